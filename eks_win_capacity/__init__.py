@@ -1,0 +1,40 @@
+"""
+Plan the pod capacity of Windows nodes on Amazon EKS.
+
+Names load their modules on first use: a script that asks one question should
+not wait for the libraries of the others.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from eks_win_capacity.errors import CapacityError as CapacityError
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "CapacityError": "errors",
+}
+"""Where each public name lives."""
+
+_MODULES = ("errors",)
+"""Submodules that are reachable as attributes."""
+
+__all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    """Load the module of a public name on first use (PEP 562)."""
+    module = _HOME.get(name, name if name in _MODULES else None)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    loaded = __import__(f"{__name__}.{module}", fromlist=("_",))
+    found = getattr(loaded, name) if name in _HOME else loaded
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names before they are loaded."""
+    return sorted(__all__)

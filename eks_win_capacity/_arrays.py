@@ -1,0 +1,243 @@
+"""Which kind of column came in, and how to give the answer back in kind."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity.constants import MAX_COUNT
+from eks_win_capacity.errors import (
+    IndexMismatchError,
+    InputError,
+    InvalidCountError,
+    MissingValueError,
+    ShapeMismatchError,
+    UnsupportedInputError,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHOWN = 5
+"""How many offenders an error names."""
+
+
+def is_series(value: object) -> bool:
+    """Tell a pandas Series, without loading pandas for it."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.Series)
+
+
+def is_scalar(value: object) -> bool:
+    """Tell a single value; an array without dimensions is an array."""
+    return not isinstance(value, np.ndarray) and np.ndim(value) == 0  # type: ignore[arg-type]
+
+
+def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Give the first few positions where a mask is true, in flattened order."""
+    flat = mask.ravel()
+    positions: list[int] = []
+    start = 0
+    while len(positions) < SHOWN and start < flat.size:
+        step = int(flat[start:].argmax())
+        if not flat[start + step]:
+            break
+        positions.append(start + step)
+        start += step + 1
+    return tuple(positions)
+
+
+def _plain(value: object, name: str) -> NDArray[Any]:
+    """Turn a value into an array of its own kind, refusing missing values."""
+    if is_series(value) or type(value).__module__.startswith("pandas."):
+        missing = (
+            np.asarray(value.isna()) if hasattr(value, "isna") else np.array(value is not None)
+        )
+        if missing.any():
+            raise missing_error(missing, name)
+        return np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeMismatchError(f"{name} is ragged: {error}") from error
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise missing_error(np.isnan(array), name)
+    return array
+
+
+def missing_error(missing: NDArray[np.bool_], name: str) -> MissingValueError:
+    """Say where and how many values of a column are missing."""
+    count, positions = int(missing.sum()), first_positions(missing)
+    return MissingValueError(
+        f"{name} has {count:,} missing value{'s' * (count != 1)}, "
+        f"first at position{'s' * (len(positions) != 1)} {', '.join(map(str, positions))}",
+        positions=positions,
+        count=count,
+    )
+
+
+def counts(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> NDArray[np.int64]:
+    """
+    Read whole numbers of any dtype as int64, so that no narrow dtype can wrap.
+
+    Parameters
+    ----------
+    value : int, array_like or Series
+        Whole numbers; floats that are whole are taken, booleans are not.
+    name : str
+        What they count, for the error.
+    low, high : int
+        Limits, both included.
+
+    Raises
+    ------
+    InvalidCountError
+        If a value is no whole number or lies outside the limits.
+    MissingValueError
+        If a value is missing.
+    """
+    array = _plain(value, name)
+    kind = array.dtype.kind
+    if kind == "O":
+        array = _indexed(array, name, low, high)
+    elif array.size == 0 and kind == "f":
+        return np.zeros(array.shape, dtype=np.int64)
+    elif kind not in "iuf":
+        raise _count_error(name, low, high, array.flat[0] if array.size else value)
+    if array.size:
+        # Compared before the cast: uint64 and float hold values that int64 does not.
+        bad = (array < low) | (array > high)
+        if array.dtype.kind == "f":
+            bad |= array != np.trunc(array)
+        if bad.any():
+            raise _count_error(name, low, high, array[bad].flat[0], _place(bad))
+    return array.astype(np.int64)
+
+
+def _indexed(array: NDArray[Any], name: str, low: int, high: int) -> NDArray[Any]:
+    """Read Python objects as integers, one by one."""
+    out = np.empty(array.shape, dtype=object)
+    for position, item in enumerate(array.flat):
+        if item is None or item is getattr(sys.modules.get("pandas"), "NA", ...):
+            missing = np.array([x is item for x in array.flat], dtype=bool)
+            raise missing_error(missing, name)
+        if isinstance(item, (bool, np.bool_)):
+            raise _count_error(name, low, high, item, position if array.ndim else None)
+        try:
+            out.flat[position] = operator.index(item)
+        except TypeError:
+            if isinstance(item, float) and item.is_integer():
+                out.flat[position] = int(item)
+                continue
+            raise _count_error(name, low, high, item, position if array.ndim else None) from None
+    return out
+
+
+def _place(bad: NDArray[np.bool_]) -> int | None:
+    return first_positions(bad)[0] if bad.ndim else None
+
+
+def _count_error(
+    name: str,
+    low: int,
+    high: int,
+    value: object,
+    position: int | None = None,
+) -> InvalidCountError:
+    shown = value.item() if isinstance(value, np.generic) else value
+    where = "" if position is None else f" at position {position}"
+    return InvalidCountError(
+        f"{name} must be a whole number from {low:,} to {high:,}; got {shown!r}{where}"
+    )
+
+
+def flags(value: object, *, name: str) -> NDArray[np.bool_]:
+    """Read booleans; numbers and texts are refused, for `"false"` is true."""
+    array = _plain(value, name)
+    if array.dtype.kind == "O" and all(isinstance(x, (bool, np.bool_)) for x in array.flat):
+        array = array.astype(np.bool_)
+    if array.dtype.kind != "b" and array.size:
+        shown = array.flat[0]
+        shown = shown.item() if isinstance(shown, np.generic) else shown
+        raise InputError(f"{name} must be True or False; got {shown!r}")
+    return array.astype(np.bool_)
+
+
+def common_shape(**columns: Any) -> tuple[int, ...]:
+    """
+    Give the shape that columns broadcast to.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If they do not; the error names each column with its shape.
+    IndexMismatchError
+        If two Series have different indexes.
+    """
+    common_index(**columns)
+    shapes = {name: np.shape(value) for name, value in columns.items()}
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ShapeMismatchError(f"shapes do not go together: {told}") from error
+
+
+def common_index(**columns: object) -> Any:
+    """Give the index that the Series among some columns share, or None without one."""
+    first_name, first = "", None
+    for name, value in columns.items():
+        if not is_series(value):
+            continue
+        index = value.index  # type: ignore[attr-defined]
+        if first is None:
+            first_name, first = name, index
+        elif not first.equals(index):
+            raise IndexMismatchError(
+                f"{first_name} and {name} are Series with different indexes; nothing is aligned "
+                f"silently: give both the same index, or {name}.to_numpy()"
+            )
+    return first
+
+
+def in_kind(result: NDArray[Any], *, answer: str, **columns: object) -> Any:
+    """
+    Give a result back as the kind that its inputs had.
+
+    Parameters
+    ----------
+    result : ndarray
+        The answer, of the shape that the columns broadcast to.
+    answer : str
+        Name of the Series, if one is given back.
+    **columns : object
+        The inputs, by name.
+
+    Returns
+    -------
+    int, float, bool, ndarray or Series
+        A Series if any input was one, else an array if any input was one or a
+        sequence, else a Python scalar.
+    """
+    index = common_index(**columns)
+    if index is not None:
+        if result.shape != (len(index),):
+            raise ShapeMismatchError(
+                f"a Series of {len(index):,} rows does not go with columns of shape {result.shape}"
+            )
+        import pandas as pd
+
+        return pd.Series(result, index=index, name=answer)
+    if all(is_scalar(value) for value in columns.values()):
+        return result.item()
+    return result
+
+
+def refuse_frame(value: object, name: str) -> None:
+    """Refuse a DataFrame, whose columns have no common meaning here."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        raise UnsupportedInputError(f"{name} is a DataFrame; give one of its columns")

@@ -1,0 +1,1 @@
+"""Generated from ``data/`` by ``eks-win-capacity catalog refresh``."""

@@ -1,0 +1,90 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from eks_win_capacity.errors import CapacityError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMMANDS: dict[str, tuple[str, str]] = {}
+"""Each command: its module below this package, and its one-line help."""
+
+_EPILOG = ""
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported only when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = __import__(f"{__name__}.{_COMMANDS[cmd_name][0]}", fromlist=("_",))
+        command = getattr(module, cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if value and not ctx.resilient_parsing:
+        from eks_win_capacity import __version__
+        from eks_win_capacity._data.limits import AS_OF, SOURCE
+
+        click.echo(f"eks-win-capacity {__version__} (instance table of {AS_OF}, {SOURCE})")
+        ctx.exit()
+
+
+@click.group(
+    cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the date of the instance table.",
+)
+def app() -> None:
+    """Plan the pod capacity of Windows nodes on Amazon EKS."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """
+    Run the command line and leave the process.
+
+    Exit codes: 0 for an answer, 1 for input or a service that gives none, 2 for a
+    wrong command line, 130 after Ctrl-C. Every error is one line on stderr.
+    """
+    try:
+        code = app.main(arguments, prog_name="eks-win-capacity", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context else ""
+        _fail(f"{error.format_message()}{hint}", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader has gone: what would be flushed at exit has nowhere to go.
+        sys.stdout = None
+        sys.exit(0)
+    except (CapacityError, OSError) as error:
+        _fail(str(error), 1)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"eks-win-capacity: error: {' '.join(message.split())}", err=True)
+    sys.exit(code)

@@ -1,0 +1,118 @@
+"""One way to print rows: a table for people, JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+FORMATS = ("table", "json", "csv")
+
+
+def output_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--output`` to a command."""
+    return click.option(
+        "--output",
+        "-o",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="A table for people, JSON or CSV for programs.",
+    )(function)
+
+
+def emit(
+    rows: Sequence[Mapping[str, Any]],
+    output: str,
+    *,
+    columns: Sequence[str] | None = None,
+    title: str = "",
+    note: str = "",
+) -> None:
+    """
+    Print rows on stdout.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One mapping a row; all have the same keys.
+    output : {"table", "json", "csv"}
+        The format. JSON is a list of objects.
+    columns : sequence of str, optional
+        Which keys, in which order. All keys of the first row by default.
+    title, note : str, optional
+        Lines above and below the table; programs do not get them.
+    """
+    names = list(columns or (rows[0] if rows else ()))
+    if output == "json":
+        import json
+
+        picked = [{name: _jsonable(row[name]) for name in names} for row in rows]
+        click.echo(json.dumps(picked, indent=2, allow_nan=False))
+    elif output == "csv":
+        import csv
+
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_cell(row[name]) for name in names] for row in rows)
+    else:
+        _print_table(rows, names, title, note)
+
+
+def _print_table(
+    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
+) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in names:
+        numeric = bool(rows) and all(_is_number(row[name]) or row[name] is None for row in rows)
+        table.add_column(Text(name.replace("_", " ")), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(_human(row[name])) for name in names))
+    # A pipe has no width: nothing may be cut or wrapped for one that Rich guesses.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    if title:
+        console.print(Text(title, style="bold"))
+    console.print(table)
+    if note:
+        console.print(Text(note))
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, bool) and hasattr(value, "__float__")
+
+
+def _human(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if _is_number(value):
+        return f"{value:,}"
+    return _cell(value)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def _jsonable(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str, dict)):
+        return value
+    return str(value)

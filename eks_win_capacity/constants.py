@@ -1,0 +1,63 @@
+"""Facts of the platform, each with its source."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+ADDRESSES_PER_PREFIX: Final = 16
+"""Addresses in the /28 that prefix delegation puts into each slot. [addresses]
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+NODE_ADDRESSES: Final = 1
+"""Addresses of the interface that belong to the node itself. [addresses]
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+KUBELET_MAX_PODS: Final = 110
+"""The kubelet's max-pods on the EKS Windows AMIs unless it is given. [pods]
+
+Source: EKS user guide, "Amazon EKS optimized Windows AMIs", bootstrap script.
+"""
+
+KUBELET_MAX_PODS_ADVISED: Final = 250
+"""The largest max-pods that AWS suggests for a node. [pods]
+
+Source: EKS best practices guide, "Prefix mode for Windows".
+"""
+
+MAX_COUNT: Final = 1_000_000
+"""The largest count taken as meant; above it a typing error is likelier.
+
+Source: this project. Warm targets above it overflow in the real controller.
+"""
+
+LIMITED_ADDRESSES: Final = 32
+"""From this address on, an interface of some types loses local services.
+
+On f1, g3, h1, i3 and r4 .16xlarge such addresses reach neither instance
+metadata, VPC DNS nor time sync.
+Source: Amazon EC2 user guide, "IP addresses per network interface".
+"""
+
+WINDOWS_SYSTEM_RESERVED_MIB: Final = 1536
+"""Memory kept for Windows itself (``--system-reserved memory=1.5Gi``). [MiB]
+
+Source: EKS best practices guide, Windows, "Memory and systems management".
+"""
+
+WINDOWS_KUBE_RESERVED_MIB: Final = 512
+"""Memory kept for kubelet and runtime (``--kube-reserved memory=0.5Gi``). [MiB]
+
+Source: EKS best practices guide, Windows, "Memory and systems management".
+"""
+
+WINDOWS_EVICTION_MIB: Final = 200
+"""Free memory below which pods are evicted (``memory.available<200Mi``). [MiB]
+
+Source: EKS best practices guide, Windows, "Memory and systems management".
+"""

@@ -1,0 +1,181 @@
+"""What can go wrong, as one tree of exceptions that carry their facts."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "AwsError",
+    "CapacityError",
+    "CatalogConflictError",
+    "CatalogFileError",
+    "IndexMismatchError",
+    "InputError",
+    "InvalidCountError",
+    "InvalidQuantityError",
+    "MissingExtraError",
+    "MissingValueError",
+    "ShapeMismatchError",
+    "UnknownInstanceTypeError",
+    "UnsupportedInputError",
+]
+
+
+class CapacityError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+class InputError(CapacityError, ValueError):
+    """An argument has a value that makes no sense here."""
+
+
+class UnsupportedInputError(CapacityError, TypeError):
+    """An argument is of a kind that this function cannot read."""
+
+
+class InvalidCountError(InputError):
+    """A count is not a whole number inside its limits."""
+
+
+class InvalidQuantityError(InputError):
+    """A text is not a Kubernetes quantity."""
+
+
+class ShapeMismatchError(InputError):
+    """Columns that must go together have different shapes."""
+
+
+class IndexMismatchError(InputError):
+    """Series that must go together have different indexes."""
+
+
+class MissingValueError(InputError):
+    """
+    A column of instance types has missing values.
+
+    Attributes
+    ----------
+    positions : tuple of int
+        The first few positions, counted from 0 in the flattened column.
+    count : int
+        How many values are missing.
+    """
+
+    def __init__(self, message: str, *, positions: Sequence[int], count: int) -> None:
+        super().__init__(message)
+        self.positions = tuple(positions)
+        self.count = count
+
+
+class UnknownInstanceTypeError(CapacityError, KeyError):
+    """
+    An instance type has no row in the catalog that was asked.
+
+    Attributes
+    ----------
+    names : tuple
+        The first few unknown names, in order of appearance.
+    positions : tuple of int
+        Where they were first seen, counted from 0; empty for a single name.
+    count : int
+        How many values are unknown.
+    close_matches : tuple of str
+        Names in the catalog that look like the first unknown one.
+    as_of : str
+        Date of the catalog that was searched.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        names: Sequence[object],
+        positions: Sequence[int] = (),
+        count: int = 1,
+        close_matches: Sequence[str] = (),
+        as_of: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
+        self.positions = tuple(positions)
+        self.count = count
+        self.close_matches = tuple(close_matches)
+        self.as_of = as_of
+
+    def __str__(self) -> str:
+        """Give the message as it is; KeyError would print its repr."""
+        return str(self.args[0])
+
+
+class CatalogFileError(CapacityError, ValueError):
+    """
+    A file of instance types, or another saved answer, cannot be used as it is.
+
+    Attributes
+    ----------
+    source : str
+        The file, or what stood in for one.
+    place : str
+        Where in it the trouble is, such as ``InstanceTypes[3].NetworkInfo``.
+    """
+
+    def __init__(self, message: str, *, source: str, place: str = "") -> None:
+        super().__init__(message)
+        self.source = source
+        self.place = place
+
+
+class CatalogConflictError(CapacityError, ValueError):
+    """
+    Two answers about one instance type disagree.
+
+    Attributes
+    ----------
+    conflicts : tuple of str
+        One line for each disagreement.
+    """
+
+    def __init__(self, message: str, *, conflicts: Sequence[str]) -> None:
+        super().__init__(message)
+        self.conflicts = tuple(conflicts)
+
+
+class AwsError(CapacityError, RuntimeError):
+    """
+    AWS did not give the whole answer.
+
+    Attributes
+    ----------
+    operation : str
+        The API call that failed, such as ``DescribeInstanceTypes``.
+    code : str
+        The error code AWS or botocore gave.
+    region : str
+        Where it was asked; empty if no region was known.
+    """
+
+    def __init__(self, message: str, *, operation: str, code: str, region: str = "") -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.code = code
+        self.region = region
+
+
+class MissingExtraError(CapacityError, ImportError):
+    """
+    An optional package is needed and not installed.
+
+    Attributes
+    ----------
+    extra : str
+        The extra of this distribution that brings the package.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed: "
+            f'pip install "eks-win-capacity[{extra}]"'
+        )
+        self.extra = extra
