@@ -15,12 +15,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 # Modules that decide numbers: every line and branch of them is tested.
-COVERED := errors constants kernels limits quantities findings _arrays fleet_codes catalog \
-	capacity warm_pool subnets nodes
+COVERED := errors constants kernels limits quantities findings _arrays _columns fleet_codes \
+	catalog capacity warm_pool subnets nodes
 comma := ,
 empty :=
 space := $(empty) $(empty)
-COVERED_FILES := $(subst $(space),$(comma),$(foreach m,$(strip $(COVERED)),*/eks_win_capacity/$(m).py))
+COVERED_FILES := $(subst $(space),$(comma),$(foreach m,$(COVERED),\
+	*/eks_win_capacity/$(m).py $(empty)*/eks_win_capacity/$(m)/*))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage coverage-report lint format bench bench-smoke build clean
