@@ -20,8 +20,8 @@ COVERED := errors constants kernels limits quantities findings _arrays _columns 
 comma := ,
 empty :=
 space := $(empty) $(empty)
-COVERED_FILES := $(subst $(space),$(comma),$(foreach m,$(COVERED),\
-	*/eks_win_capacity/$(m).py $(empty)*/eks_win_capacity/$(m)/*))
+COVERED_FILES := $(foreach m,$(COVERED),*/eks_win_capacity/$(m).py */eks_win_capacity/$(m)/*)
+COVERED_FILES := $(subst $(space),$(comma),$(strip $(COVERED_FILES)))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage coverage-report lint format bench bench-smoke build clean
