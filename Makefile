@@ -34,10 +34,10 @@ demo: $(VENV)/.base  ## Size the demo fleet of 6,000 Windows nodes; the result g
 	$(BIN)/eks-win-capacity fleet data/demo/fleet.csv --out out/fleet_sized.csv
 
 test: $(VENV)/.test  ## Run the whole test suite (ARGS="-k words" for a part)
-	$(PYTEST) -q -n $(WORKERS) --dist worksteal $(ARGS)
+	$(PYTEST) -q -n $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 coverage: $(VENV)/.test  ## Run the suite; fail unless models and floor are covered to the last branch
-	$(PYTEST) -q -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
+	$(PYTEST) -q -n $(WORKERS) --maxprocesses 8 --dist worksteal --cov --cov-report= $(ARGS)
 	@$(MAKE) --no-print-directory coverage-report
 
 coverage-report: $(VENV)/.test
