@@ -9,12 +9,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from eks_win_capacity.bulk import Fleet as Fleet
+    from eks_win_capacity.capacity import ip_capacity as ip_capacity
+    from eks_win_capacity.capacity import max_pods as max_pods
     from eks_win_capacity.errors import CapacityError as CapacityError
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
+    "Fleet": "bulk",
+    "ip_capacity": "capacity",
+    "max_pods": "capacity",
 }
 """Where each public name lives."""
 
