@@ -9,16 +9,22 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from eks_win_capacity.catalog import Catalog as Catalog
+    from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
+    from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
+    "Catalog": "catalog",
+    "CatalogDiff": "catalog",
+    "InstanceType": "catalog",
 }
 """Where each public name lives."""
 
-_MODULES = ("errors",)
+_MODULES = ("aws", "errors")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
