@@ -15,8 +15,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 # Modules that decide numbers: every line and branch of them is tested.
-COVERED := errors constants kernels limits quantities findings _arrays _columns fleet_codes \
-	catalog capacity warm_pool subnets nodes
+COVERED := errors constants kernels limits quantities findings _arrays _columns limit_table \
+	fleet_codes bulk catalog capacity warm_pool subnets nodes
 comma := ,
 empty :=
 space := $(empty) $(empty)
