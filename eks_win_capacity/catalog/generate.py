@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.catalog._answers import instance_type, instance_types, regions_of
-from eks_win_capacity.catalog._files import parse_json
 from eks_win_capacity.catalog._table import to_text
+from eks_win_capacity.catalog.answers import instance_type, instance_types, regions_of
+from eks_win_capacity.catalog.files import parse_json
 from eks_win_capacity.errors import CatalogFileError
 
 if TYPE_CHECKING:
