@@ -24,7 +24,7 @@ COVERED_FILES := $(foreach m,$(COVERED),*/eks_win_capacity/$(m).py */eks_win_cap
 COVERED_FILES := $(subst $(space),$(comma),$(strip $(COVERED_FILES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage coverage-report lint format bench bench-smoke build clean
+.PHONY: help demo test coverage coverage-report lint format readme bench bench-smoke build clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,6 +52,9 @@ lint: $(VENV)/.dev  ## Check format, style, types and layers
 format: $(VENV)/.dev  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+readme: $(VENV)/.base  ## Write into README.md what its commands print today
+	$(BIN)/python .ci/readme.py
 
 bench: $(VENV)/.bench  ## Measure against what users would write instead (minutes)
 	$(BIN)/python -m pytest -q benchmarks $(ARGS)
