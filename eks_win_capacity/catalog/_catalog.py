@@ -217,9 +217,9 @@ class Catalog(Mapping[str, InstanceType]):
             If the file is damaged, truncated, empty or of another kind; the
             error names file and place.
         """
-        from eks_win_capacity.catalog import _saved
+        from eks_win_capacity.catalog import saved
 
-        return _saved.load(path)
+        return saved.load(path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """
@@ -227,9 +227,9 @@ class Catalog(Mapping[str, InstanceType]):
 
         The file is replaced at once or not at all.
         """
-        from eks_win_capacity.catalog import _saved
+        from eks_win_capacity.catalog import saved
 
-        _saved.save(self, path)
+        saved.save(self, path)
 
     # -- what it says ----------------------------------------------------
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.catalog._catalog import UNKNOWN_DATE, Catalog
 from eks_win_capacity.catalog._table import to_text
 from eks_win_capacity.catalog.answers import instance_type, instance_types, regions_of
 from eks_win_capacity.catalog.files import parse_json
@@ -184,3 +185,20 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     """Read the files of ``data/`` that the table is made of."""
     names = (TYPES, OFFERINGS, MANIFEST, EXTRA, WINDOWS, CONTROLLER)
     return {name: (folder / name).read_bytes() for name in names}
+
+
+def catalog_of(contents: Mapping[str, bytes]) -> Catalog:
+    """Give the table that files of ``data/`` hold; an empty one if there are none."""
+    if MANIFEST not in contents:
+        return Catalog([], as_of=UNKNOWN_DATE, source="no capture")
+    try:
+        capture = read_capture(contents)
+    except (CatalogFileError, KeyError):
+        return Catalog([], as_of=UNKNOWN_DATE, source="a damaged capture")
+    told = parse_json(contents[MANIFEST], MANIFEST)
+    return Catalog(
+        _rows(capture, contents[EXTRA]),
+        as_of=told["captured"],
+        source=f"{told['source']} {told['source_version']}",
+        regions=told["regions"],
+    )
