@@ -347,3 +347,13 @@ def test_refresh_asks_moto_on_demand(folders):
     assert found.exit_code == 0, found.exception
     assert "1 regions" in found.stdout
     assert f"wrote {folders.data / 'manifest.json'}" in found.stdout
+
+
+def test_without_news_the_day_and_the_source_of_the_capture_stay(folders):
+    calls = [offers(offer()), types(row())]
+    settings = {"data": folders.data, "package": folders.package, "regions": ["eu-west-1"]}
+    refresh(session=Stubbed(eu_west_1=calls), **settings)
+    before = contents(folders)
+    again = refresh(session=Stubbed(eu_west_1=calls), version="another", **settings)
+    assert not again.written
+    assert contents(folders) == before

@@ -571,3 +571,9 @@ def test_a_text_is_no_list_of_pages():
 
 def test_a_diff_of_catalogs_that_tell_regions_compares_them():
     assert "not compared" not in str(BUNDLED.diff(BUNDLED.filter(family="m5")))
+
+
+@pytest.mark.parametrize("name", ["c3x.large", "trn1x.large", "p4dx.large", "m6ax.large"])
+def test_a_family_is_its_whole_name_and_no_prefix(name):
+    catalog = Catalog.from_describe_instance_types(answer(ec2_row(name)))
+    assert catalog[name].windows.codes == ("unknown-to-controller",)
