@@ -210,7 +210,7 @@ def test_some_types_are_asked_for_by_name(moto):
 @pytest.fixture
 def folders(tmp_path):
     data, package = tmp_path / "data", tmp_path / "eks_win_capacity" / "_data"
-    shutil.copytree(ROOT / "data", data)
+    shutil.copytree(ROOT / "data", data, ignore=shutil.ignore_patterns("demo"))
     shutil.copytree(
         ROOT / "eks_win_capacity" / "_data", package, ignore=shutil.ignore_patterns("__pycache__")
     )
