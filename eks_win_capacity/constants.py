@@ -94,3 +94,28 @@ PREFIX_MINIMUM_IP_TARGET: Final = 3
 
 Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
 """
+
+RETRY_SHORT_S: Final = 0.6
+"""A pod's wait after EMPTY or CREATING. [s]
+
+Source: amazon-vpc-resource-controller-k8s b8d425119bdb, on-demand pod handler.
+"""
+
+RETRY_COOLING_S: Final = 20.0
+"""A pod's wait after COOLING. [s]
+
+Source: as ``RETRY_SHORT_S``.
+"""
+
+RETRY_NO_CIDR_S: Final = 120.0
+"""A pod's wait after NO_CIDR. [s]
+
+Source: as ``RETRY_SHORT_S``.
+"""
+
+RETRY_QUEUE_FIRST_S: Final = 0.005
+RETRY_QUEUE_LAST_S: Final = 1000.0
+"""A pod's first wait after AT_CAPACITY, doubled each time, and the longest. [s]
+
+Source: client-go, ``DefaultTypedControllerRateLimiter``.
+"""
