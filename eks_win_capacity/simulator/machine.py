@@ -227,7 +227,7 @@ def wake(m: Machine, i: int, now: float) -> None:
     """Note when something next happens by itself; an idle node needs no ticks."""
     if m.state[i, TICKING] == 0:
         m.state[i, TICKING] = 1
-        ticks = int(math.floor((now - m.clock[i, PHASE]) / COOL_DOWN_TICK_S)) + 1
+        ticks = math.floor((now - m.clock[i, PHASE]) / COOL_DOWN_TICK_S) + 1
         # The division may have rounded up to a tick that lies just ahead.
         if m.clock[i, PHASE] + (ticks - 1) * COOL_DOWN_TICK_S > now:
             ticks -= 1
@@ -361,7 +361,7 @@ def release(m: Machine, i: int, now: float) -> None:
             m.state[i, FREE_UNITS] += 1
 
 
-def replay(
+def replay(  # noqa: PLR0917
     m: Machine,
     first: Any,
     seconds: Any,

@@ -40,7 +40,7 @@ RETRY_AFTER_S: Final = {
 
 @dataclass
 class Calls:
-    """EC2 calls so far, and what they attached and released. [addresses or prefixes]"""
+    """EC2 calls so far, and the addresses or prefixes they attached and released."""
 
     create_calls: int = 0
     created: int = 0
@@ -80,10 +80,12 @@ class Pool:
 
     @property
     def capacity(self) -> int:
+        """Addresses that all slots hold together."""
         return self.slots * self.size
 
     @property
     def warm(self) -> int:
+        """Addresses that a pod can have now."""
         return sum(self.units.values())
 
     @property
@@ -93,10 +95,12 @@ class Pool:
 
     @property
     def pending_create(self) -> int:
+        """Units that calls under way bring."""
         return sum(units for _, units in self.pending if units > 0)
 
     @property
     def pending_delete(self) -> int:
+        """Units that calls under way take."""
         return -sum(units for _, units in self.pending if units < 0)
 
     @property

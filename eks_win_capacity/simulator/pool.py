@@ -245,7 +245,7 @@ def _frame(
         for name, column in {"kind": kind, "outcome": outcome}.items()
     }
     subjects = pandas.Series(pod, dtype=object) if pod.dtype == object else pod
-    frame = pandas.DataFrame(
+    frame: pd.DataFrame = pandas.DataFrame(
         {
             "seconds": seconds,
             "kind": named["kind"],
