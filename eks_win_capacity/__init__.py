@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
+    from eks_win_capacity.toggling import migration as migration
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
     from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
@@ -22,11 +23,12 @@ _HOME = {
     "PoolState": "warm_pool",
     "WarmPool": "warm_pool",
     "attached_addresses": "warm_pool",
+    "migration": "toggling",
     "simulate_pool": "simulator",
 }
 """Where each public name lives."""
 
-_MODULES = ("errors", "simulator", "warm_pool")
+_MODULES = ("errors", "simulator", "toggling", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

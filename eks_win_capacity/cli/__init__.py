@@ -12,7 +12,10 @@ from eks_win_capacity.errors import CapacityError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: dict[str, tuple[str, str]] = {}
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
+    "simulate": ("simulate", "Recorded events through a node's warm pools."),
+}
 """Each command: its module below this package, and its one-line help."""
 
 _EPILOG = ""
