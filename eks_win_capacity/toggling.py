@@ -98,7 +98,7 @@ class Migration:
 def migration(
     node: Any,
     pods_running: int,
-    direction: str,
+    direction: Direction | str,
     *,
     nitro: bool | None = None,
     cooling: int = 0,
@@ -147,7 +147,7 @@ def migration(
     >>> change.advertised, change.attachable, change.at_risk
     (224, 176, 45)
     """
-    if not isinstance(direction, str) or direction not in _DIRECTIONS:
+    if direction not in _DIRECTIONS:
         raise InputError(f"direction must be to-prefix or to-secondary; got {direction!r}")
     way = _DIRECTIONS[direction]
     name, slots, acts = _node(node, nitro)
@@ -188,7 +188,7 @@ def migration(
     )
 
 
-def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:
+def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT001
     if isinstance(node, str):
         found = bundled_limit(node)
         if found is None:
@@ -219,8 +219,13 @@ def _held(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int
     return held, held
 
 
-def _finding(
-    name: str, way: Direction, acts: bool, at_risk: int, advertised: int, pods: int
+def _finding(  # noqa: PLR0917
+    name: str,
+    way: Direction,
+    acts: bool,  # noqa: FBT001
+    at_risk: int,
+    advertised: int,
+    pods: int,
 ) -> Finding:
     if not acts:
         return Finding(

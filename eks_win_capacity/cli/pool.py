@@ -40,7 +40,7 @@ def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]
     help="What JSON and CSV hold; a printed table shows all three.",
 )
 @output_option
-def pool(
+def pool(  # noqa: PLR0917
     file: IO[str],
     instance_type: str | None,
     slots: int | None,
@@ -59,7 +59,7 @@ def pool(
 
     room, table_nitro = node_slots(instance_type, slots)
     found = WarmPool.from_configmap(file.read(), nitro=table_nitro and not non_nitro, slots=room)
-    targets = {
+    targets: dict[str, Any] = {
         "mode": "prefix" if found.prefix_delegation else "secondary",
         "warm_ip_target": found.warm_ip_target,
         "minimum_ip_target": found.minimum_ip_target,

@@ -29,7 +29,7 @@ from eks_win_capacity.errors import InputError
 @click.option("--subnet-free", type=click.IntRange(0), help="Units that the subnet has left.")
 @click.option("--retries", is_flag=True, help="Waiting pods try again by themselves.")
 @output_option
-def simulate(
+def simulate(  # noqa: PLR0917
     events: IO[str],
     configmap: IO[str] | None,
     prefix_delegation: bool,  # noqa: FBT001

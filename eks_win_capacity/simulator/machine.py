@@ -14,7 +14,16 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_S, COOL_DOWN_TICK_S
+from eks_win_capacity.constants import (
+    ADDRESSES_PER_PREFIX,
+    COOL_DOWN_S,
+    COOL_DOWN_TICK_S,
+    RETRY_COOLING_S,
+    RETRY_NO_CIDR_S,
+    RETRY_QUEUE_FIRST_S,
+    RETRY_QUEUE_LAST_S,
+    RETRY_SHORT_S,
+)
 
 OUTCOMES: Final = (
     None,
@@ -415,8 +424,212 @@ def replay(  # noqa: PLR0917
             rows[10, e] = m.state[i, DELETED]
 
 
+DEPART, RETRY, READY = range(3)
+
+
+def push(times: Any, codes: Any, size: int, seconds: float, code: int) -> None:
+    """Put an event into the heap; equal times go by code."""
+    place = size
+    while place > 0:
+        parent = (place - 1) // 2
+        if times[parent] < seconds or (times[parent] == seconds and codes[parent] <= code):
+            break
+        times[place], codes[place] = times[parent], codes[parent]
+        place = parent
+    times[place], codes[place] = seconds, code
+
+
+def pop(times: Any, codes: Any, size: int) -> None:
+    """Take the first event off the heap, which holds `size` with it."""
+    last = size - 1
+    seconds, code = times[last], codes[last]
+    place = 0
+    while True:
+        child = 2 * place + 1
+        if child >= last:
+            break
+        if child + 1 < last and (
+            times[child + 1] < times[child]
+            or (times[child + 1] == times[child] and codes[child + 1] < codes[child])
+        ):
+            child += 1
+        if seconds < times[child] or (seconds == times[child] and code <= codes[child]):
+            break
+        times[place], codes[place] = times[child], codes[child]
+        place = child
+    times[place], codes[place] = seconds, code
+
+
+def choose(bound: Any, room: int, wish: int, placement: int) -> int:
+    """Choose a node with room: 0 by chance, 1 the emptiest, 2 the fullest; -1 if none has any."""
+    nodes = len(bound)
+    found = -1
+    for step in range(nodes):
+        node = wish + step
+        if node >= nodes:
+            node -= nodes
+        if bound[node] >= room:
+            continue
+        if placement == 0:
+            return node
+        if (
+            found < 0
+            or (placement == 1 and bound[node] < bound[found])
+            or (placement == 2 and bound[node] > bound[found])
+        ):
+            found = node
+    return found
+
+
+def churn(  # noqa: PLR0917
+    m: Machine,
+    room: int,
+    placement: int,
+    arrivals: Any,
+    lifetimes: Any,
+    wishes: Any,
+    ready_s: Any,
+    ends: Any,
+    follows: Any,
+    samples: Any,
+    node_of: Any,
+    placed_at: Any,
+    started_at: Any,
+    holder: Any,
+    rows: Any,
+) -> None:
+    """
+    Let pods come, wait, run and go on many nodes.
+
+    Parameters
+    ----------
+    m : Machine
+    room : int
+        Pods that the scheduler places on a node.
+    placement : int
+        As in :func:`choose`.
+    arrivals, lifetimes, wishes, ready_s : one for each pod
+        Pods in order of arrival; those that another pod brings come last, at
+        infinity. [s]
+    ends, follows : int64, one for each pod
+        The pod that goes, and the one that comes, when this one is ready; -1 for none.
+    samples : float64
+        When to look. [s]
+    node_of, placed_at, started_at, holder : one for each pod
+        Filled; -1 before it happens.
+    rows : int64, column x sample
+        Filled: used, warm, cooling, addresses, prefixes, pods that wait for an
+        address, for a node, warm addresses in prefixes in use, pending
+        addresses, create calls, delete calls.
+    """
+    pods, nodes = len(arrivals), len(m.state)
+    bound = np.zeros(nodes, dtype=np.int64)
+    gone = np.zeros(pods, dtype=np.bool_)
+    failures = np.zeros(pods, dtype=np.int64)
+    times = np.zeros(3 * pods + 8)
+    codes = np.zeros(3 * pods + 8, dtype=np.int64)
+    queue = np.zeros(pods + 1, dtype=np.int64)
+    size = head = tail = coming = look = 0
+    while True:
+        arrives = arrivals[coming] if coming < pods else math.inf
+        happens = times[0] if size > 0 else math.inf
+        looks = samples[look] if look < len(samples) else math.inf
+        now = min(arrives, happens)
+        if looks <= now:
+            if looks == math.inf:
+                break
+            for i in range(nodes):
+                advance(m, i, looks)
+                units = m.state[i, UNITS]
+                each = m.state[i, SIZE]
+                rows[0, look] += m.state[i, USED]
+                rows[1, look] += m.state[i, WARM]
+                rows[2, look] += m.state[i, COOLING]
+                rows[3, look] += units * each
+                rows[4, look] += units if each > 1 else 0
+                rows[5, look] += bound[i] - m.state[i, USED]
+                rows[7, look] += m.state[i, WARM] - m.state[i, FREE_UNITS] * each
+                rows[8, look] += (m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]) * each
+                rows[9, look] += m.state[i, CREATE_CALLS]
+                rows[10, look] += m.state[i, DELETE_CALLS]
+            rows[6, look] = tail - head
+            look += 1
+            continue
+        if look >= len(samples):
+            break
+        new = tries = -1
+        if arrives <= happens:
+            new = coming
+            coming += 1
+        else:
+            code = codes[0]
+            pop(times, codes, size)
+            size -= 1
+            pod = code // 3
+            if code % 3 == DEPART and not gone[pod]:
+                gone[pod] = True
+                node = node_of[pod]
+                if node >= 0:
+                    advance(m, node, now)
+                    free(m, node, holder, pod, now)
+                    bound[node] -= 1
+                    while head < tail and gone[queue[head]]:
+                        head += 1
+                    if head < tail:
+                        tries = queue[head]
+                        head += 1
+                        node_of[tries] = node
+                        placed_at[tries] = now
+                        bound[node] += 1
+            elif code % 3 == RETRY and not gone[pod]:
+                tries = pod
+            elif code % 3 == READY:
+                if ends[pod] >= 0:
+                    push(times, codes, size, now, 3 * ends[pod] + DEPART)
+                    size += 1
+                new = follows[pod]
+        if new >= 0:
+            node = choose(bound, room, wishes[new], placement)
+            if node < 0:
+                queue[tail] = new
+                tail += 1
+            else:
+                node_of[new] = node
+                placed_at[new] = now
+                bound[node] += 1
+                tries = new
+        if tries >= 0:
+            node = node_of[tries]
+            advance(m, node, now)
+            outcome = assign(m, node, holder, tries, now)
+            if outcome == ASSIGNED:
+                started_at[tries] = now
+                if lifetimes[tries] < math.inf:
+                    push(times, codes, size, now + lifetimes[tries], 3 * tries + DEPART)
+                    size += 1
+                if ends[tries] >= 0 or follows[tries] >= 0:
+                    push(times, codes, size, now + ready_s[tries], 3 * tries + READY)
+                    size += 1
+            else:
+                delay = RETRY_SHORT_S
+                if outcome == COOLING_DOWN:
+                    delay = RETRY_COOLING_S
+                elif outcome == NO_CIDR:
+                    delay = RETRY_NO_CIDR_S
+                elif outcome == AT_CAPACITY:
+                    delay = min(
+                        RETRY_QUEUE_FIRST_S * 2.0 ** min(failures[tries], 60), RETRY_QUEUE_LAST_S
+                    )
+                    failures[tries] += 1
+                push(times, codes, size, now + delay, 3 * tries + RETRY)
+                size += 1
+
+
 PARTS: Final = (
     _prefixes,
+    push,
+    pop,
+    choose,
     reconcile,
     attach,
     detach,
