@@ -10,6 +10,18 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.simulator import BestTargets as BestTargets
+    from eks_win_capacity.simulator import Churn as Churn
+    from eks_win_capacity.simulator import CronJob as CronJob
+    from eks_win_capacity.simulator import Empirical as Empirical
+    from eks_win_capacity.simulator import Exponential as Exponential
+    from eks_win_capacity.simulator import Fixed as Fixed
+    from eks_win_capacity.simulator import LogNormal as LogNormal
+    from eks_win_capacity.simulator import Poisson as Poisson
+    from eks_win_capacity.simulator import RollingUpdate as RollingUpdate
+    from eks_win_capacity.simulator import best_targets as best_targets
+    from eks_win_capacity.simulator import effective_concurrency as effective_concurrency
+    from eks_win_capacity.simulator import simulate_churn as simulate_churn
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
     from eks_win_capacity.toggling import migration as migration
     from eks_win_capacity.warm_pool import PoolState as PoolState
@@ -24,6 +36,18 @@ _HOME = {
     "WarmPool": "warm_pool",
     "attached_addresses": "warm_pool",
     "migration": "toggling",
+    "BestTargets": "simulator",
+    "Churn": "simulator",
+    "CronJob": "simulator",
+    "Empirical": "simulator",
+    "Exponential": "simulator",
+    "Fixed": "simulator",
+    "LogNormal": "simulator",
+    "Poisson": "simulator",
+    "RollingUpdate": "simulator",
+    "best_targets": "simulator",
+    "effective_concurrency": "simulator",
+    "simulate_churn": "simulator",
     "simulate_pool": "simulator",
 }
 """Where each public name lives."""

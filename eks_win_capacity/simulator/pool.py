@@ -290,7 +290,7 @@ def _replayed(
     """Run the events through the compiled form."""
     import pandas as pd
 
-    run = engines.compiled("replay")
+    run = engines.compiled("replay_at_once" if latency == 0 else "replay")
     m = _machine(slots, pools, latency)
     state = m.state[0]
     size = int(state[machine.SIZE])
