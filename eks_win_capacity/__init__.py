@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.simulator import best_targets as best_targets
     from eks_win_capacity.simulator import effective_concurrency as effective_concurrency
     from eks_win_capacity.simulator import simulate_churn as simulate_churn
+    from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
     from eks_win_capacity.toggling import migration as migration
     from eks_win_capacity.warm_pool import PoolState as PoolState
@@ -48,6 +49,7 @@ _HOME = {
     "best_targets": "simulator",
     "effective_concurrency": "simulator",
     "simulate_churn": "simulator",
+    "simulate_nodes": "simulator",
     "simulate_pool": "simulator",
 }
 """Where each public name lives."""

@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from eks_win_capacity import (
     best_targets,
     effective_concurrency,
     simulate_churn,
+    simulate_nodes,
     simulate_pool,
 )
 
@@ -186,3 +188,19 @@ def test_the_best_targets_meet_the_goal_at_the_least_waste():
     )
     assert never.pool is None
     assert "no candidate" in never.reason
+
+
+@_few
+@given(_pools, st.lists(_steps, min_size=1, max_size=3))
+def test_many_nodes_at_once_are_the_nodes_one_by_one(pool, nodes):
+    lists = [_events(steps) for steps in nodes]
+    rows = [(i, *(*event, None)[:3]) for i, events in enumerate(lists) for event in events]
+    if not rows:
+        return
+    table = pd.DataFrame(rows, columns=["node", "seconds", "kind", "pod"])
+    together = simulate_nodes(table.sort_values("seconds", kind="stable"), slots=5, pool=pool)
+    for i, events in enumerate(lists):
+        alone = simulate_pool(events, slots=5, pool=pool, engine="reference")
+        mine = together[together["node"] == i]
+        for name in ("used", "warm", "cooling", "addresses", "outcome", "deleted"):
+            assert mine[name].tolist() == alone[name].tolist()

@@ -319,3 +319,59 @@ def _replayed(
         initial=initial,
         pandas=pd,
     )
+
+
+def simulate_nodes(
+    events: pd.DataFrame, *, slots: int, pool: WarmPool, ec2_latency_s: float = 0.0
+) -> pd.DataFrame:
+    """
+    Run the events of many nodes at once, in the compiled form.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Columns ``node``, ``seconds``, ``kind`` (assign, free, tick) and ``pod``.
+        Times never fall within a node; nodes may stand in any order.
+    slots : int
+        IPv4 addresses per interface - 1, of every node.
+    pool : WarmPool
+        Mode and targets of every node.
+    ec2_latency_s : float
+        How long every EC2 call takes. [s]
+
+    Returns
+    -------
+    DataFrame
+        As :func:`simulate_pool` gives it, with ``node``, one node after
+        another in order of appearance. The index keeps the rows of `events`.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a node is missing, or time runs backwards on one.
+    MissingExtraError
+        If numba is not installed.
+    """
+    import pandas as pd
+
+    _check_pool(pool)
+    room, latency = _slots(slots), _seconds(ec2_latency_s, "ec2_latency_s")
+    if not isinstance(events, pd.DataFrame) or "node" not in events:
+        raise InputError("events must be a DataFrame with node, seconds, kind and pod")
+    codes, names = pd.factorize(events["node"])
+    if not len(names) or (codes < 0).any():
+        raise InputError("every event must name its node, and there must be one at least")
+    order = np.argsort(codes, kind="stable")
+    placed = events.iloc[order]
+    first = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    read = read_events(placed, starts=first[:-1])
+    if not read.plain:
+        raise InputError("simulate_nodes takes assign, free and tick events only")
+    # The same name on two nodes is two pods.
+    both = codes[order] * (read.pod_count + 1) + read.pods
+    pods, known = pd.factorize(both)
+    own = Events(read.seconds, read.kinds, pods.astype(np.int64), read.subjects, len(known))
+    frame = _replayed(own, first, np.full(len(names), room), [pool] * len(names), latency)
+    frame.index = placed.index
+    frame.insert(0, "node", placed["node"])
+    return frame
