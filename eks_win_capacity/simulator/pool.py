@@ -322,7 +322,7 @@ def _replayed(
 
 
 def simulate_nodes(
-    events: pd.DataFrame, *, slots: int, pool: WarmPool, ec2_latency_s: float = 0.0
+    events: Any, *, slots: int, pool: WarmPool, ec2_latency_s: float = 0.0
 ) -> pd.DataFrame:
     """
     Run the events of many nodes at once, in the compiled form.
