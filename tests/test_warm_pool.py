@@ -200,7 +200,9 @@ _numbers = st.integers(0, 300)
 
 @settings(max_examples=100, deadline=None)
 @given(_numbers, st.integers(1, 63), _numbers, _numbers, st.integers(0, 9), st.booleans())
-def test_more_of_anything_never_takes_less(pods, slots, warm, minimum, prefixes, worst):
+def test_more_of_anything_never_takes_less(  # noqa: PLR0917
+    pods, slots, warm, minimum, prefixes, worst
+):
     for make, extra in (
         (WarmPool.secondary, {}),
         (WarmPool.prefix, {}),
