@@ -10,33 +10,55 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
-    from eks_win_capacity.capacity import ip_capacity as ip_capacity
     from eks_win_capacity.capacity import max_pods as max_pods
-    from eks_win_capacity.catalog import Catalog as Catalog
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
-    from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
-    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
     from eks_win_capacity.nodes import Reserved as Reserved
-    from eks_win_capacity.nodes import node_capacity as node_capacity
+    from eks_win_capacity.simulator import Churn as Churn
+    from eks_win_capacity.simulator import Empirical as Empirical
+    from eks_win_capacity.simulator import Fixed as Fixed
+    from eks_win_capacity.simulator import Poisson as Poisson
+    from eks_win_capacity.simulator import best_targets as best_targets
+    from eks_win_capacity.simulator import simulate_churn as simulate_churn
+    from eks_win_capacity.simulator import simulate_pool as simulate_pool
+    from eks_win_capacity.warm_pool import PoolState as PoolState
+    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "attached_addresses": "warm_pool",
+    "best_targets": "simulator",
+    "BestTargets": "simulator",
     "CapacityError": "errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "Churn": "simulator",
+    "CronJob": "simulator",
+    "effective_concurrency": "simulator",
+    "Empirical": "simulator",
+    "Exponential": "simulator",
+    "Fixed": "simulator",
     "Fleet": "bulk",
     "InstanceType": "catalog",
-    "NodeCapacity": "nodes",
-    "Reserved": "nodes",
     "ip_capacity": "capacity",
+    "LogNormal": "simulator",
     "max_pods": "capacity",
+    "migration": "toggling",
     "node_capacity": "nodes",
+    "NodeCapacity": "nodes",
+    "Poisson": "simulator",
+    "PoolState": "warm_pool",
+    "Reserved": "nodes",
+    "RollingUpdate": "simulator",
+    "simulate_churn": "simulator",
+    "simulate_nodes": "simulator",
+    "simulate_pool": "simulator",
+    "WarmPool": "warm_pool",
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "errors")
+_MODULES = ("aws", "errors", "simulator", "toggling", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

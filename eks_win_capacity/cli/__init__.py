@@ -16,6 +16,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "max-pods": ("capacity", "Pods that the addresses of a node allow."),
     "node": ("capacity", "Pods that a node really takes, and what binds."),
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
+    "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
+    "simulate": ("simulate", "Recorded events through a node's warm pools."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""
