@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from eks_win_capacity.capacity import ip_capacity as ip_capacity
     from eks_win_capacity.capacity import max_pods as max_pods
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
+    from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
+    "ExhaustionForecast": "exhaustion",
     "Fleet": "bulk",
+    "forecast_exhaustion": "exhaustion",
     "ip_capacity": "capacity",
     "max_pods": "capacity",
 }

@@ -27,8 +27,10 @@ ORIGINS = 8
 """Origins of the rolling backtest."""
 
 _PRIOR = 4.0
-_BASE = 1.15
 """How many origins it takes for the backtest to weigh as much as the model."""
+
+_PRIOR_SPREAD = 1.15
+"""What intervals are widened by where there is no backtest; from benchmarks/forecast."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class Learned:
         What the spread of the paths is multiplied by.
     origins : ndarray of int, (series,)
         Backtest origins behind it; 0 where the history was too short.
+    level : ndarray, (series, periods)
+        The history without season, at the level of today.
+    backtest : tuple of (origin, mean, deviation)
+        What would have been forecast at each origin.
     """
 
     scale: Floats
@@ -93,6 +99,8 @@ class Learned:
     seen: Flags
     calibration: Floats
     origins: NDArray[np.int64]
+    level: Floats
+    backtest: tuple[tuple[int, Floats, Floats], ...]
 
 
 def learn(
@@ -119,7 +127,8 @@ def learn(
     bound = values / scale[:, None]
     filled = _filled(bound, seen)
     origins = backtest_origins(values.shape[1], horizon)
-    rounds = 4 if censored.any() else 1
+    # An unfinished last period takes one more round, saturation in between some.
+    rounds = 4 if censored[:, :-1].any() else 2 if censored.any() else 1
     for turn in range(rounds):
         season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
         level = (filled - season.term) / season.factor
@@ -138,10 +147,11 @@ def learn(
             mean = (clean - errors) + (without_shifts(filled, shifts) - filled) * -1
             mean = mean * season.factor + season.term
             filled = np.where(censored, _above(bound, mean, sigma[:, None]), filled)
-    calibration, counted = _calibration(level, seen, fits.at[:-1], origins)
+    backtest = _backtest(fits.at[:-1], origins, values.shape[1], horizon)
+    calibration, counted = _calibration(level, seen, backtest)
     return Learned(
         scale, season, shifts, off, at, errors / np.where(sigma > 0, sigma, 1.0)[:, None], seen,
-        calibration, counted,
+        calibration, counted, level, backtest,
     )
 
 
@@ -257,24 +267,72 @@ def _jumps(out: Singles, learned: Learned, draws: Draws) -> None:
         out[:, row] += np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0)
 
 
+@dataclass(frozen=True)
+class Scores:
+    """
+    How the model did in its own rolling backtest, in units of each series' scale.
+
+    Attributes
+    ----------
+    error, naive : ndarray, (series,)
+        Mean absolute error of the mean path, and of repeating the last season;
+        NaN without a backtest.
+    covered : ndarray, (series, levels)
+        Share of values inside the calibrated interval.
+    """
+
+    error: Floats
+    naive: Floats
+    covered: Floats
+
+
+def backtest_scores(learned: Learned, levels: Sequence[float]) -> Scores:
+    """Score each origin's forecast, with the intervals as they are calibrated."""
+    level, seen = learned.level, learned.seen
+    count, periods = level.shape
+    counted, error, naive = (np.zeros(count) for _ in range(3))
+    covered = np.zeros((count, len(levels)))
+    bounds = _normal_quantile((1 + np.array(levels)) / 2)
+    for origin, mean, deviation in learned.backtest:
+        ahead = mean.shape[1]
+        known = seen[:, origin : origin + ahead]
+        off = np.abs(level[:, origin : origin + ahead] - mean)
+        counted += known.sum(axis=1)
+        error += (off * known).sum(axis=1)
+        still = np.abs(level[:, origin : origin + ahead] - level[:, origin - 1, None])
+        naive += (still * known).sum(axis=1)
+        inside = off[..., None] <= bounds * (deviation * learned.calibration[:, None])[..., None]
+        covered += (inside & known[..., None]).sum(axis=1)
+    total = np.where(counted > 0, counted, np.nan)
+    return Scores(error / total, naive / total, covered / total[:, None])
+
+
+def _backtest(
+    fits: tuple[_theta.Fit, ...], origins: Sequence[int], periods: int, horizon: int
+) -> tuple[tuple[int, Floats, Floats], ...]:
+    """Forecast from each origin, as far as the horizon or the end of the history."""
+    return tuple(
+        (origin, *_theta.mean_and_deviation(at, min(periods - origin, max(horizon, origin))))
+        for origin, at in zip(origins, fits, strict=True)
+    )
+
+
 def _calibration(
-    level: Floats, seen: Flags, fits: tuple[_theta.Fit, ...], origins: list[int]
+    level: Floats, seen: Flags, backtest: tuple[tuple[int, Floats, Floats], ...]
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Hold each origin's forecast against what came, and give the ratio of the spreads."""
-    count, periods = level.shape
+    count = len(level)
     total, used = np.full(count, _PRIOR), np.zeros(count, dtype=np.int64)
-    squares = np.full(count, _PRIOR * _BASE**2)
-    for origin, at in zip(origins, fits, strict=True):
-        ahead = min(periods - origin, origin)
-        mean, deviation = _theta.mean_and_deviation(at, ahead)
-        known = seen[:, origin : origin + ahead]
+    squares = np.full(count, _PRIOR * _PRIOR_SPREAD**2)
+    for origin, mean, deviation in backtest:
+        ahead = mean.shape[1]
+        known = seen[:, origin : origin + ahead] & (deviation > 0)
         ratio = (level[:, origin : origin + ahead] - mean) / np.where(deviation > 0, deviation, 1.0)
-        ratio = np.where(known & (deviation > 0), np.minimum(ratio**2, 25.0), 0.0)
+        ratio = np.where(known, np.minimum(ratio**2, 25.0), 0.0)
         here = known.sum(axis=1)
-        fair = here > 0
-        squares += np.where(fair, ratio.sum(axis=1) / np.maximum(here, 1), 0.0)
-        total += fair
-        used += fair
+        squares += np.where(here > 0, ratio.sum(axis=1) / np.maximum(here, 1), 0.0)
+        total += here > 0
+        used += here > 0
     return np.sqrt(squares / total), used
 
 
