@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
     from eks_win_capacity.capacity import ip_capacity as ip_capacity
     from eks_win_capacity.capacity import max_pods as max_pods
+    from eks_win_capacity.catalog import Catalog as Catalog
+    from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
+    from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
     from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
+    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
+    from eks_win_capacity.nodes import Reserved as Reserved
+    from eks_win_capacity.nodes import node_capacity as node_capacity
 
 __version__ = "0.1.0"
 
@@ -23,12 +29,19 @@ _HOME = {
     "ExhaustionForecast": "exhaustion",
     "Fleet": "bulk",
     "forecast_exhaustion": "exhaustion",
+    "Catalog": "catalog",
+    "CatalogDiff": "catalog",
+    "Fleet": "bulk",
+    "InstanceType": "catalog",
+    "NodeCapacity": "nodes",
+    "Reserved": "nodes",
     "ip_capacity": "capacity",
     "max_pods": "capacity",
+    "node_capacity": "nodes",
 }
 """Where each public name lives."""
 
-_MODULES = ("errors",)
+_MODULES = ("aws", "errors")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

@@ -290,6 +290,11 @@ class Fleet:
         return f"<Fleet of {len(self):,} nodes, {np.count_nonzero(self.histogram[:-1]):,} types{unknown}>"
 
     @property
+    def origin(self) -> Any:
+        """The column that was encoded, without its values: what an answer in kind needs."""
+        return self._names.column
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the column that was encoded."""
         return self.codes.shape
