@@ -21,27 +21,34 @@ if TYPE_CHECKING:
     from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
     from eks_win_capacity.nodes import Reserved as Reserved
     from eks_win_capacity.nodes import node_capacity as node_capacity
+    from eks_win_capacity.simulator import simulate_pool as simulate_pool
+    from eks_win_capacity.warm_pool import PoolState as PoolState
+    from eks_win_capacity.warm_pool import WarmPool as WarmPool
+    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
-    "ExhaustionForecast": "exhaustion",
-    "Fleet": "bulk",
-    "forecast_exhaustion": "exhaustion",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "ExhaustionForecast": "exhaustion",
     "Fleet": "bulk",
     "InstanceType": "catalog",
     "NodeCapacity": "nodes",
+    "PoolState": "warm_pool",
     "Reserved": "nodes",
+    "WarmPool": "warm_pool",
+    "attached_addresses": "warm_pool",
+    "forecast_exhaustion": "exhaustion",
     "ip_capacity": "capacity",
     "max_pods": "capacity",
     "node_capacity": "nodes",
+    "simulate_pool": "simulator",
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "errors")
+_MODULES = ("aws", "errors", "simulator", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
