@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.exhaustion import DemandPlan as DemandPlan
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
+    from eks_win_capacity.exhaustion import forecast_demand as forecast_demand
     from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
     from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
     from eks_win_capacity.nodes import Reserved as Reserved
@@ -32,6 +34,7 @@ _HOME = {
     "CapacityError": "errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "DemandPlan": "exhaustion",
     "ExhaustionForecast": "exhaustion",
     "Fleet": "bulk",
     "InstanceType": "catalog",
@@ -40,6 +43,7 @@ _HOME = {
     "Reserved": "nodes",
     "WarmPool": "warm_pool",
     "attached_addresses": "warm_pool",
+    "forecast_demand": "exhaustion",
     "forecast_exhaustion": "exhaustion",
     "ip_capacity": "capacity",
     "max_pods": "capacity",

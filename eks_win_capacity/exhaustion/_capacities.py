@@ -88,9 +88,7 @@ def amount(value: Any, unit: str) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, float, np.integer, np.floating)
     ):
-        raise InputError(
-            f"capacity must be a number, a Subnet, a CIDR or a column; got {value!r}"
-        )
+        raise InputError(f"capacity must be a number, a Subnet, a CIDR or a column; got {value!r}")
     return float(_checked(np.array([float(value)]))[0])
 
 
@@ -128,7 +126,8 @@ def _checked(values: Floats) -> Floats:
     if len(missing):
         raise MissingValueError(
             f"capacity has {len(missing):,} missing values, first at position {missing[0]}",
-            positions=missing[:5].tolist(), count=len(missing),
+            positions=missing[:5].tolist(),
+            count=len(missing),
         )
     if ((values < 0) | np.isinf(values)).any():
         raise InvalidCountError(f"capacity must be finite and not negative; got {values.min():g}")

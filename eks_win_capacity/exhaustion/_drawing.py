@@ -9,6 +9,7 @@ import pandas as pd
 from eks_win_capacity.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
+    from eks_win_capacity.exhaustion._demand import DemandForecast
     from eks_win_capacity.exhaustion._result import ExhaustionForecast
 
 INK, BAND, LIMIT, MUTED = "#1f2933", "#2a6f97", "#c1121f", "#7b8794"
@@ -43,8 +44,13 @@ def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
     for place, level in enumerate(reversed(forecast.levels)):
         name = f"{100 * level:g}"
         ax.fill_between(
-            path["time"], path[f"lower_{name}"], path[f"upper_{name}"], color=BAND, lw=0,
-            alpha=0.16 + 0.16 * place, label=f"{name} % interval",
+            path["time"],
+            path[f"lower_{name}"],
+            path[f"upper_{name}"],
+            color=BAND,
+            lw=0,
+            alpha=0.16 + 0.16 * place,
+            label=f"{name} % interval",
         )
     ax.plot(path["time"], path["median"], color=BAND, lw=1.6, label="median")
     ax.axhline(row["capacity"], color=LIMIT, lw=1.2, label=f"capacity {row['capacity']:,g}")
@@ -61,8 +67,9 @@ def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
 def _mark_shifts(forecast: ExhaustionForecast, subnet: Any, past: pd.DataFrame, ax: Any) -> None:
     shifts = forecast.level_shifts.query("subnet == @subnet")
     for place, shift in enumerate(shifts[shifts["time"] >= past["time"].min()].to_dict("records")):
-        ax.axvline(shift["time"], color=MUTED, lw=0.8, ls=":",
-                   label=None if place else "level shift")
+        ax.axvline(
+            shift["time"], color=MUTED, lw=0.8, ls=":", label=None if place else "level shift"
+        )
 
 
 def _mark_date(forecast: ExhaustionForecast, row: pd.Series[Any], ax: Any) -> None:
@@ -72,8 +79,13 @@ def _mark_date(forecast: ExhaustionForecast, row: pd.Series[Any], ax: Any) -> No
     end = forecast.path["time"].max()
     early, late = row[f"earliest_{name}"], row[f"latest_{name}"]
     ax.plot(
-        [early, end if pd.isna(late) else late], [row["capacity"]] * 2, color=LIMIT, lw=5,
-        alpha=0.35, solid_capstyle="butt", label=f"date, {name} %",
+        [early, end if pd.isna(late) else late],
+        [row["capacity"]] * 2,
+        color=LIMIT,
+        lw=5,
+        alpha=0.35,
+        solid_capstyle="butt",
+        label=f"date, {name} %",
     )
     ax.plot([row["date"]], [row["capacity"]], "o", color=LIMIT, ms=6)
 
@@ -92,3 +104,31 @@ def tidy(ax: Any) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#e4e7eb", lw=0.6)
     ax.set_axisbelow(True)
+
+
+PLANS = ("#2a6f97", "#e07a1f", "#4f772d", "#7b2d8b", "#c1121f", "#5c677d", "#b08968", "#0a9396")
+
+
+def draw_plans(forecast: DemandForecast, *, ax: Any) -> Any:
+    """Draw the share of the tightest subnet of each plan, and where it runs dry."""
+    ax = axes(ax)
+    path = forecast.path
+    dates = forecast.date()
+    for place, plan in enumerate(forecast.plans):
+        here = path[path["plan"] == plan.name].groupby("time", as_index=False)["share"].max()
+        date = dates[plan.name]
+        told = "beyond the horizon" if pd.isna(date) else f"{date:%Y-%m-%d}"
+        color = PLANS[place % len(PLANS)]
+        ax.plot(
+            here["time"], 100 * here["share"], color=color, lw=1.8, label=f"{plan.name}: {told}"
+        )
+        if not pd.isna(date):
+            ax.plot([date], [100], "o", color=color, ms=7, zorder=3)
+    ax.axhline(100, color=LIMIT, lw=1.2)
+    ax.set_ylabel("% of the tightest subnet")
+    top = min(100 * path["share"].max(), 160.0)
+    ax.set_ylim(0, max(112.0, top))
+    ax.set_title("The same growth under each plan, and when it runs dry", loc="left", fontsize=11)
+    ax.legend(loc="lower right", fontsize=9, frameon=False)
+    tidy(ax)
+    return ax

@@ -34,7 +34,7 @@ _TOLERANCE = 1e-6
 """Share of the capacity that single precision may miss a limit by."""
 
 Engine = Literal["theta", "statsforecast"]
-Unit = Literal["addresses", "prefixes"]
+Unit = Literal["addresses", "prefixes", "pods"]
 
 
 def forecast_exhaustion(
@@ -84,9 +84,9 @@ def forecast_exhaustion(
         How far to look: a number of days, a duration, or a date.
     level : float or sequence of float
         Shares that the central intervals shall hold.
-    unit : {"addresses", "prefixes"}
+    unit : {"addresses", "prefixes", "pods"}
         What history and capacity count. In prefix mode only whole /28 blocks
-        exist, so every reported count is a whole number, rounded up.
+        exist, so every reported count is a whole number, rounded up; so are pods.
     time, used, available, subnet : str, optional
         Names of columns; found by their names otherwise.
     timezone : str or tzinfo, optional
@@ -157,8 +157,8 @@ def forecast_exhaustion(
     41.0
     """
     levels = _levels(level)
-    if unit not in ("addresses", "prefixes"):
-        raise InputError(f"unit must be 'addresses' or 'prefixes'; got {unit!r}")
+    if unit not in ("addresses", "prefixes", "pods"):
+        raise InputError(f"unit must be 'addresses', 'prefixes' or 'pods'; got {unit!r}")
     if engine not in ("theta", "statsforecast"):
         raise InputError(f"engine must be 'theta' or 'statsforecast'; got {engine!r}")
     if unusable not in ("raise", "report"):
@@ -166,25 +166,43 @@ def forecast_exhaustion(
     if not 100 <= paths <= 10_000:
         raise InputError(f"paths must be 100 to 10,000; got {paths!r}")
     rows = read_rows(
-        history, capacity=capacity, unit=unit, time=time, used=used, available=available,
-        subnet=subnet, timezone=timezone,
+        history,
+        capacity=capacity,
+        unit=unit,
+        time=time,
+        used=used,
+        available=available,
+        subnet=subnet,
+        timezone=timezone,
     )
-    peaks = panel(rows, step=step, whole=unit == "prefixes")
+    peaks = panel(rows, step=step, whole=unit != "addresses")
     usable = _usable(rows, peaks, unusable)
     newest = peaks.last[usable].max() if usable.any() else 0
     after = peaks.grid.starts(np.array([newest]))[0]
     periods = peaks.grid.periods(horizon, after)
     lengths, given = _season_lengths(season_lengths, peaks)
     plan = _Plan(
-        periods, levels, lengths, given, unit == "prefixes", engine,
+        periods,
+        levels,
+        lengths,
+        given,
+        unit != "addresses",
+        engine,
         _paths.Draws.of(seed, paths=paths, horizon=periods),
         _event_steps(events, rows, peaks, periods),
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))
     _work(plan, rows, peaks, usable, answers, workers, progress)
     return ExhaustionForecast(
-        answers=answers, levels=levels, rows=rows, panel=peaks, usable=usable,
-        unit=unit, engine=engine, season_lengths=lengths, seed=seed,
+        answers=answers,
+        levels=levels,
+        rows=rows,
+        panel=peaks,
+        usable=usable,
+        unit=unit,
+        engine=engine,
+        season_lengths=lengths,
+        seed=seed,
     )
 
 
@@ -230,7 +248,8 @@ def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
             f"a forecast needs {MIN_PERIODS}"
             + (f" ({len(short):,} subnets have too few)" if len(short) > 1 else "")
             + ": give a shorter step, a longer history, or unusable='report'",
-            subnets=[str(x) for x in rows.subnets[short[:5]]], count=len(short),
+            subnets=[str(x) for x in rows.subnets[short[:5]]],
+            count=len(short),
             needed=MIN_PERIODS,
         )
     return usable
@@ -248,7 +267,9 @@ def _event_steps(events: Any, rows: Rows, peaks: Panel, horizon: int) -> Floats 
         frame = pd.DataFrame(list(events), columns=["time", "change"])
     lacking = {"time", "change"} - set(frame.columns)
     if lacking:
-        raise InputError(f"events need columns time and change; missing: {', '.join(sorted(lacking))}")
+        raise InputError(
+            f"events need columns time and change; missing: {', '.join(sorted(lacking))}"
+        )
     out = np.zeros((len(rows.subnets), horizon))
     for event in frame.to_dict("records"):
         moment = in_zone(pd.Timestamp(event["time"]), rows.times.tz)
@@ -274,8 +295,13 @@ def _event_steps(events: Any, rows: Rows, peaks: Panel, horizon: int) -> Floats 
 
 
 def _work(
-    plan: _Plan, rows: Rows, peaks: Panel, usable: NDArray[np.bool_], answers: Answers,
-    workers: int, progress: Callable[[int, int], object] | None,
+    plan: _Plan,
+    rows: Rows,
+    peaks: Panel,
+    usable: NDArray[np.bool_],
+    answers: Answers,
+    workers: int,
+    progress: Callable[[int, int], object] | None,
 ) -> None:
     """Forecast in chunks of series of one length, each chunk alone."""
     chunks = list(_chunks(peaks, usable))
@@ -349,7 +375,10 @@ def _one_chunk(
 
 
 def _quantiles(
-    plan: _Plan, paths: NDArray[np.float32], limit: Floats, chunk: NDArray[np.intp],
+    plan: _Plan,
+    paths: NDArray[np.float32],
+    limit: Floats,
+    chunk: NDArray[np.intp],
     answers: Answers,
 ) -> None:
     top = paths.shape[2] - 1
@@ -371,7 +400,10 @@ def _quantiles(
 
 
 def _facts(
-    plan: _Plan, learned: _paths.Learned, values: Floats, chunk: NDArray[np.intp],
+    plan: _Plan,
+    learned: _paths.Learned,
+    values: Floats,
+    chunk: NDArray[np.intp],
     answers: Answers,
 ) -> None:
     """Keep what was learned, in units of the history."""
@@ -390,9 +422,11 @@ def _facts(
         for kind, found in (("shifts", learned.shifts), ("outliers", learned.outliers)):
             where = np.flatnonzero(found[place])
             getattr(answers, kind)[row] = (
-                where, found[place][where] * learned.season.factor[place, where] * size
+                where,
+                found[place][where] * learned.season.factor[place, where] * size,
             )
         answers.seasons[row] = tuple(
-            length for length, share in zip(plan.lengths, learned.season.strength[place], strict=True)
+            length
+            for length, share in zip(plan.lengths, learned.season.strength[place], strict=True)
             if share > 0
         )

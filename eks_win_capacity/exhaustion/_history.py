@@ -27,12 +27,28 @@ _NAMES = {
     "time": ("time", "timestamp", "datetime", "date", "ts", "ds", "at", "day"),
     "subnet": ("subnet", "subnetid", "uniqueid", "subnetname", "id", "name"),
     "used": (
-        "used", "usedaddresses", "usedips", "usedipaddresscount", "addresses", "usedprefixes",
-        "prefixes", "inuse", "usage", "subnetipusage", "y", "value", "pods",
+        "used",
+        "usedaddresses",
+        "usedips",
+        "usedipaddresscount",
+        "addresses",
+        "usedprefixes",
+        "prefixes",
+        "inuse",
+        "usage",
+        "subnetipusage",
+        "y",
+        "value",
+        "pods",
     ),
     "available": (
-        "available", "availableaddresses", "availableips", "availableipaddresscount", "free",
-        "freeaddresses", "availableprefixes",
+        "available",
+        "availableaddresses",
+        "availableips",
+        "availableipaddresscount",
+        "free",
+        "freeaddresses",
+        "availableprefixes",
     ),
     "capacity": ("capacity", "total", "totalipaddresscount", "totaladdresses", "limit", "size"),
 }
@@ -81,8 +97,9 @@ def read_rows(
     timezone: Any,
 ) -> Rows:
     """Read a Series or a DataFrame, tidy or wide."""
-    long, single = _long(history, time=time, used=used, available=available, subnet=subnet,
-                         capacity=capacity)
+    long, single = _long(
+        history, time=time, used=used, available=available, subnet=subnet, capacity=capacity
+    )
     findings: list[Finding] = []
     times = _times(long["time"], timezone)
     values = _numbers(long["value"], long.attrs["role"])
@@ -90,17 +107,28 @@ def read_rows(
     if (code < 0).any():
         raise MissingValueError(
             f"the subnet column has {(code < 0).sum():,} missing values",
-            positions=np.flatnonzero(code < 0)[:5].tolist(), count=int((code < 0).sum()),
+            positions=np.flatnonzero(code < 0)[:5].tolist(),
+            count=int((code < 0).sum()),
         )
     order = np.lexsort((np.arange(len(code)), times.asi8, code))
     if not (order == np.arange(len(order))).all():
         moved = np.diff(times.asi8)[np.diff(code) == 0]
         if (moved < 0).any():
-            findings.append(_told("unsorted-history", f"{int((moved < 0).sum()):,} times went "
-                                  "back", "rows are sorted by time"))
+            findings.append(
+                _told(
+                    "unsorted-history",
+                    f"{int((moved < 0).sum()):,} times went back",
+                    "rows are sorted by time",
+                )
+            )
     code, times, values = code[order], times[order], values[order]
     limits = Capacities.read(
-        capacity, long=long, order=order, code=code, times=times, subnets=pd.Index(subnets),
+        capacity,
+        long=long,
+        order=order,
+        code=code,
+        times=times,
+        subnets=pd.Index(subnets),
         unit=unit,
     )
     if long.attrs["role"] == "available":
@@ -112,22 +140,37 @@ def read_rows(
                 f"{limits.at[low[0]] - values[low[0]]:g} of {limits.at[low[0]]:g}"
             )
     return Rows(
-        pd.Index(subnets, name="subnet"), code, times, values, limits.at, limits.current, single,
+        pd.Index(subnets, name="subnet"),
+        code,
+        times,
+        values,
+        limits.at,
+        limits.current,
+        single,
         tuple(findings),
     )
 
 
 def _told(code: str, seen: str, why: str, *, severity: Any = "info", subject: str = "") -> Finding:
     return Finding(
-        code=code, severity=severity, outcome="fail" if severity == "warning" else "pass",
-        seen=seen, why=why, remedy="nothing to do" if severity == "info" else "check the source",
+        code=code,
+        severity=severity,
+        outcome="fail" if severity == "warning" else "pass",
+        seen=seen,
+        why=why,
+        remedy="nothing to do" if severity == "info" else "check the source",
         subject=subject,
     )
 
 
 def _long(
-    history: Any, *, time: str | None, used: str | None, available: str | None,
-    subnet: str | None, capacity: Any,
+    history: Any,
+    *,
+    time: str | None,
+    used: str | None,
+    available: str | None,
+    subnet: str | None,
+    capacity: Any,
 ) -> tuple[pd.DataFrame, bool]:
     """Bring every shape to columns time, subnet, value (and capacity)."""
     if not isinstance(history, (pd.Series, pd.DataFrame)) and hasattr(history, "to_pandas"):
@@ -135,8 +178,13 @@ def _long(
     if isinstance(history, pd.Series):
         history, single = _frame_of_series(history)
         frame = history
-        roles = {"time": "time", "used": "value", "available": None, "subnet": "subnet",
-                 "capacity": None}
+        roles = {
+            "time": "time",
+            "used": "value",
+            "available": None,
+            "subnet": "subnet",
+            "capacity": None,
+        }
         if available is not None:
             roles["used"], roles["available"] = None, "value"
     elif isinstance(history, pd.DataFrame):
@@ -151,9 +199,12 @@ def _long(
             frame = frame.set_axis(range(len(frame)), axis=0)
             frame.insert(0, "__time", index)
             time = "__time"
-        roles = _roles(frame, time=time, used=used, available=available, subnet=subnet,
-                       capacity=capacity)
-        single = roles["subnet"] is None and roles["used" if roles["used"] else "available"] is not None
+        roles = _roles(
+            frame, time=time, used=used, available=available, subnet=subnet, capacity=capacity
+        )
+        single = (
+            roles["subnet"] is None and roles["used" if roles["used"] else "available"] is not None
+        )
     else:
         raise UnsupportedInputError(
             f"history must be a Series or a DataFrame; got {type(history).__name__}"
@@ -164,11 +215,13 @@ def _long(
         frame, roles = _melted(frame, roles)
         single = False
     value = roles["used"] or roles["available"]
-    long = pd.DataFrame({
-        "time": frame[roles["time"]].array,
-        "subnet": frame[roles["subnet"]].array if roles["subnet"] else "subnet",
-        "value": frame[value].array,
-    })
+    long = pd.DataFrame(
+        {
+            "time": frame[roles["time"]].array,
+            "subnet": frame[roles["subnet"]].array if roles["subnet"] else "subnet",
+            "value": frame[value].array,
+        }
+    )
     if roles["capacity"]:
         long["capacity"] = frame[roles["capacity"]].array
     long.attrs["role"] = "used" if roles["used"] else "available"
@@ -178,13 +231,13 @@ def _long(
 def _frame_of_series(series: pd.Series[Any]) -> tuple[pd.DataFrame, bool]:
     index = series.index
     if isinstance(index, pd.MultiIndex):
-        places = [i for i in range(index.nlevels)
-                  if isinstance(index.levels[i], pd.DatetimeIndex)]
+        places = [i for i in range(index.nlevels) if isinstance(index.levels[i], pd.DatetimeIndex)]
         if index.nlevels != 2 or len(places) != 1:
             raise InputError("a Series with two index levels needs one of times and one of subnets")
         other = index.get_level_values(1 - places[0])
-        return pd.DataFrame({"time": index.get_level_values(places[0]), "subnet": other,
-                             "value": series.array}), False
+        return pd.DataFrame(
+            {"time": index.get_level_values(places[0]), "subnet": other, "value": series.array}
+        ), False
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
     if not isinstance(index, pd.DatetimeIndex):
@@ -208,7 +261,9 @@ def _roles(frame: pd.DataFrame, *, capacity: Any, **given: str | None) -> dict[s
                 f"history has no column {name!r} for {role}; it has {', '.join(map(str, frame.columns))}"
             )
         roles[role] = name
-    roles["capacity"] = capacity if isinstance(capacity, str) and capacity in frame.columns else None
+    roles["capacity"] = (
+        capacity if isinstance(capacity, str) and capacity in frame.columns else None
+    )
     if isinstance(capacity, str) and roles["capacity"] is None and "/" not in capacity:
         raise InputError(
             f"history has no column {capacity!r} for capacity; "
@@ -224,8 +279,11 @@ def _roles(frame: pd.DataFrame, *, capacity: Any, **given: str | None) -> dict[s
         if role == "time" and not found:
             found = [c for c in free if pd.api.types.is_datetime64_any_dtype(frame[c])]
         if role in {"used", "available"} and found:
-            found = [c for c in found if pd.api.types.is_numeric_dtype(frame[c])
-                     or frame[c].dtype == object] or found
+            found = [
+                c
+                for c in found
+                if pd.api.types.is_numeric_dtype(frame[c]) or frame[c].dtype == object
+            ] or found
         if found:
             roles[role] = found[0]
             free.remove(found[0])
@@ -242,24 +300,36 @@ def _melted(
 ) -> tuple[pd.DataFrame, dict[str, str | None]]:
     """Take a wide table: every numeric column is a subnet."""
     columns = [c for c in frame.columns if c not in {roles["time"], roles["capacity"]}]
-    odd = [c for c in columns if not pd.api.types.is_numeric_dtype(frame[c])
-           or pd.api.types.is_bool_dtype(frame[c])]
+    odd = [
+        c
+        for c in columns
+        if not pd.api.types.is_numeric_dtype(frame[c]) or pd.api.types.is_bool_dtype(frame[c])
+    ]
     if odd or not columns:
         raise InputError(
             "history has no column of used or available addresses; name it with used= or "
             f"available=; it has {', '.join(map(str, frame.columns))}"
         )
     count = len(frame)
-    long = pd.DataFrame({
-        "time": np.tile(np.arange(count), len(columns)),
-        "subnet": np.repeat(np.array(list(map(str, columns)), dtype=object), count),
-        "value": np.concatenate([frame[c].to_numpy(dtype=float, na_value=np.nan) for c in columns]),
-    })
+    long = pd.DataFrame(
+        {
+            "time": np.tile(np.arange(count), len(columns)),
+            "subnet": np.repeat(np.array(list(map(str, columns)), dtype=object), count),
+            "value": np.concatenate(
+                [frame[c].to_numpy(dtype=float, na_value=np.nan) for c in columns]
+            ),
+        }
+    )
     long["time"] = frame[roles["time"]].array[long["time"].to_numpy()]
     if roles["capacity"]:
         long["capacity"] = np.tile(frame[roles["capacity"]].to_numpy(), len(columns))
-    return long, {"time": "time", "subnet": "subnet", "used": "value", "available": None,
-                  "capacity": "capacity" if roles["capacity"] else None}
+    return long, {
+        "time": "time",
+        "subnet": "subnet",
+        "used": "value",
+        "available": None,
+        "capacity": "capacity" if roles["capacity"] else None,
+    }
 
 
 def _times(column: pd.Series[Any], timezone: Any) -> pd.DatetimeIndex:
@@ -272,7 +342,8 @@ def _times(column: pd.Series[Any], timezone: Any) -> pd.DatetimeIndex:
     if len(missing):
         raise MissingValueError(
             f"the times have {len(missing):,} missing values, first at position {missing[0]}",
-            positions=missing[:5].tolist(), count=len(missing),
+            positions=missing[:5].tolist(),
+            count=len(missing),
         )
     if not pd.api.types.is_datetime64_any_dtype(column):
         text = column.astype(str)
@@ -388,9 +459,7 @@ def _refuse_long(width: NDArray[np.int64], grid: Grid) -> None:
         )
 
 
-def _unfinished(
-    rows: Rows, grid: Grid, spacing: int, seen: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _unfinished(rows: Rows, grid: Grid, spacing: int, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     out = np.zeros(len(rows.subnets), dtype=bool)
     code = rows.code[seen]
     if spacing >= (grid.length_ns or 28 * DAY_NS) or not len(code):
@@ -401,37 +470,76 @@ def _unfinished(
 
 
 def _reading_findings(
-    rows: Rows, grid: Grid, seen: NDArray[np.bool_], same: int, values: list[Floats],
-    saturated: list[NDArray[np.bool_]], part: NDArray[np.bool_], kept: int,
+    rows: Rows,
+    grid: Grid,
+    seen: NDArray[np.bool_],
+    same: int,
+    values: list[Floats],
+    saturated: list[NDArray[np.bool_]],
+    part: NDArray[np.bool_],
+    kept: int,
 ) -> list[Finding]:
     """Say openly what was done to the rows."""
     out = []
     periods = sum(len(v) for v in values)
     gaps = sum(int(np.isnan(v).sum()) for v in values)
     if kept > periods - gaps:
-        out.append(_told("resampled", f"{kept:,} values became {periods - gaps:,} peaks of {grid}",
-                         "the peak of a period is what exhausts a subnet"))
+        out.append(
+            _told(
+                "resampled",
+                f"{kept:,} values became {periods - gaps:,} peaks of {grid}",
+                "the peak of a period is what exhausts a subnet",
+            )
+        )
     if same:
-        out.append(_told("duplicate-times", f"{same:,} rows repeat a time of their subnet",
-                         "the larger value counts"))
+        out.append(
+            _told(
+                "duplicate-times",
+                f"{same:,} rows repeat a time of their subnet",
+                "the larger value counts",
+            )
+        )
     if not seen.all():
-        out.append(_told("missing-values", f"{int((~seen).sum()):,} rows have no value",
-                         "they count as gaps"))
+        out.append(
+            _told(
+                "missing-values", f"{int((~seen).sum()):,} rows have no value", "they count as gaps"
+            )
+        )
     if gaps:
-        out.append(_told("gaps", f"{gaps:,} of {periods:,} periods have no value",
-                         "nothing is filled in: the model runs on through a gap"))
+        out.append(
+            _told(
+                "gaps",
+                f"{gaps:,} of {periods:,} periods have no value",
+                "nothing is filled in: the model runs on through a gap",
+            )
+        )
     if part.any():
-        out.append(_told("unfinished-period", f"the newest period of {int(part.sum()):,} subnets "
-                         "is not over", "its peak so far is taken as a lower bound"))
+        out.append(
+            _told(
+                "unfinished-period",
+                f"the newest period of {int(part.sum()):,} subnets is not over",
+                "its peak so far is taken as a lower bound",
+            )
+        )
     above = rows.used[seen] > rows.capacity[seen]
     if above.any():
         name = rows.subnets[rows.code[seen][above][0]]
-        out.append(_told("above-capacity", f"{int(above.sum()):,} values lie above the capacity, "
-                         f"first of {name}", "they count as a full subnet", severity="warning"))
+        out.append(
+            _told(
+                "above-capacity",
+                f"{int(above.sum()):,} values lie above the capacity, first of {name}",
+                "they count as a full subnet",
+                severity="warning",
+            )
+        )
     full = int(sum(s.any() for s in saturated))
     if full:
-        out.append(_told("clipped-history", f"{full:,} subnets were full for "
-                         f"{sum(int(s.sum()) for s in saturated):,} periods",
-                         "demand may have been higher than what was seen: these peaks are lower "
-                         "bounds", severity="warning"))
+        out.append(
+            _told(
+                "clipped-history",
+                f"{full:,} subnets were full for {sum(int(s.sum()) for s in saturated):,} periods",
+                "demand may have been higher than what was seen: these peaks are lower bounds",
+                severity="warning",
+            )
+        )
     return out

@@ -150,8 +150,17 @@ def learn(
     backtest = _backtest(fits.at[:-1], origins, values.shape[1], horizon)
     calibration, counted = _calibration(level, seen, backtest)
     return Learned(
-        scale, season, shifts, off, at, errors / np.where(sigma > 0, sigma, 1.0)[:, None], seen,
-        calibration, counted, level, backtest,
+        scale,
+        season,
+        shifts,
+        off,
+        at,
+        errors / np.where(sigma > 0, sigma, 1.0)[:, None],
+        seen,
+        calibration,
+        counted,
+        level,
+        backtest,
     )
 
 
@@ -210,8 +219,12 @@ def _initial(
     drift = at.drift[rows, model] - drift_now[:, None]
     drift += root[..., 1, 0] * first + root[..., 1, 1] * second
     parts = (
-        level, drift, at.off[rows, model], at.sigma[rows, model],
-        _theta.GRID[model, 0], _theta.GRID[model, 1],
+        level,
+        drift,
+        at.off[rows, model],
+        at.sigma[rows, model],
+        _theta.GRID[model, 0],
+        _theta.GRID[model, 1],
     )
     return tuple(part.astype(np.float32) for part in parts)
 

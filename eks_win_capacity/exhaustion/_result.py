@@ -58,12 +58,24 @@ class Answers:
 
         none = (np.zeros(0, dtype=np.intp), np.zeros(0))
         return cls(
-            room(count, horizon), room(count, horizon), room(count, horizon, levels),
-            room(count, horizon, levels), room(count, horizon), np.zeros(count, dtype=bool),
-            room(count), room(count), room(count), room(count), np.zeros(count, dtype=np.int64),
-            room(count), room(count), room(count, levels),
+            room(count, horizon),
+            room(count, horizon),
+            room(count, horizon, levels),
+            room(count, horizon, levels),
+            room(count, horizon),
+            np.zeros(count, dtype=bool),
+            room(count),
+            room(count),
+            room(count),
+            room(count),
+            np.zeros(count, dtype=np.int64),
+            room(count),
+            room(count),
+            room(count, levels),
             np.full(count, "SES with drift", dtype=object),
-            [none] * count, [none] * count, [()] * count,
+            [none] * count,
+            [none] * count,
+            [()] * count,
         )
 
 
@@ -126,10 +138,14 @@ class ExhaustionForecast:
     def history(self) -> pd.DataFrame:
         """The peaks that were forecast, with what is only a lower bound marked."""
         parts = [
-            pd.DataFrame({
-                "subnet": self.subnets[row], "time": self._past(row),
-                "used": self.panel.values[row], "lower_bound": self.panel.censored[row],
-            })
+            pd.DataFrame(
+                {
+                    "subnet": self.subnets[row],
+                    "time": self._past(row),
+                    "used": self.panel.values[row],
+                    "lower_bound": self.panel.censored[row],
+                }
+            )
             for row in np.flatnonzero([len(v) > 0 for v in self.panel.values])
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -258,8 +274,9 @@ class ExhaustionForecast:
         shares = sorted({0.5, *((1 + sign * x) / 2 for x in self.levels for sign in (-1, 1))})
         return pd.concat(
             [
-                pd.DataFrame({"subnet": self.subnets, "quantile": round(q, 6),
-                              "date": self._dates(q)})
+                pd.DataFrame(
+                    {"subnet": self.subnets, "quantile": round(q, 6), "date": self._dates(q)}
+                )
                 for q in shares
             ],
             ignore_index=True,
@@ -302,8 +319,15 @@ class ExhaustionForecast:
         for row in range(len(self.subnets)):
             chance = self.answers.reached[row, -1]
             place = (
-                4 if not self.usable[row] else 0 if self.answers.exhausted[row]
-                else 1 if chance >= 0.5 - 1e-9 else 2 if chance >= _POSSIBLE - 1e-9 else 3
+                4
+                if not self.usable[row]
+                else 0
+                if self.answers.exhausted[row]
+                else 1
+                if chance >= 0.5 - 1e-9
+                else 2
+                if chance >= _POSSIBLE - 1e-9
+                else 3
             )
             out.append(STATUSES[place])
         return out
@@ -314,16 +338,20 @@ class ExhaustionForecast:
     def model(self) -> pd.DataFrame:
         """Which model was used for each subnet, and how it did in its own backtest."""
         a = self.answers
-        out = pd.DataFrame({
-            "engine": self.engine,
-            "model": a.model,
-            "season_lengths": [tuple(x) for x in a.seasons],
-            "alpha": a.alpha, "phi": a.phi,
-            "drift_per_day": a.drift / self.panel.grid.days,
-            "level_shifts": [len(x[0]) for x in a.shifts],
-            "outliers": [len(x[0]) for x in a.outliers],
-            "spread_factor": a.calibration,
-        }, index=self.subnets)
+        out = pd.DataFrame(
+            {
+                "engine": self.engine,
+                "model": a.model,
+                "season_lengths": [tuple(x) for x in a.seasons],
+                "alpha": a.alpha,
+                "phi": a.phi,
+                "drift_per_day": a.drift / self.panel.grid.days,
+                "level_shifts": [len(x[0]) for x in a.shifts],
+                "outliers": [len(x[0]) for x in a.outliers],
+                "spread_factor": a.calibration,
+            },
+            index=self.subnets,
+        )
         return out.join(self.backtest)
 
     @property
@@ -336,11 +364,15 @@ class ExhaustionForecast:
         last value, taken off), backtest_covered_80, ...
         """
         a = self.answers
-        out = pd.DataFrame({
-            "backtest_origins": a.origins,
-            "backtest_mae": a.backtest_mae,
-            "backtest_skill": 1 - a.backtest_mae / np.where(a.backtest_naive > 0, a.backtest_naive, np.nan),
-        }, index=self.subnets)
+        out = pd.DataFrame(
+            {
+                "backtest_origins": a.origins,
+                "backtest_mae": a.backtest_mae,
+                "backtest_skill": 1
+                - a.backtest_mae / np.where(a.backtest_naive > 0, a.backtest_naive, np.nan),
+            },
+            index=self.subnets,
+        )
         for place, level in enumerate(self.levels):
             out[f"backtest_covered_{100 * level:g}"] = a.backtest_covered[:, place]
         return out
@@ -359,11 +391,15 @@ class ExhaustionForecast:
         rows = [row for row in range(len(self.subnets)) if len(found[row][0])]
         names = np.repeat(rows, [len(found[row][0]) for row in rows]).astype(np.intp)
         times = [self._past(row)[found[row][0]] for row in rows]
-        return pd.DataFrame({
-            "subnet": self.subnets.take(names),
-            "time": times[0].append(times[1:]) if times else self.panel.grid.starts(np.zeros(0, dtype=np.int64)),
-            "change": np.concatenate([found[row][1] for row in rows]) if rows else np.zeros(0),
-        })
+        return pd.DataFrame(
+            {
+                "subnet": self.subnets.take(names),
+                "time": times[0].append(times[1:])
+                if times
+                else self.panel.grid.starts(np.zeros(0, dtype=np.int64)),
+                "change": np.concatenate([found[row][1] for row in rows]) if rows else np.zeros(0),
+            }
+        )
 
     # -- faces ----------------------------------------------------------------
 
@@ -378,8 +414,11 @@ class ExhaustionForecast:
         """
         last = [v[~np.isnan(v)][-1] if (~np.isnan(v)).any() else np.nan for v in self.panel.values]
         frame: dict[str, Any] = {
-            "subnet": self.subnets, "status": self._statuses(), "used": last,
-            "capacity": self.rows.current, "date": self._dates(0.5),
+            "subnet": self.subnets,
+            "status": self._statuses(),
+            "used": last,
+            "capacity": self.rows.current,
+            "date": self._dates(0.5),
         }
         for level in reversed(self.levels):
             frame[f"earliest_{100 * level:g}"] = self._dates((1 - level) / 2)
@@ -390,8 +429,14 @@ class ExhaustionForecast:
         out = pd.DataFrame(frame)
         rank = out["status"].map({name: place for place, name in enumerate(STATUSES)})
         median = pd.Series(self._quantile_steps(0.5), index=out.index).fillna(np.inf)
-        order = pd.DataFrame({"rank": rank, "days": out["days_left"], "median": median,
-                              "chance": -out["probability"]})
+        order = pd.DataFrame(
+            {
+                "rank": rank,
+                "days": out["days_left"],
+                "median": median,
+                "chance": -out["probability"],
+            }
+        )
         best = order.sort_values(["rank", "median", "days", "chance"], kind="stable").index
         return out.loc[best].reset_index(drop=True)
 
@@ -451,6 +496,9 @@ class ExhaustionForecast:
         shown = frame.head(50)
         note = "" if len(frame) <= 50 else f"<p>{len(frame) - 50:,} more subnets</p>"
         html = shown.to_html(
-            index=False, na_rep="not within the horizon", float_format=lambda x: f"{x:,.4g}", border=0
+            index=False,
+            na_rep="not within the horizon",
+            float_format=lambda x: f"{x:,.4g}",
+            border=0,
         )
         return f"{html}{note}"

@@ -86,9 +86,7 @@ def seasons(
         strength[:, place] = np.where(multiplies, multiply_share, add_share)
         phase = (np.arange(total) - periods) % length
         factor *= np.where(multiplies[:, None], multiply[:, phase], 1.0)
-        term = np.where(
-            multiplies[:, None], term * multiply[:, phase], term + add[:, phase]
-        )
+        term = np.where(multiplies[:, None], term * multiply[:, phase], term + add[:, phase])
         rest = (values - term[:, :periods]) / factor[:, :periods]
     return Seasons(
         factor[:, :periods], term[:, :periods], factor[:, periods:], term[:, periods:], strength
@@ -98,9 +96,7 @@ def seasons(
 def _told(length: int, lengths: Sequence[int], periods: int, cycles: int) -> bool:
     """Tell whether a season is seen often enough, and is not part of a longer one that is."""
     usable = [other for other in lengths if other >= 2 and periods >= cycles * other]
-    return length in usable and not any(
-        other > length and other % length == 0 for other in usable
-    )
+    return length in usable and not any(other > length and other % length == 0 for other in usable)
 
 
 def _one_season(values: Floats, length: int) -> tuple[Floats, Floats, Floats, Floats]:
