@@ -17,6 +17,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "node": ("capacity", "Pods that a node really takes, and what binds."),
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
+    "forecast": ("forecast", "When each subnet of a file runs dry."),
 }
 """Each command: its module below this package, and its one-line help."""
 

@@ -370,7 +370,7 @@ def _one_chunk(
         answers.reached[row] = passed.cumsum() / paths.shape[2]
     answers.exhausted[chunk] = now
     paths.sort(axis=2)
-    _quantiles(plan, paths, limit, chunk, answers)
+    _quantiles(plan, paths, limit, learned.scale, chunk, answers)
     _facts(plan, learned, values, chunk, answers)
 
 
@@ -378,25 +378,33 @@ def _quantiles(
     plan: _Plan,
     paths: NDArray[np.float32],
     limit: Floats,
+    scale: Floats,
     chunk: NDArray[np.intp],
     answers: Answers,
 ) -> None:
     top = paths.shape[2] - 1
+    # Single precision carries seven digits; six of them are shown.
+    grain = 10.0 ** (5 - np.floor(np.log10(scale)))[:, None]
 
     def at(share: float) -> Floats:
         where = share * top
         low = int(np.floor(where + 1e-9))
         high = min(low + 1, top)
-        part = 0.0 if plan.whole else where - low
-        value = paths[..., high if plan.whole and where - low > 1e-9 else low].astype(float)
-        return np.asarray(value + part * (paths[..., high] - paths[..., low]))
+        if plan.whole:
+            value = paths[..., high if where - low > 1e-9 else low].astype(float).T
+        else:
+            lower, upper = paths[..., low].astype(float), paths[..., high].astype(float)
+            value = (lower + (where - low) * (upper - lower)).T
+        return np.asarray(np.round(value * grain) / grain)
 
-    demand = at(0.5).T
-    answers.demand[chunk] = demand
-    answers.median[chunk] = np.clip(demand, 0, limit[:, None])
+    def within(share: float) -> Floats:
+        return np.clip(at(share), 0, limit[:, None])
+
+    answers.demand[chunk] = at(0.5)
+    answers.median[chunk] = within(0.5)
     for place, level in enumerate(plan.levels):
-        answers.lower[chunk, :, place] = np.clip(at((1 - level) / 2).T, 0, limit[:, None])
-        answers.upper[chunk, :, place] = np.clip(at((1 + level) / 2).T, 0, limit[:, None])
+        answers.lower[chunk, :, place] = within((1 - level) / 2)
+        answers.upper[chunk, :, place] = within((1 + level) / 2)
 
 
 def _facts(

@@ -33,6 +33,10 @@ _PRIOR_SPREAD = 1.15
 """What intervals are widened by where there is no backtest; from benchmarks/forecast."""
 
 
+_FREE = 5
+"""Values below the limit that it takes to look across a plateau."""
+
+
 @dataclass(frozen=True)
 class Draws:
     """
@@ -125,7 +129,9 @@ def learn(
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
     bound = values / scale[:, None]
-    filled = _filled(bound, seen)
+    free = _unclipped(seen, censored)
+    # Across a plateau demand is first taken to run straight from free value to free value.
+    filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
     origins = backtest_origins(values.shape[1], horizon)
     # An unfinished last period takes one more round, saturation in between some.
     rounds = 4 if censored[:, :-1].any() else 2 if censored.any() else 1
@@ -138,7 +144,8 @@ def learn(
         off[censored] = 0.0
         last = turn == rounds - 1
         clean = level - off
-        fits = _theta.fit(clean, seen, [*(origins if last else ()), values.shape[1]])
+        told = seen if turn or last else free
+        fits = _theta.fit(clean, told, [*(origins if last else ()), values.shape[1]])
         at = fits.at[-1]
         best = at.weight.argmax(axis=1)
         errors = fits.innovations(best)
@@ -162,6 +169,14 @@ def learn(
         level,
         backtest,
     )
+
+
+def _unclipped(seen: Flags, censored: Flags) -> Flags:
+    """Tell what was seen and is no lower bound, where enough of that is left."""
+    free = seen & ~censored
+    few = free.sum(axis=1) < _FREE
+    free[few] = seen[few]
+    return free
 
 
 def backtest_origins(periods: int, horizon: int) -> list[int]:
