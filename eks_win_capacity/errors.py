@@ -116,9 +116,7 @@ class TooLittleHistoryError(InputError):
         Periods with a value that a forecast needs.
     """
 
-    def __init__(
-        self, message: str, *, subnets: Sequence[str], count: int, needed: int
-    ) -> None:
+    def __init__(self, message: str, *, subnets: Sequence[str], count: int, needed: int) -> None:
         super().__init__(message)
         self.subnets = tuple(subnets)
         self.count = count

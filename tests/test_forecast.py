@@ -34,7 +34,9 @@ def days(values, start=START, **options):
 def usage(seed, count=120, *, slope=1.0, noise=5.0, week=20.0, base=300.0):
     rng = np.random.default_rng(seed)
     at = np.arange(count)
-    return days(np.maximum(base + slope * at + week * (at % 7 < 5) + rng.normal(0, noise, count), 0))
+    return days(
+        np.maximum(base + slope * at + week * (at % 7 < 5) + rng.normal(0, noise, count), 0)
+    )
 
 
 histories = st.builds(
@@ -133,7 +135,9 @@ def test_the_input_is_not_touched():
 # -- known answers --------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("slope", "base", "capacity"), [(1, 100, 200), (2, 50, 301), (0.25, 10, 40)])
+@pytest.mark.parametrize(
+    ("slope", "base", "capacity"), [(1, 100, 200), (2, 50, 301), (0.25, 10, 40)]
+)
 def test_a_noiseless_line_reaches_its_limit_on_the_day(slope, base, capacity):
     history = days(base + slope * np.arange(80))
     made = forecast_exhaustion(history, capacity=capacity, horizon=365)
@@ -141,7 +145,9 @@ def test_a_noiseless_line_reaches_its_limit_on_the_day(slope, base, capacity):
     for quantile in (0.025, 0.5, 0.975):
         assert made.date(quantile) == history.index[0] + pd.Timedelta(days=first)
     assert made.days_left() == first - 79
-    np.testing.assert_allclose(made.path["demand"][:30], base + slope * (80 + np.arange(30)), rtol=1e-5)
+    np.testing.assert_allclose(
+        made.path["demand"][:30], base + slope * (80 + np.arange(30)), rtol=1e-5
+    )
 
 
 def test_a_noiseless_season_comes_back():
@@ -180,7 +186,9 @@ def test_the_season_length_can_be_given():
     at = np.arange(60)
     history = days(100 + 30 * (at % 5 == 0))
     made = forecast_exhaustion(history, capacity=500, season_lengths=5, horizon=10)
-    np.testing.assert_allclose(made.path["median"], 100 + 30 * (np.arange(60, 70) % 5 == 0), rtol=1e-3)
+    np.testing.assert_allclose(
+        made.path["median"], 100 + 30 * (np.arange(60, 70) % 5 == 0), rtol=1e-3
+    )
     none = forecast_exhaustion(history, capacity=500, season_lengths=(), horizon=10)
     assert none.model["season_lengths"].iloc[0] == ()
 
@@ -283,7 +291,9 @@ def test_prefix_mode_counts_whole_blocks():
 
 def test_available_addresses_are_turned_round():
     used = usage(8)
-    frame = pd.DataFrame({"Timestamp": used.index, "AvailableIpAddressCount": 1019 - used.to_numpy()})
+    frame = pd.DataFrame(
+        {"Timestamp": used.index, "AvailableIpAddressCount": 1019 - used.to_numpy()}
+    )
     made = forecast_exhaustion(frame, capacity="10.0.0.0/22", horizon=30)
     plain = forecast_exhaustion(used, capacity=1019, horizon=30)
     np.testing.assert_allclose(made.path["median"], plain.path["median"], rtol=1e-6)
@@ -321,7 +331,9 @@ def test_days_follow_the_wall_clock_through_the_change_of_clocks():
     assert (made.history["time"].dt.hour == 0).all()
     assert str(made.path["time"].dt.tz) == "Europe/Berlin"
     assert made.date() == pd.Timestamp("2026-05-30", tz="Europe/Berlin")
-    utc = forecast_exhaustion(used.tz_convert("UTC"), capacity=250, timezone="Europe/Berlin", horizon=60)
+    utc = forecast_exhaustion(
+        used.tz_convert("UTC"), capacity=250, timezone="Europe/Berlin", horizon=60
+    )
     pd.testing.assert_frame_equal(utc.path, made.path)
 
 
@@ -347,10 +359,14 @@ def test_duplicates_and_gaps_are_told():
 
 
 def test_monthly_and_weekly_histories_keep_their_step():
-    months = pd.Series(np.arange(40.0) + 10, index=pd.date_range("2022-01-01", periods=40, freq="MS"))
+    months = pd.Series(
+        np.arange(40.0) + 10, index=pd.date_range("2022-01-01", periods=40, freq="MS")
+    )
     made = forecast_exhaustion(months, capacity=55, horizon="365d")
     assert made.date() == pd.Timestamp("2025-10-01")
-    weeks = pd.Series(np.arange(40.0) + 10, index=pd.date_range("2025-01-01", periods=40, freq="7D"))
+    weeks = pd.Series(
+        np.arange(40.0) + 10, index=pd.date_range("2025-01-01", periods=40, freq="7D")
+    )
     made = forecast_exhaustion(weeks, capacity=55, horizon="365d")
     assert made.date() == weeks.index[0] + pd.Timedelta(weeks=45)
     assert made.days_left() == 42
@@ -454,7 +470,9 @@ def test_a_thousand_subnets_of_a_year_in_one_call():
     assert len(table) == 1000
     assert told[-1] == (1000, 1000)
     known = table["days_left"].to_numpy()
-    assert (np.diff(table.loc[table["status"] == "within horizon", "date"].astype("int64")) >= 0).all()
+    assert (
+        np.diff(table.loc[table["status"] == "within horizon", "date"].astype("int64")) >= 0
+    ).all()
     assert np.isfinite(known).any()
     assert np.isinf(known).any()
     assert "and 995 more" in repr(made)
@@ -486,13 +504,27 @@ def test_the_command_sorts_by_urgency(tmp_path, capsys, suffix):
     from eks_win_capacity.cli import main
 
     frame = pd.DataFrame({"calm": usage(1, slope=0), "soon": usage(2, slope=3), "full": 1019.0})
-    tidy = frame.rename_axis("time").reset_index().melt("time", var_name="subnet", value_name="used")
+    tidy = (
+        frame.rename_axis("time").reset_index().melt("time", var_name="subnet", value_name="used")
+    )
     file = tmp_path / f"usage.{suffix}"
     tidy.to_csv(file, index=False) if suffix == "csv" else tidy.to_parquet(file)
     chart = tmp_path / "out.png"
     with pytest.raises(SystemExit) as left:
-        main(["forecast", str(file), "--capacity", "10.0.0.0/22", "--horizon", "180d",
-              "--output", "json", "--plot", str(chart)])
+        main(
+            [
+                "forecast",
+                str(file),
+                "--capacity",
+                "10.0.0.0/22",
+                "--horizon",
+                "180d",
+                "--output",
+                "json",
+                "--plot",
+                str(chart),
+            ]
+        )
     assert left.value.code == 0
     out, error = capsys.readouterr()
     rows = json.loads(out)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from windows import Window
+
+if TYPE_CHECKING:
+    from windows import Window
 
 
 def _line(values: np.ndarray, horizon: int) -> np.ndarray:

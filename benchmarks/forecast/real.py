@@ -108,7 +108,11 @@ def windows(suite: str) -> list[Window]:
         for start in np.unique(np.linspace(0, room, min(most, room // horizon + 1)).astype(int)):
             history = array[start : start + known]
             future = array[start + known : start + known + horizon]
-            if np.isnan(history).mean() > 0.2 or np.isnan(future).mean() > 0.2 or np.isnan(history[-1]):
+            if (
+                np.isnan(history).mean() > 0.2
+                or np.isnan(future).mean() > 0.2
+                or np.isnan(history[-1])
+            ):
                 continue
             limit = headroom_limit(history, season, horizon, SHARES[len(out) % len(SHARES)])
             out.append(Window(suite, history, future, limit, season, per_day))

@@ -63,15 +63,19 @@ def windows(kind: str, count: int, *, seed: int = 20260401) -> list[Window]:
         now = np.median(history[-7:])
         share = rng.uniform(0.2, 2.0)
         spread = 1.4826 * np.median(np.abs(np.diff(history, n=1)))
-        limit = max(history[-14:].max(), now + max(slope, 0) * HORIZON * share) + rng.uniform(0, 1) * spread
+        limit = (
+            max(history[-14:].max(), now + max(slope, 0) * HORIZON * share)
+            + rng.uniform(0, 1) * spread
+        )
         limit = float(np.ceil(limit + 1))
         if kind == "saturated":
             # The limit was lower until it was raised some weeks ago.
             raised = known - int(rng.integers(5, 60))
             old = np.quantile(history[:raised], rng.uniform(0.75, 0.97))
             history[:raised] = np.minimum(history[:raised], np.floor(old))
-            out.append(Window(kind, history, future, limit, 7))
-            out[-1].__dict__["old"] = (raised, float(np.floor(old)))
+            limits = np.full(known, limit)
+            limits[:raised] = np.floor(old)
+            out.append(Window(kind, history, future, limit, 7, past_limits=limits))
             continue
         if kind == "dirty":
             odd = rng.random(known) < rng.uniform(0.01, 0.03)

@@ -24,6 +24,8 @@ class Window:
         The season length that seasonal naive and MASE use. [periods]
     per_day : float
         Periods a day.
+    past_limits : ndarray, optional
+        The capacity of each known period, where it was another one.
     """
 
     suite: str
@@ -32,6 +34,7 @@ class Window:
     limit: float
     season: int
     per_day: float = 1.0
+    past_limits: np.ndarray | None = None
 
     @property
     def first_passage(self) -> float:

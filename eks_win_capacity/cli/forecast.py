@@ -33,18 +33,30 @@ _SHOW_PROGRESS_FROM = 200
 @click.option("--prefixes", is_flag=True, help="Count whole /28 blocks, not addresses.")
 @click.option("--timezone", help="Days are days of this time zone, such as Europe/Berlin.")
 @click.option("--step", help="Length of a period, such as 1h.  [default: a day]")
-@click.option("--level", multiple=True, type=float, help="Share of an interval; repeatable.  [default: 0.8, 0.95]")
+@click.option(
+    "--level",
+    multiple=True,
+    type=float,
+    help="Share of an interval; repeatable.  [default: 0.8, 0.95]",
+)
 @click.option("--risk", default=0.1, show_default=True, help="The risk that days left is told for.")
-@click.option("--engine", type=click.Choice(["theta", "statsforecast"]), default="theta", show_default=True)
+@click.option(
+    "--engine", type=click.Choice(["theta", "statsforecast"]), default="theta", show_default=True
+)
 @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart of the most urgent subnet.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a chart of the most urgent subnets, up to six.",
+)
 @output_option
 def forecast(
     file: Path,
+    *,
     output: str,
     plot: Path | None,
     risk: float,
-    prefixes: bool,  # noqa: FBT001
+    prefixes: bool,
     level: tuple[float, ...],
     **options: Any,
 ) -> None:
@@ -70,12 +82,17 @@ def forecast(
     )
     if plot is not None:
         try:
-            made.plot().figure.savefig(plot, dpi=150)
+            made.figure().savefig(plot, dpi=150)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--plot") from error
     rows = _rows(made, risk)
     odd = [f"{x.seen}: {x.why}" for x in made.findings if x.severity == "warning"]
-    emit(rows, output, title=f"{made.horizon} periods of {made.panel.grid} ahead", note="\n".join(odd))
+    emit(
+        rows,
+        output,
+        title=f"{made.horizon} periods of {made.panel.grid} ahead",
+        note="\n".join(odd),
+    )
 
 
 def _number(text: str | None) -> float | str | None:

@@ -29,7 +29,7 @@ _SMALLEST, _LARGEST = 2**4, 2**16
 class Capacities:
     """The limit of each row, and the newest one of each subnet."""
 
-    at: Floats
+    rows: Floats
     current: Floats
 
     @classmethod

@@ -181,7 +181,7 @@ class DemandForecast:
         )
 
     def days_left(self, risk: float = 0.1) -> pd.Series[Any]:
-        """Give the days until the risk of a plan reaches a share; inf for never. [days]"""
+        """Give the days until the risk of a plan reaches a share; inf for never. [days]."""
         return pd.Series(
             [piece.pods.days_left(risk) for piece in self._first(risk)],
             index=self._index(),

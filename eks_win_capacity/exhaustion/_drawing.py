@@ -19,12 +19,28 @@ def axes(ax: Any) -> Any:
     """Give the axes to draw on, new ones if none are given."""
     if ax is not None:
         return ax
+    return _figure(9, 4.5).add_subplot()
+
+
+def _figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
     # Not pyplot: a figure made here needs no display and is nobody's current one.
-    return Figure(figsize=(9, 4.5), layout="constrained").add_subplot()
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def draw_most_urgent(forecast: ExhaustionForecast, most: int) -> Any:
+    """Draw up to so many subnets, two in a row; those without a forecast have no chart."""
+    table = forecast.to_pandas()
+    names = table.loc[table["status"] != "no forecast", "subnet"].head(most).tolist()
+    columns = 1 if len(names) < 2 else 2
+    rows = max(-(-len(names) // columns), 1)
+    figure = _figure(9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows)
+    for place, name in enumerate(names):
+        draw(forecast, name, ax=figure.add_subplot(rows, columns, place + 1))
+    return figure
 
 
 def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
@@ -36,8 +52,8 @@ def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
     if subnet not in set(forecast.subnets):
         raise InputError(f"{subnet!r} is no subnet of this forecast")
     row = table[table["subnet"] == subnet].iloc[0]
-    past = forecast.history.query("subnet == @subnet")
-    path = forecast.path.query("subnet == @subnet")
+    past, path = forecast.history, forecast.path
+    past, path = past[past["subnet"] == subnet], path[path["subnet"] == subnet]
     # Far more past than future would squeeze what the chart is for.
     past = past.tail(max(3 * forecast.horizon, 60))
     ax.plot(past["time"], past["used"], color=INK, lw=1.1, label="peak used")
@@ -58,18 +74,17 @@ def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
     _mark_date(forecast, row, ax)
     ax.set_ylabel(forecast.unit)
     ax.set_ylim(0, max(row["capacity"], past["used"].max()) * 1.12)
-    ax.set_title(_title(forecast, row), loc="left", fontsize=11)
+    ax.set_title(forecast.sentence(row), loc="left", fontsize=11)
     ax.legend(loc="lower right", fontsize=8, frameon=False, ncols=2)
     tidy(ax)
     return ax
 
 
 def _mark_shifts(forecast: ExhaustionForecast, subnet: Any, past: pd.DataFrame, ax: Any) -> None:
-    shifts = forecast.level_shifts.query("subnet == @subnet")
-    for place, shift in enumerate(shifts[shifts["time"] >= past["time"].min()].to_dict("records")):
-        ax.axvline(
-            shift["time"], color=MUTED, lw=0.8, ls=":", label=None if place else "level shift"
-        )
+    shifts = forecast.level_shifts
+    here = (shifts["subnet"] == subnet) & (shifts["time"] >= past["time"].min())
+    for place, time in enumerate(shifts.loc[here, "time"]):
+        ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if place else "level shift")
 
 
 def _mark_date(forecast: ExhaustionForecast, row: pd.Series[Any], ax: Any) -> None:
@@ -90,17 +105,13 @@ def _mark_date(forecast: ExhaustionForecast, row: pd.Series[Any], ax: Any) -> No
     ax.plot([row["date"]], [row["capacity"]], "o", color=LIMIT, ms=6)
 
 
-def _title(forecast: ExhaustionForecast, row: pd.Series[Any]) -> str:
-    return forecast.sentence(row.to_dict())
-
-
 def tidy(ax: Any) -> None:
     """Take off what is no data, and write dates briefly."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator()
+    locator: Any = AutoDateLocator()  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#e4e7eb", lw=0.6)
     ax.set_axisbelow(True)

@@ -11,8 +11,8 @@ import pandas as pd
 
 from eks_win_capacity.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.exhaustion import _paths, _theta
-from eks_win_capacity.exhaustion._history import panel, read_rows
 from eks_win_capacity.exhaustion._grid import in_zone
+from eks_win_capacity.exhaustion._history import panel, read_rows
 from eks_win_capacity.exhaustion._result import Answers, ExhaustionForecast
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def forecast_exhaustion(
         _event_steps(events, rows, peaks, periods),
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))
-    _work(plan, rows, peaks, usable, answers, workers, progress)
+    _work(plan, rows, peaks, usable, answers, workers=workers, progress=progress)
     return ExhaustionForecast(
         answers=answers,
         levels=levels,
@@ -239,7 +239,7 @@ def _season_lengths(
 
 
 def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
-    known = np.array([int((~np.isnan(v)).sum()) for v in peaks.values])
+    known = np.array([int((~np.isnan(v)).sum()) for v in peaks.peaks])
     usable = known >= MIN_PERIODS
     if unusable == "raise" and not usable.all():
         short = np.flatnonzero(~usable)
@@ -300,6 +300,7 @@ def _work(
     peaks: Panel,
     usable: NDArray[np.bool_],
     answers: Answers,
+    *,
     workers: int,
     progress: Callable[[int, int], object] | None,
 ) -> None:
@@ -312,7 +313,7 @@ def _work(
         return len(chunk)
 
     if workers <= 1 or len(chunks) < 2:
-        finished = map(run, chunks)
+        finished: Iterator[int] = map(run, chunks)
         pool = None
     else:
         pool = ThreadPoolExecutor(workers)
@@ -343,7 +344,7 @@ def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp
 def _one_chunk(
     plan: _Plan, rows: Rows, peaks: Panel, chunk: NDArray[np.intp], answers: Answers
 ) -> None:
-    values = np.stack([peaks.values[row] for row in chunk])
+    values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
     learned = _paths.learn(
         values, censored, lengths=plan.lengths, horizon=plan.horizon, given=plan.given
@@ -370,13 +371,14 @@ def _one_chunk(
         answers.reached[row] = passed.cumsum() / paths.shape[2]
     answers.exhausted[chunk] = now
     paths.sort(axis=2)
-    _quantiles(plan, paths, limit, learned.scale, chunk, answers)
-    _facts(plan, learned, values, chunk, answers)
+    _quantiles(plan, paths, limit=limit, scale=learned.scale, chunk=chunk, answers=answers)
+    _facts(plan, learned, chunk, answers)
 
 
 def _quantiles(
     plan: _Plan,
     paths: NDArray[np.float32],
+    *,
     limit: Floats,
     scale: Floats,
     chunk: NDArray[np.intp],
@@ -410,7 +412,6 @@ def _quantiles(
 def _facts(
     plan: _Plan,
     learned: _paths.Learned,
-    values: Floats,
     chunk: NDArray[np.intp],
     answers: Answers,
 ) -> None:

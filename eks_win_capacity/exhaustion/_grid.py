@@ -46,7 +46,7 @@ class Grid:
 
     @property
     def days(self) -> float:
-        """Length of a period. [days]"""
+        """Length of a period. [days]."""
         return self.months * DAYS_PER_MONTH if self.months else self.length_ns / DAY_NS
 
     @property
@@ -55,7 +55,7 @@ class Grid:
         return bool(self.months) or self.length_ns % DAY_NS == 0
 
     def clock(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
-        """Give times on the clock that the periods follow. [ns]"""
+        """Give times on the clock that the periods follow. [ns]."""
         if times.tz is not None:
             times = times.tz_convert(self.zone) if self.wall_clock else times.tz_convert("UTC")
             times = times.tz_localize(None)
@@ -111,7 +111,7 @@ class Grid:
         return count
 
     def season_lengths(self) -> tuple[int, ...]:
-        """Give the seasons that periods of this length usually have. [periods]"""
+        """Give the seasons that periods of this length usually have. [periods]."""
         if self.months:
             return _SEASONS.get(12 // self.months, ())
         per_day = DAY_NS / self.length_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -132,19 +133,19 @@ def read_rows(
         unit=unit,
     )
     if long.attrs["role"] == "available":
-        values = limits.at - values
+        values = limits.rows - values
         low = np.flatnonzero(values < 0)
         if len(low):
             raise InvalidCountError(
                 f"available is above the capacity in {len(low):,} rows, first at {times[low[0]]}: "
-                f"{limits.at[low[0]] - values[low[0]]:g} of {limits.at[low[0]]:g}"
+                f"{limits.rows[low[0]] - values[low[0]]:g} of {limits.rows[low[0]]:g}"
             )
     return Rows(
         pd.Index(subnets, name="subnet"),
         code,
         times,
         values,
-        limits.at,
+        limits.rows,
         limits.current,
         single,
         tuple(findings),
@@ -387,7 +388,7 @@ class Panel:
     grid : Grid
     last : ndarray of int, (subnets,)
         Number of the newest period.
-    values : list of ndarray
+    peaks : list of ndarray
         Peaks, one array a subnet; NaN where a period has no value.
     censored : list of ndarray of bool
         Where the peak is only a lower bound of the demand.
@@ -396,7 +397,7 @@ class Panel:
 
     grid: Grid
     last: NDArray[np.int64]
-    values: list[Floats]
+    peaks: list[Floats]
     censored: list[NDArray[np.bool_]]
     findings: tuple[Finding, ...]
 
@@ -438,7 +439,7 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
     np.maximum.at(flat, where, used)
     # Demand that filled the subnet may have been higher; so may a day that is not over.
     np.logical_or.at(full, where, used >= rows.capacity[seen])
-    saturated = [full[low:high] for low, high in zip(ends[:-1], ends[1:], strict=True)]
+    saturated = [full[low:high] for low, high in itertools.pairwise(ends)]
     flat[flat < 0] = np.nan
     part = _unfinished(rows, grid, spacing, seen)
     for low, high, at in zip(ends[:-1], ends[1:], range(count), strict=True):
@@ -447,7 +448,16 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
         if part[at] and high > low:
             mask[-1] = True
         censored.append(mask)
-    findings += _reading_findings(rows, grid, seen, same, values, saturated, part, int(seen.sum()))
+    findings += _reading_findings(
+        rows,
+        grid,
+        seen,
+        same=same,
+        values=values,
+        saturated=saturated,
+        part=part,
+        kept=int(seen.sum()),
+    )
     return Panel(grid, last, values, censored, tuple(findings))
 
 
@@ -473,6 +483,7 @@ def _reading_findings(
     rows: Rows,
     grid: Grid,
     seen: NDArray[np.bool_],
+    *,
     same: int,
     values: list[Floats],
     saturated: list[NDArray[np.bool_]],
@@ -534,10 +545,11 @@ def _reading_findings(
         )
     full = int(sum(s.any() for s in saturated))
     if full:
+        noun = "subnet was" if full == 1 else "subnets were"
         out.append(
             _told(
                 "clipped-history",
-                f"{full:,} subnets were full for {sum(int(s.sum()) for s in saturated):,} periods",
+                f"{full:,} {noun} full for {sum(int(s.sum()) for s in saturated):,} periods",
                 "demand may have been higher than what was seen: these peaks are lower bounds",
                 severity="warning",
             )

@@ -317,7 +317,7 @@ class Scores:
 def backtest_scores(learned: Learned, levels: Sequence[float]) -> Scores:
     """Score each origin's forecast, with the intervals as they are calibrated."""
     level, seen = learned.level, learned.seen
-    count, periods = level.shape
+    count, _periods = level.shape
     counted, error, naive = (np.zeros(count) for _ in range(3))
     covered = np.zeros((count, len(levels)))
     bounds = _normal_quantile((1 + np.array(levels)) / 2)
@@ -393,7 +393,7 @@ def _upper_tail(value: Floats) -> Floats:
         + step * (-0.356563782 + step * (1.781477937 + step * (-1.821255978 + step * 1.330274429)))
     )
     tail = np.exp(-0.5 * away**2) / np.sqrt(2 * np.pi) * series
-    return np.where(value >= 0, tail, 1 - tail)
+    return np.asarray(np.where(value >= 0, tail, 1 - tail))
 
 
 def _normal_quantile(share: Floats) -> Floats:

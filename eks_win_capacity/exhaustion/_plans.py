@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +16,8 @@ from eks_win_capacity.exhaustion._capacities import amount
 from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Counts = NDArray[np.int64]
@@ -90,7 +91,7 @@ class DemandPlan:
     catalog: Catalog | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.subnets, Mapping) or not self.subnets:
+        if not self.subnets:
             raise InputError(f"plan {self.name!r} needs subnets: a mapping of names to capacities")
         for what in ("zones", "shares"):
             given = getattr(self, what)

@@ -12,6 +12,8 @@ from eks_win_capacity.errors import InputError
 from eks_win_capacity.exhaustion._grid import in_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from eks_win_capacity.exhaustion._history import Panel, Rows
@@ -126,7 +128,7 @@ class ExhaustionForecast:
 
     @property
     def horizon(self) -> int:
-        """How far the forecast looks. [periods]"""
+        """How far the forecast looks. [periods]."""
         return int(self.answers.median.shape[1])
 
     @property
@@ -142,25 +144,21 @@ class ExhaustionForecast:
                 {
                     "subnet": self.subnets[row],
                     "time": self._past(row),
-                    "used": self.panel.values[row],
+                    "used": self.panel.peaks[row],
                     "lower_bound": self.panel.censored[row],
                 }
             )
-            for row in np.flatnonzero([len(v) > 0 for v in self.panel.values])
+            for row in range(len(self.subnets))
+            if len(self.panel.peaks[row])
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def _past(self, row: int) -> pd.DatetimeIndex:
-        count = len(self.panel.values[row])
+        count = len(self.panel.peaks[row])
         return self.panel.grid.starts(self.panel.last[row] - count + 1 + np.arange(count))
 
     def _future(self, row: int) -> pd.DatetimeIndex:
         return self.panel.grid.starts(self.panel.last[row] + 1 + np.arange(self.horizon))
-
-    def _now(self, row: int) -> pd.Timestamp:
-        if not self.usable[row]:
-            return pd.NaT
-        return self.panel.grid.starts(self.panel.last[row : row + 1])[0]
 
     def _in_kind(self, values: Any, name: str) -> Any:
         if self.rows.single:
@@ -178,11 +176,11 @@ class ExhaustionForecast:
         capacity), demand (the median with nothing cut off), probability (that
         the subnet was exhausted by then).
         """
-        rows = np.flatnonzero(self.usable)
+        rows = np.flatnonzero(self.usable).tolist()
         names = [f"{100 * level:g}" for level in self.levels]
         times = [self._future(row) for row in rows]
         columns: dict[str, Any] = {
-            "subnet": self.subnets.take(rows.repeat(self.horizon)),
+            "subnet": self.subnets.take(np.repeat(rows, self.horizon).astype(np.intp)),
             "time": times[0].append(times[1:]) if times else pd.DatetimeIndex([]),
             "median": self.answers.median[rows].ravel(),
         }
@@ -266,7 +264,7 @@ class ExhaustionForecast:
         known = np.isfinite(steps)
         numbers = self.panel.last + np.where(known, steps, 0).astype(np.int64)
         numbers = np.where(known, numbers, 0)
-        return self.panel.grid.starts(numbers).where(known)
+        return pd.DatetimeIndex(self.panel.grid.starts(numbers).where(known))
 
     @property
     def dates(self) -> pd.DataFrame:
@@ -412,7 +410,7 @@ class ExhaustionForecast:
         risk : float
             The risk that ``days_left`` is told for.
         """
-        last = [v[~np.isnan(v)][-1] if (~np.isnan(v)).any() else np.nan for v in self.panel.values]
+        last = [v[~np.isnan(v)][-1] if (~np.isnan(v)).any() else np.nan for v in self.panel.peaks]
         frame: dict[str, Any] = {
             "subnet": self.subnets,
             "status": self._statuses(),
@@ -464,6 +462,18 @@ class ExhaustionForecast:
 
         return draw(self, subnet, ax=ax)
 
+    def figure(self, *, most: int = 6) -> Any:
+        """
+        Draw the most urgent subnets, each in a chart of its own.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        from eks_win_capacity.exhaustion._drawing import draw_most_urgent
+
+        return draw_most_urgent(self, most)
+
     def __repr__(self) -> str:
         """Give the most urgent subnets in words."""
         top = self.to_pandas()
@@ -473,11 +483,11 @@ class ExhaustionForecast:
         head = f"ExhaustionForecast of {len(top):,} subnet{'s' * (len(top) != 1)}, {self.horizon} periods of {self.panel.grid}"
         return "\n".join([head, *lines, *tail])
 
-    def sentence(self, row: dict[str, Any]) -> str:
+    def sentence(self, row: Mapping[Any, Any]) -> str:
         """Say one row of the table in words."""
         name, status = row["subnet"], row["status"]
         if status == "exhausted":
-            return f"{name}: exhausted now ({row['used']:g} of {row['capacity']:g} {self.unit})"
+            return f"{name}: exhausted now ({row['used']:,g} of {row['capacity']:,g} {self.unit})"
         if status == "no forecast":
             return f"{name}: no forecast, too little history"
         widest = f"{100 * self.levels[0]:g}"
@@ -486,7 +496,7 @@ class ExhaustionForecast:
             return "later than the horizon" if pd.isna(value) else f"{value:%Y-%m-%d}"
 
         if pd.isna(row["date"]):
-            return f"{name}: {status} ({row['probability']:.0%} within it)"
+            return f"{name}: {status} (a chance of {100 * row['probability']:.0f} %)"
         early, late = row[f"earliest_{widest}"], row[f"latest_{widest}"]
         return f"{name}: {day(row['date'])} ({widest} %: {day(early)} to {day(late)})"
 

@@ -114,7 +114,7 @@ def _one_season(values: Floats, length: int) -> tuple[Floats, Floats, Floats, Fl
     # Phase 0 is the period right after the last one.
     shift = (high - periods) % length
     add, add_share = _indices(body - trend, cycles, length, shift, 0.0)
-    positive = (trend > 0).all(axis=1)
+    positive = np.asarray((trend > 0).all(axis=1))
     safe = np.where(positive[:, None], trend, 1.0)
     multiply, _ = _indices(body / safe, cycles, length, shift, 1.0)
     multiply = np.maximum(multiply, 0.05)
@@ -125,7 +125,7 @@ def _one_season(values: Floats, length: int) -> tuple[Floats, Floats, Floats, Fl
         positive & (spread > 0), 1 - left / np.where(spread > 0, spread, 1.0), -np.inf
     )
     # Dividing by a factor near zero would blow the noise of quiet hours up.
-    multiply_share[multiply.min(axis=1) < _QUIET] = -np.inf
+    multiply_share = np.where(multiply.min(axis=1) < _QUIET, -np.inf, multiply_share)
     return add, multiply, add_share, multiply_share
 
 
@@ -166,4 +166,6 @@ def _indices(
 
 def _smooth(index: Floats, reach: int) -> Floats:
     """Average each phase with its neighbours round the year."""
-    return np.mean([np.roll(index, step, axis=1) for step in range(-reach, reach + 1)], axis=0)
+    return np.asarray(
+        np.mean([np.roll(index, step, axis=1) for step in range(-reach, reach + 1)], axis=0)
+    )

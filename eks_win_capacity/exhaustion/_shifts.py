@@ -24,6 +24,9 @@ _UNUSUAL = 7.0
 _OUTLIER = 6.0
 """How many robust deviations one value must lie off its neighbours."""
 
+_SMALLEST = 0.01
+"""Share of the level below which a jump is not worth telling."""
+
 MAX_SHIFTS = 12
 """Shifts looked for in one series; more of them are growth."""
 
@@ -58,7 +61,7 @@ def level_shifts(values: Floats) -> Floats:
     jump = jump - usual
     spread = 1.4826 * np.median(np.abs(jump), axis=1)
     noise = 1.4826 * np.median(np.abs(np.diff(values, axis=1) - usual / _NEAR), axis=1)
-    floor = 1e-6 * np.abs(values).max(axis=1)
+    floor = _SMALLEST * np.abs(np.median(values, axis=1))
     threshold = np.maximum(_UNUSUAL * np.maximum(spread, 0.35 * noise), floor)
     rows = np.flatnonzero((np.abs(jump) > threshold[:, None]).any(axis=1))
     for row in rows:

@@ -81,7 +81,8 @@ def _response(
     """
     alpha, phi = GRID[:, 0], GRID[:, 1]
     beta = 1 - alpha
-    count = 1 if values is None and seen is None else len(values if seen is None else seen)
+    given = values if seen is None else seen
+    count = 1 if given is None else len(given)
     level, off = np.full((count, len(GRID)), start), np.zeros((count, len(GRID)))
     errors = np.empty((periods, count, len(GRID)))
     levels, offs = [], []
@@ -174,7 +175,7 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
         d, g, c = (channel.errors[low:origin] for channel in channels)
         pairs = ((d, d), (d, g), (d, c), (g, g), (g, c), (c, c))
         for total, (left, right) in zip(sums, pairs, strict=True):
-            total += np.einsum("tsk,tsk->sk", left, right)
+            np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
         known = seen[:, :origin].sum(axis=1)
         fits.append(_solve(sums, known, [(c.levels[place], c.offs[place]) for c in channels]))
         low = origin
