@@ -325,7 +325,7 @@ def test_the_peak_of_a_day_is_kept():
 
 def test_days_follow_the_wall_clock_through_the_change_of_clocks():
     hours = pd.date_range("2026-03-01", "2026-04-20 23:00", freq="h", tz="Europe/Berlin")
-    used = pd.Series(100 + hours.dayofyear.to_numpy(dtype=float), index=hours)
+    used = pd.Series(100 + hours.day_of_year.to_numpy(dtype=float), index=hours)
     made = forecast_exhaustion(used, capacity=250, horizon=60)
     assert len(made.history) == 51
     assert (made.history["time"].dt.hour == 0).all()
