@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 DAY_NS = 86_400_000_000_000
 DAYS_PER_MONTH = 365.25 / 12
+
+_UNIT_NS = {"w": 7 * DAY_NS, "d": DAY_NS, "h": DAY_NS // 24, "min": DAY_NS // 1440}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*(w|d|h|min)\s*", re.IGNORECASE)
 
 _SEASONS = {24: (24, 168), 48: (48, 336), 96: (96, 672), 1: (7,), 7: (52,), 12: (12,), 4: (4,)}
 
@@ -103,6 +107,8 @@ class Grid:
             The end of the history.
         """
         days = horizon_days(horizon, after)
+        if not np.isfinite(days) or days <= 0:
+            raise InputError(f"horizon must end after the history; got {horizon!r}")
         count = int(np.ceil(days / self.days - 1e-9))
         if count < 1 or count > 10_000:
             raise InputError(
@@ -137,7 +143,7 @@ def horizon_days(horizon: object, after: pd.Timestamp) -> float:
     if isinstance(horizon, (int, float, np.integer, np.floating)):
         return float(horizon)
     try:
-        return float(pd.Timedelta(horizon) / pd.Timedelta(days=1))  # type: ignore[arg-type]
+        return duration(horizon) / DAY_NS
     except (ValueError, TypeError):
         pass
     try:
@@ -181,15 +187,14 @@ def grid_for(
         days = spacing_ns / DAY_NS
         if days <= 1.5:
             return Grid(DAY_NS, 0, 0, zone)
-        for months, low, high in ((1, 28, 31), (3, 89, 92), (12, 364, 367)):
+        for months, low, high in ((1, 29, 31), (3, 89, 92), (12, 364, 367)):
             if low <= days <= high:
                 return Grid(0, months, 0, zone)
         return _anchored(max(round(days), 1) * DAY_NS, zone, first)
     if isinstance(step, str) and step.strip().upper() in {"M", "MS", "ME", "1M", "1MS"}:
         return Grid(0, 1, 0, zone)
     try:
-        length = pd.Timedelta(step if not _bare_unit(step) else f"1{step}")  # type: ignore[arg-type]
-        length_ns = int(length.as_unit("ns").value)
+        length_ns = duration(step)
     except (ValueError, TypeError):
         raise InputError(
             f"step must be a duration such as '1d' or '1h', or 'MS' for months; got {step!r}"
@@ -203,8 +208,16 @@ def grid_for(
     return Grid(length_ns, 0, 0, zone)
 
 
-def _bare_unit(step: object) -> bool:
-    return isinstance(step, str) and step.strip().isalpha()
+def duration(value: Any) -> int:
+    """
+    Read a duration such as ``"180d"``, ``"h"`` or a Timedelta, in nanoseconds.
+
+    Common units are read here: pandas 3 deprecates some letters in either case.
+    """
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        number, unit = found.groups()
+        return round(float(number or 1) * _UNIT_NS[unit.lower()])
+    return int(pd.Timedelta(value).as_unit("ns").value)
 
 
 def _anchored(length_ns: int, zone: Any, first: pd.Timestamp) -> Grid:

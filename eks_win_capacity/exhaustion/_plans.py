@@ -76,6 +76,12 @@ class DemandPlan:
         If shares do not add up, a subnet has no zone, or a count makes no sense.
     UnknownInstanceTypeError
         If the catalog has no such type.
+
+    Examples
+    --------
+    >>> plan = DemandPlan(name="now", instance_type="m5.large", subnets={"a": "10.0.0.0/24"})
+    >>> plan.pod_limit("a")
+    (226, 'addresses')
     """
 
     name: str

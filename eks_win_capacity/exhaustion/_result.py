@@ -102,6 +102,15 @@ class ExhaustionForecast:
         Season lengths that were looked for. [periods]
     seed : int
         The seed of the sample paths.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eks_win_capacity import forecast_exhaustion
+    >>> used = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
+    >>> forecast_exhaustion(used.rename("subnet-a"), capacity=200, horizon=90)
+    ExhaustionForecast of 1 subnet, 90 periods of 1 day
+      subnet-a: 2026-04-11 (80 %: 2026-04-11 to 2026-04-11)
     """
 
     levels: tuple[float, ...]
