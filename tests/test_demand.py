@@ -132,6 +132,15 @@ def test_zones_carry_their_own_pods():
     assert made.days_left()["plan"] == 4
 
 
+def test_one_more_subnet_never_brings_the_date_forward():
+    small = plan("more", subnets={"a": "10.0.0.0/23", "b": "10.0.2.0/26"})
+    dates = forecast_demand(
+        pods(), plan=[plan("one", subnets={"a": "10.0.0.0/23"}), small], horizon=700
+    ).date()
+    most = plan(subnets={"a": "10.0.0.0/26"}).pod_limit("a")[0] - 1
+    assert dates["more"] == dates["one"] + pd.Timedelta(days=most)
+
+
 def test_uneven_shares():
     made = plan(subnets={"a": 251, "b": 251}, shares={"a": 0.75, "b": 0.25})
     table = forecast_demand(pods(), plan=made, horizon=365).to_pandas().set_index("subnet")

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from eks_win_capacity.exhaustion._result import ExhaustionForecast
 
 
+_NEVER = 10**9
+"""A limit for subnets that carry nothing while others do."""
+
+
 def forecast_demand(
     pods_history: Any,
     *,
@@ -95,7 +99,7 @@ def forecast_demand(
                 first, binding = each.pod_limit(subnet)
                 share = each.share(subnet)
                 # The first total of pods of which this subnet's part no longer fits.
-                limit = int(np.floor((first - 1) / share + 1e-9)) + 1
+                limit = int(np.floor((first - 1) / share + 1e-6)) + 1 if share else _NEVER
                 made = forecast_exhaustion(
                     history,
                     capacity=max(limit, 0),

@@ -117,7 +117,7 @@ def tidy(ax: Any) -> None:
     ax.set_axisbelow(True)
 
 
-PLANS = ("#2a6f97", "#e07a1f", "#4f772d", "#7b2d8b", "#c1121f", "#5c677d", "#b08968", "#0a9396")
+PLANS = ("#2a6f97", "#e07a1f", "#4f772d", "#7b2d8b", "#d4a017", "#5c677d", "#b08968", "#0a9396")
 
 
 def draw_plans(forecast: DemandForecast, *, ax: Any) -> Any:

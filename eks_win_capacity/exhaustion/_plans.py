@@ -49,13 +49,14 @@ class DemandPlan:
         Mode and warm targets; `WarmPool.secondary()` by default.
     subnets : mapping of str to float, str or Subnet
         Capacity of each subnet for this workload, free or used by it: a number
-        of addresses, a CIDR or a `Subnet` (its free addresses). Pods are
-        spread evenly over them.
+        of addresses, a CIDR or a `Subnet` (its free addresses).
     zones : mapping of str to str, optional
         Zone of each subnet. Where the history has a column for each zone, the
         subnets of a zone carry the pods of that zone alone.
     shares : mapping of str to float, optional
-        Share of the pods (of the zone) that each subnet carries, if not even.
+        Share of the pods (of the zone) that each subnet carries. By default
+        each carries by what it can, as where new nodes go to the subnet that
+        still has room: the subnets of a zone run dry together.
     pods_per_node : int, optional
         Pods that a node takes; by default what its addresses and the kubelet
         allow.
@@ -103,7 +104,7 @@ class DemandPlan:
             given = getattr(self, what)
             if given is not None and set(given) != set(self.subnets):
                 raise InputError(f"{what} of plan {self.name!r} must name each of its subnets")
-        for zone, members in self.by_zone.items():
+        for zone, members in self.by_zone.items() if self.shares is not None else ():
             total = sum(self.share(name) for name in members)
             if abs(total - 1) > 1e-6:
                 where = f" in zone {zone}" if zone else ""
@@ -136,7 +137,18 @@ class DemandPlan:
         """Give the share of its zone's pods that a subnet carries."""
         if self.shares is not None:
             return float(self.shares[subnet])
-        return 1 / len(self.by_zone[self.zone(subnet)])
+        return self._carried[subnet]
+
+    @cached_property
+    def _carried(self) -> dict[str, float]:
+        """Share each subnet of its zone by what it can carry, so that they fill together."""
+        most = {name: self.pod_limit(name)[0] - 1 for name in self.subnets}
+        out = {}
+        for members in self.by_zone.values():
+            total = sum(most[name] for name in members)
+            for name in members:
+                out[name] = most[name] / total if total else 1 / len(members)
+        return out
 
     @cached_property
     def slots(self) -> int:
