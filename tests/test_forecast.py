@@ -213,6 +213,7 @@ def test_a_full_subnet_is_exhausted_now(last):
     assert made.days_left() == 0
     assert made.probability() == 1
     assert made.probability(history.index[-1]) == 1
+    assert (made.path["probability"] == 1).all()
     assert "exhausted now" in repr(made)
 
 
@@ -226,6 +227,19 @@ def test_demand_above_a_limit_that_was_raised_is_not_invisible():
     assert "clipped-history" in {x.code for x in made.findings}
     assert made.model["drift_per_day"].iloc[0] == pytest.approx(1.5, abs=0.4)
     assert made.history["lower_bound"].sum() > 30
+
+
+def test_weekdays_clipped_at_a_raised_limit_are_taken_for_more_than_they_show():
+    at = np.arange(150)
+    demand = 300 + 60 * (at % 7 < 5) + np.random.default_rng(0).normal(0, 12, 150)
+    limit = np.where(at < 145, 352.0, 900.0)
+    frame = pd.DataFrame(
+        {"time": days(demand).index, "used": np.minimum(demand, limit), "capacity": limit}
+    )
+    path = forecast_exhaustion(frame, horizon=28).path
+    weekdays = np.arange(150, 178) % 7 < 5
+    assert path.loc[weekdays, "demand"].mean() == pytest.approx(360, abs=4)
+    assert path.loc[weekdays, "upper_95"].mean() > 375
 
 
 def test_one_outlier_does_not_bend_the_trend_and_is_shown():
