@@ -13,16 +13,15 @@ if TYPE_CHECKING:
     from eks_win_capacity.capacity import max_pods as max_pods
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
+    from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
     from eks_win_capacity.nodes import Reserved as Reserved
-    from eks_win_capacity.simulator import Churn as Churn
     from eks_win_capacity.simulator import Empirical as Empirical
-    from eks_win_capacity.simulator import Fixed as Fixed
     from eks_win_capacity.simulator import Poisson as Poisson
-    from eks_win_capacity.simulator import best_targets as best_targets
     from eks_win_capacity.simulator import simulate_churn as simulate_churn
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
     from eks_win_capacity.warm_pool import PoolState as PoolState
-    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
+    from eks_win_capacity.warm_pool import WarmPool as WarmPool
 
 __version__ = "0.1.0"
 
@@ -35,11 +34,15 @@ _HOME = {
     "CatalogDiff": "catalog",
     "Churn": "simulator",
     "CronJob": "simulator",
+    "DemandPlan": "exhaustion",
     "effective_concurrency": "simulator",
     "Empirical": "simulator",
+    "ExhaustionForecast": "exhaustion",
     "Exponential": "simulator",
     "Fixed": "simulator",
     "Fleet": "bulk",
+    "forecast_demand": "exhaustion",
+    "forecast_exhaustion": "exhaustion",
     "InstanceType": "catalog",
     "ip_capacity": "capacity",
     "LogNormal": "simulator",

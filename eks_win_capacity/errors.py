@@ -19,6 +19,7 @@ __all__ = [
     "MissingExtraError",
     "MissingValueError",
     "ShapeMismatchError",
+    "TooLittleHistoryError",
     "UnknownInstanceTypeError",
     "UnsupportedInputError",
     "WarmTargetError",
@@ -99,6 +100,27 @@ class MissingValueError(InputError):
         super().__init__(message)
         self.positions = tuple(positions)
         self.count = count
+
+
+class TooLittleHistoryError(InputError):
+    """
+    A history is too short to be forecast.
+
+    Attributes
+    ----------
+    subnets : tuple of str
+        The first few subnets it is true of.
+    count : int
+        How many they are.
+    needed : int
+        Periods with a value that a forecast needs.
+    """
+
+    def __init__(self, message: str, *, subnets: Sequence[str], count: int, needed: int) -> None:
+        super().__init__(message)
+        self.subnets = tuple(subnets)
+        self.count = count
+        self.needed = needed
 
 
 class UnknownInstanceTypeError(CapacityError, KeyError):

@@ -18,6 +18,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
     "simulate": ("simulate", "Recorded events through a node's warm pools."),
+    "forecast": ("forecast", "When each subnet of a file runs dry."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""

@@ -1,0 +1,87 @@
+"""
+A generator of subnet usage, one kind of trouble a suite.
+
+Every series is the demand for addresses of one subnet::
+
+    level    a base of 50 to 2,000 addresses, and a growth of -10 to 150 % a year
+    wander   a random walk of the level, 0 to 0.6 % of the base a day
+    week     weekends at 60 to 100 % of weekdays, and a small weekday pattern
+    noise    AR(1), memory 0 to 0.7, deviation 1 to 5 % of the level
+    ramps    the growth changes two to five times a year
+    steps    three to eight deployments a year, each 3 to 20 % of the base, most upwards
+    dirt     1 to 3 % outliers (half to twice the value) and gaps of 1 to 14 days
+    limit    for `saturated`, an older, lower limit that clipped part of the history
+
+The limit of a window lies so far above the level that steady growth would reach
+it between 0.2 and 2 horizons from its end: about half of the windows run dry.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from windows import Window
+
+SUITES = ("steady", "ramps", "steps", "dirty", "saturated", "short")
+HORIZON = 90
+
+
+def series(rng: np.random.Generator, kind: str, days: int) -> tuple[np.ndarray, float]:
+    """Give the demand of each day, unclipped, and the growth a day that is expected."""
+    base = np.exp(rng.uniform(np.log(50), np.log(2000)))
+    slope = base * rng.uniform(-0.1, 1.5) / 365
+    slopes = np.full(days, slope)
+    if kind == "ramps":
+        for at in rng.integers(0, days, rng.integers(2, 6)):
+            slopes[at:] = base * rng.uniform(-0.4, 2.0) / 365
+    level = base + slopes.cumsum()
+    level = level + (rng.normal(0, base * rng.uniform(0, 0.006), days)).cumsum()
+    if kind == "steps":
+        for at in rng.integers(0, days, rng.integers(3, 9) * days // 365 + 1):
+            level[at:] += base * rng.uniform(0.03, 0.2) * (1 if rng.random() < 0.75 else -1)
+    level = np.maximum(level, base * 0.1)
+    week = np.ones(7)
+    week[5:] = rng.uniform(0.6, 1.0)
+    week *= 1 + rng.normal(0, 0.02, 7)
+    noise = np.zeros(days)
+    memory, deviation = rng.uniform(0, 0.7), rng.uniform(0.01, 0.05)
+    shocks = rng.normal(0, deviation * np.sqrt(1 - memory**2), days)
+    for day in range(1, days):
+        noise[day] = memory * noise[day - 1] + shocks[day]
+    phase = rng.integers(7)
+    demand = level * week[(np.arange(days) + phase) % 7] * (1 + noise)
+    return np.maximum(np.round(demand), 0), float(slopes[-1])
+
+
+def windows(kind: str, count: int, *, seed: int = 20260401) -> list[Window]:
+    """Draw windows of one suite; the same for the same seed."""
+    rng = np.random.default_rng([seed, SUITES.index(kind)])
+    out = []
+    for _ in range(count):
+        known = int(rng.integers(45, 90)) if kind == "short" else int(rng.choice([150, 240, 365]))
+        demand, slope = series(rng, kind, known + HORIZON)
+        history, future = demand[:known].copy(), demand[known:]
+        now = np.median(history[-7:])
+        share = rng.uniform(0.2, 2.0)
+        spread = 1.4826 * np.median(np.abs(np.diff(history, n=1)))
+        limit = (
+            max(history[-14:].max(), now + max(slope, 0) * HORIZON * share)
+            + rng.uniform(0, 1) * spread
+        )
+        limit = float(np.ceil(limit + 1))
+        if kind == "saturated":
+            # The limit was lower until it was raised some weeks ago.
+            raised = known - int(rng.integers(5, 60))
+            old = np.quantile(history[:raised], rng.uniform(0.75, 0.97))
+            history[:raised] = np.minimum(history[:raised], np.floor(old))
+            limits = np.full(known, limit)
+            limits[:raised] = np.floor(old)
+            out.append(Window(kind, history, future, limit, 7, past_limits=limits))
+            continue
+        if kind == "dirty":
+            odd = rng.random(known) < rng.uniform(0.01, 0.03)
+            history[odd] = np.round(history[odd] * rng.choice([0.5, 0.3, 1.5, 2.0], odd.sum()))
+            for at in rng.integers(0, known - 20, rng.integers(1, 4)):
+                history[at : at + rng.integers(1, 15)] = np.nan
+            history = np.minimum(history, limit - 1)
+        out.append(Window(kind, history, future, limit, 7))
+    return out

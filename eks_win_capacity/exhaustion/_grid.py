@@ -1,0 +1,225 @@
+"""The periods that a history is put into: hours, days, weeks or months."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eks_win_capacity.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DAY_NS = 86_400_000_000_000
+DAYS_PER_MONTH = 365.25 / 12
+
+_UNIT_NS = {"w": 7 * DAY_NS, "d": DAY_NS, "h": DAY_NS // 24, "min": DAY_NS // 1440}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*(w|d|h|min)\s*", re.IGNORECASE)
+
+_SEASONS = {24: (24, 168), 48: (48, 336), 96: (96, 672), 1: (7,), 7: (52,), 12: (12,), 4: (4,)}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """
+    Equal periods, each known by its number.
+
+    Days and longer periods follow the wall clock of the time zone, so a day of
+    23 or 25 hours is one day; shorter ones follow UTC.
+
+    Attributes
+    ----------
+    length_ns : int
+        Length of a period; 0 if it is counted in months. [ns]
+    months : int
+        Length in months; 0 if it is fixed.
+    anchor_ns : int
+        A start of a period, as wall clock. [ns]
+    zone : object
+        Time zone of the times; None for naive ones.
+    """
+
+    length_ns: int
+    months: int
+    anchor_ns: int
+    zone: Any
+
+    @property
+    def days(self) -> float:
+        """Length of a period. [days]."""
+        return self.months * DAYS_PER_MONTH if self.months else self.length_ns / DAY_NS
+
+    @property
+    def wall_clock(self) -> bool:
+        """Whether periods follow the wall clock and not UTC."""
+        return bool(self.months) or self.length_ns % DAY_NS == 0
+
+    def clock(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
+        """Give times on the clock that the periods follow. [ns]."""
+        if times.tz is not None:
+            times = times.tz_convert(self.zone) if self.wall_clock else times.tz_convert("UTC")
+            times = times.tz_localize(None)
+        return np.asarray(times.as_unit("ns").asi8)
+
+    def numbers(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
+        """Give the number of the period that each time falls in."""
+        clock = self.clock(times)
+        if self.months:
+            month = clock.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+            return np.asarray(month // self.months)
+        return np.asarray((clock - self.anchor_ns) // self.length_ns)
+
+    def _clock_starts(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.months:
+            month = (numbers * self.months).astype("datetime64[M]")
+            return np.asarray(month.astype("datetime64[ns]").astype(np.int64))
+        return np.asarray(numbers * self.length_ns + self.anchor_ns)
+
+    def starts(self, numbers: NDArray[np.int64]) -> pd.DatetimeIndex:
+        """Give the first moment of each period, in the time zone of the history."""
+        index = pd.DatetimeIndex(self._clock_starts(numbers).astype("datetime64[ns]"))
+        if self.zone is None:
+            return index
+        if not self.wall_clock:
+            return index.tz_localize("UTC").tz_convert(self.zone)
+        # Where clocks change at midnight a day begins at 1:00, or has two midnights.
+        first = np.ones(len(index), dtype=bool)
+        return index.tz_localize(self.zone, nonexistent="shift_forward", ambiguous=first)
+
+    def unfinished(self, time: pd.DatetimeIndex, spacing_ns: int) -> NDArray[np.bool_]:
+        """Tell where the period of a newest time goes on after it."""
+        end = self._clock_starts(self.numbers(time) + 1)
+        return np.asarray(self.clock(time) + spacing_ns < end)
+
+    def periods(self, horizon: object, after: pd.Timestamp) -> int:
+        """
+        Give how many periods a horizon has, rounded up.
+
+        Parameters
+        ----------
+        horizon : int, float, str, Timedelta or timestamp
+            A number of days, a duration such as ``"180d"``, or a date to reach.
+        after : Timestamp
+            The end of the history.
+        """
+        days = horizon_days(horizon, after)
+        if not np.isfinite(days) or days <= 0:
+            raise InputError(f"horizon must end after the history; got {horizon!r}")
+        count = int(np.ceil(days / self.days - 1e-9))
+        if count < 1 or count > 10_000:
+            raise InputError(
+                f"horizon must span 1 to 10,000 periods of {self}; got {horizon!r}, which is {count:,}"
+            )
+        return count
+
+    def season_lengths(self) -> tuple[int, ...]:
+        """Give the seasons that periods of this length usually have. [periods]."""
+        if self.months:
+            return _SEASONS.get(12 // self.months, ())
+        per_day = DAY_NS / self.length_ns
+        if per_day >= 1:
+            day = round(per_day)
+            return _SEASONS[1] if day == 1 else (day, 7 * day)
+        return _SEASONS.get(round(self.days), ()) if round(self.days) == 7 else ()
+
+    def __str__(self) -> str:
+        if self.months:
+            return "1 month" if self.months == 1 else f"{self.months} months"
+        for name, size in (("day", DAY_NS), ("hour", DAY_NS // 24), ("minute", DAY_NS // 1440)):
+            if self.length_ns % size == 0:
+                count = self.length_ns // size
+                return f"1 {name}" if count == 1 else f"{count} {name}s"
+        return f"{self.length_ns / 1e9:g} s"
+
+
+def horizon_days(horizon: object, after: pd.Timestamp) -> float:
+    """Read a horizon as a number of days."""
+    if isinstance(horizon, (bool, np.bool_)):
+        raise InputError(f"horizon must be days, a duration or a date; got {horizon!r}")
+    if isinstance(horizon, (int, float, np.integer, np.floating)):
+        return float(horizon)
+    try:
+        return duration(horizon) / DAY_NS
+    except (ValueError, TypeError):
+        pass
+    try:
+        until = pd.Timestamp(horizon)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        raise InputError(
+            f"horizon must be days, a duration such as '180d' or a date; got {horizon!r}"
+        ) from None
+    return float((in_zone(until, after.tz) - after) / pd.Timedelta(days=1))
+
+
+def in_zone(time: pd.Timestamp, zone: Any) -> pd.Timestamp:
+    """Give a moment in the time zone of a history; a naive one is meant to be in it."""
+    if zone is None:
+        return time if time.tz is None else time.tz_convert("UTC").tz_localize(None)
+    return time.tz_localize(zone) if time.tz is None else time.tz_convert(zone)
+
+
+def grid_for(
+    times: pd.DatetimeIndex, spacing_ns: int, *, step: object, first: pd.Timestamp
+) -> Grid:
+    """
+    Choose the periods for a history.
+
+    Days for anything that comes daily or more often: the day's peak is what
+    exhausts a subnet. What comes more rarely keeps its own spacing.
+
+    Parameters
+    ----------
+    times : DatetimeIndex
+        All times.
+    spacing_ns : int
+        Usual distance of two of them. [ns]
+    step : str, Timedelta or None
+        Length of a period; None chooses.
+    first : Timestamp
+        The oldest time, where periods of several days begin.
+    """
+    zone = times.tz
+    if step is None:
+        days = spacing_ns / DAY_NS
+        if days <= 1.5:
+            return Grid(DAY_NS, 0, 0, zone)
+        for months, low, high in ((1, 29, 31), (3, 89, 92), (12, 364, 367)):
+            if low <= days <= high:
+                return Grid(0, months, 0, zone)
+        return _anchored(max(round(days), 1) * DAY_NS, zone, first)
+    if isinstance(step, str) and step.strip().upper() in {"M", "MS", "ME", "1M", "1MS"}:
+        return Grid(0, 1, 0, zone)
+    try:
+        length_ns = duration(step)
+    except (ValueError, TypeError):
+        raise InputError(
+            f"step must be a duration such as '1d' or '1h', or 'MS' for months; got {step!r}"
+        ) from None
+    if length_ns < DAY_NS // 1440:
+        raise InputError(f"step must be a minute or longer; got {step!r}")
+    if length_ns > DAY_NS and length_ns % DAY_NS == 0:
+        return _anchored(length_ns, zone, first)
+    if DAY_NS % length_ns:
+        raise InputError(f"step must divide a day, or be whole days; got {step!r}")
+    return Grid(length_ns, 0, 0, zone)
+
+
+def duration(value: Any) -> int:
+    """
+    Read a duration such as ``"180d"``, ``"h"`` or a Timedelta, in nanoseconds.
+
+    Common units are read here: pandas 3 deprecates some letters in either case.
+    """
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        number, unit = found.groups()
+        return round(float(number or 1) * _UNIT_NS[unit.lower()])
+    return int(pd.Timedelta(value).as_unit("ns").value)
+
+
+def _anchored(length_ns: int, zone: Any, first: pd.Timestamp) -> Grid:
+    day = first.tz_localize(None).normalize()
+    return Grid(length_ns, 0, int(day.as_unit("ns").value), zone)

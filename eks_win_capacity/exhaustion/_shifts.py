@@ -1,0 +1,134 @@
+"""Where a series jumped and stayed, and where it only jumped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_NEAR = 5
+"""Periods on each side that tell a jump from a drift."""
+
+_FAR = 14
+"""Periods on each side that tell a jump that stayed from one that went."""
+
+_UNUSUAL = 7.0
+"""How many robust deviations a jump must stand out by."""
+
+_OUTLIER = 6.0
+"""How many robust deviations one value must lie off its neighbours."""
+
+_SMALLEST = 0.01
+"""Share of the level below which a jump is not worth telling."""
+
+MAX_SHIFTS = 12
+"""Shifts looked for in one series; more of them are growth."""
+
+
+def level_shifts(values: Floats) -> Floats:
+    """
+    Find jumps that stayed: the change of level that happened at each period.
+
+    The jump at a period is the difference of the medians of the five periods
+    after and before it. It counts where it stands out from the other jumps of
+    the same series, so a series that wanders has none, and where the fourteen
+    periods on each side still show most of it.
+
+    Parameters
+    ----------
+    values : ndarray, (series, periods)
+        Without season and missing values.
+
+    Returns
+    -------
+    ndarray, (series, periods)
+        The size of the shift that a period begins; mostly 0.
+    """
+    count, periods = values.shape
+    sizes = np.zeros((count, periods))
+    if periods < 4 * _NEAR:
+        return sizes
+    medians = np.median(sliding_window_view(values, _NEAR, axis=1), axis=2)
+    # jump[:, i] compares the periods before i + _NEAR with those from it on.
+    jump = medians[:, _NEAR:] - medians[:, :-_NEAR]
+    usual = np.median(jump, axis=1, keepdims=True)
+    jump = jump - usual
+    spread = 1.4826 * np.median(np.abs(jump), axis=1)
+    noise = 1.4826 * np.median(np.abs(np.diff(values, axis=1) - usual / _NEAR), axis=1)
+    floor = _SMALLEST * np.abs(np.median(values, axis=1))
+    threshold = np.maximum(_UNUSUAL * np.maximum(spread, 0.35 * noise), floor)
+    rows = np.flatnonzero((np.abs(jump) > threshold[:, None]).any(axis=1))
+    for row in rows:
+        _row_shifts(values[row], jump[row], threshold[row], usual[row, 0] / _NEAR, sizes[row])
+    return sizes
+
+
+def _row_shifts(
+    values: Floats, jump: Floats, threshold: float, slope: float, sizes: Floats
+) -> None:
+    """Take the largest jump of one series again and again, until none stands out."""
+    jump = np.abs(jump)
+    for _ in range(MAX_SHIFTS):
+        best = int(jump.argmax())
+        if jump[best] <= threshold:
+            return
+        jump[max(best - 2 * _NEAR, 0) : best + 2 * _NEAR] = 0.0
+        at = _sharpest(values, best + _NEAR)
+        before, after = values[max(at - _FAR, 0) : at], values[at : at + _FAR]
+        away = slope * (len(before) + len(after)) / 2
+        size = float(np.median(after) - np.median(before)) - away
+        if abs(size) > threshold * 0.6:
+            sizes[at] = size
+
+
+def _sharpest(values: Floats, near: int) -> int:
+    """Give the period around `near` that splits the neighbourhood best."""
+    low, high = max(near - _NEAR + 1, 1), min(near + _NEAR, len(values) - 1)
+    first, last = max(low - _NEAR, 0), min(high + _NEAR, len(values))
+    costs = [
+        np.abs(values[first:at] - np.median(values[first:at])).sum()
+        + np.abs(values[at:last] - np.median(values[at:last])).sum()
+        for at in range(low, high)
+    ]
+    return low + int(np.argmin(costs))
+
+
+def without_shifts(values: Floats, sizes: Floats) -> Floats:
+    """Lift or lower what lies before each shift to the level of today."""
+    still_to_come = sizes[:, ::-1].cumsum(axis=1)[:, ::-1]
+    lift = np.zeros_like(values)
+    lift[:, :-1] = still_to_come[:, 1:]
+    return values + lift
+
+
+def outliers(values: Floats) -> Floats:
+    """
+    Give what single values stick out by, beyond what the series usually does.
+
+    A value is held against the median of the seven around it. Three in a row
+    move that median, so the newest level, however sudden, is never an outlier.
+
+    Returns
+    -------
+    ndarray, (series, periods)
+        To be taken off the values; mostly 0.
+    """
+    periods = values.shape[1]
+    if periods < 8:
+        return np.zeros_like(values)
+    padded = np.concatenate(
+        [np.flip(values[:, 1:4], axis=1), values, np.flip(values[:, -4:-1], axis=1)], axis=1
+    )
+    middle = np.median(sliding_window_view(padded, 7, axis=1), axis=2)
+    off = values - middle
+    spread = 1.4826 * np.median(np.abs(off), axis=1, keepdims=True)
+    step = 1.4826 * np.median(np.abs(np.diff(values, axis=1)), axis=1, keepdims=True)
+    limit = _OUTLIER * np.maximum(spread, 0.5 * step)
+    limit = np.maximum(limit, 1e-9 * np.abs(values).max(axis=1, keepdims=True))
+    return np.where(np.abs(off) > limit, off, 0.0)

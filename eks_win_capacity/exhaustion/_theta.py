@@ -1,0 +1,253 @@
+"""Simple exponential smoothing with drift: the Theta method, for many series at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+
+ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""Smoothing of the level: 0 is a straight line, 1 a random walk."""
+
+PHIS = (0.0, 0.35, 0.65, 0.85, 0.95)
+"""Memory of what is off the level: 0 is forgotten by the next period."""
+
+GRID = np.array([(a, p) for a in ALPHAS for p in PHIS if a < 1 or p == 0])
+"""Every pair of them that is a model of its own; rows of (alpha, phi)."""
+
+
+_TEMPER = 0.3
+"""Power of the likelihood. At 1 one model takes all, and the intervals are too narrow."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """
+    What every model of the grid says about a chunk of series at one origin.
+
+    Attributes
+    ----------
+    weight : ndarray, (series, models)
+        Posterior share of each model.
+    level, off : ndarray, (series, models)
+        Level at the origin, and what the last value is off it.
+    start, drift, sigma : ndarray, (series, models)
+        Level before the first period, change of level a period, and the deviation of one innovation.
+    root : ndarray, (series, models, 2, 2)
+        Lower Cholesky factor of the covariance of (level, drift).
+    """
+
+    weight: Floats
+    level: Floats
+    off: Floats
+    start: Floats
+    drift: Floats
+    sigma: Floats
+    root: Floats
+
+
+@dataclass(frozen=True)
+class _Response:
+    """One channel of the filter: its one-step errors, and its state at each origin."""
+
+    errors: Floats
+    levels: Floats
+    offs: Floats
+
+
+def _response(
+    values: Floats | None,
+    seen: Flags | None,
+    origins: Sequence[int],
+    *,
+    periods: int,
+    drift: float = 0.0,
+    start: float = 0.0,
+) -> _Response:
+    """
+    Filter one channel: the data, one unit of drift, or one of start level.
+
+    Where nothing was seen there is no error, and the model runs on alone.
+    """
+    alpha, phi = GRID[:, 0], GRID[:, 1]
+    beta = 1 - alpha
+    given = values if seen is None else seen
+    count = 1 if given is None else len(given)
+    level, off = np.full((count, len(GRID)), start), np.zeros((count, len(GRID)))
+    errors = np.empty((periods, count, len(GRID)))
+    levels, offs = [], []
+    scratch = np.empty_like(level)
+    stops = set(origins)
+    for period in range(periods):
+        error = errors[period]
+        if drift:
+            level += drift
+        off *= phi
+        np.add(level, off, out=error)
+        if values is None:
+            np.negative(error, out=error)
+        else:
+            np.subtract(values[:, period, None], error, out=error)
+        if seen is not None:
+            error *= seen[:, period, None]
+        np.multiply(alpha, error, out=scratch)
+        level += scratch
+        np.multiply(beta, error, out=scratch)
+        off += scratch
+        if period + 1 in stops:
+            levels.append(level.copy())
+            offs.append(off.copy())
+    return _Response(errors, np.array(levels), np.array(offs))
+
+
+@lru_cache(maxsize=16)
+def _without_gaps(periods: int, origins: tuple[int, ...]) -> tuple[_Response, _Response]:
+    """Give the channels of drift and start, which are the same for every whole series."""
+    return (
+        _response(None, None, origins, periods=periods, drift=1.0),
+        _response(None, None, origins, periods=periods, start=1.0),
+    )
+
+
+@dataclass(frozen=True)
+class Fits:
+    """
+    The fits at several origins of one chunk, and the errors behind them.
+
+    Attributes
+    ----------
+    at : tuple of Fit
+        One for each origin.
+    """
+
+    at: tuple[Fit, ...]
+    channels: tuple[_Response, _Response, _Response]
+
+    def innovations(self, model: NDArray[np.int64]) -> Floats:
+        """Give the one-step errors of one model for each series, with the last fit's parameters."""
+        rows, last = np.arange(len(model)), self.at[-1]
+        data, drift, start = (
+            channel.errors[:, rows if channel.errors.shape[1] > 1 else 0, model]
+            for channel in self.channels
+        )
+        errors = data + last.drift[rows, model] * drift + last.start[rows, model] * start
+        return np.ascontiguousarray(errors.T)
+
+
+def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
+    """
+    Fit every model of the grid by least squares, at several origins in one pass.
+
+    The innovations are linear in the start level and the drift, so for each
+    pair of smoothing and memory both have a closed form, with a covariance.
+
+    Parameters
+    ----------
+    values : ndarray, (series, periods)
+        Seasonally adjusted, of order 1, and finite also where nothing was seen.
+    seen : ndarray of bool, (series, periods)
+        Where a value was seen.
+    origins : sequence of int
+        How many periods each fit may know, in rising order.
+    """
+    count, periods = values.shape
+    whole = bool(seen.all())
+    data = _response(values, None if whole else seen, origins, periods=periods)
+    if whole:
+        drift, start = _without_gaps(periods, tuple(origins))
+    else:
+        drift = _response(None, seen, origins, periods=periods, drift=1.0)
+        start = _response(None, seen, origins, periods=periods, start=1.0)
+    channels = (data, drift, start)
+    sums = [np.zeros((count, len(GRID))) for _ in range(6)]
+    fits, low = [], 0
+    for place, origin in enumerate(origins):
+        d, g, c = (channel.errors[low:origin] for channel in channels)
+        pairs = ((d, d), (d, g), (d, c), (g, g), (g, c), (c, c))
+        for total, (left, right) in zip(sums, pairs, strict=True):
+            np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
+        known = seen[:, :origin].sum(axis=1)
+        fits.append(_solve(sums, known, [(c.levels[place], c.offs[place]) for c in channels]))
+        low = origin
+    return Fits(tuple(fits), channels)
+
+
+def _solve(
+    sums: list[Floats], known: NDArray[np.int64], states: list[tuple[Floats, Floats]]
+) -> Fit:
+    data, data_drift, data_start, drift_drift, drift_start, start_start = sums
+    # A hair of ridge keeps a series of one value solvable.
+    ridge = 1e-12
+    gg, cc = drift_drift + ridge, start_start + ridge
+    determinant = gg * cc - drift_start**2
+    drift = -(data_drift * cc - data_start * drift_start) / determinant
+    start = -(data_start * gg - data_drift * drift_start) / determinant
+    squares = data + drift * data_drift + start * data_start
+    free = np.maximum(known - 2, 1)[:, None]
+    # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal.
+    squares = np.maximum(squares, 1e-13 * data + 1e-26)
+    variance = squares / free
+    # The marginal likelihood, tempered: no subnet follows a model to the letter.
+    score = -0.5 * _TEMPER * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
+    score -= score.max(axis=1, keepdims=True)
+    weight = np.exp(score)
+    weight /= weight.sum(axis=1, keepdims=True)
+    # Covariance of (start, drift), carried to (level at the origin, drift).
+    factor = variance / determinant
+    vs, vd, vsd = gg * factor, cc * factor, -drift_start * factor
+    (level_data, off_data), (by_drift, off_drift), (by_start, off_start) = states
+    level = level_data + by_drift * drift + by_start * start
+    off = off_data + off_drift * drift + off_start * start
+    vl = by_start**2 * vs + 2 * by_start * by_drift * vsd + by_drift**2 * vd
+    vld = by_start * vsd + by_drift * vd
+    root = np.zeros((*level.shape, 2, 2))
+    root[..., 0, 0] = np.sqrt(np.maximum(vl, 0))
+    safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
+    root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vld / safe, 0.0)
+    root[..., 1, 1] = np.sqrt(np.maximum(vd - root[..., 1, 0] ** 2, 0))
+    return Fit(weight, level, off, start, drift, np.sqrt(variance), root)
+
+
+def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
+    """
+    Give mean and deviation of the mixture of models at each step ahead.
+
+    Returns
+    -------
+    (ndarray, ndarray), (series, horizon)
+    """
+    alpha, phi = GRID[:, 0], GRID[:, 1]
+    steps = np.arange(1, horizon + 1)
+    fade = phi[:, None] ** steps
+    weight = alpha[:, None] + (1 - alpha)[:, None] * fade
+    growth = np.concatenate([np.ones((len(GRID), 1)), 1 + (weight[:, :-1] ** 2).cumsum(axis=1)], 1)
+    share = at.weight
+    level, drift = (share * at.level).sum(axis=1), (share * at.drift).sum(axis=1)
+    mean = level[:, None] + drift[:, None] * steps + (share * at.off) @ fade
+    # What the models disagree about, about their own mean: squares of small numbers only.
+    dl, dd = at.level - level[:, None], at.drift - drift[:, None]
+    vl = at.root[..., 0, 0] ** 2 + dl**2
+    vld = at.root[..., 0, 0] * at.root[..., 1, 0] + dl * dd
+    vd = at.root[..., 1, 0] ** 2 + at.root[..., 1, 1] ** 2 + dd**2
+    off = at.off
+    variance = (
+        (share * at.sigma**2) @ growth
+        + (share * vl).sum(axis=1)[:, None]
+        + 2 * (share * vld).sum(axis=1)[:, None] * steps
+        + (share * vd).sum(axis=1)[:, None] * steps**2
+        + (share * off**2) @ fade**2
+        + 2 * (share * off * dl) @ fade
+        + 2 * ((share * off * dd) @ fade) * steps
+        - ((share * off) @ fade) ** 2
+    )
+    return mean, np.sqrt(np.maximum(variance, 0))

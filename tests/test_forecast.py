@@ -1,0 +1,549 @@
+"""When a subnet runs dry: laws first, then known answers, then every kind of history."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eks_win_capacity import forecast_exhaustion
+from eks_win_capacity.errors import (
+    CapacityError,
+    InputError,
+    InvalidCountError,
+    MissingExtraError,
+    MissingValueError,
+    TooLittleHistoryError,
+    UnsupportedInputError,
+)
+
+START = "2026-01-05"
+
+
+def days(values, start=START, **options):
+    return pd.Series(
+        np.asarray(values, dtype=float), index=pd.date_range(start, periods=len(values), **options)
+    )
+
+
+def usage(seed, count=120, *, slope=1.0, noise=5.0, week=20.0, base=300.0):
+    rng = np.random.default_rng(seed)
+    at = np.arange(count)
+    return days(
+        np.maximum(base + slope * at + week * (at % 7 < 5) + rng.normal(0, noise, count), 0)
+    )
+
+
+histories = st.builds(
+    usage,
+    st.integers(0, 10_000),
+    st.sampled_from([30, 60, 120]),
+    slope=st.floats(-1, 3),
+    noise=st.floats(0.5, 30),
+    week=st.floats(0, 60),
+)
+few = settings(max_examples=15, deadline=None)
+
+
+# -- laws ---------------------------------------------------------------------
+
+
+@few
+@given(histories, st.floats(1.01, 2), st.floats(1.0, 1.5), st.sampled_from([0.1, 0.5, 0.9]))
+def test_more_capacity_never_brings_the_date_forward(history, room, more, quantile):
+    capacity = history.max() * room
+    small = forecast_exhaustion(history, capacity=capacity, horizon=60)
+    large = forecast_exhaustion(history, capacity=capacity * more, horizon=60)
+    assert small.days_left(quantile) <= large.days_left(quantile)
+
+
+@few
+@given(histories, st.sampled_from([2.0, 3.0, 0.5, 10.0]))
+def test_scaling_counts_scales_the_path(history, factor):
+    capacity = history.max() * 1.2
+    plain = forecast_exhaustion(history, capacity=capacity, horizon=40)
+    scaled = forecast_exhaustion(history * factor, capacity=capacity * factor, horizon=40)
+    for column in ("median", "lower_80", "upper_95", "demand"):
+        np.testing.assert_allclose(
+            scaled.path[column], plain.path[column] * factor, rtol=2e-3, atol=1e-3 * factor
+        )
+
+
+@few
+@given(histories, st.integers(1, 900))
+def test_shifting_time_shifts_the_date(history, by):
+    capacity = history.max() * 1.1
+    plain = forecast_exhaustion(history, capacity=capacity, horizon=60)
+    later = history.copy()
+    later.index = later.index + pd.Timedelta(days=by)
+    moved = forecast_exhaustion(later, capacity=capacity, horizon=60)
+    assert moved.days_left() == plain.days_left()
+    if not pd.isna(plain.date()):
+        assert moved.date() == plain.date() + pd.Timedelta(days=by)
+
+
+@few
+@given(histories, st.floats(0.9, 1.5))
+def test_quantiles_never_cross_and_stay_within_the_subnet(history, room):
+    capacity = history.max() * room
+    path = forecast_exhaustion(history, capacity=capacity, horizon=50).path
+    order = ["lower_95", "lower_80", "median", "upper_80", "upper_95"]
+    assert (np.diff(path[order].to_numpy(), axis=1) >= 0).all()
+    assert path[order].to_numpy().min() >= 0
+    assert path[order].to_numpy().max() <= capacity
+    assert (path["probability"].diff().dropna() >= 0).all()
+    assert path["probability"].between(0, 1).all()
+
+
+@few
+@given(histories)
+def test_later_dates_go_with_higher_quantiles(history):
+    made = forecast_exhaustion(history, capacity=history.max() * 1.1, horizon=60)
+    left = [made.days_left(q) for q in (0.025, 0.1, 0.5, 0.9, 0.975)]
+    assert left == sorted(left)
+
+
+def test_the_same_seed_and_input_give_the_same_forecast():
+    history = usage(1)
+    one = forecast_exhaustion(history, capacity=600, seed=7)
+    two = forecast_exhaustion(history, capacity=600, seed=7)
+    pd.testing.assert_frame_equal(one.path, two.path)
+    other = forecast_exhaustion(history, capacity=600, seed=8)
+    assert not one.path.equals(other.path)
+
+
+def test_what_one_subnet_is_told_does_not_depend_on_the_others_or_on_threads():
+    frame = pd.DataFrame({f"s{i}": usage(i) for i in range(100)})
+    many = forecast_exhaustion(frame, capacity=500, horizon=30, workers=3)
+    alone = forecast_exhaustion(frame[["s42"]], capacity=500, horizon=30, workers=1)
+    here = many.path[many.path["subnet"] == "s42"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(here, alone.path, check_dtype=False, rtol=1e-6)
+
+
+def test_the_input_is_not_touched():
+    history = usage(3)
+    before = history.copy()
+    forecast_exhaustion(history, capacity=500, horizon=20)
+    pd.testing.assert_series_equal(history, before)
+
+
+# -- known answers --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("slope", "base", "capacity"), [(1, 100, 200), (2, 50, 301), (0.25, 10, 40)]
+)
+def test_a_noiseless_line_reaches_its_limit_on_the_day(slope, base, capacity):
+    history = days(base + slope * np.arange(80))
+    made = forecast_exhaustion(history, capacity=capacity, horizon=365)
+    first = math.ceil((capacity - base) / slope)
+    for quantile in (0.025, 0.5, 0.975):
+        assert made.date(quantile) == history.index[0] + pd.Timedelta(days=first)
+    assert made.days_left() == first - 79
+    np.testing.assert_allclose(
+        made.path["demand"][:30], base + slope * (80 + np.arange(30)), rtol=1e-5
+    )
+
+
+def test_a_noiseless_season_comes_back():
+    at = np.arange(140)
+    shape = np.array([10, 20, 30, 20, 10, 0, -10.0])
+    history = days(500 + at + shape[at % 7])
+    made = forecast_exhaustion(history, capacity=10_000, horizon=28)
+    ahead = np.arange(140, 168)
+    np.testing.assert_allclose(made.path["median"], 500 + ahead + shape[ahead % 7], rtol=1e-4)
+    assert made.model["season_lengths"].iloc[0] == (7,)
+
+
+def test_a_noiseless_season_that_multiplies_comes_back():
+    at = np.arange(140)
+    shape = np.array([1, 1.1, 1.2, 1.1, 1, 0.7, 0.6])
+    history = days(500 * shape[at % 7])
+    made = forecast_exhaustion(history, capacity=10_000, horizon=28)
+    np.testing.assert_allclose(made.path["median"], 500 * shape[np.arange(140, 168) % 7], rtol=1e-3)
+
+
+def test_a_constant_history_stays_and_never_runs_dry():
+    made = forecast_exhaustion(days([50] * 40), capacity=60)
+    assert made.status == "not within horizon"
+    assert pd.isna(made.date())
+    assert made.days_left() == math.inf
+    assert made.probability() == 0
+    np.testing.assert_allclose(made.path["median"], 50)
+
+
+def test_an_all_zero_history_stays_zero():
+    made = forecast_exhaustion(days([0] * 30), capacity=10)
+    assert (made.path["upper_95"] == 0).all()
+
+
+def test_the_season_length_can_be_given():
+    at = np.arange(60)
+    history = days(100 + 30 * (at % 5 == 0))
+    made = forecast_exhaustion(history, capacity=500, season_lengths=5, horizon=10)
+    np.testing.assert_allclose(
+        made.path["median"], 100 + 30 * (np.arange(60, 70) % 5 == 0), rtol=1e-3
+    )
+    none = forecast_exhaustion(history, capacity=500, season_lengths=(), horizon=10)
+    assert none.model["season_lengths"].iloc[0] == ()
+
+
+def test_the_limit_is_passed_by_unclipped_paths():
+    made = forecast_exhaustion(usage(5, slope=2), capacity=600, horizon=120)
+    assert made.path["demand"].iloc[-1] > 600
+    assert made.path["upper_95"].max() <= 600
+    assert made.probability() > 0.9
+
+
+# -- exhausted, clipped, shifted, dirty ---------------------------------------------
+
+
+@pytest.mark.parametrize("last", [100, 130])
+def test_a_full_subnet_is_exhausted_now(last):
+    history = days([*range(40, 90), last])
+    made = forecast_exhaustion(history, capacity=100)
+    assert made.status == "exhausted"
+    assert made.date() == history.index[-1]
+    assert made.date(0.025) == made.date(0.975) == history.index[-1]
+    assert made.days_left() == 0
+    assert made.probability() == 1
+    assert made.probability(history.index[-1]) == 1
+    assert (made.path["probability"] == 1).all()
+    assert "exhausted now" in repr(made)
+
+
+def test_demand_above_a_limit_that_was_raised_is_not_invisible():
+    demand = 200 + 1.5 * np.arange(150) + np.random.default_rng(2).normal(0, 3, 150)
+    limit = np.where(np.arange(150) < 140, 330.0, 900.0)
+    frame = pd.DataFrame(
+        {"time": days(demand).index, "used": np.minimum(demand, limit), "capacity": limit}
+    )
+    made = forecast_exhaustion(frame, horizon=120)
+    assert "clipped-history" in {x.code for x in made.findings}
+    assert made.model["drift_per_day"].iloc[0] == pytest.approx(1.5, abs=0.4)
+    assert made.history["lower_bound"].sum() > 30
+
+
+def test_weekdays_clipped_at_a_raised_limit_are_taken_for_more_than_they_show():
+    at = np.arange(150)
+    demand = 300 + 60 * (at % 7 < 5) + np.random.default_rng(0).normal(0, 12, 150)
+    limit = np.where(at < 145, 352.0, 900.0)
+    frame = pd.DataFrame(
+        {"time": days(demand).index, "used": np.minimum(demand, limit), "capacity": limit}
+    )
+    path = forecast_exhaustion(frame, horizon=28).path
+    weekdays = np.arange(150, 178) % 7 < 5
+    assert path.loc[weekdays, "demand"].mean() == pytest.approx(360, abs=4)
+    assert path.loc[weekdays, "upper_95"].mean() > 375
+
+
+def test_one_outlier_does_not_bend_the_trend_and_is_shown():
+    history = usage(11, noise=3, week=0)
+    clean = forecast_exhaustion(history, capacity=900, horizon=90)
+    history.iloc[60] *= 3
+    dirty = forecast_exhaustion(history, capacity=1500, horizon=90)
+    assert list(dirty.outliers["time"]) == [history.index[60]]
+    np.testing.assert_allclose(dirty.path["demand"], clean.path["demand"], rtol=0.02)
+
+
+def test_a_past_step_is_shown_and_does_not_bend_the_trend():
+    history = usage(12, noise=3, week=0, slope=0.5)
+    history.iloc[70:] += 200
+    made = forecast_exhaustion(history, capacity=5_000, horizon=90)
+    shift = made.level_shifts.iloc[0]
+    assert shift["time"] == history.index[70]
+    assert shift["change"] == pytest.approx(200, abs=15)
+    assert made.model["drift_per_day"].iloc[0] == pytest.approx(0.5, abs=0.15)
+
+
+def test_scheduled_events_are_added_from_their_day_on():
+    history = days(100 + np.zeros(40))
+    at = history.index[-1] + pd.Timedelta(days=10)
+    made = forecast_exhaustion(history, capacity=180, horizon=30, events=[(at, 50), (at, 40)])
+    assert made.date() == at
+    path = made.path.set_index("time")["demand"]
+    assert path[at - pd.Timedelta(days=1)] == pytest.approx(100)
+    assert path[at] == pytest.approx(190)
+    with pytest.raises(InputError, match="not after the end"):
+        forecast_exhaustion(history, capacity=180, events=[(history.index[3], 5)])
+
+
+def test_intervals_are_calibrated_where_the_history_is_long_enough():
+    long = forecast_exhaustion(usage(4, 120), capacity=900, horizon=30)
+    short = forecast_exhaustion(usage(4, 20), capacity=900, horizon=30)
+    assert long.model["backtest_origins"].iloc[0] > 3
+    assert 0 <= long.backtest["backtest_covered_80"].iloc[0] <= 1
+    assert short.model["backtest_origins"].iloc[0] == 0
+
+
+def test_intervals_hold_what_they_say_on_plain_noise():
+    frame = pd.DataFrame({f"s{i}": usage(i, 200, noise=12) for i in range(60)})
+    path = forecast_exhaustion(frame.iloc[:150], capacity=9_999, horizon=50).path
+    truth = frame.iloc[150:].melt()["value"].to_numpy()
+    for level in (80, 95):
+        held = path[f"lower_{level}"].to_numpy() <= truth
+        held &= truth <= path[f"upper_{level}"].to_numpy()
+        assert held.mean() == pytest.approx(level / 100, abs=0.06)
+
+
+# -- input ----------------------------------------------------------------------------
+
+
+def test_prefix_mode_counts_whole_blocks():
+    history = days(np.floor(5 + 0.2 * np.arange(40)))
+    made = forecast_exhaustion(history, capacity="10.0.0.0/24", unit="prefixes", horizon=60)
+    assert made.capacity.iloc[0] == 14
+    numbers = made.path[["median", "lower_80", "upper_80", "lower_95", "upper_95"]].to_numpy()
+    assert (numbers == np.round(numbers)).all()
+    assert made.status == "within horizon"
+
+
+def test_available_addresses_are_turned_round():
+    used = usage(8)
+    frame = pd.DataFrame(
+        {"Timestamp": used.index, "AvailableIpAddressCount": 1019 - used.to_numpy()}
+    )
+    made = forecast_exhaustion(frame, capacity="10.0.0.0/22", horizon=30)
+    plain = forecast_exhaustion(used, capacity=1019, horizon=30)
+    np.testing.assert_allclose(made.path["median"], plain.path["median"], rtol=1e-6)
+
+
+def test_tidy_and_wide_tables_say_the_same():
+    wide = pd.DataFrame({"a": usage(1), "b": usage(2)})
+    tidy = wide.rename_axis("time").reset_index().melt("time", var_name="subnet", value_name="used")
+    shuffled = tidy.sample(frac=1, random_state=3)
+    kinds = [
+        forecast_exhaustion(x, capacity={"a": 500, "b": 700}, horizon=20)
+        for x in (wide, tidy, shuffled, tidy.set_index(["subnet", "time"])["used"])
+    ]
+    for made in kinds[1:]:
+        one = made.path.sort_values(["subnet", "time"], ignore_index=True)
+        pd.testing.assert_frame_equal(one, kinds[0].path, check_dtype=False)
+    assert "unsorted-history" in {x.code for x in kinds[2].findings}
+    assert list(kinds[0].capacity) == [500, 700]
+
+
+def test_the_peak_of_a_day_is_kept():
+    hours = pd.date_range(START, periods=24 * 30, freq="h")
+    values = np.where(hours.hour == 14, 90, 40) + np.arange(len(hours)) / 24
+    made = forecast_exhaustion(pd.Series(values, index=hours), capacity=200, horizon=10)
+    assert made.history["used"].iloc[0] == pytest.approx(90 + 14 / 24)
+    assert len(made.history) == 30
+    assert "resampled" in {x.code for x in made.findings}
+
+
+def test_days_follow_the_wall_clock_through_the_change_of_clocks():
+    hours = pd.date_range("2026-03-01", "2026-04-20 23:00", freq="h", tz="Europe/Berlin")
+    used = pd.Series(100 + hours.day_of_year.to_numpy(dtype=float), index=hours)
+    made = forecast_exhaustion(used, capacity=250, horizon=60)
+    assert len(made.history) == 51
+    assert (made.history["time"].dt.hour == 0).all()
+    assert str(made.path["time"].dt.tz) == "Europe/Berlin"
+    assert made.date() == pd.Timestamp("2026-05-30", tz="Europe/Berlin")
+    utc = forecast_exhaustion(
+        used.tz_convert("UTC"), capacity=250, timezone="Europe/Berlin", horizon=60
+    )
+    pd.testing.assert_frame_equal(utc.path, made.path)
+
+
+def test_an_unfinished_day_is_only_a_lower_bound():
+    hours = pd.date_range(START, periods=24 * 40 + 6, freq="h")
+    values = 100 + 50 * np.sin((hours.hour - 6) / 24 * 2 * np.pi)
+    made = forecast_exhaustion(pd.Series(values, index=hours), capacity=300, horizon=10)
+    assert made.history["lower_bound"].tolist() == [False] * 40 + [True]
+    assert made.path["median"].min() > 145
+    assert "unfinished-period" in {x.code for x in made.findings}
+
+
+def test_duplicates_and_gaps_are_told():
+    history = usage(6)
+    twice = pd.concat([history, history.iloc[5:8] - 10])
+    gappy = twice.drop(history.index[20:30])
+    gappy.iloc[50] = np.nan
+    made = forecast_exhaustion(gappy, capacity=600, horizon=20)
+    assert {"duplicate-times", "gaps", "missing-values"} <= {x.code for x in made.findings}
+    assert made.history["used"].iloc[6] == history.iloc[6]
+    whole = forecast_exhaustion(history, capacity=600, horizon=20)
+    np.testing.assert_allclose(made.path["median"], whole.path["median"], rtol=0.03)
+
+
+def test_monthly_and_weekly_histories_keep_their_step():
+    months = pd.Series(
+        np.arange(40.0) + 10, index=pd.date_range("2022-01-01", periods=40, freq="MS")
+    )
+    made = forecast_exhaustion(months, capacity=55, horizon="365d")
+    assert made.date() == pd.Timestamp("2025-10-01")
+    weeks = pd.Series(
+        np.arange(40.0) + 10, index=pd.date_range("2025-01-01", periods=40, freq="7D")
+    )
+    made = forecast_exhaustion(weeks, capacity=55, horizon="365d")
+    assert made.date() == weeks.index[0] + pd.Timedelta(weeks=45)
+    assert made.days_left() == 42
+
+
+def test_an_hourly_step_can_be_asked_for():
+    hours = pd.date_range(START, periods=24 * 14, freq="h", tz="UTC")
+    used = pd.Series(100 + 20 * np.sin(hours.hour / 24 * 2 * np.pi), index=hours)
+    made = forecast_exhaustion(used, capacity=500, step="1h", horizon="48h")
+    assert made.horizon == 48
+    np.testing.assert_allclose(made.path["median"], used.iloc[:48].to_numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("horizon", [30, "30d", pd.Timedelta(days=30), "2026-06-03"])
+def test_a_horizon_is_days_a_duration_or_a_date(horizon):
+    history = usage(1, 120)
+    assert forecast_exhaustion(history, capacity=900, horizon=horizon).horizon == 30
+
+
+def test_capacity_may_change_over_time():
+    history = days(100 + np.arange(60))
+    capacity = pd.Series([150.0, 400.0], index=pd.to_datetime(["2026-01-01", "2026-02-01"]))
+    made = forecast_exhaustion(history, capacity=capacity, horizon=365)
+    assert made.capacity.iloc[0] == 400
+    assert made.days_left() == 300 - 59
+
+
+def test_too_little_history_is_an_error_or_a_row():
+    frame = pd.DataFrame({"a": usage(1, 30), "b": np.nan})
+    with pytest.raises(TooLittleHistoryError, match="b has 0 periods") as caught:
+        forecast_exhaustion(frame, capacity=500)
+    assert caught.value.subnets == ("b",)
+    made = forecast_exhaustion(frame, capacity=500, unusable="report")
+    assert made.status.to_dict() == {"a": made.status["a"], "b": "no forecast"}
+    assert math.isnan(made.probability()["b"])
+    assert pd.isna(made.date()["b"])
+    assert len(made.to_pandas()) == 2
+
+
+@pytest.mark.parametrize(
+    ("history", "options", "error"),
+    [
+        (days([-1] * 20), {"capacity": 5}, InvalidCountError),
+        (days([np.inf] * 20), {"capacity": 5}, InvalidCountError),
+        (days([1] * 20).to_frame("used"), {}, InputError),
+        (days([1] * 20), {"capacity": -3}, InvalidCountError),
+        (days([1] * 20), {"capacity": float("nan")}, MissingValueError),
+        (days([1] * 20), {"capacity": True}, InputError),
+        (days([1] * 20), {"capacity": "10.0.0.0/8"}, InputError),
+        (days([1] * 20), {"capacity": 5, "horizon": 0}, InputError),
+        (days([1] * 20), {"capacity": 5, "horizon": "soon"}, InputError),
+        (days([1] * 20), {"capacity": 5, "level": 1.2}, InputError),
+        (days([1] * 20), {"capacity": 5, "step": "7h"}, InputError),
+        (days([1] * 20), {"capacity": 5, "engine": "prophet"}, InputError),
+        (days([1] * 20), {"capacity": 5, "timezone": "Mars/Base"}, InputError),
+        (days([1] * 20).iloc[:0], {"capacity": 5}, InputError),
+        (pd.Series([1.0] * 20), {"capacity": 5}, InputError),
+        ([1, 2, 3], {"capacity": 5}, UnsupportedInputError),
+        (days([1] * 20) > 0, {"capacity": 5}, UnsupportedInputError),
+        (days([8] * 20).to_frame("available"), {"capacity": 5}, InvalidCountError),
+        (days([8] * 20).to_frame("used"), {"capacity": 9, "used": "busy"}, InputError),
+    ],
+)
+def test_what_makes_no_sense_is_refused(history, options, error):
+    with pytest.raises(error) as caught:
+        forecast_exhaustion(history, **options)
+    assert isinstance(caught.value, CapacityError)
+
+
+# -- engines -----------------------------------------------------------------------------
+
+
+def test_the_library_engine_and_this_one_agree():
+    frame = pd.DataFrame({f"s{i}": usage(i, 150, slope=0.4 * (i % 3), noise=8) for i in range(6)})
+    own = forecast_exhaustion(frame, capacity=480, horizon=30)
+    other = forecast_exhaustion(frame, capacity=480, horizon=30, engine="statsforecast")
+    assert (other.model["engine"] == "statsforecast").all()
+    # Theirs carries half the slope on: 30 days of 0.4 a day differ by 6 addresses of 400.
+    np.testing.assert_allclose(other.path["demand"], own.path["demand"], rtol=0.05)
+    spread = (other.path["upper_80"] - other.path["lower_80"]).mean()
+    assert spread == pytest.approx((own.path["upper_80"] - own.path["lower_80"]).mean(), rel=0.5)
+
+
+def test_a_missing_engine_names_its_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "statsforecast.models", None)
+    with pytest.raises(MissingExtraError, match=r"eks-win-capacity\[forecast\]"):
+        forecast_exhaustion(usage(1), capacity=500, engine="statsforecast")
+
+
+# -- output ------------------------------------------------------------------------------
+
+
+def test_a_thousand_subnets_of_a_year_in_one_call():
+    at = np.arange(365)
+    rng = np.random.default_rng(0)
+    values = 300 + at[:, None] * rng.uniform(0, 1, 1000) + rng.normal(0, 5, (365, 1000))
+    frame = pd.DataFrame(values, index=pd.date_range("2025-01-01", periods=365))
+    told = []
+    made = forecast_exhaustion(frame, capacity=700, horizon=90, progress=lambda *x: told.append(x))
+    table = made.to_pandas()
+    assert len(table) == 1000
+    assert told[-1] == (1000, 1000)
+    known = table["days_left"].to_numpy()
+    assert (
+        np.diff(table.loc[table["status"] == "within horizon", "date"].astype("int64")) >= 0
+    ).all()
+    assert np.isfinite(known).any()
+    assert np.isinf(known).any()
+    assert "and 995 more" in repr(made)
+
+
+def test_probability_by_a_date_and_its_limits():
+    made = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
+    date = made.date()
+    assert made.probability(date) >= 0.5 > made.probability(date - pd.Timedelta(days=1))
+    assert made.probability("2026-01-10") == 0
+    with pytest.raises(InputError, match="beyond the horizon"):
+        made.probability("2030-01-01")
+    with pytest.raises(InputError, match="between 0 and 1"):
+        made.days_left(0)
+
+
+def test_notebook_and_chart():
+    made = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
+    assert "<table" in made._repr_html_()
+    ax = made.plot()
+    assert ax.get_ylabel() == "addresses"
+    assert len(made.dates) == 5
+    with pytest.raises(InputError, match="no subnet"):
+        made.plot("elsewhere")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_the_command_sorts_by_urgency(tmp_path, capsys, suffix):
+    from eks_win_capacity.cli import main
+
+    frame = pd.DataFrame({"calm": usage(1, slope=0), "soon": usage(2, slope=3), "full": 1019.0})
+    tidy = (
+        frame.rename_axis("time").reset_index().melt("time", var_name="subnet", value_name="used")
+    )
+    file = tmp_path / f"usage.{suffix}"
+    tidy.to_csv(file, index=False) if suffix == "csv" else tidy.to_parquet(file)
+    chart = tmp_path / "out.png"
+    with pytest.raises(SystemExit) as left:
+        main(
+            [
+                "forecast",
+                str(file),
+                "--capacity",
+                "10.0.0.0/22",
+                "--horizon",
+                "180d",
+                "--output",
+                "json",
+                "--plot",
+                str(chart),
+            ]
+        )
+    assert left.value.code == 0
+    out, error = capsys.readouterr()
+    rows = json.loads(out)
+    assert [row["subnet"] for row in rows] == ["full", "soon", "calm"]
+    assert [row["status"] for row in rows] == ["exhausted", "within horizon", "not within horizon"]
+    assert rows[2]["date"] is None
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    assert error == ""
