@@ -11,6 +11,7 @@ __all__ = [
     "CapacityError",
     "CatalogConflictError",
     "CatalogFileError",
+    "DocumentError",
     "IndexMismatchError",
     "InputError",
     "InvalidCountError",
@@ -18,6 +19,7 @@ __all__ = [
     "MissingExtraError",
     "MissingValueError",
     "ShapeMismatchError",
+    "StateConflictError",
     "UnknownInstanceTypeError",
     "UnsupportedInputError",
 ]
@@ -140,6 +142,39 @@ class CatalogConflictError(CapacityError, ValueError):
     def __init__(self, message: str, *, conflicts: Sequence[str]) -> None:
         super().__init__(message)
         self.conflicts = tuple(conflicts)
+
+
+class DocumentError(CapacityError, ValueError):
+    """
+    A saved answer of kubectl or the AWS CLI cannot be read.
+
+    Attributes
+    ----------
+    source : str
+        The file, or what stood in for one.
+    place : str
+        Where in it the trouble is, such as ``items[3].spec``; empty for the whole.
+    """
+
+    def __init__(self, message: str, *, source: str, place: str = "") -> None:
+        super().__init__(message)
+        self.source = source
+        self.place = place
+
+
+class StateConflictError(CapacityError, ValueError):
+    """
+    Two sources say different things about one cluster.
+
+    Attributes
+    ----------
+    part : str
+        The part of the state they disagree about.
+    """
+
+    def __init__(self, message: str, *, part: str) -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class AwsError(CapacityError, RuntimeError):
