@@ -9,6 +9,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from eks_win_capacity.bulk import Fleet as Fleet
+    from eks_win_capacity.capacity import ip_capacity as ip_capacity
+    from eks_win_capacity.capacity import max_pods as max_pods
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
@@ -18,9 +21,12 @@ __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
+    "attached_addresses": "warm_pool",
+    "Fleet": "bulk",
+    "ip_capacity": "capacity",
+    "max_pods": "capacity",
     "PoolState": "warm_pool",
     "WarmPool": "warm_pool",
-    "attached_addresses": "warm_pool",
 }
 """Where each public name lives."""
 
