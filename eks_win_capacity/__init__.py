@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
     from eks_win_capacity.capacity import ip_capacity as ip_capacity
     from eks_win_capacity.capacity import max_pods as max_pods
+    from eks_win_capacity.catalog import Catalog as Catalog
+    from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
+    from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
@@ -21,16 +24,19 @@ __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
-    "attached_addresses": "warm_pool",
+    "Catalog": "catalog",
+    "CatalogDiff": "catalog",
     "Fleet": "bulk",
-    "ip_capacity": "capacity",
-    "max_pods": "capacity",
+    "InstanceType": "catalog",
     "PoolState": "warm_pool",
     "WarmPool": "warm_pool",
+    "attached_addresses": "warm_pool",
+    "ip_capacity": "capacity",
+    "max_pods": "capacity",
 }
 """Where each public name lives."""
 
-_MODULES = ("errors", "warm_pool")
+_MODULES = ("aws", "errors", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
