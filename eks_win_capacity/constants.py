@@ -94,3 +94,75 @@ PREFIX_MINIMUM_IP_TARGET: Final = 3
 
 Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
 """
+
+WINDOWS_PLATFORM_VERSIONS: Final = {
+    "1.24": 2,
+    "1.25": 1,
+    "1.26": 1,
+    "1.27": 1,
+    "1.28": 1,
+    "1.29": 1,
+    "1.30": 2,
+    "1.31": 4,
+}
+"""Lowest platform version (``eks.N``) with Windows support, by Kubernetes version.
+
+Every platform version of a later Kubernetes version has it too.
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+PREFIX_PLATFORM_VERSIONS: Final = {"1.25": 5, "1.26": 4, "1.27": 3}
+"""Lowest platform version with prefix delegation on Windows, where it differs.
+
+Before 1.25 there is none; from 1.28 on, every version with Windows support has it.
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+WINDOWS_BUILDS: Final = {17763: "2019", 20348: "2022", 26100: "2025"}
+"""Windows Server release of each OS build.
+
+Source: Microsoft, "Windows Server release information".
+"""
+
+WINDOWS_SERVER_FROM: Final = {"2019": "1.14", "2022": "1.23", "2025": "1.35"}
+"""First Kubernetes version with an EKS AMI of each Windows Server release.
+
+Source: EKS user guide, "Create nodes with optimized Windows AMIs".
+"""
+
+SERVICE_BACKENDS: Final = 1024
+SERVICE_BACKENDS_OLD: Final = 64
+SERVICE_BACKENDS_BUILD: Final = (17763, 2746)
+"""Backends that a service reaches from Windows, and before this OS build. [pods]
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+CONTROL_PLANE_ADDRESSES: Final = 6
+CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
+"""Free addresses that EKS needs, and advises, in each subnet of a cluster. [addresses]
+
+Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
+"""
+
+KUBELET_SKEW: Final = 3
+"""Minor versions by which a kubelet may be older than the control plane.
+
+Source: Kubernetes, "Version skew policy" (from 1.28 on; 2 before).
+"""
+
+WINDOWS_ROLE_GROUPS: Final = (
+    "system:bootstrappers",
+    "system:nodes",
+    "eks:kube-proxy-windows",
+)
+"""Groups that aws-auth must give the role of Windows nodes.
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+RESOURCE_CONTROLLER_POLICY: Final = "AmazonEKSVPCResourceController"
+"""Managed policy that the cluster role needs to give Windows pods addresses.
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
