@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.reservations import Reservation as Reservation
+    from eks_win_capacity.subnets import Subnet as Subnet
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Subnet": "subnets",
+    "Reservation": "reservations",
     "CapacityError": "errors",
     "Fleet": "bulk",
     "ip_capacity": "capacity",
