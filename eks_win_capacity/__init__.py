@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.reservations import Reservation as Reservation
+    from eks_win_capacity.subnets import Subnet as Subnet
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
     from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
@@ -29,6 +31,8 @@ _HOME = {
     "Fleet": "bulk",
     "InstanceType": "catalog",
     "PoolState": "warm_pool",
+    "Reservation": "reservations",
+    "Subnet": "subnets",
     "WarmPool": "warm_pool",
     "attached_addresses": "warm_pool",
     "ip_capacity": "capacity",

@@ -142,6 +142,27 @@ CONTROL_PLANE_ADDRESSES: Final = 6
 CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
 """Free addresses that EKS needs, and advises, in each subnet of a cluster. [addresses]
 
+SUBNET_PREFIX_LENGTHS: Final = (16, 28)
+"""The largest and the smallest subnet, as prefix lengths, both allowed.
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+SUBNET_KEPT_FIRST: Final = 4
+"""Addresses at the start of a subnet that AWS keeps. [addresses]
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+SUBNET_KEPT_LAST: Final = 1
+"""Addresses at the end of a subnet that AWS keeps. [addresses]
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+CONTROL_PLANE_ADDRESSES: Final = 6
+"""Free addresses EKS needs in each cluster subnet for its interfaces. [addresses]
+
 Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
 """
 
@@ -165,4 +186,9 @@ RESOURCE_CONTROLLER_POLICY: Final = "AmazonEKSVPCResourceController"
 """Managed policy that the cluster role needs to give Windows pods addresses.
 
 Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+
+CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
+"""Free addresses EKS recommends in each cluster subnet. [addresses]
+
+Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
 """
