@@ -138,9 +138,27 @@ SERVICE_BACKENDS_BUILD: Final = (17763, 2746)
 Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
 """
 
-CONTROL_PLANE_ADDRESSES: Final = 6
-CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
-"""Free addresses that EKS needs, and advises, in each subnet of a cluster. [addresses]
+KUBELET_SKEW: Final = 3
+"""Minor versions by which a kubelet may be older than the control plane.
+
+Source: Kubernetes, "Version skew policy" (from 1.28 on; 2 before).
+"""
+
+WINDOWS_ROLE_GROUPS: Final = (
+    "system:bootstrappers",
+    "system:nodes",
+    "eks:kube-proxy-windows",
+)
+"""Groups that aws-auth must give the role of Windows nodes.
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+RESOURCE_CONTROLLER_POLICY: Final = "AmazonEKSVPCResourceController"
+"""Managed policy that the cluster role needs to give Windows pods addresses.
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
 
 SUBNET_PREFIX_LENGTHS: Final = (16, 28)
 """The largest and the smallest subnet, as prefix lengths, both allowed.
@@ -165,27 +183,6 @@ CONTROL_PLANE_ADDRESSES: Final = 6
 
 Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
 """
-
-KUBELET_SKEW: Final = 3
-"""Minor versions by which a kubelet may be older than the control plane.
-
-Source: Kubernetes, "Version skew policy" (from 1.28 on; 2 before).
-"""
-
-WINDOWS_ROLE_GROUPS: Final = (
-    "system:bootstrappers",
-    "system:nodes",
-    "eks:kube-proxy-windows",
-)
-"""Groups that aws-auth must give the role of Windows nodes.
-
-Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
-"""
-
-RESOURCE_CONTROLLER_POLICY: Final = "AmazonEKSVPCResourceController"
-"""Managed policy that the cluster role needs to give Windows pods addresses.
-
-Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
 
 CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
 """Free addresses EKS recommends in each cluster subnet. [addresses]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from eks_win_capacity.subnets import Subnet
+
 Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 
 
@@ -373,3 +375,27 @@ class SubnetState:
     used: tuple[str, ...] | None = None
     reservations: tuple[tuple[str, str], ...] | None = None
     users: Mapping[str, int] | None = None
+
+    @property
+    def subnet(self) -> Subnet | None:
+        """
+        The subnet as a model, or None if nothing tells what is in use.
+
+        Without the interfaces only a count is known, and only where no
+        reservation hides how much of itself is used.
+        """
+        from eks_win_capacity.subnets import Subnet
+
+        used: object = self.used
+        if used is None:
+            if self.available is None or self.reservations:
+                return None
+            used = Subnet(self.cidr).usable - self.available
+        return Subnet(
+            self.cidr,
+            used=used,
+            reservations=self.reservations or (),
+            subnet_id=self.subnet_id,
+            zone=self.zone or None,
+            vpc_id=self.vpc_id or None,
+        )

@@ -1,0 +1,104 @@
+"""Is this cluster ready for Windows, and if not, why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.errors import UnsupportedInputError
+from eks_win_capacity.readiness import _control_plane, _network, _nodes, _workloads
+from eks_win_capacity.readiness._files import autoscaler_tags
+from eks_win_capacity.readiness._rules import Check, Look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.findings import Finding
+
+__all__ = ["CHECKS", "Check", "autoscaler_tags", "check_cluster", "remedies"]
+
+CHECKS: tuple[Check, ...] = (
+    *_control_plane.CHECKS,
+    *_network.CHECKS,
+    *_nodes.CHECKS,
+    *_workloads.CHECKS,
+)
+"""Every check: one for each consideration and step of the guide."""
+
+
+def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> tuple[Finding, ...]:
+    """
+    Check every consideration and step of the EKS guide for Windows nodes.
+
+    Parameters
+    ----------
+    state : ClusterState
+        From `aws.load_cluster`, `kubectl.load`, `load_files`, or their merge.
+    catalog : Catalog, optional
+        The instance types to judge by; the bundled ones by default.
+
+    Returns
+    -------
+    tuple of Finding
+        At least one for each of `CHECKS`, in their order, with the outcome
+        ``fail``, ``pass`` or ``unknown``; and those of the warm pool. Where the
+        state does not tell, the outcome is unknown, never a pass.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If the state is something else.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster import ClusterState
+    >>> found = check_cluster(ClusterState(ip_family="ipv6"))
+    >>> [(f.code, f.seen) for f in found if f.outcome == "fail"]
+    [('ip-family', 'the cluster uses ipv6')]
+    >>> {f.outcome for f in found if f.code != "ip-family"}
+    {'unknown'}
+    """
+    from eks_win_capacity.cluster import ClusterState
+
+    if not isinstance(state, ClusterState):
+        raise UnsupportedInputError(
+            f"check_cluster needs a ClusterState; got {type(state).__name__}: load it with "
+            "kubectl.load or aws.load_cluster"
+        )
+    if catalog is None:
+        from eks_win_capacity.catalog import Catalog
+
+        catalog = Catalog.bundled()
+    look = Look(state, catalog)
+    return tuple(finding for rule in CHECKS for finding in rule.run(rule, look))
+
+
+def remedies(findings: Iterable[Finding]) -> dict[str, str]:
+    """
+    Gather the files that the remedies of failed checks apply.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        From `check_cluster`.
+
+    Returns
+    -------
+    dict of str to str
+        File name and text: the ConfigMap, entries for aws-auth, bootstrap
+        arguments and node-template tags, as far as they are needed. Two texts
+        of one name are numbered. Account ids are left to fill in.
+    """
+    made: dict[str, str] = {}
+    for finding in findings:
+        if finding.outcome != "fail":
+            continue
+        for name, text in finding.files:
+            stem, dot, kind = name.rpartition(".")
+            free, number = name, 1
+            while made.get(free, text) != text:
+                number += 1
+                free = f"{stem}-{number}{dot}{kind}"
+            made[free] = text
+    return made
