@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog as Catalog
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
+    from eks_win_capacity.cluster import ClusterState as ClusterState
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.files import load_files as load_files
+    from eks_win_capacity.readiness import check_cluster as check_cluster
+    from eks_win_capacity.readiness import remedies as remedies
+    from eks_win_capacity.reports import cluster_report as cluster_report
+    from eks_win_capacity.reports import explain_pending as explain_pending
+    from eks_win_capacity.reports import karpenter_view as karpenter_view
     from eks_win_capacity.reservations import Reservation as Reservation
     from eks_win_capacity.subnets import Subnet as Subnet
     from eks_win_capacity.warm_pool import PoolState as PoolState
@@ -28,6 +35,7 @@ _HOME = {
     "CapacityError": "errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "ClusterState": "cluster",
     "Fleet": "bulk",
     "InstanceType": "catalog",
     "PoolState": "warm_pool",
@@ -35,12 +43,18 @@ _HOME = {
     "Subnet": "subnets",
     "WarmPool": "warm_pool",
     "attached_addresses": "warm_pool",
+    "check_cluster": "readiness",
+    "cluster_report": "reports",
+    "explain_pending": "reports",
     "ip_capacity": "capacity",
+    "karpenter_view": "reports",
+    "load_files": "files",
     "max_pods": "capacity",
+    "remedies": "readiness",
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "errors", "warm_pool")
+_MODULES = ("aws", "errors", "kubectl", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("cluster", "Check whether a cluster is ready for Windows nodes."),
+    "cluster": ("cluster", "Report capacity, use and head-room of a cluster's Windows nodes."),
+    "subnets": ("cluster", "Show each subnet: free, used by whom, room for more nodes."),
+    "explain": ("cluster", "Say why Windows pods are pending, and what helps."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""

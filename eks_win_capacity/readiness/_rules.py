@@ -167,7 +167,7 @@ class Check:
     ) -> Finding:
         """Give the finding that parts of the state are missing, with how to get them."""
         why = "; ".join(
-            f"{part.replace('_', ' ')}: {look.state.unknown.get(part, 'not known')}"
+            f"{part.replace('_', ' ')}: {look.state.unknown.get(part, 'not known').partition('; ')[0]}"
             for part in parts
         )
         commands = dict.fromkeys(PARTS[part] for part in parts if part in PARTS)
