@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster import ClusterState as ClusterState
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.files import load_files as load_files
+    from eks_win_capacity.prices import Prices as Prices
+    from eks_win_capacity.prices import estimate_windows_prices as estimate_windows_prices
     from eks_win_capacity.readiness import check_cluster as check_cluster
     from eks_win_capacity.readiness import remedies as remedies
     from eks_win_capacity.reports import cluster_report as cluster_report
@@ -45,6 +47,8 @@ _HOME = {
     "attached_addresses": "warm_pool",
     "check_cluster": "readiness",
     "cluster_report": "reports",
+    "Prices": "prices",
+    "estimate_windows_prices": "prices",
     "explain_pending": "reports",
     "ip_capacity": "capacity",
     "karpenter_view": "reports",

@@ -10,8 +10,14 @@ if TYPE_CHECKING:
     from eks_win_capacity.aws._cluster import load_cluster as load_cluster
     from eks_win_capacity.aws._cluster import load_files as load_files
     from eks_win_capacity.aws._cluster import load_subnets as load_subnets
+    from eks_win_capacity.aws._history import Metric as Metric
+    from eks_win_capacity.aws._history import load_usage_history as load_usage_history
+    from eks_win_capacity.aws._prices import load_prices as load_prices
 
 _HOME = {
+    "Metric": "_history",
+    "load_usage_history": "_history",
+    "load_prices": "_prices",
     "PERMISSIONS": "_cluster",
     "UsedSubnet": "_cluster",
     "load_catalog": "_catalog",
