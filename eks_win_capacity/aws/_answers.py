@@ -166,12 +166,12 @@ def _complete(  # noqa: PLR0917
         return None
     made = tuple(read(item) for item in answers.get(one, ()))
     names = {role_name(str(name)) for page in answers.get(listed, ()) for name in page}
-    have = {getattr(item, "role", None) or getattr(item, "name", None) for item in made}
-    lacking = names - have if listed != "accessEntries" else names - {i.role for i in made}
+    own = "role" if one == "accessEntry" else "name"
+    lacking = names - {getattr(item, own) for item in made}
     if listed in answers and lacking:
         why[part] = f"{KEYS[one]} is missing for {', '.join(sorted(lacking)[:5])}"
         return None
-    if part == "node_groups" or listed in answers:
+    if listed in answers:
         return made
     # Descriptions without the list: there may be more of them.
     why.setdefault(part, f"{KEYS[listed]} is missing: there may be more than were described")
