@@ -1,7 +1,7 @@
 """Clusters and subnets from AWS: moto's server over HTTP, botocore's stubs for faults."""
 
 import base64
-import datetime
+import datetime as dt
 import json
 
 import boto3
@@ -161,7 +161,9 @@ def test_no_account_id_is_kept(session, server, made):
         ("DescribeInstances", "subnet_users", None),
     ],
 )
-def test_a_missing_permission_leaves_its_part_unknown(session, server, made, call, part, value):
+def test_a_missing_permission_leaves_its_part_unknown(  # noqa: PLR0917
+    session, server, made, call, part, value
+):
     code = "UnauthorizedOperation" if call.startswith("Describe") else "AccessDenied"
     state = load(session, server, **{call: code})
     assert call in state.unknown[part]
@@ -281,7 +283,7 @@ def product(name, price):
     )
 
 
-NOON = datetime.datetime(2026, 10, 3, 12, tzinfo=datetime.UTC)
+NOON = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)
 
 
 def test_prices_name_currency_date_and_licence():
@@ -368,7 +370,7 @@ def watch(values, *, status="Complete", published=True):
                 "MetricDataResults": [
                     {
                         "Id": "q0",
-                        "Timestamps": [NOON + datetime.timedelta(hours=h) for h in values],
+                        "Timestamps": [NOON + dt.timedelta(hours=h) for h in values],
                         "Values": list(values.values()),
                         "StatusCode": status,
                     }
@@ -384,7 +386,7 @@ def history(client, **how):
     return aws.load_usage_history(
         [Subnet("10.0.0.0/24", subnet_id="subnet-1")],
         start=NOON,
-        end=NOON + datetime.timedelta(hours=3),
+        end=NOON + dt.timedelta(hours=3),
         client=client,
         **how,
     )

@@ -267,9 +267,10 @@ def test_a_saved_state_loads_back_whole(tmp_path):
 def test_states_of_two_clusters_do_not_merge():
     with pytest.raises(StateConflictError, match="version"):
         ClusterState(version="1.30").merge(ClusterState(version="1.31"))
+    one = ClusterState(pods=(Pod(namespace="a", name="b"),))
+    other = ClusterState(pods=(Pod(namespace="a", name="b", phase="Running"),))
     with pytest.raises(StateConflictError, match="pods"):
-        one = ClusterState(pods=(Pod(namespace="a", name="b"),))
-        one.merge(ClusterState(pods=(Pod(namespace="a", name="b", phase="Running"),)))
+        one.merge(other)
 
 
 def test_files_of_kubectl_and_of_aws_go_together():

@@ -1,4 +1,46 @@
-"""Is this cluster ready for Windows, and if not, why."""
+"""
+Is this cluster ready for Windows, and if not, why.
+
+Every consideration and step of the EKS guide "Deploy Windows nodes on EKS
+clusters", and the check that covers it:
+
+| code | severity | consideration |
+|---|---|---|
+| windows-platform-version | error | Kubernetes and platform version for Windows support |
+| prefix-platform-version | error | Platform version for prefix delegation on Windows |
+| ip-family | error | No IPv6 with Windows |
+| legacy-windows-support | warning | Legacy Windows support removed |
+| coredns-capacity | error | One Linux node or Fargate pod for CoreDNS |
+| coredns-redundancy | warning | Two Linux nodes or Fargate pods recommended for CoreDNS |
+| resource-controller-policy | error | Managed policy AmazonEKSVPCResourceController on the cluster role |
+| custom-networking | error | No custom networking with Windows |
+| security-groups-for-pods | error | No security groups for pods with Windows |
+| fargate-windows-pods | error | No Windows pods on Fargate |
+| auto-mode-windows-pods | error | No Windows pods in EKS Auto Mode |
+| hybrid-windows-pods | error | No Windows pods on Hybrid Nodes |
+| windows-ipam-enabled | error | enable-windows-ipam in ConfigMap amazon-vpc-cni |
+| prefix-delegation-nitro | warning | Prefix delegation acts on Nitro and bare-metal types only |
+| warm-targets | warning | Warm targets of the ConfigMap do what they say |
+| subnet-room | error | Room in the subnets for one more Windows node |
+| control-plane-room | warning | Free addresses for the control plane in the cluster's subnets |
+| aws-auth-mapping | error | Node role in aws-auth with its three groups |
+| access-entry | error | Access entry of type EC2_WINDOWS where entries replace aws-auth |
+| custom-ami-mapping | error | Custom AMI in a managed node group needs the mapping too |
+| shared-node-role | warning | Node role not shared by Windows and Linux nodes |
+| windows-server-version | error | Windows Server release and Kubernetes version |
+| kubelet-version | warning | Windows AMI for the cluster's Kubernetes version |
+| instance-type-windows | error | Instance types that run Windows; amd64 only, no Arm |
+| instance-type-caveats | warning | Instance types with a known caveat under Windows |
+| instance-type-controller | warning | Instance types that the VPC resource controller knows |
+| node-advertises-addresses | error | Windows nodes advertise pod addresses |
+| kubelet-max-pods | warning | Kubelet max-pods against addresses |
+| system-memory | warning | 2 GiB of memory kept for the system |
+| autoscaler-node-template | warning | Node-template tag for the cluster autoscaler |
+| os-selector | error | Node selector for the operating system, Linux workloads too |
+| arch-selector | warning | Node selector for the architecture of Windows workloads |
+| service-backends | error | At most 1024 backends of a service, 64 before build 17763.2746 |
+| event-log-collected | info | Logs of kubelet and kube-proxy in an event log of 200 MB |
+"""
 
 from __future__ import annotations
 
