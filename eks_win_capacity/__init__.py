@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster import ClusterState as ClusterState
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.files import load_files as load_files
+    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
+    from eks_win_capacity.nodes import Reserved as Reserved
+    from eks_win_capacity.nodes import node_capacity as node_capacity
     from eks_win_capacity.prices import Prices as Prices
     from eks_win_capacity.prices import estimate_windows_prices as estimate_windows_prices
     from eks_win_capacity.readiness import check_cluster as check_cluster
@@ -40,25 +43,28 @@ _HOME = {
     "ClusterState": "cluster",
     "Fleet": "bulk",
     "InstanceType": "catalog",
+    "NodeCapacity": "nodes",
     "PoolState": "warm_pool",
+    "Prices": "prices",
     "Reservation": "reservations",
+    "Reserved": "nodes",
     "Subnet": "subnets",
     "WarmPool": "warm_pool",
     "attached_addresses": "warm_pool",
     "check_cluster": "readiness",
     "cluster_report": "reports",
-    "Prices": "prices",
     "estimate_windows_prices": "prices",
     "explain_pending": "reports",
     "ip_capacity": "capacity",
     "karpenter_view": "reports",
     "load_files": "files",
     "max_pods": "capacity",
+    "node_capacity": "nodes",
     "remedies": "readiness",
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "errors", "kubectl", "warm_pool")
+_MODULES = ("aws", "cluster", "errors", "kubectl", "readiness", "reports", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

@@ -116,7 +116,7 @@ def _whole(value: str | float | Decimal, scale: int) -> int:
         raise InvalidQuantityError(f"a request cannot be negative; got {value!r}")
     _, digits, exponent = quantity.as_tuple()
     mantissa, shift = int("".join(map(str, digits))), int(exponent) + scale
-    return mantissa * 10**shift if shift >= 0 else -(-mantissa // 10**-shift)
+    return mantissa * int(10**shift) if shift >= 0 else -(-mantissa // int(10**-shift))
 
 
 def _as_text(value: object) -> str:

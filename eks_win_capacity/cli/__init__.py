@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "max-pods": ("capacity", "Pods that the addresses of a node allow."),
+    "node": ("capacity", "Pods that a node really takes, and what binds."),
+    "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "check": ("cluster", "Check whether a cluster is ready for Windows nodes."),
     "cluster": ("cluster", "Report capacity, use and head-room of a cluster's Windows nodes."),
     "subnets": ("cluster", "Show each subnet: free, used by whom, room for more nodes."),
@@ -21,7 +24,14 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command: its module below this package, and its one-line help."""
 
-_EPILOG = ""
+_EPILOG = """
+\b
+Examples:
+  eks-win-capacity max-pods m5.large --prefix-delegation
+  eks-win-capacity node m5.large --prefix-delegation --pod-memory 1Gi
+  eks-win-capacity fleet nodes.csv --out sized.csv
+  eks-win-capacity catalog show m5.large
+"""
 
 
 class _LazyGroup(click.Group):
@@ -53,7 +63,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 
 @click.group(
-    cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version",
@@ -63,8 +76,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     callback=_print_version,
     help="Show the version and the date of the instance table.",
 )
-def app() -> None:
+@click.pass_context
+def app(context: click.Context) -> None:
     """Plan the pod capacity of Windows nodes on Amazon EKS."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
