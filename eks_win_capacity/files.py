@@ -35,6 +35,15 @@ def load_files(*sources: Any) -> ClusterState:
         If a source is damaged, or of no kind that is known.
     StateConflictError
         If two sources disagree.
+
+    Examples
+    --------
+    >>> state = load_files(
+    ...     {"cluster": {"name": "prod", "version": "1.30", "platformVersion": "eks.5"}},
+    ...     {"kind": "Node", "metadata": {"name": "win-1"}},
+    ... )
+    >>> state.platform_version, len(state.nodes)
+    ('eks.5', 1)
     """
     from_kubectl, from_aws, saved = [], [], []
     for source in sources:

@@ -56,6 +56,12 @@ class Prices:
         ``included``: the price holds the Windows licence.
     left_out : tuple of str
         Products that carry no usable price, and why.
+
+    Examples
+    --------
+    >>> prices = estimate_windows_prices({"m5.large": 0.096}, as_of="2026-10-02")
+    >>> prices.currency, prices.as_of, prices.licence
+    ('USD', '2026-10-02', 'included')
     """
 
     table: pd.DataFrame

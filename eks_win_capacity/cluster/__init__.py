@@ -115,6 +115,12 @@ class ClusterState:
         `SubnetState`.
     unknown : Mapping of str to str
         Each part that is not known, or not wholly, and why.
+
+    Examples
+    --------
+    >>> state = ClusterState(version="1.30", fargate_profiles=())
+    >>> state.nodes is None, "nodes" in state.unknown, "fargate_profiles" in state.unknown
+    (True, True, False)
     """
 
     name: str | None = None

@@ -131,6 +131,12 @@ def remedies(findings: Iterable[Finding]) -> dict[str, str]:
         File name and text: the ConfigMap, entries for aws-auth, bootstrap
         arguments and node-template tags, as far as they are needed. Two texts
         of one name are numbered. Account ids are left to fill in.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster import ClusterState
+    >>> list(remedies(check_cluster(ClusterState(cni_configmap={}))))
+    ['amazon-vpc-cni.yaml']
     """
     made: dict[str, str] = {}
     for finding in findings:

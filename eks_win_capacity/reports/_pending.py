@@ -119,6 +119,16 @@ def explain_pending(
     ------
     InputError
         If pods are not known.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster import ClusterState, Node, Pod
+    >>> state = ClusterState(
+    ...     nodes=(Node(name="win-1", os="windows", instance_type="m5.large"),),
+    ...     pods=(Pod(namespace="a", name="b", phase="Pending", selects_os="windows",
+    ...               message="0/1 nodes are available: 1 Insufficient cpu."),))
+    >>> [(pod.pod, pod.cause, pod.change) for pod in explain_pending(state)]
+    [('a/b', 'cpu', 'more-nodes')]
     """
     if state.windows_pods is None:
         raise InputError(f"explaining needs the pods: {state.unknown['pods']}")

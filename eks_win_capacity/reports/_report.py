@@ -234,6 +234,17 @@ def cluster_report(
     ------
     InputError
         If nodes are not known.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster import ClusterState, Node
+    >>> node = Node(name="win-1", os="windows", instance_type="m5.large",
+    ...             pods_limit=110, advertised_addresses=144)
+    >>> report = cluster_report(ClusterState(
+    ...     nodes=(node,), pods=(), cni_configmap={"enable-windows-ipam": "true"}))
+    >>> row = report.nodes.iloc[0]
+    >>> row["binding"], int(row["headroom"]), int(row["computed"]), row["reason"]
+    ('kubelet', 110, 9, 'mode-changed')
     """
     import pandas as pd
 
