@@ -212,6 +212,59 @@ def test_subnets_tell_what_is_taken_and_by_whom(session, server, made):
     ] == ["10.0.0.0/24", "10.0.1.0/24"]
 
 
+def test_the_subnets_of_the_cluster_are_not_mixed_with_those_of_its_groups():
+    eks = stubbed(
+        "eks",
+        (
+            "describe_cluster",
+            {"cluster": {"name": "p", "resourcesVpcConfig": {"subnetIds": ["subnet-1"]}}},
+        ),
+        ("list_nodegroups", {"nodegroups": ["g"]}),
+        ("describe_nodegroup", {"nodegroup": {"nodegroupName": "g", "subnets": ["subnet-2"]}}),
+        ("list_fargate_profiles", {"fargateProfileNames": []}),
+        ("list_addons", {"addons": []}),
+    )
+    ec2 = stubbed("ec2", ("describe_subnets", "UnauthorizedOperation"))
+    scaling = stubbed("autoscaling")
+    clients = {"eks": eks, "ec2": ec2, "autoscaling": scaling}
+    assert aws.load_cluster("p", clients=clients).subnet_ids == ("subnet-1",)
+
+
+def test_a_page_that_fails_in_the_middle_leaves_no_part_of_it():
+    eks = stubbed(
+        "eks",
+        ("describe_cluster", {"cluster": {"name": "p"}}),
+        ("list_nodegroups", {"nodegroups": ["g"], "nextToken": "2"}),
+        ("list_nodegroups", "AccessDeniedException"),
+        ("list_fargate_profiles", {"fargateProfileNames": []}),
+        ("list_addons", {"addons": []}),
+    )
+    state = aws.load_cluster("p", clients={"eks": eks})
+    assert state.node_groups is None
+    assert "ListNodegroups" in state.unknown["node_groups"]
+
+
+def test_a_region_without_the_service_is_a_clear_error(session):
+    with pytest.raises(AwsError, match="DescribeCluster"):
+        aws.load_cluster("p", session=session, region="xx-nowhere-9")
+
+
+def test_the_command_asks_aws_live(server, made, monkeypatch, capsys):
+    from eks_win_capacity import cli
+
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name.upper(), value)
+    where = ["--cluster", "prod", "--region", REGION, "--endpoint-url", server]
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["check", *where, "--output", "json"])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, err) == (3, "")
+    found = {f["code"]: f["outcome"] for f in json.loads(out)}
+    assert found["resource-controller-policy"] == "pass"
+    assert found["windows-ipam-enabled"] == "unknown"
+    assert "123456789012" not in out
+
+
 def test_exactly_one_way_to_name_subnets():
     with pytest.raises(InputError, match="exactly one"):
         aws.load_subnets()

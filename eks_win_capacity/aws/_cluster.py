@@ -26,6 +26,11 @@ DENIED: Final = frozenset(
 )
 """The codes by which AWS refuses one call and not who asks."""
 
+UNSERVED: Final = frozenset(
+    {"404", "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"}
+)
+"""The codes of an endpoint that does not know a call at all, as in some partitions."""
+
 PERMISSIONS: Final = (
     "autoscaling:DescribeAutoScalingGroups",
     "cloudwatch:GetMetricData",
@@ -134,12 +139,12 @@ class _Asking:
         return answer
 
     def part(self, name: str, ask: Any, *keys: str) -> None:
-        """Ask for one part; where that is not allowed, say so and drop what came."""
+        """Ask for one part; where that is refused or not served, say so and drop what came."""
         before = {key: len(self.answers.get(key, ())) for key in keys}
         try:
             ask()
         except AwsError as error:
-            if error.code not in DENIED:
+            if error.code not in DENIED | UNSERVED:
                 raise
             self.unknown[name] = str(error)
             for key in keys:
@@ -176,7 +181,8 @@ def load_cluster(
     -------
     ClusterState
         What AWS tells; nodes, pods and ConfigMaps come from `kubectl.load`. A
-        part whose calls are not allowed is unknown, with the reason.
+        part whose calls are not allowed, or not served there, is unknown, with
+        the reason.
 
     Raises
     ------
@@ -187,11 +193,16 @@ def load_cluster(
     ask = _Asking(session, region, endpoint_url, clients)
     cluster = ask.one("eks", "describe_cluster", "cluster", name=name)
     role = _answers.role_name(cluster.get("roleArn") or "")
-    ask.part(
-        "cluster_role_policies",
-        lambda: ask.pages("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=role),
-        "AttachedPolicies",
-    )
+    if role:
+        ask.part(
+            "cluster_role_policies",
+            lambda: ask.pages(
+                "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=role
+            ),
+            "AttachedPolicies",
+        )
+    else:
+        ask.unknown["cluster_role_policies"] = "DescribeCluster names no role"
     ask.part("node_groups", lambda: _node_groups(ask, name), "nodegroups", "nodegroup")
     if "nodegroup" in ask.answers:
         ask.part("launch_templates", lambda: _templates(ask), "LaunchTemplateVersions")
@@ -220,7 +231,7 @@ def load_cluster(
             "accessEntry",
         )
     ask.part("addons", lambda: _cni(ask, name), "addons", "addon")
-    ids = (cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or []
+    ids = list((cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or ())
     ids += [s for group in ask.answers.get("nodegroup", ()) for s in group.get("subnets") or ()]
     if ids:
         _subnets(ask, {"SubnetIds": list(dict.fromkeys(ids))}, partial=True)
