@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity import kernels
@@ -181,7 +182,7 @@ class _Room:
     def changes(self, cause: str, pod: Pod) -> Iterator[tuple[str, str]]:
         """Give the changes that help, the cheapest first."""
         if cause == "addresses":
-            if (gain := self._prefix_gain()) > 0:
+            if (gain := self._prefix_gain) > 0:
                 yield (
                     "prefix-delegation",
                     (
@@ -220,7 +221,7 @@ class _Room:
                         "--reservation-type prefix --subnet-id SUBNET --cidr CIDR"
                     ),
                 )
-            yield "other-subnet", "start nodes in a subnet with room: " + self._best_subnet()
+            yield "other-subnet", "start nodes in a subnet with room: " + self._best_subnet
         elif cause == "taint":
             taints = sorted({t for n in self.ready for t in n.taints})
             yield "tolerate", f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}"
@@ -234,11 +235,12 @@ class _Room:
             yield from self._more_nodes()
         elif cause == "waiting-for-address":
             yield "wait", "a freed address cools down for 30 to 60 s before it serves another pod"
-            yield "other-subnet", "start nodes in a subnet with room: " + self._best_subnet()
+            yield "other-subnet", "start nodes in a subnet with room: " + self._best_subnet
 
     def _ceiling(self, node: Any) -> int:
         return min(node.advertised_addresses or 0, KUBELET_MAX_PODS_ADVISED)
 
+    @cached_property
     def _prefix_gain(self) -> int:
         """Count the pods that today's nodes would take besides, under prefix delegation."""
         if self.mode is not False:
@@ -263,7 +265,7 @@ class _Room:
         groups = [g.name for g in self.state.node_groups or () if g.windows]
         which = f"node group {groups[0]}" if groups else "your Windows node group"
         name = groups[0] if groups else "GROUP"
-        fits = self._fits()
+        fits = self._fits
         if fits == 0:
             yield "other-subnet", "no known subnet takes one more node: add a subnet with room"
         yield (
@@ -274,6 +276,7 @@ class _Room:
             ),
         )
 
+    @cached_property
     def _fits(self) -> int | None:
         types = {n.instance_type for n in self.ready} & set(self.catalog)
         counts = [
@@ -283,6 +286,7 @@ class _Room:
         ]
         return None if not counts or None in counts else max(c or 0 for c in counts)
 
+    @cached_property
     def _best_subnet(self) -> str:
         known = [(s.available or 0, s.subnet_id) for s in self.state.subnets or ()]
         if not known:
