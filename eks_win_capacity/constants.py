@@ -131,9 +131,19 @@ Source: EKS user guide, "Create nodes with optimized Windows AMIs".
 """
 
 SERVICE_BACKENDS: Final = 1024
+"""Backends that a service reaches from Windows. [pods]
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
 SERVICE_BACKENDS_OLD: Final = 64
+"""Backends that a service reaches before build 17763.2746. [pods]
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
 SERVICE_BACKENDS_BUILD: Final = (17763, 2746)
-"""Backends that a service reaches from Windows, and before this OS build. [pods]
+"""First Windows build on which a service reaches 1,024 backends.
 
 Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
 """
