@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
     from eks_win_capacity.capacity import max_pods as max_pods
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
-    from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.cluster import ClusterState as ClusterState
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
-    from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
+    from eks_win_capacity.files import load_files as load_files
     from eks_win_capacity.nodes import Reserved as Reserved
-    from eks_win_capacity.simulator import Empirical as Empirical
+    from eks_win_capacity.prices import Prices as Prices
+    from eks_win_capacity.readiness import check_cluster as check_cluster
+    from eks_win_capacity.reports import cluster_report as cluster_report
+    from eks_win_capacity.reports import karpenter_view as karpenter_view
     from eks_win_capacity.simulator import Poisson as Poisson
-    from eks_win_capacity.simulator import simulate_churn as simulate_churn
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
-    from eks_win_capacity.warm_pool import PoolState as PoolState
+    from eks_win_capacity.subnets import Subnet as Subnet
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
 
 __version__ = "0.1.0"
@@ -32,12 +34,17 @@ _HOME = {
     "CapacityError": "errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "check_cluster": "readiness",
     "Churn": "simulator",
+    "cluster_report": "reports",
+    "ClusterState": "cluster",
     "CronJob": "simulator",
     "DemandPlan": "exhaustion",
     "effective_concurrency": "simulator",
     "Empirical": "simulator",
+    "estimate_windows_prices": "prices",
     "ExhaustionForecast": "exhaustion",
+    "explain_pending": "reports",
     "Exponential": "simulator",
     "Fixed": "simulator",
     "Fleet": "bulk",
@@ -45,6 +52,8 @@ _HOME = {
     "forecast_exhaustion": "exhaustion",
     "InstanceType": "catalog",
     "ip_capacity": "capacity",
+    "karpenter_view": "reports",
+    "load_files": "files",
     "LogNormal": "simulator",
     "max_pods": "capacity",
     "migration": "toggling",
@@ -52,16 +61,30 @@ _HOME = {
     "NodeCapacity": "nodes",
     "Poisson": "simulator",
     "PoolState": "warm_pool",
+    "Prices": "prices",
+    "remedies": "readiness",
+    "Reservation": "reservations",
     "Reserved": "nodes",
     "RollingUpdate": "simulator",
     "simulate_churn": "simulator",
     "simulate_nodes": "simulator",
     "simulate_pool": "simulator",
+    "Subnet": "subnets",
     "WarmPool": "warm_pool",
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "errors", "simulator", "toggling", "warm_pool")
+_MODULES = (
+    "aws",
+    "cluster",
+    "errors",
+    "kubectl",
+    "readiness",
+    "reports",
+    "simulator",
+    "toggling",
+    "warm_pool",
+)
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

@@ -119,3 +119,108 @@ RETRY_QUEUE_LAST_S: Final = 1000.0
 
 Source: client-go, ``DefaultTypedControllerRateLimiter``.
 """
+
+WINDOWS_PLATFORM_VERSIONS: Final = {
+    "1.24": 2,
+    "1.25": 1,
+    "1.26": 1,
+    "1.27": 1,
+    "1.28": 1,
+    "1.29": 1,
+    "1.30": 2,
+    "1.31": 4,
+}
+"""Lowest platform version (``eks.N``) with Windows support, by Kubernetes version.
+
+Every platform version of a later Kubernetes version has it too.
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+PREFIX_PLATFORM_VERSIONS: Final = {"1.25": 5, "1.26": 4, "1.27": 3}
+"""Lowest platform version with prefix delegation on Windows, where it differs.
+
+Before 1.25 there is none; from 1.28 on, every version with Windows support has it.
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+WINDOWS_BUILDS: Final = {17763: "2019", 20348: "2022", 26100: "2025"}
+"""Windows Server release of each OS build.
+
+Source: Microsoft, "Windows Server release information".
+"""
+
+WINDOWS_SERVER_FROM: Final = {"2019": "1.14", "2022": "1.23", "2025": "1.35"}
+"""First Kubernetes version with an EKS AMI of each Windows Server release.
+
+Source: EKS user guide, "Create nodes with optimized Windows AMIs".
+"""
+
+SERVICE_BACKENDS: Final = 1024
+"""Backends that a service reaches from Windows. [pods]
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+SERVICE_BACKENDS_OLD: Final = 64
+"""Backends that a service reaches before build 17763.2746. [pods]
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+SERVICE_BACKENDS_BUILD: Final = (17763, 2746)
+"""First Windows build on which a service reaches 1,024 backends.
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+KUBELET_SKEW: Final = 3
+"""Minor versions by which a kubelet may be older than the control plane.
+
+Source: Kubernetes, "Version skew policy" (from 1.28 on; 2 before).
+"""
+
+WINDOWS_ROLE_GROUPS: Final = (
+    "system:bootstrappers",
+    "system:nodes",
+    "eks:kube-proxy-windows",
+)
+"""Groups that aws-auth must give the role of Windows nodes.
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+RESOURCE_CONTROLLER_POLICY: Final = "AmazonEKSVPCResourceController"
+"""Managed policy that the cluster role needs to give Windows pods addresses.
+
+Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
+"""
+
+SUBNET_PREFIX_LENGTHS: Final = (16, 28)
+"""The largest and the smallest subnet, as prefix lengths, both allowed.
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+SUBNET_KEPT_FIRST: Final = 4
+"""Addresses at the start of a subnet that AWS keeps. [addresses]
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+SUBNET_KEPT_LAST: Final = 1
+"""Addresses at the end of a subnet that AWS keeps. [addresses]
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+CONTROL_PLANE_ADDRESSES: Final = 6
+"""Free addresses EKS needs in each cluster subnet for its interfaces. [addresses]
+
+Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
+"""
+
+CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
+"""Free addresses EKS recommends in each cluster subnet. [addresses]
+
+Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
+"""

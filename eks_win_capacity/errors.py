@@ -7,18 +7,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "AddressError",
     "AwsError",
     "CapacityError",
     "CatalogConflictError",
     "CatalogFileError",
     "ConfigMapError",
+    "DocumentError",
     "IndexMismatchError",
     "InputError",
     "InvalidCountError",
     "InvalidQuantityError",
     "MissingExtraError",
     "MissingValueError",
+    "PlacementUnknownError",
+    "ReservationError",
     "ShapeMismatchError",
+    "StateConflictError",
+    "SubnetCidrError",
     "TooLittleHistoryError",
     "UnknownInstanceTypeError",
     "UnsupportedInputError",
@@ -121,6 +127,111 @@ class TooLittleHistoryError(InputError):
         self.subnets = tuple(subnets)
         self.count = count
         self.needed = needed
+
+
+class SubnetCidrError(InputError):
+    """
+    A CIDR is not one that a subnet of Windows nodes can have.
+
+    Attributes
+    ----------
+    cidr : str
+        The CIDR as it was given.
+    """
+
+    def __init__(self, message: str, *, cidr: str) -> None:
+        super().__init__(message)
+        self.cidr = cidr
+
+
+class AddressError(InputError):
+    """
+    An address cannot be in use in the subnet it was given for.
+
+    Attributes
+    ----------
+    address : str
+        The address, range or prefix as it was given or found.
+    reason : {"malformed", "ipv6", "outside", "kept", "duplicate"}
+        What is wrong with it.
+    subnet : str
+        CIDR of the subnet; empty where the text itself is wrong.
+    """
+
+    def __init__(self, message: str, *, address: str, reason: str, subnet: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+        self.reason = reason
+        self.subnet = subnet
+
+
+class ReservationError(InputError):
+    """
+    A CIDR reservation does not belong to the subnet, or not beside another one.
+
+    Attributes
+    ----------
+    cidr : str
+        The reservation.
+    reason : {"malformed", "type", "foreign", "overlap"}
+        What is wrong with it.
+    """
+
+    def __init__(self, message: str, *, cidr: str, reason: str) -> None:
+        super().__init__(message)
+        self.cidr = cidr
+        self.reason = reason
+
+
+class PlacementUnknownError(InputError):
+    """
+    Only the number of used addresses is known, and the answer hangs on where they are.
+
+    Attributes
+    ----------
+    cidr : str
+        The subnet.
+    used : int
+        How many of its addresses are in use.
+    """
+
+    def __init__(self, message: str, *, cidr: str, used: int) -> None:
+        super().__init__(message)
+        self.cidr = cidr
+        self.used = used
+
+
+class DocumentError(CapacityError, ValueError):
+    """
+    A saved answer of kubectl or the AWS CLI cannot be read.
+
+    Attributes
+    ----------
+    source : str
+        The file, or what stood in for one.
+    place : str
+        Where in it the trouble is, such as ``items[3].spec``; empty for the whole.
+    """
+
+    def __init__(self, message: str, *, source: str, place: str = "") -> None:
+        super().__init__(message)
+        self.source = source
+        self.place = place
+
+
+class StateConflictError(CapacityError, ValueError):
+    """
+    Two sources say different things about one cluster.
+
+    Attributes
+    ----------
+    part : str
+        The part of the state they disagree about.
+    """
+
+    def __init__(self, message: str, *, part: str) -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class UnknownInstanceTypeError(CapacityError, KeyError):

@@ -32,6 +32,8 @@ class Finding:
         Where the rule comes from.
     subject : str
         What it is about, such as a node, a subnet or a key; empty for the whole.
+    files : tuple of (str, str)
+        Name and text of each file that the remedy applies, such as a manifest.
     """
 
     code: str
@@ -42,6 +44,7 @@ class Finding:
     source: str = ""
     subject: str = ""
     outcome: Outcome = "fail"
+    files: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as a plain mapping."""

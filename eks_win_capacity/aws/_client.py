@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,9 @@ CONNECT_TIMEOUT_S: Final = 10
 READ_TIMEOUT_S: Final = 60
 
 _MESSAGE: Final = 300
+
+_ACCOUNT: Final = re.compile(r"(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])")
+"""An account id, which messages about permissions hold and nothing here prints."""
 
 _TOKENS: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
 
@@ -168,7 +172,7 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
 
 def _short(text: str) -> str:
     """Give one line: a parser's error carries the whole page it could not read."""
-    line = " ".join(text.split()).rstrip(".")
+    line = _ACCOUNT.sub("ACCOUNT_ID", " ".join(text.split()).rstrip("."))
     return line if len(line) <= _MESSAGE else line[:_MESSAGE] + "..."
 
 

@@ -19,6 +19,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
     "simulate": ("simulate", "Recorded events through a node's warm pools."),
     "forecast": ("forecast", "When each subnet of a file runs dry."),
+    "check": ("cluster", "Check whether a cluster is ready for Windows nodes."),
+    "cluster": ("cluster", "Report capacity, use and head-room of a cluster's Windows nodes."),
+    "subnets": ("cluster", "Show each subnet: free, used by whom, room for more nodes."),
+    "explain": ("cluster", "Say why Windows pods are pending, and what helps."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""

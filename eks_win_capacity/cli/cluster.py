@@ -1,0 +1,277 @@
+"""``check``, ``cluster``, ``subnets`` and ``explain``: a real cluster on the command line."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eks_win_capacity.cli.output import emit, output_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from eks_win_capacity.cluster import ClusterState
+
+WARNING_FAILED, ERROR_FAILED, UNKNOWN = 3, 4, 5
+"""Exit codes of ``check``; 0 means that every check passed."""
+
+
+def _sources(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where the cluster's state comes from."""
+    for option in (
+        click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
+        click.option("--profile", help="AWS profile."),
+        click.option("--region", help="AWS region."),
+        click.option("--cluster", "name", help="Ask AWS for this cluster, by read-only calls."),
+        click.option(
+            "--file",
+            "-f",
+            "files",
+            multiple=True,
+            help="A saved answer of kubectl or the AWS CLI; - is stdin. Repeat for more.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _load(
+    files: tuple[str, ...],
+    name: str | None,
+    region: str | None,
+    profile: str | None,
+    endpoint_url: str | None,
+) -> ClusterState:
+    """Load a state from files, from AWS, or from both."""
+    from eks_win_capacity.cluster import ClusterState
+
+    if not files and name is None:
+        raise click.UsageError("say which cluster: --cluster NAME, or --file FILE, or both")
+    state = ClusterState()
+    if files:
+        from eks_win_capacity.files import load_files
+
+        with _progress(f"reading {len(files)} file{'s' * (len(files) != 1)}"):
+            state = load_files(*(sys.stdin.buffer if file == "-" else Path(file) for file in files))
+    if name is not None:
+        from eks_win_capacity import aws
+
+        with _progress(f"asking AWS for {name}"):
+            live = aws.load_cluster(
+                name, session=_session(profile), region=region, endpoint_url=endpoint_url
+            )
+        state = live.merge(state)
+    return state
+
+
+def _session(profile: str | None) -> Any:
+    if profile is None:
+        return None
+    import boto3
+
+    from eks_win_capacity.aws._client import faults
+
+    with faults(operation="session", region=""):
+        return boto3.session.Session(profile_name=profile)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[None]:
+    """Show on a terminal's stderr that something long goes on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{what} ..."):
+        yield
+
+
+@click.command()
+@_sources
+@output_option
+@click.option("--list", "listing", is_flag=True, help="List what is checked, and check nothing.")
+@click.option("--all", "everything", is_flag=True, help="Show what passed, too.")
+@click.option("--allow-unknown", is_flag=True, help="Exit with 0 where nothing failed.")
+@click.option(
+    "--write-remedies", type=click.Path(file_okay=False), help="Write manifests into this folder."
+)
+@click.option("--save", type=click.Path(dir_okay=False), help="Save the state that was loaded.")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    /,
+    *,
+    output: str,
+    listing: bool,
+    everything: bool,
+    allow_unknown: bool,
+    write_remedies: str | None,
+    save: str | None,
+    **where: Any,
+) -> None:
+    """
+    Check whether a cluster is ready for Windows nodes.
+
+    Exit codes: 0 everything passed, 3 a warning failed, 4 an error failed, 5 nothing
+    failed but something is not known; 1 and 2 as everywhere.
+
+    \b
+    Examples:
+      eks-win-capacity check --cluster prod --region eu-west-1
+      kubectl get nodes,pods -A -o json > k.json
+      eks-win-capacity check --cluster prod -f k.json --write-remedies fixes/
+      eks-win-capacity check -f k.json -f describe-cluster.json --output json
+    """  # noqa: D301
+    from eks_win_capacity.readiness import CHECKS, check_cluster, remedies
+
+    if listing:
+        emit(
+            [
+                {
+                    "code": c.code,
+                    "severity": c.severity,
+                    "considers": c.considers,
+                    "source": c.source,
+                }
+                for c in CHECKS
+            ],
+            output,
+        )
+        return
+    state = _load(**where)
+    if save:
+        state.save(save)
+    found = check_cluster(state)
+    bad = [f for f in found if f.outcome == "fail"]
+    unknown = [f for f in found if f.outcome == "unknown"]
+    shown = list(found) if everything or output != "table" else [*bad, *unknown]
+    columns = ["outcome", "severity", "code", "subject", "seen", "remedy"]
+    if output != "table":
+        columns += ["why", "source"]
+    passed = len(found) - len(bad) - len(unknown)
+    emit(
+        [f.to_dict() for f in shown],
+        output,
+        columns=columns,
+        note=f"{len(bad)} failed, {len(unknown)} not known, {passed} passed",
+    )
+    if write_remedies:
+        folder = Path(write_remedies)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in remedies(found).items():
+            (folder / name.replace("/", "-")).write_text(text, encoding="utf-8")
+            click.echo(f"wrote {folder / name}", err=True)
+    severities = {f.severity for f in bad}
+    if "error" in severities:
+        ctx.exit(ERROR_FAILED)
+    if "warning" in severities:
+        ctx.exit(WARNING_FAILED)
+    if unknown and not allow_unknown:
+        ctx.exit(UNKNOWN)
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Give a frame's rows with None for what is missing."""
+    return [
+        {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
+        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    ]
+
+
+@click.command()
+@_sources
+@output_option
+@click.option("--type", "types", multiple=True, help="Type of further nodes; repeat for more.")
+@click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
+def cluster(
+    *, output: str, types: tuple[str, ...], pods_per_node: int | None, **where: Any
+) -> None:
+    """
+    Report the capacity, use and head-room of each Windows node.
+
+    \b
+    Examples:
+      kubectl get nodes,pods -A -o json > k.json
+      eks-win-capacity cluster -f k.json
+      eks-win-capacity cluster --cluster prod -f k.json --output json
+    """  # noqa: D301
+    from eks_win_capacity.reports import cluster_report
+
+    report = cluster_report(_load(**where), types=list(types) or None, pods_per_node=pods_per_node)
+    total = {
+        name: "unknown" if value is None or value != value else value  # noqa: PLR0124
+        for name, value in report.total.astype(object).where(report.total.notna(), None).items()
+    }
+    note = "total: " + ", ".join(f"{name} {value}" for name, value in total.items())
+    if report.unknown:
+        note += "\nnot known: " + "; ".join(report.unknown)
+    emit(_records(report.nodes), output, columns=list(report.nodes.columns), note=note)
+
+
+@click.command()
+@_sources
+@output_option
+@click.option("--type", "types", multiple=True, help="Type of further nodes; repeat for more.")
+def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
+    """
+    Show each subnet: what is free, who uses it, how many more nodes fit.
+
+    \b
+    Examples:
+      eks-win-capacity subnets --cluster prod --type m5.large
+      eks-win-capacity subnets -f subnets.json -f interfaces.json -f reservations.json
+    """  # noqa: D301
+    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.errors import InputError
+    from eks_win_capacity.reports import cluster_report
+
+    state = _load(**where)
+    if state.subnets is None:
+        raise InputError(f"subnets are not known: {state.unknown['subnets']}")
+    if state.nodes is None:
+        state = state.merge(ClusterState(nodes=()))
+    report = cluster_report(state, types=list(types) or None)
+    users = {held.subnet_id: held.users for held in state.subnets or ()}
+    names = dict.fromkeys(kind for held in users.values() for kind in held or ())
+    rows = [
+        {**row, **{kind: (users[row["subnet_id"]] or {}).get(kind) for kind in names}}
+        for row in _records(report.subnets)
+    ]
+    hidden = [
+        f"{part}: {why}"
+        for part, why in state.unknown.items()
+        if part.startswith("subnet_") and part != "subnet_ids"
+    ]
+    emit(
+        rows,
+        output,
+        columns=[*report.subnets.columns, *names],
+        note="not known: " + "; ".join(hidden) if hidden else "",
+    )
+
+
+@click.command()
+@_sources
+@output_option
+def explain(*, output: str, **where: Any) -> None:
+    """
+    Say why each pending Windows pod waits, and the cheapest change that helps.
+
+    \b
+    Examples:
+      kubectl get nodes,pods -A -o json | eks-win-capacity explain -f -
+    """  # noqa: D301
+    from eks_win_capacity.reports import explain_pending
+
+    found = explain_pending(_load(**where))
+    emit(
+        [pod.to_dict() for pod in found],
+        output,
+        columns=["pod", "cause", "why", "change", "remedy", "also", "message"],
+        note="" if found else "no Windows pod is pending",
+    )

@@ -1,0 +1,401 @@
+"""The records of a cluster's state: nodes, pods, node groups, subnets and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eks_win_capacity.subnets import Subnet
+
+Compute = Literal["ec2", "fargate", "auto", "hybrid"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """
+    A node as kubectl shows it.
+
+    Attributes
+    ----------
+    name : str
+    os, arch : str
+        ``windows`` or ``linux``; ``amd64`` or ``arm64``.
+    compute : {"ec2", "fargate", "auto", "hybrid"}
+        What runs it.
+    instance_type, zone, node_group, ami : str
+        From its labels; empty where they do not say.
+    build : str
+        The kernel version, on Windows such as ``10.0.17763.2746``.
+    os_image, kubelet_version : str
+        From its status.
+    address : str
+        Its internal address, which tells its subnet.
+    ready, schedulable : bool
+        Whether it takes pods at all.
+    pods_limit : int or None
+        Allocatable ``pods``: the kubelet's max-pods. [pods]
+    advertised_addresses : int or None
+        Allocatable ``vpc.amazonaws.com/PrivateIPv4Address``; None if the
+        controller has not advertised any. [addresses]
+    cpu_m, memory_bytes : int or None
+        Allocatable CPU [millicores] and memory [bytes].
+    taints : tuple of str
+        As ``key=value:effect``.
+    """
+
+    name: str
+    os: str = ""
+    arch: str = ""
+    compute: Compute = "ec2"
+    instance_type: str = ""
+    zone: str = ""
+    node_group: str = ""
+    ami: str = ""
+    build: str = ""
+    os_image: str = ""
+    kubelet_version: str = ""
+    address: str = ""
+    ready: bool = True
+    schedulable: bool = True
+    pods_limit: int | None = None
+    advertised_addresses: int | None = None
+    cpu_m: int | None = None
+    memory_bytes: int | None = None
+    taints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pod:
+    """
+    A pod, kept small: a cluster may have 100,000.
+
+    Attributes
+    ----------
+    namespace, name : str
+    node : str
+        Where it was placed; empty while it was not.
+    phase : str
+        ``Pending``, ``Running``, ``Succeeded``, ``Failed`` or ``Unknown``.
+    owner : str
+        What made it, such as ``Deployment/web``.
+    selects_os, selects_arch, selects_compute : str
+        What its node selector or required node affinity demands; the last is
+        the label ``eks.amazonaws.com/compute-type``.
+    declares_os : str
+        ``spec.os.name``, or ``windows`` where Windows options are set.
+    host_process, host_network : bool
+        Either one takes no pod address.
+    cpu_m, memory_bytes : int
+        What it requests. [millicores], [bytes]
+    message : str
+        Why the scheduler or the kubelet has it wait.
+    labels : tuple of (str, str)
+        Sorted; services select by them.
+    """
+
+    namespace: str
+    name: str
+    node: str = ""
+    phase: str = ""
+    owner: str = ""
+    selects_os: str = ""
+    selects_arch: str = ""
+    selects_compute: str = ""
+    declares_os: str = ""
+    host_process: bool = False
+    host_network: bool = False
+    cpu_m: int = 0
+    memory_bytes: int = 0
+    message: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """Give namespace and name as kubectl does."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def takes_address(self) -> bool:
+        """Tell whether it needs a pod address once it runs on Windows."""
+        return not (self.host_process or self.host_network)
+
+    @property
+    def active(self) -> bool:
+        """Tell whether it holds, or will hold, a place: finished pods hold none."""
+        return self.phase not in {"Succeeded", "Failed"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """
+    A manifest that makes pods.
+
+    Attributes
+    ----------
+    kind, namespace, name : str
+        Such as ``Deployment``, ``default``, ``web``.
+    selects_os, selects_arch, selects_compute, declares_os : str
+        As for a pod.
+    host_process : bool
+        Whether its pods use the host's network.
+    labels : tuple of (str, str)
+        Of its pods.
+    replicas : int or None
+        How many it asks for; None where the kind does not say.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    selects_os: str = ""
+    selects_arch: str = ""
+    selects_compute: str = ""
+    declares_os: str = ""
+    host_process: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    replicas: int | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Give kind, namespace and name in one text."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """
+    A service and its backends.
+
+    Attributes
+    ----------
+    namespace, name, kind : str
+        Such as ``default``, ``web``, ``LoadBalancer``.
+    selector : tuple of (str, str)
+        Which pods it serves; empty for a service without a selector.
+    backends : int or None
+        Addresses its endpoints list; None where no endpoints were given.
+    """
+
+    namespace: str
+    name: str
+    kind: str = "ClusterIP"
+    selector: tuple[tuple[str, str], ...] = ()
+    backends: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecurityGroupPolicy:
+    """
+    Which pods ask for their own security groups.
+
+    Attributes
+    ----------
+    namespace, name : str
+    selector : tuple of (str, str)
+        Labels of the pods; empty for a selector that takes every pod.
+    readable : bool
+        Whether the selector has labels alone, so that it could be followed.
+    """
+
+    namespace: str
+    name: str
+    selector: tuple[tuple[str, str], ...] = ()
+    readable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoleMapping:
+    """
+    An entry of mapRoles in ConfigMap aws-auth.
+
+    Attributes
+    ----------
+    role : str
+        Name of the IAM role, without account and path.
+    groups : tuple of str
+    username : str
+    has_path : bool
+        Whether the mapped ARN carries a path, which the cluster does not match.
+    """
+
+    role: str
+    groups: tuple[str, ...] = ()
+    username: str = ""
+    has_path: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessEntry:
+    """
+    An EKS access entry.
+
+    Attributes
+    ----------
+    role : str
+        Name of the IAM principal.
+    type : str
+        ``STANDARD``, ``EC2_LINUX``, ``EC2_WINDOWS``, ``FARGATE_LINUX`` ...
+    groups : tuple of str
+    """
+
+    role: str
+    type: str = "STANDARD"
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FargateProfile:
+    """
+    A Fargate profile.
+
+    Attributes
+    ----------
+    name : str
+    selectors : tuple of (str, tuple of (str, str))
+        Namespace and labels of the pods it takes.
+    """
+
+    name: str
+    selectors: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeGroup:
+    """
+    A managed node group.
+
+    Attributes
+    ----------
+    name, ami_type, capacity_type, status : str
+        ``ami_type`` such as ``WINDOWS_CORE_2022_x86_64`` or ``CUSTOM``.
+    version, release_version : str
+        Kubernetes version and AMI release of its nodes.
+    instance_types : tuple of str
+        From the group, else from its launch template.
+    min_size, desired_size, max_size : int or None
+    role : str
+        Name of the node role.
+    subnet_ids : tuple of str
+    launch_template : str
+        Such as ``lt-0abc version 3``; empty where there is none of the user's.
+    custom_ami : bool or None
+        Whether its launch template names an image; None if that is unknown.
+    kubelet_max_pods : int or None
+        From ``--max-pods`` in the bootstrap arguments; None if not given there.
+    user_data_known : bool
+        Whether the bootstrap arguments could be looked at.
+    labels : tuple of (str, str)
+    taints : tuple of str
+    autoscaling_tags : tuple of (str, str) or None
+        Tags of its Auto Scaling group; None if they were not looked at.
+    """
+
+    name: str
+    ami_type: str = ""
+    capacity_type: str = ""
+    status: str = ""
+    version: str = ""
+    release_version: str = ""
+    instance_types: tuple[str, ...] = ()
+    min_size: int | None = None
+    desired_size: int | None = None
+    max_size: int | None = None
+    role: str = ""
+    subnet_ids: tuple[str, ...] = ()
+    launch_template: str = ""
+    custom_ami: bool | None = None
+    kubelet_max_pods: int | None = None
+    user_data_known: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    taints: tuple[str, ...] = ()
+    autoscaling_tags: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def windows(self) -> bool | None:
+        """Tell whether its nodes run Windows; None where a custom AMI hides it."""
+        if self.ami_type.startswith("WINDOWS"):
+            return True
+        return None if self.ami_type in {"", "CUSTOM"} else False
+
+    @property
+    def amazon_linux(self) -> bool | None:
+        """Tell whether its nodes run Amazon Linux; None where a custom AMI hides it."""
+        if self.ami_type.startswith(("AL2", "AL1")):
+            return True
+        return None if self.ami_type in {"", "CUSTOM"} else False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addon:
+    """
+    An EKS add-on.
+
+    Attributes
+    ----------
+    name, version, status : str
+    configuration : Mapping
+        Its configuration values, as the user gave them.
+    """
+
+    name: str
+    version: str = ""
+    status: str = ""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubnetState:
+    """
+    A subnet as EC2 shows it: what is taken, and by whom.
+
+    Attributes
+    ----------
+    subnet_id, vpc_id, zone, zone_id, cidr : str
+    available : int or None
+        EC2's AvailableIpAddressCount. [addresses]
+    used : tuple of str or None
+        Addresses and prefixes that interfaces hold; None if unknown.
+    reservations : tuple of (str, str) or None
+        CIDR and kind (``prefix`` or ``explicit``) of each CIDR reservation; None if unknown.
+    users : Mapping of str to int, or None
+        Addresses held by ``windows nodes``, ``linux nodes``, ``load balancers``,
+        ``endpoints``, ``control plane`` and ``other``; those in prefixes count.
+        [addresses]
+    """
+
+    subnet_id: str
+    cidr: str
+    vpc_id: str = ""
+    zone: str = ""
+    zone_id: str = ""
+    available: int | None = None
+    used: tuple[str, ...] | None = None
+    reservations: tuple[tuple[str, str], ...] | None = None
+    users: Mapping[str, int] | None = None
+
+    @property
+    def subnet(self) -> Subnet | None:
+        """
+        The subnet as a model, or None if nothing tells what is in use.
+
+        Without the interfaces only a count is known, and only where no
+        reservation hides how much of itself is used.
+        """
+        from eks_win_capacity.subnets import Subnet
+
+        used: object = self.used
+        if used is None:
+            if self.available is None or self.reservations:
+                return None
+            used = Subnet(self.cidr).usable - self.available
+        return Subnet(
+            self.cidr,
+            used=used,
+            reservations=self.reservations or (),
+            subnet_id=self.subnet_id,
+            zone=self.zone or None,
+            vpc_id=self.vpc_id or None,
+        )

@@ -1,0 +1,430 @@
+"""What kubectl printed, as the state of a cluster; no cluster is contacted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from eks_win_capacity._documents import members, source_name, wholes, yaml_value
+from eks_win_capacity.cluster import ClusterState, Pod, RoleMapping, Service
+from eks_win_capacity.errors import CapacityError, DocumentError
+from eks_win_capacity.kubectl import _objects as read
+
+__all__ = ["KINDS", "load"]
+
+KINDS: Final = frozenset(
+    {
+        "ConfigMap",
+        "EndpointSlice",
+        "Endpoints",
+        "Event",
+        "Node",
+        "Pod",
+        "RuntimeClass",
+        "SecurityGroupPolicy",
+        "Service",
+        *read.TEMPLATE_KINDS,
+    }
+)
+"""The kinds of objects that are read; any other kind is passed over."""
+
+CNI_VARIABLES: Final = (
+    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+    "ENABLE_IPv4",
+    "ENABLE_IPv6",
+    "ENABLE_POD_ENI",
+    "ENABLE_PREFIX_DELEGATION",
+)
+"""The variables of the VPC CNI that matter here; others are not kept."""
+
+Sources = Any
+"""One source, or a list or tuple of them."""
+
+
+def load(
+    *sources: Sources,
+    nodes: Sources = None,
+    pods: Sources = None,
+    configmap: Sources = None,
+    aws_auth: Sources = None,
+    workloads: Sources = None,
+    services: Sources = None,
+    endpoints: Sources = None,
+    events: Sources = None,
+    security_group_policies: Sources = None,
+) -> ClusterState:
+    """
+    Read saved answers of kubectl as the state of one cluster.
+
+    Sources are paths, texts, files or parsed mappings, in JSON or YAML, with
+    single objects, ``List`` objects or several documents; each object is taken
+    by its kind, wherever it stands. A part that no source tells stays unknown.
+    Naming a source for its part also says that it is whole: an empty list then
+    means none, and for ``configmap`` an empty mapping means that kube-system
+    has no ConfigMap amazon-vpc-cni.
+
+    Parameters
+    ----------
+    *sources : path, str, file, mapping, or a list of these
+        Such as the output of ``kubectl get nodes,pods -A -o json``.
+    nodes, pods, workloads, services, endpoints, events, security_group_policies
+        Sources of one part each.
+    configmap : optional
+        ConfigMap kube-system/amazon-vpc-cni, or only its ``data``.
+    aws_auth : optional
+        ConfigMap kube-system/aws-auth, or only its ``data``.
+
+    Returns
+    -------
+    ClusterState
+        What the sources tell; the rest is named in its ``unknown``.
+
+    Raises
+    ------
+    DocumentError
+        If a source is damaged, too large, of another shape, or holds nothing
+        that is read here; or if two objects of one name differ.
+    UnsupportedInputError
+        If a source is of a kind that cannot be read.
+
+    Examples
+    --------
+    >>> state = load('''
+    ... {"kind": "Node", "metadata": {"name": "win-1", "labels": {
+    ...     "kubernetes.io/os": "windows", "node.kubernetes.io/instance-type": "m5.large"}},
+    ...  "status": {"allocatable": {"pods": "110",
+    ...     "vpc.amazonaws.com/PrivateIPv4Address": "9"}}}''')
+    >>> state.nodes[0].instance_type, state.nodes[0].advertised_addresses
+    ('m5.large', 9)
+    >>> state.pods is None
+    True
+    """
+    reading = _Reading()
+    for source in _each(sources):
+        reading.take(source)
+    for part, given in (
+        ("nodes", nodes),
+        ("pods", pods),
+        ("workloads", workloads),
+        ("services", services),
+        ("services", endpoints),
+        ("", events),
+        ("security_group_policies", security_group_policies),
+    ):
+        for source in _each(given):
+            reading.take(source, part=part, named=True)
+    for name, given in (("amazon-vpc-cni", configmap), ("aws-auth", aws_auth)):
+        for source in _each(given):
+            reading.take_configmap(source, name)
+    return reading.state()
+
+
+def _each(sources: Sources) -> Iterator[Any]:
+    if sources is None:
+        return
+    if isinstance(sources, (list, tuple)):
+        for source in sources:
+            yield from _each(source)
+    else:
+        yield sources
+
+
+def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """
+    Give every Kubernetes object of a source, with its place.
+
+    Raises
+    ------
+    DocumentError
+        If an object has no kind.
+    """
+    name = name or source_name(source)
+    single: dict[str, Any] = {}
+    seen = -1
+    for number, key, index, value in members(source, name=name):
+        if number != seen:
+            yield from _single(single, name)
+            single, seen = {}, number
+        if key == "items" and index is not None:
+            place = f"items[{index}]"
+            if not isinstance(value, Mapping):
+                raise DocumentError(
+                    f"{name}: {place} is no object but {value!r:.80}", source=name, place=place
+                )
+            kind = str(single.get("kind", ""))
+            if "kind" not in value and kind.endswith("List"):
+                yield place, {**value, "kind": kind.removesuffix("List")}
+            else:
+                yield place, value
+            single.setdefault("items", [])
+        elif index is None:
+            single[key] = value
+        else:
+            single.setdefault(key, []).append(value)
+    yield from _single(single, name)
+
+
+def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if not document or "items" in document:
+        return
+    if "kind" not in document and "serverVersion" not in document:
+        raise DocumentError(
+            f"{name} is no object that kubectl printed: it has no kind (its keys: "
+            f"{', '.join(list(document)[:5])})",
+            source=name,
+        )
+    yield "", document
+
+
+class _Reading:
+    """Objects gathered from several sources, before they are put together."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[tuple[str, ...], Any]] = defaultdict(dict)
+        self._named: set[str] = set()
+        self._late: list[Mapping[str, Any]] = []
+        self._addresses: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._cut_short: set[tuple[str, str]] = set()
+        self._has_endpoints = False
+        self._runtimes: dict[str, Mapping[str, str]] = {}
+        self._events: dict[tuple[str, str], str] = {}
+        self._data: dict[str, Mapping[str, str]] = {}
+        self._configmaps: set[str] = set()
+        self._env: dict[str, str] | None = None
+        self._version: str | None = None
+
+    def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
+        """Read every object of a source."""
+        name, count = source_name(source), 0
+        for place, item in objects(source, name=name):
+            kind = item.get("kind", "")
+            if not isinstance(kind, str) or (not kind and "serverVersion" not in item):
+                raise DocumentError(
+                    f"{name}: {place or 'the object'} has no kind", source=name, place=place
+                )
+            try:
+                count += self._object(kind, item, manifest=part == "workloads")
+            except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+                raise _misshapen(error, kind, item, name, place) from error
+        if part:
+            self._named.add(part)
+        if not count and not named:
+            raise DocumentError(
+                f"{name} holds nothing of use: expected objects such as "
+                f"{', '.join(sorted(KINDS)[:7])} ...",
+                source=name,
+            )
+
+    def take_configmap(self, source: Any, name: str) -> None:
+        """Read one ConfigMap, which may be given as its data alone."""
+        called = source_name(source)
+        others: list[str] = []
+        found = False
+        for document in wholes(source, name=called):
+            if not {"kind", "metadata", "items"} & document.keys():
+                self._keep_data(name, document.get("data", document), called)
+                found = True
+                continue
+            for item in document.get("items") or [document]:
+                try:
+                    namespace, own, _ = read.metadata(item)
+                except (KeyError, TypeError, AttributeError) as error:
+                    raise _misshapen(error, "ConfigMap", {}, called, "") from error
+                if own == name and namespace in {"kube-system", "default"}:
+                    self._keep_data(name, item.get("data") or {}, called)
+                    found = True
+                elif item.get("kind") != "List":
+                    others.append(f"{namespace}/{own}")
+        if found:
+            return
+        if others and "kube-system/kube-root-ca.crt" not in others:
+            raise DocumentError(
+                f"{called} holds {', '.join(others[:5])}, but not kube-system/{name}", source=called
+            )
+        self._keep_data(name, {}, called)
+
+    def _object(self, kind: str, item: Mapping[str, Any], *, manifest: bool) -> bool:
+        if "serverVersion" in item:
+            version = str(item["serverVersion"]["gitVersion"]).removeprefix("v")
+            self._version = ".".join(version.split(".")[:2])
+        elif kind == "Node":
+            self._keep("nodes", read.node(item), "name")
+        elif kind == "Pod" and not manifest:
+            self._keep("pods", read.pod(item), "namespace", "name")
+        elif kind in read.TEMPLATE_KINDS or kind == "Pod":
+            self._workload(item)
+        elif kind == "Service":
+            self._keep("services", read.service(item), "namespace", "name")
+        elif kind in {"Endpoints", "EndpointSlice"}:
+            self._endpoints(item)
+        elif kind == "SecurityGroupPolicy":
+            policy = read.security_group_policy(item)
+            self._keep("security_group_policies", policy, "namespace", "name")
+        elif kind == "RuntimeClass":
+            scheduling = item.get("scheduling") or {}
+            self._runtimes[read.metadata(item)[1]] = scheduling.get("nodeSelector") or {}
+        elif kind == "Event":
+            self._event(item)
+        elif kind == "ConfigMap":
+            self._configmap(item)
+        else:
+            return False
+        return True
+
+    def _keep(self, part: str, record: Any, *key: str) -> None:
+        where = tuple(getattr(record, name) for name in key)
+        if self._found[part].setdefault(where, record) != record:
+            raise DocumentError(
+                f"{part} hold {'/'.join(where)} twice, with different content: save them again",
+                source="kubectl",
+                place="/".join(where),
+            )
+
+    def _workload(self, item: Mapping[str, Any]) -> None:
+        namespace, name, _ = read.metadata(item)
+        if item["kind"] == "DaemonSet" and (namespace, name) == ("kube-system", "aws-node"):
+            env = read.container_env(read.pod_template(item)["spec"])
+            self._env = {key: env[key] for key in CNI_VARIABLES if key in env}
+        if read.controlled(item):
+            return
+        if read.runtime_class(item):
+            self._late.append(item)
+        else:
+            self._keep("workloads", read.workload(item, {}), "kind", "namespace", "name")
+
+    def _endpoints(self, item: Mapping[str, Any]) -> None:
+        self._has_endpoints = True
+        namespace, name, addresses = read.endpoint_addresses(item)
+        if addresses is None:
+            self._cut_short.add((namespace, name))
+        else:
+            self._addresses[namespace, name].update(addresses)
+
+    def _event(self, item: Mapping[str, Any]) -> None:
+        about = item.get("involvedObject") or item.get("regarding") or {}
+        if about.get("kind") == "Pod" and item.get("type") != "Normal":
+            text = str(item.get("message") or item.get("note") or "")
+            self._events[str(about.get("namespace")), str(about.get("name"))] = text
+
+    def _configmap(self, item: Mapping[str, Any]) -> None:
+        namespace, name, _ = read.metadata(item)
+        plain = "namespace" not in item["metadata"]
+        if namespace == "kube-system" or (plain and name in {"amazon-vpc-cni", "aws-auth"}):
+            self._configmaps.add(name)
+            if name in {"amazon-vpc-cni", "aws-auth"}:
+                self._keep_data(name, item.get("data") or {}, f"ConfigMap {name}")
+
+    def _keep_data(self, name: str, data: Any, source: str) -> None:
+        if not isinstance(data, Mapping) or not all(isinstance(v, str) for v in data.values()):
+            wrong = "data" if not isinstance(data, Mapping) else _first_wrong(data)
+            raise DocumentError(
+                f"ConfigMap {name}: {wrong}; every value of a ConfigMap is a text, so quote it",
+                source=source,
+                place="data",
+            )
+        if self._data.setdefault(name, dict(data)) != dict(data):
+            raise DocumentError(
+                f"two sources hold different ConfigMaps {name}; give one", source=source
+            )
+
+    def _services(self) -> tuple[Service, ...] | None:
+        services: tuple[Service, ...] | None = self._part("services")
+        if services is None or not self._has_endpoints:
+            return services
+        return tuple(
+            service
+            if (key := (service.namespace, service.name)) in self._cut_short
+            and key not in self._addresses
+            else replace(service, backends=len(self._addresses.get(key, ())))
+            for service in services
+        )
+
+    def _pods(self) -> tuple[Pod, ...] | None:
+        pods: tuple[Pod, ...] | None = self._part("pods")
+        if pods is None or not self._events:
+            return pods
+        return tuple(
+            replace(pod, message=told)
+            if pod.phase == "Pending"
+            and not pod.message.startswith("0/")
+            and (told := self._events.get((pod.namespace, pod.name)))
+            else pod
+            for pod in pods
+        )
+
+    def _part(self, part: str) -> tuple[Any, ...] | None:
+        found = self._found.get(part, {})
+        return tuple(found.values()) if found or part in self._named else None
+
+    def state(self) -> ClusterState:
+        """Put together what was read."""
+        for item in self._late:
+            made = read.workload(item, self._runtimes)
+            self._keep("workloads", made, "kind", "namespace", "name")
+        # Every namespace holds kube-root-ca.crt: with it, the whole list was given.
+        listed = "kube-root-ca.crt" in self._configmaps
+        absent: Mapping[str, str] | None = {} if listed else None
+        mappings = self._data.get("aws-auth", absent)
+        return ClusterState(
+            version=self._version,
+            nodes=self._part("nodes"),
+            pods=self._pods(),
+            workloads=self._part("workloads"),
+            services=self._services(),
+            security_group_policies=self._part("security_group_policies"),
+            cni_configmap=self._data.get("amazon-vpc-cni", absent),
+            cni_env=self._env,
+            aws_auth=None if mappings is None else role_mappings(mappings),
+        )
+
+
+def _first_wrong(data: Mapping[str, Any]) -> str:
+    key = next(key for key, value in data.items() if not isinstance(value, str))
+    return f"{key} is {data[key]!r:.80}"
+
+
+def _misshapen(
+    error: Exception, kind: str, item: Mapping[str, Any], name: str, place: str
+) -> Exception:
+    if isinstance(error, DocumentError):
+        return error
+    meta = item.get("metadata")
+    called = meta.get("name", "") if isinstance(meta, Mapping) else ""
+    what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+    if not isinstance(error, (KeyError, CapacityError)):
+        what = f"is not shaped as kubectl prints it: {error}"
+    where = f" ({place})" if place else ""
+    return DocumentError(f"{name}: {kind} {called!r}{where} {what}", source=name, place=place)
+
+
+def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
+    """
+    Read the mapRoles of ConfigMap aws-auth; account ids are not kept.
+
+    Raises
+    ------
+    DocumentError
+        If mapRoles is no YAML list of mappings.
+    """
+    listed = yaml_value(data.get("mapRoles", ""), name="mapRoles of aws-auth") or []
+    made = []
+    for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("rolearn"), str):
+            raise DocumentError(
+                f"mapRoles of aws-auth: entry {index} has no rolearn",
+                source="aws-auth",
+                place=f"mapRoles[{index}]",
+            )
+        path = entry["rolearn"].partition(":role/")[2] or entry["rolearn"]
+        groups = entry.get("groups") or []
+        made.append(
+            RoleMapping(
+                role=path.rpartition("/")[2],
+                groups=tuple(map(str, groups if isinstance(groups, list) else [groups])),
+                username=str(entry.get("username") or ""),
+                has_path="/" in path,
+            )
+        )
+    return tuple(made)

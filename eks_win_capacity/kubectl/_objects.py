@@ -1,0 +1,352 @@
+"""One Kubernetes object as one record of the cluster's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from eks_win_capacity.cluster._records import (
+    Compute,
+    Node,
+    Pod,
+    SecurityGroupPolicy,
+    Service,
+    Workload,
+)
+from eks_win_capacity.quantities import millicores, whole_bytes
+
+ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
+"""The resource in which the VPC resource controller advertises pod addresses."""
+
+COMPUTE_TYPE: Final = "eks.amazonaws.com/compute-type"
+"""The label by which EKS marks Fargate, Auto Mode and hybrid nodes."""
+
+_COMPUTE: Final[Mapping[str, Compute]] = {
+    "fargate": "fargate",
+    "auto": "auto",
+    "hybrid": "hybrid",
+}
+
+OS_LABELS: Final = ("kubernetes.io/os", "beta.kubernetes.io/os")
+ARCH_LABELS: Final = ("kubernetes.io/arch", "beta.kubernetes.io/arch")
+TYPE_LABELS: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
+ZONE_LABELS: Final = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+
+TEMPLATE_KINDS: Final = (
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+)
+"""The kinds whose objects hold a template of pods."""
+
+_Labels = tuple[tuple[str, str], ...]
+_interned: dict[_Labels, _Labels] = {}
+
+_cpu = lru_cache(maxsize=4096)(millicores)
+_memory = lru_cache(maxsize=4096)(whole_bytes)
+
+
+def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
+    """Give namespace, name and labels of any object."""
+    meta = item["metadata"]
+    name, namespace = meta["name"], meta.get("namespace") or "default"
+    if not isinstance(name, str) or not isinstance(namespace, str):
+        raise TypeError(f"metadata.name must be a text, got {name!r}")
+    return namespace, name, meta.get("labels") or {}
+
+
+def pairs(labels: Mapping[str, Any]) -> _Labels:
+    """Give labels as sorted pairs."""
+    return tuple(sorted((str(key), str(value)) for key, value in labels.items()))
+
+
+def _first(labels: Mapping[str, str], keys: tuple[str, ...]) -> str:
+    return next((str(labels[key]) for key in keys if labels.get(key)), "")
+
+
+def node(item: Mapping[str, Any]) -> Node:
+    """Read a node."""
+    _, name, labels = metadata(item)
+    status, spec = item.get("status") or {}, item.get("spec") or {}
+    info = status.get("nodeInfo") or {}
+    room = status.get("allocatable") or {}
+    addresses = {a["type"]: a["address"] for a in reversed(status.get("addresses") or [])}
+    ready = [c for c in status.get("conditions") or [] if c.get("type") == "Ready"]
+    return Node(
+        name=name,
+        os=_first(labels, OS_LABELS) or str(info.get("operatingSystem") or ""),
+        arch=_first(labels, ARCH_LABELS) or str(info.get("architecture") or ""),
+        compute=_COMPUTE.get(labels.get(COMPUTE_TYPE, ""), "ec2"),
+        instance_type=_first(labels, TYPE_LABELS),
+        zone=_first(labels, ZONE_LABELS),
+        node_group=str(labels.get("eks.amazonaws.com/nodegroup") or ""),
+        ami=str(labels.get("eks.amazonaws.com/nodegroup-image") or ""),
+        build=str(info.get("kernelVersion") or "").split(" ")[0],
+        os_image=str(info.get("osImage") or ""),
+        kubelet_version=str(info.get("kubeletVersion") or ""),
+        address=str(addresses.get("InternalIP") or ""),
+        ready=all(c.get("status") == "True" for c in ready),
+        schedulable=not spec.get("unschedulable"),
+        pods_limit=_count(room, "pods"),
+        advertised_addresses=_count(room, ADDRESS_RESOURCE),
+        cpu_m=_cpu(str(room["cpu"])) if "cpu" in room else None,
+        memory_bytes=_memory(str(room["memory"])) if "memory" in room else None,
+        taints=tuple(taint_text(taint) for taint in spec.get("taints") or ()),
+    )
+
+
+def taint_text(taint: Mapping[str, Any]) -> str:
+    """Write a taint as kubectl does."""
+    value = taint.get("value")
+    return f"{taint['key']}{f'={value}' if value else ''}:{taint.get('effect', '')}"
+
+
+def _count(room: Mapping[str, Any], key: str) -> int | None:
+    return _memory(str(room[key])) if key in room else None
+
+
+def pod(item: Mapping[str, Any]) -> Pod:
+    """Read a pod."""
+    namespace, name, labels = metadata(item)
+    spec, status = item["spec"], item.get("status") or {}
+    phase = str(status.get("phase") or "Pending")
+    cpu_m, memory_bytes = requests(spec)
+    selected = selection(spec)
+    known = pairs(labels)
+    return Pod(
+        namespace=namespace,
+        name=name,
+        node=str(spec.get("nodeName") or ""),
+        phase=phase,
+        owner=_owner(item["metadata"], labels),
+        selects_os=selected[0],
+        selects_arch=selected[1],
+        selects_compute=selected[2],
+        declares_os=declared_os(spec),
+        host_process=host_process(spec),
+        host_network=bool(spec.get("hostNetwork")),
+        cpu_m=cpu_m,
+        memory_bytes=memory_bytes,
+        message=_message(status) if phase == "Pending" else "",
+        labels=_interned.setdefault(known, known) if len(_interned) < 100_000 else known,
+    )
+
+
+def _owner(meta: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    for reference in meta.get("ownerReferences") or ():
+        if not reference.get("controller", True):
+            continue
+        kind, name = str(reference["kind"]), str(reference["name"])
+        suffix = f"-{labels.get('pod-template-hash', '')}"
+        if kind == "ReplicaSet" and len(suffix) > 1 and name.endswith(suffix):
+            return f"Deployment/{name.removesuffix(suffix)}"
+        return f"{kind}/{name}"
+    return ""
+
+
+def _message(status: Mapping[str, Any]) -> str:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return str(condition.get("message") or condition.get("reason") or "")
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting:
+            return ": ".join(str(waiting[key]) for key in ("reason", "message") if waiting.get(key))
+    return str(status.get("message") or "")
+
+
+def requests(spec: Mapping[str, Any]) -> tuple[int, int]:
+    """
+    Give what the scheduler keeps for a pod: CPU [millicores] and memory [bytes].
+
+    Containers add up; an init container counts alone, above the side-cars that
+    were started before it; requests of the pod itself and its overhead follow.
+    """
+    cpu = memory = init_cpu = init_memory = 0
+    for container in spec.get("initContainers") or ():
+        c, m = _request(container.get("resources"))
+        if container.get("restartPolicy") == "Always":
+            cpu, memory = cpu + c, memory + m
+            c = m = 0
+        init_cpu, init_memory = max(init_cpu, cpu + c), max(init_memory, memory + m)
+    for container in spec.get("containers") or ():
+        c, m = _request(container.get("resources"))
+        cpu, memory = cpu + c, memory + m
+    cpu, memory = max(cpu, init_cpu), max(memory, init_memory)
+    own = (spec.get("resources") or {}).get("requests") or {}
+    cpu = _cpu(str(own["cpu"])) if "cpu" in own else cpu
+    memory = _memory(str(own["memory"])) if "memory" in own else memory
+    over = spec.get("overhead") or {}
+    return cpu + _cpu(str(over.get("cpu", 0))), memory + _memory(str(over.get("memory", 0)))
+
+
+def _request(resources: Mapping[str, Any] | None) -> tuple[int, int]:
+    if not resources:
+        return 0, 0
+    # Kubernetes takes the limit where a container gives a limit alone.
+    wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return _cpu(str(wanted.get("cpu", 0))), _memory(str(wanted.get("memory", 0)))
+
+
+def host_process(spec: Mapping[str, Any]) -> bool:
+    """Tell whether every container of a pod is a HostProcess container."""
+    whole = _windows_options(spec).get("hostProcess")
+    each = [_windows_options(c).get("hostProcess", whole) for c in spec.get("containers") or ()]
+    return all(each) if each else bool(whole)
+
+
+def _windows_options(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = (spec.get("securityContext") or {}).get("windowsOptions") or {}
+    return options if isinstance(options, Mapping) else {}
+
+
+def declared_os(spec: Mapping[str, Any]) -> str:
+    """Give the system a pod says it is for, without selecting its node."""
+    named = str((spec.get("os") or {}).get("name") or "")
+    options = any(_windows_options(part) for part in (spec, *(spec.get("containers") or ())))
+    return named or ("windows" if options else "")
+
+
+def selection(
+    spec: Mapping[str, Any], runtime: Mapping[str, str] | None = None
+) -> tuple[str, str, str]:
+    """
+    Give the system, architecture and compute type that a pod's node must have.
+
+    A required node affinity counts where each of its terms demands the same.
+    """
+    selector = {**(runtime or {}), **(spec.get("nodeSelector") or {})}
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms = required.get("nodeSelectorTerms") or []
+    return (
+        _first(selector, OS_LABELS) or _demanded(terms, OS_LABELS),
+        _first(selector, ARCH_LABELS) or _demanded(terms, ARCH_LABELS),
+        _first(selector, (COMPUTE_TYPE,)) or _demanded(terms, (COMPUTE_TYPE,)),
+    )
+
+
+def _demanded(terms: list[Mapping[str, Any]], keys: tuple[str, ...]) -> str:
+    found = {_term_value(term, keys) for term in terms}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _term_value(term: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    for expression in term.get("matchExpressions") or ():
+        if expression.get("key") not in keys:
+            continue
+        values = expression.get("values") or []
+        if expression.get("operator") == "In" and len(values) == 1:
+            return str(values[0])
+        if expression.get("operator") == "NotIn" and keys == OS_LABELS and len(values) == 1:
+            return {"windows": "linux", "linux": "windows"}.get(str(values[0]), "")
+    return ""
+
+
+def pod_template(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the template of the pods that an object makes."""
+    spec = item["spec"]
+    if item["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    template = spec["template"]
+    return template if isinstance(template, Mapping) else {}
+
+
+def workload(item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]) -> Workload:
+    """Read an object that makes pods, or a pod's own manifest."""
+    namespace, name, _ = metadata(item)
+    template = item if item["kind"] == "Pod" else pod_template(item)
+    spec = template["spec"]
+    selected = selection(spec, runtimes.get(str(spec.get("runtimeClassName"))))
+    replicas = item["spec"].get("replicas")
+    return Workload(
+        kind=str(item["kind"]),
+        namespace=namespace,
+        name=name,
+        selects_os=selected[0],
+        selects_arch=selected[1],
+        selects_compute=selected[2],
+        declares_os=declared_os(spec),
+        host_process=host_process(spec) or bool(spec.get("hostNetwork")),
+        labels=pairs((template.get("metadata") or {}).get("labels") or {}),
+        replicas=replicas if isinstance(replicas, int) else None,
+    )
+
+
+def controlled(item: Mapping[str, Any]) -> bool:
+    """Tell whether another object made this one."""
+    owners = item["metadata"].get("ownerReferences") or ()
+    return any(reference.get("controller", True) for reference in owners)
+
+
+def runtime_class(item: Mapping[str, Any]) -> str:
+    """Give the runtime class of the pods that an object makes; empty if it names none."""
+    template = item if item["kind"] == "Pod" else pod_template(item)
+    return str(template["spec"].get("runtimeClassName") or "")
+
+
+def service(item: Mapping[str, Any]) -> Service:
+    """Read a service."""
+    namespace, name, _ = metadata(item)
+    spec = item.get("spec") or {}
+    return Service(
+        namespace=namespace,
+        name=name,
+        kind=str(spec.get("type") or "ClusterIP"),
+        selector=pairs(spec.get("selector") or {}),
+    )
+
+
+def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | None]:
+    """
+    Give namespace, service and addresses of an Endpoints or EndpointSlice object.
+
+    The addresses are None where the object was cut short: Endpoints hold at
+    most 1,000, and say so in an annotation.
+    """
+    namespace, name, labels = metadata(item)
+    if item["kind"] == "EndpointSlice":
+        found = [
+            str(address)
+            for endpoint in item.get("endpoints") or ()
+            for address in (endpoint.get("addresses") or ())[:1]
+        ]
+        return namespace, str(labels.get("kubernetes.io/service-name") or name), found
+    if "endpoints.kubernetes.io/over-capacity" in (item["metadata"].get("annotations") or {}):
+        return namespace, name, None
+    found = [
+        str(address["ip"])
+        for subset in item.get("subsets") or ()
+        for kind in ("addresses", "notReadyAddresses")
+        for address in subset.get(kind) or ()
+    ]
+    return namespace, name, found
+
+
+def security_group_policy(item: Mapping[str, Any]) -> SecurityGroupPolicy:
+    """Read a SecurityGroupPolicy."""
+    namespace, name, _ = metadata(item)
+    spec = item.get("spec") or {}
+    chosen = spec.get("podSelector") or {}
+    by_account = spec.get("serviceAccountSelector") or {}
+    return SecurityGroupPolicy(
+        namespace=namespace,
+        name=name,
+        selector=pairs(chosen.get("matchLabels") or {}),
+        readable=not (by_account or chosen.get("matchExpressions")),
+    )
+
+
+def container_env(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Give the plain environment variables of a pod's containers."""
+    return {
+        str(variable["name"]): str(variable.get("value", ""))
+        for container in spec.get("containers") or ()
+        for variable in container.get("env") or ()
+        if "valueFrom" not in variable
+    }

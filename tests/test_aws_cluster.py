@@ -1,0 +1,467 @@
+"""Clusters and subnets from AWS: moto's server over HTTP, botocore's stubs for faults."""
+
+import base64
+import datetime as dt
+import json
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto.server import ThreadedMotoServer
+
+from eks_win_capacity import aws
+from eks_win_capacity.aws import _cluster
+from eks_win_capacity.errors import AwsError, DocumentError, InputError
+
+REGION = "us-east-1"
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+DENIAL = "User: arn:aws:iam::123456789012:user/x is not authorized to perform this"
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def session():
+    return boto3.session.Session(region_name=REGION, **KEYS)
+
+
+@pytest.fixture(scope="module")
+def made(server, session):
+    """A cluster with a Windows node group, as moto makes it."""
+    ec2, eks, iam = (session.client(s, endpoint_url=server) for s in ("ec2", "eks", "iam"))
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{i}.0/24", AvailabilityZone=f"{REGION}{z}")[
+            "Subnet"
+        ]["SubnetId"]
+        for i, z in enumerate("ab")
+    ]
+    for description in ("Amazon EKS prod", "ELB app/web/1", ""):
+        ec2.create_network_interface(SubnetId=subnets[0], Description=description)
+    role = iam.create_role(RoleName="cluster", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    policy = iam.create_policy(
+        PolicyName="AmazonEKSVPCResourceController",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}],
+            }
+        ),
+    )["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="cluster", PolicyArn=policy)
+    eks.create_cluster(
+        name="prod",
+        version="1.30",
+        roleArn=role,
+        resourcesVpcConfig={"subnetIds": subnets},
+        kubernetesNetworkConfig={"ipFamily": "ipv4"},
+    )
+    script = "<powershell>Start-EKSBootstrap.ps1 -KubeletExtraArgs '--max-pods=144'</powershell>"
+    template = ec2.create_launch_template(
+        LaunchTemplateName="win",
+        LaunchTemplateData={
+            "UserData": base64.b64encode(script.encode()).decode(),
+            "InstanceType": "m5.large",
+        },
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    eks.create_nodegroup(
+        clusterName="prod",
+        nodegroupName="win",
+        scalingConfig={"minSize": 1, "maxSize": 3, "desiredSize": 2},
+        subnets=subnets,
+        amiType="WINDOWS_CORE_2022_x86_64",
+        nodeRole="arn:aws:iam::123456789012:role/win-node",
+        launchTemplate={"id": template, "version": "1"},
+    )
+    eks.create_fargate_profile(
+        fargateProfileName="dns",
+        clusterName="prod",
+        podExecutionRoleArn="arn:aws:iam::123456789012:role/fargate",
+        subnets=subnets,
+        selectors=[{"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}],
+    )
+    return {"vpc": vpc, "subnets": subnets}
+
+
+class _Clients(dict):
+    """Clients of moto's server, with some calls that are made to fail."""
+
+    def __init__(self, session, server, failing):
+        super().__init__()
+        for service in ("eks", "ec2", "iam", "autoscaling"):
+            found = session.client(service, endpoint_url=server)
+            found.meta.events.register("before-call", _failing(failing))
+            self[service] = found
+
+
+def _failing(failing):
+    def before(model, **_):
+        code = failing.get(model.name)
+        if code is None:
+            # moto serves neither call of access entries nor of add-ons.
+            empty = {"ListAccessEntries": "accessEntries", "ListAddons": "addons"}.get(model.name)
+            return (_http(200), {empty: []}) if empty else None
+        return _http(400), {
+            "Error": {"Code": code, "Message": DENIAL},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+
+    return before
+
+
+def _http(status):
+    from types import SimpleNamespace
+
+    return SimpleNamespace(status_code=status)
+
+
+def load(session, server, **failing):
+    return aws.load_cluster("prod", clients=_Clients(session, server, failing))
+
+
+def test_a_cluster_is_read_whole(session, server, made):
+    state = load(session, server)
+    assert (state.name, state.region, state.version) == ("prod", REGION, "1.30")
+    assert state.ip_family == "ipv4"
+    assert state.cluster_role == "cluster"
+    assert state.cluster_role_policies == ("AmazonEKSVPCResourceController",)
+    (group,) = state.node_groups
+    assert group.windows
+    assert (group.role, group.instance_types) == ("win-node", ("t3.medium",))
+    assert group.kubelet_max_pods == 144
+    assert state.fargate_profiles[0].selectors == (("kube-system", (("k8s-app", "kube-dns"),)),)
+    assert [s.subnet_id for s in state.subnets] == made["subnets"]
+    assert state.addons == ()
+    assert "nodes" in state.unknown
+
+
+def test_no_account_id_is_kept(session, server, made):
+    assert "123456789012" not in json.dumps(load(session, server).to_dict())
+
+
+@pytest.mark.parametrize(
+    ("call", "part", "value"),
+    [
+        ("ListAttachedRolePolicies", "cluster_role_policies", "cluster_role_policies"),
+        ("ListNodegroups", "node_groups", "node_groups"),
+        ("DescribeNodegroup", "node_groups", "node_groups"),
+        ("DescribeFargateProfile", "fargate_profiles", "fargate_profiles"),
+        ("ListAddons", "addons", "addons"),
+        ("DescribeSubnets", "subnets", "subnets"),
+        ("DescribeLaunchTemplateVersions", "launch_templates", None),
+        ("DescribeAutoScalingGroups", "autoscaling_tags", None),
+        ("DescribeNetworkInterfaces", "subnet_interfaces", None),
+        ("DescribeInstances", "subnet_users", None),
+    ],
+)
+def test_a_missing_permission_leaves_its_part_unknown(  # noqa: PLR0917
+    session, server, made, call, part, value
+):
+    code = "UnauthorizedOperation" if call.startswith("Describe") else "AccessDenied"
+    state = load(session, server, **{call: code})
+    assert call in state.unknown[part]
+    assert "123456789012" not in state.unknown[part]
+    if value:
+        assert getattr(state, value) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        ("DescribeCluster", "AccessDeniedException"),
+        ("ListNodegroups", "ThrottlingException"),
+        ("DescribeSubnets", "ExpiredToken"),
+        ("ListAttachedRolePolicies", "InvalidClientTokenId"),
+    ],
+)
+def test_any_other_fault_ends_the_load(session, server, made, call, code):
+    with pytest.raises(AwsError) as caught:
+        load(session, server, **{call: code})
+    assert caught.value.operation == call
+    assert "123456789012" not in str(caught.value)
+
+
+def test_every_call_has_its_permission(session, server, made):
+    asked = set()
+    clients = _Clients(session, server, {})
+    for found in clients.values():
+        found.meta.events.register("before-call", lambda model, **_: asked.add(model.name) and None)
+    aws.load_cluster("prod", clients=clients)
+    granted = {permission.partition(":")[2] for permission in aws.PERMISSIONS}
+    assert asked <= granted
+    assert {"DescribeCluster", "GetSubnetCidrReservations"} <= asked | granted
+    assert all(p.partition(":")[2].startswith(("Describe", "List", "Get")) for p in aws.PERMISSIONS)
+
+
+def test_subnets_tell_what_is_taken_and_by_whom(session, server, made):
+    first, second = aws.load_subnets(made["subnets"], client=_Clients(session, server, {})["ec2"])
+    assert (first.cidr, first.zone, first.used) == ("10.0.0.0/24", f"{REGION}a", 3)
+    assert first.users["control plane"] == 1
+    assert first.users["load balancers"] == 1
+    assert sum(first.users.values()) == 3
+    assert second.free == 251
+    assert [
+        s.cidr for s in aws.load_subnets(vpc_id=made["vpc"], session=session, endpoint_url=server)
+    ] == ["10.0.0.0/24", "10.0.1.0/24"]
+
+
+def test_the_subnets_of_the_cluster_are_not_mixed_with_those_of_its_groups():
+    eks = stubbed(
+        "eks",
+        (
+            "describe_cluster",
+            {"cluster": {"name": "p", "resourcesVpcConfig": {"subnetIds": ["subnet-1"]}}},
+        ),
+        ("list_nodegroups", {"nodegroups": ["g"]}),
+        ("describe_nodegroup", {"nodegroup": {"nodegroupName": "g", "subnets": ["subnet-2"]}}),
+        ("list_fargate_profiles", {"fargateProfileNames": []}),
+        ("list_addons", {"addons": []}),
+    )
+    ec2 = stubbed("ec2", ("describe_subnets", "UnauthorizedOperation"))
+    scaling = stubbed("autoscaling")
+    clients = {"eks": eks, "ec2": ec2, "autoscaling": scaling}
+    assert aws.load_cluster("p", clients=clients).subnet_ids == ("subnet-1",)
+
+
+def test_a_page_that_fails_in_the_middle_leaves_no_part_of_it():
+    eks = stubbed(
+        "eks",
+        ("describe_cluster", {"cluster": {"name": "p"}}),
+        ("list_nodegroups", {"nodegroups": ["g"], "nextToken": "2"}),
+        ("list_nodegroups", "AccessDeniedException"),
+        ("list_fargate_profiles", {"fargateProfileNames": []}),
+        ("list_addons", {"addons": []}),
+    )
+    state = aws.load_cluster("p", clients={"eks": eks})
+    assert state.node_groups is None
+    assert "ListNodegroups" in state.unknown["node_groups"]
+
+
+def test_a_region_without_the_service_is_a_clear_error(session):
+    with pytest.raises(AwsError, match="DescribeCluster"):
+        aws.load_cluster("p", session=session, region="xx-nowhere-9")
+
+
+def test_the_command_asks_aws_live(server, made, monkeypatch, capsys):
+    from eks_win_capacity import cli
+
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name.upper(), value)
+    where = ["--cluster", "prod", "--region", REGION, "--endpoint-url", server]
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["check", *where, "--output", "json"])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, err) == (3, "")
+    found = {f["code"]: f["outcome"] for f in json.loads(out)}
+    assert found["resource-controller-policy"] == "pass"
+    assert found["windows-ipam-enabled"] == "unknown"
+    assert "123456789012" not in out
+
+
+def test_exactly_one_way_to_name_subnets():
+    with pytest.raises(InputError, match="exactly one"):
+        aws.load_subnets()
+    with pytest.raises(InputError, match="exactly one"):
+        aws.load_subnets("subnet-1", cluster="prod")
+
+
+def test_saved_answers_give_the_same_state(session, server, made):
+    eks, ec2 = (session.client(s, endpoint_url=server) for s in ("eks", "ec2"))
+    answers = [
+        eks.describe_cluster(name="prod"),
+        eks.list_nodegroups(clusterName="prod"),
+        eks.describe_nodegroup(clusterName="prod", nodegroupName="win"),
+        ec2.describe_subnets(SubnetIds=made["subnets"]),
+        ec2.describe_network_interfaces(),
+    ]
+    state = aws.load_files(*(json.dumps(answer, default=str) for answer in answers))
+    live = load(session, server)
+    assert state.version == live.version
+    assert state.subnets[0].used == live.subnets[0].used
+    assert state.node_groups[0].role == "win-node"
+    assert state.cluster_role_policies is None
+
+
+def test_a_listed_group_that_is_not_described_is_not_left_out():
+    state = aws.load_files({"nodegroups": ["a", "b"]}, {"nodegroup": {"nodegroupName": "a"}})
+    assert state.node_groups is None
+    assert "b" in state.unknown["node_groups"]
+
+
+def test_half_an_answer_is_refused():
+    with pytest.raises(DocumentError, match="only a part"):
+        aws.load_files({"Subnets": [], "NextToken": "x"})
+    with pytest.raises(DocumentError, match="known call"):
+        aws.load_files({"Buckets": []})
+
+
+def stubbed(service, *answers):
+    made = boto3.client(service, region_name=REGION, **KEYS)
+    stub = Stubber(made)
+    for method, answer in answers:
+        if isinstance(answer, str):
+            stub.add_client_error(method, answer)
+        else:
+            stub.add_response(method, answer)
+    stub.activate()
+    return made
+
+
+def product(name, price):
+    return json.dumps(
+        {
+            "product": {"attributes": {"instanceType": name, "operatingSystem": "Windows"}},
+            "publicationDate": "2026-10-02T00:00:00Z",
+            "terms": {
+                "OnDemand": {
+                    "X.JRTCKXETXF": {
+                        "effectiveDate": "2026-10-01T00:00:00Z",
+                        "priceDimensions": {
+                            "X.JRTCKXETXF.6YS6EN2CT7": {
+                                "unit": "Hrs",
+                                "pricePerUnit": {"USD": price},
+                            }
+                        },
+                    }
+                }
+            },
+        }
+    )
+
+
+NOON = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)
+
+
+def test_prices_name_currency_date_and_licence():
+    pricing = stubbed(
+        "pricing",
+        ("get_products", {"PriceList": [product("m5.large", "0.188")], "NextToken": "2"}),
+        ("get_products", {"PriceList": [product("c5.large", "0.177")]}),
+    )
+    ec2 = stubbed(
+        "ec2",
+        (
+            "describe_spot_price_history",
+            {
+                "SpotPriceHistory": [
+                    {
+                        "InstanceType": "m5.large",
+                        "AvailabilityZone": f"{REGION}{zone}",
+                        "SpotPrice": price,
+                        "Timestamp": NOON,
+                        "ProductDescription": "Windows",
+                    }
+                    for zone, price in (("a", "0.12"), ("b", "0.11"))
+                ]
+            },
+        ),
+    )
+    prices = aws.load_prices(REGION, at=NOON, clients={"pricing": pricing, "ec2": ec2})
+    assert prices.series().to_dict() == {"c5.large": 0.177, "m5.large": 0.188}
+    assert prices.series("spot").to_dict() == {"m5.large": 0.11}
+    assert (prices.currency, prices.licence, prices.as_of) == ("USD", "included", "2026-10-03")
+    assert not prices.table["estimated"].any()
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "ExpiredTokenException", "AccessDeniedException"]
+)
+def test_a_price_page_that_fails_in_the_middle_gives_no_prices(code):
+    pricing = stubbed(
+        "pricing",
+        ("get_products", {"PriceList": [product("m5.large", "0.188")], "NextToken": "2"}),
+        ("get_products", code),
+    )
+    with pytest.raises(AwsError, match=code):
+        aws.load_prices(REGION, markets=["on-demand"], clients={"pricing": pricing})
+
+
+def test_a_region_without_the_price_list_is_refused():
+    with pytest.raises(InputError, match="us-east-1"):
+        aws.load_prices(REGION, pricing_region="eu-west-1")
+
+
+def test_a_type_without_a_price_is_named():
+    pricing = stubbed("pricing", ("get_products", {"PriceList": []}))
+    with pytest.raises(InputError, match=r"mac1\.metal"):
+        aws.load_prices(
+            REGION,
+            markets=["on-demand"],
+            instance_types=["mac1.metal"],
+            clients={"pricing": pricing},
+        )
+
+
+def watch(values, *, status="Complete", published=True):
+    name = {"Name": "SubnetID", "Value": "subnet-1"}
+    return stubbed(
+        "cloudwatch",
+        (
+            "list_metrics",
+            {
+                "Metrics": [
+                    {
+                        "Namespace": "AWS/IPAM",
+                        "MetricName": "SubnetIPUsage",
+                        "Dimensions": [name, {"Name": "AddressFamily", "Value": "ipv4"}],
+                    }
+                ]
+                if published
+                else []
+            },
+        ),
+        (
+            "get_metric_data",
+            {
+                "MetricDataResults": [
+                    {
+                        "Id": "q0",
+                        "Timestamps": [NOON + dt.timedelta(hours=h) for h in values],
+                        "Values": list(values.values()),
+                        "StatusCode": status,
+                    }
+                ]
+            },
+        ),
+    )
+
+
+def history(client, **how):
+    from eks_win_capacity import Subnet
+
+    return aws.load_usage_history(
+        [Subnet("10.0.0.0/24", subnet_id="subnet-1")],
+        start=NOON,
+        end=NOON + dt.timedelta(hours=3),
+        client=client,
+        **how,
+    )
+
+
+def test_a_gap_in_the_history_stays_a_gap():
+    frame = history(watch({0: 10.0, 2: 20.0}))
+    assert list(frame.columns) == ["time", "subnet", "used", "capacity"]
+    assert frame["used"].round(1).tolist()[::2] == [25.1, 50.2]
+    assert frame["used"].isna().tolist() == [False, True, False]
+    assert str(frame["time"].dt.tz) == "UTC"
+
+
+def test_a_history_that_is_cut_short_is_refused():
+    with pytest.raises(AwsError, match="PartialData"):
+        history(watch({0: 1.0}, status="PartialData"))
+
+
+def test_a_subnet_without_a_metric_is_named():
+    with pytest.raises(InputError, match="subnet-1"):
+        history(watch({}, published=False))
+
+
+def test_the_permissions_cover_every_module():
+    assert "cloudwatch:GetMetricData" in _cluster.PERMISSIONS

@@ -1,0 +1,281 @@
+"""Saved answers of kubectl as the state of a cluster, and reading what others wrote."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eks_win_capacity import kubectl
+from eks_win_capacity._documents import mapping, members
+from eks_win_capacity.cluster import ClusterState, Node, Pod
+from eks_win_capacity.errors import (
+    CapacityError,
+    DocumentError,
+    StateConflictError,
+    UnsupportedInputError,
+)
+from eks_win_capacity.files import load_files
+
+NODE = {
+    "kind": "Node",
+    "metadata": {
+        "name": "win-1",
+        "labels": {
+            "kubernetes.io/os": "windows",
+            "kubernetes.io/arch": "amd64",
+            "node.kubernetes.io/instance-type": "m5.large",
+            "topology.kubernetes.io/zone": "eu-west-1a",
+        },
+    },
+    "spec": {"taints": [{"key": "os", "value": "windows", "effect": "NoSchedule"}]},
+    "status": {
+        "allocatable": {
+            "cpu": "1930m",
+            "memory": "5Gi",
+            "pods": "110",
+            "vpc.amazonaws.com/PrivateIPv4Address": "9",
+        },
+        "addresses": [{"type": "InternalIP", "address": "10.0.0.9"}],
+        "nodeInfo": {"kernelVersion": "10.0.17763.5936", "kubeletVersion": "v1.30.2-eks-1"},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    },
+}
+
+
+def pod(name, **spec):
+    status = spec.pop("status", {"phase": "Running"})
+    return {
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "c"}], **spec},
+        "status": status,
+    }
+
+
+def test_a_mixed_list_gives_nodes_and_pods():
+    text = json.dumps(
+        {"kind": "List", "items": [NODE, pod("a", nodeName="win-1"), {"kind": "Secret"}]}
+    )
+    state = kubectl.load(text)
+    (node,) = state.nodes
+    assert node == Node(
+        name="win-1",
+        os="windows",
+        arch="amd64",
+        instance_type="m5.large",
+        zone="eu-west-1a",
+        build="10.0.17763.5936",
+        kubelet_version="v1.30.2-eks-1",
+        address="10.0.0.9",
+        pods_limit=110,
+        advertised_addresses=9,
+        cpu_m=1930,
+        memory_bytes=5 * 2**30,
+        taints=("os=windows:NoSchedule",),
+    )
+    assert [p.name for p in state.windows_pods] == ["a"]
+    assert state.cni_configmap is None
+    assert "kubectl get configmap" in state.unknown["cni_configmap"]
+
+
+@pytest.mark.parametrize("kind", ["path", "text", "bytes", "file", "utf-16", "mapping", "yaml"])
+def test_every_kind_of_source_gives_the_same_state(kind, tmp_path):
+    import yaml
+
+    whole = {"kind": "List", "items": [NODE, pod("a", nodeName="win-1")]}
+    text = json.dumps(whole, indent=4)
+    path = tmp_path / "k.json"
+    path.write_text(text)
+    source = {
+        "path": path,
+        "text": text,
+        "bytes": text.encode(),
+        "file": io.StringIO(text),
+        "utf-16": text.encode("utf-16"),
+        "mapping": whole,
+        "yaml": yaml.safe_dump(whole),
+    }[kind]
+    assert kubectl.load(source) == kubectl.load(whole)
+
+
+def test_hostprocess_pods_take_no_address_and_finished_pods_hold_nothing():
+    host = {"securityContext": {"windowsOptions": {"hostProcess": True}}, "hostNetwork": True}
+    done = pod("done", nodeName="win-1", status={"phase": "Succeeded"})
+    state = kubectl.load([NODE, pod("host", nodeName="win-1", **host), done])
+    (found,) = state.windows_pods
+    assert found.host_process
+    assert not found.takes_address
+    assert found.declares_os == "windows"
+
+
+def test_a_pending_pod_keeps_what_the_scheduler_said():
+    said = "0/3 nodes are available: 3 Insufficient vpc.amazonaws.com/PrivateIPv4Address."
+    status = {
+        "phase": "Pending",
+        "conditions": [{"type": "PodScheduled", "status": "False", "message": said}],
+    }
+    state = kubectl.load(pod("a", status=status, nodeSelector={"kubernetes.io/os": "windows"}))
+    assert state.windows_pods[0].message == said
+
+
+def test_requests_count_as_the_scheduler_counts_them():
+    spec = {
+        "containers": [
+            {"resources": {"requests": {"cpu": "250m", "memory": "1Gi"}}},
+            {"resources": {"limits": {"cpu": "0.5"}}},
+        ],
+        "initContainers": [
+            {"restartPolicy": "Always", "resources": {"requests": {"cpu": "100m"}}},
+            {"resources": {"requests": {"cpu": "2", "memory": "64Mi"}}},
+        ],
+        "overhead": {"cpu": "10m"},
+    }
+    (found,) = kubectl.load(pod("a", **spec)).pods
+    assert (found.cpu_m, found.memory_bytes) == (2110, 2**30)
+
+
+def test_a_required_affinity_is_a_selection():
+    term = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
+    affinity = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [term]}]
+            }
+        }
+    }
+    assert kubectl.load(pod("a", affinity=affinity)).pods[0].selects_os == "linux"
+
+
+AUTH = """
+- rolearn: arn:aws:iam::123456789012:role/win
+  username: system:node:{{EC2PrivateDNSName}}
+  groups: [system:bootstrappers, system:nodes, eks:kube-proxy-windows]
+- rolearn: arn:aws:iam::123456789012:role/path/linux
+"""
+
+
+def test_aws_auth_is_read_without_account_ids():
+    state = kubectl.load(aws_auth={"mapRoles": AUTH})
+    assert [m.role for m in state.aws_auth] == ["win", "linux"]
+    assert state.aws_auth[1].has_path
+    assert "123456789012" not in json.dumps(state.to_dict())
+
+
+def test_an_absent_configmap_is_known_only_where_it_is_said():
+    assert kubectl.load(configmap={}).cni_configmap == {}
+    assert kubectl.load(NODE).cni_configmap is None
+    listed = {
+        "kind": "ConfigMap",
+        "metadata": {"name": "kube-root-ca.crt", "namespace": "kube-system"},
+        "data": {"ca.crt": "x"},
+    }
+    assert kubectl.load({"kind": "List", "items": [listed]}).cni_configmap == {}
+
+
+def test_a_configmap_value_that_is_no_text_is_refused():
+    with pytest.raises(DocumentError, match="quote it"):
+        kubectl.load(configmap="data:\n  enable-windows-ipam: true\n")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "   \n",
+        "{",
+        '{"kind": "List", "items": [{"kind": "Pod"',
+        '{"kind": "List", "items": [1]}',
+        '{"kind": "Pod", "metadata": null}',
+        '{"kind": "Pod", "metadata": {"name": 5}, "spec": {}}',
+        '{"kind": "Node", "metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "lots"}}}',
+        '{"kind": "Secret", "metadata": {"name": "x"}}',
+        '{"a": 1}',
+        "- 1\n- 2\n",
+        "a: [\n",
+        '{"items": ' + "[" * 100_000,
+        "a: " + "[" * 500 + "\n",
+        b"\xff\xfe\x00",
+    ],
+)
+def test_damaged_sources_are_clear_errors(bad):
+    with pytest.raises(CapacityError):
+        kubectl.load(bad)
+
+
+def test_an_alias_bomb_is_refused():
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
+    with pytest.raises(DocumentError, match="aliases"):
+        mapping("\n".join(lines))
+
+
+def test_yaml_cannot_build_objects():
+    with pytest.raises(DocumentError):
+        mapping("a: !!python/object/apply:os.system [echo]\n")
+
+
+def test_a_source_of_no_known_kind_is_refused():
+    with pytest.raises(UnsupportedInputError):
+        kubectl.load(5)
+
+
+def test_a_directory_is_no_source(tmp_path):
+    with pytest.raises(DocumentError, match="no regular file"):
+        kubectl.load(tmp_path)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), values, max_size=5))
+def test_walking_through_a_json_text_loses_nothing(document):
+    for indent in (None, 4):
+        assert mapping(json.dumps(document, indent=indent)) == document
+
+
+@given(values, values)
+def test_any_shape_is_read_or_refused_clearly(metadata, spec):
+    for kind in ("Pod", "Node", "Deployment", "Service", "EndpointSlice", "ConfigMap"):
+        try:
+            kubectl.load({"kind": kind, "metadata": metadata, "spec": spec})
+        except CapacityError:
+            continue
+
+
+def test_a_long_list_comes_piece_by_piece():
+    text = json.dumps({"items": [{"n": i, "t": "x" * 1000} for i in range(3000)], "kind": "List"})
+    found = [value for _, key, _, value in members(io.StringIO(text)) if key == "items"]
+    assert [item["n"] for item in found] == list(range(3000))
+
+
+def test_a_saved_state_loads_back_whole(tmp_path):
+    state = kubectl.load([NODE, pod("a", nodeName="win-1")], aws_auth={"mapRoles": AUTH})
+    state.save(tmp_path / "s.json")
+    assert ClusterState.load(tmp_path / "s.json") == state
+    assert load_files(tmp_path / "s.json") == state
+    with pytest.raises(DocumentError):
+        ClusterState.from_dict({"format": "other"})
+
+
+def test_states_of_two_clusters_do_not_merge():
+    with pytest.raises(StateConflictError, match="version"):
+        ClusterState(version="1.30").merge(ClusterState(version="1.31"))
+    one = ClusterState(pods=(Pod(namespace="a", name="b"),))
+    other = ClusterState(pods=(Pod(namespace="a", name="b", phase="Running"),))
+    with pytest.raises(StateConflictError, match="pods"):
+        one.merge(other)
+
+
+def test_files_of_kubectl_and_of_aws_go_together():
+    state = load_files(
+        json.dumps(NODE),
+        json.dumps({"cluster": {"name": "prod", "version": "1.30", "platformVersion": "eks.5"}}),
+    )
+    assert (state.name, len(state.nodes)) == ("prod", 1)
