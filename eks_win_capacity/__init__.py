@@ -9,16 +9,28 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from eks_win_capacity.bulk import Fleet as Fleet
+    from eks_win_capacity.capacity import ip_capacity as ip_capacity
+    from eks_win_capacity.capacity import max_pods as max_pods
+    from eks_win_capacity.catalog import Catalog as Catalog
+    from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
+    from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
+    "Fleet": "bulk",
+    "ip_capacity": "capacity",
+    "max_pods": "capacity",
+    "Catalog": "catalog",
+    "CatalogDiff": "catalog",
+    "InstanceType": "catalog",
 }
 """Where each public name lives."""
 
-_MODULES = ("errors",)
+_MODULES = ("aws", "errors")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

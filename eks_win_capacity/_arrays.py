@@ -230,7 +230,7 @@ def in_kind(result: NDArray[Any], *, answer: str, **columns: object) -> Any:
             )
         import pandas as pd
 
-        return pd.Series(result, index=index, name=answer)
+        return pd.Series(result, index=index, name=answer, copy=False)
     if all(is_scalar(value) for value in columns.values()):
         return result.item()
     return result

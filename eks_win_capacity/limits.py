@@ -1,8 +1,12 @@
-"""The address limit of one bundled type, before NumPy or the full table is loaded."""
+"""The address limits of the bundled types, before NumPy or the full table is loaded."""
 
 from __future__ import annotations
 
-from eks_win_capacity._data.limits import ROWS
+from eks_win_capacity._data.limits import AS_OF, ROWS, SOURCE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def bundled_limit(name: str) -> tuple[int, bool] | None:
@@ -24,3 +28,18 @@ def bundled_limit(name: str) -> tuple[int, bool] | None:
         return None
     row = ROWS[start + 1 : ROWS.index("\n", start + 1)].split(" ")
     return None if row[0] != name else (int(row[1]), row[2] == "1")
+
+
+def bundled_rows() -> tuple[list[str], list[int], list[bool], str, str]:
+    """Give names, addresses per interface, Nitro flags, date and source of the bundled table."""
+    rows = [row.split(" ") for row in ROWS.strip("\n").split("\n")]
+    names, addresses, nitro = zip(*rows, strict=True)
+    return list(names), [int(x) for x in addresses], [x == "1" for x in nitro], AS_OF, SOURCE
+
+
+def close_names(name: str, names: Iterable[str]) -> list[str]:
+    """Give up to three names that look like the one asked for, the likeliest first."""
+    import difflib
+
+    wanted = name.strip().lower()
+    return difflib.get_close_matches(wanted, names, n=3, cutoff=0.75)

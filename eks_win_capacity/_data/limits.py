@@ -1,4 +1,4 @@
-"""Generated."""
+"""Generated from ``data/`` by ``eks-win-capacity catalog refresh``; do not edit."""
 AS_OF = "2026-11-23"
 SOURCE = "moto 5.2.5"
 ROWS = """
@@ -346,10 +346,19 @@ d3en.4xlarge 10 1
 d3en.6xlarge 15 1
 d3en.8xlarge 20 1
 d3en.xlarge 3 1
+dl1.24xlarge 50 1
 dl2q.24xlarge 50 1
+f1.16xlarge 50 0
+f1.2xlarge 15 0
+f1.4xlarge 30 0
 f2.12xlarge 30 1
 f2.48xlarge 50 1
 f2.6xlarge 30 1
+g4ad.16xlarge 30 1
+g4ad.2xlarge 4 1
+g4ad.4xlarge 10 1
+g4ad.8xlarge 15 1
+g4ad.xlarge 4 1
 g4dn.12xlarge 30 1
 g4dn.16xlarge 15 1
 g4dn.2xlarge 10 1
@@ -429,6 +438,7 @@ i3.2xlarge 15 0
 i3.4xlarge 30 0
 i3.8xlarge 30 0
 i3.large 10 0
+i3.metal 50 1
 i3.xlarge 15 0
 i3en.12xlarge 30 1
 i3en.24xlarge 50 1
@@ -902,6 +912,9 @@ mac2-m1ultra.metal 30 1
 mac2-m2.metal 30 1
 mac2-m2pro.metal 30 1
 mac2.metal 30 1
+p3.16xlarge 30 0
+p3.2xlarge 15 0
+p3.8xlarge 30 0
 p3dn.24xlarge 50 1
 p4d.24xlarge 50 1
 p4de.24xlarge 50 1

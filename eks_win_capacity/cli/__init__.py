@@ -12,7 +12,9 @@ from eks_win_capacity.errors import CapacityError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: dict[str, tuple[str, str]] = {}
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
+}
 """Each command: its module below this package, and its one-line help."""
 
 _EPILOG = ""

@@ -1,0 +1,341 @@
+"""What a column of names is made of, whichever library holds it, and how to answer in kind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from eks_win_capacity import _arrays
+from eks_win_capacity.errors import ShapeMismatchError, UnsupportedInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Kind = Literal["scalar", "array", "series", "index", "arrow", "chunked", "polars"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Codes into categories; a code past the last category is a missing value."""
+
+    codes: NDArray[Any]
+    categories: Sequence[object]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def value(self, position: int) -> object:
+        """Give one value, None where it is missing."""
+        code = int(self.codes[position])
+        return self.categories[code] if code < len(self.categories) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowText:
+    """An Arrow array of text."""
+
+    array: Any
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def value(self, position: int) -> object:
+        """Give one value, None where it is missing."""
+        return self.array[position].as_py()
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """A list, or a NumPy array whose items turn into Python text."""
+
+    values: list[Any] | NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def value(self, position: int) -> object:
+        """Give one value as it stands."""
+        value = self.values[position]
+        return value.item() if isinstance(value, np.generic) else value
+
+    def blocks(self, size: int) -> Iterator[list[Any]]:
+        """Give the values as lists, block by block, for memory's sake."""
+        for start in range(0, len(self.values), size):
+            block = self.values[start : start + size]
+            yield block if isinstance(block, list) else block.tolist()
+
+
+Part = Coded | ArrowText | Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A column of names, its shape and its kind."""
+
+    column: Any
+    kind: Kind
+    shape: tuple[int, ...]
+    parts: tuple[Part, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def value(self, position: int) -> object:
+        """Give the value at a position of the flattened column."""
+        for part in self.parts:
+            if position < len(part):
+                return part.value(position)
+            position -= len(part)
+        raise IndexError(position)
+
+
+def read_names(column: object, name: str) -> Names:
+    """
+    Find out what a column of names is made of, without copying it.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is no column of names; the error says what it is.
+    ShapeMismatchError
+        If nested sequences are ragged.
+    """
+    for library, read in _READERS.items():
+        module = sys.modules.get(library)
+        if module is not None:
+            found = read(column, module, name)
+            if found is not None:
+                return found
+    if isinstance(column, np.ndarray):
+        return _read_numpy(column, name)
+    if isinstance(column, str) or column is None or isinstance(column, float):
+        return Names(column, "scalar", (), (Objects([column]),))
+    if isinstance(column, (list, tuple)) or (
+        isinstance(column, Sequence) and not isinstance(column, (bytes, bytearray, range))
+    ):
+        return _read_sequence(list(column) if not isinstance(column, list) else column, name)
+    if hasattr(column, "__arrow_c_stream__"):
+        import pyarrow as pa
+
+        return _read_chunked(pa.chunked_array(column), column, "chunked", name)
+    raise _unsupported(name, f"a {type(column).__name__}")
+
+
+def _read_numpy(array: NDArray[Any], name: str, kind: Kind = "array", column: Any = None) -> Names:
+    if array.dtype.kind not in "OUT" and array.size:
+        hint = "; decode it first" if array.dtype.kind == "S" else ""
+        raise _unsupported(name, f"a NumPy array of {array.dtype}{hint}")
+    if array.size == 0 and array.dtype.kind not in "OUT":
+        array = array.astype(object)
+    source = array if column is None else column
+    return Names(source, kind, array.shape, (Objects(array.reshape(-1)),))
+
+
+def _read_sequence(values: list[Any], name: str) -> Names:
+    if values and not isinstance(values[0], str) and isinstance(values[0], (Sequence, np.ndarray)):
+        if isinstance(values[0], (bytes, bytearray)):
+            raise _unsupported(name, "a sequence of bytes; decode it first")
+        try:
+            array = np.array(values, dtype=object)
+        except ValueError as error:
+            raise ShapeMismatchError(f"{name} is ragged: {error}") from error
+        if any(isinstance(item, (list, tuple, np.ndarray)) for item in array.flat):
+            raise ShapeMismatchError(f"{name} is ragged: its rows have different lengths")
+        return _read_numpy(array, name)
+    return Names(values, "array", (len(values),), (Objects(values),))
+
+
+def _read_pandas(column: Any, pandas: Any, name: str) -> Names | None:
+    if isinstance(column, pandas.DataFrame):
+        raise _unsupported(name, "a DataFrame; give one of its columns")
+    if column is pandas.NA or column is pandas.NaT:
+        return Names(column, "scalar", (), (Objects([None]),))
+    if isinstance(column, pandas.Series):
+        kind: Kind = "series"
+    elif isinstance(column, pandas.Index):
+        kind = "index"
+    elif isinstance(column, pandas.api.extensions.ExtensionArray):
+        kind = "array"
+    else:
+        return None
+    array = column if kind == "array" else column.array
+    shape = (len(column),)
+    dtype = array.dtype
+    if isinstance(dtype, pandas.CategoricalDtype):
+        # Unsigned, a missing value's -1 becomes the largest code, past every category.
+        codes = np.asarray(array.codes)
+        coded = Coded(codes.view(f"u{codes.itemsize}"), array.categories.tolist())
+        return Names(column, kind, shape, (coded,))
+    if isinstance(dtype, pandas.ArrowDtype) or getattr(dtype, "storage", "") == "pyarrow":
+        import pyarrow as pa
+
+        arrow = pa.array(array)
+        if not isinstance(arrow, pa.ChunkedArray):
+            arrow = pa.chunked_array([arrow])
+        return _read_chunked(arrow, column, kind, name)
+    if isinstance(dtype, pandas.StringDtype) or dtype.kind == "O":
+        return _read_numpy(np.asarray(array, dtype=object), name, kind, column)
+    if not shape[0]:
+        return Names(column, kind, shape, ())
+    raise _unsupported(name, f"a pandas column of {dtype}")
+
+
+def _read_pyarrow(column: Any, pyarrow: Any, name: str) -> Names | None:
+    if isinstance(column, pyarrow.ChunkedArray):
+        return _read_chunked(column, column, "chunked", name)
+    if isinstance(column, pyarrow.Array):
+        return _read_chunked(pyarrow.chunked_array([column]), column, "arrow", name)
+    if isinstance(column, pyarrow.Scalar):
+        return Names(column, "scalar", (), (Objects([column.as_py()]),))
+    return None
+
+
+def _read_chunked(arrow: Any, column: object, kind: Kind, name: str) -> Names:
+    import pyarrow as pa
+
+    kinds = pa.types
+    if kinds.is_dictionary(arrow.type):
+        if not _is_text(arrow.type.value_type):
+            raise _unsupported(name, f"an Arrow dictionary of {arrow.type.value_type}")
+        parts: tuple[Part, ...] = tuple(_arrow_codes(chunk) for chunk in arrow.chunks)
+    elif _is_text(arrow.type):
+        if not (kinds.is_string(arrow.type) or kinds.is_large_string(arrow.type)):
+            arrow = arrow.cast(pa.large_string())  # string views have no look-up of their own
+        parts = tuple(ArrowText(chunk) for chunk in arrow.chunks)
+    elif len(arrow) == 0 or kinds.is_null(arrow.type):
+        parts = (Objects([None] * len(arrow)),)
+    else:
+        raise _unsupported(name, f"an Arrow column of {arrow.type}")
+    return Names(column, kind, (len(arrow),), parts)
+
+
+def _is_text(type_: Any) -> bool:
+    import pyarrow as pa
+
+    view = getattr(pa.types, "is_string_view", lambda _: False)
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or view(type_))
+
+
+def _arrow_codes(chunk: Any) -> Coded:
+    import pyarrow as pa
+
+    indices, categories = chunk.indices, chunk.dictionary.to_pylist()
+    if indices.null_count:
+        indices = indices.cast(pa.int32()).fill_null(len(categories))
+    return Coded(indices.to_numpy(zero_copy_only=False), categories)
+
+
+def _read_polars(column: Any, polars: Any, name: str) -> Names | None:
+    if isinstance(column, polars.DataFrame):
+        raise _unsupported(name, "a DataFrame; give one of its columns")
+    if not isinstance(column, polars.Series):
+        return None
+    shape = (len(column),)
+    if isinstance(column.dtype, polars.Enum):
+        codes, categories = column.to_physical(), column.dtype.categories.to_list()
+        if codes.null_count():
+            codes = codes.cast(polars.UInt32).fill_null(len(categories))
+        return Names(column, "polars", shape, (Coded(codes.to_numpy(), categories),))
+    if column.dtype not in (polars.String, polars.Categorical, polars.Null, polars.Object):
+        raise _unsupported(name, f"a Polars column of {column.dtype}")
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return Names(column, "polars", shape, (Objects(column.to_list()),))
+    return _read_chunked(pa.chunked_array(column.cast(polars.String)), column, "polars", name)
+
+
+_READERS: dict[str, Callable[[Any, Any, str], Names | None]] = {
+    "pandas": _read_pandas,
+    "pyarrow": _read_pyarrow,
+    "polars": _read_polars,
+}
+"""A value can belong to a library only where that library is loaded."""
+
+
+def _unsupported(name: str, what: str) -> UnsupportedInputError:
+    return UnsupportedInputError(
+        f"{name} must be a name or a column of names: a str, a sequence, a NumPy, pandas, Polars "
+        f"or Arrow column; got {what}"
+    )
+
+
+def answer_in_kind(
+    result: NDArray[Any],
+    names: Names,
+    *,
+    answer: str,
+    missing: NDArray[np.bool_] | None = None,
+    **others: object,
+) -> Any:
+    """
+    Give a result back as the kind of column that the names came in.
+
+    Parameters
+    ----------
+    result : ndarray
+        The answer, of the shape that names and others broadcast to.
+    names : Names
+        The column of names.
+    answer : str
+        Name of the Series, if one is given back.
+    missing : ndarray of bool, optional
+        Where there is no answer; then the kind given back is a nullable one.
+    **others : object
+        The other inputs, by name.
+    """
+    index = _arrays.common_index(
+        **({"instance_type": names.column} if names.kind == "series" else {}), **others
+    )
+    if index is not None:
+        return _as_series(result, index, answer, missing)
+    if result.shape == names.shape and names.kind not in {"scalar", "array"}:
+        return _as_column(result, names, answer, missing)
+    if result.ndim == 0 and names.kind == "scalar":
+        return None if missing is not None and missing.any() else result.item()
+    return result if missing is None else _nullable(result, missing)
+
+
+def _as_series(
+    result: NDArray[Any], index: Any, answer: str, missing: NDArray[np.bool_] | None
+) -> Any:
+    import pandas as pd
+
+    if result.shape != (len(index),):
+        raise ShapeMismatchError(
+            f"a Series of {len(index):,} rows does not go with columns of shape {result.shape}"
+        )
+    values = result if missing is None else _nullable(result, missing)
+    return pd.Series(values, index=index, name=answer, copy=False)
+
+
+def _as_column(
+    result: NDArray[Any], names: Names, answer: str, missing: NDArray[np.bool_] | None
+) -> Any:
+    if names.kind == "index":
+        import pandas as pd
+
+        values = result if missing is None else _nullable(result, missing)
+        return pd.Index(values, name=answer, copy=False)
+    if names.kind == "polars":
+        series = type(names.column)(answer, result)
+        return series if missing is None else series.set(type(series)(missing), None)
+    import pyarrow as pa
+
+    array = pa.array(result, mask=missing)
+    return array if names.kind == "arrow" else pa.chunked_array([array])
+
+
+def _nullable(result: NDArray[Any], missing: NDArray[np.bool_]) -> Any:
+    import pandas as pd
+
+    if result.ndim != 1:
+        raise UnsupportedInputError(
+            f"nullable results have one dimension; got the shape {result.shape}: "
+            "flatten the names first"
+        )
+    return pd.arrays.IntegerArray(result, missing)

@@ -1,0 +1,251 @@
+"""EC2's answers about its instance types, as a Catalog."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.aws import _client
+from eks_win_capacity.catalog import Catalog, InstanceType, answers
+from eks_win_capacity.errors import (
+    CatalogConflictError,
+    CatalogFileError,
+    InputError,
+    UnknownInstanceTypeError,
+    UnsupportedInputError,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+FILTER_VALUES: Final = 200
+"""How many values one filter of an EC2 call may have.
+
+Source: EC2 API reference, "Filter".
+"""
+
+
+def load_catalog(
+    session: Any = None,
+    regions: str | Iterable[str] | None = None,
+    instance_types: str | Iterable[str] | None = None,
+    *,
+    offerings: bool = True,
+    as_of: str | dt.date | None = None,
+    endpoint_url: str | None = None,
+) -> Catalog:
+    """
+    Ask EC2 for its instance types: all of the answer, or an error.
+
+    Nothing is taken from the bundled table. A type that several regions describe
+    is one row; what they say must agree, except for the ways to buy it, of which
+    the row has those of any region.
+
+    Parameters
+    ----------
+    session : boto3.Session, optional
+        Whose credentials to use; boto3's default otherwise.
+    regions : str or iterable of str, optional
+        Where to ask; the session's region by default.
+    instance_types : str or iterable of str, optional
+        Ask for these only.
+    offerings : bool
+        Whether to ask too which regions offer each type. Without it no region
+        is known of any type, and ``ec2:DescribeInstanceTypeOfferings`` need not
+        be allowed.
+    as_of : str or date, optional
+        The day of the answer; by default as the answer's Date header says.
+    endpoint_url : str, optional
+        Where to ask instead of AWS, such as a test server.
+
+    Raises
+    ------
+    AwsError
+        If credentials or a region are missing, a call fails after botocore's
+        retries, or an answer is not whole; the error has operation, code and
+        region.
+    CatalogConflictError
+        If two regions disagree about a type.
+    UnknownInstanceTypeError
+        If a type that was asked for exists in none of the regions.
+    """
+    wanted = _texts(instance_types, "instance_types")
+    clients = region_clients(session, regions, endpoint_url)
+    described: dict[str, dict[str, InstanceType]] = {}
+    offered: dict[str, list[str]] = {}
+    days: list[str] = []
+    for region, client in clients.items():
+        pages = describe(client, wanted)
+        days += [day for page in pages if (day := answers.day_of(page))]
+        described[region] = _rows(pages, region, wanted)
+        for name in offered_in(client, wanted) if offerings else ():
+            if name not in described[region]:
+                raise _client.incomplete(
+                    "DescribeInstanceTypes",
+                    region,
+                    "MissingType",
+                    f"it lacks {name}, on offer there",
+                )
+            offered.setdefault(name, []).append(region)
+    rows = merged(described)
+    dated: str | dt.date = as_of or max(days, default="unknown")
+    if unknown := [name for name in wanted or () if name not in rows]:
+        close = Catalog.bundled().close_matches(unknown[0])
+        raise UnknownInstanceTypeError(
+            f"EC2 has no type {', '.join(map(repr, unknown))} in {', '.join(clients)}"
+            + f". Did you mean {' or '.join(map(repr, close))}?" * bool(close),
+            names=unknown,
+            count=len(unknown),
+            close_matches=close,
+            as_of=str(dated),
+        )
+    where = f" at {endpoint_url}" if endpoint_url else ""
+    return Catalog(
+        [replace(row, regions=tuple(offered.get(row.name, ()))) for row in rows.values()],
+        as_of=dated,
+        source=f"EC2 DescribeInstanceTypes in {', '.join(clients)}{where}",
+        regions=clients if offerings else (),
+    )
+
+
+def _texts(value: str | Iterable[str] | None, name: str) -> list[str] | None:
+    """Read one text or several; none at all would quietly ask for everything."""
+    if value is None:
+        return None
+    texts = [value] if isinstance(value, str) else list(dict.fromkeys(value))
+    if not all(isinstance(text, str) for text in texts):
+        raise UnsupportedInputError(f"{name} must be texts; got {texts!r}")
+    if not texts or not all(text.strip() == text != "" for text in texts):
+        raise InputError(f"{name} must be one text or more, none empty; got {texts!r}")
+    return texts
+
+
+def region_clients(
+    session: Any, regions: str | Iterable[str] | None, endpoint_url: str | None
+) -> dict[str, Any]:
+    """Make an EC2 client for each region, or for the session's own."""
+    names: Sequence[str | None] = _texts(regions, "regions") or [None]
+    clients = [
+        _client.client("ec2", session=session, region=name, endpoint_url=endpoint_url)
+        for name in names
+    ]
+    return {client.meta.region_name: client for client in clients}
+
+
+def _filters(wanted: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    """
+    Give the requests for some types, or the one for all.
+
+    A filter is asked and not ``InstanceTypes``, which fails as a whole in any
+    region that lacks one of the types.
+    """
+    if wanted is None:
+        yield {}
+        return
+    for start in range(0, len(wanted), FILTER_VALUES):
+        values = list(wanted[start : start + FILTER_VALUES])
+        yield {"Filters": [{"Name": "instance-type", "Values": values}]}
+
+
+def describe(client: Any, wanted: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Ask one region for all types, or some; give the pages."""
+    return [
+        page
+        for request in _filters(wanted)
+        for page in _client.all_pages(
+            client, "describe_instance_types", key=answers.TYPES_KEY, **request
+        )
+    ]
+
+
+def offering_pages(client: Any, wanted: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Ask one region which types it offers, of all or of some; give the pages."""
+    return [
+        page
+        for request in _filters(wanted)
+        for page in _client.all_pages(
+            client,
+            "describe_instance_type_offerings",
+            key=answers.OFFERINGS_KEY,
+            LocationType="region",
+            **request,
+        )
+    ]
+
+
+def offered_in(client: Any, wanted: Sequence[str] | None = None) -> list[str]:
+    """
+    Give the types that one region offers.
+
+    Raises
+    ------
+    AwsError
+        If the answer is not whole, or has nothing though all was asked for: no
+        region of AWS is empty.
+    """
+    operation, region = "DescribeInstanceTypeOfferings", client.meta.region_name
+    pages = offering_pages(client, wanted)
+    with _whole(operation, region):
+        names = list(answers.regions_of(pages, source=operation))
+    if not names and wanted is None:
+        raise _client.incomplete(operation, region, "EmptyAnswer", "it lists no type")
+    return names
+
+
+def _rows(
+    pages: list[dict[str, Any]], region: str, wanted: Sequence[str] | None
+) -> dict[str, InstanceType]:
+    """Read one region's answer; that it has none of some types may be."""
+    if wanted is not None and not any(page[answers.TYPES_KEY] for page in pages):
+        return {}
+    with _whole("DescribeInstanceTypes", region):
+        return answers.instance_types(pages, source="DescribeInstanceTypes")
+
+
+@contextmanager
+def _whole(operation: str, region: str) -> Iterator[None]:
+    """Tell of a damaged row as of any other fault of AWS."""
+    try:
+        yield
+    except CatalogFileError as error:
+        raise _client.incomplete(operation, region, "InvalidAnswer", str(error)) from error
+
+
+def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, InstanceType]:
+    """
+    Put the answers of several regions together.
+
+    Parameters
+    ----------
+    described : mapping of str to mapping
+        The rows by name, by region.
+
+    Raises
+    ------
+    CatalogConflictError
+        If two regions disagree about a type. How it can be bought differs from
+        region to region and is no disagreement: those ways add up.
+    """
+    rows: dict[str, InstanceType] = {}
+    first: dict[str, str] = {}
+    conflicts: list[str] = []
+    for region, answer in described.items():
+        for name, row in answer.items():
+            if name not in rows:
+                rows[name], first[name] = row, region
+                continue
+            classes = (*rows[name].usage_classes, *row.usage_classes)
+            rows[name] = replace(rows[name], usage_classes=classes)
+            conflicts += [
+                f"{told} ({first[name]}, {region})"
+                for told in answers.conflicts(rows[name], replace(row, usage_classes=classes))
+            ]
+    if conflicts:
+        raise CatalogConflictError(
+            f"{', '.join(described)} disagree in {len(conflicts)} facts: "
+            f"{'; '.join(conflicts[:5])}. Load one region at a time to see each answer",
+            conflicts=conflicts,
+        )
+    return rows

@@ -1,0 +1,258 @@
+"""Calls to AWS that give the whole answer or one clear error."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ATTEMPTS: Final = 4
+"""How often botocore tries one request before a throttled or lost one is an error."""
+
+CONNECT_TIMEOUT_S: Final = 10
+READ_TIMEOUT_S: Final = 60
+
+_MESSAGE: Final = 300
+
+_TOKENS: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
+
+_LOGIN: Final = "log in again (`aws sso login` or `aws login`) or renew the session token"
+_CREDENTIALS: Final = (
+    "run `aws configure` or `aws sso login`, set AWS_PROFILE, or pass session=boto3.Session(...)"
+)
+_REACH: Final = "check the region's name, the network, the proxy and the endpoint URL"
+_WAIT: Final = f"botocore tried {ATTEMPTS} times; ask again later or for fewer regions at once"
+
+_CURES: Final = {
+    # botocore's own exceptions, by class; a subclass without a line takes its base's.
+    "NoCredentialsError": _CREDENTIALS,
+    "PartialCredentialsError": _CREDENTIALS,
+    "CredentialRetrievalError": _CREDENTIALS,
+    "ProfileNotFound": "list the profiles with `aws configure list-profiles`",
+    "NoRegionError": "set AWS_REGION, or pass regions=",
+    "InvalidRegionError": "give a region such as 'eu-west-1'",
+    "SSOError": _LOGIN,
+    "TokenRetrievalError": _LOGIN,
+    "LoginError": _LOGIN,
+    "HTTPClientError": _REACH,
+    "ConnectionError": _REACH,
+    "UnknownEndpointError": _REACH,
+    "PaginationError": "the answer is not complete; ask again",
+    # Error codes of the services.
+    "AuthFailure": "check the credentials, and that the account has the region enabled",
+    "OptInRequired": "enable the region for the account, or leave it out",
+    "InvalidClientTokenId": "check the access key, and that the account has the region enabled",
+    "UnrecognizedClientException": "check the access key, and that the region is enabled",
+    "SignatureDoesNotMatch": "check the secret key and the machine's clock",
+    "RequestExpired": _LOGIN + "; check the machine's clock",
+    "ExpiredToken": _LOGIN,
+    "ExpiredTokenException": _LOGIN,
+    "RequestLimitExceeded": _WAIT,
+    "Throttling": _WAIT,
+    "ThrottlingException": _WAIT,
+    "ThrottledException": _WAIT,
+    "TooManyRequestsException": _WAIT,
+    "RequestThrottled": _WAIT,
+    "RequestThrottledException": _WAIT,
+    "SlowDown": _WAIT,
+    "InternalError": _WAIT,
+    "InternalFailure": _WAIT,
+    "InternalServerError": _WAIT,
+    "ServiceUnavailable": _WAIT,
+    "Unavailable": _WAIT,
+}
+"""What to do about a fault."""
+
+_DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
+)
+
+_IAM_PREFIXES: Final = {"monitoring": "cloudwatch"}
+"""Services whose permissions begin with another word than their endpoint."""
+
+
+def client(
+    service: str,
+    *,
+    session: Any = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+) -> Any:
+    """
+    Make a client with bounded waiting and retries.
+
+    Parameters
+    ----------
+    service : str
+        Such as ``ec2``.
+    session : boto3.Session, optional
+        Whose credentials and region to use; boto3's default otherwise.
+    region : str, optional
+        The session's region by default.
+    endpoint_url : str, optional
+        Where to ask instead of AWS, such as a test server.
+
+    Raises
+    ------
+    AwsError
+        If no region is known, or the profile cannot be used.
+    """
+    from botocore.config import Config
+
+    with faults(operation=service, region=region or ""):
+        if session is None:
+            import boto3
+
+            session = boto3.session.Session()
+        region = region or session.region_name
+        if not region:
+            raise AwsError(
+                f"{service}: no region is given and none is configured; {_CURES['NoRegionError']}",
+                operation=service,
+                code="NoRegionError",
+            )
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            retries={"mode": "standard", "max_attempts": ATTEMPTS},
+            user_agent_extra="eks-win-capacity",
+        )
+        return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+
+
+@contextmanager
+def faults(*, operation: str, region: str, permission: str = "") -> Iterator[None]:
+    """
+    Turn what botocore raises inside into an AwsError with its cure.
+
+    Parameters
+    ----------
+    operation, region : str
+        What is asked, and where.
+    permission : str, optional
+        The IAM action that allows it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    where = f"{operation} in {region}" if region else operation
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        code = str(told.get("Code") or "Unknown")
+        cure = _CURES.get(code, "")
+        if code in _DENIED:
+            cure = f"allow the action {permission or operation} to who asks"
+        said = _short(str(told.get("Message") or "AWS gave no message"))
+        raise AwsError(
+            f"{where} failed: {code}: {said}{_after(cure)}",
+            operation=operation,
+            code=code,
+            region=region,
+        ) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        code = type(error).__name__
+        cure = next((_CURES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CURES), "")
+        raise AwsError(
+            f"{where} failed: {code}: {_short(str(error))}{_after(cure)}",
+            operation=operation,
+            code=code,
+            region=region,
+        ) from error
+
+
+def _short(text: str) -> str:
+    """Give one line: a parser's error carries the whole page it could not read."""
+    line = " ".join(text.split()).rstrip(".")
+    return line if len(line) <= _MESSAGE else line[:_MESSAGE] + "..."
+
+
+def _after(cure: str) -> str:
+    return f"; {cure}" if cure else ""
+
+
+def all_pages(client: Any, method: str, *, key: str, **request: Any) -> list[dict[str, Any]]:
+    """
+    Ask for every page of an answer, through boto3's paginator.
+
+    Parameters
+    ----------
+    client : boto3 client
+        Whom to ask.
+    method : str
+        Its method, such as ``describe_instance_types``.
+    key : str
+        The list that every page must have.
+    **request
+        What to ask.
+
+    Returns
+    -------
+    list of dict
+        The pages, with their ResponseMetadata.
+
+    Raises
+    ------
+    AwsError
+        If a call fails, a page lacks the list, or a page or token comes twice.
+    """
+    operation, region = api_name(client, method), client.meta.region_name
+    pages: list[dict[str, Any]] = []
+    tokens: set[str] = set()
+    with faults(operation=operation, region=region, permission=_permission(client, operation)):
+        for page in client.get_paginator(method).paginate(**request):
+            rows = page.get(key)
+            if not isinstance(rows, list):
+                raise incomplete(operation, region, "MissingField", f"a page lacks the list {key}")
+            if rows and pages and rows == pages[-1][key]:
+                raise incomplete(operation, region, "RepeatedPage", "the same page came twice")
+            for token in {str(page[name]) for name in _TOKENS if page.get(name)}:
+                if token in tokens:
+                    raise incomplete(
+                        operation, region, "RepeatedPage", "the same page token came twice"
+                    )
+                tokens.add(token)
+            pages.append(page)
+    return pages
+
+
+def one_answer(client: Any, method: str, *, key: str, **request: Any) -> dict[str, Any]:
+    """
+    Make one call that has no pages.
+
+    Raises
+    ------
+    AwsError
+        If the call fails, or the answer lacks a member that it must have.
+    """
+    operation, region = api_name(client, method), client.meta.region_name
+    with faults(operation=operation, region=region, permission=_permission(client, operation)):
+        answer: dict[str, Any] = getattr(client, method)(**request)
+    if answer.get(key) is None:
+        raise incomplete(operation, region, "MissingField", f"the answer lacks {key}")
+    return answer
+
+
+def api_name(client: Any, method: str) -> str:
+    """Give AWS's name of a client's method."""
+    return str(client.meta.method_to_api_mapping[method])
+
+
+def _permission(client: Any, operation: str) -> str:
+    prefix = client.meta.service_model.endpoint_prefix
+    return f"{_IAM_PREFIXES.get(prefix, prefix)}:{operation}"
+
+
+def incomplete(operation: str, region: str, code: str, what: str) -> AwsError:
+    """Make the error for an answer that is not whole."""
+    return AwsError(
+        f"{operation} in {region} gave no whole answer: {what}; nothing of it is used, ask again",
+        operation=operation,
+        code=code,
+        region=region,
+    )

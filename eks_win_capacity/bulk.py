@@ -1,0 +1,507 @@
+"""Questions about many nodes at once, answered from one table for each question."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from eks_win_capacity import _arrays, kernels
+from eks_win_capacity._columns import Coded, Names, answer_in_kind, read_names
+from eks_win_capacity.errors import InputError, InvalidCountError, ShapeMismatchError
+from eks_win_capacity.fleet_codes import BLOCK, cheapest_codes, encoded, lookup, refuse_unknown
+from eks_win_capacity.limit_table import LimitTable, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import DTypeLike, NDArray
+
+OnUnknown = Literal["raise", "null"]
+
+
+def checked_flags(value: object) -> bool | NDArray[np.bool_]:
+    """Read `prefix_delegation` as one flag or a column of flags."""
+    flags = _arrays.flags(value, name="prefix_delegation")
+    return bool(flags) if flags.ndim == 0 else flags
+
+
+def checked_kubelet(value: object) -> int | NDArray[np.int64] | None:
+    """Read `kubelet_max_pods` as nothing, one number or a column of numbers."""
+    if value is None:
+        return None
+    limits = _arrays.counts(value, name="kubelet_max_pods")
+    return int(limits) if limits.ndim == 0 else limits
+
+
+def _answers(
+    table: LimitTable,
+    rows: NDArray[Any] | None,
+    *,
+    prefix_delegation: bool,
+    kubelet_max_pods: int | None,
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
+    """Give the answer of every code, so that the rows need no arithmetic."""
+    answers = table.pods(prefix_delegation=prefix_delegation)
+    if kubelet_max_pods is not None:
+        answers = np.minimum(answers, kubelet_max_pods)
+    if rows is not None:
+        answers = answers[rows]
+    top = int(answers.max())
+    if top > np.iinfo(dtype).max:
+        raise InvalidCountError(f"{dtype} holds no {top:,} pods; choose a wider dtype")
+    return answers.astype(dtype)
+
+
+def max_pods_of_codes(
+    codes: NDArray[Any],
+    table: LimitTable,
+    *,
+    prefix_delegation: bool | NDArray[np.bool_],
+    kubelet_max_pods: int | NDArray[np.int64] | None,
+    rows: NDArray[Any] | None = None,
+    out: NDArray[Any],
+) -> None:
+    """
+    Write the pods of every node into `out`.
+
+    Parameters
+    ----------
+    codes : ndarray
+        Codes of any shape that broadcasts to that of `out`: into the table, or
+        into `rows` if those are given.
+    table : LimitTable
+        The limits.
+    prefix_delegation, kubelet_max_pods : scalar or ndarray
+        The mode and the kubelet's limit; columns broadcast to the shape of `out`.
+    rows : ndarray, optional
+        Codes into the table, one for each category, and the sentinel behind them.
+    out : ndarray
+        Where the answer goes. [pods]
+    """
+    scalar_limit = kubelet_max_pods if isinstance(kubelet_max_pods, int) else None
+    ask = functools.partial(_answers, table, rows, kubelet_max_pods=scalar_limit, dtype=out.dtype)
+    flat_out = out.reshape(-1) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
+    flat_codes = np.broadcast_to(codes, out.shape).reshape(-1)
+    if isinstance(prefix_delegation, bool):
+        lookup(ask(prefix_delegation=prefix_delegation), flat_codes, flat_out)
+    else:
+        both = [ask(prefix_delegation=False), ask(prefix_delegation=True)]
+        flags = np.broadcast_to(prefix_delegation, out.shape).reshape(-1)
+        lookup(np.concatenate(both), flat_codes, flat_out, offsets=flags * len(both[0]))
+    if not out.flags.c_contiguous:
+        out[...] = flat_out.reshape(out.shape)
+    if isinstance(kubelet_max_pods, np.ndarray):
+        np.minimum(out, kubelet_max_pods, out=out, casting="unsafe")
+
+
+def _prepared_out(
+    shape: tuple[int, ...], dtype: DTypeLike | None, out: NDArray[Any] | None
+) -> NDArray[Any]:
+    """Give the array that takes the answer, checked if the caller brought it."""
+    if out is None:
+        wanted = np.dtype(np.int64 if dtype is None else dtype)
+        if wanted.kind not in "iu":
+            raise InputError(f"dtype must be an integer dtype; got {wanted}")
+        return np.empty(shape, dtype=wanted)
+    if getattr(out, "dtype", np.dtype(object)).kind not in "iu" or not hasattr(out, "flags"):
+        raise InputError("out must be a NumPy array of integers")
+    if dtype is not None and out.dtype != np.dtype(dtype):
+        raise InputError(f"out has dtype {out.dtype}, and dtype asks for {np.dtype(dtype)}")
+    if out.shape != shape:
+        raise ShapeMismatchError(f"out has the shape {out.shape}; the answer has {shape}")
+    if not out.flags.writeable:
+        raise InputError("out is read-only")
+    return out
+
+
+def max_pods_of_column(
+    instance_type: object,
+    *,
+    prefix_delegation: object,
+    kubelet_max_pods: object,
+    catalog: Any,
+    on_unknown: OnUnknown,
+    dtype: DTypeLike | None,
+    out: NDArray[Any] | None,
+) -> Any:
+    """Answer :func:`eks_win_capacity.max_pods` for anything but one plain name."""
+    checked_policy(on_unknown)
+    names = read_names(instance_type, "instance_type")
+    table = table_of(catalog)
+    flags, limits = checked_flags(prefix_delegation), checked_kubelet(kubelet_max_pods)
+    shape = _common_shape(names, flags, limits)
+    codes, rows, complete = cheapest_codes(names, table)
+    missing = None
+    if not complete or on_unknown == "null":
+        codes, rows = encoded(names, table)[0], None
+        unknown = codes >= table.sentinel
+        if on_unknown == "null":
+            missing = np.broadcast_to(unknown.reshape(names.shape), shape).copy()
+        elif unknown.any():
+            refuse_unknown(names, codes, table)
+    pods = _prepared_out(shape, dtype, out)
+    max_pods_of_codes(
+        codes.reshape(names.shape),
+        table,
+        prefix_delegation=flags,
+        kubelet_max_pods=limits,
+        rows=rows,
+        out=pods,
+    )
+    return answer_in_kind(
+        pods,
+        names,
+        answer="max_pods",
+        missing=missing,
+        prefix_delegation=prefix_delegation,
+        kubelet_max_pods=kubelet_max_pods,
+    )
+
+
+def checked_policy(on_unknown: str) -> None:
+    """Refuse a policy that is neither "raise" nor "null"."""
+    if on_unknown not in {"raise", "null"}:
+        raise InputError(f'on_unknown must be "raise" or "null"; got {on_unknown!r}')
+
+
+class Fleet:
+    """
+    A column of nodes, encoded once, for many questions.
+
+    Every answer comes from a table with one entry for each instance type: a
+    question about each node costs about a nanosecond a row, and a sum comes
+    from the counts by type, whatever the size of the fleet.
+
+    Make one with :meth:`encode` or :meth:`from_codes`.
+
+    Attributes
+    ----------
+    codes : ndarray of unsigned int
+        One code for each node, read-only; the largest stands for unknown types.
+    instance_types : tuple of str
+        The name of each code.
+    as_of, source : str
+        Date and origin of the limits used.
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> fleet = ewc.Fleet.encode(["m5.large", "c5.4xlarge", "m5.large"])
+    >>> fleet.max_pods()
+    array([ 9, 29,  9])
+    >>> fleet.total(prefix_delegation=True), fleet.total(prefix_delegation=True, kubelet_max_pods=110)
+    (752, 330)
+    >>> fleet.counts
+    instance_type
+    m5.large      2
+    c5.4xlarge    1
+    Name: nodes, dtype: int64
+    """
+
+    def __init__(self, names: Names, codes: NDArray[Any], table: LimitTable) -> None:
+        codes.setflags(write=False)
+        self.codes = codes
+        self._names = names
+        self._table = table
+
+    @classmethod
+    def encode(
+        cls, instance_type: object, *, catalog: Any = None, on_unknown: OnUnknown = "raise"
+    ) -> Fleet:
+        """
+        Encode a column of instance types.
+
+        Parameters
+        ----------
+        instance_type : str, sequence, array, Series, Index, Arrow or Polars column
+            One name for each node.
+        catalog : Catalog, optional
+            Where the limits come from; the bundled table by default.
+        on_unknown : {"raise", "null"}
+            Whether missing and unknown names are an error, or answers that are null.
+
+        Raises
+        ------
+        MissingValueError, UnknownInstanceTypeError
+            With the first offenders, their positions and how many there are.
+        UnsupportedInputError
+            If it is no column of names.
+        """
+        checked_policy(on_unknown)
+        names = read_names(instance_type, "instance_type")
+        table = table_of(catalog)
+        codes, complete = encoded(names, table)
+        if not complete and on_unknown == "raise":
+            refuse_unknown(names, codes, table)
+        return cls(_without_values(names), codes.reshape(names.shape), table)
+
+    @classmethod
+    def from_codes(
+        cls,
+        codes: NDArray[Any],
+        instance_types: Sequence[str],
+        *,
+        catalog: Any = None,
+        on_unknown: OnUnknown = "raise",
+    ) -> Fleet:
+        """
+        Take codes that exist already.
+
+        Parameters
+        ----------
+        codes : array_like of int
+            Position in `instance_types` of each node; -1 for a missing value.
+        instance_types : sequence of str
+            The name of each code.
+        catalog, on_unknown
+            As in :meth:`encode`.
+
+        Raises
+        ------
+        InvalidCountError
+            If a code is neither -1 nor a position in `instance_types`.
+        MissingValueError, UnknownInstanceTypeError
+            As in :meth:`encode`.
+
+        Examples
+        --------
+        >>> Fleet.from_codes([0, 1, 1], ["m5.large", "t3.xlarge"]).max_pods()
+        array([ 9, 14, 14])
+        """
+        given = _arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)
+        shaped = given.reshape(-1).view(np.uint64)
+        names = Names(given, "array", given.shape, (Coded(shaped, list(instance_types)),))
+        checked_policy(on_unknown)
+        table = table_of(catalog)
+        coded, complete = encoded(names, table)
+        if not complete and on_unknown == "raise":
+            refuse_unknown(names, coded, table)
+        return cls(_without_values(names), coded.reshape(given.shape), table)
+
+    def __len__(self) -> int:
+        return self.codes.size
+
+    def __repr__(self) -> str:
+        unknown = f", {self.unknown:,} unknown" if self.unknown else ""
+        return f"<Fleet of {len(self):,} nodes, {np.count_nonzero(self.histogram[:-1]):,} types{unknown}>"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the column that was encoded."""
+        return self.codes.shape
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """The name of each code."""
+        return self._table.names
+
+    @property
+    def as_of(self) -> str:
+        """Date of the limits used."""
+        return self._table.as_of
+
+    @property
+    def source(self) -> str:
+        """Origin of the limits used."""
+        return self._table.source
+
+    @functools.cached_property
+    def histogram(self) -> NDArray[np.int64]:
+        """Nodes of each code, and those of unknown type in the last place."""
+        sums = np.zeros(self._table.sentinel + 1, dtype=np.int64)
+        flat = self.codes.reshape(-1)
+        for start in range(0, len(flat), BLOCK):
+            sums += np.bincount(flat[start : start + BLOCK], minlength=len(sums))
+        sums.setflags(write=False)
+        return sums
+
+    @property
+    def counts(self) -> pd.Series[int]:
+        """Nodes of each type that occurs, the commonest first."""
+        import pandas as pd
+
+        known = self.histogram[:-1]
+        order = np.argsort(-known, kind="stable")[: np.count_nonzero(known)]
+        names = pd.Index([self._table.names[code] for code in order], name="instance_type")
+        return pd.Series(known[order], index=names, name="nodes")
+
+    @property
+    def unknown(self) -> int:
+        """Nodes whose type is missing or unknown."""
+        return int(self.histogram[-1])
+
+    def max_pods(
+        self,
+        *,
+        prefix_delegation: object = False,
+        kubelet_max_pods: object = None,
+        dtype: DTypeLike | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> Any:
+        """
+        Pods on each node, as :func:`eks_win_capacity.max_pods` gives them.
+
+        Parameters
+        ----------
+        prefix_delegation : bool or column of bool
+            Whether each slot holds a /28.
+        kubelet_max_pods : int or column of int, optional
+            The kubelet's own limit. [pods]
+        dtype : dtype, optional
+            Integer dtype of the answer; int64 by default.
+        out : ndarray, optional
+            Where to write the answer.
+
+        Returns
+        -------
+        int, ndarray, Series or column
+            In the kind that was encoded; nullable if unknown types were let in. [pods]
+
+        Raises
+        ------
+        ShapeMismatchError, IndexMismatchError
+            If a column does not go with the fleet.
+        """
+        pods = self._pods(prefix_delegation, kubelet_max_pods, dtype, out)
+        missing = None
+        if self.unknown:
+            missing = np.broadcast_to(self.codes >= self._table.sentinel, pods.shape).copy()
+        return self._in_kind(
+            pods, "max_pods", missing, prefix_delegation=prefix_delegation, kubelet=kubelet_max_pods
+        )
+
+    def _pods(
+        self,
+        prefix_delegation: object,
+        kubelet_max_pods: object,
+        dtype: DTypeLike | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        flags, limits = checked_flags(prefix_delegation), checked_kubelet(kubelet_max_pods)
+        pods = _prepared_out(_common_shape(self._names, flags, limits), dtype, out)
+        max_pods_of_codes(
+            self.codes, self._table, prefix_delegation=flags, kubelet_max_pods=limits, out=pods
+        )
+        return pods
+
+    def _in_kind(
+        self,
+        result: NDArray[Any],
+        answer: str,
+        missing: NDArray[np.bool_] | None,
+        **others: object,
+    ) -> Any:
+        return answer_in_kind(result, self._names, answer=answer, missing=missing, **others)
+
+    def total(self, *, prefix_delegation: object = False, kubelet_max_pods: object = None) -> int:
+        """
+        Pods that the whole fleet runs; nodes of unknown type count nothing.
+
+        Parameters
+        ----------
+        prefix_delegation, kubelet_max_pods
+            As in :meth:`max_pods`. With single values the answer comes from the
+            counts by type, in microseconds.
+
+        Returns
+        -------
+        int
+            The sum. [pods]
+        """
+        if _arrays.is_scalar(prefix_delegation) and _arrays.is_scalar(kubelet_max_pods):
+            answers = _answers(
+                self._table,
+                None,
+                prefix_delegation=bool(checked_flags(prefix_delegation)),
+                kubelet_max_pods=cast("int | None", checked_kubelet(kubelet_max_pods)),
+                dtype=np.dtype(np.int64),
+            )
+            return int(answers[:-1] @ self.histogram[:-1])
+        _arrays.common_index(
+            fleet=self._names.column,
+            prefix_delegation=prefix_delegation,
+            kubelet_max_pods=kubelet_max_pods,
+        )
+        return int(self._pods(prefix_delegation, kubelet_max_pods).sum())
+
+    def nodes_needed(
+        self, pods: object, *, prefix_delegation: object = False, kubelet_max_pods: object = None
+    ) -> Any:
+        """
+        Nodes of each row's type that run a number of pods.
+
+        Parameters
+        ----------
+        pods : int or column of int
+            How many pods each row has to run. Broadcasts. [pods]
+        prefix_delegation, kubelet_max_pods
+            As in :meth:`max_pods`.
+
+        Returns
+        -------
+        int, ndarray, Series or column
+            In the kind that was encoded. [nodes]
+
+        Raises
+        ------
+        InvalidCountError
+            If a type takes no pod at all, or a count is not a whole number.
+
+        Examples
+        --------
+        >>> Fleet.encode(["m5.large", "c5.4xlarge"]).nodes_needed(100)
+        array([12,  4])
+        """
+        wanted = _arrays.counts(pods, name="pods")
+        capacity = self._pods(prefix_delegation, kubelet_max_pods)
+        missing = None
+        if self.unknown:
+            missing = np.broadcast_to(self.codes >= self._table.sentinel, capacity.shape)
+            capacity = np.where(missing, 1, capacity)
+        if (capacity == 0).any():
+            raise InvalidCountError("kubelet_max_pods of 0 leaves no room for any pod")
+        shape = _arrays.common_shape(pods=wanted, nodes=capacity)
+        nodes = np.broadcast_to(-(-wanted // capacity), shape)
+        if missing is not None:
+            missing = np.broadcast_to(missing, shape).copy()
+        others = {
+            "pods": pods,
+            "prefix_delegation": prefix_delegation,
+            "kubelet_max_pods": kubelet_max_pods,
+        }
+        return self._in_kind(nodes, "nodes_needed", missing, **others)
+
+
+def _common_shape(names: Names, flags: Any, limits: Any) -> tuple[int, ...]:
+    return _arrays.common_shape(
+        instance_type=np.broadcast_to(0, names.shape),
+        prefix_delegation=flags,
+        kubelet_max_pods=0 if limits is None else limits,
+    )
+
+
+def _without_values(names: Names) -> Names:
+    """Keep what an answer in kind needs of a column, and let go of its values."""
+    column = names.column
+    if names.kind == "series":
+        import pandas as pd
+
+        blank = np.broadcast_to(np.int8(0), names.shape)
+        column = pd.Series(blank, index=column.index, copy=False)
+    else:
+        column = None if names.kind in {"scalar", "array"} else column[:0]
+    return Names(column, names.kind, names.shape, ())
+
+
+def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:
+    """Answer :func:`eks_win_capacity.ip_capacity` for anything but two plain values."""
+    columns = {"ipv4_per_interface": ipv4_per_interface, "prefix_delegation": prefix_delegation}
+    addresses = _arrays.counts(ipv4_per_interface, name="ipv4_per_interface", low=1)
+    prefixes = _arrays.flags(prefix_delegation, name="prefix_delegation").astype(np.int64)
+    _arrays.common_shape(ipv4_per_interface=addresses, prefix_delegation=prefixes)
+    pods = np.asarray(kernels.by_mode(addresses, prefixes))
+    return _arrays.in_kind(pods, answer="ip_capacity", **columns)

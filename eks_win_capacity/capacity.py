@@ -1,0 +1,165 @@
+"""How many pod addresses a Windows node has, for one node or ten million."""
+
+from __future__ import annotations
+
+from eks_win_capacity import kernels
+from eks_win_capacity.constants import MAX_COUNT
+from eks_win_capacity.limits import bundled_limit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from eks_win_capacity.catalog import Catalog
+
+
+def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> Any:
+    """
+    Pod addresses on a Windows node, from the number of addresses alone.
+
+    A Windows node uses one network interface, and the first address of that
+    interface belongs to the node. Every other slot holds one pod address or,
+    with prefix delegation, a /28 of 16. Whether a type can hold prefixes at
+    all is not known here: :func:`max_pods` knows it.
+
+    Parameters
+    ----------
+    ipv4_per_interface : int, array_like or Series
+        IPv4 addresses EC2 allows on one interface. Any shape, any integer dtype. [addresses]
+    prefix_delegation : bool, array_like or Series
+        Whether each slot holds a /28. Broadcasts.
+
+    Returns
+    -------
+    int, ndarray of int64 or Series
+        In the kind that came in. [pods]
+
+    Raises
+    ------
+    InvalidCountError
+        If a number is not whole, or not from 1 to 1,000,000.
+    MissingValueError, ShapeMismatchError, IndexMismatchError
+        If values are missing, or columns do not go together.
+
+    References
+    ----------
+    Amazon EKS user guide, "Deploy Windows nodes on EKS clusters".
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> ewc.ip_capacity(10), ewc.ip_capacity(10, prefix_delegation=True)
+    (9, 144)
+    >>> ewc.ip_capacity([[10, 15]])
+    array([[ 9, 14]])
+    >>> ewc.ip_capacity([10, 15], prefix_delegation=[True, False])
+    array([144,  14])
+    """
+    if (
+        type(ipv4_per_interface) is int
+        and type(prefix_delegation) is bool
+        and 1 <= ipv4_per_interface <= MAX_COUNT
+    ):
+        return kernels.by_mode(ipv4_per_interface, int(prefix_delegation))
+    from eks_win_capacity.bulk import ip_capacity_of_column
+
+    return ip_capacity_of_column(ipv4_per_interface, prefix_delegation)
+
+
+def max_pods(
+    instance_type: Any,
+    *,
+    prefix_delegation: Any = False,
+    kubelet_max_pods: Any = None,
+    catalog: Catalog | None = None,
+    on_unknown: Literal["raise", "null"] = "raise",
+    dtype: DTypeLike | None = None,
+    out: NDArray[Any] | None = None,
+) -> Any:
+    """
+    Pods that the addresses of a Windows node allow.
+
+    That is (addresses per interface - 1), and 16 times as many with prefix
+    delegation. Types that are neither Nitro nor bare metal keep the secondary
+    number, for prefix delegation does not act on them. Whether Windows runs on
+    a type at all, :attr:`InstanceType.windows` tells.
+
+    Parameters
+    ----------
+    instance_type : str, sequence, array, Series, Index, Arrow or Polars column
+        EC2 names. Any shape.
+    prefix_delegation : bool or column of bool
+        Whether each slot holds a /28. Broadcasts.
+    kubelet_max_pods : int or column of int, optional
+        The kubelet's own limit; the answer is then the smaller number. Broadcasts. [pods]
+    catalog : Catalog, optional
+        Where the limits come from; the bundled table by default.
+    on_unknown : {"raise", "null"}
+        Whether missing and unknown names are an error, or nullable answers: None for
+        one name, else a nullable column.
+    dtype : dtype, optional
+        Integer dtype of the answer; int64 by default.
+    out : ndarray, optional
+        Where to write the answer; its shape must be that of the answer.
+
+    Returns
+    -------
+    int, ndarray of int64, Series or column
+        In the kind that came in; a Series is named ``max_pods``. [pods]
+
+    Raises
+    ------
+    UnknownInstanceTypeError
+        If a name has no row; it names the first ones, their positions and how many.
+    MissingValueError
+        If a name, a flag or a limit is missing.
+    UnsupportedInputError
+        If `instance_type` is no column of names.
+    InvalidCountError
+        If a limit is not a whole number from 0 to 1,000,000, or `dtype` is too narrow.
+    ShapeMismatchError, IndexMismatchError
+        If columns do not go together.
+
+    References
+    ----------
+    Amazon EKS user guide, "Deploy Windows nodes on EKS clusters".
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> ewc.max_pods("m5.large"), ewc.max_pods("m5.large", prefix_delegation=True)
+    (9, 144)
+    >>> ewc.max_pods("m5.large", prefix_delegation=True, kubelet_max_pods=110)
+    110
+    >>> ewc.max_pods(["m5.large", "t3.xlarge"], prefix_delegation=[False, True])
+    array([  9, 224])
+    >>> ewc.max_pods("m5.larg")
+    Traceback (most recent call last):
+    eks_win_capacity.errors.UnknownInstanceTypeError: no row for 'm5.larg' in the catalog of ...
+    """
+    if (
+        type(instance_type) is str
+        and type(prefix_delegation) is bool
+        and (kubelet_max_pods is None or type(kubelet_max_pods) is int)
+        and catalog is None
+        and dtype is None
+        and out is None
+    ):
+        limit = bundled_limit(instance_type)
+        if limit is not None and (kubelet_max_pods is None or 0 <= kubelet_max_pods <= MAX_COUNT):
+            addresses, nitro = limit
+            pods = kernels.by_mode(addresses, int(nitro and prefix_delegation))
+            return pods if kubelet_max_pods is None else min(pods, kubelet_max_pods)
+    from eks_win_capacity.bulk import max_pods_of_column
+
+    return max_pods_of_column(
+        instance_type,
+        prefix_delegation=prefix_delegation,
+        kubelet_max_pods=kubelet_max_pods,
+        catalog=catalog,
+        on_unknown=on_unknown,
+        dtype=dtype,
+        out=out,
+    )

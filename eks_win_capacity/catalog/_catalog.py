@@ -1,0 +1,538 @@
+"""The instance table: load, look up, say its date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from eks_win_capacity.catalog import answers
+from eks_win_capacity.catalog._instance_type import InstanceType
+from eks_win_capacity.errors import (
+    CatalogConflictError,
+    InputError,
+    UnknownInstanceTypeError,
+    UnsupportedInputError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from eks_win_capacity.catalog._diff import CatalogDiff
+
+UNKNOWN_DATE: Final = "unknown"
+"""The date of a catalog whose data do not tell one."""
+
+_CLOSE: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What the arithmetic needs of every type, as columns in the catalog's order.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The types.
+    ipv4_per_interface : tuple of int
+        IPv4 addresses on one interface of each. [addresses]
+    nitro : tuple of bool
+        Whether prefix delegation acts on each.
+    as_of, source : str
+        Date and origin of the catalog.
+    """
+
+    names: tuple[str, ...]
+    ipv4_per_interface: tuple[int, ...]
+    nitro: tuple[bool, ...]
+    as_of: str
+    source: str
+
+
+class Catalog(Mapping[str, InstanceType]):
+    """
+    Instance types by name, from one source and of one date; it cannot be changed.
+
+    Parameters
+    ----------
+    rows : iterable of InstanceType
+        The types, in any order; they are kept sorted by name.
+    as_of : str or date
+        The day the data are of, or ``"unknown"``.
+    source : str
+        Where the data are from.
+    regions : iterable of str, optional
+        Every region that the data cover, those that offer none of the rows
+        included. By default the regions of the rows.
+
+    Raises
+    ------
+    CatalogConflictError
+        If a type comes twice.
+    InputError
+        If the date is none.
+
+    Examples
+    --------
+    >>> catalog = Catalog.bundled()
+    >>> catalog["m5.large"].ipv4_per_interface
+    10
+    >>> "m5.large" in catalog.windows()
+    True
+    >>> len(catalog.filter(family="m5", region="eu-west-1", max_vcpus=4))
+    2
+    """
+
+    __slots__ = ("__weakref__", "_as_of", "_hash", "_limits", "_regions", "_rows", "_source")
+
+    _as_of: str
+    _hash: int
+    _limits: Limits
+    _regions: tuple[str, ...]
+    _rows: dict[str, InstanceType]
+    _source: str
+
+    def __init__(
+        self,
+        rows: Iterable[InstanceType],
+        *,
+        as_of: str | dt.date,
+        source: str,
+        regions: Iterable[str] | None = None,
+    ) -> None:
+        kept: dict[str, InstanceType] = {}
+        for row in rows:
+            if not isinstance(row, InstanceType):
+                raise UnsupportedInputError(
+                    f"a catalog is made of InstanceType; got {type(row).__name__}"
+                )
+            if kept.setdefault(row.name, row) is not row:
+                differing = answers.conflicts(kept[row.name], row) or [f"{row.name} comes twice"]
+                raise CatalogConflictError(
+                    f"two rows for one type: {'; '.join(differing)}", conflicts=differing
+                )
+        of_rows = {region for row in kept.values() for region in row.regions}
+        # Set past __setattr__, which keeps everybody else out.
+        for field, value in (
+            ("_rows", {name: kept[name] for name in sorted(kept)}),
+            ("_as_of", _iso_day(as_of)),
+            ("_source", source),
+            ("_regions", tuple(sorted(of_rows | set(regions or ())))),
+        ):
+            object.__setattr__(self, field, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Catalog cannot be changed; {name!r} was to be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Catalog cannot be changed; {name!r} was to be deleted")
+
+    # -- making one ------------------------------------------------------
+
+    @classmethod
+    def bundled(cls) -> Catalog:
+        """
+        Give the table that comes with this package.
+
+        It is EC2's answer of the day `as_of`, for all its regions; nothing is
+        fetched. Types that EC2 no longer lists are in it with no region.
+        """
+        return _bundled()
+
+    @classmethod
+    def from_describe_instance_types(
+        cls,
+        source: Any,
+        *,
+        offerings: Any = None,
+        as_of: str | dt.date | None = None,
+        source_name: str | None = None,
+    ) -> Catalog:
+        """
+        Make a catalog of EC2's own answer.
+
+        Parameters
+        ----------
+        source : path, file, mapping or iterable of mapping
+            What ``aws ec2 describe-instance-types`` printed, as a file (also
+            gzipped, or with a byte order mark, as PowerShell writes) or parsed;
+            or the pages that boto3 gave.
+        offerings : same kinds, optional
+            What ``aws ec2 describe-instance-type-offerings --location-type
+            region`` printed, for as many regions as are wanted. Without it no
+            region is known of any type. Offerings of types that the answer does
+            not have are left aside.
+        as_of : str or date, optional
+            The day of the answer. By default what the answer tells: boto3's
+            pages carry the date, the CLI's output does not, and then it is
+            ``"unknown"``.
+        source_name : str, optional
+            What to call the source; by default the file's name.
+
+        Raises
+        ------
+        CatalogFileError
+            If the answer is damaged, incomplete, empty or of another kind; the
+            error names file and place.
+        CatalogConflictError
+            If two rows about one type disagree.
+        OSError
+            If a file cannot be read.
+
+        Examples
+        --------
+        >>> answer = {"InstanceTypes": []}
+        >>> Catalog.from_describe_instance_types(answer)
+        Traceback (most recent call last):
+        eks_win_capacity.errors.CatalogFileError: DescribeInstanceTypes answer holds no instance types
+        """
+        document, name = _document(source, "DescribeInstanceTypes answer")
+        regions: dict[str, list[str]] = {}
+        if offerings is not None:
+            offered, offerings_name = _document(offerings, "DescribeInstanceTypeOfferings answer")
+            regions = answers.regions_of(offered, source=offerings_name)
+        rows = answers.instance_types(document, source=name, regions=regions)
+        day = answers.day_of(document) if as_of is None else as_of
+        return cls(
+            rows.values(),
+            as_of=day or UNKNOWN_DATE,
+            source=source_name or name,
+            regions={region for some in regions.values() for region in some},
+        )
+
+    @classmethod
+    def load(cls, path: Any) -> Catalog:
+        """
+        Read what `save` wrote, losing nothing.
+
+        Raises
+        ------
+        CatalogFileError
+            If the file is damaged, truncated, empty or of another kind; the
+            error names file and place.
+        """
+        from eks_win_capacity.catalog import saved
+
+        return saved.load(path)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """
+        Write everything the catalog holds as JSON, gzipped if the name ends in ``.gz``.
+
+        The file is replaced at once or not at all.
+        """
+        from eks_win_capacity.catalog import saved
+
+        saved.save(self, path)
+
+    # -- what it says ----------------------------------------------------
+
+    @property
+    def as_of(self) -> str:
+        """The day the data are of, ISO 8601, or ``"unknown"``."""
+        return self._as_of
+
+    @property
+    def source(self) -> str:
+        """Where the data are from."""
+        return self._source
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every region the data cover; empty if they tell of none."""
+        return self._regions
+
+    @property
+    def limits(self) -> Limits:
+        """What the arithmetic needs, as columns; made once."""
+        try:
+            return self._limits
+        except AttributeError:
+            rows = self._rows.values()
+            made = Limits(
+                names=tuple(self._rows),
+                ipv4_per_interface=tuple(row.ipv4_per_interface for row in rows),
+                nitro=tuple(row.nitro for row in rows),
+                as_of=self._as_of,
+                source=self._source,
+            )
+            object.__setattr__(self, "_limits", made)
+            return made
+
+    def __getitem__(self, name: str) -> InstanceType:
+        """Give the row of a type; an unknown one raises UnknownInstanceTypeError."""
+        if name not in self:
+            raise self.unknown_error([name])
+        return self._rows[name]
+
+    def get(self, key: object, default: Any = None) -> Any:
+        """Give the row of a type, or the default for an unknown one."""
+        return self._rows.get(key, default) if isinstance(key, str) else default
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two catalogs hold the same, their date and source included."""
+        if not isinstance(other, Catalog):
+            return NotImplemented
+        return self._all() == other._all()
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash(self._all()))
+            return self._hash
+
+    def _all(self) -> tuple[Any, ...]:
+        return (tuple(self._rows.values()), self._as_of, self._source, self._regions)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuilt, self._all())
+
+    def __repr__(self) -> str:
+        return f"<Catalog: {len(self):,} instance types of {self._as_of}, {self._source}>"
+
+    def _repr_html_(self) -> str:
+        """Show a notebook the first rows, not all of them."""
+        from html import escape
+
+        columns = ["ipv4_per_interface", "nitro", "vcpus", "memory_mib", "windows"]
+        return f"<p>{escape(repr(self))}</p>" + self.to_pandas()[columns].head(8).to_html()
+
+    def unknown_error(
+        self, names: Iterable[object], *, positions: Iterable[int] = (), count: int | None = None
+    ) -> UnknownInstanceTypeError:
+        """
+        Make the error for names without a row, to be raised by the caller.
+
+        Parameters
+        ----------
+        names : iterable
+            The first few unknown names, at least one.
+        positions : iterable of int, optional
+            Where they stand, if they come from a column.
+        count : int, optional
+            How many there are in all; as many as names by default.
+        """
+        names, positions = tuple(names), tuple(positions)
+        count = len(names) if count is None else count
+        close = self.close_matches(names[0])
+        shown = ", ".join(map(repr, names))
+        at = f" at position{'s' * (len(positions) != 1)} {', '.join(map(str, positions))}"
+        more = f" ({count:,} in all)" if count > len(names) else ""
+        message = f"no row for {shown}{at * bool(positions)}{more} in the catalog of {self._as_of}."
+        if close:
+            message += f" Did you mean {' or '.join(map(repr, close))}?"
+        elif not isinstance(names[0], str):
+            message += f" Instance types are named by texts, not {type(names[0]).__name__}."
+        else:
+            message += (
+                " A newer or a filtered-out type? See `Catalog.source` and `aws.load_catalog`."
+            )
+        return UnknownInstanceTypeError(
+            message,
+            names=names,
+            positions=positions,
+            count=count,
+            close_matches=close,
+            as_of=self._as_of,
+        )
+
+    def close_matches(self, name: object) -> tuple[str, ...]:
+        """
+        Give the names that look like another one, likeliest first.
+
+        Examples
+        --------
+        >>> Catalog.bundled().close_matches("M5.Large ")
+        ('m5.large',)
+        """
+        if not isinstance(name, str):
+            return ()
+        plain = name.strip().lower()
+        if plain in self._rows:
+            return (plain,)
+        import difflib
+
+        return tuple(difflib.get_close_matches(plain, self._rows, n=_CLOSE, cutoff=0.75))
+
+    # -- parts and comparisons -------------------------------------------
+
+    def filter(
+        self,
+        predicate: Callable[[InstanceType], bool] | None = None,
+        *,
+        names: str | Iterable[str] | None = None,
+        family: str | Iterable[str] | None = None,
+        region: str | Iterable[str] | None = None,
+        architecture: str | Iterable[str] | None = None,
+        hypervisor: str | Iterable[str] | None = None,
+        usage_class: str | Iterable[str] | None = None,
+        windows: str | Iterable[str] | None = None,
+        nitro: bool | None = None,
+        bare_metal: bool | None = None,
+        current_generation: bool | None = None,
+        min_ipv4_per_interface: int | None = None,
+        max_ipv4_per_interface: int | None = None,
+        min_network_interfaces: int | None = None,
+        max_network_interfaces: int | None = None,
+        min_vcpus: int | None = None,
+        max_vcpus: int | None = None,
+        min_memory_mib: int | None = None,
+        max_memory_mib: int | None = None,
+    ) -> Catalog:
+        """
+        Give the types that pass every condition given, as a catalog.
+
+        Parameters
+        ----------
+        predicate : callable, optional
+            Called with each InstanceType; true keeps it.
+        names : str or iterable of str, optional
+            Names or patterns such as ``m5.*``; one of them must match.
+        family, region, architecture, hypervisor, usage_class : str or iterable of str, optional
+            One of them must be the type's, or among the type's.
+        windows : {"supported", "warned", "unsupported"} or iterable of these, optional
+            The status as a Windows node.
+        nitro, bare_metal, current_generation : bool, optional
+            The type's flag must be this.
+        min_ipv4_per_interface, max_ipv4_per_interface : int, optional
+            Limits, included. [addresses]
+        min_network_interfaces, max_network_interfaces : int, optional
+            Limits, included.
+        min_vcpus, max_vcpus : int, optional
+            Limits, included.
+        min_memory_mib, max_memory_mib : int, optional
+            Limits, included. [MiB]
+
+        Raises
+        ------
+        InputError
+            If a region, architecture, hypervisor, usage class or status does not
+            exist as far as the catalog knows: a typing error must not look like
+            "no such type".
+
+        Examples
+        --------
+        >>> list(Catalog.bundled().filter(names="m5.*large", nitro=True, max_vcpus=4))
+        ['m5.large', 'm5.xlarge']
+        """
+        from eks_win_capacity.catalog._filters import flag_tests, range_tests, text_tests
+
+        tests = [
+            *([] if predicate is None else [predicate]),
+            *text_tests(
+                self,
+                names=names,
+                family=family,
+                region=region,
+                architecture=architecture,
+                hypervisor=hypervisor,
+                usage_class=usage_class,
+                windows=windows,
+            ),
+            *flag_tests(nitro=nitro, bare_metal=bare_metal, current_generation=current_generation),
+            *range_tests(
+                ipv4_per_interface=(min_ipv4_per_interface, max_ipv4_per_interface),
+                network_interfaces=(min_network_interfaces, max_network_interfaces),
+                vcpus=(min_vcpus, max_vcpus),
+                memory_mib=(min_memory_mib, max_memory_mib),
+            ),
+        ]
+        rows = [row for row in self._rows.values() if all(test(row) for test in tests)]
+        return Catalog(rows, as_of=self._as_of, source=self._source, regions=self._regions)
+
+    def windows(self) -> Catalog:
+        """Give the types that can run Windows on EKS, those with a warning included."""
+        return self.filter(windows=("supported", "warned"))
+
+    def diff(self, other: Catalog) -> CatalogDiff:
+        """
+        Say what is other in another catalog, as seen from this one.
+
+        Examples
+        --------
+        >>> old = Catalog.bundled().filter(family="m5")
+        >>> new = Catalog.bundled().filter(family=("m5", "t1"))
+        >>> print(old.diff(new))
+        1 added (t1.micro), 0 removed, 0 changed
+        """
+        from eks_win_capacity.catalog._diff import compared
+
+        return compared(self, other)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """
+        Give the table as a frame, one row for each type.
+
+        Returns
+        -------
+        DataFrame
+            Index ``instance_type``. Columns: the fields of `InstanceType`, its
+            family and whether it is Nitro; ``windows`` is the status and
+            ``windows_reasons`` the codes. Fields of several texts are tuples.
+            ``attrs`` hold ``as_of`` and ``source``.
+        """
+        from eks_win_capacity.catalog._frame import frame
+
+        return frame(self)
+
+
+@cache
+def _bundled() -> Catalog:
+    from eks_win_capacity._data import instance_types as data
+    from eks_win_capacity.catalog._table import from_text
+
+    rows = from_text(data.ROWS, data.REGIONS, data.SETS)
+    return Catalog(rows, as_of=data.AS_OF, source=data.SOURCE, regions=data.REGIONS)
+
+
+def _rebuilt(
+    rows: tuple[InstanceType, ...], as_of: str, source: str, regions: tuple[str, ...]
+) -> Catalog:
+    return Catalog(rows, as_of=as_of, source=source, regions=regions)
+
+
+def _document(source: Any, name: str) -> tuple[Any, str]:
+    """Read a file; leave what is parsed already as it is."""
+    if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
+        from eks_win_capacity.catalog.files import read_json
+
+        return read_json(source)
+    if isinstance(source, Mapping):
+        return source, name
+    if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
+        return list(source), name
+    raise UnsupportedInputError(
+        f"{name} must be a path, an open file, a mapping or pages; got {type(source).__name__}"
+    )
+
+
+def _iso_day(value: Any) -> str:
+    if isinstance(value, dt.date):
+        return dt.date(value.year, value.month, value.day).isoformat()
+    if value != UNKNOWN_DATE:
+        try:
+            # Python 3.11 also reads 20261123 and week dates; one spelling is enough here.
+            known = dt.date.fromisoformat(value).isoformat() == value
+        except (TypeError, ValueError):
+            known = False
+        if not known:
+            raise InputError(
+                f"as_of must be a day such as '2026-10-02', or {UNKNOWN_DATE!r}; got {value!r}"
+            )
+    return str(value)

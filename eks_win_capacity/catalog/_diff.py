@@ -1,0 +1,126 @@
+"""What is other in another catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from eks_win_capacity.catalog._instance_type import InstanceType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from eks_win_capacity.catalog._catalog import Catalog
+
+_SHOWN = 5
+
+
+class Change(NamedTuple):
+    """
+    One field of one type that has another value.
+
+    Attributes
+    ----------
+    field : str
+        The field of InstanceType.
+    before, after : Any
+        Its values.
+    """
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogDiff:
+    """
+    What is other in a second catalog; true if anything is.
+
+    Attributes
+    ----------
+    added, removed : tuple of str
+        Types that only the second, or only the first has.
+    changed : mapping of str to tuple of Change
+        Types that both have, with every field that differs.
+    not_compared : tuple of str
+        Fields that one of the catalogs tells nothing about: regions, where it
+        was made without offerings.
+    before, after : str
+        What was compared: sources and dates.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: Mapping[str, tuple[Change, ...]]
+    not_compared: tuple[str, ...]
+    before: str
+    after: str
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+    def __str__(self) -> str:
+        parts = [
+            f"{len(names):,} {what}{_named(tuple(names))}"
+            for what, names in (
+                ("added", self.added),
+                ("removed", self.removed),
+                ("changed", self.changed),
+            )
+        ]
+        if self.not_compared:
+            parts.append(f"{', '.join(self.not_compared)} not compared")
+        return ", ".join(parts)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give one mapping for each difference, in the order of the names."""
+        rows = [
+            {"instance_type": name, "change": change, "field": None, "before": None, "after": None}
+            for change, names in (("added", self.added), ("removed", self.removed))
+            for name in names
+        ]
+        rows += [
+            {"instance_type": name, "change": "changed", **change._asdict()}
+            for name, changes in self.changed.items()
+            for change in changes
+        ]
+        return sorted(rows, key=lambda row: str(row["instance_type"]))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give the differences as a frame, one row for each."""
+        import pandas as pd
+
+        columns = ["instance_type", "change", "field", "before", "after"]
+        return pd.DataFrame(self.rows(), columns=columns)
+
+
+def _named(names: tuple[str, ...]) -> str:
+    more = ", ..." if len(names) > _SHOWN else ""
+    return f" ({', '.join(names[:_SHOWN])}{more})" if names else ""
+
+
+def compared(first: Catalog, second: Catalog) -> CatalogDiff:
+    """Compare two catalogs; see `Catalog.diff`."""
+    untold = () if first.regions and second.regions else ("regions",)
+    compare = [field.name for field in fields(InstanceType) if field.name not in untold]
+    changed = {}
+    for name in sorted(first.keys() & second.keys()):
+        before, after = first[name], second[name]
+        if changes := tuple(
+            Change(field, getattr(before, field), getattr(after, field))
+            for field in compare
+            if getattr(before, field) != getattr(after, field)
+        ):
+            changed[name] = changes
+    return CatalogDiff(
+        added=tuple(sorted(second.keys() - first.keys())),
+        removed=tuple(sorted(first.keys() - second.keys())),
+        changed=MappingProxyType(changed),
+        not_compared=untold if first.regions or second.regions else (),
+        before=f"{first.source} of {first.as_of}",
+        after=f"{second.source} of {second.as_of}",
+    )

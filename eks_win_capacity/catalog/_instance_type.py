@@ -1,0 +1,138 @@
+"""One row of the instance table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from eks_win_capacity.catalog._windows import WindowsVerdict, verdict
+from eks_win_capacity.errors import InputError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+HYPERVISORS: Final = ("nitro", "xen")
+"""What EC2 answers for Hypervisor; bare metal has none.
+
+Source: EC2 API reference, ``InstanceTypeInfo``.
+"""
+
+_COUNTS: Final = {
+    # The largest value taken as meant; far above what EC2 has.
+    "ipv4_per_interface": 4_096,
+    "network_interfaces": 4_096,
+    "vcpus": 1_000_000,
+    "memory_mib": 2**40,
+}
+_TEXTS: Final = ("architectures", "usage_classes", "regions")
+
+
+class FieldError(InputError):
+    """A field of a row has a value that it cannot have."""
+
+    def __init__(self, field: str, must: str, value: object) -> None:
+        super().__init__(f"{field} must be {must}; got {value!r}")
+        self.field = field
+        self.must = must
+        self.value = value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceType:
+    """
+    What EC2 says about an instance type, and whether it can run Windows on EKS.
+
+    Attributes
+    ----------
+    name : str
+        The type, such as ``m5.large``.
+    ipv4_per_interface : int
+        IPv4 addresses on one network interface, the node's own included. [addresses]
+    network_interfaces : int
+        Interfaces of the default network card. A Windows node uses one.
+    vcpus : int
+        Virtual CPUs.
+    memory_mib : int
+        Memory. [MiB]
+    architectures : tuple of str
+        Processor architectures, in EC2's words, sorted.
+    hypervisor : {"nitro", "xen"} or None
+        None on bare metal.
+    bare_metal : bool
+        Whether it is a whole server.
+    current_generation : bool
+        Whether EC2 counts it as current.
+    usage_classes : tuple of str
+        How it can be bought, such as ``on-demand`` and ``spot``, sorted.
+    regions : tuple of str
+        Regions known to offer it, sorted. Empty where none is known to: a
+        retired type, or a catalog that was made without offerings.
+    windows : WindowsVerdict
+        Whether it can be a Windows node; judged by the bundled facts unless
+        given.
+
+    Raises
+    ------
+    InputError
+        If a value is of the wrong kind or outside its limits.
+    """
+
+    name: str
+    ipv4_per_interface: int
+    network_interfaces: int
+    vcpus: int
+    memory_mib: int
+    architectures: tuple[str, ...]
+    hypervisor: str | None
+    bare_metal: bool
+    current_generation: bool
+    usage_classes: tuple[str, ...]
+    regions: tuple[str, ...] = ()
+    windows: WindowsVerdict = None  # type: ignore[assignment]  # judged below unless given
+
+    def __post_init__(self) -> None:
+        family, _, size = self.name.partition(".") if type(self.name) is str else ("", "", "")
+        if not (family and size) or self.name.split() != [self.name]:
+            raise FieldError("name", "an instance type such as 'm5.large'", self.name)
+        for field, most in _COUNTS.items():
+            count = getattr(self, field)
+            if type(count) is not int or not 1 <= count <= most:
+                raise FieldError(field, f"a whole number from 1 to {most:,}", count)
+        for field in _TEXTS:
+            self._sort(field)
+        if not self.architectures:
+            raise FieldError("architectures", "at least one architecture", self.architectures)
+        for field in ("bare_metal", "current_generation"):
+            if type(getattr(self, field)) is not bool:
+                raise FieldError(field, "true or false", getattr(self, field))
+        # A hypervisor that is not known here would silently count as not Nitro.
+        if self.hypervisor not in HYPERVISORS and not (self.bare_metal and self.hypervisor is None):
+            must = " or ".join(HYPERVISORS) + ", or absent on bare metal"
+            raise FieldError("hypervisor", must, self.hypervisor)
+        windows: Any = self.windows
+        if windows is None:
+            object.__setattr__(self, "windows", verdict(self.name, self.architectures))
+        elif not isinstance(windows, WindowsVerdict):
+            raise FieldError("windows", "a WindowsVerdict", windows)
+
+    def _sort(self, field: str) -> None:
+        """Sort a field of several texts, so that equal facts make equal rows."""
+        texts: Any = getattr(self, field)
+        if not isinstance(texts, (tuple, list)) or not all(type(x) is str and x for x in texts):
+            raise FieldError(field, "several texts", texts)
+        object.__setattr__(self, field, tuple(sorted(set(texts))))
+
+    @property
+    def nitro(self) -> bool:
+        """Whether prefix delegation acts on it: Nitro or bare metal."""
+        return self.bare_metal or self.hypervisor == "nitro"
+
+    @property
+    def family(self) -> str:
+        """What stands before the dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def size(self) -> str:
+        """What stands behind the dot."""
+        return self.name.partition(".")[2]

@@ -1,0 +1,287 @@
+"""EC2's own answers, as the AWS CLI or boto3 gives them, to rows."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
+from eks_win_capacity.errors import CatalogConflictError, CatalogFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+TYPES_KEY: Final = "InstanceTypes"
+OFFERINGS_KEY: Final = "InstanceTypeOfferings"
+
+_PATHS: Final[dict[str, tuple[str, ...]]] = {
+    "name": ("InstanceType",),
+    "ipv4_per_interface": ("NetworkInfo", "Ipv4AddressesPerInterface"),
+    "network_interfaces": ("NetworkInfo", "MaximumNetworkInterfaces"),
+    "vcpus": ("VCpuInfo", "DefaultVCpus"),
+    "memory_mib": ("MemoryInfo", "SizeInMiB"),
+    "architectures": ("ProcessorInfo", "SupportedArchitectures"),
+    "hypervisor": ("Hypervisor",),
+    "bare_metal": ("BareMetal",),
+    "current_generation": ("CurrentGeneration",),
+    "usage_classes": ("SupportedUsageClasses",),
+}
+"""Where in EC2's row each field of ours stands."""
+
+
+def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]:
+    """
+    Give the pages of an answer, seeing to it that none is missing.
+
+    Parameters
+    ----------
+    document : mapping, or iterable of mapping
+        One answer, or all pages of one.
+    key : str
+        The member that holds the rows.
+    source : str
+        What the answer is called, for errors.
+
+    Raises
+    ------
+    CatalogFileError
+        If it is no such answer, or not the whole of it.
+    """
+    if isinstance(document, (str, bytes)) or not hasattr(document, "__iter__"):
+        raise _shape_error(document, key=key, source=source, place="")
+    single = hasattr(document, "keys")
+    pages = [document] if single else list(document)
+    if not pages:
+        raise CatalogFileError(f"{source} holds no page of {key}", source=source)
+    tokens: set[str] = set()
+    for number, page in enumerate(pages):
+        place = "" if single else f"[{number}]"
+        if not hasattr(page, "keys") or not isinstance(page.get(key), (list, tuple)):
+            raise _shape_error(page, key=key, source=source, place=place)
+        token = page.get("NextToken")
+        if token and token in tokens:
+            raise CatalogFileError(
+                f"{source}: the page at {place} repeats the NextToken of an earlier one, "
+                "so pages came twice",
+                source=source,
+                place=f"{place}.NextToken",
+            )
+        tokens.add(token)
+    if pages[-1].get("NextToken"):
+        place = "NextToken" if single else f"[{len(pages) - 1}].NextToken"
+        raise CatalogFileError(
+            f"{source} is only a part of the answer: {place} says that more pages follow. "
+            "Save it without --max-items, --no-paginate or --starting-token",
+            source=source,
+            place=place,
+        )
+    return pages
+
+
+def _shape_error(value: Any, *, key: str, source: str, place: str) -> CatalogFileError:
+    where = f" at {place}" if place else ""
+    if hasattr(value, "keys"):
+        if key in value:
+            seen = f"{key} is {_kind(value[key])}"
+        else:
+            seen = f"an object with {', '.join(list(value)[:5]) or 'no member'}"
+        if "InstanceType" in value:
+            seen += "; this is a row, and --query or jq may have cut the answer"
+    else:
+        seen = _kind(value)
+    return CatalogFileError(
+        f'{source}{where} is no answer with a list "{key}": {seen}', source=source, place=place
+    )
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
+    if value is None:
+        return "null"
+    return kinds.get(type(value), "a number" if isinstance(value, (int, float)) else str(value))
+
+
+def rows_of(
+    pages: Sequence[Mapping[str, Any]], *, key: str, source: str
+) -> Iterator[tuple[str, Any]]:
+    """Give each row of some pages with its place."""
+    for number, page in enumerate(pages):
+        before = f"[{number}]." if len(pages) > 1 else ""
+        for position, row in enumerate(page[key]):
+            place = f"{before}{key}[{position}]"
+            if not hasattr(row, "keys"):
+                raise CatalogFileError(
+                    f"{source}: {place} must be an object; got {_kind(row)}",
+                    source=source,
+                    place=place,
+                )
+            yield place, row
+
+
+def _dig(row: Mapping[str, Any], path: tuple[str, ...], *, source: str, place: str) -> Any:
+    """Follow a path into a row; a member that is missing is an error."""
+    value: Any = row
+    for depth, step in enumerate(path):
+        if not hasattr(value, "keys") or step not in value:
+            at = ".".join((place, *path[: depth + 1]))
+            name = row.get("InstanceType")
+            named = f" ({name})" if isinstance(name, str) and path != ("InstanceType",) else ""
+            raise CatalogFileError(f"{source}: {at}{named} is missing", source=source, place=at)
+        value = value[step]
+    return value
+
+
+def instance_type(
+    row: Mapping[str, Any], *, source: str, place: str, regions: Iterable[str] = ()
+) -> InstanceType:
+    """
+    Read one row of DescribeInstanceTypes.
+
+    Raises
+    ------
+    CatalogFileError
+        If a field is missing or has an impossible value; the error names it.
+    """
+    fields: dict[str, Any] = {}
+    for field, path in _PATHS.items():
+        if field == "hypervisor" and row.get("BareMetal") is True:
+            fields[field] = row.get("Hypervisor") or None
+            continue
+        fields[field] = _dig(row, path, source=source, place=place)
+    interfaces = _default_card(row, source=source, place=place)
+    if interfaces is not None:
+        fields["network_interfaces"] = interfaces
+    try:
+        return InstanceType(**fields, regions=tuple(regions))
+    except FieldError as error:
+        at = ".".join((place, *_PATHS[error.field]))
+        named = "" if error.field == "name" else f" ({fields['name']})"
+        raise CatalogFileError(
+            f"{source}: {at}{named} must be {error.must}; got {error.value!r}",
+            source=source,
+            place=at,
+        ) from error
+
+
+def _default_card(row: Mapping[str, Any], *, source: str, place: str) -> Any:
+    """
+    Give the interfaces of the default card, None where EC2 named no cards.
+
+    A type with several cards counts those of all cards in
+    MaximumNetworkInterfaces; Windows nodes use the default card alone.
+    """
+    network = row["NetworkInfo"]
+    cards = network.get("NetworkCards")
+    if cards is None:  # answers from before EC2 had cards
+        return None
+    wanted = network.get("DefaultNetworkCardIndex", 0)
+    at = f"{place}.NetworkInfo.NetworkCards"
+    if isinstance(cards, (list, tuple)):
+        for card in cards:
+            if hasattr(card, "keys") and card.get("NetworkCardIndex") == wanted:
+                return _dig(card, ("MaximumNetworkInterfaces",), source=source, place=at)
+    raise CatalogFileError(
+        f"{source}: {at} ({row.get('InstanceType')}) has no card with the default index {wanted!r}",
+        source=source,
+        place=at,
+    )
+
+
+def regions_of(document: Any, *, source: str) -> dict[str, list[str]]:
+    """
+    Read DescribeInstanceTypeOfferings: the regions that offer each type.
+
+    Raises
+    ------
+    CatalogFileError
+        If it is no such answer, not the whole of it, or lists zones.
+    """
+    regions: dict[str, list[str]] = {}
+    pages = pages_of(document, key=OFFERINGS_KEY, source=source)
+    for place, row in rows_of(pages, key=OFFERINGS_KEY, source=source):
+        name, location, kind = (
+            _dig(row, (member,), source=source, place=place)
+            for member in ("InstanceType", "Location", "LocationType")
+        )
+        if kind != "region" or not isinstance(name, str) or not isinstance(location, str):
+            raise CatalogFileError(
+                f"{source}: {place} must offer a type in a region; got {name!r} in {kind!r} "
+                f"{location!r}. Ask with --location-type region",
+                source=source,
+                place=place,
+            )
+        offered = regions.setdefault(name, [])
+        if location in offered:
+            raise CatalogFileError(
+                f"{source}: {place} offers {name} in {location} a second time; "
+                "a page may have come twice",
+                source=source,
+                place=place,
+            )
+        offered.append(location)
+    return regions
+
+
+def instance_types(
+    document: Any, *, source: str, regions: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, InstanceType]:
+    """
+    Read DescribeInstanceTypes: one row for each type, none lost, none twice.
+
+    Raises
+    ------
+    CatalogFileError
+        If it is no such answer, not the whole of it, without rows, or with a
+        row that is damaged or comes twice. EC2 never repeats a row, so the
+        second one means that a page was saved twice and another one may be
+        missing.
+    CatalogConflictError
+        If two rows about one type disagree.
+    """
+    found: dict[str, InstanceType] = {}
+    places: dict[str, str] = {}
+    pages = pages_of(document, key=TYPES_KEY, source=source)
+    for place, raw in rows_of(pages, key=TYPES_KEY, source=source):
+        offered = (regions or {}).get(str(raw.get("InstanceType")), ())
+        row = instance_type(raw, source=source, place=place, regions=offered)
+        earlier = found.setdefault(row.name, row)
+        if earlier is row:
+            places[row.name] = place
+            continue
+        if differing := conflicts(earlier, row):
+            raise CatalogConflictError(
+                f"{source}: {place} disagrees with {places[row.name]} about {'; '.join(differing)}",
+                conflicts=differing,
+            )
+        raise CatalogFileError(
+            f"{source}: {place} repeats {row.name} of {places[row.name]}; a page may have come "
+            "twice, and another one be missing",
+            source=source,
+            place=place,
+        )
+    if not found:
+        raise CatalogFileError(f"{source} holds no instance types", source=source, place=TYPES_KEY)
+    return found
+
+
+def conflicts(first: InstanceType, second: InstanceType) -> list[str]:
+    """Say in which fields two rows about one type disagree."""
+    return [
+        f"{first.name} {field}: {getattr(first, field)!r}, {getattr(second, field)!r}"
+        for field in _PATHS
+        if getattr(first, field) != getattr(second, field)
+    ]
+
+
+def day_of(document: Any) -> str | None:
+    """
+    Give the day of an answer by the clock of who gave it.
+
+    boto3 keeps the Date header of each page; the latest one counts.
+    """
+    days = []
+    for page in [document] if hasattr(document, "keys") else document:
+        headers = page.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if "date" in headers:
+            days.append(parsedate_to_datetime(headers["date"]).date().isoformat())
+    return max(days, default=None)

@@ -1,0 +1,203 @@
+"""JSON in and out of files, with the place of whatever is wrong."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import gzip
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from eks_win_capacity.errors import CatalogFileError, UnsupportedInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MARKS = (
+    # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+"""Byte order marks. PowerShell writes UTF-16 where its output is redirected."""
+
+
+def read_json(source: Any) -> tuple[Any, str]:
+    """
+    Read one JSON document.
+
+    Parameters
+    ----------
+    source : path or file
+        A path, or a text or binary file that is open for reading. Gzip and
+        byte order marks are seen and undone.
+
+    Returns
+    -------
+    (Any, str)
+        The document, and what the file is called.
+
+    Raises
+    ------
+    CatalogFileError
+        If the content is empty, damaged, cut short or no JSON; the error names
+        the file and the place.
+    OSError
+        If the file cannot be read.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        name = os.fspath(source)
+        content: Any = Path(source).read_bytes()
+    elif callable(getattr(source, "read", None)):
+        name = str(getattr(source, "name", None) or "<file>")
+        content = source.read()
+    else:
+        raise UnsupportedInputError(
+            f"a path or an open file is needed; got {type(source).__name__}"
+        )
+    return parse_json(content, str(name)), str(name)
+
+
+def parse_json(content: bytes | str, name: str) -> Any:
+    """Parse the content of a file; see `read_json`."""
+    text = content if isinstance(content, str) else _decoded(_unpacked(content, name), name)
+    if not text.strip():
+        raise CatalogFileError(f"{name} is empty", source=name, place="line 1 column 1")
+    try:
+        return json.loads(
+            text,
+            parse_constant=_refuser(name, "is no JSON number"),
+            object_pairs_hook=_keeper(name),
+        )
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        raise CatalogFileError(
+            f"{name} is {'cut short' if cut else 'no valid JSON'}: {error.msg} at {place}",
+            source=name,
+            place=place,
+        ) from error
+    except RecursionError as error:
+        raise CatalogFileError(f"{name} is nested too deeply", source=name) from error
+    except ValueError as error:
+        if isinstance(error, CatalogFileError):
+            raise
+        raise CatalogFileError(f"{name} is no valid JSON: {error}", source=name) from error
+
+
+def _unpacked(content: bytes, name: str) -> bytes:
+    """Undo gzip, told by its first bytes, for names end as they like."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise CatalogFileError(
+            f"{name} is a damaged or truncated gzip file: {error}", source=name, place="gzip"
+        ) from error
+
+
+def _decoded(content: bytes, name: str) -> str:
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start}"
+        raise CatalogFileError(
+            f"{name} is no {encoding.upper().removesuffix('-SIG')} text: {error.reason} at {place}",
+            source=name,
+            place=place,
+        ) from error
+
+
+def _refuser(name: str, why: str) -> Callable[[str], NoReturn]:
+    def refuse(constant: str) -> NoReturn:
+        raise CatalogFileError(f"{name} holds {constant}, which {why}", source=name, place=constant)
+
+    return refuse
+
+
+def _keeper(name: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Make objects of which no member is lost because its key came twice."""
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise CatalogFileError(
+                f"{name} has the key {twice!r} twice in one object", source=name, place=twice
+            )
+        return made
+
+    return keep
+
+
+def gzipped(content: bytes) -> bytes:
+    """Compress without the time of day, which would make every result new."""
+    return gzip.compress(content, 9, mtime=0)
+
+
+def replace_files(contents: dict[Path, bytes]) -> None:
+    """
+    Replace several files, all or none.
+
+    Everything is written and flushed beside its target before the first target
+    is touched. A failure between two replacements puts the old files back. Only
+    a power cut in that instant can leave a mixed set; whoever keeps several
+    files must be able to tell one.
+
+    Parameters
+    ----------
+    contents : dict of Path to bytes
+        The new content of each file, in the order of replacement.
+    """
+    staged: list[tuple[Path, Path]] = []
+    undo: list[tuple[Path, Path | None]] = []
+    try:
+        for target, content in contents.items():
+            staged.append((_written_beside(target, content), target))
+        for fresh, target in staged:
+            kept = _written_beside(target, target.read_bytes()) if target.exists() else None
+            undo.append((target, kept))
+            fresh.replace(target)
+    except BaseException:
+        for target, kept in reversed(undo):
+            if kept is None:
+                target.unlink(missing_ok=True)
+            else:
+                kept.replace(target)
+        raise
+    finally:
+        for path in [fresh for fresh, _ in staged] + [kept for _, kept in undo if kept]:
+            path.unlink(missing_ok=True)
+
+
+def _written_beside(target: Path, content: bytes) -> Path:
+    """Write a whole new file into the target's folder, and give its path."""
+    handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; a data file is as readable as its neighbours.
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        Path(path).chmod(mode)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(path).unlink()
+        raise
+    return Path(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,204 @@
+"""``data/`` to the generated modules in ``_data/``, always to the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.catalog._catalog import UNKNOWN_DATE, Catalog
+from eks_win_capacity.catalog._table import to_text
+from eks_win_capacity.catalog.answers import instance_type, instance_types, regions_of
+from eks_win_capacity.catalog.files import parse_json
+from eks_win_capacity.errors import CatalogFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from eks_win_capacity.catalog._instance_type import InstanceType
+
+TYPES: Final = "describe_instance_types.json.gz"
+OFFERINGS: Final = "describe_instance_type_offerings.json.gz"
+MANIFEST: Final = "manifest.json"
+EXTRA: Final = "extra_instance_types.json"
+WINDOWS: Final = "windows_support.json"
+CONTROLLER: Final = "controller_types.txt"
+
+_HEAD: Final = (
+    '"""Generated from ``data/`` by ``eks-win-capacity catalog refresh``; do not edit."""\n'
+)
+
+
+def canonical(document: Any) -> bytes:
+    """
+    Write a document as JSON in the one form that is hashed and compared.
+
+    Compressors differ between builds of Python, so two captures are the same if
+    these bytes are, whatever their files hold.
+    """
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def digest(content: bytes) -> str:
+    """Give the SHA-256 of some canonical JSON."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def manifest(
+    capture: Mapping[str, Any], extra: bytes, *, source: str, version: str, date: str
+) -> bytes:
+    """
+    Describe a capture: where from, when, how much, and the digests.
+
+    Parameters
+    ----------
+    capture : mapping
+        The two answers, by the name of their file.
+    extra : bytes
+        The hand-kept rows, to be counted.
+    source, version : str
+        Who answered, and in which version.
+    date : str
+        The day of the capture, by the clock of who answered.
+    """
+    regions = sorted({row["Location"] for row in capture[OFFERINGS]["InstanceTypeOfferings"]})
+    captured = len(capture[TYPES]["InstanceTypes"])
+    described = {
+        "source": source,
+        "source_version": version,
+        "captured": date,
+        "instance_types": captured,
+        "instance_type_offerings": len(capture[OFFERINGS]["InstanceTypeOfferings"]),
+        "table_rows": len(_rows(capture, extra)),
+        "regions": regions,
+        "sha256_of": "the uncompressed content",
+        "sha256": {name: digest(canonical(capture[name])) for name in sorted(capture)},
+    }
+    return (json.dumps(described, indent=2) + "\n").encode()
+
+
+def read_capture(contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """
+    Read the two answers of a capture, and see that its manifest describes them.
+
+    Raises
+    ------
+    CatalogFileError
+        If one is damaged, or the manifest speaks of another capture.
+    """
+    capture = {name: parse_json(contents[name], name) for name in (OFFERINGS, TYPES)}
+    told = parse_json(contents[MANIFEST], MANIFEST).get("sha256", {})
+    for name, document in capture.items():
+        if told.get(name) != digest(canonical(document)):
+            raise CatalogFileError(
+                f"{MANIFEST} describes another {name}: run `catalog refresh` again",
+                source=MANIFEST,
+                place=f"sha256.{name}",
+            )
+    return capture
+
+
+def generated(contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """
+    Make the generated modules.
+
+    Parameters
+    ----------
+    contents : mapping of str to bytes
+        The files of ``data/``, by name.
+
+    Returns
+    -------
+    dict of str to bytes
+        The files of ``eks_win_capacity/_data/``, by name.
+
+    Raises
+    ------
+    CatalogFileError, CatalogConflictError
+        If a file is damaged, or the files do not go together.
+    """
+    capture = read_capture(contents)
+    told = parse_json(contents[MANIFEST], MANIFEST)
+    rows = _rows(capture, contents[EXTRA])
+    dated = _HEAD + f'AS_OF = "{told["captured"]}"\n'
+    dated += f'SOURCE = "{told["source"]} {told["source_version"]}"\n'
+    return {
+        "instance_types.py": (dated + _full_table(rows, told["regions"])).encode(),
+        "limits.py": (dated + _limits(rows)).encode(),
+        "windows.py": _windows(contents).encode(),
+    }
+
+
+def _rows(capture: Mapping[str, Any], extra: bytes) -> list[InstanceType]:
+    """Give the rows of the table, sorted: the capture's, and the hand-kept it lacks."""
+    regions = regions_of(capture[OFFERINGS], source=OFFERINGS)
+    rows = instance_types(capture[TYPES], source=TYPES, regions=regions)
+    if unknown := sorted(regions.keys() - rows.keys()):
+        raise CatalogFileError(
+            f"{OFFERINGS} offers types that {TYPES} lacks: {', '.join(unknown[:5])}",
+            source=OFFERINGS,
+        )
+    for position, kept in enumerate(parse_json(extra, EXTRA)["types"]):
+        row = instance_type(kept["row"], source=EXTRA, place=f"types[{position}].row")
+        rows.setdefault(row.name, row)
+    return [rows[name] for name in sorted(rows)]
+
+
+def _full_table(rows: list[InstanceType], regions: list[str]) -> str:
+    sets = sorted({row.architectures for row in rows} | {row.usage_classes for row in rows})
+    numbered = "".join(f"    {_literal(texts)},\n" for texts in sets)
+    return (
+        f"REGIONS = {_literal(regions)}\n"
+        f"SETS = (\n{numbered})\n"
+        f'ROWS = """{to_text(rows, regions, sets)}"""\n'
+    )
+
+
+def _limits(rows: list[InstanceType]) -> str:
+    lines = "".join(f"\n{row.name} {row.ipv4_per_interface} {row.nitro:d}" for row in rows)
+    return f'ROWS = """{lines}\n"""\n'
+
+
+def _windows(contents: Mapping[str, bytes]) -> str:
+    """Write the facts as a literal; every rule gets every key, empty if unused."""
+    told = parse_json(contents[WINDOWS], WINDOWS)
+    blank: dict[str, Any] = {
+        "architectures": [], "families": [], "types": [], "except": [], "absent_from": "",
+    }  # fmt: skip
+    rules = json.dumps([blank | rule for rule in told["rules"]], indent=4, ensure_ascii=False)
+    types = "\n".join(contents[CONTROLLER].decode().splitlines()).strip()
+    return (
+        f"{_HEAD}from __future__ import annotations\n\n"
+        "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from typing import Any\n\n"
+        f"SUPPORTED_SOURCE = {json.dumps(told['supported']['source'])}\n"
+        f'RULES: list[dict[str, Any]] = {rules}\nCONTROLLER_TYPES = """{types}"""\n'
+    )
+
+
+def _literal(texts: list[str] | tuple[str, ...]) -> str:
+    return f"({' '.join(json.dumps(text) + ',' for text in texts)})"
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Read the files of ``data/`` that the table is made of."""
+    names = (TYPES, OFFERINGS, MANIFEST, EXTRA, WINDOWS, CONTROLLER)
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def catalog_of(contents: Mapping[str, bytes]) -> Catalog:
+    """Give the table that files of ``data/`` hold; an empty one if there are none."""
+    if MANIFEST not in contents:
+        return Catalog([], as_of=UNKNOWN_DATE, source="no capture")
+    try:
+        capture = read_capture(contents)
+    except (CatalogFileError, KeyError):
+        return Catalog([], as_of=UNKNOWN_DATE, source="a damaged capture")
+    told = parse_json(contents[MANIFEST], MANIFEST)
+    return Catalog(
+        _rows(capture, contents[EXTRA]),
+        as_of=told["captured"],
+        source=f"{told['source']} {told['source_version']}",
+        regions=told["regions"],
+    )

@@ -1,0 +1,119 @@
+"""Catalogs to files of our own, and back without loss."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.catalog import files
+from eks_win_capacity.catalog._catalog import Catalog
+from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
+from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
+from eks_win_capacity.errors import CapacityError, CatalogFileError
+
+if TYPE_CHECKING:
+    import os
+
+FORMAT: Final = "eks-win-capacity catalog"
+_VERSION: Final = 1
+_FIELDS: Final = tuple(field.name for field in fields(InstanceType))
+
+
+def save(catalog: Catalog, path: str | os.PathLike[str]) -> None:
+    """Write a catalog; see `Catalog.save`."""
+    head = {
+        "format": FORMAT,
+        "version": _VERSION,
+        "as_of": catalog.as_of,
+        "source": catalog.source,
+        "regions": catalog.regions,
+    }
+    # One line for each type, so that two files can be compared line by line.
+    lines = ",\n".join(json.dumps(_plain(row)) for row in catalog.values())
+    text = f'{json.dumps(head)[:-1]}, "instance_types": [\n{lines}\n]}}\n'
+    content = text.encode()
+    target = Path(path)
+    packed = files.gzipped(content) if target.suffix == ".gz" else content
+    files.replace_files({target: packed})
+
+
+def _plain(row: InstanceType) -> dict[str, Any]:
+    plain = asdict(row)
+    plain["windows"]["reasons"] = [reason._asdict() for reason in row.windows.reasons]
+    return plain
+
+
+def load(source: Any) -> Catalog:
+    """Read a catalog; see `Catalog.load`."""
+    document, name = files.read_json(source)
+    return from_document(document, name)
+
+
+def from_document(document: Any, name: str) -> Catalog:
+    """
+    Make a catalog of what `save` wrote, once parsed.
+
+    Raises
+    ------
+    CatalogFileError
+        If it is anything else, or damaged.
+    """
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        cure = ""
+        if isinstance(document, (dict, list)) and "InstanceTypes" in str(document)[:2000]:
+            cure = "; EC2's own answers are read by Catalog.from_describe_instance_types"
+        raise CatalogFileError(f"{name} is no saved catalog{cure}", source=name, place="format")
+    if document.get("version") != _VERSION:
+        raise CatalogFileError(
+            f"{name} has version {document.get('version')!r} of the format; this release reads "
+            f"{_VERSION}",
+            source=name,
+            place="version",
+        )
+    rows = _member(document, "instance_types", list, name, "")
+    made = [_row(row, name, f"instance_types[{position}]") for position, row in enumerate(rows)]
+    head = {key: _member(document, key, str, name, "") for key in ("as_of", "source")}
+    regions = _member(document, "regions", list, name, "")
+    try:
+        return Catalog(made, regions=regions, **head)
+    except (CapacityError, TypeError) as error:
+        raise CatalogFileError(f"{name}: {error}", source=name) from error
+
+
+def _row(row: Any, name: str, place: str) -> InstanceType:
+    values = {field: _member(row, field, object, name, place) for field in _FIELDS}
+    at = f"{place}.windows"
+    told = values["windows"]
+    parts = {
+        key: _member(told, key, kind, name, at)
+        for key, kind in (("status", str), ("reasons", list), ("source", str))
+    }
+    parts["reasons"] = tuple(
+        Reason(*(_member(reason, key, str, name, f"{at}.reasons[{n}]") for key in Reason._fields))
+        for n, reason in enumerate(parts["reasons"])
+    )
+    try:
+        values["windows"] = WindowsVerdict(**parts)
+        return InstanceType(**values)
+    except FieldError as error:
+        at = f"{place}.{error.field}"
+        raise CatalogFileError(f"{name}: {place}: {error}", source=name, place=at) from error
+    except CapacityError as error:
+        raise CatalogFileError(f"{name}: {at}: {error}", source=name, place=at) from error
+
+
+def _member(value: Any, key: str, kind: type, name: str, place: str) -> Any:
+    """Give a member of an object, if it is there and of its kind."""
+    at = f"{place}.{key}" if place else key
+    if not isinstance(value, dict) or key not in value:
+        raise CatalogFileError(f"{name}: {at} is missing", source=name, place=at)
+    if not isinstance(value[key], kind):
+        raise CatalogFileError(
+            f"{name}: {at} must be {_KINDS[kind]}; got {value[key]!r}", source=name, place=at
+        )
+    return value[key]
+
+
+_KINDS: Final[dict[type, str]] = {str: "a text", list: "a list"}

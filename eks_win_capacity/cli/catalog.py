@@ -1,0 +1,276 @@
+"""``catalog``: the instance table on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from eks_win_capacity.catalog import Catalog, InstanceType
+
+_LISTED = (
+    "instance_type", "ipv4_per_interface", "nitro", "vcpus", "memory_mib", "windows",
+    "windows_reasons",
+)  # fmt: skip
+
+
+@click.group()
+def catalog() -> None:
+    """
+    Look into the instance table, compare it, renew it.
+
+    \b
+    Examples:
+      eks-win-capacity catalog list --family m5 --region eu-west-1
+      eks-win-capacity catalog show m5.large
+      aws ec2 describe-instance-types > now.json
+      eks-win-capacity catalog diff bundled now.json
+    """  # noqa: D301
+
+
+def read_catalog(source: str) -> Catalog:
+    """Read ``bundled``, a saved catalog or what the AWS CLI printed."""
+    from eks_win_capacity.catalog import Catalog, files, saved
+
+    if source == "bundled":
+        return Catalog.bundled()
+    document, name = files.read_json(source)
+    if isinstance(document, dict) and "format" in document:
+        return saved.from_document(document, name)
+    return Catalog.from_describe_instance_types(document, source_name=name)
+
+
+def in_region(catalog: Catalog, region: str | None) -> Catalog:
+    """Keep what a region offers; all of it where none is named."""
+    return catalog if region is None else catalog.filter(region=region)
+
+
+def _source_option(function: Any) -> Any:
+    return click.option(
+        "--catalog",
+        "source",
+        default="bundled",
+        show_default=True,
+        help="The table: bundled, a saved catalog, or describe-instance-types output.",
+    )(function)
+
+
+@catalog.command("list")
+@click.argument("patterns", nargs=-1)
+@click.option("--family", multiple=True, help="Such as m5; may be given several times.")
+@click.option("--region", multiple=True, help="Offered in this region.")
+@click.option("--architecture", multiple=True, help="Such as x86_64.")
+@click.option("--hypervisor", type=click.Choice(["nitro", "xen"]))
+@click.option("--usage-class", multiple=True, help="Such as spot.")
+@click.option(
+    "--windows",
+    multiple=True,
+    type=click.Choice(["supported", "warned", "unsupported"]),
+    help="Status as a Windows node on EKS; may be given several times.",
+)
+@click.option("--nitro/--no-nitro", default=None, help="Prefix delegation acts on it, or not.")
+@click.option("--bare-metal/--no-bare-metal", default=None)
+@click.option("--current/--previous", "current_generation", default=None, help="Generation.")
+@click.option("--min-vcpus", type=click.IntRange(0))
+@click.option("--max-vcpus", type=click.IntRange(0))
+@click.option("--min-memory-mib", type=click.IntRange(0))
+@click.option("--max-memory-mib", type=click.IntRange(0))
+@click.option("--min-addresses", "min_ipv4_per_interface", type=click.IntRange(0))
+@click.option("--max-addresses", "max_ipv4_per_interface", type=click.IntRange(0))
+@_source_option
+@output_option
+def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions: Any) -> None:
+    """
+    List the types that meet every condition.
+
+    \b
+    Examples:
+      eks-win-capacity catalog list 'm5*.large' --windows supported
+      eks-win-capacity catalog list --region eu-west-1 --min-vcpus 8 -o csv
+    """  # noqa: D301
+    table = read_catalog(source)
+    for family in conditions["family"]:
+        if not table.filter(family=family):
+            raise InputError(f"no family {family!r} in the catalog of {table.as_of}")
+    given = {name: (None if value == () else value) for name, value in conditions.items()}
+    found = table.filter(names=patterns or None, **given)
+    if patterns and not found and not table.filter(names=patterns):
+        raise table.unknown_error(patterns)
+    rows = [_row(row) for row in found.values()]
+    columns = _LISTED if output == "table" else tuple(_row(next(iter(table.values()))))
+    emit(
+        rows, output, columns=columns, note=f"{len(rows):,} of {len(table):,} types, {_told(table)}"
+    )
+
+
+@catalog.command("show")
+@click.argument("names", nargs=-1, required=True, metavar="TYPE...")
+@_source_option
+@output_option
+def show(names: tuple[str, ...], source: str, output: str) -> None:
+    """Show all that is known of some types, with reasons and sources."""
+    table = read_catalog(source)
+    rows = [_row(table[name]) | _sources(table[name]) for name in names]
+    if output == "table":
+        for row in rows:
+            facts = [{"field": key, "value": value} for key, value in row.items()]
+            emit(facts, output, title=str(row["instance_type"]), note=_told(table) + "\n")
+        return
+    emit(rows, output)
+
+
+@catalog.command("diff")
+@click.argument("before")
+@click.argument("after")
+@output_option
+def diff(before: str, after: str, output: str) -> None:
+    """
+    Compare two tables: bundled, saved, or what the AWS CLI printed.
+
+    \b
+    Example:
+      eks-win-capacity catalog diff bundled now.json
+    """  # noqa: D301
+    found = read_catalog(before).diff(read_catalog(after))
+    columns = ("instance_type", "change", "field", "before", "after")
+    rows = [
+        {**row, "before": _shown(row["before"]), "after": _shown(row["after"])}
+        for row in found.rows()
+    ]
+    emit(rows, output, columns=columns, title=f"{found.before} -> {found.after}", note=str(found))
+
+
+@catalog.command("refresh")
+@click.option("--from-moto", is_flag=True, help="Ask the mock of EC2 in the package moto.")
+@click.option("--endpoint-url", help="Ask here instead of AWS.")
+@click.option("--profile", help="The AWS profile to use.")
+@click.option("--regions", help="Comma-separated; all enabled ones by default.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="The data/ of a checkout.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def refresh(
+    *,
+    from_moto: bool,
+    endpoint_url: str | None,
+    profile: str | None,
+    regions: str | None,
+    data_dir: Path | None,
+    dry_run: bool,
+) -> None:
+    """
+    Fetch the table anew and rewrite data/ and what is generated from it.
+
+    Everything is fetched and checked before any file is replaced; without news
+    no byte changes.
+
+    \b
+    Examples:
+      eks-win-capacity catalog refresh --from-moto
+      eks-win-capacity catalog refresh --profile capacity --regions us-east-1,eu-west-1
+    """  # noqa: D301
+    from eks_win_capacity.aws._refresh import read_hand_kept
+    from eks_win_capacity.aws._refresh import refresh as renew
+
+    if from_moto and (endpoint_url or profile):
+        raise click.UsageError("--from-moto goes with neither --endpoint-url nor --profile")
+    here = Path(__file__).resolve().parent.parent
+    data = data_dir or here.parent / "data"
+    read_hand_kept(data)
+    checkout = data.resolve().parent / "eks_win_capacity" / "_data"
+    settings: dict[str, Any] = {
+        "data": data,
+        "package": checkout if checkout.is_dir() else data.resolve(),
+        "regions": [name.strip() for name in regions.split(",")] if regions else None,
+        "dry_run": dry_run,
+    }
+    if from_moto:
+        done = _from_moto(settings)
+    else:
+        import boto3
+
+        from eks_win_capacity.aws._client import faults
+
+        with faults(operation="session", region=""):
+            settings["session"] = boto3.session.Session(profile_name=profile)
+        if endpoint_url:
+            settings |= {
+                "endpoint_url": endpoint_url,
+                "source": "EC2 API at",
+                "version": endpoint_url,
+            }
+        done = renew(**settings)
+    click.echo(f"{done.instance_types:,} types, {len(done.regions)} regions: {done.diff}")
+    if done.left_out:
+        click.echo(f"regions that offer nothing, left out: {', '.join(done.left_out)}")
+    click.echo("\n".join(f"wrote {path}" for path in done.written) or "no file changed")
+
+
+def _from_moto(settings: dict[str, Any]) -> Any:
+    """Serve moto's mock on a free local port, and ask it through boto3."""
+    try:
+        from moto import __version__ as version
+        from moto.server import ThreadedMotoServer
+    except ImportError as error:
+        raise MissingExtraError("moto", extra="test", purpose="--from-moto") from error
+    import logging
+
+    import boto3
+
+    from eks_win_capacity.aws._refresh import refresh as renew
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        session = boto3.session.Session(
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106
+            region_name="us-east-1",
+        )
+        return renew(
+            **settings,
+            session=session,
+            endpoint_url=f"http://{host}:{port}",
+            source="moto",
+            version=version,
+        )
+    finally:
+        server.stop()
+
+
+def _row(row: InstanceType) -> dict[str, Any]:
+    return {
+        "instance_type": row.name,
+        "ipv4_per_interface": row.ipv4_per_interface,
+        "network_interfaces": row.network_interfaces,
+        "vcpus": row.vcpus,
+        "memory_mib": row.memory_mib,
+        "architectures": row.architectures,
+        "hypervisor": row.hypervisor,
+        "bare_metal": row.bare_metal,
+        "nitro": row.nitro,
+        "current_generation": row.current_generation,
+        "usage_classes": row.usage_classes,
+        "regions": row.regions,
+        "windows": row.windows.status,
+        "windows_reasons": row.windows.codes,
+    }
+
+
+def _sources(row: InstanceType) -> dict[str, Any]:
+    reasons = "; ".join(f"{r.code}: {r.why} ({r.date}, {r.source})" for r in row.windows.reasons)
+    return {"windows_why": reasons or None, "windows_source": row.windows.source}
+
+
+def _told(table: Catalog) -> str:
+    return f"table of {table.as_of}, {table.source}"
+
+
+def _shown(value: Any) -> Any:
+    """Give a value of a field as something that any format can print."""
+    return value if value is None or isinstance(value, (bool, int, str, tuple)) else str(value)

@@ -1,0 +1,230 @@
+"""A fleet as codes into the table of limits, so that many questions cost little more than one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity._arrays import SHOWN
+from eks_win_capacity._columns import ArrowText, Coded, Names, Objects, Part
+from eks_win_capacity.errors import (
+    MissingValueError,
+    UnknownInstanceTypeError,
+    UnsupportedInputError,
+)
+from eks_win_capacity.limits import close_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from eks_win_capacity.limit_table import LimitTable
+
+BLOCK = 1 << 15
+"""Rows looked up at once: their indices and answers stay in the processor's cache."""
+
+_TEXT_BLOCK = 1 << 18
+"""Rows of text looked up at once: large enough to hide a call's cost, small in memory."""
+
+
+def lookup(
+    answers: NDArray[Any],
+    codes: NDArray[Any],
+    out: NDArray[Any],
+    *,
+    offsets: NDArray[Any] | None = None,
+) -> None:
+    """
+    Write ``answers[codes]`` into `out`, block by block.
+
+    NumPy turns any codes into pointer-sized ones first; doing that for one
+    block at a time, through one buffer, keeps them in the cache and the memory
+    small. Codes past the end, which stand for missing values, take the last slot.
+
+    Parameters
+    ----------
+    answers : ndarray
+        One answer a code; the last slot is for the unknown.
+    codes : ndarray
+        Unsigned or non-negative codes. One dimension.
+    out : ndarray
+        Contiguous, as long as `codes`, of the dtype of `answers`.
+    offsets : ndarray, optional
+        Added to the codes after they are clipped, to choose among tables that
+        stand one behind another. The last slot then belongs to the last table.
+    """
+    buffer = np.empty(min(BLOCK, len(codes)), dtype=np.intp)
+    last = len(answers) - 1
+    for start in range(0, len(codes), BLOCK):
+        stop = min(start + BLOCK, len(codes))
+        index = buffer[: stop - start]
+        index[...] = codes[start:stop]
+        if offsets is not None:
+            np.minimum(index, last // 2, out=index)
+            index += offsets[start:stop]
+        np.take(answers, index, mode="clip", out=out[start:stop])
+
+
+def _codes_of_part(part: Part, table: LimitTable, out: NDArray[Any]) -> bool:
+    """Write the codes of one part of a column; tell whether all its names are known."""
+    if isinstance(part, Coded):
+        lookup(rows_of(part.categories, table), part.codes, out)
+        return not _holds(out, table.sentinel)
+    if isinstance(part, ArrowText):
+        return _codes_of_arrow(part.array, table, out)
+    return _codes_of_objects(part, table, out)
+
+
+def rows_of(categories: Sequence[object], table: LimitTable) -> NDArray[Any]:
+    """Give the code of every category, and the sentinel in one slot more."""
+    known = table.lenient_code_of
+    rows = [known[category] for category in categories]
+    return np.array([*rows, table.sentinel], dtype=table.code_dtype)
+
+
+def _codes_of_arrow(array: Any, table: LimitTable, out: NDArray[Any]) -> bool:
+    import pyarrow.compute as pc
+
+    names = table.arrow_names.cast(array.type)
+    complete = True
+    for start in range(0, len(array), _TEXT_BLOCK):
+        found = pc.index_in(array.slice(start, _TEXT_BLOCK), value_set=names)
+        if found.null_count:
+            complete = False
+            found = found.fill_null(table.sentinel)
+        out[start : start + _TEXT_BLOCK] = found.to_numpy()
+    return complete
+
+
+def _codes_of_objects(part: Objects, table: LimitTable, out: NDArray[Any]) -> bool:
+    complete, start = True, 0
+    for block in part.blocks(_TEXT_BLOCK):
+        stop = start + len(block)
+        try:
+            out[start:stop] = _mapped(table.code_of, block, table.code_dtype)
+        except KeyError:
+            complete = False
+            out[start:stop] = _mapped(table.lenient_code_of, block, table.code_dtype)
+        except TypeError:
+            raise _unhashable(block, start) from None
+        start = stop
+    return complete
+
+
+def _mapped(mapping: dict[object, int], keys: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    # Text keeps its hash: a dict beats every vectorised look-up of Python objects.
+    return np.fromiter(map(mapping.__getitem__, keys), dtype, len(keys))
+
+
+def _unhashable(block: list[Any], start: int) -> UnsupportedInputError:
+    for position, value in enumerate(block, start):
+        if getattr(type(value), "__hash__", None) is None:
+            return UnsupportedInputError(
+                f"instance_type holds a {type(value).__name__} at position {position}, not a name"
+            )
+    return UnsupportedInputError("instance_type holds values that are not names")
+
+
+def _holds(codes: NDArray[Any], sentinel: int) -> bool:
+    return bool(len(codes)) and int(codes.max()) >= sentinel
+
+
+def encoded(names: Names, table: LimitTable) -> tuple[NDArray[Any], bool]:
+    """Give a column as codes into a table, and whether all its names are known."""
+    codes = np.empty(len(names), dtype=table.code_dtype)
+    complete, start = True, 0
+    for part in names.parts:
+        stop = start + len(part)
+        complete &= _codes_of_part(part, table, codes[start:stop])
+        start = stop
+    return codes, complete
+
+
+def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None:
+    """
+    Raise for the names that have no row: missing values first, then unknown types.
+
+    Raises
+    ------
+    MissingValueError
+        If any value is missing.
+    UnknownInstanceTypeError
+        If any name has no row.
+    """
+    offenders = np.flatnonzero(codes >= table.sentinel)
+    values = [names.value(int(position)) for position in offenders]
+    missing = np.array([is_missing(value) for value in values], dtype=np.bool_)
+    if missing.any():
+        first = tuple(int(x) for x in offenders[missing][:SHOWN])
+        count = int(missing.sum())
+        raise MissingValueError(
+            f"instance_type has {count:,} missing value{'s' * (count > 1)} among "
+            f"{len(codes):,}, first at position {', '.join(map(str, first))}; "
+            'drop them, or pass on_unknown="null"',
+            positions=first,
+            count=count,
+        )
+    raise unknown_error(
+        values, offenders.tolist(), len(codes), table, single=names.kind == "scalar"
+    )
+
+
+def is_missing(value: object) -> bool:
+    """Tell None, NaN, NaT and pandas' NA from names."""
+    if value is None or isinstance(value, str):
+        return value is None
+    try:
+        return bool(value != value)  # noqa: PLR0124
+    except TypeError:  # pandas' NA refuses to say
+        return True
+
+
+def unknown_error(
+    values: Sequence[object],
+    positions: Sequence[int],
+    rows: int,
+    table: LimitTable,
+    *,
+    single: bool,
+) -> UnknownInstanceTypeError:
+    """Say which names have no row, where they stand, and what they look like."""
+    first_seen: dict[str, int] = {}
+    for value, position in zip(values, positions, strict=True):
+        first_seen.setdefault(str(value), position)
+    shown = list(first_seen.items())[:SHOWN]
+    close = next(filter(None, (close_names(name, table.names) for name, _ in shown)), [])
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    if single:
+        message = f"no row for {shown[0][0]!r} in the catalog of {table.as_of}.{hint}"
+    else:
+        told = ", ".join(f"{name!r} at position {position}" for name, position in shown)
+        more = f" and {len(first_seen) - len(shown):,} more names" * (len(first_seen) > len(shown))
+        message = (
+            f"{len(values):,} of {rows:,} values have no row in the catalog of {table.as_of}: "
+            f"{told}{more}.{hint}"
+        )
+    return UnknownInstanceTypeError(
+        message,
+        names=[name for name, _ in shown],
+        positions=() if single else [position for _, position in shown],
+        count=len(values),
+        close_matches=close,
+        as_of=table.as_of,
+    )
+
+
+def cheapest_codes(
+    names: Names, table: LimitTable
+) -> tuple[NDArray[Any], NDArray[Any] | None, bool]:
+    """Give the codes a column already has, if it has some, else make them."""
+    if len(names.parts) == 1 and isinstance(names.parts[0], Coded):
+        part = names.parts[0]
+        rows = rows_of(part.categories, table)
+        complete = not _holds(part.codes, len(part.categories)) and not _holds(
+            rows[:-1], table.sentinel
+        )
+        return part.codes, rows, complete
+    codes, complete = encoded(names, table)
+    return codes, None, complete

@@ -1,0 +1,108 @@
+"""The limits of many instance types as arrays, for columns of any length."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity import kernels
+from eks_win_capacity.errors import InputError
+from eks_win_capacity.limits import bundled_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+class LimitTable:
+    """
+    The limits of many types as arrays, with a last slot for the unknown.
+
+    The slot makes unknown and missing names cost nothing: they are codes like
+    all others, and no -1 can be clipped to the first row.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Instance types, each once.
+    ipv4_per_interface : sequence of int
+        IPv4 addresses EC2 allows on one interface. [addresses]
+    nitro : sequence of bool
+        Whether the type is Nitro or bare metal.
+    as_of, source : str
+        Date and origin, for errors.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        ipv4_per_interface: Sequence[int],
+        nitro: Sequence[bool],
+        *,
+        as_of: str,
+        source: str,
+    ) -> None:
+        self.names = tuple(names)
+        self.ipv4_per_interface = np.array(ipv4_per_interface, dtype=np.int64)
+        self.nitro = np.array(nitro, dtype=np.bool_)
+        self.as_of = as_of
+        self.source = source
+        self.sentinel = len(self.names)
+        self.code_dtype = np.min_scalar_type(self.sentinel)
+
+    @functools.cached_property
+    def code_of(self) -> dict[object, int]:
+        """Give the code of each name."""
+        return {name: code for code, name in enumerate(self.names)}
+
+    @functools.cached_property
+    def lenient_code_of(self) -> dict[object, int]:
+        """Give the code of each name, and the sentinel for every other key."""
+        return _WithDefault(self.code_of, self.sentinel)
+
+    @functools.cached_property
+    def arrow_names(self) -> Any:
+        """Give the names as an Arrow array."""
+        import pyarrow as pa
+
+        return pa.array(self.names, pa.string())
+
+    def pods(self, *, prefix_delegation: bool) -> NDArray[np.int64]:
+        """Give the pod addresses of every type in one mode, and 0 in the last slot."""
+        answers = np.zeros(self.sentinel + 1, dtype=np.int64)
+        prefixes = (self.nitro & prefix_delegation).astype(np.int64)
+        answers[:-1] = kernels.by_mode(self.ipv4_per_interface, prefixes)
+        return answers
+
+
+class _WithDefault(dict[object, int]):
+    """A dict whose C look-up still answers for keys that it lacks."""
+
+    def __init__(self, items: dict[object, int], default: int) -> None:
+        super().__init__(items)
+        self._default = default
+
+    def __missing__(self, key: object) -> int:
+        return self._default
+
+
+@functools.cache
+def bundled_table() -> LimitTable:
+    """Parse the bundled limits, once."""
+    names, addresses, nitro, as_of, source = bundled_rows()
+    return LimitTable(names, addresses, nitro, as_of=as_of, source=source)
+
+
+def table_of(catalog: Any) -> LimitTable:
+    """Give the limits of a catalog, or the bundled ones without one."""
+    if catalog is None:
+        return bundled_table()
+    try:
+        table = catalog.limits
+    except AttributeError:
+        raise InputError(f"catalog must be a Catalog or None; got {catalog!r}") from None
+    assert isinstance(table, LimitTable)  # noqa: S101
+    return table

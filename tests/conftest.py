@@ -1,0 +1,68 @@
+"""The same clean room for every test: no network, no AWS settings, no display."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+settings.register_profile(
+    "default",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.register_profile(
+    "ci", parent=settings.get_profile("default"), derandomize=True, database=None
+)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure() -> None:
+    """Set the environment before any test module is imported."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+    os.environ.update(
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        JUPYTER_PLATFORM_DIRS="1",
+        MPLBACKEND="Agg",
+        # Subprocesses import this checkout from whatever directory they run in.
+        PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    )
+
+
+def _is_loopback(host: object) -> bool:
+    text = host.decode() if isinstance(host, bytes) else host
+    return text is None or (isinstance(text, str) and text.startswith(LOOPBACK))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network():
+    """Make every address but this machine's own unreachable, as on a machine without a network."""
+    real_connect, real_lookup = socket.socket.connect, socket.getaddrinfo
+
+    def connect(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise OSError(errno.ENETUNREACH, f"tests have no network: {address}")
+        real_connect(self, address)
+
+    def lookup(host: object, *args: object, **kwargs: object) -> object:
+        if not _is_loopback(host):
+            raise socket.gaierror(socket.EAI_NONAME, f"tests have no network: {host!r}")
+        return real_lookup(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        patch.setattr(socket, "getaddrinfo", lookup)
+        yield

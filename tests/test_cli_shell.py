@@ -1,0 +1,164 @@
+"""The shell around the commands: formats, exit codes, errors in one line."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import click
+import numpy as np
+import pytest
+
+from eks_win_capacity import cli
+from eks_win_capacity.cli.output import emit
+from eks_win_capacity.errors import CapacityError
+
+ROWS = [
+    {
+        "instance_type": "m5.large",
+        "max_pods": np.int64(9),
+        "share": 0.5,
+        "nitro": True,
+        "why": None,
+    },
+    {"instance_type": "[red]x", "max_pods": 1008, "share": 0.25, "nitro": False, "why": ("a", "b")},
+]
+
+
+def printed(capsys) -> str:
+    return capsys.readouterr().out
+
+
+# -- formats ------------------------------------------------------------------
+
+
+def test_json_gives_back_the_values(capsys):
+    emit(ROWS, "json")
+    assert json.loads(printed(capsys)) == [
+        {"instance_type": "m5.large", "max_pods": 9, "share": 0.5, "nitro": True, "why": None},
+        {
+            "instance_type": "[red]x",
+            "max_pods": 1008,
+            "share": 0.25,
+            "nitro": False,
+            "why": ["a", "b"],
+        },
+    ]
+
+
+def test_csv_can_be_read_back(capsys):
+    emit(ROWS, "csv", columns=["instance_type", "max_pods", "why"])
+    told = list(csv.reader(io.StringIO(printed(capsys))))
+    assert told == [
+        ["instance_type", "max_pods", "why"],
+        ["m5.large", "9", ""],
+        ["[red]x", "1008", "a b"],
+    ]
+
+
+def test_the_table_is_for_people(capsys):
+    emit(ROWS, "table", title="Nodes", note="As of today")
+    lines = printed(capsys).splitlines()
+    assert lines[0] == "Nodes"
+    assert lines[1].split() == ["instance", "type", "max", "pods", "share", "nitro", "why"]
+    assert lines[3].split() == ["m5.large", "9", "0.5", "yes", "-"]
+    assert lines[4].split() == ["[red]x", "1,008", "0.25", "no", "a", "b"]
+    assert lines[-1] == "As of today"
+
+
+def test_a_long_table_is_not_cut_for_a_pipe(capsys):
+    emit([{f"column_{n}": "x" * 40 for n in range(20)}], "table")
+    assert printed(capsys).count("x" * 40) == 20
+
+
+@pytest.mark.parametrize(("output", "told"), [("json", "[]\n"), ("csv", "a\n")])
+def test_no_rows_are_still_an_answer(capsys, output, told):
+    emit([], output, columns=["a"])
+    assert printed(capsys) == told
+
+
+def test_programs_get_neither_title_nor_note(capsys):
+    emit(ROWS, "csv", title="Nodes", note="As of today")
+    assert printed(capsys).startswith("instance_type,")
+
+
+# -- leaving ------------------------------------------------------------------
+
+
+def left(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    return int(caught.value.code or 0)
+
+
+def test_help_lists_every_command(capsys):
+    assert left(["--help"]) == 0
+    told = printed(capsys)
+    assert all(name in told for name in cli._COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(cli._COMMANDS))
+def test_every_command_explains_itself(name, capsys):
+    assert left([name, "--help"]) == 0
+    assert f"eks-win-capacity {name}" in printed(capsys)
+
+
+def test_the_version_has_the_date_of_the_table(capsys):
+    from eks_win_capacity import __version__
+    from eks_win_capacity._data.limits import AS_OF
+
+    assert left(["--version"]) == 0
+    told = printed(capsys)
+    assert __version__ in told
+    assert AS_OF in told
+
+
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["--no-such-option"]])
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(arguments, capsys):
+    assert left(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("eks-win-capacity: error: ")
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (CapacityError("two\nlines"), 1),
+        (FileNotFoundError(2, "No such file or directory", "x.csv"), 1),
+        (KeyboardInterrupt(), 130),
+        (click.Abort(), 130),
+        (BrokenPipeError(), 0),
+    ],
+)
+def test_every_fault_has_its_exit_code(fault, code, capsys, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise fault
+
+    monkeypatch.setattr(cli.app, "main", fail)
+    # A broken pipe makes main drop stdout: capsys keeps its own.
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    assert left([]) == code
+    assert capsys.readouterr().err.count("\n") == (code != 0)
+
+
+def test_the_module_runs_as_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "eks_win_capacity", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith("eks-win-capacity ")
+
+
+def test_a_reader_that_leaves_early_is_no_fault():
+    """``eks-win-capacity ... | head -1`` must not end in a traceback."""
+    shell = f"{sys.executable} -m eks_win_capacity --help | true"
+    done = subprocess.run(
+        ["sh", "-c", shell], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr

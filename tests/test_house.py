@@ -1,0 +1,93 @@
+"""The project says about itself what is true."""
+
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import eks_win_capacity as ewc
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "eks_win_capacity"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+FOR_USERS = set(EXTRAS) - {"all", "bench", "dev", "test"}
+
+
+def expanded(extra: str) -> set[str]:
+    """Give the requirements of an extra, those of the extras that it names included."""
+    found: set[str] = set()
+    for requirement in EXTRAS[extra]:
+        named = re.fullmatch(rf"{PROJECT['name']}\[(.*)\]", requirement)
+        if named:
+            found = found.union(*map(expanded, named[1].split(",")))
+        else:
+            found.add(requirement)
+    return found
+
+
+def test_imports_point_down():
+    check = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports())"
+    done = subprocess.run(
+        [sys.executable, "-c", check],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_drawing_of_the_house_shows_every_module():
+    drawing = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\neks_win_capacity/\n")[2]
+    drawn = set(re.findall(r"^  (\w+)(?:\.py|/)  ", drawing, re.MULTILINE))
+    built = {path.stem for path in PACKAGE.glob("*.py")}
+    built |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert drawn == built
+
+
+def test_the_version_stands_once_in_effect():
+    assert PROJECT["version"] == ewc.__version__
+
+
+def test_all_means_all():
+    assert expanded("all") == set().union(*map(expanded, FOR_USERS))
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+def test_an_extra_names_only_extras_that_exist(extra):
+    assert expanded(extra)
+
+
+def test_an_error_about_a_missing_extra_names_one_that_exists():
+    named = {
+        match
+        for path in PACKAGE.rglob("*.py")
+        for match in re.findall(r"""\bextra=["'](\w+)["']""", path.read_text("utf-8"))
+    }
+    assert named <= FOR_USERS
+
+
+def test_every_dependency_has_a_lowest_version_that_can_be_tested():
+    lowest = runpy.run_path(str(ROOT / ".ci" / "lowest.py"))["lowest"]()
+    named = {re.match(r"[\w.-]+", text)[0] for text in PROJECT["dependencies"]}
+    for extra in set(EXTRAS) - {"bench", "dev"}:
+        named |= {re.match(r"[\w.-]+", text)[0] for text in expanded(extra)}
+    assert set(lowest) == named
+
+
+def test_the_readme_tells_of_every_extra():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert all(f"`{extra}`" in text for extra in FOR_USERS | {"all"})
+
+
+def test_the_makefile_explains_each_of_its_commands():
+    text = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()
+    explained = re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE)
+    assert set(phony) - set(explained) == {"coverage-report"}

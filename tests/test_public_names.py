@@ -1,0 +1,69 @@
+"""The names that users and notebooks build on."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import eks_win_capacity as ewc
+
+BINDING = {"CapacityError", "Catalog", "Fleet", "ip_capacity", "max_pods", "node_capacity"}
+"""Names that no release may take away."""
+
+SOURCE = Path(ewc.__file__)
+FUNCTIONS_AND_CLASSES = [
+    name
+    for name in sorted(ewc.__all__)
+    if callable(getattr(ewc, name))
+    and not (inspect.isclass(getattr(ewc, name)) and issubclass(getattr(ewc, name), Exception))
+]
+
+
+def test_the_binding_names_are_public():
+    assert set(ewc.__all__) >= BINDING
+
+
+def test_no_public_name_stands_twice():
+    assert len(ewc.__all__) == len(set(ewc.__all__))
+
+
+@pytest.mark.parametrize("name", sorted(ewc.__all__))
+def test_each_public_name_leads_somewhere(name):
+    assert getattr(ewc, name) is not None
+    assert name in dir(ewc)
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse(SOURCE.read_text("utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.asname or alias.name
+        for node in guarded.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen >= set(ewc._HOME)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'max_pod'"):
+        _ = ewc.max_pod
+
+
+@pytest.mark.parametrize("name", FUNCTIONS_AND_CLASSES)
+def test_each_public_function_and_class_shows_how_it_is_used(name):
+    docstring = inspect.getdoc(getattr(ewc, name)) or ""
+    assert ">>> " in docstring
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in sorted(ewc.__all__) if inspect.isfunction(getattr(ewc, n))]
+)
+def test_options_are_keyword_only(name):
+    options = [
+        parameter.name
+        for parameter in inspect.signature(getattr(ewc, name)).parameters.values()
+        if parameter.default is not parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY
+    ]
+    assert not options
