@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.warm_pool import PoolState as PoolState
+    from eks_win_capacity.warm_pool import WarmPool as WarmPool
+    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
 
@@ -27,10 +30,13 @@ _HOME = {
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
     "InstanceType": "catalog",
+    "PoolState": "warm_pool",
+    "WarmPool": "warm_pool",
+    "attached_addresses": "warm_pool",
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "errors")
+_MODULES = ("aws", "errors", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

@@ -209,11 +209,11 @@ def best_mix(worth: Ints, need: Ints, room: Ints, most: Ints) -> tuple[int, Ints
     if not len(use):
         return 0, None
     top = float(worth.max())
-    scale = np.maximum(room, 1)
-    # The room is a hair wider than it is, so that no tolerance can cut a mix off.
+    # In units that all pods share, the numbers stay small and the rounding exact.
+    unit = np.maximum(np.gcd.reduce(need[use], axis=0), 1)
     solved = milp(
         -worth[use] / top,
-        constraints=LinearConstraint((need[use] / scale).T, -np.inf, room / scale + 1e-9),
+        constraints=LinearConstraint((need[use] // unit).T, -np.inf, room // unit),
         integrality=1,
         bounds=Bounds(0, most[use]),
         options={"mip_rel_gap": 1e-7, "node_limit": 20_000},
