@@ -29,6 +29,7 @@ class Columns:
         self.problem = problem
         self.kind: Ints = np.zeros(0, dtype=np.int64)
         self.mix: Ints = np.zeros((0, problem.shapes), dtype=np.int64)
+        self.active: Ints = np.zeros(0, dtype=np.int64)
         self._seen: set[tuple[int, bytes]] = set()
 
     def __len__(self) -> int:
@@ -43,9 +44,23 @@ class Columns:
                 self._seen.add(key)
                 fresh.append(place)
         if fresh:
+            self.active = np.concatenate([self.active, len(self) + np.arange(len(fresh))])
             self.kind = np.concatenate([self.kind, kind[fresh]])
             self.mix = np.concatenate([self.mix, mix[fresh]])
         return len(fresh)
+
+    def retire(self, duals: Duals, count: Floats) -> None:
+        """Leave the columns that are dearest out of the next programs: small ones are fast."""
+        problem = self.problem
+        if len(self.active) <= 8 * problem.shapes + 120:
+            return
+        kind, mix = self.kind[self.active], self.mix[self.active]
+        price = duals.pods + duals.floor[problem.zone[kind]]
+        used = problem.usage(kind, mix) @ (duals.limit / np.maximum(problem.limit, 1))
+        spare = problem.costs(kind, mix) + used - (price * mix).sum(axis=1)
+        spare[count[self.active] > 1e-9] = -np.inf
+        order = np.argsort(spare, kind="stable")[: 3 * problem.shapes + 60]
+        self.active = np.sort(self.active[order])
 
 
 @dataclass(frozen=True)
@@ -115,8 +130,9 @@ def solve_fractional(problem: Problem, columns: Columns, penalty: float | None) 
     from scipy import sparse
     from scipy.optimize import linprog
 
-    matrix, right = constraint_rows(problem, columns.kind, columns.mix)
-    cost = problem.costs(columns.kind, columns.mix)
+    kind, mix = columns.kind[columns.active], columns.mix[columns.active]
+    matrix, right = constraint_rows(problem, kind, mix)
+    cost = problem.costs(kind, mix)
     covers = problem.shapes + int((problem.floor > 0).sum())
     if penalty is not None:
         slack = sparse.vstack(
@@ -131,12 +147,14 @@ def solve_fractional(problem: Problem, columns: Columns, penalty: float | None) 
     if solved.status != 0:
         raise ArithmeticError(f"the linear program has no answer: {solved.message}")
     duals = np.maximum(-solved.ineqlin.marginals, 0) * top
+    count = np.zeros(len(columns))
+    count[columns.active] = solved.x[: len(kind)]
     floor = np.zeros(problem.floor.shape)
     floor[problem.floor > 0] = duals[problem.shapes : covers]
     return Mixture(
         value=float(solved.fun * top),
-        count=solved.x[: len(columns)],
-        short=float(solved.x[len(columns) :].sum()),
+        count=count,
+        short=float(solved.x[len(kind) :].sum()),
         duals=Duals(duals[: problem.shapes], floor, duals[covers:]),
     )
 
@@ -195,9 +213,9 @@ class Generator:
         floor = np.floor(duals.floor * float(scale)).astype(np.int64)
         limit_scale = np.maximum(problem.limit, 1)
         limit = np.ceil(duals.limit / limit_scale * float(scale)).astype(np.int64)
-        per_pod = problem.per_pod @ limit + np.ceil(
-            problem.pod_cost * float(scale)
-        ).astype(np.int64)
+        per_pod = problem.per_pod @ limit + np.ceil(problem.pod_cost * float(scale)).astype(
+            np.int64
+        )
         worth = pods + floor[problem.zone] - per_pod[:, None] * problem.addressed
         worth = np.maximum(worth, 0)
         # Rounded down: a threshold or a budget that is too low only weakens the bound.
@@ -221,13 +239,21 @@ class Generator:
             )
             self.prices[look] = prices
             priced = best_mixes(
-                worth[look], self.need, problem.room[look], rows, prices, threshold[look],
-                width=NARROW, keep=8,
+                worth[look],
+                self.need,
+                problem.room[look],
+                rows,
+                prices,
+                threshold[look],
+                width=NARROW,
+                keep=5,
             )
             bound[look] = priced.bound
             kind, mix = look[priced.kind], priced.mix
             if exact:
-                for place in np.nonzero(priced.bound > np.maximum(priced.value, threshold[look]))[0]:
+                for place in np.nonzero(priced.bound > np.maximum(priced.value, threshold[look]))[
+                    0
+                ]:
                     one = int(look[place])
                     top_bound, found = best_mix(
                         worth[one], self.need, problem.room[one], self.most[one]
@@ -282,6 +308,8 @@ class Generator:
                 self.bound, centre = bound, asked
             found = self.columns.add(kind, mix)
             if stop is not None and stop(solution, self.bound):
+                if found:
+                    solution = solve_fractional(self.problem, self.columns, penalty)
                 break
             before = solution.value
             if found:
@@ -289,6 +317,7 @@ class Generator:
             if solution.value * (1 - 2 * tolerance) <= float(self.bound):
                 complete = True
                 break
+            self.columns.retire(solution.duals, solution.count)
             if solution.value < before * (1 - 1e-7):
                 exact, still = False, 0
             elif not exact and still:

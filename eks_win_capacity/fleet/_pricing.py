@@ -171,7 +171,9 @@ def best_mixes(
         value = value[parent] + number * worth[kind, shape]
         left = left[parent] - number[:, None] * need[shape]
         # Two partial mixes that leave the same room differ only in what they are worth.
-        useful = (left[:, None, rest] // least[None, :, rest]).min(axis=(1, 2)) if rest.any() else None
+        useful = (
+            (left[:, None, rest] // least[None, :, rest]).min(axis=(1, 2)) if rest.any() else None
+        )
         if useful is not None:
             left[:, unit] = np.minimum(left[:, unit], useful[:, None])
         chosen = _distinct(kind, left, value)
@@ -216,7 +218,7 @@ def best_mix(worth: Ints, need: Ints, room: Ints, most: Ints) -> tuple[int, Ints
         constraints=LinearConstraint((need[use] // unit).T, -np.inf, room // unit),
         integrality=1,
         bounds=Bounds(0, most[use]),
-        options={"mip_rel_gap": 1e-7, "node_limit": 20_000},
+        options={"mip_rel_gap": 1e-6, "node_limit": 20_000, "presolve": False},
     )
     if solved.mip_dual_bound is None or not np.isfinite(solved.mip_dual_bound):
         return total, None
