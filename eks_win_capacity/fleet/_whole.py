@@ -268,7 +268,6 @@ def solve(
     if (
         not enough()
         and not limited
-        and problem.zones == 1
         and best is not None
         and best.number.sum() < 400
     ):
