@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.fleet import FleetPlan as FleetPlan
+    from eks_win_capacity.fleet import plan_fleet as plan_fleet
+    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
+    from eks_win_capacity.nodes import Reserved as Reserved
+    from eks_win_capacity.nodes import node_capacity as node_capacity
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
     from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
@@ -24,12 +29,17 @@ __version__ = "0.1.0"
 
 _HOME = {
     "CapacityError": "errors",
-    "Fleet": "bulk",
-    "ip_capacity": "capacity",
-    "max_pods": "capacity",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "Fleet": "bulk",
+    "FleetPlan": "fleet",
     "InstanceType": "catalog",
+    "NodeCapacity": "nodes",
+    "Reserved": "nodes",
+    "ip_capacity": "capacity",
+    "max_pods": "capacity",
+    "node_capacity": "nodes",
+    "plan_fleet": "fleet",
     "PoolState": "warm_pool",
     "WarmPool": "warm_pool",
     "attached_addresses": "warm_pool",
