@@ -91,9 +91,15 @@ def _prices(file: str | None) -> dict[str, float] | None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--candidate", "-c", "candidates", multiple=True, help="An instance type; repeat it.")
 @click.option(
-    "--subnet", "subnets", multiple=True, metavar="[ZONE=]CIDR[,USED]", help="Where nodes may stand."
+    "--subnet",
+    "subnets",
+    multiple=True,
+    metavar="[ZONE=]CIDR[,USED]",
+    help="Where nodes may stand.",
 )
-@click.option("--prices", type=click.Path(exists=True, dir_okay=False), help="CSV of type and price.")
+@click.option(
+    "--prices", type=click.Path(exists=True, dir_okay=False), help="CSV of type and price."
+)
 @click.option(
     "--objective",
     type=click.Choice(["cost", "nodes", "addresses"]),
@@ -109,9 +115,13 @@ def _prices(file: str | None) -> dict[str, float] | None:
 @click.option("--zone", "zones", multiple=True, help="A zone to spread over, without subnets.")
 @click.option("--zone-lost", is_flag=True, help="Leave room for the loss of any zone.")
 @click.option("--max-types", type=click.IntRange(min=1), help="Different types at most.")
-@click.option("--limit", "limits", multiple=True, metavar="TYPE=NODES", help="Most nodes of a type.")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="TYPE=NODES", help="Most nodes of a type."
+)
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), help="Seconds.")
-@click.option("--emit", "snippet", type=click.Choice(["nodegroup", "karpenter"]), help="Print YAML.")
+@click.option(
+    "--emit", "snippet", type=click.Choice(["nodegroup", "karpenter"]), help="Print YAML."
+)
 @click.option("--explain", is_flag=True, help="Say the plan in words.")
 @output_option
 def plan(

@@ -87,9 +87,11 @@ def node_of(
     )
 
 
-def levels(node: Node) -> list[tuple[int, int, int, int, int]]:
+def levels(node: Node, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
     """
     Cut the attached addresses into runs that are flat or rise by one a pod.
+
+    Flat runs alone are more, and let whole numbers of nodes alone tell the addresses.
 
     Returns
     -------
@@ -98,6 +100,12 @@ def levels(node: Node) -> list[tuple[int, int, int, int, int]]:
     """
     curve, top = node.attached, len(node.attached) - 1
     runs, start = [], 0
+    if flat:
+        ends = [n for n in range(top + 1) if n == top or curve[n + 1] != curve[n]]
+        costs = [NODE_ADDRESSES + int(curve[n]) for n in ends]
+        return [
+            (n, cost, 0, cost, int(node.prefixes[n])) for n, cost in zip(ends, costs, strict=True)
+        ]
     while start <= top:
         end = start
         while end < top and curve[end + 1] == curve[start]:
@@ -185,7 +193,10 @@ def build(
     for where in range(len(sites) if coupled else 1):
         for which, node in enumerate(nodes):
             whole = (node.room[2], 0, 0, 0, 0)
-            kinds += [(which, where, run) for run in (levels(node) if staged else [whole])]
+            kinds += [(which, where, run) for run in (levels(node, flat=not coupled) if staged else [whole])]
+    if objective == "addresses" and not coupled and not limits:
+        named_types = {name for load in workloads for name in load.allowed_types}
+        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes)
     node_of_kind = np.array([kind[0] for kind in kinds], dtype=np.int64)
     site_of_kind = np.array([kind[1] for kind in kinds], dtype=np.int64)
     runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
@@ -230,6 +241,34 @@ def build(
         members=members,
         quota=quota,
     )
+
+
+def _leanest(
+    kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
+    nodes: tuple[Node, ...],
+    pinned: set[str],
+    *,
+    prefixes: bool,
+) -> list[tuple[int, int, tuple[int, int, int, int, int]]]:
+    """Leave out the kinds that take no fewer addresses than one with as much room."""
+
+    def room(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> tuple[int, ...]:
+        cpu, memory, _, pods = nodes[kind[0]].room
+        return cpu, memory, kind[2][0], pods
+
+    def cost(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> int:
+        return kind[2][4 if prefixes else 1]
+
+    kept: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
+    rooms = np.zeros((0, 4), dtype=np.int64)
+    for kind in sorted(kinds, key=lambda one: (cost(one), [-have for have in room(one)], one)):
+        mine = np.array([room(kind)], dtype=np.int64)
+        beaten = nodes[kind[0]].name not in pinned and bool((rooms >= mine).all(axis=1).any())
+        if not beaten:
+            kept.append(kind)
+            if nodes[kind[0]].name not in pinned:
+                rooms = np.vstack([rooms, mine])
+    return sorted(kept)
 
 
 def _limits(

@@ -646,6 +646,10 @@ class _Run:
             if node.name in used:
                 continue
             here = model.node == place
+            if not here.any():
+                why = "another type gives as much room for no more addresses"
+                told.append(Rejection(instance_type=node.name, code="dominated", why=why))
+                continue
             percent = round(
                 100 * float((problem.cost[here] / np.maximum(value[here], 1e-12)).min() - 1), 1
             )

@@ -144,7 +144,7 @@ def whole_bound(problem: Problem, cuts: tuple[Cut, ...], *, seconds: float) -> f
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    if not cuts or problem.kinds > 400:
+    if not cuts or problem.kinds > 2_000:
         return 0.0
     last = cuts[-60:]
     rows = np.array([cut.worth / max(cut.demand, 1) for cut in last], dtype=np.float64)
@@ -265,11 +265,6 @@ def solve(
             break
         left = max(0.3, min(2.0, deadline - clock()))
         offer(rounded(problem, relaxed, back=back, gap=target / 3, seconds=left))
-    if (
-        not enough()
-        and not limited
-        and best is not None
-        and best.number.sum() < 400
-    ):
+    if not enough() and not limited and best is not None and best.number.sum() < 400:
         bound = max(bound, lift(whole_bound(problem, relaxed.cuts, seconds=1.0)))
     return best, bound, lp_bound
