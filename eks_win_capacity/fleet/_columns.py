@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WHOLE = 10**9
 """Duals are rounded to this many parts of the largest, so that bounds are sums of integers."""
 
-NARROW = 60
+NARROW = 16
 """Partial mixes kept for each kind; what these leave open an exact knapsack settles."""
 
 

@@ -193,7 +193,10 @@ def build(
     for where in range(len(sites) if coupled else 1):
         for which, node in enumerate(nodes):
             whole = (node.room[2], 0, 0, 0, 0)
-            kinds += [(which, where, run) for run in (levels(node, flat=not coupled) if staged else [whole])]
+            kinds += [
+                (which, where, run)
+                for run in (levels(node, flat=not coupled) if staged else [whole])
+            ]
     if objective == "addresses" and not coupled and not limits:
         named_types = {name for load in workloads for name in load.allowed_types}
         kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes)

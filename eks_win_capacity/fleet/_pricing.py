@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.fleet._problem import quiet
+
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._problem import Floats, Ints
 
@@ -213,13 +215,14 @@ def best_mix(worth: Ints, need: Ints, room: Ints, most: Ints) -> tuple[int, Ints
     top = float(worth.max())
     # In units that all pods share, the numbers stay small and the rounding exact.
     unit = np.maximum(np.gcd.reduce(need[use], axis=0), 1)
-    solved = milp(
-        -worth[use] / top,
-        constraints=LinearConstraint((need[use] // unit).T, -np.inf, room // unit),
-        integrality=1,
-        bounds=Bounds(0, most[use]),
-        options={"mip_rel_gap": 1e-6, "node_limit": 20_000, "presolve": False},
-    )
+    with quiet():
+        solved = milp(
+            -worth[use] / top,
+            constraints=LinearConstraint((need[use] // unit).T, -np.inf, room // unit),
+            integrality=1,
+            bounds=Bounds(0, most[use]),
+            options={"mip_rel_gap": 1e-6, "node_limit": 20_000, "presolve": False},
+        )
     if solved.mip_dual_bound is None or not np.isfinite(solved.mip_dual_bound):
         return total, None
     bound = int(np.ceil(-solved.mip_dual_bound * top * (1 + 1e-7))) + 1

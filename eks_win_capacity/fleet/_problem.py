@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """
+    Keep the solver off standard output.
+
+    HiGHS writes a line of its own there for some integer programs, whatever it is told, past
+    Python; it would stand in the middle of the JSON that a command prints.
+    """
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:
+        # No standard output, as under a service: nothing to keep clean.
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(sink)
+        os.close(kept)
 
 
 @dataclass(frozen=True, kw_only=True)

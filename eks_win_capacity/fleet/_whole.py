@@ -10,6 +10,7 @@ import numpy as np
 
 from eks_win_capacity.fleet._columns import Columns, Generator, constraint_rows
 from eks_win_capacity.fleet._first_fit import Packed, first_fit
+from eks_win_capacity.fleet._problem import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,20 +107,21 @@ def rounded(
     chosen = order[:_COLUMNS]
     matrix, right = constraint_rows(rest, kind[chosen], mix[chosen])
     reference = max(total_cost(problem, base), 0.0)
-    solved = milp(
-        cost[chosen] / max(cost.max(), 1e-12),
-        constraints=LinearConstraint(matrix, -np.inf, right),
-        integrality=1,
-        bounds=Bounds(0, np.inf),
-        options={
-            # The part already fixed counts towards what a gap of the whole allows.
-            "mip_rel_gap": min(
-                gap * (1 + reference / max(relaxed.solution.value - reference, 1e-9)), 0.05
-            ),
-            "node_limit": _NODES,
-            "time_limit": seconds,
-        },
-    )
+    with quiet():
+        solved = milp(
+            cost[chosen] / max(cost.max(), 1e-12),
+            constraints=LinearConstraint(matrix, -np.inf, right),
+            integrality=1,
+            bounds=Bounds(0, np.inf),
+            options={
+                # The part already fixed counts towards what a gap of the whole allows.
+                "mip_rel_gap": min(
+                    gap * (1 + reference / max(relaxed.solution.value - reference, 1e-9)), 0.05
+                ),
+                "node_limit": _NODES,
+                "time_limit": seconds,
+            },
+        )
     found = None
     if solved.x is not None:
         number = np.round(solved.x).astype(np.int64)
@@ -147,16 +149,25 @@ def whole_bound(problem: Problem, cuts: tuple[Cut, ...], *, seconds: float) -> f
     if not cuts or problem.kinds > 2_000:
         return 0.0
     last = cuts[-60:]
-    rows = np.array([cut.worth / max(cut.demand, 1) for cut in last], dtype=np.float64)
+    rows = np.array(
+        [
+            *(cut.worth / max(cut.demand, 1) for cut in last),
+            *(problem.room / np.maximum(problem.count @ problem.need, 1)).T,
+            *(problem.most_per_node() / np.maximum(problem.count, 1)).T[problem.count > 0],
+        ],
+        dtype=np.float64,
+    )
+    rows = rows[(rows > 0).any(axis=1)]
     top = float(problem.cost.max())
     # Coefficients are raised by a hair, so that rounding can only weaken the cut.
-    solved = milp(
-        problem.cost / top,
-        constraints=LinearConstraint(rows * (1 + 1e-9), 1 - 1e-9, np.inf),
-        integrality=1,
-        bounds=Bounds(0, np.inf),
-        options={"mip_rel_gap": 1e-6, "node_limit": 2_000, "time_limit": seconds},
-    )
+    with quiet():
+        solved = milp(
+            problem.cost / top,
+            constraints=LinearConstraint(rows * (1 + 1e-9), 1 - 1e-9, np.inf),
+            integrality=1,
+            bounds=Bounds(0, np.inf),
+            options={"mip_rel_gap": 1e-6, "node_limit": 2_000, "time_limit": seconds},
+        )
     bound = solved.mip_dual_bound
     if bound is None or not np.isfinite(bound):
         return 0.0
@@ -253,18 +264,25 @@ def solve(
         nonlocal bound
         bound = max(bound, lift(float(proved)))  # type: ignore[arg-type]
         value = float(solution.value)  # type: ignore[attr-defined]
-        return enough() or clock() > generate_until or value - float(proved) <= 0.3 * target * value  # type: ignore[arg-type]
+        return enough() or clock() > generate_until or value - float(proved) <= 0.5 * target * value  # type: ignore[arg-type]
 
     relaxed = generator.run(penalty=penalty, stop=stop)
     bound = max(bound, lift(float(relaxed.bound)))
     lp_bound = float(relaxed.bound)
-    for back in (0, 1, 3, 10**9):
-        if enough() or (back and clock() > deadline and best is not None):
+    tried = False
+    few = relaxed.solution.count.sum() <= 60
+    for back in (10**9, 0) if few else (0, 1, 3):
+        if enough() or (tried and clock() > deadline):
             break
-        if back > 3 and relaxed.solution.count.sum() > 400:
-            break
-        left = max(0.3, min(2.0, deadline - clock()))
+        left = max(0.3, min(1.0 if problem.shapes <= 24 else 3.0, deadline - clock()))
         offer(rounded(problem, relaxed, back=back, gap=target / 3, seconds=left))
-    if not enough() and not limited and best is not None and best.number.sum() < 400:
-        bound = max(bound, lift(whole_bound(problem, relaxed.cuts, seconds=1.0)))
+        if (
+            not tried
+            and not enough()
+            and not limited
+            and best is not None
+            and best.number.sum() < 400
+        ):
+            tried = True
+            bound = max(bound, lift(whole_bound(problem, relaxed.cuts, seconds=0.6)))
     return best, bound, lp_bound
