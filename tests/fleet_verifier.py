@@ -11,7 +11,9 @@ def attached(slots, pods, *, prefix, warm=None, minimum=None):
     return 16 * blocks, blocks
 
 
-def problems(plan, workloads, catalog, *, prefix=False, kubelet=110, subnets=(), slots=None, even=()):
+def problems(
+    plan, workloads, catalog, *, prefix=False, kubelet=110, subnets=(), slots=None, even=()
+):
     """List everything that is wrong with a feasible plan."""
     wrong = []
     loads = {load["name"]: load for load in workloads}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from fleet_verifier import problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from eks_win_capacity.errors import InputError, UnsupportedInputError
 from eks_win_capacity.fleet import plan_fleet
 from eks_win_capacity.fleet._first_fit import first_fit
 from eks_win_capacity.fleet._pricing import best_mixes, resource_prices
-from fleet_verifier import problems
 
 CATALOG = Catalog.bundled()
 TYPES = ["c5.large", "m5.large", "m5.xlarge", "r5.large", "c5.2xlarge", "m5.4xlarge"]
@@ -151,7 +151,12 @@ def brute(loads, candidates, node_cost=0.06):
 def test_tiny_fleets_agree_with_brute_force(seed):
     rng = np.random.default_rng(seed)
     loads = [
-        load(f"w{i}", int(rng.integers(1, 4)), int(rng.choice([300, 700, 1500])), int(rng.choice([256, 2000])))
+        load(
+            f"w{i}",
+            int(rng.integers(1, 4)),
+            int(rng.choice([300, 700, 1500])),
+            int(rng.choice([256, 2000])),
+        )
         for i in range(3)
     ]
     types = ["c5.large", "m5.large", "m5.xlarge"]
@@ -219,9 +224,7 @@ def test_all_pods_fit_after_any_zone_is_lost():
     found = plan(loads, zones=["a", "b", "c"], zone_lost=True)
     for lost in "abc":
         for one in loads:
-            kept = sum(
-                g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost
-            )
+            kept = sum(g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost)
             assert kept >= one["replicas"]
 
 
@@ -266,7 +269,11 @@ def test_other_objectives_count_whole_things(objective):
         ([load("web", 1, 100, 100, allowed_types=["x9.large"])], {}, "no-candidate"),
         ([load("web", 1, 100, 100)], {"candidates": ["m6g.large"]}, "no-candidate"),
         ([load("web", 1, 100, 100)], {"prices": {"c6i.large": 1.0}}, "no-candidate"),
-        ([load("web", 99, 100, 100)], {"candidates": ["m5.large"], "limits": {"m5.large": 2}}, "limits"),
+        (
+            [load("web", 99, 100, 100)],
+            {"candidates": ["m5.large"], "limits": {"m5.large": 2}},
+            "limits",
+        ),
         ([load("web", 9, 100, 100)], {"zones": ["a"], "zone_lost": True}, "zones-short"),
     ],
 )
@@ -339,7 +346,9 @@ def test_the_command_reads_csv_and_yaml_alike(tmp_path):
     (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,30,500m,1Gi\n")
     told = []
     for name in ("w.yaml", "w.csv"):
-        ran = CliRunner().invoke(app, ["plan", str(tmp_path / name), "-c", "m5.large", "-o", "json"])
+        ran = CliRunner().invoke(
+            app, ["plan", str(tmp_path / name), "-c", "m5.large", "-o", "json"]
+        )
         assert ran.exit_code == 0, ran.output
         told.append(json.loads(ran.stdout))
     assert told[0] == told[1]
@@ -354,10 +363,19 @@ def test_first_fit_counts_groups_and_not_pods():
 
     zero = np.zeros((1, 0), dtype=np.int64)
     problem = Problem(
-        need=np.array([[6], [4], [3]]), count=np.array([2, 2, 4]), most=np.full(3, 99),
-        addressed=np.ones(3, bool), room=np.array([[10]]), cost=np.ones(1),
-        pod_cost=np.zeros(1, np.int64), allowed=np.ones((1, 3), bool), zone=np.zeros(1, np.int64),
-        floor=np.zeros((1, 3), np.int64), share=zero, per_pod=zero, least=zero,
+        need=np.array([[6], [4], [3]]),
+        count=np.array([2, 2, 4]),
+        most=np.full(3, 99),
+        addressed=np.ones(3, bool),
+        room=np.array([[10]]),
+        cost=np.ones(1),
+        pod_cost=np.zeros(1, np.int64),
+        allowed=np.ones((1, 3), bool),
+        zone=np.zeros(1, np.int64),
+        floor=np.zeros((1, 3), np.int64),
+        share=zero,
+        per_pod=zero,
+        least=zero,
         limit=np.zeros(0, np.int64),
     )
     packed = first_fit(problem, np.arange(1))

@@ -59,7 +59,9 @@ def restricted(catalog: Catalog) -> list[str]:
     return [name for name in names if name in catalog]
 
 
-def rivals(loads: list[dict[str, object]], types: list[str] | None, *, prefix: bool) -> tuple[float, float]:
+def rivals(
+    loads: list[dict[str, object]], types: list[str] | None, *, prefix: bool
+) -> tuple[float, float]:
     """Give the cost by Karpenter's method and by first-fit on the best single type."""
     from eks_win_capacity.fleet._inputs import read_workloads
     from eks_win_capacity.nodes import Reserved
@@ -82,8 +84,10 @@ def rivals(loads: list[dict[str, object]], types: list[str] | None, *, prefix: b
 def main() -> None:
     """Print one line for each case."""
     catalog = Catalog.bundled()
-    print(f"{'workloads':>9} {'pods':>9} {'kind':8} {'mode':9} {'types':5} {'nodes':>7} {'cost':>12} "
-          f"{'bound':>12} {'gap %':>6} {'goal':>5} {'<Karp %':>7} {'<single %':>9} {'2 % at s':>8} {'s':>6}")
+    print(
+        f"{'workloads':>9} {'pods':>9} {'kind':8} {'mode':9} {'types':5} {'nodes':>7} {'cost':>12} "
+        f"{'bound':>12} {'gap %':>6} {'goal':>5} {'<Karp %':>7} {'<single %':>9} {'2 % at s':>8} {'s':>6}"
+    )
     for number, pods, kind, prefix, every in CASES:
         if "--quick" in sys.argv and number > 20:
             continue
@@ -95,15 +99,20 @@ def main() -> None:
         def told(cost: float, _bound: float, seen=seen, begun=begun) -> None:
             seen.append((time.perf_counter() - begun, cost))
 
-        plan = plan_fleet(loads, candidates=types, prefix_delegation=prefix, compare=False, progress=told)
+        plan = plan_fleet(
+            loads, candidates=types, prefix_delegation=prefix, compare=False, progress=told
+        )
         took = time.perf_counter() - begun
         karpenter, single = rivals(loads, types, prefix=prefix)
         near = next((at for at, cost in seen if cost <= plan.lower_bound * 1.02), float("nan"))
         goal = 1.0 if plan.nodes < 50 else 0.5 if plan.nodes < 10_000 else 0.1
-        print(f"{number:9} {pods:9,} {kind:8} {'prefix' if prefix else 'secondary':9} "
-              f"{'all' if every else 'c/m/r':5} {plan.nodes:7,} {plan.cost:12,.2f} {plan.lower_bound:12,.2f} "
-              f"{100 * plan.gap:6.3f} {goal:5} {100 * (1 - plan.cost / karpenter):7.1f} "
-              f"{100 * (1 - plan.cost / single):9.1f} {near:8.2f} {took:6.2f}", flush=True)
+        print(
+            f"{number:9} {pods:9,} {kind:8} {'prefix' if prefix else 'secondary':9} "
+            f"{'all' if every else 'c/m/r':5} {plan.nodes:7,} {plan.cost:12,.2f} {plan.lower_bound:12,.2f} "
+            f"{100 * plan.gap:6.3f} {goal:5} {100 * (1 - plan.cost / karpenter):7.1f} "
+            f"{100 * (1 - plan.cost / single):9.1f} {near:8.2f} {took:6.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

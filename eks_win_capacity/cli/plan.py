@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,13 @@ def _workloads(file: str) -> list[dict[str, Any]]:
             raise InputError(f"line {line} of {file} has not as many fields as its header")
         rows.append(row)
     return rows
+
+
+def _whole(told: dict[str, str]) -> dict[str, int]:
+    for name, value in told.items():
+        if not value.isdigit():
+            raise click.BadParameter(f"{name}={value} is no count", param_hint="--limit")
+    return {name: int(value) for name, value in told.items()}
 
 
 def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
@@ -124,7 +132,7 @@ def _prices(file: str | None) -> dict[str, float] | None:
 )
 @click.option("--explain", is_flag=True, help="Say the plan in words.")
 @output_option
-def plan(
+def plan(  # noqa: PLR0917
     file: str,
     candidates: tuple[str, ...],
     subnets: tuple[str, ...],
@@ -159,7 +167,7 @@ def plan(
         daemonsets=daemons,
         surge=surge,
         zones=zones or None,
-        limits=_pairs(limits, "--limit"),
+        limits=_whole(_pairs(limits, "--limit")),
         time_limit_s=time_limit,
         progress=_told if output == "table" and not snippet else None,
         **options,
@@ -169,8 +177,7 @@ def plan(
 
 def _told(cost: float, bound: float) -> None:
     """Show progress where somebody looks."""
-    error = click.get_text_stream("stderr")
-    if error.isatty():
+    if sys.stderr.isatty():
         gap = 100 * (1 - bound / cost) if cost else 0.0
         click.echo(f"cost {cost:,.6g}, at most {gap:.2f} % above the least possible", err=True)
 

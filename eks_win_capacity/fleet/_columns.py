@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WHOLE = 10**9
 """Duals are rounded to this many parts of the largest, so that bounds are sums of integers."""
 
-NARROW = 16
+NARROW = 32
 """Partial mixes kept for each kind; what these leave open an exact knapsack settles."""
 
 
@@ -246,7 +246,7 @@ class Generator:
                 prices,
                 threshold[look],
                 width=NARROW,
-                keep=5,
+                keep=12,
             )
             bound[look] = priced.bound
             kind, mix = look[priced.kind], priced.mix
@@ -300,7 +300,7 @@ class Generator:
             # Duals jump from round to round; those between the best so far and the newest
             # give better patterns and bounds. The newest alone decide that none is left.
             still = 0 if still > 4 else still
-            asked = solution.duals if exact or still else solution.duals.towards(centre, 0.6)
+            asked = solution.duals if exact or still else solution.duals.towards(centre, 0.85)
             bound, kind, mix = self.price(
                 asked, self.problem.cost, exact=exact, tolerance=tolerance
             )

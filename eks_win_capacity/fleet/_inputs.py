@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -102,7 +103,7 @@ def read_workloads(workloads: Any) -> tuple[Workload, ...]:
     read = sorted((_workload(row) for row in workloads), key=lambda workload: workload.name)
     if not read:
         raise InputError("workloads is empty; give at least one with name, replicas, cpu, memory")
-    for one, other in zip(read, read[1:], strict=False):
+    for one, other in itertools.pairwise(read):
         if one.name == other.name:
             raise InputError(f"two workloads are named {one.name!r}; each name only once")
     return tuple(read)
@@ -173,7 +174,7 @@ def read_candidates(
         rows = [catalog[name] for name in sorted(catalog)]
     else:
         names = [candidates] if isinstance(candidates, str) else list(candidates)
-        named = {getattr(name, "name", name): name for name in names}
+        named: dict[str, Any] = {getattr(name, "name", name): name for name in names}
         rows = [
             value if hasattr(value, "ipv4_per_interface") else catalog[name]
             for name, value in sorted(named.items())

@@ -337,7 +337,8 @@ def named(
         zone = int(problem.zone[kind])
         shapes = np.nonzero(mix)[0].tolist()
         while number:
-            run, pods = number, {}
+            run = number
+            pods: dict[int, int] = {}
             for shape in shapes:
                 queue = left[shape, zone]
                 while queue and not queue[0][1]:

@@ -61,8 +61,8 @@ NODE_COST_PROXY: Final = 0.06
 """The same in vCPUs of the proxy: 0.0055 of about 0.08 USD an hour. [vCPU]"""
 
 
-_USUAL_S: Final = 3.0
-_LARGE_S: Final = 14.0
+_USUAL_S: Final = 8.0
+_LARGE_S: Final = 20.0
 """When the search ends on its own, for up to 24 shapes of pods and for more. [s]"""
 
 
@@ -79,7 +79,7 @@ def plan_fleet(
     reserved: Any = None,
     daemonsets: Any = (),
     node_cost: float | None = None,
-    surge: int | float | str = 0,
+    surge: float | str = 0,
     zone_lost: bool = False,
     zones: Sequence[str] | None = None,
     max_types: int | None = None,
@@ -137,8 +137,8 @@ def plan_fleet(
     limits : mapping, optional
         Most nodes by instance type.
     time_limit_s : float, optional
-        Time limit; the best plan until then is given. A search ends on its own after 3 s for
-        up to 24 shapes of pods, 14 s for more. [s]
+        Time limit; the best plan until then is given. A search ends on its own after 8 s for
+        up to 24 shapes of pods, 20 s for more. [s]
     compare : bool
         Whether to look at the best single type and the other address mode too.
     catalog : Catalog, optional
@@ -225,7 +225,7 @@ def _daemons(daemonsets: Any) -> tuple[Workload, ...]:
 def _sites(subnets: Sequence[Any] | None, zones: Sequence[str] | None) -> tuple[Site, ...]:
     if subnets is None:
         return tuple(Site(zone=str(zone)) for zone in sorted(set(zones or ())))
-    listed = list(subnets) if not hasattr(subnets, "free_prefixes") else [subnets]
+    listed: list[Any] = list(subnets) if not hasattr(subnets, "free_prefixes") else [subnets]
     if not listed:
         raise InputError("subnets is empty; give at least one, or None for no limit")
     sites = []
@@ -250,7 +250,7 @@ def _sites(subnets: Sequence[Any] | None, zones: Sequence[str] | None) -> tuple[
 
 
 def _slots(
-    workloads: tuple[Workload, ...], surge: int | float | str, zones: int, *, zone_lost: bool
+    workloads: tuple[Workload, ...], surge: float | str, zones: int, *, zone_lost: bool
 ) -> Ints:
     """Count the places each workload needs, with surge and the loss of a zone."""
     part, extra = 0.0, 0
@@ -280,6 +280,23 @@ class _Run:
     """One planning run and what it was asked."""
 
     workloads: tuple[Workload, ...]
+    objective: Objective
+    prefix: bool
+    pool: WarmPool | None
+    kubelet: int | None
+    reserved: Any
+    daemons: tuple[Workload, ...]
+    prices: dict[str, float] | None
+    node_cost: float | None
+    surge: float | str
+    zone_lost: bool
+    max_types: int | None
+    limits: dict[str, int]
+    sites: tuple[Site, ...]
+    catalog: Catalog
+    candidates: list[Any] | None
+    until: float
+    progress: Callable[[float, float], None] | None
 
     def __init__(self, **asked: Any) -> None:
         self.asked = asked
@@ -307,7 +324,6 @@ class _Run:
         limited = any(site.free >= 0 for site in self.sites)
         self.limited = limited
         pinned = set(self.limits).union(*(load.allowed_types for load in self.workloads))
-        pinned |= set()
         beaten = dominated(nodes, addresses=limited or self.objective == "addresses", pinned=pinned)
         lean = tuple(node for place, node in enumerate(nodes) if place not in beaten)
         for place, better in beaten.items():
@@ -370,7 +386,7 @@ class _Run:
             status="infeasible",
         )
 
-    def _pool(self, nitro: bool) -> WarmPool:
+    def _pool(self, *, nitro: bool) -> WarmPool:
         if not self.prefix:
             return self.pool if self.pool is not None else WarmPool.secondary()
         if not nitro:
@@ -401,7 +417,7 @@ class _Run:
                     row,
                     cost=float(cost),
                     prefix=self.prefix,
-                    pool=self._pool(row.nitro),
+                    pool=self._pool(nitro=row.nitro),
                     kubelet=self.kubelet,
                     reserved=self.reserved,
                     daemons=self.daemons,
@@ -451,8 +467,10 @@ class _Run:
                 if not mine:
                     return (), (
                         "no-candidate",
-                        f"workload {load.name} allows only "
-                        f"{', '.join(load.allowed_types)}, none of which can be used",
+                        (
+                            f"workload {load.name} allows only "
+                            f"{', '.join(load.allowed_types)}, none of which can be used"
+                        ),
                         "Allow other types",
                         load.name,
                     )
@@ -470,8 +488,10 @@ class _Run:
                 ]
                 return (), (
                     "too-large",
-                    f"workload {load.name} fits on no candidate; on {top.name}, "
-                    f"which comes nearest, it asks for {', '.join(lacking)}",
+                    (
+                        f"workload {load.name} fits on no candidate; on {top.name}, "
+                        f"which comes nearest, it asks for {', '.join(lacking)}"
+                    ),
                     "Make its pods smaller or allow larger types",
                     load.name,
                 )
@@ -542,10 +562,9 @@ class _Run:
         self, groups: Any, value: float, nodes: tuple[Node, ...], *, spread: bool
     ) -> Any:
         """Drop the least used types one by one, and compare with the best single one."""
+        top = self.max_types or 1
         best: Any = (
-            (groups, value)
-            if len({g.instance_type for g in groups}) <= self.max_types
-            else (None, math.inf)
+            (groups, value) if len({g.instance_type for g in groups}) <= top else (None, math.inf)
         )
         names = {g.instance_type for g in groups}
         while best[0] is None and names:
@@ -554,19 +573,17 @@ class _Run:
                 for name in names
             }
             names = set(
-                sorted(names, key=lambda name: (-weight[name], name))[
-                    : max(self.max_types, len(names) - 1)
-                ]
+                sorted(names, key=lambda name: (-weight[name], name))[: max(top, len(names) - 1)]
             )
             tried = self._with(tuple(n for n in nodes if n.name in names), spread=spread)
             if tried is None:
                 break
             groups = tried[0]
-            if len({g.instance_type for g in groups}) <= self.max_types:
+            if len({g.instance_type for g in groups}) <= top:
                 best = (tried[0], tried[1])
-            names = {g.instance_type for g in groups} if len(names) > self.max_types else set()
+            names = {g.instance_type for g in groups} if len(names) > top else set()
         for node in nodes[:]:
-            if best[0] is None or self.max_types == 1:
+            if best[0] is None or top == 1:
                 tried = self._with((node,), spread=spread)
                 if tried is not None and tried[1] < best[1]:
                     best = (tried[0], tried[1])

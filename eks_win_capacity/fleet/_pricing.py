@@ -34,7 +34,7 @@ class Priced:
     mix: Ints
 
 
-def resource_prices(worth: Floats, need: Floats, room: Floats, most: Floats) -> Floats:
+def resource_prices(worth: Floats, need: Ints, room: Ints, most: Ints) -> Floats:
     """
     Price the resources of each kind: the duals of its fractional knapsack.
 
@@ -55,7 +55,7 @@ def resource_prices(worth: Floats, need: Floats, room: Floats, most: Floats) -> 
     from scipy import sparse
     from scipy.optimize import linprog
 
-    kinds, shapes = worth.shape
+    kinds = len(worth)
     resources = need.shape[1]
     keep = (most > 0) & (worth > 0)
     kind, shape = np.nonzero(keep)
@@ -84,14 +84,15 @@ def resource_prices(worth: Floats, need: Floats, room: Floats, most: Floats) -> 
 
 
 def fractional_bound(
-    worth: Floats, need: Floats, room: Floats, most: Floats, prices: Floats
+    worth: Floats | Ints, need: Ints, room: Ints, most: Ints, prices: Floats
 ) -> Floats:
     """Bound the worth of any mix on each kind, given any non-negative resource prices."""
     gain = np.maximum(worth - prices @ need.T, 0)
-    return (prices * room).sum(axis=1) + (gain * most).sum(axis=1)
+    total: Floats = (prices * room).sum(axis=1) + (gain * most).sum(axis=1)
+    return total
 
 
-def best_mixes(
+def best_mixes(  # noqa: PLR0917
     worth: Ints,
     need: Ints,
     room: Ints,
@@ -241,9 +242,10 @@ def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:
     for column in range(left.shape[1]):
         key = (key * mixer) ^ (key >> np.uint64(29)) ^ left[:, column].astype(np.uint64)
     order = np.lexsort((-value, key))
-    ahead, behind = order[1:], order[:-1]
+    ahead: Ints = order[1:]
+    behind: Ints = order[:-1]
     # The key only brings equals together; they are compared in full.
-    same = (kind[ahead] == kind[behind]) & (left[ahead] == left[behind]).all(axis=1)
+    same = np.asarray((kind[ahead] == kind[behind]) & (left[ahead] == left[behind]).all(axis=1))
     chosen: Ints = np.sort(order[np.r_[True, ~same]])
     return chosen
 

@@ -217,8 +217,10 @@ class FleetPlan:
             )
         types = ", ".join(f"{number:,} x {name}" for name, number in self.types.items())
         lines = [
-            f"{self.nodes:,} nodes ({types}): {self.cost:,.6g} {self.cost_unit}; no plan costs less "
-            f"than {self.lower_bound:,.6g}, so this one is within {100 * self.gap:.3f} %.",
+            (
+                f"{self.nodes:,} nodes ({types}): {self.cost:,.6g} {self.cost_unit}; no plan costs "
+                f"less than {self.lower_bound:,.6g}, so this one is within {100 * self.gap:.3f} %."
+            ),
             f"They take {self.addresses:,} subnet addresses"
             + (f" with {self.prefixes:,} /28 prefixes." if self.prefixes else "."),
         ]

@@ -243,7 +243,7 @@ def solve(
     ]
     columns.add(kind[first], alone[first])
     limited = bool(len(problem.limit))
-    penalty = 10.0 * float((problem.cost.max() + problem.pod_cost.max() + 1)) if limited else None
+    penalty = 10.0 * float(problem.cost.max() + problem.pod_cost.max() + 1) if limited else None
     generator = Generator(problem, columns)
 
     begun = clock()
