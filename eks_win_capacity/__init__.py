@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
+    from eks_win_capacity.nodes import Reserved as Reserved
+    from eks_win_capacity.nodes import node_capacity as node_capacity
     from eks_win_capacity.reservations import Reservation as Reservation
     from eks_win_capacity.subnets import Subnet as Subnet
 
@@ -25,12 +28,15 @@ _HOME = {
     "Subnet": "subnets",
     "Reservation": "reservations",
     "CapacityError": "errors",
-    "Fleet": "bulk",
-    "ip_capacity": "capacity",
-    "max_pods": "capacity",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "Fleet": "bulk",
     "InstanceType": "catalog",
+    "NodeCapacity": "nodes",
+    "Reserved": "nodes",
+    "ip_capacity": "capacity",
+    "max_pods": "capacity",
+    "node_capacity": "nodes",
 }
 """Where each public name lives."""
 

@@ -104,6 +104,8 @@ def read_names(column: object, name: str) -> Names:
     ShapeMismatchError
         If nested sequences are ragged.
     """
+    if isinstance(column, list):
+        return _read_sequence(column, name)
     for library, read in _READERS.items():
         module = sys.modules.get(library)
         if module is not None:
@@ -114,10 +116,8 @@ def read_names(column: object, name: str) -> Names:
         return _read_numpy(column, name)
     if isinstance(column, str) or column is None or isinstance(column, float):
         return Names(column, "scalar", (), (Objects([column]),))
-    if isinstance(column, (list, tuple)) or (
-        isinstance(column, Sequence) and not isinstance(column, (bytes, bytearray, range))
-    ):
-        return _read_sequence(list(column) if not isinstance(column, list) else column, name)
+    if isinstance(column, Sequence) and not isinstance(column, (bytes, bytearray, range)):
+        return _read_sequence(list(column), name)
     if hasattr(column, "__arrow_c_stream__"):
         import pyarrow as pa
 

@@ -24,6 +24,8 @@ OnUnknown = Literal["raise", "null"]
 
 def checked_flags(value: object) -> bool | NDArray[np.bool_]:
     """Read `prefix_delegation` as one flag or a column of flags."""
+    if isinstance(value, bool):
+        return value
     flags = _arrays.flags(value, name="prefix_delegation")
     return bool(flags) if flags.ndim == 0 else flags
 
@@ -34,26 +36,6 @@ def checked_kubelet(value: object) -> int | NDArray[np.int64] | None:
         return None
     limits = _arrays.counts(value, name="kubelet_max_pods")
     return int(limits) if limits.ndim == 0 else limits
-
-
-def _answers(
-    table: LimitTable,
-    rows: NDArray[Any] | None,
-    *,
-    prefix_delegation: bool,
-    kubelet_max_pods: int | None,
-    dtype: np.dtype[Any],
-) -> NDArray[Any]:
-    """Give the answer of every code, so that the rows need no arithmetic."""
-    answers = table.pods(prefix_delegation=prefix_delegation)
-    if kubelet_max_pods is not None:
-        answers = np.minimum(answers, kubelet_max_pods)
-    if rows is not None:
-        answers = answers[rows]
-    top = int(answers.max())
-    if top > np.iinfo(dtype).max:
-        raise InvalidCountError(f"{dtype} holds no {top:,} pods; choose a wider dtype")
-    return answers.astype(dtype)
 
 
 def max_pods_of_codes(
@@ -83,9 +65,16 @@ def max_pods_of_codes(
         Where the answer goes. [pods]
     """
     scalar_limit = kubelet_max_pods if isinstance(kubelet_max_pods, int) else None
-    ask = functools.partial(_answers, table, rows, kubelet_max_pods=scalar_limit, dtype=out.dtype)
+
+    def ask(*, prefix_delegation: bool) -> NDArray[Any]:
+        answers = table.answers(
+            prefix_delegation=prefix_delegation, kubelet_max_pods=scalar_limit, dtype=out.dtype
+        )
+        return answers if rows is None else answers[rows]
+
     flat_out = out.reshape(-1) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
-    flat_codes = np.broadcast_to(codes, out.shape).reshape(-1)
+    flat_codes = codes if codes.shape == out.shape else np.broadcast_to(codes, out.shape)
+    flat_codes = flat_codes.reshape(-1)
     if isinstance(prefix_delegation, bool):
         lookup(ask(prefix_delegation=prefix_delegation), flat_codes, flat_out)
     else:
@@ -290,6 +279,11 @@ class Fleet:
         return f"<Fleet of {len(self):,} nodes, {np.count_nonzero(self.histogram[:-1]):,} types{unknown}>"
 
     @property
+    def origin(self) -> Any:
+        """The column that was encoded, without its values: what an answer in kind needs."""
+        return self._names.column
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the column that was encoded."""
         return self.codes.shape
@@ -413,9 +407,7 @@ class Fleet:
             The sum. [pods]
         """
         if _arrays.is_scalar(prefix_delegation) and _arrays.is_scalar(kubelet_max_pods):
-            answers = _answers(
-                self._table,
-                None,
+            answers = self._table.answers(
                 prefix_delegation=bool(checked_flags(prefix_delegation)),
                 kubelet_max_pods=cast("int | None", checked_kubelet(kubelet_max_pods)),
                 dtype=np.dtype(np.int64),
@@ -477,6 +469,8 @@ class Fleet:
 
 
 def _common_shape(names: Names, flags: Any, limits: Any) -> tuple[int, ...]:
+    if isinstance(flags, bool) and not isinstance(limits, np.ndarray):
+        return names.shape
     return _arrays.common_shape(
         instance_type=np.broadcast_to(0, names.shape),
         prefix_delegation=flags,

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity import kernels
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.errors import InputError, InvalidCountError
 from eks_win_capacity.limits import bundled_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+_MOST_KEPT = 64
+"""How many answers a table keeps; each takes a few kilobytes."""
 
 
 class LimitTable:
@@ -52,6 +55,7 @@ class LimitTable:
         self.source = source
         self.sentinel = len(self.names)
         self.code_dtype = np.min_scalar_type(self.sentinel)
+        self._kept: dict[Any, NDArray[Any]] = {}
 
     @functools.cached_property
     def code_of(self) -> dict[object, int]:
@@ -69,6 +73,31 @@ class LimitTable:
         import pyarrow as pa
 
         return pa.array(self.names, pa.string())
+
+    def answers(
+        self, *, prefix_delegation: bool, kubelet_max_pods: int | None, dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
+        """
+        Give the pods of every type under both limits; kept, for small columns ask often.
+
+        Raises
+        ------
+        InvalidCountError
+            If the dtype is too narrow for them.
+        """
+        question = (prefix_delegation, kubelet_max_pods, dtype)
+        kept = self._kept.get(question)
+        if kept is not None:
+            return kept
+        answers = self.pods(prefix_delegation=prefix_delegation)
+        if kubelet_max_pods is not None:
+            answers = np.minimum(answers, kubelet_max_pods)
+        top = int(answers.max())
+        if top > np.iinfo(dtype).max:
+            raise InvalidCountError(f"{dtype} holds no {top:,} pods; choose a wider dtype")
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        return self._kept.setdefault(question, answers.astype(dtype))
 
     def pods(self, *, prefix_delegation: bool) -> NDArray[np.int64]:
         """Give the pod addresses of every type in one mode, and 0 in the last slot."""

@@ -70,7 +70,7 @@ def test_an_error_about_a_missing_extra_names_one_that_exists():
         for path in PACKAGE.rglob("*.py")
         for match in re.findall(r"""\bextra=["'](\w+)["']""", path.read_text("utf-8"))
     }
-    assert named <= FOR_USERS
+    assert named <= FOR_USERS | {"test"}  # moto, whose answers a refresh can capture
 
 
 def test_every_dependency_has_a_lowest_version_that_can_be_tested():

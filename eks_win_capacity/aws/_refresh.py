@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ def refresh(
         told = files.parse_json(old[generate.MANIFEST], generate.MANIFEST)
         day, source, version = told["captured"], told["source"], told["source_version"]
     else:
-        new |= {name: files.gzipped(generate.canonical(part)) for name, part in capture.items()}
+        new |= {name: _packed(name, part, old) for name, part in capture.items()}
     # Also without news of EC2: a hand-kept row may have come or gone.
     new[generate.MANIFEST] = generate.manifest(
         capture, kept[generate.EXTRA], source=source, version=version, date=day
@@ -144,6 +145,16 @@ def _same(capture: dict[str, Any], old: dict[str, bytes]) -> bool:
     except CatalogFileError:
         return False  # damaged or half-replaced: rewriting it is the cure
     return all(generate.canonical(held[name]) == generate.canonical(capture[name]) for name in held)
+
+
+def _packed(name: str, part: Any, old: dict[str, bytes]) -> bytes:
+    """Compress one answer, or keep the old file if that holds the same."""
+    content = generate.canonical(part)
+    if name in old:
+        with contextlib.suppress(CatalogFileError):
+            if generate.canonical(files.parse_json(old[name], name)) == content:
+                return old[name]
+    return files.gzipped(content)
 
 
 def fetched(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eks_win_capacity.catalog._catalog import Catalog, Limits
+from eks_win_capacity.catalog._catalog import Catalog
 from eks_win_capacity.catalog._diff import CatalogDiff, Change
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
@@ -12,7 +12,6 @@ __all__ = [
     "CatalogDiff",
     "Change",
     "InstanceType",
-    "Limits",
     "Reason",
     "WindowsVerdict",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -24,35 +23,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.catalog._diff import CatalogDiff
+    from eks_win_capacity.limit_table import LimitTable
 
 UNKNOWN_DATE: Final = "unknown"
 """The date of a catalog whose data do not tell one."""
 
 _CLOSE: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """
-    What the arithmetic needs of every type, as columns in the catalog's order.
-
-    Attributes
-    ----------
-    names : tuple of str
-        The types.
-    ipv4_per_interface : tuple of int
-        IPv4 addresses on one interface of each. [addresses]
-    nitro : tuple of bool
-        Whether prefix delegation acts on each.
-    as_of, source : str
-        Date and origin of the catalog.
-    """
-
-    names: tuple[str, ...]
-    ipv4_per_interface: tuple[int, ...]
-    nitro: tuple[bool, ...]
-    as_of: str
-    source: str
 
 
 class Catalog(Mapping[str, InstanceType]):
@@ -93,7 +69,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     _as_of: str
     _hash: int
-    _limits: Limits
+    _limits: LimitTable
     _regions: tuple[str, ...]
     _rows: dict[str, InstanceType]
     _source: str
@@ -249,16 +225,18 @@ class Catalog(Mapping[str, InstanceType]):
         return self._regions
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> LimitTable:
         """What the arithmetic needs, as columns; made once."""
         try:
             return self._limits
         except AttributeError:
+            from eks_win_capacity.limit_table import LimitTable
+
             rows = self._rows.values()
-            made = Limits(
-                names=tuple(self._rows),
-                ipv4_per_interface=tuple(row.ipv4_per_interface for row in rows),
-                nitro=tuple(row.nitro for row in rows),
+            made = LimitTable(
+                tuple(self._rows),
+                tuple(row.ipv4_per_interface for row in rows),
+                tuple(row.nitro for row in rows),
                 as_of=self._as_of,
                 source=self._source,
             )

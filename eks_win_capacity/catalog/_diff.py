@@ -51,6 +51,13 @@ class CatalogDiff:
         was made without offerings.
     before, after : str
         What was compared: sources and dates.
+
+    Examples
+    --------
+    >>> from eks_win_capacity import Catalog
+    >>> bundled = Catalog.bundled()
+    >>> bool(bundled.diff(bundled))
+    False
     """
 
     added: tuple[str, ...]

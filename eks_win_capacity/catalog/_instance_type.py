@@ -75,6 +75,13 @@ class InstanceType:
     ------
     InputError
         If a value is of the wrong kind or outside its limits.
+
+    Examples
+    --------
+    >>> from eks_win_capacity import Catalog
+    >>> m5_large = Catalog.bundled()["m5.large"]
+    >>> m5_large.ipv4_per_interface, m5_large.nitro, m5_large.windows.status
+    (10, True, 'supported')
     """
 
     name: str

@@ -13,11 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "max-pods": ("capacity", "Pods that the addresses of a node allow."),
+    "node": ("capacity", "Pods that a node really takes, and what binds."),
+    "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""
 
-_EPILOG = ""
+_EPILOG = """
+\b
+Examples:
+  eks-win-capacity max-pods m5.large --prefix-delegation
+  eks-win-capacity node m5.large --prefix-delegation --pod-memory 1Gi
+  eks-win-capacity fleet nodes.csv --out sized.csv
+  eks-win-capacity catalog show m5.large
+"""
 
 
 class _LazyGroup(click.Group):
@@ -49,7 +59,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 
 @click.group(
-    cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--version",
@@ -59,8 +72,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     callback=_print_version,
     help="Show the version and the date of the instance table.",
 )
-def app() -> None:
+@click.pass_context
+def app(context: click.Context) -> None:
     """Plan the pod capacity of Windows nodes on Amazon EKS."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,217 @@
+"""The commands about single nodes: ``max-pods`` and ``node``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.constants import KUBELET_MAX_PODS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eks_win_capacity.catalog import Catalog, InstanceType
+
+_NO_SUCH_THING = {
+    "--cni-custom-networking-enabled": "Windows nodes have no custom networking",
+    "--cni-max-eni": "Windows nodes use one interface",
+    "--cni-version": "Windows pods get their addresses from the VPC resource controller",
+    "--instance-type-from-imds": "nothing is asked online; name the type",
+    "--show-max-allowed": "use --kubelet-max-pods 250",
+}
+"""Options of the retired max-pods-calculator.sh that mean nothing here, and why."""
+
+
+def _explain(_context: click.Context, parameter: click.Parameter, value: object) -> None:
+    if value:
+        option = parameter.opts[0]
+        raise click.UsageError(f"{option} has no meaning on Windows: {_NO_SUCH_THING[option]}")
+
+
+def _retired_options(function: Callable[..., None]) -> Callable[..., None]:
+    for option in _NO_SUCH_THING:
+        flag = option not in {"--cni-max-eni", "--cni-version"}
+        function = click.option(
+            option, is_flag=flag, hidden=True, expose_value=False, callback=_explain
+        )(function)
+    return function
+
+
+def _common_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add what ``max-pods`` and ``node`` share."""
+    for option in (
+        output_option,
+        click.option("--region", help="Tell also whether this region offers the type."),
+        click.option(
+            "--prefix-delegation",
+            "--cni-prefix-delegation-enabled",
+            is_flag=True,
+            help="Every slot holds a /28 (enable-windows-prefix-delegation).",
+        ),
+        click.option(
+            "--instance-type", "named", multiple=True, metavar="TYPE", help="A type, as an option."
+        ),
+        click.argument("types", nargs=-1, metavar="[TYPE]..."),
+    ):
+        function = option(function)
+    return function
+
+
+def _chosen(types: tuple[str, ...], named: tuple[str, ...]) -> list[str]:
+    if not types and not named:
+        raise click.UsageError("name at least one instance type, such as m5.large")
+    return [*types, *named]
+
+
+def _offered(catalog: Catalog, instance: InstanceType, region: str | None) -> dict[str, Any]:
+    if region is None:
+        return {}
+    catalog.filter(region=region)  # an unknown region is an error, not a no
+    return {f"offered_in_{region}": region in instance.regions}
+
+
+def _notes(types: list[InstanceType], *, prefix_delegation: bool) -> str:
+    lines = [
+        f"{instance.name} does not run Windows: {instance.windows.reasons[0].why}."
+        for instance in types
+        if instance.windows.status == "unsupported"
+    ]
+    if prefix_delegation:
+        lines += [
+            f"{instance.name} is neither Nitro nor bare metal: it stays in secondary mode."
+            for instance in types
+            if not instance.nitro
+        ]
+    return "\n".join(lines)
+
+
+@click.command("max-pods")
+@_common_options
+@click.option(
+    "--kubelet-max-pods", type=int, metavar="N", help="The kubelet's own limit; the smaller counts."
+)
+@_retired_options
+def max_pods(
+    *,
+    types: tuple[str, ...],
+    named: tuple[str, ...],
+    prefix_delegation: bool,
+    region: str | None,
+    output: str,
+    kubelet_max_pods: int | None,
+) -> None:
+    r"""
+    Pods that the addresses of a Windows node allow.
+
+    That is (addresses per interface - 1), and 16 times as many with prefix
+    delegation.
+
+    \b
+    Examples:
+      eks-win-capacity max-pods m5.large c5.4xlarge
+      eks-win-capacity max-pods m5.large --prefix-delegation --kubelet-max-pods 110
+      eks-win-capacity max-pods m5.large --region eu-west-1 -o json
+    """
+    from eks_win_capacity.capacity import max_pods as pods_of
+    from eks_win_capacity.catalog import Catalog
+
+    catalog = Catalog.bundled()
+    instances = [catalog[name] for name in _chosen(types, named)]
+    rows = [
+        {
+            "instance_type": instance.name,
+            "mode": "prefix" if prefix_delegation and instance.nitro else "secondary",
+            "ipv4_per_interface": instance.ipv4_per_interface,
+            "max_pods": pods_of(
+                instance.name,
+                prefix_delegation=prefix_delegation,
+                kubelet_max_pods=kubelet_max_pods,
+            ),
+            "windows": instance.windows.status,
+            **_offered(catalog, instance, region),
+        }
+        for instance in instances
+    ]
+    emit(rows, output, note=_notes(instances, prefix_delegation=prefix_delegation))
+
+
+@click.command("node")
+@_common_options
+@click.option(
+    "--kubelet-max-pods",
+    type=int,
+    default=KUBELET_MAX_PODS,
+    show_default=True,
+    metavar="N",
+    help="The kubelet's own limit.",
+)
+@click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
+@click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")
+@click.option(
+    "--host-process-pods", type=int, default=0, metavar="N", help="HostProcess pods on the node."
+)
+@click.option(
+    "--reserved-cpu", metavar="QUANTITY", help="CPU that the node keeps; none by default."
+)
+@click.option(
+    "--reserved-memory",
+    metavar="QUANTITY",
+    help="Memory that the node keeps; 2 GiB and 200 MiB for eviction by default.",
+)
+def node(
+    *,
+    types: tuple[str, ...],
+    named: tuple[str, ...],
+    prefix_delegation: bool,
+    region: str | None,
+    output: str,
+    reserved_cpu: str | None,
+    reserved_memory: str | None,
+    **options: Any,
+) -> None:
+    r"""
+    Pods that a Windows node really takes, and what binds.
+
+    Counts addresses, the kubelet's limit, CPU and memory.
+
+    \b
+    Examples:
+      eks-win-capacity node m5.large --prefix-delegation
+      eks-win-capacity node m5.large c5.4xlarge --pod-cpu 250m --pod-memory 1Gi
+    """
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.nodes import node_capacity, reservations
+
+    catalog = Catalog.bundled()
+    kept = reservations(cpu=reserved_cpu, memory=reserved_memory)
+    sized = [
+        node_capacity(name, prefix_delegation=prefix_delegation, reserved=kept, **options)
+        for name in _chosen(types, named)
+    ]
+    instances = [catalog[one.instance_type] for one in sized]
+    rows = [
+        {
+            "instance_type": one.instance_type,
+            "mode": "prefix" if one.prefix_delegation else "secondary",
+            "pods": one.pods,
+            "binding": one.binding,
+            "address_pods": one.address_pods,
+            "kubelet_pods": one.kubelet_pods,
+            "cpu_pods": one.cpu_pods,
+            "memory_pods": one.memory_pods,
+            "windows": one.windows.status,
+            **_offered(catalog, instance, region),
+            **({"kubelet_extra_args": one.kubelet_extra_args} if output != "table" else {}),
+        }
+        for one, instance in zip(sized, instances, strict=True)
+    ]
+    lifts = [
+        f"{one.instance_type}: the kubelet's limit binds; raise it in the bootstrap arguments "
+        f"with {one.kubelet_extra_args}"
+        for one in sized
+        if one.kubelet_extra_args
+    ]
+    notes = _notes(instances, prefix_delegation=prefix_delegation)
+    emit(rows, output, note="\n".join(filter(None, [notes, *lifts])))

@@ -1,0 +1,267 @@
+"""The command that sizes a file of nodes: ``fleet``."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.constants import KUBELET_MAX_PODS
+from eks_win_capacity.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eks_win_capacity.bulk import Fleet
+    from eks_win_capacity.catalog import Catalog
+
+_USUAL_NAMES = (
+    "instancetype",
+    "nodekubernetesioinstancetype",
+    "ec2instancetype",
+    "machinetype",
+    "type",
+)
+"""What the column is called, letters and digits only, the likeliest first."""
+
+_SHOWN = (
+    "secondary_addresses",
+    "prefix_addresses",
+    "secondary_pods",
+    "prefix_pods",
+    "prefix_binding",
+)
+"""What the summary tells of each type."""
+
+
+@click.command("fleet")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--column", metavar="NAME", help="The column of instance types; found by default.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the sized rows here: .csv, .json or .parquet.",
+)
+@click.option(
+    "--kubelet-max-pods",
+    type=int,
+    default=KUBELET_MAX_PODS,
+    show_default=True,
+    metavar="N",
+    help="The kubelet's own limit.",
+)
+@click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
+@click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")
+@click.option(
+    "--on-unknown",
+    type=click.Choice(["raise", "null"]),
+    default="raise",
+    show_default=True,
+    help="Stop at missing and unknown types, or leave their answers empty.",
+)
+@output_option
+def fleet(
+    *,
+    file: str,
+    column: str | None,
+    out: Path | None,
+    on_unknown: str,
+    output: str,
+    **options: Any,
+) -> None:
+    r"""
+    Size a CSV or Parquet file of nodes in both address modes.
+
+    Prints a summary by instance type; with --output csv or json the sized rows:
+    those of FILE, and for each mode the pods and what binds. FILE may be - for
+    CSV from a pipe.
+
+    \b
+    Examples:
+      eks-win-capacity fleet nodes.csv --out sized.csv
+      eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi
+      kubectl get nodes -L node.kubernetes.io/instance-type ... | eks-win-capacity fleet - -o csv
+    """
+    from eks_win_capacity.bulk import Fleet
+    from eks_win_capacity.catalog import Catalog
+
+    catalog = Catalog.bundled()
+    nodes = _read(file)
+    types = nodes[_column_of(nodes, column, catalog)]
+    if types.dtype != "category":
+        types = types.where(types != "", None)  # an empty field is a missing value
+    fleet = Fleet.encode(types, on_unknown="null" if on_unknown == "null" else "raise")
+    sizes = _by_type(fleet, options)
+    taken = [name for name in sizes if name in nodes]
+    if taken:
+        raise InputError(f"{file} has a column {taken[0]!r} already; rename it or drop it")
+    sized = nodes.join(sizes.reindex(fleet.codes).set_axis(nodes.index))
+    if out is not None:
+        _write(sized, out)
+    if output != "table":
+        _print_rows(sized, output)
+        return
+    notes = _notes(fleet, sizes, catalog)
+    if out is not None:
+        notes.append(f"{len(sized):,} sized rows written to {out}")
+    title = f"{len(nodes):,} nodes, limits of {catalog.as_of}"
+    emit(_summary(fleet, sizes), output, title=title, note="\n".join(notes))
+
+
+def _read(file: str) -> pd.DataFrame:
+    """Read every column of a CSV as text, so that nothing of it changes on the way."""
+    import pandas as pd
+
+    name = "standard input" if file == "-" else file
+    try:
+        if file.lower().endswith((".parquet", ".pq")):
+            return _read_parquet(file)
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        head = content[:4096].split(b"\n", 1)[0]
+        separator = max(",;\t", key=lambda mark: head.count(mark.encode()))
+        return pd.read_csv(
+            io.BytesIO(content),
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            sep=separator,
+            index_col=False,
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} is no CSV file: {error}") from error
+
+
+def _read_parquet(file: str) -> pd.DataFrame:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
+    try:
+        frame: pd.DataFrame = parquet.read_table(file).to_pandas()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{file} is no Parquet file: {error}") from error
+    return frame
+
+
+def _column_of(nodes: pd.DataFrame, wanted: str | None, catalog: Catalog) -> str:
+    """Find the column of instance types: the one named, the usual one, or the one that fits."""
+    columns = [str(name) for name in nodes.columns]
+    if wanted is not None:
+        if wanted not in columns:
+            raise InputError(f"no column {wanted!r}; there are: {', '.join(columns)}")
+        return wanted
+    plain = {"".join(filter(str.isalnum, name.lower())): name for name in reversed(columns)}
+    for usual in _USUAL_NAMES:
+        if usual in plain:
+            return plain[usual]
+    for name in columns:
+        head = nodes[name].head(100).tolist()
+        if sum(value in catalog for value in head) * 2 > len(head):
+            return name
+    raise InputError(
+        f"no column looks like instance types among: {', '.join(columns)}; name it with --column"
+    )
+
+
+def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
+    """Size every type that occurs, once; the index holds its code."""
+    import numpy as np
+    import pandas as pd
+
+    from eks_win_capacity.capacity import max_pods
+    from eks_win_capacity.nodes import node_capacity
+
+    codes = np.flatnonzero(fleet.histogram[:-1])
+    names = [fleet.instance_types[code] for code in codes]
+    secondary = node_capacity(names, **options)
+    prefix = node_capacity(names, prefix_delegation=True, **options)
+    sizes = {
+        "secondary_addresses": max_pods(names),
+        "prefix_addresses": max_pods(names, prefix_delegation=True),
+        "secondary_pods": secondary["pods"],
+        "secondary_binding": secondary["binding"].astype(object),
+        "prefix_pods": prefix["pods"],
+        "prefix_binding": prefix["binding"].astype(object),
+        "kubelet_extra_args": prefix["kubelet_extra_args"].astype(object),
+    }
+    frame = pd.DataFrame(sizes)
+    if fleet.unknown:
+        counts = frame.columns[frame.dtypes == np.int64]
+        frame = frame.astype(dict.fromkeys(counts, "Int64"))
+    frame.index = pd.Index(codes)
+    return frame
+
+
+def _summary(fleet: Fleet, sizes: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for name, nodes in fleet.counts.items():
+        size = sizes.loc[fleet.instance_types.index(str(name))].to_dict()
+        rows.append(
+            {
+                "instance_type": name,
+                "nodes": int(nodes),
+                **{key: size[key] for key in _SHOWN},
+                "total_secondary": int(nodes) * int(size["secondary_pods"]),
+                "total_prefix": int(nodes) * int(size["prefix_pods"]),
+            }
+        )
+    sums = {key: sum(row[key] for row in rows) for key in ("total_secondary", "total_prefix")}
+    total = {"instance_type": "total", "nodes": len(fleet) - fleet.unknown}
+    return [*rows, {**total, **dict.fromkeys(_SHOWN), **sums}]
+
+
+def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
+    counts = fleet.counts
+    notes = []
+    if fleet.unknown:
+        notes.append(f"{fleet.unknown:,} nodes have a missing or unknown type and are not counted.")
+    barred = [name for name in counts.index if catalog[name].windows.status == "unsupported"]
+    if barred:
+        told = ", ".join(barred[:5]) + " and more" * (len(barred) > 5)
+        notes.append(f"{counts[barred].sum():,} nodes cannot run Windows: {told}.")
+    old = [name for name in counts.index if not catalog[name].nitro]
+    if old:
+        notes.append(
+            f"{counts[old].sum():,} nodes are neither Nitro nor bare metal and cannot use prefixes."
+        )
+    binds = sizes.index[sizes["prefix_binding"] == "kubelet"]
+    bound = int(fleet.histogram[binds].sum())
+    if bound:
+        notes.append(
+            f"{bound:,} nodes take more pods with prefixes once the kubelet's --max-pods is raised."
+        )
+    return notes
+
+
+def _print_rows(sized: pd.DataFrame, output: str) -> None:
+    if output == "csv":
+        sized.to_csv(sys.stdout, index=False, lineterminator="\n")
+    else:
+        sized.to_json(sys.stdout, orient="records", indent=2)
+        sys.stdout.write("\n")
+
+
+def _write(sized: pd.DataFrame, out: Path) -> None:
+    """Write the whole file beside its place, then put it there."""
+    kind = out.suffix.lower()
+    if kind not in {".csv", ".json", ".parquet"}:
+        raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
+    beside = out.with_name(f".{out.name}.part")
+    try:
+        if kind == ".csv":
+            sized.to_csv(beside, index=False, lineterminator="\n")
+        elif kind == ".json":
+            sized.to_json(beside, orient="records", indent=2)
+        else:
+            try:
+                sized.to_parquet(beside, index=False)
+            except ImportError:
+                raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)

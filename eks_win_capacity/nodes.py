@@ -1,0 +1,398 @@
+"""How many pods a node takes when everything that binds is counted, and what decides."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity import _arrays, kernels
+from eks_win_capacity.bulk import Fleet, checked_flags, checked_kubelet
+from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
+from eks_win_capacity.constants import (
+    KUBELET_MAX_PODS,
+    KUBELET_MAX_PODS_ADVISED,
+    WINDOWS_EVICTION_MIB,
+    WINDOWS_KUBE_RESERVED_MIB,
+    WINDOWS_SYSTEM_RESERVED_MIB,
+)
+from eks_win_capacity.errors import InputError
+from eks_win_capacity.quantities import millicores, whole_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+_MIB: Final = 2**20
+_UNBOUND: Final = np.iinfo(np.int64).max
+CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
+"""What may bind, in the order in which ties are named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reserved:
+    """
+    What a Windows node keeps from its pods.
+
+    The defaults are those of the EKS best practices guide for Windows:
+    ``--system-reserved memory=1.5Gi``, ``--kube-reserved memory=0.5Gi``,
+    ``--eviction-hard memory.available<200Mi``, and no CPU.
+
+    Attributes
+    ----------
+    cpu_m : int
+        CPU kept. [thousandths of a core]
+    system_memory_mib, kube_memory_mib, eviction_mib : int
+        Memory kept for Windows, for kubelet and runtime, and before eviction. [MiB]
+
+    Examples
+    --------
+    >>> Reserved(cpu_m=500).memory // 2**20
+    2248
+    """
+
+    cpu_m: int = 0
+    system_memory_mib: int = WINDOWS_SYSTEM_RESERVED_MIB
+    kube_memory_mib: int = WINDOWS_KUBE_RESERVED_MIB
+    eviction_mib: int = WINDOWS_EVICTION_MIB
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _arrays.counts(getattr(self, field.name), name=field.name, high=2**31)
+
+    @property
+    def memory(self) -> int:
+        """All memory kept, in bytes."""
+        return (self.system_memory_mib + self.kube_memory_mib + self.eviction_mib) * _MIB
+
+
+WINDOWS_RESERVED: Final = Reserved()
+"""The reservations of the EKS best practices guide for Windows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeCapacity:
+    """
+    How many pods one node takes, and why not more.
+
+    Attributes
+    ----------
+    instance_type : str
+        The EC2 name.
+    pods : int
+        Pods with an address of their own that fit beside the HostProcess pods. [pods]
+    binding : {"addresses", "kubelet", "cpu", "memory"}
+        The constraint that decides; the first of this order where several do.
+    address_pods : int
+        What the addresses allow. [pods]
+    kubelet_pods : int or None
+        What the kubelet allows beside the HostProcess pods; None if not limited. [pods]
+    cpu_pods, memory_pods : int or None
+        What CPU and memory allow; None if pods ask for none. [pods]
+    prefix_delegation : bool
+        Whether slots hold prefixes; False on types that cannot.
+    allocatable_cpu_m : int
+        CPU for pods. [thousandths of a core]
+    allocatable_memory : int
+        Memory for pods. [bytes]
+    kubelet_extra_args : str or None
+        The bootstrap argument that lifts the kubelet's limit, where that one binds.
+    windows : WindowsVerdict
+        Whether Windows runs on the type at all.
+
+    Examples
+    --------
+    >>> node_capacity("m5.large").pods, node_capacity("m5.large").binding
+    (9, 'addresses')
+    """
+
+    instance_type: str
+    pods: int
+    binding: str
+    address_pods: int
+    kubelet_pods: int | None
+    cpu_pods: int | None
+    memory_pods: int | None
+    prefix_delegation: bool
+    allocatable_cpu_m: int
+    allocatable_memory: int
+    kubelet_extra_args: str | None
+    windows: WindowsVerdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the fields as a plain mapping, with the verdict in one word."""
+        return {**asdict(self), "windows": self.windows.status}
+
+
+def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
+    """
+    Reservations of a Windows node, with those given in place of the defaults.
+
+    Parameters
+    ----------
+    cpu, memory : str or number, optional
+        Kubernetes quantities: all the CPU and all the memory that the node keeps.
+
+    Raises
+    ------
+    InvalidQuantityError
+        If one is no quantity.
+
+    Examples
+    --------
+    >>> reservations(cpu="500m").cpu_m, reservations(memory="3Gi").memory == 3 * 2**30
+    (500, True)
+    """
+    kept = WINDOWS_RESERVED if cpu is None else replace(WINDOWS_RESERVED, cpu_m=millicores(cpu))
+    if memory is None:
+        return kept
+    # Whole MiB, rounded up: a kept byte is a byte that no pod may request.
+    mib = -(-whole_bytes(memory) // _MIB)
+    return replace(kept, system_memory_mib=mib, kube_memory_mib=0, eviction_mib=0)
+
+
+def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -> tuple[int, int]:
+    """
+    CPU and memory that pods may request on a node.
+
+    Parameters
+    ----------
+    instance : InstanceType
+        The type.
+    reserved : Reserved
+        What the node keeps.
+
+    Returns
+    -------
+    (int, int)
+        Thousandths of a core, and bytes; 0 where more is kept than there is.
+
+    Examples
+    --------
+    >>> from eks_win_capacity import Catalog
+    >>> allocatable(Catalog.bundled()["m5.large"])
+    (2000, 6232735744)
+    """
+    return (
+        max(0, instance.vcpus * 1000 - reserved.cpu_m),
+        max(0, instance.memory_mib * _MIB - reserved.memory),
+    )
+
+
+def node_capacity(
+    instance_type: Any,
+    *,
+    prefix_delegation: Any = False,
+    kubelet_max_pods: Any = KUBELET_MAX_PODS,
+    pod_cpu: Any = None,
+    pod_memory: Any = None,
+    host_process_pods: Any = 0,
+    reserved: Reserved | Mapping[str, Any] = WINDOWS_RESERVED,
+    catalog: Catalog | None = None,
+) -> Any:
+    """
+    Pods that a node really takes, and the constraint that decides.
+
+    Addresses, the kubelet, CPU and memory each allow a number of pods; the
+    smallest is the answer. HostProcess pods take no address, but count towards
+    the kubelet's limit.
+
+    Parameters
+    ----------
+    instance_type : str, column of names or Fleet
+        EC2 names.
+    prefix_delegation : bool or column of bool
+        Whether each slot holds a /28. Broadcasts.
+    kubelet_max_pods : int, column of int or None
+        The kubelet's limit; 110 on the EKS Windows AMIs unless it is raised.
+        None leaves it out. Broadcasts. [pods]
+    pod_cpu, pod_memory : str, number or column of them, optional
+        What each pod requests, as Kubernetes quantities: ``"250m"``, ``"1.5Gi"``.
+        Broadcasts. [cores], [bytes]
+    host_process_pods : int or column of int
+        HostProcess pods on each node. Broadcasts. [pods]
+    reserved : Reserved or mapping
+        What the node keeps. A mapping replaces the sums it gives, as ``{"cpu": "500m", "memory": "2Gi"}``.
+    catalog : Catalog, optional
+        Where the limits come from; the bundled one by default.
+
+    Returns
+    -------
+    NodeCapacity or DataFrame
+        A DataFrame with a row for each node, and the index of the Series that
+        came in, if any input is a column. Limits that do not apply are missing.
+
+    Raises
+    ------
+    UnknownInstanceTypeError, MissingValueError
+        If a name has no row, or is missing.
+    InvalidQuantityError
+        If a request is no Kubernetes quantity.
+    InvalidCountError, InputError
+        If a count or a reservation makes no sense.
+    ShapeMismatchError, IndexMismatchError
+        If columns do not go together.
+
+    References
+    ----------
+    Amazon EKS user guide, "Deploy Windows nodes on EKS clusters"; EKS best
+    practices guide, Windows, "Memory and systems management".
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> node = ewc.node_capacity("m5.large", prefix_delegation=True)
+    >>> node.pods, node.binding, node.kubelet_extra_args
+    (110, 'kubelet', "-KubeletExtraArgs '--max-pods=144'")
+    >>> ewc.node_capacity(["m5.large", "t3.xlarge"], pod_memory="1Gi")[["pods", "binding"]]
+       pods    binding
+    0     5     memory
+    1    13     memory
+    """
+    kept = _reserved(reserved)
+    catalog = Catalog.bundled() if catalog is None else catalog
+    fleet = (
+        instance_type
+        if isinstance(instance_type, Fleet)
+        else Fleet.encode(instance_type, catalog=catalog)
+    )
+    if fleet.unknown:
+        raise InputError(f"{fleet.unknown:,} nodes of the fleet are of unknown type")
+    columns: dict[str, Any] = {
+        "instance_type": fleet.codes,
+        "prefix_delegation": checked_flags(prefix_delegation),
+        "kubelet_max_pods": 0 if kubelet_max_pods is None else checked_kubelet(kubelet_max_pods),
+        "pod_cpu": _requests(pod_cpu, millicores),
+        "pod_memory": _requests(pod_memory, whole_bytes),
+        "host_process_pods": _arrays.counts(host_process_pods, name="host_process_pods"),
+    }
+    index = _arrays.common_index(
+        instance_type=fleet.origin,
+        prefix_delegation=prefix_delegation,
+        kubelet_max_pods=kubelet_max_pods,
+        pod_cpu=pod_cpu,
+        pod_memory=pod_memory,
+        host_process_pods=host_process_pods,
+    )
+    shape = _arrays.common_shape(**columns)
+    if len(shape) > 1:
+        raise InputError(f"node_capacity takes one dimension; got the shape {shape}")
+    wide = {name: np.broadcast_to(value, shape).reshape(-1) for name, value in columns.items()}
+    types = [catalog[name] for name in fleet.instance_types]
+    kubelet = None if kubelet_max_pods is None else wide["kubelet_max_pods"]
+    frame = _sized(types, kept, wide, kubelet)
+    if shape or index is not None:
+        return _as_frame(frame, index, fleet.instance_types, wide["instance_type"])
+    return _as_node(frame, types[int(wide["instance_type"][0])], kept)
+
+
+def _reserved(reserved: Reserved | Mapping[str, Any]) -> Reserved:
+    if isinstance(reserved, Reserved):
+        return reserved
+    if not hasattr(reserved, "keys") or set(reserved) - {"cpu", "memory"}:
+        raise InputError(
+            f'reserved must be a Reserved, or a mapping with "cpu" or "memory"; got {reserved!r}'
+        )
+    return reservations(cpu=reserved.get("cpu"), memory=reserved.get("memory"))
+
+
+def _requests(value: Any, read: Callable[[Any], int]) -> NDArray[np.int64]:
+    """Read requests of any kind of column; 0 for none."""
+    if value is None:
+        return np.array(0, dtype=np.int64)
+    if _arrays.is_scalar(value):
+        return np.array(min(read(value), _UNBOUND), dtype=np.int64)
+    items = np.asarray(value, dtype=object)
+    read_once = {item: min(read(item), _UNBOUND) for item in set(items.flat)}
+    return np.array([read_once[item] for item in items.flat], np.int64).reshape(items.shape)
+
+
+def _sized(
+    types: list[InstanceType],
+    kept: Reserved,
+    wide: dict[str, NDArray[Any]],
+    kubelet: NDArray[np.int64] | None,
+) -> dict[str, NDArray[Any]]:
+    """Give what each constraint allows, and the smallest, for every row."""
+    codes = wide["instance_type"]
+    room = np.array([allocatable(instance, kept) for instance in types], dtype=np.int64)
+    nitro = np.array([instance.nitro for instance in types])
+    prefixes = nitro[codes] & wide["prefix_delegation"]
+    hosts = wide["host_process_pods"]
+    addresses = np.array([instance.ipv4_per_interface for instance in types], dtype=np.int64)
+    allowed = np.full((len(CONSTRAINTS), len(codes)), _UNBOUND, dtype=np.int64)
+    allowed[0] = kernels.by_mode(addresses[codes], prefixes.astype(np.int64))
+    if kubelet is not None:
+        allowed[1] = np.maximum(kubelet - hosts, 0)
+    for row, column, request in ((2, 0, wide["pod_cpu"]), (3, 1, wide["pod_memory"])):
+        fits = room[codes, column] // np.maximum(request, 1)
+        allowed[row] = np.where(request > 0, fits, _UNBOUND)
+    others = np.delete(allowed, 1, axis=0).min(axis=0)
+    return {
+        "allowed": allowed,
+        "pods": allowed.min(axis=0),
+        "binding": allowed.argmin(axis=0),
+        "prefix_delegation": prefixes,
+        # What --max-pods must be for the next constraint to bind, as far as AWS advises.
+        "wanted_max_pods": np.minimum(others + hosts, KUBELET_MAX_PODS_ADVISED),
+        "kubelet": np.zeros_like(hosts) if kubelet is None else kubelet,
+    }
+
+
+def _extra_args(sized: dict[str, NDArray[Any]]) -> list[str | None]:
+    binds = sized["binding"] == CONSTRAINTS.index("kubelet")
+    helps = binds & (sized["wanted_max_pods"] > sized["kubelet"])
+    return [
+        f"-KubeletExtraArgs '--max-pods={wanted}'" if useful else None
+        for wanted, useful in zip(sized["wanted_max_pods"].tolist(), helps.tolist(), strict=True)
+    ]
+
+
+def _as_node(
+    sized: dict[str, NDArray[Any]], instance: InstanceType, kept: Reserved
+) -> NodeCapacity:
+    addresses, *others = sized["allowed"][:, 0].tolist()
+    allowed = [None if value == _UNBOUND else value for value in others]
+    cpu_m, memory = allocatable(instance, kept)
+    return NodeCapacity(
+        instance_type=instance.name,
+        pods=int(sized["pods"][0]),
+        binding=CONSTRAINTS[int(sized["binding"][0])],
+        address_pods=addresses,
+        kubelet_pods=allowed[0],
+        cpu_pods=allowed[1],
+        memory_pods=allowed[2],
+        prefix_delegation=bool(sized["prefix_delegation"][0]),
+        allocatable_cpu_m=cpu_m,
+        allocatable_memory=memory,
+        kubelet_extra_args=_extra_args(sized)[0],
+        windows=instance.windows,
+    )
+
+
+def _as_frame(
+    sized: dict[str, NDArray[Any]], index: Any, names: tuple[str, ...], codes: NDArray[Any]
+) -> Any:
+    import pandas as pd
+
+    def nullable(row: int) -> Any:
+        values = sized["allowed"][row]
+        missing = values == _UNBOUND
+        return pd.arrays.IntegerArray(np.where(missing, 0, values), missing)
+
+    used, positions = np.unique(codes, return_inverse=True)
+    kinds = pd.Index([names[code] for code in used], dtype=object)
+    columns = {
+        "instance_type": pd.Categorical.from_codes(positions, kinds),
+        "pods": sized["pods"],
+        "binding": pd.Categorical.from_codes(sized["binding"], pd.Index(CONSTRAINTS)),
+        "address_pods": sized["allowed"][0],
+        "kubelet_pods": nullable(1),
+        "cpu_pods": nullable(2),
+        "memory_pods": nullable(3),
+        "prefix_delegation": sized["prefix_delegation"],
+        "kubelet_extra_args": pd.array(_extra_args(sized), dtype="string"),
+    }
+    return pd.DataFrame(columns, index=index)

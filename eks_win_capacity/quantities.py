@@ -1,0 +1,137 @@
+"""Kubernetes quantities such as ``250m`` and ``1.5Gi``, read exactly."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+from eks_win_capacity.errors import InvalidQuantityError
+
+_NUMBER = re.compile(
+    r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?"
+    r"(?:(?P<suffix>[numkMGTPE]|[KMGTPE]i)|[eE](?P<exponent>[+-]?[0-9]+))?"
+)
+_POWERS_OF_TEN: Final = {
+    "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
+}  # fmt: skip
+_POWERS_OF_TWO: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_LARGEST_BINARY: Final = 2**63 - 1
+_FINEST: Final = -9
+_WIDEST_EXPONENT: Final = 999
+
+
+def parse_quantity(value: str | float | Decimal) -> Decimal:
+    """
+    Read a quantity as Kubernetes reads it.
+
+    Values finer than a billionth are rounded up to one, away from zero, and
+    binary ones above 2^63 - 1 are cut there, as the API server does. Texts
+    without a digit, which its parser lets pass as zero against its own
+    grammar, are refused.
+
+    Parameters
+    ----------
+    value : str, int, float or Decimal
+        Digits with an optional sign, point and one suffix: n, u, m, k, M, G, T,
+        P, E, Ki, Mi, Gi, Ti, Pi, Ei, or an exponent such as e3. Numbers stand
+        for themselves.
+
+    Returns
+    -------
+    Decimal
+        The exact value.
+
+    Raises
+    ------
+    InvalidQuantityError
+        If it is no quantity.
+
+    References
+    ----------
+    kubernetes/apimachinery, ``pkg/api/resource/quantity.go``.
+
+    Examples
+    --------
+    >>> parse_quantity("250m"), parse_quantity("1.5Gi"), parse_quantity("1e3")
+    (Decimal('0.250'), Decimal('1610612736.0'), Decimal('1E+3'))
+    """
+    text = value if isinstance(value, str) else _as_text(value)
+    match = _NUMBER.fullmatch(text)
+    digits = "" if match is None else match["whole"] + (match["part"] or "")
+    if match is None or not digits:
+        raise _refused(value)
+    exponent = int(match["exponent"] or _POWERS_OF_TEN.get(match["suffix"] or "", 0))
+    if abs(exponent) > _WIDEST_EXPONENT or len(digits) > _WIDEST_EXPONENT:
+        raise _refused(value)
+    mantissa, exponent = int(digits), exponent - len(match["part"] or "")
+    binary = _POWERS_OF_TWO.get(match["suffix"] or "")
+    if binary is not None:
+        mantissa *= 2**binary
+        if mantissa > _LARGEST_BINARY * 10**-exponent:
+            mantissa, exponent = _LARGEST_BINARY, 0
+    if exponent < _FINEST:
+        mantissa, exponent = -(-mantissa // 10 ** (_FINEST - exponent)), _FINEST
+    sign = int(match["sign"] == "-" and mantissa > 0)
+    return Decimal((sign, tuple(map(int, str(mantissa))), exponent))
+
+
+def millicores(value: str | float | Decimal) -> int:
+    """
+    Read a CPU quantity in thousandths of a core, rounded up as the scheduler does.
+
+    Raises
+    ------
+    InvalidQuantityError
+        If it is no quantity, or negative.
+
+    Examples
+    --------
+    >>> millicores("250m"), millicores(2), millicores("0.0001")
+    (250, 2000, 1)
+    """
+    return _whole(value, 3)
+
+
+def whole_bytes(value: str | float | Decimal) -> int:
+    """
+    Read a memory quantity in bytes, rounded up as the scheduler does.
+
+    Raises
+    ------
+    InvalidQuantityError
+        If it is no quantity, or negative.
+
+    Examples
+    --------
+    >>> whole_bytes("1.5Gi"), whole_bytes("100m")
+    (1610612736, 1)
+    """
+    return _whole(value, 0)
+
+
+def _whole(value: str | float | Decimal, scale: int) -> int:
+    quantity = parse_quantity(value)
+    if quantity < 0:
+        raise InvalidQuantityError(f"a request cannot be negative; got {value!r}")
+    _, digits, exponent = quantity.as_tuple()
+    mantissa, shift = int("".join(map(str, digits))), int(exponent) + scale
+    return mantissa * int(10**shift) if shift >= 0 else -(-mantissa // int(10**-shift))
+
+
+def _as_text(value: object) -> str:
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise _refused(value)
+    return f"{value}".replace("E+", "e").replace("E", "e")
+
+
+def _refused(value: object) -> InvalidQuantityError:
+    hint = ""
+    if isinstance(value, str) and value.strip().lower().endswith("b"):
+        hint = "; Kubernetes writes no B: use Mi or Gi"
+    elif isinstance(value, str) and value != value.strip():
+        hint = "; remove the spaces"
+    return InvalidQuantityError(
+        f"{value!r} is no Kubernetes quantity such as 250m, 2, 512Mi or 1.5Gi{hint}"
+    )
