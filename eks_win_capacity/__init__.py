@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
     from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
+    from eks_win_capacity.reservations import Reservation as Reservation
+    from eks_win_capacity.subnets import Subnet as Subnet
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Subnet": "subnets",
+    "Reservation": "reservations",
     "CapacityError": "errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",

@@ -118,4 +118,33 @@ RETRY_QUEUE_LAST_S: Final = 1000.0
 """A pod's first wait after AT_CAPACITY, doubled each time, and the longest. [s]
 
 Source: client-go, ``DefaultTypedControllerRateLimiter``.
+
+SUBNET_PREFIX_LENGTHS: Final = (16, 28)
+"""The largest and the smallest subnet, as prefix lengths, both allowed.
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+SUBNET_KEPT_FIRST: Final = 4
+"""Addresses at the start of a subnet that AWS keeps. [addresses]
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+SUBNET_KEPT_LAST: Final = 1
+"""Addresses at the end of a subnet that AWS keeps. [addresses]
+
+Source: Amazon VPC user guide, "Subnet CIDR blocks".
+"""
+
+CONTROL_PLANE_ADDRESSES: Final = 6
+"""Free addresses EKS needs in each cluster subnet for its interfaces. [addresses]
+
+Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
+"""
+
+CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
+"""Free addresses EKS recommends in each cluster subnet. [addresses]
+
+Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
 """

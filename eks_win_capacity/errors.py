@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "AddressError",
     "AwsError",
     "CapacityError",
     "CatalogConflictError",
@@ -18,7 +19,10 @@ __all__ = [
     "InvalidQuantityError",
     "MissingExtraError",
     "MissingValueError",
+    "PlacementUnknownError",
+    "ReservationError",
     "ShapeMismatchError",
+    "SubnetCidrError",
     "UnknownInstanceTypeError",
     "UnsupportedInputError",
     "WarmTargetError",
@@ -99,6 +103,78 @@ class MissingValueError(InputError):
         super().__init__(message)
         self.positions = tuple(positions)
         self.count = count
+
+
+class SubnetCidrError(InputError):
+    """
+    A CIDR is not one that a subnet of Windows nodes can have.
+
+    Attributes
+    ----------
+    cidr : str
+        The CIDR as it was given.
+    """
+
+    def __init__(self, message: str, *, cidr: str) -> None:
+        super().__init__(message)
+        self.cidr = cidr
+
+
+class AddressError(InputError):
+    """
+    An address cannot be in use in the subnet it was given for.
+
+    Attributes
+    ----------
+    address : str
+        The address, range or prefix as it was given or found.
+    reason : {"malformed", "ipv6", "outside", "kept", "duplicate"}
+        What is wrong with it.
+    subnet : str
+        CIDR of the subnet; empty where the text itself is wrong.
+    """
+
+    def __init__(self, message: str, *, address: str, reason: str, subnet: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+        self.reason = reason
+        self.subnet = subnet
+
+
+class ReservationError(InputError):
+    """
+    A CIDR reservation does not belong to the subnet, or not beside another one.
+
+    Attributes
+    ----------
+    cidr : str
+        The reservation.
+    reason : {"malformed", "type", "foreign", "overlap"}
+        What is wrong with it.
+    """
+
+    def __init__(self, message: str, *, cidr: str, reason: str) -> None:
+        super().__init__(message)
+        self.cidr = cidr
+        self.reason = reason
+
+
+class PlacementUnknownError(InputError):
+    """
+    Only the number of used addresses is known, and the answer hangs on where they are.
+
+    Attributes
+    ----------
+    cidr : str
+        The subnet.
+    used : int
+        How many of its addresses are in use.
+    """
+
+    def __init__(self, message: str, *, cidr: str, used: int) -> None:
+        super().__init__(message)
+        self.cidr = cidr
+        self.used = used
 
 
 class UnknownInstanceTypeError(CapacityError, KeyError):

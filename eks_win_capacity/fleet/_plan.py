@@ -106,7 +106,8 @@ def plan_fleet(
         Instance types; every current-generation Windows-capable one by default.
     subnets : sequence of Subnet, optional
         Where nodes may stand. Addresses and free /28 blocks then bind: in prefix mode the
-        node's own address comes from broken blocks first.
+        node's own address comes from broken blocks first. Where only the number of used
+        addresses is known, the worst case of whole blocks is taken.
     prices : Series or mapping, optional
         Price by instance type. Types without one are rejected. Without prices a type costs
         its vCPUs plus its GiB times `PROXY_GIB`.
@@ -240,7 +241,11 @@ def _sites(subnets: Sequence[Any] | None, zones: Sequence[str] | None) -> tuple[
                 zone=str(getattr(subnet, "zone", None) or ""),
                 subnet=str(getattr(subnet, "subnet_id", None) or subnet.cidr),
                 free=int(getattr(subnet, "free_outside_reservations", subnet.free)),
-                blocks=int(subnet.free_prefixes) if getattr(subnet, "placement_known", True) else 0,
+                blocks=(
+                    int(subnet.free_prefixes)
+                    if getattr(subnet, "placement_known", True)
+                    else int(subnet.prefix_estimate.worst)
+                ),
             )
         )
     names = [site.subnet for site in sites]

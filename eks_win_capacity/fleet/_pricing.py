@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -238,7 +238,7 @@ def best_mix(worth: Ints, need: Ints, room: Ints, most: Ints) -> tuple[int, Ints
 def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:
     """Choose, among partial mixes of a kind that leave the same room, the one worth most."""
     mixer = np.uint64(0x9E3779B97F4A7C15)
-    key = kind.astype(np.uint64)
+    key: Any = kind.astype(np.uint64)
     for column in range(left.shape[1]):
         key = (key * mixer) ^ (key >> np.uint64(29)) ^ left[:, column].astype(np.uint64)
     order = np.lexsort((-value, key))

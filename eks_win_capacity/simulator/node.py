@@ -254,7 +254,9 @@ class Node:
     def advance(self, seconds: float) -> None:
         """Let EC2 calls end and timers fire, in their order, up to a time."""
         while True:
-            ends = min((pool.pending[0][0] for pool in self.pools if pool.pending), default=math.inf)
+            ends = min(
+                (pool.pending[0][0] for pool in self.pools if pool.pending), default=math.inf
+            )
             tick = float(self._ticks * COOL_DOWN_TICK_S)
             if min(ends, tick) > seconds:
                 break

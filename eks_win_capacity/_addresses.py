@@ -1,0 +1,244 @@
+"""Which IPv4 addresses a text, a list or an EC2 answer names."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity.errors import AddressError, InputError, UnsupportedInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Spans = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+_DOT, _NEWLINE, _ZERO, _NINE = b".\n09"
+
+_ACCEPTED = (
+    "give addresses ('10.0.0.5'), ranges ('10.0.0.5-10.0.0.9'), prefixes ('10.0.0.16/28'), "
+    "or the answer of DescribeNetworkInterfaces"
+)
+
+
+def text_of(address: int) -> str:
+    """Write an address the way people do."""
+    return str(ipaddress.IPv4Address(int(address)))
+
+
+def spans(used: object, *, subnet_id: str | None = None) -> Spans:
+    """
+    Read addresses of any form as inclusive spans.
+
+    Parameters
+    ----------
+    used : str, iterable or Mapping
+        Addresses, ranges and prefixes as text or ``ipaddress`` objects, whole
+        addresses as integers (``int(ipaddress.ip_address(...))``), in any mixture;
+        or one page or all pages of an EC2 answer to DescribeNetworkInterfaces.
+    subnet_id : str, optional
+        Interfaces of other subnets in an EC2 answer are left aside.
+
+    Returns
+    -------
+    (ndarray of int64, ndarray of int64)
+        First and last address of each span, as integers.
+
+    Raises
+    ------
+    AddressError
+        If a text is no address, range or prefix.
+    InputError
+        If an EC2 answer is not complete, or mixes subnets and none is named.
+    UnsupportedInputError
+        If an item is of a kind that names no address.
+    """
+    if isinstance(used, str):
+        used = re.sub(r"\s*-\s*", "-", used).replace(",", " ").split()
+    elif isinstance(used, (Mapping, ipaddress.IPv4Address, ipaddress.IPv4Network)):
+        used = [used]
+    elif isinstance(used, (bytes, ipaddress.IPv6Address, ipaddress.IPv6Network)):
+        raise _unsupported(used)
+    elif getattr(getattr(used, "dtype", None), "kind", "") in "iu" and hasattr(used, "dtype"):
+        return _whole_numbers(np.asarray(used).ravel())
+    if not isinstance(used, Iterable):
+        raise _unsupported(used)
+    items = list(used)
+    if any(isinstance(item, Mapping) for item in items):
+        return _from_interfaces(items, subnet_id)
+    return _from_items(items)
+
+
+def _unsupported(item: object, position: int | None = None) -> UnsupportedInputError:
+    where = "" if position is None else f" at position {position}"
+    return UnsupportedInputError(
+        f"used has {item!r}, a {type(item).__name__}{where}, which names no IPv4 address; {_ACCEPTED}"
+    )
+
+
+def _whole_numbers(array: NDArray[Any]) -> Spans:
+    wrong = (array < 0) | (array >= 2**32)
+    if wrong.any():
+        raise AddressError(
+            f"{array[wrong][0]} is no IPv4 address: whole numbers run from 0 to 4294967295",
+            address=str(array[wrong][0]),
+            reason="malformed",
+        )
+    addresses = array.astype(np.int64)
+    return addresses, addresses
+
+
+def _from_items(items: list[Any]) -> Spans:
+    try:
+        plain = [item for item in items if "/" not in item and "-" not in item]
+        wide = [item for item in items if "/" in item or "-" in item]
+        addresses = _dotted_quads(plain)
+    except (TypeError, UnicodeEncodeError):
+        addresses = None
+    if addresses is None:
+        plain, wide, addresses = [], items, np.empty(0, dtype=np.int64)
+    pairs = [_span(item, position) for position, item in enumerate(wide)]
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return np.concatenate([addresses, ends[:, 0]]), np.concatenate([addresses, ends[:, 1]])
+
+
+def _dotted_quads(texts: Sequence[str]) -> NDArray[np.int64] | None:
+    """
+    Read many addresses at once, or none of them if one looks odd.
+
+    ``ipaddress`` takes a microsecond for each; a full /16 should not take that
+    long. The rules are its own: four decimal numbers up to 255, no leading zeros.
+    """
+    raw = np.frombuffer(("\n".join(texts) + "\n").encode("ascii") if texts else b"", dtype=np.uint8)
+    digit = (raw >= _ZERO) & (raw <= _NINE)
+    marks = np.flatnonzero(~digit)
+    if marks.size != 4 * len(texts):
+        return None
+    expected = np.array([_DOT, _DOT, _DOT, _NEWLINE], dtype=np.uint8)
+    if not (raw[marks].reshape(-1, 4) == expected).all():
+        return None
+    lengths = np.diff(marks, prepend=-1) - 1
+    if ((lengths < 1) | (lengths > 3)).any():
+        return None
+    values = (raw - _ZERO).astype(np.int64)
+    octets = values[marks - 1]
+    octets += np.where(lengths > 1, 10 * values[marks - 2], 0)
+    octets += np.where(lengths > 2, 100 * values[marks - 3], 0)
+    leading = (lengths > 1) & (values[marks - lengths] == 0)
+    if (leading | (octets > 255)).any():
+        return None
+    return octets.reshape(-1, 4) @ np.array([1 << 24, 1 << 16, 1 << 8, 1], dtype=np.int64)
+
+
+def _span(item: object, position: int) -> tuple[int, int]:
+    """Read one item as first and last address."""
+    if isinstance(item, (int, np.integer)) and not isinstance(item, (bool, np.bool_)):
+        if not 0 <= item < 2**32:
+            raise _malformed(str(item))
+        return int(item), int(item)
+    if not isinstance(
+        item,
+        str
+        | ipaddress.IPv4Address
+        | ipaddress.IPv4Network
+        | ipaddress.IPv6Address
+        | ipaddress.IPv6Network,
+    ):
+        raise _unsupported(item, position)
+    text = str(item).strip()
+    if ":" in text:
+        raise AddressError(
+            f"{text} is IPv6; Windows nodes on EKS have IPv4 addresses only",
+            address=text,
+            reason="ipv6",
+        )
+    try:
+        if "-" in text:
+            first, last = (int(ipaddress.IPv4Address(end.strip())) for end in text.split("-"))
+            if last < first:
+                raise _malformed(text, "it ends before it starts")
+            return first, last
+        if "/" in text:
+            network = ipaddress.IPv4Network(text)
+            return int(network.network_address), int(network.broadcast_address)
+        return (address := int(ipaddress.IPv4Address(text))), address
+    except InputError:
+        raise
+    except ValueError as error:
+        raise _malformed(text, str(error)) from None
+
+
+def _malformed(text: str, why: str = "") -> AddressError:
+    return AddressError(
+        f"{text!r} is no IPv4 address, range or prefix{': ' * bool(why)}{why}; {_ACCEPTED}",
+        address=text,
+        reason="malformed",
+    )
+
+
+def _from_interfaces(pages: list[Any], subnet_id: str | None) -> Spans:
+    """Read the pages of an answer to DescribeNetworkInterfaces, or its interfaces."""
+    interfaces = _interfaces(pages)
+    homes = {str(interface.get("SubnetId", "")) for interface in interfaces} - {""}
+    if subnet_id is None and len(homes) > 1:
+        raise InputError(
+            f"the EC2 answer has interfaces of {len(homes)} subnets ({', '.join(sorted(homes)[:5])}); "
+            "say which one is meant: Subnet(..., subnet_id='subnet-...')"
+        )
+    # A page boundary can show one interface twice, so they are kept by id.
+    held: dict[object, set[tuple[int, int]]] = {}
+    for position, interface in enumerate(interfaces):
+        if subnet_id is not None and interface.get("SubnetId", subnet_id) != subnet_id:
+            continue
+        name = interface.get("NetworkInterfaceId", position)
+        held.setdefault(name, set()).update(_held(interface, position))
+    pairs = [pair for own in held.values() for pair in own]
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return ends[:, 0], ends[:, 1]
+
+
+def _interfaces(pages: list[Any]) -> list[Mapping[str, Any]]:
+    interfaces: list[Mapping[str, Any]] = []
+    for position, page in enumerate(pages):
+        if not isinstance(page, Mapping):
+            raise _unsupported(page, position)
+        if "NetworkInterfaces" in page:
+            interfaces.extend(page["NetworkInterfaces"])
+        elif "PrivateIpAddresses" in page or "Ipv4Prefixes" in page:
+            interfaces.append(page)
+        else:
+            raise InputError(
+                f"used has a mapping without NetworkInterfaces (its keys: {', '.join(map(str, page))}); "
+                "give the answer of DescribeNetworkInterfaces, or a count of used addresses"
+            )
+    if pages[-1].get("NextToken"):
+        raise InputError(
+            "the EC2 answer has a NextToken, so more interfaces follow and addresses would be "
+            "missed; give all pages, as client.get_paginator('describe_network_interfaces') does"
+        )
+    return interfaces
+
+
+def _held(interface: Mapping[str, Any], position: int) -> set[tuple[int, int]]:
+    """Give the spans one interface holds, each address once."""
+    try:
+        prefixes = {
+            _span(entry["Ipv4Prefix"], position) for entry in interface.get("Ipv4Prefixes") or ()
+        }
+        singles = {
+            _span(entry["PrivateIpAddress"], position)
+            for entry in interface.get("PrivateIpAddresses") or ()
+        }
+    except (KeyError, TypeError) as error:
+        name = interface.get("NetworkInterfaceId", f"at position {position}")
+        raise InputError(
+            f"interface {name} of the EC2 answer cannot be read: {error!r}; give it as "
+            "DescribeNetworkInterfaces returned it"
+        ) from None
+    within = {one for one in singles if any(p[0] <= one[0] <= p[1] for p in prefixes)}
+    return prefixes | (singles - within)

@@ -1,0 +1,141 @@
+"""How many blocks stay wholly free when only the number of used addresses is known."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX as BLOCK
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_GUARD_BITS = 96
+"""Precision kept beyond what the alternating sum can cancel. [bits]"""
+
+_NEGLIGIBLE = 1e-200
+"""Chances below this are dropped from the chain; denormals would slow it down."""
+
+_CHAIN_STEP_COST = 40.0
+"""One step of the chain, in terms of the alternating sum. Measured."""
+
+
+def fewest_broken(addresses: Any, loose: Any, used: Any) -> Any:
+    """Count the blocks that are broken when used addresses are packed tightly."""
+    beyond = np.maximum(used - loose, 0)
+    return np.minimum(-(-beyond // BLOCK), addresses)
+
+
+def expected_free(usable: Any, blocks: Any, used: Any) -> Any:
+    """
+    Give the mean number of free blocks over all placements of the used addresses.
+
+    A block is free with the chance that a hypergeometric draw misses it:
+    C(usable - 16, used) / C(usable, used).
+    """
+    chance = 1.0
+    for i in range(BLOCK):
+        # Without 16 free addresses no block is free, and a factor is zero or negative.
+        chance = chance * np.maximum(usable - used - i, 0) / np.maximum(usable - i, 1)
+    return blocks * chance
+
+
+def distribution(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
+    """
+    Give the chance of each number of free blocks.
+
+    Every set of ``used`` out of ``usable`` addresses is equally likely. Two exact
+    ways lead there, and the cheaper one is taken: a chain that places one address
+    after the other, or inclusion and exclusion over the free blocks.
+
+    Parameters
+    ----------
+    usable, used : int
+        Addresses that can be in use, and that are. [addresses]
+    blocks : int
+        Blocks of 16 among the usable addresses. [blocks]
+
+    Returns
+    -------
+    ndarray of float64, shape (blocks + 1,)
+        Chance of 0, 1, ... blocks without a used address.
+    """
+    logs = _log2_moments(usable, blocks, used)
+    if len(logs) ** 2 < _CHAIN_STEP_COST * used:
+        return _by_inclusion_exclusion(usable, blocks, used, logs)
+    return _by_chain(usable, blocks, used)
+
+
+def _by_chain(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
+    """
+    Place the used addresses one by one.
+
+    Whether the next address breaks a block depends only on how many blocks are
+    whole and how many addresses are left, so one vector holds the whole state.
+    All terms are positive: no digit is lost.
+    """
+    chances = np.zeros(blocks + 1)
+    chances[blocks] = 1.0
+    low, high = blocks, blocks
+    whole = np.arange(blocks + 1, dtype=np.float64) * BLOCK
+    for placed in range(used):
+        moving = chances[low : high + 1] * (whole[low : high + 1] / (usable - placed))
+        chances[low : high + 1] -= moving
+        chances[max(low - 1, 0) : high] += moving[int(low == 0) :]
+        low = max(low - 1, 0)
+        while low < high and chances[low] < _NEGLIGIBLE:
+            chances[low] = 0.0
+            low += 1
+        while high > low and chances[high] < _NEGLIGIBLE:
+            chances[high] = 0.0
+            high -= 1
+    return chances
+
+
+def _log2_moments(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
+    """
+    Give log2 of the factorial moments, as many as matter.
+
+    The moment m is the mean number of ways to pick m free blocks:
+    C(blocks, m) C(usable - 16 m, used) / C(usable, used).
+    """
+    most = min(blocks, (usable - used) // BLOCK)
+    terms = [0.0]
+    for m in range(most):
+        start = usable - BLOCK * m
+        ratio = math.log2((blocks - m) / (m + 1)) + sum(
+            math.log2((start - used - i) / (start - i)) for i in range(BLOCK)
+        )
+        terms.append(terms[-1] + ratio)
+        # The sum multiplies a moment by at most 2**m; once that falls it stays small.
+        if ratio < -1 and terms[-1] + m < -_GUARD_BITS:
+            break
+    return np.array(terms)
+
+
+def _by_inclusion_exclusion(
+    usable: int, blocks: int, used: int, logs: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """
+    Turn factorial moments into chances.
+
+    The sum alternates and cancels far beyond a float, so it runs in integers of
+    as many bits as it can cancel, and some to spare.
+    """
+    bits = len(logs) + max(0, math.ceil(float(logs.max()))) + _GUARD_BITS
+    moments = [1 << bits]
+    for m in range(len(logs) - 1):
+        start = usable - BLOCK * m
+        over = (blocks - m) * math.prod(range(start - used - BLOCK + 1, start - used + 1))
+        under = (m + 1) * math.prod(range(start - BLOCK + 1, start + 1))
+        moments.append(moments[-1] * over // under)
+    chances = np.zeros(blocks + 1)
+    for j in range(len(moments)):
+        total, choose = 0, 1
+        for m in range(j, len(moments)):
+            total += (-1) ** (m - j) * choose * moments[m]
+            choose = choose * (m + 1) // (m + 1 - j)
+        chances[j] = max(0, total) / (1 << bits)
+    return chances
