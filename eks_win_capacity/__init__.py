@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
     from eks_win_capacity.nodes import Reserved as Reserved
     from eks_win_capacity.nodes import node_capacity as node_capacity
+    from eks_win_capacity.reservations import Reservation as Reservation
+    from eks_win_capacity.subnets import Subnet as Subnet
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
     from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
-    from eks_win_capacity.reservations import Reservation as Reservation
-    from eks_win_capacity.subnets import Subnet as Subnet
 
 __version__ = "0.1.0"
 

@@ -118,6 +118,7 @@ RETRY_QUEUE_LAST_S: Final = 1000.0
 """A pod's first wait after AT_CAPACITY, doubled each time, and the longest. [s]
 
 Source: client-go, ``DefaultTypedControllerRateLimiter``.
+"""
 
 SUBNET_PREFIX_LENGTHS: Final = (16, 28)
 """The largest and the smallest subnet, as prefix lengths, both allowed.

@@ -381,3 +381,30 @@ def test_first_fit_counts_groups_and_not_pods():
     packed = first_fit(problem, np.arange(1))
     assert cost_of(packed, problem) == 4
     assert (packed.number @ packed.mix).tolist() == [2, 2, 4]
+
+
+def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
+    from eks_win_capacity.subnets import Subnet
+
+    loads = [load("web", 60, 30, 60)]
+    subnet = Subnet("10.0.0.0/24", used=["10.0.0.16/28"])
+    found = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
+    assert problems(found, loads, CATALOG, prefix=True, subnets=[subnet]) == []
+    (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,60,30m,60Mi\n")
+    asked = ["plan", str(tmp_path / "w.csv"), "-c", "m5.large", "--subnet", "a=10.0.0.0/27"]
+    ran = CliRunner().invoke(app, asked)
+    assert ran.exit_code == 1
+    assert "addresses-short" in ran.output
+
+
+def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
+    from eks_win_capacity.fleet._columns import Generator
+
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Generator, "run", interrupted)
+    loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
+    found = plan(loads, compare=True)
+    assert found.status == "interrupted"
+    assert problems(found, loads, CATALOG) == []

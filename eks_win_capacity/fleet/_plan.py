@@ -61,8 +61,8 @@ NODE_COST_PROXY: Final = 0.06
 """The same in vCPUs of the proxy: 0.0055 of about 0.08 USD an hour. [vCPU]"""
 
 
-_USUAL_S: Final = 8.0
-_LARGE_S: Final = 20.0
+_USUAL_S: Final = 14.0
+_LARGE_S: Final = 24.0
 """When the search ends on its own, for up to 24 shapes of pods and for more. [s]"""
 
 
@@ -138,8 +138,8 @@ def plan_fleet(
     limits : mapping, optional
         Most nodes by instance type.
     time_limit_s : float, optional
-        Time limit; the best plan until then is given. A search ends on its own after 8 s for
-        up to 24 shapes of pods, 20 s for more. [s]
+        Time limit; the best plan until then is given. A search ends on its own after 14 s for
+        up to 24 shapes of pods, 24 s for more. [s]
     compare : bool
         Whether to look at the best single type and the other address mode too.
     catalog : Catalog, optional

@@ -119,8 +119,18 @@ class FleetPlan:
         Why there is no plan.
     single_type, other_mode : Alternative or None
         The best plan found with one type, and with the other address mode.
-    optimal : str
-        ``proved`` where the bound meets the cost, ``gap`` or ``interrupted`` otherwise.
+    status : str
+        ``proved`` where the bound meets the cost, else ``gap``, ``interrupted`` or
+        ``infeasible``.
+
+    Examples
+    --------
+    >>> from eks_win_capacity import plan_fleet
+    >>> plan = plan_fleet(
+    ...     [{"name": "big", "replicas": 1, "cpu": "500"}], candidates=["m5.large"]
+    ... )
+    >>> plan.feasible, plan.infeasible[0].code
+    (False, 'too-large')
     """
 
     feasible: bool

@@ -247,7 +247,7 @@ def solve(
     generator = Generator(problem, columns)
 
     begun = clock()
-    generate_until = begun + 0.6 * (deadline - begun)
+    generate_until = begun + 0.85 * (deadline - begun)
 
     def lift(value: float) -> float:
         if step:
