@@ -12,18 +12,17 @@ if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
     from eks_win_capacity.capacity import max_pods as max_pods
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
-    from eks_win_capacity.cluster import ClusterState as ClusterState
+    from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
-    from eks_win_capacity.files import load_files as load_files
+    from eks_win_capacity.fleet import plan_fleet as plan_fleet
     from eks_win_capacity.nodes import Reserved as Reserved
-    from eks_win_capacity.prices import Prices as Prices
     from eks_win_capacity.readiness import check_cluster as check_cluster
-    from eks_win_capacity.reports import cluster_report as cluster_report
     from eks_win_capacity.reports import karpenter_view as karpenter_view
-    from eks_win_capacity.simulator import Poisson as Poisson
+    from eks_win_capacity.reservations import Reservation as Reservation
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
-    from eks_win_capacity.subnets import Subnet as Subnet
+    from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
+    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
 
@@ -48,6 +47,7 @@ _HOME = {
     "Exponential": "simulator",
     "Fixed": "simulator",
     "Fleet": "bulk",
+    "FleetPlan": "fleet",
     "forecast_demand": "exhaustion",
     "forecast_exhaustion": "exhaustion",
     "InstanceType": "catalog",
@@ -59,6 +59,7 @@ _HOME = {
     "migration": "toggling",
     "node_capacity": "nodes",
     "NodeCapacity": "nodes",
+    "plan_fleet": "fleet",
     "Poisson": "simulator",
     "PoolState": "warm_pool",
     "Prices": "prices",

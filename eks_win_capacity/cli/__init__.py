@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
     "simulate": ("simulate", "Recorded events through a node's warm pools."),
     "forecast": ("forecast", "When each subnet of a file runs dry."),
+    "plan": ("plan", "Find the cheapest nodes for workloads, with a proved bound."),
     "check": ("cluster", "Check whether a cluster is ready for Windows nodes."),
     "cluster": ("cluster", "Report capacity, use and head-room of a cluster's Windows nodes."),
     "subnets": ("cluster", "Show each subnet: free, used by whom, room for more nodes."),

@@ -1,0 +1,138 @@
+"""What is packed into what: pod shapes, node kinds and the limits they share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """
+    Keep the solver off standard output.
+
+    HiGHS writes a line of its own there for some integer programs, whatever it is told, past
+    Python; it would stand in the middle of the JSON that a command prints.
+    """
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:
+        # No standard output, as under a service: nothing to keep clean.
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(sink)
+        os.close(kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """
+    A covering problem: choose nodes, and what runs on each, at the least cost.
+
+    A pattern is one node of a kind with a mix of pods. The pods of all nodes cover ``count``,
+    those of the nodes in each zone cover ``floor``. A node takes of each shared limit an amount
+    fixed for its kind, plus one for each pod with an address where ``per_pod`` says so.
+
+    Attributes
+    ----------
+    need : (shapes, resources) int array
+        What one pod takes.
+    count : (shapes,) int array
+        Pods to place.
+    most : (shapes,) int array
+        Pods of the shape that one node may run.
+    addressed : (shapes,) bool array
+        Which pods take an address.
+    room : (kinds, resources) int array
+        What one node gives.
+    cost : (kinds,) float array
+        What one node costs.
+    pod_cost : (kinds,) int array
+        What each pod with an address adds to that.
+    allowed : (kinds, shapes) bool array
+        Which pods may run where.
+    zone : (kinds,) int array
+        The zone of the kind; all zero where zones do not matter.
+    floor : (zones, shapes) int array
+        Pods that the nodes of each zone must cover at least.
+    share : (kinds, limits) int array
+        What one node takes of each shared limit.
+    per_pod : (kinds, limits) int array
+        What each pod with an address takes of it on top.
+    least : (kinds, limits) int array
+        What a node takes of it at least, however few its pods.
+    limit : (limits,) int array
+        The shared limits.
+    """
+
+    need: Ints
+    count: Ints
+    most: Ints
+    addressed: Flags
+    room: Ints
+    cost: Floats
+    pod_cost: Ints
+    allowed: Flags
+    zone: Ints
+    floor: Ints
+    share: Ints
+    per_pod: Ints
+    least: Ints
+    limit: Ints
+
+    @property
+    def shapes(self) -> int:
+        """Count the shapes of pods."""
+        return len(self.count)
+
+    @property
+    def kinds(self) -> int:
+        """Count the kinds of nodes."""
+        return len(self.cost)
+
+    @property
+    def zones(self) -> int:
+        """Count the zones."""
+        return len(self.floor)
+
+    def most_per_node(self, count: Ints | None = None) -> Ints:
+        """Bound the pods of each shape on a node of each kind, each shape taken alone."""
+        room, need = self.room[:, None, :], self.need[None, :, :]
+        fits = np.where(need > 0, room // np.maximum(need, 1), np.iinfo(np.int64).max).min(axis=2)
+        capped = np.minimum(fits, np.minimum(self.count if count is None else count, self.most))
+        return np.where(self.allowed, np.maximum(capped, 0), 0)
+
+    def addresses(self, mix: Ints) -> Ints:
+        """Count the pods with an address in each mix."""
+        counted: Ints = mix @ self.addressed.astype(np.int64)
+        return counted
+
+    def usage(self, kind: Ints, mix: Ints) -> Ints:
+        """Give what each pattern takes of each shared limit."""
+        pods = self.addresses(mix)[:, None]
+        return np.maximum(self.share[kind] + self.per_pod[kind] * pods, self.least[kind])
+
+    def costs(self, kind: Ints, mix: Ints) -> Floats:
+        """Give what each pattern costs."""
+        return self.cost[kind] + self.pod_cost[kind] * self.addresses(mix)

@@ -1,0 +1,410 @@
+"""Laws of the fleet optimiser, checked by a verifier that knows nothing of it."""
+
+import itertools
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from fleet_verifier import problems
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.cli import app
+from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.fleet import plan_fleet
+from eks_win_capacity.fleet._first_fit import first_fit
+from eks_win_capacity.fleet._pricing import best_mixes, resource_prices
+
+CATALOG = Catalog.bundled()
+TYPES = ["c5.large", "m5.large", "m5.xlarge", "r5.large", "c5.2xlarge", "m5.4xlarge"]
+
+
+@dataclass(frozen=True)
+class Net:
+    """As much of a subnet as a plan looks at."""
+
+    cidr: str
+    free: int
+    free_prefixes: int = 0
+    zone: str = "a"
+
+
+def load(name, replicas, cpu_m, mib, **more):
+    return {"name": name, "replicas": replicas, "cpu_m": cpu_m, "mib": mib, **more}
+
+
+def given_as(loads):
+    return [
+        {key: value for key, value in one.items() if key not in {"cpu_m", "mib"}}
+        | {"cpu": f"{one['cpu_m']}m", "memory": f"{one['mib']}Mi"}
+        for one in loads
+    ]
+
+
+def plan(loads, **options):
+    options = {"candidates": TYPES, "compare": False, "time_limit_s": 20} | options
+    return plan_fleet(given_as(loads), **options)
+
+
+shapes = st.tuples(
+    st.sampled_from([50, 100, 250, 500, 1000, 2000]),
+    st.sampled_from([64, 128, 512, 1024, 3000]),
+    st.integers(0, 30),
+    st.booleans(),
+    st.sampled_from([False, False, True]),
+)
+
+
+@st.composite
+def workloads(draw):
+    rows = draw(st.lists(shapes, min_size=1, max_size=4))
+    return [
+        load(f"w{place}", replicas, cpu, mib, host_process=host, anti_affinity=apart)
+        for place, (cpu, mib, replicas, host, apart) in enumerate(rows)
+    ]
+
+
+@settings(deadline=None, max_examples=15)
+@given(workloads(), st.booleans())
+def test_every_pod_is_placed_once_and_no_node_is_above_any_limit(loads, prefix):
+    found = plan(loads, prefix_delegation=prefix)
+    assert found.feasible
+    assert problems(found, loads, CATALOG, prefix=prefix) == []
+
+
+@settings(deadline=None, max_examples=8)
+@given(workloads(), st.randoms(use_true_random=False))
+def test_the_order_of_inputs_changes_nothing(loads, random):
+    other = loads[:]
+    random.shuffle(other)
+    types = TYPES[:]
+    random.shuffle(types)
+    assert plan(loads).to_dict() == plan(other, candidates=types).to_dict()
+
+
+@settings(deadline=None, max_examples=8)
+@given(workloads())
+def test_more_candidates_never_cost_more(loads):
+    few, many = plan(loads, candidates=TYPES[:3]), plan(loads)
+    assert many.lower_bound <= few.cost + 1e-9
+    assert many.cost <= few.cost * 1.0025 + 1e-9
+
+
+def cost_of(packed, problem):
+    return float((problem.cost[packed.kind] * packed.number).sum())
+
+
+@settings(deadline=None, max_examples=8)
+@given(workloads())
+def test_the_plan_is_never_dearer_than_one_type_alone(loads):
+    best = plan(loads).cost
+    for name in TYPES:
+        alone = plan(loads, candidates=[name])
+        assert not alone.feasible or best <= alone.cost + 1e-9
+
+
+def brute(loads, candidates, node_cost=0.06):
+    """The least cost by trying every way to group the pods. Exact, for a few pods."""
+    pods = tuple(sorted(place for place, one in enumerate(loads) for _ in range(one["replicas"])))
+
+    def price(name):
+        row = CATALOG[name]
+        return row.vcpus + row.memory_mib / 1024 / 24 + node_cost
+
+    @lru_cache(None)
+    def node(group):
+        costs = []
+        for name in candidates:
+            row = CATALOG[name]
+            cpu = sum(loads[place]["cpu_m"] for place in group)
+            mib = sum(loads[place]["mib"] for place in group)
+            if (
+                cpu <= row.vcpus * 1000
+                and mib <= row.memory_mib - 2248
+                and len(group) <= row.ipv4_per_interface - 1
+            ):
+                costs.append(price(name))
+        return min(costs, default=float("inf"))
+
+    @lru_cache(None)
+    def least(rest):
+        if not rest:
+            return 0.0
+        best = float("inf")
+        for size in range(len(rest)):
+            for more in set(itertools.combinations(rest[1:], size)):
+                left = list(rest[1:])
+                for one in more:
+                    left.remove(one)
+                best = min(best, node((rest[0], *more)) + least(tuple(left)))
+        return best
+
+    return least(pods)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tiny_fleets_agree_with_brute_force(seed):
+    rng = np.random.default_rng(seed)
+    loads = [
+        load(
+            f"w{i}",
+            int(rng.integers(1, 4)),
+            int(rng.choice([300, 700, 1500])),
+            int(rng.choice([256, 2000])),
+        )
+        for i in range(3)
+    ]
+    types = ["c5.large", "m5.large", "m5.xlarge"]
+    exact, found = brute(loads, types), plan(loads, candidates=types)
+    assert found.lower_bound <= exact * (1 + 1e-9)
+    assert exact * (1 - 1e-9) <= found.cost <= exact * 1.0025
+
+
+def test_the_time_does_not_grow_with_replicas_and_the_bound_scales():
+    loads = [load("a", 1000, 250, 700), load("b", 700, 900, 1500)]
+    more = [one | {"replicas": 1000 * one["replicas"]} for one in loads]
+    small, large = plan(loads), plan(more)
+    assert large.lp_bound == pytest.approx(1000 * small.lp_bound, rel=2e-3)
+    assert large.lower_bound <= 1000 * small.cost
+    assert problems(large, more, CATALOG) == []
+    assert large.gap <= 1e-3
+
+
+def test_addresses_are_cut_until_the_true_limit_and_the_answer_names_it():
+    loads = [load("web", 40, 100, 128)]
+    # Nine pods fill an m5.large: 4 full nodes take 10 addresses each, the last 4 pods 1 + 7.
+    need = 4 * 10 + 8
+    for free in range(need + 3, need - 4, -1):
+        net = Net("10.0.0.0/26", free)
+        found = plan(loads, candidates=["m5.large"], subnets=[net])
+        assert found.feasible == (free >= need)
+        if found.feasible:
+            assert problems(found, loads, CATALOG, subnets=[net]) == []
+        else:
+            reason = found.infeasible[0]
+            assert (reason.code, reason.short) == ("addresses-short", need - free)
+            assert str(need - free) in found.explain()
+
+
+def test_blocks_are_cut_until_the_true_limit_and_the_answer_names_it():
+    loads = [load("web", 60, 30, 60)]
+    # 60 pods and a warm one: 61 addresses are four /28.
+    for blocks in range(6, 1, -1):
+        net = Net("10.0.0.0/24", 200, blocks)
+        found = plan(loads, candidates=["m5.large"], subnets=[net], prefix_delegation=True)
+        assert found.feasible == (blocks >= 4)
+        if found.feasible:
+            assert problems(found, loads, CATALOG, prefix=True, subnets=[net]) == []
+        else:
+            assert found.infeasible[0].code == "blocks-short"
+            assert found.infeasible[0].short == 4 - blocks
+
+
+def test_more_subnets_never_cost_more():
+    loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
+    one, two = Net("a", 70), Net("b", 60, zone="b")
+    few, many = plan(loads, subnets=[one]), plan(loads, subnets=[one, two])
+    assert problems(many, loads, CATALOG, subnets=[one, two]) == []
+    assert many.cost <= few.cost + 1e-9
+
+
+def test_spread_workloads_are_even_over_the_zones():
+    loads = [load("web", 20, 400, 900, zone_spread=True), load("api", 7, 1500, 2500)]
+    found = plan(loads, zones=["a", "b", "c"])
+    assert problems(found, loads, CATALOG, even=[("web", "abc")]) == []
+
+
+def test_all_pods_fit_after_any_zone_is_lost():
+    loads = [load("web", 20, 400, 900), load("one", 1, 100, 100)]
+    found = plan(loads, zones=["a", "b", "c"], zone_lost=True)
+    for lost in "abc":
+        for one in loads:
+            kept = sum(g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost)
+            assert kept >= one["replicas"]
+
+
+@pytest.mark.parametrize(("surge", "slots"), [("25%", 13), (0.25, 13), (3, 13), (0, 10)])
+def test_a_rolling_update_needs_its_surge_on_top(surge, slots):
+    loads = [load("web", 10, 400, 900)]
+    assert problems(plan(loads, surge=surge), loads, CATALOG, slots={"web": slots}) == []
+
+
+def test_limits_and_the_number_of_types_are_kept():
+    loads = [load("web", 60, 400, 900), load("api", 9, 1500, 2500), load("mem", 9, 200, 6000)]
+    capped = plan(loads, limits={"m5.4xlarge": 1, "m5.xlarge": 2})
+    assert capped.types.get("m5.4xlarge", 0) <= 1
+    assert capped.types.get("m5.xlarge", 0) <= 2
+    assert problems(capped, loads, CATALOG) == []
+    for most in (1, 2):
+        few = plan(loads, max_types=most)
+        assert len(few.types) <= most
+        assert problems(few, loads, CATALOG) == []
+
+
+def test_daemons_take_their_room_on_every_node():
+    loads = [load("web", 9, 100, 100)]
+    daemon = [{"name": "log", "cpu": "100m", "memory": "100Mi"}]
+    found = plan(loads, candidates=["m5.large"], daemonsets=daemon)
+    assert found.types == {"m5.large": 2}
+
+
+@pytest.mark.parametrize("objective", ["nodes", "addresses"])
+def test_other_objectives_count_whole_things(objective):
+    loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
+    found = plan(loads, objective=objective)
+    assert problems(found, loads, CATALOG) == []
+    assert found.cost == {"nodes": found.nodes, "addresses": found.addresses}[objective]
+    assert found.lower_bound == int(found.lower_bound)
+
+
+@pytest.mark.parametrize(
+    ("loads", "options", "code"),
+    [
+        ([load("big", 1, 99_000, 100)], {}, "too-large"),
+        ([load("web", 1, 100, 100, allowed_types=["x9.large"])], {}, "no-candidate"),
+        ([load("web", 1, 100, 100)], {"candidates": ["m6g.large"]}, "no-candidate"),
+        ([load("web", 1, 100, 100)], {"prices": {"c6i.large": 1.0}}, "no-candidate"),
+        (
+            [load("web", 99, 100, 100)],
+            {"candidates": ["m5.large"], "limits": {"m5.large": 2}},
+            "limits",
+        ),
+        ([load("web", 9, 100, 100)], {"zones": ["a"], "zone_lost": True}, "zones-short"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_reason(loads, options, code):
+    found = plan(loads, **options)
+    assert not found.feasible
+    assert found.infeasible[0].code == code
+    assert code in found.explain()
+    assert found.to_pandas().empty
+
+
+def test_each_candidate_left_out_has_its_reason():
+    loads = [load("web", 40, 1000, 3600)]
+    found = plan(loads, candidates=[*TYPES, "m6g.large", "t3.nano", "m5n.large"])
+    codes = {one.instance_type: one.code for one in found.rejected}
+    assert codes["m6g.large"] == "arm64"
+    assert codes["t3.nano"] == "too-small"
+    assert codes["m5n.large"] == "dominated" or codes["m5.large"] == "dominated"
+    assert set(codes) | set(found.types) == {*TYPES, "m6g.large", "t3.nano", "m5n.large"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ([], InputError),
+        ("web", UnsupportedInputError),
+        ([{"name": "a", "replicas": 1, "cpuu": 1}], InputError),
+        ([{"name": "a"}], InputError),
+        ([{"name": "a", "replicas": 1}] * 2, InputError),
+        ([{"name": "a", "replicas": 1_000_001}], InputError),
+        ([{"name": "a", "replicas": -1}], InputError),
+        ([{"name": "a", "replicas": 1, "zone_spread": True}], InputError),
+    ],
+)
+def test_input_that_makes_no_sense_is_refused(rows, error):
+    with pytest.raises(error):
+        plan_fleet(rows, candidates=TYPES)
+
+
+def test_the_bound_of_the_knapsack_holds_whatever_is_cut():
+    rng = np.random.default_rng(3)
+    need = np.column_stack([rng.integers(1, 30, 7), rng.integers(1, 30, 7), np.ones(7, int)])
+    room = np.array([[60, 70, 9], [100, 40, 5]])
+    worth = np.tile(rng.integers(1, 1000, 7), (2, 1))
+    most = np.minimum((room[:, None, :] // need).min(axis=2), 3)
+    prices = resource_prices(worth.astype(float), need, room, most)
+    grid = np.array(list(itertools.product(*[range(4)] * 7)))
+    for kind in range(2):
+        fits = (grid @ need <= room[kind]).all(axis=1) & (grid <= most[kind]).all(axis=1)
+        exact = (grid[fits] @ worth[kind]).max()
+        for width in (1, 5, 10_000):
+            found = best_mixes(worth, need, room, most, prices, np.zeros(2, int), width=width)
+            assert found.value[kind] <= exact <= found.bound[kind]
+        assert found.value[kind] == exact
+
+
+def test_snippets_have_the_shape_of_their_tools():
+    found = plan([load("web", 40, 400, 900)], zones=["a", "b"], zone_lost=True)
+    pool = yaml.safe_load(found.karpenter())
+    assert (pool["apiVersion"], pool["kind"]) == ("karpenter.sh/v1", "NodePool")
+    groups = yaml.safe_load(found.node_groups())
+    assert groups["apiVersion"] == "eksctl.io/v1alpha5"
+    assert sum(g["desiredCapacity"] for g in groups["managedNodeGroups"]) == found.nodes
+    assert "<table" in found._repr_html_()
+
+
+def test_the_command_reads_csv_and_yaml_alike(tmp_path):
+    rows = [{"name": "web", "replicas": 30, "cpu": "500m", "memory": "1Gi"}]
+    (tmp_path / "w.yaml").write_text(yaml.safe_dump({"workloads": rows}))
+    (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,30,500m,1Gi\n")
+    told = []
+    for name in ("w.yaml", "w.csv"):
+        ran = CliRunner().invoke(
+            app, ["plan", str(tmp_path / name), "-c", "m5.large", "-o", "json"]
+        )
+        assert ran.exit_code == 0, ran.output
+        told.append(json.loads(ran.stdout))
+    assert told[0] == told[1]
+    assert told[0]["types"] == {"m5.large": 8}
+    ran = CliRunner().invoke(app, ["plan", str(tmp_path / "w.csv"), "-c", "t3.nano"])
+    assert ran.exit_code == 1
+    assert "too-large" in ran.output
+
+
+def test_first_fit_counts_groups_and_not_pods():
+    from eks_win_capacity.fleet._problem import Problem
+
+    zero = np.zeros((1, 0), dtype=np.int64)
+    problem = Problem(
+        need=np.array([[6], [4], [3]]),
+        count=np.array([2, 2, 4]),
+        most=np.full(3, 99),
+        addressed=np.ones(3, bool),
+        room=np.array([[10]]),
+        cost=np.ones(1),
+        pod_cost=np.zeros(1, np.int64),
+        allowed=np.ones((1, 3), bool),
+        zone=np.zeros(1, np.int64),
+        floor=np.zeros((1, 3), np.int64),
+        share=zero,
+        per_pod=zero,
+        least=zero,
+        limit=np.zeros(0, np.int64),
+    )
+    packed = first_fit(problem, np.arange(1))
+    assert cost_of(packed, problem) == 4
+    assert (packed.number @ packed.mix).tolist() == [2, 2, 4]
+
+
+def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
+    from eks_win_capacity.subnets import Subnet
+
+    loads = [load("web", 60, 30, 60)]
+    subnet = Subnet("10.0.0.0/24", used=["10.0.0.16/28"])
+    found = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
+    assert problems(found, loads, CATALOG, prefix=True, subnets=[subnet]) == []
+    (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,60,30m,60Mi\n")
+    asked = ["plan", str(tmp_path / "w.csv"), "-c", "m5.large", "--subnet", "a=10.0.0.0/27"]
+    ran = CliRunner().invoke(app, asked)
+    assert ran.exit_code == 1
+    assert "addresses-short" in ran.output
+
+
+def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
+    from eks_win_capacity.fleet._columns import Generator
+
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Generator, "run", interrupted)
+    loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
+    found = plan(loads, compare=True)
+    assert found.status == "interrupted"
+    assert problems(found, loads, CATALOG) == []
