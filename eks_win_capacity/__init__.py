@@ -10,18 +10,32 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
+    from eks_win_capacity.capacity import ip_capacity as ip_capacity
     from eks_win_capacity.capacity import max_pods as max_pods
+    from eks_win_capacity.catalog import Catalog as Catalog
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
+    from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
     from eks_win_capacity.nodes import Reserved as Reserved
+    from eks_win_capacity.nodes import node_capacity as node_capacity
+    from eks_win_capacity.simulator import BestTargets as BestTargets
     from eks_win_capacity.simulator import Churn as Churn
+    from eks_win_capacity.simulator import CronJob as CronJob
     from eks_win_capacity.simulator import Empirical as Empirical
+    from eks_win_capacity.simulator import Exponential as Exponential
     from eks_win_capacity.simulator import Fixed as Fixed
+    from eks_win_capacity.simulator import LogNormal as LogNormal
     from eks_win_capacity.simulator import Poisson as Poisson
+    from eks_win_capacity.simulator import RollingUpdate as RollingUpdate
     from eks_win_capacity.simulator import best_targets as best_targets
+    from eks_win_capacity.simulator import effective_concurrency as effective_concurrency
     from eks_win_capacity.simulator import simulate_churn as simulate_churn
+    from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
+    from eks_win_capacity.toggling import migration as migration
     from eks_win_capacity.warm_pool import PoolState as PoolState
+    from eks_win_capacity.warm_pool import WarmPool as WarmPool
     from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
