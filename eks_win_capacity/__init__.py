@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
-    from eks_win_capacity.fleet import plan_fleet as plan_fleet
     from eks_win_capacity.nodes import Reserved as Reserved
-    from eks_win_capacity.readiness import check_cluster as check_cluster
     from eks_win_capacity.reports import karpenter_view as karpenter_view
-    from eks_win_capacity.reservations import Reservation as Reservation
+    from eks_win_capacity.simulator import BestTargets as BestTargets
+    from eks_win_capacity.simulator import CronJob as CronJob
+    from eks_win_capacity.simulator import Exponential as Exponential
+    from eks_win_capacity.simulator import LogNormal as LogNormal
+    from eks_win_capacity.simulator import RollingUpdate as RollingUpdate
+    from eks_win_capacity.simulator import effective_concurrency as effective_concurrency
+    from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
-    from eks_win_capacity.warm_pool import PoolState as PoolState
+    from eks_win_capacity.toggling import migration as migration
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
-    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
 
@@ -75,17 +78,7 @@ _HOME = {
 }
 """Where each public name lives."""
 
-_MODULES = (
-    "aws",
-    "cluster",
-    "errors",
-    "kubectl",
-    "readiness",
-    "reports",
-    "simulator",
-    "toggling",
-    "warm_pool",
-)
+_MODULES = ("aws", "cluster", "errors", "kubectl", "readiness", "reports", "simulator", "toggling", "warm_pool")
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

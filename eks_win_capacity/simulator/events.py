@@ -86,7 +86,7 @@ def _rows(source: Iterable[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
     kinds = np.empty(len(rows), dtype=np.int8)
     subjects = np.empty(len(rows), dtype=object)
     for place, row in enumerate(rows):
-        if not isinstance(row, (tuple, list)) or len(row) not in {2, 3}:
+        if not isinstance(row, (tuple, list, np.ndarray)) or len(row) not in {2, 3}:
             raise InputError(
                 f"event {place} must be (seconds, kind) or (seconds, kind, pod); got {row!r}"
             )

@@ -670,6 +670,7 @@ def churn(  # noqa: PLR0917
     follows: Any,
     samples: Any,
     node_of: Any,
+    wanted_at: Any,
     placed_at: Any,
     started_at: Any,
     holder: Any,
@@ -692,8 +693,8 @@ def churn(  # noqa: PLR0917
         The pod that goes, and the one that comes, when this one is ready; -1 for none.
     samples : float64
         When to look. [s]
-    node_of, placed_at, started_at, holder : one for each pod
-        Filled; -1 before it happens.
+    node_of, wanted_at, placed_at, started_at, holder : one for each pod
+        Filled; -1 or missing before it happens.
     rows : int64, column x sample
         Filled: used, warm, cooling, addresses, prefixes, pods that wait for an
         address, for a node, warm addresses in prefixes in use, pending
@@ -766,6 +767,7 @@ def churn(  # noqa: PLR0917
                     size += 1
                 new = follows[pod]
         if new >= 0:
+            wanted_at[new] = now
             node = choose(bound, room, wishes[new], placement)
             if node < 0:
                 queue[tail] = new

@@ -134,7 +134,7 @@ def simulate_pool(
     )
     if fast:
         first = np.array([0, len(read.seconds)])
-        return _replayed(read, first, np.array([room]), [pool], latency)
+        return _replayed(read, first, np.array([room]), [pool], latency, compiled=True)
     return _stepped(read, Node(room, pool, ec2_latency_s=latency, subnet_free=left), nitro, retries)
 
 
@@ -285,12 +285,19 @@ def _machine(slots: Any, pools: list[WarmPool], latency: float) -> machine.Machi
 
 
 def _replayed(
-    read: Events, first: Any, slots: Any, pools: list[WarmPool], latency: float
+    read: Events,
+    first: Any,
+    slots: Any,
+    pools: list[WarmPool],
+    latency: float,
+    *,
+    compiled: bool,
 ) -> pd.DataFrame:
-    """Run the events through the compiled form."""
+    """Run the events through the machine, compiled or as it stands."""
     import pandas as pd
 
-    run = engines.compiled("replay_at_once" if latency == 0 else "replay")
+    entry = "replay_at_once" if latency == 0 else "replay"
+    run = engines.compiled(entry) if compiled else getattr(machine, entry)
     m = _machine(slots, pools, latency)
     state = m.state[0]
     size = int(state[machine.SIZE])
@@ -322,10 +329,15 @@ def _replayed(
 
 
 def simulate_nodes(
-    events: Any, *, slots: int, pool: WarmPool, ec2_latency_s: float = 0.0
+    events: Any,
+    *,
+    slots: int,
+    pool: WarmPool,
+    ec2_latency_s: float = 0.0,
+    engine: Engine = "auto",
 ) -> pd.DataFrame:
     """
-    Run the events of many nodes at once, in the compiled form.
+    Run the events of many nodes at once.
 
     Parameters
     ----------
@@ -338,6 +350,9 @@ def simulate_nodes(
         Mode and targets of every node.
     ec2_latency_s : float
         How long every EC2 call takes. [s]
+    engine : {"auto", "compiled", "reference"}
+        The compiled form needs the extra ``simulate``; ``auto`` takes it for
+        many events if it is there. Both give the same.
 
     Returns
     -------
@@ -350,11 +365,26 @@ def simulate_nodes(
     InputError
         If a column is missing, a node is missing, or time runs backwards on one.
     MissingExtraError
-        If numba is not installed.
+        If ``engine="compiled"`` and numba is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eks_win_capacity import WarmPool
+    >>> events = pd.DataFrame(
+    ...     {"node": ["a", "b", "a"], "seconds": [0, 0, 5], "kind": "assign", "pod": ["x", "x", "y"]}
+    ... )
+    >>> ran = simulate_nodes(events, slots=9, pool=WarmPool.secondary())
+    >>> ran[["node", "seconds", "pod", "used", "addresses"]]
+      node  seconds pod  used  addresses
+    0    a      0.0   x     1          4
+    2    a      5.0   y     2          5
+    1    b      0.0   x     1          4
     """
     import pandas as pd
 
     _check_pool(pool)
+    engines.check_engine(engine)
     room, latency = _slots(slots), _seconds(ec2_latency_s, "ec2_latency_s")
     if not isinstance(events, pd.DataFrame) or "node" not in events:
         raise InputError("events must be a DataFrame with node, seconds, kind and pod")
@@ -371,7 +401,12 @@ def simulate_nodes(
     both = codes[order] * (read.pod_count + 1) + read.pods
     pods, known = pd.factorize(both)
     own = Events(read.seconds, read.kinds, pods.astype(np.int64), read.subjects, len(known))
-    frame = _replayed(own, first, np.full(len(names), room), [pool] * len(names), latency)
+    fast = engine == "compiled" or (
+        engine == "auto" and len(read.seconds) >= _WORTH_COMPILING and engines.available()
+    )
+    frame = _replayed(
+        own, first, np.full(len(names), room), [pool] * len(names), latency, compiled=fast
+    )
     frame.index = placed.index
     frame.insert(0, "node", placed["node"])
     return frame
