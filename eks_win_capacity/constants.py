@@ -91,3 +91,61 @@ CONTROL_PLANE_ADDRESSES_ADVISED: Final = 16
 
 Source: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
 """
+
+LARGEST_IPV4_PER_INTERFACE: Final = 64
+"""The most IPv4 addresses an interface of any type takes today. [addresses]
+
+Source: EC2 DescribeInstanceTypes, all types of the bundled table.
+"""
+
+COOL_DOWN_S: Final = 30
+"""Time a freed address waits before it may serve another pod. [s]
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
+COOL_DOWN_TICK_S: Final = 30
+"""Time between two looks at a node's queue of cooling addresses. [s]
+
+The real stay is therefore 30 to 60 s.
+Source: amazon-vpc-resource-controller-k8s b8d425119bdb, IP and prefix providers.
+"""
+
+SECONDARY_WARM_IP_TARGET: Final = 3
+SECONDARY_MINIMUM_IP_TARGET: Final = 3
+"""Targets of a node in secondary-IP mode that is given none. [addresses]
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
+PREFIX_WARM_IP_TARGET: Final = 1
+PREFIX_MINIMUM_IP_TARGET: Final = 3
+"""Targets of a node in prefix mode that is given none. [addresses]
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
+RETRY_SHORT_S: Final = 0.6
+"""A pod's wait after EMPTY or CREATING. [s]
+
+Source: amazon-vpc-resource-controller-k8s b8d425119bdb, on-demand pod handler.
+"""
+
+RETRY_COOLING_S: Final = 20.0
+"""A pod's wait after COOLING. [s]
+
+Source: as ``RETRY_SHORT_S``.
+"""
+
+RETRY_NO_CIDR_S: Final = 120.0
+"""A pod's wait after NO_CIDR. [s]
+
+Source: as ``RETRY_SHORT_S``.
+"""
+
+RETRY_QUEUE_FIRST_S: Final = 0.005
+RETRY_QUEUE_LAST_S: Final = 1000.0
+"""A pod's first wait after AT_CAPACITY, doubled each time, and the longest. [s]
+
+Source: client-go, ``DefaultTypedControllerRateLimiter``.
+"""

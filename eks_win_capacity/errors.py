@@ -12,6 +12,7 @@ __all__ = [
     "CapacityError",
     "CatalogConflictError",
     "CatalogFileError",
+    "ConfigMapError",
     "IndexMismatchError",
     "InputError",
     "InvalidCountError",
@@ -24,6 +25,7 @@ __all__ = [
     "SubnetCidrError",
     "UnknownInstanceTypeError",
     "UnsupportedInputError",
+    "WarmTargetError",
 ]
 
 
@@ -53,6 +55,36 @@ class ShapeMismatchError(InputError):
 
 class IndexMismatchError(InputError):
     """Series that must go together have different indexes."""
+
+
+class ConfigMapError(InputError):
+    """
+    A text or mapping is not a ConfigMap that Kubernetes would store.
+
+    Attributes
+    ----------
+    place : str
+        Where in it the trouble is, such as ``data.enable-windows-ipam``.
+    """
+
+    def __init__(self, message: str, *, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
+
+
+class WarmTargetError(InputError):
+    """
+    A warm target cannot be used, or no ConfigMap gives it.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        What else was found while the targets were read; the last one is the cause.
+    """
+
+    def __init__(self, message: str, *, findings: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.findings = tuple(findings)
 
 
 class MissingValueError(InputError):

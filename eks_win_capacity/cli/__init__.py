@@ -17,6 +17,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "node": ("capacity", "Pods that a node really takes, and what binds."),
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
+    "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
+    "subnet": ("subnet", "Blocks of a subnet, and the nodes that still fit."),
+    "simulate": ("simulate", "Recorded events through a node's warm pools."),
 }
 """Each command: its module below this package, and its one-line help."""
 
@@ -27,6 +30,7 @@ Examples:
   eks-win-capacity node m5.large --prefix-delegation --pod-memory 1Gi
   eks-win-capacity fleet nodes.csv --out sized.csv
   eks-win-capacity catalog show m5.large
+  eks-win-capacity subnet 10.0.0.0/24 --used 40 -t m5.large
 """
 
 

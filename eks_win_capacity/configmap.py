@@ -1,0 +1,285 @@
+"""Which key-value pairs a ConfigMap holds, and how Go reads their values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.errors import ConfigMapError, UnsupportedInputError
+
+if TYPE_CHECKING:
+    import yaml
+
+CONFIGMAP_NAME: Final = "amazon-vpc-cni"
+CONFIGMAP_NAMESPACE: Final = "kube-system"
+
+MAX_TEXT: Final = 2 * 1024 * 1024
+"""Longest text that is parsed. [characters]
+
+Kubernetes limits a ConfigMap to 1 MiB, and printing adds quotes and escapes.
+"""
+
+_MAX_NODES: Final = 200_000
+"""YAML values that are looked at; aliases repeat what they stand for, and this ends it."""
+
+_INT64: Final = 2**63
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_STR: Final = "tag:yaml.org,2002:str"
+_NULL: Final = "tag:yaml.org,2002:null"
+
+
+def go_bool(text: str) -> bool | None:
+    """
+    Read a boolean as Go's ``strconv.ParseBool`` does, or None if it is none.
+
+    Examples
+    --------
+    >>> go_bool("T"), go_bool("0"), go_bool("yes"), go_bool(" true")
+    (True, False, None, None)
+    """
+    return True if text in _TRUE else False if text in _FALSE else None
+
+
+def go_int(text: str) -> int | None:
+    """
+    Read an integer as Go's ``strconv.Atoi`` does, or None if it is none.
+
+    Python's ``int()`` also takes spaces, underscores and digits of any script;
+    Go takes none of them. Beyond 64 bits the limit itself is the value.
+
+    Examples
+    --------
+    >>> go_int("+007"), go_int("-0"), go_int("1_000"), go_int(" 5"), go_int("٣")
+    (7, 0, None, None, None)
+    >>> go_int("9" * 5000) == 2**63 - 1
+    True
+    """
+    found = _INTEGER.fullmatch(text)
+    if found is None:
+        return None
+    sign, digits = found.groups()
+    # Twenty digits pass 64 bits, and Python refuses to read more than 4,300.
+    size = int(digits) if len(digits) < 20 else _INT64
+    return max(-size, -_INT64) if sign == "-" else min(size, _INT64 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigMap:
+    """
+    What was read: the pairs, and the names if the source told them.
+
+    Attributes
+    ----------
+    data : mapping of str to str, or None
+        The pairs; None if there is no ConfigMap or it has no ``data``.
+    present : bool
+        Whether there is a ConfigMap at all.
+    name, namespace : str
+        As in its metadata; empty if unknown.
+    """
+
+    data: Mapping[str, str] | None
+    present: bool = True
+    name: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class _Unquoted:
+    """A YAML value that is no text: its spelling, and what YAML takes it for."""
+
+    text: str
+    kind: str
+
+    def __repr__(self) -> str:
+        return f"{self.text} ({self.kind})"
+
+
+def read_configmap(source: object) -> ConfigMap:
+    """
+    Find the pairs of a ConfigMap in any of the forms it comes in.
+
+    Parameters
+    ----------
+    source : mapping, str, bytes or None
+        The ``data`` mapping; a whole ConfigMap, or a List that holds
+        kube-system/amazon-vpc-cni; either of them as YAML or JSON text, as
+        ``kubectl get configmap -o yaml`` prints it; None if there is none.
+
+    Returns
+    -------
+    ConfigMap
+
+    Raises
+    ------
+    ConfigMapError
+        If the text cannot be parsed, a key stands twice, a value is no text
+        (Kubernetes refuses such a ConfigMap), or the source is another object.
+    UnsupportedInputError
+        If the source is of another kind, such as a path.
+
+    Examples
+    --------
+    >>> read_configmap('data: {enable-windows-ipam: "true"}').data
+    {'enable-windows-ipam': 'true'}
+    """
+    if source is None:
+        return ConfigMap(data=None, present=False)
+    if isinstance(source, (bytes, bytearray)):
+        source = _decoded(bytes(source))
+    if isinstance(source, str):
+        source = _parsed(source)
+    if not isinstance(source, Mapping):
+        raise UnsupportedInputError(
+            "a ConfigMap is a mapping, YAML or JSON text, or None; got "
+            f"{type(source).__name__}; of a file, give its text: path.read_text()"
+        )
+    whole = "kind" in source or "apiVersion" in source or "metadata" in source
+    if whole or not isinstance(source.get("data", ""), str):
+        return _whole(source)
+    return ConfigMap(data=_pairs(source))
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigMapError(f"the ConfigMap is not UTF-8 text: {error}") from None
+
+
+def _whole(source: Mapping[Any, Any]) -> ConfigMap:
+    kind = source.get("kind", "ConfigMap")
+    if kind in {"List", "ConfigMapList"}:
+        return _whole(_picked(source.get("items")))
+    if kind != "ConfigMap":
+        raise ConfigMapError(f"expected a ConfigMap; got kind {kind!r}", place="kind")
+    name, namespace = _names(source)
+    data = source.get("data")
+    if data is not None and not isinstance(data, Mapping):
+        raise ConfigMapError(f"data must be a mapping of texts; got {data!r}", place="data")
+    return ConfigMap(
+        data=None if data is None else _pairs(data, "data."), name=name, namespace=namespace
+    )
+
+
+def _names(item: Mapping[Any, Any]) -> tuple[str, str]:
+    metadata = item.get("metadata")
+    found = metadata if isinstance(metadata, Mapping) else {}
+    names = (found.get("name"), found.get("namespace"))
+    return names[0] or "", names[1] or ""
+
+
+def _picked(items: object) -> Mapping[Any, Any]:
+    """Pick the one ConfigMap of a List that the controller reads."""
+    listed = items if isinstance(items, (list, tuple)) else []
+    maps = [item for item in listed if isinstance(item, Mapping)]
+    named = [
+        item
+        for item in maps
+        if _names(item) in {(CONFIGMAP_NAME, CONFIGMAP_NAMESPACE), (CONFIGMAP_NAME, "")}
+    ]
+    chosen = named or (maps if len(listed) == 1 else [])
+    if len(chosen) != 1 or chosen[0].get("kind") in {"List", "ConfigMapList"}:
+        raise ConfigMapError(
+            f"expected one ConfigMap {CONFIGMAP_NAMESPACE}/{CONFIGMAP_NAME} in the list; found "
+            f"{len(named)} among {len(listed)} items; if the cluster has none, give None",
+            place="items",
+        )
+    return chosen[0]
+
+
+def _pairs(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
+    for key, value in data.items():
+        if not isinstance(key, str):
+            raise ConfigMapError(
+                f"a key of a ConfigMap is a text; got {key!r}", place=f"{place}{key!r}"
+            )
+        if not isinstance(value, str):
+            spelled = (
+                value.text
+                if isinstance(value, _Unquoted)
+                else str(value).lower()
+                if isinstance(value, bool)
+                else value
+                if isinstance(value, int)
+                else "..."
+            )
+            raise ConfigMapError(
+                f"the value of {key} is {value!r}, not a text; Kubernetes refuses a ConfigMap "
+                f'with such a value: quote it, as in {key}: "{spelled}"',
+                place=f"{place}{key}",
+            )
+    return dict(data)
+
+
+def _parsed(text: str) -> object:
+    if len(text) > MAX_TEXT:
+        raise ConfigMapError(
+            f"the text has {len(text):,} characters; Kubernetes limits a ConfigMap to 1 MiB, and "
+            f"nothing beyond {MAX_TEXT:,} is read"
+        )
+    text = text.removeprefix("\ufeff")
+    found: object = None
+    try:
+        found = _from_json(text) if text.lstrip().startswith("{") else _from_yaml(text)
+    except RecursionError:
+        raise ConfigMapError("the text is nested too deeply for a ConfigMap") from None
+    if not isinstance(found, Mapping):
+        what = f"the text {text.strip()[:60]!r}" if text.strip() else "an empty text"
+        raise ConfigMapError(
+            f"expected the YAML or JSON of a ConfigMap; got {what}; of a file, give its text"
+        )
+    return found
+
+
+def _from_json(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError:
+        # A flow mapping of YAML begins with a brace as well.
+        return _from_yaml(text)
+
+
+def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for key, value in pairs:
+        if isinstance(key, (dict, tuple)):
+            raise ConfigMapError("a key of a ConfigMap is a text; got a collection")
+        if key in found:
+            raise ConfigMapError(f"the key {key!r} stands twice in one mapping", place=str(key))
+        found[key] = value
+    return found
+
+
+def _from_yaml(text: str) -> object:
+    import yaml
+
+    try:
+        node = yaml.SafeLoader(text).get_single_node()
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise ConfigMapError(f"the text is neither YAML nor JSON: {told}") from None
+    return None if node is None else _plain(node, [_MAX_NODES])
+
+
+def _plain(node: yaml.Node, budget: list[int]) -> object:
+    """Turn parsed YAML into mappings, lists and texts; nothing else is constructed."""
+    import yaml
+
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise ConfigMapError(f"the YAML holds more than {_MAX_NODES:,} values, aliases repeated")
+    if isinstance(node, yaml.MappingNode):
+        return _unique([(_plain(key, budget), _plain(value, budget)) for key, value in node.value])
+    if isinstance(node, yaml.SequenceNode):
+        return tuple(_plain(item, budget) for item in node.value)
+    if node.tag == _STR:
+        return node.value
+    if node.tag == _NULL:
+        return None
+    return _Unquoted(text=node.value, kind=node.tag.rpartition(":")[2])

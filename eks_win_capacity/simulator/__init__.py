@@ -1,0 +1,37 @@
+"""Warm pools through time: cool-down, fragmentation, EC2 calls."""
+
+from __future__ import annotations
+
+from eks_win_capacity.simulator.churn import (
+    BestTargets,
+    Churn,
+    best_targets,
+    effective_concurrency,
+    simulate_churn,
+)
+from eks_win_capacity.simulator.pool import simulate_pool
+from eks_win_capacity.simulator.workload import (
+    CronJob,
+    Empirical,
+    Exponential,
+    Fixed,
+    LogNormal,
+    Poisson,
+    RollingUpdate,
+)
+
+__all__ = [
+    "BestTargets",
+    "Churn",
+    "CronJob",
+    "Empirical",
+    "Exponential",
+    "Fixed",
+    "LogNormal",
+    "Poisson",
+    "RollingUpdate",
+    "best_targets",
+    "effective_concurrency",
+    "simulate_churn",
+    "simulate_pool",
+]

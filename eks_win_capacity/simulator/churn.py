@@ -1,0 +1,454 @@
+"""Pods that come and go on many nodes: what a subnet must hold, and who waits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
+from eks_win_capacity.errors import InputError
+from eks_win_capacity.simulator import engine as engines
+from eks_win_capacity.simulator import machine
+from eks_win_capacity.simulator.pool import _check_pool, _count, _seconds, _slots
+from eks_win_capacity.simulator.workload import (
+    CronJob,
+    Lifetime,
+    Poisson,
+    RollingUpdate,
+    draw_pods,
+    lifetime_of,
+)
+from eks_win_capacity.warm_pool import WarmPool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from eks_win_capacity.simulator.engine import Engine
+    from eks_win_capacity.simulator.workload import Pods, Workload
+
+QUANTILES: Final = (0.5, 0.9, 0.95, 0.99, 1.0)
+_PLACEMENTS: Final = {"random": 0, "spread": 1, "pack": 2}
+
+
+@dataclass(frozen=True)
+class Churn:
+    """
+    Many nodes through time.
+
+    Attributes
+    ----------
+    over_time : DataFrame
+        One row for each sample: ``seconds``, ``used``, ``warm``, ``cooling``,
+        ``addresses``, ``prefixes`` (attached for pods), ``subnet_addresses``
+        (with the nodes' own and those of calls under way), ``waiting_for_address``,
+        ``waiting_for_node``, ``cooling_share`` (of attached addresses),
+        ``fragmentation`` (share of attached addresses that are warm in prefixes
+        in use), ``ec2_calls_per_minute``.
+    quantiles : DataFrame
+        The same columns and ``wait_s``, by quantile, after the warm-up.
+    waits : DataFrame
+        One row for each pod that came after the warm-up: ``arrived_s``,
+        ``wait_for_node_s``, ``wait_s`` (in all; missing while it still waits).
+    never_started : int
+        Pods that still waited at the end. [pods]
+    """
+
+    over_time: pd.DataFrame
+    quantiles: pd.DataFrame
+    waits: pd.DataFrame
+    never_started: int
+
+    def _repr_html_(self) -> str:
+        return str(self.quantiles.to_html())
+
+
+def simulate_churn(
+    workload: Workload | Sequence[Workload],
+    *,
+    nodes: int,
+    slots: int,
+    pool: WarmPool,
+    hours: float = 24.0,
+    warm_up_hours: float = 0.0,
+    pods_per_node: int | None = None,
+    placement: str = "random",
+    ec2_latency_s: float = 0.0,
+    sample_s: float = 60.0,
+    rng: int | np.random.Generator = 0,
+    engine: Engine = "auto",
+) -> Churn:
+    """
+    Let pods arrive, wait, run and leave on many nodes at once.
+
+    Nodes start empty. The scheduler knows what they advertise and nothing of
+    cooling addresses, so a pod can be placed and then wait for an address.
+
+    Parameters
+    ----------
+    workload : Poisson, CronJob, RollingUpdate, or a sequence of them
+    nodes : int
+    slots : int
+        IPv4 addresses per interface - 1, of every node.
+    pool : WarmPool
+    hours, warm_up_hours : float
+        How long, and how much of it the quantiles and waits leave out. [h]
+    pods_per_node : int, optional
+        What the scheduler places on a node; all that is advertised by default.
+    placement : {"random", "spread", "pack"}
+        Any node with room, the emptiest, or the fullest.
+    ec2_latency_s : float
+        How long every EC2 call takes. [s]
+    sample_s : float
+        Time between samples. [s]
+    rng : int or Generator
+        The same seed gives the same answer, in every engine.
+    engine : {"auto", "compiled", "reference"}
+
+    Returns
+    -------
+    Churn
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense.
+    MissingExtraError
+        If ``engine="compiled"`` and numba is not installed.
+    """
+    _check_pool(pool)
+    engines.check_engine(engine)
+    if placement not in _PLACEMENTS:
+        raise InputError(f"placement must be one of {', '.join(_PLACEMENTS)}; got {placement!r}")
+    duration, step = _seconds(hours, "hours") * 3600, _seconds(sample_s, "sample_s")
+    if not duration or not step:
+        raise InputError("hours and sample_s must be above 0")
+    random = np.random.default_rng(rng)
+    several = [workload] if isinstance(workload, (Poisson, CronJob, RollingUpdate)) else workload
+    pods = draw_pods(list(several), random, duration)
+    ran = _run(
+        pods,
+        nodes,
+        slots,
+        pool,
+        pods_per_node,
+        _PLACEMENTS[placement],
+        _seconds(ec2_latency_s, "ec2_latency_s"),
+        np.arange(0, duration + step / 2, step),
+        random,
+        engine,
+    )
+    return _churn(ran, pods, int(nodes), step, _seconds(warm_up_hours, "warm_up_hours") * 3600)
+
+
+@dataclass(frozen=True)
+class _Ran:
+    samples: Any
+    rows: Any
+    placed: Any
+    started: Any
+
+
+def _run(  # noqa: PLR0917
+    pods: Pods,
+    nodes: int,
+    slots: int,
+    pool: WarmPool,
+    pods_per_node: int | None,
+    placement: int,
+    latency: float,
+    samples: Any,
+    random: np.random.Generator,
+    engine: Engine,
+) -> _Ran:
+    count, room = _count(nodes, "nodes"), _slots(slots)
+    if count == 0:
+        raise InputError("nodes must be 1 or more")
+    size = ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1
+    limit = (
+        room * size
+        if pods_per_node is None
+        else min(_count(pods_per_node, "pods_per_node"), room * size)
+    )
+    if limit == 0:
+        raise InputError("pods_per_node must be 1 or more")
+    targets = (
+        pool.prefix_rule,
+        pool.warm_ip_target,
+        pool.minimum_ip_target,
+        pool.warm_prefix_target,
+    )
+    m = machine.build(
+        np.full(count, room),
+        np.full(count, size),
+        np.tile(np.array(targets, dtype=np.int64), (count, 1)),
+        phase=random.uniform(0, COOL_DOWN_TICK_S, count),
+        ec2_latency_s=latency,
+    )
+    for i in range(count):
+        machine.reconcile(m, i, 0.0)
+    number = len(pods.arrivals)
+    node_of = np.full(number, -1, dtype=np.int64)
+    placed, started = np.full(number, np.nan), np.full(number, np.nan)
+    holder = np.full(number, -1, dtype=np.int64)
+    rows = np.zeros((11, len(samples)), dtype=np.int64)
+    wishes = random.integers(0, count, number)
+    fast = engine == "compiled" or (engine == "auto" and engines.available() and number >= 5_000)
+    run = engines.compiled("churn") if fast else machine.churn
+    run(
+        m,
+        limit,
+        placement,
+        pods.arrivals,
+        pods.lifetimes,
+        wishes,
+        pods.ready_s,
+        pods.ends,
+        pods.follows,
+        samples,
+        node_of,
+        placed,
+        started,
+        holder,
+        rows,
+    )
+    return _Ran(samples, rows, placed, started)
+
+
+def _churn(ran: _Ran, pods: Pods, nodes: int, step: float, skip: float) -> Churn:
+    import pandas as pd
+
+    rows = ran.rows
+    held = np.maximum(rows[3], 1)
+    calls = rows[9] + rows[10]
+    over_time = pd.DataFrame(
+        {
+            "seconds": ran.samples,
+            **dict(
+                zip(("used", "warm", "cooling", "addresses", "prefixes"), rows[:5], strict=True)
+            ),
+            "subnet_addresses": rows[3] + rows[8] + nodes * NODE_ADDRESSES,
+            "waiting_for_address": rows[5],
+            "waiting_for_node": rows[6],
+            "cooling_share": rows[2] / held,
+            "fragmentation": rows[7] / held,
+            "ec2_calls_per_minute": np.diff(calls, prepend=0) * 60 / step,
+        }
+    )
+    # Pods that another brings arrive when it is ready; their time is that of being placed.
+    arrived = np.where(np.isfinite(pods.arrivals), pods.arrivals, ran.placed)
+    known = arrived >= skip
+    waits = pd.DataFrame(
+        {
+            "arrived_s": arrived[known],
+            "wait_for_node_s": (ran.placed - arrived)[known],
+            "wait_s": (ran.started - arrived)[known],
+        }
+    )
+    kept = over_time[over_time["seconds"] >= skip].drop(columns="seconds")
+    quantiles = kept.quantile(list(QUANTILES))
+    quantiles["wait_s"] = waits["wait_s"].quantile(list(QUANTILES))
+    quantiles.index.name = "quantile"
+    return Churn(over_time, quantiles, waits, int(waits["wait_s"].isna().sum()))
+
+
+def effective_concurrency(
+    slots: int,
+    pool: WarmPool,
+    pod_lifetime: Lifetime | float,
+    *,
+    ec2_latency_s: float = 0.0,
+    rng: int | np.random.Generator = 0,
+    engine: Engine = "auto",
+) -> float:
+    """
+    Count the pods that a node really keeps running when work never runs out.
+
+    Every address cools for 30 to 60 s between two pods, and a pod that finds
+    none tries again after up to 20 s, so short jobs leave most addresses idle.
+
+    Parameters
+    ----------
+    slots : int
+        IPv4 addresses per interface - 1.
+    pool : WarmPool
+    pod_lifetime : Lifetime or float
+        A number is a fixed lifetime. [s]
+    ec2_latency_s : float
+        How long every EC2 call takes. [s]
+    rng : int or Generator
+    engine : {"auto", "compiled", "reference"}
+
+    Returns
+    -------
+    float
+        Mean number of running pods. [pods]
+
+    Examples
+    --------
+    >>> from eks_win_capacity import WarmPool
+    >>> 3 < effective_concurrency(9, WarmPool.secondary(), 60) < 6
+    True
+    """
+    _check_pool(pool)
+    random = np.random.default_rng(rng)
+    lifetime = lifetime_of(pod_lifetime)
+    capacity = _slots(slots) * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
+    mean = float(np.mean(lifetime.draw(random, 1_000)))
+    nodes, cycles = max(64 // capacity, 1), 24
+    cycle = mean + 45.0
+    number = nodes * capacity * (cycles + 8)
+    # Jobs that begin together would stay in step; the first ones come spread out.
+    arrivals = np.sort(
+        np.concatenate(
+            [random.random(nodes * capacity) * cycle, np.full(number - nodes * capacity, cycle)]
+        )
+    )
+    none = np.full(number, -1, dtype=np.int64)
+    pods = _queued(arrivals, lifetime.draw(random, number), none)
+    samples = np.linspace(4 * cycle, cycles * cycle, 2_000)
+    ran = _run(
+        pods,
+        nodes,
+        slots,
+        pool,
+        None,
+        0,
+        _seconds(ec2_latency_s, "ec2_latency_s"),
+        samples,
+        random,
+        engine,
+    )
+    return float(ran.rows[0].mean() / nodes)
+
+
+def _queued(arrivals: Any, lifetimes: Any, none: Any) -> Pods:
+    from eks_win_capacity.simulator.workload import Pods
+
+    return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
+
+
+@dataclass(frozen=True)
+class BestTargets:
+    """
+    The cheapest targets that meet a waiting-time goal, and what others cost.
+
+    Attributes
+    ----------
+    pool : WarmPool or None
+        None if no candidate meets the goal.
+    curve : DataFrame
+        One row for each candidate, least waste first: its targets, ``wait_s`` at
+        the quantile, ``waste`` (attached addresses without a pod, mean of each
+        node), ``ec2_calls_per_minute``, ``meets_goal``, ``efficient`` (no other
+        is better in both).
+    reason : str
+    """
+
+    pool: WarmPool | None
+    curve: pd.DataFrame
+    reason: str
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.reason}</p>{self.curve.to_html(index=False)}"
+
+
+def best_targets(
+    workload: Workload | Sequence[Workload],
+    *,
+    nodes: int,
+    slots: int,
+    wait_s: float,
+    quantile: float = 0.99,
+    prefix_delegation: bool | None = None,
+    candidates: Sequence[WarmPool] | None = None,
+    rng: int = 0,
+    **options: Any,
+) -> BestTargets:
+    """
+    Find the warm targets that meet a waiting-time goal at the least waste.
+
+    Every candidate meets the same pods.
+
+    Parameters
+    ----------
+    workload, nodes, slots
+        As in :func:`simulate_churn`.
+    wait_s : float
+        The longest wait allowed at the quantile. [s]
+    quantile : float
+        From 0 to 1. A pod that never started waited too long.
+    prefix_delegation : bool, optional
+        Which mode's candidates; both by default.
+    candidates : sequence of WarmPool, optional
+    rng : int
+        Seed.
+    **options
+        Further options of :func:`simulate_churn`.
+
+    Returns
+    -------
+    BestTargets
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense.
+    """
+    import pandas as pd
+
+    goal = _seconds(wait_s, "wait_s")
+    if not 0 <= quantile <= 1:
+        raise InputError(f"quantile must be from 0 to 1; got {quantile!r}")
+    pools = list(
+        _candidates(_slots(slots), prefix_delegation) if candidates is None else candidates
+    )
+    if not pools:
+        raise InputError("candidates must hold one WarmPool at least")
+    rows = []
+    for place, pool in enumerate(pools):
+        ran = simulate_churn(workload, nodes=nodes, slots=slots, pool=pool, rng=rng, **options)
+        waited = np.sort(ran.waits["wait_s"].fillna(math.inf).to_numpy())
+        wait = float(waited[max(math.ceil(quantile * len(waited)) - 1, 0)]) if len(waited) else 0.0
+        time = ran.over_time
+        rows.append(
+            {
+                "candidate": place,
+                "prefix_delegation": pool.prefix_delegation,
+                "warm_ip_target": pool.warm_ip_target,
+                "minimum_ip_target": pool.minimum_ip_target,
+                "warm_prefix_target": pool.warm_prefix_target,
+                "wait_s": wait,
+                "waste": float((time["addresses"] - time["used"]).mean() / nodes),
+                "ec2_calls_per_minute": float(time["ec2_calls_per_minute"].mean()),
+                "meets_goal": wait <= goal,
+            }
+        )
+    curve = pd.DataFrame(rows).sort_values(["waste", "wait_s"], kind="stable", ignore_index=True)
+    best = curve["wait_s"].cummin().shift(fill_value=math.inf)
+    curve["efficient"] = curve["wait_s"] < best
+    good = curve[curve["meets_goal"]]
+    if good.empty:
+        least = curve["wait_s"].min()
+        why = f"no candidate keeps {quantile:.0%} of the waits within {goal:g} s; the best has {least:g} s"
+        return BestTargets(None, curve, why)
+    row = good.iloc[0]
+    why = f"{quantile:.0%} of the pods wait {row['wait_s']:g} s at most, with {row['waste']:.1f} addresses idle on a node"
+    return BestTargets(pools[int(row["candidate"])], curve, why)
+
+
+def _candidates(slots: int, prefix_delegation: bool | None) -> list[WarmPool]:  # noqa: FBT001
+    found = []
+    if prefix_delegation is not True:
+        warm = sorted({x for x in (1, 2, 3, 5, 8, 13, 21, 34, 55) if x < slots} | {slots})
+        found += [WarmPool.secondary(warm_ip_target=x, minimum_ip_target=0) for x in warm]
+    if prefix_delegation is not False:
+        found += [
+            WarmPool.prefix(warm_ip_target=x) for x in (1, 4, 8, 16, 32, 64) if x <= 16 * slots
+        ]
+        found += [WarmPool.prefix(warm_prefix_target=x) for x in (1, 2, 3, 4) if x <= slots]
+    return found

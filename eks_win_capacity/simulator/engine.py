@@ -1,0 +1,56 @@
+"""The compiled form of the machine, made when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from eks_win_capacity.errors import InputError, MissingExtraError
+from eks_win_capacity.simulator import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Engine = Literal["auto", "compiled", "reference"]
+_ENGINES: Final = ("auto", "compiled", "reference")
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that does not exist."""
+    if engine not in _ENGINES:
+        raise InputError(f"engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
+
+
+@cache
+def available() -> bool:
+    """Tell whether numba can be loaded."""
+    import importlib.util
+
+    return importlib.util.find_spec("numba") is not None
+
+
+@cache
+def compiled(entry: str) -> Callable[..., Any]:
+    """
+    Compile one entry of the machine.
+
+    Raises
+    ------
+    MissingExtraError
+        If numba is not installed.
+    """
+    try:
+        import numba
+        from numba.extending import register_jitable
+    except ImportError:
+        raise MissingExtraError(
+            "numba", extra="simulate", purpose="the compiled simulator"
+        ) from None
+    for part in machine.PARTS:
+        register_jitable(part)
+    function = getattr(machine, entry)
+    try:
+        return numba.njit(function, cache=True)  # type: ignore[no-any-return]
+    except RuntimeError:
+        # A read-only install has no place for the cache: compile in each process.
+        return numba.njit(function)  # type: ignore[no-any-return]

@@ -1,0 +1,177 @@
+"""What happens on a node, read from rows or columns and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.warm_pool import WarmPool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+KINDS: Final = ("tick", "assign", "free", "configmap", "drain", "subnet")
+_CODES: Final = {kind: code for code, kind in enumerate(KINDS)}
+_COMPILED_KINDS: Final = 3
+
+
+@dataclass(frozen=True)
+class Events:
+    """
+    Checked events as columns.
+
+    Attributes
+    ----------
+    seconds : float64
+        Never falling. [s]
+    kinds : int8
+        Places in `KINDS`.
+    pods : int64
+        Pods counted from 0; -1 where the event has none.
+    subjects : ndarray
+        What the events name: a pod, a ConfigMap, a count of free units.
+    pod_count : int
+        How many different pods there are.
+    """
+
+    seconds: NDArray[np.float64]
+    kinds: NDArray[np.int8]
+    pods: NDArray[np.int64]
+    subjects: Any
+    pod_count: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether there are pods and ticks only."""
+        return not self.kinds.size or int(self.kinds.max()) < _COMPILED_KINDS
+
+
+def read_events(source: Any) -> Events:
+    """
+    Read events from rows, or from the columns ``seconds``, ``kind`` and ``pod``.
+
+    Raises
+    ------
+    InputError
+        If a row has the wrong length, a kind is unknown, a time is missing,
+        negative or before the one above, or a pod is missing.
+    UnsupportedInputError
+        If the source or a row is of a kind that holds no events.
+    """
+    if isinstance(source, Mapping) or hasattr(source, "columns"):
+        seconds, kinds, subjects = _columns(source)
+    else:
+        seconds, kinds, subjects = _rows(source)
+    _check_times(seconds)
+    pods, count = _pods(kinds, subjects)
+    return Events(seconds, kinds, pods, subjects, count)
+
+
+def _rows(source: Iterable[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
+    if isinstance(source, (str, bytes)) or not hasattr(source, "__iter__"):
+        raise UnsupportedInputError(
+            f"events are rows (seconds, kind, pod) or a table; got {type(source).__name__}"
+        )
+    rows = list(source)
+    seconds = np.empty(len(rows))
+    kinds = np.empty(len(rows), dtype=np.int8)
+    subjects = np.empty(len(rows), dtype=object)
+    for place, row in enumerate(rows):
+        if not isinstance(row, (tuple, list)) or len(row) not in {2, 3}:
+            raise InputError(
+                f"event {place} must be (seconds, kind) or (seconds, kind, pod); got {row!r}"
+            )
+        seconds[place] = _time(row[0], place)
+        kinds[place] = _kind(row[1], place)
+        subjects[place] = row[2] if len(row) == 3 else None
+    return seconds, kinds, subjects
+
+
+def _time(value: object, place: int) -> float:
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        raise InputError(f"event {place} needs a time in seconds; got {value!r}")
+    return float(value)
+
+
+def _kind(value: object, place: int) -> int:
+    code = _CODES.get(value) if isinstance(value, str) else None
+    if code is None:
+        raise InputError(f"event {place} is of kind {value!r}; known are {', '.join(KINDS)}")
+    return code
+
+
+def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
+    import pandas as pd
+
+    missing = [name for name in ("seconds", "kind", "pod") if name not in source]
+    if missing:
+        raise InputError(f"a table of events needs seconds, kind and pod; without {missing}")
+    try:
+        seconds = np.asarray(source["seconds"], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"seconds must be numbers: {error}") from None
+    codes, names = pd.factorize(np.asarray(source["kind"]))
+    if (codes < 0).any():
+        raise InputError(f"event {int((codes < 0).argmax())} has no kind")
+    table = [_kind(name, int((codes == code).argmax())) for code, name in enumerate(names)]
+    kinds = np.asarray(table, dtype=np.int8)[codes] if table else np.zeros(0, dtype=np.int8)
+    subjects = np.asarray(source["pod"])
+    if not seconds.shape == kinds.shape == subjects.shape or seconds.ndim != 1:
+        raise InputError("seconds, kind and pod must be columns of one length")
+    return seconds, kinds, subjects
+
+
+def _check_times(seconds: NDArray[np.float64]) -> None:
+    if not seconds.size:
+        return
+    if not np.isfinite(seconds).all():
+        place = int((~np.isfinite(seconds)).argmax())
+        raise InputError(f"event {place} needs a finite time in seconds; got {seconds[place]}")
+    if seconds[0] < 0:
+        raise InputError(f"event 0 is at {seconds[0]:g} s, before the node was there")
+    back = np.diff(seconds) < 0
+    if back.any():
+        place = int(back.argmax()) + 1
+        raise InputError(
+            f"time runs backwards at event {place}: {seconds[place]:g} s after "
+            f"{seconds[place - 1]:g} s; sort the events by time"
+        )
+
+
+def _pods(kinds: NDArray[np.int8], subjects: Any) -> tuple[NDArray[np.int64], int]:
+    """Count pods from 0, in order of appearance or as they are numbered."""
+    import pandas as pd
+
+    named = (kinds == _CODES["assign"]) | (kinds == _CODES["free"])
+    pods = np.full(kinds.shape, -1, dtype=np.int64)
+    chosen = subjects if named.all() else subjects[named]
+    if not chosen.size:
+        return pods, 0
+    if chosen.dtype.kind in "iu" and chosen.min() >= 0 and chosen.max() < 4 * kinds.size + 1024:
+        pods[named] = chosen
+        return pods, int(chosen.max()) + 1
+    if pd.isna(chosen).any():
+        place = int(np.flatnonzero(named)[pd.isna(chosen).argmax()])
+        raise InputError(f"event {place} must name a pod")
+    try:
+        codes, names = pd.factorize(chosen)
+    except TypeError as error:
+        raise InputError(f"a pod must be a name or a number: {error}") from None
+    pods[named] = codes
+    return pods, len(names)
+
+
+def subject_pool(subject: object, *, nitro: bool, place: int) -> WarmPool:
+    """Read what a ConfigMap event brings: a pool, or a ConfigMap."""
+    if isinstance(subject, WarmPool):
+        return subject
+    if subject is not None and math.isnan(subject if isinstance(subject, float) else 0.0):
+        raise InputError(f"event {place} must bring a WarmPool or a ConfigMap; got nan")
+    return WarmPool.from_configmap(subject, nitro=nitro)

@@ -1,0 +1,645 @@
+"""
+The same warm pools as arrays, for many nodes and millions of events.
+
+These functions hold to what numba compiles. They also run as they stand, more
+slowly, where numba is not installed. The rules and their
+reasons are in :mod:`eks_win_capacity.simulator.node`; this form must agree with
+that one on every trace.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from eks_win_capacity.constants import (
+    ADDRESSES_PER_PREFIX,
+    COOL_DOWN_S,
+    COOL_DOWN_TICK_S,
+    RETRY_COOLING_S,
+    RETRY_NO_CIDR_S,
+    RETRY_QUEUE_FIRST_S,
+    RETRY_QUEUE_LAST_S,
+    RETRY_SHORT_S,
+)
+
+OUTCOMES: Final = (
+    None,
+    "ALREADY",
+    "AT_CAPACITY",
+    "COOLING",
+    "CREATING",
+    "NO_CIDR",
+    "EMPTY",
+    "NOT_FOUND",
+)
+ASSIGNED, ALREADY, AT_CAPACITY, COOLING_DOWN, CREATING, NO_CIDR, EMPTY, NOT_FOUND = range(8)
+TICK, ASSIGN, FREE = range(3)
+
+# Whole numbers of a node.
+(
+    SLOTS,
+    SIZE,
+    PREFIX_RULE,
+    WARM_IP,
+    MINIMUM_IP,
+    WARM_PREFIX,
+    USED,
+    WARM,
+    COOLING,
+    UNITS,
+    FREE_UNITS,
+    BEST,
+    CREATED_UNITS,
+    KNOWN_PREFIXES,
+    QUEUE_HEAD,
+    CALLS,
+    CALL_HEAD,
+    PENDING_CREATE,
+    PENDING_DELETE,
+    TICKING,
+    TICKS,
+    CREATE_CALLS,
+    CREATED,
+    DELETE_CALLS,
+    DELETED,
+) = range(25)
+_FIELDS: Final = 25
+
+# Times of a node: its first tick, the next thing that happens by itself, how long EC2 takes.
+PHASE, DUE, LATENCY = range(3)
+
+
+class Machine(NamedTuple):
+    """
+    Nodes as arrays; the first axis counts the nodes.
+
+    Attributes
+    ----------
+    state : int64, node x field
+    clock : float64, node x {PHASE, DUE, LATENCY}. [s]
+    warm : int64, node x unit
+        Warm addresses of each prefix; -1 for a slot without one.
+    age : int64, node x unit
+        Which prefix came first.
+    freed_at, freed_unit : float64 and int64, node x address
+        The cool-down queue, as a ring.
+    call_ends, call_units : float64 and int64, node x call
+        EC2 calls under way, as a ring.
+    """
+
+    state: Any
+    clock: Any
+    warm: Any
+    age: Any
+    freed_at: Any
+    freed_unit: Any
+    call_ends: Any
+    call_units: Any
+
+
+def build(
+    slots: Any,
+    size: Any,
+    targets: Any,
+    *,
+    phase: Any,
+    ec2_latency_s: float,
+) -> Machine:
+    """
+    Lay nodes out, before their first reconcile.
+
+    Parameters
+    ----------
+    slots, size : ndarray, one for each node
+        Slots, and addresses in a unit.
+    targets : ndarray, node x (prefix rule, warm-ip, minimum-ip, warm-prefix)
+    phase : ndarray
+        First tick of each node. [s]
+    """
+    nodes, most = len(slots), int(slots.max())
+    prefixes = most if (size > 1).any() else 1
+    state = np.zeros((nodes, _FIELDS), dtype=np.int64)
+    state[:, SLOTS], state[:, SIZE] = slots, size
+    # In a prefix the targets can be anything up to 10**6; below zero they act as not given.
+    state[:, PREFIX_RULE : WARM_PREFIX + 1] = targets
+    state[:, BEST] = -1
+    clock = np.zeros((nodes, 3))
+    clock[:, PHASE], clock[:, DUE], clock[:, LATENCY] = phase, math.inf, ec2_latency_s
+    room = int((slots * size).max())
+    return Machine(
+        state=state,
+        clock=clock,
+        warm=np.full((nodes, prefixes), -1, dtype=np.int64),
+        age=np.zeros((nodes, prefixes), dtype=np.int64),
+        freed_at=np.zeros((nodes, room)),
+        freed_unit=np.zeros((nodes, room), dtype=np.int64),
+        call_ends=np.zeros((nodes, most + 1)),
+        call_units=np.zeros((nodes, most + 1), dtype=np.int64),
+    )
+
+
+def _prefixes(addresses: int) -> int:
+    return -(-addresses // ADDRESSES_PER_PREFIX)
+
+
+def reconcile(m: Machine, i: int, now: float) -> None:
+    """Create or delete units until the deviation is zero, or nothing more can be done."""
+    under_way = m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]
+    if (
+        m.state[i, USED] + m.state[i, COOLING] + under_way * m.state[i, SIZE]
+        == m.state[i, SLOTS] * m.state[i, SIZE]
+    ):
+        return
+    pending = m.state[i, PENDING_CREATE] * m.state[i, SIZE]
+    total = m.state[i, USED] + m.state[i, COOLING] + m.state[i, WARM] + pending
+    if m.state[i, SIZE] == 1:
+        available = m.state[i, WARM] + pending
+        short = max(m.state[i, WARM_IP] - available, m.state[i, MINIMUM_IP] - total, 0)
+        over = max(min(available - m.state[i, WARM_IP], total - m.state[i, MINIMUM_IP]), 0)
+        deviation = short - over
+    elif m.state[i, PREFIX_RULE] == 1:
+        deviation = m.state[i, WARM_PREFIX] - m.state[i, FREE_UNITS] - m.state[i, PENDING_CREATE]
+    else:
+        wanted = max(m.state[i, USED] + m.state[i, WARM_IP], m.state[i, MINIMUM_IP])
+        deviation = _prefixes(wanted) - _prefixes(total)
+    if deviation > 0:
+        units = min(deviation, m.state[i, SLOTS] - m.state[i, UNITS] - under_way)
+        if units > 0:
+            m.state[i, CREATE_CALLS] += 1
+            if m.clock[i, LATENCY] == 0.0:
+                attach(m, i, units)
+            else:
+                m.state[i, PENDING_CREATE] += units
+                call(m, i, units, now)
+    elif deviation < 0:
+        units = min(-deviation, m.state[i, FREE_UNITS])
+        if units > 0:
+            m.state[i, DELETE_CALLS] += 1
+            detach(m, i, units)
+            if m.clock[i, LATENCY] == 0.0:
+                m.state[i, DELETED] += units
+            else:
+                m.state[i, PENDING_DELETE] += units
+                call(m, i, -units, now)
+
+
+def attach(m: Machine, i: int, units: int) -> None:
+    """Add new units, all their addresses warm."""
+    m.state[i, KNOWN_PREFIXES] = 1
+    m.state[i, CREATED] += units
+    m.state[i, UNITS] += units
+    m.state[i, WARM] += units * m.state[i, SIZE]
+    m.state[i, FREE_UNITS] += units
+    if m.state[i, SIZE] == 1:
+        return
+    unit = 0
+    for _ in range(units):
+        while m.warm[i, unit] >= 0:
+            unit += 1
+        m.warm[i, unit] = m.state[i, SIZE]
+        m.age[i, unit] = m.state[i, CREATED_UNITS]
+        m.state[i, CREATED_UNITS] += 1
+
+
+def detach(m: Machine, i: int, units: int) -> None:
+    """Take the oldest free units away."""
+    m.state[i, UNITS] -= units
+    m.state[i, WARM] -= units * m.state[i, SIZE]
+    m.state[i, FREE_UNITS] -= units
+    if m.state[i, SIZE] == 1:
+        return
+    m.state[i, BEST] = -1
+    for _ in range(units):
+        oldest = -1
+        for unit in range(m.state[i, SLOTS]):
+            if m.warm[i, unit] == m.state[i, SIZE] and (
+                oldest < 0 or m.age[i, unit] < m.age[i, oldest]
+            ):
+                oldest = unit
+        m.warm[i, oldest] = -1
+
+
+def call(m: Machine, i: int, units: int, now: float) -> None:
+    """Start an EC2 call that takes its time."""
+    # At most one call for each slot is under way, so the ring never overflows.
+    place = (m.state[i, CALL_HEAD] + m.state[i, CALLS]) % (m.state[i, SLOTS] + 1)
+    m.call_ends[i, place] = now + m.clock[i, LATENCY]
+    m.call_units[i, place] = units
+    m.state[i, CALLS] += 1
+    wake(m, i, now)
+
+
+def wake(m: Machine, i: int, now: float) -> None:
+    """Note when something next happens by itself; an idle node needs no ticks."""
+    if m.state[i, TICKING] == 0:
+        m.state[i, TICKING] = 1
+        ticks = math.floor((now - m.clock[i, PHASE]) / COOL_DOWN_TICK_S) + 1
+        # The division may have rounded up to a tick that lies just ahead.
+        if m.clock[i, PHASE] + (ticks - 1) * COOL_DOWN_TICK_S > now:
+            ticks -= 1
+        m.state[i, TICKS] = ticks
+    due = m.clock[i, PHASE] + m.state[i, TICKS] * COOL_DOWN_TICK_S
+    if m.state[i, CALLS] > 0:
+        due = min(due, m.call_ends[i, m.state[i, CALL_HEAD]])
+    m.clock[i, DUE] = due
+
+
+def assign(m: Machine, i: int, holder: Any, pod: int, now: float) -> int:
+    """Give a pod an address, or the reason why it gets none."""
+    if holder[pod] >= 0:
+        return ALREADY
+    capacity = m.state[i, SLOTS] * m.state[i, SIZE]
+    if m.state[i, USED] == capacity:
+        return AT_CAPACITY
+    blocked = m.state[i, USED] + m.state[i, COOLING]
+    if blocked == capacity:
+        return COOLING_DOWN
+    if (
+        blocked + (m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]) * m.state[i, SIZE]
+        == capacity
+    ):
+        return CREATING
+    if m.state[i, SIZE] > 1 and m.state[i, UNITS] == 0 and m.state[i, KNOWN_PREFIXES] == 0:
+        return NO_CIDR
+    if m.state[i, WARM] == 0:
+        reconcile(m, i, now)
+        return EMPTY
+    unit = 0
+    if m.state[i, SIZE] == 1:
+        m.state[i, FREE_UNITS] -= 1
+    else:
+        unit = fullest(m, i)
+        if m.warm[i, unit] == m.state[i, SIZE]:
+            m.state[i, FREE_UNITS] -= 1
+        m.warm[i, unit] -= 1
+    holder[pod] = unit
+    m.state[i, USED] += 1
+    m.state[i, WARM] -= 1
+    reconcile(m, i, now)
+    return ASSIGNED
+
+
+def fullest(m: Machine, i: int) -> int:
+    """Find the prefix with the fewest warm addresses; ties go to the oldest."""
+    best = m.state[i, BEST]
+    # Taking from it keeps it the fullest; only a release can put another before it.
+    if best >= 0 and m.warm[i, best] > 0:
+        return int(best)
+    best = -1
+    for unit in range(m.state[i, SLOTS]):
+        if m.warm[i, unit] > 0 and (
+            best < 0
+            or m.warm[i, unit] < m.warm[i, best]
+            or (m.warm[i, unit] == m.warm[i, best] and m.age[i, unit] < m.age[i, best])
+        ):
+            best = unit
+    m.state[i, BEST] = best
+    return best
+
+
+def free(m: Machine, i: int, holder: Any, pod: int, now: float) -> int:
+    """Let a pod's address cool."""
+    unit = holder[pod]
+    if unit < 0:
+        return NOT_FOUND
+    holder[pod] = -1
+    place = m.state[i, QUEUE_HEAD] + m.state[i, COOLING]
+    capacity = m.state[i, SLOTS] * m.state[i, SIZE]
+    if place >= capacity:
+        place -= capacity
+    m.freed_at[i, place] = now
+    m.freed_unit[i, place] = unit
+    m.state[i, USED] -= 1
+    m.state[i, COOLING] += 1
+    if m.state[i, TICKING] == 0:
+        wake(m, i, now)
+    reconcile(m, i, now)
+    return ASSIGNED
+
+
+def advance(m: Machine, i: int, until: float) -> None:
+    """Let EC2 calls end and timers fire, in their order, up to a time."""
+    while m.clock[i, DUE] <= until:
+        now = m.clock[i, DUE]
+        if m.state[i, CALLS] > 0 and m.call_ends[i, m.state[i, CALL_HEAD]] <= now:
+            finish(m, i)
+        else:
+            release(m, i, now)
+            reconcile(m, i, now)
+            m.state[i, TICKS] += 1
+            if m.state[i, COOLING] == 0 and m.state[i, CALLS] == 0:
+                m.state[i, TICKING] = 0
+        if m.state[i, TICKING] == 1:
+            wake(m, i, now)
+        else:
+            m.clock[i, DUE] = math.inf
+
+
+def finish(m: Machine, i: int) -> None:
+    """End the oldest EC2 call; a success starts no reconcile."""
+    units = m.call_units[i, m.state[i, CALL_HEAD]]
+    m.state[i, CALL_HEAD] = (m.state[i, CALL_HEAD] + 1) % (m.state[i, SLOTS] + 1)
+    m.state[i, CALLS] -= 1
+    if units > 0:
+        m.state[i, PENDING_CREATE] -= units
+        attach(m, i, units)
+    else:
+        m.state[i, PENDING_DELETE] += units
+        m.state[i, DELETED] -= units
+
+
+def release(m: Machine, i: int, now: float) -> None:
+    """Make warm again what has cooled long enough."""
+    capacity = m.state[i, SLOTS] * m.state[i, SIZE]
+    while m.state[i, COOLING] > 0 and m.freed_at[i, m.state[i, QUEUE_HEAD]] <= now - COOL_DOWN_S:
+        unit = m.freed_unit[i, m.state[i, QUEUE_HEAD]]
+        m.state[i, QUEUE_HEAD] += 1
+        if m.state[i, QUEUE_HEAD] == capacity:
+            m.state[i, QUEUE_HEAD] = 0
+        m.state[i, COOLING] -= 1
+        m.state[i, WARM] += 1
+        if m.state[i, SIZE] == 1:
+            m.state[i, FREE_UNITS] += 1
+            continue
+        m.warm[i, unit] += 1
+        m.state[i, BEST] = -1
+        if m.warm[i, unit] == m.state[i, SIZE]:
+            m.state[i, FREE_UNITS] += 1
+
+
+def replay(  # noqa: PLR0917
+    m: Machine,
+    first: Any,
+    seconds: Any,
+    kinds: Any,
+    pods: Any,
+    holder: Any,
+    outcomes: Any,
+    rows: Any,
+) -> None:
+    """
+    Run recorded events, one node after another.
+
+    Parameters
+    ----------
+    m : Machine
+        Nodes after their first reconcile.
+    first : int64, nodes + 1
+        Where the events of each node begin; the last one is their number.
+    seconds, kinds, pods : one for each event
+        Pods are counted from 0 over all nodes.
+    holder : int64, one for each pod
+        The unit a pod's address is of; -1 without one.
+    outcomes : int8, one for each event
+    rows : int64, column x event
+        Filled: used, warm, cooling, addresses, prefixes, pending addresses to
+        come and to go, then the four counts of EC2 calls.
+    """
+    for i in range(len(first) - 1):
+        size = m.state[i, SIZE]
+        for e in range(first[i], first[i + 1]):
+            now = seconds[e]
+            if m.clock[i, DUE] <= now:
+                advance(m, i, now)
+            kind = kinds[e]
+            outcome = ASSIGNED
+            if kind == ASSIGN:
+                outcome = assign(m, i, holder, pods[e], now)
+            elif kind == FREE:
+                outcome = free(m, i, holder, pods[e], now)
+            outcomes[e] = outcome
+            rows[0, e] = m.state[i, USED]
+            rows[1, e] = m.state[i, WARM]
+            rows[2, e] = m.state[i, COOLING]
+            rows[3, e] = m.state[i, UNITS] * size
+            rows[4, e] = m.state[i, UNITS] if size > 1 else 0
+            rows[5, e] = m.state[i, PENDING_CREATE] * size
+            rows[6, e] = m.state[i, PENDING_DELETE] * size
+            rows[7, e] = m.state[i, CREATE_CALLS]
+            rows[8, e] = m.state[i, CREATED]
+            rows[9, e] = m.state[i, DELETE_CALLS]
+            rows[10, e] = m.state[i, DELETED]
+
+
+DEPART, RETRY, READY = range(3)
+
+
+def push(times: Any, codes: Any, size: int, seconds: float, code: int) -> None:
+    """Put an event into the heap; equal times go by code."""
+    place = size
+    while place > 0:
+        parent = (place - 1) // 2
+        if times[parent] < seconds or (times[parent] == seconds and codes[parent] <= code):
+            break
+        times[place], codes[place] = times[parent], codes[parent]
+        place = parent
+    times[place], codes[place] = seconds, code
+
+
+def pop(times: Any, codes: Any, size: int) -> None:
+    """Take the first event off the heap, which holds `size` with it."""
+    last = size - 1
+    seconds, code = times[last], codes[last]
+    place = 0
+    while True:
+        child = 2 * place + 1
+        if child >= last:
+            break
+        if child + 1 < last and (
+            times[child + 1] < times[child]
+            or (times[child + 1] == times[child] and codes[child + 1] < codes[child])
+        ):
+            child += 1
+        if seconds < times[child] or (seconds == times[child] and code <= codes[child]):
+            break
+        times[place], codes[place] = times[child], codes[child]
+        place = child
+    times[place], codes[place] = seconds, code
+
+
+def choose(bound: Any, room: int, wish: int, placement: int) -> int:
+    """Choose a node with room: 0 by chance, 1 the emptiest, 2 the fullest; -1 if none has any."""
+    nodes = len(bound)
+    found = -1
+    for step in range(nodes):
+        node = wish + step
+        if node >= nodes:
+            node -= nodes
+        if bound[node] >= room:
+            continue
+        if placement == 0:
+            return node
+        if (
+            found < 0
+            or (placement == 1 and bound[node] < bound[found])
+            or (placement == 2 and bound[node] > bound[found])
+        ):
+            found = node
+    return found
+
+
+def churn(  # noqa: PLR0917
+    m: Machine,
+    room: int,
+    placement: int,
+    arrivals: Any,
+    lifetimes: Any,
+    wishes: Any,
+    ready_s: Any,
+    ends: Any,
+    follows: Any,
+    samples: Any,
+    node_of: Any,
+    placed_at: Any,
+    started_at: Any,
+    holder: Any,
+    rows: Any,
+) -> None:
+    """
+    Let pods come, wait, run and go on many nodes.
+
+    Parameters
+    ----------
+    m : Machine
+    room : int
+        Pods that the scheduler places on a node.
+    placement : int
+        As in :func:`choose`.
+    arrivals, lifetimes, wishes, ready_s : one for each pod
+        Pods in order of arrival; those that another pod brings come last, at
+        infinity. [s]
+    ends, follows : int64, one for each pod
+        The pod that goes, and the one that comes, when this one is ready; -1 for none.
+    samples : float64
+        When to look. [s]
+    node_of, placed_at, started_at, holder : one for each pod
+        Filled; -1 before it happens.
+    rows : int64, column x sample
+        Filled: used, warm, cooling, addresses, prefixes, pods that wait for an
+        address, for a node, warm addresses in prefixes in use, pending
+        addresses, create calls, delete calls.
+    """
+    pods, nodes = len(arrivals), len(m.state)
+    bound = np.zeros(nodes, dtype=np.int64)
+    gone = np.zeros(pods, dtype=np.bool_)
+    failures = np.zeros(pods, dtype=np.int64)
+    times = np.zeros(3 * pods + 8)
+    codes = np.zeros(3 * pods + 8, dtype=np.int64)
+    queue = np.zeros(pods + 1, dtype=np.int64)
+    size = head = tail = coming = look = 0
+    while True:
+        arrives = arrivals[coming] if coming < pods else math.inf
+        happens = times[0] if size > 0 else math.inf
+        looks = samples[look] if look < len(samples) else math.inf
+        now = min(arrives, happens)
+        if looks <= now:
+            if looks == math.inf:
+                break
+            for i in range(nodes):
+                advance(m, i, looks)
+                units = m.state[i, UNITS]
+                each = m.state[i, SIZE]
+                rows[0, look] += m.state[i, USED]
+                rows[1, look] += m.state[i, WARM]
+                rows[2, look] += m.state[i, COOLING]
+                rows[3, look] += units * each
+                rows[4, look] += units if each > 1 else 0
+                rows[5, look] += bound[i] - m.state[i, USED]
+                rows[7, look] += m.state[i, WARM] - m.state[i, FREE_UNITS] * each
+                rows[8, look] += (m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]) * each
+                rows[9, look] += m.state[i, CREATE_CALLS]
+                rows[10, look] += m.state[i, DELETE_CALLS]
+            rows[6, look] = tail - head
+            look += 1
+            continue
+        if look >= len(samples):
+            break
+        new = tries = -1
+        if arrives <= happens:
+            new = coming
+            coming += 1
+        else:
+            code = codes[0]
+            pop(times, codes, size)
+            size -= 1
+            pod = code // 3
+            if code % 3 == DEPART and not gone[pod]:
+                gone[pod] = True
+                node = node_of[pod]
+                if node >= 0:
+                    advance(m, node, now)
+                    free(m, node, holder, pod, now)
+                    bound[node] -= 1
+                    while head < tail and gone[queue[head]]:
+                        head += 1
+                    if head < tail:
+                        tries = queue[head]
+                        head += 1
+                        node_of[tries] = node
+                        placed_at[tries] = now
+                        bound[node] += 1
+            elif code % 3 == RETRY and not gone[pod]:
+                tries = pod
+            elif code % 3 == READY:
+                if ends[pod] >= 0:
+                    push(times, codes, size, now, 3 * ends[pod] + DEPART)
+                    size += 1
+                new = follows[pod]
+        if new >= 0:
+            node = choose(bound, room, wishes[new], placement)
+            if node < 0:
+                queue[tail] = new
+                tail += 1
+            else:
+                node_of[new] = node
+                placed_at[new] = now
+                bound[node] += 1
+                tries = new
+        if tries >= 0:
+            node = node_of[tries]
+            advance(m, node, now)
+            outcome = assign(m, node, holder, tries, now)
+            if outcome == ASSIGNED:
+                started_at[tries] = now
+                if lifetimes[tries] < math.inf:
+                    push(times, codes, size, now + lifetimes[tries], 3 * tries + DEPART)
+                    size += 1
+                if ends[tries] >= 0 or follows[tries] >= 0:
+                    push(times, codes, size, now + ready_s[tries], 3 * tries + READY)
+                    size += 1
+            else:
+                delay = RETRY_SHORT_S
+                if outcome == COOLING_DOWN:
+                    delay = RETRY_COOLING_S
+                elif outcome == NO_CIDR:
+                    delay = RETRY_NO_CIDR_S
+                elif outcome == AT_CAPACITY:
+                    delay = min(
+                        RETRY_QUEUE_FIRST_S * 2.0 ** min(failures[tries], 60), RETRY_QUEUE_LAST_S
+                    )
+                    failures[tries] += 1
+                push(times, codes, size, now + delay, 3 * tries + RETRY)
+                size += 1
+
+
+PARTS: Final = (
+    _prefixes,
+    push,
+    pop,
+    choose,
+    reconcile,
+    attach,
+    detach,
+    call,
+    wake,
+    assign,
+    fullest,
+    free,
+    advance,
+    finish,
+    release,
+)
+"""What the entries call, for the compiler."""

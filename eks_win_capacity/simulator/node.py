@@ -1,0 +1,383 @@
+"""
+The warm pools of one node, written to be read.
+
+This is the reference: every rule of the controller stands here once, in plain
+Python. The compiled form beside it must agree with it on every trace.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from eks_win_capacity.constants import (
+    ADDRESSES_PER_PREFIX,
+    COOL_DOWN_S,
+    COOL_DOWN_TICK_S,
+    RETRY_COOLING_S,
+    RETRY_NO_CIDR_S,
+    RETRY_QUEUE_FIRST_S,
+    RETRY_QUEUE_LAST_S,
+    RETRY_SHORT_S,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from eks_win_capacity.warm_pool import WarmPool
+
+RETRY_AFTER_S: Final = {
+    "COOLING": RETRY_COOLING_S,
+    "CREATING": RETRY_SHORT_S,
+    "EMPTY": RETRY_SHORT_S,
+    "NO_CIDR": RETRY_NO_CIDR_S,
+}
+"""How long a pod waits after each outcome; AT_CAPACITY backs off instead. [s]"""
+
+
+@dataclass
+class Calls:
+    """EC2 calls so far, and the addresses or prefixes they attached and released."""
+
+    create_calls: int = 0
+    created: int = 0
+    delete_calls: int = 0
+    deleted: int = 0
+
+
+@dataclass
+class Pool:
+    """
+    The pool of one mode: units of one address each, or of a /28.
+
+    Attributes
+    ----------
+    size : int
+        Addresses in a unit: 1 or 16.
+    units : dict
+        Warm addresses of each attached unit, oldest unit first.
+    cooling : deque
+        When each cooling address was freed, and its unit, in that order.
+    pending : deque
+        When each EC2 call under way ends, and the units it brings or takes.
+    """
+
+    slots: int
+    size: int
+    warm_ip: int = 0
+    minimum_ip: int = 0
+    warm_prefix: int = 0
+    prefix_rule: bool = False
+    known_prefixes: bool = False
+    subnet_free: int | None = None
+    units: dict[int, int] = field(default_factory=dict)
+    pods: dict[Hashable, int] = field(default_factory=dict)
+    cooling: deque[tuple[float, int]] = field(default_factory=deque)
+    pending: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def capacity(self) -> int:
+        """Addresses that all slots hold together."""
+        return self.slots * self.size
+
+    @property
+    def warm(self) -> int:
+        """Addresses that a pod can have now."""
+        return sum(self.units.values())
+
+    @property
+    def free_units(self) -> list[int]:
+        """Units without a used or cooling address, oldest first."""
+        return [unit for unit, warm in self.units.items() if warm == self.size]
+
+    @property
+    def pending_create(self) -> int:
+        """Units that calls under way bring."""
+        return sum(units for _, units in self.pending if units > 0)
+
+    @property
+    def pending_delete(self) -> int:
+        """Units that calls under way take."""
+        return -sum(units for _, units in self.pending if units < 0)
+
+    @property
+    def held_units(self) -> int:
+        """Slots of the interface that are taken, or will be, or are not yet given back."""
+        return len(self.units) + self.pending_create + self.pending_delete
+
+    @property
+    def blocked(self) -> int:
+        """Addresses that no new pod can have now: used, cooling or under way."""
+        under_way = self.pending_create + self.pending_delete
+        return len(self.pods) + len(self.cooling) + under_way * self.size
+
+    def aim(self, pool: WarmPool | None) -> None:
+        """Set the targets; those of the inactive mode's pool, which drains, are zero."""
+        self.warm_ip = pool.warm_ip_target if pool else 0
+        self.minimum_ip = pool.minimum_ip_target if pool else 0
+        self.warm_prefix = pool.warm_prefix_target if pool else 0
+        self.prefix_rule = pool.prefix_rule if pool else False
+
+    def deviation(self) -> int:
+        """Count the units to create, or, below zero, to delete."""
+        used, pending = len(self.pods), self.pending_create * self.size
+        total = used + len(self.cooling) + self.warm + pending
+        if self.size == 1:
+            # Cooling addresses are in the total but not available.
+            available = self.warm + pending
+            short = max(self.warm_ip - available, self.minimum_ip - total, 0)
+            over = max(min(available - self.warm_ip, total - self.minimum_ip), 0)
+            return short - over
+        if self.prefix_rule:
+            return self.warm_prefix - len(self.free_units) - _prefixes(pending)
+        wanted = max(used + self.warm_ip, self.minimum_ip)
+        return _prefixes(wanted) - _prefixes(total)
+
+    def refusal(self, pod: Hashable) -> str | None:
+        """Say why a pod gets no address, in the controller's order of checks."""
+        used, cooling = len(self.pods), len(self.cooling)
+        if pod in self.pods:
+            return "ALREADY"
+        if used == self.capacity:
+            return "AT_CAPACITY"
+        if used + cooling == self.capacity:
+            return "COOLING"
+        if self.blocked == self.capacity:
+            return "CREATING"
+        if self.size > 1 and not self.units and not self.known_prefixes:
+            return "NO_CIDR"
+        return None if self.warm else "EMPTY"
+
+    def take(self, pod: Hashable) -> None:
+        """Give a pod an address of the unit with the fewest warm ones; ties to the oldest."""
+        unit = min((unit for unit, warm in self.units.items() if warm), key=self.units.__getitem__)
+        self.units[unit] -= 1
+        self.pods[pod] = unit
+
+
+def _prefixes(addresses: int) -> int:
+    return -(-addresses // ADDRESSES_PER_PREFIX)
+
+
+class Node:
+    """
+    One node through time: two pools, one of them active, and the EC2 calls.
+
+    Parameters
+    ----------
+    slots : int
+        IPv4 addresses per interface - 1.
+    pool : WarmPool
+        Mode and targets at the start.
+    ec2_latency_s : float
+        How long an EC2 call takes. [s]
+    subnet_free : int, optional
+        Units the subnet still has for the active mode; no limit by default.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        pool: WarmPool,
+        *,
+        ec2_latency_s: float = 0.0,
+        subnet_free: int | None = None,
+    ) -> None:
+        self.slots = slots
+        self.ec2_latency_s = ec2_latency_s
+        self.calls = Calls()
+        self.now = 0.0
+        self._ticks = 1
+        self._next_unit = 0
+        self.secondary = Pool(slots=slots, size=1)
+        self.prefix = Pool(slots=slots, size=ADDRESSES_PER_PREFIX)
+        self.active = self._pool_of(pool)
+        self.active.subnet_free = subnet_free
+        self.configure(pool)
+
+    def _pool_of(self, pool: WarmPool) -> Pool:
+        return self.prefix if pool.prefix_delegation else self.secondary
+
+    @property
+    def pools(self) -> tuple[Pool, Pool]:
+        """Both pools, the draining one first: what it releases the other may take."""
+        idle = self.secondary if self.active is self.prefix else self.prefix
+        return idle, self.active
+
+    def state(self) -> dict[str, int]:
+        """Count what both pools hold together."""
+        return {
+            "used": sum(len(pool.pods) for pool in self.pools),
+            "warm": sum(pool.warm for pool in self.pools),
+            "cooling": sum(len(pool.cooling) for pool in self.pools),
+            "addresses": sum(len(pool.units) * pool.size for pool in self.pools),
+            "prefixes": len(self.prefix.units),
+            "pending_create": sum(pool.pending_create * pool.size for pool in self.pools),
+            "pending_delete": sum(pool.pending_delete * pool.size for pool in self.pools),
+            "advertised": self.active.capacity,
+            **vars(self.calls),
+        }
+
+    def configure(self, pool: WarmPool) -> None:
+        """Take over the mode and targets of a ConfigMap; the other mode's pool drains."""
+        self.active = self._pool_of(pool)
+        idle, active = self.pools
+        idle.aim(None)
+        active.aim(pool)
+        self._reconcile(idle)
+        self._reconcile(active)
+
+    def drain(self) -> None:
+        """Let the active pool drain too."""
+        self.active.aim(None)
+        self._reconcile(self.active)
+
+    def assign(self, pod: Hashable) -> str | None:
+        """Ask for an address; None if the pod got one, else why not."""
+        if any(pod in pool.pods for pool in self.pools):
+            return "ALREADY"
+        why = self.active.refusal(pod)
+        if why is None:
+            self.active.take(pod)
+        if why in {None, "EMPTY"}:
+            self._reconcile(self.active)
+        return why
+
+    def free(self, pod: Hashable) -> str | None:
+        """Give a pod's address back; it cools first."""
+        for pool in self.pools:
+            if pod in pool.pods:
+                pool.cooling.append((self.now, pool.pods.pop(pod)))
+                self._reconcile(pool)
+                return None
+        return "NOT_FOUND"
+
+    def advance(self, seconds: float) -> None:
+        """Let EC2 calls end and timers fire, in their order, up to a time."""
+        while True:
+            ends = min(
+                (pool.pending[0][0] for pool in self.pools if pool.pending), default=math.inf
+            )
+            tick = float(self._ticks * COOL_DOWN_TICK_S)
+            if min(ends, tick) > seconds:
+                break
+            self.now = min(ends, tick)
+            if ends <= tick:
+                self._finish(ends)
+            else:
+                self._tick(seconds)
+        self.now = seconds
+
+    def _tick(self, until: float) -> None:
+        """Release what has cooled, reconcile, and leap over ticks that change nothing."""
+        before = self.state()
+        for pool in self.pools:
+            while pool.cooling and pool.cooling[0][0] <= self.now - COOL_DOWN_S:
+                _, unit = pool.cooling.popleft()
+                pool.units[unit] += 1
+            self._reconcile(pool)
+        self._ticks += 1
+        after = self.state()
+        failed = self.calls.create_calls - before["create_calls"]
+        quiet = not any(pool.cooling or pool.pending for pool in self.pools)
+        if quiet and {**before, "create_calls": 0} == {**after, "create_calls": 0}:
+            # Only calls that fail are made again and again, one at each tick.
+            leapt = max(int(until // COOL_DOWN_TICK_S) - self._ticks + 1, 0)
+            self._ticks += leapt
+            self.calls.create_calls += failed * leapt
+
+    def _reconcile(self, pool: Pool) -> None:
+        if pool.blocked == pool.capacity:
+            return
+        deviation = pool.deviation()
+        if deviation > 0:
+            self._create(pool, min(deviation, self.slots - pool.held_units))
+        elif deviation < 0:
+            self._delete(pool, pool.free_units[:-deviation])
+
+    def _create(self, pool: Pool, units: int) -> None:
+        # Slots that the draining pool still holds are not there for this one.
+        units = min(units, self.slots - sum(pool.held_units for pool in self.pools))
+        if units > 0:
+            self.calls.create_calls += 1
+            self._start(pool, units)
+
+    def _delete(self, pool: Pool, units: list[int]) -> None:
+        if units:
+            self.calls.delete_calls += 1
+            for unit in units:
+                del pool.units[unit]
+            self._start(pool, -len(units))
+
+    def _start(self, pool: Pool, units: int) -> None:
+        pool.pending.append((self.now + self.ec2_latency_s, units))
+        if self.ec2_latency_s == 0:
+            self._finish(self.now)
+
+    def _finish(self, seconds: float) -> None:
+        """End the EC2 calls that are due; a success starts no reconcile."""
+        for pool in self.pools:
+            while pool.pending and pool.pending[0][0] <= seconds:
+                _, units = pool.pending.popleft()
+                if units > 0:
+                    self._attach(pool, units)
+                else:
+                    self.calls.deleted -= units
+                    if pool.subnet_free is not None:
+                        pool.subnet_free -= units
+
+    def _attach(self, pool: Pool, units: int) -> None:
+        # Any answer of EC2 counts as "the subnet has prefixes": the code that means
+        # otherwise is looked for where it no longer stands.
+        pool.known_prefixes = True
+        if pool.subnet_free is not None:
+            if units > pool.subnet_free:
+                return
+            pool.subnet_free -= units
+        self.calls.created += units
+        for _ in range(units):
+            pool.units[self._next_unit] = pool.size
+            self._next_unit += 1
+
+
+@dataclass
+class Retries:
+    """Pods that wait for an address, and when each tries again."""
+
+    queue: list[tuple[float, int, Hashable]] = field(default_factory=list)
+    since: dict[Hashable, float] = field(default_factory=dict)
+    backed_off: dict[Hashable, int] = field(default_factory=dict)
+    _turn: int = 0
+
+    def note(self, pod: Hashable, outcome: str | None, now: float) -> None:
+        """Queue a pod that got no address; forget one that did."""
+        if outcome in {None, "ALREADY"}:
+            self.forget(pod)
+            return
+        self.since.setdefault(pod, now)
+        if outcome == "AT_CAPACITY":
+            failures = self.backed_off.get(pod, 0)
+            self.backed_off[pod] = failures + 1
+            delay = min(RETRY_QUEUE_FIRST_S * 2.0 ** min(failures, 60), RETRY_QUEUE_LAST_S)
+        else:
+            self.backed_off.pop(pod, None)
+            delay = RETRY_AFTER_S[str(outcome)]
+        self._turn += 1
+        heapq.heappush(self.queue, (now + delay, self._turn, pod))
+
+    def forget(self, pod: Hashable) -> None:
+        """Stop trying: the pod has an address, or is gone."""
+        if self.since.pop(pod, None) is not None:
+            self.backed_off.pop(pod, None)
+            self.queue = [entry for entry in self.queue if entry[2] != pod]
+            heapq.heapify(self.queue)
+
+    def due(self, until: float) -> tuple[float, Hashable] | None:
+        """Take the next pod that tries again by a time."""
+        if not self.queue or self.queue[0][0] > until:
+            return None
+        seconds, _, pod = heapq.heappop(self.queue)
+        return seconds, pod

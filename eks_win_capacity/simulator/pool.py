@@ -1,0 +1,321 @@
+"""One node's recorded events, or many nodes', through their warm pools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity import _arrays
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.simulator import engine as engines
+from eks_win_capacity.simulator import machine
+from eks_win_capacity.simulator.events import KINDS, Events, read_events, subject_pool
+from eks_win_capacity.simulator.node import Node, Retries
+from eks_win_capacity.warm_pool import WarmPool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eks_win_capacity.simulator.engine import Engine
+
+_COLUMNS: Final = (
+    "used",
+    "warm",
+    "cooling",
+    "addresses",
+    "prefixes",
+    "pending_create",
+    "pending_delete",
+    "create_calls",
+    "created",
+    "delete_calls",
+    "deleted",
+)
+_WORTH_COMPILING: Final = 20_000
+"""Events from which the compiled form is taken by itself."""
+
+MAX_SLOTS: Final = 4_096
+"""Far above any interface; more would be a typing error."""
+
+
+def simulate_pool(
+    events: Any,
+    *,
+    slots: int,
+    pool: WarmPool,
+    nitro: bool = True,
+    ec2_latency_s: float = 0.0,
+    subnet_free: int | None = None,
+    retries: bool = False,
+    engine: Engine = "auto",
+) -> pd.DataFrame:
+    """
+    Run one node's warm pools through a sequence of events, exactly.
+
+    The node is there from 0 s on and reconciles at once; every 30 s, before an
+    event at the same time, what has cooled for 30 s becomes warm again.
+
+    Parameters
+    ----------
+    events : iterable of rows, DataFrame or mapping of columns
+        Rows ``(seconds, kind)`` or ``(seconds, kind, subject)``, lists or
+        tuples; or columns ``seconds``, ``kind`` and ``pod``. Kinds: ``assign``
+        and ``free`` a pod; ``tick`` only lets time pass; ``configmap`` brings a
+        WarmPool or a ConfigMap, and the pool of a mode that is left drains;
+        ``drain`` lets the active pool drain; ``subnet`` sets how many units
+        (addresses, or prefixes in prefix mode) the subnet has left, None for
+        no limit.
+    slots : int
+        IPv4 addresses per interface - 1.
+    pool : WarmPool
+        Mode and targets at the start.
+    nitro : bool
+        For ``configmap`` events that bring a ConfigMap.
+    ec2_latency_s : float
+        How long every EC2 call takes. [s]
+    subnet_free : int, optional
+        Units that the subnet has at the start; no limit by default. A call
+        for more than there are attaches nothing.
+    retries : bool
+        Whether pods that got no address try again by themselves, each attempt a
+        row of kind ``retry``. Freeing a waiting pod ends its attempts.
+    engine : {"auto", "compiled", "reference"}
+        The compiled form needs the extra ``simulate`` and takes pods and ticks
+        only. Both give the same; ``auto`` compiles for many events.
+
+    Returns
+    -------
+    DataFrame
+        One row for each event: ``seconds``, ``kind``, ``pod``, ``used``,
+        ``warm``, ``cooling``, ``addresses`` (attached, 16 for each prefix),
+        ``prefixes``, ``outcome`` (None for success and for events without one;
+        else ALREADY, AT_CAPACITY, COOLING, CREATING, NO_CIDR, EMPTY or
+        NOT_FOUND), ``pending_create`` and ``pending_delete`` (addresses of
+        calls under way, in no other column), and the EC2 calls so far:
+        ``create_calls``, ``created``, ``delete_calls``, ``deleted`` (addresses,
+        or prefixes). ``attrs["initial"]`` is the row before the first event.
+
+    Raises
+    ------
+    InputError
+        If time runs backwards or an event cannot be read. A pod that is assigned
+        twice or freed without an address is no error but the controller's own
+        outcome: ALREADY, NOT_FOUND.
+    MissingExtraError
+        If ``engine="compiled"`` and numba is not installed.
+
+    Examples
+    --------
+    >>> from eks_win_capacity import WarmPool
+    >>> pool = WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)
+    >>> events = [(0, "assign", "a"), (10, "free", "a"), (60, "tick")]
+    >>> simulate_pool(events, slots=9, pool=pool)[["used", "warm", "cooling", "addresses"]]
+       used  warm  cooling  addresses
+    0     1     1        0          2
+    1     0     1        1          2
+    2     0     1        0          1
+    """
+    engines.check_engine(engine)
+    room = _slots(slots)
+    _check_pool(pool)
+    latency = _seconds(ec2_latency_s, "ec2_latency_s")
+    left = None if subnet_free is None else _count(subnet_free, "subnet_free")
+    read = read_events(events)
+    plain = read.plain and left is None and not retries
+    if engine == "compiled" and not plain:
+        raise InputError(
+            "the compiled engine takes assign, free and tick events without retries or a "
+            "subnet limit; leave engine out"
+        )
+    fast = engine == "compiled" or (
+        engine == "auto" and plain and len(read.seconds) >= _WORTH_COMPILING and engines.available()
+    )
+    if fast:
+        first = np.array([0, len(read.seconds)])
+        return _replayed(read, first, np.array([room]), [pool], latency)
+    return _stepped(read, Node(room, pool, ec2_latency_s=latency, subnet_free=left), nitro, retries)
+
+
+def _check_pool(pool: object) -> None:
+    if not isinstance(pool, WarmPool):
+        raise UnsupportedInputError(f"pool must be a WarmPool; got {pool!r}")
+
+
+def _slots(slots: object) -> int:
+    return int(_arrays.counts(slots, name="slots", low=1, high=MAX_SLOTS).item())
+
+
+def _count(value: object, name: str) -> int:
+    return int(_arrays.counts(value, name=name).item())
+
+
+def _seconds(value: object, name: str) -> float:
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise InputError(f"{name} must be a number of seconds; got {value!r}")
+    seconds = float(value)
+    if not 0 <= seconds < float("inf"):
+        raise InputError(f"{name} must be a number of seconds from 0 on; got {value!r}")
+    return seconds
+
+
+def _stepped(read: Events, node: Node, nitro: bool, retries: bool) -> pd.DataFrame:  # noqa: FBT001
+    """Step through the events with the readable form."""
+    import pandas as pd
+
+    initial = node.state()
+    waiting = Retries()
+    rows: list[tuple[Any, ...]] = []
+
+    def note(seconds: float, kind: str, subject: object, outcome: str | None) -> None:
+        state = node.state()
+        rows.append(
+            (seconds, kind, subject, outcome, state["advertised"], *(state[c] for c in _COLUMNS))
+        )
+
+    def retry(until: float) -> None:
+        while (due := waiting.due(until)) is not None:
+            seconds, pod = due
+            node.advance(seconds)
+            outcome = node.assign(pod)
+            waiting.note(pod, outcome, seconds)
+            note(seconds, "retry", names[pod], outcome)
+
+    names: dict[Any, object] = {}
+    subjects = read.subjects.tolist()
+    for place, (seconds, code, pod) in enumerate(
+        zip(read.seconds.tolist(), read.kinds.tolist(), read.pods.tolist(), strict=True)
+    ):
+        kind, subject, outcome = KINDS[code], subjects[place], None
+        retry(seconds)
+        node.advance(seconds)
+        if kind == "assign":
+            names[pod] = subject
+            outcome = node.assign(pod)
+            if retries and pod not in waiting.since:
+                waiting.note(pod, outcome, seconds)
+        elif kind == "free":
+            outcome = node.free(pod)
+            waiting.forget(pod)
+        elif kind == "configmap":
+            node.configure(subject_pool(subject, nitro=nitro, place=place))
+        elif kind == "drain":
+            node.drain()
+        elif kind == "subnet":
+            node.active.subnet_free = None if subject is None else _count(subject, "subnet")
+        note(seconds, kind, subject, outcome)
+    columns = ("seconds", "kind", "pod", "outcome", "advertised", *_COLUMNS)
+    cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    found = dict(zip(columns, cells, strict=True))
+    return _frame(
+        {name: np.asarray(found[name], dtype=np.int64) for name in _COLUMNS},
+        seconds=np.asarray(found["seconds"], dtype=np.float64),
+        kind=_objects(found["kind"]),
+        pod=_objects(found["pod"]),
+        outcome=_objects(found["outcome"]),
+        advertised=np.asarray(found["advertised"], dtype=np.int64),
+        initial={name: initial[name] for name in _COLUMNS},
+        pandas=pd,
+    )
+
+
+def _objects(values: Any) -> Any:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _frame(
+    counted: dict[str, Any],
+    *,
+    seconds: Any,
+    kind: Any,
+    pod: Any,
+    outcome: Any,
+    advertised: Any,
+    initial: dict[str, int],
+    pandas: Any,
+) -> pd.DataFrame:
+    """Put the columns side by side; texts stay objects, so that None stays None."""
+    state = {name: counted[name] for name in _COLUMNS[:5]}
+    rest = {name: counted[name] for name in _COLUMNS[5:]}
+    named = {
+        name: pandas.Series(column, dtype=object)
+        for name, column in {"kind": kind, "outcome": outcome}.items()
+    }
+    subjects = pandas.Series(pod, dtype=object) if pod.dtype == object else pod
+    frame: pd.DataFrame = pandas.DataFrame(
+        {
+            "seconds": seconds,
+            "kind": named["kind"],
+            "pod": subjects,
+            **state,
+            "outcome": named["outcome"],
+            "advertised": advertised,
+            **rest,
+        },
+        copy=False,
+    )
+    frame.attrs["initial"] = initial
+    return frame
+
+
+def _machine(slots: Any, pools: list[WarmPool], latency: float) -> machine.Machine:
+    sizes = [ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1 for pool in pools]
+    targets = [
+        (
+            pool.prefix_rule,
+            pool.warm_ip_target,
+            pool.minimum_ip_target,
+            pool.warm_prefix_target,
+        )
+        for pool in pools
+    ]
+    m = machine.build(
+        slots,
+        np.array(sizes),
+        np.array(targets, dtype=np.int64),
+        phase=np.zeros(len(pools)),
+        ec2_latency_s=latency,
+    )
+    for i in range(len(pools)):
+        machine.reconcile(m, i, 0.0)
+    return m
+
+
+def _replayed(
+    read: Events, first: Any, slots: Any, pools: list[WarmPool], latency: float
+) -> pd.DataFrame:
+    """Run the events through the compiled form."""
+    import pandas as pd
+
+    run = engines.compiled("replay")
+    m = _machine(slots, pools, latency)
+    state = m.state[0]
+    size = int(state[machine.SIZE])
+    units = int(state[machine.UNITS])
+    initial = dict.fromkeys(_COLUMNS, 0) | {
+        "warm": int(state[machine.WARM]),
+        "addresses": units * size,
+        "prefixes": units if size > 1 else 0,
+        "pending_create": int(state[machine.PENDING_CREATE]) * size,
+        "create_calls": int(state[machine.CREATE_CALLS]),
+        "created": int(state[machine.CREATED]),
+    }
+    count = len(read.seconds)
+    outcomes = np.empty(count, dtype=np.int8)
+    rows = np.empty((len(_COLUMNS), count), dtype=np.int64)
+    holder = np.full(read.pod_count, -1, dtype=np.int64)
+    run(m, first, read.seconds, read.kinds, read.pods, holder, outcomes, rows)
+    capacity = slots * np.array([16 if p.prefix_delegation else 1 for p in pools])
+    return _frame(
+        dict(zip(_COLUMNS, rows, strict=True)),
+        seconds=read.seconds,
+        kind=np.array(KINDS, dtype=object)[read.kinds],
+        pod=read.subjects,
+        outcome=np.array(machine.OUTCOMES, dtype=object)[outcomes],
+        advertised=np.repeat(capacity, np.diff(first)),
+        initial=initial,
+        pandas=pd,
+    )

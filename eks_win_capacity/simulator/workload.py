@@ -1,0 +1,257 @@
+"""Which pods come when, and how long they run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def _positive(value: Any, name: str, *, zero: bool = False) -> float:
+    number = float(value) if isinstance(value, (int, float, np.number)) else math.nan
+    if isinstance(value, bool) or not 0 <= number < math.inf or (number == 0 and not zero):
+        raise InputError(
+            f"{name} must be a {'number from 0 on' if zero else 'number above 0'}; got {value!r}"
+        )
+    return number
+
+
+def _whole(value: Any, name: str, *, low: int = 0) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < low:
+        raise InputError(f"{name} must be a whole number from {low} on; got {value!r}")
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Every pod runs equally long. [s]"""  # noqa: D400
+
+    seconds: float
+
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:  # noqa: ARG002
+        """Draw lifetimes. [s]"""  # noqa: D400
+        return np.full(count, _positive(self.seconds, "seconds"))
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """Pods end by chance, whatever their age. [s]"""  # noqa: D400
+
+    mean_s: float
+
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        """Draw lifetimes. [s]"""  # noqa: D400
+        return rng.exponential(_positive(self.mean_s, "mean_s"), count)
+
+
+@dataclass(frozen=True)
+class LogNormal:
+    """Most pods end near the median, a few run far longer. [s]"""  # noqa: D400
+
+    median_s: float
+    sigma: float = 1.0
+
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        """Draw lifetimes. [s]"""  # noqa: D400
+        middle = math.log(_positive(self.median_s, "median_s"))
+        return rng.lognormal(middle, _positive(self.sigma, "sigma", zero=True), count)
+
+
+@dataclass(frozen=True)
+class Empirical:
+    """Pods run as long as those that were measured. [s]"""  # noqa: D400
+
+    seconds: Sequence[float]
+
+    def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        """Draw lifetimes. [s]"""  # noqa: D400
+        measured = np.asarray(self.seconds, dtype=np.float64).ravel()
+        if not measured.size or not np.isfinite(measured).all() or (measured <= 0).any():
+            raise InputError("measured lifetimes must be numbers above 0, one at least")
+        return rng.choice(measured, count)
+
+
+Lifetime = Fixed | Exponential | LogNormal | Empirical
+
+
+def lifetime_of(value: Any) -> Lifetime:
+    """Take a number of seconds for a fixed lifetime."""
+    if isinstance(value, (Fixed, Exponential, LogNormal, Empirical)):
+        return value
+    return Fixed(_positive(value, "lifetime"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poisson:
+    """
+    Pods that come one by one, by chance.
+
+    Attributes
+    ----------
+    pods_per_minute : float
+        Over all nodes, on average over the day.
+    lifetime : Lifetime or float
+        A number is a fixed lifetime. [s]
+    hourly : sequence of 24 numbers, optional
+        How the rate is spread over a day from 0 s on; scaled to a mean of 1.
+    """
+
+    pods_per_minute: float
+    lifetime: Lifetime | float
+    hourly: Sequence[float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CronJob:
+    """
+    Pods that all come at once, again and again.
+
+    Attributes
+    ----------
+    pods : int
+    every_s, first_s : float
+        The schedule. [s]
+    lifetime : Lifetime or float
+    """
+
+    pods: int
+    every_s: float
+    lifetime: Lifetime | float
+    first_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingUpdate:
+    """
+    A Deployment that runs from 0 s on and is replaced pod by pod.
+
+    Attributes
+    ----------
+    replicas : int
+    at_s : float
+        When the update begins. [s]
+    max_surge, max_unavailable : int
+        As in the Deployment; not both 0. [pods]
+    ready_s : float
+        From its address to ready. [s]
+    """
+
+    replicas: int
+    at_s: float
+    max_surge: int = 1
+    max_unavailable: int = 0
+    ready_s: float = 0.0
+
+
+Workload = Poisson | CronJob | RollingUpdate
+
+
+@dataclass
+class Pods:
+    """Pods as columns, in order of arrival; those that others bring stand last."""
+
+    arrivals: NDArray[np.float64]
+    lifetimes: NDArray[np.float64]
+    ready_s: NDArray[np.float64]
+    ends: NDArray[np.int64]
+    follows: NDArray[np.int64]
+
+
+def draw_pods(workloads: Sequence[Workload], rng: np.random.Generator, duration_s: float) -> Pods:
+    """Draw all pods of some workloads."""
+    parts = [_drawn(workload, rng, duration_s) for workload in workloads]
+    offsets = np.cumsum([0, *(len(part.arrivals) for part in parts)])[:-1]
+    joined = [
+        np.concatenate(
+            [
+                np.where(part >= 0, part + offset, -1)
+                for part, offset in zip(column, offsets, strict=True)
+            ]
+        )
+        for column in ([part.ends for part in parts], [part.follows for part in parts])
+    ]
+    arrivals = np.concatenate([part.arrivals for part in parts])
+    order = np.argsort(arrivals, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    ends, follows = (np.where(column[order] >= 0, place[column[order]], -1) for column in joined)
+    return Pods(
+        arrivals[order],
+        np.concatenate([part.lifetimes for part in parts])[order],
+        np.concatenate([part.ready_s for part in parts])[order],
+        ends,
+        follows,
+    )
+
+
+def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> Pods:
+    if isinstance(workload, Poisson):
+        arrivals = _poisson(workload, rng, duration_s)
+        return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
+    if isinstance(workload, CronJob):
+        starts = np.arange(
+            _positive(workload.first_s, "first_s", zero=True),
+            duration_s,
+            _positive(workload.every_s, "every_s"),
+        )
+        arrivals = np.repeat(starts, _whole(workload.pods, "pods", low=1))
+        return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
+    if isinstance(workload, RollingUpdate):
+        return _rolling(workload)
+    raise InputError(f"a workload is a Poisson, CronJob or RollingUpdate; got {workload!r}")
+
+
+def _alone(arrivals: Any, lifetimes: Any) -> Pods:
+    none = np.full(len(arrivals), -1, dtype=np.int64)
+    return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
+
+
+def _poisson(workload: Poisson, rng: np.random.Generator, duration_s: float) -> Any:
+    rate = _positive(workload.pods_per_minute, "pods_per_minute", zero=True) / 60
+    weights = np.ones(24) if workload.hourly is None else np.asarray(workload.hourly, dtype=float)
+    if (
+        weights.shape != (24,)
+        or not np.isfinite(weights).all()
+        or (weights < 0).any()
+        or not weights.any()
+    ):
+        raise InputError("hourly must hold 24 numbers from 0 on, not all 0")
+    starts = np.arange(0.0, duration_s, 3600.0)
+    lengths = np.minimum(3600.0, duration_s - starts)
+    hours = np.arange(len(starts)) % 24
+    counts = rng.poisson(rate * (weights / weights.mean())[hours] * lengths)
+    return np.sort(
+        np.repeat(starts, counts) + rng.random(counts.sum()) * np.repeat(lengths, counts)
+    )
+
+
+def _rolling(workload: RollingUpdate) -> Pods:
+    """Lay an update out as chains: each new pod, once ready, ends an old one and brings the next."""
+    count = _whole(workload.replicas, "replicas", low=1)
+    surge = _whole(workload.max_surge, "max_surge")
+    unavailable = _whole(workload.max_unavailable, "max_unavailable")
+    if surge == unavailable == 0:
+        raise InputError("max_surge and max_unavailable must not both be 0")
+    at = _positive(workload.at_s, "at_s", zero=True)
+    unavailable, width = min(unavailable, count), min(surge + unavailable, count)
+    arrivals = np.full(2 * count, math.inf)
+    arrivals[:count], arrivals[count : count + width] = 0.0, at
+    lifetimes = np.full(2 * count, math.inf)
+    lifetimes[:unavailable] = at if at > 0 else 1e-9
+    ends = np.full(2 * count, -1, dtype=np.int64)
+    follows = ends.copy()
+    new = np.arange(count)
+    old = new + unavailable
+    ends[count:] = np.where(old < count, old, -1)
+    follows[count:] = np.where(new + width < count, count + new + width, -1)
+    ready = np.full(2 * count, _positive(workload.ready_s, "ready_s", zero=True))
+    return Pods(arrivals, lifetimes, ready, ends, follows)

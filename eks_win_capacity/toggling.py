@@ -1,0 +1,269 @@
+"""What happens to capacity when the mode changes under running pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from eks_win_capacity import _arrays
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.findings import Finding
+from eks_win_capacity.limits import bundled_limit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Direction = Literal["to-prefix", "to-secondary"]
+
+_DIRECTIONS: Final[dict[str, Direction]] = {
+    "to-prefix": "to-prefix",
+    "prefix": "to-prefix",
+    "secondary-to-prefix": "to-prefix",
+    "to-secondary": "to-secondary",
+    "secondary": "to-secondary",
+    "prefix-to-secondary": "to-secondary",
+}
+_SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, node manager and pools"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """
+    Capacity through a change of mode on one live node.
+
+    Attributes
+    ----------
+    node : str
+        The instance type, or the slots.
+    direction : {"to-prefix", "to-secondary"}
+    slots : int
+        IPv4 addresses per interface - 1.
+    pods_running : int
+        Pods that keep an address of the old mode. [pods]
+    cooling : int
+        Addresses of the old mode that still cool. [addresses]
+    changes : bool
+        Whether the node's mode changes at all; only Nitro and bare metal do.
+    advertised : int
+        What the scheduler sees at once. [pods]
+    held_slots : int
+        Slots that the old mode still holds. From secondary mode exact; from
+        prefix mode the most there can be, unless `prefixes_in_use` told it.
+    held_slots_least : int
+        The least there can be: every old prefix as full as possible.
+    attachable : int
+        Pods of the new mode that can get an address now, in the worst case. [pods]
+    attachable_best : int
+        The same in the best case. [pods]
+    schedulable : int
+        Further pods that the scheduler places: advertised less running. [pods]
+    at_risk : int
+        Placed pods that then wait without an event until old pods end. [pods]
+    finding : Finding
+        What this comes to, why, and what to do.
+    steps : tuple of str
+        The safe order.
+    """
+
+    node: str
+    direction: Direction
+    slots: int
+    pods_running: int
+    cooling: int
+    changes: bool
+    advertised: int
+    held_slots: int
+    held_slots_least: int
+    attachable: int
+    attachable_best: int
+    schedulable: int
+    at_risk: int
+    finding: Finding
+    steps: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the numbers as a table of one row."""
+        import pandas as pd
+
+        numbers = {
+            name: value for name, value in vars(self).items() if isinstance(value, (int, str))
+        }
+        return pd.DataFrame([numbers])
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False))
+
+
+def migration(
+    node: Any,
+    pods_running: int,
+    direction: Direction | str,
+    *,
+    nitro: bool | None = None,
+    cooling: int = 0,
+    prefixes_in_use: int | None = None,
+) -> Migration:
+    """
+    Tell what a node can still take when its mode changes under running pods.
+
+    The node advertises the new mode's capacity at once, while running pods keep
+    their slots. The scheduler goes by what is advertised, so it can place more
+    pods than there are slots for; these retry for ever, without an event.
+
+    Parameters
+    ----------
+    node : str, InstanceType or int
+        An instance type of the bundled table, a row of a catalog, or slots.
+    pods_running : int
+        Pods with an address of the old mode. [pods]
+    direction : str
+        ``to-prefix`` or ``to-secondary``; ``secondary-to-prefix`` and
+        ``prefix-to-secondary`` mean the same.
+    nitro : bool, optional
+        Whether the node is Nitro or bare metal; for a type, as the table says.
+    cooling : int
+        Addresses of the old mode that still cool. [addresses]
+    prefixes_in_use : int, optional
+        From prefix mode: prefixes with a used or cooling address, if known.
+
+    Returns
+    -------
+    Migration
+
+    Raises
+    ------
+    InputError
+        If the type is unknown, the direction is none, or there are more pods
+        than the old mode holds.
+
+    References
+    ----------
+    amazon-vpc-resource-controller-k8s, commit b8d425119bdb.
+
+    Examples
+    --------
+    >>> change = migration(14, 3, "to-prefix")
+    >>> change.advertised, change.attachable, change.at_risk
+    (224, 176, 45)
+    """
+    if direction not in _DIRECTIONS:
+        raise InputError(f"direction must be to-prefix or to-secondary; got {direction!r}")
+    way = _DIRECTIONS[direction]
+    name, slots, acts = _node(node, nitro)
+    size_before = 1 if way == "to-prefix" else ADDRESSES_PER_PREFIX
+    size_after = ADDRESSES_PER_PREFIX if way == "to-prefix" else 1
+    if not acts:
+        # Such a node is in secondary mode before and after.
+        size_before = size_after = 1
+    room = slots * size_before
+    pods = int(_arrays.counts(pods_running, name="pods_running", high=room).item())
+    cool = int(_arrays.counts(cooling, name="cooling", high=room - pods).item())
+    least, most = _held(pods + cool, slots, size_before, prefixes_in_use)
+    if not acts:
+        least = most = 0
+    advertised = slots * size_after
+    if acts:
+        attachable, best = size_after * (slots - most), size_after * (slots - least)
+    else:
+        attachable = best = slots - pods - cool
+    schedulable = max(advertised - pods, 0)
+    at_risk = max(schedulable - attachable, 0)
+    return Migration(
+        node=name,
+        direction=way,
+        slots=slots,
+        pods_running=pods,
+        cooling=cool,
+        changes=acts,
+        advertised=advertised,
+        held_slots=most,
+        held_slots_least=least,
+        attachable=attachable,
+        attachable_best=best,
+        schedulable=schedulable,
+        at_risk=at_risk if acts else 0,
+        finding=_finding(name, way, acts, at_risk, advertised, pods),
+        steps=_steps(way) if acts else ("keep the node as it is: its mode does not change",),
+    )
+
+
+def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT001
+    if isinstance(node, str):
+        found = bundled_limit(node)
+        if found is None:
+            raise InputError(
+                f"no row for {node!r} in the bundled table; give its slots, or a row of a catalog"
+            )
+        addresses, table_nitro = found
+        name = node
+    elif hasattr(node, "ipv4_per_interface"):
+        addresses, table_nitro = int(node.ipv4_per_interface), bool(node.nitro or node.bare_metal)
+        name = str(node.name)
+    elif isinstance(node, bool) or not hasattr(node, "__index__"):
+        raise UnsupportedInputError(
+            f"node must be an instance type, a row of a catalog or slots; got {node!r}"
+        )
+    else:
+        slots = int(_arrays.counts(node, name="slots", low=1).item())
+        return f"{slots} slots", slots, True if nitro is None else nitro
+    return name, addresses - NODE_ADDRESSES, table_nitro if nitro is None else nitro
+
+
+def _held(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int]:
+    """Bound the slots that busy addresses of the old mode hold."""
+    least, most = -(-busy // size), min(slots, busy)
+    if known is None:
+        return least, most
+    held = int(_arrays.counts(known, name="prefixes_in_use", low=least, high=most).item())
+    return held, held
+
+
+def _finding(  # noqa: PLR0917
+    name: str,
+    way: Direction,
+    acts: bool,  # noqa: FBT001
+    at_risk: int,
+    advertised: int,
+    pods: int,
+) -> Finding:
+    if not acts:
+        return Finding(
+            code="mode-does-not-change",
+            severity="info",
+            outcome="pass",
+            seen=f"{name} is neither Nitro nor bare metal",
+            why="prefix delegation acts on Nitro and bare-metal types only",
+            remedy="use a Nitro type where prefixes are wanted",
+            source=_SOURCE,
+            subject=name,
+        )
+    over = max(pods - advertised, 0)
+    return Finding(
+        code="pods-beyond-attachable",
+        severity="error",
+        outcome="fail" if at_risk or over else "pass",
+        seen=(
+            f"{at_risk:,} pods can be placed that get no address"
+            + (f", and {over:,} pods run beyond what is advertised" if over else "")
+        ),
+        why=(
+            "old pods keep their slots while the whole capacity is advertised; a pod without an "
+            "address retries silently"
+        ),
+        remedy="; ".join(_steps(way)[:2]),
+        source=_SOURCE,
+        subject=name,
+    )
+
+
+def _steps(way: Direction) -> tuple[str, ...]:
+    value = "true" if way == "to-prefix" else "false"
+    return (
+        "cordon every Windows node: kubectl cordon -l kubernetes.io/os=windows",
+        "add fresh nodes only after the change, and let the old ones drain",
+        f'set enable-windows-prefix-delegation: "{value}" in kube-system/amazon-vpc-cni',
+        "start new nodes and wait until they advertise vpc.amazonaws.com/PrivateIPv4Address",
+        "drain the old nodes one by one: kubectl drain NODE --ignore-daemonsets",
+        "terminate them, or wait 60 s after the last pod and uncordon",
+    )

@@ -1,0 +1,498 @@
+"""How many addresses a node keeps attached: ConfigMap, targets, steady state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, read_configmap
+from eks_win_capacity.constants import (
+    ADDRESSES_PER_PREFIX,
+    MAX_COUNT,
+    PREFIX_MINIMUM_IP_TARGET,
+    PREFIX_WARM_IP_TARGET,
+    SECONDARY_MINIMUM_IP_TARGET,
+    SECONDARY_WARM_IP_TARGET,
+)
+from eks_win_capacity.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
+from eks_win_capacity.warm_targets import (
+    ENABLE_IPAM,
+    ENABLE_PREFIX_DELEGATION,
+    MINIMUM_IP,
+    WARM_IP,
+    WARM_PREFIX,
+    read_targets,
+    refuse_large,
+    target_findings,
+    uses_prefix_rule,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from eks_win_capacity.findings import Finding
+
+__all__ = ["PoolState", "WarmPool", "attached_addresses"]
+
+_LOWEST: Final = -(2**63)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmPool:
+    """
+    The mode of a node and the targets that act there.
+
+    Make one with :meth:`from_configmap`, :meth:`secondary` or :meth:`prefix`:
+    they fill in what the controller fills in.
+
+    Attributes
+    ----------
+    prefix_delegation : bool
+        Whether the node ends in prefix mode.
+    warm_ip_target, minimum_ip_target : int
+        Effective targets. In prefix mode with only a warm-prefix target they
+        stand as they were read and do not act. [addresses]
+    warm_prefix_target : int
+        Effective target; acts in prefix mode where neither of the others is
+        above zero. [prefixes]
+    findings : tuple of Finding
+        Traps in what the targets came from. Two pools with equal targets are
+        equal whatever was found.
+
+    Raises
+    ------
+    InvalidCountError
+        If a target is no whole number, or below what its mode allows.
+    WarmTargetError
+        If a target is above 10**6, or no target of a prefix pool is above zero.
+
+    Examples
+    --------
+    >>> WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)
+    WarmPool(prefix_delegation=False, warm_ip_target=1, minimum_ip_target=0, warm_prefix_target=0)
+    """
+
+    prefix_delegation: bool
+    warm_ip_target: int
+    minimum_ip_target: int
+    warm_prefix_target: int = 0
+    findings: tuple[Finding, ...] = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prefix_delegation, bool):
+            raise UnsupportedInputError(
+                f"prefix_delegation must be True or False; got {self.prefix_delegation!r}"
+            )
+        targets = _targets(self)
+        low = _LOWEST if self.prefix_delegation else 0
+        for name, value in targets.items():
+            object.__setattr__(self, name, _target(value, name, low=low))
+        refuse_large(_targets(self))
+        if not self.prefix_delegation and self.warm_prefix_target:
+            raise WarmTargetError(
+                "warm_prefix_target has no meaning in secondary mode; "
+                f"got {self.warm_prefix_target:,}"
+            )
+        if self.prefix_delegation and not (
+            self.prefix_rule or (self.warm_ip_target > 0 and self.minimum_ip_target > 0)
+        ):
+            raise WarmTargetError(
+                "a prefix pool has a warm-ip and a minimum-ip target above zero, or a warm-prefix "
+                f"target alone; got {targets}: WarmPool.prefix() fills in the defaults"
+            )
+
+    @property
+    def prefix_rule(self) -> bool:
+        """Whether whole warm prefixes are kept, rather than warm addresses."""
+        return self.prefix_delegation and uses_prefix_rule(
+            self.warm_ip_target, self.minimum_ip_target, self.warm_prefix_target
+        )
+
+    @classmethod
+    def from_configmap(
+        cls, source: object, *, nitro: bool = True, slots: int | None = None
+    ) -> WarmPool:
+        """
+        Read the mode and the targets that act, as the controller does.
+
+        Parameters
+        ----------
+        source : mapping, str, bytes or None
+            The ``data`` mapping of kube-system/amazon-vpc-cni, the whole
+            ConfigMap, its YAML or JSON text, or None if there is none.
+        nitro : bool
+            Whether the instance type is Nitro or bare metal.
+        slots : int, optional
+            IPv4 addresses per interface - 1, for the finding
+            ``target-above-capacity``; the largest interface by default.
+
+        Returns
+        -------
+        WarmPool
+            With `findings`: a ConfigMap that does not manage Windows nodes at
+            all gives a secondary pool with the finding ``windows-ipam-off``.
+
+        Raises
+        ------
+        ConfigMapError
+            If the source is no ConfigMap, or holds values that are no texts.
+        WarmTargetError
+            If a target that would act is above 10**6.
+
+        References
+        ----------
+        amazon-vpc-resource-controller-k8s, commit b8d425119bdb, ``pkg/config``.
+
+        Examples
+        --------
+        >>> WarmPool.from_configmap({"enable-windows-ipam": "true", "warm-ip-target": "1"})
+        WarmPool(prefix_delegation=False, warm_ip_target=1, minimum_ip_target=0, ...)
+        """
+        read = read_targets(read_configmap(source), nitro=_flag(nitro, "nitro"), slots=slots)
+        return cls(
+            prefix_delegation=read.prefix_delegation,
+            warm_ip_target=read.warm_ip,
+            minimum_ip_target=read.minimum_ip,
+            warm_prefix_target=read.warm_prefix,
+            findings=read.findings,
+        )
+
+    @classmethod
+    def secondary(
+        cls,
+        *,
+        warm_ip_target: int = SECONDARY_WARM_IP_TARGET,
+        minimum_ip_target: int = SECONDARY_MINIMUM_IP_TARGET,
+    ) -> WarmPool:
+        """
+        Make a pool in secondary-IP mode from its effective targets.
+
+        A warm target of 0 is taken as it is, though a ConfigMap gives it only
+        by leaving the key out beside a minimum: nothing is then created beyond
+        the minimum.
+
+        Parameters
+        ----------
+        warm_ip_target, minimum_ip_target : int
+            From 0 to 10**6; the controller's defaults if left out. [addresses]
+
+        Raises
+        ------
+        InvalidCountError, WarmTargetError
+            If a target is no whole number, negative, or above 10**6.
+        """
+        return cls._linted(
+            prefix_delegation=False,
+            warm_ip_target=_target(warm_ip_target, "warm_ip_target"),
+            minimum_ip_target=_target(minimum_ip_target, "minimum_ip_target"),
+            warm_prefix_target=0,
+        )
+
+    @classmethod
+    def prefix(
+        cls,
+        *,
+        warm_ip_target: int | None = None,
+        minimum_ip_target: int | None = None,
+        warm_prefix_target: int | None = None,
+    ) -> WarmPool:
+        """
+        Make a pool in prefix mode from targets as one sets them.
+
+        As in the controller, 0 is the same as leaving a target out; a
+        warm-prefix target acts only if it is alone; otherwise a missing
+        warm-ip target is 1 and a missing minimum 3.
+
+        Parameters
+        ----------
+        warm_ip_target, minimum_ip_target : int, optional
+            From 0 to 10**6. [addresses]
+        warm_prefix_target : int, optional
+            From 0 to 10**6. [prefixes]
+
+        Raises
+        ------
+        InvalidCountError, WarmTargetError
+            If a target is no whole number, negative, or above 10**6.
+
+        Examples
+        --------
+        >>> WarmPool.prefix(warm_prefix_target=2).prefix_rule
+        True
+        >>> WarmPool.prefix(warm_ip_target=5).minimum_ip_target
+        3
+        """
+        warm = _target(warm_ip_target or 0, "warm_ip_target")
+        minimum = _target(minimum_ip_target or 0, "minimum_ip_target")
+        prefixes = _target(warm_prefix_target or 0, "warm_prefix_target")
+        rule = uses_prefix_rule(warm, minimum, prefixes)
+        return cls._linted(
+            prefix_delegation=True,
+            warm_ip_target=warm if rule else warm or PREFIX_WARM_IP_TARGET,
+            minimum_ip_target=minimum if rule else minimum or PREFIX_MINIMUM_IP_TARGET,
+            warm_prefix_target=prefixes,
+        )
+
+    @classmethod
+    def _linted(cls, **targets: Any) -> WarmPool:
+        pool = cls(**targets)
+        return cls(**targets, findings=pool.lint())
+
+    def lint(self, *, slots: int | None = None) -> tuple[Finding, ...]:
+        """
+        Find traps in the targets themselves, on a node with so many slots.
+
+        Parameters
+        ----------
+        slots : int, optional
+            IPv4 addresses per interface - 1; the largest interface by default.
+
+        Returns
+        -------
+        tuple of Finding
+        """
+        return tuple(
+            target_findings(
+                self.warm_ip_target,
+                self.minimum_ip_target,
+                self.warm_prefix_target,
+                prefix_delegation=self.prefix_delegation,
+                slots=slots,
+            )
+        )
+
+    def to_configmap(self) -> str:
+        """
+        Write the ConfigMap that gives these targets.
+
+        Returns
+        -------
+        str
+            YAML for ``kubectl apply -f -``. Reading it back gives an equal pool.
+
+        Raises
+        ------
+        WarmTargetError
+            If no ConfigMap gives these targets: in secondary mode both at 0.
+
+        Examples
+        --------
+        >>> print(WarmPool.prefix(warm_prefix_target=1).to_configmap())
+        # The keys warm-ip-target, minimum-ip-target and warm-prefix-target must
+        # not stand beside these: they would win.
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: amazon-vpc-cni
+          namespace: kube-system
+        data:
+          enable-windows-ipam: "true"
+          enable-windows-prefix-delegation: "true"
+          windows-warm-prefix-target: "1"
+        """
+        if not self.prefix_delegation and self.warm_ip_target == self.minimum_ip_target == 0:
+            raise WarmTargetError(
+                "no ConfigMap gives a warm and a minimum target of 0 in secondary mode: "
+                "the controller puts 3 and 3 in their place"
+            )
+        values = {WARM_IP: self.warm_ip_target, MINIMUM_IP: self.minimum_ip_target}
+        if self.prefix_delegation:
+            values[WARM_PREFIX] = self.warm_prefix_target
+            values = {target: value for target, value in values.items() if value}
+        elif self.warm_ip_target == 0:
+            # Zero would be read as 1: only a missing key gives it.
+            del values[WARM_IP]
+        pairs = {
+            ENABLE_IPAM: "true",
+            ENABLE_PREFIX_DELEGATION: "true" if self.prefix_delegation else "false",
+            **{f"windows-{target}": value for target, value in values.items()},
+        }
+        return (
+            f"# The keys {WARM_IP}, {MINIMUM_IP} and {WARM_PREFIX} must\n"
+            "# not stand beside these: they would win.\n"
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n"
+            f"  name: {CONFIGMAP_NAME}\n  namespace: {CONFIGMAP_NAMESPACE}\ndata:\n"
+            + "".join(f'  {key}: "{value}"\n' for key, value in pairs.items())
+        )
+
+
+def _targets(pool: WarmPool) -> dict[str, int]:
+    return {
+        "warm_ip_target": pool.warm_ip_target,
+        "minimum_ip_target": pool.minimum_ip_target,
+        "warm_prefix_target": pool.warm_prefix_target,
+    }
+
+
+def _target(value: object, name: str, *, low: int = 0) -> int:
+    """Read one target as a whole number; the upper limit has its own error."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise InvalidCountError(f"{name} must be a whole number; got {value!r}")
+    number = value.__index__()
+    if number < low:
+        raise InvalidCountError(
+            f"{name} must be a whole number from {max(low, 0):,} to {MAX_COUNT:,}; got {number:,}"
+        )
+    return int(number)
+
+
+def _flag(value: object, name: str) -> bool:
+    if type(value).__name__ not in {"bool", "bool_"}:
+        raise UnsupportedInputError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
+@dataclass(frozen=True)
+class PoolState:
+    """
+    What a node keeps attached for its pods.
+
+    Attributes
+    ----------
+    addresses : int, ndarray or Series
+        Pod addresses attached; 16 for every prefix. The node's own primary
+        address is not counted. [addresses]
+    prefixes : int, ndarray or Series
+        Prefixes attached; 0 in secondary mode. [prefixes]
+    used : int, ndarray or Series
+        Pods that got an address. [pods]
+    warm : int, ndarray or Series
+        Addresses that wait for a pod. [addresses]
+    """
+
+    addresses: Any
+    prefixes: Any
+    used: Any
+    warm: Any
+
+
+def attached_addresses(
+    pods: Any,
+    *,
+    slots: Any,
+    pool: Any,
+    fragmented: Any = False,
+    peak_prefixes: Any = None,
+) -> PoolState:
+    """
+    Count the addresses a node keeps attached once everything has settled.
+
+    What a node takes from its subnet is more than its pods: the warm targets
+    hold addresses in reserve, and a prefix comes whole. The answer is exact for
+    a node that has only grown. In prefix mode pods that have left may leave
+    prefixes half empty, and nothing is ever compacted; `fragmented` gives the
+    worst that history can do.
+
+    Parameters
+    ----------
+    pods : int, array_like or Series
+        Pods that need an address. Any shape. [pods]
+    slots : int, array_like or Series
+        IPv4 addresses per interface - 1. [slots]
+    pool : WarmPool, or array_like or Series of WarmPool
+        Mode and targets. All arguments broadcast.
+    fragmented : bool, array_like or Series
+        Whether every pod may sit in a prefix of its own. Secondary mode knows
+        no fragmentation.
+    peak_prefixes : int, array_like or Series, optional
+        With `fragmented`: the most prefixes the node ever held; pods cannot be
+        spread over more. All slots by default. [prefixes]
+
+    Returns
+    -------
+    PoolState
+        Each field in kind: scalars give ints, arrays arrays, Series Series.
+
+    Raises
+    ------
+    InvalidCountError
+        If a count is no whole number or out of range.
+    UnsupportedInputError
+        If `pool` holds anything but warm pools.
+    ShapeMismatchError, IndexMismatchError
+        If the arguments do not go together.
+
+    References
+    ----------
+    amazon-vpc-resource-controller-k8s, commit b8d425119bdb, ``pkg/pool``.
+
+    Examples
+    --------
+    >>> attached_addresses(9, slots=9, pool=WarmPool.secondary())
+    PoolState(addresses=9, prefixes=0, used=9, warm=0)
+    >>> attached_addresses([0, 15, 16], slots=9, pool=WarmPool.prefix()).prefixes
+    array([1, 1, 2])
+    >>> attached_addresses(20, slots=14, pool=WarmPool.prefix(), fragmented=True).addresses
+    224
+    """
+    import numpy as np
+
+    from eks_win_capacity import _arrays
+
+    peaks = slots if peak_prefixes is None else peak_prefixes
+    columns = {
+        "pods": pods,
+        "slots": slots,
+        "pool": pool,
+        "fragmented": fragmented,
+        "peak_prefixes": peaks,
+    }
+    shape = _arrays.common_shape(**columns)
+    n = _arrays.counts(pods, name="pods")
+    s = _arrays.counts(slots, name="slots", low=1)
+    peak = _arrays.counts(peaks, name="peak_prefixes")
+    spread = _arrays.flags(fragmented, name="fragmented")
+    is_prefix, w, m, p = _pool_columns(pool)
+
+    in_prefixes = is_prefix & uses_prefix_columns(w, m, p)
+    starved = np.where(~is_prefix & (w == 0), np.minimum(s, m), s)
+    used = np.minimum(n, np.where(is_prefix, s * ADDRESSES_PER_PREFIX, starved))
+    occupied = _ceil16(used)
+    worst = np.maximum(occupied, np.minimum(np.minimum(s, peak), used))
+    kept = np.where(spread, worst, occupied)
+    # A pod that the node cannot hold is no pod of its pool: the target counts those that run.
+    wanted = np.where(in_prefixes, kept + p, np.maximum(_ceil16(np.maximum(used + w, m)), kept))
+    prefixes = np.where(is_prefix, np.minimum(s, wanted), 0)
+    single = np.minimum(s, np.maximum(used + w, m))
+    addresses = np.where(is_prefix, prefixes * ADDRESSES_PER_PREFIX, single)
+
+    def given(column: NDArray[np.int64], answer: str) -> Any:
+        whole = np.broadcast_to(column, shape).astype(np.int64)
+        return _arrays.in_kind(whole, answer=answer, **columns)
+
+    return PoolState(
+        addresses=given(addresses, "addresses"),
+        prefixes=given(prefixes, "prefixes"),
+        used=given(used, "used"),
+        warm=given(addresses - used, "warm"),
+    )
+
+
+def _ceil16(column: Any) -> Any:
+    return -(-column // ADDRESSES_PER_PREFIX)
+
+
+def uses_prefix_columns(warm: Any, minimum: Any, prefixes: Any) -> Any:
+    """Tell for columns whether whole warm prefixes are kept."""
+    return (warm <= 0) & (minimum <= 0) & (prefixes > 0)
+
+
+def _pool_columns(pool: Any) -> tuple[Any, Any, Any, Any]:
+    """Lay the modes and targets of pools out as columns."""
+    import numpy as np
+
+    from eks_win_capacity import _arrays
+
+    array = np.asarray(pool, dtype=object)
+    _arrays.refuse_frame(pool, "pool")
+    for position, item in enumerate(array.flat):
+        if not isinstance(item, WarmPool):
+            where = f" at position {position}" if array.ndim else ""
+            raise UnsupportedInputError(f"pool must be a WarmPool; got {item!r}{where}")
+    pools = list(array.flat)
+    return (
+        np.array([x.prefix_delegation for x in pools], dtype=bool).reshape(array.shape),
+        np.array([x.warm_ip_target for x in pools], dtype=np.int64).reshape(array.shape),
+        np.array([x.minimum_ip_target for x in pools], dtype=np.int64).reshape(array.shape),
+        np.array([x.warm_prefix_target for x in pools], dtype=np.int64).reshape(array.shape),
+    )

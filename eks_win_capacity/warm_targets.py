@@ -1,0 +1,424 @@
+"""Which warm targets a ConfigMap really gives, and the traps on the way."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from eks_win_capacity.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, go_bool, go_int
+from eks_win_capacity.constants import (
+    ADDRESSES_PER_PREFIX,
+    LARGEST_IPV4_PER_INTERFACE,
+    MAX_COUNT,
+    NODE_ADDRESSES,
+    PREFIX_MINIMUM_IP_TARGET,
+    PREFIX_WARM_IP_TARGET,
+    SECONDARY_MINIMUM_IP_TARGET,
+    SECONDARY_WARM_IP_TARGET,
+)
+from eks_win_capacity.errors import WarmTargetError
+from eks_win_capacity.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from eks_win_capacity.configmap import ConfigMap
+    from eks_win_capacity.findings import Severity
+
+ENABLE_IPAM: Final = "enable-windows-ipam"
+ENABLE_PREFIX_DELEGATION: Final = "enable-windows-prefix-delegation"
+WARM_IP: Final = "warm-ip-target"
+MINIMUM_IP: Final = "minimum-ip-target"
+WARM_PREFIX: Final = "warm-prefix-target"
+_TARGETS: Final = (WARM_IP, MINIMUM_IP, WARM_PREFIX)
+_KEYS: Final = (
+    ENABLE_IPAM,
+    ENABLE_PREFIX_DELEGATION,
+    *_TARGETS,
+    *(f"windows-{target}" for target in _TARGETS),
+)
+_HELM_DEFAULTS: Final = {WARM_IP: "1", MINIMUM_IP: "3", WARM_PREFIX: "0"}
+
+_SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, pkg/config and pkg/pool"
+
+_RULES: Final[dict[str, tuple[Severity, str, str]]] = {
+    "configmap-missing": (
+        "error",
+        "without it Windows nodes get no pod addresses",
+        f'create {CONFIGMAP_NAMESPACE}/{CONFIGMAP_NAME} with {ENABLE_IPAM}: "true"',
+    ),
+    "deprecated-key": (
+        "info",
+        "the key is deprecated on Windows, and it hides the windows- key if that is added later",
+        "rename it to windows-{subject}",
+    ),
+    "helm-defaults": (
+        "warning",
+        (
+            "the vpc-cni Helm chart always writes these keys; windows- keys beside them are ignored, "
+            "and secondary mode keeps 1 warm address instead of 3"
+        ),
+        "change the plain keys themselves, through the chart's values",
+    ),
+    "invalid-boolean": (
+        "error",
+        (
+            "only 1, t, T, TRUE, true, True and 0, f, F, FALSE, false, False are read; "
+            "anything else is false"
+        ),
+        '{subject}: "true" or "false"',
+    ),
+    "invalid-integer": (
+        "error",
+        (
+            "an integer is a sign at most and ASCII digits; anything else counts as 0, and the "
+            "windows- key is not looked at"
+        ),
+        "write digits only",
+    ),
+    "minimum-missing": (
+        "info",
+        "with a warm target alone the minimum is 0, where the documentation says 3",
+        f"set windows-{MINIMUM_IP} as well",
+    ),
+    "minimum-only-starves": (
+        "error",
+        (
+            "with no warm target nothing is created beyond the minimum: further pods retry for ever "
+            "while slots are free"
+        ),
+        f"set windows-{WARM_IP} to 1 or more",
+    ),
+    "negative-target": (
+        "warning",
+        "a negative target counts as not given",
+        "write the number that is meant, or take the key away",
+    ),
+    "other-configmap": (
+        "warning",
+        f"the controller reads {CONFIGMAP_NAMESPACE}/{CONFIGMAP_NAME} only",
+        "check that this is the ConfigMap you mean",
+    ),
+    "plain-key-wins": (
+        "warning",
+        "a plain key that is present wins, even if its value is invalid or empty",
+        "take {subject} away, or write the value there",
+    ),
+    "prefix-delegation-not-nitro": (
+        "warning",
+        (
+            "prefix delegation acts on Nitro and bare-metal types only; any other node stays in "
+            "secondary mode with the default targets 3 and 3, whatever targets are set"
+        ),
+        "use a Nitro type, or turn prefix delegation off so that the targets act",
+    ),
+    "target-above-capacity": (
+        "warning",
+        (
+            "the node takes every address it can hold from its first minute on, and what it takes "
+            "no other node of the subnet can use"
+        ),
+        "lower {subject}",
+    ),
+    "target-too-large": (
+        "error",
+        "such values overflow in the real controller",
+        f"{{subject}}: at most {MAX_COUNT:,}",
+    ),
+    "unknown-key": (
+        "warning",
+        "the controller ignores keys it does not know",
+        "did you mean {close}?",
+    ),
+    "warm-prefix-ignored": (
+        "warning",
+        f"a warm-prefix target acts only where neither {WARM_IP} nor {MINIMUM_IP} is above zero",
+        "keep one of the two kinds of target",
+    ),
+    "warm-prefix-unused": (
+        "info",
+        "a warm-prefix target is read only with prefix delegation on",
+        f'{ENABLE_PREFIX_DELEGATION}: "true", or take the key away',
+    ),
+    "windows-ipam-off": (
+        "error",
+        "Windows nodes are not managed: their pods get no addresses",
+        f'{ENABLE_IPAM}: "true"',
+    ),
+    "zero-target": (
+        "info",
+        "zero means something else for each target and mode",
+        "write the number that is meant, or take the key away",
+    ),
+}
+"""For each code: how bad it is, why it matters, and what to do."""
+
+
+def _finding(code: str, seen: str, subject: str = "", **facts: str) -> Finding:
+    severity, why, remedy = _RULES[code]
+    return Finding(
+        code=code,
+        severity=severity,
+        seen=seen,
+        why=why,
+        remedy=remedy.format(subject=subject, **facts),
+        source=_SOURCE,
+        subject=subject,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """The mode a node ends in, its effective targets, and what was found."""
+
+    prefix_delegation: bool
+    warm_ip: int
+    minimum_ip: int
+    warm_prefix: int
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One target as it stands in the ConfigMap."""
+
+    target: str
+    key: str
+    text: str | None
+    hidden: str | None
+
+    @property
+    def number(self) -> int | None:
+        return None if self.text is None else go_int(self.text)
+
+
+def _reading(data: Mapping[str, str], target: str) -> _Reading:
+    """Look a target up: a plain key that is present hides the windows- key."""
+    windows = f"windows-{target}"
+    if target in data:
+        return _Reading(target, target, data[target], data.get(windows))
+    return _Reading(target, windows, data.get(windows), None)
+
+
+def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
+    """Tell whether whole warm prefixes are kept, rather than warm addresses."""
+    return warm_ip <= 0 and minimum_ip <= 0 and warm_prefix > 0
+
+
+def _parsed(readings: Mapping[str, _Reading], *, flag: bool) -> tuple[int, int, int]:
+    """Give the numbers that the controller hands to the pool of the flag's mode."""
+    warm, minimum = readings[WARM_IP].number or 0, readings[MINIMUM_IP].number or 0
+    prefixes = (readings[WARM_PREFIX].number or 0) if flag else 0
+    if not flag and readings[WARM_IP].number == 0:
+        warm = 1
+    if warm == minimum == 0:
+        if not flag:
+            return SECONDARY_WARM_IP_TARGET, SECONDARY_MINIMUM_IP_TARGET, 0
+        if prefixes == 0:
+            return PREFIX_WARM_IP_TARGET, PREFIX_MINIMUM_IP_TARGET, 0
+    return warm, minimum, prefixes
+
+
+def _effective(warm: int, minimum: int, prefixes: int, *, prefix: bool) -> tuple[int, int, int]:
+    """Give what the pool makes of the numbers that it was handed."""
+    if not prefix:
+        return (
+            warm if warm >= 0 else SECONDARY_WARM_IP_TARGET,
+            minimum if minimum >= 0 else SECONDARY_MINIMUM_IP_TARGET,
+            0,
+        )
+    if uses_prefix_rule(warm, minimum, prefixes):
+        return warm, minimum, prefixes
+    return (
+        warm if warm > 0 else PREFIX_WARM_IP_TARGET,
+        minimum if minimum > 0 else PREFIX_MINIMUM_IP_TARGET,
+        prefixes,
+    )
+
+
+def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> Targets:
+    """
+    Read the targets that act on a node, and lint the ConfigMap.
+
+    Raises
+    ------
+    WarmTargetError
+        If a target that would act is above 10**6.
+    """
+    data = configmap.data or {}
+    readings = {target: _reading(data, target) for target in _TARGETS}
+    ipam = bool(go_bool(data.get(ENABLE_IPAM, "")))
+    flag = bool(go_bool(data.get(ENABLE_PREFIX_DELEGATION, "")))
+    prefix = ipam and flag and nitro
+    handed = _parsed(readings, flag=flag)
+    if flag and not prefix:
+        # The numbers went to the prefix pool; the pool that acts has its defaults.
+        handed = SECONDARY_WARM_IP_TARGET, SECONDARY_MINIMUM_IP_TARGET, 0
+    warm, minimum, prefixes = _effective(*handed, prefix=prefix)
+    found = (
+        *_whole_findings(configmap, ipam=ipam),
+        *_key_findings(data, readings),
+        *_mode_findings(data, readings, ipam=ipam, flag=flag, nitro=nitro),
+        *(
+            _value_findings(readings, dict(zip(_TARGETS, (warm, minimum, prefixes), strict=True)))
+            if flag == prefix
+            else ()
+        ),
+        *target_findings(
+            warm, minimum, prefixes, prefix_delegation=prefix, slots=slots, readings=readings
+        ),
+    )
+    refuse_large(
+        {
+            readings[target].key: value
+            for target, value in zip(_TARGETS, (warm, minimum, prefixes), strict=True)
+        },
+        found,
+    )
+    return Targets(
+        prefix_delegation=prefix,
+        warm_ip=warm,
+        minimum_ip=minimum,
+        warm_prefix=prefixes,
+        findings=found,
+    )
+
+
+def refuse_large(targets: Mapping[str, int], found: tuple[Finding, ...] = ()) -> None:
+    """
+    Refuse targets that overflow in the real controller.
+
+    Raises
+    ------
+    WarmTargetError
+        If a target is above 10**6; its last finding is ``target-too-large``.
+    """
+    for name, value in targets.items():
+        if value > MAX_COUNT:
+            cause = _finding("target-too-large", f"{name} is {value:,}", name)
+            raise WarmTargetError(
+                f"{name} must be at most {MAX_COUNT:,}; got {value:,}: {cause.why}",
+                findings=(*found, cause),
+            )
+
+
+def _whole_findings(configmap: ConfigMap, *, ipam: bool) -> Iterator[Finding]:
+    if not configmap.present:
+        yield _finding("configmap-missing", "there is no ConfigMap")
+        return
+    name = (configmap.namespace or CONFIGMAP_NAMESPACE, configmap.name or CONFIGMAP_NAME)
+    if name != (CONFIGMAP_NAMESPACE, CONFIGMAP_NAME):
+        yield _finding("other-configmap", f"this is ConfigMap {'/'.join(name)}", "/".join(name))
+    if not ipam:
+        text = None if configmap.data is None else configmap.data.get(ENABLE_IPAM)
+        seen = (
+            "the ConfigMap has no data"
+            if configmap.data is None
+            else f"{ENABLE_IPAM} is {'absent' if text is None else repr(text)}"
+        )
+        yield _finding("windows-ipam-off", seen, ENABLE_IPAM)
+
+
+def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Reading]) -> Iterator[Finding]:
+    """Find keys that are misspelt, hidden or deprecated, and values that are no values."""
+    for key in (ENABLE_IPAM, ENABLE_PREFIX_DELEGATION):
+        if key in data and go_bool(data[key]) is None:
+            yield _finding("invalid-boolean", f"{key} is {data[key]!r}, which counts as false", key)
+    for key in data:
+        close = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.85)
+        if key not in _KEYS and close:
+            yield _finding("unknown-key", f"{key} is no key of the controller", key, close=close[0])
+    helm = all(data.get(key) == value for key, value in _HELM_DEFAULTS.items())
+    if helm:
+        written = ", ".join(f'{key}: "{value}"' for key, value in _HELM_DEFAULTS.items())
+        yield _finding("helm-defaults", f"the plain keys are {written}")
+    for reading in readings.values():
+        if reading.hidden is not None:
+            yield _finding(
+                "plain-key-wins",
+                f"{reading.key} {reading.text!r} hides windows-{reading.key} {reading.hidden!r}",
+                reading.key,
+            )
+        elif reading.key in _TARGETS and not helm:
+            yield _finding("deprecated-key", f"{reading.key} is {reading.text!r}", reading.key)
+        if reading.text is not None and reading.number is None:
+            yield _finding("invalid-integer", f"{reading.key} is {reading.text!r}", reading.key)
+
+
+def _mode_findings(
+    data: Mapping[str, str],
+    readings: Mapping[str, _Reading],
+    *,
+    ipam: bool,
+    flag: bool,
+    nitro: bool,
+) -> Iterator[Finding]:
+    if ipam and flag and not nitro:
+        yield _finding(
+            "prefix-delegation-not-nitro",
+            f"{ENABLE_PREFIX_DELEGATION} is {data[ENABLE_PREFIX_DELEGATION]!r}, and the type is "
+            "neither Nitro nor bare metal",
+            ENABLE_PREFIX_DELEGATION,
+        )
+    reading = readings[WARM_PREFIX]
+    if not flag and reading.text is not None and reading.number != 0:
+        yield _finding("warm-prefix-unused", f"{reading.key} is {reading.text!r}", reading.key)
+
+
+def _value_findings(
+    readings: Mapping[str, _Reading], effective: Mapping[str, int]
+) -> Iterator[Finding]:
+    """Find zero and negative numbers, and say what acts in their place."""
+    for target, reading in readings.items():
+        if reading.number is None:
+            continue
+        acts = f"{reading.key} is {reading.text!r}; what acts is {max(effective[target], 0)}"
+        if reading.number < 0:
+            yield _finding("negative-target", acts, reading.key)
+        elif reading.number == 0:
+            yield _finding("zero-target", acts, reading.key)
+
+
+def target_findings(
+    warm_ip: int,
+    minimum_ip: int,
+    warm_prefix: int,
+    *,
+    prefix_delegation: bool,
+    slots: int | None,
+    readings: Mapping[str, _Reading] | None = None,
+) -> Iterator[Finding]:
+    """Lint effective targets, wherever they came from."""
+    names = {t: readings[t].key if readings else t.replace("-", "_") for t in _TARGETS}
+    rule = prefix_delegation and uses_prefix_rule(warm_ip, minimum_ip, warm_prefix)
+    if not prefix_delegation and warm_ip == 0:
+        yield _finding(
+            "minimum-only-starves",
+            f"the warm target is 0 and the minimum {minimum_ip}",
+            names[WARM_IP],
+        )
+    if not prefix_delegation and minimum_ip == 0 and readings and readings[MINIMUM_IP].text is None:
+        yield _finding(
+            "minimum-missing", f"{names[WARM_IP]} stands without a minimum", names[MINIMUM_IP]
+        )
+    if prefix_delegation and warm_prefix > 0 and not rule:
+        yield _finding(
+            "warm-prefix-ignored",
+            f"{names[WARM_PREFIX]} is {warm_prefix}, beside a warm target of {warm_ip} and a "
+            f"minimum of {minimum_ip}",
+            names[WARM_PREFIX],
+        )
+    room = LARGEST_IPV4_PER_INTERFACE - NODE_ADDRESSES if slots is None else slots
+    place = "the largest interface" if slots is None else "the node"
+    size = ADDRESSES_PER_PREFIX if prefix_delegation and not rule else 1
+    unit = "prefixes" if rule else "addresses"
+    acting = {WARM_PREFIX: warm_prefix} if rule else {WARM_IP: warm_ip, MINIMUM_IP: minimum_ip}
+    for target, value in acting.items():
+        given = readings is None or readings[target].text is not None
+        if given and value > room * size:
+            yield _finding(
+                "target-above-capacity",
+                f"{names[target]} is {value:,}; {place} holds {room * size:,} {unit}",
+                names[target],
+            )
