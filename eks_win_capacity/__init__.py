@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from eks_win_capacity.errors import CapacityError as CapacityError
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
     from eks_win_capacity.nodes import Reserved as Reserved
+    from eks_win_capacity.placement import nodes_that_fit as nodes_that_fit
+    from eks_win_capacity.placement import smallest_subnet as smallest_subnet
     from eks_win_capacity.reports import karpenter_view as karpenter_view
-    from eks_win_capacity.simulator import BestTargets as BestTargets
+    from eks_win_capacity.reservations import Reservation as Reservation
     from eks_win_capacity.simulator import CronJob as CronJob
-    from eks_win_capacity.simulator import Exponential as Exponential
     from eks_win_capacity.simulator import LogNormal as LogNormal
-    from eks_win_capacity.simulator import RollingUpdate as RollingUpdate
     from eks_win_capacity.simulator import effective_concurrency as effective_concurrency
-    from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
-    from eks_win_capacity.toggling import migration as migration
+    from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
+    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
 
@@ -62,18 +62,22 @@ _HOME = {
     "migration": "toggling",
     "node_capacity": "nodes",
     "NodeCapacity": "nodes",
+    "nodes_that_fit": "placement",
     "plan_fleet": "fleet",
     "Poisson": "simulator",
     "PoolState": "warm_pool",
     "Prices": "prices",
     "remedies": "readiness",
     "Reservation": "reservations",
+    "reservation_plan": "placement",
     "Reserved": "nodes",
     "RollingUpdate": "simulator",
     "simulate_churn": "simulator",
     "simulate_nodes": "simulator",
     "simulate_pool": "simulator",
+    "smallest_subnet": "placement",
     "Subnet": "subnets",
+    "subnet_census": "placement",
     "WarmPool": "warm_pool",
 }
 """Where each public name lives."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     Spans = tuple[NDArray[np.int64], NDArray[np.int64]]
 
-_DOT, _NEWLINE, _ZERO, _NINE = b".\n09"
+_ZERO, _NINE = b"09"
+_MARKS = np.frombuffer(b"...\n", dtype=np.uint8)
+"""What follows each of the four numbers of an address, one address a line."""
 
 _ACCEPTED = (
     "give addresses ('10.0.0.5'), ranges ('10.0.0.5-10.0.0.9'), prefixes ('10.0.0.16/28'), "
@@ -69,9 +71,20 @@ def spans(used: object, *, subnet_id: str | None = None) -> Spans:
     if not isinstance(used, Iterable):
         raise _unsupported(used)
     items = list(used)
-    if any(isinstance(item, Mapping) for item in items):
+    # One look at the kinds of all items, so that a full /16 is read in bulk.
+    kinds = set(map(type, items))
+    if any(issubclass(kind, Mapping) for kind in kinds):
         return _from_interfaces(items, subnet_id)
-    return _from_items(items)
+    if kinds and all(issubclass(kind, str) for kind in kinds):
+        return _from_texts(items)
+    if kinds == {int}:
+        wide = [item for item in (min(items), max(items)) if not 0 <= item < 2**32]
+        if wide:
+            raise _malformed(str(wide[0]))
+        return _whole_numbers(np.array(items, dtype=np.int64))
+    if kinds == {ipaddress.IPv4Address}:
+        return _whole_numbers(np.fromiter(map(int, items), dtype=np.int64, count=len(items)))
+    return _from_each(items)
 
 
 def _unsupported(item: object, position: int | None = None) -> UnsupportedInputError:
@@ -93,46 +106,58 @@ def _whole_numbers(array: NDArray[Any]) -> Spans:
     return addresses, addresses
 
 
-def _from_items(items: list[Any]) -> Spans:
-    try:
-        plain = [item for item in items if "/" not in item and "-" not in item]
-        wide = [item for item in items if "/" in item or "-" in item]
-        addresses = _dotted_quads(plain)
-    except (TypeError, UnicodeEncodeError):
-        addresses = None
-    if addresses is None:
-        plain, wide, addresses = [], items, np.empty(0, dtype=np.int64)
-    pairs = [_span(item, position) for position, item in enumerate(wide)]
+def _from_each(items: Sequence[Any]) -> Spans:
+    pairs = [_span(item, position) for position, item in enumerate(items)]
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return np.concatenate([addresses, ends[:, 0]]), np.concatenate([addresses, ends[:, 1]])
+    return ends[:, 0], ends[:, 1]
 
 
-def _dotted_quads(texts: Sequence[str]) -> NDArray[np.int64] | None:
+def _from_texts(texts: list[str]) -> Spans:
+    joined = "\n".join(texts)
+    wide: list[str] = []
+    plain = texts
+    if "/" in joined or "-" in joined:
+        wide = [text for text in texts if "/" in text or "-" in text]
+        plain = [text for text in texts if "/" not in text and "-" not in text]
+        joined = "\n".join(plain)
+    addresses = _dotted_quads(joined, len(plain))
+    if addresses is None:
+        return _from_each(texts)
+    starts, ends = _from_each(wide)
+    return np.concatenate([addresses, starts]), np.concatenate([addresses, ends])
+
+
+def _dotted_quads(joined: str, count: int) -> NDArray[np.int64] | None:
     """
-    Read many addresses at once, or none of them if one looks odd.
+    Read many addresses at once, one a line, or none of them if one looks odd.
 
     ``ipaddress`` takes a microsecond for each; a full /16 should not take that
     long. The rules are its own: four decimal numbers up to 255, no leading zeros.
     """
-    raw = np.frombuffer(("\n".join(texts) + "\n").encode("ascii") if texts else b"", dtype=np.uint8)
-    digit = (raw >= _ZERO) & (raw <= _NINE)
-    marks = np.flatnonzero(~digit)
-    if marks.size != 4 * len(texts):
+    if not joined.isascii():
         return None
-    expected = np.array([_DOT, _DOT, _DOT, _NEWLINE], dtype=np.uint8)
-    if not (raw[marks].reshape(-1, 4) == expected).all():
+    # The bytes before the first mark are padding, so that no look back leaves the text.
+    raw = np.frombuffer(f"000{joined}\n".encode("ascii") if count else b"000", dtype=np.uint8)
+    marks = np.flatnonzero(raw < _ZERO)
+    if marks.size != 4 * count or (raw > _NINE).any():
         return None
-    lengths = np.diff(marks, prepend=-1) - 1
-    if ((lengths < 1) | (lengths > 3)).any():
+    if not (raw[marks].reshape(-1, 4) == _MARKS).all():
         return None
-    values = (raw - _ZERO).astype(np.int64)
-    octets = values[marks - 1]
-    octets += np.where(lengths > 1, 10 * values[marks - 2], 0)
-    octets += np.where(lengths > 2, 100 * values[marks - 3], 0)
-    leading = (lengths > 1) & (values[marks - lengths] == 0)
-    if (leading | (octets > 255)).any():
+    lengths = np.diff(marks, prepend=len("000") - 1) - 1
+    if count and (lengths.min() < 1 or lengths.max() > 3):
         return None
-    return octets.reshape(-1, 4) @ np.array([1 << 24, 1 << 16, 1 << 8, 1], dtype=np.int64)
+    units, tens, hundreds = (raw[marks - back].astype(np.int32) - _ZERO for back in (1, 2, 3))
+    long = lengths > 1
+    full = lengths > 2
+    leading = (long & ~full & (tens == 0)) | (full & (hundreds == 0))
+    octets = (units + 10 * tens * long + 100 * hundreds * full).reshape(-1, 4)
+    if leading.any() or (octets > 255).any():
+        return None
+    high = octets.astype(np.int64)
+    found: NDArray[np.int64] = (
+        (high[:, 0] << 24) | (high[:, 1] << 16) | (high[:, 2] << 8) | high[:, 3]
+    )
+    return found
 
 
 def _span(item: object, position: int) -> tuple[int, int]:

@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity import _addresses, occupancy
-from eks_win_capacity._arrays import counts
+from eks_win_capacity._masks import KEPT, network_of, occupied
+from eks_win_capacity.census import Census, PrefixEstimate, ReservationCensus, used_by_block
 from eks_win_capacity.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
-    SUBNET_PREFIX_LENGTHS,
 )
-from eks_win_capacity.errors import (
-    AddressError,
-    InputError,
-    PlacementUnknownError,
-    SubnetCidrError,
-    UnsupportedInputError,
-)
-from eks_win_capacity.reservations import Reservation, ReservationType, reservations_of
+from eks_win_capacity.errors import InputError, PlacementUnknownError
+from eks_win_capacity.reservations import Reservation, reservations_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,226 +34,10 @@ __all__ = [
     "Subnet",
 ]
 
-_KEPT = SUBNET_KEPT_FIRST + SUBNET_KEPT_LAST
 _BLOCK_BITS = ADDRESSES_PER_PREFIX.bit_length() - 1
 _BLOCK_LENGTH = 32 - _BLOCK_BITS
 _MIXED = -1
 """Place of a block that lies only partly inside a reservation."""
-
-
-def _network(cidr: object) -> ipaddress.IPv4Network:
-    """Read the CIDR of a subnet."""
-    if not isinstance(cidr, (str, ipaddress.IPv4Network, ipaddress.IPv6Network)):
-        raise UnsupportedInputError(
-            f"the CIDR of a subnet is a text like '10.0.0.0/24'; got {cidr!r}"
-        )
-    text = str(cidr).strip()
-    if ":" in text:
-        raise SubnetCidrError(
-            f"{text} is IPv6; Windows nodes on EKS work with IPv4 only: give the IPv4 CIDR "
-            "of the subnet",
-            cidr=text,
-        )
-    try:
-        network = ipaddress.IPv4Network(text, strict=False)
-        given = text.split("/")[0]
-    except ValueError as error:
-        raise SubnetCidrError(f"{text!r} is no IPv4 CIDR: {error}", cidr=text) from None
-    large, small = SUBNET_PREFIX_LENGTHS
-    if not large <= network.prefixlen <= small:
-        raise SubnetCidrError(
-            f"{text} is a /{network.prefixlen}; AWS has subnets from /{large} to /{small}",
-            cidr=text,
-        )
-    if given != str(network.network_address):
-        raise SubnetCidrError(
-            f"{text} has host bits set; the subnet that holds this address is {network}", cidr=text
-        )
-    return network
-
-
-def _occupied(
-    network: ipaddress.IPv4Network, used: object, subnet_id: str | None
-) -> tuple[bytes | None, int]:
-    """Give one byte an address, or None when only the count is known; and the count."""
-    size = network.num_addresses
-    usable = size - _KEPT
-    if used is None:
-        return bytes(size), 0
-    if isinstance(used, (int, float, np.generic)):
-        count = int(counts(used, name=f"used of {network}", high=usable))
-        if 0 < count < usable:
-            return None, count
-        # None or all of them: there is only one way to lie.
-        kept = bytes(SUBNET_KEPT_FIRST), bytes(SUBNET_KEPT_LAST)
-        return bytes([count > 0] * usable).join(kept), count
-    first = int(network.network_address)
-    starts, ends = (end - first for end in _addresses.spans(used, subnet_id=subnet_id))
-    _check_inside(network, starts, ends)
-    steps = np.bincount(starts, minlength=size + 1) - np.bincount(ends + 1, minlength=size + 1)
-    times = steps[:size].cumsum()
-    if (times > 1).any():
-        address = _addresses.text_of(first + int(np.argmax(times > 1)))
-        raise AddressError(
-            f"{address} is given {times.max()} times as in use in {network}; each address once, "
-            "and not inside a range or prefix that is given as well",
-            address=address,
-            reason="duplicate",
-            subnet=str(network),
-        )
-    return times.astype(np.bool_).tobytes(), int(times.sum())
-
-
-def _check_inside(
-    network: ipaddress.IPv4Network, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> None:
-    """Refuse spans that leave the subnet or touch the addresses AWS keeps."""
-    first, size = int(network.network_address), network.num_addresses
-    outside = (starts < 0) | (ends >= size)
-    kept = (starts < SUBNET_KEPT_FIRST) | (ends >= size - SUBNET_KEPT_LAST)
-    for wrong, reason in ((outside, "outside"), (kept, "kept")):
-        if not wrong.any():
-            continue
-        at = int(np.argmax(wrong))
-        ends_of = [_addresses.text_of(first + int(side[at])) for side in (starts, ends)]
-        address = "-".join(dict.fromkeys(ends_of))
-        why = (
-            f"{address} lies outside {network}; if it belongs to another subnet leave it out, or "
-            "give subnet_id= with an EC2 answer"
-            if reason == "outside"
-            else f"{address} cannot be in use: AWS keeps the first {SUBNET_KEPT_FIRST} addresses and "
-            f"the last one of {network} ({_addresses.text_of(first)} to "
-            f"{_addresses.text_of(first + SUBNET_KEPT_FIRST - 1)}, "
-            f"{_addresses.text_of(first + size - 1)}); leave them out"
-        )
-        raise AddressError(why, address=address, reason=reason, subnet=str(network))
-
-
-@dataclass(frozen=True)
-class ReservationCensus:
-    """
-    What one reservation holds.
-
-    Attributes
-    ----------
-    cidr : str
-        The reserved range.
-    type : {"prefix", "explicit"}
-        Who assigns from it.
-    used, free : int
-        Addresses in it that are in use or free; kept ones are neither. [addresses]
-    blocks, whole_free, partly_used, fully_used, kept : int
-        Its whole /28 blocks, and how many are in which state. [blocks]
-    free_prefixes : int
-        Blocks a node can still get from it; none from an explicit one. [blocks]
-    """
-
-    cidr: str
-    type: ReservationType
-    used: int
-    free: int
-    blocks: int
-    whole_free: int
-    partly_used: int
-    fully_used: int
-    kept: int
-    free_prefixes: int
-
-
-@dataclass(frozen=True)
-class Census:
-    """
-    The /28 blocks of a subnet by state; the four states add up to ``blocks``.
-
-    Attributes
-    ----------
-    blocks : int
-        All aligned blocks of 16 addresses. [blocks]
-    whole_free, partly_used, fully_used : int
-        Blocks without an address in use, with some, with all 16. [blocks]
-    kept : int
-        Blocks with addresses that AWS keeps: the first and the last. They never
-        serve as prefixes, however free they are. [blocks]
-    free_prefixes : int
-        Whole-free blocks that a node can get: wholly inside one ``prefix``
-        reservation or wholly outside all reservations. [blocks]
-    free_prefixes_reserved, free_prefixes_unreserved : int
-        The two parts of ``free_prefixes``. [blocks]
-    reservations : tuple of ReservationCensus
-        The same inside each reservation.
-    """
-
-    blocks: int
-    whole_free: int
-    partly_used: int
-    fully_used: int
-    kept: int
-    free_prefixes: int
-    free_prefixes_reserved: int
-    free_prefixes_unreserved: int
-    reservations: tuple[ReservationCensus, ...]
-
-
-@dataclass(frozen=True)
-class PrefixEstimate:
-    """
-    How many /28 prefixes a subnet can still give, as far as is known.
-
-    When only the number of used addresses is known, every placement of them is
-    taken as equally likely; ``best`` has them packed, ``worst`` scattered. When
-    the addresses are known, all three are the same number.
-
-    Attributes
-    ----------
-    best, worst : int
-        The most and the fewest over all placements. [prefixes]
-    expected : float
-        The mean over all placements. [prefixes]
-    exact : bool
-        Whether the addresses are known.
-    """
-
-    best: int
-    expected: float
-    worst: int
-    exact: bool
-    _usable: int
-    _blocks: int
-    _used: int
-
-    @cached_property
-    def distribution(self) -> NDArray[np.float64]:
-        """
-        Chance of each number of free prefixes: item j belongs to j prefixes.
-
-        Exact (hypergeometric), to about 13 digits. Read-only.
-        """
-        if self.exact:
-            chances = np.zeros(self._blocks + 1)
-            chances[self.best] = 1.0
-        else:
-            chances = occupancy.distribution(self._usable, self._blocks, self._used)
-        chances.flags.writeable = False
-        return chances
-
-    def at_least(self, prefixes: int) -> float:
-        """Give the chance that at least so many prefixes are free."""
-        wanted = int(counts(prefixes, name="prefixes"))
-        return min(1.0, float(self.distribution[wanted:].sum()))
-
-    def quantile(self, chance: float) -> int:
-        """
-        Give the number of free prefixes that is not exceeded with this chance.
-
-        Raises
-        ------
-        InputError
-            If the chance is not between 0 and 1.
-        """
-        if not 0 <= chance <= 1:
-            raise InputError(f"a chance lies between 0 and 1; got {chance!r}")
-        reached = np.flatnonzero(self.distribution.cumsum() >= min(chance, 1 - 1e-12))
-        return int(max(reached[0], self.worst))
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -344,8 +122,8 @@ class Subnet:
         zone: str | None = None,
         vpc_id: str | None = None,
     ) -> None:
-        network = _network(cidr)
-        mask, count = _occupied(network, used, subnet_id)
+        network = network_of(cidr)
+        mask, count = occupied(network, used, subnet_id)
         facts = {
             "cidr": str(network),
             "used": count,
@@ -391,7 +169,7 @@ class Subnet:
             cidr, subnet_id = subnet["CidrBlock"], subnet.get("SubnetId")
             used = interfaces
             if interfaces is None:
-                used = 2 ** (32 - _network(cidr).prefixlen) - _KEPT
+                used = 2 ** (32 - network_of(cidr).prefixlen) - KEPT
                 used -= subnet["AvailableIpAddressCount"]
         except KeyError as error:
             raise InputError(f"the entry of DescribeSubnets lacks {error}") from None
@@ -438,7 +216,7 @@ class Subnet:
     @property
     def usable(self) -> int:
         """Count the addresses that can be in use: all but the five AWS keeps."""
-        return self.size - _KEPT
+        return self.size - KEPT
 
     @property
     def free(self) -> int:
@@ -505,30 +283,48 @@ class Subnet:
 
     @cached_property
     def _block_used(self) -> NDArray[np.int64]:
-        rows = self.used_mask.reshape(-1, ADDRESSES_PER_PREFIX)
-        return np.asarray(rows.sum(axis=1), dtype=np.int64)
+        return used_by_block(self._known("the census"))
 
     @cached_property
-    def _block_place(self) -> NDArray[np.int64]:
+    def block_place(self) -> NDArray[np.int64]:
         """For each block the number of its reservation from 1, 0 outside, or `_MIXED`."""
         places = np.zeros(self.size // ADDRESSES_PER_PREFIX, dtype=np.int64)
         for number, held in enumerate(self.reservations, start=1):
-            low, high = self._offsets(held)
+            low, high = self.offsets(held)
             if held.network.prefixlen > _BLOCK_LENGTH:
                 places[low >> _BLOCK_BITS] = _MIXED
             else:
                 places[low >> _BLOCK_BITS : high >> _BLOCK_BITS] = number
+        places.flags.writeable = False
         return places
 
     @cached_property
-    def _block_serves(self) -> NDArray[np.bool_]:
+    def block_serves(self) -> NDArray[np.bool_]:
         """Whether each block could be a prefix when no address in it is in use."""
         kinds = [True, *(held.type == "prefix" for held in self.reservations), False]
-        serves = np.array(kinds)[self._block_place]
+        serves = np.array(kinds)[self.block_place]
         serves[[0, -1]] = False
+        serves.flags.writeable = False
         return serves
 
-    def _offsets(self, held: Reservation) -> tuple[int, int]:
+    @property
+    def free_unreserved_blocks(self) -> NDArray[np.bool_]:
+        """
+        Whether each block is a free prefix outside all reservations.
+
+        Raises
+        ------
+        PlacementUnknownError
+            If only a count is known.
+        """
+        self._known("free_unreserved_blocks")
+        free: NDArray[np.bool_] = (
+            self.block_serves & (self._block_used == 0) & (self.block_place == 0)
+        )
+        return free
+
+    def offsets(self, held: Reservation) -> tuple[int, int]:
+        """Give where a reservation starts and ends, counted from the first address."""
         low = int(held.network.network_address) - int(self.network.network_address)
         return low, low + held.network.num_addresses
 
@@ -558,8 +354,8 @@ class Subnet:
         """
         self._known("census")
         states = self._states
-        prefixes = states["whole_free"] & self._block_serves
-        outside = int(np.count_nonzero(prefixes & (self._block_place == 0)))
+        prefixes = states["whole_free"] & self.block_serves
+        outside = int(np.count_nonzero(prefixes & (self.block_place == 0)))
         total = int(np.count_nonzero(prefixes))
         return Census(
             blocks=len(self._block_used),
@@ -576,11 +372,11 @@ class Subnet:
     def _inside(
         self, number: int, held: Reservation, prefixes: NDArray[np.bool_]
     ) -> ReservationCensus:
-        low, high = self._offsets(held)
+        low, high = self.offsets(held)
         used = int(np.count_nonzero(self.used_mask[low:high]))
         kept = max(0, min(high, SUBNET_KEPT_FIRST) - low)
         kept += SUBNET_KEPT_LAST * (high == self.size)
-        here = self._block_place == number
+        here = self.block_place == number
         return ReservationCensus(
             cidr=held.cidr,
             type=held.type,
@@ -615,7 +411,7 @@ class Subnet:
         With only a count, all placements over the usable addresses, reserved ones
         included, are taken as equally likely.
         """
-        blocks = int(np.count_nonzero(self._block_serves))
+        blocks = int(np.count_nonzero(self.block_serves))
         if self._mask is not None:
             same = self.free_prefixes
             return PrefixEstimate(same, float(same), same, True, self.usable, blocks, self.used)
@@ -651,7 +447,7 @@ class Subnet:
             If only a count is known.
         """
         self._known("fragmentation")
-        serving = self._block_used[self._block_serves]
+        serving = self._block_used[self.block_serves]
         free = int(serving.size * ADDRESSES_PER_PREFIX - serving.sum())
         possible = free // ADDRESSES_PER_PREFIX
         return 1 - self.free_prefixes / possible if possible else 0.0
@@ -696,8 +492,48 @@ class Subnet:
                 "state": state,
                 "used": used,
                 "free": ADDRESSES_PER_PREFIX - kept - used,
-                "reservation": names[self._block_place],
-                "reservation_type": kinds[self._block_place],
-                "serves": self._states["whole_free"] & self._block_serves,
+                "reservation": names[self.block_place],
+                "reservation_type": kinds[self.block_place],
+                "serves": self._states["whole_free"] & self.block_serves,
             }
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Give one row for a table, in plain values.
+
+        What hangs on where the used addresses are is None when only a count is known.
+        """
+        odds, known = self.prefix_estimate, self.placement_known
+        census = self.census if known else None
+        outside = self.free_outside_reservations if known or not self.reservations else None
+        blocks = self.size // ADDRESSES_PER_PREFIX
+        states = ("whole_free", "partly_used", "fully_used", "free_prefixes")
+        parts = ("free_prefixes_reserved", "free_prefixes_unreserved")
+        return {
+            "cidr": self.cidr,
+            "subnet_id": self.subnet_id,
+            "zone": self.zone,
+            "usable": self.usable,
+            "used": self.used,
+            "free": self.free,
+            "free_outside_reservations": outside,
+            "blocks": blocks,
+            "kept": min(blocks, 2),
+            **{name: getattr(census, name, None) for name in (*states, *parts)},
+            "free_prefixes_best": odds.best,
+            "free_prefixes_expected": odds.expected,
+            "free_prefixes_worst": odds.worst,
+            "fragmentation": self.fragmentation if known else None,
+        }
+
+    def _repr_html_(self) -> str:
+        """Show a notebook the census as a table."""
+        from html import escape
+
+        cells = "".join(
+            f"<tr><th>{name.replace('_', ' ')}</th><td>{escape(f'{value:,}')}</td></tr>"
+            for name, value in self.to_dict().items()
+            if isinstance(value, (int, float))
+        )
+        return f"<p>{escape(repr(self))}</p><table>{cells}</table>"

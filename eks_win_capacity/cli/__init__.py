@@ -18,6 +18,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
     "simulate": ("simulate", "Recorded events through a node's warm pools."),
+    "subnet": ("subnet", "Blocks of a subnet, and the nodes that still fit."),
     "forecast": ("forecast", "When each subnet of a file runs dry."),
     "plan": ("plan", "Find the cheapest nodes for workloads, with a proved bound."),
     "check": ("cluster", "Check whether a cluster is ready for Windows nodes."),

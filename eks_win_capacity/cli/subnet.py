@@ -1,0 +1,182 @@
+"""``subnet``: the census of a CIDR with its used addresses, and what still fits."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.errors import InputError
+
+if TYPE_CHECKING:
+    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.warm_pool import WarmPool
+
+_SHOWS = ("census", "reservations", "blocks", "fits")
+
+
+def _used(text: str | None) -> Any:
+    """Read a count, or a file of addresses or of an EC2 answer."""
+    if text is None or re.fullmatch(r"[+-]?[0-9][0-9_,]*", text):
+        return None if text is None else int(text.replace(",", ""))
+    with click.open_file(text, encoding="utf-8") as file:
+        content = file.read()
+    if content.lstrip().startswith(("{", "[")):
+        return _document(content, text)
+    addresses = re.sub(r"#.*", "", content)
+    if not addresses.strip():
+        raise InputError(f"{text} holds no address; say --used 0 if none is in use")
+    return addresses
+
+
+def _document(content: str, name: str) -> Any:
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name} is no JSON that can be read: {error}") from None
+
+
+def _pool(configmap: IO[str] | None, *, prefix_delegation: bool) -> WarmPool:
+    from eks_win_capacity.warm_pool import WarmPool
+
+    if configmap is not None and prefix_delegation:
+        raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
+    if configmap is not None:
+        return WarmPool.from_configmap(configmap.read())
+    return WarmPool.prefix() if prefix_delegation else WarmPool.secondary()
+
+
+def _fits(
+    subnet: Subnet, types: tuple[str, ...], pods: int | None, pool: WarmPool, keep_free: int
+) -> list[dict[str, Any]]:
+    from eks_win_capacity.capacity import max_pods
+    from eks_win_capacity.placement import nodes_that_fit
+
+    fits = [
+        nodes_that_fit(
+            subnet,
+            name,
+            pods_per_node=(
+                max_pods(name, prefix_delegation=pool.prefix_delegation) if pods is None else pods
+            ),
+            pool=pool,
+            keep_free=keep_free,
+        )
+        for name in types
+    ]
+    left_out = ("subnet", "cidr", "zone")
+    rows = [
+        {key: value for key, value in fit.to_dict().items() if key not in left_out} for fit in fits
+    ]
+    return [row | {"expected": round(row["expected"], 2)} for row in rows]
+
+
+@click.command()
+@click.argument("cidr")
+@click.option(
+    "--used",
+    metavar="N|FILE",
+    help="Used addresses: their number, or a file (- for stdin) with addresses, ranges and "
+    "prefixes, or what aws ec2 describe-network-interfaces prints.",
+)
+@click.option(
+    "--reservation",
+    "reservations",
+    multiple=True,
+    metavar="CIDR:TYPE",
+    help="A CIDR reservation, prefix or explicit; can be repeated.",
+)
+@click.option("--subnet-id", help="Which subnet of the EC2 answer is meant.")
+@click.option(
+    "--instance-type", "-t", "types", multiple=True, metavar="TYPE", help="Nodes to place."
+)
+@click.option(
+    "--pods-per-node", type=click.IntRange(0), metavar="N", help="Their capacity by default."
+)
+@click.option("--prefix-delegation", is_flag=True, help="Nodes take whole /28 prefixes.")
+@click.option(
+    "--configmap",
+    "-c",
+    type=click.File("r", encoding="utf-8"),
+    help="amazon-vpc-cni as YAML or JSON, for mode and targets; the defaults without it.",
+)
+@click.option(
+    "--keep-free",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Addresses left for others, such as 16 for the control plane.",
+)
+@click.option(
+    "--show",
+    type=click.Choice(_SHOWS),
+    help="What JSON and CSV hold: fits if a type is named, else census. A printed table "
+    "shows all but the blocks.",
+)
+@output_option
+def subnet(
+    *,
+    cidr: str,
+    used: str | None,
+    reservations: tuple[str, ...],
+    subnet_id: str | None,
+    types: tuple[str, ...],
+    pods_per_node: int | None,
+    prefix_delegation: bool,
+    configmap: IO[str] | None,
+    keep_free: int,
+    show: str | None,
+    output: str,
+) -> None:
+    r"""
+    Census of a subnet with its used addresses, and the nodes that still fit.
+
+    \b
+    Examples:
+      eks-win-capacity subnet 10.0.0.0/24 --used 40
+      eks-win-capacity subnet 10.0.0.0/24 --used used.txt --reservation 10.0.0.64/26:prefix
+      eks-win-capacity subnet 10.0.0.0/22 -t m5.large --pods-per-node 30 --prefix-delegation
+    """
+    from eks_win_capacity.subnets import Subnet
+
+    if show == "fits" and not types:
+        raise click.UsageError("--show fits needs --instance-type")
+    if pods_per_node is not None and not types:
+        raise click.UsageError("--pods-per-node needs --instance-type")
+    pool = _pool(configmap, prefix_delegation=prefix_delegation)
+    place = Subnet(cidr, used=_used(used), reservations=reservations, subnet_id=subnet_id)
+    chosen = show or ("fits" if types and output != "table" else "census")
+    census = place.to_dict() | {
+        "free_prefixes_expected": round(place.to_dict()["free_prefixes_expected"], 2)
+    }
+    if chosen == "blocks":
+        emit(place.blocks().to_dict("records"), output)
+        return
+    held = [_reservation_row(place, number) for number in range(len(place.reservations))]
+    if output != "table":
+        fits = _fits(place, types, pods_per_node, pool, keep_free) if chosen == "fits" else []
+        emit({"census": [census], "reservations": held, "fits": fits}[chosen], output)
+        return
+    told = [{"what": name.replace("_", " "), "count": value} for name, value in census.items()]
+    told = [row for row in told if isinstance(row["count"], (int, float))]
+    emit(told, output, title=f"Census of {place.cidr}")
+    if held:
+        emit(held, output, title="Reservations")
+    if types:
+        rows = _fits(place, types, pods_per_node, pool, keep_free)
+        note = "\n".join(f"{row['instance_type']}: {row['why']}." for row in rows)
+        columns = [name for name in rows[0] if name not in {"why", "mode", "prefixes_left"}]
+        emit(rows, output, columns=columns, title=f"What fits, {rows[0]['mode']} mode", note=note)
+
+
+def _reservation_row(place: Subnet, number: int) -> dict[str, Any]:
+    """Give one reservation; what it holds only where the used addresses are known."""
+    from dataclasses import asdict
+
+    held = place.reservations[number]
+    if not place.placement_known:
+        return {"cidr": held.cidr, "type": held.type}
+    return asdict(place.census.reservations[number])

@@ -1,0 +1,392 @@
+"""How many Windows nodes a subnet still takes, and what stops the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+
+from eks_win_capacity._arrays import counts
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.placement._needs import Mode, NodeNeed, known_type, node_need
+from eks_win_capacity.placement._room import Room, expected_nodes, guaranteed_nodes, most_nodes
+from eks_win_capacity.subnets import Subnet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.warm_pool import WarmPool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodesThatFit:
+    """
+    How many more nodes a subnet takes; stands for `nodes` wherever a whole number does.
+
+    A node takes its primary address from any free one outside reservations, and AWS
+    decides which. In prefix mode that can break a /28 which another node needed, so
+    there is a range: `nodes` if primary addresses go into broken blocks first,
+    `guaranteed` if each breaks a whole one, `expected` if each falls anywhere with the
+    same chance. A ``prefix`` reservation (`reservation_plan`) closes the range.
+
+    Attributes
+    ----------
+    subnet : Subnet
+        The subnet that was asked.
+    instance_type : str
+        Type of the nodes.
+    pool : WarmPool
+        The pool that acts: a type that is not Nitro runs secondary mode with the
+        default targets when a prefix pool is given.
+    pods_per_node : int
+        Pods of each node. [pods]
+    keep_free : int
+        Addresses left free for others. [addresses]
+    nodes, guaranteed : int
+        The most that fit, and what fits in any case. Where only a count of used
+        addresses is known, those too lie at best and at worst. [nodes]
+    addresses_per_node : int
+        What one takes from the subnet, its own address included. [addresses]
+    prefixes_per_node : int
+        The prefixes among it. [prefixes]
+    binding : {"addresses", "prefixes"}
+        What stops the next node after `nodes`.
+    why : str
+        The same in words and numbers.
+    addresses_left : int
+        Free addresses outside reservations beside `nodes`, those kept free among
+        them. [addresses]
+    prefixes_left : int or None
+        Free prefixes beside `nodes`, reserved ones among them, at best; None in
+        secondary mode where only a count is known. [prefixes]
+    findings : tuple of Finding
+        Whether the type runs Windows, and in this mode.
+    """
+
+    subnet: Subnet
+    instance_type: str
+    pool: WarmPool
+    pods_per_node: int
+    keep_free: int
+    nodes: int
+    guaranteed: int
+    addresses_per_node: int
+    prefixes_per_node: int
+    binding: Literal["addresses", "prefixes"]
+    why: str
+    addresses_left: int
+    prefixes_left: int | None
+    findings: tuple[Finding, ...] = ()
+
+    def __int__(self) -> int:
+        return self.nodes
+
+    __index__ = __int__
+
+    @property
+    def mode(self) -> Mode:
+        """The mode the nodes end in."""
+        return "prefix" if self.pool.prefix_delegation else "secondary"
+
+    @cached_property
+    def expected(self) -> float:
+        """
+        The mean number of nodes when AWS picks primary addresses at random.
+
+        Where only a count of used addresses is known, the mean is over all placements
+        of those as well. [nodes]
+        """
+        if not self.prefixes_per_node:
+            return float(self.nodes)
+        room = room_of(self.subnet, prefixes=True)
+        if self.subnet.placement_known:
+            whole = np.zeros(room.whole + 1)
+            whole[-1] = 1.0
+        else:
+            whole = self.subnet.prefix_estimate.distribution
+        prefixes, kept = self.prefixes_per_node, self.keep_free
+        mean = expected_nodes(room, whole, prefixes=prefixes, keep_free=kept)
+        # Rounding must not carry a mean over its bounds.
+        return min(max(mean, float(self.guaranteed)), float(self.nodes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give one row for a table, in plain values."""
+        return {
+            "subnet": self.subnet.subnet_id or self.subnet.cidr,
+            "cidr": self.subnet.cidr,
+            "zone": self.subnet.zone,
+            "instance_type": self.instance_type,
+            "mode": self.mode,
+            "pods_per_node": self.pods_per_node,
+            "addresses_per_node": self.addresses_per_node,
+            "prefixes_per_node": self.prefixes_per_node,
+            "nodes": self.nodes,
+            "guaranteed": self.guaranteed,
+            "expected": self.expected,
+            "binding": self.binding,
+            "addresses_left": self.addresses_left,
+            "prefixes_left": self.prefixes_left,
+            "why": self.why,
+        }
+
+
+def room_of(subnet: Subnet, *, prefixes: bool, worst: bool = False) -> Room:
+    """
+    Give what a subnet has left for nodes.
+
+    Raises
+    ------
+    PlacementUnknownError
+        If only a count is known and there are reservations.
+    """
+    free = subnet.free_outside_reservations
+    if subnet.placement_known:
+        census = subnet.census
+        return Room(free, census.free_prefixes_reserved, census.free_prefixes_unreserved)
+    if not prefixes:
+        return Room(free, 0, 0)
+    odds = subnet.prefix_estimate
+    return Room(free, 0, odds.worst if worst else odds.best)
+
+
+@overload
+def nodes_that_fit(
+    subnet: Subnet | str,
+    instance_type: str,
+    *,
+    pods_per_node: int,
+    pool: WarmPool,
+    keep_free: int = 0,
+    fragmented: bool = False,
+    catalog: Catalog | None = None,
+) -> NodesThatFit: ...
+
+
+@overload
+def nodes_that_fit(
+    subnet: Any,
+    instance_type: Any,
+    *,
+    pods_per_node: Any,
+    pool: WarmPool,
+    keep_free: int = 0,
+    fragmented: bool = False,
+    catalog: Catalog | None = None,
+) -> pd.DataFrame: ...
+
+
+def nodes_that_fit(
+    subnet: Any,
+    instance_type: Any,
+    *,
+    pods_per_node: Any,
+    pool: WarmPool,
+    keep_free: int = 0,
+    fragmented: bool = False,
+    catalog: Catalog | None = None,
+) -> NodesThatFit | pd.DataFrame:
+    """
+    Count the Windows nodes that a subnet still takes.
+
+    A node takes its primary address and what its warm pool keeps attached for so many
+    pods: single addresses, or whole aligned /28 prefixes.
+
+    Parameters
+    ----------
+    subnet : Subnet or str, or an iterable or Mapping of them
+        Where the nodes go; a CIDR as text is an empty subnet.
+    instance_type : str or sequence of str
+        Type of the nodes.
+    pods_per_node : int or sequence of int
+        Pods of each node; one number, or one for each type. [pods]
+    pool : WarmPool
+        Mode and warm targets, as the ConfigMap gives them.
+    keep_free : int
+        Addresses to leave free for others, such as
+        ``constants.CONTROL_PLANE_ADDRESSES_ADVISED`` for the control plane. [addresses]
+    fragmented : bool
+        Whether pods may each sit in a prefix of their own, as after a long life,
+        instead of filling prefixes as on a node that has only grown.
+    catalog : Catalog, optional
+        Where the types are looked up; the bundled table by default.
+
+    Returns
+    -------
+    NodesThatFit or DataFrame
+        A value for one subnet and one type; otherwise one row for each subnet and type,
+        each with the room of the whole subnet to itself. A Mapping gives the names of
+        the subnets.
+
+    Raises
+    ------
+    InvalidCountError
+        If a node of the type cannot serve so many pods; the error names its capacity.
+    UnknownInstanceTypeError
+        If the type is not in the catalog.
+    PlacementUnknownError
+        If only a count of used addresses is known and there are reservations.
+    InputError
+        If there is no subnet or type, or `pods_per_node` does not go with the types.
+
+    References
+    ----------
+    Amazon EC2 user guide, "Prefix delegation for Amazon EC2 network interfaces".
+    Amazon VPC user guide, "Subnet CIDR reservations".
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> fit = ewc.nodes_that_fit(
+    ...     ewc.Subnet("10.0.0.0/24"),
+    ...     "m5.large",
+    ...     pods_per_node=30,
+    ...     pool=ewc.WarmPool.prefix(),
+    ... )
+    >>> fit.nodes, fit.guaranteed, round(fit.expected, 2)
+    (7, 4, 5.01)
+    >>> fit.why
+    'the next node needs 2 whole /28 prefixes and 0 are left, though 20 addresses are free'
+    >>> int(
+    ...     ewc.nodes_that_fit(
+    ...         "10.0.0.0/24", "m5.large", pods_per_node=9, pool=ewc.WarmPool.secondary()
+    ...     )
+    ... )
+    25
+    """
+    kept = whole_number(keep_free, "keep_free")
+    if isinstance(subnet, (Subnet, str)) and isinstance(instance_type, str):
+        one = known_type(instance_type, catalog)
+        need = node_need(one, pods_per_node=pods_per_node, pool=pool, fragmented=fragmented)
+        return fit_of(Subnet(subnet) if isinstance(subnet, str) else subnet, need, kept)
+    names, places = listed_subnets(subnet)
+    types = [instance_type] if isinstance(instance_type, str) else list(instance_type)
+    pods = counts(pods_per_node, name="pods_per_node")
+    if not types:
+        raise InputError("give at least one instance type")
+    if pods.shape not in {(), (len(types),)}:
+        raise InputError(
+            f"pods_per_node has shape {pods.shape} and there are {len(types)} instance types; "
+            "give one number, or one for each type"
+        )
+    needs = [
+        node_need(
+            known_type(name, catalog), pods_per_node=int(own), pool=pool, fragmented=fragmented
+        )
+        for name, own in zip(types, np.broadcast_to(pods, len(types)), strict=True)
+    ]
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            fit_of(place, need, kept).to_dict() | ({} if name is None else {"subnet": name})
+            for name, place in zip(names, places, strict=True)
+            for need in needs
+        ]
+    )
+
+
+def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
+    """
+    Read one subnet or several, with the names a Mapping gives them (else None).
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    UnsupportedInputError
+        If an item is neither a Subnet nor a CIDR.
+    """
+    names: list[Any] = []
+    if isinstance(subnets, (Subnet, str)):
+        subnets = [subnets]
+    if isinstance(subnets, Mapping):
+        names, subnets = list(subnets), subnets.values()
+    if not isinstance(subnets, Iterable):
+        raise UnsupportedInputError(f"give a Subnet, a CIDR or several of them; got {subnets!r}")
+    places = []
+    for position, item in enumerate(subnets):
+        if not isinstance(item, (Subnet, str)):
+            raise UnsupportedInputError(
+                f"subnets must hold Subnet or CIDR texts; got {item!r} at position {position}"
+            )
+        places.append(Subnet(item) if isinstance(item, str) else item)
+    if not places:
+        raise InputError("give at least one subnet")
+    return names or [None] * len(places), places
+
+
+def whole_number(value: object, name: str) -> int:
+    """Read one count."""
+    array = counts(value, name=name)
+    if array.ndim:
+        raise UnsupportedInputError(f"{name} must be one number; got {value!r}")
+    return int(array)
+
+
+def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:
+    """Count the nodes of one kind that one subnet takes."""
+    takes = {"addresses": need.addresses, "prefixes": need.prefixes, "keep_free": keep_free}
+    room = room_of(subnet, prefixes=bool(need.prefixes))
+    worst = room_of(subnet, prefixes=bool(need.prefixes), worst=True)
+    nodes = most_nodes(room, **takes)
+    singles = NODE_ADDRESSES if need.prefixes else need.in_all
+    drawn = room.unreserved_prefixes(nodes, need.prefixes)
+    left = room.free - nodes * singles - drawn * ADDRESSES_PER_PREFIX
+    whole = min(room.whole - drawn, left // ADDRESSES_PER_PREFIX)
+    reserved = max(0, room.reserved - nodes * need.prefixes)
+    known = bool(need.prefixes) or subnet.placement_known
+    binding, why = _stop(room, need, keep_free, left, nodes)
+    return NodesThatFit(
+        subnet=subnet,
+        instance_type=need.instance_type.name,
+        pool=need.pool,
+        pods_per_node=need.pods,
+        keep_free=keep_free,
+        nodes=nodes,
+        guaranteed=guaranteed_nodes(worst, **takes),
+        addresses_per_node=need.in_all,
+        prefixes_per_node=need.prefixes,
+        binding=binding,
+        why=why,
+        addresses_left=left,
+        prefixes_left=reserved + whole if known else None,
+        findings=need.findings,
+    )
+
+
+def _stop(
+    room: Room, need: NodeNeed, keep_free: int, left: int, nodes: int
+) -> tuple[Literal["addresses", "prefixes"], str]:
+    """Say what the next node lacks."""
+    kept = f", {keep_free:,} of them kept free" if keep_free else ""
+    if not need.prefixes:
+        return "addresses", (
+            f"the next node needs {_many(need.in_all, 'address', 'addresses')} and "
+            f"{left:,} outside reservations {'is' if left == 1 else 'are'} left{kept}"
+        )
+    if (nodes + 1) * NODE_ADDRESSES + keep_free > room.free:
+        return "addresses", (
+            f"the next node needs an address of its own and {left:,} outside reservations "
+            f"{'is' if left == 1 else 'are'} left{kept}"
+        )
+    drawn = room.unreserved_prefixes(nodes, need.prefixes)
+    spare = max(0, left - NODE_ADDRESSES - keep_free) // ADDRESSES_PER_PREFIX
+    prefixes = max(0, room.reserved - nodes * need.prefixes) + min(room.whole - drawn, spare)
+    beside = (
+        " beside its own address" if min(room.whole - drawn, spare) < room.whole - drawn else ""
+    )
+    return "prefixes", (
+        f"the next node needs {_many(need.prefixes, 'whole /28 prefix', 'whole /28 prefixes')}"
+        f"{beside} and {prefixes:,} {'is' if prefixes == 1 else 'are'} left, though "
+        f"{_many(left, 'address is', 'addresses are')} free{kept}"
+    )
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"

@@ -1,0 +1,369 @@
+"""How large a subnet a fleet needs in either mode, and where the modes cross over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity import kernels
+from eks_win_capacity.constants import (
+    ADDRESSES_PER_PREFIX,
+    NODE_ADDRESSES,
+    SUBNET_KEPT_FIRST,
+    SUBNET_KEPT_LAST,
+    SUBNET_PREFIX_LENGTHS,
+)
+from eks_win_capacity.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.placement._needs import Mode, known_type, served
+from eks_win_capacity.placement._nodes import whole_number
+from eks_win_capacity.placement._room import Room, guaranteed_nodes, most_nodes
+from eks_win_capacity.warm_pool import WarmPool, attached_addresses
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from eks_win_capacity.catalog import Catalog, InstanceType
+
+_LARGEST, _SMALLEST = SUBNET_PREFIX_LENGTHS
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubnetNeed:
+    """
+    What a fleet needs from one empty subnet in one mode.
+
+    Attributes
+    ----------
+    mode : {"secondary", "prefix"}
+        The mode.
+    prefix_length : int or None
+        Of the smallest subnet that takes the fleet when its prefixes are reserved
+        (`reservation_plan`); None if there is none, and `reason` says why.
+    prefix_length_unreserved : int or None
+        The same without reservations, wherever primary addresses fall. In secondary
+        mode the two are equal.
+    nodes : int
+        Nodes that carry the pods, surge nodes among them. In secondary mode more than
+        planned where one cannot serve that many pods. [nodes]
+    addresses, prefixes : int
+        What they take, primary addresses included. [addresses, prefixes]
+    reason : {"", "not-nitro", "starved", "too-large"}
+        Why there is no such subnet; empty if there is one.
+    why, remedy : str
+        The same in words, and what to do.
+    """
+
+    mode: Mode
+    prefix_length: int | None
+    prefix_length_unreserved: int | None
+    nodes: int
+    addresses: int
+    prefixes: int
+    reason: str = ""
+    why: str = ""
+    remedy: str = ""
+
+    @property
+    def size(self) -> str | None:
+        """The smallest subnet as people write it, such as ``/24``."""
+        return None if self.prefix_length is None else f"/{self.prefix_length}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallestSubnet:
+    """
+    The subnets a planned fleet needs, and which mode needs fewer addresses.
+
+    Attributes
+    ----------
+    instance_type : str
+        Type of the nodes.
+    pods_per_node : int
+        Pods of each planned node. [pods]
+    nodes : int
+        Planned nodes, surge nodes among them. [nodes]
+    keep_free : int
+        Addresses left free for others. [addresses]
+    secondary, prefix : SubnetNeed
+        What each mode needs.
+    prefix_wins : tuple of (int, int)
+        Ranges of pods per node, both ends included, in which prefixes need fewer
+        addresses for the same pods. [pods]
+    crossover_pods : int or None
+        Pods per node from which on prefixes need fewer for good; None if they never
+        do. Below it the lead can change hands, once in each 16. [pods]
+    """
+
+    instance_type: str
+    pods_per_node: int
+    nodes: int
+    keep_free: int
+    secondary: SubnetNeed
+    prefix: SubnetNeed
+    prefix_wins: tuple[tuple[int, int], ...]
+    crossover_pods: int | None
+    _columns: dict[str, Any]
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(self._columns)
+
+    def comparison(self) -> pd.DataFrame:
+        """
+        Compare the modes for every number of pods per node.
+
+        Returns
+        -------
+        DataFrame
+            ``pods_per_node``, ``secondary_nodes`` (more than planned where one cannot
+            serve the pods), ``secondary_addresses`` and ``prefix_addresses``. Without
+            prefix columns for a type that is not Nitro.
+        """
+        return self._frame.copy()
+
+
+def smallest_subnet(
+    *,
+    nodes: int,
+    instance_type: str,
+    pods_per_node: int,
+    secondary_pool: WarmPool | None = None,
+    prefix_pool: WarmPool | None = None,
+    keep_free: int = 0,
+    surge_nodes: int = 0,
+    catalog: Catalog | None = None,
+) -> SmallestSubnet:
+    """
+    Find the smallest empty subnet for a planned fleet, in either mode.
+
+    Where a node cannot serve so many pods in secondary mode, more nodes carry them, so
+    that both modes run the same pods.
+
+    Parameters
+    ----------
+    nodes : int
+        Planned nodes. [nodes]
+    instance_type : str
+        Their type.
+    pods_per_node : int
+        Pods of each. [pods]
+    secondary_pool, prefix_pool : WarmPool, optional
+        Warm targets; the controller's defaults if left out.
+    keep_free : int
+        Addresses to leave free for others, such as
+        ``constants.CONTROL_PLANE_ADDRESSES_ADVISED`` for the control plane. [addresses]
+    surge_nodes : int
+        Nodes beyond the planned ones, as a rolling update brings. [nodes]
+    catalog : Catalog, optional
+        Where the type is looked up; the bundled table by default.
+
+    Returns
+    -------
+    SmallestSubnet
+        A mode without a subnet that is large enough has None and a reason.
+
+    Raises
+    ------
+    InvalidCountError
+        If a node cannot serve so many pods in any mode.
+    UnsupportedInputError
+        If a pool is of the other mode.
+    UnknownInstanceTypeError
+        If the type is not in the catalog.
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> need = ewc.smallest_subnet(nodes=10, instance_type="m5.4xlarge", pods_per_node=40)
+    >>> need.secondary.size, need.prefix.size, need.prefix.prefix_length_unreserved
+    ('/23', '/23', 22)
+    >>> need.secondary.nodes, need.secondary.addresses
+    (14, 414)
+    """
+    instance = known_type(instance_type, catalog)
+    pools = (
+        _of_mode(secondary_pool, WarmPool.secondary(), "secondary_pool"),
+        _of_mode(prefix_pool, WarmPool.prefix(), "prefix_pool"),
+    )
+    planned = whole_number(nodes, "nodes") + whole_number(surge_nodes, "surge_nodes")
+    pods, kept = whole_number(pods_per_node, "pods_per_node"), whole_number(keep_free, "keep_free")
+    most = kernels.by_mode(instance.ipv4_per_interface, int(instance.nitro))
+    if pods > most:
+        raise InvalidCountError(
+            f"pods_per_node is {pods:,}; the capacity of {instance.name} is {most:,} pods"
+            f"{' with prefix delegation' if instance.nitro else ''}: spread them over more nodes, "
+            "or take a larger type"
+        )
+    columns: dict[str, Any] = {"pods_per_node": np.arange(1, most + 1)}
+    fleets, addresses = _secondary_totals(instance, pools[0], planned, columns["pods_per_node"])
+    columns |= {"secondary_nodes": fleets, "secondary_addresses": addresses}
+    wins = np.zeros(most, dtype=np.bool_)
+    if instance.nitro:
+        state = _attached(instance, pools[1], columns["pods_per_node"])
+        columns["prefix_addresses"] = planned * (NODE_ADDRESSES + state.addresses)
+        wins = columns["prefix_addresses"] < addresses
+    ranges = _ranges(wins)
+    return SmallestSubnet(
+        instance_type=instance.name,
+        pods_per_node=pods,
+        nodes=planned,
+        keep_free=kept,
+        secondary=_secondary_need(instance, pools[0], planned, pods, kept),
+        prefix=_prefix_need(instance, pools[1], planned, pods, kept),
+        prefix_wins=ranges,
+        crossover_pods=ranges[-1][0] if ranges and ranges[-1][1] == most else None,
+        _columns=columns,
+    )
+
+
+def _of_mode(pool: WarmPool | None, default: WarmPool, name: str) -> WarmPool:
+    if pool is None:
+        return default
+    if type(pool) is not WarmPool or pool.prefix_delegation != default.prefix_delegation:
+        mode = "prefix" if default.prefix_delegation else "secondary"
+        raise UnsupportedInputError(f"{name} must be a WarmPool in {mode} mode; got {pool!r}")
+    return pool
+
+
+def _attached(instance: InstanceType, pool: WarmPool, pods: Any) -> Any:
+    slots = kernels.secondary(instance.ipv4_per_interface)
+    return attached_addresses(pods, slots=slots, pool=pool)
+
+
+def _secondary_totals(
+    instance: InstanceType, pool: WarmPool, planned: int, pods: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count nodes and addresses that carry the pods; full nodes and one rest where need be."""
+    most = served(instance, pool)
+    if not most:
+        nothing = np.zeros_like(pods)
+        return nothing, nothing
+    total = planned * pods
+    fleets = np.where(pods <= most, planned, -(-total // most))
+    own = np.where(pods <= most, pods, most)
+    rest = np.where(pods <= most, pods, total - (fleets - 1) * most)
+    each = NODE_ADDRESSES + _attached(instance, pool, own).addresses
+    last = NODE_ADDRESSES + _attached(instance, pool, np.maximum(rest, 0)).addresses
+    return fleets, np.where(fleets > 0, (fleets - 1) * each + last, 0)
+
+
+def _secondary_need(
+    instance: InstanceType, pool: WarmPool, planned: int, pods: int, kept: int
+) -> SubnetNeed:
+    if not served(instance, pool) and pods:
+        return SubnetNeed(
+            mode="secondary",
+            prefix_length=None,
+            prefix_length_unreserved=None,
+            nodes=planned,
+            addresses=0,
+            prefixes=0,
+            reason="starved",
+            why="with a warm-ip and a minimum target of 0 no pod ever gets an address",
+            remedy="set a warm-ip target of at least 1",
+        )
+    one = np.array([pods], dtype=np.int64)
+    fleets, addresses = (int(x[0]) for x in _secondary_totals(instance, pool, planned, one))
+    fits = (n for n in _lengths() if _empty(n).free >= addresses + kept)
+    return _need(
+        "secondary",
+        length=next(fits, None),
+        unreserved=None,
+        nodes=fleets,
+        addresses=addresses,
+        prefixes=0,
+        kept=kept,
+    )
+
+
+def _prefix_need(
+    instance: InstanceType, pool: WarmPool, planned: int, pods: int, kept: int
+) -> SubnetNeed:
+    if not instance.nitro:
+        return SubnetNeed(
+            mode="prefix",
+            prefix_length=None,
+            prefix_length_unreserved=None,
+            nodes=planned,
+            addresses=0,
+            prefixes=0,
+            reason="not-nitro",
+            why=f"{instance.name} is neither Nitro nor bare metal and holds no prefixes",
+            remedy="take a Nitro type, or plan with secondary addresses",
+        )
+    state = _attached(instance, pool, pods)
+    takes = {"addresses": state.addresses, "prefixes": state.prefixes, "keep_free": kept}
+    lengths = [
+        next((n for n in _lengths() if count(_empty(n), **takes) >= planned), None)
+        for count in (most_nodes, guaranteed_nodes)
+    ]
+    if planned == 0:
+        lengths = [next((n for n in _lengths() if _empty(n).free >= kept), None)] * 2
+    return _need(
+        "prefix",
+        length=lengths[0],
+        unreserved=lengths[1],
+        nodes=planned,
+        addresses=planned * (NODE_ADDRESSES + state.addresses),
+        prefixes=planned * state.prefixes,
+        kept=kept,
+    )
+
+
+def _need(
+    mode: Mode,
+    *,
+    length: int | None,
+    unreserved: int | None,
+    nodes: int,
+    addresses: int,
+    prefixes: int,
+    kept: int,
+) -> SubnetNeed:
+    reason = why = remedy = ""
+    if length is None:
+        largest = _empty(_LARGEST)
+        reason = "too-large"
+        why = (
+            f"{nodes:,} nodes take {addresses:,} addresses"
+            f"{f', {prefixes:,} prefixes among them,' if prefixes else ''} and {kept:,} stay free; "
+            f"the largest subnet, a /{_LARGEST}, has {largest.free:,} addresses and "
+            f"{largest.whole:,} whole prefixes"
+        )
+        remedy = "spread the nodes over several subnets, one or more for each zone"
+    return SubnetNeed(
+        mode=mode,
+        prefix_length=length,
+        prefix_length_unreserved=unreserved if prefixes else length,
+        nodes=nodes,
+        addresses=addresses,
+        prefixes=prefixes,
+        reason=reason,
+        why=why,
+        remedy=remedy,
+    )
+
+
+def _lengths() -> range:
+    """Give the lengths of subnets, the smallest subnet first."""
+    return range(_SMALLEST, _LARGEST - 1, -1)
+
+
+def _empty(length: int) -> Room:
+    """Give the room of an empty subnet."""
+    size = 1 << (32 - length)
+    blocks = max(0, size // ADDRESSES_PER_PREFIX - 2)
+    return Room(size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST, 0, blocks)
+
+
+def _ranges(wins: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    """Give the runs of a mask whose first item belongs to one pod."""
+    steps = np.diff(np.concatenate([[False], wins, [False]]).astype(np.int8))
+    starts, ends = np.flatnonzero(steps == 1) + 1, np.flatnonzero(steps == -1)
+    return tuple((int(a), int(b)) for a, b in zip(starts, ends, strict=True))
