@@ -10,19 +10,51 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
+    from eks_win_capacity.capacity import ip_capacity as ip_capacity
     from eks_win_capacity.capacity import max_pods as max_pods
+    from eks_win_capacity.catalog import Catalog as Catalog
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
+    from eks_win_capacity.catalog import InstanceType as InstanceType
+    from eks_win_capacity.cluster import ClusterState as ClusterState
     from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.exhaustion import DemandPlan as DemandPlan
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
+    from eks_win_capacity.exhaustion import forecast_demand as forecast_demand
+    from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
+    from eks_win_capacity.files import load_files as load_files
+    from eks_win_capacity.fleet import FleetPlan as FleetPlan
+    from eks_win_capacity.fleet import plan_fleet as plan_fleet
+    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
     from eks_win_capacity.nodes import Reserved as Reserved
+    from eks_win_capacity.nodes import node_capacity as node_capacity
     from eks_win_capacity.placement import nodes_that_fit as nodes_that_fit
+    from eks_win_capacity.placement import reservation_plan as reservation_plan
     from eks_win_capacity.placement import smallest_subnet as smallest_subnet
+    from eks_win_capacity.placement import subnet_census as subnet_census
+    from eks_win_capacity.prices import Prices as Prices
+    from eks_win_capacity.prices import estimate_windows_prices as estimate_windows_prices
+    from eks_win_capacity.readiness import check_cluster as check_cluster
+    from eks_win_capacity.readiness import remedies as remedies
+    from eks_win_capacity.reports import cluster_report as cluster_report
+    from eks_win_capacity.reports import explain_pending as explain_pending
     from eks_win_capacity.reports import karpenter_view as karpenter_view
     from eks_win_capacity.reservations import Reservation as Reservation
+    from eks_win_capacity.simulator import BestTargets as BestTargets
+    from eks_win_capacity.simulator import Churn as Churn
     from eks_win_capacity.simulator import CronJob as CronJob
+    from eks_win_capacity.simulator import Empirical as Empirical
+    from eks_win_capacity.simulator import Exponential as Exponential
+    from eks_win_capacity.simulator import Fixed as Fixed
     from eks_win_capacity.simulator import LogNormal as LogNormal
+    from eks_win_capacity.simulator import Poisson as Poisson
+    from eks_win_capacity.simulator import RollingUpdate as RollingUpdate
+    from eks_win_capacity.simulator import best_targets as best_targets
     from eks_win_capacity.simulator import effective_concurrency as effective_concurrency
+    from eks_win_capacity.simulator import simulate_churn as simulate_churn
+    from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
+    from eks_win_capacity.subnets import Subnet as Subnet
+    from eks_win_capacity.toggling import migration as migration
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool
     from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
@@ -82,7 +114,17 @@ _HOME = {
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "cluster", "errors", "kubectl", "readiness", "reports", "simulator", "toggling", "warm_pool")
+_MODULES = (
+    "aws",
+    "cluster",
+    "errors",
+    "kubectl",
+    "readiness",
+    "reports",
+    "simulator",
+    "toggling",
+    "warm_pool",
+)
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604

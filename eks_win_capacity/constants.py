@@ -82,15 +82,25 @@ Source: amazon-vpc-resource-controller-k8s b8d425119bdb, IP and prefix providers
 """
 
 SECONDARY_WARM_IP_TARGET: Final = 3
+"""Warm addresses of a node in secondary-IP mode that is given no target. [addresses]
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
 SECONDARY_MINIMUM_IP_TARGET: Final = 3
-"""Targets of a node in secondary-IP mode that is given none. [addresses]
+"""Least addresses of a node in secondary-IP mode that is given no target. [addresses]
 
 Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
 """
 
 PREFIX_WARM_IP_TARGET: Final = 1
+"""Warm addresses of a node in prefix mode that is given no target. [addresses]
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
 PREFIX_MINIMUM_IP_TARGET: Final = 3
-"""Targets of a node in prefix mode that is given none. [addresses]
+"""Least addresses of a node in prefix mode that is given no target. [addresses]
 
 Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
 """
