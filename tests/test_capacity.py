@@ -192,6 +192,17 @@ def test_what_is_no_count_is_refused(wrong, mode):
         ewc.ip_capacity(wrong, prefix_delegation=mode)
 
 
+@pytest.mark.parametrize("mode", [False, True])
+def test_the_limits_of_a_count_are_included(mode):
+    ends = np.array([1, 1_000_000])
+    assert ewc.ip_capacity(ends, prefix_delegation=mode).tolist() == [
+        ewc.ip_capacity(n, prefix_delegation=mode) for n in ends.tolist()
+    ]
+    for beyond in (0, 1_000_001):
+        with pytest.raises(InvalidCountError, match=f"got {beyond} at position 1"):
+            ewc.ip_capacity(np.array([1, beyond]), prefix_delegation=mode)
+
+
 def test_whole_floats_among_objects_are_counts():
     assert ewc.ip_capacity(np.array([3.0, 4], dtype=object)).tolist() == [2, 3]
 

@@ -16,6 +16,7 @@ from eks_win_capacity.errors import (
     ShapeMismatchError,
     UnknownInstanceTypeError,
 )
+from eks_win_capacity.fleet_codes import lookup
 from eks_win_capacity.limit_table import LimitTable, bundled_table
 from eks_win_capacity.limits import bundled_rows
 
@@ -209,3 +210,12 @@ def test_a_table_keeps_few_answers():
         told = table.answers(prefix_delegation=True, kubelet_max_pods=limit, dtype=np.dtype("i8"))
         assert told.tolist() == [min(144, limit), 0]
     assert bundled_table() is bundled_table()
+
+
+def test_codes_past_the_end_take_the_last_slot():
+    codes, out = np.array([0, 1, 255, 255], dtype=np.uint8), np.zeros(4, dtype=np.int64)
+    lookup(np.array([5, 0]), codes, out)
+    assert out.tolist() == [5, 0, 0, 0]
+    second = np.array([True, False, False, True])
+    lookup(np.array([5, 0, 50, -1]), codes, out, second=second)
+    assert out.tolist() == [50, 0, 0, -1]
