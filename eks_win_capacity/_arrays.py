@@ -36,6 +36,18 @@ def is_scalar(value: object) -> bool:
     return not isinstance(value, np.ndarray) and np.ndim(value) == 0  # type: ignore[arg-type]
 
 
+def is_missing(value: object) -> bool:
+    """Tell None, NaN, NaT and pandas' NA from values."""
+    if value is None or isinstance(value, str):
+        return value is None
+    try:
+        return bool(value != value)  # noqa: PLR0124
+    except TypeError:  # pandas' NA refuses to say
+        return True
+    except ValueError:  # an array is no value
+        return False
+
+
 def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     """Give the first few positions where a mask is true, in flattened order."""
     flat = mask.ravel()
@@ -52,10 +64,9 @@ def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
 
 def _plain(value: object, name: str) -> NDArray[Any]:
     """Turn a value into an array of its own kind, refusing missing values."""
-    if is_series(value) or type(value).__module__.startswith("pandas."):
-        missing = (
-            np.asarray(value.isna()) if hasattr(value, "isna") else np.array(value is not None)
-        )
+    refuse_frame(value, name)
+    if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "isna"):
+        missing = np.asarray(value.isna())
         if missing.any():
             raise missing_error(missing, name)
         return np.asarray(value)
@@ -65,6 +76,10 @@ def _plain(value: object, name: str) -> NDArray[Any]:
         raise ShapeMismatchError(f"{name} is ragged: {error}") from error
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise missing_error(np.isnan(array), name)
+    if array.dtype.kind == "O":
+        missing = np.array([is_missing(item) for item in array.flat], dtype=np.bool_)
+        if missing.any():
+            raise missing_error(missing, name)
     return array
 
 
@@ -79,7 +94,9 @@ def missing_error(missing: NDArray[np.bool_], name: str) -> MissingValueError:
     )
 
 
-def counts(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> NDArray[np.int64]:
+def counts(
+    value: object, *, name: str, low: int = 0, high: int = MAX_COUNT, copy: bool = True
+) -> NDArray[np.int64]:
     """
     Read whole numbers of any dtype as int64, so that no narrow dtype can wrap.
 
@@ -91,6 +108,8 @@ def counts(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> 
         What they count, for the error.
     low, high : int
         Limits, both included.
+    copy : bool
+        Whether the result may never share memory with an int64 input.
 
     Raises
     ------
@@ -107,23 +126,20 @@ def counts(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> 
         return np.zeros(array.shape, dtype=np.int64)
     elif kind not in "iuf":
         raise _count_error(name, low, high, array.flat[0] if array.size else value)
-    if array.size:
-        # Compared before the cast: uint64 and float hold values that int64 does not.
+    # Compared before the cast: uint64 and float hold values that int64 does not.
+    if array.size and (kind == "f" or array.min() < low or array.max() > high):
         bad = (array < low) | (array > high)
-        if array.dtype.kind == "f":
+        if kind == "f":
             bad |= array != np.trunc(array)
         if bad.any():
             raise _count_error(name, low, high, array[bad].flat[0], _place(bad))
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=copy)
 
 
 def _indexed(array: NDArray[Any], name: str, low: int, high: int) -> NDArray[Any]:
     """Read Python objects as integers, one by one."""
     out = np.empty(array.shape, dtype=object)
     for position, item in enumerate(array.flat):
-        if item is None or item is getattr(sys.modules.get("pandas"), "NA", ...):
-            missing = np.array([x is item for x in array.flat], dtype=bool)
-            raise missing_error(missing, name)
         if isinstance(item, (bool, np.bool_)):
             raise _count_error(name, low, high, item, position if array.ndim else None)
         try:
@@ -157,12 +173,12 @@ def _count_error(
 def flags(value: object, *, name: str) -> NDArray[np.bool_]:
     """Read booleans; numbers and texts are refused, for `"false"` is true."""
     array = _plain(value, name)
-    if array.dtype.kind == "O" and all(isinstance(x, (bool, np.bool_)) for x in array.flat):
-        array = array.astype(np.bool_)
-    if array.dtype.kind != "b" and array.size:
-        shown = array.flat[0]
-        shown = shown.item() if isinstance(shown, np.generic) else shown
-        raise InputError(f"{name} must be True or False; got {shown!r}")
+    if array.dtype.kind != "b":
+        for position, item in enumerate(array.flat):
+            if not isinstance(item, (bool, np.bool_)):
+                shown = item.item() if isinstance(item, np.generic) else item
+                where = f" at position {position}" if array.ndim else ""
+                raise InputError(f"{name} must be True or False; got {shown!r}{where}")
     return array.astype(np.bool_)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from eks_win_capacity import _arrays
-from eks_win_capacity.errors import ShapeMismatchError, UnsupportedInputError
+from eks_win_capacity.errors import MissingExtraError, ShapeMismatchError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,13 +114,15 @@ def read_names(column: object, name: str) -> Names:
                 return found
     if isinstance(column, np.ndarray):
         return _read_numpy(column, name)
-    if isinstance(column, str) or column is None or isinstance(column, float):
+    if isinstance(column, str) or (isinstance(column, float | None) and _arrays.is_missing(column)):
         return Names(column, "scalar", (), (Objects([column]),))
     if isinstance(column, Sequence) and not isinstance(column, (bytes, bytearray, range)):
         return _read_sequence(list(column), name)
     if hasattr(column, "__arrow_c_stream__"):
-        import pyarrow as pa
-
+        try:
+            import pyarrow as pa
+        except ImportError:
+            raise MissingExtraError("pyarrow", extra="arrow", purpose="an Arrow column") from None
         return _read_chunked(pa.chunked_array(column), column, "chunked", name)
     raise _unsupported(name, f"a {type(column).__name__}")
 
@@ -152,6 +154,8 @@ def _read_sequence(values: list[Any], name: str) -> Names:
 def _read_pandas(column: Any, pandas: Any, name: str) -> Names | None:
     if isinstance(column, pandas.DataFrame):
         raise _unsupported(name, "a DataFrame; give one of its columns")
+    if isinstance(column, pandas.MultiIndex):
+        raise _unsupported(name, "a MultiIndex; give one of its levels")
     if column is pandas.NA or column is pandas.NaT:
         return Names(column, "scalar", (), (Objects([None]),))
     if isinstance(column, pandas.Series):
@@ -245,6 +249,8 @@ def _read_polars(column: Any, polars: Any, name: str) -> Names | None:
     try:
         import pyarrow as pa
     except ImportError:
+        pa = None
+    if pa is None or column.dtype == polars.Object:
         return Names(column, "polars", shape, (Objects(column.to_list()),))
     return _read_chunked(pa.chunked_array(column.cast(polars.String)), column, "polars", name)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from eks_win_capacity import _arrays, kernels
 from eks_win_capacity._columns import Coded, Names, answer_in_kind, read_names
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
 from eks_win_capacity.errors import InputError, InvalidCountError, ShapeMismatchError
 from eks_win_capacity.fleet_codes import BLOCK, cheapest_codes, encoded, lookup, refuse_unknown
 from eks_win_capacity.limit_table import LimitTable, table_of
@@ -34,7 +35,7 @@ def checked_kubelet(value: object) -> int | NDArray[np.int64] | None:
     """Read `kubelet_max_pods` as nothing, one number or a column of numbers."""
     if value is None:
         return None
-    limits = _arrays.counts(value, name="kubelet_max_pods")
+    limits = _arrays.counts(value, name="kubelet_max_pods", copy=False)
     return int(limits) if limits.ndim == 0 else limits
 
 
@@ -80,7 +81,7 @@ def max_pods_of_codes(
     else:
         both = [ask(prefix_delegation=False), ask(prefix_delegation=True)]
         flags = np.broadcast_to(prefix_delegation, out.shape).reshape(-1)
-        lookup(np.concatenate(both), flat_codes, flat_out, offsets=flags * len(both[0]))
+        lookup(np.concatenate(both), flat_codes, flat_out, second=flags)
     if not out.flags.c_contiguous:
         out[...] = flat_out.reshape(out.shape)
     if isinstance(kubelet_max_pods, np.ndarray):
@@ -92,11 +93,14 @@ def _prepared_out(
 ) -> NDArray[Any]:
     """Give the array that takes the answer, checked if the caller brought it."""
     if out is None:
-        wanted = np.dtype(np.int64 if dtype is None else dtype)
+        try:
+            wanted = np.dtype(np.int64 if dtype is None else dtype)
+        except TypeError as error:
+            raise InputError(f"dtype must be an integer dtype; {error}") from error
         if wanted.kind not in "iu":
             raise InputError(f"dtype must be an integer dtype; got {wanted}")
         return np.empty(shape, dtype=wanted)
-    if getattr(out, "dtype", np.dtype(object)).kind not in "iu" or not hasattr(out, "flags"):
+    if not _is_integer_array(out):
         raise InputError("out must be a NumPy array of integers")
     if dtype is not None and out.dtype != np.dtype(dtype):
         raise InputError(f"out has dtype {out.dtype}, and dtype asks for {np.dtype(dtype)}")
@@ -123,6 +127,7 @@ def max_pods_of_column(
     table = table_of(catalog)
     flags, limits = checked_flags(prefix_delegation), checked_kubelet(kubelet_max_pods)
     shape = _common_shape(names, flags, limits)
+    _check_index(names, prefix_delegation=prefix_delegation, kubelet_max_pods=kubelet_max_pods)
     codes, rows, complete = cheapest_codes(names, table)
     missing = None
     if not complete or on_unknown == "null":
@@ -262,7 +267,9 @@ class Fleet:
         array([ 9, 14, 14])
         """
         given = _arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)
-        shaped = given.reshape(-1).view(np.uint64)
+        # Past the last category, as lookup() wants it: clipped as it is, -1 would be the first.
+        given[given < 0] = len(instance_types)
+        shaped = given.reshape(-1)
         names = Names(given, "array", given.shape, (Coded(shaped, list(instance_types)),))
         checked_policy(on_unknown)
         table = table_of(catalog)
@@ -365,7 +372,11 @@ class Fleet:
         if self.unknown:
             missing = np.broadcast_to(self.codes >= self._table.sentinel, pods.shape).copy()
         return self._in_kind(
-            pods, "max_pods", missing, prefix_delegation=prefix_delegation, kubelet=kubelet_max_pods
+            pods,
+            "max_pods",
+            missing,
+            prefix_delegation=prefix_delegation,
+            kubelet_max_pods=kubelet_max_pods,
         )
 
     def _pods(
@@ -376,7 +387,11 @@ class Fleet:
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         flags, limits = checked_flags(prefix_delegation), checked_kubelet(kubelet_max_pods)
-        pods = _prepared_out(_common_shape(self._names, flags, limits), dtype, out)
+        shape = _common_shape(self._names, flags, limits)
+        _check_index(
+            self._names, prefix_delegation=prefix_delegation, kubelet_max_pods=kubelet_max_pods
+        )
+        pods = _prepared_out(shape, dtype, out)
         max_pods_of_codes(
             self.codes, self._table, prefix_delegation=flags, kubelet_max_pods=limits, out=pods
         )
@@ -407,18 +422,31 @@ class Fleet:
             The sum. [pods]
         """
         if _arrays.is_scalar(prefix_delegation) and _arrays.is_scalar(kubelet_max_pods):
-            answers = self._table.answers(
-                prefix_delegation=bool(checked_flags(prefix_delegation)),
-                kubelet_max_pods=cast("int | None", checked_kubelet(kubelet_max_pods)),
-                dtype=np.dtype(np.int64),
-            )
+            answers = self._pods_by_type(prefix_delegation, kubelet_max_pods)
             return int(answers[:-1] @ self.histogram[:-1])
-        _arrays.common_index(
-            fleet=self._names.column,
-            prefix_delegation=prefix_delegation,
-            kubelet_max_pods=kubelet_max_pods,
-        )
         return int(self._pods(prefix_delegation, kubelet_max_pods).sum())
+
+    def _nodes_by_type(
+        self, pods: NDArray[np.int64], prefix_delegation: object, kubelet_max_pods: object
+    ) -> Any:
+        """Answer :meth:`nodes_needed` from a table, for one question to all nodes."""
+        capacity = self._pods_by_type(prefix_delegation, kubelet_max_pods)
+        if (capacity[:-1][self.histogram[:-1] > 0] == 0).any():
+            raise _no_room()
+        nodes = np.empty(self.shape, dtype=np.int64)
+        each = -(-pods // np.maximum(capacity, 1))
+        lookup(each, self.codes.reshape(-1), nodes.reshape(-1))
+        missing = self.codes >= self._table.sentinel if self.unknown else None
+        return self._in_kind(nodes, "nodes_needed", missing)
+
+    def _pods_by_type(
+        self, prefix_delegation: object, kubelet_max_pods: object
+    ) -> NDArray[np.int64]:
+        return self._table.answers(
+            prefix_delegation=bool(checked_flags(prefix_delegation)),
+            kubelet_max_pods=cast("int | None", checked_kubelet(kubelet_max_pods)),
+            dtype=np.dtype(np.int64),
+        )
 
     def nodes_needed(
         self, pods: object, *, prefix_delegation: object = False, kubelet_max_pods: object = None
@@ -449,13 +477,15 @@ class Fleet:
         array([12,  4])
         """
         wanted = _arrays.counts(pods, name="pods")
+        if not wanted.ndim and all(map(_arrays.is_scalar, (prefix_delegation, kubelet_max_pods))):
+            return self._nodes_by_type(wanted, prefix_delegation, kubelet_max_pods)
         capacity = self._pods(prefix_delegation, kubelet_max_pods)
         missing = None
         if self.unknown:
             missing = np.broadcast_to(self.codes >= self._table.sentinel, capacity.shape)
             capacity = np.where(missing, 1, capacity)
         if (capacity == 0).any():
-            raise InvalidCountError("kubelet_max_pods of 0 leaves no room for any pod")
+            raise _no_room()
         shape = _arrays.common_shape(pods=wanted, nodes=capacity)
         nodes = np.broadcast_to(-(-wanted // capacity), shape)
         if missing is not None:
@@ -468,6 +498,13 @@ class Fleet:
         return self._in_kind(nodes, "nodes_needed", missing, **others)
 
 
+def _no_room() -> InvalidCountError:
+    return InvalidCountError(
+        "no number of nodes is enough where a node takes no pod: kubelet_max_pods is 0 for "
+        "some node, or its type has no second address"
+    )
+
+
 def _common_shape(names: Names, flags: Any, limits: Any) -> tuple[int, ...]:
     if isinstance(flags, bool) and not isinstance(limits, np.ndarray):
         return names.shape
@@ -475,6 +512,13 @@ def _common_shape(names: Names, flags: Any, limits: Any) -> tuple[int, ...]:
         instance_type=np.broadcast_to(0, names.shape),
         prefix_delegation=flags,
         kubelet_max_pods=0 if limits is None else limits,
+    )
+
+
+def _check_index(names: Names, **others: object) -> None:
+    """Refuse Series of different indexes before anything is written into an `out`."""
+    _arrays.common_index(
+        **({"instance_type": names.column} if names.kind == "series" else {}), **others
     )
 
 
@@ -487,13 +531,59 @@ def _without_values(names: Names) -> Names:
         blank = np.broadcast_to(np.int8(0), names.shape)
         column = pd.Series(blank, index=column.index, copy=False)
     else:
-        column = None if names.kind in {"scalar", "array"} else column[:0]
+        # An empty slice would keep the whole buffer alive.
+        column = column.clear() if names.kind == "polars" else None
     return Names(column, names.kind, names.shape, ())
+
+
+def _is_integer_array(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+
+
+def _plain_integers(value: object) -> NDArray[Any] | None:
+    """Give the integers of a NumPy array or Series of a NumPy dtype, without a copy."""
+    if _arrays.is_series(value):
+        value = value.to_numpy() if isinstance(value.dtype, np.dtype) else None  # type: ignore[attr-defined]
+    return value if isinstance(value, np.ndarray) and value.dtype.kind in "iu" else None
+
+
+def _ip_capacity_of_integers(
+    addresses: NDArray[Any], *, prefix_delegation: bool
+) -> NDArray[np.int64] | None:
+    """
+    Check and compute block by block, so that a column passes through memory once.
+
+    Returns
+    -------
+    ndarray or None
+        None if a value lies outside the limits.
+    """
+    pods = np.empty(addresses.shape, dtype=np.int64)
+    flat, flat_pods = addresses.reshape(-1), pods.reshape(-1)
+    for start in range(0, len(flat), BLOCK):
+        answers = flat_pods[start : start + BLOCK]
+        # The kernels' arithmetic written in place: a temporary would cost a third more time.
+        np.subtract(flat[start : start + BLOCK], NODE_ADDRESSES, out=answers, dtype=np.int64)
+        # Seen as unsigned, what is below the lowest is above the highest: one pass checks both.
+        if answers.view(np.uint64).max() > MAX_COUNT - NODE_ADDRESSES:
+            return None
+        if prefix_delegation:
+            np.multiply(answers, ADDRESSES_PER_PREFIX, out=answers)
+    return pods
 
 
 def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:
     """Answer :func:`eks_win_capacity.ip_capacity` for anything but two plain values."""
     columns = {"ipv4_per_interface": ipv4_per_interface, "prefix_delegation": prefix_delegation}
+    if isinstance(prefix_delegation, (bool, np.bool_)):
+        integers = _plain_integers(ipv4_per_interface)
+        pods = (
+            None
+            if integers is None
+            else _ip_capacity_of_integers(integers, prefix_delegation=bool(prefix_delegation))
+        )
+        if pods is not None:
+            return _arrays.in_kind(pods, answer="ip_capacity", **columns)
     addresses = _arrays.counts(ipv4_per_interface, name="ipv4_per_interface", low=1)
     prefixes = _arrays.flags(prefix_delegation, name="prefix_delegation").astype(np.int64)
     _arrays.common_shape(ipv4_per_interface=addresses, prefix_delegation=prefixes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity._arrays import SHOWN
+from eks_win_capacity._arrays import SHOWN, is_missing
 from eks_win_capacity._columns import ArrowText, Coded, Names, Objects, Part
 from eks_win_capacity.errors import (
     MissingValueError,
@@ -34,7 +34,7 @@ def lookup(
     codes: NDArray[Any],
     out: NDArray[Any],
     *,
-    offsets: NDArray[Any] | None = None,
+    second: NDArray[np.bool_] | None = None,
 ) -> None:
     """
     Write ``answers[codes]`` into `out`, block by block.
@@ -51,19 +51,19 @@ def lookup(
         Unsigned or non-negative codes. One dimension.
     out : ndarray
         Contiguous, as long as `codes`, of the dtype of `answers`.
-    offsets : ndarray, optional
-        Added to the codes after they are clipped, to choose among tables that
-        stand one behind another. The last slot then belongs to the last table.
+    second : ndarray of bool, optional
+        Where to ask the second of two tables of one length that stand one
+        behind the other in `answers`.
     """
     buffer = np.empty(min(BLOCK, len(codes)), dtype=np.intp)
-    last = len(answers) - 1
+    length = len(answers) // 2
     for start in range(0, len(codes), BLOCK):
         stop = min(start + BLOCK, len(codes))
         index = buffer[: stop - start]
         index[...] = codes[start:stop]
-        if offsets is not None:
-            np.minimum(index, last // 2, out=index)
-            index += offsets[start:stop]
+        if second is not None:
+            np.minimum(index, length - 1, out=index)
+            np.add(index, length, out=index, where=second[start:stop])
         np.take(answers, index, mode="clip", out=out[start:stop])
 
 
@@ -169,16 +169,6 @@ def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None
     raise unknown_error(
         values, offenders.tolist(), len(codes), table, single=names.kind == "scalar"
     )
-
-
-def is_missing(value: object) -> bool:
-    """Tell None, NaN, NaT and pandas' NA from names."""
-    if value is None or isinstance(value, str):
-        return value is None
-    try:
-        return bool(value != value)  # noqa: PLR0124
-    except TypeError:  # pandas' NA refuses to say
-        return True
 
 
 def unknown_error(

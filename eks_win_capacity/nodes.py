@@ -230,6 +230,8 @@ def node_capacity(
         If a name has no row, or is missing.
     InvalidQuantityError
         If a request is no Kubernetes quantity.
+    MissingValueError
+        If a column of requests has missing values.
     InvalidCountError, InputError
         If a count or a reservation makes no sense.
     ShapeMismatchError, IndexMismatchError
@@ -258,14 +260,15 @@ def node_capacity(
         if isinstance(instance_type, Fleet)
         else Fleet.encode(instance_type, catalog=catalog)
     )
+    _check_catalog(fleet, catalog)
     if fleet.unknown:
         raise InputError(f"{fleet.unknown:,} nodes of the fleet are of unknown type")
     columns: dict[str, Any] = {
         "instance_type": fleet.codes,
         "prefix_delegation": checked_flags(prefix_delegation),
         "kubelet_max_pods": 0 if kubelet_max_pods is None else checked_kubelet(kubelet_max_pods),
-        "pod_cpu": _requests(pod_cpu, millicores),
-        "pod_memory": _requests(pod_memory, whole_bytes),
+        "pod_cpu": _requests(pod_cpu, millicores, "pod_cpu"),
+        "pod_memory": _requests(pod_memory, whole_bytes, "pod_memory"),
         "host_process_pods": _arrays.counts(host_process_pods, name="host_process_pods"),
     }
     index = _arrays.common_index(
@@ -288,6 +291,20 @@ def node_capacity(
     return _as_node(frame, types[int(wide["instance_type"][0])], kept)
 
 
+def _check_catalog(fleet: Fleet, catalog: Catalog) -> None:
+    limits = catalog.limits
+    if (fleet.instance_types, fleet.as_of, fleet.source) != (
+        limits.names,
+        limits.as_of,
+        limits.source,
+    ):
+        raise InputError(
+            f"the fleet was encoded with the catalog of {fleet.as_of} ({fleet.source}, "
+            f"{len(fleet.instance_types):,} types), which is not the one to answer from; "
+            "give node_capacity the same catalog"
+        )
+
+
 def _reserved(reserved: Reserved | Mapping[str, Any]) -> Reserved:
     if isinstance(reserved, Reserved):
         return reserved
@@ -298,13 +315,17 @@ def _reserved(reserved: Reserved | Mapping[str, Any]) -> Reserved:
     return reservations(cpu=reserved.get("cpu"), memory=reserved.get("memory"))
 
 
-def _requests(value: Any, read: Callable[[Any], int]) -> NDArray[np.int64]:
+def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.int64]:
     """Read requests of any kind of column; 0 for none."""
     if value is None:
         return np.array(0, dtype=np.int64)
     if _arrays.is_scalar(value):
         return np.array(min(read(value), _UNBOUND), dtype=np.int64)
+    _arrays.refuse_frame(value, name)
     items = np.asarray(value, dtype=object)
+    missing = np.array([_arrays.is_missing(item) for item in items.flat], dtype=np.bool_)
+    if missing.any():
+        raise _arrays.missing_error(missing, name)
     read_once = {item: min(read(item), _UNBOUND) for item in set(items.flat)}
     return np.array([read_once[item] for item in items.flat], np.int64).reshape(items.shape)
 

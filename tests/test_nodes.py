@@ -1,0 +1,280 @@
+"""What binds a node: addresses, the kubelet, CPU or memory."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import eks_win_capacity as ewc
+from eks_win_capacity.errors import (
+    IndexMismatchError,
+    InputError,
+    InvalidCountError,
+    InvalidQuantityError,
+    MissingValueError,
+    ShapeMismatchError,
+    UnknownInstanceTypeError,
+    UnsupportedInputError,
+)
+from eks_win_capacity.limits import bundled_rows
+from eks_win_capacity.nodes import CONSTRAINTS, Reserved, allocatable, node_capacity, reservations
+
+CATALOG = ewc.Catalog.bundled()
+names = st.sampled_from(bundled_rows()[0])
+questions = st.fixed_dictionaries(
+    {
+        "prefix_delegation": st.booleans(),
+        "kubelet_max_pods": st.integers(0, 1200),
+        "pod_cpu": st.sampled_from([0, "1m", "250m", "1", 2.5, "64"]),
+        "pod_memory": st.sampled_from(["0", "1", "100Mi", "1.5Gi", "1e9", "1Ti"]),
+        "host_process_pods": st.integers(0, 200),
+    }
+)
+
+
+# -- laws ---------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(names, questions), min_size=1, max_size=4))
+def test_a_frame_says_what_its_nodes_say(rows):
+    types = [name for name, _ in rows]
+    columns = {key: [question[key] for _, question in rows] for key in rows[0][1]}
+    frame = node_capacity(types, **columns)
+    for row, (name, question) in zip(frame.to_dict("records"), rows, strict=True):
+        alone = node_capacity(name, **question).to_dict()
+        told = {key: None if pd.isna(value) else value for key, value in row.items()}
+        assert told == {key: alone[key] for key in told}
+
+
+@given(names, questions)
+def test_the_smallest_decides_and_is_named(name, question):
+    node = node_capacity(name, **question)
+    allowed = [node.address_pods, node.kubelet_pods, node.cpu_pods, node.memory_pods]
+    known = [value for value in allowed if value is not None]
+    assert node.pods == min(known) >= 0
+    assert allowed[CONSTRAINTS.index(node.binding)] == node.pods
+    assert node.pods not in allowed[: CONSTRAINTS.index(node.binding)]
+    assert node.address_pods == ewc.max_pods(name, prefix_delegation=question["prefix_delegation"])
+
+
+@given(names, questions)
+def test_the_advised_limit_lifts_the_pods_as_far_as_it_can(name, question):
+    node = node_capacity(name, **question)
+    if node.kubelet_extra_args is None:
+        return
+    assert node.binding == "kubelet"
+    wanted = int(
+        node.kubelet_extra_args.removeprefix("-KubeletExtraArgs '--max-pods=").removesuffix("'")
+    )
+    assert question["kubelet_max_pods"] < wanted <= 250
+    lifted = node_capacity(name, **{**question, "kubelet_max_pods": wanted})
+    assert lifted.pods >= node.pods
+    others = (lifted.address_pods, lifted.cpu_pods, lifted.memory_pods)
+    assert wanted == 250 or lifted.pods == min(value for value in others if value is not None)
+
+
+@given(names, st.integers(0, 10**5), st.integers(0, 10**5))
+def test_keeping_more_never_leaves_more_room(name, a, b):
+    low, high = sorted((a, b))
+    roomy, tight = (
+        allocatable(CATALOG[name], Reserved(cpu_m=n, eviction_mib=n)) for n in (low, high)
+    )
+    assert roomy[0] >= tight[0] >= 0
+    assert roomy[1] >= tight[1] >= 0
+
+
+# -- reference values ---------------------------------------------------------
+
+
+def test_an_m5_large_with_prefixes_runs_110_pods_until_that_is_raised():
+    """EKS user guide: capacity pods 110, vpc.amazonaws.com/PrivateIPv4Address 144."""
+    node = node_capacity("m5.large", prefix_delegation=True)
+    assert (node.pods, node.binding, node.address_pods, node.kubelet_pods) == (
+        110,
+        "kubelet",
+        144,
+        110,
+    )
+    assert node.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=144'"
+    lifted = node_capacity("m5.large", prefix_delegation=True, kubelet_max_pods=144)
+    assert (lifted.pods, lifted.binding, lifted.kubelet_extra_args) == (144, "addresses", None)
+
+
+def test_no_limit_above_250_is_advised():
+    """EKS best practices guide, "Prefix mode for Windows": 110, at most 250."""
+    node = node_capacity("m5.4xlarge", prefix_delegation=True, host_process_pods=3)
+    assert node.address_pods == 464
+    assert node.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=250'"
+    full = node_capacity("m5.4xlarge", prefix_delegation=True, kubelet_max_pods=250)
+    assert (full.binding, full.kubelet_extra_args) == ("kubelet", None)
+
+
+def test_the_best_practices_reservations_are_the_default():
+    """1.5 GiB for the system, 0.5 GiB for the kubelet, 200 MiB before eviction; m5.large has 8 GiB."""
+    assert Reserved().memory == (1536 + 512 + 200) * 2**20
+    node = node_capacity("m5.large", pod_cpu="250m", pod_memory="1Gi")
+    assert node.allocatable_memory == (8192 - 2248) * 2**20
+    assert node.allocatable_cpu_m == 2000
+    assert (node.cpu_pods, node.memory_pods, node.pods, node.binding) == (8, 5, 5, "memory")
+
+
+def test_host_process_pods_count_towards_the_kubelet_alone():
+    node = node_capacity("m5.large", prefix_delegation=True, host_process_pods=10)
+    assert (node.pods, node.address_pods, node.kubelet_pods) == (100, 144, 100)
+    assert node.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=154'"
+    crowded = node_capacity("m5.large", host_process_pods=200)
+    assert (crowded.pods, crowded.binding) == (0, "kubelet")
+    assert crowded.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=209'"
+
+
+def test_ties_name_the_first_constraint():
+    assert node_capacity("m5.large", kubelet_max_pods=9).binding == "addresses"
+    assert node_capacity("m5.large", kubelet_max_pods=4, pod_cpu="500m").binding == "kubelet"
+    tie = node_capacity("m5.large", pod_cpu="500m", pod_memory=1558183936)
+    assert (tie.cpu_pods, tie.memory_pods, tie.binding) == (4, 4, "cpu")
+
+
+def test_a_limit_that_does_not_apply_is_missing():
+    node = node_capacity("m5.large", kubelet_max_pods=None, pod_cpu=0)
+    assert (node.kubelet_pods, node.cpu_pods, node.memory_pods) == (None, None, None)
+    frame = node_capacity(["m5.large"], kubelet_max_pods=None)
+    assert (
+        frame[["kubelet_pods", "cpu_pods", "memory_pods", "kubelet_extra_args"]]
+        .isna()
+        .all(axis=None)
+    )
+
+
+def test_types_without_nitro_say_that_they_hold_no_prefixes():
+    node = node_capacity("t2.large", prefix_delegation=True)
+    assert (node.pods, node.prefix_delegation) == (11, False)
+
+
+def test_a_request_beyond_all_measure_fits_nowhere():
+    assert node_capacity("m5.large", pod_memory="1e999").pods == 0
+    assert node_capacity(["m5.large"], pod_cpu=["9Ei"])["pods"].tolist() == [0]
+
+
+def test_the_verdict_on_windows_comes_along():
+    assert node_capacity("m6g.large").windows.status == "unsupported"
+    assert node_capacity("m6g.large").to_dict()["windows"] == "unsupported"
+
+
+# -- frames -------------------------------------------------------------------
+
+
+def test_a_frame_keeps_the_index_of_its_series():
+    types = pd.Series(["m5.large", "t2.large"], index=["a", "b"])
+    frame = node_capacity(types, pod_cpu=pd.Series(["250m", "1"], index=["a", "b"]))
+    assert frame.index.tolist() == ["a", "b"]
+    assert frame["pods"].tolist() == [8, 2]
+    assert frame["binding"].tolist() == ["cpu", "cpu"]
+    assert frame["cpu_pods"].dtype == "Int64"
+    assert node_capacity(
+        "m5.large", host_process_pods=pd.Series([0], index=["z"])
+    ).index.tolist() == ["z"]
+
+
+def test_one_type_broadcasts_and_an_empty_fleet_is_an_empty_frame():
+    frame = node_capacity("m5.large", prefix_delegation=[False, True])
+    assert frame["pods"].tolist() == [9, 110]
+    empty = node_capacity([])
+    assert len(empty) == 0
+    assert list(empty.columns) == list(frame.columns)
+    assert isinstance(node_capacity(np.array("m5.large")), ewc.NodeCapacity)
+
+
+def test_an_encoded_fleet_is_a_column():
+    types = pd.Series(["m5.large", "t2.large"], index=["a", "b"])
+    fleet = ewc.Fleet.encode(types)
+    pd.testing.assert_frame_equal(node_capacity(fleet), node_capacity(types))
+
+
+def test_a_fleet_answers_from_its_own_catalog():
+    own = CATALOG.filter(family="t2")
+    fleet = ewc.Fleet.encode(["t2.large"], catalog=own)
+    assert node_capacity(fleet, catalog=own)["pods"].tolist() == [11]
+    with pytest.raises(InputError, match="give node_capacity the same catalog"):
+        node_capacity(fleet)
+
+
+# -- reservations -------------------------------------------------------------
+
+
+def test_reservations_may_be_replaced():
+    assert reservations() == Reserved()
+    by_mapping = node_capacity("m5.large", pod_cpu="1", reserved={"cpu": "1500m", "memory": "4Gi"})
+    assert (by_mapping.allocatable_cpu_m, by_mapping.allocatable_memory) == (500, 4 * 2**30)
+    assert by_mapping.pods == 0
+    same = node_capacity("m5.large", pod_cpu="1", reserved=reservations(cpu="1.5", memory="4096Mi"))
+    assert same == by_mapping
+    assert reservations(memory="1").memory == 2**20
+    assert node_capacity("m5.large", reserved={"memory": "1Ti"}).allocatable_memory == 0
+
+
+@pytest.mark.parametrize("wrong", [{"x": 1}, {"cpu": "1", "disk": "1"}, None, "1Gi", 3])
+def test_a_reservation_of_something_else_is_refused(wrong):
+    with pytest.raises(
+        InputError, match='reserved must be a Reserved, or a mapping with "cpu" or "memory"'
+    ):
+        node_capacity("m5.large", reserved=wrong)
+
+
+def test_reservations_are_checked():
+    with pytest.raises(InvalidCountError, match="cpu_m"):
+        Reserved(cpu_m=-1)
+    with pytest.raises(InvalidCountError, match="eviction_mib"):
+        Reserved(eviction_mib=0.5)
+    with pytest.raises(InvalidQuantityError):
+        node_capacity("m5.large", reserved={"cpu": "-1"})
+
+
+# -- errors -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", ["1GiB", "-1", True, "", ["1", "x"], [True]])
+def test_a_request_must_be_a_quantity(wrong):
+    for request in ("pod_cpu", "pod_memory"):
+        with pytest.raises(InvalidQuantityError):
+            node_capacity("m5.large", **{request: wrong})
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [["1", None], pd.Series(["1", None]), [1.0, float("nan")], pd.array([1, None], dtype="Int64")],
+)
+def test_a_missing_request_is_an_error_with_its_place(missing):
+    with pytest.raises(
+        MissingValueError, match="pod_memory has 1 missing value, first at position 1"
+    ):
+        node_capacity(["m5.large"] * 2, pod_memory=missing)
+
+
+def test_columns_that_do_not_go_together_are_refused():
+    types = pd.Series(["m5.large"] * 2)
+    with pytest.raises(IndexMismatchError):
+        node_capacity(types, pod_cpu=pd.Series(["1", "2"], index=[5, 6]))
+    with pytest.raises(ShapeMismatchError):
+        node_capacity(types, pod_cpu=["1", "2", "3"])
+    with pytest.raises(InputError, match="one dimension"):
+        node_capacity([["m5.large"]])
+    with pytest.raises(UnsupportedInputError):
+        node_capacity(types, pod_cpu=pd.DataFrame({"a": ["1", "2"]}))
+
+
+def test_unknown_and_missing_types_are_refused():
+    with pytest.raises(UnknownInstanceTypeError):
+        node_capacity(["m5.large", "nope"])
+    with pytest.raises(MissingValueError):
+        node_capacity(["m5.large", None])
+    with pytest.raises(InputError, match="1 nodes of the fleet are of unknown type"):
+        node_capacity(ewc.Fleet.encode([None], on_unknown="null"))
+
+
+@pytest.mark.parametrize(
+    "question", [{"host_process_pods": -1}, {"kubelet_max_pods": 1.5}, {"host_process_pods": True}]
+)
+def test_counts_are_whole_numbers(question):
+    with pytest.raises(InvalidCountError):
+        node_capacity("m5.large", **question)
