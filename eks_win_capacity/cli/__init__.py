@@ -17,7 +17,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "node": ("capacity", "Pods that a node really takes, and what binds."),
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
-    "simulate": ("simulate", "Recorded events through a node's warm pools."),
+    "simulate": ("simulate", "Events on one node's warm pools, or churn on many nodes."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""
