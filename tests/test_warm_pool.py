@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity import CapacityError, WarmPool, attached_addresses, migration
+from eks_win_capacity import CapacityError, Catalog, WarmPool, attached_addresses, migration
 from eks_win_capacity.cli import app
 from eks_win_capacity.errors import WarmTargetError
 
@@ -99,6 +99,14 @@ def test_every_trap_is_a_finding(data, code):
     assert all(x.severity and x.why and x.remedy and x.seen for x in found)
 
 
+def test_a_configmap_of_another_name_is_a_finding():
+    whole = {"kind": "ConfigMap", "metadata": {"name": "x", "namespace": "y"}, "data": _ON}
+    (finding,) = WarmPool.from_configmap(whole).findings
+    assert (finding.code, finding.subject) == ("other-configmap", "y/x")
+    whole["metadata"] = {"name": "amazon-vpc-cni", "namespace": "kube-system"}
+    assert WarmPool.from_configmap(whole).findings == ()
+
+
 def test_a_prefix_flag_on_another_type_gives_the_defaults():
     data = {**_PREFIX, "windows-warm-ip-target": "9999999"}
     pool = WarmPool.from_configmap(data, nitro=False)
@@ -140,6 +148,7 @@ def test_every_form_of_a_configmap_reads_the_same(source):
     "source",
     [
         "data:\n  enable-windows-ipam: true\n",
+        "data:\n  enable-windows-ipam:\n",
         {"enable-windows-ipam": True},
         {"enable-windows-ipam": None},
         {"data": 5},
@@ -251,6 +260,19 @@ def test_a_change_of_mode_advertises_more_than_can_be_attached():
     for arguments in ((9, 10, "to-prefix"), (9, 1, "up"), ("m5.larg", 1, "to-prefix")):
         with pytest.raises(CapacityError):
             migration(*arguments)
+
+
+def test_a_change_of_mode_takes_a_row_of_the_catalog_and_known_prefixes():
+    row = Catalog.bundled()["m5.large"]
+    change = migration(row, 20, "to-secondary", cooling=4, prefixes_in_use=3)
+    assert (change.held_slots_least, change.held_slots, change.attachable) == (3, 3, 6)
+    assert change.to_frame()["attachable"].tolist() == [6]
+    assert "attachable" in change._repr_html_()
+    assert migration("t2.large", 2, "to-prefix").changes is False
+    with pytest.raises(CapacityError, match="instance type"):
+        migration(9.5, 1, "to-prefix")
+    with pytest.raises(CapacityError, match="prefixes_in_use"):
+        migration(row, 20, "to-secondary", prefixes_in_use=1)
 
 
 def test_the_pool_command_prints_targets_findings_and_a_table(tmp_path):

@@ -147,8 +147,7 @@ def simulate_churn(
     if not duration or not step:
         raise InputError("hours and sample_s must be above 0")
     random = np.random.default_rng(rng)
-    several = [workload] if isinstance(workload, (Poisson, CronJob, RollingUpdate)) else workload
-    pods = draw_pods(list(several), random, duration)
+    pods = draw_pods(_several(workload), random, duration)
     ran = _run(
         pods,
         nodes,
@@ -162,6 +161,17 @@ def simulate_churn(
         engine,
     )
     return _churn(ran, int(nodes), _seconds(warm_up_hours, "warm_up_hours") * 3600)
+
+
+def _several(workload: Any) -> list[Workload]:
+    if isinstance(workload, (Poisson, CronJob, RollingUpdate)):
+        return [workload]
+    if isinstance(workload, str) or not hasattr(workload, "__iter__"):
+        raise InputError(f"a workload is a Poisson, CronJob or RollingUpdate; got {workload!r}")
+    several = list(workload)
+    if not several:
+        raise InputError("there must be one workload at least")
+    return several
 
 
 def _times(duration: float, step: float) -> Any:

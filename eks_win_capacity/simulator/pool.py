@@ -212,7 +212,8 @@ def _stepped(read: Events, node: Node, nitro: bool, retries: bool) -> pd.DataFra
         {name: np.asarray(found[name], dtype=np.int64) for name in _COLUMNS},
         seconds=np.asarray(found["seconds"], dtype=np.float64),
         kind=_objects(found["kind"]),
-        pod=_objects(found["pod"]),
+        # Without rows of its own making the column stays of the kind that came.
+        pod=_objects(found["pod"]) if retries else read.subjects,
         outcome=_objects(found["outcome"]),
         advertised=np.asarray(found["advertised"], dtype=np.int64),
         initial={name: initial[name] for name in _COLUMNS},
