@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from eks_win_capacity.placement import smallest_subnet as smallest_subnet
     from eks_win_capacity.placement import subnet_census as subnet_census
     from eks_win_capacity.reservations import Reservation as Reservation
-    from eks_win_capacity.subnets import Subnet as Subnet
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
+    from eks_win_capacity.subnets import Subnet as Subnet
     from eks_win_capacity.toggling import migration as migration
     from eks_win_capacity.warm_pool import PoolState as PoolState
     from eks_win_capacity.warm_pool import WarmPool as WarmPool

@@ -165,7 +165,7 @@ def _held_free(
         return free
     owner, first, size, low, high = np.array(spans, dtype=np.int64).T
     # A reservation can end where all masks end; one byte more keeps that in reach.
-    padded = np.append(mask, False)  # noqa: FBT003
+    padded = np.append(mask, False)
     edges = np.stack([first + low, first + high], axis=1).ravel()
     used = np.add.reduceat(padded, edges, dtype=np.int64)[::2]
     kept = np.maximum(0, np.minimum(high, SUBNET_KEPT_FIRST) - low)

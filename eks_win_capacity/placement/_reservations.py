@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eks_win_capacity._addresses import text_of
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.errors import InputError
 from eks_win_capacity.placement._needs import known_type, node_need
 from eks_win_capacity.placement._nodes import whole_number
