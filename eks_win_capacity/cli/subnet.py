@@ -149,11 +149,16 @@ def subnet(
     pool = _pool(configmap, prefix_delegation=prefix_delegation)
     place = Subnet(cidr, used=_used(used), reservations=reservations, subnet_id=subnet_id)
     chosen = show or ("fits" if types and output != "table" else "census")
-    census = place.to_dict() | {
-        "free_prefixes_expected": round(place.to_dict()["free_prefixes_expected"], 2)
+    census = {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in place.to_dict().items()
     }
     if chosen == "blocks":
-        emit(place.blocks().to_dict("records"), output)
+        rows = [
+            {str(name): value for name, value in row.items()}
+            for row in place.blocks().to_dict("records")
+        ]
+        emit(rows, output, title=f"Blocks of {place.cidr}")
         return
     held = [_reservation_row(place, number) for number in range(len(place.reservations))]
     if output != "table":
@@ -168,8 +173,8 @@ def subnet(
     if types:
         rows = _fits(place, types, pods_per_node, pool, keep_free)
         note = "\n".join(f"{row['instance_type']}: {row['why']}." for row in rows)
-        columns = [name for name in rows[0] if name not in {"why", "mode", "prefixes_left"}]
-        emit(rows, output, columns=columns, title=f"What fits, {rows[0]['mode']} mode", note=note)
+        columns = [name for name in rows[0] if name not in {"why", "prefixes_left"}]
+        emit(rows, output, columns=columns, title="What fits", note=note)
 
 
 def _reservation_row(place: Subnet, number: int) -> dict[str, Any]:

@@ -48,11 +48,6 @@ class NodeNeed:
     findings: tuple[Finding, ...] = ()
 
     @property
-    def mode(self) -> Mode:
-        """The mode the node ends in."""
-        return "prefix" if self.pool.prefix_delegation else "secondary"
-
-    @property
     def in_all(self) -> int:
         """Count what the node takes, its own address included."""
         return NODE_ADDRESSES + self.addresses

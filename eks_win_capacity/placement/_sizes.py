@@ -184,7 +184,7 @@ def smallest_subnet(
     >>> need.secondary.size, need.prefix.size, need.prefix.prefix_length_unreserved
     ('/23', '/23', 22)
     >>> need.secondary.nodes, need.secondary.addresses
-    (14, 414)
+    (14, 417)
     """
     instance = known_type(instance_type, catalog)
     pools = (
