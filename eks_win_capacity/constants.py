@@ -124,8 +124,13 @@ Source: as ``RETRY_SHORT_S``.
 """
 
 RETRY_QUEUE_FIRST_S: Final = 0.005
+"""A pod's first wait after AT_CAPACITY, doubled each time. [s]
+
+Source: client-go, ``DefaultTypedControllerRateLimiter``.
+"""
+
 RETRY_QUEUE_LAST_S: Final = 1000.0
-"""A pod's first wait after AT_CAPACITY, doubled each time, and the longest. [s]
+"""A pod's longest wait after AT_CAPACITY. [s]
 
 Source: client-go, ``DefaultTypedControllerRateLimiter``.
 """

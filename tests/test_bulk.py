@@ -1,0 +1,221 @@
+"""A fleet encoded once answers as if it were asked anew."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import eks_win_capacity as ewc
+from eks_win_capacity.errors import (
+    IndexMismatchError,
+    InputError,
+    InvalidCountError,
+    MissingValueError,
+    ShapeMismatchError,
+    UnknownInstanceTypeError,
+)
+from eks_win_capacity.fleet_codes import lookup
+from eks_win_capacity.limit_table import LimitTable, bundled_table
+from eks_win_capacity.limits import bundled_rows
+
+NAMES = bundled_rows()[0]
+some_names = st.lists(st.sampled_from(NAMES), max_size=40)
+limits = st.one_of(st.none(), st.integers(0, 1200))
+THREE = ["m5.large", "t2.large", "m5.large"]
+
+
+@given(some_names, st.booleans(), limits)
+def test_the_total_is_the_sum_over_the_nodes(names, mode, kubelet):
+    fleet = ewc.Fleet.encode(names)
+    question = {"prefix_delegation": mode, "kubelet_max_pods": kubelet}
+    told = fleet.max_pods(**question)
+    assert told.tolist() == ewc.max_pods(names, **question).tolist()
+    assert fleet.total(**question) == told.sum()
+    modes = np.full(len(names), mode)
+    assert fleet.total(prefix_delegation=modes, kubelet_max_pods=kubelet) == told.sum()
+
+
+@given(some_names)
+def test_codes_are_positions_in_the_names(names):
+    fleet = ewc.Fleet.encode(names)
+    assert [fleet.instance_types[code] for code in fleet.codes] == names
+    again = ewc.Fleet.from_codes(fleet.codes, fleet.instance_types)
+    assert (again.codes == fleet.codes).all()
+    assert fleet.histogram.sum() == len(fleet) == len(names)
+    assert fleet.counts.to_dict() == {name: names.count(name) for name in set(names)}
+
+
+@given(some_names.filter(bool), st.integers(0, 10**6), st.booleans())
+def test_the_nodes_needed_are_just_enough(names, pods, mode):
+    fleet = ewc.Fleet.encode(names)
+    each = fleet.max_pods(prefix_delegation=mode)
+    nodes = fleet.nodes_needed(pods, prefix_delegation=mode)
+    assert (nodes * each >= pods).all()
+    assert ((nodes - 1) * each < max(pods, 1)).all()
+    column = fleet.nodes_needed([pods] * len(names), prefix_delegation=mode)
+    assert (column == nodes).all()
+
+
+@given(some_names)
+def test_a_higher_limit_never_takes_pods_away(names):
+    fleet = ewc.Fleet.encode(names)
+    totals = [
+        fleet.total(prefix_delegation=True, kubelet_max_pods=n) for n in (0, 8, 110, 250, 2000)
+    ]
+    assert totals == sorted(totals)
+    assert totals[-1] == fleet.total(prefix_delegation=True)
+
+
+# -- what a fleet says of itself ----------------------------------------------
+
+
+def test_a_fleet_says_what_it_is():
+    fleet = ewc.Fleet.encode(THREE)
+    assert repr(fleet) == "<Fleet of 3 nodes, 2 types>"
+    assert (len(fleet), fleet.shape, fleet.unknown) == (3, (3,), 0)
+    assert (fleet.as_of, fleet.source) == bundled_rows()[3:]
+    assert fleet.instance_types == tuple(NAMES)
+    assert repr(ewc.Fleet.encode(["m5.large", None], on_unknown="null")).endswith(
+        "1 types, 1 unknown>"
+    )
+
+
+def test_counts_name_the_commonest_first():
+    counts = ewc.Fleet.encode(["t2.large", *THREE, None], on_unknown="null").counts
+    assert list(counts.items()) == [("m5.large", 2), ("t2.large", 2)]
+    assert (counts.name, counts.index.name) == ("nodes", "instance_type")
+
+
+def test_a_fleet_cannot_be_changed_by_its_arrays():
+    fleet = ewc.Fleet.encode(THREE)
+    for array in (fleet.codes, fleet.histogram):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_a_fleet_of_one_or_of_rows_keeps_its_shape():
+    assert ewc.Fleet.encode("m5.large").max_pods() == 9
+    assert ewc.Fleet.encode("m5.large").total(prefix_delegation=[True, False]) == 153
+    rows = ewc.Fleet.encode([THREE, THREE])
+    assert rows.shape == (2, 3)
+    assert rows.max_pods(prefix_delegation=[[True], [False]]).tolist() == [
+        [144, 11, 144],
+        [9, 11, 9],
+    ]
+    assert rows.nodes_needed(10).tolist() == [[2, 1, 2]] * 2
+
+
+def test_the_column_may_change_after_it_was_encoded():
+    names = np.array(THREE, dtype=object)
+    column = pd.Series(names, copy=False)
+    fleet = ewc.Fleet.encode(column)
+    names[:] = "nope"
+    assert fleet.max_pods().tolist() == [9, 11, 9]
+
+
+def test_the_catalog_of_a_fleet_is_its_own():
+    own = ewc.Catalog.bundled().filter(family="t2")
+    fleet = ewc.Fleet.encode(["t2.large"], catalog=own)
+    assert fleet.total() == 11
+    assert set(fleet.instance_types) == set(own)
+    with pytest.raises(UnknownInstanceTypeError):
+        ewc.Fleet.encode(["m5.large"], catalog=own)
+
+
+# -- codes that exist already -------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", ">i4", "u8", "f8", object])
+def test_codes_of_any_dtype_are_taken(dtype):
+    codes = np.array([[0, 1], [1, 1]]).astype(dtype)
+    told = ewc.Fleet.from_codes(codes, ["m5.large", "t2.large"]).max_pods()
+    assert told.tolist() == [[9, 11], [11, 11]]
+
+
+def test_minus_one_is_a_missing_value_and_never_the_first_type():
+    codes = np.array([0, -1, 1])
+    with pytest.raises(MissingValueError) as caught:
+        ewc.Fleet.from_codes(codes, ["m5.large", "t2.large"])
+    assert caught.value.positions == (1,)
+    fleet = ewc.Fleet.from_codes(codes, ["m5.large", "t2.large"], on_unknown="null")
+    assert fleet.max_pods().tolist() == [9, pd.NA, 11]
+    assert fleet.unknown == 1
+    assert codes.tolist() == [0, -1, 1]
+
+
+@pytest.mark.parametrize("wrong", [[2], [-2], [0.5], [True]])
+def test_a_code_without_a_name_is_refused(wrong):
+    with pytest.raises(InvalidCountError, match="codes must be a whole number from -1 to 1"):
+        ewc.Fleet.from_codes(wrong, ["m5.large", "t2.large"])
+
+
+def test_names_of_codes_must_be_known():
+    with pytest.raises(UnknownInstanceTypeError):
+        ewc.Fleet.from_codes([0], ["nope"])
+    for make in (ewc.Fleet.encode, lambda _, **kw: ewc.Fleet.from_codes([0], ["m5.large"], **kw)):
+        with pytest.raises(InputError, match="on_unknown"):
+            make(["m5.large"], on_unknown="ignore")
+
+
+# -- columns beside the fleet -------------------------------------------------
+
+
+def test_series_must_share_the_index_of_the_fleet():
+    fleet = ewc.Fleet.encode(pd.Series(THREE, index=list("abc")))
+    same = pd.Series([True, True, False], index=list("abc"))
+    other = same.set_axis([1, 2, 3])
+    told = fleet.max_pods(prefix_delegation=same)
+    pd.testing.assert_series_equal(
+        told, pd.Series([144, 11, 9], index=list("abc"), name="max_pods")
+    )
+    assert fleet.total(prefix_delegation=same) == 164
+    needed = fleet.nodes_needed(same.astype(int) * 10)
+    assert needed.to_dict() == {"a": 2, "b": 1, "c": 0}
+    for ask in (fleet.max_pods, fleet.total, lambda **kw: fleet.nodes_needed(1, **kw)):
+        with pytest.raises(IndexMismatchError):
+            ask(prefix_delegation=other)
+        with pytest.raises(ShapeMismatchError):
+            ask(prefix_delegation=[True, False])
+    with pytest.raises(IndexMismatchError):
+        fleet.nodes_needed(pd.Series([1, 2, 3]))
+
+
+def test_out_and_dtype_serve_reused_and_narrow_results():
+    fleet = ewc.Fleet.encode(THREE)
+    out = np.zeros(3, dtype=np.int16)
+    assert fleet.max_pods(out=out, kubelet_max_pods=[5, 50, 5]) is out
+    assert out.tolist() == [5, 11, 5]
+    assert fleet.max_pods(dtype=np.uint8).dtype == np.uint8
+    series = ewc.Fleet.encode(pl.Series(THREE)).max_pods(dtype=np.int32)
+    assert series.dtype == pl.Int32
+
+
+@pytest.mark.parametrize("limit", [0, [0, 5, 5]])
+def test_no_number_of_nodes_is_enough_where_a_node_takes_none(limit):
+    fleet = ewc.Fleet.encode(THREE)
+    with pytest.raises(InvalidCountError, match="no number of nodes is enough"):
+        fleet.nodes_needed(10, kubelet_max_pods=limit)
+    with pytest.raises(InvalidCountError, match="pods must be a whole number"):
+        fleet.nodes_needed(-1)
+
+
+# -- the table below ----------------------------------------------------------
+
+
+def test_a_table_keeps_few_answers():
+    table = LimitTable(["a.b"], [10], [True], as_of="2026-01-01", source="test")
+    for limit in range(200):
+        told = table.answers(prefix_delegation=True, kubelet_max_pods=limit, dtype=np.dtype("i8"))
+        assert told.tolist() == [min(144, limit), 0]
+    assert bundled_table() is bundled_table()
+
+
+def test_codes_past_the_end_take_the_last_slot():
+    codes, out = np.array([0, 1, 255, 255], dtype=np.uint8), np.zeros(4, dtype=np.int64)
+    lookup(np.array([5, 0]), codes, out)
+    assert out.tolist() == [5, 0, 0, 0]
+    second = np.array([True, False, False, True])
+    lookup(np.array([5, 0, 50, -1]), codes, out, second=second)
+    assert out.tolist() == [50, 0, 0, -1]
