@@ -14,4 +14,5 @@ def test_a_finding_turns_into_a_plain_mapping():
         "source": "",
         "subject": "",
         "outcome": "fail",
+        "files": (),
     }
