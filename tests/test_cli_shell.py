@@ -162,3 +162,12 @@ def test_a_reader_that_leaves_early_is_no_fault():
         ["sh", "-c", shell], capture_output=True, text=True, check=True, timeout=60
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", [*cli._COMMANDS])
+def test_the_examples_in_a_help_stand_on_lines_of_their_own(name):
+    from click.testing import CliRunner
+
+    told = CliRunner().invoke(cli.app, [name, "--help"]).output
+    assert "\\b" not in told
+    assert "Examples:   " not in told

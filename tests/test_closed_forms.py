@@ -32,14 +32,16 @@ _NUMBERS = [
     *["\u0663", "\uff19", "0" * 30, "9" * 5000],  # an Arabic three, a wide nine
     *["9223372036854775807", "9223372036854775808", "-9223372036854775809"],
 ]
+_numbers = st.sampled_from(["0", "0", "-2", "3"]) | st.sampled_from(_NUMBERS)
 _TARGETS = ("warm-ip-target", "minimum-ip-target", "warm-prefix-target")
+_PREFIX_ON = {"enable-windows-ipam": "true", "enable-windows-prefix-delegation": "true"}
 _configmaps = st.fixed_dictionaries(
     {},
     optional={
         "enable-windows-ipam": st.sampled_from(_TRUE * 5 + _FALSE),
         "enable-windows-prefix-delegation": st.sampled_from(_TRUE * 2 + _FALSE),
-        **{key: st.sampled_from(_NUMBERS) for key in _TARGETS},
-        **{f"windows-{key}": st.sampled_from(_NUMBERS) for key in _TARGETS},
+        **dict.fromkeys(_TARGETS, _numbers),
+        **{f"windows-{key}": _numbers for key in _TARGETS},
     },
 )
 
@@ -79,6 +81,8 @@ def read(data, nitro):
 @settings(max_examples=600, deadline=None)
 @given(_configmaps, st.booleans())
 @example({"enable-windows-prefix-delegation": "true", "windows-warm-ip-target": "9"}, True)
+@example({**_PREFIX_ON, "windows-warm-ip-target": "0", "windows-warm-prefix-target": "2"}, True)
+@example({**_PREFIX_ON, "warm-ip-target": "-4", "warm-prefix-target": "2"}, True)
 def test_any_configmap_gives_the_specified_targets(data, nitro):
     expected = read(data, nitro)
     if max(expected[1:]) > 10**6:

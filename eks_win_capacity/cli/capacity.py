@@ -102,7 +102,7 @@ def max_pods(
     output: str,
     kubelet_max_pods: int | None,
 ) -> None:
-    r"""
+    """
     Pods that the addresses of a Windows node allow.
 
     That is (addresses per interface - 1), and 16 times as many with prefix
@@ -113,7 +113,7 @@ def max_pods(
       eks-win-capacity max-pods m5.large c5.4xlarge
       eks-win-capacity max-pods m5.large --prefix-delegation --kubelet-max-pods 110
       eks-win-capacity max-pods m5.large --region eu-west-1 -o json
-    """
+    """  # noqa: D301
     from eks_win_capacity.capacity import max_pods as pods_of
     from eks_win_capacity.catalog import Catalog
 
@@ -171,7 +171,7 @@ def node(
     reserved_memory: str | None,
     **options: Any,
 ) -> None:
-    r"""
+    """
     Pods that a Windows node really takes, and what binds.
 
     Counts addresses, the kubelet's limit, CPU and memory.
@@ -180,7 +180,7 @@ def node(
     Examples:
       eks-win-capacity node m5.large --prefix-delegation
       eks-win-capacity node m5.large c5.4xlarge --pod-cpu 250m --pod-memory 1Gi
-    """
+    """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.nodes import node_capacity, reservations
 

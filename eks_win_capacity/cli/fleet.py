@@ -73,7 +73,7 @@ def fleet(
     output: str,
     **options: Any,
 ) -> None:
-    r"""
+    """
     Size a CSV or Parquet file of nodes in both address modes.
 
     Prints a summary by instance type; with --output csv or json the sized rows:
@@ -85,7 +85,7 @@ def fleet(
       eks-win-capacity fleet nodes.csv --out sized.csv
       eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi
       kubectl get nodes -L node.kubernetes.io/instance-type ... | eks-win-capacity fleet - -o csv
-    """
+    """  # noqa: D301
     from eks_win_capacity.bulk import Fleet
     from eks_win_capacity.catalog import Catalog
 

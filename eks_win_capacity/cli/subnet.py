@@ -131,7 +131,7 @@ def subnet(
     show: str | None,
     output: str,
 ) -> None:
-    r"""
+    """
     Census of a subnet with its used addresses, and the nodes that still fit.
 
     \b
@@ -139,7 +139,7 @@ def subnet(
       eks-win-capacity subnet 10.0.0.0/24 --used 40
       eks-win-capacity subnet 10.0.0.0/24 --used used.txt --reservation 10.0.0.64/26:prefix
       eks-win-capacity subnet 10.0.0.0/22 -t m5.large --pods-per-node 30 --prefix-delegation
-    """
+    """  # noqa: D301
     from eks_win_capacity.subnets import Subnet
 
     if show == "fits" and not types:
