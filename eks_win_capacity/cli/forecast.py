@@ -65,7 +65,12 @@ def forecast(
 
     FILE has times and used or available addresses, for one subnet or many; the
     columns are found by their names. Peaks of each day are forecast.
-    """
+
+    \b
+    Examples:
+      eks-win-capacity forecast usage.csv --capacity 10.0.0.0/22 --horizon 180d
+      eks-win-capacity forecast usage.parquet --capacity total -o json --plot out.png
+    """  # noqa: D301
     from eks_win_capacity.exhaustion import forecast_exhaustion
 
     if not 0 < risk < 1:

@@ -152,7 +152,12 @@ def plan(  # noqa: PLR0917
     Find the cheapest nodes for the workloads in FILE (CSV or YAML).
 
     Ctrl-C gives the best plan so far.
-    """
+
+    \b
+    Examples:
+      eks-win-capacity plan workloads.csv --objective nodes --explain
+      eks-win-capacity plan workloads.yaml --prices prices.csv --emit karpenter
+    """  # noqa: D301
     from eks_win_capacity.fleet import plan_fleet
 
     daemons = []

@@ -53,7 +53,13 @@ def pool(  # noqa: PLR0917
     Read the ConfigMap amazon-vpc-cni as the controller does.
 
     FILE is what kubectl get configmap prints as YAML or JSON, or - for stdin.
-    """
+
+    \b
+    Examples:
+      kubectl get configmap amazon-vpc-cni -n kube-system -o yaml > cm.yaml
+      eks-win-capacity pool cm.yaml -t m5.large
+      eks-win-capacity pool cm.yaml --slots 14 --show findings -o json
+    """  # noqa: D301
     from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
     from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 

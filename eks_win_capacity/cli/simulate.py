@@ -76,7 +76,12 @@ def simulate(  # noqa: PLR0917
 
     With --nodes, --rate-per-minute and --lifetime, pods come and go by chance on
     many nodes; the answer is what the subnet must hold and who waits.
-    """
+
+    \b
+    Examples:
+      eks-win-capacity simulate events.jsonl -t m5.large -o csv
+      eks-win-capacity simulate --nodes 100 --rate-per-minute 2 --lifetime 300 -t m5.large
+    """  # noqa: D301
     from eks_win_capacity.simulator import simulate_pool
     from eks_win_capacity.warm_pool import WarmPool
 
