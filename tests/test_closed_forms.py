@@ -288,7 +288,10 @@ def test_rows_stand_as_they_came_whatever_holds_them(engine):
     rows = [(*event, None)[:3] for event in case["events"]]
     table = pd.DataFrame(rows, columns=["seconds", "kind", "pod"])
     arrays = [pd.Series(event, dtype=object).to_numpy() for event in case["events"]]
-    for form in ((tuple(x) for x in case["events"]), table, table.to_dict("list"), arrays):
+    typed = table.assign(kind=table["kind"].astype("category"))
+    objects = table.astype({"kind": object})
+    lists = table.to_dict("list")
+    for form in ((tuple(x) for x in case["events"]), table, typed, objects, lists, arrays):
         frame = simulate_pool(form, **options)
         assert frame[_STATE].to_numpy().tolist() == plain[_STATE].to_numpy().tolist()
         assert frame["seconds"].tolist() == [event[0] for event in case["events"]]
