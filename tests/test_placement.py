@@ -318,6 +318,7 @@ def test_many_subnets_and_types_give_a_frame():
         ({"subnet": 7}, UnsupportedInputError),
         ({"instance_type": []}, InputError),
         ({"instance_type": [5]}, UnsupportedInputError),
+        ({"instance_type": 5}, UnsupportedInputError),
         ({"instance_type": "m5.larg"}, UnknownInstanceTypeError),
         ({"instance_type": ["m5.large"], "pods_per_node": [1, 2]}, InputError),
         ({"pods_per_node": [1]}, UnsupportedInputError),
@@ -404,6 +405,11 @@ def test_a_plan_reads_as_commands():
 def test_a_plan_needs_one_clear_wish(options):
     with pytest.raises(InputError):
         reservation_plan("10.0.0.0/24", **options)
+
+
+def test_a_plan_is_for_one_subnet():
+    with pytest.raises(UnsupportedInputError):
+        reservation_plan([Subnet("10.0.0.0/24")], prefixes=1)
 
 
 def test_a_plan_needs_to_know_where_the_used_addresses_are():
