@@ -53,8 +53,8 @@ def compare(benchmark, request):
     """Compare ways to one answer; "ours" is also measured by pytest-benchmark."""
     measured = not request.config.getoption("benchmark_disable")
 
-    def run(case: str, rows: int, contenders: Contenders) -> None:
-        repeats = max(3, min(200, 10_000_000 // rows)) if measured else 1
+    def run(case: str, rows: int, contenders: Contenders, *, most: int = 200) -> None:
+        repeats = max(3, min(most, 10_000_000 // rows)) if measured else 1
         figures = interleaved(contenders, repeats)
         benchmark.extra_info.update({way: wall for way, (wall, _) in figures.items()})
         REPORT.rows += [(case, rows, way, wall, cpu) for way, (wall, cpu) in figures.items()]

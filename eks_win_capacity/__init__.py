@@ -24,6 +24,19 @@ if TYPE_CHECKING:
     from eks_win_capacity.placement import smallest_subnet as smallest_subnet
     from eks_win_capacity.placement import subnet_census as subnet_census
     from eks_win_capacity.reservations import Reservation as Reservation
+    from eks_win_capacity.simulator import BestTargets as BestTargets
+    from eks_win_capacity.simulator import Churn as Churn
+    from eks_win_capacity.simulator import CronJob as CronJob
+    from eks_win_capacity.simulator import Empirical as Empirical
+    from eks_win_capacity.simulator import Exponential as Exponential
+    from eks_win_capacity.simulator import Fixed as Fixed
+    from eks_win_capacity.simulator import LogNormal as LogNormal
+    from eks_win_capacity.simulator import Poisson as Poisson
+    from eks_win_capacity.simulator import RollingUpdate as RollingUpdate
+    from eks_win_capacity.simulator import best_targets as best_targets
+    from eks_win_capacity.simulator import effective_concurrency as effective_concurrency
+    from eks_win_capacity.simulator import simulate_churn as simulate_churn
+    from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
     from eks_win_capacity.subnets import Subnet as Subnet
     from eks_win_capacity.toggling import migration as migration
@@ -34,27 +47,40 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "attached_addresses": "warm_pool",
+    "best_targets": "simulator",
+    "BestTargets": "simulator",
     "CapacityError": "errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
+    "Churn": "simulator",
+    "CronJob": "simulator",
+    "effective_concurrency": "simulator",
+    "Empirical": "simulator",
+    "Exponential": "simulator",
+    "Fixed": "simulator",
     "Fleet": "bulk",
     "InstanceType": "catalog",
-    "NodeCapacity": "nodes",
-    "PoolState": "warm_pool",
-    "Reservation": "reservations",
-    "Reserved": "nodes",
-    "Subnet": "subnets",
-    "WarmPool": "warm_pool",
-    "attached_addresses": "warm_pool",
     "ip_capacity": "capacity",
+    "LogNormal": "simulator",
     "max_pods": "capacity",
     "migration": "toggling",
     "node_capacity": "nodes",
+    "NodeCapacity": "nodes",
     "nodes_that_fit": "placement",
+    "Poisson": "simulator",
+    "PoolState": "warm_pool",
+    "Reservation": "reservations",
     "reservation_plan": "placement",
+    "Reserved": "nodes",
+    "RollingUpdate": "simulator",
+    "simulate_churn": "simulator",
+    "simulate_nodes": "simulator",
     "simulate_pool": "simulator",
     "smallest_subnet": "placement",
+    "Subnet": "subnets",
     "subnet_census": "placement",
+    "WarmPool": "warm_pool",
 }
 """Where each public name lives."""
 

@@ -112,15 +112,25 @@ Source: amazon-vpc-resource-controller-k8s b8d425119bdb, IP and prefix providers
 """
 
 SECONDARY_WARM_IP_TARGET: Final = 3
+"""Warm-ip target of a node in secondary-IP mode that is given none. [addresses]
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
 SECONDARY_MINIMUM_IP_TARGET: Final = 3
-"""Targets of a node in secondary-IP mode that is given none. [addresses]
+"""Minimum-ip target of a node in secondary-IP mode that is given none. [addresses]
 
 Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
 """
 
 PREFIX_WARM_IP_TARGET: Final = 1
+"""Warm-ip target of a node in prefix mode that is given none. [addresses]
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
 PREFIX_MINIMUM_IP_TARGET: Final = 3
-"""Targets of a node in prefix mode that is given none. [addresses]
+"""Minimum-ip target of a node in prefix mode that is given none. [addresses]
 
 Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
 """
@@ -144,8 +154,13 @@ Source: as ``RETRY_SHORT_S``.
 """
 
 RETRY_QUEUE_FIRST_S: Final = 0.005
+"""A pod's first wait after AT_CAPACITY, doubled each time. [s]
+
+Source: client-go, ``DefaultTypedControllerRateLimiter``.
+"""
+
 RETRY_QUEUE_LAST_S: Final = 1000.0
-"""A pod's first wait after AT_CAPACITY, doubled each time, and the longest. [s]
+"""A pod's longest wait after AT_CAPACITY. [s]
 
 Source: client-go, ``DefaultTypedControllerRateLimiter``.
 """

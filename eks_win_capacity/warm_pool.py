@@ -358,6 +358,12 @@ class PoolState:
         Pods that got an address. [pods]
     warm : int, ndarray or Series
         Addresses that wait for a pod. [addresses]
+
+    Examples
+    --------
+    >>> state = attached_addresses(5, slots=9, pool=WarmPool.prefix(warm_prefix_target=1))
+    >>> state
+    PoolState(addresses=32, prefixes=2, used=5, warm=27)
     """
 
     addresses: Any

@@ -16,10 +16,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "max-pods": ("capacity", "Pods that the addresses of a node allow."),
     "node": ("capacity", "Pods that a node really takes, and what binds."),
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
-    "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
     "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
+    "simulate": ("simulate", "Events on one node's warm pools, or churn on many nodes."),
     "subnet": ("subnet", "Blocks of a subnet, and the nodes that still fit."),
-    "simulate": ("simulate", "Recorded events through a node's warm pools."),
+    "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""
 
@@ -30,7 +30,6 @@ Examples:
   eks-win-capacity node m5.large --prefix-delegation --pod-memory 1Gi
   eks-win-capacity fleet nodes.csv --out sized.csv
   eks-win-capacity catalog show m5.large
-  eks-win-capacity subnet 10.0.0.0/24 --used 40 -t m5.large
 """
 
 
@@ -65,7 +64,6 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 @click.group(
     cls=_LazyGroup,
     invoke_without_command=True,
-    subcommand_metavar="COMMAND [ARGS]...",
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

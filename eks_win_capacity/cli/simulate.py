@@ -1,9 +1,10 @@
-"""``simulate``: recorded events through the warm pools of one node."""
+"""``simulate``: recorded events on one node, or pods that come and go on many."""
 
 from __future__ import annotations
 
 import json
-from typing import IO, Any
+import math
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +12,14 @@ from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.errors import InputError
 
+if TYPE_CHECKING:
+    from eks_win_capacity.simulator import Churn
+    from eks_win_capacity.simulator.workload import Lifetime
+    from eks_win_capacity.warm_pool import WarmPool
+
 
 @click.command()
-@click.argument("events", type=click.File("r", encoding="utf-8"))
+@click.argument("events", type=click.File("r", encoding="utf-8"), required=False)
 @click.option(
     "--configmap",
     "-c",
@@ -28,9 +34,30 @@ from eks_win_capacity.errors import InputError
 )
 @click.option("--subnet-free", type=click.IntRange(0), help="Units that the subnet has left.")
 @click.option("--retries", is_flag=True, help="Waiting pods try again by themselves.")
+@click.option("--nodes", type=click.IntRange(1, 100_000), help="Without EVENTS: how many nodes.")
+@click.option("--rate-per-minute", type=click.FloatRange(min=0), help="Pods that come, on average.")
+@click.option(
+    "--lifetime",
+    help="Seconds a pod runs: 300, exponential:300, or lognormal:300:1.2 (median, sigma).",
+)
+@click.option(
+    "--hours", type=click.FloatRange(min=0, min_open=True), help="How long; 24 h if left out."
+)
+@click.option("--warm-up-hours", type=click.FloatRange(min=0), help="Left out of the quantiles.")
+@click.option(
+    "--pods-per-node", type=click.IntRange(1), help="What the scheduler places on a node."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="The same seed gives the same answer; 0 if left out."
+)
+@click.option(
+    "--show",
+    type=click.Choice(["quantiles", "over-time", "waits"]),
+    help="Of many nodes: quantiles (the default), each minute, or each pod's wait.",
+)
 @output_option
 def simulate(  # noqa: PLR0917
-    events: IO[str],
+    events: IO[str] | None,
     configmap: IO[str] | None,
     prefix_delegation: bool,  # noqa: FBT001
     instance_type: str | None,
@@ -39,21 +66,35 @@ def simulate(  # noqa: PLR0917
     subnet_free: int | None,
     retries: bool,  # noqa: FBT001
     output: str,
+    **churn: Any,
 ) -> None:
     """
-    Run EVENTS through the warm pools of one node.
+    Run EVENTS through the warm pools of one node, or pods by chance on --nodes.
 
     EVENTS holds one JSON list a line, such as [12.5, "assign", "pod-a"], or CSV
     with the columns seconds, kind, pod. Kinds are assign, free and tick.
+
+    With --nodes, --rate-per-minute and --lifetime, pods come and go by chance on
+    many nodes; the answer is what the subnet must hold and who waits.
     """
     from eks_win_capacity.simulator import simulate_pool
     from eks_win_capacity.warm_pool import WarmPool
 
     room, nitro = node_slots(instance_type, slots)
+    given = {name: value for name, value in churn.items() if value is not None}
+    if (events is None) == ("nodes" not in given):
+        raise click.UsageError("give either EVENTS or --nodes")
+    if events is not None and given:
+        raise click.UsageError(f"--{_option(next(iter(given)))} goes with --nodes, not with EVENTS")
+    if events is None and (subnet_free is not None or retries):
+        raise click.UsageError("--subnet-free and --retries go with EVENTS, not with --nodes")
     if configmap is not None:
         pool = WarmPool.from_configmap(configmap.read(), nitro=nitro, slots=room)
     else:
         pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
+    if events is None:
+        _emit_churn(given, pool=pool, slots=room, latency=ec2_latency, output=output)
+        return
     frame = simulate_pool(
         _rows(events.read()),
         slots=room,
@@ -65,6 +106,78 @@ def simulate(  # noqa: PLR0917
     )
     columns = [name for name in frame.columns if name != "advertised"]
     emit(frame.to_dict("records"), output, columns=columns)  # type: ignore[arg-type]
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _emit_churn(
+    given: dict[str, Any], *, pool: WarmPool, slots: int, latency: float, output: str
+) -> None:
+    """Let pods come and go on many nodes, and print one table of it."""
+    from eks_win_capacity.simulator import Poisson, simulate_churn
+
+    for name in ("rate_per_minute", "lifetime"):
+        if name not in given:
+            raise click.UsageError(f"--nodes needs --{_option(name)}")
+    work = Poisson(pods_per_minute=given["rate_per_minute"], lifetime=_lifetime(given["lifetime"]))
+    ran = simulate_churn(
+        work,
+        nodes=given["nodes"],
+        slots=slots,
+        pool=pool,
+        hours=given.get("hours", 24.0),
+        warm_up_hours=given.get("warm_up_hours", 0.0),
+        pods_per_node=given.get("pods_per_node"),
+        ec2_latency_s=latency,
+        rng=given.get("seed", 0),
+    )
+    rows, columns = _churn_rows(ran, given.get("show", "quantiles"))
+    waiting = f"{ran.never_started:,} pods still waited at the end"
+    emit(rows, output, columns=columns, title=f"{given['nodes']:,} nodes", note=waiting)
+
+
+def _churn_rows(ran: Churn, show: str) -> tuple[list[dict[str, Any]], list[str]]:
+    frame = {
+        "quantiles": ran.quantiles.reset_index(),
+        "over-time": ran.over_time,
+        "waits": ran.waits,
+    }[show]
+    rows = [
+        {name: _number_or_none(value) for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+    return rows, list(frame.columns)  # type: ignore[return-value]
+
+
+def _number_or_none(value: Any) -> Any:
+    """Leave out what is missing, and digits that tell nothing."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 6)
+    return value
+
+
+def _lifetime(text: str) -> Lifetime:
+    """Read 300, fixed:300, exponential:300 or lognormal:300:1.2."""
+    from eks_win_capacity.simulator import Exponential, Fixed, LogNormal
+
+    kind, _, rest = text.partition(":") if ":" in text else ("fixed", "", text)
+    makers: dict[str, tuple[Any, int]] = {
+        "fixed": (Fixed, 1),
+        "exponential": (Exponential, 1),
+        "lognormal": (LogNormal, 2),
+    }
+    try:
+        numbers = [float(part) for part in rest.split(":")]
+        make, most = makers[kind]
+    except (KeyError, ValueError):
+        numbers, most = [], 0
+    if not 0 < len(numbers) <= most:
+        raise InputError(
+            f"lifetime must be seconds, exponential:MEAN or lognormal:MEDIAN:SIGMA; got {text!r}"
+        )
+    return make(*numbers)  # type: ignore[no-any-return]
 
 
 def _rows(text: str) -> list[Any]:

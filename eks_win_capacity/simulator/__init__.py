@@ -9,7 +9,7 @@ from eks_win_capacity.simulator.churn import (
     effective_concurrency,
     simulate_churn,
 )
-from eks_win_capacity.simulator.pool import simulate_pool
+from eks_win_capacity.simulator.pool import simulate_nodes, simulate_pool
 from eks_win_capacity.simulator.workload import (
     CronJob,
     Empirical,
@@ -33,5 +33,6 @@ __all__ = [
     "best_targets",
     "effective_concurrency",
     "simulate_churn",
+    "simulate_nodes",
     "simulate_pool",
 ]

@@ -52,10 +52,19 @@ class Churn:
     quantiles : DataFrame
         The same columns and ``wait_s``, by quantile, after the warm-up.
     waits : DataFrame
-        One row for each pod that came after the warm-up: ``arrived_s``,
-        ``wait_for_node_s``, ``wait_s`` (in all; missing while it still waits).
+        One row for each pod that was wanted after the warm-up: ``arrived_s``
+        (when it was wanted), ``wait_for_node_s``, ``wait_s`` (in all; missing
+        while it still waits).
     never_started : int
         Pods that still waited at the end. [pods]
+
+    Examples
+    --------
+    >>> from eks_win_capacity import Fixed, Poisson, WarmPool, simulate_churn
+    >>> work = Poisson(pods_per_minute=2, lifetime=Fixed(60))
+    >>> ran = simulate_churn(work, nodes=2, slots=9, pool=WarmPool.secondary(), hours=0.5)
+    >>> list(ran.quantiles.index)
+    [0.5, 0.9, 0.95, 0.99, 1.0]
     """
 
     over_time: pd.DataFrame
@@ -119,6 +128,16 @@ def simulate_churn(
         If an argument makes no sense.
     MissingExtraError
         If ``engine="compiled"`` and numba is not installed.
+
+    Examples
+    --------
+    >>> from eks_win_capacity import Exponential, Poisson, WarmPool
+    >>> work = Poisson(pods_per_minute=3, lifetime=Exponential(60))
+    >>> ran = simulate_churn(work, nodes=2, slots=9, pool=WarmPool.prefix(), hours=0.5, rng=1)
+    >>> bool((ran.over_time["addresses"] == 16 * ran.over_time["prefixes"]).all())
+    True
+    >>> ran.never_started
+    0
     """
     _check_pool(pool)
     engines.check_engine(engine)
@@ -128,8 +147,7 @@ def simulate_churn(
     if not duration or not step:
         raise InputError("hours and sample_s must be above 0")
     random = np.random.default_rng(rng)
-    several = [workload] if isinstance(workload, (Poisson, CronJob, RollingUpdate)) else workload
-    pods = draw_pods(list(several), random, duration)
+    pods = draw_pods(_several(workload), random, duration)
     ran = _run(
         pods,
         nodes,
@@ -138,17 +156,35 @@ def simulate_churn(
         pods_per_node,
         _PLACEMENTS[placement],
         _seconds(ec2_latency_s, "ec2_latency_s"),
-        np.arange(0, duration + step / 2, step),
+        _times(duration, step),
         random,
         engine,
     )
-    return _churn(ran, pods, int(nodes), step, _seconds(warm_up_hours, "warm_up_hours") * 3600)
+    return _churn(ran, int(nodes), _seconds(warm_up_hours, "warm_up_hours") * 3600)
+
+
+def _several(workload: Any) -> list[Workload]:
+    if isinstance(workload, (Poisson, CronJob, RollingUpdate)):
+        return [workload]
+    if isinstance(workload, str) or not hasattr(workload, "__iter__"):
+        raise InputError(f"a workload is a Poisson, CronJob or RollingUpdate; got {workload!r}")
+    several = list(workload)
+    if not several:
+        raise InputError("there must be one workload at least")
+    return several
+
+
+def _times(duration: float, step: float) -> Any:
+    """Lay out when to look: each step, and the end."""
+    before = np.arange(math.ceil(duration / step)) * step
+    return np.append(before, duration)
 
 
 @dataclass(frozen=True)
 class _Ran:
     samples: Any
     rows: Any
+    wanted: Any
     placed: Any
     started: Any
 
@@ -193,7 +229,7 @@ def _run(  # noqa: PLR0917
         machine.reconcile(m, i, 0.0)
     number = len(pods.arrivals)
     node_of = np.full(number, -1, dtype=np.int64)
-    placed, started = np.full(number, np.nan), np.full(number, np.nan)
+    wanted, placed, started = (np.full(number, np.nan) for _ in range(3))
     holder = np.full(number, -1, dtype=np.int64)
     rows = np.zeros((11, len(samples)), dtype=np.int64)
     wishes = random.integers(0, count, number)
@@ -211,20 +247,23 @@ def _run(  # noqa: PLR0917
         pods.follows,
         samples,
         node_of,
+        wanted,
         placed,
         started,
         holder,
         rows,
     )
-    return _Ran(samples, rows, placed, started)
+    return _Ran(samples, rows, wanted, placed, started)
 
 
-def _churn(ran: _Ran, pods: Pods, nodes: int, step: float, skip: float) -> Churn:
+def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
     import pandas as pd
 
     rows = ran.rows
     held = np.maximum(rows[3], 1)
     calls = rows[9] + rows[10]
+    # The calls that fill the nodes at 0 s count as if they had taken one step.
+    lasted = np.diff(ran.samples, prepend=ran.samples[0] - ran.samples[1])
     over_time = pd.DataFrame(
         {
             "seconds": ran.samples,
@@ -236,11 +275,11 @@ def _churn(ran: _Ran, pods: Pods, nodes: int, step: float, skip: float) -> Churn
             "waiting_for_node": rows[6],
             "cooling_share": rows[2] / held,
             "fragmentation": rows[7] / held,
-            "ec2_calls_per_minute": np.diff(calls, prepend=0) * 60 / step,
+            "ec2_calls_per_minute": np.diff(calls, prepend=0) * 60 / lasted,
         }
     )
-    # Pods that another brings arrive when it is ready; their time is that of being placed.
-    arrived = np.where(np.isfinite(pods.arrivals), pods.arrivals, ran.placed)
+    # A pod that another brings is wanted when that one is ready; some never are.
+    arrived = ran.wanted
     known = arrived >= skip
     waits = pd.DataFrame(
         {
@@ -347,6 +386,13 @@ class BestTargets:
         node), ``ec2_calls_per_minute``, ``meets_goal``, ``efficient`` (no other
         is better in both).
     reason : str
+        What was found, in one sentence.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> BestTargets(None, pd.DataFrame(), "no candidate keeps the waits within 0 s").pool is None
+    True
     """
 
     pool: WarmPool | None
@@ -398,6 +444,16 @@ def best_targets(
     ------
     InputError
         If an argument makes no sense.
+
+    Examples
+    --------
+    >>> from eks_win_capacity import Poisson
+    >>> work = Poisson(pods_per_minute=2, lifetime=60)
+    >>> found = best_targets(
+    ...     work, nodes=2, slots=9, wait_s=0, quantile=0.9, hours=0.5, prefix_delegation=False
+    ... )
+    >>> found.pool is not None and found.curve["meets_goal"].any().item()
+    True
     """
     import pandas as pd
 

@@ -21,18 +21,16 @@ def check_engine(engine: str) -> None:
         raise InputError(f"engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
 
 
-@cache
 def available() -> bool:
-    """Tell whether numba can be loaded."""
+    """Tell whether numba is installed."""
     import importlib.util
 
     return importlib.util.find_spec("numba") is not None
 
 
-@cache
 def compiled(entry: str) -> Callable[..., Any]:
     """
-    Compile one entry of the machine.
+    Give one entry of the machine in its compiled form.
 
     Raises
     ------
@@ -40,12 +38,19 @@ def compiled(entry: str) -> Callable[..., Any]:
         If numba is not installed.
     """
     try:
-        import numba
-        from numba.extending import register_jitable
+        import numba  # noqa: F401
     except ImportError:
         raise MissingExtraError(
             "numba", extra="simulate", purpose="the compiled simulator"
         ) from None
+    return _made(entry)
+
+
+@cache
+def _made(entry: str) -> Callable[..., Any]:
+    import numba
+    from numba.extending import register_jitable
+
     for part in machine.PARTS:
         register_jitable(part)
     function = getattr(machine, entry)

@@ -53,9 +53,11 @@ class Events:
         return not self.kinds.size or int(self.kinds.max()) < _COMPILED_KINDS
 
 
-def read_events(source: Any) -> Events:
+def read_events(source: Any, *, starts: Any = ()) -> Events:
     """
     Read events from rows, or from the columns ``seconds``, ``kind`` and ``pod``.
+
+    Time begins anew at each of `starts`.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def read_events(source: Any) -> Events:
         seconds, kinds, subjects = _columns(source)
     else:
         seconds, kinds, subjects = _rows(source)
-    _check_times(seconds)
+    _check_times(seconds, starts)
     pods, count = _pods(kinds, subjects)
     return Events(seconds, kinds, pods, subjects, count)
 
@@ -84,7 +86,7 @@ def _rows(source: Iterable[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
     kinds = np.empty(len(rows), dtype=np.int8)
     subjects = np.empty(len(rows), dtype=object)
     for place, row in enumerate(rows):
-        if not isinstance(row, (tuple, list)) or len(row) not in {2, 3}:
+        if not isinstance(row, (tuple, list, np.ndarray)) or len(row) not in {2, 3}:
             raise InputError(
                 f"event {place} must be (seconds, kind) or (seconds, kind, pod); got {row!r}"
             )
@@ -128,15 +130,19 @@ def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
     return seconds, kinds, subjects
 
 
-def _check_times(seconds: NDArray[np.float64]) -> None:
+def _check_times(seconds: NDArray[np.float64], starts: Any) -> None:
     if not seconds.size:
         return
     if not np.isfinite(seconds).all():
         place = int((~np.isfinite(seconds)).argmax())
         raise InputError(f"event {place} needs a finite time in seconds; got {seconds[place]}")
-    if seconds[0] < 0:
-        raise InputError(f"event 0 is at {seconds[0]:g} s, before the node was there")
+    if seconds.min() < 0:
+        place = int((seconds < 0).argmax())
+        raise InputError(
+            f"event {place} is at {seconds[place]:g} s, before the node was there at 0 s"
+        )
     back = np.diff(seconds) < 0
+    back[[start - 1 for start in starts if 0 < start < len(seconds)]] = False
     if back.any():
         place = int(back.argmax()) + 1
         raise InputError(

@@ -134,7 +134,7 @@ def simulate_pool(
     )
     if fast:
         first = np.array([0, len(read.seconds)])
-        return _replayed(read, first, np.array([room]), [pool], latency)
+        return _replayed(read, first, np.array([room]), [pool], latency, compiled=True)
     return _stepped(read, Node(room, pool, ec2_latency_s=latency, subnet_free=left), nitro, retries)
 
 
@@ -212,7 +212,8 @@ def _stepped(read: Events, node: Node, nitro: bool, retries: bool) -> pd.DataFra
         {name: np.asarray(found[name], dtype=np.int64) for name in _COLUMNS},
         seconds=np.asarray(found["seconds"], dtype=np.float64),
         kind=_objects(found["kind"]),
-        pod=_objects(found["pod"]),
+        # Without rows of its own making the column stays of the kind that came.
+        pod=_objects(found["pod"]) if retries else read.subjects,
         outcome=_objects(found["outcome"]),
         advertised=np.asarray(found["advertised"], dtype=np.int64),
         initial={name: initial[name] for name in _COLUMNS},
@@ -285,12 +286,19 @@ def _machine(slots: Any, pools: list[WarmPool], latency: float) -> machine.Machi
 
 
 def _replayed(
-    read: Events, first: Any, slots: Any, pools: list[WarmPool], latency: float
+    read: Events,
+    first: Any,
+    slots: Any,
+    pools: list[WarmPool],
+    latency: float,
+    *,
+    compiled: bool,
 ) -> pd.DataFrame:
-    """Run the events through the compiled form."""
+    """Run the events through the machine, compiled or as it stands."""
     import pandas as pd
 
-    run = engines.compiled("replay")
+    entry = "replay_at_once" if latency == 0 else "replay"
+    run = engines.compiled(entry) if compiled else getattr(machine, entry)
     m = _machine(slots, pools, latency)
     state = m.state[0]
     size = int(state[machine.SIZE])
@@ -319,3 +327,87 @@ def _replayed(
         initial=initial,
         pandas=pd,
     )
+
+
+def simulate_nodes(
+    events: Any,
+    *,
+    slots: int,
+    pool: WarmPool,
+    ec2_latency_s: float = 0.0,
+    engine: Engine = "auto",
+) -> pd.DataFrame:
+    """
+    Run the events of many nodes at once.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Columns ``node``, ``seconds``, ``kind`` (assign, free, tick) and ``pod``.
+        Times never fall within a node; nodes may stand in any order.
+    slots : int
+        IPv4 addresses per interface - 1, of every node.
+    pool : WarmPool
+        Mode and targets of every node.
+    ec2_latency_s : float
+        How long every EC2 call takes. [s]
+    engine : {"auto", "compiled", "reference"}
+        The compiled form needs the extra ``simulate``; ``auto`` takes it for
+        many events if it is there. Both give the same.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`simulate_pool` gives it, with ``node``, one node after
+        another in order of appearance. The index keeps the rows of `events`.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a node is missing, or time runs backwards on one.
+    MissingExtraError
+        If ``engine="compiled"`` and numba is not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eks_win_capacity import WarmPool
+    >>> events = pd.DataFrame(
+    ...     {"node": ["a", "b", "a"], "seconds": [0, 0, 5], "kind": "assign", "pod": ["x", "x", "y"]}
+    ... )
+    >>> ran = simulate_nodes(events, slots=9, pool=WarmPool.secondary())
+    >>> ran[["node", "seconds", "pod", "used", "addresses"]]
+      node  seconds pod  used  addresses
+    0    a      0.0   x     1          4
+    2    a      5.0   y     2          5
+    1    b      0.0   x     1          4
+    """
+    import pandas as pd
+
+    _check_pool(pool)
+    engines.check_engine(engine)
+    room, latency = _slots(slots), _seconds(ec2_latency_s, "ec2_latency_s")
+    if not isinstance(events, pd.DataFrame) or "node" not in events:
+        raise InputError("events must be a DataFrame with node, seconds, kind and pod")
+    codes, names = pd.factorize(events["node"])
+    if not len(names) or (codes < 0).any():
+        raise InputError("every event must name its node, and there must be one at least")
+    order = np.argsort(codes, kind="stable")
+    placed = events.iloc[order]
+    first = np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    read = read_events(placed, starts=first[:-1])
+    if not read.plain:
+        raise InputError("simulate_nodes takes assign, free and tick events only")
+    # The same name on two nodes is two pods.
+    both = codes[order] * (read.pod_count + 1) + read.pods
+    pods, known = pd.factorize(both)
+    own = Events(read.seconds, read.kinds, pods.astype(np.int64), read.subjects, len(known))
+    fast = engine == "compiled" or (
+        engine == "auto" and len(read.seconds) >= _WORTH_COMPILING and engines.available()
+    )
+    frame = _replayed(
+        own, first, np.full(len(names), room), [pool] * len(names), latency, compiled=fast
+    )
+    frame.index = placed.index
+    frame.insert(0, "node", placed["node"])
+    return frame

@@ -33,7 +33,20 @@ def _whole(value: Any, name: str, *, low: int = 0) -> int:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Every pod runs equally long. [s]"""  # noqa: D400
+    """
+    Every pod runs equally long.
+
+    Attributes
+    ----------
+    seconds : float
+        How long. [s]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Fixed(60).draw(np.random.default_rng(0), 2)
+    array([60., 60.])
+    """
 
     seconds: float
 
@@ -44,7 +57,20 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Exponential:
-    """Pods end by chance, whatever their age. [s]"""  # noqa: D400
+    """
+    Pods end by chance, whatever their age.
+
+    Attributes
+    ----------
+    mean_s : float
+        How long on average. [s]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bool(55 < Exponential(60).draw(np.random.default_rng(0), 10_000).mean() < 65)
+    True
+    """
 
     mean_s: float
 
@@ -55,7 +81,23 @@ class Exponential:
 
 @dataclass(frozen=True)
 class LogNormal:
-    """Most pods end near the median, a few run far longer. [s]"""  # noqa: D400
+    """
+    Most pods end near the median, a few run far longer.
+
+    Attributes
+    ----------
+    median_s : float
+        Half of the pods run longer. [s]
+    sigma : float
+        Standard deviation of the logarithm of the lifetime.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> drawn = LogNormal(60, sigma=0.5).draw(np.random.default_rng(0), 10_000)
+    >>> bool(57 < np.median(drawn) < 63)
+    True
+    """
 
     median_s: float
     sigma: float = 1.0
@@ -68,7 +110,20 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class Empirical:
-    """Pods run as long as those that were measured. [s]"""  # noqa: D400
+    """
+    Pods run as long as those that were measured.
+
+    Attributes
+    ----------
+    seconds : sequence of float
+        Measured lifetimes; each is as likely as any other. [s]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sorted(set(Empirical([30, 45]).draw(np.random.default_rng(0), 100).tolist()))
+    [30.0, 45.0]
+    """
 
     seconds: Sequence[float]
 
@@ -103,6 +158,12 @@ class Poisson:
         A number is a fixed lifetime. [s]
     hourly : sequence of 24 numbers, optional
         How the rate is spread over a day from 0 s on; scaled to a mean of 1.
+
+    Examples
+    --------
+    >>> night_shift = [2.0] * 8 + [0.5] * 16
+    >>> Poisson(pods_per_minute=4, lifetime=Exponential(60), hourly=night_shift).pods_per_minute
+    4
     """
 
     pods_per_minute: float
@@ -121,6 +182,11 @@ class CronJob:
     every_s, first_s : float
         The schedule. [s]
     lifetime : Lifetime or float
+
+    Examples
+    --------
+    >>> CronJob(pods=20, every_s=600, lifetime=30)
+    CronJob(pods=20, every_s=600, lifetime=30, first_s=0.0)
     """
 
     pods: int
@@ -143,6 +209,11 @@ class RollingUpdate:
         As in the Deployment; not both 0. [pods]
     ready_s : float
         From its address to ready. [s]
+
+    Examples
+    --------
+    >>> RollingUpdate(replicas=10, at_s=900, max_surge=2, ready_s=5).max_unavailable
+    0
     """
 
     replicas: int
