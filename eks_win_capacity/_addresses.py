@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     Spans = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _ZERO, _NINE = b"09"
-_MARKS = np.frombuffer(b"...\n", dtype=np.uint8)
-"""What follows each of the four numbers of an address, one address a line."""
+_MARKS = np.frombuffer(b"...\n", dtype=np.uint32)[0]
+"""What follows the four numbers of an address, one address a line, as one word."""
+
+_PADDING = "000"
 
 _ACCEPTED = (
     "give addresses ('10.0.0.5'), ranges ('10.0.0.5-10.0.0.9'), prefixes ('10.0.0.16/28'), "
@@ -61,7 +63,9 @@ def spans(used: object, *, subnet_id: str | None = None) -> Spans:
         If an item is of a kind that names no address.
     """
     if isinstance(used, str):
-        used = re.sub(r"\s*-\s*", "-", used).replace(",", " ").split()
+        if "-" in used:
+            used = re.sub(r"\s*-\s*", "-", used)
+        used = used.replace(",", " ").split()
     elif isinstance(used, (Mapping, ipaddress.IPv4Address, ipaddress.IPv4Network)):
         used = [used]
     elif isinstance(used, (bytes, ipaddress.IPv6Address, ipaddress.IPv6Network)):
@@ -136,28 +140,27 @@ def _dotted_quads(joined: str, count: int) -> NDArray[np.int64] | None:
     """
     if not joined.isascii():
         return None
-    # The bytes before the first mark are padding, so that no look back leaves the text.
-    raw = np.frombuffer(f"000{joined}\n".encode("ascii") if count else b"000", dtype=np.uint8)
-    marks = np.flatnonzero(raw < _ZERO)
+    if not count:
+        return np.empty(0, dtype=np.int64)
+    # Padding, so that no look back from the first mark leaves the text.
+    raw = np.frombuffer(f"{_PADDING}{joined}\n".encode("ascii"), dtype=np.uint8)
+    marks = np.flatnonzero(raw < _ZERO).astype(np.int32)
     if marks.size != 4 * count or (raw > _NINE).any():
         return None
-    if not (raw[marks].reshape(-1, 4) == _MARKS).all():
+    if (raw[marks].view(np.uint32) != _MARKS).any():
         return None
-    lengths = np.diff(marks, prepend=len("000") - 1) - 1
-    if count and (lengths.min() < 1 or lengths.max() > 3):
+    lengths = np.empty_like(marks)
+    lengths[0] = marks[0] - len(_PADDING)
+    np.subtract(marks[1:], marks[:-1] + 1, out=lengths[1:])
+    if lengths.min() < 1 or lengths.max() > 3:
         return None
-    units, tens, hundreds = (raw[marks - back].astype(np.int32) - _ZERO for back in (1, 2, 3))
-    long = lengths > 1
-    full = lengths > 2
-    leading = (long & ~full & (tens == 0)) | (full & (hundreds == 0))
-    octets = (units + 10 * tens * long + 100 * hundreds * full).reshape(-1, 4)
-    if leading.any() or (octets > 255).any():
+    units, tens, hundreds = (raw[marks - back].astype(np.int16) - _ZERO for back in (1, 2, 3))
+    long, full = lengths > 1, lengths > 2
+    octets = units + 10 * tens * long + 100 * hundreds * full
+    # A number below what its digits could say starts with a zero.
+    if (octets > 255).any() or ((octets < 10) & long).any() or ((octets < 100) & full).any():
         return None
-    high = octets.astype(np.int64)
-    found: NDArray[np.int64] = (
-        (high[:, 0] << 24) | (high[:, 1] << 16) | (high[:, 2] << 8) | high[:, 3]
-    )
-    return found
+    return octets.astype(np.uint8).view(">u4").astype(np.int64)
 
 
 def _span(item: object, position: int) -> tuple[int, int]:

@@ -121,6 +121,8 @@ def test_the_printed_table_tells_all():
     assert done.exit_code == 0
     for part in ("Census of 10.0.0.0/24", "Reservations", "What fits", "16 of them kept free"):
         assert part in done.output
+    arm = run("10.0.0.0/24", "-t", "m6g.large")
+    assert "m6g.large cannot run Windows" in arm.output
     bare = run("10.0.0.0/24")
     assert "What fits" not in bare.output
     assert "subnet id" not in bare.output

@@ -1,6 +1,7 @@
 """What fits into a subnet, against allocators that look at every address."""
 
 import ipaddress
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,12 @@ from eks_win_capacity.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.placement._reservations import aligned_chunks
-from eks_win_capacity.placement._room import Room, guaranteed_nodes, most_nodes
+from eks_win_capacity.placement._room import (
+    Room,
+    expected_nodes,
+    guaranteed_nodes,
+    most_nodes,
+)
 
 PREFIX, SECONDARY = WarmPool.prefix(), WarmPool.secondary()
 FEW = settings(deadline=None, max_examples=40)
@@ -82,7 +88,8 @@ def subnets(draw, lengths=(24, 28), reserved=True):
     length = draw(st.integers(*lengths))
     network = ipaddress.IPv4Network(f"10.0.0.0/{length}")
     usable = list(network)[4:-1]
-    used = draw(st.lists(st.sampled_from(usable), unique=True, max_size=draw(st.integers(0, 40))))
+    most = draw(st.sampled_from([0, 2, 8, 40]))
+    used = draw(st.lists(st.sampled_from(usable), unique=True, max_size=most))
     held = []
     for _ in range(draw(st.integers(0, 3)) if reserved else 0):
         own = draw(st.integers(length, 30))
@@ -92,8 +99,8 @@ def subnets(draw, lengths=(24, 28), reserved=True):
     return Subnet(str(network), used=used, reservations=held)
 
 
-@FEW
-@given(subnets(), st.sampled_from([3, 20, 40, 90]), st.integers(0, 6))
+@settings(deadline=None, max_examples=200)
+@given(subnets(), st.sampled_from([3, 20, 40, 90]), st.integers(0, 40))
 def test_the_count_of_nodes_is_right_to_the_last_address(subnet, pods, keep_free):
     fit = nodes_that_fit(subnet, "m5.large", pods_per_node=pods, pool=PREFIX, keep_free=keep_free)
     for count, fits in ((fit.nodes, fits_at_best), (fit.guaranteed, fits_at_worst)):
@@ -128,6 +135,32 @@ def test_less_room_never_takes_more_nodes(subnet, pods, keep_free):
     assert (count(keep_free=keep_free + 1) <= base + 1e-9).all()
     assert (count(pods_per_node=min(144, pods + 7)) <= base + 1e-9).all()
     assert (count(fragmented=True) <= base + 1e-9).all()
+
+
+@FEW
+@given(
+    st.integers(0, 5), st.integers(0, 30), st.integers(0, 3), st.integers(1, 2), st.integers(0, 9)
+)
+def test_the_mean_is_exact(whole, loose, reserved, prefixes, keep_free):
+    def mean(whole, loose, reserved):
+        """Place one node in each way there is, weighted by its chance."""
+        free = 16 * whole + loose
+        total = Fraction(0)
+        for chance, left, broken in (
+            (16 * whole, whole - 1, loose + 15),
+            (loose, whole, loose - 1),
+        ):
+            drawn = max(0, prefixes - reserved)
+            if not chance or left < drawn or 16 * (left - drawn) + broken < keep_free:
+                continue
+            rest = mean(left - drawn, broken, max(0, reserved - prefixes))
+            total += Fraction(chance, free) * (1 + rest)
+        return total
+
+    room = Room(16 * whole + loose, reserved, whole)
+    start = np.eye(whole + 1)[-1]
+    told = expected_nodes(room, start, prefixes=prefixes, keep_free=keep_free)
+    assert told == pytest.approx(float(mean(whole, loose, reserved)), rel=1e-12, abs=1e-12)
 
 
 def test_the_mean_agrees_with_nodes_that_fall_at_random():
@@ -285,6 +318,7 @@ def test_many_subnets_and_types_give_a_frame():
         ({"subnet": 7}, UnsupportedInputError),
         ({"instance_type": []}, InputError),
         ({"instance_type": [5]}, UnsupportedInputError),
+        ({"instance_type": 5}, UnsupportedInputError),
         ({"instance_type": "m5.larg"}, UnknownInstanceTypeError),
         ({"instance_type": ["m5.large"], "pods_per_node": [1, 2]}, InputError),
         ({"pods_per_node": [1]}, UnsupportedInputError),
@@ -371,6 +405,11 @@ def test_a_plan_reads_as_commands():
 def test_a_plan_needs_one_clear_wish(options):
     with pytest.raises(InputError):
         reservation_plan("10.0.0.0/24", **options)
+
+
+def test_a_plan_is_for_one_subnet():
+    with pytest.raises(UnsupportedInputError):
+        reservation_plan([Subnet("10.0.0.0/24")], prefixes=1)
 
 
 def test_a_plan_needs_to_know_where_the_used_addresses_are():

@@ -68,10 +68,14 @@ def _fits(
         for name in types
     ]
     left_out = ("subnet", "cidr", "zone")
-    rows = [
-        {key: value for key, value in fit.to_dict().items() if key not in left_out} for fit in fits
+    return [
+        {key: value for key, value in fit.to_dict().items() if key not in left_out}
+        | {
+            "expected": round(fit.expected, 2),
+            "findings": [f"{finding.seen}: {finding.why}" for finding in fit.findings],
+        }
+        for fit in fits
     ]
-    return [row | {"expected": round(row["expected"], 2)} for row in rows]
 
 
 @click.command()
@@ -172,8 +176,9 @@ def subnet(
         emit(held, output, title="Reservations")
     if types:
         rows = _fits(place, types, pods_per_node, pool, keep_free)
-        note = "\n".join(f"{row['instance_type']}: {row['why']}." for row in rows)
-        columns = [name for name in rows[0] if name not in {"why", "prefixes_left"}]
+        lines = [f"{row['instance_type']}: {row['why']}." for row in rows]
+        note = "\n".join(lines + [f"{finding}." for row in rows for finding in row["findings"]])
+        columns = [name for name in rows[0] if name not in {"why", "prefixes_left", "findings"}]
         emit(rows, output, columns=columns, title="What fits", note=note)
 
 

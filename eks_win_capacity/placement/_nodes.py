@@ -265,6 +265,8 @@ def nodes_that_fit(
         need = node_need(one, pods_per_node=pods_per_node, pool=pool, fragmented=fragmented)
         return fit_of(Subnet(subnet) if isinstance(subnet, str) else subnet, need, kept)
     names, places = listed_subnets(subnet)
+    if not isinstance(instance_type, Iterable):
+        raise UnsupportedInputError(f"instance_type must be names; got {instance_type!r}")
     types = [instance_type] if isinstance(instance_type, str) else list(instance_type)
     pods = counts(pods_per_node, name="pods_per_node")
     if not types:

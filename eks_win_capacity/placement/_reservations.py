@@ -11,7 +11,7 @@ import numpy as np
 
 from eks_win_capacity._addresses import text_of
 from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.errors import InputError, UnsupportedInputError
 from eks_win_capacity.placement._needs import known_type, node_need
 from eks_win_capacity.placement._nodes import whole_number
 from eks_win_capacity.placement._room import Room, most_nodes
@@ -147,6 +147,8 @@ def reservation_plan(
     0
     """
     place = Subnet(subnet) if isinstance(subnet, str) else subnet
+    if not isinstance(place, Subnet):
+        raise UnsupportedInputError(f"give one Subnet or CIDR; got {subnet!r}")
     kept = whole_number(keep_free, "keep_free")
     beside = {"instance_type": instance_type, "pods_per_node": pods_per_node, "pool": pool}
     if (prefixes is None) == (nodes is None):
