@@ -80,7 +80,7 @@ MAKERS = {
     "arrow dictionary": lambda names: pa.array(names, pa.string()).dictionary_encode(),
     "arrow dictionary u8": lambda names: pa.array(names, pa.dictionary(pa.uint8(), pa.string())),
     "arrow dictionary u64": lambda names: pa.array(names, pa.string()).dictionary_encode().cast(pa.dictionary(pa.uint64(), pa.string())),
-    "arrow dictionary of large": lambda names: pa.array(names, pa.dictionary(pa.int32(), pa.large_string())),
+    "arrow dictionary of large": lambda names: pa.array(names, pa.large_string()).dictionary_encode(),
     "arrow sliced": lambda names: pa.array(["x", *names, "y"], pa.string())[1:-1],
     "chunked one": lambda names: pa.chunked_array([names], pa.string()),
     "chunked many": lambda names: pa.chunked_array([[name] for name in names], pa.string()),
