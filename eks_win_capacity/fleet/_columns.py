@@ -282,7 +282,7 @@ class Generator:
             self.cuts.append(Cut(bound, demand))
             if not floor.any() and (self.proof is None or float(proved) > self.proof.bound):
                 part = float(theta) * (1 - 1e-12) / float(scale)
-                self.proof = Proof(pods * part, float(proved))
+                self.proof = Proof(np.asarray(pods * part, dtype=np.float64), float(proved))
         return proved, kind, mix
 
     def run(

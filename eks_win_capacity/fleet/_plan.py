@@ -61,6 +61,9 @@ NODE_COST_PROXY: Final = 0.06
 """The same in vCPUs of the proxy: 0.0055 of about 0.08 USD an hour. [vCPU]"""
 
 
+_FEW: Final = 8
+"""Shapes of pods up to which the search goes on to a quarter of a percent."""
+
 _BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan shown only for comparison."""
 
@@ -537,7 +540,7 @@ class _Run:
                 self.progress(total_cost(problem, packed), bound)
 
         size = sum(int(start.number.sum()) for start in starts[:1])
-        target = 8e-4 if size >= 8_000 else 2.5e-3
+        target = 8e-4 if size >= 8_000 else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
         try:
             packed, bound, lp_bound = solve(
                 problem,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.fleet._columns import Cut, Relaxed
-    from eks_win_capacity.fleet._problem import Ints, Problem
+    from eks_win_capacity.fleet._problem import Floats, Ints, Problem
 
 _COLUMNS = 500
 """Patterns the integer program may choose from: the more, the slower each of its steps."""
@@ -31,6 +31,9 @@ _BOUND_NODES = 500
 _WORK = 60_000
 """Rounds of column generation at most, times shapes and the root of the number of kinds."""
 
+
+_EARLY = 6
+"""Rounds of column generation between two quick plans on the way."""
 
 _SMALL, _FEW = 400, 30
 """Nodes and shapes up to which all patterns that could help are listed."""
@@ -148,6 +151,15 @@ def rounded(
             if found is None or total_cost(problem, other) < total_cost(problem, found):
                 found = other
     return found
+
+
+def filled_up(problem: Problem, columns: Columns, count: Floats) -> Packed | None:
+    """Keep the whole part of a fractional choice and put the rest first-fit: quick, and early."""
+    number = np.floor(count + 1e-7).astype(np.int64)
+    some = np.nonzero(number)[0]
+    base = Packed(columns.kind[some], columns.mix[some], number[some])
+    rest = first_fit(rest_of(problem, base), np.arange(problem.kinds))
+    return None if rest is None else joined(base, rest)
 
 
 def whole_bound(problem: Problem, cuts: tuple[Cut, ...], *, seconds: float) -> float:
@@ -275,12 +287,18 @@ def solve(
         cost = total_cost(problem, best)
         return cost - bound <= max(target * cost, 1e-9)
 
+    plain = not limited and not problem.floor.any() and not problem.pod_cost.any()
+    asked = 0
     begun = clock()
     generate_until = begun + 0.7 * (deadline - begun)
 
     def stop(solution: object, proved: object) -> bool:
         nonlocal bound
+        nonlocal asked
         bound = max(bound, lift(float(proved)))  # type: ignore[arg-type]
+        asked += 1
+        if plain and asked % _EARLY == 0:
+            offer(filled_up(problem, columns, solution.count))  # type: ignore[attr-defined]
         value = float(solution.value)  # type: ignore[attr-defined]
         near = value - float(proved) <= 0.2 * target * value  # type: ignore[arg-type]
         return near or enough() or clock() > generate_until
@@ -289,7 +307,6 @@ def solve(
     relaxed = generator.run(penalty=penalty, stop=stop, rounds=min(400, max(8, int(rounds))))
     bound = max(bound, lift(float(relaxed.bound)))
     lp_bound = float(relaxed.bound)
-    plain = not limited and not problem.floor.any() and not problem.pod_cost.any()
 
     def left() -> float:
         # Even a limit that has passed leaves a moment for the step that makes nodes whole.
