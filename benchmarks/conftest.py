@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+# Programs of their own, some with requirements of their own: run, not collected.
+collect_ignore_glob = ["cluster/*", "fleet/*", "forecast/*"]
+
 Contenders = Mapping[str, Callable[[], object]]
 
 

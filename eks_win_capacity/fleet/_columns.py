@@ -104,6 +104,14 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """Prices of pods that overrate no pattern, and the bound that they prove."""
+
+    pods: Floats
+    bound: float
+
+
+@dataclass(frozen=True)
 class Relaxed:
     """The fractional optimum: its columns, its solution, its proved bound and its cuts."""
 
@@ -112,6 +120,7 @@ class Relaxed:
     bound: Fraction
     cuts: tuple[Cut, ...]
     complete: bool
+    proof: Proof | None
 
 
 def solve_fractional(problem: Problem, columns: Columns, penalty: float | None) -> Mixture:
@@ -188,6 +197,7 @@ class Generator:
         self.prices = np.zeros((problem.kinds, problem.need.shape[1]))
         self.cuts: list[Cut] = []
         self.bound = Fraction(0)
+        self.proof: Proof | None = None
 
     def price(
         self, duals: Duals, cost: Floats, *, exact: bool, tolerance: float
@@ -270,6 +280,9 @@ class Generator:
         proved = (theta * demand - int(limit @ problem.limit)) / scale
         if not len(problem.limit) and not problem.pod_cost.any():
             self.cuts.append(Cut(bound, demand))
+            if not floor.any() and (self.proof is None or float(proved) > self.proof.bound):
+                part = float(theta) * (1 - 1e-12) / float(scale)
+                self.proof = Proof(np.asarray(pods * part, dtype=np.float64), float(proved))
         return proved, kind, mix
 
     def run(
@@ -326,4 +339,4 @@ class Generator:
                 break
             else:
                 still += 1
-        return Relaxed(self.columns, solution, self.bound, tuple(self.cuts), complete)
+        return Relaxed(self.columns, solution, self.bound, tuple(self.cuts), complete, self.proof)

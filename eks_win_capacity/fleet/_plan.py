@@ -61,9 +61,11 @@ NODE_COST_PROXY: Final = 0.06
 """The same in vCPUs of the proxy: 0.0055 of about 0.08 USD an hour. [vCPU]"""
 
 
-_USUAL_S: Final = 14.0
-_LARGE_S: Final = 24.0
-"""When the search ends on its own, for up to 24 shapes of pods and for more. [s]"""
+_FEW: Final = 8
+"""Shapes of pods up to which the search goes on to a quarter of a percent."""
+
+_BRIEF: Final = 0.1
+"""Part of the usual work that goes into a plan shown only for comparison."""
 
 
 def plan_fleet(
@@ -138,8 +140,8 @@ def plan_fleet(
     limits : mapping, optional
         Most nodes by instance type.
     time_limit_s : float, optional
-        Time limit; the best plan until then is given. A search ends on its own after 14 s for
-        up to 24 shapes of pods, 24 s for more. [s]
+        Time limit; the best plan until then is given. Without it the work is limited by
+        counts alone, so that the same input always gives the same plan. [s]
     compare : bool
         Whether to look at the best single type and the other address mode too.
     catalog : Catalog, optional
@@ -302,6 +304,7 @@ class _Run:
     candidates: list[Any] | None
     until: float
     progress: Callable[[float, float], None] | None
+    effort: float = 1.0
 
     def __init__(self, **asked: Any) -> None:
         self.asked = asked
@@ -342,7 +345,7 @@ class _Run:
         self.lean = lean
         answer = None
         if not spread:
-            answer = self._solved(lean, coupled=False)
+            answer = self._or_alone(lean, self._solved(lean, coupled=False))
             if limited and answer is not None:
                 placed = _placed(answer[0], self.sites)
                 answer = None if placed is None else (placed, *answer[1:])
@@ -509,7 +512,7 @@ class _Run:
         coupled: bool,
         objective: str | None = None,
         prefixes: bool = False,
-        seconds: float | None = None,
+        effort: float | None = None,
     ) -> tuple[list[NodeGroup], float, float, float] | None:
         objective = objective or self.objective
         model = build(
@@ -537,17 +540,15 @@ class _Run:
                 self.progress(total_cost(problem, packed), bound)
 
         size = sum(int(start.number.sum()) for start in starts[:1])
-        target = 8e-4 if size >= 8_000 else 2.5e-3
-        now = time.monotonic()
-        usual = _USUAL_S if problem.shapes <= 24 else _LARGE_S
-        until = min(self.until, now + (usual if seconds is None else seconds))
+        target = 8e-4 if size >= 8_000 else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
         try:
             packed, bound, lp_bound = solve(
                 problem,
                 starts=starts,
                 target=target,
                 clock=time.monotonic,
-                deadline=until,
+                deadline=self.until,
+                effort=self.effort if effort is None else effort,
                 step=0.0 if objective == "cost" else 1.0,
                 report=report,
             )
@@ -562,6 +563,33 @@ class _Run:
             groups = [replace(group, zone="", subnet="") for group in groups]
         value = _value(groups, objective, prefixes=prefixes)
         return _merged(groups), value, bound, lp_bound
+
+    def _or_alone(self, nodes: tuple[Node, ...], answer: Any) -> Any:
+        """Take the best plan with one type where it is cheaper: more types never cost more."""
+        if answer is None or len(nodes) < 2 or self.objective != "cost" or self.interrupted:
+            return answer
+        _, value, bound, lp_bound = answer
+        for node in nodes:
+            if value - bound <= 1e-9 * value or time.monotonic() > self.until:
+                break
+            if self._least_alone(node) < value - 1e-9:
+                alone = self._solved((node,), coupled=False)
+                if alone is not None and alone[1] < value:
+                    answer, value = (alone[0], alone[1], bound, lp_bound), alone[1]
+        return answer
+
+    def _least_alone(self, node: Node) -> float:
+        """Bound what the workloads cost on one type alone, resource by resource."""
+        total = [0, 0, 0, 0]
+        for load, slot in zip(self.workloads, self.slots.tolist(), strict=True):
+            need = (load.cpu, load.memory, int(not load.host_process), 1)
+            if slot and not _fits(load, node):
+                return math.inf
+            total = [have + slot * one for have, one in zip(total, need, strict=True)]
+        wanted = max(
+            -(-want // have) if have else 0 for want, have in zip(total, node.room, strict=True)
+        )
+        return wanted * node.cost
 
     def _fewer_types(
         self, groups: Any, value: float, nodes: tuple[Node, ...], *, spread: bool
@@ -596,8 +624,8 @@ class _Run:
 
     def _with(self, nodes: tuple[Node, ...], *, spread: bool) -> Any:
         if self.limited or spread:
-            return self._solved(nodes, coupled=True, seconds=3)
-        return self._solved(nodes, coupled=False, seconds=3)
+            return self._solved(nodes, coupled=True, effort=_BRIEF)
+        return self._solved(nodes, coupled=False, effort=_BRIEF)
 
     def _why_not(self, nodes: tuple[Node, ...]) -> FleetPlan:
         """Prove what is missing: the fewest addresses and blocks that could do."""
@@ -704,7 +732,7 @@ class _Run:
             self,
             prefix=not self.prefix,
             pool=None,
-            until=min(self.until, time.monotonic() + 1.0),
+            effort=_BRIEF,
             progress=None,
         )
         name = "prefix delegation" if not self.prefix else "secondary addresses"

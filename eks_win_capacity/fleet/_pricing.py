@@ -10,7 +10,7 @@ import numpy as np
 from eks_win_capacity.fleet._problem import quiet
 
 if TYPE_CHECKING:
-    from eks_win_capacity.fleet._problem import Floats, Ints
+    from eks_win_capacity.fleet._problem import Flags, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,15 @@ class Priced:
         No mix on the kind is worth more.
     kind, mix : int arrays
         Mixes worth looking at, the best of each kind first.
+    complete : (kinds,) bool array
+        Whether nothing was cut on the way.
     """
 
     value: Ints
     bound: Ints
     kind: Ints
     mix: Ints
+    complete: Flags
 
 
 def resource_prices(worth: Floats, need: Ints, room: Ints, most: Ints) -> Floats:
@@ -102,6 +105,7 @@ def best_mixes(  # noqa: PLR0917
     *,
     width: int,
     keep: int = 1,
+    distinct: bool = True,
 ) -> Priced:
     """
     Search the mixes worth more than a threshold, for all kinds at once.
@@ -125,6 +129,8 @@ def best_mixes(  # noqa: PLR0917
         Partial mixes kept for each kind.
     keep : int
         Mixes given back for each kind, at most.
+    distinct : bool
+        Whether, of mixes that leave the same room, the one worth most is enough.
     """
     kinds, shapes = worth.shape
     worth = np.where(most > 0, worth, 0)
@@ -135,6 +141,7 @@ def best_mixes(  # noqa: PLR0917
     slip = 1e-9 * np.maximum(fractional_bound(worth, need, room, most, prices), 1.0) + 1e-6
     bound = (prices * room).sum(axis=1) + (np.maximum(reduced, 0) * most).sum(axis=1)
     cut = np.zeros(kinds)
+    complete = np.ones(kinds, dtype=bool)
     unit = (need <= 1).all(axis=0)
     rest = ~unit & (need > 0).all(axis=0)
     least = np.maximum(need.min(axis=0), 1)[None, :]
@@ -179,7 +186,7 @@ def best_mixes(  # noqa: PLR0917
         )
         if useful is not None:
             left[:, unit] = np.minimum(left[:, unit], useful[:, None])
-        chosen = _distinct(kind, left, value)
+        chosen = _distinct(kind, left, value) if distinct else np.arange(len(kind))
         if len(chosen) < len(kind):
             parent, number, shape = parent[chosen], number[chosen], shape[chosen]
             kind, value, bound, left = kind[chosen], value[chosen], bound[chosen], left[chosen]
@@ -189,6 +196,7 @@ def best_mixes(  # noqa: PLR0917
                 dropped = np.ones(len(kind), dtype=bool)
                 dropped[chosen] = False
                 np.maximum.at(cut, kind[dropped], bound[dropped])
+                complete[kind[dropped]] = False
                 parent, number, shape = parent[chosen], number[chosen], shape[chosen]
                 kind, value, bound, left = kind[chosen], value[chosen], bound[chosen], left[chosen]
         history.append((parent, number, shape))
@@ -202,7 +210,7 @@ def best_mixes(  # noqa: PLR0917
     for parent, number, shape in reversed(history):
         mix[np.arange(len(chosen)), shape[place]] = number[place]
         place = parent[place]
-    return Priced(best, certified, kind[chosen], mix)
+    return Priced(best, certified, kind[chosen], mix, complete)
 
 
 def best_mix(worth: Ints, need: Ints, room: Ints, most: Ints) -> tuple[int, Ints | None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.fleet._columns import Columns, Generator, constraint_rows
+from eks_win_capacity.fleet._exact import choose, pool_of
 from eks_win_capacity.fleet._first_fit import Packed, first_fit
 from eks_win_capacity.fleet._problem import quiet
 
@@ -16,13 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.fleet._columns import Cut, Relaxed
-    from eks_win_capacity.fleet._problem import Ints, Problem
+    from eks_win_capacity.fleet._problem import Floats, Ints, Problem
 
 _COLUMNS = 500
 """Patterns the integer program may choose from: the more, the slower each of its steps."""
 
 _NODES = 400
 """Steps of the integer program; a count and not a time, so that answers repeat."""
+
+_BOUND_NODES = 500
+"""The same of the program that bounds the numbers of nodes."""
+
+_WORK = 250_000
+"""Rounds of column generation at most, times shapes to the power 1.5 and the root of kinds."""
+
+
+_EARLY = 6
+"""Rounds of column generation between two quick plans on the way."""
+
+_SMALL, _FEW = 400, 30
+"""Nodes and shapes up to which all patterns that could help are listed."""
 
 
 def total_cost(problem: Problem, packed: Packed) -> float:
@@ -64,7 +78,7 @@ def joined(*parts: Packed) -> Packed:
 
 
 def rounded(
-    problem: Problem, relaxed: Relaxed, *, back: int, gap: float, seconds: float
+    problem: Problem, relaxed: Relaxed, *, back: int, gap: float, effort: float, seconds: float
 ) -> Packed | None:
     """
     Keep the whole part of the fractional optimum and choose the rest as an integer program.
@@ -79,8 +93,10 @@ def rounded(
         Nodes of each pattern that are given back to the integer program, which is freer then.
     gap : float
         Part of the cost at which the integer program may stop.
+    effort : float
+        Part of the usual steps.
     seconds : float
-        Time limit.
+        What is left of the time limit asked for.
 
     Returns
     -------
@@ -118,9 +134,9 @@ def rounded(
                 "mip_rel_gap": min(
                     gap * (1 + reference / max(relaxed.solution.value - reference, 1e-9)), 0.05
                 ),
-                "node_limit": _NODES,
-                "time_limit": seconds,
-            },
+                "node_limit": max(20, int(_NODES * effort * min(1.0, 24 / problem.shapes))),
+            }
+            | ({"time_limit": seconds} if math.isfinite(seconds) else {}),
         )
     found = None
     if solved.x is not None:
@@ -135,6 +151,15 @@ def rounded(
             if found is None or total_cost(problem, other) < total_cost(problem, found):
                 found = other
     return found
+
+
+def filled_up(problem: Problem, columns: Columns, count: Floats) -> Packed | None:
+    """Keep the whole part of a fractional choice and put the rest first-fit: quick, and early."""
+    number = np.floor(count + 1e-7).astype(np.int64)
+    some = np.nonzero(number)[0]
+    base = Packed(columns.kind[some], columns.mix[some], number[some])
+    rest = first_fit(rest_of(problem, base), np.arange(problem.kinds))
+    return None if rest is None else joined(base, rest)
 
 
 def whole_bound(problem: Problem, cuts: tuple[Cut, ...], *, seconds: float) -> float:
@@ -166,7 +191,8 @@ def whole_bound(problem: Problem, cuts: tuple[Cut, ...], *, seconds: float) -> f
             constraints=LinearConstraint(rows * (1 + 1e-9), 1 - 1e-9, np.inf),
             integrality=1,
             bounds=Bounds(0, np.inf),
-            options={"mip_rel_gap": 1e-6, "node_limit": 2_000, "time_limit": seconds},
+            options={"mip_rel_gap": 1e-6, "node_limit": _BOUND_NODES}
+            | ({"time_limit": seconds} if math.isfinite(seconds) else {}),
         )
     bound = solved.mip_dual_bound
     if bound is None or not np.isfinite(bound):
@@ -186,6 +212,7 @@ def solve(
     target: float,
     clock: Callable[[], float],
     deadline: float,
+    effort: float = 1.0,
     step: float = 0.0,
     report: Callable[[Packed, float], None] | None = None,
 ) -> tuple[Packed | None, float, float]:
@@ -201,7 +228,10 @@ def solve(
     target : float
         Gap at which the work ends.
     clock, deadline : callable, float
-        The time, and when to stop. [s]
+        The time, and when to stop. Work is limited by counts, so that the answer repeats
+        where the deadline is not reached. [s]
+    effort : float
+        Part of the usual work.
     step : float
         All costs are multiples of it; 0 where they are not.
     report : callable, optional
@@ -246,9 +276,6 @@ def solve(
     penalty = 10.0 * float(problem.cost.max() + problem.pod_cost.max() + 1) if limited else None
     generator = Generator(problem, columns)
 
-    begun = clock()
-    generate_until = begun + 0.85 * (deadline - begun)
-
     def lift(value: float) -> float:
         if step:
             return math.ceil(value / step - 1e-6) * step
@@ -260,29 +287,54 @@ def solve(
         cost = total_cost(problem, best)
         return cost - bound <= max(target * cost, 1e-9)
 
+    plain = not limited and not problem.floor.any() and not problem.pod_cost.any()
+    asked = 0
+    # Few shapes converge in a moment; for many, the last of the bound costs most of the time.
+    close = 0.2 if problem.shapes <= 8 else 0.4
+    begun = clock()
+    generate_until = begun + 0.7 * (deadline - begun)
+
     def stop(solution: object, proved: object) -> bool:
         nonlocal bound
+        nonlocal asked
         bound = max(bound, lift(float(proved)))  # type: ignore[arg-type]
+        asked += 1
+        if plain and asked % _EARLY == 0:
+            offer(filled_up(problem, columns, solution.count))  # type: ignore[attr-defined]
         value = float(solution.value)  # type: ignore[attr-defined]
-        return enough() or clock() > generate_until or value - float(proved) <= 0.5 * target * value  # type: ignore[arg-type]
+        near = value - float(proved) <= close * target * value  # type: ignore[arg-type]
+        return near or enough() or clock() > generate_until
 
-    relaxed = generator.run(penalty=penalty, stop=stop)
+    rounds = effort * _WORK / (problem.shapes**1.5 * math.sqrt(problem.kinds))
+    relaxed = generator.run(penalty=penalty, stop=stop, rounds=min(400, max(8, int(rounds))))
     bound = max(bound, lift(float(relaxed.bound)))
     lp_bound = float(relaxed.bound)
-    tried = False
+
+    def left() -> float:
+        # Even a limit that has passed leaves a moment for the step that makes nodes whole.
+        return max(0.2, deadline - clock())
+
     few = relaxed.solution.count.sum() <= 60
-    for back in (10**9, 0) if few else (0, 1, 3):
-        if enough() or (tried and clock() > deadline):
+    for attempt, back in enumerate((10**9, 0) if few else (0, 1, 3)):
+        if enough() or (attempt and clock() > deadline):
             break
-        left = max(0.3, min(1.0 if problem.shapes <= 24 else 3.0, deadline - clock()))
-        offer(rounded(problem, relaxed, back=back, gap=target / 3, seconds=left))
-        if (
-            not tried
-            and not enough()
-            and not limited
-            and best is not None
-            and best.number.sum() < 400
-        ):
-            tried = True
-            bound = max(bound, lift(whole_bound(problem, relaxed.cuts, seconds=0.6)))
+        offer(rounded(problem, relaxed, back=back, gap=target / 3, effort=effort, seconds=left()))
+        if not attempt and plain and not enough() and best is not None and best.number.sum() < 400:
+            bound = max(bound, lift(whole_bound(problem, relaxed.cuts, seconds=left())))
+    proof = relaxed.proof
+    for _ in range(3):
+        if not plain or proof is None or best is None or enough() or clock() > deadline:
+            break
+        if best.number.sum() > _SMALL or problem.shapes > _FEW:
+            break
+        before = total_cost(problem, best)
+        pool = pool_of(problem, proof, before - proof.bound)
+        found, proved = choose(
+            problem, pool, known=best, gap=target / 2, effort=effort, seconds=left()
+        )
+        if pool.complete:
+            bound = max(bound, min(lift(proved), before))
+        offer(found)
+        if pool.complete or total_cost(problem, best) > before * (1 - 1e-4):
+            break
     return best, bound, lp_bound
