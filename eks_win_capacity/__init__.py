@@ -114,7 +114,17 @@ _HOME = {
 }
 """Where each public name lives."""
 
-_MODULES = ("aws", "cluster", "errors", "kubectl", "readiness", "reports", "simulator", "toggling", "warm_pool")
+_MODULES = (
+    "aws",
+    "cluster",
+    "errors",
+    "kubectl",
+    "readiness",
+    "reports",
+    "simulator",
+    "toggling",
+    "warm_pool",
+)
 """Submodules that are reachable as attributes."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
