@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,7 @@ class SmallestSubnet:
     prefix: SubnetNeed
     prefix_wins: tuple[tuple[int, int], ...]
     crossover_pods: int | None
-    _columns: dict[str, Any]
+    _columns: dict[str, Any] = field(repr=False, compare=False)
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
