@@ -43,8 +43,11 @@ def made(server, session):
         ]["SubnetId"]
         for i, z in enumerate("ab")
     ]
-    for description in ("Amazon EKS prod", "ELB app/web/1", ""):
-        ec2.create_network_interface(SubnetId=subnets[0], Description=description)
+    for place, description in enumerate(("Amazon EKS prod", "ELB app/web/1", ""), 10):
+        # Left to itself, moto draws any address, those that AWS keeps among them.
+        ec2.create_network_interface(
+            SubnetId=subnets[0], Description=description, PrivateIpAddress=f"10.0.0.{place}"
+        )
     role = iam.create_role(RoleName="cluster", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     policy = iam.create_policy(
         PolicyName="AmazonEKSVPCResourceController",
