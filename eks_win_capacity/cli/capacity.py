@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import binding_options
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.constants import KUBELET_MAX_PODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,16 +139,7 @@ def max_pods(
 
 @click.command("node")
 @_common_options
-@click.option(
-    "--kubelet-max-pods",
-    type=int,
-    default=KUBELET_MAX_PODS,
-    show_default=True,
-    metavar="N",
-    help="The kubelet's own limit.",
-)
-@click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
-@click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")
+@binding_options
 @click.option(
     "--host-process-pods", type=int, default=0, metavar="N", help="HostProcess pods on the node."
 )

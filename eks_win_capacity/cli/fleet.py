@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import binding_options
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.constants import KUBELET_MAX_PODS
 from eks_win_capacity.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -46,16 +46,7 @@ _SHOWN = (
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the sized rows here: .csv, .json or .parquet.",
 )
-@click.option(
-    "--kubelet-max-pods",
-    type=int,
-    default=KUBELET_MAX_PODS,
-    show_default=True,
-    metavar="N",
-    help="The kubelet's own limit.",
-)
-@click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
-@click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")
+@binding_options
 @click.option(
     "--on-unknown",
     type=click.Choice(["raise", "null"]),
