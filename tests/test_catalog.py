@@ -450,8 +450,12 @@ GOOD = json.dumps(answer(), indent=1).encode()
         (b"", "is empty"), (b"  \n", "is empty"), (GOOD[:-40], "cut short"),
         (b'{"InstanceTypes": [x]}', "line 1 column 20"), (b'{"InstanceTypes": "x', "cut short"),
         (b'{"a": NaN}', "NaN"), (b'{"a": 1, "a": 2}', "twice"), (b"\xff\x00\x41", "byte|valid"),
-        (b"\x80abc", "byte 0"), (gzip.compress(GOOD)[:-9], "gzip"), (b"\x1f\x8bxx", "gzip"),
+        (b"\x80abc", "byte 0"), (gzip.compress(GOOD, mtime=0)[:-9], "gzip"), (b"\x1f\x8bxx", "gzip"),
         (b"[" * 100_000, "deeply|cut short"), (b"[" + b"1" * 5000 + b"]", "valid JSON"),
+    ],
+    ids=[
+        "empty", "blank", "cut-short", "bare-word", "open-text", "nan", "duplicate-key", "wrong-bytes",
+        "wrong-first-byte", "gzip-cut-short", "gzip-damaged", "too-deep", "too-many-digits",
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_an_error_naming_file_and_place(tmp_path, content, says):
