@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity import kubectl
-from eks_win_capacity._documents import members, source_name
+from eks_win_capacity._documents import MAX_JSON_CHARS, members, source_name
 from eks_win_capacity.aws import _answers
 from eks_win_capacity.cluster import ClusterState
 from eks_win_capacity.errors import DocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUFFIXES: Final = (".json", ".yaml", ".yml")
+"""The files of a folder that are read."""
+
+_KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
 
 
 def load_files(*sources: Any) -> ClusterState:
@@ -22,8 +32,9 @@ def load_files(*sources: Any) -> ClusterState:
 
     Parameters
     ----------
-    *sources : path, str, file or mapping
-        JSON or YAML.
+    *sources : path, str, file, mapping, or a list of these
+        JSON or YAML. Of a folder every ``.json``, ``.yaml`` and ``.yml`` file is
+        read, in order of name; folders inside it are not.
 
     Returns
     -------
@@ -32,7 +43,8 @@ def load_files(*sources: Any) -> ClusterState:
     Raises
     ------
     DocumentError
-        If a source is damaged, or of no kind that is known.
+        If a source is damaged, or of no kind that is known, or a folder holds no
+        such file.
     StateConflictError
         If two sources disagree.
 
@@ -45,44 +57,87 @@ def load_files(*sources: Any) -> ClusterState:
     >>> state.platform_version, len(state.nodes)
     ('eks.5', 1)
     """
-    from_kubectl, from_aws, saved = [], [], []
-    for source in sources:
-        again: Any = source
-        if hasattr(source, "read"):
-            again = source.read()
-        kind = _kind(again)
-        if kind == "kubectl":
-            from_kubectl.append(again)
-        elif kind == "aws":
-            from_aws.append(again)
-        else:
-            saved.append(again)
+    sorted_: dict[str, list[Any]] = {"kubectl": [], "aws": [], "saved": [], "empty": []}
+    for source in _each(sources):
+        sorted_[_kind(source)].append(source)
+        if hasattr(source, "seek"):
+            source.seek(0)
     state = ClusterState()
-    if from_kubectl:
+    # An empty list tells nothing of its own; alone it is refused by kubectl.load.
+    alone = not any(sorted_[kind] for kind in ("kubectl", "aws", "saved"))
+    if from_kubectl := sorted_["kubectl"] or (sorted_["empty"] if alone else []):
         state = state.merge(kubectl.load(*from_kubectl))
-    if from_aws:
-        state = state.merge(_answers.state(_answers.gather(*from_aws)))
-    for source in saved:
+    if sorted_["aws"]:
+        answers = _answers.gather(*sorted_["aws"])
+        state = state.merge(_answers.state(answers, saved=True))
+    for source in sorted_["saved"]:
         state = state.merge(ClusterState.load(source))
     return state
 
 
+class _Held(io.BytesIO):
+    """What a file or pipe held; it is read twice, and a pipe gives its text once."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def _each(sources: Any) -> Iterator[Any]:
+    """Give every single source, folders opened and files read."""
+    for source in sources:
+        if isinstance(source, (list, tuple)):
+            yield from _each(source)
+        elif hasattr(source, "read"):
+            name = source_name(source).strip("<>")
+            data = source.read(MAX_JSON_CHARS + 1)
+            yield _Held(data.encode() if isinstance(data, str) else data, name)
+        elif isinstance(source, (str, os.PathLike)) and _is_folder(source):
+            folder = Path(source)
+            found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+            if not found:
+                raise DocumentError(
+                    f"{folder} holds no file that ends in {', '.join(SUFFIXES)}", source=str(folder)
+                )
+            yield from found
+        else:
+            yield source
+
+
+def _is_folder(source: str | os.PathLike[str]) -> bool:
+    text = os.fspath(source)
+    # A long text, or one of several lines, is no path.
+    return len(text) < 4096 and "\n" not in text and Path(text).is_dir()
+
+
 def _kind(source: Any) -> str:
-    keys: list[str] = list(source) if isinstance(source, Mapping) else []
-    for _, key, _, _ in () if keys else members(source):
+    name = source_name(source)
+    keys: list[str] = []
+    for number, key, index, value in members(source, name=name):
+        if number:
+            break
         if key not in keys:
             keys.append(key)
-        if key in {"kind", "items", "format", "serverVersion"} or key in _answers.KEYS:
+        if key in {"format", "serverVersion"} or key in _answers.KEYS:
             break
+        if key == "items":
+            return "empty" if index is None and value == [] and _untold(source, name) else "kubectl"
     if "format" in keys:
         return "saved"
-    if {"kind", "items", "apiVersion", "serverVersion"} & set(keys):
+    if _KUBECTL & set(keys):
         return "kubectl"
     if set(_answers.KEYS) & set(keys):
         return "aws"
-    name = source_name(source)
     raise DocumentError(
         f"{name} is neither of kubectl, of the AWS CLI nor a saved state; its members: "
         f"{', '.join(keys[:5]) or 'none'}",
         source=name,
     )
+
+
+def _untold(source: Any, name: str) -> bool:
+    """Tell whether a list with no item does not even say of what it is."""
+    if hasattr(source, "seek"):
+        source.seek(0)
+    kinds = [value for _, key, _, value in members(source, name=name) if key == "kind"]
+    return kinds in ([], ["List"])
