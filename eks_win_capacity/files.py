@@ -58,7 +58,7 @@ def load_files(*sources: Any) -> ClusterState:
     ('eks.5', 1)
     """
     sorted_: dict[str, list[Any]] = {"kubectl": [], "aws": [], "saved": [], "empty": []}
-    for source in _each(sources):
+    for source in _once(_each(sources)):
         sorted_[_kind(source)].append(source)
         if hasattr(source, "seek"):
             source.seek(0)
@@ -104,10 +104,29 @@ def _each(sources: Any) -> Iterator[Any]:
             yield source
 
 
+def _once(sources: Iterator[Any]) -> Iterator[Any]:
+    """Leave out a file that came before, such as one that also lies in a given folder."""
+    seen: set[Path] = set()
+    for source in sources:
+        if isinstance(source, os.PathLike) or (isinstance(source, str) and _is_file(source)):
+            path = Path(source).resolve()
+            if path in seen:
+                continue
+            seen.add(path)
+        yield source
+
+
 def _is_folder(source: str | os.PathLike[str]) -> bool:
-    text = os.fspath(source)
-    # A long text, or one of several lines, is no path.
-    return len(text) < 4096 and "\n" not in text and Path(text).is_dir()
+    return _is_path(os.fspath(source)) and Path(source).is_dir()
+
+
+def _is_file(text: str) -> bool:
+    return _is_path(text) and Path(text).is_file()
+
+
+def _is_path(text: str) -> bool:
+    """Tell a path from a text that holds the answer itself."""
+    return len(text) < 4096 and "\n" not in text and "\0" not in text
 
 
 def _kind(source: Any) -> str:

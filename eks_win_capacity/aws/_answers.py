@@ -211,7 +211,8 @@ def _cluster(answers: Answers) -> dict[str, Any]:
 def _policies(answers: Answers) -> tuple[str, ...] | None:
     if "AttachedPolicies" not in answers:
         return None
-    return tuple(p["PolicyName"] for page in answers["AttachedPolicies"] for p in page)
+    named = [p["PolicyName"] for page in answers["AttachedPolicies"] for p in page]
+    return tuple(dict.fromkeys(named))
 
 
 def _complete(  # noqa: PLR0917

@@ -140,7 +140,7 @@ def client(
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
-            retries={"mode": "standard", "max_attempts": ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             user_agent_extra="eks-win-capacity",
         )
         return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)

@@ -167,7 +167,9 @@ def _reservations(
     if found is None:
         why.setdefault("subnet_reservations", "GetSubnetCidrReservations is missing")
         return None
-    whole = len(answers[RESERVATIONS]) >= len(names)
+    told = {str(item["SubnetId"]) for item in found}
+    silent = sum(not page for page in answers[RESERVATIONS])
+    whole = len(told) + silent >= len(names)
     by_subnet: dict[str, list[tuple[str, str]]] = {name: [] for name in names} if whole else {}
     for item in found:
         kept = by_subnet.setdefault(str(item["SubnetId"]), [])

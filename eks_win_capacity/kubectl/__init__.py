@@ -207,19 +207,18 @@ class _Reading:
         self._data: dict[str, Mapping[str, str]] = {}
         self._configmaps: set[str] = set()
         self._taken = 0
-        self._idle: list[str] = []
-        self._empty: set[str] = set()
+        self._idle: list[tuple[str, bool]] = []
         self._env: dict[str, str] | None = None
         self._version: str | None = None
 
     def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
         """Read every object of a source."""
-        name, count = source_name(source), 0
+        name, count, empty = source_name(source), 0, False
         self._taken += 1
         for place, item in objects(source, name=name):
             kind = item.get("kind", "")
             if place == "items":
-                self._empty.add(name)
+                empty = True
                 if isinstance(kind, str) and kind in _LISTS:
                     self._named.add(_LISTS[kind])
                     count += 1
@@ -235,7 +234,7 @@ class _Reading:
         if part:
             self._named.add(part)
         if not count and not named:
-            self._idle.append(name)
+            self._idle.append((name, empty))
 
     def something(self, sources: tuple[Any, ...]) -> None:
         """
@@ -251,9 +250,9 @@ class _Reading:
         """
         if not sources or not self._idle:
             return
-        foreign = [name for name in self._idle if name not in self._empty]
+        foreign = [name for name, empty in self._idle if not empty]
         if foreign or len(self._idle) == self._taken:
-            name = (foreign or self._idle)[0]
+            name = foreign[0] if foreign else self._idle[0][0]
             raise DocumentError(
                 f"{name} holds nothing of use: expected objects such as "
                 f"{', '.join(sorted(KINDS)[:7])} ...",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from eks_win_capacity.cluster._records import (
     Service,
     Workload,
 )
+from eks_win_capacity.errors import InvalidQuantityError
 from eks_win_capacity.masking import without_accounts
 from eks_win_capacity.quantities import millicores, whole_bytes
 
@@ -50,8 +51,24 @@ TEMPLATE_KINDS: Final = (
 _Labels = tuple[tuple[str, str], ...]
 _interned: dict[_Labels, _Labels] = {}
 
-_cpu = lru_cache(maxsize=4096)(millicores)
-_memory = lru_cache(maxsize=4096)(whole_bytes)
+_LARGEST: Final = 2**63 - 1
+"""What Kubernetes itself can hold in a quantity."""
+
+
+def _bounded(read: Callable[[str], int]) -> Callable[[str], int]:
+    """Refuse a quantity that no cluster can have, before a column of int64 stumbles over it."""
+
+    def quantity(text: str) -> int:
+        value = read(text)
+        if value > _LARGEST:
+            raise InvalidQuantityError(f"{text:.40} is larger than Kubernetes can count")
+        return value
+
+    return lru_cache(maxsize=4096)(quantity)
+
+
+_cpu = _bounded(millicores)
+_memory = _bounded(whole_bytes)
 
 
 def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
