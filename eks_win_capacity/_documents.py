@@ -355,6 +355,95 @@ def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
     yield whole
 
 
+SUFFIXES: Final = (".json", ".yaml", ".yml")
+"""The files of a folder that are read."""
+
+
+class _Held(io.BytesIO):
+    """What a file or pipe held; it may be read twice, and a pipe gives its text once."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
+    """
+    Give every single source of lists and folders, each file once.
+
+    Parameters
+    ----------
+    sources : a source, a folder, or a list of these
+        Of a folder the files that end in one of `SUFFIXES`, in order of name.
+
+    Yields
+    ------
+    (source, bool)
+        The source, and whether it was found in a folder.
+
+    Raises
+    ------
+    DocumentError
+        If a folder has no such file.
+    """
+    seen: set[Path] = set()
+    for source, found in _opened_up(sources):
+        if isinstance(source, os.PathLike) or (isinstance(source, str) and _is_path(source)):
+            path = Path(source).resolve()
+            if path in seen:
+                continue
+            seen.add(path)
+        yield source, found
+
+
+def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
+    if isinstance(source, (list, tuple)):
+        for one in source:
+            yield from _opened_up(one)
+    elif hasattr(source, "read"):
+        data = source.read(MAX_JSON_CHARS + 1)
+        name = source_name(source).strip("<>")
+        yield _Held(data.encode() if isinstance(data, str) else data, name), False
+    elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
+        folder = Path(source)
+        found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+        if not found:
+            raise DocumentError(
+                f"{folder} holds no file that ends in {', '.join(SUFFIXES)}", source=str(folder)
+            )
+        for path in found:
+            yield path, True
+    else:
+        yield source, False
+
+
+def _is_path(source: str | os.PathLike[str]) -> bool:
+    """Tell a path from a text that holds the answer itself."""
+    text = os.fspath(source)
+    return len(text) < 4096 and "\0" not in text and not _is_text(text)
+
+
+def beginning(source: Source, *, name: str = "") -> dict[str, Any]:
+    """
+    Give the members of a source's first document, up to the first item of a list.
+
+    Raises
+    ------
+    DocumentError
+        As `members`, of what is read of it.
+    """
+    found: dict[str, Any] = {}
+    for number, key, index, value in members(source, name=name):
+        if number:
+            break
+        found[key] = value if index is None else [value]
+        if index is not None:
+            break
+    if hasattr(source, "seek"):
+        source.seek(0)
+    return found
+
+
 def mapping(source: Source, *, name: str = "") -> dict[str, Any]:
     """
     Read a source that holds one mapping, as a whole.

@@ -183,6 +183,28 @@ def test_access_entries_that_are_refused_are_unknown(call):
     assert "eks:" in state.unknown["access_entries"]
 
 
+@pytest.mark.parametrize(
+    ("service", "call", "code", "part"),
+    [
+        ("iam", "list_attached_role_policies", "NoSuchEntity", "cluster_role_policies"),
+        ("ec2", "describe_subnets", "InvalidSubnetID.NotFound", "subnets"),
+        ("eks", "describe_nodegroup", "ResourceNotFoundException", "node_groups"),
+        ("eks", "list_addons", "404", "addons"),
+    ],
+)
+def test_what_is_gone_or_not_served_leaves_its_part_unknown(service, call, code, part):
+    rest = {"list_addons": {"describe_addon": None}}.get(call, {})
+    if call == "describe_subnets":
+        rest = dict.fromkeys(dict(ec2_answers()))
+    made = clients(**{service: {**rest, call: code}}) if service != "iam" else clients()
+    if service == "iam":
+        made["iam"] = stubbed("iam", (call, code))
+    state = aws.load_cluster("prod", clients=made)
+    assert getattr(state, part) is None
+    told = "is not served by eu-west-1" if code == "404" else code
+    assert told in state.unknown[part]
+
+
 # -- a page fails, a service hesitates ---------------------------------------------------
 
 

@@ -109,6 +109,33 @@ def test_a_folder_with_nothing_to_read_is_refused(tmp_path):
         load_files(tmp_path)
 
 
+def test_a_folder_may_hold_answers_for_other_loaders(folder):
+    before = load_files(folder)
+    values = [{"Label": "subnet-0a", "Timestamps": ["2026-10-03T12:00:00Z"], "Values": [50]}]
+    spot = {"InstanceType": "m5.large", "AvailabilityZone": "eu-west-1a", "SpotPrice": "0.1"}
+    others = {
+        "history": {"MetricDataResults": values},
+        "spot": {"SpotPriceHistory": [{**spot, "Timestamp": "2026-10-03T12:00:00Z"}]},
+        "types": {"InstanceTypes": []},
+    }
+    for name, answer in others.items():
+        (folder / f"{name}.json").write_text(json.dumps(answer))
+    assert load_files(folder) == before
+    subnets = aws.load_subnets(files=folder)
+    assert [s.subnet_id for s in subnets] == ["subnet-0a", "subnet-0b"]
+    assert aws.load_usage_history(subnets[0], files=folder)["used"].tolist() == [128.0]
+    assert len(aws.load_prices("eu-west-1", markets="spot", files=folder).table) == 1
+    with pytest.raises(DocumentError, match="load_prices"):
+        load_files(folder / "spot.json")
+    for name in (*AWS_ANSWERS, "objects"):
+        (folder / f"{name}.json").unlink()
+    (folder / "configmaps.yaml").unlink()
+    with pytest.raises(DocumentError, match="other calls only"):
+        load_files(folder)
+    with pytest.raises(DocumentError, match="nothing that was given"):
+        aws.load_subnets(files=folder)
+
+
 def test_the_same_file_twice_is_one_file(folder):
     assert load_files(folder, *sorted(folder.glob("*.json"))) == load_files(folder)
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity._documents import source_name, wholes, yaml_value
+from eks_win_capacity._documents import beginning, each_source, source_name, wholes, yaml_value
 from eks_win_capacity.aws._occupants import RESERVATIONS, count, subnets
 from eks_win_capacity.cluster import AccessEntry, Addon, ClusterState, FargateProfile, NodeGroup
 from eks_win_capacity.errors import CapacityError, DocumentError, StateConflictError
@@ -57,20 +57,48 @@ def gather(*sources: Any) -> Answers:
         part of one.
     """
     answers: Answers = defaultdict(list)
-    for source in sources:
+    for document in saved(list(sources), KEYS):
+        for key in KEYS.keys() & document.keys():
+            answers[key].append(document[key])
+    return answers
+
+
+def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """
+    Give the saved answers of some calls; a folder may hold others beside them.
+
+    Parameters
+    ----------
+    files : a source, a folder, or a list of these
+    calls : mapping of str to str
+        The member by which each answer is known, and its call.
+
+    Raises
+    ------
+    DocumentError
+        If a source is damaged, holds no such answer, or only a part of one.
+    """
+    some = False
+    for source, in_folder in each_source(files):
         name = source_name(source)
+        if in_folder and not calls.keys() & beginning(source, name=name).keys():
+            continue
         for document in wholes(source, name=name):
-            known = [key for key in KEYS if key in document]
+            known = [key for key in calls if key in document]
             if not known:
                 raise DocumentError(
-                    f"{name}: no answer of a known call; its members: "
-                    f"{', '.join(map(str, list(document)[:5])) or 'none'}",
+                    f"{name}: no answer of a known call, such as {next(iter(calls.values()))}; "
+                    f"its members: {', '.join(map(str, list(document)[:5])) or 'none'}",
                     source=name,
                 )
-            whole_only(document, KEYS[known[0]], name)
-            for key in known:
-                answers[key].append(document[key])
-    return answers
+            whole_only(document, calls[known[0]], name)
+            some = True
+            yield document
+    if not some:
+        raise DocumentError(
+            f"nothing that was given is an answer of {' or '.join(list(calls.values())[:3])}",
+            source="the files",
+        )
 
 
 def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
@@ -90,31 +118,6 @@ def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
             source=name,
             place=more or "IsTruncated",
         )
-
-
-def saved_rows(files: Any, key: str) -> list[Any]:
-    """
-    Give one member of every saved answer of a call.
-
-    Raises
-    ------
-    DocumentError
-        If a source is damaged, of another call, or only a part of an answer.
-    """
-    found = []
-    for source in files if isinstance(files, (list, tuple)) else [files]:
-        name = source_name(source)
-        for document in wholes(source, name=name):
-            if not isinstance(document.get(key), list):
-                raise DocumentError(
-                    f"{name} holds no list {key}; its members: "
-                    f"{', '.join(map(str, list(document)[:5])) or 'none'}",
-                    source=name,
-                    place=key,
-                )
-            whole_only(document, key, name)
-            found.append(document[key])
-    return found
 
 
 def moment(given: Any) -> dt.datetime:

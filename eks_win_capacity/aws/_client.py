@@ -93,6 +93,19 @@ UNSERVED: Final = frozenset(
 )
 """The codes of an endpoint that does not know a call at all, as in some partitions."""
 
+GONE: Final = frozenset(
+    {
+        "InvalidLaunchTemplateId.NotFound",
+        "InvalidLaunchTemplateId.VersionNotFound",
+        "InvalidLaunchTemplateName.NotFoundException",
+        "InvalidSubnetID.NotFound",
+        "NoSuchEntity",
+        "NoSuchEntityException",
+        "ResourceNotFoundException",
+    }
+)
+"""The codes for what another answer named and is no more, such as a deleted role."""
+
 _IAM_PREFIXES: Final = {"monitoring": "cloudwatch", "api.pricing": "pricing"}
 """Services whose permissions begin with another word than their endpoint."""
 

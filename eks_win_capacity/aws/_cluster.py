@@ -10,6 +10,7 @@ from eks_win_capacity.aws import _answers, _occupants
 from eks_win_capacity.aws._client import (
     DENIED,
     FILTER_VALUES,
+    GONE,
     UNSERVED,
     all_pages,
     api_name,
@@ -148,14 +149,15 @@ class _Asking:
         return found
 
     def part(self, name: str, ask: Any, *keys: str) -> None:
-        """Ask for one part; where that is refused or not served, say so and drop what came."""
+        """Ask for one part; if refused, not served or gone, say so and drop what came."""
         before = {key: len(self.answers.get(key, ())) for key in keys}
         try:
             ask()
         except AwsError as error:
-            if error.code not in DENIED | UNSERVED:
+            if error.code not in DENIED | UNSERVED | GONE:
                 raise
-            self.unknown[name] = str(error)
+            unserved = f"{error.operation} is not served by {error.region or 'the endpoint'}"
+            self.unknown[name] = unserved if error.code in UNSERVED else str(error)
             for key in keys:
                 if not before[key]:
                     self.answers.pop(key, None)
@@ -193,8 +195,8 @@ def load_cluster(
     -------
     ClusterState
         What AWS tells; nodes, pods and ConfigMaps come from `kubectl.load`. A
-        part whose calls are not allowed, or not served there, is unknown, with
-        the reason.
+        part whose calls are not allowed or not served there, or whose subject is
+        gone, such as a deleted role, is unknown, with the reason.
 
     Raises
     ------
@@ -232,6 +234,7 @@ def load_cluster(
         "fargateProfileNames",
         "fargateProfile",
     )
+    # EKS's own default; an answer without the member is from before access entries.
     mode = (cluster.get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP"
     if mode == "CONFIG_MAP":
         ask.answers["accessEntries"].append([])
@@ -393,7 +396,7 @@ def load_subnets(
     if sum(x is not None for x in given) != 1:
         raise InputError("give exactly one of subnet_ids, vpc_id, cluster and files")
     if files is not None:
-        answers = _answers.gather(*(files if isinstance(files, (list, tuple)) else [files]))
+        answers = _answers.gather(files)
         ask = _Asking(None, None, None, None)
         ask.answers = answers
     else:

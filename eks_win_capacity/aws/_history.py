@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from eks_win_capacity.aws._answers import moment, saved_rows, shaped
+from eks_win_capacity.aws._answers import moment, saved, shaped
 from eks_win_capacity.aws._client import all_pages, incomplete
 from eks_win_capacity.aws._client import client as make_client
 from eks_win_capacity.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
@@ -382,7 +382,9 @@ def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict
     A result belongs to the subnet whose id its label or id holds; the only result
     belongs to the only subnet.
     """
-    results = [result for page in saved_rows(files, "MetricDataResults") for result in page]
+    calls = {"MetricDataResults": "GetMetricData"}
+    with shaped():
+        results = [row for page in saved(files, calls) for row in page["MetricDataResults"]]
     found: dict[str, dict[int, float]] = {}
     with shaped():
         for result in results:

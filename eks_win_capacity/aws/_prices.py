@@ -7,10 +7,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity._documents import source_name, wholes
-from eks_win_capacity.aws._answers import moment, whole_only
+from eks_win_capacity.aws._answers import moment, saved, shaped
 from eks_win_capacity.aws._client import all_pages, client, incomplete
-from eks_win_capacity.errors import DocumentError, InputError
+from eks_win_capacity.errors import InputError
 from eks_win_capacity.prices import COLUMNS, Prices
 
 if TYPE_CHECKING:
@@ -97,7 +96,15 @@ def load_prices(
         raise InputError("instance_types names none; leave it out for all")
     left_out: list[str] = []
     if files is not None:
-        products, spots = _saved(files)
+        calls = {"PriceList": "GetProducts", "SpotPriceHistory": "DescribeSpotPriceHistory"}
+        with shaped():
+            held = [
+                (key, row)
+                for page in saved(files, calls)
+                for key in calls
+                for row in page.get(key, ())
+            ]
+        products, spots = ([row for key, row in held if key == call] for call in calls)
     else:
         ask = _Asking(session, region, pricing_region, endpoint_url, dict(clients or {}))
         products = ask.products(wanted) if "on-demand" in chosen else []
@@ -202,24 +209,6 @@ class _Asking:
             self._client("ec2"), "describe_spot_price_history", key="SpotPriceHistory", **request
         )
         return [item for page in pages for item in page["SpotPriceHistory"]]
-
-
-def _saved(files: Any) -> tuple[list[Any], list[Any]]:
-    """Read saved answers of either call; each is known by its member."""
-    found: dict[str, list[Any]] = {"PriceList": [], "SpotPriceHistory": []}
-    for source in files if isinstance(files, (list, tuple)) else [files]:
-        name = source_name(source)
-        for document in wholes(source, name=name):
-            key = next((key for key in found if isinstance(document.get(key), list)), "")
-            if not key:
-                raise DocumentError(
-                    f"{name} is no answer of GetProducts or DescribeSpotPriceHistory; its members: "
-                    f"{', '.join(map(str, list(document)[:5])) or 'none'}",
-                    source=name,
-                )
-            whole_only(document, key, name)
-            found[key] += document[key]
-    return found["PriceList"], found["SpotPriceHistory"]
 
 
 def _on_demand(texts: list[Any], region: str, left_out: list[str]) -> list[dict[str, Any]]:
