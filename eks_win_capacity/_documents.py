@@ -25,6 +25,12 @@ MAX_WHOLE_CHARS: Final = 256 * 1024**2
 Source: this project. 40,000 interfaces as the AWS CLI prints them.
 """
 
+MAX_HELD: Final = 1024**3
+"""The most that is held of a pipe, which cannot be read twice. [bytes]
+
+Source: this project. More than twice what kubectl prints of 100,000 pods.
+"""
+
 MAX_ITEMS: Final = 3_000_000
 """How many items all lists of one source may have.
 
@@ -401,8 +407,14 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
         for one in source:
             yield from _opened_up(one)
     elif hasattr(source, "read"):
-        data = source.read(MAX_JSON_CHARS + 1)
         name = source_name(source).strip("<>")
+        data = source.read(MAX_HELD + 1)
+        if len(data) > MAX_HELD:
+            raise DocumentError(
+                f"{name} holds more than {MAX_HELD:,} bytes; save it as a file, which is read piece "
+                "by piece",
+                source=name,
+            )
         yield _Held(data.encode() if isinstance(data, str) else data, name), False
     elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
         folder = Path(source)

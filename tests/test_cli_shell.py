@@ -171,3 +171,34 @@ def test_the_examples_in_a_help_stand_on_lines_of_their_own(name):
     told = CliRunner().invoke(cli.app, [name, "--help"]).output
     assert "\\b" not in told
     assert "Examples:   " not in told
+
+
+def narrow(monkeypatch, width):
+    """Print as on a terminal of this width, and give what is shown."""
+    from rich.console import Console
+
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, highlight=False)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    return screen
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_no_terminal_is_too_narrow_for_a_whole_word(monkeypatch, width):
+    screen = narrow(monkeypatch, width)
+    command = "start nodes with --kube-reserved=memory=0.5Gi,ephemeral-storage=1Gi"
+    rows = [{f"column_{n}": 1_234_567 + n for n in range(6)} | {"remedy": command, "none": None}]
+    emit(rows, "table", note="As of today")
+    shown = screen.getvalue()
+    for word in (*command.split(), "1,234,567", "1,234,572"):
+        assert word in shown
+    assert "…" not in shown
+    assert shown.splitlines()[-1] == "As of today"
+    as_table = "─" in shown
+    assert as_table is (width >= 200)
+
+
+def test_a_table_that_fits_stays_a_table(monkeypatch):
+    screen = narrow(monkeypatch, 60)
+    emit(ROWS, "table")
+    assert "─" in screen.getvalue()

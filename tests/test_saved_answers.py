@@ -267,6 +267,15 @@ def test_instances_that_were_not_saved_leave_users_unknown_where_it_matters():
     assert "subnet_users" not in known.unknown
 
 
+def test_interfaces_of_other_accounts_are_missed_and_not_forgotten():
+    shared = {"Subnets": [subnet("subnet-0a", "10.0.0.0/24", "eu-west-1a", 100)]}
+    state = load_files(shared, INTERFACES, INSTANCES, NO_RESERVATIONS)
+    assert state.subnets[0].subnet.used == 36
+    assert "115 more addresses" in state.unknown["subnet_interfaces"]
+    near = {"Subnets": [subnet("subnet-0a", "10.0.0.0/24", "eu-west-1a", 200)]}
+    assert "subnet_interfaces" not in load_files(near, INTERFACES, INSTANCES).unknown
+
+
 def test_a_subnet_without_ipv4_is_named_and_the_others_stay():
     row = subnet("subnet-6", "", "eu-west-1c", 0)
     del row["CidrBlock"]

@@ -139,6 +139,13 @@ def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
             break
 
 
+def test_a_pipe_without_an_end_is_refused(monkeypatch):
+    monkeypatch.setattr(_documents, "MAX_HELD", 2**20)
+    pipe = io.BufferedReader(Endless(b"{", b" "))
+    with pytest.raises(DocumentError, match="save it as a file"):
+        load_files(pipe)
+
+
 def test_what_is_held_as_a_whole_has_a_limit_of_its_own(monkeypatch):
     monkeypatch.setattr(_documents, "MAX_WHOLE_CHARS", 3 * 2**20)
     text = json.dumps({"Subnets": ["x" * 1000] * 5000})

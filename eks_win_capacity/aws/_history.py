@@ -104,6 +104,7 @@ def load_usage_history(
     region: str | None = None,
     endpoint_url: str | None = None,
     client: Any = None,
+    clients: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """
     Read how many addresses subnets used.
@@ -129,6 +130,7 @@ def load_usage_history(
     session, region, endpoint_url
         As for `load_cluster`.
     client : CloudWatch client, optional
+        Used as it is; ``clients`` gives it by its name, ``cloudwatch``.
 
     Returns
     -------
@@ -174,7 +176,8 @@ def load_usage_history(
     if first >= last:
         raise InputError("start comes before end")
     if files is None:
-        watch = client if client is not None else _cloudwatch(session, region, endpoint_url)
+        watch = client or (clients or {}).get("cloudwatch")
+        watch = watch or _cloudwatch(session, region, endpoint_url)
         known = _live(watch, metric, chosen, (first, last), period_s=period_s)
     lacking = [s.subnet_id for s in chosen if str(s.subnet_id) not in known]
     if lacking and (missing == "raise" or len(lacking) == len(chosen)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -68,22 +68,44 @@ def _print_table(
 ) -> None:
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name in names:
         numeric = bool(rows) and all(_is_number(row[name]) or row[name] is None for row in rows)
-        table.add_column(Text(name.replace("_", " ")), justify="right" if numeric else "left")
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(Text(name.replace("_", " ")), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_human(row[name])) for name in names))
     # A pipe has no width: nothing may be cut or wrapped for one that Rich guesses.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     if title:
         console.print(Text(title, style="bold"))
-    console.print(table)
+    # Where not even every word has room, a table would break numbers and commands apart.
+    free = console.options.update_width(10_000)
+    if rows and Measurement.get(console, free, table).minimum > console.width:
+        _print_blocks(console, rows, names)
+        console.print()
+    else:
+        console.print(table)
     if note:
         console.print(Text(note))
+
+
+def _print_blocks(console: Any, rows: Sequence[Mapping[str, Any]], names: list[str]) -> None:
+    """Print each row as lines of a name and its value, for a terminal too narrow for a table."""
+    from rich.text import Text
+
+    width = max(len(name) for name in names)
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        for name in names:
+            if row[name] not in {None, ""}:
+                line = f"{name.replace('_', ' '):<{width}}  {_human(row[name])}"
+                console.print(Text(line), soft_wrap=True)
 
 
 def _is_number(value: object) -> bool:
