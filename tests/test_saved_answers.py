@@ -241,6 +241,16 @@ def test_reservations_asked_of_one_subnet_say_nothing_of_another():
     assert "subnet-0b" in state.unknown["subnet_reservations"]
 
 
+def test_one_file_given_twice_is_no_answer_about_two_subnets(tmp_path):
+    path = tmp_path / "none.json"
+    path.write_text(json.dumps(NO_RESERVATIONS))
+    state = load_files(SUBNETS, INTERFACES, INSTANCES, path, str(path), tmp_path)
+    assert [s.reservations for s in state.subnets] == [None, None]
+    assert "subnet-0a" in state.unknown["subnet_reservations"]
+    asked = load_files(SUBNETS, INTERFACES, INSTANCES, path, changed(NO_RESERVATIONS))
+    assert [s.reservations for s in asked.subnets] == [(), ()]
+
+
 def test_interfaces_asked_of_one_subnet_say_nothing_of_another():
     rows = [i for i in INTERFACES["NetworkInterfaces"] if i["SubnetId"] == "subnet-0a"]
     state = load_files(SUBNETS, {"NetworkInterfaces": rows}, INSTANCES)

@@ -159,7 +159,7 @@ def test_prices_in_china_are_in_its_currency():
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("AccessDeniedException", "pricing:GetProducts"),
+        ("AccessDeniedException", "action pricing:GetProducts"),
         ("ExpiredTokenException", "log in again"),
         ("ThrottlingException", "4 times"),
     ],
