@@ -9,10 +9,14 @@ import sys
 import click
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eks_win_capacity import cli
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.errors import CapacityError
+
+LETTERS = "ab Z0-_.:/é日[]"
 
 ROWS = [
     {
@@ -180,6 +184,7 @@ def narrow(monkeypatch, width):
     screen = io.StringIO()
     console = Console(file=screen, width=width, highlight=False)
     monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     return screen
 
 
@@ -202,3 +207,37 @@ def test_a_table_that_fits_stays_a_table(monkeypatch):
     screen = narrow(monkeypatch, 60)
     emit(ROWS, "table")
     assert "─" in screen.getvalue()
+
+
+cells = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(LETTERS, max_size=9)
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"a_b": cells, "c": cells, "dé": cells}), max_size=4),
+    st.sampled_from(["", "T"]),
+    st.sampled_from(["", "N"]),
+)
+@settings(max_examples=50)
+def test_a_pipe_gets_the_table_that_a_terminal_gets(rows, title, note):
+    from contextlib import redirect_stdout
+    from unittest import mock
+
+    from rich.console import Console
+
+    from eks_win_capacity.cli import output
+
+    plain, screen = io.StringIO(), io.StringIO()
+    names = ["a_b", "c", "dé"]
+    with redirect_stdout(plain):
+        output._print_plainly(rows, names, title, note)
+    console = Console(file=screen, width=10_000, highlight=False)
+    with mock.patch("rich.console.Console", return_value=console):
+        output._print_for_terminal(rows, names, title, note)
+    assert plain.getvalue() == screen.getvalue()
+
+
+def test_thousands_of_rows_are_written_plainly(monkeypatch, capsys):
+    screen = narrow(monkeypatch, 80)
+    emit([{"n": n} for n in range(2000)], "table")
+    assert screen.getvalue() == ""
+    assert len(printed(capsys).splitlines()) == 2002

@@ -99,6 +99,21 @@ def test_pages_go_together_and_gaps_stay():
     assert str(frame["time"].dt.tz) == "UTC"
 
 
+def test_pages_without_news_are_passed_over():
+    idle = {"MetricDataResults": [result(0, {}, "PartialData")]}
+    watch = stubbed(
+        "cloudwatch",
+        ("list_metrics", {"NextToken": "2"}),
+        listed("subnet-1"),
+        ("get_metric_data", {**idle, "NextToken": "2"}),
+        ("get_metric_data", {**idle, "NextToken": "3"}),
+        ("get_metric_data", {"MetricDataResults": [result(0, {0: 50.0})]}),
+    )
+    assert history(client=watch, hours=1)["used"].tolist() == [128.0]
+    with pytest.raises(InputError, match="not published"):
+        history(client=stubbed("cloudwatch", ("list_metrics", {})))
+
+
 def test_a_thousand_subnets_are_asked_in_three_calls():
     subnets = [
         Subnet(f"10.{n // 256}.{n % 256}.0/24", subnet_id=f"subnet-{n}") for n in range(1001)

@@ -303,6 +303,7 @@ def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
         watch,
         "list_metrics",
         key="Metrics",
+        sparse=True,
         Namespace=metric.namespace,
         MetricName=metric.metric,
     )
@@ -350,6 +351,7 @@ def _values(
         watch,
         "get_metric_data",
         key="MetricDataResults",
+        sparse=True,
         MetricDataQueries=queries,
         StartTime=dt.datetime.fromtimestamp(window[0], dt.UTC),
         EndTime=dt.datetime.fromtimestamp(window[1], dt.UTC),
