@@ -60,6 +60,22 @@ def test_hostile_bytes_are_one_clear_error(data, told, tmp_path):
                 load(source)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[{"SubnetId": "subnet-1"}]', "without --query"),
+        ("- SubnetId: subnet-1\n", "not a list"),
+        ("NAME   STATUS   ROLES\nwin-1  Ready    <none>\n", "-o json"),
+        ("SUBNETS\tFalse\teu-west-1a\n", "neither JSON nor|-o json"),
+        ("Error from server (Forbidden): nodes is forbidden\n", "Error from server"),
+    ],
+)
+def test_what_was_saved_in_another_form_is_told_how_to_save_it(text, told):
+    for load in (kubectl.load, load_files):
+        with pytest.raises(DocumentError, match=told):
+            load(text)
+
+
 def laughs(levels, width=9):
     lines = [f"a0: &a0 [{', '.join('x' * width)}]"]
     lines += [

@@ -72,7 +72,11 @@ def members(
 
 def _walk(number: int, document: Any, name: str) -> Iterator[tuple[int, str, int | None, Any]]:
     if not isinstance(document, Mapping):
-        raise DocumentError(f"{name} must hold a mapping, not {_kind(document)}", source=name)
+        raise DocumentError(
+            f"{name} must hold a mapping, not {_kind(document)}; save the whole answer as JSON "
+            "(kubectl -o json, aws --output json)",
+            source=name,
+        )
     for key, value in document.items():
         if isinstance(value, list) and value:
             for index, item in enumerate(value):

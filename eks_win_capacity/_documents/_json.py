@@ -110,6 +110,8 @@ class JsonText:
 def json_members(text: JsonText) -> Iterator[tuple[int, str, int | None, Any]]:
     number = 0
     while text.peek():
+        if text.peek() == "[":
+            text.fail("it holds a list; give the whole answer, saved without --query or jq", "")
         text.take("{", "")
         if text.peek() == "}":
             text.take("}", "")

@@ -34,7 +34,9 @@ def yaml_documents(stream: IO[str], head: str, name: str) -> Iterator[Any]:
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise DocumentError(
-            f"{name} is no sound YAML{where}: {problem}", source=name, place=where.strip()
+            f"{name} is neither JSON nor sound YAML{where}: {problem}",
+            source=name,
+            place=where.strip(),
         ) from error
 
 
