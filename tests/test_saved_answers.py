@@ -338,7 +338,7 @@ def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
             "amiType": "CUSTOM",
         }
     }
-    data = {"ImageId": "ami-1", "UserData": base64.b64encode(script.encode()).decode()}
+    data = {"ImageId": "ami-1", "UserData": base64.encodebytes(script.encode() * 3).decode()}
     template = {
         "LaunchTemplateVersions": [
             {"LaunchTemplateId": "lt-1", "VersionNumber": 3, "LaunchTemplateData": data}
