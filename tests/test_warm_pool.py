@@ -250,7 +250,7 @@ def test_columns_equal_scalars_in_kind():
 
 
 def test_a_change_of_mode_advertises_more_than_can_be_attached():
-    change = migration(14, 3, "secondary-to-prefix")
+    change = migration(14, 3, "secondary -> prefix")
     assert (change.advertised, change.attachable, change.at_risk) == (224, 176, 45)
     back = migration("m5.large", 100, "to-secondary")
     assert (back.advertised, back.held_slots_least, back.held_slots) == (9, 7, 9)
