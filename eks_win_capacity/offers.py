@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.cluster import ClusterState, SubnetState
     from eks_win_capacity.placement import NodesThatFit
+    from eks_win_capacity.subnets import Subnet
 
 ENABLE: Final = "enable-windows-ipam"
 ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"
@@ -180,7 +181,7 @@ def servable(row: InstanceType, pool: WarmPool) -> int:
 
 
 def room_for(
-    held: SubnetState,
+    subnet: Subnet | None,
     row: InstanceType,
     state: ClusterState,
     *,
@@ -193,6 +194,8 @@ def room_for(
 
     Parameters
     ----------
+    subnet : Subnet or None
+        As the state of the subnet gives it; None where nothing tells what is in use.
     pods : int, optional
         Pods of each node, as far as it can serve them; a full node by default. [pods]
     """
@@ -203,7 +206,6 @@ def room_for(
             if state.cni_configmap is None
             else "the ConfigMap amazon-vpc-cni holds a value that cannot act"
         )
-    subnet = held.subnet
     if subnet is None:
         return "what is in use of the subnet and of its reservations is not known"
     wanted = full_node(state, row, pool) if pods is None else min(pods, servable(row, pool))

@@ -264,7 +264,7 @@ def test_prefix_delegation_that_cannot_help_is_named_with_why(parts, why):
     assert (change.gain, change.feasible) == (0, False)
     assert why in change.why
     assert "prefix-delegation" not in pod.also
-    assert pod.change == "more-nodes"
+    assert pod.change == ("replace-node" if why == "it is on" else "more-nodes")
 
 
 def test_a_mode_that_nobody_knows_leaves_prefixes_open():
@@ -272,6 +272,18 @@ def test_a_mode_that_nobody_knows_leaves_prefixes_open():
     pod = told(nodes=nodes, cni_configmap=None, pods=waiting())[0]
     change = option(pod, "prefix-delegation")
     assert (change.gain, change.feasible) == (None, None)
+
+
+def test_nodes_that_lag_behind_the_mode_are_replaced():
+    pods = (*running(9), *running(9, "win-2"), *waiting())
+    pod = told(nodes=(node(1), node(2, advertised_addresses=144)), cni_configmap=PREFIX, pods=pods)[
+        0
+    ]
+    assert pod.change == "replace-node"
+    # CPU holds 11 more beside the nine that run.
+    assert option(pod, "replace-node").gain == 11
+    assert "win-1 9 of 144" in option(pod, "replace-node").why
+    assert "kubectl drain --ignore-daemonsets win-1" in pod.remedy
 
 
 def test_where_windows_is_off_it_is_turned_on_first():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster import SubnetState
     from eks_win_capacity.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
+    from eks_win_capacity.subnets import Subnet
 
 _STAND_IN = "m5.large"
 """The type by which subnets are judged while no Windows node tells its own."""
@@ -187,18 +188,19 @@ def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.unknown(look, "cni_configmap")
         return
     for held in _asked_subnets(look):
+        subnet = held.subnet
         for name in [n for n in look.windows_types or () if look.row(n)] or [_STAND_IN]:
-            yield _room(rule, look, held, name)
+            yield _room(rule, look, held, subnet, name)
     if not state.subnets:
         yield rule.unknown(look, "subnets", seen="no subnet was given")
 
 
-def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
+def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, name: str) -> Finding:
     """Judge one subnet for one type: an idle node must fit, a full one should."""
     where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
     row = look.catalog[name]
-    idle = room_for(held, row, look.state, catalog=look.catalog, pods=1)
-    full = room_for(held, row, look.state, catalog=look.catalog)
+    idle = room_for(subnet, row, look.state, catalog=look.catalog, pods=1)
+    full = room_for(subnet, row, look.state, catalog=look.catalog)
     if isinstance(idle, str) or isinstance(full, str):
         why = idle if isinstance(idle, str) else full
         return rule.unknown(look, "subnets", seen=f"{where}: {why}", subject=held.subnet_id)
@@ -206,10 +208,10 @@ def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     if not idle.nodes:
         return rule.failed(
             f"{where} takes no further {name}: {idle.why}{stand_in}",
-            _more_room(held, prefixes=idle.prefixes_per_node > 0),
+            _more_room(subnet, prefixes=idle.prefixes_per_node > 0),
             subject=held.subnet_id,
         )
-    exact = held.subnet is not None and held.subnet.placement_known
+    exact = subnet is not None and subnet.placement_known
     if not exact and not idle.guaranteed:
         return rule.unknown(
             look,
@@ -222,7 +224,7 @@ def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
         return rule.failed(
             f"{where} takes {idle.nodes:,} further {name} with a pod each, and none with "
             f"{full.pods_per_node:,}: {full.why}{stand_in}",
-            _more_room(held, prefixes=full.prefixes_per_node > 0),
+            _more_room(subnet, prefixes=full.prefixes_per_node > 0),
             subject=held.subnet_id,
             severity="warning",
         )
@@ -235,10 +237,9 @@ def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     )
 
 
-def _more_room(held: SubnetState, *, prefixes: bool) -> str:
+def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
     """Give the cure for a subnet that is too full or too fragmented."""
     cure = "give the node group another subnet, or lower the warm targets"
-    subnet = held.subnet
     if not prefixes or subnet is None or not subnet.placement_known:
         return f"{cure}, or take smaller nodes"
     blocks = subnet.blocks()
@@ -247,7 +248,7 @@ def _more_room(held: SubnetState, *, prefixes: bool) -> str:
         return f"{cure}; {subnet.free:,} addresses are free, in no whole /28 block"
     return (
         f"{cure}; keep the blocks that are whole: aws ec2 create-subnet-cidr-reservation "
-        f"--subnet-id {word(held.subnet_id, 'SUBNET_ID')} --reservation-type prefix --cidr {free[0]}"
+        f"--subnet-id {word(subnet.subnet_id, 'SUBNET_ID')} --reservation-type prefix --cidr {free[0]}"
     )
 
 

@@ -151,7 +151,8 @@ def _compute_check(
     elif exists is False:
         yield rule.passed(f"the cluster does not use {compute} compute")
     elif makers is None or exists is None:
-        yield rule.unknown(look, *([part] if exists is None else []), "pods")
+        missing = {part: exists, "pods": makers}
+        yield rule.unknown(look, *(name for name, value in missing.items() if value is None))
     elif not makers:
         yield rule.passed(f"no pod asks for Windows on {compute} compute")
     elif state.windows_nodes or look.windows_groups:

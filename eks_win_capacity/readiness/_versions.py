@@ -27,9 +27,8 @@ def _platform(
     state = look.state
     version = minor(state.version)
     if version is None:
-        missing = [part for part in ("version", "platform_version") if not getattr(state, part)]
         seen = f"Kubernetes version {state.version!r} is none" if state.version else ""
-        yield rule.unknown(look, *missing, "version", seen=seen)
+        yield rule.unknown(look, "version", seen=seen)
         return
     lowest = lowest_platform(version, table)
     running = f"Kubernetes {state.version} at {state.platform_version or 'any platform version'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _PATTERNS: Final = tuple(
@@ -71,6 +72,7 @@ _OLD_COUNT: Final = re.compile(r"^(?P<text>.*) \((?P<count>[0-9]+)\)$", re.DOTAL
 _OLD_HEAD: Final = re.compile(r"^.*(of the predicates|failure summary on nodes)\s*:+\s*", re.DOTALL)
 
 
+@lru_cache(maxsize=4096)
 def causes(message: str) -> tuple[tuple[str, int | None], ...]:
     """
     Read why no node fits, the most telling cause first, with the nodes each one rules out.

@@ -79,6 +79,8 @@ def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
         yield from _enable(need, room)
     if cause in {"not-ready", "addresses", "kubelet", "cpu", "memory", "no-windows-node"}:
         yield from _uncordon(need, room)
+    if cause == "addresses":
+        yield from _refresh(need, room)
     if cause == "starved":
         yield from _unstarve(pod, room)
     if cause in {"subnet", "prefixes"}:
@@ -178,6 +180,31 @@ def _uncordon(need: Need, room: Room) -> Iterator[Change]:
         )
 
 
+def _refresh(need: Need, room: Room) -> Iterator[Change]:
+    """Replace nodes that still advertise less than the mode of the cluster gives."""
+    old = {
+        node.name: (own, node)
+        for node in room.ready
+        if (own := expected_addresses(room.row(node.instance_type), prefix_delegation=room.mode))
+        and 0 < (advertised_by(node) or 0) < own
+    }
+    if not old:
+        return
+    gain = sum(room.left(node, need, addresses=own, full="addresses") for own, node in old.values())
+    first = word(next(iter(old)), "NODE")
+    yield Change(
+        code="replace-node",
+        remedy=f"kubectl drain --ignore-daemonsets {first}, then terminate it: a fresh node "
+        "advertises what the ConfigMap asks for",
+        gain=gain,
+        feasible=gain > 0,
+        why=f"{len(old)} nodes advertise less than their mode gives, "
+        + ", ".join(
+            f"{name} {advertised_by(node)} of {own}" for name, (own, node) in list(old.items())[:4]
+        ),
+    )
+
+
 def _unstarve(pod: Pod, room: Room) -> Iterator[Change]:
     node = room.state.nodes_by_name[pod.node]
     row = room.catalog[node.instance_type]
@@ -236,7 +263,8 @@ def _prefixes(need: Need, room: Room) -> Change:
         remedy=f"{remedy}; then replace the nodes: running pods keep the slots of the old mode",
         gain=gain,
         why=f"{each}: {gain:,} more such pods on as many nodes, {live:,} of them before the nodes "
-        f"are replaced{limited}",
+        f"are replaced{limited}"
+        + ("" if room.state.subnets else "; the free /28 blocks of the subnets are not known"),
     )
 
 
@@ -318,7 +346,7 @@ def _lean_targets(pod: Pod, room: Room, *, prefixes: bool) -> Change:
 
 def _reserve(pod: Pod, room: Room) -> Change:
     held = room.subnet_of.get(pod.node) if pod.node else None
-    subnet = held.subnet if held else None
+    subnet = room.models[held.subnet_id] if held else None
     remedy = (
         "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
         f"--subnet-id {word(held.subnet_id if held else None, 'SUBNET_ID')} --cidr "

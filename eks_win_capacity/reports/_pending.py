@@ -232,7 +232,7 @@ def _unassigned(pod: Pod, room: Room) -> str:
     if room.starved(node):
         return "starved"
     held = room.subnet_of[node.name]
-    subnet = held.subnet if held else None
+    subnet = room.models[held.subnet_id] if held else None
     row = room.row(node.instance_type)
     pool = None if row is None else pool_of(room.state, row)
     if subnet is None or pool is None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.cluster import Node, NodeGroup, Pod, SubnetState
+    from eks_win_capacity.subnets import Subnet
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ class Room:
         """Count the pods that the free /28 blocks of a node's subnet serve; keeps account."""
         own = self.subnet_of[node.name]
         places = [own] if own else self.own_subnets
-        known = [s for held in places if (s := held.subnet) is not None and s.placement_known]
+        models = [self.models[held.subnet_id] for held in places]
+        known = [model for model in models if model is not None and model.placement_known]
         if not places or len(known) < len(places):
             return pods
         where = own.subnet_id if own else ""
@@ -242,10 +244,17 @@ class Room:
         known = list(self.state.subnets or ())
         return [held for held in known if held.subnet_id in wanted] or known
 
+    @cached_property
+    def models(self) -> Mapping[str, Subnet | None]:
+        """Each subnet as a model, made once; None where nothing tells what is in use."""
+        return {held.subnet_id: held.subnet for held in self.state.subnets or ()}
+
     def nodes_in(self, held: SubnetState, name: str, pods: int) -> int | str:
         """Count the further nodes of a type that a subnet takes, or say why not known."""
         row = self.catalog[name]
-        fit = room_for(held, row, self.state, catalog=self.catalog, pods=pods)
+        fit = room_for(
+            self.models[held.subnet_id], row, self.state, catalog=self.catalog, pods=pods
+        )
         return fit if isinstance(fit, str) else fit.nodes
 
     def freed_by_lean_targets(self, held: SubnetState | None) -> tuple[int, int] | None:

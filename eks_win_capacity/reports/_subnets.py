@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import ClusterState, SubnetState
+    from eks_win_capacity.subnets import Subnet
 
 _NAMES: Final = ("subnet_id", "zone", "cidr")
 _COUNTS: Final = (
@@ -41,11 +42,12 @@ def subnet_tables(
 
     rows, more, unknown = [], [], []
     for held in state.subnets or ():
-        row = _row(held)
+        subnet = held.subnet
+        row = _row(held, subnet)
         for name in types:
             wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
             fit = room_for(
-                held, catalog[name], state, catalog=catalog, pods=wanted, keep_free=keep_free
+                subnet, catalog[name], state, catalog=catalog, pods=wanted, keep_free=keep_free
             )
             told: dict[str, Any] = {
                 "subnet_id": held.subnet_id,
@@ -63,7 +65,7 @@ def subnet_tables(
                     **told,
                 }
             )
-            exact = held.subnet is not None and held.subnet.placement_known
+            exact = subnet is not None and subnet.placement_known
             # Where used addresses lie is not known: the most that fit is no answer.
             row[f"more_{name}"] = fit.nodes if exact or fit.nodes == fit.guaranteed else None
         rows.append(row)
@@ -74,8 +76,7 @@ def subnet_tables(
     return table, zones.astype(dict.fromkeys(counted, "Int64")), kept, list(dict.fromkeys(unknown))
 
 
-def _row(held: SubnetState) -> dict[str, Any]:
-    subnet = held.subnet
+def _row(held: SubnetState, subnet: Subnet | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "subnet_id": held.subnet_id,
         "zone": held.zone,
