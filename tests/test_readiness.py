@@ -1006,6 +1006,39 @@ def test_account_ids_stay_out_of_findings():
         assert "123456789012" not in json.dumps(finding.to_dict())
 
 
+def test_a_hidden_key_says_what_was_meant():
+    import yaml
+
+    data = {
+        **ON,
+        "warm-ip-target": "1",
+        "minimum-ip-target": "3",
+        "windows-warm-ip-target": "5",
+        "windows-minimum-ip-target": "many",
+    }
+    found = check_cluster(ClusterState(cni_configmap=data))
+    trap = next(f for f in found if f.code == "warm-targets")
+    assert """-p '{"data": {"warm-ip-target": "5"}}'""" in trap.remedy
+    kept = yaml.safe_load(remedies(found)["amazon-vpc-cni.yaml"])["data"]
+    assert kept == {**data, "warm-ip-target": "5"}
+
+
+def test_the_entry_of_a_role_that_linux_nodes_need_is_not_taken_away():
+    def remedy(*groups):
+        state = ClusterState(
+            name="prod",
+            authentication_mode="API",
+            node_groups=(GROUP, *groups),
+            access_entries=(AccessEntry(role="win", type="EC2_LINUX"),),
+        )
+        return next(f for f in check_cluster(state) if f.code == "access-entry").remedy
+
+    assert "delete-access-entry" in remedy(LINUX_GROUP)
+    shared = remedy(replace(LINUX_GROUP, role="win"))
+    assert "delete-access-entry" not in shared
+    assert "role of their own" in shared
+
+
 def test_the_traps_of_warm_targets_are_told_with_the_smallest_node_in_mind():
     found = check_cluster(
         ClusterState(cni_configmap={**ON, "windows-warm-ip-target": "20"}, nodes=(WIN,))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from eks_win_capacity import kernels
-from eks_win_capacity.configmap import go_bool
+from eks_win_capacity.configmap import go_bool, go_int
 from eks_win_capacity.constants import (
     CONTROL_PLANE_ADDRESSES,
     CONTROL_PLANE_ADDRESSES_ADVISED,
@@ -26,23 +26,40 @@ if TYPE_CHECKING:
     from eks_win_capacity.readiness._rules import Check, Look
     from eks_win_capacity.subnets import Subnet
 
+_MENDED = frozenset({"minimum-only-starves", "plain-key-wins"})
+"""The traps that the changes of `_changes` take away."""
+
 _STAND_IN = "m5.large"
 """The type by which subnets are judged while no Windows node tells its own."""
 
 
-def _mended(look: Look) -> dict[str, str]:
-    """Give the ConfigMap's data with all that these checks would have changed, in one file."""
-    data = dict(look.state.cni_configmap or {})
+def _changes(look: Look) -> dict[str, str]:
+    """
+    Give the keys of the ConfigMap to set so that it does what it says.
+
+    A windows- key that is hidden says what was meant; where pods would starve, the
+    controller's own default takes the place of nothing.
+    """
+    data = look.state.cni_configmap or {}
+    made = {}
     if not go_bool(data.get(ENABLE, "")):
-        data[ENABLE] = "true"
+        made[ENABLE] = "true"
+    for target in ("warm-ip-target", "minimum-ip-target", "warm-prefix-target"):
+        meant = data.get(f"windows-{target}", "")
+        if data.get(target, meant) != meant and go_int(meant) is not None:
+            made[target] = meant
     try:
-        starves = not (pool := WarmPool.from_configmap(data)).prefix_delegation and (
-            pool.warm_ip_target == 0
-        )
+        pool = WarmPool.from_configmap({**data, **made})
     except CapacityError:
-        starves = False
-    if starves:
-        data[acting_key(look.state, "warm-ip-target")] = str(SECONDARY_WARM_IP_TARGET)
+        return made
+    if not pool.prefix_delegation and pool.warm_ip_target == 0:
+        made[acting_key(look.state, "warm-ip-target")] = str(SECONDARY_WARM_IP_TARGET)
+    return made
+
+
+def _mended(look: Look) -> dict[str, str]:
+    """Give the whole ConfigMap with all changes, so that no file undoes another."""
+    data = {**(look.state.cni_configmap or {}), **_changes(look)}
     return {"amazon-vpc-cni.yaml": configmap(data)}
 
 
@@ -141,15 +158,13 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     yield from found
     worst = [f for f in found if f.severity != "info"]
     if worst:
-        starves = any(f.code == "minimum-only-starves" for f in worst)
-        key = acting_key(look.state, "warm-ip-target")
+        made = {key: value for key, value in _changes(look).items() if key != ENABLE}
+        others = dict.fromkeys(f.remedy for f in worst if f.code not in _MENDED)
         yield rule.failed(
             f"{len(worst)} traps: {some([f'{f.code} {f.subject}'.strip() for f in worst])}",
-            patch({key: str(SECONDARY_WARM_IP_TARGET)})
-            if starves
-            else "; ".join(dict.fromkeys(f.remedy for f in worst)),
+            "; ".join([*([patch(made)] if made else []), *others]),
             severity="error" if any(f.severity == "error" for f in worst) else rule.severity,
-            files=_mended(look) if starves else None,
+            files=_mended(look) if made else None,
         )
     else:
         yield rule.passed("the warm targets hold no trap")

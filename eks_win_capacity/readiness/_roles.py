@@ -134,6 +134,8 @@ def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
             )
         else:
             path = "; the mapped ARN has a path, which is never matched" if pathed else ""
+            if not mode and types is None:
+                path += " (an access entry could, where the cluster uses them)"
             seen = (
                 f"aws-auth does not give {role} {', '.join(lacking)}{path}"
                 if lacking
@@ -154,6 +156,18 @@ def _role_command(look: Look) -> str:
     return (
         f"aws eks describe-nodegroup --cluster-name {look.cluster} --nodegroup-name "
         f"{word(groups[0] if groups else None, 'NODE_GROUP')} --query nodegroup.nodeRole"
+    )
+
+
+def _own_role(look: Look, role: str, types: list[str]) -> str:
+    """Give the commands for an entry; a role that Linux nodes need must keep its own."""
+    if not types or all(group.role != role for group in look.linux_groups):
+        return access_entry_command(role, look.cluster, types)
+    names = ", ".join(group.name for group in look.linux_groups if group.role == role)
+    return (
+        f"the entry serves the Linux nodes of {names}: give Windows nodes a role of their own, "
+        f"and it an entry: aws eks create-access-entry --cluster-name {look.cluster} "
+        f"--principal-arn {word(None, 'WINDOWS_NODE_ROLE_ARN')} --type EC2_WINDOWS"
     )
 
 
@@ -217,7 +231,7 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
         else:
             yield rule.failed(
                 f"{role} has {'entries of type ' + some(types) if types else 'no access entry'}",
-                access_entry_command(role, look.cluster, types),
+                _own_role(look, role, types),
                 subject=role,
             )
 

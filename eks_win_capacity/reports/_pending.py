@@ -11,7 +11,7 @@ from eks_win_capacity.masking import without_accounts
 from eks_win_capacity.offers import ADDRESS_RESOURCE, pool_of
 from eks_win_capacity.reports._messages import causes
 from eks_win_capacity.reports._nodes import IDLE, advertised_by
-from eks_win_capacity.reports._options import Change, changes
+from eks_win_capacity.reports._options import changes
 from eks_win_capacity.reports._room import Need, Room
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import ClusterState, Pod
+    from eks_win_capacity.reports._changes import Change
 
 WHY: Final = {
     "addresses": "no Windows node has a pod address left",
