@@ -144,6 +144,14 @@ def option(pod, code):
         ("0/1 nodes are available: 1 Insufficient ephemeral-storage.", (("storage", 1),)),
         ("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", (("resource", 1),)),
         ("0/1 nodes are available: 1 Insufficient pods.", (("kubelet", 1),)),
+        # What would stand in the way after a preemption is no reason of its own.
+        (
+            (
+                "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
+                "1 Insufficient memory, 1 No preemption victims found for incoming pod."
+            ),
+            (("cpu", 2),),
+        ),
         ("no nodes available to schedule pods", (("no-node", None),)),
         ("0/0 nodes are available: .", (("no-node", None),)),
         (
@@ -227,6 +235,16 @@ def test_the_kubelet_caps_what_prefixes_gain():
     one = told(nodes=(node(1),), pods=(*running(9, **tiny), *waiting(**tiny)))[0]
     assert option(one, "prefix-delegation").gain == 101
     assert "limited by max-pods" in option(one, "prefix-delegation").why
+
+
+def test_the_scheduler_knows_more_than_a_part_of_the_pods():
+    tiny = {"cpu_m": 1, "memory_bytes": MIB}
+    # Nine addresses are taken, says the scheduler, though none of those pods was loaded.
+    one = told(nodes=(node(1),), pods=waiting(**tiny))[0]
+    assert option(one, "prefix-delegation").gain == 101
+    full = node(1, advertised_addresses=144)
+    one = told(nodes=(full,), cni_configmap=PREFIX, pods=waiting(1, MANY, **tiny))[0]
+    assert option(one, "max-pods").gain == 34
 
 
 def test_a_subnet_without_blocks_leaves_prefixes_no_gain():
@@ -369,6 +387,11 @@ def test_prices_choose_among_types():
     dear = {"m5.large": 0.3, "c5.large": 0.2}
     assert "c5.large" in explain_pending(state, prices=dear)[0].remedy
     assert "m5.large" in explain_pending(state, prices={**dear, "c5.large": 0.4})[0].remedy
+    # Four of nine addresses cost more than one of 29.
+    group = replace(GROUP, instance_types=("m5.large", "m5.4xlarge"))
+    many = replace(state, node_groups=(group,), pods=waiting(29, FULL, cpu_m=10, memory_bytes=0))
+    found = explain_pending(many, prices={"m5.large": 0.2, "m5.4xlarge": 0.5})[0]
+    assert "1 m5.4xlarge, 29 such pods each" in option(found, "more-nodes").why
 
 
 # -- subnets ----------------------------------------------------------------------------

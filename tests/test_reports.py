@@ -180,6 +180,14 @@ def test_a_further_node_is_as_full_as_this_cluster_lets_it_be():
         assert (fit.pods_per_node, fit.prefixes_per_node, fit.nodes) == (limit, blocks, nodes)
         assert fit["mode"] == "prefix"
         assert report.subnets.iloc[0]["more_m5.large"] == nodes
+    # Most nodes decide; of as many, those that take more addresses.
+    for limits, usual in (((110, 110, 144), 110), ((110, 144), 144)):
+        nodes = tuple(
+            replace(WIN, name=f"win-{n}", advertised_addresses=144, pods_limit=limit)
+            for n, limit in enumerate(limits)
+        )
+        report = cluster_report(state(nodes=nodes, cni_configmap=PREFIX))
+        assert report.more_nodes.iloc[0].pods_per_node == usual
     group = NodeGroup(
         name="win",
         ami_type="WINDOWS_CORE_2022_x86_64",
