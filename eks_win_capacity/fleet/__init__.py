@@ -6,6 +6,7 @@ from eks_win_capacity.fleet._api import plan_fleet
 from eks_win_capacity.fleet._from_cluster import daemons_of, workloads_of
 from eks_win_capacity.fleet._inputs import Workload
 from eks_win_capacity.fleet._result import Alternative, FleetPlan, Infeasible, NodeGroup, Rejection
+from eks_win_capacity.fleet._words import summary_lines
 
 __all__ = [
     "Alternative",
@@ -16,5 +17,6 @@ __all__ = [
     "Workload",
     "daemons_of",
     "plan_fleet",
+    "summary_lines",
     "workloads_of",
 ]

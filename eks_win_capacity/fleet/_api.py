@@ -93,7 +93,7 @@ def plan_fleet(
         Cost of a node beside its instance, in the unit of the prices; by default that of a
         root volume of 50 GiB: 0.0055 an hour, or 0.06 vCPUs where there are no prices.
     surge : int, float or str
-        Extra pods of every workload during a rolling update: a number, or a part of the
+        Extra pods of every workload during a rolling update: a whole number, or a part of the
         replicas such as ``0.25`` or ``"25%"``, rounded up as Kubernetes does.
     zone_lost : bool
         Leave room so that all pods still fit after any one zone is lost: every workload has

@@ -44,7 +44,7 @@ def read_candidates(
     rejected: list[Rejection] = []
     for row in rows:
         if row.windows.status == "unsupported":
-            arm = "x86_64" not in row.architectures
+            arm = any(one.startswith("arm64") for one in row.architectures)
             why = (
                 row.windows.reasons[0].why if row.windows.reasons else "no Windows image runs on it"
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -42,26 +44,19 @@ _FEW: Final = 8
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
 
+ROUGH: Final = 0.01
+"""Gap at which such a plan is good enough."""
+
 Answer = tuple[list[NodeGroup], float, float, float]
 """Nodes, their cost, the proved bound and the part of it that the linear program proves."""
 
 
 def _slots(workloads: tuple[Load, ...], surge: float | str, zones: int, *, zone_lost: bool) -> Ints:
     """Count the places each workload needs, with surge and the loss of a zone."""
-    part, extra = 0.0, 0
-    if isinstance(surge, str) and surge.strip().endswith("%"):
-        part = float(surge.strip()[:-1]) / 100
-    elif isinstance(surge, float) and surge != int(surge):
-        part = surge
-    else:
-        extra = whole(surge, "surge")
-    if part < 0 or not math.isfinite(part):
-        raise InputError(f"surge must not be negative; got {surge!r}")
+    part, extra = _surge(surge)
     slots = []
     for load in workloads:
-        wanted = load.replicas + (
-            extra + math.ceil(part * load.replicas - 1e-9) if load.replicas else 0
-        )
+        wanted = load.replicas + (extra + math.ceil(part * load.replicas) if load.replicas else 0)
         if zone_lost and wanted:
             total = wanted
             while total - -(-total // zones) < wanted:
@@ -69,6 +64,22 @@ def _slots(workloads: tuple[Load, ...], surge: float | str, zones: int, *, zone_
             wanted = total
         slots.append(wanted)
     return np.array(slots, dtype=np.int64)
+
+
+def _surge(surge: Any) -> tuple[Fraction, int]:
+    """Read extra pods: a part of the replicas, or a number of them."""
+    told = surge.strip() if isinstance(surge, str) else surge
+    if isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?%", told):
+        return Fraction(told[:-1]) / 100, 0
+    if isinstance(told, str) and re.fullmatch(r"[0-9]*\.[0-9]+", told):
+        return Fraction(told), 0
+    if isinstance(told, float) and 0 <= told < math.inf:
+        return Fraction(str(told)), 0
+    if isinstance(told, (int, np.integer)) or (isinstance(told, str) and told.isdigit()):
+        return Fraction(0), whole(told, "surge")
+    raise InputError(
+        f"surge must be a number of pods, or a part such as 0.25 or '25%'; got {surge!r}"
+    )
 
 
 class _Run:
@@ -405,7 +416,10 @@ class _Run:
                 self.progress(total_cost(problem, packed), bound)
 
         size = sum(int(start.number.sum()) for start in starts[:1])
+        effort = self.effort if effort is None else effort
         target = 8e-4 if size >= 8_000 else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
+        if effort < 1:
+            target = max(target, ROUGH)
         try:
             packed, bound, lp_bound = solve(
                 problem,
@@ -413,13 +427,15 @@ class _Run:
                 target=target,
                 clock=time.monotonic,
                 deadline=self.until,
-                effort=self.effort if effort is None else effort,
+                effort=effort,
                 step=0.0 if objective == "cost" else 1.0,
                 report=report,
             )
         except KeyboardInterrupt:
             self.interrupted = True
             packed, bound, lp_bound = best[0], best[1], best[1]
+            if packed is None:
+                packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
         if packed is None:
             return None
         free = not coupled and not self.limits and objective == "cost"

@@ -61,13 +61,13 @@ def _rejection(run: _Run, node: Node, cost: float | None, value: float) -> Rejec
     if percent > 0:
         least = run.least_alone(node) if run.objective == "cost" else 0.0
         low = round(100 * (least / value - 1), 1)
-        proved = f"; at least {low:g} % by its resources" if 0 < low < percent else ""
+        proved = f", and at least {low:g} % however it is packed" if 0 < low < percent else ""
         return Rejection(
             instance_type=node.name,
             code="dearer",
             percent=percent,
-            why=f"more expensive by {percent:g} %: so much more than the plan does a fleet of "
-            f"{node.name} alone take (first-fit decreasing{proved})",
+            why=f"more expensive by {percent:g} %: so much more than the plan takes a fleet of "
+            f"{node.name} alone, packed first-fit{proved}",
         )
     coupled = run.limited or run.spread or run.limits or run.max_types
     why = "a fleet of it alone costs no more than the plan" + (

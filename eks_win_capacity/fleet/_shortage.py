@@ -75,11 +75,14 @@ def _settled(run: _Run, nodes: tuple[Node, ...]) -> list[Infeasible]:
         if missing is _BLOCKS:
             allow = settled.short
         if any(short):
-            reasons.append(_told(missing, run.sites, short))
+            reasons.append(_told(missing, run.sites, short, tied=run.spread))
     return reasons
 
 
-def _told(missing: _Missing, sites: tuple[Site, ...], short: list[int]) -> Infeasible:
+def _told(
+    missing: _Missing, sites: tuple[Site, ...], short: list[int], *, tied: bool
+) -> Infeasible:
+    """Say what is missing; where nodes may stand anywhere, one way to make it good."""
     lacking = [(site, count) for site, count in zip(sites, short, strict=True) if count]
     parts = []
     for site, count in lacking:
@@ -90,9 +93,12 @@ def _told(missing: _Missing, sites: tuple[Site, ...], short: list[int]) -> Infea
             f"{have + count:,} are needed"
         )
     total = sum(short)
+    why = "; ".join(parts) + (f"; {total:,} in all" if len(parts) > 1 else "")
+    if not tied and len(sites) > 1:
+        why = f"{total:,} more {missing.word} are needed, for example so: {why}"
     return Infeasible(
         code=missing.code,
-        why="; ".join(parts) + (f"; {total:,} in all" if len(parts) > 1 else ""),
+        why=why,
         remedy=missing.remedy + _guess(missing, [site for site, _ in lacking]),
         subject=", ".join(site.subnet for site, _ in lacking),
         short=total,

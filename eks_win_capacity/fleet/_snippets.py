@@ -149,7 +149,6 @@ def node_pool(plan: FleetPlan, *, name: str, node_class: str, taint: bool) -> st
 def node_class(plan: FleetPlan, *, name: str, cluster: str, ami_family: str) -> str:
     """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
-    discovery = [{"tags": {"karpenter.sh/discovery": cluster}}]
     most = _max_pods(plan, plan.groups)
     told = {
         "apiVersion": "karpenter.k8s.aws/v1",
@@ -159,12 +158,16 @@ def node_class(plan: FleetPlan, *, name: str, cluster: str, ami_family: str) -> 
             "amiFamily": ami_family,
             "amiSelectorTerms": [{"alias": f"{ami_family.lower()}@latest"}],
             "role": f"KarpenterNodeRole-{cluster}",
-            "subnetSelectorTerms": [{"id": one} for one in subnets] or discovery,
-            "securityGroupSelectorTerms": discovery,
+            "subnetSelectorTerms": [{"id": one} for one in subnets] or _discovery(cluster),
+            "securityGroupSelectorTerms": _discovery(cluster),
             "kubelet": {"maxPods": most},
         },
     }
     return _text([f"EC2NodeClass; kubelet --max-pods={most}"], told)
+
+
+def _discovery(cluster: str) -> list[dict[str, Any]]:
+    return [{"tags": {"karpenter.sh/discovery": cluster}}]
 
 
 def _text(notes: list[str], told: dict[str, Any]) -> str:

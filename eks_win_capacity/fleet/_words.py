@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._result import Alternative, FleetPlan, NodeGroup
 
-__all__ = ["as_html", "comparison", "explained", "headline"]
+__all__ = ["as_html", "comparison", "explained", "headline", "summary_lines"]
 
 
 def headline(plan: FleetPlan) -> str:
@@ -28,27 +28,29 @@ def explained(plan: FleetPlan) -> str:
         return "\n".join(
             f"No plan ({reason.code}): {reason.why}. {reason.remedy}." for reason in plan.infeasible
         )
+    lines = summary_lines(plan)
+    return "\n".join([lines[0], *(_group(group) for group in plan.groups), *lines[1:]])
+
+
+def summary_lines(plan: FleetPlan) -> list[str]:
+    """Say all of a plan but its kinds of nodes: cost and bound first."""
     lines = [headline(plan)]
     if plan.status == "interrupted":
         lines.append("The search was interrupted: this is the best plan so far.")
     if plan.nodes:
+        blocks = _count(plan.prefixes, "/28 prefix", "/28 prefixes")
         lines.append(
             f"They take {_count(plan.addresses, 'subnet address', 'subnet addresses')}"
-            + (
-                f" with {_count(plan.prefixes, '/28 prefix', '/28 prefixes')}."
-                * bool(plan.prefixes)
-                or "."
-            )
+            + (f" with {blocks}." if plan.prefixes else ".")
         )
     if plan.objective == "cost" and plan.price_basis:
         lines.append(f"Cost: {plan.price_basis}.")
     if plan.estimated_prices:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
-    lines += [_group(group) for group in plan.groups]
     lines += [comparison(other, plan) for other in (plan.single_type, plan.other_mode) if other]
     if plan.rejected:
         lines.append(f"Not used: {_rejected(plan)}.")
-    return "\n".join(lines)
+    return lines
 
 
 def _count(number: int, one: str, many: str = "") -> str:
@@ -75,7 +77,8 @@ def _binding(group: NodeGroup) -> str:
         "addresses": (group.pod_addresses, group.address_slots),
         "kubelet": (group.pods_used, group.pod_slots),
     }[group.binds]
-    return f"{group.binds} binds, {100 * used / max(room, 1):.0f} % used."
+    verb = "bind" if group.binds == "addresses" else "binds"
+    return f"{group.binds} {verb}, {100 * used / max(room, 1):.0f} % used."
 
 
 def comparison(other: Alternative, plan: FleetPlan) -> str:
@@ -100,19 +103,14 @@ def _rejected(plan: FleetPlan) -> str:
 
 def as_html(plan: FleetPlan) -> str:
     """Show a plan in a notebook: the headline, the nodes, and what stands beside it."""
-    lines = explained(plan).splitlines()
     if not plan.feasible or not plan.groups:
-        return "".join(f"<p>{escape(line)}</p>" for line in lines)
+        return "".join(f"<p>{escape(line)}</p>" for line in explained(plan).splitlines())
     frame = plan.to_pandas()
-    for name in ("zone", "subnet"):
-        if not frame[name].any():
-            frame = frame.drop(columns=name)
-    if not frame["prefixes_per_node"].any():
-        frame = frame.drop(columns="prefixes_per_node")
+    empty = [name for name in ("zone", "subnet", "prefixes_per_node") if not frame[name].any()]
+    frame = frame.drop(columns=empty)
     frame.columns = [str(name).replace("_", " ") for name in frame.columns]
     table = frame.to_html(index=False, max_rows=40, float_format=lambda value: f"{value:,.4g}")
-    middle = len(plan.groups)
-    after = [line for line in lines[1:] if line not in {_group(group) for group in plan.groups}]
-    small = "".join(f"<li>{escape(line)}</li>" for line in after)
-    count = f"<p>{middle:,} kinds of nodes</p>" if middle > 40 else ""
-    return f"<p><b>{escape(lines[0])}</b></p>{table}{count}<ul>{small}</ul>"
+    count = f"<p>{len(frame):,} kinds of nodes</p>" if len(frame) > 40 else ""
+    first, *more = summary_lines(plan)
+    small = "".join(f"<li>{escape(line)}</li>" for line in more)
+    return f"<p><b>{escape(first)}</b></p>{table}{count}<ul>{small}</ul>"
