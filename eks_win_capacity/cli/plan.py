@@ -394,7 +394,7 @@ def _table(found: FleetPlan, output: str) -> None:
 
     rows = found.rows()
     if output == "csv":
-        emit(rows or [dict.fromkeys(_COLUMNS)], output, columns=_COLUMNS)
+        emit(rows, output, columns=_COLUMNS)
         return
     columns = [
         name

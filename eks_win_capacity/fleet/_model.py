@@ -24,6 +24,9 @@ ALL_NODES = "nodes"
 
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
+TIES = ("addresses", "kubelet", "cpu", "memory")
+"""The same in the order in which the first of several that bind alike is named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
@@ -452,7 +455,7 @@ def _group(
         pod_addresses=int(used[2]),
         addresses=node.addresses(int(used[2])),
         prefixes=int(node.prefixes[int(used[2])]),
-        binds=RESOURCES[int(np.argmax(share))],
+        binds=max(TIES, key=lambda name: share[RESOURCES.index(name)]),
         cost=node.cost,
     )
 

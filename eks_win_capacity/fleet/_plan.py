@@ -132,8 +132,7 @@ class _Run:
                 "Give subnets in two zones or more",
                 short=2 - len(zones),
             )
-        self.wanted = _slots(self.workloads, self.surge, len(zones), zone_lost=False)
-        self.slots = _slots(self.workloads, self.surge, len(zones), zone_lost=self.zone_lost)
+        self.count_slots(len(zones))
         nodes, trouble = self._nodes()
         if trouble:
             return self.no(*trouble)
@@ -149,6 +148,11 @@ class _Run:
                     "limits", f"no plan with {self.max_types} types was found", "Allow more types"
                 )
         return self._plan(answer, bound, lean)
+
+    def count_slots(self, zones: int) -> None:
+        """Count the places that each workload needs."""
+        self.wanted = _slots(self.workloads, self.surge, zones, zone_lost=False)
+        self.slots = _slots(self.workloads, self.surge, zones, zone_lost=self.zone_lost)
 
     def _lean(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         """Leave out the types that another one beats in everything."""

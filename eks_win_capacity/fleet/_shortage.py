@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.fleet._model import ALL_NODES
@@ -117,16 +117,12 @@ def _guess(missing: _Missing, sites: list[Site]) -> str:
 
 def _bounded(run: _Run, nodes: tuple[Node, ...]) -> Infeasible:
     """Prove by totals what is missing, where the patterns are too many to list."""
+    for part in (run, *_by_zone(run)):
+        for missing in (_BLOCKS, _ADDRESSES) if run.prefix else (_ADDRESSES,):
+            reason = _by_total(part, nodes, missing)
+            if reason is not None:
+                return reason
     where = ", ".join(site.subnet for site in run.sites)
-    if run.prefix:
-        blocks = sum(site.blocks for site in run.sites)
-        reason = _by_total(run, nodes, _BLOCKS, blocks, where)
-        if reason is not None:
-            return reason
-    free = sum(site.free for site in run.sites)
-    reason = _by_total(run, nodes, _ADDRESSES, free, where)
-    if reason is not None:
-        return reason
     return Infeasible(
         code="not-found",
         why=f"no plan that fits {where} was found; the totals alone do not rule one out",
@@ -135,9 +131,34 @@ def _bounded(run: _Run, nodes: tuple[Node, ...]) -> Infeasible:
     )
 
 
-def _by_total(
-    run: _Run, nodes: tuple[Node, ...], missing: _Missing, have: int, where: str
-) -> Infeasible | None:
+def _by_zone(run: _Run) -> list[_Run]:
+    """Give for each zone the pods that must stand there, and its subnets."""
+    zones = sorted({site.zone for site in run.sites})
+    even = [
+        (load, int(slot) // len(zones))
+        for load, slot in zip(run.workloads, run.slots, strict=True)
+        if load.zone_spread
+    ]
+    parts = []
+    for zone in zones if even and not run.zone_lost else []:
+        part = run.changed(
+            workloads=tuple(
+                replace(load, replicas=least, zone_spread=False) for load, least in even
+            ),
+            sites=tuple(site for site in run.sites if site.zone == zone),
+            surge=0,
+            limits={},
+            max_types=None,
+            progress=None,
+        )
+        part.count_slots(1)
+        parts.append(part)
+    return parts
+
+
+def _by_total(run: _Run, nodes: tuple[Node, ...], missing: _Missing) -> Infeasible | None:
+    where = ", ".join(site.subnet for site in run.sites)
+    have = sum(site.blocks if missing is _BLOCKS else site.free for site in run.sites)
     least = run.loose(nodes, objective="addresses", prefixes=missing is _BLOCKS)
     if least is None:
         return None
@@ -146,9 +167,10 @@ def _by_total(
         return None
     exact = "" if found == proved else f" at least (a plan with {found:,} is known)"
     guess = _guess(missing, list(run.sites))
+    verb = "subnet " + where + " is" if len(run.sites) == 1 else "subnets " + where + " are"
     return Infeasible(
         code=missing.code,
-        why=f"subnet {where} is short of {proved - have:,} {missing.word}: {have:,} are there and "
+        why=f"{verb} short of {proved - have:,} {missing.word}: {have:,} are there and "
         f"{proved:,} are needed{exact}",
         remedy=missing.remedy + guess,
         subject=where,
