@@ -18,6 +18,10 @@ _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 """PowerShell's ``>`` and ``Export-Csv -Encoding Unicode`` write UTF-16."""
 
 
+_LONGEST_HEAD = 10**6
+"""Characters of a first line that names columns: room for 10,000 subnets and more."""
+
+
 def read_table(file: str) -> pd.DataFrame:
     """
     Read a CSV or Parquet file, told apart by what they hold.
@@ -73,6 +77,8 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         # The first line of PowerShell's Export-Csv.
         text = text.partition("\n")[2]
     head = text.partition("\n")[0]
+    if head.lstrip()[:1] in {"{", "["} or len(head) > _LONGEST_HEAD:
+        raise InputError(f"{name} is no CSV file: it begins with {head[:40]!r}")
     separator = max(",;\t", key=head.count)
     try:
         frame = pd.read_csv(

@@ -75,36 +75,44 @@ def forecast_exhaustion(
     ----------
     history : Series or DataFrame
         Times and used (or available) addresses. A Series with times as its
-        index; a tidy frame with columns for time, subnet and value; or a wide
-        one, with a column for each subnet. In any order; where a time repeats
-        the larger value counts.
+        index, its name is the subnet's; a tidy frame with columns for time,
+        subnet and value; or a wide one, with a column for each subnet. Anything
+        with ``to_pandas`` does as well.
     capacity : float, Subnet, str, mapping, Series or DataFrame
         What fits: a number, a `Subnet`, a CIDR, a mapping or Series by subnet,
-        the name of a column, or a Series with times (each value holds until the
-        next). The newest holds for the future. Not needed if the history has a
-        column ``capacity`` or ``total``. [addresses or prefixes]
-    horizon : int, str, Timedelta or Timestamp
-        How far to look: a number of days, a duration, or a date.
+        Subnets with ids, the name of a column, or a Series (a frame, for many
+        subnets) with times, of which each value holds until the next. The newest
+        holds for the future. Not needed if the history has a column
+        ``capacity``, ``total`` or ``cidr``, or both used and available. Of a
+        `Subnet` counts what is in use and what AWS can still hand out: free
+        addresses inside reservations do not, nor /28 blocks that are broken or
+        reserved as ``explicit``. [addresses or prefixes]
+    horizon : int, str, Timedelta, DateOffset or Timestamp
+        How far to look from the end of the history: a number of days, a
+        duration such as ``"180d"`` or ``"6 months"``, or a date.
     level : float or sequence of float
-        Shares that the central intervals shall hold.
-    unit : {"addresses", "prefixes", "pods"}
-        What history and capacity count. In prefix mode only whole /28 blocks
-        exist, so every reported count is a whole number, rounded up; so are pods.
-    time, used, available, subnet : str, optional
-        Names of columns; found by their names otherwise.
+        Shares that the central intervals shall hold, such as 0.8.
+    unit : {"addresses", "prefixes", "pods"}, optional
+        What history and capacity count: prefixes if the column of values says
+        so, or else addresses. In prefix mode only whole /28 blocks exist, so
+        every reported count is a whole number, rounded up; so are pods.
+    time, used, available, percent, subnet : str, optional
+        Names of columns; found by their names otherwise. ``available=True`` says
+        that all values of a Series or of a wide frame are available ones.
+        Percent is of the capacity, from 0 to 100.
     timezone : str or tzinfo, optional
-        Days are days of this zone; naive times are read as UTC then. By default
-        the zone of the times themselves.
+        Days are days of this zone; times without a zone are read as UTC then. By
+        default the zone of the times themselves.
     step : str or Timedelta, optional
-        Length of a period, ``"1h"`` for instance. By default a day, or the
-        spacing of the history if that is longer.
+        Length of a period, such as ``"1h"``, ``"1w"`` or ``"1 month"``. By
+        default a day, or the spacing of the history if that is longer.
     season_lengths : int or sequence of int, optional
         Season lengths; an empty sequence for none. By default those usual for
         the step, where the data show them: a week of days, a day and a week of
         hours, a year of weeks or months. [periods]
-    events : DataFrame, Series or sequence of (time, change), optional
-        Steps known in advance, each added from its time on; a frame has the
-        columns ``time``, ``change`` and, where they differ, ``subnet``.
+    events : DataFrame, Series, mapping or sequence of (time, change), optional
+        Steps known in advance, each added from its time on; a frame may have a
+        column ``subnet`` beside ``time`` and ``change``, a tuple a third place.
         [addresses or prefixes]
     engine : {"theta", "statsforecast"}
         The one built in, or Theta of the package statsforecast.
@@ -129,18 +137,53 @@ def forecast_exhaustion(
     TooLittleHistoryError
         If a subnet has less than seven periods with a value.
     InputError
-        If columns cannot be found, or an option makes no sense.
+        If columns cannot be found or leave a choice open, or an option makes no
+        sense.
     InvalidCountError
-        If a count is negative or infinite.
+        If a count is negative, infinite or above 10**12, available addresses
+        are above the capacity, or percents above 100.
+    MissingValueError
+        If times, names of subnets, or capacities are missing.
+    UnsupportedInputError
+        If the history is no table, or its values are no counts.
+    PlacementUnknownError
+        If the blocks of a `Subnet` hang on where its used addresses are.
     MissingExtraError
         If the engine is not installed.
 
     Notes
     -----
-    A subnet whose last peak is at or above its capacity is "exhausted" now.
-    Values at or above the capacity are lower bounds of the demand. A constant
-    history stays constant. Missing values are gaps; a history of nothing else
-    is too little.
+    What comes of a history that is not as one wishes; the codes are those of
+    `ExhaustionForecast.findings`:
+
+    =========================  =================================================
+    history                    outcome
+    =========================  =================================================
+    more than a value a day    the day's peak counts (``resampled``)
+    unsorted                   sorted (``unsorted-history``)
+    a time repeats             the larger use counts (``duplicate-times``)
+    missing values, gaps       nothing is filled in (``missing-values``,
+                               ``gaps``); the model runs on
+    newest day not over        its peak is a lower bound (``unfinished-period``)
+    at the capacity            a lower bound of the demand (``clipped-history``)
+    above the capacity         a full subnet (``above-capacity``)
+    full in the newest period  ``exhausted``, with that period as its date
+    capacity changed           each value is held against that of its time
+                               (``capacity-changed``)
+    constant, or all zero      stays so, with no spread
+    less than seven periods,   `TooLittleHistoryError`, or the status
+    or nothing but missing     ``no forecast`` with ``unusable="report"``
+    negative, infinite         `InvalidCountError`
+    texts with several         days are those of UTC (``mixed-offsets``), or of
+    offsets                    ``timezone``; texts with and without: InputError
+    numbers as times           since 1970, in UTC (``epoch-times``), or 20260131
+    subnets that end early     forecast from their own end (``stale-history``)
+    subnets of several         one grid for all, that of the usual one
+    spacings                   (``mixed-spacings``)
+    =========================  =================================================
+
+    Days follow the wall clock of the zone of the times, so a day of 23 or 25
+    hours is one day. Days left count from the last period of the history.
 
     References
     ----------

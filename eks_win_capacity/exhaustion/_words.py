@@ -209,5 +209,8 @@ def as_document(made: ExhaustionForecast, risk: float) -> dict[str, Any]:
         "horizon": made.horizon,
         "horizon_end": plain(made.horizon_end),
         "subnets": subnets,
-        "findings": [finding.to_dict() for finding in made.findings],
+        "findings": [
+            {key: plain(value) for key, value in finding.to_dict().items()}
+            for finding in made.findings
+        ],
     }
