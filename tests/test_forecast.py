@@ -721,3 +721,32 @@ def test_the_outcomes_that_the_docstring_names_are_the_findings_there_are():
     raised |= set(re.findall(r'code="([a-z-]+)"', source))
     assert raised - named == {"event-beyond-horizon"}
     assert named - raised == {"exhausted", "timezone"}
+
+
+def test_a_chart_is_one_of_pyplots_where_that_is_in_use():
+    import subprocess
+    import sys
+
+    code = (
+        "import matplotlib.pyplot as plt, pandas as pd, eks_win_capacity as ewc\n"
+        "used = pd.Series(range(60), pd.date_range('2026-01-01', periods=60))\n"
+        "made = ewc.forecast_exhaustion(used, capacity=90)\n"
+        "assert made.plot() is plt.gca()\n"
+        "plt.close('all')\n"
+        "ax = made.plot(ax=plt.figure().add_subplot())\n"
+        "assert len(plt.get_fignums()) == 1 and ax is plt.gca()\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_a_chart_outside_of_pyplot_is_nobodys_current_one():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, pandas as pd, eks_win_capacity as ewc\n"
+        "used = pd.Series(range(60), pd.date_range('2026-01-01', periods=60))\n"
+        "ewc.forecast_exhaustion(used, capacity=90).plot().figure.savefig('/dev/null', format='png')\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -28,8 +29,18 @@ def _figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
+    if _in_notebook() or "matplotlib.pyplot" in sys.modules:
+        # Someone looks: a notebook shows pyplot's figures, and so does plt.show.
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=(width, height), layout="constrained")
     # Not pyplot: a figure made here needs no display and is nobody's current one.
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    return shell is not None and shell.get_ipython() is not None
 
 
 def chart_formats() -> frozenset[str]:
@@ -41,7 +52,11 @@ def chart_formats() -> frozenset[str]:
     MissingExtraError
         Without matplotlib (extra ``plot``).
     """
-    return frozenset(_figure(1, 1).canvas.get_supported_filetypes())
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
+    return frozenset(FigureCanvasBase.get_supported_filetypes())
 
 
 def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
@@ -75,6 +90,11 @@ def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
     more = len(known) - len(names)
     if more:
         figure.suptitle(f"The {len(names)} most urgent of {len(known):,} subnets")
+    if _in_notebook():
+        import matplotlib.pyplot as plt
+
+        # A notebook shows the figure that a cell ends with, and once is enough.
+        plt.close(figure)
     return figure
 
 

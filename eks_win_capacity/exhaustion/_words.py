@@ -152,9 +152,13 @@ def plans_as_html(made: DemandForecast) -> str:
                     f"{row['subnet']} ({row['zone']})" if row["zone"] else row["subnet"]
                 ),
                 "status": status_html(row["status"]),
-                "runs dry": day(row["date"], "not within the horizon"),
+                "runs dry": "now"
+                if row["status"] == "exhausted"
+                else day(row["date"], "not within the horizon"),
                 f"{share} % interval": (
-                    "" if pd.isna(early) else f"{day(early)} to {day(late, 'later')}"
+                    ""
+                    if pd.isna(early) or row["status"] == "exhausted"
+                    else f"{day(early)} to {day(late, 'later')}"
                 ),
                 "nodes": count(row["nodes"]),
                 "addresses": f"{count(row['addresses'])} of {count(row['capacity_addresses'])}",
