@@ -410,3 +410,16 @@ def test_what_makes_no_sense_is_said(changed, told):
     settings = {"workload": Poisson(pods_per_minute=1, lifetime=5), "hours": 1} | changed
     with pytest.raises(InputError, match=told):
         simulate_churn(settings.pop("workload"), nodes=1, slots=9, pool=_POOL, **settings)
+
+
+def test_a_goal_that_none_meets_is_told_in_words():
+    flood = Poisson(pods_per_minute=300, lifetime=90)
+    settings = {"nodes": 1, "slots": 3, "hours": 0.2, "candidates": [_POOL]}
+    never = best_targets(flood, wait_s=0, quantile=0.999, **settings)
+    assert never.pool is None
+    assert never.reason == (
+        "no candidate keeps 99.9% of the waits within 0 s; with each of them more pods than that "
+        "never start"
+    )
+    late = best_targets(flood, wait_s=0, quantile=0.01, **settings)
+    assert "1% of the" in late.reason
