@@ -289,6 +289,15 @@ def test_what_is_no_csv_is_refused(content, told, refusal, nodes):
     assert told in refusal("fleet", nodes(content))
 
 
+def test_an_empty_line_of_a_single_column_is_a_missing_value(answer, refusal, nodes):
+    one = nodes("\ninstance_type\r\nm5.large\r\n\r\nt2.large\r\n\r\n")
+    assert "1 missing value among 3, first at position 1" in refusal("fleet", one)
+    told = rows_of(answer("fleet", one, "--on-unknown", "null", "-o", "csv"))
+    assert [row["secondary_pods"] for row in told] == ["9", "", "11"]
+    two = nodes("instance_type,n\nm5.large,1\n\nt2.large,2\n\n", "two.csv")
+    assert len(rows_of(answer("fleet", two, "-o", "csv"))) == 2
+
+
 def test_what_powershell_writes_can_be_read(answer, nodes, tmp_path):
     plain = answer("fleet", nodes(CSV), "-o", "csv")
     assert answer("fleet", nodes(CSV.encode("utf-16"), "wide.csv"), "-o", "csv") == plain

@@ -112,7 +112,7 @@ def _read(file: str) -> pd.DataFrame:
         if file.lower().endswith((".parquet", ".pq")):
             return _read_parquet(file)
         with click.open_file(file, "rb") as opened:
-            content = text_of(opened)
+            content = text_of(opened).strip("\r\n")
         head = content[:4096].split("\n", 1)[0]
         separator = max(",;\t", key=head.count)
         return pd.read_csv(
@@ -120,6 +120,8 @@ def _read(file: str) -> pd.DataFrame:
             dtype=str,
             keep_default_na=False,
             sep=separator,
+            # An empty line between others is a missing value, where one value makes a row.
+            skip_blank_lines=separator in head,
             index_col=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
