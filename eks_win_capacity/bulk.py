@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 OnUnknown = Literal["raise", "null"]
 
+_NARROW = 2
+"""Up to this size an integer can be too narrow: 4,096 addresses are 65,520 pods. [bytes]"""
+
 
 def checked_flags(value: object) -> bool | NDArray[np.bool_]:
     """Read `prefix_delegation` as one flag or a column of flags."""
@@ -70,7 +73,7 @@ def max_pods_of_codes(
     InvalidCountError
         If the dtype of `out` is too narrow for a node.
     """
-    if table.most_pods > np.iinfo(out.dtype).max:
+    if out.dtype.itemsize <= _NARROW and table.most_pods > np.iinfo(out.dtype).max:
         # Whether so narrow a dtype will do hangs on the nodes, so they are counted first.
         wide = np.empty(out.shape, dtype=np.int64)
         max_pods_of_codes(

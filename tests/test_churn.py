@@ -410,3 +410,48 @@ def test_what_makes_no_sense_is_said(changed, told):
     settings = {"workload": Poisson(pods_per_minute=1, lifetime=5), "hours": 1} | changed
     with pytest.raises(InputError, match=told):
         simulate_churn(settings.pop("workload"), nodes=1, slots=9, pool=_POOL, **settings)
+
+
+def test_a_goal_that_none_meets_is_told_in_words():
+    flood = Poisson(pods_per_minute=300, lifetime=90)
+    settings = {"nodes": 1, "slots": 3, "hours": 0.2, "candidates": [_POOL]}
+    never = best_targets(flood, wait_s=0, quantile=0.999, **settings)
+    assert never.pool is None
+    assert never.reason == (
+        "no candidate keeps 99.9% of the waits within 0 s; with each of them more pods than that "
+        "never start"
+    )
+    late = best_targets(flood, wait_s=0, quantile=0.01, **settings)
+    assert "1% of the" in late.reason
+
+
+@pytest.mark.parametrize(
+    ("shares", "counts"),
+    [
+        (("25%", 0), (3, 0)),
+        (("25%", "25%"), (3, 2)),
+        ((0, "5%"), (0, 1)),
+        (("100%", "0%"), (10, 0)),
+        ((2, "30%"), (2, 3)),
+    ],
+)
+def test_shares_of_an_update_round_as_kubernetes_does(shares, counts):
+    ran = [
+        simulate_churn(
+            RollingUpdate(replicas=10, at_s=600, max_surge=surge, max_unavailable=unavailable),
+            nodes=4,
+            slots=9,
+            pool=_POOL,
+            hours=1,
+            sample_s=1,
+        ).over_time
+        for surge, unavailable in (shares, counts)
+    ]
+    assert ran[0].equals(ran[1])
+
+
+@pytest.mark.parametrize("share", ["25", "a%", "-5%", "1000%", "25 %", "0%"])
+def test_what_is_no_share_is_said(share):
+    update = RollingUpdate(replicas=4, at_s=60, max_surge=share)
+    with pytest.raises(InputError, match="max_surge"):
+        simulate_churn(update, nodes=1, slots=9, pool=_POOL, hours=0.1)

@@ -280,12 +280,50 @@ def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
     ("content", "told"),
     [
         (b"", "is no CSV file"),
-        (b"\xff\xfe\x00x", "is no CSV file"),
+        (b"\xff\x00x", "is no text"),
+        (b"\xff\xfe\x00", "is no text"),
         (b'a,b\n"1,2\n', "is no CSV file"),
     ],
 )
 def test_what_is_no_csv_is_refused(content, told, refusal, nodes):
     assert told in refusal("fleet", nodes(content))
+
+
+def test_an_empty_line_of_a_single_column_is_a_missing_value(answer, refusal, nodes):
+    one = nodes("\ninstance_type\r\nm5.large\r\n\r\nt2.large\r\n\r\n")
+    assert "1 missing value among 3, first at position 1" in refusal("fleet", one)
+    told = rows_of(answer("fleet", one, "--on-unknown", "null", "-o", "csv"))
+    assert [row["secondary_pods"] for row in told] == ["9", "", "11"]
+    two = nodes("instance_type,n\nm5.large,1\n\nt2.large,2\n\n", "two.csv")
+    assert len(rows_of(answer("fleet", two, "-o", "csv"))) == 2
+
+
+def test_what_powershell_writes_can_be_read(answer, nodes, tmp_path):
+    plain = answer("fleet", nodes(CSV), "-o", "csv")
+    assert answer("fleet", nodes(CSV.encode("utf-16"), "wide.csv"), "-o", "csv") == plain
+    files = {
+        "cm": 'data:\n  enable-windows-ipam: "true"\n  windows-warm-ip-target: "2"\n',
+        "events": '[0, "assign", "a"]\n',
+        "used": "10.0.0.9\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text.encode("utf-16"))
+    told = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))
+    assert told[0]["warm_ip_target"] == 2
+    ran = json.loads(answer("simulate", tmp_path / "events", "--slots", "9", "-o", "json"))
+    assert ran[0]["used"] == 1
+    census = json.loads(answer("subnet", "10.0.0.0/24", "--used", tmp_path / "used", "-o", "json"))
+    assert census[0]["used"] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("pool",), ("simulate", "--slots", "9"), ("subnet", "10.0.0.0/24", "--used"), ("plan",)],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_is_no_text_is_one_line(arguments, refusal, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"\xff\x00\x01")
+    assert "can't decode" in refusal(*arguments, tmp_path / "bytes")
 
 
 def test_a_file_that_is_not_there_is_one_line(refusal, tmp_path):

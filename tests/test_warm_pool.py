@@ -275,6 +275,11 @@ def test_a_change_of_mode_takes_a_row_of_the_catalog_and_known_prefixes():
         migration(row, 20, "to-secondary", prefixes_in_use=1)
 
 
+def test_a_configmap_may_be_utf_16():
+    text = WarmPool.prefix().to_configmap()
+    assert WarmPool.from_configmap(text.encode("utf-16")) == WarmPool.prefix()
+
+
 def test_the_pool_command_prints_targets_findings_and_a_table(tmp_path):
     path = tmp_path / "cm.yaml"
     path.write_text(WarmPool.prefix(warm_prefix_target=1).to_configmap())

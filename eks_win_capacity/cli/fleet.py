@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options
+from eks_win_capacity.cli.options import binding_options, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError, MissingExtraError
 
@@ -111,18 +111,20 @@ def _read(file: str) -> pd.DataFrame:
     try:
         if file.lower().endswith((".parquet", ".pq")):
             return _read_parquet(file)
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        head = content[:4096].split(b"\n", 1)[0]
-        separator = max(",;\t", key=lambda mark: head.count(mark.encode()))
+        with click.open_file(file, "rb") as opened:
+            content = text_of(opened).strip("\r\n")
+        head = content[:4096].split("\n", 1)[0]
+        separator = max(",;\t", key=head.count)
         return pd.read_csv(
-            io.BytesIO(content),
+            io.StringIO(content),
             dtype=str,
             keep_default_na=False,
-            encoding="utf-8-sig",
             sep=separator,
+            # An empty line between others is a missing value, where one value makes a row.
+            skip_blank_lines=separator in head,
             index_col=False,
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{name} is no CSV file: {error}") from error
 
 

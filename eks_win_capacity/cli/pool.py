@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import text_of
 from eks_win_capacity.cli.output import emit, output_option
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]
 
 
 @click.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("rb"))
 @click.option("--instance-type", "-t", help="The node's instance type.")
 @click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
 @click.option("--non-nitro", is_flag=True, help="The node is neither Nitro nor bare metal.")
@@ -45,7 +46,7 @@ def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]
 )
 @output_option
 def pool(  # noqa: PLR0917
-    file: IO[str],
+    file: IO[bytes],
     instance_type: str | None,
     slots: int | None,
     non_nitro: bool,  # noqa: FBT001
@@ -73,7 +74,7 @@ def pool(  # noqa: PLR0917
     if show == "table" and not named:
         raise click.UsageError("--show table needs --instance-type or --slots")
     room, table_nitro = node_slots(instance_type, slots) if named else (None, True)
-    found = WarmPool.from_configmap(file.read(), nitro=table_nitro and not non_nitro, slots=room)
+    found = WarmPool.from_configmap(text_of(file), nitro=table_nitro and not non_nitro, slots=room)
     targets: dict[str, Any] = {
         "mode": "prefix" if found.prefix_delegation else "secondary",
         "warm_ip_target": found.warm_ip_target,

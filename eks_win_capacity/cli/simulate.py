@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.errors import InputError
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("events", type=click.File("r", encoding="utf-8"), required=False)
+@click.argument("events", type=click.File("rb"), required=False)
 @click.option(
     "--configmap",
     "-c",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     help="The ConfigMap as YAML or JSON; the mode's defaults without it.",
 )
 @click.option("--prefix-delegation", is_flag=True, help="Without --configmap: prefix mode.")
@@ -58,8 +59,8 @@ if TYPE_CHECKING:
 )
 @output_option
 def simulate(  # noqa: PLR0917
-    events: IO[str] | None,
-    configmap: IO[str] | None,
+    events: IO[bytes] | None,
+    configmap: IO[bytes] | None,
     prefix_delegation: bool,  # noqa: FBT001
     instance_type: str | None,
     slots: int | None,
@@ -98,14 +99,14 @@ def simulate(  # noqa: PLR0917
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     room, nitro = node_slots(instance_type, slots)
     if configmap is not None:
-        pool = WarmPool.from_configmap(configmap.read(), nitro=nitro, slots=room)
+        pool = WarmPool.from_configmap(text_of(configmap), nitro=nitro, slots=room)
     else:
         pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
     if events is None:
         _emit_churn(given, pool=pool, slots=room, latency=ec2_latency, output=output)
         return
     frame = simulate_pool(
-        _rows(events.read()),
+        _rows(text_of(events)),
         slots=room,
         pool=pool,
         nitro=nitro,

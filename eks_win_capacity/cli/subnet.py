@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError
 
@@ -26,8 +27,8 @@ def _used(text: str | None) -> Any:
         return None if text is None else int(text.replace(",", ""))
     if _ADDRESS.match(text) and not Path(text).exists():
         return text
-    with click.open_file(text, encoding="utf-8") as file:
-        content = file.read()
+    with click.open_file(text, "rb") as file:
+        content = text_of(file)
     if content.lstrip().startswith(("{", "[")):
         return _document(content, text)
     addresses = re.sub(r"#.*", "", content)
@@ -43,13 +44,13 @@ def _document(content: str, name: str) -> Any:
         raise InputError(f"{name} is no JSON that can be read: {error}") from None
 
 
-def _pool(configmap: IO[str] | None, *, prefix_delegation: bool) -> WarmPool:
+def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
     from eks_win_capacity.warm_pool import WarmPool
 
     if configmap is not None and prefix_delegation:
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     if configmap is not None:
-        return WarmPool.from_configmap(configmap.read())
+        return WarmPool.from_configmap(text_of(configmap))
     return WarmPool.prefix() if prefix_delegation else WarmPool.secondary()
 
 
@@ -108,7 +109,7 @@ def _fits(
 @click.option(
     "--configmap",
     "-c",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     help="amazon-vpc-cni as YAML or JSON, for mode and targets; the defaults without it.",
 )
 @click.option(
@@ -134,7 +135,7 @@ def subnet(
     types: tuple[str, ...],
     pods_per_node: int | None,
     prefix_delegation: bool,
-    configmap: IO[str] | None,
+    configmap: IO[bytes] | None,
     keep_free: int,
     show: str | None,
     output: str,

@@ -519,12 +519,18 @@ def best_targets(
     best = curve["wait_s"].cummin().shift(fill_value=math.inf)
     curve["efficient"] = curve["wait_s"] < best
     good = curve[curve["meets_goal"]]
+    share = f"{100 * quantile:.6g}%"
     if good.empty:
         least = curve["wait_s"].min()
-        why = f"no candidate keeps {quantile:.0%} of the waits within {goal:g} s; the best has {least:g} s"
+        best_has = (
+            f"the best has {least:g} s"
+            if least < math.inf
+            else "with each of them more pods than that never start"
+        )
+        why = f"no candidate keeps {share} of the waits within {goal:g} s; {best_has}"
         return BestTargets(None, curve, why)
     row = good.iloc[0]
-    why = f"{quantile:.0%} of the pods wait {row['wait_s']:g} s at most, with {row['waste']:.1f} addresses idle on a node"
+    why = f"{share} of the pods wait {row['wait_s']:g} s at most, with {row['waste']:.1f} addresses idle on a node"
     return BestTargets(pools[int(row["candidate"])], curve, why)
 
 
