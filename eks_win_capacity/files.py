@@ -48,6 +48,8 @@ def load_files(*sources: Any) -> ClusterState:
         such file.
     StateConflictError
         If two sources disagree.
+    OSError
+        If a file cannot be opened.
 
     Examples
     --------

@@ -1,5 +1,6 @@
 """What happens when AWS refuses, hesitates or stops half-way; and what we may ask at all."""
 
+import functools
 import http.server
 import json
 import re
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from aws_stubs import KEYS
+from aws_stubs import stubbed as plain_stub
 from eks_samples import (
     ACCOUNT,
     AWS_ANSWERS,
@@ -27,20 +29,10 @@ from eks_win_capacity.errors import AwsError, InputError
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "eks_win_capacity"
 REGION = "eu-west-1"
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 DENIAL = f"User: arn:aws:iam::{ACCOUNT}:user/x is not authorized"
 
 
-def stubbed(service, *answers):
-    made = boto3.client(service, region_name=REGION, **KEYS)
-    stub = Stubber(made)
-    for method, answer in answers:
-        if isinstance(answer, str):
-            stub.add_client_error(method, answer, DENIAL)
-        else:
-            stub.add_response(method, answer)
-    stub.activate()
-    return made
+stubbed = functools.partial(plain_stub, said=DENIAL)
 
 
 def of(name):

@@ -210,12 +210,13 @@ def test_progress_names_each_call(monkeypatch):
 
     from eks_win_capacity.cli import cluster
 
-    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    console, steps = Console(file=io.StringIO(), force_terminal=True, width=200), []
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    monkeypatch.setattr("rich.status.Status.update", lambda _, text: steps.append(text))
     with cluster._progress("asking AWS about prod") as tell:
         tell("DescribeCluster")
         tell("[red]ListNodegroups")
-        time.sleep(0)
-        console.file.flush()
     assert "asking AWS about prod" in console.file.getvalue()
+    assert steps[0] == "asking AWS about prod: DescribeCluster (call 1)"
+    assert steps[1].endswith("ListNodegroups (call 2)")

@@ -9,10 +9,14 @@ import sys
 import click
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eks_win_capacity import cli
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.errors import CapacityError
+
+LETTERS = "ab Z0-_.:/é日[]"
 
 ROWS = [
     {
@@ -188,3 +192,69 @@ def test_the_examples_in_a_help_stand_on_lines_of_their_own(name):
     told = CliRunner().invoke(cli.app, [name, "--help"]).output
     assert "\\b" not in told
     assert "Examples:   " not in told
+
+
+def narrow(monkeypatch, width):
+    """Print as on a terminal of this width, and give what is shown."""
+    from rich.console import Console
+
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, highlight=False)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    return screen
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_no_terminal_is_too_narrow_for_a_whole_word(monkeypatch, width):
+    screen = narrow(monkeypatch, width)
+    command = "start nodes with --kube-reserved=memory=0.5Gi,ephemeral-storage=1Gi"
+    rows = [{f"column_{n}": 1_234_567 + n for n in range(6)} | {"remedy": command, "none": None}]
+    emit(rows, "table", note="As of today")
+    shown = screen.getvalue()
+    for word in (*command.split(), "1,234,567", "1,234,572"):
+        assert word in shown
+    assert "…" not in shown
+    assert shown.splitlines()[-1] == "As of today"
+    as_table = "─" in shown
+    assert as_table is (width >= 200)
+
+
+def test_a_table_that_fits_stays_a_table(monkeypatch):
+    screen = narrow(monkeypatch, 60)
+    emit(ROWS, "table")
+    assert "─" in screen.getvalue()
+
+
+cells = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(LETTERS, max_size=9)
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"a_b": cells, "c": cells, "dé": cells}), max_size=4),
+    st.sampled_from(["", "T"]),
+    st.sampled_from(["", "N"]),
+)
+@settings(max_examples=50)
+def test_a_pipe_gets_the_table_that_a_terminal_gets(rows, title, note):
+    from contextlib import redirect_stdout
+    from unittest import mock
+
+    from rich.console import Console
+
+    from eks_win_capacity.cli import output
+
+    plain, screen = io.StringIO(), io.StringIO()
+    names = ["a_b", "c", "dé"]
+    with redirect_stdout(plain):
+        output._print_plainly(rows, names, title, note)
+    console = Console(file=screen, width=10_000, highlight=False)
+    with mock.patch("rich.console.Console", return_value=console):
+        output._print_for_terminal(rows, names, title, note)
+    assert plain.getvalue() == screen.getvalue()
+
+
+def test_thousands_of_rows_are_written_plainly(monkeypatch, capsys):
+    screen = narrow(monkeypatch, 80)
+    emit([{"n": n} for n in range(2000)], "table")
+    assert screen.getvalue() == ""
+    assert len(printed(capsys).splitlines()) == 2002

@@ -241,6 +241,16 @@ def test_reservations_asked_of_one_subnet_say_nothing_of_another():
     assert "subnet-0b" in state.unknown["subnet_reservations"]
 
 
+def test_one_file_given_twice_is_no_answer_about_two_subnets(tmp_path):
+    path = tmp_path / "none.json"
+    path.write_text(json.dumps(NO_RESERVATIONS))
+    state = load_files(SUBNETS, INTERFACES, INSTANCES, path, str(path), tmp_path)
+    assert [s.reservations for s in state.subnets] == [None, None]
+    assert "subnet-0a" in state.unknown["subnet_reservations"]
+    asked = load_files(SUBNETS, INTERFACES, INSTANCES, path, changed(NO_RESERVATIONS))
+    assert [s.reservations for s in asked.subnets] == [(), ()]
+
+
 def test_interfaces_asked_of_one_subnet_say_nothing_of_another():
     rows = [i for i in INTERFACES["NetworkInterfaces"] if i["SubnetId"] == "subnet-0a"]
     state = load_files(SUBNETS, {"NetworkInterfaces": rows}, INSTANCES)
@@ -265,6 +275,15 @@ def test_instances_that_were_not_saved_leave_users_unknown_where_it_matters():
     known = load_files(rest, {"NetworkInterfaces": [balancer]})
     assert known.subnets[0].users["load balancers"] == 1
     assert "subnet_users" not in known.unknown
+
+
+def test_interfaces_of_other_accounts_are_missed_and_not_forgotten():
+    shared = {"Subnets": [subnet("subnet-0a", "10.0.0.0/24", "eu-west-1a", 100)]}
+    state = load_files(shared, INTERFACES, INSTANCES, NO_RESERVATIONS)
+    assert state.subnets[0].subnet.used == 36
+    assert "115 more addresses" in state.unknown["subnet_interfaces"]
+    near = {"Subnets": [subnet("subnet-0a", "10.0.0.0/24", "eu-west-1a", 200)]}
+    assert "subnet_interfaces" not in load_files(near, INTERFACES, INSTANCES).unknown
 
 
 def test_a_subnet_without_ipv4_is_named_and_the_others_stay():

@@ -11,8 +11,8 @@ from eks_samples import ACCOUNT, OBJECTS, node, pod
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity import _documents, kubectl
-from eks_win_capacity._documents import mapping, members, wholes
+from eks_win_capacity import kubectl
+from eks_win_capacity._documents import _limits, mapping, members, wholes
 from eks_win_capacity.errors import CapacityError, DocumentError
 from eks_win_capacity.files import load_files
 from eks_win_capacity.masking import without_accounts
@@ -58,6 +58,22 @@ def test_hostile_bytes_are_one_clear_error(data, told, tmp_path):
         for source in (path, data):
             with pytest.raises(DocumentError, match=told):
                 load(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[{"SubnetId": "subnet-1"}]', "without --query"),
+        ("- SubnetId: subnet-1\n", "not a list"),
+        ("NAME   STATUS   ROLES\nwin-1  Ready    <none>\n", "-o json"),
+        ("SUBNETS\tFalse\teu-west-1a\n", "neither JSON nor|-o json"),
+        ("Error from server (Forbidden): nodes is forbidden\n", "Error from server"),
+    ],
+)
+def test_what_was_saved_in_another_form_is_told_how_to_save_it(text, told):
+    for load in (kubectl.load, load_files):
+        with pytest.raises(DocumentError, match=told):
+            load(text)
 
 
 def laughs(levels, width=9):
@@ -124,9 +140,9 @@ class Endless(io.RawIOBase):
     ],
 )
 def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
-    monkeypatch.setattr(_documents, "MAX_ITEM_CHARS", 2**20)
-    monkeypatch.setattr(_documents, "MAX_YAML_CHARS", 2**20)
-    monkeypatch.setattr(_documents, "MAX_ITEMS", 10_000)
+    monkeypatch.setattr(_limits, "MAX_ITEM_CHARS", 2**20)
+    monkeypatch.setattr(_limits, "MAX_YAML_CHARS", 2**20)
+    monkeypatch.setattr(_limits, "MAX_ITEMS", 10_000)
     for walk in (members, wholes):
         with pytest.raises(DocumentError, match=told):
             for _ in (
@@ -139,8 +155,15 @@ def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
             break
 
 
+def test_a_pipe_without_an_end_is_refused(monkeypatch):
+    monkeypatch.setattr(_limits, "MAX_HELD", 2**20)
+    pipe = io.BufferedReader(Endless(b"{", b" "))
+    with pytest.raises(DocumentError, match="save it as a file"):
+        load_files(pipe)
+
+
 def test_what_is_held_as_a_whole_has_a_limit_of_its_own(monkeypatch):
-    monkeypatch.setattr(_documents, "MAX_WHOLE_CHARS", 3 * 2**20)
+    monkeypatch.setattr(_limits, "MAX_WHOLE_CHARS", 3 * 2**20)
     text = json.dumps({"Subnets": ["x" * 1000] * 5000})
     assert sum(1 for _ in members(io.StringIO(text))) == 5000
     with pytest.raises(DocumentError, match="3,145,728 characters"):

@@ -5,31 +5,18 @@ import json
 
 import boto3
 import pytest
-from botocore.stub import ANY, Stubber
+from aws_stubs import KEYS, stubbed
+from botocore.stub import ANY
 from moto.server import ThreadedMotoServer
 
 from eks_win_capacity import Subnet, aws
 from eks_win_capacity.errors import AwsError, DocumentError, InputError, UnsupportedInputError
 
 REGION = "eu-west-1"
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 NOON = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 ONE = Subnet("10.0.0.0/24", subnet_id="subnet-1")
 TWO = Subnet("10.0.1.0/26", subnet_id="subnet-2")
-
-
-def stubbed(*answers):
-    made = boto3.client("cloudwatch", region_name=REGION, **KEYS)
-    stub = Stubber(made)
-    for method, answer, *expected in answers:
-        if isinstance(answer, str):
-            stub.add_client_error(method, answer)
-        else:
-            stub.add_response(method, answer, *expected)
-    stub.activate()
-    made.stub = stub
-    return made
 
 
 def listed(*subnets, spelling="SubnetID", more=()):
@@ -72,6 +59,7 @@ def history(*subnets, hours=3, **how):
 @pytest.mark.parametrize("spelling", ["SubnetID", "SubnetId", "subnet-id", "Subnet ID", "Subnet"])
 def test_a_percentage_is_of_the_whole_address_space(spelling):
     watch = stubbed(
+        "cloudwatch",
         listed("subnet-1", spelling=spelling),
         ("get_metric_data", {"MetricDataResults": [result(0, {0: 25.0, 1: 50.0, 2: 100.0})]}),
     )
@@ -84,13 +72,16 @@ def test_a_percentage_is_of_the_whole_address_space(spelling):
 def test_the_share_can_be_of_the_usable_addresses():
     how = {"namespace": "W", "metric": "Used", "kind": "percent", "percent_of": "usable"}
     watch = stubbed(
-        listed("subnet-1"), ("get_metric_data", {"MetricDataResults": [result(0, {0: 50.0})]})
+        "cloudwatch",
+        listed("subnet-1"),
+        ("get_metric_data", {"MetricDataResults": [result(0, {0: 50.0})]}),
     )
     assert history(client=watch, source=how, hours=1)["used"].tolist() == [125.5]
 
 
 def test_pages_go_together_and_gaps_stay():
     watch = stubbed(
+        "cloudwatch",
         listed("subnet-2", "subnet-1"),
         (
             "get_metric_data",
@@ -108,6 +99,21 @@ def test_pages_go_together_and_gaps_stay():
     assert str(frame["time"].dt.tz) == "UTC"
 
 
+def test_pages_without_news_are_passed_over():
+    idle = {"MetricDataResults": [result(0, {}, "PartialData")]}
+    watch = stubbed(
+        "cloudwatch",
+        ("list_metrics", {"NextToken": "2"}),
+        listed("subnet-1"),
+        ("get_metric_data", {**idle, "NextToken": "2"}),
+        ("get_metric_data", {**idle, "NextToken": "3"}),
+        ("get_metric_data", {"MetricDataResults": [result(0, {0: 50.0})]}),
+    )
+    assert history(client=watch, hours=1)["used"].tolist() == [128.0]
+    with pytest.raises(InputError, match="not published"):
+        history(client=stubbed("cloudwatch", ("list_metrics", {})))
+
+
 def test_a_thousand_subnets_are_asked_in_three_calls():
     subnets = [
         Subnet(f"10.{n // 256}.{n % 256}.0/24", subnet_id=f"subnet-{n}") for n in range(1001)
@@ -117,6 +123,7 @@ def test_a_thousand_subnets_are_asked_in_three_calls():
         return {"MetricDataResults": [result(n, {0: 50.0}) for n in range(size)]}
 
     watch = stubbed(
+        "cloudwatch",
         listed(*(s.subnet_id for s in subnets)),
         *(("get_metric_data", answer(size)) for size in (500, 500, 1)),
     )
@@ -132,11 +139,11 @@ def test_a_subnet_without_the_metric_is_an_error_or_a_gap():
         ("get_metric_data", {"MetricDataResults": [result(0, {0: 50.0})]}),
     )
     with pytest.raises(InputError, match="subnet-2"):
-        history(ONE, TWO, client=stubbed(*answers))
-    frame = history(ONE, TWO, client=stubbed(*answers), missing="gap", hours=1)
+        history(ONE, TWO, client=stubbed("cloudwatch", *answers))
+    frame = history(ONE, TWO, client=stubbed("cloudwatch", *answers), missing="gap", hours=1)
     assert frame["used"].isna().tolist() == [False, True]
     with pytest.raises(InputError, match="subnet-2"):
-        history(TWO, client=stubbed(*answers), missing="gap")
+        history(TWO, client=stubbed("cloudwatch", *answers), missing="gap")
 
 
 def test_ipv6_is_left_aside_and_two_scopes_are_not_mixed():
@@ -147,14 +154,14 @@ def test_ipv6_is_left_aside_and_two_scopes_are_not_mixed():
     }
     both = listed("subnet-1")[1]["Metrics"]
     values = ("get_metric_data", {"MetricDataResults": [result(0, {0: 50.0})]})
-    watch = stubbed(("list_metrics", {"Metrics": [six, *both]}), values)
+    watch = stubbed("cloudwatch", ("list_metrics", {"Metrics": [six, *both]}), values)
     assert history(client=watch, hours=1)["used"].tolist() == [128.0]
     scopes = [
         listed("subnet-1", more=[{"Name": "ScopeID", "Value": f"scope-{n}"}])[1]["Metrics"][0]
         for n in (1, 2)
     ]
     with pytest.raises(InputError, match="several times"):
-        history(client=stubbed(("list_metrics", {"Metrics": scopes})))
+        history(client=stubbed("cloudwatch", ("list_metrics", {"Metrics": scopes})))
     chosen = aws.Metric(
         namespace="AWS/IPAM",
         metric="SubnetIPUsage",
@@ -179,7 +186,7 @@ def test_ipv6_is_left_aside_and_two_scopes_are_not_mixed():
         "StartTime": NOON,
         "EndTime": ANY,
     }
-    watch = stubbed(("list_metrics", {"Metrics": scopes}), (*values, asked))
+    watch = stubbed("cloudwatch", ("list_metrics", {"Metrics": scopes}), (*values, asked))
     assert history(client=watch, source=chosen, hours=1)["used"].tolist() == [128.0]
 
 
@@ -239,7 +246,7 @@ def test_a_refused_call_gives_no_history(call, code):
     answers = [listed("subnet-1"), ("get_metric_data", {"MetricDataResults": []})]
     answers = [(method, code if method == call else answer) for method, answer in answers]
     with pytest.raises(AwsError, match=code) as caught:
-        history(client=stubbed(*answers))
+        history(client=stubbed("cloudwatch", *answers))
     if code == "AccessDenied":
         assert "cloudwatch:" in str(caught.value)
 
@@ -248,14 +255,18 @@ def test_a_refused_call_gives_no_history(call, code):
     "results", [[], [result(0, {0: 1.0}, "PartialData")], [result(0, {}, "Forbidden")]]
 )
 def test_an_answer_that_is_not_whole_is_refused(results):
-    watch = stubbed(listed("subnet-1"), ("get_metric_data", {"MetricDataResults": results}))
+    watch = stubbed(
+        "cloudwatch", listed("subnet-1"), ("get_metric_data", {"MetricDataResults": results})
+    )
     with pytest.raises(AwsError, match="no whole answer"):
         history(client=watch)
 
 
 def test_values_of_another_kind_are_noticed():
     watch = stubbed(
-        listed("subnet-1"), ("get_metric_data", {"MetricDataResults": [result(0, {0: 4000.0})]})
+        "cloudwatch",
+        listed("subnet-1"),
+        ("get_metric_data", {"MetricDataResults": [result(0, {0: 4000.0})]}),
     )
     with pytest.raises(InputError, match="kind='available'"):
         history(client=watch, source={"namespace": "W", "metric": "m", "kind": "available"})
@@ -276,19 +287,19 @@ def test_values_of_another_kind_are_noticed():
 )
 def test_a_wrong_argument_is_told_before_anything_is_asked(wrong, told):
     with pytest.raises(InputError, match=told):
-        history(client=stubbed(), **wrong)
+        history(client=stubbed("cloudwatch"), **wrong)
 
 
 def test_times_without_a_zone_and_subnets_without_a_size_are_refused():
     with pytest.raises(InputError, match="time zone"):
-        aws.load_usage_history([ONE], start=dt.datetime(2026, 1, 1), client=stubbed())  # noqa: DTZ001
+        aws.load_usage_history([ONE], start=dt.datetime(2026, 1, 1), client=stubbed("cloudwatch"))  # noqa: DTZ001
     with pytest.raises(InputError, match="comes before"):
-        aws.load_usage_history([ONE], start=NOON, end=NOON - HOUR, client=stubbed())
+        aws.load_usage_history([ONE], start=NOON, end=NOON - HOUR, client=stubbed("cloudwatch"))
     with pytest.raises(UnsupportedInputError, match="their size is needed"):
-        aws.load_usage_history(["subnet-1"], client=stubbed())
+        aws.load_usage_history(["subnet-1"], client=stubbed("cloudwatch"))
     for subnets in ([], [Subnet("10.0.0.0/24")], [ONE, ONE]):
         with pytest.raises(InputError):
-            aws.load_usage_history(subnets, client=stubbed())
+            aws.load_usage_history(subnets, client=stubbed("cloudwatch"))
 
 
 # -- saved answers -----------------------------------------------------------------

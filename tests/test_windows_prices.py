@@ -3,30 +3,17 @@
 import datetime as dt
 import json
 
-import boto3
 import numpy as np
 import pandas as pd
 import pytest
-from botocore.stub import ANY, Stubber
+from aws_stubs import stubbed
+from botocore.stub import ANY
 
 from eks_win_capacity import aws, estimate_windows_prices
 from eks_win_capacity.errors import AwsError, DocumentError, InputError
 
 REGION = "eu-west-1"
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 NOON = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)
-
-
-def stubbed(service, *answers, region=REGION):
-    made = boto3.client(service, region_name=region, **KEYS)
-    stub = Stubber(made)
-    for method, answer, *expected in answers:
-        if isinstance(answer, str):
-            stub.add_client_error(method, answer)
-        else:
-            stub.add_response(method, answer, *expected)
-    stub.activate()
-    return made
 
 
 def product(name, price, *, sku="4GHFAT5CNS2FEKB2", currency="USD", reserved=True, **attributes):
@@ -172,7 +159,7 @@ def test_prices_in_china_are_in_its_currency():
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("AccessDeniedException", "pricing:GetProducts"),
+        ("AccessDeniedException", "action pricing:GetProducts"),
         ("ExpiredTokenException", "log in again"),
         ("ThrottlingException", "4 times"),
     ],

@@ -211,7 +211,9 @@ def _after(cure: str) -> str:
     return f"; {cure}" if cure else ""
 
 
-def all_pages(client: Any, method: str, *, key: str, **request: Any) -> list[dict[str, Any]]:
+def all_pages(
+    client: Any, method: str, *, key: str, sparse: bool = False, **request: Any
+) -> list[dict[str, Any]]:
     """
     Ask for every page of an answer, through boto3's paginator where it has one.
 
@@ -223,6 +225,9 @@ def all_pages(client: Any, method: str, *, key: str, **request: Any) -> list[dic
         Its method, such as ``describe_instance_types``.
     key : str
         The list that every page must have.
+    sparse : bool
+        Whether a page may lack the list, or say the same as the one before, as
+        CloudWatch's pages without news do.
     **request
         What to ask.
 
@@ -241,10 +246,10 @@ def all_pages(client: Any, method: str, *, key: str, **request: Any) -> list[dic
     tokens: set[str] = set()
     with faults(operation=operation, region=region, permission=_permission(client, operation)):
         for page in _pages(client, method, request):
-            rows = page.get(key)
+            rows = page.setdefault(key, []) if sparse else page.get(key)
             if not isinstance(rows, list):
                 raise incomplete(operation, region, "MissingField", f"a page lacks the list {key}")
-            if rows and pages and rows == pages[-1][key]:
+            if rows and pages and rows == pages[-1][key] and not sparse:
                 raise incomplete(operation, region, "RepeatedPage", "the same page came twice")
             for token in {str(page[name]) for name in _TOKENS if page.get(name)}:
                 if token in tokens:

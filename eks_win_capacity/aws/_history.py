@@ -4,91 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.aws._answers import moment, saved, shaped
 from eks_win_capacity.aws._client import all_pages, incomplete
 from eks_win_capacity.aws._client import client as make_client
-from eks_win_capacity.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
+from eks_win_capacity.aws._metric import Metric, metric_of
 from eks_win_capacity.errors import DocumentError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
     from eks_win_capacity.subnets import Subnet
 
-Kind = Literal["available", "used", "percent"]
-
-KINDS: Final = ("available", "used", "percent")
-
 _QUERIES: Final = 500
 """The most queries GetMetricData takes at once."""
 
 _SPELLINGS: Final = {"subnetid", "subnet"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """
-    A CloudWatch metric that tells the addresses of a subnet.
-
-    Attributes
-    ----------
-    namespace, metric : str
-        Such as ``AWS/IPAM`` and ``SubnetIPUsage``.
-    kind : {"available", "used", "percent"}
-        What its values count; percent is of addresses in use.
-    dimension : str
-        The dimension that holds the subnet's id; spelled in any way.
-    dimensions : Mapping of str to str
-        Further dimensions that must have these values; names spelled in any way.
-    statistic : str
-        By default the one that keeps the peak of use: Minimum of available,
-        Maximum of used.
-    percent_of : {"space", "usable"}
-        What 100 percent is: all addresses of the CIDR, or those that AWS does not
-        keep for itself.
-
-    Raises
-    ------
-    InputError
-        If kind or percent_of is none of these, or a name is empty.
-    """
-
-    namespace: str
-    metric: str
-    kind: Kind
-    dimension: str = "SubnetId"
-    dimensions: Mapping[str, str] = field(default_factory=dict)
-    statistic: str = ""
-    percent_of: Literal["space", "usable"] = "space"
-
-    def __post_init__(self) -> None:
-        for name, known in (("kind", KINDS), ("percent_of", ("space", "usable"))):
-            if getattr(self, name) not in known:
-                raise InputError(
-                    f"{name} of a metric is one of {', '.join(known)}; got {getattr(self, name)!r}"
-                )
-        if not (self.namespace and self.metric and self.dimension):
-            raise InputError("a metric needs a namespace, a name and the dimension of the subnet")
-
-
-IPAM: Final = Metric(namespace="AWS/IPAM", metric="SubnetIPUsage", kind="percent")
-"""
-What VPC IPAM publishes: the share of a subnet's whole address space that is in use.
-
-Whether the five addresses that AWS keeps count as in use is not documented; what
-goes beyond the usable ones is therefore taken as a full subnet.
-
-Sources: AWS announcement of VpcIPUsage, SubnetIPUsage and PublicIPv4PoolIPUsage (2023)
-and EC2 API reference, IpamResourceCidr.ipUsage, for what the percentage is of; Amazon
-VPC IPAM user guide, "IPAM resource utilization metrics", for the at most 150 subnets
-that are published.
-"""
 
 
 def load_usage_history(
@@ -104,6 +38,7 @@ def load_usage_history(
     region: str | None = None,
     endpoint_url: str | None = None,
     client: Any = None,
+    clients: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """
     Read how many addresses subnets used.
@@ -129,6 +64,7 @@ def load_usage_history(
     session, region, endpoint_url
         As for `load_cluster`.
     client : CloudWatch client, optional
+        Used as it is; ``clients`` gives it by its name, ``cloudwatch``.
 
     Returns
     -------
@@ -150,7 +86,7 @@ def load_usage_history(
     DocumentError
         If a saved answer is damaged or only a part.
     """
-    metric = _metric(source)
+    metric = metric_of(source)
     chosen = _chosen(subnets)
     if missing not in {"raise", "gap"}:
         raise InputError(f"missing is 'raise' or 'gap'; got {missing!r}")
@@ -174,7 +110,8 @@ def load_usage_history(
     if first >= last:
         raise InputError("start comes before end")
     if files is None:
-        watch = client if client is not None else _cloudwatch(session, region, endpoint_url)
+        watch = client or (clients or {}).get("cloudwatch")
+        watch = watch or _cloudwatch(session, region, endpoint_url)
         known = _live(watch, metric, chosen, (first, last), period_s=period_s)
     lacking = [s.subnet_id for s in chosen if str(s.subnet_id) not in known]
     if lacking and (missing == "raise" or len(lacking) == len(chosen)):
@@ -230,7 +167,7 @@ def _frame(
     frames = []
     for subnet in chosen:
         raw = pd.Series(known.get(str(subnet.subnet_id), {}), dtype="float64")
-        used = _used(raw.reindex(list(periods)).to_numpy(), metric, subnet.usable)
+        used = metric.used(raw.reindex(list(periods)).to_numpy(), subnet.usable)
         columns = {
             "time": times,
             "subnet": subnet.subnet_id,
@@ -246,22 +183,6 @@ def _frame(
         "kind": metric.kind,
     }
     return whole
-
-
-def _metric(source: Metric | Mapping[str, Any] | str) -> Metric:
-    if isinstance(source, Metric):
-        return source
-    if isinstance(source, Mapping):
-        try:
-            return Metric(**source)
-        except TypeError as error:
-            raise InputError(
-                f"a metric has namespace, metric, kind, dimension, dimensions, statistic and "
-                f"percent_of: {error}"
-            ) from error
-    if source == "ipam":
-        return IPAM
-    raise InputError(f"source is 'ipam', a Metric or the mapping of its fields; got {source!r}")
 
 
 def _cloudwatch(session: Any, region: str | None, endpoint_url: str | None) -> Any:
@@ -300,6 +221,7 @@ def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
         watch,
         "list_metrics",
         key="Metrics",
+        sparse=True,
         Namespace=metric.namespace,
         MetricName=metric.metric,
     )
@@ -347,6 +269,7 @@ def _values(
         watch,
         "get_metric_data",
         key="MetricDataResults",
+        sparse=True,
         MetricDataQueries=queries,
         StartTime=dt.datetime.fromtimestamp(window[0], dt.UTC),
         EndTime=dt.datetime.fromtimestamp(window[1], dt.UTC),
@@ -402,19 +325,3 @@ def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict
             for name in own:
                 found.setdefault(name, {}).update(_points(result, period_s))
     return found
-
-
-def _used(raw: Any, metric: Metric, usable: int) -> Any:
-    import numpy as np
-
-    size = usable + SUBNET_KEPT_FIRST + SUBNET_KEPT_LAST
-    whole = size if metric.percent_of == "space" else usable
-    used = {"available": usable - raw, "used": raw, "percent": raw / 100 * whole}[metric.kind]
-    most = whole if metric.kind == "percent" else usable
-    low, high = np.nanmin(used, initial=0), np.nanmax(used, initial=0)
-    if low < -0.5 or high > most + 0.5:
-        raise InputError(
-            f"the metric gives from {low:,.0f} to {high:,.0f} used of {usable:,} addresses: is "
-            f"kind={metric.kind!r} right?"
-        )
-    return np.minimum(used, usable)

@@ -29,7 +29,22 @@ USERS: Final = (
 
 RESERVATIONS: Final = "SubnetIpv4CidrReservations"
 
-_NODE_TAGS: Final = ("eks:cluster-name", "aws:eks:cluster-name", "karpenter.sh/nodepool")
+_TOLERATED: Final = 2 * ADDRESSES_PER_PREFIX
+"""How far two answers may differ because pods came or went between them. [addresses]
+
+Source: this project; two prefixes of a node.
+"""
+
+_NODE_TAGS: Final = frozenset(
+    {
+        "aws:eks:cluster-name",
+        "eks:cluster-name",
+        "eks:eks-cluster-name",
+        "karpenter.sh/nodepool",
+        "karpenter.sh/provisioner-name",
+    }
+)
+"""Tags that mark a node, beside ``kubernetes.io/cluster/NAME``: of EKS and of Karpenter."""
 
 _Answers = dict[str, list[Any]]
 
@@ -110,11 +125,17 @@ def subnets(
             continue
         own = None if interfaces is None else interfaces.get(name, [])
         kept = None if reserved is None else reserved.get(name)
-        if saved and own == [] and interfaces and _in_use(item, kept):
+        hidden = 0 if own is None else _hidden(item, own, kept)
+        if hidden > 0 and saved and not own and interfaces:
             own = None
             why["subnet_interfaces"] = (
                 f"the answer of DescribeNetworkInterfaces names none in {name}, yet addresses of "
                 "it are in use: was it asked for other subnets?"
+            )
+        elif hidden > _TOLERATED:
+            why["subnet_interfaces"] = (
+                f"EC2 counts {hidden} more addresses in use in {name} than the interfaces that "
+                "could be seen hold: those of other accounts that share the subnet are hidden"
             )
         made.append(_state(item, own, kept, systems))
     if left_out:
@@ -183,14 +204,24 @@ def _reservations(
     return by_subnet
 
 
-def _in_use(item: Mapping[str, Any], reserved: list[tuple[str, str]] | None) -> bool:
-    """Tell whether EC2's own count leaves addresses in use outside reservations."""
+def _hidden(
+    item: Mapping[str, Any],
+    own: list[Mapping[str, Any]],
+    reserved: list[tuple[str, str]] | None,
+) -> int:
+    """
+    Count what EC2's own number has in use beyond what the interfaces hold.
+
+    A reservation lowers the number of available addresses by those of its own that
+    are free, so it may explain as many as it has.
+    """
     free = count(item, "AvailableIpAddressCount")
     if free is None:
-        return False
+        return 0
     size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
     kept = sum(ipaddress.ip_network(cidr).num_addresses for cidr, _ in reserved or ())
-    return size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST - free - kept > 0
+    used = size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST - free - kept
+    return used - sum(map(_size, own))
 
 
 def _held(interface: Mapping[str, Any]) -> list[str]:
@@ -225,10 +256,14 @@ def _users(
         user = _user(interface, systems)
         if user is None:
             return None
-        prefixes = len(interface.get("Ipv4Prefixes") or ())
-        addresses = len(interface.get("PrivateIpAddresses") or ())
-        held[user] += addresses + prefixes * ADDRESSES_PER_PREFIX
+        held[user] += _size(interface)
     return dict(held)
+
+
+def _size(interface: Mapping[str, Any]) -> int:
+    """Count the addresses that an interface holds, those in prefixes too."""
+    prefixes = len(interface.get("Ipv4Prefixes") or ())
+    return len(interface.get("PrivateIpAddresses") or ()) + prefixes * ADDRESSES_PER_PREFIX
 
 
 def _user(interface: Mapping[str, Any], systems: Mapping[str, str] | None) -> str | None:

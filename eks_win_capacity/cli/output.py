@@ -12,12 +12,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv")
 
-_LONGEST_WORD = 20
-"""Words up to this length are not broken in a table. [characters]"""
-
-_GAP = 3
-"""Between two columns of a table. [characters]"""
-
 
 def output_option(function: Callable[..., None]) -> Callable[..., None]:
     """Add ``--output`` to a command."""
@@ -69,44 +63,107 @@ def emit(
         _print_table(rows, names, title, note)
 
 
+_MANY_ROWS = 1_000
+"""From here on a table is written plainly: Rich takes a second for 600 rows."""
+
+_GAP = " " * 3
+
+_PROSE = 60
+"""A longer text than this is a sentence or a command, and no name. [characters]"""
+
+
 def _print_table(
+    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
+) -> None:
+    # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
+    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS:
+        _print_plainly(rows, names, title, note)
+    else:
+        _print_for_terminal(rows, names, title, note)
+
+
+def _print_plainly(
+    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
+) -> None:
+    """Print the table that Rich would print, without its colours and its time."""
+    columns = [
+        [name.replace("_", " "), *(_human(row[name]).replace("\n", " ") for row in rows)]
+        for name in names
+    ]
+    numeric = [_is_numeric(rows, name) for name in names]
+    widths = [max(map(_width, column)) for column in columns]
+    lines = [title] if title else []
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        padded = (
+            " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        )
+        lines.append(_GAP.join(padded))
+        if number == 0:
+            lines.append("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    click.echo("\n".join([*lines, note] if note else lines))
+
+
+def _width(text: str) -> int:
+    """Count the columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return bool(rows) and all(_is_number(row[name]) or row[name] is None for row in rows)
+
+
+def _print_for_terminal(
     rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
 ) -> None:
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    # A pipe has no width: nothing may be cut or wrapped for one that Rich guesses.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
-    texts = [[name.replace("_", " "), *(_human(row[name]) for row in rows)] for name in names]
-    widths = _widths(texts, console.width - _GAP * (len(names) - 1))
-    # Nor may a narrow terminal cut a word: rather let it break the lines itself.
-    console.width = max(console.width, sum(widths) + _GAP * (len(names) - 1))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name, (head, *_), width in zip(names, texts, widths, strict=True):
-        numeric = bool(rows) and all(_is_number(row[name]) or row[name] is None for row in rows)
-        justify: Literal["left", "right"] = "right" if numeric else "left"
-        table.add_column(Text(head), justify=justify, width=width, overflow="fold")
-    for cells in zip(*(column[1:] for column in texts), strict=True):
-        table.add_row(*map(Text, cells))
+    for name in names:
+        justify: Literal["left", "right"] = "right" if _is_numeric(rows, name) else "left"
+        table.add_column(Text(name.replace("_", " ")), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_human(row[name])) for name in names))
+    console = Console(highlight=False)
     if title:
         console.print(Text(title, style="bold"))
-    console.print(table)
+    # Where not even every word has room, a table would break numbers and commands apart: prose
+    # is then told row by row, and the terminal breaks the lines of numbers itself.
+    free = console.options.update_width(10_000)
+    least = Measurement.get(console, free, table).minimum
+    if least > console.width and _holds_prose(rows, names):
+        _print_blocks(console, rows, names)
+        console.print()
+    else:
+        console.print(table, width=max(least, console.width), crop=False, soft_wrap=True)
     if note:
         console.print(Text(note))
 
 
-def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Give each column the width it wants, or what the room leaves; no word is broken."""
-    wanted = [max(map(len, column)) for column in texts]
-    words = [[len(word) for text in column for word in text.split()] for column in texts]
-    widths = [min(max([0, *lengths]), _LONGEST_WORD) for lengths in words]
-    while sum(widths) < room and widths != wanted:
-        short = [place for place, width in enumerate(widths) if width < wanted[place]]
-        longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))
-        widths[longest] += 1
-    return widths
+def _holds_prose(rows: Sequence[Mapping[str, Any]], names: list[str]) -> bool:
+    return any(len(_human(row[name])) > _PROSE for row in rows for name in names)
+
+
+def _print_blocks(console: Any, rows: Sequence[Mapping[str, Any]], names: list[str]) -> None:
+    """Print each row as lines of a name and its value, for a terminal too narrow for a table."""
+    from rich.text import Text
+
+    width = max(len(name) for name in names)
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        for name in names:
+            if row[name] not in {None, ""}:
+                line = f"{name.replace('_', ' '):<{width}}  {_human(row[name])}"
+                console.print(Text(line), soft_wrap=True)
 
 
 def _is_number(value: object) -> bool:

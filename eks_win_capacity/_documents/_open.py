@@ -1,0 +1,167 @@
+"""A path, a text, a file, a pipe or a folder, opened as texts."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from eks_win_capacity._documents import _limits as limits
+from eks_win_capacity.errors import DocumentError, UnsupportedInputError
+
+Source = Any
+"""A path, a text, a binary or text file, or the parsed mapping itself."""
+
+
+def source_name(source: Source) -> str:
+    """Say what an error should call a source."""
+    if isinstance(source, Mapping):
+        return "the mapping"
+    if isinstance(source, (bytes, bytearray)) or (isinstance(source, str) and _is_text(source)):
+        return "the text"
+    # A path has a name too, but only its last part.
+    name = source if isinstance(source, os.PathLike) else getattr(source, "name", source)
+    return str(name) if isinstance(name, (str, os.PathLike)) else "the file"
+
+
+def _is_text(text: str) -> bool:
+    return "\n" in text or text.lstrip("\ufeff \t")[:1] in {"{", "["} or not text.strip()
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[IO[str]]:
+    """Open any source as text; the byte-order marks that PowerShell writes are obeyed."""
+    if isinstance(source, (bytes, bytearray)):
+        yield _decoded(io.BytesIO(source), source_name(source))
+    elif isinstance(source, str) and _is_text(source):
+        yield io.StringIO(source.lstrip("\ufeff"))
+    elif isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if path.exists() and not path.is_file():
+            raise DocumentError(f"{path} is no regular file", source=str(path))
+        with path.open("rb") as file:
+            yield _decoded(file, str(path))
+    elif hasattr(source, "read"):
+        text = isinstance(source, io.TextIOBase) or isinstance(source.read(0), str)
+        yield source if text else _decoded(source, source_name(source))
+    else:
+        raise UnsupportedInputError(
+            f"a saved answer must be a path, a text, a file or a mapping; "
+            f"got {type(source).__name__}"
+        )
+
+
+_PACKED: Final = {
+    b"\x1f\x8b": ("gzip", "gunzip"),
+    b"PK\x03\x04": ("zip", "unzip"),
+    b"BZh": ("bzip2", "bunzip2"),
+    b"\xfd7zX": ("xz", "unxz"),
+}
+"""How compressed files begin; they are not unpacked here, so none can grow in memory."""
+
+
+def _decoded(file: Any, name: str) -> IO[str]:
+    buffered = file if hasattr(file, "peek") else io.BufferedReader(_Raw(file))
+    mark = buffered.peek(4)[:4]
+    for packed, (how, cure) in _PACKED.items():
+        if mark.startswith(packed):
+            raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
+    if mark[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        encoding = "utf-16"
+    elif mark[:1] and mark[1:2] == b"\0":
+        encoding = "utf-16-le"
+    else:
+        encoding = "utf-8-sig"
+    return io.TextIOWrapper(buffered, encoding=encoding)
+
+
+class _Raw(io.RawIOBase):
+    """A binary file without ``peek`` as a raw stream."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+SUFFIXES: Final = (".json", ".yaml", ".yml")
+"""The files of a folder that are read."""
+
+
+class _Held(io.BytesIO):
+    """What a file or pipe held; it may be read twice, and a pipe gives its text once."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
+    """
+    Give every single source of lists and folders, each file once.
+
+    Parameters
+    ----------
+    sources : a source, a folder, or a list of these
+        Of a folder the files that end in one of `SUFFIXES`, in order of name.
+
+    Yields
+    ------
+    (source, bool)
+        The source, and whether it was found in a folder.
+
+    Raises
+    ------
+    DocumentError
+        If a folder has no such file.
+    """
+    seen: set[Path] = set()
+    for source, found in _opened_up(sources):
+        if isinstance(source, os.PathLike) or (isinstance(source, str) and _is_path(source)):
+            path = Path(source).resolve()
+            if path in seen:
+                continue
+            seen.add(path)
+        yield source, found
+
+
+def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
+    if isinstance(source, (list, tuple)):
+        for one in source:
+            yield from _opened_up(one)
+    elif hasattr(source, "read"):
+        name = source_name(source).strip("<>")
+        data = source.read(limits.MAX_HELD + 1)
+        if len(data) > limits.MAX_HELD:
+            raise DocumentError(
+                f"{name} holds more than {limits.MAX_HELD:,} bytes; save it as a file, which is read piece "
+                "by piece",
+                source=name,
+            )
+        yield _Held(data.encode() if isinstance(data, str) else data, name), False
+    elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
+        folder = Path(source)
+        found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+        if not found:
+            raise DocumentError(
+                f"{folder} holds no file that ends in {', '.join(SUFFIXES)}", source=str(folder)
+            )
+        for path in found:
+            yield path, True
+    else:
+        yield source, False
+
+
+def _is_path(source: str | os.PathLike[str]) -> bool:
+    """Tell a path from a text that holds the answer itself."""
+    text = os.fspath(source)
+    return len(text) < 4096 and "\0" not in text and not _is_text(text)

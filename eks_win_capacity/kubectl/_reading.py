@@ -1,0 +1,349 @@
+"""Objects of Kubernetes gathered from several sources, as the parts of a cluster's state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from eks_win_capacity._documents import members, source_name, wholes
+from eks_win_capacity.cluster import ClusterState, Pod, Service
+from eks_win_capacity.errors import CapacityError, DocumentError
+from eks_win_capacity.kubectl import _objects as read
+from eks_win_capacity.kubectl._auth import role_mappings
+from eks_win_capacity.masking import without_accounts
+
+KINDS: Final = frozenset(
+    {
+        "ConfigMap",
+        "EndpointSlice",
+        "Endpoints",
+        "Event",
+        "Node",
+        "Pod",
+        "RuntimeClass",
+        "SecurityGroupPolicy",
+        "Service",
+        *read.TEMPLATE_KINDS,
+    }
+)
+"""The kinds of objects that are read; any other kind is passed over."""
+
+_LISTS: Final = {
+    "NodeList": "nodes",
+    "PodList": "pods",
+    "SecurityGroupPolicyList": "security_group_policies",
+    "ServiceList": "services",
+}
+"""The lists that say of what they are, also when they are empty."""
+
+CNI_VARIABLES: Final = (
+    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+    "ENABLE_IPv4",
+    "ENABLE_IPv6",
+    "ENABLE_POD_ENI",
+    "ENABLE_PREFIX_DELEGATION",
+)
+"""The variables of the VPC CNI that matter here; others are not kept."""
+
+
+def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """
+    Give every Kubernetes object of a source, with its place.
+
+    Raises
+    ------
+    DocumentError
+        If an object has no kind.
+    """
+    name = name or source_name(source)
+    single: dict[str, Any] = {}
+    seen = -1
+    for number, key, index, value in members(source, name=name):
+        if number != seen:
+            yield from _single(single, name)
+            single, seen = {}, number
+        if key == "items" and index is not None:
+            place = f"items[{index}]"
+            if not isinstance(value, Mapping):
+                raise DocumentError(
+                    f"{name}: {place} is no object but {without_accounts(repr(value)):.80}",
+                    source=name,
+                    place=place,
+                )
+            kind = str(single.get("kind", ""))
+            if "kind" not in value and kind.endswith("List"):
+                yield place, {**value, "kind": kind.removesuffix("List")}
+            else:
+                yield place, value
+            single.setdefault("items", None)
+        elif index is None:
+            single[key] = value
+            if "kind" in single and single.get("items") == []:
+                yield "items", {"kind": single["kind"], "items": []}
+        else:
+            single.setdefault(key, []).append(value)
+    yield from _single(single, name)
+
+
+def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if not document or "items" in document:
+        return
+    if "kind" not in document and "serverVersion" not in document:
+        raise DocumentError(
+            f"{name} is no object that kubectl printed: it has no kind (its keys: "
+            f"{', '.join(list(document)[:5])})",
+            source=name,
+        )
+    yield "", document
+
+
+class Reading:
+    """Objects gathered from several sources, before they are put together."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[tuple[str, ...], Any]] = defaultdict(dict)
+        self._named: set[str] = set()
+        self._late: list[Mapping[str, Any]] = []
+        self._addresses: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._cut_short: set[tuple[str, str]] = set()
+        self._has_endpoints = False
+        self._runtimes: dict[str, Mapping[str, str]] = {}
+        self._events: dict[tuple[str, str], str] = {}
+        self._data: dict[str, Mapping[str, str]] = {}
+        self._configmaps: set[str] = set()
+        self._taken = 0
+        self._idle: list[tuple[str, bool]] = []
+        self._env: dict[str, str] | None = None
+        self._version: str | None = None
+
+    def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
+        """Read every object of a source."""
+        name, count, empty = source_name(source), 0, False
+        self._taken += 1
+        for place, item in objects(source, name=name):
+            kind = item.get("kind", "")
+            if place == "items":
+                empty = True
+                if isinstance(kind, str) and kind in _LISTS:
+                    self._named.add(_LISTS[kind])
+                    count += 1
+                continue
+            if not isinstance(kind, str) or (not kind and "serverVersion" not in item):
+                raise DocumentError(
+                    f"{name}: {place or 'the object'} has no kind", source=name, place=place
+                )
+            try:
+                count += self._object(kind, item, manifest=part == "workloads")
+            except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+                raise _misshapen(error, kind, item, name, place) from error
+        if part:
+            self._named.add(part)
+        if not count and not named:
+            self._idle.append((name, empty))
+
+    def something(self, sources: tuple[Any, ...]) -> None:
+        """
+        Refuse sources that hold an object of no kind that is read.
+
+        An empty list is one of nothing in particular: it tells nothing, and is in
+        order beside sources that tell something.
+
+        Raises
+        ------
+        DocumentError
+            If one source holds other objects only, or all together hold nothing.
+        """
+        if not sources or not self._idle:
+            return
+        foreign = [name for name, empty in self._idle if not empty]
+        if foreign or len(self._idle) == self._taken:
+            name = foreign[0] if foreign else self._idle[0][0]
+            raise DocumentError(
+                f"{name} holds nothing of use: expected objects such as "
+                f"{', '.join(sorted(KINDS)[:7])} ...",
+                source=name,
+            )
+
+    def take_configmap(self, source: Any, name: str) -> None:
+        """Read one ConfigMap, which may be given as its data alone."""
+        called = source_name(source)
+        others: list[str] = []
+        found = False
+        for document in wholes(source, name=called):
+            if not {"kind", "metadata", "items"} & document.keys():
+                self._keep_data(name, document.get("data", document), called)
+                found = True
+                continue
+            for item in document.get("items") or [document]:
+                try:
+                    namespace, own, _ = read.metadata(item)
+                except (KeyError, TypeError, AttributeError) as error:
+                    raise _misshapen(error, "ConfigMap", {}, called, "") from error
+                if own == name and namespace in {"kube-system", "default"}:
+                    self._keep_data(name, item.get("data") or {}, called)
+                    found = True
+                elif item.get("kind") != "List":
+                    others.append(f"{namespace}/{own}")
+        if found:
+            return
+        if others and "kube-system/kube-root-ca.crt" not in others:
+            raise DocumentError(
+                f"{called} holds {', '.join(others[:5])}, but not kube-system/{name}", source=called
+            )
+        self._keep_data(name, {}, called)
+
+    def _object(self, kind: str, item: Mapping[str, Any], *, manifest: bool) -> bool:
+        if "serverVersion" in item:
+            version = str(item["serverVersion"]["gitVersion"]).removeprefix("v")
+            self._version = ".".join(version.split(".")[:2])
+        elif kind == "Node":
+            self._keep("nodes", read.node(item), "name")
+        elif kind == "Pod" and not manifest and not read.unplaced(item):
+            self._keep("pods", read.pod(item), "namespace", "name")
+        elif kind in read.TEMPLATE_KINDS or kind == "Pod":
+            self._workload(item)
+        elif kind == "Service":
+            self._keep("services", read.service(item), "namespace", "name")
+        elif kind in {"Endpoints", "EndpointSlice"}:
+            self._endpoints(item)
+        elif kind == "SecurityGroupPolicy":
+            policy = read.security_group_policy(item)
+            self._keep("security_group_policies", policy, "namespace", "name")
+        elif kind == "RuntimeClass":
+            scheduling = item.get("scheduling") or {}
+            self._runtimes[read.metadata(item)[1]] = scheduling.get("nodeSelector") or {}
+        elif kind == "Event":
+            self._event(item)
+        elif kind == "ConfigMap":
+            self._configmap(item)
+        else:
+            return False
+        return True
+
+    def _keep(self, part: str, record: Any, *key: str) -> None:
+        where = tuple(getattr(record, name) for name in key)
+        if self._found[part].setdefault(where, record) != record:
+            raise DocumentError(
+                f"{part} hold {'/'.join(where)} twice, with different content: save them again",
+                source="kubectl",
+                place="/".join(where),
+            )
+
+    def _workload(self, item: Mapping[str, Any]) -> None:
+        namespace, name, _ = read.metadata(item)
+        if item["kind"] == "DaemonSet" and (namespace, name) == ("kube-system", "aws-node"):
+            env = read.container_env(read.pod_template(item)["spec"])
+            self._env = {key: env[key] for key in CNI_VARIABLES if key in env}
+        if read.controlled(item):
+            return
+        if read.runtime_class(item):
+            self._late.append(item)
+        else:
+            self._keep("workloads", read.workload(item, {}), "kind", "namespace", "name")
+
+    def _endpoints(self, item: Mapping[str, Any]) -> None:
+        self._has_endpoints = True
+        namespace, name, addresses = read.endpoint_addresses(item)
+        if addresses is None:
+            self._cut_short.add((namespace, name))
+        else:
+            self._addresses[namespace, name].update(addresses)
+
+    def _event(self, item: Mapping[str, Any]) -> None:
+        about = item.get("involvedObject") or item.get("regarding") or {}
+        if about.get("kind") == "Pod" and item.get("type") != "Normal":
+            text = without_accounts(str(item.get("message") or item.get("note") or ""))
+            self._events[str(about.get("namespace")), str(about.get("name"))] = text
+
+    def _configmap(self, item: Mapping[str, Any]) -> None:
+        namespace, name, _ = read.metadata(item)
+        plain = "namespace" not in item["metadata"]
+        if namespace == "kube-system" or (plain and name in {"amazon-vpc-cni", "aws-auth"}):
+            self._configmaps.add(name)
+            if name in {"amazon-vpc-cni", "aws-auth"}:
+                self._keep_data(name, item.get("data") or {}, f"ConfigMap {name}")
+
+    def _keep_data(self, name: str, data: Any, source: str) -> None:
+        if not isinstance(data, Mapping) or not all(isinstance(v, str) for v in data.values()):
+            wrong = "data" if not isinstance(data, Mapping) else _first_wrong(data)
+            raise DocumentError(
+                f"ConfigMap {name}: {wrong}; every value of a ConfigMap is a text, so quote it",
+                source=source,
+                place="data",
+            )
+        if self._data.setdefault(name, dict(data)) != dict(data):
+            raise DocumentError(
+                f"two sources hold different ConfigMaps {name}; give one", source=source
+            )
+
+    def _services(self) -> tuple[Service, ...] | None:
+        services: tuple[Service, ...] | None = self._part("services")
+        if services is None or not self._has_endpoints:
+            return services
+        return tuple(
+            service
+            if (key := (service.namespace, service.name)) in self._cut_short
+            and key not in self._addresses
+            else replace(service, backends=len(self._addresses.get(key, ())))
+            for service in services
+        )
+
+    def _pods(self) -> tuple[Pod, ...] | None:
+        pods: tuple[Pod, ...] | None = self._part("pods")
+        if pods is None or not self._events:
+            return pods
+        return tuple(
+            replace(pod, message=told)
+            if pod.phase == "Pending"
+            and not pod.message.startswith("0/")
+            and (told := self._events.get((pod.namespace, pod.name)))
+            else pod
+            for pod in pods
+        )
+
+    def _part(self, part: str) -> tuple[Any, ...] | None:
+        found = self._found.get(part, {})
+        return tuple(found.values()) if found or part in self._named else None
+
+    def state(self) -> ClusterState:
+        """Put together what was read."""
+        for item in self._late:
+            made = read.workload(item, self._runtimes)
+            self._keep("workloads", made, "kind", "namespace", "name")
+        # Every namespace holds kube-root-ca.crt: with it, the whole list was given.
+        listed = "kube-root-ca.crt" in self._configmaps
+        absent: Mapping[str, str] | None = {} if listed else None
+        mappings = self._data.get("aws-auth", absent)
+        return ClusterState(
+            version=self._version,
+            nodes=self._part("nodes"),
+            pods=self._pods(),
+            workloads=self._part("workloads"),
+            services=self._services(),
+            security_group_policies=self._part("security_group_policies"),
+            cni_configmap=self._data.get("amazon-vpc-cni", absent),
+            cni_env=self._env,
+            aws_auth=None if mappings is None else role_mappings(mappings),
+        )
+
+
+def _first_wrong(data: Mapping[str, Any]) -> str:
+    key = next(key for key, value in data.items() if not isinstance(value, str))
+    return f"{key} is {without_accounts(repr(data[key])):.80}"
+
+
+def _misshapen(
+    error: Exception, kind: str, item: Mapping[str, Any], name: str, place: str
+) -> Exception:
+    if isinstance(error, DocumentError):
+        return error
+    meta = item.get("metadata")
+    called = meta.get("name", "") if isinstance(meta, Mapping) else ""
+    what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+    if not isinstance(error, (KeyError, CapacityError)):
+        what = f"is not shaped as kubectl prints it: {error}"
+    where = f" ({place})" if place else ""
+    told = without_accounts(f"{kind} {called!r}{where} {what}")
+    return DocumentError(f"{name}: {told}", source=name, place=place)
