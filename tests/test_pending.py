@@ -148,7 +148,7 @@ def option(pod, code):
         (
             (
                 "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
-                "1 Insufficient memory, 1 No preemption victims found for incoming pod."
+                "1 No preemption victims found for incoming pod, 1 Insufficient memory."
             ),
             (("cpu", 2),),
         ),
@@ -474,6 +474,17 @@ def test_a_subnet_without_blocks_is_told_from_one_without_addresses():
     pod = told(**parts, cni_configmap=greedy, subnets=(scattered,))[0]
     # One prefix for the pod and three warm; one is enough.
     assert (pod.change, option(pod, "warm-targets").gain) == ("warm-targets", 3)
+
+
+def test_what_surely_helps_comes_before_what_may():
+    odd = node(1, instance_type="zz9.huge")
+    late = running(1, phase="Pending", message="InsufficientCidrBlocks: none left")
+    pod = told(nodes=(odd,), pods=late, cni_configmap=PREFIX, subnets=(subnet(),))[0]
+    # Nobody knows what the targets of such a node hold; 14 blocks are there to be kept.
+    assert option(pod, "warm-targets").feasible is None
+    assert option(pod, "warm-targets").unit == "prefixes"
+    assert (pod.change, option(pod, "reserve-prefixes").gain) == ("reserve-prefixes", 14)
+    assert pod.also[0] == "warm-targets"
 
 
 def test_a_pod_with_a_node_waits_for_its_address():
