@@ -222,16 +222,18 @@ def room_for(
         return str(error)
 
 
-def subnet_at(state: ClusterState, address: str) -> SubnetState | None:
-    """Give the subnet that an address lies in; None where it is not known."""
-    try:
-        place = ipaddress.IPv4Address(address)
-    except ValueError:
-        return None
-    return next(
-        (s for s in state.subnets or () if place in ipaddress.IPv4Network(s.cidr, strict=False)),
-        None,
-    )
+def subnets_of(state: ClusterState) -> dict[str, SubnetState | None]:
+    """Give the subnet of each Windows node, by its address; None where it is not known."""
+    networks = [(ipaddress.IPv4Network(s.cidr, strict=False), s) for s in state.subnets or ()]
+
+    def place(address: str) -> SubnetState | None:
+        try:
+            own = ipaddress.IPv4Address(address)
+        except ValueError:
+            return None
+        return next((held for network, held in networks if own in network), None)
+
+    return {node.name: place(node.address) for node in state.windows_nodes or ()}
 
 
 def autoscaler_tags(addresses: int) -> dict[str, str]:

@@ -1006,6 +1006,60 @@ def test_account_ids_stay_out_of_findings():
         assert "123456789012" not in json.dumps(finding.to_dict())
 
 
+def remedy_of(code, **parts):
+    found = check_cluster(ClusterState(**{"name": "prod", **parts}))
+    return next(f for f in found if f.code == code and f.outcome == "fail").remedy
+
+
+def test_selectors_are_added_by_commands_that_name_the_manifests():
+    makers = [replace(WEB, selects_os="", declares_os="windows", name=f"w{n}") for n in range(5)]
+    told = remedy_of("os-selector", workloads=makers)
+    assert (
+        "kubectl patch deployment -n default w0 -p "
+        """'{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}}}'"""
+    ) in told
+    assert told.count("kubectl patch") == 3
+    assert "and 2 more alike" in told
+    told = remedy_of("arch-selector", workloads=(replace(WEB, kind="CronJob", selects_arch=""),))
+    assert '{"spec": {"jobTemplate": {"spec": {"template":' in told
+    # A bare pod cannot be patched.
+    assert "kubectl patch" not in remedy_of("arch-selector", pods=(replace(POD, selects_arch=""),))
+
+
+def test_where_its_pods_run_tells_what_a_manifest_is_for():
+    silent = replace(WEB, selects_os="", selects_arch="")
+    runs = replace(POD, selects_os="", owner="Deployment/web", node="lin-1")
+    found = check_cluster(ClusterState(workloads=(silent,), pods=(runs,), nodes=(LINUX, WIN)))
+    finding = next(f for f in found if f.code == "os-selector")
+    assert (finding.subject, finding.severity) == ("linux", "error")
+    assert "Deployment default/web" in finding.seen
+    alone = next(
+        f for f in check_cluster(ClusterState(workloads=(silent,))) if f.code == "os-selector"
+    )
+    assert alone.subject == ""
+    assert "as the image is" in alone.remedy
+
+
+def test_a_type_that_does_not_do_has_one_that_does():
+    for name in ("m4.large", "m6g.large", "dl1.24xlarge"):
+        code = "prefix-delegation-nitro" if name == "m4.large" else "instance-type-windows"
+        told = remedy_of(code, nodes=(replace(WIN, instance_type=name),), cni_configmap=PREFIX)
+        other = Catalog.bundled()[re.search(r"such as ([\w.-]+)", told)[1].rstrip(".:")]
+        old = Catalog.bundled()[name]
+        assert other.windows.status == "supported"
+        assert other.nitro
+        assert (other.vcpus, other.memory_mib) >= (old.vcpus, old.memory_mib)
+
+
+def test_a_group_with_a_role_of_its_own_is_like_the_old_one():
+    group = replace(GROUP, subnet_ids=("subnet-1", "subnet-2"))
+    told = remedy_of("shared-node-role", node_groups=(group, replace(LINUX_GROUP, role="win")))
+    assert (
+        "aws eks create-nodegroup --cluster-name prod --nodegroup-name win-own-role --subnets "
+        "subnet-1 subnet-2 --instance-types m5.large --ami-type WINDOWS_CORE_2022_x86_64"
+    ) in told
+
+
 def test_a_hidden_key_says_what_was_meant():
     import yaml
 

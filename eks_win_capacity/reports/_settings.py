@@ -16,7 +16,6 @@ from eks_win_capacity.offers import (
     legacy_components,
     patch,
     platform_serves,
-    pool_of,
     word,
 )
 from eks_win_capacity.reports._changes import Change
@@ -104,7 +103,7 @@ def refresh(need: Need, room: Room) -> Iterator[Change]:
 def unstarve(pod: Pod, room: Room) -> Iterator[Change]:
     node = room.state.nodes_by_name[pod.node]
     row = room.catalog[node.instance_type]
-    pool = pool_of(room.state, row)
+    pool = room.pool(row)
     most = expected_addresses(row, prefix_delegation=False) or 0
     held = pool.minimum_ip_target if pool else 0
     key = acting_key(room.state, "warm-ip-target")
@@ -201,7 +200,7 @@ def lean_targets(pod: Pod, room: Room, *, prefixes: bool) -> Change:
         (
             pool
             for node in room.windows
-            if (row := room.row(node.instance_type)) and (pool := pool_of(room.state, row))
+            if (row := room.row(node.instance_type)) and (pool := room.pool(row))
         ),
         None,
     )
