@@ -3,11 +3,15 @@
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
 from eks_win_capacity.errors import InputError
-from eks_win_capacity.reports import explain_pending
+from eks_win_capacity.reports import cluster_report, explain_pending
 from eks_win_capacity.reports._messages import causes, taints_of
 
 ON = {"enable-windows-ipam": "true"}
@@ -372,6 +376,12 @@ def test_cpu_and_memory_want_nodes_of_the_type_that_holds_them():
     too_large = waiting(1, message, memory_bytes=100 * 1024 * MIB)
     pod = told(pods=too_large, node_groups=(GROUP,))[0]
     assert pod.change == "larger-type"
+    # 100 GiB and 2.2 GiB kept: the smallest Nitro type has 4 vCPUs and 128 GiB.
+    name = pod.remedy.removeprefix("add a node group of ").partition(",")[0]
+    row = Catalog.bundled()[name]
+    assert (row.vcpus, row.memory_mib) == (4, 128 * 1024)
+    monster = waiting(1, message, memory_bytes=2**50)
+    assert "no type" in told(pods=monster)[0].remedy
     assert option(pod, "more-nodes").feasible is False
     both = replace(GROUP, instance_types=("m5.large", "r5.8xlarge"))
     pod = told(pods=too_large, node_groups=(both,))[0]
@@ -504,6 +514,105 @@ def test_targets_that_starve_pods_are_seen():
     assert (pod.cause, pod.change) == ("starved", "warm-targets")
     assert option(pod, "warm-targets").gain == 6
     assert '"windows-warm-ip-target": "1"' in pod.remedy
+
+
+# -- laws -------------------------------------------------------------------------------
+
+MESSAGES = (
+    FULL,
+    MANY,
+    "0/2 nodes are available: 2 Insufficient cpu.",
+    "0/2 nodes are available: 1 Insufficient memory, 1 node(s) were unschedulable.",
+    "InsufficientCidrBlocks",
+    "InsufficientFreeAddressesInSubnet",
+    "",
+)
+CONFIGMAPS = (
+    None,
+    {},
+    ON,
+    PREFIX,
+    {**ON, "windows-minimum-ip-target": "2"},
+    {**PREFIX, "warm-prefix-target": "3"},
+    {**ON, "warm-ip-target": str(10**9)},
+)
+NODES = st.builds(
+    node,
+    st.integers(1, 8),
+    instance_type=st.sampled_from(["m5.large", "m4.large", "c5.4xlarge", "zz9.huge", ""]),
+    advertised_addresses=st.sampled_from([None, 0, 7, 9, 144, 464]),
+    pods_limit=st.sampled_from([None, 9, 110, 250, 500]),
+    cpu_m=st.sampled_from([None, 0, 2000, 16_000]),
+    memory_bytes=st.sampled_from([None, 0, 6 * 1024 * MIB]),
+    ready=st.booleans(),
+    schedulable=st.booleans(),
+    address=st.sampled_from(["", "10.0.0.20", "10.9.9.9", "odd"]),
+)
+
+
+@settings(max_examples=40)
+@given(
+    nodes=st.lists(NODES, max_size=4, unique_by=lambda n: n.name),
+    placed=st.lists(st.integers(1, 8), max_size=12),
+    late=st.lists(
+        st.tuples(st.sampled_from(MESSAGES), st.sampled_from(["", "win-1", "win-5"])),
+        min_size=1,
+        max_size=6,
+    ),
+    configmap=st.sampled_from(CONFIGMAPS),
+    used=st.one_of(st.none(), st.integers(0, 200)),
+    groups=st.sampled_from([None, (), (GROUP,)]),
+)
+def test_whatever_runs_each_waiting_pod_gets_an_answer_that_adds_up(
+    *, nodes, placed, late, configmap, used, groups
+):
+    pods = [
+        replace(pod, name=f"r{n}")
+        for n, (pod,) in enumerate(running(1, f"win-{w}") for w in placed)
+    ]
+    pods += [
+        replace(pod, name=f"w{n}")
+        for n, (pod,) in enumerate(
+            running(1, where, phase="Pending", message=message) for message, where in late
+        )
+    ]
+    subnets = (
+        None
+        if used is None
+        else (subnet(used=[f"10.0.0.{n}" for n in range(4, 4 + used)], available=251 - used),)
+    )
+    state = ClusterState(
+        nodes=tuple(nodes),
+        pods=tuple(pods),
+        cni_configmap=configmap,
+        subnets=subnets,
+        node_groups=groups,
+    )
+    found = explain_pending(state)
+    assert [pod.pod for pod in found] == [f"shop/w{n}" for n in range(len(late))]
+    for pod in found:
+        assert pod.why
+        assert pod.remedy
+        assert pod.change in {change.code for change in pod.options} | {"look"}
+        assert all(option(pod, code).feasible is not False for code in pod.also)
+        for change in pod.options:
+            assert change.gain is None or change.gain >= 0
+            assert change.feasible is not True or change.gain is None or change.gain > 0
+            assert change.why or change.feasible
+        more = [c for c in pod.options if c.code == "more-nodes" and c.feasible and c.gain]
+        assert not more or more[0].gain >= pod.waiting or "fit" in more[0].why
+    json.dumps([pod.to_dict() for pod in found])
+    report = cluster_report(state)
+    rows = report.nodes
+    assert list(rows["node"]) == [n.name for n in nodes]
+    limits = ["address_pods", "kubelet_pods", "cpu_pods", "memory_pods"]
+    for _, row in rows.iterrows():
+        if not pd.isna(row["capacity"]):
+            assert row["capacity"] == min(row[name] for name in limits if not pd.isna(row[name]))
+        if row["ready"] and not pd.isna(row["headroom"]):
+            assert row["headroom"] == max(row["capacity"] - row["address_pods_used"], 0)
+    assert report.total["pods"] == sum(pod.node in set(rows["node"]) for pod in pods)
+    json.dumps(report.to_dict())
 
 
 # -- the rest ---------------------------------------------------------------------------

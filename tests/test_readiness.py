@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import (
@@ -403,6 +405,16 @@ CASES = {
         ),
         ({"authentication_mode": "CONFIG_MAP"}, "pass"),
         ({"authentication_mode": "API", "node_groups": (GROUP,)}, "unknown"),
+        (
+            {
+                "authentication_mode": "API_AND_CONFIG_MAP",
+                "node_groups": (GROUP,),
+                "aws_auth": (MAPPED,),
+            },
+            "pass",
+        ),
+        # Whether aws-auth is read at all is not known.
+        ({"node_groups": (GROUP,), "aws_auth": (MAPPED,)}, "unknown"),
         ({}, "unknown"),
     ],
     "custom-ami-mapping": [
@@ -1099,6 +1111,47 @@ def test_the_traps_of_warm_targets_are_told_with_the_smallest_node_in_mind():
     )
     assert "target-above-capacity" in {f.code for f in found}
     assert all("https://" in f.source for f in found)
+
+
+POOL = {name: [value] for name, value in HEALTHY.items()}
+for cases in CASES.values():
+    for known, _ in cases:
+        for part, value in known.items():
+            POOL[part].append(value)
+
+STATES = st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in POOL.items()})
+
+
+@settings(max_examples=60)
+@given(STATES)
+def test_whatever_is_known_each_check_answers_and_can_be_passed_on(parts):
+    state = ClusterState(**parts)
+    found = check_cluster(state)
+    assert {f.code for f in found} >= {rule.code for rule in CHECKS}
+    for finding in found:
+        assert finding.seen
+        assert finding.why
+        assert "https://" in finding.source
+        assert finding.remedy or finding.outcome == "pass"
+        assert not finding.files or finding.outcome == "fail"
+    json.dumps([f.to_dict() for f in found])
+    assert check_cluster(ClusterState.from_dict(json.loads(json.dumps(state.to_dict())))) == found
+
+
+@settings(max_examples=40)
+@given(STATES)
+def test_applying_the_configmap_of_the_remedies_leaves_nothing_more_to_apply(parts):
+    import yaml
+
+    state = ClusterState(**parts)
+    text = remedies(check_cluster(state)).get("amazon-vpc-cni.yaml")
+    if text is None:
+        return
+    data = yaml.safe_load(text)["data"]
+    assert set(data) >= set(state.cni_configmap)
+    after = check_cluster(replace(state, cni_configmap=data))
+    assert "amazon-vpc-cni.yaml" not in remedies(after)
+    assert {f.outcome for f in after if f.code == "windows-ipam-enabled"} == {"pass"}
 
 
 def test_only_a_state_is_checked():

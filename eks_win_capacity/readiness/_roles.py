@@ -219,7 +219,11 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
         return
     roles = _windows_roles(look)
     if not mode or state.access_entries is None:
-        if mode != "API" and roles and all(_role_lacks(look, role) == [] for role in roles):
+        if (
+            mode == "API_AND_CONFIG_MAP"
+            and roles
+            and all(_role_lacks(look, role) == [] for role in roles)
+        ):
             yield rule.passed("aws-auth maps every Windows role; no entry is needed")
         else:
             yield rule.unknown(look, "authentication_mode" if not mode else "access_entries")

@@ -88,7 +88,9 @@ def more_nodes(need: Need, waiting: int, room: Room) -> Iterator[Change]:
         )
         yield Change(
             code="larger-type",
-            remedy="add a node group of a larger type, or lower what the pod requests",
+            remedy=f"add a node group of {larger}, or lower what the pod requests"
+            if (larger := _larger(need, room))
+            else "lower what the pod requests: no type of the catalog holds it",
             unit="",
             why=f"it fits no new {' or '.join(each)}",
         )
@@ -131,6 +133,19 @@ def more_nodes(need: Need, waiting: int, room: Room) -> Iterator[Change]:
         why=f"{told}; {takes or 'no subnet is known'}"
         + (f": only {total:,} of {count:,} fit" if not blind and 0 < total < count else ""),
     )
+
+
+def _larger(need: Need, room: Room) -> str:
+    """Name the smallest type that runs Windows and holds a pod; empty if none does."""
+    fitting = [
+        row
+        for name in room.catalog
+        if (row := room.catalog[name]).windows.status == "supported"
+        and row.nitro
+        and row.current_generation
+        and room.fresh(name, need)
+    ]
+    return min(fitting, key=lambda r: (r.vcpus, r.memory_mib, r.name)).name if fitting else ""
 
 
 def _elsewhere(name: str, need: Need, room: Room, full: list[SubnetState]) -> Change:
