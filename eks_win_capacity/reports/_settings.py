@@ -45,8 +45,8 @@ def enable(need: Need, room: Room) -> Iterator[Change]:
         code="enable-windows-ipam",
         remedy=patch({ENABLE: "true"}),
         gain=gain,
-        feasible=bool(room.ready),
-        why="without it no Windows node advertises an address"
+        feasible=gain > 0,
+        why=f"without it no Windows node advertises an address; with it today's take {gain:,} more"
         if room.ready
         else "it is needed as well, and there is no ready Windows node yet",
     )
