@@ -625,6 +625,8 @@ def test_taints_and_selectors_are_mended_in_the_pod():
     assert (pod.cause, pod.change) == ("taint", "tolerate")
     assert "os=windows:NoSchedule" in pod.remedy
     assert option(pod, "tolerate").gain == 18
+    # The message tells where the nodes do not: they may be newer or older than it.
+    assert "toleration to the pod for: os=windows" in told(pods=waiting(1, message))[0].remedy
     message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
     pod = told(pods=waiting(1, message, selects_arch="arm64"))[0]
     assert (pod.cause, pod.change) == ("selector", "fix-selector")

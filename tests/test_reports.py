@@ -290,6 +290,14 @@ def run(capsys, *arguments):
     return caught.value.code, out, err
 
 
+def test_programs_get_every_change_that_was_weighed(capsys, saved):
+    code, out, _ = run(capsys, "explain", "-f", saved, "--output", "json")
+    (pod,) = json.loads(out)
+    assert code == 0
+    assert [option["code"] for option in pod["options"]]
+    assert pod["causes"] == [["cpu", 1]]
+
+
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "state.json"

@@ -37,7 +37,7 @@ def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
     if cause in {"subnet", "prefixes"}:
         yield _settings.lean_targets(pod, room, prefixes=cause == "prefixes")
     if cause == "taint":
-        yield _settings.tolerate(need, room)
+        yield _settings.tolerate(pod, need, room)
     if cause == "selector":
         yield _settings.select(pod, room)
     if cause == "addresses":

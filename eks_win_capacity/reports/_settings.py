@@ -19,6 +19,7 @@ from eks_win_capacity.offers import (
     word,
 )
 from eks_win_capacity.reports._changes import Change
+from eks_win_capacity.reports._messages import taints_of
 from eks_win_capacity.reports._nodes import advertised_by
 from eks_win_capacity.reports._room import Need, lean
 
@@ -267,9 +268,9 @@ def reserve(pod: Pod, room: Room) -> Change:
     )
 
 
-def tolerate(need: Need, room: Room) -> Change:
+def tolerate(pod: Pod, need: Need, room: Room) -> Change:
     tainted = [node for node in room.ready if node.taints]
-    taints = sorted({taint for node in tainted for taint in node.taints})
+    taints = sorted({t for node in tainted for t in node.taints}) or taints_of(pod.message)
     gain = room.left_in_all(need, tainted)
     return Change(
         code="tolerate",
