@@ -169,8 +169,15 @@ CASES = {
         ({"nodes": (LINUX,)}, "fail"),
         ({"nodes": (LINUX, replace(LINUX, name="b"))}, "pass"),
         ({"nodes": (LINUX, replace(LINUX, name="b", compute="fargate"))}, "pass"),
-        # Of two Fargate nodes only one runs CoreDNS.
-        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "fail"),
+        # Of two Fargate nodes one runs another pod than CoreDNS.
+        (
+            {
+                "nodes": (replace(LINUX, compute="fargate"), DNS_NODE),
+                "pods": (DNS, replace(DNS, namespace="shop", name="cart", node="lin-1")),
+            },
+            "fail",
+        ),
+        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "pass"),
         (
             {
                 "node_groups": (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from eks_win_capacity import kernels
@@ -212,8 +213,8 @@ def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, nam
     """Judge one subnet for one type: an idle node must fit, a full one should."""
     where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
     row = look.catalog[name]
-    idle = room_for(subnet, row, look.state, catalog=look.catalog, pods=1)
-    full = room_for(subnet, row, look.state, catalog=look.catalog)
+    count = partial(room_for, subnet, row, look.state, catalog=look.catalog)
+    idle, full = count(available=held.available, pods=1), count(available=held.available)
     if isinstance(idle, str) or isinstance(full, str):
         why = idle if isinstance(idle, str) else full
         return rule.unknown(look, "subnets", seen=f"{where}: {why}", subject=held.subnet_id)

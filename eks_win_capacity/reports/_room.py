@@ -265,7 +265,12 @@ class Room:
         """Count the further nodes of a type that a subnet takes, or say why not known."""
         row = self.catalog[name]
         fit = room_for(
-            self.models[held.subnet_id], row, self.state, catalog=self.catalog, pods=pods
+            self.models[held.subnet_id],
+            row,
+            self.state,
+            catalog=self.catalog,
+            available=held.available,
+            pods=pods,
         )
         return fit if isinstance(fit, str) else fit.nodes
 
