@@ -417,6 +417,17 @@ def test_full_subnets_make_nodes_impossible_and_name_another():
     assert "subnet-1 (a) takes 0" in more.why
     elsewhere = option(pod, "other-subnet")
     assert (elsewhere.feasible, pod.change) == (True, "other-subnet")
+    # Both nodes hold 9 of 9 addresses: lower targets free nothing.
+    assert (option(pod, "warm-targets").gain, option(pod, "warm-targets").feasible) == (0, False)
+    # Four idle nodes in the full subnet hold 2 addresses more than they need, each.
+    idle = tuple(node(n) for n in (1, 2, 3, 4))
+    parts = {"nodes": idle, "node_groups": (GROUP,), "subnets": (subnet(used=used), other)}
+    message = "0/4 nodes are available: 4 Insufficient memory."
+    big = waiting(1, message, memory_bytes=6 * 1024 * MIB)
+    pod = told(pods=(*running(1), *running(1, "win-2"), *big), **parts)[0]
+    # 4, 4, 3 and 3 addresses; with one warm 2, 2, 1 and 1.
+    assert (pod.change, option(pod, "warm-targets").gain) == ("warm-targets", 8)
+    assert [change.code for change in pod.options] == ["warm-targets", "other-subnet", "more-nodes"]
     # One pod and three warm addresses beside the node's own: 5 of 59.
     assert "subnet-2 (a) takes 11 more m5.large" in elsewhere.why
 
@@ -624,6 +635,9 @@ def test_taints_and_selectors_are_mended_in_the_pod():
     pod = told(nodes=tainted, pods=waiting(1, message))[0]
     assert (pod.cause, pod.change) == ("taint", "tolerate")
     assert "os=windows:NoSchedule" in pod.remedy
+    assert (
+        'tolerations: [{"key": "os", "operator": "Equal", "value": "windows", "effect": "NoSchedule"}]'
+    ) in pod.remedy
     assert option(pod, "tolerate").gain == 18
     # The message tells where the nodes do not: they may be newer or older than it.
     assert "toleration to the pod for: os=windows" in told(pods=waiting(1, message))[0].remedy
