@@ -186,6 +186,7 @@ def room_for(
     state: ClusterState,
     *,
     catalog: Catalog,
+    available: int | None = None,
     pods: int | None = None,
     keep_free: int = 0,
 ) -> NodesThatFit | str:
@@ -196,6 +197,9 @@ def room_for(
     ----------
     subnet : Subnet or None
         As the state of the subnet gives it; None where nothing tells what is in use.
+    available : int, optional
+        EC2's AvailableIpAddressCount. Where it is lower than what the interfaces leave,
+        something that was not seen holds the rest. [addresses]
     pods : int, optional
         Pods of each node, as far as it can serve them; a full node by default. [pods]
     """
@@ -210,28 +214,31 @@ def room_for(
         return "what is in use of the subnet and of its reservations is not known"
     wanted = full_node(state, row, pool) if pods is None else min(pods, servable(row, pool))
     try:
+        unseen = 0 if available is None else subnet.free_outside_reservations - available
         return nodes_that_fit(
             subnet,
             row.name,
             pods_per_node=wanted,
             pool=pool,
-            keep_free=keep_free,
+            keep_free=keep_free + max(unseen, 0),
             catalog=catalog,
         )
     except CapacityError as error:
         return str(error)
 
 
-def subnet_at(state: ClusterState, address: str) -> SubnetState | None:
-    """Give the subnet that an address lies in; None where it is not known."""
-    try:
-        place = ipaddress.IPv4Address(address)
-    except ValueError:
-        return None
-    return next(
-        (s for s in state.subnets or () if place in ipaddress.IPv4Network(s.cidr, strict=False)),
-        None,
-    )
+def subnets_of(state: ClusterState) -> dict[str, SubnetState | None]:
+    """Give the subnet of each Windows node, by its address; None where it is not known."""
+    networks = [(ipaddress.IPv4Network(s.cidr, strict=False), s) for s in state.subnets or ()]
+
+    def place(address: str) -> SubnetState | None:
+        try:
+            own = ipaddress.IPv4Address(address)
+        except ValueError:
+            return None
+        return next((held for network, held in networks if own in network), None)
+
+    return {node.name: place(node.address) for node in state.windows_nodes or ()}
 
 
 def autoscaler_tags(addresses: int) -> dict[str, str]:

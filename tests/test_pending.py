@@ -3,11 +3,15 @@
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
 from eks_win_capacity.errors import InputError
-from eks_win_capacity.reports import explain_pending
+from eks_win_capacity.reports import cluster_report, explain_pending
 from eks_win_capacity.reports._messages import causes, taints_of
 
 ON = {"enable-windows-ipam": "true"}
@@ -148,7 +152,7 @@ def option(pod, code):
         (
             (
                 "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
-                "1 Insufficient memory, 1 No preemption victims found for incoming pod."
+                "1 No preemption victims found for incoming pod, 1 Insufficient memory."
             ),
             (("cpu", 2),),
         ),
@@ -372,6 +376,12 @@ def test_cpu_and_memory_want_nodes_of_the_type_that_holds_them():
     too_large = waiting(1, message, memory_bytes=100 * 1024 * MIB)
     pod = told(pods=too_large, node_groups=(GROUP,))[0]
     assert pod.change == "larger-type"
+    # 100 GiB and 2.2 GiB kept: the smallest Nitro type has 4 vCPUs and 128 GiB.
+    name = pod.remedy.removeprefix("add a node group of ").partition(",")[0]
+    row = Catalog.bundled()[name]
+    assert (row.vcpus, row.memory_mib) == (4, 128 * 1024)
+    monster = waiting(1, message, memory_bytes=2**50)
+    assert "no type" in told(pods=monster)[0].remedy
     assert option(pod, "more-nodes").feasible is False
     both = replace(GROUP, instance_types=("m5.large", "r5.8xlarge"))
     pod = told(pods=too_large, node_groups=(both,))[0]
@@ -407,6 +417,17 @@ def test_full_subnets_make_nodes_impossible_and_name_another():
     assert "subnet-1 (a) takes 0" in more.why
     elsewhere = option(pod, "other-subnet")
     assert (elsewhere.feasible, pod.change) == (True, "other-subnet")
+    # Both nodes hold 9 of 9 addresses: lower targets free nothing.
+    assert (option(pod, "warm-targets").gain, option(pod, "warm-targets").feasible) == (0, False)
+    # Four idle nodes in the full subnet hold 2 addresses more than they need, each.
+    idle = tuple(node(n) for n in (1, 2, 3, 4))
+    parts = {"nodes": idle, "node_groups": (GROUP,), "subnets": (subnet(used=used), other)}
+    message = "0/4 nodes are available: 4 Insufficient memory."
+    big = waiting(1, message, memory_bytes=6 * 1024 * MIB)
+    pod = told(pods=(*running(1), *running(1, "win-2"), *big), **parts)[0]
+    # 4, 4, 3 and 3 addresses; with one warm 2, 2, 1 and 1.
+    assert (pod.change, option(pod, "warm-targets").gain) == ("warm-targets", 8)
+    assert [change.code for change in pod.options] == ["warm-targets", "other-subnet", "more-nodes"]
     # One pod and three warm addresses beside the node's own: 5 of 59.
     assert "subnet-2 (a) takes 11 more m5.large" in elsewhere.why
 
@@ -476,6 +497,17 @@ def test_a_subnet_without_blocks_is_told_from_one_without_addresses():
     assert (pod.change, option(pod, "warm-targets").gain) == ("warm-targets", 3)
 
 
+def test_what_surely_helps_comes_before_what_may():
+    odd = node(1, instance_type="zz9.huge")
+    late = running(1, phase="Pending", message="InsufficientCidrBlocks: none left")
+    pod = told(nodes=(odd,), pods=late, cni_configmap=PREFIX, subnets=(subnet(),))[0]
+    # Nobody knows what the targets of such a node hold; 14 blocks are there to be kept.
+    assert option(pod, "warm-targets").feasible is None
+    assert option(pod, "warm-targets").unit == "prefixes"
+    assert (pod.change, option(pod, "reserve-prefixes").gain) == ("reserve-prefixes", 14)
+    assert pod.also[0] == "warm-targets"
+
+
 def test_a_pod_with_a_node_waits_for_its_address():
     late = running(1, phase="Pending", message="")
     pod = told(pods=late, subnets=(subnet(),))[0]
@@ -495,6 +527,105 @@ def test_targets_that_starve_pods_are_seen():
     assert '"windows-warm-ip-target": "1"' in pod.remedy
 
 
+# -- laws -------------------------------------------------------------------------------
+
+MESSAGES = (
+    FULL,
+    MANY,
+    "0/2 nodes are available: 2 Insufficient cpu.",
+    "0/2 nodes are available: 1 Insufficient memory, 1 node(s) were unschedulable.",
+    "InsufficientCidrBlocks",
+    "InsufficientFreeAddressesInSubnet",
+    "",
+)
+CONFIGMAPS = (
+    None,
+    {},
+    ON,
+    PREFIX,
+    {**ON, "windows-minimum-ip-target": "2"},
+    {**PREFIX, "warm-prefix-target": "3"},
+    {**ON, "warm-ip-target": str(10**9)},
+)
+NODES = st.builds(
+    node,
+    st.integers(1, 8),
+    instance_type=st.sampled_from(["m5.large", "m4.large", "c5.4xlarge", "zz9.huge", ""]),
+    advertised_addresses=st.sampled_from([None, 0, 7, 9, 144, 464]),
+    pods_limit=st.sampled_from([None, 9, 110, 250, 500]),
+    cpu_m=st.sampled_from([None, 0, 2000, 16_000]),
+    memory_bytes=st.sampled_from([None, 0, 6 * 1024 * MIB]),
+    ready=st.booleans(),
+    schedulable=st.booleans(),
+    address=st.sampled_from(["", "10.0.0.20", "10.9.9.9", "odd"]),
+)
+
+
+@settings(max_examples=40)
+@given(
+    nodes=st.lists(NODES, max_size=4, unique_by=lambda n: n.name),
+    placed=st.lists(st.integers(1, 8), max_size=12),
+    late=st.lists(
+        st.tuples(st.sampled_from(MESSAGES), st.sampled_from(["", "win-1", "win-5"])),
+        min_size=1,
+        max_size=6,
+    ),
+    configmap=st.sampled_from(CONFIGMAPS),
+    used=st.one_of(st.none(), st.integers(0, 200)),
+    groups=st.sampled_from([None, (), (GROUP,)]),
+)
+def test_whatever_runs_each_waiting_pod_gets_an_answer_that_adds_up(
+    *, nodes, placed, late, configmap, used, groups
+):
+    pods = [
+        replace(pod, name=f"r{n}")
+        for n, (pod,) in enumerate(running(1, f"win-{w}") for w in placed)
+    ]
+    pods += [
+        replace(pod, name=f"w{n}")
+        for n, (pod,) in enumerate(
+            running(1, where, phase="Pending", message=message) for message, where in late
+        )
+    ]
+    subnets = (
+        None
+        if used is None
+        else (subnet(used=[f"10.0.0.{n}" for n in range(4, 4 + used)], available=251 - used),)
+    )
+    state = ClusterState(
+        nodes=tuple(nodes),
+        pods=tuple(pods),
+        cni_configmap=configmap,
+        subnets=subnets,
+        node_groups=groups,
+    )
+    found = explain_pending(state)
+    assert [pod.pod for pod in found] == [f"shop/w{n}" for n in range(len(late))]
+    for pod in found:
+        assert pod.why
+        assert pod.remedy
+        assert pod.change in {change.code for change in pod.options} | {"look"}
+        assert all(option(pod, code).feasible is not False for code in pod.also)
+        for change in pod.options:
+            assert change.gain is None or change.gain >= 0
+            assert change.feasible is not True or change.gain is None or change.gain > 0
+            assert change.why or change.feasible
+        more = [c for c in pod.options if c.code == "more-nodes" and c.feasible and c.gain]
+        assert not more or more[0].gain >= pod.waiting or "fit" in more[0].why
+    json.dumps([pod.to_dict() for pod in found])
+    report = cluster_report(state)
+    rows = report.nodes
+    assert list(rows["node"]) == [n.name for n in nodes]
+    limits = ["address_pods", "kubelet_pods", "cpu_pods", "memory_pods"]
+    for _, row in rows.iterrows():
+        if not pd.isna(row["capacity"]):
+            assert row["capacity"] == min(row[name] for name in limits if not pd.isna(row[name]))
+        if row["ready"] and not pd.isna(row["headroom"]):
+            assert row["headroom"] == max(row["capacity"] - row["address_pods_used"], 0)
+    assert report.total["pods"] == sum(pod.node in set(rows["node"]) for pod in pods)
+    json.dumps(report.to_dict())
+
+
 # -- the rest ---------------------------------------------------------------------------
 
 
@@ -504,7 +635,12 @@ def test_taints_and_selectors_are_mended_in_the_pod():
     pod = told(nodes=tainted, pods=waiting(1, message))[0]
     assert (pod.cause, pod.change) == ("taint", "tolerate")
     assert "os=windows:NoSchedule" in pod.remedy
+    assert (
+        'tolerations: [{"key": "os", "operator": "Equal", "value": "windows", "effect": "NoSchedule"}]'
+    ) in pod.remedy
     assert option(pod, "tolerate").gain == 18
+    # The message tells where the nodes do not: they may be newer or older than it.
+    assert "toleration to the pod for: os=windows" in told(pods=waiting(1, message))[0].remedy
     message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
     pod = told(pods=waiting(1, message, selects_arch="arm64"))[0]
     assert (pod.cause, pod.change) == ("selector", "fix-selector")

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import (
@@ -167,8 +169,15 @@ CASES = {
         ({"nodes": (LINUX,)}, "fail"),
         ({"nodes": (LINUX, replace(LINUX, name="b"))}, "pass"),
         ({"nodes": (LINUX, replace(LINUX, name="b", compute="fargate"))}, "pass"),
-        # Of two Fargate nodes only one runs CoreDNS.
-        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "fail"),
+        # Of two Fargate nodes one runs another pod than CoreDNS.
+        (
+            {
+                "nodes": (replace(LINUX, compute="fargate"), DNS_NODE),
+                "pods": (DNS, replace(DNS, namespace="shop", name="cart", node="lin-1")),
+            },
+            "fail",
+        ),
+        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "pass"),
         (
             {
                 "node_groups": (),
@@ -403,6 +412,16 @@ CASES = {
         ),
         ({"authentication_mode": "CONFIG_MAP"}, "pass"),
         ({"authentication_mode": "API", "node_groups": (GROUP,)}, "unknown"),
+        (
+            {
+                "authentication_mode": "API_AND_CONFIG_MAP",
+                "node_groups": (GROUP,),
+                "aws_auth": (MAPPED,),
+            },
+            "pass",
+        ),
+        # Whether aws-auth is read at all is not known.
+        ({"node_groups": (GROUP,), "aws_auth": (MAPPED,)}, "unknown"),
         ({}, "unknown"),
     ],
     "custom-ami-mapping": [
@@ -1006,6 +1025,60 @@ def test_account_ids_stay_out_of_findings():
         assert "123456789012" not in json.dumps(finding.to_dict())
 
 
+def remedy_of(code, **parts):
+    found = check_cluster(ClusterState(**{"name": "prod", **parts}))
+    return next(f for f in found if f.code == code and f.outcome == "fail").remedy
+
+
+def test_selectors_are_added_by_commands_that_name_the_manifests():
+    makers = [replace(WEB, selects_os="", declares_os="windows", name=f"w{n}") for n in range(5)]
+    told = remedy_of("os-selector", workloads=makers)
+    assert (
+        "kubectl patch deployment -n default w0 -p "
+        """'{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}}}'"""
+    ) in told
+    assert told.count("kubectl patch") == 3
+    assert "and 2 more alike" in told
+    told = remedy_of("arch-selector", workloads=(replace(WEB, kind="CronJob", selects_arch=""),))
+    assert '{"spec": {"jobTemplate": {"spec": {"template":' in told
+    # A bare pod cannot be patched.
+    assert "kubectl patch" not in remedy_of("arch-selector", pods=(replace(POD, selects_arch=""),))
+
+
+def test_where_its_pods_run_tells_what_a_manifest_is_for():
+    silent = replace(WEB, selects_os="", selects_arch="")
+    runs = replace(POD, selects_os="", owner="Deployment/web", node="lin-1")
+    found = check_cluster(ClusterState(workloads=(silent,), pods=(runs,), nodes=(LINUX, WIN)))
+    finding = next(f for f in found if f.code == "os-selector")
+    assert (finding.subject, finding.severity) == ("linux", "error")
+    assert "Deployment default/web" in finding.seen
+    alone = next(
+        f for f in check_cluster(ClusterState(workloads=(silent,))) if f.code == "os-selector"
+    )
+    assert alone.subject == ""
+    assert "as the image is" in alone.remedy
+
+
+def test_a_type_that_does_not_do_has_one_that_does():
+    for name in ("m4.large", "m6g.large", "dl1.24xlarge"):
+        code = "prefix-delegation-nitro" if name == "m4.large" else "instance-type-windows"
+        told = remedy_of(code, nodes=(replace(WIN, instance_type=name),), cni_configmap=PREFIX)
+        other = Catalog.bundled()[re.search(r"such as ([\w.-]+)", told)[1].rstrip(".:")]
+        old = Catalog.bundled()[name]
+        assert other.windows.status == "supported"
+        assert other.nitro
+        assert (other.vcpus, other.memory_mib) >= (old.vcpus, old.memory_mib)
+
+
+def test_a_group_with_a_role_of_its_own_is_like_the_old_one():
+    group = replace(GROUP, subnet_ids=("subnet-1", "subnet-2"))
+    told = remedy_of("shared-node-role", node_groups=(group, replace(LINUX_GROUP, role="win")))
+    assert (
+        "aws eks create-nodegroup --cluster-name prod --nodegroup-name win-own-role --subnets "
+        "subnet-1 subnet-2 --instance-types m5.large --ami-type WINDOWS_CORE_2022_x86_64"
+    ) in told
+
+
 def test_a_hidden_key_says_what_was_meant():
     import yaml
 
@@ -1045,6 +1118,45 @@ def test_the_traps_of_warm_targets_are_told_with_the_smallest_node_in_mind():
     )
     assert "target-above-capacity" in {f.code for f in found}
     assert all("https://" in f.source for f in found)
+
+
+POOL = {name: [value] for name, value in HEALTHY.items()}
+for cases in CASES.values():
+    for known, _ in cases:
+        for part, value in known.items():
+            POOL[part].append(value)
+
+STATES = st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in POOL.items()})
+
+
+@settings(max_examples=60)
+@given(STATES)
+def test_whatever_is_known_each_check_answers_and_can_be_passed_on(parts):
+    found = check_cluster(ClusterState(**parts))
+    assert {f.code for f in found} >= {rule.code for rule in CHECKS}
+    for finding in found:
+        assert finding.seen
+        assert finding.why
+        assert "https://" in finding.source
+        assert finding.remedy or finding.outcome == "pass"
+        assert not finding.files or finding.outcome == "fail"
+    json.dumps([f.to_dict() for f in found])
+
+
+@settings(max_examples=40)
+@given(STATES)
+def test_applying_the_configmap_of_the_remedies_leaves_nothing_more_to_apply(parts):
+    import yaml
+
+    state = ClusterState(**parts)
+    text = remedies(check_cluster(state)).get("amazon-vpc-cni.yaml")
+    if text is None:
+        return
+    data = yaml.safe_load(text)["data"]
+    assert set(data) >= set(state.cni_configmap)
+    after = check_cluster(replace(state, cni_configmap=data))
+    assert "amazon-vpc-cni.yaml" not in remedies(after)
+    assert {f.outcome for f in after if f.code == "windows-ipam-enabled"} == {"pass"}
 
 
 def test_only_a_state_is_checked():

@@ -247,6 +247,18 @@ def test_what_hangs_on_unknown_places_is_not_said():
     assert any("subnet-1" in text for text in report.unknown)
 
 
+def test_what_ec2_counts_and_no_interface_shows_stays_used():
+    # 251 addresses without an interface, of which EC2 says that 100 are free.
+    report = cluster_report(state(subnets=(replace(SUBNET, available=100),)))
+    assert report.subnets.iloc[0]["more_m5.large"] == 10
+    assert "151 addresses in use that no interface shows" in report.unknown[-1]
+    # Reserved addresses are not free in EC2's count, and nobody holds them.
+    held = replace(SUBNET, available=251 - 64, reservations=(("10.0.0.64/26", "prefix"),))
+    report = cluster_report(state(subnets=(held,)))
+    assert report.subnets.iloc[0]["more_m5.large"] == 18
+    assert report.unknown == ()
+
+
 def test_targets_that_cannot_act_leave_further_nodes_unknown():
     report = cluster_report(state(cni_configmap={**ON, "warm-ip-target": str(10**9)}))
     assert pd.isna(report.subnets.iloc[0]["more_m5.large"])
@@ -288,6 +300,14 @@ def run(capsys, *arguments):
         cli.main([*map(str, arguments)])
     out, err = capsys.readouterr()
     return caught.value.code, out, err
+
+
+def test_programs_get_every_change_that_was_weighed(capsys, saved):
+    code, out, _ = run(capsys, "explain", "-f", saved, "--output", "json")
+    (pod,) = json.loads(out)
+    assert code == 0
+    assert [option["code"] for option in pod["options"]]
+    assert pod["causes"] == [["cpu", 1]]
 
 
 @pytest.fixture

@@ -44,13 +44,13 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
 def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
     fit = [n for n in nodes if n.os == "linux" and n.ready and n.schedulable]
     linux = sum(n.compute != "fargate" for n in fit)
-    serving = {
+    # A Fargate node runs one pod: one that is another's cannot take CoreDNS.
+    taken = {
         pod.node
         for pod in look.state.pods or ()
-        if pod.namespace == "kube-system" and pod.name.startswith("coredns")
+        if pod.active and not (pod.namespace == "kube-system" and pod.name.startswith("coredns"))
     }
-    # A Fargate node runs one pod: where CoreDNS is seen, only its own nodes count.
-    fargate = sum(n.compute == "fargate" and (not serving or n.name in serving) for n in fit)
+    fargate = sum(n.compute == "fargate" and n.name not in taken for n in fit)
     told = f"{linux} Linux nodes and {fargate} Fargate pods are ready"
     if look.legacy:
         return linux, f"{told} (legacy support excludes Fargate)"

@@ -87,10 +87,9 @@ class Kind:
 def kinds(look: Look) -> Counter[Kind]:
     """Count the Windows nodes of each kind; the node groups where there are no nodes."""
     state = look.state
-    hosts = Counter(p.node for p in state.windows_pods or () if p.node and not p.takes_address)
     most: dict[str, int] = {}
     for node in state.windows_nodes or ():
-        most[node.instance_type] = max(most.get(node.instance_type, 0), hosts[node.name])
+        most[node.instance_type] = max(most.get(node.instance_type, 0), look.host_pods[node.name])
     found: Counter[Kind] = Counter()
     for node in state.windows_nodes or ():
         row = look.row(node.instance_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from eks_win_capacity import kernels
@@ -13,7 +14,7 @@ from eks_win_capacity.constants import (
     SECONDARY_WARM_IP_TARGET,
 )
 from eks_win_capacity.errors import CapacityError
-from eks_win_capacity.offers import ENABLE, acting_key, patch, room_for, subnet_at, word
+from eks_win_capacity.offers import ENABLE, acting_key, patch, room_for, subnets_of, word
 from eks_win_capacity.readiness._files import configmap
 from eks_win_capacity.readiness._rules import CONTROLLER, PREFIXES, SUBNETS, check, some
 from eks_win_capacity.warm_pool import WarmPool
@@ -117,7 +118,9 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     for name in old:
         users = look.windows_types[name]
         yield rule.failed(
-            f"{name} is no Nitro type: {some(users)}", "use a Nitro type", subject=name
+            f"{name} is no Nitro type: {some(users)}",
+            f"use a Nitro type{look.instead_of(name)}",
+            subject=name,
         )
     blind = [name or "nodes without a type" for name, row in rows.items() if row is None]
     if blind:
@@ -174,11 +177,7 @@ def _asked_subnets(look: Look) -> list[SubnetState]:
     """Give the subnets of Windows nodes and groups, else of the cluster, else all."""
     state = look.state
     wanted = {subnet for group in look.windows_groups for subnet in group.subnet_ids}
-    wanted |= {
-        held.subnet_id
-        for node in state.windows_nodes or ()
-        if (held := subnet_at(state, node.address)) is not None
-    }
+    wanted |= {held.subnet_id for held in subnets_of(state).values() if held}
     wanted = wanted or set(state.subnet_ids or ())
     known = state.subnets or ()
     return [subnet for subnet in known if subnet.subnet_id in wanted] or list(known)
@@ -214,8 +213,8 @@ def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, nam
     """Judge one subnet for one type: an idle node must fit, a full one should."""
     where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
     row = look.catalog[name]
-    idle = room_for(subnet, row, look.state, catalog=look.catalog, pods=1)
-    full = room_for(subnet, row, look.state, catalog=look.catalog)
+    count = partial(room_for, subnet, row, look.state, catalog=look.catalog)
+    idle, full = count(available=held.available, pods=1), count(available=held.available)
     if isinstance(idle, str) or isinstance(full, str):
         why = idle if isinstance(idle, str) else full
         return rule.unknown(look, "subnets", seen=f"{where}: {why}", subject=held.subnet_id)

@@ -171,6 +171,21 @@ def _own_role(look: Look, role: str, types: list[str]) -> str:
     )
 
 
+def _with_own_role(look: Look, name: str) -> str:
+    """Give the command for a node group like another one, with a role of its own."""
+    group = next((g for g in look.windows_groups if g.name == name), None)
+    subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
+    types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
+    ami = group.ami_type if group and group.windows else "WINDOWS_CORE_2022_x86_64"
+    return (
+        f"aws eks create-nodegroup --cluster-name {look.cluster} --nodegroup-name "
+        f"{word(f'{name}-own-role' if group else None, 'NODE_GROUP')} --subnets "
+        f"{' '.join(subnets) or word(None, 'SUBNET_ID')} --instance-types "
+        f"{' '.join(types) or word(None, 'INSTANCE_TYPE')} --ami-type {ami} --node-role "
+        f"{word(None, 'WINDOWS_NODE_ROLE_ARN')}"
+    )
+
+
 def _wrong_username(look: Look, role: str) -> str:
     """Give the username of a mapping that no node could have; empty if all is well."""
     return next(
@@ -204,7 +219,11 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
         return
     roles = _windows_roles(look)
     if not mode or state.access_entries is None:
-        if mode != "API" and roles and all(_role_lacks(look, role) == [] for role in roles):
+        if (
+            mode == "API_AND_CONFIG_MAP"
+            and roles
+            and all(_role_lacks(look, role) == [] for role in roles)
+        ):
             yield rule.passed("aws-auth maps every Windows role; no entry is needed")
         else:
             yield rule.unknown(look, "authentication_mode" if not mode else "access_entries")
@@ -313,8 +332,7 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.failed(
             f"{role} serves {ours} (Windows) and {theirs} (Linux)",
             f"make a role of its own for Windows nodes, and a node group with it in place of "
-            f"{ours}: aws eks create-nodegroup --cluster-name {look.cluster} --node-role "
-            f"{word(None, 'WINDOWS_NODE_ROLE_ARN')}",
+            f"{ours}: {_with_own_role(look, ours)}",
             subject=role,
         )
     if shared:

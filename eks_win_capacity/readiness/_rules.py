@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,7 +145,10 @@ class Look:
             if pod.active and not pod.owner.startswith("Node/"):
                 kind, _, owner = pod.owner.partition("/")
                 name = f"{kind} {pod.namespace}/{owner}" if owner else f"Pod {pod.full_name}"
-                made.setdefault(name, (pod, state.pod_os(pod)))
+                known = made.setdefault(name, (pod, state.pod_os(pod)))
+                if not known[1]:
+                    # Where its pods run tells what a manifest without a word is for.
+                    made[name] = (known[0], state.pod_os(pod))
         return made
 
     @cached_property
@@ -158,6 +162,35 @@ class Look:
         ]
         makers += state.windows_pods or ()
         return makers
+
+    @cached_property
+    def host_pods(self) -> Counter[str]:
+        """How many Windows pods without an address of their own each node runs."""
+        return Counter(
+            pod.node for pod in self.state.windows_pods or () if pod.node and not pod.takes_address
+        )
+
+    def instead_of(self, name: str) -> str:
+        """Name a type that runs Windows and prefixes, like one that does not; or nothing."""
+        row = self.row(name)
+        like = [
+            other
+            for other in self.catalog
+            if row is not None
+            and (found := self.catalog[other]).windows.status == "supported"
+            and found.nitro
+            and found.current_generation
+            and found.vcpus >= row.vcpus
+            and found.memory_mib >= row.memory_mib
+        ]
+        if row is None or not like:
+            return ""
+
+        def distance(other: str) -> tuple[bool, int, int, str]:
+            found = self.catalog[other]
+            return (other[0] != name[0], found.vcpus, found.memory_mib, other)
+
+        return f", such as {min(like, key=distance)}"
 
     def cni_flag(self, variable: str) -> bool | None:
         """Read a switch of the VPC CNI, from its DaemonSet or its add-on; None if not known."""

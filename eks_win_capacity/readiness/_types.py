@@ -61,7 +61,8 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
             why = "; ".join(f"{r.why} ({r.date}, {r.source})" for r in row.windows.reasons)
             yield rule.failed(
                 f"{name} ({some(users)}): {why}",
-                "choose a type that runs Windows: eks-win-capacity catalog list --windows supported",
+                f"choose a type that runs Windows{look.instead_of(name)}: eks-win-capacity catalog "
+                "list --windows supported",
                 subject=name,
             )
         else:

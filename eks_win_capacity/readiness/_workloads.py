@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from eks_win_capacity.constants import (
     SERVICE_BACKENDS_BUILD,
     SERVICE_BACKENDS_OLD,
 )
+from eks_win_capacity.offers import word
 from eks_win_capacity.readiness._rules import check, some
 
 if TYPE_CHECKING:
@@ -47,11 +50,15 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
             subject=value,
         )
     for system, names in sorted(missing.items()):
-        value = f'"{system}"' if system else 'either "linux" or "windows", as its image is,'
         yield rule.failed(
             f"{len(names):,} {system.capitalize() or 'other'} workloads select no kubernetes.io/os: "
             f"{some(names)}",
-            f"add to the pod template under nodeSelector: kubernetes.io/os: {value}"
+            (
+                _patches(names, "kubernetes.io/os", system)
+                if system
+                else 'add to the pod template under nodeSelector kubernetes.io/os: "linux" or '
+                '"windows", as the image is'
+            )
             + (
                 ""
                 if system == "windows"
@@ -63,6 +70,26 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
         )
     if not missing and not odd:
         yield rule.passed(f"all {len(look.makers):,} workloads select their operating system")
+
+
+def _patches(names: list[str], label: str, value: str) -> str:
+    """Give the commands that add a node selector to the first few manifests."""
+    made = []
+    for name in names:
+        kind, _, where = name.partition(" ")
+        namespace, _, own = where.partition("/")
+        template: dict[str, object] = {"template": {"spec": {"nodeSelector": {label: value}}}}
+        if kind == "CronJob":
+            template = {"jobTemplate": {"spec": template}}
+        if kind in {"Deployment", "StatefulSet", "DaemonSet", "CronJob"}:
+            text = shlex.quote(json.dumps({"spec": template}))
+            made.append(
+                f"kubectl patch {kind.lower()} -n {word(namespace, 'NAMESPACE')} "
+                f"{word(own, 'NAME_OF_IT')} -p {text}"
+            )
+    told = f'add to the pod template under nodeSelector {label}: "{value}"'
+    more = len(made) - _PATCHED
+    return "; ".join([told, *made[:_PATCHED]]) + (f"; and {more:,} more alike" if more > 0 else "")
 
 
 def _open_nodes(look: Look) -> bool:
@@ -88,23 +115,25 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
     windows = {name: maker for name, (maker, os) in look.makers.items() if os == "windows"}
     wrong = [n for n, m in windows.items() if m.selects_arch not in {"", "amd64"}]
     missing = [n for n, m in windows.items() if not m.selects_arch]
-    remedy = 'add to the pod template under nodeSelector: kubernetes.io/arch: "amd64"'
     if wrong:
         yield rule.failed(
             f"Windows workloads select another architecture than amd64: {some(wrong)}",
-            remedy,
+            _patches(wrong, "kubernetes.io/arch", "amd64"),
             severity="error",
             subject="other",
         )
     if missing:
         yield rule.failed(
             f"{len(missing):,} Windows workloads select no kubernetes.io/arch: {some(missing)}",
-            remedy,
+            _patches(missing, "kubernetes.io/arch", "amd64"),
             subject="missing",
         )
     if not wrong and not missing:
         yield rule.passed(f"all {len(windows):,} Windows workloads select amd64")
 
+
+_PATCHED = 3
+"""How many commands a remedy spells out."""
 
 _API = ("default", "kubernetes")
 """The control plane's own service, whose few backends no selector tells."""

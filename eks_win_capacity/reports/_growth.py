@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.constants import NODE_ADDRESSES
 from eks_win_capacity.offers import word
 from eks_win_capacity.reports._changes import Change
+from eks_win_capacity.reports._settings import lean_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +90,9 @@ def more_nodes(need: Need, waiting: int, room: Room) -> Iterator[Change]:
         )
         yield Change(
             code="larger-type",
-            remedy="add a node group of a larger type, or lower what the pod requests",
+            remedy=f"add a node group of {larger}, or lower what the pod requests"
+            if (larger := _larger(need, room))
+            else "lower what the pod requests: no type of the catalog holds it",
             unit="",
             why=f"it fits no new {' or '.join(each)}",
         )
@@ -117,6 +121,7 @@ def more_nodes(need: Need, waiting: int, room: Room) -> Iterator[Change]:
     total = sum(number for _, number in found if not isinstance(number, str))
     blind = [number for _, number in found if isinstance(number, str)]
     if not total and not blind:
+        yield _squeezed(name, room, subnets)
         yield _elsewhere(name, need, room, subnets)
     takes = ", ".join(
         f"{_place(held)} {number if isinstance(number, str) else f'takes {number:,}'}"
@@ -131,6 +136,39 @@ def more_nodes(need: Need, waiting: int, room: Room) -> Iterator[Change]:
         why=f"{told}; {takes or 'no subnet is known'}"
         + (f": only {total:,} of {count:,} fit" if not blind and 0 < total < count else ""),
     )
+
+
+def _larger(need: Need, room: Room) -> str:
+    """Name the smallest type that runs Windows and holds a pod; empty if none does."""
+    fitting = [
+        row
+        for name in room.catalog
+        if (row := room.catalog[name]).windows.status == "supported"
+        and row.nitro
+        and row.current_generation
+        and room.fresh(name, need)
+    ]
+    return min(fitting, key=lambda r: (r.vcpus, r.memory_mib, r.name)).name if fitting else ""
+
+
+def _squeezed(name: str, room: Room, full: list[SubnetState]) -> Change:
+    """Weigh whether lower warm targets make room for one more node in a full subnet."""
+    row = room.catalog[name]
+    pool = room.pool(row)
+    prefixes = pool is not None and pool.prefix_delegation
+    # One pod, one warm address and the node's own; or one prefix for both.
+    least = 1 if prefixes else NODE_ADDRESSES + 2
+    made = [
+        lean_targets(
+            held,
+            room,
+            prefixes=prefixes,
+            least=least if prefixes or subnet is None else max(least - subnet.free, 1),
+        )
+        for held in full
+        for subnet in (room.models[held.subnet_id],)
+    ]
+    return max(made, key=lambda change: (bool(change.feasible), change.gain or 0))
 
 
 def _elsewhere(name: str, need: Need, room: Room, full: list[SubnetState]) -> Change:

@@ -35,9 +35,10 @@ def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
     if cause == "starved":
         yield from _settings.unstarve(pod, room)
     if cause in {"subnet", "prefixes"}:
-        yield _settings.lean_targets(pod, room, prefixes=cause == "prefixes")
+        held = room.subnet_of.get(pod.node) if pod.node else None
+        yield _settings.lean_targets(held, room, prefixes=cause == "prefixes")
     if cause == "taint":
-        yield _settings.tolerate(need, room)
+        yield _settings.tolerate(pod, need, room)
     if cause == "selector":
         yield _settings.select(pod, room)
     if cause == "addresses":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.errors import InputError
 from eks_win_capacity.masking import without_accounts
-from eks_win_capacity.offers import ADDRESS_RESOURCE, pool_of
+from eks_win_capacity.offers import ADDRESS_RESOURCE
 from eks_win_capacity.reports._messages import causes
 from eks_win_capacity.reports._nodes import IDLE, advertised_by
 from eks_win_capacity.reports._options import changes
@@ -235,7 +235,7 @@ def _unassigned(pod: Pod, room: Room) -> str:
     held = room.subnet_of[node.name]
     subnet = room.models[held.subnet_id] if held else None
     row = room.row(node.instance_type)
-    pool = None if row is None else pool_of(room.state, row)
+    pool = None if row is None else room.pool(row)
     if subnet is None or pool is None:
         return "waiting-for-address"
     if subnet.free == 0:

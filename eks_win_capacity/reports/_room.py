@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from eks_win_capacity import kernels
-from eks_win_capacity.cluster import ClusterState
 from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.errors import CapacityError
 from eks_win_capacity.nodes import allocatable
 from eks_win_capacity.offers import (
     ENABLE,
@@ -20,7 +20,8 @@ from eks_win_capacity.offers import (
     pool_of,
     room_for,
     seen_mode,
-    subnet_at,
+    servable,
+    subnets_of,
 )
 from eks_win_capacity.reports._nodes import IDLE, Use, advertised_by, use_by_node
 from eks_win_capacity.toggling import migration
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster import Node, NodeGroup, Pod, SubnetState
+    from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
     from eks_win_capacity.subnets import Subnet
 
 
@@ -57,6 +58,7 @@ class Room:
         self.state = state
         self.catalog = catalog
         self.prices = prices or {}
+        self._pools: dict[bool, WarmPool | None] = {}
         asked = asked_mode(state)
         self.mode = seen_mode(state, catalog) if asked is None else asked
         self.use = use_by_node(state)
@@ -73,7 +75,7 @@ class Room:
     @cached_property
     def subnet_of(self) -> Mapping[str, SubnetState | None]:
         """Give the subnet of each Windows node; None where it is not known."""
-        return {node.name: subnet_at(self.state, node.address) for node in self.windows}
+        return subnets_of(self.state)
 
     def used(self, node: Node, full: str = "") -> Use:
         """
@@ -163,6 +165,21 @@ class Room:
             gain, live = gain + more, live + min(more, change.attachable)
         return gain, live, list(dict.fromkeys(limits))
 
+    @cached_property
+    def prefix_pool(self) -> WarmPool:
+        """The pool that would act with prefix delegation on, the other settings kept."""
+        asked = {**(self.state.cni_configmap or {}), ENABLE: "true", ENABLE_PREFIXES: "true"}
+        try:
+            return WarmPool.from_configmap(asked)
+        except CapacityError:
+            return WarmPool.prefix()
+
+    def pool(self, row: InstanceType) -> WarmPool | None:
+        """Give the pool that acts on a type; None where the ConfigMap does not tell."""
+        if row.nitro not in self._pools:
+            self._pools[row.nitro] = pool_of(self.state, row)
+        return self._pools[row.nitro]
+
     def _in_blocks(self, node: Node, row: InstanceType, pods: int, blocks: dict[str, int]) -> int:
         """Count the pods that the free /28 blocks of a node's subnet serve; keeps account."""
         own = self.subnet_of[node.name]
@@ -173,10 +190,7 @@ class Room:
             return pods
         where = own.subnet_id if own else ""
         free = blocks.setdefault(where, sum(subnet.free_prefixes for subnet in known))
-        asked = {**(self.state.cni_configmap or {}), ENABLE: "true", ENABLE_PREFIXES: "true"}
-        pool = pool_of(ClusterState(cni_configmap=asked), row) or WarmPool.prefix()
-        slots = kernels.secondary(row.ipv4_per_interface)
-        wanted = int(attached_addresses(pods, slots=slots, pool=pool).prefixes)
+        wanted = _attached(pods, kernels.secondary(row.ipv4_per_interface), self.prefix_pool)[1]
         blocks[where] = max(free - wanted, 0)
         return pods if wanted <= free else min(pods, free * ADDRESSES_PER_PREFIX)
 
@@ -204,10 +218,8 @@ class Room:
         addresses = expected_addresses(row, prefix_delegation=self.mode)
         if addresses is None:
             addresses = kernels.secondary(row.ipv4_per_interface)
-        pool = pool_of(self.state, row)
-        if pool is not None:
-            slots = kernels.secondary(row.ipv4_per_interface)
-            addresses = int(attached_addresses(addresses, slots=slots, pool=pool).used)
+        if (pool := self.pool(row)) is not None:
+            addresses = min(addresses, servable(row, pool))
         cpu, memory = allocatable(row)
         cpu = max((n.cpu_m for n in same if n.cpu_m is not None), default=cpu)
         memory = max((n.memory_bytes for n in same if n.memory_bytes is not None), default=memory)
@@ -253,7 +265,12 @@ class Room:
         """Count the further nodes of a type that a subnet takes, or say why not known."""
         row = self.catalog[name]
         fit = room_for(
-            self.models[held.subnet_id], row, self.state, catalog=self.catalog, pods=pods
+            self.models[held.subnet_id],
+            row,
+            self.state,
+            catalog=self.catalog,
+            available=held.available,
+            pods=pods,
         )
         return fit if isinstance(fit, str) else fit.nodes
 
@@ -279,25 +296,31 @@ class Room:
         addresses = prefixes = 0
         for node in nodes:
             row = self.row(node.instance_type)
-            pool = None if row is None else pool_of(self.state, row)
+            pool = None if row is None else self.pool(row)
             if row is None or pool is None:
                 return None
             slots = kernels.secondary(row.ipv4_per_interface)
             pods = self.use.get(node.name, IDLE).with_address
-            now = attached_addresses(pods, slots=slots, pool=pool)
-            then = attached_addresses(pods, slots=slots, pool=lean(pool))
-            addresses += max(int(now.addresses - then.addresses), 0)
-            prefixes += max(int(now.prefixes - then.prefixes), 0)
+            now, then = _attached(pods, slots, pool), _attached(pods, slots, lean(pool))
+            addresses += max(now[0] - then[0], 0)
+            prefixes += max(now[1] - then[1], 0)
         return addresses, prefixes
 
     def starved(self, node: Node) -> WarmPool | None:
         """Give the pool of a node that makes no address for its further pods, if it is so."""
         row = self.row(node.instance_type)
-        pool = None if row is None else pool_of(self.state, row)
+        pool = None if row is None else self.pool(row)
         if pool is None or pool.prefix_delegation or pool.warm_ip_target:
             return None
         used = self.use.get(node.name, IDLE).with_address
         return pool if used > pool.minimum_ip_target else None
+
+
+@lru_cache(maxsize=4096)
+def _attached(pods: int, slots: int, pool: WarmPool) -> tuple[int, int]:
+    """Give addresses and prefixes that a node keeps attached; many nodes are alike."""
+    state = attached_addresses(pods, slots=slots, pool=pool)
+    return int(state.addresses), int(state.prefixes)
 
 
 def lean(pool: WarmPool) -> WarmPool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -16,17 +17,17 @@ from eks_win_capacity.offers import (
     legacy_components,
     patch,
     platform_serves,
-    pool_of,
     word,
 )
 from eks_win_capacity.reports._changes import Change
+from eks_win_capacity.reports._messages import taints_of
 from eks_win_capacity.reports._nodes import advertised_by
 from eks_win_capacity.reports._room import Need, lean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import Pod
+    from eks_win_capacity.cluster import Pod, SubnetState
     from eks_win_capacity.reports._room import Room
 
 _TARGETS: Final = ("warm-ip-target", "minimum-ip-target")
@@ -46,8 +47,8 @@ def enable(need: Need, room: Room) -> Iterator[Change]:
         code="enable-windows-ipam",
         remedy=patch({ENABLE: "true"}),
         gain=gain,
-        feasible=bool(room.ready),
-        why="without it no Windows node advertises an address"
+        feasible=gain > 0,
+        why=f"without it no Windows node advertises an address; with it today's take {gain:,} more"
         if room.ready
         else "it is needed as well, and there is no ready Windows node yet",
     )
@@ -104,7 +105,7 @@ def refresh(need: Need, room: Room) -> Iterator[Change]:
 def unstarve(pod: Pod, room: Room) -> Iterator[Change]:
     node = room.state.nodes_by_name[pod.node]
     row = room.catalog[node.instance_type]
-    pool = pool_of(room.state, row)
+    pool = room.pool(row)
     most = expected_addresses(row, prefix_delegation=False) or 0
     held = pool.minimum_ip_target if pool else 0
     key = acting_key(room.state, "warm-ip-target")
@@ -178,7 +179,7 @@ def max_pods(need: Need, room: Room, *, full: str) -> Change:
             why = f"AWS advises at most {KUBELET_MAX_PODS_ADVISED}"
         return Change(
             code="max-pods",
-            remedy="-KubeletExtraArgs '--max-pods=N' in the bootstrap arguments",
+            remedy="a higher --max-pods in the bootstrap arguments",
             gain=0,
             feasible=False,
             why=why,
@@ -193,15 +194,23 @@ def max_pods(need: Need, room: Room, *, full: str) -> Change:
     )
 
 
-def lean_targets(pod: Pod, room: Room, *, prefixes: bool) -> Change:
-    """Weigh lower warm targets in the subnet that is full."""
-    held = room.subnet_of.get(pod.node) if pod.node else None
+def lean_targets(held: SubnetState | None, room: Room, *, prefixes: bool, least: int = 1) -> Change:
+    """
+    Weigh lower warm targets in the subnet that is full.
+
+    Parameters
+    ----------
+    held : SubnetState or None
+        The subnet; all of them where it is not known.
+    least : int
+        What must come free to help. [addresses], or [prefixes]
+    """
     freed = room.freed_by_lean_targets(held)
     pool = next(
         (
             pool
             for node in room.windows
-            if (row := room.row(node.instance_type)) and (pool := pool_of(room.state, row))
+            if (row := room.row(node.instance_type)) and (pool := room.pool(row))
         ),
         None,
     )
@@ -233,8 +242,9 @@ def lean_targets(pod: Pod, room: Room, *, prefixes: bool) -> Change:
         remedy=remedy,
         gain=gain,
         unit="prefixes" if prefixes else "addresses",
-        feasible=gain > 0,
+        feasible=gain >= least,
         why=f"frees {addresses:,} addresses {where}, {blocks:,} whole prefixes among them"
+        + (f"; {least:,} are needed" if gain < least else "")
         if gain
         else f"the targets are lean already: nothing would be freed {where}",
     )
@@ -268,19 +278,30 @@ def reserve(pod: Pod, room: Room) -> Change:
     )
 
 
-def tolerate(need: Need, room: Room) -> Change:
+def tolerate(pod: Pod, need: Need, room: Room) -> Change:
     tainted = [node for node in room.ready if node.taints]
-    taints = sorted({taint for node in tainted for taint in node.taints})
+    taints = sorted({t for node in tainted for t in node.taints}) or taints_of(pod.message)
     gain = room.left_in_all(need, tainted)
     return Change(
         code="tolerate",
-        remedy=f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}",
+        remedy=f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}"
+        + (f"; tolerations: [{', '.join(map(_toleration, taints))}]" if taints else ""),
         gain=gain if tainted else None,
         feasible=gain > 0 if tainted else None,
         why=f"the tainted Windows nodes take {gain:,} more such pods"
         if tainted
         else "no ready Windows node that was loaded has a taint: see the message",
     )
+
+
+def _toleration(taint: str) -> str:
+    """Write the toleration of a taint as it stands in a manifest."""
+    told, _, effect = taint.partition(":")
+    key, equal, value = told.partition("=")
+    parts = {"key": key, "operator": "Equal" if equal else "Exists"}
+    parts |= {"value": value} if equal else {}
+    parts |= {"effect": effect} if effect else {}
+    return json.dumps(parts)
 
 
 def select(pod: Pod, room: Room) -> Change:

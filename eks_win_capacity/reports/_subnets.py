@@ -44,10 +44,21 @@ def subnet_tables(
     for held in state.subnets or ():
         subnet = held.subnet
         row = _row(held, subnet)
+        if unseen := _unseen(held, subnet):
+            unknown.append(
+                f"{held.subnet_id}: EC2 counts {unseen:,} addresses in use that no interface "
+                "shows; further nodes leave them alone"
+            )
         for name in types:
             wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
             fit = room_for(
-                subnet, catalog[name], state, catalog=catalog, pods=wanted, keep_free=keep_free
+                subnet,
+                catalog[name],
+                state,
+                catalog=catalog,
+                available=held.available,
+                pods=wanted,
+                keep_free=keep_free,
             )
             told: dict[str, Any] = {
                 "subnet_id": held.subnet_id,
@@ -96,6 +107,13 @@ def _row(held: SubnetState, subnet: Subnet | None) -> dict[str, Any]:
         "free_prefixes_best": estimate.best,
         "free_prefixes_worst": estimate.worst,
     }
+
+
+def _unseen(held: SubnetState, subnet: Subnet | None) -> int:
+    """Count the addresses that EC2 counts as used and no interface shows."""
+    if subnet is None or held.available is None or not subnet.placement_known:
+        return 0
+    return max(subnet.free_outside_reservations - held.available, 0)
 
 
 def _whole_sum(column: pd.Series) -> Any:
