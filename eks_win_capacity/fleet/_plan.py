@@ -24,6 +24,7 @@ from eks_win_capacity.fleet._result import FleetPlan, Infeasible, NodeGroup, Rej
 from eks_win_capacity.fleet._shortage import why_not
 from eks_win_capacity.fleet._sizing import fits, sized
 from eks_win_capacity.fleet._whole import solve, total_cost
+from eks_win_capacity.fleet._zones import in_zones, quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +112,7 @@ class _Run:
         self.prices: PriceList = read_prices(asked.get("prices"), self.node_cost)
         self.interrupted = False
         self.rejected: list[Rejection] = []
+        self.known: Answer | None = None
         self.limited = any(site.free >= 0 for site in self.sites)
         self.spread = any(load.zone_spread for load in self.workloads) or self.zone_lost
 
@@ -137,7 +139,11 @@ class _Run:
         if trouble:
             return self.no(*trouble)
         lean = self._lean(nodes)
-        answer = self.answer(lean)
+        try:
+            answer = self.answer(lean)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            answer = self.known
         if answer is None:
             return self._none(lean)
         bound = answer[2]
@@ -191,6 +197,10 @@ class _Run:
         gap = 1 - bound / value if value else 0.0
         status = "interrupted" if self.interrupted else "proved" if gap <= 1e-6 else "gap"
         used = {group.instance_type for group in groups}
+        try:
+            left = left_over(self, lean, used, value)
+        except KeyboardInterrupt:
+            left, status = [], "interrupted"
         unit = self.prices.unit if self.objective == "cost" else self.objective
         return FleetPlan(
             feasible=True,
@@ -206,12 +216,7 @@ class _Run:
             kubelet_max_pods=self.kubelet,
             daemon_pods=len(self.daemons),
             daemon_addresses=sum(not daemon.host_process for daemon in self.daemons),
-            rejected=tuple(
-                sorted(
-                    [*self.rejected, *left_over(self, lean, used, value)],
-                    key=lambda one: one.instance_type,
-                )
-            ),
+            rejected=tuple(sorted([*self.rejected, *left], key=lambda one: one.instance_type)),
             status=status,
         )
 
@@ -243,9 +248,13 @@ class _Run:
 
     def answer(self, nodes: tuple[Node, ...], *, effort: float | None = None) -> Answer | None:
         """Find the best nodes of some types, where they may stand included."""
-        brief = BRIEF if self.spread and effort is None else effort
-        loose = self._or_alone(nodes, self._solved(nodes, coupled=False, effort=brief))
+        if self.spread and effort is None:
+            # Only its bound is wanted; the gap is as small as that of the plan should be.
+            loose = self.solved(nodes, coupled=False, effort=BRIEF, rough=0.0)
+        else:
+            loose = self._or_alone(nodes, self.solved(nodes, coupled=False, effort=effort))
         if loose is None or not (self.spread or self.limited):
+            self.known = loose
             return loose
         _, _, bound, lp_bound = loose
         if not self.spread:
@@ -253,15 +262,15 @@ class _Run:
             if placed is not None:
                 return placed, loose[1], bound, lp_bound
         if self.interrupted:
-            return self._quick(nodes, bound, lp_bound)
+            return quick(self, nodes, bound, lp_bound)
         settled = self.settled(nodes)
         if settled is not None and (settled.packed is not None or settled.proved):
             return self._from_settled(settled, bound, lp_bound)
-        return self._coupled(nodes, loose, effort)
+        return in_zones(self, nodes, bound, lp_bound, effort=effort)
 
     def loose(self, nodes: tuple[Node, ...], *, objective: str, prefixes: bool) -> Answer | None:
         """Solve without zones and subnets."""
-        return self._solved(nodes, coupled=False, objective=objective, prefixes=prefixes)
+        return self.solved(nodes, coupled=False, objective=objective, prefixes=prefixes)
 
     def settled(
         self, nodes: tuple[Node, ...], *, objective: str | None = None, **asked: Any
@@ -306,84 +315,7 @@ class _Run:
         value = value_of(groups, self.objective)
         return merged(groups), value, max(bound, min(settled.bound, value)), lp_bound
 
-    def _coupled(
-        self, nodes: tuple[Node, ...], loose: Answer, effort: float | None
-    ) -> Answer | None:
-        """Solve with zones and subnets; where that fails, take the fewest addresses that do."""
-        _, _, bound, lp_bound = loose
-        shares = [
-            int(slot) % max(1, len({site.zone for site in self.sites}))
-            for load, slot in zip(self.workloads, self.slots, strict=True)
-            if load.zone_spread or self.zone_lost
-        ]
-        exact = not any(shares) and not self.zone_lost
-        found: list[Answer] = []
-        quick = self._quick(nodes, bound, lp_bound)
-        if quick is not None:
-            found.append(quick)
-        if self.limited and not self.spread and not self.interrupted:
-            fewest = self._solved(nodes, coupled=False, objective="addresses", effort=BRIEF)
-            placed = None if fewest is None else placed_in(fewest[0], self.sites)
-            if placed is not None:
-                found.append((placed, value_of(placed, self.objective), bound, lp_bound))
-        turns = len({site.zone for site in self.sites}) if any(shares) else 1
-        for turn in range(turns):
-            coupled = (
-                None
-                if self.interrupted
-                else self._solved(nodes, coupled=True, effort=effort, turn=turn)
-            )
-            if coupled is not None:
-                # With fixed shares of the zones, the bound is one of these shares alone.
-                bound = max(bound, coupled[2]) if exact else bound
-                found.append(coupled)
-                break
-            if self.interrupted or not self.limited:
-                break
-            lean = self._solved(nodes, coupled=True, objective="addresses", effort=BRIEF, turn=turn)
-            if lean is not None:
-                value = value_of(lean[0], self.objective)
-                found.append((lean[0], value, bound, lp_bound))
-                break
-        if not found:
-            return None
-        best = min(found, key=lambda one: one[1])
-        return best[0], best[1], min(bound, best[1]), lp_bound
-
-    def _quick(self, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
-        """Pack each zone first-fit: quick, and no worse than what people do."""
-        zones = sorted({site.zone for site in self.sites}) if self.spread else [""]
-        groups: list[NodeGroup] = []
-        for place, zone in enumerate(zones):
-            sites = tuple(site for site in self.sites if not self.spread or site.zone == zone)
-            base, extra = np.divmod(self.slots, len(zones))
-            slots = base + (place < extra)
-            model = build(
-                self.workloads, slots, nodes, (), objective="cost", limits={}, coupled=False
-            )
-            if not model.problem.count.any():
-                continue
-            best: list[NodeGroup] | None = None
-            for packed in sorted(starts_of(model), key=lambda one: total_cost(model.problem, one)):
-                own = named(model, self.workloads, slots, packed, shrink=False)
-                if self.limited:
-                    best = placed_in(own, sites)
-                else:
-                    best = [replace(group, zone=zone) for group in own]
-                if best is not None:
-                    break
-            if best is None:
-                return None
-            groups += best
-        if any(
-            sum(g.nodes for g in groups if name in {g.instance_type, ALL_NODES}) > most
-            for name, most in self.limits.items()
-        ):
-            return None
-        value = value_of(groups, self.objective)
-        return merged(groups), value, min(bound, value), lp_bound
-
-    def _solved(
+    def solved(
         self,
         nodes: tuple[Node, ...],
         *,
@@ -391,12 +323,37 @@ class _Run:
         objective: str | None = None,
         prefixes: bool = False,
         effort: float | None = None,
+        rough: float = ROUGH,
         turn: int = 0,
+        slots: Ints | None = None,
     ) -> Answer | None:
+        """
+        Solve once.
+
+        Parameters
+        ----------
+        nodes : tuple of Node
+            The types.
+        coupled : bool
+            Whether zones and subnets count.
+        objective : str, optional
+            Another one than was asked for.
+        prefixes : bool
+            Whether ``addresses`` counts prefixes.
+        effort : float, optional
+            Part of the usual work.
+        rough : float
+            Gap at which less than the usual work ends.
+        turn : int
+            Which zone takes the first odd pod.
+        slots : int array, optional
+            Places of each workload, where not all are to be packed.
+        """
         objective = objective or self.objective
+        slots = self.slots if slots is None else slots
         model = build(
             self.workloads,
-            self.slots,
+            slots,
             nodes,
             self.sites,
             objective=objective,
@@ -413,17 +370,18 @@ class _Run:
             return None
         starts = starts_of(model)
         best: list[Any] = [None, 0.0]
+        whole_answer = objective == self.objective and coupled == (self.spread or self.limited)
 
         def report(packed: Packed, bound: float) -> None:
             best[0], best[1] = packed, bound
-            if self.progress is not None:
+            if self.progress is not None and whole_answer:
                 self.progress(total_cost(problem, packed), bound)
 
         size = sum(int(start.number.sum()) for start in starts[:1])
         effort = self.effort if effort is None else effort
         target = 8e-4 if size >= 8_000 else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
         if effort < 1:
-            target = max(target, ROUGH)
+            target = max(target, rough)
         try:
             packed, bound, lp_bound = solve(
                 problem,
@@ -443,7 +401,7 @@ class _Run:
         if packed is None:
             return None
         free = not coupled and not self.limits and objective == "cost"
-        groups = named(model, self.workloads, self.slots, packed, shrink=free)
+        groups = named(model, self.workloads, slots, packed, shrink=free)
         if not coupled:
             groups = [replace(group, zone="", subnet="") for group in groups]
         value = value_of(groups, objective, prefixes=prefixes)
@@ -458,7 +416,7 @@ class _Run:
             if value - bound <= 1e-9 * value or time.monotonic() > self.until:
                 break
             if self.least_alone(node) < value - 1e-9:
-                alone = self._solved((node,), coupled=False)
+                alone = self.solved((node,), coupled=False)
                 if alone is not None and alone[1] < value:
                     answer, value = (alone[0], alone[1], bound, lp_bound), alone[1]
         return answer
@@ -480,6 +438,7 @@ class _Run:
         """Add the best plan with one type, and the one in the other address mode."""
         if not plan.feasible or not plan.groups:
             return plan
+        self.progress = None
         try:
             return beside(self, plan)
         except KeyboardInterrupt:
