@@ -100,7 +100,8 @@ def plan_fleet(
         replicas such as ``0.25`` or ``"25%"``, rounded up as Kubernetes does.
     zone_lost : bool
         Leave room so that all pods still fit after any one zone is lost: every workload has
-        places in several zones, evenly where the subnets allow it.
+        even shares of the zones, with places enough in all zones but one. The bound is that
+        of even shares. Only where the subnets leave no such plan, shares are uneven.
     zones : sequence of str, optional
         Zones to spread over where no subnets are given.
     max_types : int, optional

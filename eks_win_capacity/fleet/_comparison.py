@@ -105,6 +105,9 @@ def fewer_types(run: _Run, answer: Answer, nodes: tuple[Node, ...], top: int) ->
     names = {group.instance_type for group in answer[0]}
     if len(names) <= top:
         return answer
+    settled = run.settled(nodes, most_types=top)
+    if settled is not None and settled.proved:
+        return run.from_settled(settled, bound, lp_bound)
     best: Answer | None = None
     groups = answer[0]
     while names and not run.interrupted:

@@ -45,6 +45,9 @@ _FEW: Final = 8
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
 
+NEAR: Final = 2.5e-3
+"""Gap from which small fleets are settled exactly."""
+
 ROUGH: Final = 0.01
 """Gap at which such a plan is good enough."""
 
@@ -83,6 +86,14 @@ def _surge(surge: Any) -> tuple[Fraction, int]:
     )
 
 
+def better(one: Answer | None, other: Answer | None) -> Answer | None:
+    """Give the cheaper answer; what both prove holds for it."""
+    if one is None or other is None:
+        return other if one is None else one
+    groups, value, _, lp_bound = min(one, other, key=lambda answer: answer[1])
+    return groups, value, min(max(one[2], other[2]), value), lp_bound
+
+
 class _Run:
     """One planning run and what it was asked."""
 
@@ -113,6 +124,7 @@ class _Run:
         self.interrupted = False
         self.rejected: list[Rejection] = []
         self.known: Answer | None = None
+        self.ruled_out = False
         self.limited = any(site.free >= 0 for site in self.sites)
         self.spread = any(load.zone_spread for load in self.workloads) or self.zone_lost
 
@@ -193,7 +205,7 @@ class _Run:
 
     def _plan(self, answer: Answer, bound: float, lean: tuple[Node, ...]) -> FleetPlan:
         groups, value, own_bound, lp_bound = answer
-        bound = min(max(bound, own_bound if self.max_types is None else 0.0), value)
+        bound = min(max(bound, own_bound), value)
         gap = 1 - bound / value if value else 0.0
         status = "interrupted" if self.interrupted else "proved" if gap <= 1e-6 else "gap"
         used = {group.instance_type for group in groups}
@@ -253,20 +265,40 @@ class _Run:
             loose = self.solved(nodes, coupled=False, effort=BRIEF, rough=0.0)
         else:
             loose = self._or_alone(nodes, self.solved(nodes, coupled=False, effort=effort))
-        if loose is None or not (self.spread or self.limited):
-            self.known = loose
-            return loose
-        _, _, bound, lp_bound = loose
-        if not self.spread:
-            placed = placed_in(loose[0], self.sites)
-            if placed is not None:
-                return placed, loose[1], bound, lp_bound
-        if self.interrupted:
+        if loose is None:
+            return None if self.interrupted else self._exact(nodes, 0.0, 0.0)
+        _, value, bound, lp_bound = loose
+        if self.spread:
+            placed = None
+        else:
+            placed = placed_in(loose[0], self.sites) if self.limited else loose[0]
+        if placed is not None:
+            self.known = (placed, value, bound, lp_bound)
+            if self.interrupted or effort is not None or value - bound <= NEAR * value:
+                return self.known
+        elif self.interrupted:
             return quick(self, nodes, bound, lp_bound)
-        settled = self.settled(nodes)
-        if settled is not None and (settled.packed is not None or settled.proved):
-            return self._from_settled(settled, bound, lp_bound)
+        exact = self._exact(nodes, bound, lp_bound)
+        if placed is not None:
+            return better(self.known, exact)
+        if exact is not None or self.ruled_out:
+            return exact
         return in_zones(self, nodes, bound, lp_bound, effort=effort)
+
+    def _exact(self, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+        """Settle it exactly where all patterns can be listed."""
+        settled = self.settled(nodes, evenly=True, known=bound) if self.zone_lost else None
+        if settled is not None and settled.packed is not None:
+            return self.from_settled(settled, bound, lp_bound)
+        settled = self.settled(nodes, known=bound)
+        self.ruled_out = settled is not None and settled.packed is None and settled.proved
+        if settled is None:
+            return None
+        found = self.from_settled(settled, bound, lp_bound)
+        if found is None or settled.proved or found[1] - found[2] <= NEAR * found[1]:
+            return found
+        self.known = better(self.known, found)
+        return better(found, in_zones(self, nodes, bound, lp_bound, effort=BRIEF))
 
     def loose(self, nodes: tuple[Node, ...], *, objective: str, prefixes: bool) -> Answer | None:
         """Solve without zones and subnets."""
@@ -280,13 +312,14 @@ class _Run:
             self.workloads,
             self.slots,
             nodes,
-            self.sites,
+            self.sites or (Site(zone=""),),
             objective="cost",
             limits={},
             coupled=True,
             spread_all=self.zone_lost,
         )
-        patterns = list_patterns(model, every_type=bool(self.limits))
+        every_type = bool(self.limits) or "most_types" in asked
+        patterns = list_patterns(model, every_type=every_type)
         if patterns is None:
             return None
         wanted = np.array(
@@ -308,7 +341,7 @@ class _Run:
             self.interrupted = True
             return None
 
-    def _from_settled(self, settled: Settled, bound: float, lp_bound: float) -> Answer | None:
+    def from_settled(self, settled: Settled, bound: float, lp_bound: float) -> Answer | None:
         if settled.packed is None:
             return None
         groups = named(settled.model, self.workloads, self.slots, settled.packed, shrink=False)

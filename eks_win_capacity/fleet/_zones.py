@@ -72,7 +72,7 @@ def in_zones(
         coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn)
         if coupled is not None:
             # With fixed shares of the zones, the bound is one of these shares alone.
-            bound = bound if odd or run.zone_lost else max(bound, coupled[2])
+            bound = bound if odd else max(bound, coupled[2])
             offer(coupled)
             break
         if not run.limited or run.interrupted:
