@@ -297,10 +297,11 @@ def settle(
         # A millionth less, for the tolerances of the solver.
         rule(np.arange(width), cost[:width], known * (1 - 1e-6), np.inf)
     top = max(float(cost.max()), 1e-12)
+    matrix = sparse.vstack(rows, format="csr")
     with quiet():
         solved = milp(
             cost / top,
-            constraints=LinearConstraint(sparse.vstack(rows, format="csr"), low, high),
+            constraints=LinearConstraint(matrix, low, high),
             integrality=1,
             bounds=Bounds(floor, ceiling),
             options={"mip_rel_gap": 1e-6, "node_limit": max(60, min(_STEPS, _WORK // total))}
@@ -312,6 +313,10 @@ def settle(
     if solved.x is None:
         return Settled(None, model, least, none, solved.status == 2)
     whole = np.round(solved.x).astype(np.int64)
+    sums = matrix @ whole
+    if (sums < np.array(low) - 1e-6).any() or (sums > np.array(high) + 1e-6).any():
+        # Rounded by the solver's tolerances to a choice that does not hold.
+        return Settled(None, model, least, none, False)
     chosen = np.nonzero(whole[:width])[0]
     quota = np.zeros_like(model.quota)
     for at, shape in enumerate(tied.tolist()):

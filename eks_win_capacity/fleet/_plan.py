@@ -433,7 +433,7 @@ class _Run:
                 packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
         if packed is None:
             return None
-        free = not coupled and not self.limits and objective == "cost"
+        free = not coupled and not self.limits and objective != "addresses"
         groups = named(model, self.workloads, slots, packed, shrink=free)
         if not coupled:
             groups = [replace(group, zone="", subnet="") for group in groups]

@@ -52,6 +52,8 @@ def in_zones(
         if answer is not None:
             found.append(answer)
             run.known = _best(found, bound, lp_bound)
+            if run.progress is not None and run.known is not None:
+                run.progress(run.known[1], bound)
 
     offer(quick(run, nodes, bound, lp_bound))
     if run.spread:
