@@ -17,7 +17,7 @@ from eks_win_capacity.fleet._inputs import read_daemons as _daemons
 from eks_win_capacity.fleet._inputs import whole
 from eks_win_capacity.fleet._joint import list_patterns, settle
 from eks_win_capacity.fleet._model import ALL_NODES, Node, Site, build, dominated, named
-from eks_win_capacity.fleet._placement import merged, placed_in, starts_of, value_of
+from eks_win_capacity.fleet._placement import cheapened, merged, placed_in, starts_of, value_of
 from eks_win_capacity.fleet._prices import PriceList, read_prices
 from eks_win_capacity.fleet._rejections import left_over
 from eks_win_capacity.fleet._result import FleetPlan, Infeasible, NodeGroup, Rejection
@@ -205,6 +205,9 @@ class _Run:
 
     def _plan(self, answer: Answer, bound: float, lean: tuple[Node, ...]) -> FleetPlan:
         groups, value, own_bound, lp_bound = answer
+        if self.objective != "cost" and not self.limits and self.max_types is None:
+            groups = cheapened(groups, lean, self.workloads)
+            value = value_of(groups, self.objective)
         bound = min(max(bound, own_bound), value)
         gap = 1 - bound / value if value else 0.0
         status = "interrupted" if self.interrupted else "proved" if gap <= 1e-6 else "gap"
