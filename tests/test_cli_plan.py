@@ -297,6 +297,39 @@ def test_what_kubectl_prints_is_planned_for(tmp_path):
         assert asked(tmp_path / name, "-c", "m5.large").pods == {"shop/Deployment/web": 3}
 
 
+def test_stdin_is_read_whatever_it_holds(tmp_path):
+    state().save(tmp_path / "state.json")
+    listed = {"apiVersion": "v1", "kind": "List", "items": []}
+    for text in (CSV, yaml.safe_dump(ROWS), json.dumps(ROWS), json.dumps({"workloads": ROWS})):
+        ran = CliRunner().invoke(
+            app, ["plan", "-", "-c", "m5.large", "-o", "json", "--no-compare"], input=text
+        )
+        assert json.loads(ran.stdout)["pods"] == {"api": 6, "web": 30}
+    text = (tmp_path / "state.json").read_text()
+    ran = CliRunner().invoke(app, ["plan", "-", "-c", "m5.xlarge", "-o", "json"], input=text)
+    assert sum(json.loads(ran.stdout)["pods"].values()) == 13
+    ran = CliRunner().invoke(app, ["plan", "-"], input=json.dumps(listed))
+    assert ran.exit_code == 1
+    assert "nothing of use" in str(ran.exception)
+
+
+def test_saved_prices_keep_their_marks(tmp_path, file):
+    from eks_win_capacity.prices import estimate_windows_prices
+
+    prices = estimate_windows_prices({"m5.large": 0.096, "m5.xlarge": 0.192}, as_of="2026-10-02")
+    prices.table.to_csv(tmp_path / "p.csv")
+    found = asked(file, "-c", "m5.*large", "--prices", tmp_path / "p.csv")
+    assert found.cost_unit == "USD/h"
+    assert found.estimated_prices == tuple(found.types)
+    (tmp_path / "q.csv").write_text("m5.large,1\n\nm5.large,2\n")
+    (tmp_path / "r.csv").write_text("instance_type,price\nm5.large,dear\n")
+    (tmp_path / "s.csv").write_text("type,usd\n")
+    for name, words in (("q", "second time"), ("r", "no number"), ("s", "no prices")):
+        ran = run(file, "--prices", tmp_path / f"{name}.csv")
+        assert ran.exit_code == 1
+        assert words in str(ran.exception)
+
+
 _STOPPED = """
 import signal, sys
 from eks_win_capacity.cli import main

@@ -281,3 +281,27 @@ def test_an_interrupt_before_any_plan_is_said(monkeypatch):
     found = plan()
     assert (found.feasible, found.status) == (False, "interrupted")
     assert "interrupted before it had a plan" in found.explain()
+
+
+@pytest.mark.parametrize("objective", ["nodes", "addresses"])
+def test_of_fleets_with_as_few_nodes_or_addresses_a_cheap_one_is_given(objective):
+    types = ["m5.16xlarge", "m5.24xlarge", "m5.metal"]
+    loads = [{"name": "web", "replicas": 40, "cpu_m": 250, "mib": 512}]
+    found = plan(loads, candidates=types, objective=objective, compare=False)
+    assert found.types == {"m5.16xlarge": 1}
+    nets = [Subnet("10.0.0.0/24")]
+    assert plan(loads, candidates=types, objective=objective, subnets=nets).types == found.types
+    assert problems(found, loads, CATALOG) == []
+    shares = [found.groups[0].cpu_m, found.groups[0].address_slots]
+    assert shares == [64_000, CATALOG["m5.16xlarge"].ipv4_per_interface - 1]
+
+
+def test_a_million_pods_spread_over_zones_are_all_placed():
+    loads = [
+        {"name": "web", "replicas": 1_000_000, "cpu_m": 250, "mib": 512, "zone_spread": True},
+        {"name": "api", "replicas": 333_331, "cpu_m": 500, "mib": 3072, "zone_spread": True},
+    ]
+    found = plan(loads, candidates=["m5.large", "m5.xlarge"], zones=["a", "b"], compare=False)
+    assert found.gap <= 1e-3
+    even = [("web", "ab"), ("api", "ab")]
+    assert problems(found, loads, CATALOG, even=even) == []

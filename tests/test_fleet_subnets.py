@@ -228,7 +228,7 @@ def test_a_lost_zone_may_be_made_good_unevenly_where_subnets_differ():
 
 @pytest.mark.parametrize("prefix", [False, True])
 def test_large_fleets_find_the_limit_too(prefix):
-    loads = [load(f"w{i}", 300 + 7 * i, 100 + 50 * i, 300 + 200 * i) for i in range(6)]
+    loads = [load(f"w{i}", 300 + 7 * i, 100 + 50 * i, 300 + 200 * i) for i in range(4)]
     types = ["m5.xlarge", "m5.4xlarge", "r5.2xlarge"]
     options = {"candidates": types, "prefix_delegation": prefix}
     fewest = plan(loads, objective="addresses", **options)
@@ -254,3 +254,51 @@ def test_more_subnets_make_a_plan_possible_and_never_dearer():
     known = [found.cost for found in costs if found.feasible]
     assert [found.feasible for found in costs] == sorted(found.feasible for found in costs)
     assert all(later <= earlier * 1.0025 for earlier, later in itertools.pairwise(known))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_every_mixture_of_options_keeps_every_limit(seed):
+    draw = random.Random(1000 + seed)
+    loads = [
+        load(
+            f"w{i}", draw.randint(0, 12), draw.choice([50, 300, 700, 1500]),
+            draw.choice([64, 256, 2000]), host_process=draw.random() < 0.2,
+            anti_affinity=draw.random() < 0.2, zone_spread=draw.random() < 0.4,
+        )
+        for i in range(draw.randint(1, 3))
+    ]  # fmt: skip
+    prefix, number = draw.random() < 0.4, draw.randint(2, 3)
+    nets = [
+        Net(f"n{i}", draw.randint(20, 90), draw.randint(1, 6), zone="abc"[i % number])
+        for i in range(draw.randint(number, 4))
+    ]
+    zones = sorted({net.zone for net in nets})
+    options = draw.choice(
+        [
+            {"zone_lost": True}, {"surge": "25%"}, {"surge": 2}, {"max_types": 1},
+            {"limits": {"m5.large": 1, "nodes": 6}}, {"objective": "nodes"},
+            {"objective": "addresses"}, {},
+        ]
+    )  # fmt: skip
+    found = plan(loads, subnets=nets, prefix_delegation=prefix, **options)
+    turned = plan(loads[::-1], subnets=nets[::-1], prefix_delegation=prefix, **options)
+    assert found == turned
+    if not found.feasible:
+        short = {"addresses-short", "blocks-short", "limits"}
+        assert {reason.code for reason in found.infeasible} <= short
+        return
+    slots = None
+    if "surge" in options or "zone_lost" in options:
+        slots = {one["name"]: found.pods.get(one["name"], 0) for one in loads}
+        assert all(slots[one["name"]] >= one["replicas"] for one in loads)
+    even = [(one["name"], zones) for one in loads if one["zone_spread"]]
+    assert (
+        problems(found, loads, CATALOG, prefix=prefix, subnets=nets, slots=slots, even=even) == []
+    )
+    assert len(found.types) <= options.get("max_types", 99)
+    for name, most in options.get("limits", {}).items():
+        assert (found.nodes if name == "nodes" else found.types.get(name, 0)) <= most
+    for lost in zones if "zone_lost" in options else ():
+        for one in loads:
+            kept = sum(g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost)
+            assert kept >= one["replicas"]

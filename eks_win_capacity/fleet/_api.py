@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity._arrays import counts
 from eks_win_capacity.catalog import Catalog
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.fleet._result import FleetPlan
 
     Objective = Literal["cost", "nodes", "addresses"]
+
+_OWN_TIME: Final = 0.7
+"""Part of a time limit for the plan itself, where others are to stand beside it."""
 
 
 def plan_fleet(
@@ -97,7 +100,8 @@ def plan_fleet(
         replicas such as ``0.25`` or ``"25%"``, rounded up as Kubernetes does.
     zone_lost : bool
         Leave room so that all pods still fit after any one zone is lost: every workload has
-        places in several zones, evenly where the subnets allow it.
+        even shares of the zones, with places enough in all zones but one. The bound is that
+        of even shares. Only where the subnets leave no such plan, shares are uneven.
     zones : sequence of str, optional
         Zones to spread over where no subnets are given.
     max_types : int, optional
@@ -145,7 +149,8 @@ def plan_fleet(
         raise MissingExtraError("scipy", extra="fleet", purpose="plan_fleet") from error
     if objective not in {"cost", "nodes", "addresses"}:
         raise InputError(f"objective must be 'cost', 'nodes' or 'addresses'; got {objective!r}")
-    seconds = _seconds(time_limit_s)
+    start, seconds = time.monotonic(), _seconds(time_limit_s)
+    end = start + seconds
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
     if kubelet_max_pods is not None:
@@ -177,11 +182,15 @@ def plan_fleet(
         other_sites=lambda: read_sites(subnets, zones, prefix=not prefix),
         catalog=catalog,
         candidates=candidates,
-        until=time.monotonic() + seconds,
+        # What stands beside the plan gets the rest of the time.
+        until=start + (_OWN_TIME * seconds if compare else seconds),
         progress=progress,
     )
     plan = run.plan()
-    return run.compared(plan) if compare and plan.status != "interrupted" else plan
+    if not compare or plan.status == "interrupted":
+        return plan
+    run.until = end
+    return run.compared(plan)
 
 
 def _seconds(limit: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,21 @@ BRIEF = 0.1
 
 
 def beside(run: _Run, plan: FleetPlan) -> FleetPlan:
-    """Add the best plan with one type, and the one in the other address mode."""
+    """
+    Add the best plan with one type, and the one in the other address mode.
+
+    Past the time limit nothing more is solved: what is not known then is left out.
+    """
+    if time.monotonic() > run.until:
+        return plan
     single = _single(run, plan)
+    if time.monotonic() > run.until:
+        return replace(plan, single_type=single)
     name = "prefix delegation" if not run.prefix else "secondary addresses"
     sites = run.sites if run.other_sites is None else run.other_sites()
-    other = run.changed(prefix=not run.prefix, pool=None, effort=BRIEF, progress=None, sites=sites)
+    other = run.changed(
+        prefix=not run.prefix, pool=None, effort=BRIEF, progress=None, sites=sites, until=run.until
+    )
     found = other.plan()
     if other.interrupted:
         return replace(plan, single_type=single)
@@ -74,7 +85,8 @@ def _best_alone(run: _Run, nodes: list[Node], worst: float = float("inf")) -> An
     best: Answer | None = None
     tried = 0
     for node in nodes:
-        if run.interrupted or (tried >= _TRIED and best is not None):
+        late = run.interrupted or time.monotonic() > run.until
+        if late or (tried >= _TRIED and best is not None):
             break
         if run.objective == "cost" and run.least_alone(node) >= min(
             worst, best[1] if best is not None else worst
@@ -93,6 +105,9 @@ def fewer_types(run: _Run, answer: Answer, nodes: tuple[Node, ...], top: int) ->
     names = {group.instance_type for group in answer[0]}
     if len(names) <= top:
         return answer
+    settled = run.settled(nodes, most_types=top)
+    if settled is not None and settled.proved:
+        return run.from_settled(settled, bound, lp_bound)
     best: Answer | None = None
     groups = answer[0]
     while names and not run.interrupted:

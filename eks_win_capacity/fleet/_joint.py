@@ -23,8 +23,9 @@ _MIXES: Final = 1_500
 _COLUMNS: Final = 6_000
 """Patterns, each in each subnet, up to which the integer program takes them all."""
 
-_STEPS: Final = 3_000
-"""Steps of the integer program; a count and not a time, so that answers repeat."""
+_STEPS, _WORK = 3_000, 400_000
+"""Steps of the integer program at most, and these times its columns; counts and not a time,
+so that answers repeat."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,13 @@ def settle(
     *,
     wanted: Ints,
     zone_lost: bool,
+    evenly: bool = False,
     objective: str,
     limits: dict[str, int],
     missing: str = "",
     allow: Ints | None = None,
+    most_types: int | None = None,
+    known: float = 0.0,
     seconds: float = math.inf,
 ) -> Settled:
     """
@@ -162,6 +166,8 @@ def settle(
         Pods that must have a place, before the loss of a zone.
     zone_lost : bool
         Whether they must have one after the loss of any zone.
+    evenly : bool
+        Whether all zones have even shares then; the bound is of such plans alone.
     objective : {"cost", "nodes", "addresses"}
         What is made small.
     limits : dict
@@ -171,6 +177,10 @@ def settle(
         ``blocks``, addresses are not counted.
     allow : int array, optional
         Blocks that each subnet may have on top.
+    most_types : int, optional
+        Different types at most.
+    known : float
+        What is proved already: no choice costs less.
     seconds : float
         Time limit. [s]
     """
@@ -184,9 +194,11 @@ def settle(
     every = np.tile(np.arange(len(patterns)), len(sites))
     zone = np.array([zones.index(site.zone) for site in sites])[where]
     even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
+    even |= zone_lost and evenly
     tied = np.nonzero((even | zone_lost) & (problem.count > 0))[0]
     width, shares = len(every), len(tied) * len(zones)
-    total = width + shares + len(sites)
+    kinds = len(model.nodes) if most_types is not None else 0
+    total = width + shares + len(sites) + kinds
     rows: list[Any] = []
     low: list[float] = []
     high: list[float] = []
@@ -255,8 +267,17 @@ def settle(
             on = missing == "addresses"
             one = np.where(blocks[here] > 0, 1, addresses[here])
             rule(np.append(here, lent), np.append(one, -1.0 * on), -np.inf, site.singles)
+    lent_to = slice(width + shares, width + shares + len(sites))
     if not missing:
-        ceiling[width + shares :] = 0
+        ceiling[lent_to] = 0
+    if most_types is not None:
+        used = width + shares + len(sites) + np.arange(kinds)
+        ceiling[used] = 1
+        rule(used, np.ones(kinds), 0.0, most_types)
+        pods = float(problem.count.sum())
+        for place in range(kinds):
+            some = np.nonzero(patterns.node[every] == place)[0]
+            rule(np.append(some, used[place]), np.append(np.ones(len(some)), -pods), -np.inf, 0.0)
     for name, most in sorted(limits.items()):
         at_type = np.array([name in {node.name, ALL_NODES} for node in model.nodes])
         some = np.nonzero(at_type[patterns.node[every]])[0]
@@ -264,7 +285,7 @@ def settle(
             rule(some, np.ones(len(some)), -np.inf, most)
     cost = np.zeros(total)
     if missing:
-        cost[width + shares :] = 1.0
+        cost[lent_to] = 1.0
         # Of equal shortages, the one that fewer subnets share and fewer nodes need.
         cost[:width] = 1e-5
     else:
@@ -273,14 +294,17 @@ def settle(
             "nodes": np.ones(width),
             "addresses": addresses.astype(np.float64),
         }[objective]
+        # A millionth less, for the tolerances of the solver.
+        rule(np.arange(width), cost[:width], known * (1 - 1e-6), np.inf)
     top = max(float(cost.max()), 1e-12)
+    matrix = sparse.vstack(rows, format="csr")
     with quiet():
         solved = milp(
             cost / top,
-            constraints=LinearConstraint(sparse.vstack(rows, format="csr"), low, high),
+            constraints=LinearConstraint(matrix, low, high),
             integrality=1,
             bounds=Bounds(floor, ceiling),
-            options={"mip_rel_gap": 1e-6, "node_limit": _STEPS}
+            options={"mip_rel_gap": 1e-6, "node_limit": max(60, min(_STEPS, _WORK // total))}
             | ({"time_limit": max(0.2, seconds)} if math.isfinite(seconds) else {}),
         )
     bound = solved.mip_dual_bound
@@ -289,6 +313,10 @@ def settle(
     if solved.x is None:
         return Settled(None, model, least, none, solved.status == 2)
     whole = np.round(solved.x).astype(np.int64)
+    sums = matrix @ whole
+    if (sums < np.array(low) - 1e-6).any() or (sums > np.array(high) + 1e-6).any():
+        # Rounded by the solver's tolerances to a choice that does not hold.
+        return Settled(None, model, least, none, False)
     chosen = np.nonzero(whole[:width])[0]
     quota = np.zeros_like(model.quota)
     for at, shape in enumerate(tied.tolist()):
@@ -302,9 +330,7 @@ def settle(
         patterns.mix[every[chosen]],
         whole[chosen],
     )
-    return Settled(
-        packed, replace(model, quota=quota), least, whole[width + shares :], solved.status == 0
-    )
+    return Settled(packed, replace(model, quota=quota), least, whole[lent_to], solved.status == 0)
 
 
 def _trimmed(places: list[int], wanted: int) -> list[int]:

@@ -10,12 +10,14 @@ import numpy as np
 
 from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.fleet._first_fit import Packed, first_fit
+from eks_win_capacity.fleet._model import TIES
 
 if TYPE_CHECKING:
-    from eks_win_capacity.fleet._model import Model, Site
+    from eks_win_capacity.fleet._inputs import Load
+    from eks_win_capacity.fleet._model import Model, Node, Site
     from eks_win_capacity.fleet._result import NodeGroup
 
-__all__ = ["merged", "placed_in", "starts_of", "value_of"]
+__all__ = ["cheapened", "merged", "placed_in", "starts_of", "value_of"]
 
 
 def starts_of(model: Model) -> tuple[Packed, ...]:
@@ -81,3 +83,45 @@ def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGrou
             placed.append(replace(group, nodes=some, zone=sites[at].zone, subnet=sites[at].subnet))
             left -= some
     return merged(placed)
+
+
+def cheapened(
+    groups: list[NodeGroup], nodes: tuple[Node, ...], loads: tuple[Load, ...]
+) -> list[NodeGroup]:
+    """Give each node its cheapest type that holds its pods and takes no more addresses."""
+    allowed = {load.name: load.allowed_types for load in loads}
+    order = sorted(nodes, key=lambda node: (node.cost, node.name))
+    return merged([_cheapest(group, order, allowed) for group in groups])
+
+
+def _cheapest(
+    group: NodeGroup, nodes: list[Node], allowed: dict[str, tuple[str, ...]]
+) -> NodeGroup:
+    used = (group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used)
+    for node in nodes:
+        if node.cost >= group.cost:
+            break
+        pods = group.pod_addresses
+        if (
+            all(want <= have for want, have in zip(used, node.room, strict=True))
+            and node.addresses(pods) <= group.addresses
+            and int(node.prefixes[pods]) <= group.prefixes
+            and all(not allowed[name] or node.name in allowed[name] for name in group.pods)
+        ):
+            room = dict(
+                zip(TIES, (node.room[2], node.room[3], node.room[0], node.room[1]), strict=True)
+            )
+            took = dict(zip(TIES, (used[2], used[3], used[0], used[1]), strict=True))
+            return replace(
+                group,
+                instance_type=node.name,
+                cost=node.cost,
+                cpu_m=node.room[0],
+                memory=node.room[1],
+                address_slots=node.room[2],
+                pod_slots=node.room[3],
+                addresses=node.addresses(pods),
+                prefixes=int(node.prefixes[pods]),
+                binds=max(TIES, key=lambda name: took[name] / max(room[name], 1)),
+            )
+    return group

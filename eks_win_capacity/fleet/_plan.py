@@ -17,13 +17,14 @@ from eks_win_capacity.fleet._inputs import read_daemons as _daemons
 from eks_win_capacity.fleet._inputs import whole
 from eks_win_capacity.fleet._joint import list_patterns, settle
 from eks_win_capacity.fleet._model import ALL_NODES, Node, Site, build, dominated, named
-from eks_win_capacity.fleet._placement import merged, placed_in, starts_of, value_of
+from eks_win_capacity.fleet._placement import cheapened, merged, placed_in, starts_of, value_of
 from eks_win_capacity.fleet._prices import PriceList, read_prices
 from eks_win_capacity.fleet._rejections import left_over
 from eks_win_capacity.fleet._result import FleetPlan, Infeasible, NodeGroup, Rejection
 from eks_win_capacity.fleet._shortage import why_not
 from eks_win_capacity.fleet._sizing import fits, sized
 from eks_win_capacity.fleet._whole import solve, total_cost
+from eks_win_capacity.fleet._zones import in_zones, quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,9 @@ _FEW: Final = 8
 
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
+
+NEAR: Final = 2.5e-3
+"""Gap from which small fleets are settled exactly."""
 
 ROUGH: Final = 0.01
 """Gap at which such a plan is good enough."""
@@ -82,6 +86,14 @@ def _surge(surge: Any) -> tuple[Fraction, int]:
     )
 
 
+def better(one: Answer | None, other: Answer | None) -> Answer | None:
+    """Give the cheaper answer; what both prove holds for it."""
+    if one is None or other is None:
+        return other if one is None else one
+    groups, value, _, lp_bound = min(one, other, key=lambda answer: answer[1])
+    return groups, value, min(max(one[2], other[2]), value), lp_bound
+
+
 class _Run:
     """One planning run and what it was asked."""
 
@@ -111,6 +123,8 @@ class _Run:
         self.prices: PriceList = read_prices(asked.get("prices"), self.node_cost)
         self.interrupted = False
         self.rejected: list[Rejection] = []
+        self.known: Answer | None = None
+        self.ruled_out = False
         self.limited = any(site.free >= 0 for site in self.sites)
         self.spread = any(load.zone_spread for load in self.workloads) or self.zone_lost
 
@@ -137,7 +151,11 @@ class _Run:
         if trouble:
             return self.no(*trouble)
         lean = self._lean(nodes)
-        answer = self.answer(lean)
+        try:
+            answer = self.answer(lean)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            answer = self.known
         if answer is None:
             return self._none(lean)
         bound = answer[2]
@@ -187,10 +205,17 @@ class _Run:
 
     def _plan(self, answer: Answer, bound: float, lean: tuple[Node, ...]) -> FleetPlan:
         groups, value, own_bound, lp_bound = answer
-        bound = min(max(bound, own_bound if self.max_types is None else 0.0), value)
+        if self.objective != "cost" and not self.limits and self.max_types is None:
+            groups = cheapened(groups, lean, self.workloads)
+            value = value_of(groups, self.objective)
+        bound = min(max(bound, own_bound), value)
         gap = 1 - bound / value if value else 0.0
         status = "interrupted" if self.interrupted else "proved" if gap <= 1e-6 else "gap"
         used = {group.instance_type for group in groups}
+        try:
+            left = left_over(self, lean, used, value)
+        except KeyboardInterrupt:
+            left, status = [], "interrupted"
         unit = self.prices.unit if self.objective == "cost" else self.objective
         return FleetPlan(
             feasible=True,
@@ -206,12 +231,7 @@ class _Run:
             kubelet_max_pods=self.kubelet,
             daemon_pods=len(self.daemons),
             daemon_addresses=sum(not daemon.host_process for daemon in self.daemons),
-            rejected=tuple(
-                sorted(
-                    [*self.rejected, *left_over(self, lean, used, value)],
-                    key=lambda one: one.instance_type,
-                )
-            ),
+            rejected=tuple(sorted([*self.rejected, *left], key=lambda one: one.instance_type)),
             status=status,
         )
 
@@ -243,25 +263,49 @@ class _Run:
 
     def answer(self, nodes: tuple[Node, ...], *, effort: float | None = None) -> Answer | None:
         """Find the best nodes of some types, where they may stand included."""
-        brief = BRIEF if self.spread and effort is None else effort
-        loose = self._or_alone(nodes, self._solved(nodes, coupled=False, effort=brief))
-        if loose is None or not (self.spread or self.limited):
-            return loose
-        _, _, bound, lp_bound = loose
-        if not self.spread:
-            placed = placed_in(loose[0], self.sites)
-            if placed is not None:
-                return placed, loose[1], bound, lp_bound
-        if self.interrupted:
-            return self._quick(nodes, bound, lp_bound)
-        settled = self.settled(nodes)
-        if settled is not None and (settled.packed is not None or settled.proved):
-            return self._from_settled(settled, bound, lp_bound)
-        return self._coupled(nodes, loose, effort)
+        if self.spread and effort is None:
+            # Only its bound is wanted; the gap is as small as that of the plan should be.
+            loose = self.solved(nodes, coupled=False, effort=BRIEF, rough=0.0)
+        else:
+            loose = self._or_alone(nodes, self.solved(nodes, coupled=False, effort=effort))
+        if loose is None:
+            return None if self.interrupted else self._exact(nodes, 0.0, 0.0)
+        _, value, bound, lp_bound = loose
+        if self.spread:
+            placed = None
+        else:
+            placed = placed_in(loose[0], self.sites) if self.limited else loose[0]
+        if placed is not None:
+            self.known = (placed, value, bound, lp_bound)
+            if self.interrupted or effort is not None or value - bound <= NEAR * value:
+                return self.known
+        elif self.interrupted:
+            return quick(self, nodes, bound, lp_bound)
+        exact = self._exact(nodes, bound, lp_bound)
+        if placed is not None:
+            return better(self.known, exact)
+        if exact is not None or self.ruled_out:
+            return exact
+        return in_zones(self, nodes, bound, lp_bound, effort=effort)
+
+    def _exact(self, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+        """Settle it exactly where all patterns can be listed."""
+        settled = self.settled(nodes, evenly=True, known=bound) if self.zone_lost else None
+        if settled is not None and settled.packed is not None:
+            return self.from_settled(settled, bound, lp_bound)
+        settled = self.settled(nodes, known=bound)
+        self.ruled_out = settled is not None and settled.packed is None and settled.proved
+        if settled is None:
+            return None
+        found = self.from_settled(settled, bound, lp_bound)
+        if found is None or settled.proved or found[1] - found[2] <= NEAR * found[1]:
+            return found
+        self.known = better(self.known, found)
+        return better(found, in_zones(self, nodes, bound, lp_bound, effort=BRIEF))
 
     def loose(self, nodes: tuple[Node, ...], *, objective: str, prefixes: bool) -> Answer | None:
         """Solve without zones and subnets."""
-        return self._solved(nodes, coupled=False, objective=objective, prefixes=prefixes)
+        return self.solved(nodes, coupled=False, objective=objective, prefixes=prefixes)
 
     def settled(
         self, nodes: tuple[Node, ...], *, objective: str | None = None, **asked: Any
@@ -271,13 +315,14 @@ class _Run:
             self.workloads,
             self.slots,
             nodes,
-            self.sites,
+            self.sites or (Site(zone=""),),
             objective="cost",
             limits={},
             coupled=True,
             spread_all=self.zone_lost,
         )
-        patterns = list_patterns(model, every_type=bool(self.limits))
+        every_type = bool(self.limits) or "most_types" in asked
+        patterns = list_patterns(model, every_type=every_type)
         if patterns is None:
             return None
         wanted = np.array(
@@ -299,91 +344,14 @@ class _Run:
             self.interrupted = True
             return None
 
-    def _from_settled(self, settled: Settled, bound: float, lp_bound: float) -> Answer | None:
+    def from_settled(self, settled: Settled, bound: float, lp_bound: float) -> Answer | None:
         if settled.packed is None:
             return None
         groups = named(settled.model, self.workloads, self.slots, settled.packed, shrink=False)
         value = value_of(groups, self.objective)
         return merged(groups), value, max(bound, min(settled.bound, value)), lp_bound
 
-    def _coupled(
-        self, nodes: tuple[Node, ...], loose: Answer, effort: float | None
-    ) -> Answer | None:
-        """Solve with zones and subnets; where that fails, take the fewest addresses that do."""
-        _, _, bound, lp_bound = loose
-        shares = [
-            int(slot) % max(1, len({site.zone for site in self.sites}))
-            for load, slot in zip(self.workloads, self.slots, strict=True)
-            if load.zone_spread or self.zone_lost
-        ]
-        exact = not any(shares) and not self.zone_lost
-        found: list[Answer] = []
-        quick = self._quick(nodes, bound, lp_bound)
-        if quick is not None:
-            found.append(quick)
-        if self.limited and not self.spread and not self.interrupted:
-            fewest = self._solved(nodes, coupled=False, objective="addresses", effort=BRIEF)
-            placed = None if fewest is None else placed_in(fewest[0], self.sites)
-            if placed is not None:
-                found.append((placed, value_of(placed, self.objective), bound, lp_bound))
-        turns = len({site.zone for site in self.sites}) if any(shares) else 1
-        for turn in range(turns):
-            coupled = (
-                None
-                if self.interrupted
-                else self._solved(nodes, coupled=True, effort=effort, turn=turn)
-            )
-            if coupled is not None:
-                # With fixed shares of the zones, the bound is one of these shares alone.
-                bound = max(bound, coupled[2]) if exact else bound
-                found.append(coupled)
-                break
-            if self.interrupted or not self.limited:
-                break
-            lean = self._solved(nodes, coupled=True, objective="addresses", effort=BRIEF, turn=turn)
-            if lean is not None:
-                value = value_of(lean[0], self.objective)
-                found.append((lean[0], value, bound, lp_bound))
-                break
-        if not found:
-            return None
-        best = min(found, key=lambda one: one[1])
-        return best[0], best[1], min(bound, best[1]), lp_bound
-
-    def _quick(self, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
-        """Pack each zone first-fit: quick, and no worse than what people do."""
-        zones = sorted({site.zone for site in self.sites}) if self.spread else [""]
-        groups: list[NodeGroup] = []
-        for place, zone in enumerate(zones):
-            sites = tuple(site for site in self.sites if not self.spread or site.zone == zone)
-            base, extra = np.divmod(self.slots, len(zones))
-            slots = base + (place < extra)
-            model = build(
-                self.workloads, slots, nodes, (), objective="cost", limits={}, coupled=False
-            )
-            if not model.problem.count.any():
-                continue
-            best: list[NodeGroup] | None = None
-            for packed in sorted(starts_of(model), key=lambda one: total_cost(model.problem, one)):
-                own = named(model, self.workloads, slots, packed, shrink=False)
-                if self.limited:
-                    best = placed_in(own, sites)
-                else:
-                    best = [replace(group, zone=zone) for group in own]
-                if best is not None:
-                    break
-            if best is None:
-                return None
-            groups += best
-        if any(
-            sum(g.nodes for g in groups if name in {g.instance_type, ALL_NODES}) > most
-            for name, most in self.limits.items()
-        ):
-            return None
-        value = value_of(groups, self.objective)
-        return merged(groups), value, min(bound, value), lp_bound
-
-    def _solved(
+    def solved(
         self,
         nodes: tuple[Node, ...],
         *,
@@ -391,12 +359,37 @@ class _Run:
         objective: str | None = None,
         prefixes: bool = False,
         effort: float | None = None,
+        rough: float = ROUGH,
         turn: int = 0,
+        slots: Ints | None = None,
     ) -> Answer | None:
+        """
+        Solve once.
+
+        Parameters
+        ----------
+        nodes : tuple of Node
+            The types.
+        coupled : bool
+            Whether zones and subnets count.
+        objective : str, optional
+            Another one than was asked for.
+        prefixes : bool
+            Whether ``addresses`` counts prefixes.
+        effort : float, optional
+            Part of the usual work.
+        rough : float
+            Gap at which less than the usual work ends.
+        turn : int
+            Which zone takes the first odd pod.
+        slots : int array, optional
+            Places of each workload, where not all are to be packed.
+        """
         objective = objective or self.objective
+        slots = self.slots if slots is None else slots
         model = build(
             self.workloads,
-            self.slots,
+            slots,
             nodes,
             self.sites,
             objective=objective,
@@ -413,17 +406,18 @@ class _Run:
             return None
         starts = starts_of(model)
         best: list[Any] = [None, 0.0]
+        whole_answer = objective == self.objective and coupled == (self.spread or self.limited)
 
         def report(packed: Packed, bound: float) -> None:
             best[0], best[1] = packed, bound
-            if self.progress is not None:
+            if self.progress is not None and whole_answer:
                 self.progress(total_cost(problem, packed), bound)
 
         size = sum(int(start.number.sum()) for start in starts[:1])
         effort = self.effort if effort is None else effort
         target = 8e-4 if size >= 8_000 else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
         if effort < 1:
-            target = max(target, ROUGH)
+            target = max(target, rough)
         try:
             packed, bound, lp_bound = solve(
                 problem,
@@ -442,8 +436,8 @@ class _Run:
                 packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
         if packed is None:
             return None
-        free = not coupled and not self.limits and objective == "cost"
-        groups = named(model, self.workloads, self.slots, packed, shrink=free)
+        free = not coupled and not self.limits and objective != "addresses"
+        groups = named(model, self.workloads, slots, packed, shrink=free)
         if not coupled:
             groups = [replace(group, zone="", subnet="") for group in groups]
         value = value_of(groups, objective, prefixes=prefixes)
@@ -458,7 +452,7 @@ class _Run:
             if value - bound <= 1e-9 * value or time.monotonic() > self.until:
                 break
             if self.least_alone(node) < value - 1e-9:
-                alone = self._solved((node,), coupled=False)
+                alone = self.solved((node,), coupled=False)
                 if alone is not None and alone[1] < value:
                     answer, value = (alone[0], alone[1], bound, lp_bound), alone[1]
         return answer
@@ -480,6 +474,7 @@ class _Run:
         """Add the best plan with one type, and the one in the other address mode."""
         if not plan.feasible or not plan.groups:
             return plan
+        self.progress = None
         try:
             return beside(self, plan)
         except KeyboardInterrupt:

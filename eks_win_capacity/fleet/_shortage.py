@@ -31,9 +31,7 @@ _BLOCKS = _Missing("blocks-short", "free /28 blocks", "Add subnets, or reserve r
 def why_not(run: _Run, nodes: tuple[Node, ...]) -> FleetPlan:
     """Find what is missing: the fewest addresses and blocks that would do."""
     if run.limits:
-        reason = _of_limits(run)
-        if reason is not None:
-            return run.refused([reason])
+        return run.refused(_of_limits(run))
     if not run.limited:
         return run.no("not-found", "no plan was found in the time", "Raise the time limit")
     settled = _settled(run, nodes)
@@ -42,24 +40,26 @@ def why_not(run: _Run, nodes: tuple[Node, ...]) -> FleetPlan:
     return run.refused([_bounded(run, nodes)])
 
 
-def _of_limits(run: _Run) -> Infeasible | None:
+def _of_limits(run: _Run) -> list[Infeasible]:
     """Tell whether there is a plan without the limits, and what it takes."""
     free = run.changed(limits={}, max_types=None, progress=None, effort=0.1)
     plan = free.plan()
     if not plan.feasible:
-        return None
+        return list(plan.infeasible)
     told = ", ".join(f"{name} {most:,}" for name, most in sorted(run.limits.items()))
     most = run.limits.get(ALL_NODES)
     fewest = free.changed(objective="nodes").plan() if most is not None else None
     short = 0 if fewest is None or most is None else max(0, math.ceil(fewest.lower_bound) - most)
-    return Infeasible(
-        code="limits",
-        why=f"the limits on nodes ({told}) leave too little room; without them "
-        + ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
-        + " would do",
-        remedy="Raise the limits",
-        short=short,
-    )
+    types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
+    return [
+        Infeasible(
+            code="limits",
+            why=f"the limits on nodes ({told}) leave too little room; without them {types} "
+            "would do",
+            remedy="Raise the limits",
+            short=short,
+        )
+    ]
 
 
 def _settled(run: _Run, nodes: tuple[Node, ...]) -> list[Infeasible]:

@@ -47,6 +47,8 @@ def node_groups(
         notes.append(
             "it needs an image id of your own in place of AMI_ID, see eksctl on custom AMIs"
         )
+    if any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups):
+        notes.append("put subnet ids in place of the CIDRs")
     told = {
         "apiVersion": "eksctl.io/v1alpha5",
         "kind": "ClusterConfig",

@@ -16,10 +16,14 @@ def headline(plan: FleetPlan) -> str:
     if not plan.nodes:
         return "No pods are to run, so no node is needed."
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
-    return (
-        f"{_count(plan.nodes, 'node')} ({types}): {_cost(plan.cost, plan)}; no plan costs less "
-        f"than {plan.lower_bound:,.6g}, so this one is within {100 * plan.gap:.3f} %."
-    )
+    fleet = f"{_count(plan.nodes, 'node')} ({types})"
+    least = f"{plan.lower_bound:,.6g}"
+    near = f"so this one is within {100 * plan.gap:.3f} %."
+    if plan.objective == "nodes":
+        return f"{fleet}; no plan has fewer than {least} nodes, {near}"
+    if plan.objective == "addresses":
+        return f"{fleet}; no plan takes fewer than {least} subnet addresses, {near}"
+    return f"{fleet}: {_cost(plan.cost, plan)}; no plan costs less than {least}, {near}"
 
 
 def explained(plan: FleetPlan) -> str:
@@ -78,7 +82,7 @@ def _binding(group: NodeGroup) -> str:
         "kubelet": (group.pods_used, group.pod_slots),
     }[group.binds]
     verb = "bind" if group.binds == "addresses" else "binds"
-    return f"{group.binds} {verb}, {100 * used / max(room, 1):.0f} % used."
+    return f"{group.binds} {verb} first, {100 * used / max(room, 1):.0f} % used."
 
 
 def comparison(other: Alternative, plan: FleetPlan) -> str:
@@ -87,8 +91,9 @@ def comparison(other: Alternative, plan: FleetPlan) -> str:
         return f"With {other.name}: no plan: {other.why}."
     more = 100 * (other.cost / plan.cost - 1) if plan.cost else 0.0
     than = f", {abs(more):.1f} % {'more' if more > 0 else 'less'}" if abs(more) >= 0.05 else ""
+    cost = f", {_cost(other.cost, plan)}" if plan.objective == "cost" else ""
     return (
-        f"With {other.name}: {_count(other.nodes, 'node')}, {_cost(other.cost, plan)}{than}, "
+        f"With {other.name}: {_count(other.nodes, 'node')}{cost}{than}, "
         f"{_count(other.addresses, 'address', 'addresses')}."
     )
 
