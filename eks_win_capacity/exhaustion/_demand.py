@@ -402,8 +402,10 @@ class DemandForecast:
         return {
             "risk": risk,
             "levels": list(self._levels),
-            "dates": [_plain_row(row) for row in self.dates.to_dict("records")],
-            "plans": [_plain_row(row) for row in self.to_pandas(risk=risk).to_dict("records")],
+            "dates": [_words.plain_row(row) for row in self.dates.to_dict("records")],
+            "plans": [
+                _words.plain_row(row) for row in self.to_pandas(risk=risk).to_dict("records")
+            ],
         }
 
     def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
@@ -421,7 +423,3 @@ class DemandForecast:
 
 
 _NOT_YET = "not within the horizon"
-
-
-def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(key): _words.plain(value) for key, value in row.items()}

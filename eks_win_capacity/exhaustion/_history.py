@@ -130,7 +130,8 @@ def read_rows(
             count=int((code < 0).sum()),
         )
     order = np.lexsort((np.arange(len(code)), times.asi8, code))
-    findings += _out_of_order(code, times)
+    if (order != np.arange(len(order))).any():
+        findings += _out_of_order(code, times)
     code, times, values = code[order], times[order], values[order]
     column = long["capacity"].iloc[order].reset_index(drop=True) if "capacity" in long else None
     limits = Capacities.read(
@@ -355,7 +356,13 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any
         raise InputError(
             f"is {limit!r} the capacity or a subnet? Give capacity={limit!r}, or a capacity"
         )
-    odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
+    dtypes = frame.dtypes
+    plain_numbers = all(
+        isinstance(dtypes[c], np.dtype) and dtypes[c].kind in "iuf" for c in columns
+    )
+    odd = []
+    if not plain_numbers:
+        odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
     if (
         roles["subnet"] is not None
         or odd
@@ -373,7 +380,9 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any
         {
             "time": frame[roles["time"]].array[rows],
             "subnet": pd.Categorical.from_codes(codes, pd.Index(map(str, columns))),
-            "value": np.concatenate([_numbers(frame[c], f"column {c!r}") for c in columns]),
+            "value": frame[columns].to_numpy(dtype=float).ravel(order="F")
+            if plain_numbers
+            else np.concatenate([_numbers(frame[c], f"column {c!r}") for c in columns]),
         }
     )
     if roles["capacity"] is not None:
