@@ -226,16 +226,25 @@ def test_a_node_takes_no_pods_that_its_targets_never_serve():
         plan(pool=starved.pool, pods_per_node=9)
 
 
-subnets = st.builds(
-    lambda size, used, kind, broken: Subnet(
+def crowded(size, used, kind, broken, *, full):
+    """Make a subnet with addresses in use here and there, and its outer blocks perhaps full."""
+    last = 2 ** (32 - size) - 1
+    outer = {*range(4, 16), *range(last - 15, last)} if full else set()
+    inner = {4 + (7 * i) % 60 for i in range(used)}
+    return Subnet(
         f"10.0.0.0/{size}",
-        used=[f"10.0.0.{x}" for x in sorted({4 + (7 * i) % 60 for i in range(used)} | broken)],
+        used=[f"10.0.0.{x}" for x in sorted(inner | broken | outer)],
         reservations=[("10.0.0.64/26", kind)] if kind else (),
-    ),
-    st.sampled_from([24, 25]),
+    )
+
+
+subnets = st.builds(
+    crowded,
+    st.just(24),
     st.integers(0, 40),
     st.sampled_from(["", "prefix", "explicit"]),
     st.sets(st.integers(16, 63), max_size=6),
+    full=st.booleans(),
 )
 
 
@@ -249,6 +258,14 @@ def test_full_nodes_fit_as_often_as_nodes_that_fit_says(subnet, kind, prefixes, 
     (name,) = made.subnets
     fit = nodes_that_fit(subnet, kind, pods_per_node=size, pool=pool).nodes
     assert (made.pod_limit(name)[0] - 1) // size == fit
+
+
+def test_nodes_break_blocks_where_nothing_else_is_left():
+    packed = crowded(24, 0, "", set(), full=True)
+    made = plan(subnets=packed, pool=PREFIX, pods_per_node=1)
+    # 14 blocks: 13 for the prefixes of 13 nodes, one for their own addresses.
+    assert made.pod_limit("10.0.0.0/24") == (14, "prefixes")
+    assert nodes_that_fit(packed, "m5.large", pods_per_node=1, pool=PREFIX).nodes == 13
 
 
 def test_reservations_and_broken_blocks_count():
