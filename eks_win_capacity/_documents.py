@@ -19,6 +19,18 @@ MAX_JSON_CHARS: Final = 4 * 1024**3
 Source: this project. 100,000 pods as kubectl prints them take about a quarter.
 """
 
+MAX_WHOLE_CHARS: Final = 256 * 1024**2
+"""The longest JSON text that is held as a whole, not item by item. [characters]
+
+Source: this project. 40,000 interfaces as the AWS CLI prints them.
+"""
+
+MAX_ITEMS: Final = 3_000_000
+"""How many items all lists of one source may have.
+
+Source: this project. Thirty times the pods of a large cluster.
+"""
+
 MAX_ITEM_CHARS: Final = 32 * 1024**2
 """The longest single value inside a JSON list. [characters]
 
@@ -42,7 +54,14 @@ MAX_EXPANDED: Final = 2_000_000
 
 _CHUNK: Final = 1024**2
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_DECODE: Final = json.JSONDecoder().raw_decode
+_NO_NUMBERS: Final = "NaN and Infinity are no numbers of JSON"
+
+
+def _no_number(_text: str) -> Any:
+    raise ValueError(_NO_NUMBERS)
+
+
+_DECODE: Final = json.JSONDecoder(parse_constant=_no_number).raw_decode
 
 Source = Any
 """A path, a text, a binary or text file, or the parsed mapping itself."""
@@ -52,14 +71,14 @@ def source_name(source: Source) -> str:
     """Say what an error should call a source."""
     if isinstance(source, Mapping):
         return "the mapping"
-    if isinstance(source, (bytes, str)) and _is_text(source):
+    if isinstance(source, (bytes, bytearray)) or (isinstance(source, str) and _is_text(source)):
         return "the text"
-    name = getattr(source, "name", source)
+    # A path has a name too, but only its last part.
+    name = source if isinstance(source, os.PathLike) else getattr(source, "name", source)
     return str(name) if isinstance(name, (str, os.PathLike)) else "the file"
 
 
-def _is_text(source: str | bytes) -> bool:
-    text = source if isinstance(source, str) else source.decode("utf-8", "replace")
+def _is_text(text: str) -> bool:
     return "\n" in text or text.lstrip("\ufeff \t")[:1] in {"{", "["} or not text.strip()
 
 
@@ -67,7 +86,7 @@ def _is_text(source: str | bytes) -> bool:
 def _opened(source: Source) -> Iterator[IO[str]]:
     """Open any source as text; the byte-order marks that PowerShell writes are obeyed."""
     if isinstance(source, (bytes, bytearray)):
-        yield _decoded(io.BytesIO(source))
+        yield _decoded(io.BytesIO(source), source_name(source))
     elif isinstance(source, str) and _is_text(source):
         yield io.StringIO(source.lstrip("\ufeff"))
     elif isinstance(source, (str, os.PathLike)):
@@ -75,10 +94,10 @@ def _opened(source: Source) -> Iterator[IO[str]]:
         if path.exists() and not path.is_file():
             raise DocumentError(f"{path} is no regular file", source=str(path))
         with path.open("rb") as file:
-            yield _decoded(file)
+            yield _decoded(file, str(path))
     elif hasattr(source, "read"):
         text = isinstance(source, io.TextIOBase) or isinstance(source.read(0), str)
-        yield source if text else _decoded(source)
+        yield source if text else _decoded(source, source_name(source))
     else:
         raise UnsupportedInputError(
             f"a saved answer must be a path, a text, a file or a mapping; "
@@ -86,9 +105,21 @@ def _opened(source: Source) -> Iterator[IO[str]]:
         )
 
 
-def _decoded(file: Any) -> IO[str]:
+_PACKED: Final = {
+    b"\x1f\x8b": ("gzip", "gunzip"),
+    b"PK\x03\x04": ("zip", "unzip"),
+    b"BZh": ("bzip2", "bunzip2"),
+    b"\xfd7zX": ("xz", "unxz"),
+}
+"""How compressed files begin; they are not unpacked here, so none can grow in memory."""
+
+
+def _decoded(file: Any, name: str) -> IO[str]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(_Raw(file))
     mark = buffered.peek(4)[:4]
+    for packed, (how, cure) in _PACKED.items():
+        if mark.startswith(packed):
+            raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
     if mark[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         encoding = "utf-16"
     elif mark[:1] and mark[1:2] == b"\0":
@@ -116,21 +147,23 @@ class _Raw(io.RawIOBase):
 class _JsonText:
     """A JSON text that is decoded value by value, so that only one value is held."""
 
-    def __init__(self, stream: IO[str], head: str, name: str) -> None:
+    def __init__(self, stream: IO[str], head: str, name: str, limit: int) -> None:
         self._stream = stream
         self._buffer = head
         self._at = 0
         self._read = len(head)
+        self._limit = limit
         self.name = name
+        self.items = 0
 
     def _more(self, wanted: int = _CHUNK) -> bool:
         chunk = self._stream.read(wanted)
         if not chunk:
             return False
         self._read += len(chunk)
-        if self._read > MAX_JSON_CHARS:
+        if self._read > self._limit:
             raise DocumentError(
-                f"{self.name} holds more than {MAX_JSON_CHARS:,} characters; split it",
+                f"{self.name} holds more than {self._limit:,} characters; split it",
                 source=self.name,
             )
         self._buffer = self._buffer[self._at :] + chunk
@@ -165,6 +198,8 @@ class _JsonText:
             except (json.JSONDecodeError, RecursionError, ValueError) as error:
                 if isinstance(error, RecursionError):
                     self.fail("nested too deep", place)
+                if str(error) == _NO_NUMBERS:
+                    self.fail(_NO_NUMBERS, place)
                 if len(self._buffer) - self._at > MAX_ITEM_CHARS:
                     self.fail(
                         f"a value is damaged or longer than {MAX_ITEM_CHARS:,} characters", place
@@ -192,7 +227,9 @@ class _JsonText:
         )
 
 
-def members(source: Source, *, name: str = "") -> Iterator[tuple[int, str, int | None, Any]]:
+def members(
+    source: Source, *, name: str = "", limit: int = MAX_JSON_CHARS
+) -> Iterator[tuple[int, str, int | None, Any]]:
     """
     Walk through the top-level members of every document of a source.
 
@@ -206,6 +243,8 @@ def members(source: Source, *, name: str = "") -> Iterator[tuple[int, str, int |
         leading bracket is the text itself; any other text is a path.
     name : str, optional
         What errors call the source.
+    limit : int
+        The longest JSON text that is read. [characters]
 
     Yields
     ------
@@ -233,7 +272,7 @@ def members(source: Source, *, name: str = "") -> Iterator[tuple[int, str, int |
                     f"{name} is empty: did the command that wrote it fail?", source=name
                 )
             if head.lstrip()[0] in "{[":
-                yield from _json_members(_JsonText(stream, head, name))
+                yield from _json_members(_JsonText(stream, head, name, limit))
             else:
                 for number, document in enumerate(_yaml_documents(stream, head, name)):
                     yield from _walk(number, document, name)
@@ -268,6 +307,9 @@ def _json_object(text: _JsonText, number: int) -> Iterator[tuple[int, str, int |
             while more == ",":
                 yield number, key, index, text.value(f"{key}[{index}]")
                 index += 1
+                text.items += 1
+                if text.items > MAX_ITEMS:
+                    text.fail(f"its lists hold more than {MAX_ITEMS:,} items; split it", key)
                 more = "" if text.peek() == "]" else text.take(",", f"{key}[{index}]")
             text.take("]", key)
         else:
@@ -298,11 +340,11 @@ def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
     Raises
     ------
     DocumentError
-        As `members`.
+        As `members`; a JSON text that is held as a whole must be shorter.
     """
     whole: dict[str, Any] = {}
     seen = 0
-    for number, key, index, value in members(source, name=name):
+    for number, key, index, value in members(source, name=name, limit=MAX_WHOLE_CHARS):
         if number != seen:
             yield whole
             whole, seen = {}, number
@@ -311,6 +353,95 @@ def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
         else:
             whole.setdefault(key, []).append(value)
     yield whole
+
+
+SUFFIXES: Final = (".json", ".yaml", ".yml")
+"""The files of a folder that are read."""
+
+
+class _Held(io.BytesIO):
+    """What a file or pipe held; it may be read twice, and a pipe gives its text once."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
+    """
+    Give every single source of lists and folders, each file once.
+
+    Parameters
+    ----------
+    sources : a source, a folder, or a list of these
+        Of a folder the files that end in one of `SUFFIXES`, in order of name.
+
+    Yields
+    ------
+    (source, bool)
+        The source, and whether it was found in a folder.
+
+    Raises
+    ------
+    DocumentError
+        If a folder has no such file.
+    """
+    seen: set[Path] = set()
+    for source, found in _opened_up(sources):
+        if isinstance(source, os.PathLike) or (isinstance(source, str) and _is_path(source)):
+            path = Path(source).resolve()
+            if path in seen:
+                continue
+            seen.add(path)
+        yield source, found
+
+
+def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
+    if isinstance(source, (list, tuple)):
+        for one in source:
+            yield from _opened_up(one)
+    elif hasattr(source, "read"):
+        data = source.read(MAX_JSON_CHARS + 1)
+        name = source_name(source).strip("<>")
+        yield _Held(data.encode() if isinstance(data, str) else data, name), False
+    elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
+        folder = Path(source)
+        found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+        if not found:
+            raise DocumentError(
+                f"{folder} holds no file that ends in {', '.join(SUFFIXES)}", source=str(folder)
+            )
+        for path in found:
+            yield path, True
+    else:
+        yield source, False
+
+
+def _is_path(source: str | os.PathLike[str]) -> bool:
+    """Tell a path from a text that holds the answer itself."""
+    text = os.fspath(source)
+    return len(text) < 4096 and "\0" not in text and not _is_text(text)
+
+
+def beginning(source: Source, *, name: str = "") -> dict[str, Any]:
+    """
+    Give the members of a source's first document, up to the first item of a list.
+
+    Raises
+    ------
+    DocumentError
+        As `members`, of what is read of it.
+    """
+    found: dict[str, Any] = {}
+    for number, key, index, value in members(source, name=name):
+        if number:
+            break
+        found[key] = value if index is None else [value]
+        if index is not None:
+            break
+    if hasattr(source, "seek"):
+        source.seek(0)
+    return found
 
 
 def mapping(source: Source, *, name: str = "") -> dict[str, Any]:

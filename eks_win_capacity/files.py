@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from eks_win_capacity import kubectl
-from eks_win_capacity._documents import members, source_name
+from eks_win_capacity._documents import beginning, each_source, source_name
 from eks_win_capacity.aws import _answers
 from eks_win_capacity.cluster import ClusterState
 from eks_win_capacity.errors import DocumentError
+
+_KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
+
+_OTHERS: Final = {
+    "InstanceTypes": "Catalog.from_describe_instance_types",
+    "InstanceTypeOfferings": "Catalog.from_describe_instance_types",
+    "MetricDataResults": "aws.load_usage_history(files=...)",
+    "PriceList": "aws.load_prices(files=...)",
+    "SpotPriceHistory": "aws.load_prices(files=...)",
+}
+"""Answers that tell nothing of a cluster's state, and what reads them."""
 
 
 def load_files(*sources: Any) -> ClusterState:
@@ -22,8 +32,10 @@ def load_files(*sources: Any) -> ClusterState:
 
     Parameters
     ----------
-    *sources : path, str, file or mapping
-        JSON or YAML.
+    *sources : path, str, file, mapping, or a list of these
+        JSON or YAML. Of a folder every ``.json``, ``.yaml`` and ``.yml`` file is
+        read, in order of name; folders inside it are not, nor answers that are for
+        other loaders: prices, usage history, instance types.
 
     Returns
     -------
@@ -32,7 +44,8 @@ def load_files(*sources: Any) -> ClusterState:
     Raises
     ------
     DocumentError
-        If a source is damaged, or of no kind that is known.
+        If a source is damaged, or of no kind that is known, or a folder holds no
+        such file.
     StateConflictError
         If two sources disagree.
 
@@ -45,44 +58,44 @@ def load_files(*sources: Any) -> ClusterState:
     >>> state.platform_version, len(state.nodes)
     ('eks.5', 1)
     """
-    from_kubectl, from_aws, saved = [], [], []
-    for source in sources:
-        again: Any = source
-        if hasattr(source, "read"):
-            again = source.read()
-        kind = _kind(again)
-        if kind == "kubectl":
-            from_kubectl.append(again)
-        elif kind == "aws":
-            from_aws.append(again)
-        else:
-            saved.append(again)
+    sorted_: dict[str, list[Any]] = {name: [] for name in ("kubectl", "aws", "saved", "empty")}
+    for source, found in each_source(list(sources)):
+        if kind := _kind(source, in_folder=found):
+            sorted_[kind].append(source)
     state = ClusterState()
-    if from_kubectl:
+    # An empty list tells nothing of its own; alone it is refused by kubectl.load.
+    alone = not any(sorted_[kind] for kind in ("kubectl", "aws", "saved"))
+    if from_kubectl := sorted_["kubectl"] or (sorted_["empty"] if alone else []):
         state = state.merge(kubectl.load(*from_kubectl))
-    if from_aws:
-        state = state.merge(_answers.state(_answers.gather(*from_aws)))
-    for source in saved:
+    elif alone:
+        raise DocumentError(
+            "nothing that was given tells of a cluster: it holds answers of other calls only",
+            source="the files",
+        )
+    if sorted_["aws"]:
+        answers = _answers.gather(*sorted_["aws"])
+        state = state.merge(_answers.state(answers, saved=True))
+    for source in sorted_["saved"]:
         state = state.merge(ClusterState.load(source))
     return state
 
 
-def _kind(source: Any) -> str:
-    keys: list[str] = list(source) if isinstance(source, Mapping) else []
-    for _, key, _, _ in () if keys else members(source):
-        if key not in keys:
-            keys.append(key)
-        if key in {"kind", "items", "format", "serverVersion"} or key in _answers.KEYS:
-            break
-    if "format" in keys:
-        return "saved"
-    if {"kind", "items", "apiVersion", "serverVersion"} & set(keys):
-        return "kubectl"
-    if set(_answers.KEYS) & set(keys):
-        return "aws"
+def _kind(source: Any, *, in_folder: bool) -> str:
+    """Tell whose answer a source is; empty for one that lies in a folder for another loader."""
     name = source_name(source)
+    found = beginning(source, name=name)
+    if "format" in found:
+        return "saved"
+    if _KUBECTL & found.keys():
+        untold = found.get("items") == [] and found.get("kind", "List") == "List"
+        return "empty" if untold else "kubectl"
+    if _answers.KEYS.keys() & found.keys():
+        return "aws"
+    other = next((loader for key, loader in _OTHERS.items() if key in found), "")
+    if other and in_folder:
+        return ""
     raise DocumentError(
         f"{name} is neither of kubectl, of the AWS CLI nor a saved state; its members: "
-        f"{', '.join(keys[:5]) or 'none'}",
+        f"{', '.join(list(found)[:5]) or 'none'}" + f"; give it to {other}" * bool(other),
         source=name,
     )

@@ -70,7 +70,7 @@ class Stubbed:
             self.clients[name] = client
 
     def client(self, _service, *, region_name, endpoint_url, config):
-        assert config.retries["max_attempts"] == _client.ATTEMPTS
+        assert config.retries["total_max_attempts"] == _client.ATTEMPTS
         assert endpoint_url is None
         return self.clients[region_name]
 

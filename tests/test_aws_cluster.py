@@ -451,7 +451,7 @@ def history(client, **how):
 def test_a_gap_in_the_history_stays_a_gap():
     frame = history(watch({0: 10.0, 2: 20.0}))
     assert list(frame.columns) == ["time", "subnet", "used", "capacity"]
-    assert frame["used"].round(1).tolist()[::2] == [25.1, 50.2]
+    assert frame["used"].round(1).tolist()[::2] == [25.6, 51.2]
     assert frame["used"].isna().tolist() == [False, True, False]
     assert str(frame["time"].dt.tz) == "UTC"
 

@@ -97,6 +97,9 @@ def test_max_pods_as_csv_and_as_a_table(answer):
     table = answer("max-pods", "m5.large", "t2.large", "m6g.large", "--prefix-delegation")
     assert "144" in table
     assert "m6g.large does not run Windows" in table
+    assert "m4.large: " in (warned := answer("max-pods", "m4.large", "i3.16xlarge"))
+    assert "2023" in warned
+    assert "i3.16xlarge: addresses from the 32nd" in warned
     assert "t2.large is neither Nitro nor bare metal: it stays in secondary mode." in table
 
 
@@ -128,8 +131,11 @@ def test_a_retired_flag_without_meaning_says_why(flag, refusal):
 def test_a_region_tells_whether_it_offers_the_type(command, answer, refusal):
     told = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))
     assert told[0]["offered_in_eu-west-1"] is True
+    far = json.loads(answer(command, "c5ad.12xlarge", "--region", "eu-north-1", "-o", "json"))
+    assert far[0]["offered_in_eu-north-1"] is False
+    # A hand-kept row does not know who offers the type: neither yes nor no.
     old = json.loads(answer(command, "f1.2xlarge", "--region", "eu-north-1", "-o", "json"))
-    assert old[0]["offered_in_eu-north-1"] is False
+    assert old[0]["offered_in_eu-north-1"] is None
     assert "nowhere-1" in refusal(command, "m5.large", "--region", "nowhere-1")
 
 
@@ -191,7 +197,7 @@ def test_fleet_sums_up_by_type(answer, nodes):
     lines = {line.split()[0]: line.split() for line in told.splitlines() if line.strip()}
     assert lines["m5.large"] == ["m5.large", "2", "9", "144", "9", "110", "kubelet", "18", "220"]
     assert lines["total"][-2:] == ["29", "231"]
-    assert "1 nodes are neither Nitro nor bare metal and cannot use prefixes." in told
+    assert "1 node is neither Nitro nor bare metal and cannot use prefixes." in told
     assert "2 nodes take more pods with prefixes once the kubelet's --max-pods is raised." in told
 
 
@@ -307,7 +313,7 @@ def test_unknown_and_missing_types_stop_or_stay_empty(answer, refusal, nodes):
 
 def test_types_that_cannot_run_windows_are_named(answer, nodes):
     told = answer("fleet", nodes("instance_type\nm6g.large\nm5.large\n"))
-    assert "1 nodes cannot run Windows: m6g.large." in told
+    assert "1 node cannot run Windows: m6g.large." in told
 
 
 def test_a_file_without_rows_has_a_total_of_nothing(answer, nodes):

@@ -1,6 +1,9 @@
 """Each check fails, passes and does not know; every consideration of the guide has one."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +22,7 @@ from eks_win_capacity.cluster import (
     SubnetState,
     Workload,
 )
-from eks_win_capacity.errors import UnsupportedInputError
+from eks_win_capacity.errors import InputError, UnsupportedInputError
 from eks_win_capacity.readiness import CHECKS, check_cluster, remedies
 
 GROUPS = ("system:bootstrappers", "system:nodes", "eks:kube-proxy-windows")
@@ -70,6 +73,12 @@ FULL = replace(SUBNET, available=3, used=tuple(f"10.0.0.{i}" for i in range(4, 2
 TAG = "k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address"
 
 
+DNS = Pod(namespace="kube-system", name="coredns-7d-x", node="fargate-dns", phase="Running")
+DNS_NODE = replace(LINUX, name="fargate-dns", compute="fargate")
+KUBE_SYSTEM = FargateProfile(name="dns", selectors=(("kube-system", ()),))
+BOTTLE = replace(LINUX, os_image="Bottlerocket OS 1.20")
+
+
 def policy(**how):
     return SecurityGroupPolicy(namespace="default", name="sg", **how)
 
@@ -85,6 +94,13 @@ CASES = {
         ({"version": "1.20"}, "fail"),
         ({"version": "1.30"}, "unknown"),
         ({"version": "1.30", "platform_version": "odd"}, "unknown"),
+        ({"version": "1.30", "platform_version": "eks.3-rc"}, "unknown"),
+        ({"version": "1.30", "platform_version": ""}, "unknown"),
+        ({"version": "latest", "platform_version": "eks.9"}, "unknown"),
+        ({"platform_version": "eks.9"}, "unknown"),
+        ({"version": "1.24", "platform_version": "eks.2"}, "pass"),
+        ({"version": "1.23", "platform_version": "eks.99"}, "fail"),
+        ({"version": "v1.31.2-eks-7f9249a", "platform_version": "eks.12"}, "pass"),
     ],
     "prefix-platform-version": [
         ({"version": "1.25", "platform_version": "eks.4", "cni_configmap": PREFIX}, "fail"),
@@ -92,11 +108,25 @@ CASES = {
         ({"version": "1.25", "platform_version": "eks.5"}, "pass"),
         ({"version": "1.27", "platform_version": "eks.2", "cni_configmap": PREFIX}, "fail"),
         ({"version": "1.24", "platform_version": "eks.9", "cni_configmap": PREFIX}, "fail"),
-        ({"version": "1.25", "platform_version": "eks.4"}, "unknown"),
+        ({"version": "1.25", "platform_version": "eks.4"}, "fail"),
+        ({"version": "1.26", "platform_version": "eks.4"}, "pass"),
+        ({"version": "1.26", "platform_version": "eks.3", "cni_configmap": PREFIX}, "fail"),
+        ({"version": "1.27", "platform_version": "eks.3"}, "pass"),
+        ({"version": "1.28", "platform_version": "eks.1"}, "pass"),
+        ({"version": "1.30", "platform_version": "eks.1", "cni_configmap": PREFIX}, "fail"),
+        ({"version": "1.31", "platform_version": "eks.3", "cni_configmap": PREFIX}, "fail"),
+        ({"version": "1.36", "platform_version": "eks.1", "cni_configmap": PREFIX}, "pass"),
+        ({"version": "1.30", "platform_version": "4", "cni_configmap": PREFIX}, "unknown"),
+        ({"version": "1.30", "cni_configmap": PREFIX}, "unknown"),
+        ({"version": "1.30"}, "unknown"),
+        ({}, "unknown"),
     ],
     "ip-family": [
         ({"ip_family": "ipv6"}, "fail"),
         ({"ip_family": "ipv4"}, "pass"),
+        ({"cni_env": {"ENABLE_IPv6": "true", "ENABLE_IPv4": "false"}}, "fail"),
+        ({"cni_env": {"ENABLE_IPv6": "false", "ENABLE_IPv4": "true"}}, "pass"),
+        ({"cni_env": {}}, "unknown"),
         ({}, "unknown"),
     ],
     "legacy-windows-support": [
@@ -115,7 +145,20 @@ CASES = {
             },
             "fail",
         ),
+        ({"nodes": (WIN, replace(LINUX, ready=False))}, "fail"),
+        ({"nodes": (WIN, replace(LINUX, schedulable=False))}, "fail"),
+        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "pass"),
         ({"node_groups": (LINUX_GROUP,)}, "pass"),
+        ({"node_groups": (replace(LINUX_GROUP, desired_size=None),)}, "unknown"),
+        ({"node_groups": (), "fargate_profiles": (KUBE_SYSTEM,)}, "pass"),
+        (
+            {
+                "node_groups": (),
+                "fargate_profiles": (KUBE_SYSTEM,),
+                "workloads": (replace(SCALER, name="vpc-resource-controller"),),
+            },
+            "fail",
+        ),
         ({"node_groups": (), "fargate_profiles": ()}, "fail"),
         ({"node_groups": ()}, "unknown"),
         ({}, "unknown"),
@@ -123,6 +166,9 @@ CASES = {
     "coredns-redundancy": [
         ({"nodes": (LINUX,)}, "fail"),
         ({"nodes": (LINUX, replace(LINUX, name="b"))}, "pass"),
+        ({"nodes": (LINUX, replace(LINUX, name="b", compute="fargate"))}, "pass"),
+        # Of two Fargate nodes only one runs CoreDNS.
+        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "fail"),
         (
             {
                 "node_groups": (),
@@ -135,6 +181,28 @@ CASES = {
     "resource-controller-policy": [
         ({"cluster_role_policies": ("AmazonEKSClusterPolicy",)}, "fail"),
         ({"cluster_role_policies": ("AmazonEKSVPCResourceController",)}, "pass"),
+        (
+            {"cluster_role_policies": ("arn:aws:iam::aws:policy/AmazonEKSVPCResourceController",)},
+            "pass",
+        ),
+        (
+            {
+                "cluster_role_policies": (),
+                "nodes": (BOTTLE,),
+                "cni_env": {"ENABLE_POD_ENI": "false"},
+            },
+            "fail",
+        ),
+        ({"cluster_role_policies": (), "nodes": (BOTTLE,)}, "unknown"),
+        ({"cluster_role_policies": (), "cni_env": {"ENABLE_POD_ENI": "true"}}, "unknown"),
+        (
+            {
+                "cluster_role_policies": (),
+                "nodes": (BOTTLE,),
+                "security_group_policies": (policy(),),
+            },
+            "pass",
+        ),
         (
             {
                 "cluster_role_policies": (),
@@ -208,11 +276,18 @@ CASES = {
         ({"workloads": (replace(WEB, selects_compute="auto"),)}, "fail"),
         ({"auto_mode": True, "pods": (POD,), "nodes": (WIN,)}, "pass"),
         ({"auto_mode": False}, "pass"),
+        ({"auto_mode": True}, "unknown"),
+        ({"auto_mode": True, "pods": (), "nodes": (LINUX,)}, "pass"),
+        # Who runs Windows now does not tell whether Auto Mode is on.
+        ({"pods": (POD,), "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "hybrid-windows-pods": [
         ({"nodes": (replace(WIN, compute="hybrid"),)}, "fail"),
         ({"hybrid_nodes": False}, "pass"),
+        ({"pods": (replace(POD, selects_compute="hybrid"),)}, "fail"),
+        ({"hybrid_nodes": True, "pods": (POD,), "nodes": (WIN,)}, "pass"),
+        ({"pods": (POD,), "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "windows-ipam-enabled": [
@@ -259,7 +334,20 @@ CASES = {
             },
             "unknown",
         ),
+        # An idle node fits, one with all its pods does not.
+        (
+            {
+                "subnets": (replace(SUBNET, used=tuple(f"10.0.0.{i}" for i in range(4, 249))),),
+                "cni_configmap": ON,
+                "nodes": (WIN,),
+            },
+            "fail",
+        ),
+        ({"subnets": (SUBNET,), "cni_configmap": ON, "nodes": ()}, "pass"),
+        ({"subnets": (SUBNET,), "cni_configmap": ON}, "unknown"),
+        ({"subnets": (FULL,), "cni_configmap": ON}, "fail"),
         ({"subnets": (SUBNET,)}, "unknown"),
+        ({"subnets": (), "cni_configmap": ON, "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "control-plane-room": [
@@ -274,6 +362,8 @@ CASES = {
         ({"aws_auth": (), "nodes": (WIN,)}, "fail"),
         ({"aws_auth": (replace(MAPPED, has_path=True),)}, "fail"),
         ({"aws_auth": (MAPPED,)}, "pass"),
+        ({"aws_auth": (replace(MAPPED, username="system:node:{{EC2PrivateDNSName}}"),)}, "pass"),
+        ({"aws_auth": (replace(MAPPED, username="admin"),)}, "fail"),
         ({"authentication_mode": "API"}, "pass"),
         (
             {
@@ -325,6 +415,36 @@ CASES = {
             "fail",
         ),
         ({"node_groups": (CUSTOM,), "aws_auth": (MAPPED,)}, "pass"),
+        # aws-auth is not read where access entries rule alone, and the other way round.
+        (
+            {
+                "node_groups": (CUSTOM,),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "aws_auth": (MAPPED,),
+                "authentication_mode": "API",
+                "access_entries": (),
+            },
+            "fail",
+        ),
+        (
+            {
+                "node_groups": (CUSTOM,),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "aws_auth": (),
+                "authentication_mode": "CONFIG_MAP",
+                "access_entries": (AccessEntry(role="win", type="EC2_WINDOWS"),),
+            },
+            "fail",
+        ),
+        (
+            {
+                "node_groups": (CUSTOM,),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "authentication_mode": "API",
+                "access_entries": (AccessEntry(role="win", type="Ec2_Windows"),),
+            },
+            "pass",
+        ),
         ({"node_groups": (GROUP,)}, "pass"),
         ({"node_groups": (CUSTOM,)}, "unknown"),
         ({}, "unknown"),
@@ -333,6 +453,10 @@ CASES = {
         ({"node_groups": (GROUP, replace(LINUX_GROUP, role="win"))}, "fail"),
         ({"node_groups": (GROUP, LINUX_GROUP)}, "pass"),
         ({"node_groups": (GROUP, CUSTOM)}, "unknown"),
+        # Self-managed Windows nodes show their role in aws-auth alone.
+        ({"node_groups": (replace(LINUX_GROUP, role="win"),), "aws_auth": (MAPPED,)}, "fail"),
+        ({"node_groups": (LINUX_GROUP,), "nodes": (WIN,), "aws_auth": (MAPPED,)}, "pass"),
+        ({"node_groups": (LINUX_GROUP,), "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "windows-server-version": [
@@ -340,6 +464,23 @@ CASES = {
         ({"version": "1.22", "node_groups": (GROUP,)}, "fail"),
         ({"version": "1.35", "nodes": (replace(WIN, build="10.0.26100.1"),)}, "pass"),
         ({"version": "1.30", "nodes": (replace(WIN, build="10.0.19042.1"),)}, "unknown"),
+        ({"version": "1.22", "nodes": (replace(WIN, build="10.0.20348.2700"),)}, "fail"),
+        ({"version": "1.23", "nodes": (replace(WIN, build="10.0.20348.2700"),)}, "pass"),
+        ({"version": "1.22", "nodes": (replace(WIN, build="10.0.17763.1"),)}, "pass"),
+        (
+            {
+                "version": "1.34",
+                "nodes": (replace(WIN, build="", os_image="Windows Server 2025 Datacenter"),),
+            },
+            "fail",
+        ),
+        (
+            {
+                "version": "1.34",
+                "node_groups": (replace(GROUP, ami_type="WINDOWS_FULL_2025_x86_64"),),
+            },
+            "fail",
+        ),
         ({"nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
@@ -359,6 +500,10 @@ CASES = {
     ],
     "instance-type-caveats": [
         ({"nodes": (replace(WIN, instance_type="m6a.large"),)}, "fail"),
+        ({"nodes": (replace(WIN, instance_type="m4.large"),)}, "fail"),
+        ({"nodes": (replace(WIN, instance_type="m4.16xlarge"),)}, "pass"),
+        # From the 32nd address on.
+        ({"nodes": (replace(WIN, instance_type="r4.16xlarge"),)}, "fail"),
         ({"nodes": (WIN,)}, "pass"),
         ({}, "unknown"),
     ],
@@ -379,6 +524,19 @@ CASES = {
         ({"nodes": (WIN,)}, "pass"),
         ({"node_groups": (GROUP,), "cni_configmap": PREFIX}, "fail"),
         ({"nodes": (replace(WIN, pods_limit=None),)}, "unknown"),
+        ({}, "unknown"),
+    ],
+    "linux-max-pods-list": [
+        # 3 interfaces x (10 - 1) + 2
+        ({"nodes": (replace(WIN, pods_limit=29),)}, "fail"),
+        ({"nodes": (WIN,)}, "pass"),
+        ({"nodes": ()}, "pass"),
+        ({"nodes": (replace(WIN, pods_limit=None),)}, "unknown"),
+        ({}, "unknown"),
+    ],
+    "image-memory": [
+        ({"pods": (replace(POD, memory_bytes=20 * 10**6),)}, "fail"),
+        ({"pods": (replace(POD, memory_bytes=64 * 2**20), POD)}, "pass"),
         ({}, "unknown"),
     ],
     "system-memory": [
@@ -405,6 +563,16 @@ CASES = {
             "pass",
         ),
         ({"workloads": (WEB,)}, "pass"),
+        ({"workloads": (SCALER,), "cni_configmap": ON, "node_groups": (GROUP,)}, "unknown"),
+        # Prefixes make it 144.
+        (
+            {
+                "workloads": (SCALER,),
+                "cni_configmap": PREFIX,
+                "node_groups": (replace(GROUP, autoscaling_tags=((TAG, "9"),)),),
+            },
+            "fail",
+        ),
         ({"node_groups": (GROUP,)}, "unknown"),
     ],
     "os-selector": [
@@ -412,6 +580,9 @@ CASES = {
         ({"workloads": (replace(WEB, selects_os="", declares_os="windows"),)}, "fail"),
         ({"pods": (replace(POD, selects_os="", node="lin-1"),), "nodes": (LINUX,)}, "fail"),
         ({"workloads": (WEB, SCALER)}, "pass"),
+        ({"workloads": (replace(WEB, selects_os="Windows"),)}, "fail"),
+        # A pod that no manifest was given for is looked at itself.
+        ({"workloads": (SCALER,), "pods": (replace(POD, selects_os=""),)}, "fail"),
         ({}, "unknown"),
     ],
     "arch-selector": [
@@ -444,12 +615,26 @@ CASES = {
             "pass",
         ),
         ({"services": (Service(namespace="a", name="b", backends=65),)}, "unknown"),
+        ({"services": (Service(namespace="a", name="b"),), "pods": (), "nodes": (WIN,)}, "unknown"),
+        (
+            {
+                "services": (
+                    Service(namespace="a", name="b", kind="ExternalName"),
+                    Service(namespace="default", name="kubernetes"),
+                ),
+                "pods": (),
+                "nodes": (WIN,),
+            },
+            "pass",
+        ),
         ({"services": (Service(namespace="a", name="b", selector=(("x", "y"),)),)}, "unknown"),
         ({}, "unknown"),
     ],
     "event-log-collected": [
         ({"workloads": (WEB,)}, "fail"),
         ({"workloads": (LOGS,)}, "pass"),
+        # What a DaemonSet of another name does is not known.
+        ({"workloads": (replace(LOGS, name="agent"),)}, "unknown"),
         ({}, "unknown"),
     ],
 }
@@ -483,78 +668,383 @@ def test_each_check_fails_passes_and_does_not_know():
 
 
 CONSIDERATIONS = {
-    "Kubernetes and platform version for Windows": "windows-platform-version",
-    "platform version for prefix delegation": "prefix-platform-version",
-    "no IPv6": "ip-family",
-    "no custom networking": "custom-networking",
-    "no security groups for pods": "security-groups-for-pods",
-    "no Windows pods on Fargate": "fargate-windows-pods",
-    "no Windows pods in Auto Mode": "auto-mode-windows-pods",
-    "no Windows pods on Hybrid Nodes": "hybrid-windows-pods",
-    "amd64 only": "arch-selector",
-    "types that run Windows": "instance-type-windows",
-    "types with a caveat": "instance-type-caveats",
-    "types the controller knows": "instance-type-controller",
-    "one Linux node or Fargate pod for CoreDNS": "coredns-capacity",
-    "two recommended": "coredns-redundancy",
-    "legacy support": "legacy-windows-support",
-    "policy of the cluster role": "resource-controller-policy",
-    "enable-windows-ipam": "windows-ipam-enabled",
-    "prefix delegation on Nitro only": "prefix-delegation-nitro",
-    "warm targets": "warm-targets",
-    "one interface a node": "node-advertises-addresses",
-    "aws-auth groups": "aws-auth-mapping",
-    "access entries": "access-entry",
-    "custom AMI in a managed node group": "custom-ami-mapping",
-    "shared node role": "shared-node-role",
-    "Windows Server release": "windows-server-version",
-    "AMI for the Kubernetes version": "kubelet-version",
-    "node selectors": "os-selector",
-    "kubelet max-pods": "kubelet-max-pods",
-    "2 GiB for the system": "system-memory",
-    "1024 backends, 64 before": "service-backends",
-    "event log of 200 MB": "event-log-collected",
-    "room in subnets": "subnet-room",
-    "room for the control plane": "control-plane-room",
-    "node-template tag": "autoscaler-node-template",
+    "windows-platform-version": "platform version",
+    "prefix-platform-version": "prefix delegation",
+    "ip-family": "ipv6",
+    "custom-networking": "custom networking",
+    "security-groups-for-pods": "security groups",
+    "fargate-windows-pods": "fargate",
+    "auto-mode-windows-pods": "auto mode",
+    "hybrid-windows-pods": "hybrid nodes",
+    "arch-selector": "amd64",
+    "coredns-capacity": "coredns",
+    "coredns-redundancy": "two linux",
+    "legacy-windows-support": "legacy",
+    "resource-controller-policy": "amazoneksvpcresourcecontroller",
+    "windows-ipam-enabled": "enable-windows-ipam",
+    "prefix-delegation-nitro": "nitro",
+    "warm-targets": "warm targets",
+    "aws-auth-mapping": "three groups",
+    "access-entry": "ec2_windows",
+    "custom-ami-mapping": "custom ami",
+    "shared-node-role": "linux nodes",
+    "os-selector": "operating system",
+    "windows-server-version": "2025 from 1.35",
+    "kubelet-version": "kubernetes version",
+    "instance-type-windows": "cannot run windows",
+    "instance-type-caveats": "32nd",
+    "instance-type-controller": "controller may not know",
+    "node-advertises-addresses": "one interface",
+    "kubelet-max-pods": "110, at most 250",
+    "linux-max-pods-list": "linux max-pods lists",
+    "system-memory": "2 gib",
+    "image-memory": "45 mb",
+    "service-backends": "17763.2746",
+    "event-log-collected": "200 mb",
+    "subnet-room": "/28",
+    "control-plane-room": "6, better 16",
+    "autoscaler-node-template": "node-template tag",
 }
-"""Every consideration and step of the EKS guide and of its neighbours, and its code."""
+"""Of every consideration and step of the EKS guide and its neighbours: its code, and a word."""
+
+ROWS = re.findall(
+    r"^\| (?P<what>[^|]+) \| (?P<by>`[^|]+`) \|$",
+    (Path(__file__).parent.parent / "README.md")
+    .read_text("utf-8")
+    .partition("<summary>Every consideration, and what covers it</summary>")[2]
+    .partition("</details>")[0],
+    re.MULTILINE,
+)
 
 
 def test_every_consideration_of_the_guide_has_a_check():
-    assert set(CONSIDERATIONS.values()) == {rule.code for rule in CHECKS}
+    assert set(CONSIDERATIONS) == {rule.code for rule in CHECKS}
 
 
-def test_the_table_in_the_docs_lists_every_check():
-    from eks_win_capacity import readiness
+def test_the_table_in_the_docs_names_what_covers_each_consideration():
+    import eks_win_capacity as ewc
 
+    covered = [(what.lower(), by.replace("`", "").split(", ")) for what, by in ROWS]
+    codes = {rule.code for rule in CHECKS}
+    for code, word in CONSIDERATIONS.items():
+        assert any(code in by and word in what for what, by in covered), code
+    for what, by in covered:
+        for name in by:
+            assert name in codes or hasattr(ewc, name.partition(".")[0]), (what, name)
+
+
+def test_each_check_says_where_its_rule_stands():
     for rule in CHECKS:
-        assert f"| {rule.code} | {rule.severity} | {rule.considers} |" in readiness.__doc__
+        assert re.search(r"https://\S+$", rule.source), rule.code
+        assert rule.severity in {"error", "warning", "info"}
+        assert rule.why
 
 
 def test_nothing_known_means_nothing_passed():
     assert {f.outcome for f in check_cluster(ClusterState())} == {"unknown"}
 
 
+def outcomes(**parts):
+    found = {}
+    for finding in check_cluster(ClusterState(**parts)):
+        found.setdefault(finding.code, set()).add(finding.outcome)
+    return found
+
+
+AWS_SIDE = {
+    "windows-platform-version", "prefix-platform-version", "ip-family", "resource-controller-policy",
+    "custom-networking", "security-groups-for-pods", "fargate-windows-pods",
+    "auto-mode-windows-pods", "hybrid-windows-pods", "windows-ipam-enabled",
+    "prefix-delegation-nitro", "warm-targets", "subnet-room", "control-plane-room",
+    "aws-auth-mapping", "access-entry", "custom-ami-mapping", "shared-node-role",
+    "windows-server-version", "kubelet-version",
+}  # fmt: skip
+
+
+def test_nodes_and_pods_alone_tell_nothing_of_aws():
+    nodes = (WIN, LINUX, replace(LINUX, name="lin-2"))
+    found = outcomes(nodes=nodes, pods=(replace(POD, node="win-1", phase="Running"),))
+    for code in AWS_SIDE:
+        assert found[code] == {"unknown"}, code
+    assert found["coredns-capacity"] == {"pass"}
+    assert found["kubelet-max-pods"] == {"pass"}
+
+
+HEALTHY = {
+    "name": "prod",
+    "region": "eu-west-1",
+    "version": "1.31",
+    "platform_version": "eks.12",
+    "ip_family": "ipv4",
+    "authentication_mode": "API_AND_CONFIG_MAP",
+    "auto_mode": False,
+    "hybrid_nodes": False,
+    "cluster_role": "prod-cluster",
+    "cluster_role_policies": ("AmazonEKSClusterPolicy", "AmazonEKSVPCResourceController"),
+    "vpc_id": "vpc-1",
+    "subnet_ids": ("subnet-1",),
+    "node_groups": (
+        replace(GROUP, version="1.31", subnet_ids=("subnet-1",), autoscaling_tags=((TAG, "9"),)),
+        LINUX_GROUP,
+    ),
+    "fargate_profiles": (),
+    "access_entries": (),
+    "addons": (),
+    "subnets": (SUBNET,),
+    "cni_configmap": ON,
+    "cni_env": {"ENABLE_POD_ENI": "false"},
+    "aws_auth": (MAPPED,),
+    "nodes": (
+        replace(WIN, node_group="win", build="10.0.20348.2700", kubelet_version="v1.31.2-eks-1"),
+        replace(LINUX, node_group="lin"),
+        replace(LINUX, name="lin-2", node_group="lin"),
+    ),
+    "pods": (replace(POD, node="win-1", phase="Running", owner="Deployment/web"),),
+    "workloads": (WEB, SCALER, LOGS),
+    "services": (Service(namespace="default", name="web", backends=1),),
+    "security_group_policies": (),
+}
+
+
+def healthy(**parts):
+    nodes = HEALTHY["nodes"]
+    kept = replace(nodes[0], memory_bytes=(8 * 1024 - 2048) * 2**20)
+    return ClusterState(**{**HEALTHY, "nodes": (kept, *nodes[1:]), **parts})
+
+
+def test_a_cluster_as_the_guide_wants_it_passes_every_check():
+    found = check_cluster(healthy())
+    assert [(f.code, f.seen) for f in found if f.outcome != "pass"] == []
+    assert {f.code for f in found} == {rule.code for rule in CHECKS}
+    assert remedies(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("part", "codes"),
+    [
+        ("node_groups", {"custom-ami-mapping", "shared-node-role", "instance-type-windows"}),
+        ("fargate_profiles", {"fargate-windows-pods"}),
+        ("security_group_policies", {"security-groups-for-pods"}),
+        ("workloads", {"os-selector", "arch-selector"}),
+        ("access_entries", {"access-entry"}),
+    ],
+)
+def test_half_a_list_is_no_ground_for_a_pass(part, codes):
+    halved = ClusterState(
+        **{name: getattr(healthy(), name) for name in HEALTHY}, unknown={part: "page 2 was refused"}
+    )
+    found = {}
+    for finding in check_cluster(halved):
+        found.setdefault(finding.code, []).append(finding)
+    for code in codes:
+        assert "unknown" in {f.outcome for f in found[code]}, code
+        assert "page 2 was refused" in found[code][-1].seen
+
+
+def test_an_old_platform_is_an_error_only_where_prefixes_are_wanted():
+    def severity(**parts):
+        state = ClusterState(version="1.25", platform_version="eks.4", **parts)
+        return {
+            (f.outcome, f.severity)
+            for f in check_cluster(state)
+            if f.code == "prefix-platform-version"
+        }
+
+    assert severity(cni_configmap=PREFIX) == {("fail", "error")}
+    assert severity() == {("fail", "warning")}
+    assert severity(cni_configmap=ON) == {("pass", "error")}
+
+
+def test_the_severity_of_a_missing_selector_depends_on_the_taints():
+    linux = replace(SCALER, selects_os="", declares_os="linux")
+
+    def severity(*nodes):
+        found = check_cluster(ClusterState(workloads=(linux,), nodes=nodes))
+        return next(f.severity for f in found if f.code == "os-selector" and f.outcome == "fail")
+
+    assert severity(WIN) == "error"
+    assert severity(replace(WIN, taints=("os=windows:NoSchedule",))) == "warning"
+    assert severity(LINUX) == "warning"
+
+
+def test_max_pods_as_aws_suggests_is_no_warning():
+    def found(**how):
+        nodes = (replace(WIN, advertised_addresses=144, **how),)
+        return next(
+            f for f in check_cluster(ClusterState(nodes=nodes)) if f.code == "kubelet-max-pods"
+        )
+
+    assert (found().outcome, found().severity) == ("fail", "info")
+    assert "34 unused" in found().seen
+    assert found(pods_limit=60).severity == "warning"
+    assert found(pods_limit=144).outcome == "pass"
+    assert "at most 250" in found(pods_limit=300).seen
+
+
+def broken(**parts):
+    """Give a cluster that needs every file there is."""
+    return healthy(
+        **{
+            "cni_configmap": {"windows-minimum-ip-target": "2", "note": 'it\'s "ours": yes'},
+            "aws_auth": (replace(MAPPED, groups=("team:x", "system:nodes")),),
+            "node_groups": (replace(GROUP, autoscaling_tags=(), autoscaling_groups=("asg-1",)),),
+            "nodes": (
+                replace(WIN, node_group="win", advertised_addresses=144, memory_bytes=2**33),
+                LINUX,
+            ),
+            **parts,
+        }
+    )
+
+
 def test_remedies_are_files_that_apply():
     import yaml
 
-    state = ClusterState(
-        cni_configmap={"windows-warm-ip-target": "2"},
-        aws_auth=(replace(MAPPED, groups=()),),
-        node_groups=(replace(GROUP, autoscaling_tags=()),),
-        nodes=(replace(WIN, advertised_addresses=144),),
-        workloads=(SCALER,),
-    )
+    state = broken()
     made = remedies(check_cluster(state))
+    assert set(made) == {
+        "amazon-vpc-cni.yaml",
+        "aws-auth-win.yaml",
+        "bootstrap-arguments-m5.large.txt",
+        "node-template-tags-win.json",
+    }
     configmap = yaml.safe_load(made["amazon-vpc-cni.yaml"])
-    assert configmap["data"] == {"windows-warm-ip-target": "2", "enable-windows-ipam": "true"}
-    assert yaml.safe_load(made["aws-auth-win.yaml"])[0]["groups"] == list(GROUPS)
-    assert "--max-pods=144" in made["bootstrap-arguments-m5.large.txt"]
-    assert TAG in made["node-template-tags-win.json"]
-    fixed = replace(state, cni_configmap=configmap["data"])
-    outcomes = {f.code: f.outcome for f in check_cluster(fixed)}
-    assert outcomes["windows-ipam-enabled"] == "pass"
+    assert (configmap["kind"], configmap["metadata"]["namespace"]) == ("ConfigMap", "kube-system")
+    # What was there stays; what starved pods is mended in the same file.
+    assert configmap["data"] == {
+        **state.cni_configmap,
+        "enable-windows-ipam": "true",
+        "windows-warm-ip-target": "3",
+    }
+    (entry,) = yaml.safe_load(made["aws-auth-win.yaml"])
+    assert entry["groups"] == ["team:x", "system:nodes", "system:bootstrappers", GROUPS[2]]
+    assert entry["username"] == "system:node:{{EC2PrivateDNSName}}"
+    assert entry["rolearn"] == "arn:aws:iam::${AWS_ACCOUNT_ID}:role/win"
+    assert "In place of the entry of win" in made["aws-auth-win.yaml"]
+    arguments = made["bootstrap-arguments-m5.large.txt"]
+    assert arguments.startswith("-KubeletExtraArgs '--max-pods=144 --kube-reserved memory=0.5Gi")
+    tags = json.loads(made["node-template-tags-win.json"])["Tags"]
+    assert {tag["ResourceId"] for tag in tags} == {"asg-1"}
+    assert (tags[0]["Key"], tags[0]["Value"]) == (TAG, "9")
+    mended = replace(
+        state,
+        cni_configmap=configmap["data"],
+        aws_auth=(replace(MAPPED, groups=tuple(entry["groups"])),),
+    )
+    found = {f.code: f.outcome for f in check_cluster(mended)}
+    assert found["windows-ipam-enabled"] == found["aws-auth-mapping"] == "pass"
+    assert found["warm-targets"] == "pass"
+
+
+def test_remedies_are_written_where_they_are_asked_for(tmp_path):
+    import yaml
+
+    made = remedies(
+        check_cluster(broken(region="cn-north-1")),
+        account_id="123456789012",
+        folder=tmp_path / "fixes",
+    )
+    assert {path.name for path in (tmp_path / "fixes").iterdir()} == set(made)
+    text = (tmp_path / "fixes" / "aws-auth-win.yaml").read_text("utf-8")
+    assert yaml.safe_load(text)[0]["rolearn"] == "arn:aws-cn:iam::123456789012:role/win"
+    assert "AWS_ACCOUNT_ID" not in text
+    for wrong in ("12345678901", "12345678901x", "", "1234567890123"):
+        with pytest.raises(InputError):
+            remedies((), account_id=wrong)
+
+
+def test_names_of_others_lead_nowhere():
+    import yaml
+
+    evil = "../../x;rm -rf /'\n- rolearn: y"
+    group = replace(GROUP, name=evil, role="w: {x}\ny", autoscaling_tags=())
+    state = broken(name="a b;c", node_groups=(group,), aws_auth=())
+    found = check_cluster(state)
+    for name, text in remedies(found).items():
+        assert "/" not in name
+        assert "\n" not in name
+        if name.endswith(".yaml"):
+            yaml.safe_load(text)
+    entry = yaml.safe_load(
+        next(t for n, t in remedies(found).items() if n.startswith("aws-auth-w"))
+    )
+    assert entry[0]["rolearn"].endswith("role/w: {x}\ny")
+    tags = next(f for f in found if f.code == "autoscaler-node-template")
+    assert "--cluster-name 'a b;c'" in tags.remedy
+
+
+def test_commands_hold_the_names_of_the_cluster_and_no_made_up_ones():
+    made_up = re.compile(
+        r"(?<![$\w{])(NAME|ROLE|GROUP|CLUSTER|NODE|SUBNET|CIDR|ACCOUNT_ID)(?![\w:])"
+    )
+    states = [broken(), ClusterState(), ClusterState(name="prod")]
+    for cases in CASES.values():
+        states += [ClusterState(**{"name": "prod", **parts}) for parts, _ in cases]
+    for state in states:
+        for finding in check_cluster(state):
+            assert not made_up.search(finding.remedy), (finding.code, finding.remedy)
+    (found,) = (
+        f
+        for f in check_cluster(
+            ClusterState(name="prod", cluster_role="r", cluster_role_policies=())
+        )
+        if f.code == "resource-controller-policy"
+    )
+    assert found.remedy == (
+        "aws iam attach-role-policy --role-name r --policy-arn "
+        "arn:aws:iam::aws:policy/AmazonEKSVPCResourceController"
+    )
+
+
+def test_account_ids_stay_out_of_findings():
+    told = "AccessDenied: arn:aws:iam::123456789012:user/me may not call eks:DescribeNodegroup"
+    state = ClusterState(
+        pods=(replace(POD, name="x", message="123456789012.dkr.ecr.eu-west-1.amazonaws.com/x"),),
+        unknown={"node_groups": told, "access_entries": told},
+    )
+    for finding in check_cluster(state):
+        assert "123456789012" not in json.dumps(finding.to_dict())
+
+
+def test_a_hidden_key_says_what_was_meant():
+    import yaml
+
+    data = {
+        **ON,
+        "warm-ip-target": "1",
+        "minimum-ip-target": "3",
+        "windows-warm-ip-target": "5",
+        "windows-minimum-ip-target": "many",
+    }
+    found = check_cluster(ClusterState(cni_configmap=data))
+    trap = next(f for f in found if f.code == "warm-targets")
+    assert """-p '{"data": {"warm-ip-target": "5"}}'""" in trap.remedy
+    kept = yaml.safe_load(remedies(found)["amazon-vpc-cni.yaml"])["data"]
+    assert kept == {**data, "warm-ip-target": "5"}
+
+
+def test_the_entry_of_a_role_that_linux_nodes_need_is_not_taken_away():
+    def remedy(*groups):
+        state = ClusterState(
+            name="prod",
+            authentication_mode="API",
+            node_groups=(GROUP, *groups),
+            access_entries=(AccessEntry(role="win", type="EC2_LINUX"),),
+        )
+        return next(f for f in check_cluster(state) if f.code == "access-entry").remedy
+
+    assert "delete-access-entry" in remedy(LINUX_GROUP)
+    shared = remedy(replace(LINUX_GROUP, role="win"))
+    assert "delete-access-entry" not in shared
+    assert "role of their own" in shared
+
+
+def test_the_traps_of_warm_targets_are_told_with_the_smallest_node_in_mind():
+    found = check_cluster(
+        ClusterState(cni_configmap={**ON, "windows-warm-ip-target": "20"}, nodes=(WIN,))
+    )
+    assert "target-above-capacity" in {f.code for f in found}
+    assert all("https://" in f.source for f in found)
 
 
 def test_only_a_state_is_checked():

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
+import datetime as dt
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity._documents import wholes
-from eks_win_capacity.cluster import (
-    AccessEntry,
-    Addon,
-    ClusterState,
-    FargateProfile,
-    NodeGroup,
-    SubnetState,
-)
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.errors import DocumentError
+from eks_win_capacity._documents import beginning, each_source, source_name, wholes, yaml_value
+from eks_win_capacity.aws._occupants import RESERVATIONS, count, subnets
+from eks_win_capacity.cluster import AccessEntry, Addon, ClusterState, FargateProfile, NodeGroup
+from eks_win_capacity.errors import CapacityError, DocumentError, StateConflictError
+from eks_win_capacity.masking import without_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 KEYS: Final = {
     "cluster": "DescribeCluster",
@@ -39,23 +34,14 @@ KEYS: Final = {
     "AutoScalingGroups": "DescribeAutoScalingGroups",
     "Subnets": "DescribeSubnets",
     "NetworkInterfaces": "DescribeNetworkInterfaces",
-    "SubnetIpv4CidrReservations": "GetSubnetCidrReservations",
+    RESERVATIONS: "GetSubnetCidrReservations",
     "Reservations": "DescribeInstances",
 }
 """The member by which each answer is known, and its call."""
 
-USERS: Final = (
-    "windows nodes",
-    "linux nodes",
-    "load balancers",
-    "endpoints",
-    "control plane",
-    "other",
-)
-"""Who may hold addresses of a subnet."""
-
-_MAX_PODS: Final = re.compile(r"--max-pods[=\s]+([0-9]{1,5})")
-_NODE_TAGS: Final = ("eks:cluster-name", "aws:eks:cluster-name", "karpenter.sh/nodepool")
+_MAX_PODS: Final = re.compile(r"""--max-pods[=\s]+["']?([0-9]{1,5})""")
+_MORE: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
+"""What an answer holds when more pages follow."""
 
 Answers = dict[str, list[Any]]
 
@@ -71,28 +57,78 @@ def gather(*sources: Any) -> Answers:
         part of one.
     """
     answers: Answers = defaultdict(list)
-    for source in sources:
-        for document in wholes(source):
-            known = [key for key in KEYS if key in document]
-            if not known:
-                raise DocumentError(
-                    "no answer of a known call; its members: "
-                    f"{', '.join(list(document)[:5]) or 'none'}",
-                    source=str(source)[:80] if isinstance(source, str) else "the answer",
-                )
-            if document.get("NextToken") or document.get("nextToken"):
-                raise DocumentError(
-                    f"the answer of {KEYS[known[0]]} is only a part: more pages follow; save it "
-                    "without --max-items",
-                    source="the answer",
-                    place="NextToken",
-                )
-            for key in known:
-                answers[key].append(document[key])
+    for document in saved(list(sources), KEYS):
+        for key in KEYS.keys() & document.keys():
+            answers[key].append(document[key])
     return answers
 
 
-def state(answers: Answers, unknown: Mapping[str, str] | None = None) -> ClusterState:
+def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """
+    Give the saved answers of some calls; a folder may hold others beside them.
+
+    Parameters
+    ----------
+    files : a source, a folder, or a list of these
+    calls : mapping of str to str
+        The member by which each answer is known, and its call.
+
+    Raises
+    ------
+    DocumentError
+        If a source is damaged, holds no such answer, or only a part of one.
+    """
+    some = False
+    for source, in_folder in each_source(files):
+        name = source_name(source)
+        if in_folder and not calls.keys() & beginning(source, name=name).keys():
+            continue
+        for document in wholes(source, name=name):
+            known = [key for key in calls if key in document]
+            if not known:
+                raise DocumentError(
+                    f"{name}: no answer of a known call, such as {next(iter(calls.values()))}; "
+                    f"its members: {', '.join(map(str, list(document)[:5])) or 'none'}",
+                    source=name,
+                )
+            whole_only(document, calls[known[0]], name)
+            some = True
+            yield document
+    if not some:
+        raise DocumentError(
+            f"nothing that was given is an answer of {' or '.join(list(calls.values())[:3])}",
+            source="the files",
+        )
+
+
+def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
+    """
+    Refuse an answer that more pages follow.
+
+    Raises
+    ------
+    DocumentError
+        If it is a part of an answer.
+    """
+    more = next((key for key in _MORE if document.get(key)), "")
+    if more or document.get("IsTruncated"):
+        raise DocumentError(
+            f"{name}: the answer of {call} is only a part: more pages follow; save it without "
+            "--max-items and --no-paginate",
+            source=name,
+            place=more or "IsTruncated",
+        )
+
+
+def moment(given: Any) -> dt.datetime:
+    """Read a time as boto3 gives it, or as the AWS CLI writes it."""
+    time = given if isinstance(given, dt.datetime) else dt.datetime.fromisoformat(str(given))
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+
+
+def state(
+    answers: Answers, unknown: Mapping[str, str] | None = None, *, saved: bool = False
+) -> ClusterState:
     """
     Put answers together; a part whose answer is missing stays unknown.
 
@@ -100,9 +136,11 @@ def state(answers: Answers, unknown: Mapping[str, str] | None = None) -> Cluster
     ------
     DocumentError
         If an answer is of another shape than AWS gives.
+    StateConflictError
+        If two answers say different things.
     """
     why = dict(unknown or {})
-    try:
+    with shaped():
         return ClusterState(
             **_cluster(answers),
             cluster_role_policies=_policies(answers),
@@ -113,26 +151,47 @@ def state(answers: Answers, unknown: Mapping[str, str] | None = None) -> Cluster
             access_entries=_complete(
                 answers, "accessEntry", "accessEntries", _entry, why, "access_entries"
             ),
-            addons=_addons(answers),
-            subnets=subnets(answers, why),
+            addons=_addons(answers, why),
+            subnets=subnets(answers, why, saved=saved),
             unknown=why,
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, DocumentError):
+
+
+@contextmanager
+def shaped(source: str = "the answer") -> Iterator[None]:
+    """
+    Turn the stumbling over an answer of another shape into one clear error.
+
+    Raises
+    ------
+    DocumentError
+        If what runs inside stumbles.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        if isinstance(error, CapacityError):
             raise
         what = f"lacks {error}" if isinstance(error, KeyError) else f"is misshapen: {error}"
-        raise DocumentError(f"an answer of AWS {what}", source="the answer") from error
+        raise DocumentError(f"an answer of AWS {without_accounts(what)}", source=source) from error
 
 
 def role_name(arn: str) -> str:
     """Give the name at the end of a role's ARN; the account is not kept."""
+    arn = arn.strip()
     return arn.rpartition("/")[2] if "/" in arn else arn.rpartition(":")[2]
 
 
 def _cluster(answers: Answers) -> dict[str, Any]:
     if not answers.get("cluster"):
         return {}
-    found = answers["cluster"][0]
+    found, *others = answers["cluster"]
+    if any(other != found for other in others):
+        raise StateConflictError(
+            f"two answers of DescribeCluster differ, of {found['name']} and "
+            f"{others[-1].get('name')}; give one cluster's",
+            part="name",
+        )
     network = found.get("kubernetesNetworkConfig") or {}
     vpc = found.get("resourcesVpcConfig") or {}
     compute = found.get("computeConfig")
@@ -155,7 +214,8 @@ def _cluster(answers: Answers) -> dict[str, Any]:
 def _policies(answers: Answers) -> tuple[str, ...] | None:
     if "AttachedPolicies" not in answers:
         return None
-    return tuple(p["PolicyName"] for page in answers["AttachedPolicies"] for p in page)
+    named = [p["PolicyName"] for page in answers["AttachedPolicies"] for p in page]
+    return tuple(dict.fromkeys(named))
 
 
 def _complete(  # noqa: PLR0917
@@ -164,9 +224,9 @@ def _complete(  # noqa: PLR0917
     """Read the descriptions of a part, unless the list names more of them."""
     if part in why or (one not in answers and listed not in answers):
         return None
-    made = tuple(read(item) for item in answers.get(one, ()))
-    names = {role_name(str(name)) for page in answers.get(listed, ()) for name in page}
     own = "role" if one == "accessEntry" else "name"
+    made = _once([read(item) for item in answers.get(one, ())], own, part)
+    names = {role_name(str(name)) for page in answers.get(listed, ()) for name in page}
     lacking = names - {getattr(item, own) for item in made}
     if listed in answers and lacking:
         why[part] = f"{KEYS[one]} is missing for {', '.join(sorted(lacking)[:5])}"
@@ -176,6 +236,19 @@ def _complete(  # noqa: PLR0917
     # Descriptions without the list: there may be more of them.
     why.setdefault(part, f"{KEYS[listed]} is missing: there may be more than were described")
     return made
+
+
+def _once(records: Iterable[Any], own: str, part: str) -> tuple[Any, ...]:
+    """Keep each record once; the same answer may have been saved twice."""
+    found: dict[str, Any] = {}
+    for record in records:
+        name = getattr(record, own)
+        if found.setdefault(name, record) != record:
+            raise StateConflictError(
+                f"two answers differ about {name} in {part.replace('_', ' ')}: save them again",
+                part=part,
+            )
+    return tuple(found.values())
 
 
 def _fargate(item: Mapping[str, Any]) -> FargateProfile:
@@ -196,41 +269,47 @@ def _entry(item: Mapping[str, Any]) -> AccessEntry:
     )
 
 
-def _addons(answers: Answers) -> tuple[Addon, ...] | None:
+def _addons(answers: Answers, why: dict[str, str]) -> tuple[Addon, ...] | None:
     if "addon" not in answers and "addons" not in answers:
         return None
-    made = []
-    for item in answers.get("addon", ()):
-        given = item.get("configurationValues") or "{}"
-        made.append(
+    made = _once(
+        (
             Addon(
                 name=item["addonName"],
                 version=item.get("addonVersion") or "",
                 status=item.get("status") or "",
-                configuration=_configuration(given),
+                configuration=_configuration(item.get("configurationValues") or "{}"),
             )
-        )
+            for item in answers.get("addon", ())
+        ),
+        "name",
+        "addons",
+    )
     have = {addon.name for addon in made}
     if "vpc-cni" in {n for page in answers.get("addons", ()) for n in page} - have:
+        why.setdefault("addons", "DescribeAddon is missing for vpc-cni")
         return None
-    return tuple(made)
+    return made
 
 
 def _configuration(text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError:
-        from eks_win_capacity._documents import yaml_value
-
-        values = yaml_value(text, name="configurationValues")
-    return values if isinstance(values, dict) else {}
+    """Read what the user configured, JSON or YAML; account ids of roles are not kept."""
+    values = yaml_value(without_accounts(text), name="configurationValues")
+    if not isinstance(values, dict):
+        raise DocumentError(
+            "configurationValues of the add-on hold no mapping",
+            source="DescribeAddon",
+            place="configurationValues",
+        )
+    return values
 
 
 def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...] | None:
     templates = {
-        (v["LaunchTemplateId"], str(v["VersionNumber"])): v.get("LaunchTemplateData") or {}
+        (v["LaunchTemplateId"], version): v.get("LaunchTemplateData") or {}
         for page in answers.get("LaunchTemplateVersions", ())
         for v in page
+        for version in (str(v["VersionNumber"]), *(["$Default"] if v.get("DefaultVersion") else []))
     }
     tags = {
         group["AutoScalingGroupName"]: {t["Key"]: t["Value"] for t in group.get("Tags") or ()}
@@ -250,10 +329,11 @@ def _node_group(
     tags: Mapping[str, Mapping[str, str]],
 ) -> NodeGroup:
     template = item.get("launchTemplate") or {}
-    version = str(template.get("version") or "")
+    version = str(template.get("version") or "$Default")
     data = templates.get((template.get("id", ""), version))
     script = _script((data or {}).get("UserData"))
-    limit = _MAX_PODS.search(script or "")
+    # The kubelet takes the last one where a flag is given twice.
+    limits = _MAX_PODS.findall(script or "")
     own = (data or {}).get("InstanceType")
     scaling = item.get("scalingConfig") or {}
     groups = [g["name"] for g in (item.get("resources") or {}).get("autoScalingGroups") or ()]
@@ -267,22 +347,23 @@ def _node_group(
         version=item.get("version") or "",
         release_version=item.get("releaseVersion") or "",
         instance_types=tuple(item.get("instanceTypes") or ([own] if own else [])),
-        min_size=scaling.get("minSize"),
-        desired_size=scaling.get("desiredSize"),
-        max_size=scaling.get("maxSize"),
+        min_size=count(scaling, "minSize"),
+        desired_size=count(scaling, "desiredSize"),
+        max_size=count(scaling, "maxSize"),
         role=role_name(item.get("nodeRole") or ""),
         subnet_ids=tuple(item.get("subnets") or ()),
         launch_template=f"{template['id']} version {version}" if template.get("id") else "",
         custom_ami=custom
         or (None if template and data is None else bool((data or {}).get("ImageId"))),
-        kubelet_max_pods=int(limit[1]) if limit else None,
-        user_data_known=not template or script is not None,
+        kubelet_max_pods=int(limits[-1]) if limits else None,
+        user_data_known=not template or data is not None,
         labels=tuple(sorted((item.get("labels") or {}).items())),
         taints=tuple(
-            f"{t['key']}={t.get('value', '')}:{t.get('effect', '')}"
+            f"{t['key']}={t.get('value') or ''}:{t.get('effect') or ''}"
             for t in item.get("taints") or ()
         ),
         autoscaling_tags=tuple(sorted(known[0].items())) if known else None,
+        autoscaling_groups=tuple(groups),
     )
 
 
@@ -294,102 +375,3 @@ def _script(text: str | None) -> str | None:
         return base64.b64decode(text, validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return text
-
-
-def subnets(answers: Answers, why: dict[str, str]) -> tuple[SubnetState, ...] | None:
-    """Put each subnet together with what its interfaces hold."""
-    if "Subnets" not in answers:
-        return None
-    interfaces: dict[str, list[Mapping[str, Any]]] | None = None
-    if "NetworkInterfaces" in answers:
-        interfaces = defaultdict(list)
-        for page in answers["NetworkInterfaces"]:
-            for item in page:
-                interfaces[item["SubnetId"]].append(item)
-    reserved: dict[str, list[tuple[str, str]]] | None = None
-    if "SubnetIpv4CidrReservations" in answers:
-        reserved = defaultdict(list)
-        for page in answers["SubnetIpv4CidrReservations"]:
-            for item in page:
-                reserved[item["SubnetId"]].append((item["Cidr"], item["ReservationType"]))
-    systems = _systems(answers)
-    if interfaces is None:
-        why.setdefault("subnet_interfaces", "DescribeNetworkInterfaces is missing")
-    if reserved is None:
-        why.setdefault("subnet_reservations", "GetSubnetCidrReservations is missing")
-    if systems is None:
-        why.setdefault("subnet_users", "DescribeInstances is missing")
-    made = []
-    for page in answers["Subnets"]:
-        for item in page:
-            own = None if interfaces is None else interfaces.get(item["SubnetId"], [])
-            made.append(
-                SubnetState(
-                    subnet_id=item["SubnetId"],
-                    cidr=item["CidrBlock"],
-                    vpc_id=item.get("VpcId") or "",
-                    zone=item.get("AvailabilityZone") or "",
-                    zone_id=item.get("AvailabilityZoneId") or "",
-                    available=item.get("AvailableIpAddressCount"),
-                    used=None if own is None else tuple(a for i in own for a in _held(i)),
-                    reservations=None
-                    if reserved is None
-                    else tuple(reserved.get(item["SubnetId"], ())),
-                    users=None if own is None else _users(own, systems),
-                )
-            )
-    return tuple(made)
-
-
-def _held(interface: Mapping[str, Any]) -> list[str]:
-    addresses = [a["PrivateIpAddress"] for a in interface.get("PrivateIpAddresses") or ()]
-    prefixes = [p["Ipv4Prefix"] for p in interface.get("Ipv4Prefixes") or ()]
-    return addresses + prefixes
-
-
-def _systems(answers: Answers) -> dict[str, str] | None:
-    """Give what each instance is: ``windows nodes``, ``linux nodes`` or ``other``."""
-    if "Reservations" not in answers:
-        return None
-    found = {}
-    for page in answers["Reservations"]:
-        for reservation in page:
-            for instance in reservation.get("Instances") or ():
-                keys = [tag["Key"] for tag in instance.get("Tags") or ()]
-                node = any(k.startswith("kubernetes.io/cluster/") or k in _NODE_TAGS for k in keys)
-                windows = str(instance.get("Platform") or "").lower() == "windows"
-                kind = "windows nodes" if windows else "linux nodes"
-                found[instance["InstanceId"]] = kind if node else "other"
-    return found
-
-
-def _users(
-    interfaces: list[Mapping[str, Any]], systems: Mapping[str, str] | None
-) -> dict[str, int] | None:
-    """Count the addresses of each kind of user; None where instances are not known."""
-    held: Counter[str] = Counter(dict.fromkeys(USERS, 0))
-    for interface in interfaces:
-        user = _user(interface, systems)
-        if user is None:
-            return None
-        prefixes = len(interface.get("Ipv4Prefixes") or ())
-        addresses = len(interface.get("PrivateIpAddresses") or ())
-        held[user] += addresses + prefixes * ADDRESSES_PER_PREFIX
-    return dict(held)
-
-
-def _user(interface: Mapping[str, Any], systems: Mapping[str, str] | None) -> str | None:
-    kind = str(interface.get("InterfaceType") or "")
-    told = str(interface.get("Description") or "")
-    instance = (interface.get("Attachment") or {}).get("InstanceId")
-    if told.startswith("Amazon EKS "):
-        return "control plane"
-    if ("load_balancer" in kind and not kind.endswith("endpoint")) or told.startswith("ELB "):
-        return "load balancers"
-    if "endpoint" in kind:
-        return "endpoints"
-    if told.startswith("aws-K8S-"):
-        return "linux nodes"
-    if instance:
-        return None if systems is None else systems.get(instance, "other")
-    return "other"

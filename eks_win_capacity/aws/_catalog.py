@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.aws import _client
 from eks_win_capacity.catalog import Catalog, InstanceType, answers
@@ -19,12 +19,6 @@ from eks_win_capacity.errors import (
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-FILTER_VALUES: Final = 200
-"""How many values one filter of an EC2 call may have.
-
-Source: EC2 API reference, "Filter".
-"""
 
 
 def load_catalog(
@@ -144,8 +138,8 @@ def _filters(wanted: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     if wanted is None:
         yield {}
         return
-    for start in range(0, len(wanted), FILTER_VALUES):
-        values = list(wanted[start : start + FILTER_VALUES])
+    for start in range(0, len(wanted), _client.FILTER_VALUES):
+        values = list(wanted[start : start + _client.FILTER_VALUES])
         yield {"Filters": [{"Name": "instance-type", "Values": values}]}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.errors import AwsError
+from eks_win_capacity.masking import without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +17,13 @@ ATTEMPTS: Final = 4
 CONNECT_TIMEOUT_S: Final = 10
 READ_TIMEOUT_S: Final = 60
 
-_MESSAGE: Final = 300
+FILTER_VALUES: Final = 200
+"""How many values one filter of an EC2 call may have.
 
-_ACCOUNT: Final = re.compile(r"(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])")
-"""An account id, which messages about permissions hold and nothing here prints."""
+Source: EC2 API reference, "Filter".
+"""
+
+_MESSAGE: Final = 300
 
 _TOKENS: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
 
@@ -37,7 +40,7 @@ _CURES: Final = {
     "PartialCredentialsError": _CREDENTIALS,
     "CredentialRetrievalError": _CREDENTIALS,
     "ProfileNotFound": "list the profiles with `aws configure list-profiles`",
-    "NoRegionError": "set AWS_REGION, or pass regions=",
+    "NoRegionError": "set AWS_REGION, or give a region",
     "InvalidRegionError": "give a region such as 'eu-west-1'",
     "SSOError": _LOGIN,
     "TokenRetrievalError": _LOGIN,
@@ -66,16 +69,44 @@ _CURES: Final = {
     "InternalError": _WAIT,
     "InternalFailure": _WAIT,
     "InternalServerError": _WAIT,
+    "ResourceNotFoundException": "check the name and the region",
     "ServiceUnavailable": _WAIT,
     "Unavailable": _WAIT,
 }
 """What to do about a fault."""
 
-_DENIED: Final = frozenset(
-    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
+DENIED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "Client.UnauthorizedOperation",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+    }
 )
+"""The codes by which AWS refuses one call and not who asks."""
 
-_IAM_PREFIXES: Final = {"monitoring": "cloudwatch"}
+UNSERVED: Final = frozenset(
+    {"404", "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"}
+)
+"""The codes of an endpoint that does not know a call at all, as in some partitions."""
+
+GONE: Final = frozenset(
+    {
+        "InvalidLaunchTemplateId.NotFound",
+        "InvalidLaunchTemplateId.VersionNotFound",
+        "InvalidLaunchTemplateName.NotFoundException",
+        "InvalidSubnetID.NotFound",
+        "NoSuchEntity",
+        "NoSuchEntityException",
+        "ResourceNotFoundException",
+    }
+)
+"""The codes for what another answer named and is no more, such as a deleted role."""
+
+_IAM_PREFIXES: Final = {"monitoring": "cloudwatch", "api.pricing": "pricing"}
 """Services whose permissions begin with another word than their endpoint."""
 
 
@@ -122,7 +153,7 @@ def client(
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
-            retries={"mode": "standard", "max_attempts": ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             user_agent_extra="eks-win-capacity",
         )
         return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
@@ -150,7 +181,7 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
         told = error.response.get("Error", {})
         code = str(told.get("Code") or "Unknown")
         cure = _CURES.get(code, "")
-        if code in _DENIED:
+        if code in DENIED:
             cure = f"allow the action {permission or operation} to who asks"
         said = _short(str(told.get("Message") or "AWS gave no message"))
         raise AwsError(
@@ -172,7 +203,7 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
 
 def _short(text: str) -> str:
     """Give one line: a parser's error carries the whole page it could not read."""
-    line = _ACCOUNT.sub("ACCOUNT_ID", " ".join(text.split()).rstrip("."))
+    line = without_accounts(" ".join(text.split()).rstrip("."))
     return line if len(line) <= _MESSAGE else line[:_MESSAGE] + "..."
 
 
@@ -182,7 +213,7 @@ def _after(cure: str) -> str:
 
 def all_pages(client: Any, method: str, *, key: str, **request: Any) -> list[dict[str, Any]]:
     """
-    Ask for every page of an answer, through boto3's paginator.
+    Ask for every page of an answer, through boto3's paginator where it has one.
 
     Parameters
     ----------
@@ -209,7 +240,7 @@ def all_pages(client: Any, method: str, *, key: str, **request: Any) -> list[dic
     pages: list[dict[str, Any]] = []
     tokens: set[str] = set()
     with faults(operation=operation, region=region, permission=_permission(client, operation)):
-        for page in client.get_paginator(method).paginate(**request):
+        for page in _pages(client, method, request):
             rows = page.get(key)
             if not isinstance(rows, list):
                 raise incomplete(operation, region, "MissingField", f"a page lacks the list {key}")
@@ -223,6 +254,19 @@ def all_pages(client: Any, method: str, *, key: str, **request: Any) -> list[dic
                 tokens.add(token)
             pages.append(page)
     return pages
+
+
+def _pages(client: Any, method: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if client.can_paginate(method):
+        yield from client.get_paginator(method).paginate(**request)
+        return
+    token: dict[str, Any] = {}
+    while True:
+        page = getattr(client, method)(**request, **token)
+        yield page
+        if not page.get("NextToken"):
+            return
+        token = {"NextToken": page["NextToken"]}
 
 
 def one_answer(client: Any, method: str, *, key: str, **request: Any) -> dict[str, Any]:

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.aws import _answers
-from eks_win_capacity.aws._client import all_pages, client, one_answer
+from eks_win_capacity.aws import _answers, _occupants
+from eks_win_capacity.aws._client import (
+    DENIED,
+    FILTER_VALUES,
+    GONE,
+    UNSERVED,
+    all_pages,
+    api_name,
+    client,
+    one_answer,
+)
 from eks_win_capacity.errors import AwsError, InputError
 from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from eks_win_capacity.cluster import ClusterState, SubnetState
-
-DENIED: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "NotAuthorized",
-        "Client.UnauthorizedOperation",
-    }
-)
-"""The codes by which AWS refuses one call and not who asks."""
-
-UNSERVED: Final = frozenset(
-    {"404", "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation"}
-)
-"""The codes of an endpoint that does not know a call at all, as in some partitions."""
 
 PERMISSIONS: Final = (
     "autoscaling:DescribeAutoScalingGroups",
@@ -40,6 +34,7 @@ PERMISSIONS: Final = (
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRegions",
     "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets",
     "ec2:GetSubnetCidrReservations",
@@ -55,7 +50,12 @@ PERMISSIONS: Final = (
     "iam:ListAttachedRolePolicies",
     "pricing:GetProducts",
 )
-"""Every IAM action that the loaders use; all of them only read."""
+"""
+Every IAM action that the loaders and ``catalog refresh`` use; all of them only read.
+
+`load_cluster` needs ``eks:DescribeCluster``; each other action that is not allowed
+leaves its part unknown.
+"""
 
 
 class UsedSubnet(Subnet):
@@ -82,7 +82,12 @@ class UsedSubnet(Subnet):
         """Make one from the state of a subnet."""
         base = held.subnet
         if base is None:
-            raise InputError(f"what is in use of {held.subnet_id} is not known")
+            why = unknown.get("subnet_interfaces", "no count of free addresses was given")
+            raise AwsError(
+                f"what is in use of {held.subnet_id} cannot be told: {why}",
+                operation="DescribeNetworkInterfaces",
+                code="Unknown",
+            )
         used: object = held.used if held.used is not None else base.used
         made = cls(
             held.cidr,
@@ -110,7 +115,9 @@ class _Asking:
         region: str | None,
         endpoint_url: str | None,
         clients: Mapping[str, Any] | None,
+        on_call: Callable[[str], None] | None = None,
     ) -> None:
+        self._tell = on_call or (lambda _: None)
         self._made = dict(clients or {})
         self._how = {"session": session, "region": region, "endpoint_url": endpoint_url}
         self.answers: _answers.Answers = defaultdict(list)
@@ -124,29 +131,33 @@ class _Asking:
 
     def pages(self, service: str, method: str, key: str, **request: Any) -> list[Any]:
         """Ask for all pages, and keep their rows."""
-        rows = [
-            row
-            for page in all_pages(self.client(service), method, key=key, **request)
-            for row in page[key]
-        ]
+        asked = self._asked(service, method)
+        rows = [row for page in all_pages(asked, method, key=key, **request) for row in page[key]]
         self.answers[key].append(rows)
         return rows
 
     def one(self, service: str, method: str, key: str, **request: Any) -> Any:
         """Ask once, and keep the answer."""
-        answer = one_answer(self.client(service), method, key=key, **request)[key]
+        answer = one_answer(self._asked(service, method), method, key=key, **request)[key]
         self.answers[key].append(answer)
         return answer
 
+    def _asked(self, service: str, method: str) -> Any:
+        """Give the client, and tell what it is asked."""
+        found = self.client(service)
+        self._tell(api_name(found, method))
+        return found
+
     def part(self, name: str, ask: Any, *keys: str) -> None:
-        """Ask for one part; where that is refused or not served, say so and drop what came."""
+        """Ask for one part; if refused, not served or gone, say so and drop what came."""
         before = {key: len(self.answers.get(key, ())) for key in keys}
         try:
             ask()
         except AwsError as error:
-            if error.code not in DENIED | UNSERVED:
+            if error.code not in DENIED | UNSERVED | GONE:
                 raise
-            self.unknown[name] = str(error)
+            unserved = f"{error.operation} is not served by {error.region or 'the endpoint'}"
+            self.unknown[name] = unserved if error.code in UNSERVED else str(error)
             for key in keys:
                 if not before[key]:
                     self.answers.pop(key, None)
@@ -161,6 +172,7 @@ def load_cluster(
     region: str | None = None,
     endpoint_url: str | None = None,
     clients: Mapping[str, Any] | None = None,
+    on_call: Callable[[str], None] | None = None,
 ) -> ClusterState:
     """
     Read a cluster's state from AWS; nothing is written there.
@@ -176,13 +188,15 @@ def load_cluster(
     clients : mapping of str to client, optional
         Clients by service (``eks``, ``ec2``, ``iam``, ``autoscaling``), used as
         they are.
+    on_call : callable, optional
+        Told the name of each call before it is made, such as to show progress.
 
     Returns
     -------
     ClusterState
         What AWS tells; nodes, pods and ConfigMaps come from `kubectl.load`. A
-        part whose calls are not allowed, or not served there, is unknown, with
-        the reason.
+        part whose calls are not allowed or not served there, or whose subject is
+        gone, such as a deleted role, is unknown, with the reason.
 
     Raises
     ------
@@ -190,7 +204,7 @@ def load_cluster(
         If the cluster cannot be described, or any call fails for another
         reason than a missing permission.
     """
-    ask = _Asking(session, region, endpoint_url, clients)
+    ask = _Asking(session, region, endpoint_url, clients, on_call)
     cluster = ask.one("eks", "describe_cluster", "cluster", name=name)
     role = _answers.role_name(cluster.get("roleArn") or "")
     if role:
@@ -220,6 +234,7 @@ def load_cluster(
         "fargateProfileNames",
         "fargateProfile",
     )
+    # EKS's own default; an answer without the member is from before access entries.
     mode = (cluster.get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP"
     if mode == "CONFIG_MAP":
         ask.answers["accessEntries"].append([])
@@ -231,11 +246,21 @@ def load_cluster(
             "accessEntry",
         )
     ask.part("addons", lambda: _cni(ask, name), "addons", "addon")
+    if ids := _subnet_ids(ask, cluster):
+        ask.part(
+            "subnets",
+            lambda: ask.pages("ec2", "describe_subnets", "Subnets", SubnetIds=ids),
+            "Subnets",
+        )
+        _ask_occupants(ask)
+    return _answers.state(ask.answers, ask.unknown)
+
+
+def _subnet_ids(ask: _Asking, cluster: Mapping[str, Any]) -> list[str]:
+    """Give the subnets of a cluster, and those that its node groups add."""
     ids = list((cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or ())
     ids += [s for group in ask.answers.get("nodegroup", ()) for s in group.get("subnets") or ()]
-    if ids:
-        _subnets(ask, {"SubnetIds": list(dict.fromkeys(ids))}, partial=True)
-    return _answers.state(ask.answers, ask.unknown)
+    return list(dict.fromkeys(ids))
 
 
 def _each(  # noqa: PLR0917
@@ -292,47 +317,33 @@ def _scaling(ask: _Asking) -> None:
         )
 
 
-def _subnets(ask: _Asking, which: Mapping[str, Any], *, partial: bool) -> None:
-    def described() -> None:
-        ask.pages("ec2", "describe_subnets", "Subnets", **which)
-
-    if partial:
-        ask.part("subnets", described, "Subnets")
-    else:
-        described()
+def _ask_occupants(ask: _Asking) -> None:
+    """Ask what the described subnets hold, and who holds it."""
     ids = [subnet["SubnetId"] for page in ask.answers.get("Subnets", ()) for subnet in page]
     if not ids:
         return
 
     def pages(method: str, key: str) -> None:
-        for start in range(0, len(ids), 200):
-            chosen = [{"Name": "subnet-id", "Values": ids[start : start + 200]}]
+        for start in range(0, len(ids), FILTER_VALUES):
+            chosen = [{"Name": "subnet-id", "Values": ids[start : start + FILTER_VALUES]}]
             ask.pages("ec2", method, key, Filters=chosen)
 
     def reservations() -> None:
         for subnet in ids:
-            key = "SubnetIpv4CidrReservations"
-            token: dict[str, str] = {}
-            while True:
-                answer = one_answer(
-                    ask.client("ec2"),
-                    "get_subnet_cidr_reservations",
-                    key=key,
-                    SubnetId=subnet,
-                    **token,
-                )
-                ask.answers[key].append(answer[key])
-                if not answer.get("NextToken"):
-                    break
-                token = {"NextToken": answer["NextToken"]}
+            ask.pages(
+                "ec2", "get_subnet_cidr_reservations", _occupants.RESERVATIONS, SubnetId=subnet
+            )
 
-    ask.part(
-        "subnet_interfaces",
-        lambda: pages("describe_network_interfaces", "NetworkInterfaces"),
-        "NetworkInterfaces",
-    )
-    ask.part("subnet_reservations", reservations, "SubnetIpv4CidrReservations")
-    ask.part("subnet_users", lambda: pages("describe_instances", "Reservations"), "Reservations")
+    for part, asked, key in (
+        (
+            "subnet_interfaces",
+            partial(pages, "describe_network_interfaces", "NetworkInterfaces"),
+            "NetworkInterfaces",
+        ),
+        ("subnet_reservations", reservations, _occupants.RESERVATIONS),
+        ("subnet_users", partial(pages, "describe_instances", "Reservations"), "Reservations"),
+    ):
+        ask.part(part, asked, key)
 
 
 def load_subnets(
@@ -340,6 +351,7 @@ def load_subnets(
     *,
     vpc_id: str | None = None,
     cluster: str | None = None,
+    files: Any = None,
     session: Any = None,
     region: str | None = None,
     endpoint_url: str | None = None,
@@ -355,7 +367,11 @@ def load_subnets(
     vpc_id : str, optional
         All subnets of a VPC.
     cluster : str, optional
-        The subnets of an EKS cluster. Give exactly one of the three.
+        The subnets of an EKS cluster and of its managed node groups.
+    files : path, str, file, mapping, or a list of these, optional
+        Saved answers of DescribeSubnets, DescribeNetworkInterfaces,
+        GetSubnetCidrReservations and DescribeInstances; AWS is not asked then.
+        Give exactly one of the four.
     session, region, endpoint_url
         As for `load_cluster`.
     client : EC2 client, optional
@@ -370,26 +386,54 @@ def load_subnets(
     Raises
     ------
     InputError
-        If not exactly one of the three is given.
+        If not exactly one of the four is given, or it names no subnet.
     AwsError
         If a call fails; interfaces must be seen where reservations are known.
+    DocumentError
+        If a saved answer is damaged, or there is none of DescribeSubnets.
     """
-    if sum(x is not None for x in (subnet_ids, vpc_id, cluster)) != 1:
-        raise InputError("give exactly one of subnet_ids, vpc_id and cluster")
-    made = {**(clients or {}), **({"ec2": client} if client is not None else {})}
-    ask = _Asking(session, region, endpoint_url, made)
+    given = (subnet_ids, vpc_id, cluster, files)
+    if sum(x is not None for x in given) != 1:
+        raise InputError("give exactly one of subnet_ids, vpc_id, cluster and files")
+    if files is not None:
+        answers = _answers.gather(files)
+        ask = _Asking(None, None, None, None)
+        ask.answers = answers
+    else:
+        made = {**(clients or {}), **({"ec2": client} if client is not None else {})}
+        ask = _Asking(session, region, endpoint_url, made)
+        ask.pages("ec2", "describe_subnets", "Subnets", **_which(ask, subnet_ids, vpc_id, cluster))
+        _ask_occupants(ask)
+    with _answers.shaped():
+        found = _occupants.subnets(ask.answers, ask.unknown, saved=files is not None)
+    if not found:
+        what = "the saved answers" if files is not None else vpc_id or cluster or str(subnet_ids)
+        raise InputError(
+            f"{what:.80}: no subnet with IPv4 addresses is described; check the name, the region "
+            "and that DescribeSubnets is among what was saved"
+        )
+    return tuple(UsedSubnet.of(held, ask.unknown) for held in found)
+
+
+def _which(
+    ask: _Asking,
+    subnet_ids: Iterable[str] | str | None,
+    vpc_id: str | None,
+    cluster: str | None,
+) -> dict[str, Any]:
+    """Say in EC2's words which subnets are meant."""
+    if vpc_id is not None:
+        return {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
     if cluster is not None:
         found = ask.one("eks", "describe_cluster", "cluster", name=cluster)
-        subnet_ids = (found.get("resourcesVpcConfig") or {}).get("subnetIds") or []
-    which: dict[str, Any] = {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
-    if subnet_ids is not None:
-        wanted = [subnet_ids] if isinstance(subnet_ids, str) else list(subnet_ids)
-        if not wanted:
-            raise InputError("no subnet is named")
-        which = {"SubnetIds": wanted}
-    _subnets(ask, which, partial=False)
-    states = _answers.subnets(ask.answers, ask.unknown) or ()
-    return tuple(UsedSubnet.of(held, ask.unknown) for held in states)
+        ask.part(
+            "subnets_of_node_groups", lambda: _node_groups(ask, cluster), "nodegroups", "nodegroup"
+        )
+        subnet_ids = _subnet_ids(ask, found)
+    wanted = [subnet_ids] if isinstance(subnet_ids, str) else list(subnet_ids or ())
+    if not wanted:
+        raise InputError("no subnet is named")
+    return {"SubnetIds": list(dict.fromkeys(wanted))}
 
 
 def load_files(*sources: Any) -> ClusterState:
@@ -407,4 +451,4 @@ def load_files(*sources: Any) -> ClusterState:
     DocumentError
         If a source is damaged, no answer of a known call, or only a part.
     """
-    return _answers.state(_answers.gather(*sources))
+    return _answers.state(_answers.gather(*sources), saved=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from eks_win_capacity.aws._answers import moment, saved, shaped
 from eks_win_capacity.aws._client import all_pages, incomplete
 from eks_win_capacity.aws._client import client as make_client
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
+from eks_win_capacity.errors import DocumentError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from eks_win_capacity.subnets import Subnet
 
 Kind = Literal["available", "used", "percent"]
+
+KINDS: Final = ("available", "used", "percent")
 
 _QUERIES: Final = 500
 """The most queries GetMetricData takes at once."""
@@ -36,14 +41,22 @@ class Metric:
     namespace, metric : str
         Such as ``AWS/IPAM`` and ``SubnetIPUsage``.
     kind : {"available", "used", "percent"}
-        What its values count; percent is of the usable addresses in use.
+        What its values count; percent is of addresses in use.
     dimension : str
         The dimension that holds the subnet's id; spelled in any way.
     dimensions : Mapping of str to str
-        Further dimensions that must have these values.
+        Further dimensions that must have these values; names spelled in any way.
     statistic : str
         By default the one that keeps the peak of use: Minimum of available,
         Maximum of used.
+    percent_of : {"space", "usable"}
+        What 100 percent is: all addresses of the CIDR, or those that AWS does not
+        keep for itself.
+
+    Raises
+    ------
+    InputError
+        If kind or percent_of is none of these, or a name is empty.
     """
 
     namespace: str
@@ -52,19 +65,41 @@ class Metric:
     dimension: str = "SubnetId"
     dimensions: Mapping[str, str] = field(default_factory=dict)
     statistic: str = ""
+    percent_of: Literal["space", "usable"] = "space"
+
+    def __post_init__(self) -> None:
+        for name, known in (("kind", KINDS), ("percent_of", ("space", "usable"))):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name} of a metric is one of {', '.join(known)}; got {getattr(self, name)!r}"
+                )
+        if not (self.namespace and self.metric and self.dimension):
+            raise InputError("a metric needs a namespace, a name and the dimension of the subnet")
 
 
 IPAM: Final = Metric(namespace="AWS/IPAM", metric="SubnetIPUsage", kind="percent")
-"""What VPC IPAM publishes."""
+"""
+What VPC IPAM publishes: the share of a subnet's whole address space that is in use.
+
+Whether the five addresses that AWS keeps count as in use is not documented; what
+goes beyond the usable ones is therefore taken as a full subnet.
+
+Sources: AWS announcement of VpcIPUsage, SubnetIPUsage and PublicIPv4PoolIPUsage (2023)
+and EC2 API reference, IpamResourceCidr.ipUsage, for what the percentage is of; Amazon
+VPC IPAM user guide, "IPAM resource utilization metrics", for the at most 150 subnets
+that are published.
+"""
 
 
 def load_usage_history(
-    subnets: Iterable[Subnet],
+    subnets: Iterable[Subnet] | Subnet,
     *,
     source: Metric | Mapping[str, Any] | str = "ipam",
     start: dt.datetime | None = None,
     end: dt.datetime | None = None,
     period_s: int = 3600,
+    missing: Literal["raise", "gap"] = "raise",
+    files: Any = None,
     session: Any = None,
     region: str | None = None,
     endpoint_url: str | None = None,
@@ -75,14 +110,22 @@ def load_usage_history(
 
     Parameters
     ----------
-    subnets : iterable of Subnet
+    subnets : Subnet or iterable of Subnet
         With their ids, such as `load_subnets` gives.
     source : "ipam", Metric or mapping of its fields
         VPC IPAM's SubnetIPUsage by default.
     start, end : datetime, optional
-        With a time zone; the 14 days up to now by default.
+        With a time zone; the 14 days up to now by default, and all there is of
+        files. CloudWatch lists only metrics that had a value in the last two weeks.
     period_s : int
-        Length of a period, a multiple of 60. [s]
+        Length of a period, a multiple of 60. CloudWatch keeps 60 s for 15 days,
+        300 s for 63 days and 3600 s for 455 days. [s]
+    missing : {"raise", "gap"}
+        What a subnet without the metric is: an error, or a row without a value for
+        every period. IPAM publishes for some of many subnets only.
+    files : path, str, file, mapping, or a list of these, optional
+        Saved answers of GetMetricData, whose labels name the subnets; AWS is not
+        asked then.
     session, region, endpoint_url
         As for `load_cluster`.
     client : CloudWatch client, optional
@@ -92,64 +135,130 @@ def load_usage_history(
     DataFrame
         ``time`` (UTC, start of the period), ``subnet``, ``used``, ``capacity``:
         one row for every period of every subnet; ``used`` is missing where
-        CloudWatch has no value. Nothing is filled in.
+        CloudWatch has no value. Nothing is filled in. ``attrs`` has ``period_s``,
+        ``namespace``, ``metric`` and ``kind``.
 
     Raises
     ------
     InputError
-        If a time has no zone, the period is wrong, a subnet has no id, or no
-        metric is published for a subnet.
+        If a time has no zone, the period is wrong, a subnet has no id or comes
+        twice, or no metric is published for a subnet.
+    UnsupportedInputError
+        If what is given are no subnets.
     AwsError
         If a call fails or its answer is not whole.
+    DocumentError
+        If a saved answer is damaged or only a part.
     """
-    import pandas as pd
-
     metric = _metric(source)
-    chosen = list(subnets)
-    if not chosen or any(not subnet.subnet_id for subnet in chosen):
-        raise InputError("every subnet needs its subnet_id, and at least one must be given")
-    end = end or dt.datetime.now(dt.UTC)
-    start = start or end - dt.timedelta(days=14)
-    if start.tzinfo is None or end.tzinfo is None or start >= end:
-        raise InputError("start and end need time zones, and start comes first")
-    if period_s < 60 or period_s % 60:
+    chosen = _chosen(subnets)
+    if missing not in {"raise", "gap"}:
+        raise InputError(f"missing is 'raise' or 'gap'; got {missing!r}")
+    whole: Any = period_s
+    if not isinstance(whole, int) or whole < 60 or whole % 60:
         raise InputError(f"period_s must be a multiple of 60; got {period_s!r}")
-    watch = client if client is not None else _cloudwatch(session, region, endpoint_url)
-    where = _published(watch, metric)
-    lacking = [s.subnet_id for s in chosen if s.subnet_id not in where]
-    if lacking:
+    if files is not None:
+        known = _saved_values(files, [str(s.subnet_id) for s in chosen], period_s)
+    else:
+        end = end or dt.datetime.now(dt.UTC)
+        start = start or end - dt.timedelta(days=14)
+    for time in (start, end):
+        if time is not None and time.tzinfo is None:
+            raise InputError(f"start and end need time zones; got {time.isoformat()}")
+    if files is not None:
+        first, last = _span(known, start, end, period_s)
+    else:
+        assert start is not None  # noqa: S101
+        assert end is not None  # noqa: S101
+        first, last = int(start.timestamp()) // period_s * period_s, int(end.timestamp())
+    if first >= last:
+        raise InputError("start comes before end")
+    if files is None:
+        watch = client if client is not None else _cloudwatch(session, region, endpoint_url)
+        known = _live(watch, metric, chosen, (first, last), period_s=period_s)
+    lacking = [s.subnet_id for s in chosen if str(s.subnet_id) not in known]
+    if lacking and (missing == "raise" or len(lacking) == len(chosen)):
         raise InputError(
             f"{metric.namespace} {metric.metric} is not published for "
-            f"{', '.join(map(str, lacking[:5]))}; is the watcher on, and in this region?"
+            f"{', '.join(map(str, lacking[:5]))}; is the watcher on, in this region, and did it "
+            "publish in the last two weeks? missing='gap' leaves such subnets without values"
         )
-    first = int(start.timestamp()) // period_s * period_s
-    count = -(-(int(end.timestamp()) - first) // period_s)
-    times = pd.to_datetime([first + i * period_s for i in range(count)], unit="s", utc=True)
+    return _frame(chosen, known, metric, range(first, last, period_s))
+
+
+def _chosen(subnets: Iterable[Subnet] | Subnet) -> list[Subnet]:
+    from eks_win_capacity.subnets import Subnet
+
+    chosen: list[Any] = [subnets] if isinstance(subnets, Subnet) else list(subnets)
+    wrong = next((s for s in chosen if not isinstance(s, Subnet)), None)
+    if wrong is not None:
+        raise UnsupportedInputError(
+            f"subnets must be Subnet objects, such as load_subnets gives: their size is needed; "
+            f"got {type(wrong).__name__}"
+        )
+    names = [subnet.subnet_id for subnet in chosen]
+    if not names or not all(names):
+        raise InputError("every subnet needs its subnet_id, and at least one must be given")
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise InputError(f"{twice[0]} is given twice")
+    return chosen
+
+
+def _span(
+    known: Mapping[str, Mapping[int, float]],
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    period_s: int,
+) -> tuple[int, int]:
+    """Give the first period and the end of saved values, unless they are asked for."""
+    seen = [time for values in known.values() for time in values]
+    if not seen and (start is None or end is None):
+        raise InputError("the saved answers hold no value; give start and end")
+    first = min(seen) if start is None else int(start.timestamp()) // period_s * period_s
+    return first, max(seen) + period_s if end is None else int(end.timestamp())
+
+
+def _frame(
+    chosen: list[Subnet],
+    known: Mapping[str, Mapping[int, float]],
+    metric: Metric,
+    periods: range,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    times = pd.to_datetime(list(periods), unit="s", utc=True)
     frames = []
-    for begin in range(0, len(chosen), _QUERIES):
-        part = chosen[begin : begin + _QUERIES]
-        window = (times[0].to_pydatetime(), end)
-        values = _values(watch, metric, part, where, window=window, period_s=period_s)
-        for subnet, known in zip(part, values, strict=True):
-            raw = pd.Series(known, dtype="float64").reindex([int(t.timestamp()) for t in times])
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "time": times,
-                        "subnet": subnet.subnet_id,
-                        "used": _used(raw.to_numpy(), metric.kind, subnet.usable),
-                        "capacity": subnet.usable,
-                    }
-                )
-            )
-    return pd.concat(frames, ignore_index=True)
+    for subnet in chosen:
+        raw = pd.Series(known.get(str(subnet.subnet_id), {}), dtype="float64")
+        used = _used(raw.reindex(list(periods)).to_numpy(), metric, subnet.usable)
+        columns = {
+            "time": times,
+            "subnet": subnet.subnet_id,
+            "used": used,
+            "capacity": subnet.usable,
+        }
+        frames.append(pd.DataFrame(columns))
+    whole = pd.concat(frames, ignore_index=True)
+    whole.attrs = {
+        "period_s": periods.step,
+        "namespace": metric.namespace,
+        "metric": metric.metric,
+        "kind": metric.kind,
+    }
+    return whole
 
 
 def _metric(source: Metric | Mapping[str, Any] | str) -> Metric:
     if isinstance(source, Metric):
         return source
     if isinstance(source, Mapping):
-        return Metric(**source)
+        try:
+            return Metric(**source)
+        except TypeError as error:
+            raise InputError(
+                f"a metric has namespace, metric, kind, dimension, dimensions, statistic and "
+                f"percent_of: {error}"
+            ) from error
     if source == "ipam":
         return IPAM
     raise InputError(f"source is 'ipam', a Metric or the mapping of its fields; got {source!r}")
@@ -163,9 +272,29 @@ def _plain(name: str) -> str:
     return name.replace("-", "").replace("_", "").replace(" ", "").lower()
 
 
+def _live(
+    watch: Any,
+    metric: Metric,
+    chosen: list[Subnet],
+    window: tuple[int, int],
+    *,
+    period_s: int,
+) -> dict[str, dict[int, float]]:
+    """Ask for the values of every subnet that is published, by its id."""
+    where = _published(watch, metric)
+    asked = [str(s.subnet_id) for s in chosen if str(s.subnet_id) in where]
+    found: dict[str, dict[int, float]] = {}
+    for begin in range(0, len(asked), _QUERIES):
+        part = asked[begin : begin + _QUERIES]
+        values = _values(watch, metric, [where[n] for n in part], window, period_s=period_s)
+        found |= dict(zip(part, values, strict=True))
+    return found
+
+
 def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
     """Give the dimensions under which each subnet is published, spelled as they are."""
     names = {_plain(metric.dimension)} | _SPELLINGS
+    wanted = {(_plain(name), value) for name, value in metric.dimensions.items()}
     found: dict[str, list[dict[str, str]]] = {}
     pages = all_pages(
         watch,
@@ -174,30 +303,26 @@ def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
         Namespace=metric.namespace,
         MetricName=metric.metric,
     )
-    for page in pages:
-        for item in page["Metrics"]:
-            given = {d["Name"]: d["Value"] for d in item["Dimensions"]}
-            family = next((v for k, v in given.items() if _plain(k) == "addressfamily"), "ipv4")
-            if not metric.dimensions.items() <= given.items() or family.lower() != "ipv4":
-                continue
-            for key, value in given.items():
-                if _plain(key) in names:
-                    earlier = found.setdefault(value, item["Dimensions"])
-                    if earlier != item["Dimensions"]:
-                        raise InputError(
-                            f"{metric.metric} is published several times for {value}; name the "
-                            "dimensions that tell which one is meant"
-                        )
+    for item in (item for page in pages for item in page["Metrics"]):
+        given = {_plain(d["Name"]): d["Value"] for d in item.get("Dimensions") or ()}
+        if not wanted <= given.items() or given.get("addressfamily", "ipv4").lower() != "ipv4":
+            continue
+        for value in {given[name] for name in names if name in given}:
+            earlier = found.setdefault(value, item["Dimensions"])
+            if {_plain(d["Name"]): d["Value"] for d in earlier} != given:
+                raise InputError(
+                    f"{metric.metric} is published several times for {value}; name the "
+                    "dimensions that tell which one is meant"
+                )
     return found
 
 
 def _values(
     watch: Any,
     metric: Metric,
-    subnets: list[Subnet],
-    where: Mapping[str, list[dict[str, str]]],
+    where: list[list[dict[str, str]]],
+    window: tuple[int, int],
     *,
-    window: tuple[dt.datetime, dt.datetime],
     period_s: int,
 ) -> list[dict[int, float]]:
     statistic = metric.statistic or ("Minimum" if metric.kind == "available" else "Maximum")
@@ -208,30 +333,29 @@ def _values(
                 "Metric": {
                     "Namespace": metric.namespace,
                     "MetricName": metric.metric,
-                    "Dimensions": where[str(subnet.subnet_id)],
+                    "Dimensions": dimensions,
                 },
                 "Period": period_s,
                 "Stat": statistic,
             },
         }
-        for number, subnet in enumerate(subnets)
+        for number, dimensions in enumerate(where)
     ]
-    found: list[dict[int, float]] = [{} for _ in subnets]
+    found: list[dict[int, float]] = [{} for _ in where]
     last: dict[str, str] = {}
     pages = all_pages(
         watch,
         "get_metric_data",
         key="MetricDataResults",
         MetricDataQueries=queries,
-        StartTime=window[0],
-        EndTime=window[1],
+        StartTime=dt.datetime.fromtimestamp(window[0], dt.UTC),
+        EndTime=dt.datetime.fromtimestamp(window[1], dt.UTC),
     )
     for page in pages:
         for result in page["MetricDataResults"]:
             last[result["Id"]] = result.get("StatusCode", "Complete")
-            number = int(result["Id"][1:])
-            for time, value in zip(result["Timestamps"], result["Values"], strict=True):
-                found[number][int(time.timestamp()) // period_s * period_s] = value
+            found[int(result["Id"][1:])] |= _points(result, period_s)
+    # A query goes on over several pages: what its last one says is true of the whole.
     wrong = sorted({code for code in last.values() if code != "Complete"})
     if wrong or len(last) != len(queries):
         raise incomplete(
@@ -243,14 +367,54 @@ def _values(
     return found
 
 
-def _used(raw: Any, kind: Kind, capacity: int) -> Any:
+def _points(result: Mapping[str, Any], period_s: int) -> dict[int, float]:
+    """Give the values of one result by the start of their period."""
+    return {
+        int(moment(time).timestamp()) // period_s * period_s: float(value)
+        for time, value in zip(result["Timestamps"], result["Values"], strict=True)
+    }
+
+
+def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict[int, float]]:
+    """
+    Read saved answers of GetMetricData: the values by subnet.
+
+    A result belongs to the subnet whose id its label or id holds; the only result
+    belongs to the only subnet.
+    """
+    calls = {"MetricDataResults": "GetMetricData"}
+    with shaped():
+        results = [row for page in saved(files, calls) for row in page["MetricDataResults"]]
+    found: dict[str, dict[int, float]] = {}
+    with shaped():
+        for result in results:
+            told = f"{result.get('Label', '')} {str(result.get('Id', '')).replace('_', '-')}"
+            own = [name for name in names if name in told]
+            if not own and len(names) == len(results) == 1:
+                own = names
+            if result.get("StatusCode", "Complete") != "Complete":
+                raise DocumentError(
+                    f"the answer of GetMetricData is only a part for {told.strip()}: "
+                    f"{result['StatusCode']}",
+                    source="the answer",
+                    place="StatusCode",
+                )
+            for name in own:
+                found.setdefault(name, {}).update(_points(result, period_s))
+    return found
+
+
+def _used(raw: Any, metric: Metric, usable: int) -> Any:
     import numpy as np
 
-    used = {"available": capacity - raw, "used": raw, "percent": raw / 100 * capacity}[kind]
+    size = usable + SUBNET_KEPT_FIRST + SUBNET_KEPT_LAST
+    whole = size if metric.percent_of == "space" else usable
+    used = {"available": usable - raw, "used": raw, "percent": raw / 100 * whole}[metric.kind]
+    most = whole if metric.kind == "percent" else usable
     low, high = np.nanmin(used, initial=0), np.nanmax(used, initial=0)
-    if low < -0.5 or high > capacity + 0.5:
+    if low < -0.5 or high > most + 0.5:
         raise InputError(
-            f"the metric gives from {low:,.0f} to {high:,.0f} used of {capacity:,} addresses: is "
-            f"kind={kind!r} right?"
+            f"the metric gives from {low:,.0f} to {high:,.0f} used of {usable:,} addresses: is "
+            f"kind={metric.kind!r} right?"
         )
-    return used
+    return np.minimum(used, usable)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.aws._answers import moment, saved, shaped
 from eks_win_capacity.aws._client import all_pages, client, incomplete
 from eks_win_capacity.errors import InputError
 from eks_win_capacity.prices import COLUMNS, Prices
@@ -13,11 +15,15 @@ from eks_win_capacity.prices import COLUMNS, Prices
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PRICING_REGIONS: Final = ("us-east-1", "eu-central-1", "ap-south-1")
-"""The regions that serve the Price List API; each knows the prices of all.
-
-Source: AWS Price List API reference, endpoints.
+PRICING_REGIONS: Final = ("us-east-1", "eu-central-1", "ap-south-1", "cn-northwest-1")
 """
+The regions that serve the Price List API; each knows the prices of its whole partition.
+
+Source: AWS Billing user guide, "Finding services and products using the AWS Price List
+Query API", endpoints; cn-northwest-1 serves the regions in China, in CNY.
+"""
+
+MARKETS: Final = ("on-demand", "spot")
 
 _FILTERS: Final = {
     "operatingSystem": "Windows",
@@ -28,14 +34,17 @@ _FILTERS: Final = {
 }
 """Windows with its licence and nothing else, on shared hardware, not a reserved seat."""
 
+_SPOT_PRODUCTS: Final = ("Windows", "Windows (Amazon VPC)")
+
 
 def load_prices(
     region: str,
     *,
-    instance_types: Sequence[str] | None = None,
-    markets: Sequence[str] = ("on-demand", "spot"),
+    instance_types: Sequence[str] | str | None = None,
+    markets: Sequence[str] | str = MARKETS,
     at: dt.datetime | None = None,
-    pricing_region: str = "us-east-1",
+    pricing_region: str | None = None,
+    files: Any = None,
     session: Any = None,
     endpoint_url: str | None = None,
     clients: Mapping[str, Any] | None = None,
@@ -47,145 +56,245 @@ def load_prices(
     ----------
     region : str
         Where the nodes run.
-    instance_types : sequence of str, optional
-        Only these; all by default. A type without a price is an error.
-    markets : sequence of {"on-demand", "spot"}
+    instance_types : str or sequence of str, optional
+        Only these; all by default.
+    markets : "on-demand", "spot", or a sequence of both
     at : datetime, optional
         The moment of the spot price; now by default.
-    pricing_region : str
-        Where the Price List API is asked: one of us-east-1, eu-central-1, ap-south-1.
+    pricing_region : str, optional
+        Where the Price List API is asked, as only some regions serve it: us-east-1 by
+        default, and cn-northwest-1 for the regions of China.
+    files : path, str, file, mapping, or a list of these, optional
+        Saved answers of GetProducts and DescribeSpotPriceHistory; AWS is not asked then.
     session, endpoint_url, clients
         As for `load_cluster`; the clients are ``pricing`` and ``ec2``.
 
     Returns
     -------
     Prices
+        The table, with currency, date and licence model; ``left_out`` names each
+        product without a usable price and each type that a market does not offer.
 
     Raises
     ------
     AwsError
         If a call fails or an answer is not whole.
     InputError
-        If a market or the pricing region is none, or a type has no price.
+        If a market or the pricing region is none, a type has no price at all, or a
+        market has none.
+    DocumentError
+        If a saved answer is damaged or only a part.
     """
     import pandas as pd
 
-    if not set(markets) <= {"on-demand", "spot"} or not markets:
-        raise InputError(f"markets are on-demand and spot; got {list(markets)!r}")
-    if pricing_region not in PRICING_REGIONS:
-        raise InputError(
-            f"{pricing_region} does not serve the Price List API; ask "
-            f"{', '.join(PRICING_REGIONS)}: each knows the prices of every region"
-        )
-    made = dict(clients or {})
-    rows: list[dict[str, Any]] = []
+    chosen = tuple([markets] if isinstance(markets, str) else markets)
+    names = [instance_types] if isinstance(instance_types, str) else instance_types
+    wanted = None if names is None else list(dict.fromkeys(names))
+    if not chosen or not set(chosen) <= set(MARKETS):
+        raise InputError(f"markets are {' and '.join(MARKETS)}; got {list(chosen)!r}")
+    if wanted == []:
+        raise InputError("instance_types names none; leave it out for all")
     left_out: list[str] = []
-    if "on-demand" in markets:
-        pricing = made.get("pricing") or client(
-            "pricing", session=session, region=pricing_region, endpoint_url=endpoint_url
-        )
-        for name in instance_types or (None,):
-            rows += _on_demand(pricing, region, name, left_out)
-    if "spot" in markets:
-        ec2 = made.get("ec2") or client(
-            "ec2", session=session, region=region, endpoint_url=endpoint_url
-        )
-        rows += _spot(ec2, instance_types, at or dt.datetime.now(dt.UTC))
-    for market in markets:
-        known = {row["instance_type"] for row in rows if row["market"] == market}
-        lacking = [name for name in instance_types or () if name not in known]
-        if lacking or not known:
-            raise InputError(
-                f"{region} lists no {market} price with Windows for "
-                f"{', '.join(lacking[:5]) or 'any type'}: is it offered there?"
-            )
+    if files is not None:
+        calls = {"PriceList": "GetProducts", "SpotPriceHistory": "DescribeSpotPriceHistory"}
+        with shaped():
+            held = [
+                (key, row)
+                for page in saved(files, calls)
+                for key in calls
+                for row in page.get(key, ())
+            ]
+        products, spots = ([row for key, row in held if key == call] for call in calls)
+    else:
+        ask = _Asking(session, region, pricing_region, endpoint_url, dict(clients or {}))
+        products = ask.products(wanted) if "on-demand" in chosen else []
+        spots = ask.spots(wanted, at or dt.datetime.now(dt.UTC)) if "spot" in chosen else []
+    rows = _on_demand(products, region, left_out) if "on-demand" in chosen else []
+    rows += _spot(spots, region, left_out) if "spot" in chosen else []
+    if wanted is not None:
+        rows = [row for row in rows if row["instance_type"] in wanted]
+    _complete(rows, wanted, chosen, region, left_out)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
+    currencies = sorted(set(table["currency"]))
+    if len(currencies) > 1:
+        raise incomplete("GetProducts", region, "MixedCurrencies", f"it has {currencies}")
     return Prices(
         table=table,
         region=region,
-        currency="USD",
+        currency=currencies[0],
         as_of=str(table["as_of"].max()),
         left_out=tuple(left_out),
     )
 
 
-def _on_demand(
-    pricing: Any, region: str, name: str | None, left_out: list[str]
-) -> list[dict[str, Any]]:
-    wanted = {**_FILTERS, "regionCode": region, **({"instanceType": name} if name else {})}
-    filters = [
-        {"Type": "TERM_MATCH", "Field": key, "Value": value} for key, value in wanted.items()
-    ]
+def _complete(
+    rows: list[dict[str, Any]],
+    wanted: list[str] | None,
+    markets: tuple[str, ...],
+    region: str,
+    left_out: list[str],
+) -> None:
+    """Name what a market lacks; refuse a market, or a type, without any price."""
+    priced = {row["instance_type"] for row in rows}
+    for market in markets:
+        known = {row["instance_type"] for row in rows if row["market"] == market}
+        lacking = [name for name in wanted or () if name not in known]
+        hopeless = [name for name in lacking if name not in priced]
+        if hopeless or not known:
+            why = "; ".join(text for text in left_out if text.split(":")[0] in hopeless)
+            raise InputError(
+                f"{region} lists no {market} price with Windows for "
+                f"{', '.join((hopeless or lacking)[:5]) or 'any type'}: is it offered there?"
+                + f" ({why})"
+                * bool(why)
+            )
+        left_out += [f"{name}: no {market} price with Windows" for name in lacking]
+
+
+class _Asking:
+    """The two calls that tell prices."""
+
+    def __init__(
+        self,
+        session: Any,
+        region: str,
+        pricing_region: str | None,
+        endpoint_url: str | None,
+        clients: dict[str, Any],
+    ) -> None:
+        home = "cn-northwest-1" if region.startswith("cn-") else "us-east-1"
+        self._where = {"pricing": pricing_region or home, "ec2": region}
+        if self._where["pricing"] not in PRICING_REGIONS:
+            raise InputError(
+                f"{pricing_region} does not serve the Price List API; ask "
+                f"{', '.join(PRICING_REGIONS)}: each knows the prices of every region"
+            )
+        self._how = {"session": session, "endpoint_url": endpoint_url}
+        self._clients, self.region = clients, region
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            where = self._where[service]
+            self._clients[service] = client(service, region=where, **self._how)
+        return self._clients[service]
+
+    def products(self, wanted: list[str] | None) -> list[Any]:
+        """Ask for the on-demand products of all types, or of each that is wanted."""
+        found: list[Any] = []
+        for name in wanted or (None,):
+            fields = {**_FILTERS, "regionCode": self.region}
+            fields |= {"instanceType": name} if name else {}
+            pages = all_pages(
+                self._client("pricing"),
+                "get_products",
+                key="PriceList",
+                ServiceCode="AmazonEC2",
+                Filters=[
+                    {"Type": "TERM_MATCH", "Field": key, "Value": value}
+                    for key, value in fields.items()
+                ],
+            )
+            found += [text for page in pages for text in page["PriceList"]]
+        return found
+
+    def spots(self, wanted: list[str] | None, at: dt.datetime) -> list[Any]:
+        """Ask for the spot prices in effect at a moment."""
+        request: dict[str, Any] = {
+            "ProductDescriptions": ["Windows"],
+            "StartTime": at,
+            "EndTime": at,
+            **({"InstanceTypes": wanted} if wanted else {}),
+        }
+        pages = all_pages(
+            self._client("ec2"), "describe_spot_price_history", key="SpotPriceHistory", **request
+        )
+        return [item for page in pages for item in page["SpotPriceHistory"]]
+
+
+def _on_demand(texts: list[Any], region: str, left_out: list[str]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for page in all_pages(
-        pricing, "get_products", key="PriceList", ServiceCode="AmazonEC2", Filters=filters
-    ):
-        for text in page["PriceList"]:
-            row = _product(text, region, left_out)
-            if row is None:
-                continue
-            earlier = found.setdefault(row["instance_type"], row)
-            if earlier["price"] != row["price"]:
-                raise incomplete(
-                    "GetProducts",
-                    region,
-                    "ConflictingPrices",
-                    f"{row['instance_type']} has two prices, {earlier['price']} and {row['price']}",
-                )
+    for text in texts:
+        row = _product(text, region, left_out)
+        if row is None:
+            continue
+        earlier = found.setdefault(row["instance_type"], row)
+        if (earlier["price"], earlier["currency"]) != (row["price"], row["currency"]):
+            raise incomplete(
+                "GetProducts",
+                region,
+                "ConflictingPrices",
+                f"{row['instance_type']} has two prices, {earlier['price']} and {row['price']}",
+            )
     return list(found.values())
 
 
 def _product(text: Any, region: str, left_out: list[str]) -> dict[str, Any] | None:
     try:
         product = json.loads(text) if isinstance(text, str) else text
-        name = product["product"]["attributes"]["instanceType"]
+        told = product["product"]["attributes"]
+        name = str(told["instanceType"])
         prices = [
-            (float(dimension["pricePerUnit"]["USD"]), term.get("effectiveDate", ""))
-            for term in product["terms"]["OnDemand"].values()
+            (float(price), str(currency), str(term.get("effectiveDate", "")))
+            for term in (product["terms"].get("OnDemand") or {}).values()
             for dimension in term["priceDimensions"].values()
             if dimension.get("unit") == "Hrs"
+            for currency, price in dimension["pricePerUnit"].items()
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise incomplete(
-            "GetProducts", region, "MissingField", f"a product without a price: {error!r}"
+            "GetProducts", region, "MissingField", f"a product without a price: {error!r:.80}"
         ) from error
-    charged = [(price, since) for price, since in prices if price > 0]
-    if len(charged) != 1:
-        left_out.append(f"{name}: {len(charged)} hourly prices above zero")
+    other = _other(told, region)
+    charged = [found for found in prices if found[0] > 0 and math.isfinite(found[0])]
+    if other or len(charged) != 1:
+        left_out.append(f"{name}: {other or f'{len(charged)} hourly prices above zero'}")
         return None
-    price, since = charged[0]
+    price, currency, since = charged[0]
     return {
         "instance_type": name,
         "market": "on-demand",
         "zone": None,
         "price": price,
-        "currency": "USD",
+        "currency": currency,
         "licence": "included",
         "as_of": str(product.get("publicationDate") or since)[:10],
         "estimated": False,
     }
 
 
-def _spot(ec2: Any, names: Sequence[str] | None, at: dt.datetime) -> list[dict[str, Any]]:
-    request: dict[str, Any] = {"ProductDescriptions": ["Windows"], "StartTime": at, "EndTime": at}
-    if names:
-        request["InstanceTypes"] = list(names)
+def _other(told: Mapping[str, Any], region: str) -> str:
+    """Say by which attribute a product is another one than was asked for."""
+    for key, value in {**_FILTERS, "regionCode": region}.items():
+        if key in told and str(told[key]).lower() != value.lower():
+            return f"a product with {key} {told[key]}"
+    return ""
+
+
+def _spot(items: list[Any], region: str, left_out: list[str]) -> list[dict[str, Any]]:
+    currency = "CNY" if region.startswith("cn-") else "USD"
     newest: dict[tuple[str, str], dict[str, Any]] = {}
-    for page in all_pages(ec2, "describe_spot_price_history", key="SpotPriceHistory", **request):
-        for item in page["SpotPriceHistory"]:
-            key = (item["InstanceType"], item["AvailabilityZone"])
-            if key not in newest or newest[key]["Timestamp"] < item["Timestamp"]:
-                newest[key] = item
-    return [
-        {
+    for item in items:
+        try:
+            name, zone = str(item["InstanceType"]), str(item["AvailabilityZone"])
+            price, time = float(item["SpotPrice"]), moment(item["Timestamp"])
+            product = str(item.get("ProductDescription") or "Windows")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise incomplete(
+                "DescribeSpotPriceHistory", region, "MissingField", f"{error!r:.80}"
+            ) from error
+        if product not in _SPOT_PRODUCTS or not (price > 0 and math.isfinite(price)):
+            left_out.append(f"{name}: a spot price of {price} for {product}")
+            continue
+        row = {
             "instance_type": name,
             "market": "spot",
             "zone": zone,
-            "price": float(item["SpotPrice"]),
-            "currency": "USD",
+            "price": price,
+            "currency": currency,
             "licence": "included",
-            "as_of": item["Timestamp"].date().isoformat(),
+            "as_of": time.date().isoformat(),
             "estimated": False,
         }
-        for (name, zone), item in sorted(newest.items())
-    ]
+        if (name, zone) not in newest or newest[name, zone]["at"] < time:
+            newest[name, zone] = {"row": row, "at": time}
+    return [newest[key]["row"] for key in sorted(newest)]

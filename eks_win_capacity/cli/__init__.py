@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.masking import without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,5 +115,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"eks-win-capacity: error: {' '.join(message.split())}", err=True)
+    told = without_accounts(" ".join(message.split()))
+    click.echo(f"eks-win-capacity: error: {told}", err=True)
     sys.exit(code)

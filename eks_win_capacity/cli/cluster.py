@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,20 @@ def _sources(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
         click.option("--profile", help="AWS profile."),
         click.option("--region", help="AWS region."),
-        click.option("--cluster", "name", help="Ask AWS for this cluster, by read-only calls."),
+        click.option(
+            "--cluster",
+            "name",
+            metavar="NAME",
+            help="Ask AWS for this cluster, by read-only calls.",
+        ),
         click.option(
             "--file",
             "-f",
             "files",
             multiple=True,
-            help="A saved answer of kubectl or the AWS CLI; - is stdin. Repeat for more.",
+            metavar="PATH",
+            help="A saved answer of kubectl or the AWS CLI, a folder of them, or - for stdin. "
+            "Repeat for more.",
         ),
     ):
         function = option(function)
@@ -55,14 +63,19 @@ def _load(
     if files:
         from eks_win_capacity.files import load_files
 
-        with _progress(f"reading {len(files)} file{'s' * (len(files) != 1)}"):
+        named = ", ".join(files[:3]) + ", ..." * (len(files) > 3)
+        with _progress(f"reading {named}"):
             state = load_files(*(sys.stdin.buffer if file == "-" else Path(file) for file in files))
     if name is not None:
         from eks_win_capacity import aws
 
-        with _progress(f"asking AWS for {name}"):
+        with _progress(f"asking AWS about {name}") as tell:
             live = aws.load_cluster(
-                name, session=_session(profile), region=region, endpoint_url=endpoint_url
+                name,
+                session=_session(profile),
+                region=region,
+                endpoint_url=endpoint_url,
+                on_call=tell,
             )
         state = live.merge(state)
     return state
@@ -80,15 +93,27 @@ def _session(profile: str | None) -> Any:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[None]:
-    """Show on a terminal's stderr that something long goes on."""
+def _progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal's stderr that something long goes on, and how far it is."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status(f"{what} ..."):
-        yield
+    steps = count(1)
+    with Console(stderr=True).status(escape(f"{what} ...")) as status:
+        yield lambda step: status.update(escape(f"{what}: {step} (call {next(steps)})"))
+
+
+def _note_unknown(unknown: list[str], output: str) -> str:
+    """Give the note on what is not known; programs get it on stderr, not in the data."""
+    if not unknown:
+        return ""
+    note = "not known: " + "; ".join(unknown)
+    if output != "table":
+        click.echo(f"eks-win-capacity: {note}", err=True)
+    return note
 
 
 @click.command()
@@ -117,15 +142,26 @@ def check(
     """
     Check whether a cluster is ready for Windows nodes.
 
-    Exit codes: 0 everything passed, 3 a warning failed, 4 an error failed, 5 nothing
-    failed but something is not known; 1 and 2 as everywhere.
+    AWS tells of the cluster, its node groups and subnets; kubectl of nodes, pods,
+    ConfigMaps and workloads. Give both: what no source told is reported as not known.
+
+    \b
+    Exit codes:
+      0  everything passed
+      1  the input, AWS or a file gave no answer
+      2  the command line is wrong
+      3  a warning failed, and no error
+      4  an error failed
+      5  nothing failed, but something is not known (--allow-unknown: 0)
 
     \b
     Examples:
-      eks-win-capacity check --cluster prod --region eu-west-1
-      kubectl get nodes,pods -A -o json > k.json
+      kubectl get nodes,pods,deployments,services,endpointslices -A -o json > k.json
+      kubectl get configmaps -n kube-system -o json > cm.json
+      eks-win-capacity check --cluster prod --region eu-west-1 -f k.json -f cm.json
       eks-win-capacity check --cluster prod -f k.json --write-remedies fixes/
-      eks-win-capacity check -f k.json -f describe-cluster.json --output json
+      aws eks describe-cluster --name prod > saved/cluster.json
+      eks-win-capacity check -f saved/ --output json
     """  # noqa: D301
     from eks_win_capacity.readiness import CHECKS, check_cluster, remedies
 
@@ -188,8 +224,9 @@ def _records(frame: Any) -> list[dict[str, Any]]:
 @output_option
 @click.option("--type", "types", multiple=True, help="Type of further nodes; repeat for more.")
 @click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
+@click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
 def cluster(
-    *, output: str, types: tuple[str, ...], pods_per_node: int | None, **where: Any
+    *, output: str, types: tuple[str, ...], pods_per_node: int | None, summed: bool, **where: Any
 ) -> None:
     """
     Report the capacity, use and head-room of each Windows node.
@@ -203,13 +240,17 @@ def cluster(
     from eks_win_capacity.reports import cluster_report
 
     report = cluster_report(_load(**where), types=list(types) or None, pods_per_node=pods_per_node)
-    total = {
-        name: "unknown" if value is None or value != value else value  # noqa: PLR0124
+    total: dict[str, Any] = {
+        str(name): None if value is None or value != value else value  # noqa: PLR0124
         for name, value in report.total.astype(object).where(report.total.notna(), None).items()
     }
-    note = "total: " + ", ".join(f"{name} {value}" for name, value in total.items())
-    if report.unknown:
-        note += "\nnot known: " + "; ".join(report.unknown)
+    unknown = _note_unknown(list(report.unknown), output)
+    if summed:
+        emit([total], output, note=unknown)
+        return
+    told = (f"{name} {'unknown' if v is None else v}" for name, v in total.items())
+    note = "total: " + ", ".join(told)
+    note += f"\n{unknown}" * bool(unknown)
     emit(_records(report.nodes), output, columns=list(report.nodes.columns), note=note)
 
 
@@ -224,7 +265,10 @@ def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
     \b
     Examples:
       eks-win-capacity subnets --cluster prod --type m5.large
-      eks-win-capacity subnets -f subnets.json -f interfaces.json -f reservations.json
+      aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-1 > saved/subnets.json
+      aws ec2 describe-network-interfaces \\
+          --filters Name=vpc-id,Values=vpc-1 > saved/interfaces.json
+      eks-win-capacity subnets -f saved/
     """  # noqa: D301
     from eks_win_capacity.cluster import ClusterState
     from eks_win_capacity.errors import InputError
@@ -251,7 +295,7 @@ def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
         rows,
         output,
         columns=[*report.subnets.columns, *names],
-        note="not known: " + "; ".join(hidden) if hidden else "",
+        note=_note_unknown(hidden, output),
     )
 
 
@@ -269,9 +313,11 @@ def explain(*, output: str, **where: Any) -> None:
     from eks_win_capacity.reports import explain_pending
 
     found = explain_pending(_load(**where))
+    if not found and output == "table":
+        click.echo("no Windows pod is pending")
+        return
     emit(
         [pod.to_dict() for pod in found],
         output,
         columns=["pod", "cause", "why", "change", "remedy", "also", "message"],
-        note="" if found else "no Windows pod is pending",
     )

@@ -99,7 +99,7 @@ def fleet(
     notes = _notes(fleet, sizes, catalog)
     if out is not None:
         notes.append(f"{len(sized):,} sized rows written to {out}")
-    title = f"{len(nodes):,} nodes, limits of {catalog.as_of}"
+    title = f"{_nodes(len(nodes))}, limits of {catalog.as_of}"
     emit(_summary(fleet, sizes), output, title=title, note="\n".join(notes))
 
 
@@ -210,23 +210,33 @@ def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
     counts = fleet.counts
     notes = []
     if fleet.unknown:
-        notes.append(f"{fleet.unknown:,} nodes have a missing or unknown type and are not counted.")
+        have, are = ("has", "is") if fleet.unknown == 1 else ("have", "are")
+        notes.append(
+            f"{_nodes(fleet.unknown)} {have} a missing or unknown type and {are} not counted."
+        )
     barred = [name for name in counts.index if catalog[name].windows.status == "unsupported"]
     if barred:
         told = ", ".join(barred[:5]) + " and more" * (len(barred) > 5)
-        notes.append(f"{counts[barred].sum():,} nodes cannot run Windows: {told}.")
+        notes.append(f"{_nodes(counts[barred].sum())} cannot run Windows: {told}.")
     old = [name for name in counts.index if not catalog[name].nitro]
     if old:
+        count = counts[old].sum()
         notes.append(
-            f"{counts[old].sum():,} nodes are neither Nitro nor bare metal and cannot use prefixes."
+            f"{_nodes(count)} {'is' if count == 1 else 'are'} neither Nitro nor bare metal and "
+            "cannot use prefixes."
         )
     binds = sizes.index[sizes["prefix_binding"] == "kubelet"]
     bound = int(fleet.histogram[binds].sum())
     if bound:
         notes.append(
-            f"{bound:,} nodes take more pods with prefixes once the kubelet's --max-pods is raised."
+            f"{_nodes(bound)} {'takes' if bound == 1 else 'take'} more pods with prefixes once the "
+            "kubelet's --max-pods is raised."
         )
     return notes
+
+
+def _nodes(count: int) -> str:
+    return f"{count:,} node" if count == 1 else f"{count:,} nodes"
 
 
 def _print_rows(sized: pd.DataFrame, output: str) -> None:

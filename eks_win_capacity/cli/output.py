@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 FORMATS = ("table", "json", "csv")
+
+_LONGEST_WORD = 20
+"""Words up to this length are not broken in a table. [characters]"""
+
+_GAP = 3
+"""Between two columns of a table. [characters]"""
 
 
 def output_option(function: Callable[..., None]) -> Callable[..., None]:
@@ -71,19 +77,36 @@ def _print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in names:
-        numeric = bool(rows) and all(_is_number(row[name]) or row[name] is None for row in rows)
-        table.add_column(Text(name.replace("_", " ")), justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(Text(_human(row[name])) for name in names))
     # A pipe has no width: nothing may be cut or wrapped for one that Rich guesses.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    texts = [[name.replace("_", " "), *(_human(row[name]) for row in rows)] for name in names]
+    widths = _widths(texts, console.width - _GAP * (len(names) - 1))
+    # Nor may a narrow terminal cut a word: rather let it break the lines itself.
+    console.width = max(console.width, sum(widths) + _GAP * (len(names) - 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name, (head, *_), width in zip(names, texts, widths, strict=True):
+        numeric = bool(rows) and all(_is_number(row[name]) or row[name] is None for row in rows)
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(Text(head), justify=justify, width=width, overflow="fold")
+    for cells in zip(*(column[1:] for column in texts), strict=True):
+        table.add_row(*map(Text, cells))
     if title:
         console.print(Text(title, style="bold"))
     console.print(table)
     if note:
         console.print(Text(note))
+
+
+def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Give each column the width it wants, or what the room leaves; no word is broken."""
+    wanted = [max(map(len, column)) for column in texts]
+    words = [[len(word) for text in column for word in text.split()] for column in texts]
+    widths = [min(max([0, *lengths]), _LONGEST_WORD) for lengths in words]
+    while sum(widths) < room and widths != wanted:
+        short = [place for place, width in enumerate(widths) if width < wanted[place]]
+        longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))
+        widths[longest] += 1
+    return widths
 
 
 def _is_number(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -15,13 +16,16 @@ if TYPE_CHECKING:
     from eks_win_capacity.subnets import Subnet
     from eks_win_capacity.warm_pool import WarmPool
 
+_ADDRESS = re.compile(r"\s*[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?![0-9.\w])")
 _SHOWS = ("census", "reservations", "blocks", "fits")
 
 
 def _used(text: str | None) -> Any:
-    """Read a count, or a file of addresses or of an EC2 answer."""
+    """Read a count, addresses, or a file of addresses or of an EC2 answer."""
     if text is None or re.fullmatch(r"[+-]?[0-9][0-9_,]*", text):
         return None if text is None else int(text.replace(",", ""))
+    if _ADDRESS.match(text) and not Path(text).exists():
+        return text
     with click.open_file(text, encoding="utf-8") as file:
         content = file.read()
     if content.lstrip().startswith(("{", "[")):
@@ -82,9 +86,9 @@ def _fits(
 @click.argument("cidr")
 @click.option(
     "--used",
-    metavar="N|FILE",
-    help="Used addresses: their number, or a file (- for stdin) with addresses, ranges and "
-    "prefixes, or what aws ec2 describe-network-interfaces prints.",
+    metavar="N|LIST|FILE",
+    help="Used addresses: their number; addresses, ranges and prefixes with commas between; or "
+    "a file (- for stdin) of them, or of what aws ec2 describe-network-interfaces prints.",
 )
 @click.option(
     "--reservation",
@@ -141,6 +145,7 @@ def subnet(
     \b
     Examples:
       eks-win-capacity subnet 10.0.0.0/24 --used 40
+      eks-win-capacity subnet 10.0.0.0/24 --used 10.0.0.9,10.0.0.32/28
       eks-win-capacity subnet 10.0.0.0/24 --used used.txt --reservation 10.0.0.64/26:prefix
       eks-win-capacity subnet 10.0.0.0/22 -t m5.large --pods-per-node 30 --prefix-delegation
     """  # noqa: D301
@@ -169,13 +174,13 @@ def subnet(
         fits = _fits(place, types, pods_per_node, pool, keep_free) if chosen == "fits" else []
         emit({"census": [census], "reservations": held, "fits": fits}[chosen], output)
         return
+    rows = _fits(place, types, pods_per_node, pool, keep_free)
     told = [{"what": name.replace("_", " "), "count": value} for name, value in census.items()]
     told = [row for row in told if isinstance(row["count"], (int, float))]
     emit(told, output, title=f"Census of {place.cidr}")
     if held:
         emit(held, output, title="Reservations")
-    if types:
-        rows = _fits(place, types, pods_per_node, pool, keep_free)
+    if rows:
         lines = [f"{row['instance_type']}: {row['why']}." for row in rows]
         note = "\n".join(lines + [f"{finding}." for row in rows for finding in row["findings"]])
         columns = [name for name in rows[0] if name not in {"why", "prefixes_left", "findings"}]

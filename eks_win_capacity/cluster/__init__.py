@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - read back by its type hints
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from eks_win_capacity._documents import mapping
+from eks_win_capacity.cluster._plain import damaged, read, written
 from eks_win_capacity.cluster._records import (
     AccessEntry,
     Addon,
@@ -233,12 +233,8 @@ class ClusterState:
         plain: dict[str, Any] = {"format": _FORMAT}
         for part in (*PARTS, "unknown"):
             value = getattr(self, part)
-            if isinstance(value, tuple):
-                value = [_plain(item) for item in value]
-            elif isinstance(value, Mapping):
-                value = dict(value)
             if value is not None:
-                plain[part] = value
+                plain[part] = written(value)
         return plain
 
     @classmethod
@@ -257,17 +253,14 @@ class ClusterState:
                 source="the mapping",
                 place="format",
             )
+        hints = get_type_hints(cls)
         values: dict[str, Any] = {}
         for part, value in data.items():
-            if part in _RECORDS:
-                values[part] = tuple(
-                    _record(_RECORDS[part], item, f"{part}[{index}]")
-                    for index, item in enumerate(value)
-                )
-            elif part in PARTS or part == "unknown":
-                values[part] = tuple(value) if isinstance(value, list) else value
-            elif part != "format":
-                raise _damaged(part, "no such part")
+            if part == "format":
+                continue
+            if part not in hints:
+                raise damaged(part, "no such part")
+            values[part] = read(value, hints[part], part)
         return cls(**values)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -288,20 +281,8 @@ class ClusterState:
         return cls.from_dict(mapping(path))
 
 
-_RECORDS: Mapping[str, type] = {
-    "node_groups": NodeGroup,
-    "fargate_profiles": FargateProfile,
-    "access_entries": AccessEntry,
-    "addons": Addon,
-    "aws_auth": RoleMapping,
-    "nodes": Node,
-    "pods": Pod,
-    "workloads": Workload,
-    "services": Service,
-    "security_group_policies": SecurityGroupPolicy,
-    "subnets": SubnetState,
-}
-"""The record that each part is a tuple of."""
+_PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")
+"""The parts that are tuples of texts and not of records."""
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "pods": ("namespace", "name"),
@@ -315,37 +296,9 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 """What tells the records of a part apart; ``name`` where nothing is said."""
 
 
-def _plain(item: Any) -> Any:
-    if not dataclasses.is_dataclass(item):
-        return item
-    values = {f.name: getattr(item, f.name) for f in dataclasses.fields(item)}
-    return {
-        name: dict(value) if isinstance(value, Mapping) else value
-        for name, value in values.items()
-        if value is not None and value != ()
-    }
-
-
-def _record(record: type, item: Mapping[str, Any], place: str) -> Any:
-    try:
-        return record(**{name: _frozen(value) for name, value in item.items()})
-    except (TypeError, AttributeError) as error:
-        raise _damaged(place, str(error)) from error
-
-
-def _damaged(place: str, why: str) -> DocumentError:
-    return DocumentError(
-        f"the saved cluster state is damaged at {place}: {why}", source="the mapping", place=place
-    )
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
-
-
 def _union(part: str, mine: Any, theirs: Any) -> Any:
     """Put two tuples of records together; the same record twice must agree."""
-    if part not in _RECORDS:
+    if not isinstance(mine, tuple) or part in _PLAIN_TUPLES:
         raise StateConflictError(
             f"two sources disagree about {part.replace('_', ' ')}: {mine!r} and {theirs!r}; "
             f"are they of the same cluster?",

@@ -11,6 +11,7 @@ from eks_win_capacity._documents import members, source_name, wholes, yaml_value
 from eks_win_capacity.cluster import ClusterState, Pod, RoleMapping, Service
 from eks_win_capacity.errors import CapacityError, DocumentError
 from eks_win_capacity.kubectl import _objects as read
+from eks_win_capacity.masking import without_accounts
 
 __all__ = ["KINDS", "load"]
 
@@ -29,6 +30,14 @@ KINDS: Final = frozenset(
     }
 )
 """The kinds of objects that are read; any other kind is passed over."""
+
+_LISTS: Final = {
+    "NodeList": "nodes",
+    "PodList": "pods",
+    "SecurityGroupPolicyList": "security_group_policies",
+    "ServiceList": "services",
+}
+"""The lists that say of what they are, also when they are empty."""
 
 CNI_VARIABLES: Final = (
     "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
@@ -104,6 +113,7 @@ def load(
     reading = _Reading()
     for source in _each(sources):
         reading.take(source)
+    reading.something(sources)
     for part, given in (
         ("nodes", nodes),
         ("pods", pods),
@@ -151,16 +161,20 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
             place = f"items[{index}]"
             if not isinstance(value, Mapping):
                 raise DocumentError(
-                    f"{name}: {place} is no object but {value!r:.80}", source=name, place=place
+                    f"{name}: {place} is no object but {without_accounts(repr(value)):.80}",
+                    source=name,
+                    place=place,
                 )
             kind = str(single.get("kind", ""))
             if "kind" not in value and kind.endswith("List"):
                 yield place, {**value, "kind": kind.removesuffix("List")}
             else:
                 yield place, value
-            single.setdefault("items", [])
+            single.setdefault("items", None)
         elif index is None:
             single[key] = value
+            if "kind" in single and single.get("items") == []:
+                yield "items", {"kind": single["kind"], "items": []}
         else:
             single.setdefault(key, []).append(value)
     yield from _single(single, name)
@@ -192,14 +206,23 @@ class _Reading:
         self._events: dict[tuple[str, str], str] = {}
         self._data: dict[str, Mapping[str, str]] = {}
         self._configmaps: set[str] = set()
+        self._taken = 0
+        self._idle: list[tuple[str, bool]] = []
         self._env: dict[str, str] | None = None
         self._version: str | None = None
 
     def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
         """Read every object of a source."""
-        name, count = source_name(source), 0
+        name, count, empty = source_name(source), 0, False
+        self._taken += 1
         for place, item in objects(source, name=name):
             kind = item.get("kind", "")
+            if place == "items":
+                empty = True
+                if isinstance(kind, str) and kind in _LISTS:
+                    self._named.add(_LISTS[kind])
+                    count += 1
+                continue
             if not isinstance(kind, str) or (not kind and "serverVersion" not in item):
                 raise DocumentError(
                     f"{name}: {place or 'the object'} has no kind", source=name, place=place
@@ -211,6 +234,25 @@ class _Reading:
         if part:
             self._named.add(part)
         if not count and not named:
+            self._idle.append((name, empty))
+
+    def something(self, sources: tuple[Any, ...]) -> None:
+        """
+        Refuse sources that hold an object of no kind that is read.
+
+        An empty list is one of nothing in particular: it tells nothing, and is in
+        order beside sources that tell something.
+
+        Raises
+        ------
+        DocumentError
+            If one source holds other objects only, or all together hold nothing.
+        """
+        if not sources or not self._idle:
+            return
+        foreign = [name for name, empty in self._idle if not empty]
+        if foreign or len(self._idle) == self._taken:
+            name = foreign[0] if foreign else self._idle[0][0]
             raise DocumentError(
                 f"{name} holds nothing of use: expected objects such as "
                 f"{', '.join(sorted(KINDS)[:7])} ...",
@@ -251,7 +293,7 @@ class _Reading:
             self._version = ".".join(version.split(".")[:2])
         elif kind == "Node":
             self._keep("nodes", read.node(item), "name")
-        elif kind == "Pod" and not manifest:
+        elif kind == "Pod" and not manifest and not read.unplaced(item):
             self._keep("pods", read.pod(item), "namespace", "name")
         elif kind in read.TEMPLATE_KINDS or kind == "Pod":
             self._workload(item)
@@ -305,7 +347,7 @@ class _Reading:
     def _event(self, item: Mapping[str, Any]) -> None:
         about = item.get("involvedObject") or item.get("regarding") or {}
         if about.get("kind") == "Pod" and item.get("type") != "Normal":
-            text = str(item.get("message") or item.get("note") or "")
+            text = without_accounts(str(item.get("message") or item.get("note") or ""))
             self._events[str(about.get("namespace")), str(about.get("name"))] = text
 
     def _configmap(self, item: Mapping[str, Any]) -> None:
@@ -382,7 +424,7 @@ class _Reading:
 
 def _first_wrong(data: Mapping[str, Any]) -> str:
     key = next(key for key, value in data.items() if not isinstance(value, str))
-    return f"{key} is {data[key]!r:.80}"
+    return f"{key} is {without_accounts(repr(data[key])):.80}"
 
 
 def _misshapen(
@@ -396,12 +438,16 @@ def _misshapen(
     if not isinstance(error, (KeyError, CapacityError)):
         what = f"is not shaped as kubectl prints it: {error}"
     where = f" ({place})" if place else ""
-    return DocumentError(f"{name}: {kind} {called!r}{where} {what}", source=name, place=place)
+    told = without_accounts(f"{kind} {called!r}{where} {what}")
+    return DocumentError(f"{name}: {told}", source=name, place=place)
 
 
 def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
     """
     Read the mapRoles of ConfigMap aws-auth; account ids are not kept.
+
+    Keys count in any spelling of upper and lower case, as for the authenticator that
+    reads them in the cluster.
 
     Raises
     ------
@@ -411,19 +457,21 @@ def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
     listed = yaml_value(data.get("mapRoles", ""), name="mapRoles of aws-auth") or []
     made = []
     for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("rolearn"), str):
+        told = {str(k).lower(): v for k, v in entry.items()} if isinstance(entry, Mapping) else {}
+        if not isinstance(told.get("rolearn"), str):
             raise DocumentError(
                 f"mapRoles of aws-auth: entry {index} has no rolearn",
                 source="aws-auth",
                 place=f"mapRoles[{index}]",
             )
-        path = entry["rolearn"].partition(":role/")[2] or entry["rolearn"]
-        groups = entry.get("groups") or []
+        arn = told["rolearn"].strip()
+        path = arn.partition(":role/")[2] or arn
+        groups = told.get("groups") or []
         made.append(
             RoleMapping(
-                role=path.rpartition("/")[2],
+                role=path.rpartition("/")[2].rpartition(":")[2],
                 groups=tuple(map(str, groups if isinstance(groups, list) else [groups])),
-                username=str(entry.get("username") or ""),
+                username=without_accounts(str(told.get("username") or "")),
                 has_path="/" in path,
             )
         )

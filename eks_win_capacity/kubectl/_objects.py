@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from eks_win_capacity.cluster._records import (
     Service,
     Workload,
 )
+from eks_win_capacity.errors import InvalidQuantityError
+from eks_win_capacity.masking import without_accounts
 from eks_win_capacity.quantities import millicores, whole_bytes
 
 ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
@@ -33,6 +35,8 @@ ARCH_LABELS: Final = ("kubernetes.io/arch", "beta.kubernetes.io/arch")
 TYPE_LABELS: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 ZONE_LABELS: Final = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 
+BUILD_LABEL: Final = "node.kubernetes.io/windows-build"
+
 TEMPLATE_KINDS: Final = (
     "Deployment",
     "StatefulSet",
@@ -47,8 +51,24 @@ TEMPLATE_KINDS: Final = (
 _Labels = tuple[tuple[str, str], ...]
 _interned: dict[_Labels, _Labels] = {}
 
-_cpu = lru_cache(maxsize=4096)(millicores)
-_memory = lru_cache(maxsize=4096)(whole_bytes)
+_LARGEST: Final = 2**63 - 1
+"""What Kubernetes itself can hold in a quantity."""
+
+
+def _bounded(read: Callable[[str], int]) -> Callable[[str], int]:
+    """Refuse a quantity that no cluster can have, before a column of int64 stumbles over it."""
+
+    def quantity(text: str) -> int:
+        value = read(text)
+        if value > _LARGEST:
+            raise InvalidQuantityError(f"{text:.40} is larger than Kubernetes can count")
+        return value
+
+    return lru_cache(maxsize=4096)(quantity)
+
+
+_cpu = _bounded(millicores)
+_memory = _bounded(whole_bytes)
 
 
 def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
@@ -83,10 +103,10 @@ def node(item: Mapping[str, Any]) -> Node:
         arch=_first(labels, ARCH_LABELS) or str(info.get("architecture") or ""),
         compute=_COMPUTE.get(labels.get(COMPUTE_TYPE, ""), "ec2"),
         instance_type=_first(labels, TYPE_LABELS),
-        zone=_first(labels, ZONE_LABELS),
+        zone=_first(labels, ZONE_LABELS) or _zone_of(str(spec.get("providerID") or "")),
         node_group=str(labels.get("eks.amazonaws.com/nodegroup") or ""),
         ami=str(labels.get("eks.amazonaws.com/nodegroup-image") or ""),
-        build=str(info.get("kernelVersion") or "").split(" ")[0],
+        build=str(info.get("kernelVersion") or labels.get(BUILD_LABEL) or "").split(" ")[0],
         os_image=str(info.get("osImage") or ""),
         kubelet_version=str(info.get("kubeletVersion") or ""),
         address=str(addresses.get("InternalIP") or ""),
@@ -100,6 +120,11 @@ def node(item: Mapping[str, Any]) -> Node:
     )
 
 
+def _zone_of(provider_id: str) -> str:
+    """Give the zone of an id such as ``aws:///eu-west-1a/i-0abc``."""
+    return provider_id.removeprefix("aws:///").partition("/")[0] if "///" in provider_id else ""
+
+
 def taint_text(taint: Mapping[str, Any]) -> str:
     """Write a taint as kubectl does."""
     value = taint.get("value")
@@ -108,6 +133,11 @@ def taint_text(taint: Mapping[str, Any]) -> str:
 
 def _count(room: Mapping[str, Any], key: str) -> int | None:
     return _memory(str(room[key])) if key in room else None
+
+
+def unplaced(item: Mapping[str, Any]) -> bool:
+    """Tell a pod's manifest from a pod: no cluster has given it a status or a node."""
+    return not item.get("status") and not (item.get("spec") or {}).get("nodeName")
 
 
 def pod(item: Mapping[str, Any]) -> Pod:
@@ -132,7 +162,7 @@ def pod(item: Mapping[str, Any]) -> Pod:
         host_network=bool(spec.get("hostNetwork")),
         cpu_m=cpu_m,
         memory_bytes=memory_bytes,
-        message=_message(status) if phase == "Pending" else "",
+        message=without_accounts(_message(status)) if phase == "Pending" else "",
         labels=_interned.setdefault(known, known) if len(_interned) < 100_000 else known,
     )
 
@@ -153,7 +183,11 @@ def _message(status: Mapping[str, Any]) -> str:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return str(condition.get("message") or condition.get("reason") or "")
-    for container in status.get("containerStatuses") or ():
+    started = (
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    )
+    for container in started:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting:
             return ": ".join(str(waiting[key]) for key in ("reason", "message") if waiting.get(key))

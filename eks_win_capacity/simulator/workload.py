@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+
+MAX_PODS: Final = 100_000_000
+"""The most pods of one workload; each takes about a hundred bytes."""
 
 
 def _positive(value: Any, name: str, *, zero: bool = False) -> float:
@@ -274,11 +278,21 @@ def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> P
             duration_s,
             _positive(workload.every_s, "every_s"),
         )
-        arrivals = np.repeat(starts, _whole(workload.pods, "pods", low=1))
+        pods = _whole(workload.pods, "pods", low=1)
+        _refuse_many(float(len(starts)) * pods)
+        arrivals = np.repeat(starts, pods)
         return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
     if isinstance(workload, RollingUpdate):
         return _rolling(workload)
     raise InputError(f"a workload is a Poisson, CronJob or RollingUpdate; got {workload!r}")
+
+
+def _refuse_many(pods: float) -> None:
+    if pods > MAX_PODS:
+        raise InputError(
+            f"the workload brings about {pods:,.0f} pods; at most {MAX_PODS:,} fit into memory: "
+            "simulate fewer hours, or a part of the nodes"
+        )
 
 
 def _alone(arrivals: Any, lifetimes: Any) -> Pods:
@@ -299,7 +313,9 @@ def _poisson(workload: Poisson, rng: np.random.Generator, duration_s: float) -> 
     starts = np.arange(0.0, duration_s, 3600.0)
     lengths = np.minimum(3600.0, duration_s - starts)
     hours = np.arange(len(starts)) % 24
-    counts = rng.poisson(rate * (weights / weights.mean())[hours] * lengths)
+    means = rate * (weights / weights.mean())[hours] * lengths
+    _refuse_many(float(means.sum()))
+    counts = rng.poisson(means)
     return np.sort(
         np.repeat(starts, counts) + rng.random(counts.sum()) * np.repeat(lengths, counts)
     )

@@ -1,0 +1,250 @@
+"""EC2's own answers about subnets: what is taken in each, and by whom."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.cluster import SubnetState
+from eks_win_capacity.constants import (
+    ADDRESSES_PER_PREFIX,
+    SUBNET_KEPT_FIRST,
+    SUBNET_KEPT_LAST,
+)
+from eks_win_capacity.errors import DocumentError, StateConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, MutableMapping
+
+USERS: Final = (
+    "windows nodes",
+    "linux nodes",
+    "load balancers",
+    "endpoints",
+    "control plane",
+    "other",
+)
+"""Who may hold addresses of a subnet."""
+
+RESERVATIONS: Final = "SubnetIpv4CidrReservations"
+
+_NODE_TAGS: Final = ("eks:cluster-name", "aws:eks:cluster-name", "karpenter.sh/nodepool")
+
+_Answers = dict[str, list[Any]]
+
+
+def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
+    """
+    Give the rows of all pages of a call, each once; None if there is no answer.
+
+    Raises
+    ------
+    StateConflictError
+        If two answers say different things about one row.
+    """
+    if key not in answers:
+        return None
+    found: dict[tuple[str, ...], Any] = {}
+    for page in answers[key]:
+        for row in page:
+            where = tuple(str(row[name]) for name in identity)
+            if found.setdefault(where, row) != row:
+                raise StateConflictError(
+                    f"two answers say different things about {'/'.join(where)}: save them again "
+                    "at one time",
+                    part=key,
+                )
+    return list(found.values())
+
+
+def count(item: Mapping[str, Any], key: str) -> int | None:
+    """
+    Give a count of an answer, or None if it is absent.
+
+    Raises
+    ------
+    DocumentError
+        If it is no whole number from 0 up.
+    """
+    value = item.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise DocumentError(
+            f"{key} must be a whole number from 0 up; got {value!r:.40}",
+            source="the answer",
+            place=key,
+        )
+    return value
+
+
+def subnets(
+    answers: _Answers, why: MutableMapping[str, str], *, saved: bool = False
+) -> tuple[SubnetState, ...] | None:
+    """
+    Put each subnet together with what its interfaces hold.
+
+    Parameters
+    ----------
+    answers : mapping of str to list
+        The answers by their member.
+    why : mapping of str to str
+        What is not known, and why; it is added to.
+    saved : bool
+        Whether the answers were saved by someone, perhaps for some subnets only.
+    """
+    described = rows(answers, "Subnets", "SubnetId")
+    if described is None:
+        return None
+    interfaces = _by_subnet(rows(answers, "NetworkInterfaces", "NetworkInterfaceId"))
+    reserved = _reservations(answers, [s["SubnetId"] for s in described], why)
+    systems = _systems(answers)
+    if interfaces is None:
+        why.setdefault("subnet_interfaces", "DescribeNetworkInterfaces is missing")
+    made, left_out = [], []
+    for item in described:
+        name = str(item["SubnetId"])
+        if not item.get("CidrBlock"):
+            left_out.append(name)
+            continue
+        own = None if interfaces is None else interfaces.get(name, [])
+        kept = None if reserved is None else reserved.get(name)
+        if saved and own == [] and interfaces and _in_use(item, kept):
+            own = None
+            why["subnet_interfaces"] = (
+                f"the answer of DescribeNetworkInterfaces names none in {name}, yet addresses of "
+                "it are in use: was it asked for other subnets?"
+            )
+        made.append(_state(item, own, kept, systems))
+    if left_out:
+        why["subnet_left_out"] = (
+            f"{', '.join(left_out[:5])}: no IPv4 addresses, so no Windows node can be there"
+        )
+    if any(subnet.users is None and subnet.used is not None for subnet in made):
+        why.setdefault("subnet_users", "DescribeInstances is missing")
+    return tuple(made)
+
+
+def _state(
+    item: Mapping[str, Any],
+    own: list[Mapping[str, Any]] | None,
+    reserved: list[tuple[str, str]] | None,
+    systems: Mapping[str, str] | None,
+) -> SubnetState:
+    return SubnetState(
+        subnet_id=item["SubnetId"],
+        cidr=item["CidrBlock"],
+        vpc_id=item.get("VpcId") or "",
+        zone=item.get("AvailabilityZone") or "",
+        zone_id=item.get("AvailabilityZoneId") or "",
+        available=count(item, "AvailableIpAddressCount"),
+        used=None if own is None else tuple(a for i in own for a in _held(i)),
+        reservations=None if reserved is None else tuple(reserved),
+        users=None if own is None else _users(own, systems),
+    )
+
+
+def _by_subnet(found: Iterable[Any] | None) -> dict[str, list[Any]] | None:
+    if found is None:
+        return None
+    sorted_: dict[str, list[Any]] = defaultdict(list)
+    for item in found:
+        sorted_[str(item["SubnetId"])].append(item)
+    return sorted_
+
+
+def _reservations(
+    answers: _Answers, names: list[str], why: MutableMapping[str, str]
+) -> dict[str, list[tuple[str, str]]] | None:
+    """
+    Give the reservations of each subnet that was asked about.
+
+    An answer without a reservation does not name its subnet. So a subnet is known
+    to have none only where there are as many answers as subnets.
+    """
+    found = rows(answers, RESERVATIONS, "SubnetId", "Cidr")
+    if found is None:
+        why.setdefault("subnet_reservations", "GetSubnetCidrReservations is missing")
+        return None
+    told = {str(item["SubnetId"]) for item in found}
+    silent = sum(not page for page in answers[RESERVATIONS])
+    whole = len(told) + silent >= len(names)
+    by_subnet: dict[str, list[tuple[str, str]]] = {name: [] for name in names} if whole else {}
+    for item in found:
+        kept = by_subnet.setdefault(str(item["SubnetId"]), [])
+        kept.append((item["Cidr"], item["ReservationType"]))
+    lacking = [name for name in names if name not in by_subnet]
+    if lacking:
+        why.setdefault(
+            "subnet_reservations",
+            f"GetSubnetCidrReservations is missing for {', '.join(lacking[:5])}",
+        )
+    return by_subnet
+
+
+def _in_use(item: Mapping[str, Any], reserved: list[tuple[str, str]] | None) -> bool:
+    """Tell whether EC2's own count leaves addresses in use outside reservations."""
+    free = count(item, "AvailableIpAddressCount")
+    if free is None:
+        return False
+    size = ipaddress.ip_network(item["CidrBlock"]).num_addresses
+    kept = sum(ipaddress.ip_network(cidr).num_addresses for cidr, _ in reserved or ())
+    return size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST - free - kept > 0
+
+
+def _held(interface: Mapping[str, Any]) -> list[str]:
+    addresses = [a["PrivateIpAddress"] for a in interface.get("PrivateIpAddresses") or ()]
+    prefixes = [p["Ipv4Prefix"] for p in interface.get("Ipv4Prefixes") or ()]
+    return addresses + prefixes
+
+
+def _systems(answers: _Answers) -> dict[str, str] | None:
+    """Give what each instance is: ``windows nodes``, ``linux nodes`` or ``other``."""
+    if "Reservations" not in answers:
+        return None
+    found = {}
+    for page in answers["Reservations"]:
+        for reservation in page:
+            for instance in reservation.get("Instances") or ():
+                keys = [tag["Key"] for tag in instance.get("Tags") or ()]
+                node = any(k.startswith("kubernetes.io/cluster/") or k in _NODE_TAGS for k in keys)
+                told = instance.get("Platform") or instance.get("PlatformDetails") or ""
+                windows = str(told).lower().startswith("windows")
+                kind = "windows nodes" if windows else "linux nodes"
+                found[instance["InstanceId"]] = kind if node else "other"
+    return found
+
+
+def _users(
+    interfaces: list[Mapping[str, Any]], systems: Mapping[str, str] | None
+) -> dict[str, int] | None:
+    """Count the addresses of each kind of user; None where instances are not known."""
+    held: Counter[str] = Counter(dict.fromkeys(USERS, 0))
+    for interface in interfaces:
+        user = _user(interface, systems)
+        if user is None:
+            return None
+        prefixes = len(interface.get("Ipv4Prefixes") or ())
+        addresses = len(interface.get("PrivateIpAddresses") or ())
+        held[user] += addresses + prefixes * ADDRESSES_PER_PREFIX
+    return dict(held)
+
+
+def _user(interface: Mapping[str, Any], systems: Mapping[str, str] | None) -> str | None:
+    """Tell who holds an interface, by what its maker wrote on it, else by its instance."""
+    kind = str(interface.get("InterfaceType") or "").lower()
+    told = str(interface.get("Description") or "").lower()
+    instance = (interface.get("Attachment") or {}).get("InstanceId")
+    if told.startswith("amazon eks "):
+        return "control plane"
+    if "endpoint" in kind or told.startswith("vpc endpoint interface"):
+        return "endpoints"
+    if "load_balancer" in kind or told.startswith("elb "):
+        return "load balancers"
+    # The VPC CNI and its branch interfaces of security groups for pods: Linux alone.
+    if told.startswith("aws-k8s-") or kind in {"trunk", "branch"}:
+        return "linux nodes"
+    if instance:
+        return None if systems is None else systems.get(instance, "other")
+    return "other"

@@ -1,0 +1,221 @@
+"""``check``, ``cluster``, ``subnets`` and ``explain``: what a user sees, and what a program."""
+
+import csv
+import io
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from eks_samples import ACCOUNT, AUTH, AWS_ANSWERS, CNI, OBJECTS, node, pod
+
+from eks_win_capacity import cli
+from eks_win_capacity.cluster import ClusterState
+
+COMMANDS = ("check", "cluster", "subnets", "explain")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, answer in AWS_ANSWERS.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(answer))
+    (tmp_path / "objects.json").write_text(json.dumps(OBJECTS))
+    (tmp_path / "cm.yaml").write_text(f"{yaml.safe_dump(CNI)}---\n{yaml.safe_dump(AUTH)}")
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return caught.value.code, out, err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("output", ["table", "json", "csv"])
+def test_every_command_answers_from_a_folder(capsys, folder, command, output):
+    code, out, err = run(capsys, command, "-f", folder, "--output", output)
+    assert code in ({3, 4, 5} if command == "check" else {0})
+    assert not err or command == "cluster"
+    assert ACCOUNT not in out + err
+    if output == "json":
+        assert isinstance(json.loads(out), list)
+    elif output == "csv":
+        header, *rows = csv.reader(io.StringIO(out))
+        assert rows
+        assert {len(row) for row in rows} == {len(header)}
+
+
+def test_what_each_command_shows(capsys, folder):
+    _, out, _ = run(capsys, "cluster", "-f", folder, "-o", "json")
+    rows = {row["node"]: row for row in json.loads(out)}
+    assert (rows["win-1"]["address_pods_used"], rows["win-1"]["host_pods"]) == (8, 2)
+    _, out, _ = run(capsys, "cluster", "-f", folder, "-o", "json", "--total")
+    (total,) = json.loads(out)
+    assert (total["nodes"], total["address_pods_used"]) == (2, 8)
+    _, out, _ = run(capsys, "subnets", "-f", folder, "-o", "json")
+    subnets = {row["subnet_id"]: row for row in json.loads(out)}
+    assert subnets["subnet-0a"]["windows nodes"] == 27
+    assert subnets["subnet-0b"]["linux nodes"] == 5
+    _, out, _ = run(capsys, "explain", "-f", folder, "-o", "json")
+    (waiting,) = json.loads(out)
+    assert (waiting["pod"], waiting["cause"]) == ("shop/web-8", "addresses")
+
+
+def test_subnets_are_shown_from_their_own_answers_alone(capsys, folder):
+    code, out, err = run(capsys, "subnets", "-f", folder / "describe-subnets.json", "-o", "json")
+    assert code == 0
+    assert [row["free"] for row in json.loads(out)] == [211, 224]
+    assert "DescribeNetworkInterfaces" in err
+    code, out, err = run(capsys, "subnets", "-f", folder / "objects.json")
+    assert (code, out) == (1, "")
+    assert "subnets are not known" in err
+
+
+def test_no_pending_pod_is_said_in_words_and_in_data(capsys, tmp_path):
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps({"kind": "List", "items": [node("win-1"), pod("a", "win-1")]}))
+    assert run(capsys, "explain", "-f", path) == (0, "no Windows pod is pending\n", "")
+    assert run(capsys, "explain", "-f", path, "-o", "json") == (0, "[]\n", "")
+
+
+# -- exit codes ---------------------------------------------------------------------
+
+
+def finding(code, severity, outcome):
+    from eks_win_capacity.findings import Finding
+
+    return Finding(
+        code=code, severity=severity, outcome=outcome, seen="s", why="w", remedy="r", source="x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "code"),
+    [
+        ([("a", "error", "pass")], (), 0),
+        ([("a", "info", "fail")], (), 0),
+        ([("a", "warning", "fail"), ("b", "error", "unknown")], (), 3),
+        ([("a", "warning", "fail"), ("b", "error", "fail")], (), 4),
+        ([("a", "info", "unknown")], (), 5),
+        ([("a", "info", "unknown")], ("--allow-unknown",), 0),
+        ([("a", "warning", "fail")], ("--allow-unknown",), 3),
+    ],
+)
+def test_the_exit_code_tells_the_worst(  # noqa: PLR0917
+    capsys, folder, monkeypatch, found, options, code
+):
+    made = tuple(finding(*f) for f in found)
+    monkeypatch.setattr("eks_win_capacity.readiness.check_cluster", lambda _: made)
+    told, out, _ = run(capsys, "check", "-f", folder / "cm.yaml", "-o", "json", *options)
+    assert told == code
+    assert [f["code"] for f in json.loads(out)] == [f.code for f in made]
+
+
+def test_the_help_teaches(capsys):
+    for command in COMMANDS:
+        code, out, _ = run(capsys, command, "--help")
+        assert code == 0
+        assert "Examples:" in out
+        assert "kubectl" in out or "aws ec2" in out
+    _, out, _ = run(capsys, "check", "--help")
+    for number in range(6):
+        assert f"\n    {number}  " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ((), 2, "--cluster NAME, or --file FILE"),
+        (("-f", "nowhere.json"), 1, "nowhere.json"),
+        (("--cluster", "prod"), 1, "region"),
+        (("--cluster", "prod", "--profile", "nobody"), 1, "nobody"),
+        (("-f", __file__), 1, "test_cli_cluster.py"),
+    ],
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_wrong_is_said_in_one_line(capsys, command, arguments, code, told):
+    done, out, err = run(capsys, command, *arguments)
+    assert (done, out, err.count("\n")) == (code, "", 1)
+    assert told in err
+
+
+def test_an_error_hides_the_account(capsys, tmp_path):
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps({"kind": "List", "items": [f"arn:aws:iam::{ACCOUNT}:role/x"]}))
+    code, _, err = run(capsys, "check", "-f", path)
+    assert code == 1
+    assert ACCOUNT not in err
+
+
+def test_a_saved_state_is_read_again(capsys, folder, tmp_path):
+    path = tmp_path / "state" / "s.json"
+    path.parent.mkdir()
+    first = run(capsys, "check", "-f", folder, "-o", "json", "--save", path)
+    assert first == run(capsys, "check", "-f", path, "-o", "json")
+    assert ClusterState.load(path).name == "prod"
+    assert ACCOUNT not in path.read_text()
+
+
+# -- pipes and terminals ----------------------------------------------------------------
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "eks_win_capacity", *map(str, arguments)]
+
+
+def test_a_pipe_is_a_source(folder):
+    done = subprocess.run(
+        command("explain", "-f", "-", "-o", "json"),
+        input=(folder / "objects.json").read_bytes(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)[0]["pod"] == "shop/web-8"
+
+
+def test_progress_is_shown_on_a_terminal_and_kept_out_of_the_data(folder):
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            command("explain", "-f", folder / "objects.json", "-o", "json"),
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        shown, deadline = b"", time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if select.select([ours], [], [], 0.1)[0]:
+                shown += os.read(ours, 65536)
+        out, _ = process.communicate(timeout=60)
+        while select.select([ours], [], [], 0)[0]:
+            shown += os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert process.returncode == 0
+    assert b"reading" in shown
+    assert json.loads(out)[0]["pod"] == "shop/web-8"
+
+
+def test_progress_names_each_call(monkeypatch):
+    from rich.console import Console
+
+    from eks_win_capacity.cli import cluster
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("rich.console.Console", lambda **_: console)
+    with cluster._progress("asking AWS about prod") as tell:
+        tell("DescribeCluster")
+        tell("[red]ListNodegroups")
+        time.sleep(0)
+        console.file.flush()
+    assert "asking AWS about prod" in console.file.getvalue()

@@ -1,0 +1,509 @@
+"""Clusters and subnets from answers that someone saved: in any mixture, part by part."""
+
+import io
+import json
+
+import pytest
+import yaml
+from eks_samples import (
+    ACCESS_ENTRY,
+    ACCOUNT,
+    AUTH,
+    AWS_ANSWERS,
+    CLUSTER,
+    CNI,
+    INSTANCES,
+    INTERFACES,
+    NO_RESERVATIONS,
+    NODEGROUP,
+    OBJECTS,
+    RESERVATIONS,
+    SUBNETS,
+    USERS_OF_0A,
+    WAITS,
+    changed,
+    interface,
+    node,
+    pod,
+    subnet,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eks_win_capacity import aws, kubectl
+from eks_win_capacity.aws._occupants import USERS
+from eks_win_capacity.cluster import ClusterState, Node, RoleMapping, SubnetState, _records
+from eks_win_capacity.errors import (
+    AwsError,
+    CapacityError,
+    DocumentError,
+    InputError,
+    StateConflictError,
+)
+from eks_win_capacity.files import load_files
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """What a planner without access was sent."""
+    for name, answer in AWS_ANSWERS.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(answer, indent=4))
+    (tmp_path / "objects.json").write_text(json.dumps(OBJECTS, indent=4))
+    documents = f"{yaml.safe_dump(CNI)}---\n{yaml.safe_dump(AUTH)}"
+    (tmp_path / "configmaps.yaml").write_text(documents)
+    (tmp_path / "notes.txt").write_text("not an answer")
+    return tmp_path
+
+
+# -- mixtures -------------------------------------------------------------------
+
+
+def test_a_folder_of_saved_answers_gives_the_whole_state(folder):
+    state = load_files(folder)
+    assert (state.name, state.version, state.platform_version) == ("prod", "1.30", "eks.12")
+    assert (state.region, state.ip_family, state.auto_mode) == ("eu-west-1", "ipv4", False)
+    assert state.authentication_mode == "API_AND_CONFIG_MAP"
+    assert state.cluster_role == "prod-cluster"
+    assert state.cluster_role_policies == (
+        "AmazonEKSClusterPolicy",
+        "AmazonEKSVPCResourceController",
+    )
+    assert state.subnet_ids == ("subnet-0a", "subnet-0b")
+    (group,) = state.node_groups
+    assert (group.ami_type, group.instance_types) == ("WINDOWS_CORE_2022_x86_64", ("m5.large",))
+    assert (group.min_size, group.desired_size, group.max_size) == (1, 2, 5)
+    assert (group.role, group.launch_template, group.user_data_known) == ("win-node", "", True)
+    assert state.fargate_profiles == ()
+    assert [(e.role, e.type) for e in state.access_entries] == [("win-node", "EC2_WINDOWS")]
+    (addon,) = state.addons
+    assert addon.configuration["env"] == {"WARM_IP_TARGET": "2"}
+    assert state.cni_configmap["enable-windows-ipam"] == "true"
+    assert state.aws_auth[0].groups[-1] == "eks:kube-proxy-windows"
+    assert {part for part in state.unknown if not part.startswith(("cni_env", "work"))} == {
+        "services",
+        "security_group_policies",
+    }
+    assert ACCOUNT not in json.dumps(state.to_dict())
+
+
+def test_pods_are_told_apart_as_the_guide_does(folder):
+    state = load_files(folder / "objects.json")
+    assert [n.name for n in state.windows_nodes] == ["win-1", "win-2"]
+    first = state.nodes[0]
+    assert (first.instance_type, first.zone) == ("m5.large", "eu-west-1a")
+    assert (first.pods_limit, first.advertised_addresses, first.cpu_m) == (110, 9, 1930)
+    assert first.memory_bytes == 6787388 * 1024
+    assert {n.name: n.compute for n in state.nodes}[state.nodes[3].name] == "fargate"
+    on_windows = {p.name: p for p in state.windows_pods}
+    assert sum(p.takes_address for p in on_windows.values() if p.node) == 8
+    assert on_windows["agent-1"].host_process
+    assert on_windows["agent-2"].host_process
+    assert "job-1" not in on_windows
+    assert on_windows["web-8"].message == WAITS
+    assert "coredns-1" not in on_windows
+
+
+def test_a_folder_with_nothing_to_read_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(DocumentError, match="no file that ends in"):
+        load_files(tmp_path)
+
+
+def test_a_folder_may_hold_answers_for_other_loaders(folder):
+    before = load_files(folder)
+    values = [{"Label": "subnet-0a", "Timestamps": ["2026-10-03T12:00:00Z"], "Values": [50]}]
+    spot = {"InstanceType": "m5.large", "AvailabilityZone": "eu-west-1a", "SpotPrice": "0.1"}
+    others = {
+        "history": {"MetricDataResults": values},
+        "spot": {"SpotPriceHistory": [{**spot, "Timestamp": "2026-10-03T12:00:00Z"}]},
+        "types": {"InstanceTypes": []},
+    }
+    for name, answer in others.items():
+        (folder / f"{name}.json").write_text(json.dumps(answer))
+    assert load_files(folder) == before
+    subnets = aws.load_subnets(files=folder)
+    assert [s.subnet_id for s in subnets] == ["subnet-0a", "subnet-0b"]
+    assert aws.load_usage_history(subnets[0], files=folder)["used"].tolist() == [128.0]
+    assert len(aws.load_prices("eu-west-1", markets="spot", files=folder).table) == 1
+    with pytest.raises(DocumentError, match="load_prices"):
+        load_files(folder / "spot.json")
+    for name in (*AWS_ANSWERS, "objects"):
+        (folder / f"{name}.json").unlink()
+    (folder / "configmaps.yaml").unlink()
+    with pytest.raises(DocumentError, match="other calls only"):
+        load_files(folder)
+    with pytest.raises(DocumentError, match="nothing that was given"):
+        aws.load_subnets(files=folder)
+
+
+def test_the_same_file_twice_is_one_file(folder):
+    assert load_files(folder, *sorted(folder.glob("*.json"))) == load_files(folder)
+
+
+def test_lists_of_sources_and_pipes_are_sources(folder):
+    pipe = io.BytesIO((folder / "objects.json").read_bytes())
+    state = load_files([folder / "describe-cluster.json", [io.StringIO(json.dumps(CNI))]], pipe)
+    assert (state.name, len(state.nodes)) == ("prod", 4)
+    assert state.cni_configmap
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(OBJECTS),
+        json.dumps(OBJECTS, sort_keys=True),
+        yaml.safe_dump(OBJECTS),
+        yaml.safe_dump_all(OBJECTS["items"]),
+        "\n".join(json.dumps(item) for item in OBJECTS["items"]),
+    ],
+    ids=["json", "sorted", "yaml", "documents", "lines"],
+)
+def test_every_way_to_write_a_list_is_read_alike(text):
+    assert kubectl.load(text) == kubectl.load(OBJECTS)
+
+
+def test_an_error_names_the_file_and_the_place(tmp_path):
+    path = tmp_path / "sub" / "k.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"kind": "List", "items": [node("win-1"), {"kind": "Pod"}]}))
+    with pytest.raises(DocumentError, match="items") as caught:
+        load_files(path.parent)
+    assert str(path) in str(caught.value)
+    assert caught.value.source == str(path)
+    assert caught.value.place == "items[1]"
+    path.write_text(json.dumps({"Buckets": []}))
+    with pytest.raises(DocumentError, match="Buckets") as caught:
+        load_files(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_empty_list_beside_others_is_in_order():
+    empty = {"apiVersion": "v1", "items": [], "kind": "List"}
+    assert load_files(empty, CLUSTER).nodes is None
+    assert len(load_files(empty, OBJECTS).nodes) == 4
+    assert kubectl.load({**empty, "kind": "PodList"}).pods == ()
+    for alone in (kubectl.load, load_files):
+        with pytest.raises(DocumentError, match="nothing of use"):
+            alone(json.dumps(empty))
+
+
+def test_two_clusters_do_not_mix():
+    other = {"cluster": {**CLUSTER["cluster"], "name": "test"}}
+    with pytest.raises(StateConflictError, match="prod"):
+        load_files(CLUSTER, other)
+    grown = {"nodegroup": {**NODEGROUP["nodegroup"], "scalingConfig": {"maxSize": 9}}}
+    with pytest.raises(StateConflictError, match="win"):
+        aws.load_files(NODEGROUP, grown)
+    moved = changed(SUBNETS)
+    moved["Subnets"][0]["AvailableIpAddressCount"] = 1
+    with pytest.raises(StateConflictError, match="subnet-0a"):
+        aws.load_files(SUBNETS, moved)
+
+
+@pytest.mark.parametrize("more", [{"NextToken": "x"}, {"IsTruncated": True}, {"Marker": "x"}])
+def test_a_part_of_an_answer_is_refused(more):
+    with pytest.raises(DocumentError, match="only a part"):
+        load_files({**SUBNETS, **more})
+
+
+def test_a_description_that_is_listed_and_missing_is_named():
+    state = load_files({"addons": ["vpc-cni"]})
+    assert state.addons is None
+    assert "DescribeAddon" in state.unknown["addons"]
+    assert load_files({"addons": ["coredns"]}).addons == ()
+    alone = load_files(ACCESS_ENTRY)
+    assert len(alone.access_entries) == 1
+    assert "ListAccessEntries" in alone.unknown["access_entries"]
+
+
+# -- subnets ----------------------------------------------------------------------
+
+
+def test_every_user_of_a_subnet_is_counted():
+    first, second = aws.load_subnets(
+        files=[SUBNETS, INTERFACES, INSTANCES, RESERVATIONS, NO_RESERVATIONS]
+    )
+    assert first.users == USERS_OF_0A
+    assert set(USERS_OF_0A) == set(USERS)
+    assert first.used == sum(USERS_OF_0A.values()) == 36
+    assert second.users["linux nodes"] == second.used == 5
+    assert (first.zone, first.vpc_id, first.available) == ("eu-west-1a", "vpc-01", 211)
+    assert [str(r.cidr) for r in first.reservations] == ["10.0.0.128/26"]
+    assert first.unknown == {}
+    assert first.free == 251 - 36
+
+
+def test_reservations_asked_of_one_subnet_say_nothing_of_another():
+    state = load_files(SUBNETS, INTERFACES, INSTANCES, RESERVATIONS, changed(RESERVATIONS))
+    first, second = state.subnets
+    assert first.reservations == (("10.0.0.128/26", "prefix"),)
+    assert second.reservations is None
+    assert "subnet-0b" in state.unknown["subnet_reservations"]
+
+
+def test_interfaces_asked_of_one_subnet_say_nothing_of_another():
+    rows = [i for i in INTERFACES["NetworkInterfaces"] if i["SubnetId"] == "subnet-0a"]
+    state = load_files(SUBNETS, {"NetworkInterfaces": rows}, INSTANCES)
+    assert state.subnets[0].used is not None
+    assert state.subnets[1].used is None
+    assert "subnet-0b" in state.unknown["subnet_interfaces"]
+
+
+def test_an_interface_saved_twice_is_one():
+    state = load_files(
+        SUBNETS, INTERFACES, {"NetworkInterfaces": INTERFACES["NetworkInterfaces"][:3]}
+    )
+    assert state.subnets[0].subnet.used == 36
+
+
+def test_instances_that_were_not_saved_leave_users_unknown_where_it_matters():
+    state = load_files(SUBNETS, INTERFACES)
+    assert state.subnets[0].users is None
+    assert "DescribeInstances" in state.unknown["subnet_users"]
+    balancer = interface(1, "subnet-0a", ["10.0.0.9"], told="ELB app/x/1")
+    rest = {"Subnets": SUBNETS["Subnets"][:1]}
+    known = load_files(rest, {"NetworkInterfaces": [balancer]})
+    assert known.subnets[0].users["load balancers"] == 1
+    assert "subnet_users" not in known.unknown
+
+
+def test_a_subnet_without_ipv4_is_named_and_the_others_stay():
+    row = subnet("subnet-6", "", "eu-west-1c", 0)
+    del row["CidrBlock"]
+    row["Ipv6Native"] = True
+    state = load_files({"Subnets": [*SUBNETS["Subnets"], row]}, INTERFACES)
+    assert [s.subnet_id for s in state.subnets] == ["subnet-0a", "subnet-0b"]
+    assert "subnet-6" in state.unknown["subnet_left_out"]
+    with pytest.raises(InputError, match="IPv4"):
+        aws.load_subnets(files={"Subnets": [row]})
+
+
+def test_a_count_alone_is_used_where_no_reservation_hides_it():
+    first, _ = aws.load_subnets(files=SUBNETS)
+    assert (first.used, first.placement_known) == (40, False)
+    assert {"subnet_interfaces", "subnet_reservations"} <= set(first.unknown)
+    with pytest.raises(AwsError, match="subnet-0a"):
+        aws.load_subnets(files=[SUBNETS, RESERVATIONS])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Subnets": [{"SubnetId": "s"}, 5]},
+        {"Subnets": {"SubnetId": "s"}},
+        {"Subnets": [{**SUBNETS["Subnets"][0], "AvailableIpAddressCount": -1}]},
+        {"Subnets": [{**SUBNETS["Subnets"][0], "AvailableIpAddressCount": "many"}]},
+        {"NetworkInterfaces": [{"SubnetId": "s"}], **SUBNETS},
+        {"cluster": []},
+        {"cluster": {"name": "x", "resourcesVpcConfig": 5}},
+        {"nodegroup": {"nodegroupName": "x", "scalingConfig": {"minSize": 1e30}}},
+        {"nodegroup": {"nodegroupName": "x", "nodeRole": 5}},
+        {"addon": {"addonName": "vpc-cni", "configurationValues": "[1]"}},
+        {"addon": {"addonName": "vpc-cni", "configurationValues": "[" * 5000}},
+        {"addon": {"addonName": "vpc-cni", "configurationValues": "{"}},
+    ],
+)
+def test_an_answer_of_another_shape_is_one_clear_error(wrong):
+    with pytest.raises(CapacityError):
+        load_files(wrong)
+
+
+def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
+    import base64
+
+    script = "& $EKSBootstrap -KubeletExtraArgs '--max-pods=110 --max-pods=\"250\"' -Secret abc"
+    group = {
+        "nodegroup": {
+            **NODEGROUP["nodegroup"],
+            "launchTemplate": {"id": "lt-1", "name": "win", "version": "3"},
+            "amiType": "CUSTOM",
+        }
+    }
+    data = {"ImageId": "ami-1", "UserData": base64.b64encode(script.encode()).decode()}
+    template = {
+        "LaunchTemplateVersions": [
+            {"LaunchTemplateId": "lt-1", "VersionNumber": 3, "LaunchTemplateData": data}
+        ]
+    }
+    (found,) = load_files(group, template, {"nodegroups": ["win"]}).node_groups
+    assert (found.kubelet_max_pods, found.user_data_known, found.custom_ami) == (250, True, True)
+    assert found.windows is None
+    assert "abc" not in repr(found)
+    del data["UserData"]
+    (plain,) = load_files(group, template).node_groups
+    assert (plain.kubelet_max_pods, plain.user_data_known) == (None, True)
+    (hidden,) = load_files(group).node_groups
+    assert (hidden.user_data_known, hidden.launch_template) == (False, "lt-1 version 3")
+
+
+# -- kubectl -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "role", "path"),
+    [
+        ("rolearn: arn:aws:iam::123456789012:role/win", "win", False),
+        ("roleARN: ' arn:aws:iam::123456789012:role/win '", "win", False),
+        ("RoleArn: arn:aws-cn:iam::123456789012:role/teams/eks/win", "win", True),
+        ("rolearn: arn:aws-us-gov:iam::123456789012:role/win", "win", False),
+        ('"rolearn": "arn:aws:iam::123456789012:root"', "root", False),
+    ],
+)
+def test_aws_auth_is_read_in_every_spelling(entry, role, path):
+    groups = "groups:\n  - system:nodes\n  username: arn:aws:sts::123456789012:x"
+    text = f"- {entry}\n  {groups}\n"
+    for data in (text, json.dumps(yaml.safe_load(text))):
+        (found,) = kubectl.load(aws_auth={"mapRoles": data}).aws_auth
+        assert found == RoleMapping(
+            role=role, groups=("system:nodes",), username="arn:aws:sts::ACCOUNT_ID:x", has_path=path
+        )
+
+
+def test_a_configmap_that_was_written_unquoted_is_refused_without_its_account():
+    with pytest.raises(DocumentError, match="quote it") as caught:
+        kubectl.load(aws_auth={"mapRoles": [{"rolearn": f"arn:aws:iam::{ACCOUNT}:role/x"}]})
+    assert ACCOUNT not in str(caught.value)
+
+
+def test_a_pending_pod_hides_the_account_in_what_it_waits_for():
+    image = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop:1"
+    waiting = pod("a", "win-1", phase="Pending")
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": f"no basic auth for {image}"}}
+    waiting["status"]["initContainerStatuses"] = [{"state": state}]
+    event = {
+        "kind": "Event",
+        "metadata": {"name": "e", "namespace": "shop"},
+        "type": "Warning",
+        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "b"},
+        "message": f"User arn:aws:sts::{ACCOUNT}:assumed-role/x may not",
+    }
+    late = pod("b", "win-1", phase="Pending")
+    found = kubectl.load([waiting, late, event, node("win-1")]).pods
+    assert found[0].message.startswith("ImagePullBackOff: no basic auth for ACCOUNT_ID.dkr")
+    assert found[1].message == "User arn:aws:sts::ACCOUNT_ID:assumed-role/x may not"
+
+
+def test_a_manifest_of_a_pod_is_no_pending_pod():
+    manifest = pod("a")
+    manifest["status"] = {}
+    state = kubectl.load(manifest)
+    assert state.pods is None
+    assert [w.full_name for w in state.workloads] == ["Pod shop/a"]
+
+
+def test_a_node_without_labels_is_known_by_what_its_kubelet_says():
+    bare = node("win-1")
+    bare["metadata"]["labels"] = {"node.kubernetes.io/windows-build": "10.0.17763"}
+    del bare["status"]["nodeInfo"]["kernelVersion"]
+    (found,) = kubectl.load(bare).nodes
+    assert (found.os, found.arch, found.zone) == ("windows", "amd64", "eu-west-1a")
+    assert found.build == "10.0.17763"
+
+
+# -- saved states --------------------------------------------------------------------
+
+texts = st.text(max_size=8)
+pairs = st.tuples(texts, texts)
+counts = st.none() | st.integers(0, 2**53)
+states = st.builds(
+    ClusterState,
+    name=st.none() | texts,
+    auto_mode=st.none() | st.booleans(),
+    subnet_ids=st.none() | st.lists(texts, max_size=3).map(tuple),
+    cni_configmap=st.none() | st.dictionaries(texts, texts, max_size=3),
+    nodes=st.none()
+    | st.lists(
+        st.builds(Node, name=texts, pods_limit=counts, taints=st.lists(texts).map(tuple)),
+        max_size=3,
+    ).map(tuple),
+    node_groups=st.none()
+    | st.lists(
+        st.builds(
+            _records.NodeGroup,
+            name=texts,
+            custom_ami=st.none() | st.booleans(),
+            autoscaling_tags=st.none() | st.lists(pairs, max_size=2).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    fargate_profiles=st.none()
+    | st.lists(
+        st.builds(
+            _records.FargateProfile,
+            name=texts,
+            selectors=st.lists(st.tuples(texts, st.lists(pairs).map(tuple)), max_size=2).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    addons=st.none()
+    | st.lists(
+        st.builds(
+            _records.Addon,
+            name=texts,
+            configuration=st.dictionaries(texts, st.lists(st.integers()), max_size=2),
+        ),
+        max_size=2,
+    ).map(tuple),
+    subnets=st.none()
+    | st.lists(
+        st.builds(
+            SubnetState,
+            subnet_id=texts,
+            cidr=texts,
+            available=counts,
+            used=st.none() | st.lists(texts, max_size=2).map(tuple),
+            reservations=st.none() | st.lists(pairs, max_size=2).map(tuple),
+            users=st.none() | st.dictionaries(texts, st.integers(0, 300), max_size=2),
+        ),
+        max_size=2,
+    ).map(tuple),
+    pods=st.none()
+    | st.lists(
+        st.builds(
+            _records.Pod, namespace=texts, name=texts, labels=st.lists(pairs, max_size=2).map(tuple)
+        ),
+        max_size=2,
+    ).map(tuple),
+    unknown=st.dictionaries(texts, texts, max_size=2),
+)
+
+
+@given(states)
+@settings(max_examples=60)
+def test_a_state_comes_back_from_json_as_it_was(state):
+    assert ClusterState.from_dict(json.loads(json.dumps(state.to_dict()))) == state
+
+
+def test_an_empty_subnet_stays_empty_and_not_unknown(folder, tmp_path):
+    state = load_files(
+        {"Subnets": [subnet("subnet-0", "10.0.9.0/24", "eu-west-1a", 251)]},
+        {"NetworkInterfaces": []},
+        NO_RESERVATIONS,
+        INSTANCES,
+    )
+    whole = load_files(folder).merge(ClusterState())
+    for name, saved in (("a", state), ("b", whole)):
+        saved.save(tmp_path / name)
+        assert ClusterState.load(tmp_path / name) == saved
+    assert ClusterState.load(tmp_path / "a").subnets[0].used == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "place"),
+    [
+        ("pods", [{"namespace": 5, "name": "x"}], r"pods\[0\].namespace"),
+        ("pods", [{"namespace": "x"}], r"pods\[0\]"),
+        ("pods", [{"namespace": "x", "name": "y", "colour": 1}], r"pods\[0\].colour"),
+        ("pods", {"namespace": "x"}, "pods"),
+        ("pods", [5], r"pods\[0\]"),
+        ("nodes", [{"name": "x", "pods_limit": True}], r"pods_limit"),
+        ("nodes", [{"name": "x", "compute": "mars"}], "compute"),
+        ("subnets", [{"subnet_id": "s", "cidr": "c", "reservations": [["a"]]}], "reservations"),
+        ("subnets", [{"subnet_id": "s", "cidr": "c", "users": {"other": "1"}}], "users.other"),
+        ("version", 1.3, "version"),
+        ("colour", 1, "colour"),
+    ],
+)
+def test_a_damaged_state_names_its_place(part, value, place):
+    with pytest.raises(DocumentError, match=place):
+        ClusterState.from_dict({"format": "eks-win-capacity/cluster-state/1", part: value})
