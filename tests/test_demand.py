@@ -18,6 +18,7 @@ from eks_win_capacity import (
     attached_addresses,
     forecast_demand,
     nodes_that_fit,
+    simulate_pool,
 )
 from eks_win_capacity.errors import CapacityError, InputError, PlacementUnknownError
 
@@ -413,3 +414,51 @@ def test_never_is_an_answer_of_a_plan_and_all_is_strict_json():
 def test_more_plans_that_make_no_sense(options):
     with pytest.raises(CapacityError):
         plan(**options)
+
+
+# -- beside the simulator ------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(
+        [
+            WarmPool.secondary(),
+            WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0),
+            PREFIX,
+            WarmPool.prefix(warm_prefix_target=1),
+        ]
+    ),
+    st.integers(1, 14),
+    st.data(),
+)
+def test_a_node_whose_pods_are_replaced_holds_what_the_simulator_says(pool, count, data):
+    # One after the other a pod goes and another comes; nothing has cooled down by then.
+    made = plan(instance_type="m5.xlarge", pool=pool)
+    room = 14 * (16 if made.prefix_delegation else 1) - count
+    cooling = data.draw(st.integers(0, min(count, room)))
+    events = [(0, "tick"), *((100, "assign", f"old{i}") for i in range(count))]
+    for i in range(cooling):
+        events += [(200, "free", f"old{i}"), (200, "assign", f"new{i}")]
+    last = simulate_pool(events, slots=14, pool=pool).iloc[-1]
+    assert last["cooling"] == cooling
+    held = replace(made, cooling=cooling, name="held").need(count)
+    assert int(held.nodes) == 1
+    if last["used"] < count:
+        # The rule of warm addresses lets pods wait here; the plan counts what they need.
+        assert made.prefix_delegation
+        assert not pool.prefix_rule
+        assert int(held.prefixes) > last["prefixes"]
+        return
+    assert int(held.prefixes) == last["prefixes"]
+    assert int(held.addresses) == last["addresses"] + 1
+
+
+def test_cooling_addresses_leave_fewer_for_pods():
+    made = plan(cooling=4)
+    assert made.node_pods == 5
+    assert made.need(5).addresses == 10
+    assert made.need(0).addresses == 0
+    assert made.pod_limit("a")[0] - 1 == 25 * 5
+    with pytest.raises(InputError, match="none is left"):
+        plan(cooling=9)

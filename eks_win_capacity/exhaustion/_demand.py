@@ -42,7 +42,9 @@ def forecast_demand(
     The pods are forecast once, with the same sample paths for every plan, so
     plans differ by their structure and not by chance. What pods cost grows with
     their number, so a subnet runs dry when the pods first pass the largest
-    number it can carry.
+    number it can carry. Nodes of short-lived pods run fewer at once than they
+    have addresses, for these cool down: `effective_concurrency` gives
+    ``pods_per_node``, and what is left of the slots ``cooling``.
 
     Parameters
     ----------

@@ -351,6 +351,7 @@ def _of_series(
 def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any) -> _Table:
     """Take a wide table: every numeric column is a subnet."""
     columns = [c for c in frame.columns if c not in {roles["time"], roles["capacity"]}]
+    columns = [c for c in columns if not _is_row_number(c, frame)]
     limit = roles["capacity"]
     if limit is not None and plain(limit) != "capacity" and limit != capacity:
         raise InputError(
@@ -388,6 +389,13 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any
     if roles["capacity"] is not None:
         long["capacity"] = frame[roles["capacity"]].array[rows]
     return _Table(long, everything, single=False, prefixes=False)
+
+
+def _is_row_number(name: object, frame: pd.DataFrame) -> bool:
+    """Tell whether a column is the index that ``to_csv`` wrote: no subnet, though it is numbers."""
+    return str(name) in {"Unnamed: 0", "index"} and np.array_equal(
+        frame[name].to_numpy(), np.arange(len(frame))
+    )
 
 
 def _numbers(column: pd.Series[Any], what: str) -> Floats:
