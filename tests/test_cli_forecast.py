@@ -111,6 +111,25 @@ def test_columns_are_found_or_named(tmp_path, rows):
     ]
 
 
+def test_each_subnet_may_have_its_capacity(tmp_path, rows, run):
+    file = tmp_path / "usage.csv"
+    table(a=100.0 + np.arange(60), b=100.0 + np.arange(60)).to_csv(file, index=False)
+    found = rows(file, "--capacity", "a=200", "--capacity", "b=10.0.0.0/24")
+    assert [row["capacity"] for row in found] == [200, 251]
+    assert run(file, "--capacity", "200", "--capacity", "b=200")[0] == 2
+    code, _, error = run(file, "--capacity", "a=200")
+    assert code == 1
+    assert "no value for 1 of 2 subnets: b" in error
+
+
+def test_the_index_that_pandas_wrote_is_no_subnet(tmp_path, rows):
+    file = tmp_path / "usage.csv"
+    table(a=100.0 + np.arange(60), b=50.0).to_csv(file)
+    assert [row["subnet"] for row in rows(file, "--capacity", "200")] == ["a", "b"]
+    table(a=100.0 + np.arange(60)).set_index("time").to_csv(file)
+    assert [row["subnet"] for row in rows(file, "--capacity", "200")] == ["a"]
+
+
 def test_prefixes_and_events(tmp_path, rows):
     file = tmp_path / "usage.csv"
     table(used_prefixes=np.floor(np.arange(60) / 10)).to_csv(file, index=False)

@@ -18,6 +18,7 @@ from eks_win_capacity import (
     attached_addresses,
     forecast_demand,
     nodes_that_fit,
+    simulate_pool,
 )
 from eks_win_capacity.errors import CapacityError, InputError, PlacementUnknownError
 
@@ -226,16 +227,25 @@ def test_a_node_takes_no_pods_that_its_targets_never_serve():
         plan(pool=starved.pool, pods_per_node=9)
 
 
-subnets = st.builds(
-    lambda size, used, kind, broken: Subnet(
+def crowded(size, used, kind, broken, *, full):
+    """Make a subnet with addresses in use here and there, and its outer blocks perhaps full."""
+    last = 2 ** (32 - size) - 1
+    outer = {*range(4, 16), *range(last - 15, last)} if full else set()
+    inner = {4 + (7 * i) % 60 for i in range(used)}
+    return Subnet(
         f"10.0.0.0/{size}",
-        used=[f"10.0.0.{x}" for x in sorted({4 + (7 * i) % 60 for i in range(used)} | broken)],
+        used=[f"10.0.0.{x}" for x in sorted(inner | broken | outer)],
         reservations=[("10.0.0.64/26", kind)] if kind else (),
-    ),
-    st.sampled_from([24, 25]),
+    )
+
+
+subnets = st.builds(
+    crowded,
+    st.just(24),
     st.integers(0, 40),
     st.sampled_from(["", "prefix", "explicit"]),
     st.sets(st.integers(16, 63), max_size=6),
+    full=st.booleans(),
 )
 
 
@@ -249,6 +259,14 @@ def test_full_nodes_fit_as_often_as_nodes_that_fit_says(subnet, kind, prefixes, 
     (name,) = made.subnets
     fit = nodes_that_fit(subnet, kind, pods_per_node=size, pool=pool).nodes
     assert (made.pod_limit(name)[0] - 1) // size == fit
+
+
+def test_nodes_break_blocks_where_nothing_else_is_left():
+    packed = crowded(24, 0, "", set(), full=True)
+    made = plan(subnets=packed, pool=PREFIX, pods_per_node=1)
+    # 14 blocks: 13 for the prefixes of 13 nodes, one for their own addresses.
+    assert made.pod_limit("10.0.0.0/24") == (14, "prefixes")
+    assert nodes_that_fit(packed, "m5.large", pods_per_node=1, pool=PREFIX).nodes == 13
 
 
 def test_reservations_and_broken_blocks_count():
@@ -396,3 +414,51 @@ def test_never_is_an_answer_of_a_plan_and_all_is_strict_json():
 def test_more_plans_that_make_no_sense(options):
     with pytest.raises(CapacityError):
         plan(**options)
+
+
+# -- beside the simulator ------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(
+        [
+            WarmPool.secondary(),
+            WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0),
+            PREFIX,
+            WarmPool.prefix(warm_prefix_target=1),
+        ]
+    ),
+    st.integers(1, 14),
+    st.data(),
+)
+def test_a_node_whose_pods_are_replaced_holds_what_the_simulator_says(pool, count, data):
+    # One after the other a pod goes and another comes; nothing has cooled down by then.
+    made = plan(instance_type="m5.xlarge", pool=pool)
+    room = 14 * (16 if made.prefix_delegation else 1) - count
+    cooling = data.draw(st.integers(0, min(count, room)))
+    events = [(0, "tick"), *((100, "assign", f"old{i}") for i in range(count))]
+    for i in range(cooling):
+        events += [(200, "free", f"old{i}"), (200, "assign", f"new{i}")]
+    last = simulate_pool(events, slots=14, pool=pool).iloc[-1]
+    assert last["cooling"] == cooling
+    held = replace(made, cooling=cooling, name="held").need(count)
+    assert int(held.nodes) == 1
+    if last["used"] < count:
+        # The rule of warm addresses lets pods wait here; the plan counts what they need.
+        assert made.prefix_delegation
+        assert not pool.prefix_rule
+        assert int(held.prefixes) > last["prefixes"]
+        return
+    assert int(held.prefixes) == last["prefixes"]
+    assert int(held.addresses) == last["addresses"] + 1
+
+
+def test_cooling_addresses_leave_fewer_for_pods():
+    made = plan(cooling=4)
+    assert made.node_pods == 5
+    assert made.need(5).addresses == 10
+    assert made.need(0).addresses == 0
+    assert made.pod_limit("a")[0] - 1 == 25 * 5
+    with pytest.raises(InputError, match="none is left"):
+        plan(cooling=9)

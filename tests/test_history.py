@@ -497,6 +497,12 @@ def test_a_capacity_that_changed_holds_from_its_time_on():
     assert list(forecast_exhaustion(free, horizon=9).history["used"]) == list(USED)
 
 
+def test_a_capacity_series_holds_from_its_very_time_on():
+    capacity = pd.Series([300.0, 400.0], index=[DAYS[5], DAYS[20]])
+    peaks = forecast_exhaustion(line(), capacity=capacity, horizon=9).history
+    assert list(peaks["capacity"]) == [300] * 20 + [400] * 40
+
+
 def test_a_subnet_was_full_when_it_reached_the_capacity_of_its_time():
     capacity = np.r_[[120.0] * 40, [400.0] * 20]
     used = np.minimum(USED, capacity)

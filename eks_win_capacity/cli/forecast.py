@@ -25,7 +25,9 @@ _SHOW_PROGRESS_FROM = 200
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--capacity",
-    help="Addresses, a CIDR, or the name of a column of either.  "
+    multiple=True,
+    metavar="[SUBNET=]CAPACITY",
+    help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable.  "
     "[default: a column capacity, total or cidr]",
 )
 @click.option("--horizon", default="180d", show_default=True, help="Days, a duration or a date.")
@@ -93,12 +95,13 @@ def forecast(
       eks-win-capacity forecast usage.csv --capacity 10.0.0.0/22 --horizon 180d
       eks-win-capacity forecast usage.parquet --capacity total -o json --plot out.png
       eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
+      eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
     """  # noqa: D301
     from eks_win_capacity.exhaustion import forecast_exhaustion
 
     if plot is not None:
         _check_plot(plot)
-    options["capacity"] = _number(options["capacity"])
+    options["capacity"] = _capacity(options["capacity"])
     table = read_table(file)
     with _progress() as progress:
         made = forecast_exhaustion(
@@ -148,9 +151,21 @@ def _event(text: str) -> tuple[str, str, str | None]:
     return time, change, subnet or None
 
 
-def _number(text: str | None) -> float | str | None:
+def _capacity(given: tuple[str, ...]) -> Any:
+    """Read one capacity for all subnets, or one for each that is named."""
+    named = [text.rpartition("=") for text in given]
+    if len(named) == 1 and not named[0][1]:
+        return _number(given[0])
+    if not all(equals for _, equals, _ in named):
+        raise click.BadParameter(
+            "stands once, or as SUBNET=CAPACITY for each subnet", param_hint="--capacity"
+        )
+    return {name: _number(value) for name, _, value in named} or None
+
+
+def _number(text: str) -> float | str:
     try:
-        return None if text is None else float(text)
+        return float(text)
     except ValueError:
         return text
 

@@ -42,7 +42,9 @@ def forecast_demand(
     The pods are forecast once, with the same sample paths for every plan, so
     plans differ by their structure and not by chance. What pods cost grows with
     their number, so a subnet runs dry when the pods first pass the largest
-    number it can carry.
+    number it can carry. Nodes of short-lived pods run fewer at once than they
+    have addresses, for these cool down: `effective_concurrency` gives
+    ``pods_per_node``, and what is left of the slots ``cooling``.
 
     Parameters
     ----------
@@ -402,8 +404,10 @@ class DemandForecast:
         return {
             "risk": risk,
             "levels": list(self._levels),
-            "dates": [_plain_row(row) for row in self.dates.to_dict("records")],
-            "plans": [_plain_row(row) for row in self.to_pandas(risk=risk).to_dict("records")],
+            "dates": [_words.plain_row(row) for row in self.dates.to_dict("records")],
+            "plans": [
+                _words.plain_row(row) for row in self.to_pandas(risk=risk).to_dict("records")
+            ],
         }
 
     def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
@@ -421,7 +425,3 @@ class DemandForecast:
 
 
 _NOT_YET = "not within the horizon"
-
-
-def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(key): _words.plain(value) for key, value in row.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from eks_win_capacity.errors import InputError, MissingExtraError
@@ -73,7 +74,7 @@ def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
     figure = _figure(9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows + 0.6)
     handles: dict[str, Any] = {}
     for place, name in enumerate(names):
-        ax = draw(forecast, name, ax=figure.add_subplot(rows, columns, place + 1))
+        ax = draw(forecast, name, ax=figure.add_subplot(rows, columns, place + 1), table=table)
         if len(names) > 1:
             ax.get_legend().remove()
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -98,19 +99,22 @@ def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
     return figure
 
 
-def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
+def draw(
+    forecast: ExhaustionForecast, subnet: Any, *, ax: Any, table: pd.DataFrame | None = None
+) -> Any:
     """Draw history, path, intervals, capacity and the date of one subnet."""
-    ax = axes(ax)
-    table = forecast.to_pandas()
+    table = forecast.to_pandas() if table is None else table
     if subnet is None:
         subnet = table["subnet"].iloc[0]
     if subnet not in set(forecast.subnets):
         raise InputError(f"{subnet!r} is no subnet of this forecast")
-    if not forecast.usable[forecast.subnets.get_loc(subnet)]:
+    place = forecast.subnets.get_loc(subnet)
+    if not forecast.usable[place]:
         raise InputError(f"{subnet} has no forecast: too little history")
     row = table[table["subnet"] == subnet].iloc[0]
-    past, path = forecast.history, forecast.path
-    past, path = past[past["subnet"] == subnet], path[path["subnet"] == subnet]
+    ax = axes(ax)
+    here = np.array([place], dtype=np.intp)
+    past, path = forecast.history_of(here), forecast.path_of(here)
     # Far more past than future would squeeze what the chart is for.
     past = past.tail(max(3 * forecast.horizon, 60))
     ax.plot(past["time"], past["used"], color=INK, lw=1.1, label="peak used")
@@ -129,7 +133,7 @@ def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
     _draw_capacity(past, path, row, ax)
     ax.axvline(past["time"].iloc[-1], color=MUTED, lw=0.8, label="end of the history")
     _mark_shifts(forecast, subnet, past, ax)
-    _mark_date(forecast, row, ax)
+    _mark_date(forecast, row, path, ax)
     ax.set_ylabel(forecast.unit)
     ax.set_ylim(0, max(row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12)
     ax.set_title(forecast.sentence(row), loc="left", fontsize=11)
@@ -160,14 +164,15 @@ def _mark_shifts(forecast: ExhaustionForecast, subnet: Any, past: pd.DataFrame, 
         ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if place else "level shift")
 
 
-def _mark_date(forecast: ExhaustionForecast, row: pd.Series[Any], ax: Any) -> None:
+def _mark_date(
+    forecast: ExhaustionForecast, row: pd.Series[Any], path: pd.DataFrame, ax: Any
+) -> None:
     if pd.isna(row["date"]):
         return
     name = f"{100 * forecast.levels[0]:g}"
-    end = forecast.path["time"].max()
     early, late = row[f"earliest_{name}"], row[f"latest_{name}"]
     ax.plot(
-        [early, end if pd.isna(late) else late],
+        [early, path["time"].iloc[-1] if pd.isna(late) else late],
         [row["capacity"]] * 2,
         color=LIMIT,
         lw=5,

@@ -166,8 +166,9 @@ def forecast_exhaustion(
                                ``gaps``); the model runs on
     newest day not over        its peak is a lower bound (``unfinished-period``)
     at the capacity            a lower bound of the demand (``clipped-history``)
-    above the capacity         a full subnet (``above-capacity``)
-    full in the newest period  ``exhausted``, with that period as its date
+    above the capacity         taken as it is (``above-capacity``)
+    full in the newest period  ``exhausted``, with that period as its date; so
+                               above the capacity
     capacity changed           each value is held against that of its time
                                (``capacity-changed``)
     constant, or all zero      stays so, with no spread

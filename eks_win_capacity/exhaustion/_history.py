@@ -130,7 +130,8 @@ def read_rows(
             count=int((code < 0).sum()),
         )
     order = np.lexsort((np.arange(len(code)), times.asi8, code))
-    findings += _out_of_order(code, times)
+    if (order != np.arange(len(order))).any():
+        findings += _out_of_order(code, times)
     code, times, values = code[order], times[order], values[order]
     column = long["capacity"].iloc[order].reset_index(drop=True) if "capacity" in long else None
     limits = Capacities.read(
@@ -350,12 +351,19 @@ def _of_series(
 def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any) -> _Table:
     """Take a wide table: every numeric column is a subnet."""
     columns = [c for c in frame.columns if c not in {roles["time"], roles["capacity"]}]
+    columns = [c for c in columns if not _is_row_number(c, frame)]
     limit = roles["capacity"]
     if limit is not None and plain(limit) != "capacity" and limit != capacity:
         raise InputError(
             f"is {limit!r} the capacity or a subnet? Give capacity={limit!r}, or a capacity"
         )
-    odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
+    dtypes = frame.dtypes
+    plain_numbers = all(
+        isinstance(dtypes[c], np.dtype) and dtypes[c].kind in "iuf" for c in columns
+    )
+    odd = []
+    if not plain_numbers:
+        odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
     if (
         roles["subnet"] is not None
         or odd
@@ -373,12 +381,21 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any
         {
             "time": frame[roles["time"]].array[rows],
             "subnet": pd.Categorical.from_codes(codes, pd.Index(map(str, columns))),
-            "value": np.concatenate([_numbers(frame[c], f"column {c!r}") for c in columns]),
+            "value": frame[columns].to_numpy(dtype=float).ravel(order="F")
+            if plain_numbers
+            else np.concatenate([_numbers(frame[c], f"column {c!r}") for c in columns]),
         }
     )
     if roles["capacity"] is not None:
         long["capacity"] = frame[roles["capacity"]].array[rows]
     return _Table(long, everything, single=False, prefixes=False)
+
+
+def _is_row_number(name: object, frame: pd.DataFrame) -> bool:
+    """Tell whether a column is the index that ``to_csv`` wrote: no subnet, though it is numbers."""
+    return str(name) in {"Unnamed: 0", "index"} and np.array_equal(
+        frame[name].to_numpy(), np.arange(len(frame))
+    )
 
 
 def _numbers(column: pd.Series[Any], what: str) -> Floats:

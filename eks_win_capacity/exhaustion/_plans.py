@@ -84,6 +84,10 @@ class DemandPlan:
         Nodes that each subnet has at least.
     kubelet_max_pods : int
         The kubelet's limit.
+    cooling : int
+        Addresses that cool down on each node with pods, beside these: as many
+        as pods are replaced within the 30 to 60 s that a freed address rests, in
+        a rolling update for instance. They are attached and serve no pod.
     fragmented : bool
         Whether pods have come and gone so that each may sit in a prefix of its
         own: the worst case of prefix mode. By default nodes have only grown.
@@ -114,6 +118,7 @@ class DemandPlan:
     nodes: int | None = None
     min_nodes: int = 0
     kubelet_max_pods: int = KUBELET_MAX_PODS
+    cooling: int = 0
     fragmented: bool = False
     catalog: Catalog | None = None
 
@@ -147,6 +152,7 @@ class DemandPlan:
             ("pods_per_node", 1),
             ("nodes", 1),
             ("min_nodes", 0),
+            ("cooling", 0),
             ("kubelet_max_pods", 1),
         ):
             given = getattr(self, what)
@@ -226,7 +232,13 @@ class DemandPlan:
         most = min(slots, int(self.kubelet_max_pods))
         # Without a warm target nothing is attached beyond the minimum: the rest waits for ever.
         state = attached_addresses(np.arange(most + 1), slots=self.slots, pool=self._pool)
-        return int(np.max(state.used))
+        most = min(int(np.max(state.used)), slots - int(self.cooling))
+        if most < 1:
+            raise InputError(
+                f"{self.instance_type} has {slots} addresses for pods: with {self.cooling} of them "
+                "cooling down none is left"
+            )
+        return most
 
     @property
     def node_pods(self) -> int:
@@ -236,16 +248,17 @@ class DemandPlan:
     @cached_property
     def _cost(self) -> tuple[Counts, Counts]:
         """Addresses and prefixes of one node by its pods, from 0 to all it takes."""
-        state = attached_addresses(
-            np.arange(self.node_pods + 1),
-            slots=self.slots,
-            pool=self._pool,
-            fragmented=self.fragmented,
-        )
-        return (
-            np.asarray(state.addresses, dtype=np.int64) + NODE_ADDRESSES,
-            np.asarray(state.prefixes, dtype=np.int64),
-        )
+        pods = np.arange(self.node_pods + 1)
+        held = pods + np.where(pods > 0, int(self.cooling), 0)
+        pool, slots = self._pool, self.slots
+        state = attached_addresses(held, slots=slots, pool=pool, fragmented=self.fragmented)
+        addresses, prefixes = np.asarray(state.addresses), np.asarray(state.prefixes)
+        if self.prefix_delegation and not pool.prefix_rule and not self.fragmented:
+            # This rule takes a cooling address for a warm one.
+            calm = np.asarray(attached_addresses(pods, slots=slots, pool=pool).prefixes)
+            prefixes = np.maximum(calm, -(-held // ADDRESSES_PER_PREFIX))
+            addresses = prefixes * ADDRESSES_PER_PREFIX
+        return addresses.astype(np.int64) + NODE_ADDRESSES, prefixes.astype(np.int64)
 
     def need(self, pods: Any) -> Need:
         """

@@ -111,20 +111,28 @@ class ExhaustionForecast:
         ``lower_bound`` marks peaks of a full subnet and of a period that is not
         over: the demand may have been higher.
         """
-        parts = [
-            pd.DataFrame(
-                {
-                    "subnet": self.subnets[row],
-                    "time": self._past(row),
-                    "used": self.panel.peaks[row],
-                    "capacity": self.panel.limits[row],
-                    "lower_bound": self.panel.censored[row],
-                }
-            )
-            for row in range(len(self.subnets))
-            if len(self.panel.peaks[row])
-        ]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        return self.history_of(np.arange(len(self.subnets)))
+
+    def history_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
+        """Give `history` of some subnets, by their places in `subnets`."""
+        panel = self.panel
+        sizes = np.array([len(panel.peaks[row]) for row in rows], dtype=np.int64)
+        ends = sizes.cumsum()
+        back = np.repeat(ends, sizes) - np.arange(int(sizes.sum())) - 1
+        numbers = np.repeat(panel.last[rows], sizes) - back
+
+        def flat(parts: list[Any], dtype: type) -> Any:
+            return np.concatenate([np.zeros(0, dtype=dtype), *(parts[row] for row in rows)])
+
+        return pd.DataFrame(
+            {
+                "subnet": self.subnets.take(np.repeat(rows, sizes)),
+                "time": panel.grid.starts(numbers),
+                "used": flat(panel.peaks, float),
+                "capacity": flat(panel.limits, float),
+                "lower_bound": flat(panel.censored, bool),
+            }
+        )
 
     def _past(self, row: int) -> pd.DatetimeIndex:
         count = len(self.panel.peaks[row])
@@ -149,12 +157,16 @@ class ExhaustionForecast:
         capacity), demand (the median with nothing cut off), probability (that
         the subnet was exhausted by then).
         """
-        rows = np.flatnonzero(self.usable).tolist()
+        return self.path_of(np.flatnonzero(self.usable))
+
+    def path_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
+        """Give `path` of some subnets, by their places in `subnets`."""
         names = [f"{100 * level:g}" for level in self.levels]
-        times = [self._future(row) for row in rows]
+        ahead = np.tile(np.arange(1, self.horizon + 1), len(rows))
+        numbers = np.repeat(self.panel.last[rows], self.horizon) + ahead
         columns: dict[str, Any] = {
-            "subnet": self.subnets.take(np.repeat(rows, self.horizon).astype(np.intp)),
-            "time": times[0].append(times[1:]) if times else pd.DatetimeIndex([]),
+            "subnet": self.subnets.take(np.repeat(rows, self.horizon)),
+            "time": self.panel.grid.starts(numbers),
             "median": self.answers.median[rows].ravel(),
         }
         for place, name in enumerate(names):

@@ -122,10 +122,12 @@ def find_roles(
         roles["capacity"] = capacity
     elif isinstance(capacity, str) and "/" not in capacity:
         raise InputError(f"history has no column {capacity!r} for capacity; {_has(frame)}")
-    free = [c for c in frame.columns if c not in roles.values()]
+    taken = {name for name in roles.values() if name is not None}
+    free = [c for c in frame.columns if c not in taken]
+    names = {c: plain(c) for c in free}
     for role in ("time", "subnet", "cidr", "capacity"):
         if roles[role] is None and not (role == "capacity" and capacity is not None):
-            roles[role] = next((c for n in _NAMES[role] for c in free if plain(c) == n), None)
+            roles[role] = next((c for n in _NAMES[role] for c in free if names[c] == n), None)
             free = [c for c in free if c != roles[role]]
     if roles["time"] is None:
         found = _time_column(frame, free)
@@ -174,11 +176,9 @@ def _reads_as_time(column: pd.Series[Any]) -> bool:
 def _find_values(frame: pd.DataFrame, free: list[Any], roles: Roles, unit: str | None) -> None:
     """Find the column of values; where used and available both are, both are kept."""
     kinds: dict[str, list[Any]] = {kind: [] for kind in VALUES}
-    for column in free:
-        kind = value_kind(column)
-        if kind is not None and (
-            pd.api.types.is_numeric_dtype(frame[column]) or is_text(frame[column])
-        ):
+    said = {column: value_kind(column) for column in free}
+    for column, kind in said.items():
+        if kind is not None and not pd.api.types.is_datetime64_any_dtype(frame[column]):
             kinds[kind].append(column)
     for kind, columns in kinds.items():
         best = _best(columns, kind, unit)
@@ -190,14 +190,10 @@ def _find_values(frame: pd.DataFrame, free: list[Any], roles: Roles, unit: str |
         roles[kind] = best[0] if best else None
     if roles["used"] is not None or roles["available"] is not None:
         roles["percent"] = None
-    others = [
-        c
-        for c in free
-        if c not in roles.values()
-        and value_kind(c) is None
-        and pd.api.types.is_numeric_dtype(frame[c])
-    ]
-    if others and plain(roles["used"]) in _WEAK and roles["available"] is None:
+    if plain(roles["used"]) not in _WEAK or roles["available"] is not None:
+        return
+    others = [c for c in free if said[c] is None and pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    if others:
         raise InputError(
             f"history may be one subnet, {roles['used']!r}, or one for each column ("
             f"{listed([roles['used'], *others][:5])}): name the one with used=, or call the "

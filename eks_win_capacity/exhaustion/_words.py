@@ -189,19 +189,23 @@ def plain(value: Any) -> Any:
     return value
 
 
+def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Give a row in plain values."""
+    return {str(key): plain(value) for key, value in row.items()}
+
+
 def as_document(made: ExhaustionForecast, risk: float) -> dict[str, Any]:
     """Give a forecast as plain values."""
-    model = made.model
-    dates = dict(iter(made.dates.groupby("subnet", sort=False)))
+    model = dict(zip(made.subnets, made.model.to_dict("records"), strict=True))
+    dates: dict[Any, list[dict[Any, Any]]] = {}
+    for row in made.dates.to_dict("records"):
+        dates.setdefault(row.pop("subnet"), []).append(row)
     subnets = []
     for row in made.to_pandas(risk=risk).to_dict("records"):
         name = row["subnet"]
-        told = {key: plain(value) for key, value in row.items()}
-        told["dates"] = [
-            {key: plain(part[key]) for key in ("quantile", "date", "answer")}
-            for part in dates[name].to_dict("records")
-        ]
-        told["model"] = {key: plain(value) for key, value in model.loc[name].to_dict().items()}
+        told = plain_row(row)
+        told["dates"] = [plain_row(date) for date in dates[name]]
+        told["model"] = plain_row(model[name])
         subnets.append(told)
     return {
         "unit": made.unit,
@@ -213,8 +217,5 @@ def as_document(made: ExhaustionForecast, risk: float) -> dict[str, Any]:
         "horizon": made.horizon,
         "horizon_end": plain(made.horizon_end),
         "subnets": subnets,
-        "findings": [
-            {key: plain(value) for key, value in finding.to_dict().items()}
-            for finding in made.findings
-        ],
+        "findings": [plain_row(finding.to_dict()) for finding in made.findings],
     }
