@@ -122,34 +122,48 @@ def _print_for_terminal(
 ) -> None:
     from rich import box
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in names:
-        justify: Literal["left", "right"] = "right" if _is_numeric(rows, name) else "left"
-        table.add_column(Text(name.replace("_", " ")), justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_human(row[name])) for name in names))
     console = Console(highlight=False)
+    texts = [[name.replace("_", " "), *(_human(row[name]) for row in rows)] for name in names]
+    gaps = len(_GAP) * (len(names) - 1)
+    widths = _widths(texts, console.width - gaps)
     if title:
         console.print(Text(title, style="bold"))
     # Where not even every word has room, a table would break numbers and commands apart: prose
     # is then told row by row, and the terminal breaks the lines of numbers itself.
-    free = console.options.update_width(10_000)
-    least = Measurement.get(console, free, table).minimum
-    if least > console.width and _holds_prose(rows, names):
+    if sum(widths) + gaps > console.width and _holds_prose(texts):
         _print_blocks(console, rows, names)
         console.print()
     else:
-        console.print(table, width=max(least, console.width), crop=False, soft_wrap=True)
+        console.width = max(console.width, sum(widths) + gaps)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        for name, (head, *_), width in zip(names, texts, widths, strict=True):
+            justify: Literal["left", "right"] = "right" if _is_numeric(rows, name) else "left"
+            table.add_column(Text(head), justify=justify, width=width, overflow="fold")
+        for cells in zip(*(column[1:] for column in texts), strict=True):
+            table.add_row(*map(Text, cells))
+        console.print(table)
     if note:
         console.print(Text(note))
 
 
-def _holds_prose(rows: Sequence[Mapping[str, Any]], names: list[str]) -> bool:
-    return any(len(_human(row[name])) > _PROSE for row in rows for name in names)
+def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Give each column the width it wants, or what the room leaves; no word is broken."""
+    wanted = [max(map(_width, column)) for column in texts]
+    widths = [
+        max(_width(word) for text in column for word in text.split() or [""]) for column in texts
+    ]
+    while sum(widths) < room and widths != wanted:
+        short = [place for place, width in enumerate(widths) if width < wanted[place]]
+        longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))
+        widths[longest] += 1
+    return widths
+
+
+def _holds_prose(texts: Sequence[Sequence[str]]) -> bool:
+    return any(len(text) > _PROSE for column in texts for text in column)
 
 
 def _print_blocks(console: Any, rows: Sequence[Mapping[str, Any]], names: list[str]) -> None:
