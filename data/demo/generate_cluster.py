@@ -124,7 +124,7 @@ def deployment(app: str, replicas: int, selector: dict[str, str], namespace: str
 
 
 def objects() -> Any:
-    """``kubectl get nodes,pods,deployments -A -o json``."""
+    """``kubectl get nodes,pods,deployments,daemonsets,services -A -o json``."""
     homes = [name for name, *_ in WINDOWS for _ in range(9)]
     web = [
         pod("web", number, at, "512Mi", "windows") for number, at in enumerate([*homes, None, None])
@@ -142,6 +142,8 @@ def objects() -> Any:
             deployment("web", len(web), windows),
             deployment("mailer", 2, {}),
             deployment("coredns", 2, {"kubernetes.io/os": "linux"}, "kube-system"),
+            daemonset(),
+            service(),
         ],
     }
 
@@ -202,6 +204,28 @@ def nodegroup() -> Any:
             "subnets": list(SUBNETS),
             "nodeRole": ROLE,
         }
+    }
+
+
+def daemonset() -> Any:
+    """Where the VPC CNI of the Linux nodes runs, part of ``kubectl get daemonsets -A``."""
+    containers = [{"name": "aws-node", "env": [{"name": "ENABLE_POD_ENI", "value": "false"}]}]
+    linux = {"kubernetes.io/os": "linux"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "aws-node", "namespace": "kube-system"},
+        "spec": {"template": {"spec": {"nodeSelector": linux, "containers": containers}}},
+    }
+
+
+def service() -> Any:
+    """Give the one Service, part of ``kubectl get services -A``."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"type": "ClusterIP", "selector": {"app": "web"}, "ports": [{"port": 80}]},
     }
 
 
@@ -287,7 +311,14 @@ def answers() -> dict[str, Any]:
         "objects": objects(),
         "configmaps": configmaps(),
         "describe-cluster": cluster(),
+        "list-nodegroups": {"nodegroups": ["windows-web"]},
         "describe-nodegroup": nodegroup(),
+        "list-fargate-profiles": {"fargateProfileNames": []},
+        "list-addons": {"addons": []},
+        **{
+            f"get-subnet-cidr-reservations-{zone}": {"SubnetIpv4CidrReservations": []}
+            for _, zone, _ in SUBNETS.values()
+        },
         "list-attached-role-policies": policies(),
         "describe-subnets": subnets(),
         "describe-network-interfaces": {"NetworkInterfaces": interfaces()},
