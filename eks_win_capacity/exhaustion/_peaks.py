@@ -240,7 +240,7 @@ def _reading_findings(
         out.append(
             told(
                 "unfinished-period",
-                f"the newest period of {int(part.sum()):,} subnets is not over",
+                f"the newest period of {int(part.sum()):,} subnet{'s' * (part.sum() != 1)} is not over",
                 "its peak so far is taken as a lower bound",
             )
         )
