@@ -237,10 +237,11 @@ def _reading_findings(
             )
         )
     if part.any():
+        count = int(part.sum())
         out.append(
             told(
                 "unfinished-period",
-                f"the newest period of {int(part.sum()):,} subnets is not over",
+                f"the newest period of {count:,} subnet{'s' * (count != 1)} is not over",
                 "its peak so far is taken as a lower bound",
             )
         )
