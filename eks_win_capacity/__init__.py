@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
     from eks_win_capacity.files import load_files as load_files
     from eks_win_capacity.fleet import FleetPlan as FleetPlan
+    from eks_win_capacity.fleet import Workload as Workload
     from eks_win_capacity.fleet import plan_fleet as plan_fleet
     from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
     from eks_win_capacity.nodes import Reserved as Reserved
@@ -111,6 +112,7 @@ _HOME = {
     "Subnet": "subnets",
     "subnet_census": "placement",
     "WarmPool": "warm_pool",
+    "Workload": "fleet",
 }
 """Where each public name lives."""
 
@@ -118,6 +120,7 @@ _MODULES = (
     "aws",
     "cluster",
     "errors",
+    "fleet",
     "kubectl",
     "readiness",
     "reports",

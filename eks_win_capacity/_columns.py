@@ -128,6 +128,10 @@ def read_names(column: object, name: str) -> Names:
 
 
 def _read_numpy(array: NDArray[Any], name: str, kind: Kind = "array", column: Any = None) -> Names:
+    if isinstance(array, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(array)
+        array = np.ma.getdata(array).astype(object)
+        array[masked] = None
     if array.dtype.kind not in "OUT" and array.size:
         hint = "; decode it first" if array.dtype.kind == "S" else ""
         raise _unsupported(name, f"a NumPy array of {array.dtype}{hint}")

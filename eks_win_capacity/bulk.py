@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 OnUnknown = Literal["raise", "null"]
 
+_NARROW = 2
+"""Up to this size an integer can be too narrow: 4,096 addresses are 65,520 pods. [bytes]"""
+
 
 def checked_flags(value: object) -> bool | NDArray[np.bool_]:
     """Read `prefix_delegation` as one flag or a column of flags."""
@@ -64,7 +67,31 @@ def max_pods_of_codes(
         Codes into the table, one for each category, and the sentinel behind them.
     out : ndarray
         Where the answer goes. [pods]
+
+    Raises
+    ------
+    InvalidCountError
+        If the dtype of `out` is too narrow for a node.
     """
+    if out.dtype.itemsize <= _NARROW and table.most_pods > np.iinfo(out.dtype).max:
+        # Whether so narrow a dtype will do hangs on the nodes, so they are counted first.
+        wide = np.empty(out.shape, dtype=np.int64)
+        max_pods_of_codes(
+            codes,
+            table,
+            prefix_delegation=prefix_delegation,
+            kubelet_max_pods=kubelet_max_pods,
+            rows=rows,
+            out=wide,
+        )
+        most = int(wide.max(initial=0))
+        if most > np.iinfo(out.dtype).max:
+            raise InvalidCountError(
+                f"{out.dtype} holds at most {np.iinfo(out.dtype).max:,}, and a node takes {most:,} "
+                "pods; choose a wider dtype"
+            )
+        out[...] = wide
+        return
     scalar_limit = kubelet_max_pods if isinstance(kubelet_max_pods, int) else None
 
     def ask(*, prefix_delegation: bool) -> NDArray[Any]:
@@ -283,7 +310,9 @@ class Fleet:
 
     def __repr__(self) -> str:
         unknown = f", {self.unknown:,} unknown" if self.unknown else ""
-        return f"<Fleet of {len(self):,} nodes, {np.count_nonzero(self.histogram[:-1]):,} types{unknown}>"
+        types = int(np.count_nonzero(self.histogram[:-1]))
+        told = f"{len(self):,} node{'s' * (len(self) != 1)}, {types:,} type{'s' * (types != 1)}"
+        return f"<Fleet of {told}{unknown}>"
 
     @property
     def origin(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -146,8 +147,10 @@ def read_configmap(source: object) -> ConfigMap:
 
 
 def _decoded(raw: bytes) -> str:
+    # What PowerShell redirects into a file is UTF-16.
+    marked = raw[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigMapError(f"the ConfigMap is not UTF-8 text: {error}") from None
 

@@ -62,6 +62,12 @@ WINDOWS_EVICTION_MIB: Final = 200
 Source: EKS best practices guide, Windows, "Memory and systems management".
 """
 
+CONTAINER_IMAGE_MEMORY_MB: Final = {"Nano Server": 30, "Server Core": 45}
+"""Memory that a container of each Windows base image needs by itself. [MB]
+
+Source: EKS best practices guide, Windows, "Memory and systems management".
+"""
+
 LARGEST_IPV4_PER_INTERFACE: Final = 64
 """The most IPv4 addresses an interface of any type takes today. [addresses]
 

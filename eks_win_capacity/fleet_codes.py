@@ -159,6 +159,13 @@ def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None
     if missing.any():
         first = tuple(int(x) for x in offenders[missing][:SHOWN])
         count = int(missing.sum())
+        if names.kind == "scalar":
+            raise MissingValueError(
+                f"instance_type is missing (it is {values[0]!r}); name a type, or pass "
+                'on_unknown="null"',
+                positions=first,
+                count=count,
+            )
         raise MissingValueError(
             f"instance_type has {count:,} missing value{'s' * (count > 1)} among "
             f"{len(codes):,}, first at position {', '.join(map(str, first))}; "
@@ -184,8 +191,10 @@ def unknown_error(
     for value, position in zip(values, positions, strict=True):
         first_seen.setdefault(str(value), position)
     shown = list(first_seen.items())[:SHOWN]
-    close = next(filter(None, (close_names(name, table.names) for name, _ in shown)), [])
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    alike = ((name, close_names(name, table.names)) for name, _ in shown)
+    asked, close = next((found for found in alike if found[1]), ("", []))
+    which = f" for {asked!r}" * (len(shown) > 1)
+    hint = f" Did you mean {close[0]!r}{which}?" if close else ""
     if single:
         message = f"no row for {shown[0][0]!r} in the catalog of {table.as_of}.{hint}"
     else:

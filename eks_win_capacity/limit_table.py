@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity import kernels
-from eks_win_capacity.errors import InputError, InvalidCountError
+from eks_win_capacity.errors import InputError
 from eks_win_capacity.limits import bundled_rows
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ class LimitTable:
         """
         Give the pods of every type under both limits; kept, for small columns ask often.
 
-        Raises
-        ------
-        InvalidCountError
-            If the dtype is too narrow for them.
+        The dtype must hold them: see `most_pods`.
         """
         question = (prefix_delegation, kubelet_max_pods, dtype)
         kept = self._kept.get(question)
@@ -92,12 +89,14 @@ class LimitTable:
         answers = self.pods(prefix_delegation=prefix_delegation)
         if kubelet_max_pods is not None:
             answers = np.minimum(answers, kubelet_max_pods)
-        top = int(answers.max())
-        if top > np.iinfo(dtype).max:
-            raise InvalidCountError(f"{dtype} holds no {top:,} pods; choose a wider dtype")
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
         return self._kept.setdefault(question, answers.astype(dtype))
+
+    @functools.cached_property
+    def most_pods(self) -> int:
+        """The most pods of any type in any mode."""
+        return int(self.pods(prefix_delegation=True).max())
 
     def pods(self, *, prefix_delegation: bool) -> NDArray[np.int64]:
         """Give the pod addresses of every type in one mode, and 0 in the last slot."""

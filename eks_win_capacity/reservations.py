@@ -100,7 +100,7 @@ class Reservation:
         if not cidr or kind is None:
             raise ReservationError(
                 f"{value!r} is no reservation; give the range and its type, such as "
-                "('10.0.0.64/26', 'prefix')",
+                "'10.0.0.64/26:prefix' or ('10.0.0.64/26', 'prefix')",
                 cidr=str(value),
                 reason="malformed",
             )

@@ -20,9 +20,11 @@ _DIRECTIONS: Final[dict[str, Direction]] = {
     "to-prefix": "to-prefix",
     "prefix": "to-prefix",
     "secondary-to-prefix": "to-prefix",
+    "secondary -> prefix": "to-prefix",
     "to-secondary": "to-secondary",
     "secondary": "to-secondary",
     "prefix-to-secondary": "to-secondary",
+    "prefix -> secondary": "to-secondary",
 }
 _SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, node manager and pools"
 

@@ -441,7 +441,7 @@ def attached_addresses(
         "slots": slots,
         "pool": pool,
         "fragmented": fragmented,
-        "peak_prefixes": peaks,
+        **({} if peak_prefixes is None else {"peak_prefixes": peak_prefixes}),
     }
     shape = _arrays.common_shape(**columns)
     n = _arrays.counts(pods, name="pods")

@@ -78,7 +78,7 @@ def test_a_fleet_says_what_it_is():
     assert (fleet.as_of, fleet.source) == bundled_rows()[3:]
     assert fleet.instance_types == tuple(NAMES)
     assert repr(ewc.Fleet.encode(["m5.large", None], on_unknown="null")).endswith(
-        "1 types, 1 unknown>"
+        "1 type, 1 unknown>"
     )
 
 

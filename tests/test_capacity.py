@@ -424,10 +424,40 @@ def test_a_dtype_that_is_no_integer_is_refused(wrong):
 
 
 def test_a_dtype_too_narrow_is_refused_and_never_wraps():
-    with pytest.raises(InvalidCountError, match="uint8 holds no 1,008 pods"):
-        ewc.max_pods(["m5.large"], prefix_delegation=True, dtype=np.uint8)
-    told = ewc.max_pods(["m5.large"], prefix_delegation=True, kubelet_max_pods=110, dtype="u1")
-    assert told.tolist() == [110]
+    nodes = ["m5.large", "c5.4xlarge"]
+    with pytest.raises(InvalidCountError, match="uint8 holds at most 255, and a node takes 464"):
+        ewc.max_pods(nodes, prefix_delegation=True, dtype=np.uint8)
+    with pytest.raises(InvalidCountError, match="int8 holds at most 127, and a node takes 144"):
+        ewc.Fleet.encode(nodes[:1]).max_pods(prefix_delegation=True, dtype=np.int8)
+    assert ewc.max_pods(nodes[:1], prefix_delegation=True, dtype="u1").tolist() == [144]
+    for limit in (110, [110, 110]):
+        told = ewc.max_pods(nodes, prefix_delegation=True, kubelet_max_pods=limit, dtype="u1")
+        assert told.tolist() == [110, 110]
+        assert told.dtype == np.uint8
+    assert ewc.max_pods([], dtype=np.int8).tolist() == []
+
+
+def test_a_masked_name_is_a_missing_one():
+    names = np.ma.array(["m5.large", "nope"], mask=[False, True])
+    with pytest.raises(MissingValueError, match="first at position 1"):
+        ewc.max_pods(names)
+    assert ewc.max_pods(names[:1]).tolist() == [9]
+
+
+def test_one_missing_name_is_told_as_one():
+    with pytest.raises(MissingValueError, match=r"instance_type is missing \(it is None\)"):
+        ewc.max_pods(None)
+
+
+def test_a_hint_says_which_name_it_is_for():
+    with pytest.raises(UnknownInstanceTypeError, match=r"mean 'm5\.large' for 'm5\.larg'"):
+        ewc.max_pods(["qqq", "m5.larg", "m5.large"])
+
+
+def test_shapes_are_told_of_what_was_given():
+    with pytest.raises(ShapeMismatchError) as caught:
+        ewc.attached_addresses([1, 2], slots=[1, 2, 3], pool=ewc.WarmPool.prefix())
+    assert "peak_prefixes" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -363,3 +363,95 @@ def test_the_simulate_command_refuses_other_lifetimes(lifetime):
 )
 def test_the_simulate_command_takes_events_or_nodes(arguments):
     assert CliRunner().invoke(app, arguments, input="").exit_code == 2
+
+
+@pytest.mark.parametrize("latency", [0.0, 2.0])
+@pytest.mark.parametrize(
+    "pool", [WarmPool.secondary(), WarmPool.prefix()], ids=["secondary", "prefix"]
+)
+def test_a_burst_between_two_samples_is_in_the_last_quantile(pool, latency):
+    work = [
+        CronJob(pods=60, every_s=600, lifetime=20, first_s=7),
+        Poisson(pods_per_minute=3, lifetime=40),
+    ]
+    columns = ["used", "addresses", "prefixes", "subnet_addresses"]
+    slots = 2 if pool.prefix_delegation else 9
+    settings = {"nodes": 5, "slots": slots, "pool": pool, "hours": 1, "warm_up_hours": 0.2}
+    coarse, fine = (
+        simulate_churn(work, **settings, sample_s=step, ec2_latency_s=latency)
+        for step in (600, 0.25)
+    )
+    assert coarse.over_time["used"].max() < 20
+    held = fine.over_time[fine.over_time["seconds"] >= 720][columns].max()
+    assert coarse.quantiles.loc[1.0, columns].tolist() == held.tolist()
+    assert held["used"] >= 40
+
+
+@pytest.mark.parametrize("form", ["reference", "compiled"])
+def test_a_sample_holds_what_happens_at_its_moment(form):
+    work = CronJob(pods=5, every_s=600, lifetime=30)
+    ran = simulate_churn(work, nodes=1, slots=9, pool=_POOL, hours=1, engine=form)
+    used = ran.over_time.set_index("seconds")["used"]
+    assert used[[0, 60, 600, 660, 3000]].tolist() == [5, 0, 5, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"rng": "a"}, "rng must be a seed"),
+        ({"rng": -1}, "rng must be a seed"),
+        ({"rng": True}, "rng must be a seed"),
+        ({"warm_up_hours": 1}, "warm_up_hours must be below hours"),
+        ({"workload": Poisson(pods_per_minute=1e9, lifetime=5)}, "about 60,000,000,000 pods"),
+        ({"workload": CronJob(pods=10**9, every_s=60, lifetime=5)}, "simulate fewer hours"),
+    ],
+)
+def test_what_makes_no_sense_is_said(changed, told):
+    settings = {"workload": Poisson(pods_per_minute=1, lifetime=5), "hours": 1} | changed
+    with pytest.raises(InputError, match=told):
+        simulate_churn(settings.pop("workload"), nodes=1, slots=9, pool=_POOL, **settings)
+
+
+def test_a_goal_that_none_meets_is_told_in_words():
+    flood = Poisson(pods_per_minute=300, lifetime=90)
+    settings = {"nodes": 1, "slots": 3, "hours": 0.2, "candidates": [_POOL]}
+    never = best_targets(flood, wait_s=0, quantile=0.999, **settings)
+    assert never.pool is None
+    assert never.reason == (
+        "no candidate keeps 99.9% of the waits within 0 s; with each of them more pods than that "
+        "never start"
+    )
+    late = best_targets(flood, wait_s=0, quantile=0.01, **settings)
+    assert "1% of the" in late.reason
+
+
+@pytest.mark.parametrize(
+    ("shares", "counts"),
+    [
+        (("25%", 0), (3, 0)),
+        (("25%", "25%"), (3, 2)),
+        ((0, "5%"), (0, 1)),
+        (("100%", "0%"), (10, 0)),
+        ((2, "30%"), (2, 3)),
+    ],
+)
+def test_shares_of_an_update_round_as_kubernetes_does(shares, counts):
+    ran = [
+        simulate_churn(
+            RollingUpdate(replicas=10, at_s=600, max_surge=surge, max_unavailable=unavailable),
+            nodes=4,
+            slots=9,
+            pool=_POOL,
+            hours=1,
+            sample_s=1,
+        ).over_time
+        for surge, unavailable in (shares, counts)
+    ]
+    assert ran[0].equals(ran[1])
+
+
+@pytest.mark.parametrize("share", ["25", "a%", "-5%", "1000%", "25 %", "0%"])
+def test_what_is_no_share_is_said(share):
+    update = RollingUpdate(replicas=4, at_s=60, max_surge=share)
+    with pytest.raises(InputError, match="max_surge"):
+        simulate_churn(update, nodes=1, slots=9, pool=_POOL, hours=0.1)

@@ -97,6 +97,9 @@ def test_max_pods_as_csv_and_as_a_table(answer):
     table = answer("max-pods", "m5.large", "t2.large", "m6g.large", "--prefix-delegation")
     assert "144" in table
     assert "m6g.large does not run Windows" in table
+    assert "m4.large: " in (warned := answer("max-pods", "m4.large", "i3.16xlarge"))
+    assert "2023" in warned
+    assert "i3.16xlarge: addresses from the 32nd" in warned
     assert "t2.large is neither Nitro nor bare metal: it stays in secondary mode." in table
 
 
@@ -128,8 +131,11 @@ def test_a_retired_flag_without_meaning_says_why(flag, refusal):
 def test_a_region_tells_whether_it_offers_the_type(command, answer, refusal):
     told = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))
     assert told[0]["offered_in_eu-west-1"] is True
+    far = json.loads(answer(command, "c5ad.12xlarge", "--region", "eu-north-1", "-o", "json"))
+    assert far[0]["offered_in_eu-north-1"] is False
+    # A hand-kept row does not know who offers the type: neither yes nor no.
     old = json.loads(answer(command, "f1.2xlarge", "--region", "eu-north-1", "-o", "json"))
-    assert old[0]["offered_in_eu-north-1"] is False
+    assert old[0]["offered_in_eu-north-1"] is None
     assert "nowhere-1" in refusal(command, "m5.large", "--region", "nowhere-1")
 
 
@@ -191,7 +197,7 @@ def test_fleet_sums_up_by_type(answer, nodes):
     lines = {line.split()[0]: line.split() for line in told.splitlines() if line.strip()}
     assert lines["m5.large"] == ["m5.large", "2", "9", "144", "9", "110", "kubelet", "18", "220"]
     assert lines["total"][-2:] == ["29", "231"]
-    assert "1 nodes are neither Nitro nor bare metal and cannot use prefixes." in told
+    assert "1 node is neither Nitro nor bare metal and cannot use prefixes." in told
     assert "2 nodes take more pods with prefixes once the kubelet's --max-pods is raised." in told
 
 
@@ -274,12 +280,50 @@ def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
     ("content", "told"),
     [
         (b"", "is no CSV file"),
-        (b"\xff\xfe\x00x", "is no CSV file"),
+        (b"\xff\x00x", "is no text"),
+        (b"\xff\xfe\x00", "is no text"),
         (b'a,b\n"1,2\n', "is no CSV file"),
     ],
 )
 def test_what_is_no_csv_is_refused(content, told, refusal, nodes):
     assert told in refusal("fleet", nodes(content))
+
+
+def test_an_empty_line_of_a_single_column_is_a_missing_value(answer, refusal, nodes):
+    one = nodes("\ninstance_type\r\nm5.large\r\n\r\nt2.large\r\n\r\n")
+    assert "1 missing value among 3, first at position 1" in refusal("fleet", one)
+    told = rows_of(answer("fleet", one, "--on-unknown", "null", "-o", "csv"))
+    assert [row["secondary_pods"] for row in told] == ["9", "", "11"]
+    two = nodes("instance_type,n\nm5.large,1\n\nt2.large,2\n\n", "two.csv")
+    assert len(rows_of(answer("fleet", two, "-o", "csv"))) == 2
+
+
+def test_what_powershell_writes_can_be_read(answer, nodes, tmp_path):
+    plain = answer("fleet", nodes(CSV), "-o", "csv")
+    assert answer("fleet", nodes(CSV.encode("utf-16"), "wide.csv"), "-o", "csv") == plain
+    files = {
+        "cm": 'data:\n  enable-windows-ipam: "true"\n  windows-warm-ip-target: "2"\n',
+        "events": '[0, "assign", "a"]\n',
+        "used": "10.0.0.9\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(text.encode("utf-16"))
+    told = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))
+    assert told[0]["warm_ip_target"] == 2
+    ran = json.loads(answer("simulate", tmp_path / "events", "--slots", "9", "-o", "json"))
+    assert ran[0]["used"] == 1
+    census = json.loads(answer("subnet", "10.0.0.0/24", "--used", tmp_path / "used", "-o", "json"))
+    assert census[0]["used"] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("pool",), ("simulate", "--slots", "9"), ("subnet", "10.0.0.0/24", "--used"), ("plan",)],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_is_no_text_is_one_line(arguments, refusal, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"\xff\x00\x01")
+    assert "can't decode" in refusal(*arguments, tmp_path / "bytes")
 
 
 def test_a_file_that_is_not_there_is_one_line(refusal, tmp_path):
@@ -307,7 +351,7 @@ def test_unknown_and_missing_types_stop_or_stay_empty(answer, refusal, nodes):
 
 def test_types_that_cannot_run_windows_are_named(answer, nodes):
     told = answer("fleet", nodes("instance_type\nm6g.large\nm5.large\n"))
-    assert "1 nodes cannot run Windows: m6g.large." in told
+    assert "1 node cannot run Windows: m6g.large." in told
 
 
 def test_a_file_without_rows_has_a_total_of_nothing(answer, nodes):

@@ -76,6 +76,23 @@ def test_a_long_table_is_not_cut_for_a_pipe(capsys):
     assert printed(capsys).count("x" * 40) == 20
 
 
+def test_a_narrow_terminal_cuts_no_word(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    row = {f"pending_create_{n}": 1_234_567 for n in range(5)} | {
+        "outcome": "AT_CAPACITY",
+        "why": "every word of it stands on some line",
+    }
+    emit([row], "table")
+    told = printed(capsys)
+    assert "…" not in told
+    words = told.split()
+    assert words.count("1,234,567") == words.count("pending") == words.count("create") == 5
+    assert {"AT_CAPACITY", "every", "word", "stands"} <= set(words)
+
+
 @pytest.mark.parametrize(("output", "told"), [("json", "[]\n"), ("csv", "a\n")])
 def test_no_rows_are_still_an_answer(capsys, output, told):
     emit([], output, columns=["a"])

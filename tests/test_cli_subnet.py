@@ -59,6 +59,17 @@ def test_a_file_of_addresses_gives_the_census(tmp_path):
     assert unknown == {"cidr": "10.0.0.64/26", "type": "prefix"}
 
 
+def test_addresses_may_stand_on_the_command_line():
+    (row,) = told("10.0.0.0/24", "--used", "10.0.0.20, 10.0.0.70-10.0.0.75,10.0.0.144/28")
+    assert (row["used"], row["whole_free"]) == (23, 11)
+
+
+def test_nothing_is_printed_before_an_error():
+    done = CliRunner().invoke(app, ["subnet", "10.0.0.0/24", "-t", "m5.larg"])
+    assert isinstance(done.exception, CapacityError)
+    assert not done.stdout
+
+
 def test_an_ec2_answer_gives_the_census():
     answer = {
         "NetworkInterfaces": [

@@ -1,4 +1,4 @@
-"""The demo fleet: what it holds, and that anyone can write it again."""
+"""The demo fleet and cluster: what they hold, and that anyone can write them again."""
 
 import csv
 import runpy
@@ -35,3 +35,21 @@ def test_some_nodes_cannot_use_prefixes():
     catalog = ewc.Catalog.bundled()
     kinds = {row["instance_type"] for row in rows()}
     assert {catalog[kind].nitro for kind in kinds} == {True, False}
+
+
+def test_generating_gives_the_shipped_cluster_byte_for_byte(tmp_path):
+    runpy.run_path(str(FOLDER / "generate_cluster.py"))["write"](tmp_path)
+    shipped = {path.name: path.read_bytes() for path in (FOLDER / "cluster").iterdir()}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == shipped
+
+
+def test_the_cluster_is_known_in_full_and_fails_where_it_is_meant_to():
+    state = ewc.load_files(FOLDER / "cluster")
+    found = ewc.check_cluster(state)
+    assert not [finding.code for finding in found if finding.outcome == "unknown"]
+    failed = {finding.code for finding in found if finding.outcome == "fail"}
+    assert {"aws-auth-mapping", "os-selector", "coredns-redundancy"} <= failed
+    assert [(pod.pod[-2:], pod.cause) for pod in ewc.explain_pending(state)] == [
+        ("27", "addresses"),
+        ("28", "addresses"),
+    ]

@@ -295,7 +295,7 @@ def test_other_objectives_count_whole_things(objective):
     ("loads", "options", "code"),
     [
         ([load("big", 1, 99_000, 100)], {}, "too-large"),
-        ([load("web", 1, 100, 100, allowed_types=["x9.large"])], {}, "no-candidate"),
+        ([load("web", 1, 100, 100, allowed_types=["m6i.large"])], {}, "no-candidate"),
         ([load("web", 1, 100, 100)], {"candidates": ["m6g.large"]}, "no-candidate"),
         ([load("web", 1, 100, 100)], {"prices": {"c6i.large": 1.0}}, "no-candidate"),
         (

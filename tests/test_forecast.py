@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -551,3 +552,201 @@ def test_the_command_sorts_by_urgency(tmp_path, capsys, suffix):
     assert rows[2]["date"] is None
     assert chart.read_bytes().startswith(b"\x89PNG")
     assert error == ""
+
+
+# -- laws of the odds --------------------------------------------------------------------
+
+
+@few
+@given(
+    histories, st.floats(0.9, 1.6), st.floats(1.0, 1.4), st.sampled_from(["addresses", "prefixes"])
+)
+def test_more_capacity_never_raises_the_odds_of_any_day(history, room, more, unit):
+    capacity = history.max() * room
+    small = forecast_exhaustion(history, capacity=capacity, horizon=40, unit=unit)
+    large = forecast_exhaustion(history, capacity=capacity * more, horizon=40, unit=unit)
+    assert (large.path["probability"] <= small.path["probability"]).all()
+    assert (small.path["probability"].diff().dropna() >= 0).all()
+
+
+@few
+@given(histories, st.lists(st.floats(0.05, 0.99), min_size=2, max_size=4, unique=True))
+def test_a_wider_level_contains_the_narrower_ones(history, levels):
+    made = forecast_exhaustion(history, capacity=history.max() * 1.2, horizon=40, level=levels)
+    path = made.path
+    names = [f"{100 * share:g}" for share in made.levels]
+    for inner, outer in itertools.pairwise(names):
+        assert (path[f"lower_{outer}"] <= path[f"lower_{inner}"]).all()
+        assert (path[f"upper_{outer}"] >= path[f"upper_{inner}"]).all()
+    dates = made.dates["date"].fillna(pd.Timestamp.max.floor("D"))
+    assert dates.is_monotonic_increasing
+
+
+@few
+@given(histories, st.floats(0.8, 1.5), st.floats(0.01, 0.99))
+def test_the_date_is_when_the_probability_reaches_the_quantile(history, room, quantile):
+    made = forecast_exhaustion(history, capacity=history.max() * room, horizon=60)
+    date = made.date(quantile)
+    if pd.isna(date):
+        assert made.probability() < quantile
+        assert made.days_left(quantile) == math.inf
+    else:
+        assert made.probability(date) >= quantile - 1e-9
+        assert made.days_left(quantile) == (date - history.index[-1]).days
+        if made.status != "exhausted":
+            assert made.probability(date - pd.Timedelta(days=1)) < quantile
+
+
+@few
+@given(histories, st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata"]))
+def test_a_zone_shifts_the_dates_and_nothing_else(history, zone):
+    capacity = history.max() * 1.1
+    plain = forecast_exhaustion(history, capacity=capacity, horizon=60)
+    local = forecast_exhaustion(history.tz_localize(zone), capacity=capacity, horizon=60)
+    assert (local.path["time"].dt.tz_localize(None) == plain.path["time"]).all()
+    pd.testing.assert_frame_equal(local.path.drop(columns="time"), plain.path.drop(columns="time"))
+
+
+# -- never, in plain values, and drawn ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def four():
+    frame = pd.DataFrame(
+        {"<calm>": 50.0, "soon": 100 + np.arange(60), "full": 200.0, "new": np.nan}
+    )
+    frame = frame.set_axis(pd.date_range(START, periods=60))
+    return forecast_exhaustion(frame, capacity=200, horizon=90, unusable="report")
+
+
+def test_never_is_told_from_no_forecast(four):
+    words = four.dates.groupby("subnet")["answer"].unique().map(list).to_dict()
+    assert words == {
+        "<calm>": ["never"],
+        "soon": ["date"],
+        "full": ["exhausted"],
+        "new": ["no forecast"],
+    }
+    assert four.days_left()["<calm>"] == math.inf
+    assert math.isnan(four.days_left()["new"])
+    assert list(four.to_pandas()["subnet"]) == ["full", "soon", "<calm>", "new"]
+
+
+def test_the_document_is_strict_json(four):
+    told = json.loads(four.to_json(), parse_constant=pytest.fail)
+    assert told == four.to_dict()
+    rows = {row["subnet"]: row for row in told["subnets"]}
+    assert list(rows) == ["full", "soon", "<calm>", "new"]
+    assert rows["soon"]["date"] == "2026-04-15T00:00:00"
+    assert rows["<calm>"]["date"] is None
+    assert rows["<calm>"]["days_left"] is None
+    assert [x["answer"] for x in rows["<calm>"]["dates"]] == ["never"] * 5
+    assert rows["soon"]["model"]["drift_per_day"] == pytest.approx(1)
+    assert told["period"] == "1 day"
+    assert {"clipped-history", "missing-values"} <= {x["code"] for x in told["findings"]}
+
+
+def test_the_notebook_shows_words_and_whole_counts(four):
+    html = four._repr_html_()
+    assert "&lt;calm&gt;" in html
+    assert "<calm>" not in html
+    for word in ("now", "2026-04-15", "not within the horizon", "too little history", "never"):
+        assert word in html
+    assert "lower bounds" in html
+    large = forecast_exhaustion(days(np.full(20, 12_345_678.0)), capacity=23_456_789)
+    assert "12,345,678" in large._repr_html_()
+    full = forecast_exhaustion(days(np.full(20, 12_345_678.0)), capacity=12_345_678)
+    assert "12,345,678 of 12,345,678 addresses" in repr(full)
+
+
+def test_a_chart_shows_capacity_interval_and_date(four):
+    ax = four.plot("soon")
+    labels = ax.get_legend_handles_labels()[1]
+    assert {"peak used", "80 % interval", "95 % interval", "median", "capacity 200"} <= set(labels)
+    assert "2026-04-15" in ax.get_title(loc="left")
+    assert ax.get_ylim()[1] > 200
+    with pytest.raises(InputError, match="too little history"):
+        four.plot("new")
+
+
+def test_the_most_urgent_subnets_are_drawn_with_one_legend(four):
+    figure = four.figure()
+    assert [ax.get_title(loc="left").split(":")[0] for ax in figure.axes] == [
+        "full",
+        "soon",
+        "<calm>",
+    ]
+    assert len(figure.legends) == 1
+    assert "1 most urgent of 3" in four.figure(most=1).get_suptitle()
+    with pytest.raises(InputError, match="most"):
+        four.figure(most=0)
+
+
+def test_a_capacity_that_changed_is_drawn_as_steps():
+    frame = pd.DataFrame(
+        {
+            "time": days(np.arange(40)).index,
+            "used": np.arange(40.0),
+            "capacity": [50] * 20 + [90] * 20,
+        }
+    )
+    ax = forecast_exhaustion(frame, horizon=20).plot()
+    (limit,) = (x for x in ax.get_lines() if str(x.get_label()).startswith("capacity"))
+    assert set(limit.get_ydata()) == {50, 90}
+    assert limit.get_label() == "capacity 90"
+
+
+def test_drift_that_is_only_rounding_is_none():
+    made = forecast_exhaustion(days([37] * 40), capacity=60)
+    assert made.to_pandas()["drift_per_day"].iloc[0] == 0
+
+
+def test_a_forecast_survives_a_copy_by_pickle():
+    import pickle
+
+    made = forecast_exhaustion(usage(2, slope=2), capacity=600, horizon=60)
+    assert pickle.loads(pickle.dumps(made)).to_dict() == made.to_dict()
+
+
+def test_the_outcomes_that_the_docstring_names_are_the_findings_there_are():
+    import re
+    from pathlib import Path
+
+    import eks_win_capacity.exhaustion as package
+
+    table = forecast_exhaustion.__doc__.split("Notes")[1].split("References")[0]
+    named = set(re.findall(r"``([a-z-]+)``", table))
+    source = "".join(x.read_text("utf-8") for x in Path(package.__file__).parent.glob("*.py"))
+    raised = set(re.findall(r'told\(\s*"([a-z-]+)"', source))
+    raised |= set(re.findall(r'code="([a-z-]+)"', source))
+    assert raised - named == {"event-beyond-horizon"}
+    assert named - raised == {"exhausted", "timezone"}
+
+
+def test_a_chart_is_one_of_pyplots_where_that_is_in_use():
+    import subprocess
+    import sys
+
+    code = (
+        "import matplotlib.pyplot as plt, pandas as pd, eks_win_capacity as ewc\n"
+        "used = pd.Series(range(60), pd.date_range('2026-01-01', periods=60))\n"
+        "made = ewc.forecast_exhaustion(used, capacity=90)\n"
+        "assert made.plot() is plt.gca()\n"
+        "plt.close('all')\n"
+        "ax = made.plot(ax=plt.figure().add_subplot())\n"
+        "assert len(plt.get_fignums()) == 1 and ax is plt.gca()\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_a_chart_outside_of_pyplot_is_nobodys_current_one():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, pandas as pd, eks_win_capacity as ewc\n"
+        "used = pd.Series(range(60), pd.date_range('2026-01-01', periods=60))\n"
+        "ewc.forecast_exhaustion(used, capacity=90).plot().figure.savefig('/dev/null', format='png')\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

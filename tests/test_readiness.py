@@ -1,8 +1,13 @@
 """Each check fails, passes and does not know; every consideration of the guide has one."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import (
@@ -19,7 +24,7 @@ from eks_win_capacity.cluster import (
     SubnetState,
     Workload,
 )
-from eks_win_capacity.errors import UnsupportedInputError
+from eks_win_capacity.errors import InputError, UnsupportedInputError
 from eks_win_capacity.readiness import CHECKS, check_cluster, remedies
 
 GROUPS = ("system:bootstrappers", "system:nodes", "eks:kube-proxy-windows")
@@ -70,6 +75,12 @@ FULL = replace(SUBNET, available=3, used=tuple(f"10.0.0.{i}" for i in range(4, 2
 TAG = "k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address"
 
 
+DNS = Pod(namespace="kube-system", name="coredns-7d-x", node="fargate-dns", phase="Running")
+DNS_NODE = replace(LINUX, name="fargate-dns", compute="fargate")
+KUBE_SYSTEM = FargateProfile(name="dns", selectors=(("kube-system", ()),))
+BOTTLE = replace(LINUX, os_image="Bottlerocket OS 1.20")
+
+
 def policy(**how):
     return SecurityGroupPolicy(namespace="default", name="sg", **how)
 
@@ -85,6 +96,13 @@ CASES = {
         ({"version": "1.20"}, "fail"),
         ({"version": "1.30"}, "unknown"),
         ({"version": "1.30", "platform_version": "odd"}, "unknown"),
+        ({"version": "1.30", "platform_version": "eks.3-rc"}, "unknown"),
+        ({"version": "1.30", "platform_version": ""}, "unknown"),
+        ({"version": "latest", "platform_version": "eks.9"}, "unknown"),
+        ({"platform_version": "eks.9"}, "unknown"),
+        ({"version": "1.24", "platform_version": "eks.2"}, "pass"),
+        ({"version": "1.23", "platform_version": "eks.99"}, "fail"),
+        ({"version": "v1.31.2-eks-7f9249a", "platform_version": "eks.12"}, "pass"),
     ],
     "prefix-platform-version": [
         ({"version": "1.25", "platform_version": "eks.4", "cni_configmap": PREFIX}, "fail"),
@@ -92,11 +110,25 @@ CASES = {
         ({"version": "1.25", "platform_version": "eks.5"}, "pass"),
         ({"version": "1.27", "platform_version": "eks.2", "cni_configmap": PREFIX}, "fail"),
         ({"version": "1.24", "platform_version": "eks.9", "cni_configmap": PREFIX}, "fail"),
-        ({"version": "1.25", "platform_version": "eks.4"}, "unknown"),
+        ({"version": "1.25", "platform_version": "eks.4"}, "fail"),
+        ({"version": "1.26", "platform_version": "eks.4"}, "pass"),
+        ({"version": "1.26", "platform_version": "eks.3", "cni_configmap": PREFIX}, "fail"),
+        ({"version": "1.27", "platform_version": "eks.3"}, "pass"),
+        ({"version": "1.28", "platform_version": "eks.1"}, "pass"),
+        ({"version": "1.30", "platform_version": "eks.1", "cni_configmap": PREFIX}, "fail"),
+        ({"version": "1.31", "platform_version": "eks.3", "cni_configmap": PREFIX}, "fail"),
+        ({"version": "1.36", "platform_version": "eks.1", "cni_configmap": PREFIX}, "pass"),
+        ({"version": "1.30", "platform_version": "4", "cni_configmap": PREFIX}, "unknown"),
+        ({"version": "1.30", "cni_configmap": PREFIX}, "unknown"),
+        ({"version": "1.30"}, "unknown"),
+        ({}, "unknown"),
     ],
     "ip-family": [
         ({"ip_family": "ipv6"}, "fail"),
         ({"ip_family": "ipv4"}, "pass"),
+        ({"cni_env": {"ENABLE_IPv6": "true", "ENABLE_IPv4": "false"}}, "fail"),
+        ({"cni_env": {"ENABLE_IPv6": "false", "ENABLE_IPv4": "true"}}, "pass"),
+        ({"cni_env": {}}, "unknown"),
         ({}, "unknown"),
     ],
     "legacy-windows-support": [
@@ -115,7 +147,20 @@ CASES = {
             },
             "fail",
         ),
+        ({"nodes": (WIN, replace(LINUX, ready=False))}, "fail"),
+        ({"nodes": (WIN, replace(LINUX, schedulable=False))}, "fail"),
+        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "pass"),
         ({"node_groups": (LINUX_GROUP,)}, "pass"),
+        ({"node_groups": (replace(LINUX_GROUP, desired_size=None),)}, "unknown"),
+        ({"node_groups": (), "fargate_profiles": (KUBE_SYSTEM,)}, "pass"),
+        (
+            {
+                "node_groups": (),
+                "fargate_profiles": (KUBE_SYSTEM,),
+                "workloads": (replace(SCALER, name="vpc-resource-controller"),),
+            },
+            "fail",
+        ),
         ({"node_groups": (), "fargate_profiles": ()}, "fail"),
         ({"node_groups": ()}, "unknown"),
         ({}, "unknown"),
@@ -123,6 +168,16 @@ CASES = {
     "coredns-redundancy": [
         ({"nodes": (LINUX,)}, "fail"),
         ({"nodes": (LINUX, replace(LINUX, name="b"))}, "pass"),
+        ({"nodes": (LINUX, replace(LINUX, name="b", compute="fargate"))}, "pass"),
+        # Of two Fargate nodes one runs another pod than CoreDNS.
+        (
+            {
+                "nodes": (replace(LINUX, compute="fargate"), DNS_NODE),
+                "pods": (DNS, replace(DNS, namespace="shop", name="cart", node="lin-1")),
+            },
+            "fail",
+        ),
+        ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "pass"),
         (
             {
                 "node_groups": (),
@@ -135,6 +190,28 @@ CASES = {
     "resource-controller-policy": [
         ({"cluster_role_policies": ("AmazonEKSClusterPolicy",)}, "fail"),
         ({"cluster_role_policies": ("AmazonEKSVPCResourceController",)}, "pass"),
+        (
+            {"cluster_role_policies": ("arn:aws:iam::aws:policy/AmazonEKSVPCResourceController",)},
+            "pass",
+        ),
+        (
+            {
+                "cluster_role_policies": (),
+                "nodes": (BOTTLE,),
+                "cni_env": {"ENABLE_POD_ENI": "false"},
+            },
+            "fail",
+        ),
+        ({"cluster_role_policies": (), "nodes": (BOTTLE,)}, "unknown"),
+        ({"cluster_role_policies": (), "cni_env": {"ENABLE_POD_ENI": "true"}}, "unknown"),
+        (
+            {
+                "cluster_role_policies": (),
+                "nodes": (BOTTLE,),
+                "security_group_policies": (policy(),),
+            },
+            "pass",
+        ),
         (
             {
                 "cluster_role_policies": (),
@@ -208,11 +285,18 @@ CASES = {
         ({"workloads": (replace(WEB, selects_compute="auto"),)}, "fail"),
         ({"auto_mode": True, "pods": (POD,), "nodes": (WIN,)}, "pass"),
         ({"auto_mode": False}, "pass"),
+        ({"auto_mode": True}, "unknown"),
+        ({"auto_mode": True, "pods": (), "nodes": (LINUX,)}, "pass"),
+        # Who runs Windows now does not tell whether Auto Mode is on.
+        ({"pods": (POD,), "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "hybrid-windows-pods": [
         ({"nodes": (replace(WIN, compute="hybrid"),)}, "fail"),
         ({"hybrid_nodes": False}, "pass"),
+        ({"pods": (replace(POD, selects_compute="hybrid"),)}, "fail"),
+        ({"hybrid_nodes": True, "pods": (POD,), "nodes": (WIN,)}, "pass"),
+        ({"pods": (POD,), "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "windows-ipam-enabled": [
@@ -259,7 +343,20 @@ CASES = {
             },
             "unknown",
         ),
+        # An idle node fits, one with all its pods does not.
+        (
+            {
+                "subnets": (replace(SUBNET, used=tuple(f"10.0.0.{i}" for i in range(4, 249))),),
+                "cni_configmap": ON,
+                "nodes": (WIN,),
+            },
+            "fail",
+        ),
+        ({"subnets": (SUBNET,), "cni_configmap": ON, "nodes": ()}, "pass"),
+        ({"subnets": (SUBNET,), "cni_configmap": ON}, "unknown"),
+        ({"subnets": (FULL,), "cni_configmap": ON}, "fail"),
         ({"subnets": (SUBNET,)}, "unknown"),
+        ({"subnets": (), "cni_configmap": ON, "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "control-plane-room": [
@@ -274,6 +371,8 @@ CASES = {
         ({"aws_auth": (), "nodes": (WIN,)}, "fail"),
         ({"aws_auth": (replace(MAPPED, has_path=True),)}, "fail"),
         ({"aws_auth": (MAPPED,)}, "pass"),
+        ({"aws_auth": (replace(MAPPED, username="system:node:{{EC2PrivateDNSName}}"),)}, "pass"),
+        ({"aws_auth": (replace(MAPPED, username="admin"),)}, "fail"),
         ({"authentication_mode": "API"}, "pass"),
         (
             {
@@ -313,6 +412,16 @@ CASES = {
         ),
         ({"authentication_mode": "CONFIG_MAP"}, "pass"),
         ({"authentication_mode": "API", "node_groups": (GROUP,)}, "unknown"),
+        (
+            {
+                "authentication_mode": "API_AND_CONFIG_MAP",
+                "node_groups": (GROUP,),
+                "aws_auth": (MAPPED,),
+            },
+            "pass",
+        ),
+        # Whether aws-auth is read at all is not known.
+        ({"node_groups": (GROUP,), "aws_auth": (MAPPED,)}, "unknown"),
         ({}, "unknown"),
     ],
     "custom-ami-mapping": [
@@ -325,6 +434,36 @@ CASES = {
             "fail",
         ),
         ({"node_groups": (CUSTOM,), "aws_auth": (MAPPED,)}, "pass"),
+        # aws-auth is not read where access entries rule alone, and the other way round.
+        (
+            {
+                "node_groups": (CUSTOM,),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "aws_auth": (MAPPED,),
+                "authentication_mode": "API",
+                "access_entries": (),
+            },
+            "fail",
+        ),
+        (
+            {
+                "node_groups": (CUSTOM,),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "aws_auth": (),
+                "authentication_mode": "CONFIG_MAP",
+                "access_entries": (AccessEntry(role="win", type="EC2_WINDOWS"),),
+            },
+            "fail",
+        ),
+        (
+            {
+                "node_groups": (CUSTOM,),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "authentication_mode": "API",
+                "access_entries": (AccessEntry(role="win", type="Ec2_Windows"),),
+            },
+            "pass",
+        ),
         ({"node_groups": (GROUP,)}, "pass"),
         ({"node_groups": (CUSTOM,)}, "unknown"),
         ({}, "unknown"),
@@ -333,6 +472,10 @@ CASES = {
         ({"node_groups": (GROUP, replace(LINUX_GROUP, role="win"))}, "fail"),
         ({"node_groups": (GROUP, LINUX_GROUP)}, "pass"),
         ({"node_groups": (GROUP, CUSTOM)}, "unknown"),
+        # Self-managed Windows nodes show their role in aws-auth alone.
+        ({"node_groups": (replace(LINUX_GROUP, role="win"),), "aws_auth": (MAPPED,)}, "fail"),
+        ({"node_groups": (LINUX_GROUP,), "nodes": (WIN,), "aws_auth": (MAPPED,)}, "pass"),
+        ({"node_groups": (LINUX_GROUP,), "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
     "windows-server-version": [
@@ -340,6 +483,23 @@ CASES = {
         ({"version": "1.22", "node_groups": (GROUP,)}, "fail"),
         ({"version": "1.35", "nodes": (replace(WIN, build="10.0.26100.1"),)}, "pass"),
         ({"version": "1.30", "nodes": (replace(WIN, build="10.0.19042.1"),)}, "unknown"),
+        ({"version": "1.22", "nodes": (replace(WIN, build="10.0.20348.2700"),)}, "fail"),
+        ({"version": "1.23", "nodes": (replace(WIN, build="10.0.20348.2700"),)}, "pass"),
+        ({"version": "1.22", "nodes": (replace(WIN, build="10.0.17763.1"),)}, "pass"),
+        (
+            {
+                "version": "1.34",
+                "nodes": (replace(WIN, build="", os_image="Windows Server 2025 Datacenter"),),
+            },
+            "fail",
+        ),
+        (
+            {
+                "version": "1.34",
+                "node_groups": (replace(GROUP, ami_type="WINDOWS_FULL_2025_x86_64"),),
+            },
+            "fail",
+        ),
         ({"nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
@@ -359,6 +519,10 @@ CASES = {
     ],
     "instance-type-caveats": [
         ({"nodes": (replace(WIN, instance_type="m6a.large"),)}, "fail"),
+        ({"nodes": (replace(WIN, instance_type="m4.large"),)}, "fail"),
+        ({"nodes": (replace(WIN, instance_type="m4.16xlarge"),)}, "pass"),
+        # From the 32nd address on.
+        ({"nodes": (replace(WIN, instance_type="r4.16xlarge"),)}, "fail"),
         ({"nodes": (WIN,)}, "pass"),
         ({}, "unknown"),
     ],
@@ -379,6 +543,19 @@ CASES = {
         ({"nodes": (WIN,)}, "pass"),
         ({"node_groups": (GROUP,), "cni_configmap": PREFIX}, "fail"),
         ({"nodes": (replace(WIN, pods_limit=None),)}, "unknown"),
+        ({}, "unknown"),
+    ],
+    "linux-max-pods-list": [
+        # 3 interfaces x (10 - 1) + 2
+        ({"nodes": (replace(WIN, pods_limit=29),)}, "fail"),
+        ({"nodes": (WIN,)}, "pass"),
+        ({"nodes": ()}, "pass"),
+        ({"nodes": (replace(WIN, pods_limit=None),)}, "unknown"),
+        ({}, "unknown"),
+    ],
+    "image-memory": [
+        ({"pods": (replace(POD, memory_bytes=20 * 10**6),)}, "fail"),
+        ({"pods": (replace(POD, memory_bytes=64 * 2**20), POD)}, "pass"),
         ({}, "unknown"),
     ],
     "system-memory": [
@@ -405,6 +582,16 @@ CASES = {
             "pass",
         ),
         ({"workloads": (WEB,)}, "pass"),
+        ({"workloads": (SCALER,), "cni_configmap": ON, "node_groups": (GROUP,)}, "unknown"),
+        # Prefixes make it 144.
+        (
+            {
+                "workloads": (SCALER,),
+                "cni_configmap": PREFIX,
+                "node_groups": (replace(GROUP, autoscaling_tags=((TAG, "9"),)),),
+            },
+            "fail",
+        ),
         ({"node_groups": (GROUP,)}, "unknown"),
     ],
     "os-selector": [
@@ -412,6 +599,9 @@ CASES = {
         ({"workloads": (replace(WEB, selects_os="", declares_os="windows"),)}, "fail"),
         ({"pods": (replace(POD, selects_os="", node="lin-1"),), "nodes": (LINUX,)}, "fail"),
         ({"workloads": (WEB, SCALER)}, "pass"),
+        ({"workloads": (replace(WEB, selects_os="Windows"),)}, "fail"),
+        # A pod that no manifest was given for is looked at itself.
+        ({"workloads": (SCALER,), "pods": (replace(POD, selects_os=""),)}, "fail"),
         ({}, "unknown"),
     ],
     "arch-selector": [
@@ -444,12 +634,26 @@ CASES = {
             "pass",
         ),
         ({"services": (Service(namespace="a", name="b", backends=65),)}, "unknown"),
+        ({"services": (Service(namespace="a", name="b"),), "pods": (), "nodes": (WIN,)}, "unknown"),
+        (
+            {
+                "services": (
+                    Service(namespace="a", name="b", kind="ExternalName"),
+                    Service(namespace="default", name="kubernetes"),
+                ),
+                "pods": (),
+                "nodes": (WIN,),
+            },
+            "pass",
+        ),
         ({"services": (Service(namespace="a", name="b", selector=(("x", "y"),)),)}, "unknown"),
         ({}, "unknown"),
     ],
     "event-log-collected": [
         ({"workloads": (WEB,)}, "fail"),
         ({"workloads": (LOGS,)}, "pass"),
+        # What a DaemonSet of another name does is not known.
+        ({"workloads": (replace(LOGS, name="agent"),)}, "unknown"),
         ({}, "unknown"),
     ],
 }
@@ -483,78 +687,486 @@ def test_each_check_fails_passes_and_does_not_know():
 
 
 CONSIDERATIONS = {
-    "Kubernetes and platform version for Windows": "windows-platform-version",
-    "platform version for prefix delegation": "prefix-platform-version",
-    "no IPv6": "ip-family",
-    "no custom networking": "custom-networking",
-    "no security groups for pods": "security-groups-for-pods",
-    "no Windows pods on Fargate": "fargate-windows-pods",
-    "no Windows pods in Auto Mode": "auto-mode-windows-pods",
-    "no Windows pods on Hybrid Nodes": "hybrid-windows-pods",
-    "amd64 only": "arch-selector",
-    "types that run Windows": "instance-type-windows",
-    "types with a caveat": "instance-type-caveats",
-    "types the controller knows": "instance-type-controller",
-    "one Linux node or Fargate pod for CoreDNS": "coredns-capacity",
-    "two recommended": "coredns-redundancy",
-    "legacy support": "legacy-windows-support",
-    "policy of the cluster role": "resource-controller-policy",
-    "enable-windows-ipam": "windows-ipam-enabled",
-    "prefix delegation on Nitro only": "prefix-delegation-nitro",
-    "warm targets": "warm-targets",
-    "one interface a node": "node-advertises-addresses",
-    "aws-auth groups": "aws-auth-mapping",
-    "access entries": "access-entry",
-    "custom AMI in a managed node group": "custom-ami-mapping",
-    "shared node role": "shared-node-role",
-    "Windows Server release": "windows-server-version",
-    "AMI for the Kubernetes version": "kubelet-version",
-    "node selectors": "os-selector",
-    "kubelet max-pods": "kubelet-max-pods",
-    "2 GiB for the system": "system-memory",
-    "1024 backends, 64 before": "service-backends",
-    "event log of 200 MB": "event-log-collected",
-    "room in subnets": "subnet-room",
-    "room for the control plane": "control-plane-room",
-    "node-template tag": "autoscaler-node-template",
+    "windows-platform-version": "platform version",
+    "prefix-platform-version": "prefix delegation",
+    "ip-family": "ipv6",
+    "custom-networking": "custom networking",
+    "security-groups-for-pods": "security groups",
+    "fargate-windows-pods": "fargate",
+    "auto-mode-windows-pods": "auto mode",
+    "hybrid-windows-pods": "hybrid nodes",
+    "arch-selector": "amd64",
+    "coredns-capacity": "coredns",
+    "coredns-redundancy": "two linux",
+    "legacy-windows-support": "legacy",
+    "resource-controller-policy": "amazoneksvpcresourcecontroller",
+    "windows-ipam-enabled": "enable-windows-ipam",
+    "prefix-delegation-nitro": "nitro",
+    "warm-targets": "warm targets",
+    "aws-auth-mapping": "three groups",
+    "access-entry": "ec2_windows",
+    "custom-ami-mapping": "custom ami",
+    "shared-node-role": "linux nodes",
+    "os-selector": "operating system",
+    "windows-server-version": "2025 from 1.35",
+    "kubelet-version": "kubernetes version",
+    "instance-type-windows": "cannot run windows",
+    "instance-type-caveats": "32nd",
+    "instance-type-controller": "controller may not know",
+    "node-advertises-addresses": "one interface",
+    "kubelet-max-pods": "110, at most 250",
+    "linux-max-pods-list": "linux max-pods lists",
+    "system-memory": "2 gib",
+    "image-memory": "45 mb",
+    "service-backends": "17763.2746",
+    "event-log-collected": "200 mb",
+    "subnet-room": "/28",
+    "control-plane-room": "6, better 16",
+    "autoscaler-node-template": "node-template tag",
 }
-"""Every consideration and step of the EKS guide and of its neighbours, and its code."""
+"""Of every consideration and step of the EKS guide and its neighbours: its code, and a word."""
+
+ROWS = re.findall(
+    r"^\| (?P<what>[^|]+) \| (?P<by>`[^|]+`) \|$",
+    (Path(__file__).parent.parent / "README.md")
+    .read_text("utf-8")
+    .partition("<summary>Every consideration, and what covers it</summary>")[2]
+    .partition("</details>")[0],
+    re.MULTILINE,
+)
 
 
 def test_every_consideration_of_the_guide_has_a_check():
-    assert set(CONSIDERATIONS.values()) == {rule.code for rule in CHECKS}
+    assert set(CONSIDERATIONS) == {rule.code for rule in CHECKS}
 
 
-def test_the_table_in_the_docs_lists_every_check():
-    from eks_win_capacity import readiness
+def test_the_table_in_the_docs_names_what_covers_each_consideration():
+    import eks_win_capacity as ewc
 
+    covered = [(what.lower(), by.replace("`", "").split(", ")) for what, by in ROWS]
+    codes = {rule.code for rule in CHECKS}
+    for code, word in CONSIDERATIONS.items():
+        assert any(code in by and word in what for what, by in covered), code
+    for what, by in covered:
+        for name in by:
+            assert name in codes or hasattr(ewc, name.partition(".")[0]), (what, name)
+
+
+def test_each_check_says_where_its_rule_stands():
     for rule in CHECKS:
-        assert f"| {rule.code} | {rule.severity} | {rule.considers} |" in readiness.__doc__
+        assert re.search(r"https://\S+$", rule.source), rule.code
+        assert rule.severity in {"error", "warning", "info"}
+        assert rule.why
 
 
 def test_nothing_known_means_nothing_passed():
     assert {f.outcome for f in check_cluster(ClusterState())} == {"unknown"}
 
 
+def outcomes(**parts):
+    found = {}
+    for finding in check_cluster(ClusterState(**parts)):
+        found.setdefault(finding.code, set()).add(finding.outcome)
+    return found
+
+
+AWS_SIDE = {
+    "windows-platform-version", "prefix-platform-version", "ip-family", "resource-controller-policy",
+    "custom-networking", "security-groups-for-pods", "fargate-windows-pods",
+    "auto-mode-windows-pods", "hybrid-windows-pods", "windows-ipam-enabled",
+    "prefix-delegation-nitro", "warm-targets", "subnet-room", "control-plane-room",
+    "aws-auth-mapping", "access-entry", "custom-ami-mapping", "shared-node-role",
+    "windows-server-version", "kubelet-version",
+}  # fmt: skip
+
+
+def test_nodes_and_pods_alone_tell_nothing_of_aws():
+    nodes = (WIN, LINUX, replace(LINUX, name="lin-2"))
+    found = outcomes(nodes=nodes, pods=(replace(POD, node="win-1", phase="Running"),))
+    for code in AWS_SIDE:
+        assert found[code] == {"unknown"}, code
+    assert found["coredns-capacity"] == {"pass"}
+    assert found["kubelet-max-pods"] == {"pass"}
+
+
+HEALTHY = {
+    "name": "prod",
+    "region": "eu-west-1",
+    "version": "1.31",
+    "platform_version": "eks.12",
+    "ip_family": "ipv4",
+    "authentication_mode": "API_AND_CONFIG_MAP",
+    "auto_mode": False,
+    "hybrid_nodes": False,
+    "cluster_role": "prod-cluster",
+    "cluster_role_policies": ("AmazonEKSClusterPolicy", "AmazonEKSVPCResourceController"),
+    "vpc_id": "vpc-1",
+    "subnet_ids": ("subnet-1",),
+    "node_groups": (
+        replace(GROUP, version="1.31", subnet_ids=("subnet-1",), autoscaling_tags=((TAG, "9"),)),
+        LINUX_GROUP,
+    ),
+    "fargate_profiles": (),
+    "access_entries": (),
+    "addons": (),
+    "subnets": (SUBNET,),
+    "cni_configmap": ON,
+    "cni_env": {"ENABLE_POD_ENI": "false"},
+    "aws_auth": (MAPPED,),
+    "nodes": (
+        replace(WIN, node_group="win", build="10.0.20348.2700", kubelet_version="v1.31.2-eks-1"),
+        replace(LINUX, node_group="lin"),
+        replace(LINUX, name="lin-2", node_group="lin"),
+    ),
+    "pods": (replace(POD, node="win-1", phase="Running", owner="Deployment/web"),),
+    "workloads": (WEB, SCALER, LOGS),
+    "services": (Service(namespace="default", name="web", backends=1),),
+    "security_group_policies": (),
+}
+
+
+def healthy(**parts):
+    nodes = HEALTHY["nodes"]
+    kept = replace(nodes[0], memory_bytes=(8 * 1024 - 2048) * 2**20)
+    return ClusterState(**{**HEALTHY, "nodes": (kept, *nodes[1:]), **parts})
+
+
+def test_a_cluster_as_the_guide_wants_it_passes_every_check():
+    found = check_cluster(healthy())
+    assert [(f.code, f.seen) for f in found if f.outcome != "pass"] == []
+    assert {f.code for f in found} == {rule.code for rule in CHECKS}
+    assert remedies(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("part", "codes"),
+    [
+        ("node_groups", {"custom-ami-mapping", "shared-node-role", "instance-type-windows"}),
+        ("fargate_profiles", {"fargate-windows-pods"}),
+        ("security_group_policies", {"security-groups-for-pods"}),
+        ("workloads", {"os-selector", "arch-selector"}),
+        ("access_entries", {"access-entry"}),
+    ],
+)
+def test_half_a_list_is_no_ground_for_a_pass(part, codes):
+    halved = ClusterState(
+        **{name: getattr(healthy(), name) for name in HEALTHY}, unknown={part: "page 2 was refused"}
+    )
+    found = {}
+    for finding in check_cluster(halved):
+        found.setdefault(finding.code, []).append(finding)
+    for code in codes:
+        assert "unknown" in {f.outcome for f in found[code]}, code
+        assert "page 2 was refused" in found[code][-1].seen
+
+
+def test_an_old_platform_is_an_error_only_where_prefixes_are_wanted():
+    def severity(**parts):
+        state = ClusterState(version="1.25", platform_version="eks.4", **parts)
+        return {
+            (f.outcome, f.severity)
+            for f in check_cluster(state)
+            if f.code == "prefix-platform-version"
+        }
+
+    assert severity(cni_configmap=PREFIX) == {("fail", "error")}
+    assert severity() == {("fail", "warning")}
+    assert severity(cni_configmap=ON) == {("pass", "error")}
+
+
+def test_the_severity_of_a_missing_selector_depends_on_the_taints():
+    linux = replace(SCALER, selects_os="", declares_os="linux")
+
+    def severity(*nodes):
+        found = check_cluster(ClusterState(workloads=(linux,), nodes=nodes))
+        return next(f.severity for f in found if f.code == "os-selector" and f.outcome == "fail")
+
+    assert severity(WIN) == "error"
+    assert severity(replace(WIN, taints=("os=windows:NoSchedule",))) == "warning"
+    assert severity(LINUX) == "warning"
+
+
+def test_max_pods_as_aws_suggests_is_no_warning():
+    def found(**how):
+        nodes = (replace(WIN, advertised_addresses=144, **how),)
+        return next(
+            f for f in check_cluster(ClusterState(nodes=nodes)) if f.code == "kubelet-max-pods"
+        )
+
+    assert (found().outcome, found().severity) == ("fail", "info")
+    assert "34 unused" in found().seen
+    assert found(pods_limit=60).severity == "warning"
+    assert found(pods_limit=144).outcome == "pass"
+    assert "at most 250" in found(pods_limit=300).seen
+
+
+def broken(**parts):
+    """Give a cluster that needs every file there is."""
+    return healthy(
+        **{
+            "cni_configmap": {"windows-minimum-ip-target": "2", "note": 'it\'s "ours": yes'},
+            "aws_auth": (replace(MAPPED, groups=("team:x", "system:nodes")),),
+            "node_groups": (replace(GROUP, autoscaling_tags=(), autoscaling_groups=("asg-1",)),),
+            "nodes": (
+                replace(WIN, node_group="win", advertised_addresses=144, memory_bytes=2**33),
+                LINUX,
+            ),
+            **parts,
+        }
+    )
+
+
 def test_remedies_are_files_that_apply():
     import yaml
 
-    state = ClusterState(
-        cni_configmap={"windows-warm-ip-target": "2"},
-        aws_auth=(replace(MAPPED, groups=()),),
-        node_groups=(replace(GROUP, autoscaling_tags=()),),
-        nodes=(replace(WIN, advertised_addresses=144),),
-        workloads=(SCALER,),
-    )
+    state = broken()
     made = remedies(check_cluster(state))
+    assert set(made) == {
+        "amazon-vpc-cni.yaml",
+        "aws-auth-win.yaml",
+        "bootstrap-arguments-m5.large.txt",
+        "node-template-tags-win.json",
+    }
     configmap = yaml.safe_load(made["amazon-vpc-cni.yaml"])
-    assert configmap["data"] == {"windows-warm-ip-target": "2", "enable-windows-ipam": "true"}
-    assert yaml.safe_load(made["aws-auth-win.yaml"])[0]["groups"] == list(GROUPS)
-    assert "--max-pods=144" in made["bootstrap-arguments-m5.large.txt"]
-    assert TAG in made["node-template-tags-win.json"]
-    fixed = replace(state, cni_configmap=configmap["data"])
-    outcomes = {f.code: f.outcome for f in check_cluster(fixed)}
-    assert outcomes["windows-ipam-enabled"] == "pass"
+    assert (configmap["kind"], configmap["metadata"]["namespace"]) == ("ConfigMap", "kube-system")
+    # What was there stays; what starved pods is mended in the same file.
+    assert configmap["data"] == {
+        **state.cni_configmap,
+        "enable-windows-ipam": "true",
+        "windows-warm-ip-target": "3",
+    }
+    (entry,) = yaml.safe_load(made["aws-auth-win.yaml"])
+    assert entry["groups"] == ["team:x", "system:nodes", "system:bootstrappers", GROUPS[2]]
+    assert entry["username"] == "system:node:{{EC2PrivateDNSName}}"
+    assert entry["rolearn"] == "arn:aws:iam::${AWS_ACCOUNT_ID}:role/win"
+    assert "In place of the entry of win" in made["aws-auth-win.yaml"]
+    arguments = made["bootstrap-arguments-m5.large.txt"]
+    assert arguments.startswith("-KubeletExtraArgs '--max-pods=144 --kube-reserved memory=0.5Gi")
+    tags = json.loads(made["node-template-tags-win.json"])["Tags"]
+    assert {tag["ResourceId"] for tag in tags} == {"asg-1"}
+    assert (tags[0]["Key"], tags[0]["Value"]) == (TAG, "9")
+    mended = replace(
+        state,
+        cni_configmap=configmap["data"],
+        aws_auth=(replace(MAPPED, groups=tuple(entry["groups"])),),
+    )
+    found = {f.code: f.outcome for f in check_cluster(mended)}
+    assert found["windows-ipam-enabled"] == found["aws-auth-mapping"] == "pass"
+    assert found["warm-targets"] == "pass"
+
+
+def test_remedies_are_written_where_they_are_asked_for(tmp_path):
+    import yaml
+
+    made = remedies(
+        check_cluster(broken(region="cn-north-1")),
+        account_id="123456789012",
+        folder=tmp_path / "fixes",
+    )
+    assert {path.name for path in (tmp_path / "fixes").iterdir()} == set(made)
+    text = (tmp_path / "fixes" / "aws-auth-win.yaml").read_text("utf-8")
+    assert yaml.safe_load(text)[0]["rolearn"] == "arn:aws-cn:iam::123456789012:role/win"
+    assert "AWS_ACCOUNT_ID" not in text
+    for wrong in ("12345678901", "12345678901x", "", "1234567890123"):
+        with pytest.raises(InputError):
+            remedies((), account_id=wrong)
+
+
+def test_names_of_others_lead_nowhere():
+    import yaml
+
+    evil = "../../x;rm -rf /'\n- rolearn: y"
+    group = replace(GROUP, name=evil, role="w: {x}\ny", autoscaling_tags=())
+    state = broken(name="a b;c", node_groups=(group,), aws_auth=())
+    found = check_cluster(state)
+    for name, text in remedies(found).items():
+        assert "/" not in name
+        assert "\n" not in name
+        if name.endswith(".yaml"):
+            yaml.safe_load(text)
+    entry = yaml.safe_load(
+        next(t for n, t in remedies(found).items() if n.startswith("aws-auth-w"))
+    )
+    assert entry[0]["rolearn"].endswith("role/w: {x}\ny")
+    tags = next(f for f in found if f.code == "autoscaler-node-template")
+    assert "--cluster-name 'a b;c'" in tags.remedy
+
+
+def test_commands_hold_the_names_of_the_cluster_and_no_made_up_ones():
+    made_up = re.compile(
+        r"(?<![$\w{])(NAME|ROLE|GROUP|CLUSTER|NODE|SUBNET|CIDR|ACCOUNT_ID)(?![\w:])"
+    )
+    states = [broken(), ClusterState(), ClusterState(name="prod")]
+    for cases in CASES.values():
+        states += [ClusterState(**{"name": "prod", **parts}) for parts, _ in cases]
+    for state in states:
+        for finding in check_cluster(state):
+            assert not made_up.search(finding.remedy), (finding.code, finding.remedy)
+    (found,) = (
+        f
+        for f in check_cluster(
+            ClusterState(name="prod", cluster_role="r", cluster_role_policies=())
+        )
+        if f.code == "resource-controller-policy"
+    )
+    assert found.remedy == (
+        "aws iam attach-role-policy --role-name r --policy-arn "
+        "arn:aws:iam::aws:policy/AmazonEKSVPCResourceController"
+    )
+
+
+def test_account_ids_stay_out_of_findings():
+    told = "AccessDenied: arn:aws:iam::123456789012:user/me may not call eks:DescribeNodegroup"
+    state = ClusterState(
+        pods=(replace(POD, name="x", message="123456789012.dkr.ecr.eu-west-1.amazonaws.com/x"),),
+        unknown={"node_groups": told, "access_entries": told},
+    )
+    for finding in check_cluster(state):
+        assert "123456789012" not in json.dumps(finding.to_dict())
+
+
+def remedy_of(code, **parts):
+    found = check_cluster(ClusterState(**{"name": "prod", **parts}))
+    return next(f for f in found if f.code == code and f.outcome == "fail").remedy
+
+
+def test_selectors_are_added_by_commands_that_name_the_manifests():
+    makers = [replace(WEB, selects_os="", declares_os="windows", name=f"w{n}") for n in range(5)]
+    told = remedy_of("os-selector", workloads=makers)
+    assert (
+        "kubectl patch deployment -n default w0 -p "
+        """'{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}}}'"""
+    ) in told
+    assert told.count("kubectl patch") == 3
+    assert "and 2 more alike" in told
+    told = remedy_of("arch-selector", workloads=(replace(WEB, kind="CronJob", selects_arch=""),))
+    assert '{"spec": {"jobTemplate": {"spec": {"template":' in told
+    # A bare pod cannot be patched.
+    assert "kubectl patch" not in remedy_of("arch-selector", pods=(replace(POD, selects_arch=""),))
+
+
+def test_where_its_pods_run_tells_what_a_manifest_is_for():
+    silent = replace(WEB, selects_os="", selects_arch="")
+    runs = replace(POD, selects_os="", owner="Deployment/web", node="lin-1")
+    found = check_cluster(ClusterState(workloads=(silent,), pods=(runs,), nodes=(LINUX, WIN)))
+    finding = next(f for f in found if f.code == "os-selector")
+    assert (finding.subject, finding.severity) == ("linux", "error")
+    assert "Deployment default/web" in finding.seen
+    alone = next(
+        f for f in check_cluster(ClusterState(workloads=(silent,))) if f.code == "os-selector"
+    )
+    assert alone.subject == ""
+    assert "as the image is" in alone.remedy
+
+
+def test_a_type_that_does_not_do_has_one_that_does():
+    for name in ("m4.large", "m6g.large", "dl1.24xlarge"):
+        code = "prefix-delegation-nitro" if name == "m4.large" else "instance-type-windows"
+        told = remedy_of(code, nodes=(replace(WIN, instance_type=name),), cni_configmap=PREFIX)
+        other = Catalog.bundled()[re.search(r"such as ([\w.-]+)", told)[1].rstrip(".:")]
+        old = Catalog.bundled()[name]
+        assert other.windows.status == "supported"
+        assert other.nitro
+        assert (other.vcpus, other.memory_mib) >= (old.vcpus, old.memory_mib)
+
+
+def test_a_switch_is_turned_off_where_it_was_turned_on():
+    name = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
+    values = {"env": {name: "true", "WARM_ENI_TARGET": "1"}, "tolerations": []}
+    told = remedy_of("custom-networking", addons=(Addon(name="vpc-cni", configuration=values),))
+    assert "aws eks update-addon --cluster-name prod --addon-name vpc-cni" in told
+    kept = json.loads(told.partition("--configuration-values '")[2].rstrip("'"))
+    assert kept == {**values, "env": {name: "false", "WARM_ENI_TARGET": "1"}}
+    assert "kubectl set env" in remedy_of("custom-networking", cni_env={name: "true"})
+
+
+def test_a_group_with_a_role_of_its_own_is_like_the_old_one():
+    group = replace(GROUP, subnet_ids=("subnet-1", "subnet-2"))
+    told = remedy_of("shared-node-role", node_groups=(group, replace(LINUX_GROUP, role="win")))
+    assert (
+        "aws eks create-nodegroup --cluster-name prod --nodegroup-name win-own-role --subnets "
+        "subnet-1 subnet-2 --instance-types m5.large --ami-type WINDOWS_CORE_2022_x86_64"
+    ) in told
+
+
+def test_a_hidden_key_says_what_was_meant():
+    import yaml
+
+    data = {
+        **ON,
+        "warm-ip-target": "1",
+        "minimum-ip-target": "3",
+        "windows-warm-ip-target": "5",
+        "windows-minimum-ip-target": "many",
+    }
+    found = check_cluster(ClusterState(cni_configmap=data))
+    trap = next(f for f in found if f.code == "warm-targets")
+    assert """-p '{"data": {"warm-ip-target": "5"}}'""" in trap.remedy
+    kept = yaml.safe_load(remedies(found)["amazon-vpc-cni.yaml"])["data"]
+    assert kept == {**data, "warm-ip-target": "5"}
+
+
+def test_the_entry_of_a_role_that_linux_nodes_need_is_not_taken_away():
+    def remedy(*groups):
+        state = ClusterState(
+            name="prod",
+            authentication_mode="API",
+            node_groups=(GROUP, *groups),
+            access_entries=(AccessEntry(role="win", type="EC2_LINUX"),),
+        )
+        return next(f for f in check_cluster(state) if f.code == "access-entry").remedy
+
+    assert "delete-access-entry" in remedy(LINUX_GROUP)
+    shared = remedy(replace(LINUX_GROUP, role="win"))
+    assert "delete-access-entry" not in shared
+    assert "role of their own" in shared
+
+
+def test_the_traps_of_warm_targets_are_told_with_the_smallest_node_in_mind():
+    found = check_cluster(
+        ClusterState(cni_configmap={**ON, "windows-warm-ip-target": "20"}, nodes=(WIN,))
+    )
+    assert "target-above-capacity" in {f.code for f in found}
+    assert all("https://" in f.source for f in found)
+
+
+POOL = {name: [value] for name, value in HEALTHY.items()}
+for cases in CASES.values():
+    for known, _ in cases:
+        for part, value in known.items():
+            POOL[part].append(value)
+
+STATES = st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in POOL.items()})
+
+
+@settings(max_examples=60)
+@given(STATES)
+def test_whatever_is_known_each_check_answers_and_can_be_passed_on(parts):
+    found = check_cluster(ClusterState(**parts))
+    assert {f.code for f in found} >= {rule.code for rule in CHECKS}
+    for finding in found:
+        assert finding.seen
+        assert finding.why
+        assert "https://" in finding.source
+        assert finding.remedy or finding.outcome == "pass"
+        assert not finding.files or finding.outcome == "fail"
+    json.dumps([f.to_dict() for f in found])
+
+
+@settings(max_examples=40)
+@given(STATES)
+def test_applying_the_configmap_of_the_remedies_leaves_nothing_more_to_apply(parts):
+    import yaml
+
+    state = ClusterState(**parts)
+    text = remedies(check_cluster(state)).get("amazon-vpc-cni.yaml")
+    if text is None:
+        return
+    data = yaml.safe_load(text)["data"]
+    assert set(data) >= set(state.cni_configmap)
+    after = check_cluster(replace(state, cni_configmap=data))
+    assert "amazon-vpc-cni.yaml" not in remedies(after)
+    assert {f.outcome for f in after if f.code == "windows-ipam-enabled"} == {"pass"}
 
 
 def test_only_a_state_is_checked():

@@ -1,4 +1,4 @@
-"""Reports, pending pods, Karpenter's view, prices, and the commands that show them."""
+"""What a cluster holds and takes, estimated prices, and the commands that show it."""
 
 import json
 from dataclasses import replace
@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from eks_win_capacity import cli
-from eks_win_capacity.cluster import ClusterState, Node, Pod, SubnetState, Workload
-from eks_win_capacity.errors import InputError, UnknownInstanceTypeError
+from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState, Workload
+from eks_win_capacity.errors import InputError
 from eks_win_capacity.prices import estimate_windows_prices
-from eks_win_capacity.reports import cluster_report, explain_pending, karpenter_view
+from eks_win_capacity.reports import cluster_report
 
 ON = {"enable-windows-ipam": "true"}
 PREFIX = {**ON, "enable-windows-prefix-delegation": "true"}
@@ -69,12 +69,78 @@ def test_the_report_counts_what_binds():
         ),
         ({"advertised_addresses": None}, ON, "not-initialised"),
         ({"instance_type": "zz9.huge"}, ON, "type-not-in-catalog"),
-        ({}, None, "mode-unknown"),
+        # m4 is no Nitro type: it stays at 8 - 1 addresses whatever is asked for.
+        ({"instance_type": "m4.large", "advertised_addresses": 9}, PREFIX, ""),
+        ({"instance_type": "m4.large", "advertised_addresses": 144}, PREFIX, "stale-node"),
+        ({"instance_type": ""}, ON, "type-not-in-catalog"),
+        ({"advertised_addresses": None, "pods_limit": None, "cpu_m": None}, ON, "not-reported"),
+        ({"advertised_addresses": 0, "ready": False}, ON, "stale-node"),
+        # Without a ConfigMap the nodes tell the mode themselves.
+        ({}, None, ""),
+        ({"advertised_addresses": 144}, None, ""),
+        ({"advertised_addresses": 29}, None, "mode-unknown"),
     ],
 )
 def test_each_difference_has_its_reason(node, configmap, reason):
     report = cluster_report(state(nodes=(replace(WIN, **node),), cni_configmap=configmap))
-    assert report.nodes.iloc[0].reason == reason
+    row = report.nodes.iloc[0]
+    assert row.reason == reason
+    assert list(report.differences["node"]) == (["win-1"] if reason else [])
+    assert all(report.differences["why"].str.len() > 20)
+    if reason == "":
+        assert row.difference == 0
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"version": "1.25", "platform_version": "eks.4"}, "platform-version"),
+        ({"version": "1.25", "platform_version": "eks.5"}, "mode-changed"),
+        (
+            {"pods": (replace(POD, namespace="kube-system", name="vpc-resource-controller-7d-x"),)},
+            "legacy-controller",
+        ),
+    ],
+)
+def test_prefixes_that_never_came_have_their_own_reasons(parts, reason):
+    report = cluster_report(state(cni_configmap=PREFIX, **parts))
+    row = report.nodes.iloc[0]
+    assert (row.advertised, row.computed, row.difference) == (9, 144, -135)
+    assert row.reason == reason
+
+
+def test_a_silent_node_may_lack_the_right_of_its_cluster():
+    silent = replace(WIN, advertised_addresses=None)
+    parts = {"nodes": (silent,), "cluster_role_policies": ("AmazonEKSClusterPolicy",)}
+    row = cluster_report(state(**parts)).nodes.iloc[0]
+    assert row.reason == "role-policy"
+    assert (row.advertised, row.address_pods, row.headroom, row.binding) == (0, 0, 0, "addresses")
+    assert row.difference == -9
+
+
+def test_a_mode_on_which_nodes_disagree_is_not_known():
+    other = replace(WIN, name="win-2", advertised_addresses=144)
+    report = cluster_report(state(nodes=(WIN, other), cni_configmap=None))
+    assert (report.prefix_delegation, report.mode_source) == (None, "")
+    assert set(report.nodes["reason"]) == {"mode-unknown"}
+    report = cluster_report(state(nodes=(WIN, other), cni_configmap=PREFIX))
+    assert (report.prefix_delegation, report.mode_source) == (True, "configmap")
+    assert list(report.nodes["reason"]) == ["mode-changed", ""]
+
+
+def test_a_node_that_takes_no_pods_has_no_headroom():
+    for how in ({"ready": False}, {"schedulable": False}):
+        report = cluster_report(state(nodes=(WIN, replace(WIN, name="win-2", **how))))
+        assert list(report.nodes["headroom"]) == [3, 0]
+        assert (report.total["nodes"], report.total["ready"], report.total["headroom"]) == (2, 1, 3)
+
+
+def test_the_kubelet_binds_before_the_addresses_of_prefixes():
+    node = replace(WIN, advertised_addresses=144, cpu_m=64_000, memory_bytes=2**40)
+    row = cluster_report(state(nodes=(node,), cni_configmap=PREFIX)).nodes.iloc[0]
+    # One of the 110 is the HostProcess pod.
+    assert (row.binding, row.capacity, row.headroom) == ("kubelet", 109, 108)
+    assert (row.advertised, row.computed, row.reason) == (144, 144, "")
 
 
 def test_unknown_is_missing_and_never_zero():
@@ -82,8 +148,14 @@ def test_unknown_is_missing_and_never_zero():
     row = report.nodes.iloc[0]
     assert pd.isna(row.pods)
     assert pd.isna(row.headroom)
-    assert pd.isna(report.total["computed"])
-    assert len(report.unknown) == 2
+    assert pd.isna(row.capacity)
+    assert pd.isna(report.total["headroom"])
+    assert row.computed == 9  # as it advertises: the ConfigMap is not known
+    assert [text.partition(":")[0] for text in report.unknown] == [
+        "subnets",
+        "pods",
+        "cni_configmap",
+    ]
     with pytest.raises(InputError, match="kubectl get nodes"):
         cluster_report(ClusterState())
 
@@ -99,72 +171,119 @@ def test_subnets_and_zones_say_how_many_more_nodes_fit():
     assert prefixes.zones.iloc[0].zone == "a"
 
 
+def test_a_further_node_is_as_full_as_this_cluster_lets_it_be():
+    # 110 pods and a warm address: 7 of 14 blocks. With max-pods 144: 9 blocks.
+    for limit, blocks, nodes in ((110, 7, 2), (144, 9, 1), (30, 2, 7)):
+        node = replace(WIN, advertised_addresses=144, pods_limit=limit)
+        report = cluster_report(state(nodes=(node,), cni_configmap=PREFIX))
+        fit = report.more_nodes.iloc[0]
+        assert (fit.pods_per_node, fit.prefixes_per_node, fit.nodes) == (limit, blocks, nodes)
+        assert fit["mode"] == "prefix"
+        assert report.subnets.iloc[0]["more_m5.large"] == nodes
+    # Most nodes decide; of as many, those that take more addresses.
+    for limits, usual in (((110, 110, 144), 110), ((110, 144), 144)):
+        nodes = tuple(
+            replace(WIN, name=f"win-{n}", advertised_addresses=144, pods_limit=limit)
+            for n, limit in enumerate(limits)
+        )
+        report = cluster_report(state(nodes=nodes, cni_configmap=PREFIX))
+        assert report.more_nodes.iloc[0].pods_per_node == usual
+    group = NodeGroup(
+        name="win",
+        ami_type="WINDOWS_CORE_2022_x86_64",
+        instance_types=("m5.large",),
+        kubelet_max_pods=144,
+    )
+    report = cluster_report(state(nodes=(), node_groups=(group,), cni_configmap=PREFIX))
+    assert report.more_nodes.iloc[0].pods_per_node == 144
+
+
+def test_further_nodes_use_the_clusters_own_warm_targets():
+    greedy = {**PREFIX, "windows-warm-prefix-target": "5"}
+    fit = cluster_report(state(cni_configmap=greedy), pods_per_node=16).more_nodes.iloc[0]
+    # One prefix for 16 pods and five warm ones.
+    assert (fit.prefixes_per_node, fit.nodes) == (6, 2)
+    # A type that is not Nitro keeps secondary mode and the defaults.
+    fit = cluster_report(
+        state(nodes=(replace(WIN, instance_type="m4.large"),), cni_configmap=greedy),
+        pods_per_node=2,
+    ).more_nodes.iloc[0]
+    assert (fit["mode"], fit.addresses_per_node, fit.nodes) == ("secondary", 6, 251 // 6)
+
+
+def test_every_type_in_use_and_every_one_asked_for_is_counted_in_each_subnet():
+    far = replace(SUBNET, subnet_id="subnet-2", cidr="10.0.1.0/26", zone="b", available=59)
+    report = cluster_report(state(subnets=(SUBNET, far)), types=["c5.4xlarge"])
+    assert {"more_m5.large", "more_c5.4xlarge"} <= set(report.subnets)
+    # c5.4xlarge: 29 pods and the node itself.
+    assert list(report.subnets["more_c5.4xlarge"]) == [251 // 30, 59 // 30]
+    assert list(report.zones["zone"]) == ["a", "b"]
+    assert len(report.more_nodes) == 4
+    both = cluster_report(state(subnets=(SUBNET, replace(far, zone="a"))))
+    assert both.zones.iloc[0].free == 251 + 59
+    assert both.zones.iloc[0]["more_m5.large"] == 25 + 5
+    kept = cluster_report(state(), keep_free=16)
+    assert kept.subnets.iloc[0]["more_m5.large"] == (251 - 16) // 10
+    each = cluster_report(state(), types=["c5.4xlarge"], pods_per_node={"c5.4xlarge": 4})
+    # 4 pods and 3 warm addresses; m5.large stays full.
+    assert list(each.more_nodes["addresses_per_node"]) == [10, 8]
+
+
+def test_what_hangs_on_unknown_places_is_not_said():
+    counted = replace(SUBNET, used=None, available=100)
+    report = cluster_report(state(subnets=(counted,), cni_configmap=PREFIX), pods_per_node=16)
+    row = report.subnets.iloc[0]
+    assert row.free == 100
+    assert pd.isna(row.free_prefixes)
+    assert pd.isna(row["more_m5.large"])
+    # At best the 151 used ones fill the edges (27) and 8 of the 14 blocks between.
+    assert (row.free_prefixes_best, row.free_prefixes_worst) == (6, 0)
+    fit = report.more_nodes.iloc[0]
+    assert (fit.nodes, fit.guaranteed) == (3, 0)
+    held = replace(SUBNET, used=None, reservations=(("10.0.0.64/26", "prefix"),))
+    report = cluster_report(state(subnets=(held,)))
+    assert pd.isna(report.more_nodes.iloc[0].nodes)
+    assert "reservations" in report.more_nodes.iloc[0].why
+    assert any("subnet-1" in text for text in report.unknown)
+
+
+def test_what_ec2_counts_and_no_interface_shows_stays_used():
+    # 251 addresses without an interface, of which EC2 says that 100 are free.
+    report = cluster_report(state(subnets=(replace(SUBNET, available=100),)))
+    assert report.subnets.iloc[0]["more_m5.large"] == 10
+    assert "151 addresses in use that no interface shows" in report.unknown[-1]
+    # Reserved addresses are not free in EC2's count, and nobody holds them.
+    held = replace(SUBNET, available=251 - 64, reservations=(("10.0.0.64/26", "prefix"),))
+    report = cluster_report(state(subnets=(held,)))
+    assert report.subnets.iloc[0]["more_m5.large"] == 18
+    assert report.unknown == ()
+
+
+def test_targets_that_cannot_act_leave_further_nodes_unknown():
+    report = cluster_report(state(cni_configmap={**ON, "warm-ip-target": str(10**9)}))
+    assert pd.isna(report.subnets.iloc[0]["more_m5.large"])
+    assert "cannot act" in report.unknown[-1]
+
+
+def test_subnets_are_reported_where_nodes_are_not_known():
+    report = cluster_report(ClusterState(subnets=(SUBNET,), cni_configmap=ON))
+    assert report.subnets.iloc[0]["more_m5.large"] == 25
+    for asked in ("nodes", "total", "differences"):
+        with pytest.raises(InputError, match="kubectl get nodes"):
+            getattr(report, asked)
+    assert report.to_dict()["nodes"] is None
+
+
+def test_a_report_is_plain_data_on_request():
+    told = json.loads(json.dumps(cluster_report(state()).to_dict()))
+    assert told["nodes"][0]["headroom"] == 3
+    assert told["total"]["nodes"] == 1
+    assert told["more_nodes"][0]["nodes"] == 25
+    assert told["mode_source"] == "configmap"
+
+
 def pending(message, **how):
     return replace(POD, name="p", node="", phase="Pending", message=message, **how)
-
-
-@pytest.mark.parametrize(
-    ("message", "cause", "change"),
-    [
-        (
-            (
-                "0/3 nodes are available: 2 Insufficient vpc.amazonaws.com/PrivateIPv4Address, "
-                "1 node(s) didn't match Pod's node affinity/selector."
-            ),
-            "addresses",
-            "prefix-delegation",
-        ),
-        ("0/1 nodes are available: 1 Too many pods.", "kubelet", "more-nodes"),
-        ("0/1 nodes are available: 1 Insufficient cpu.", "cpu", "more-nodes"),
-        ("0/1 nodes are available: 1 Insufficient memory.", "memory", "more-nodes"),
-        (
-            "0/1 nodes are available: 1 node(s) had untolerated taint {os: windows}.",
-            "taint",
-            "tolerate",
-        ),
-        (
-            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.",
-            "selector",
-            "fix-selector",
-        ),
-        ("InsufficientCidrBlocks: the subnet", "prefixes", "warm-targets"),
-        ("InsufficientFreeAddressesInSubnet", "subnet", "warm-targets"),
-        ("", "no-message", "look"),
-        ("something else", "other", "look"),
-    ],
-)
-def test_each_pending_pod_gets_its_cause_and_the_cheapest_change(message, cause, change):
-    (found,) = explain_pending(state(pods=(POD, pending(message))))
-    assert (found.cause, found.change) == (cause, change)
-    assert found.why
-    assert found.remedy
-
-
-def test_under_prefixes_the_kubelet_is_told_to_take_more():
-    node = replace(WIN, advertised_addresses=144)
-    full = pending("0/1 nodes are available: 1 Too many pods.")
-    (found,) = explain_pending(state(nodes=(node,), cni_configmap=PREFIX, pods=(full,)))
-    assert found.change == "max-pods"
-    assert "--max-pods=144" in found.remedy
-    assert found.also == ("more-nodes",)
-
-
-def test_without_windows_nodes_a_node_is_what_helps():
-    (found,) = explain_pending(state(nodes=(), pods=(pending("0/2 nodes are available"),)))
-    assert (found.cause, found.change) == ("no-windows-node", "more-nodes")
-    with pytest.raises(InputError):
-        explain_pending(ClusterState())
-
-
-def test_karpenter_starts_more_nodes_than_prefixes_need():
-    view = karpenter_view(["m5.large", "m4.large"], pods=1000).set_index("instance_type")
-    assert view.loc["m5.large", "nodes_started"] == 112
-    assert view.loc["m5.large", "nodes_needed"] == 10
-    assert view.loc["m5.large", "surplus_nodes"] == 102
-    assert view.loc["m4.large", "surplus_nodes"] == 0
-    assert view.loc["m5.large", "node_template_tag"].endswith("PrivateIPv4Address=144")
-    with pytest.raises(UnknownInstanceTypeError):
-        karpenter_view("m5.larg")
 
 
 def test_estimated_prices_are_marked():
@@ -181,6 +300,14 @@ def run(capsys, *arguments):
         cli.main([*map(str, arguments)])
     out, err = capsys.readouterr()
     return caught.value.code, out, err
+
+
+def test_programs_get_every_change_that_was_weighed(capsys, saved):
+    code, out, _ = run(capsys, "explain", "-f", saved, "--output", "json")
+    (pod,) = json.loads(out)
+    assert code == 0
+    assert [option["code"] for option in pod["options"]]
+    assert pod["causes"] == [["cpu", 1]]
 
 
 @pytest.fixture

@@ -204,3 +204,11 @@ def test_many_nodes_at_once_are_the_nodes_one_by_one(pool, nodes):
         mine = together[together["node"] == i]
         for name in ("used", "warm", "cooling", "addresses", "outcome", "deleted"):
             assert mine[name].tolist() == alone[name].tolist()
+
+
+def test_a_pod_of_a_column_may_be_a_tuple():
+    pods = [("blue", "a"), ("green", "a", "b"), ("blue", "a"), None]
+    events = {"seconds": [0, 1, 2, 3], "kind": ["assign", "assign", "free", "tick"], "pod": pods}
+    ran = simulate_pool(events, slots=9, pool=WarmPool.secondary())
+    assert ran["used"].tolist() == [1, 2, 1, 1]
+    assert ran["pod"].tolist() == pods

@@ -2,6 +2,7 @@
 
 import ipaddress
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from eks_win_capacity import Reservation, _addresses, occupancy
 from eks_win_capacity.errors import (
     AddressError,
+    CapacityError,
     InputError,
     InvalidCountError,
     PlacementUnknownError,
@@ -445,3 +447,66 @@ def test_a_subnet_shows_and_changes_as_a_value():
     assert held == held.with_used(["10.0.0.20"])
     with pytest.raises(ValueError, match="read-only"):
         held.used_mask[9] = True
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 4),
+            st.lists(st.integers(16, 95), max_size=6),
+            st.lists(st.integers(1, 5), max_size=2),
+        ),
+        max_size=6,
+    )
+)
+def test_interfaces_read_in_bulk_hold_what_each_of_them_holds(drawn):
+    interfaces = [
+        {
+            "NetworkInterfaceId": f"eni-{name}",
+            "PrivateIpAddresses": [{"PrivateIpAddress": f"10.0.0.{one}"} for one in singles],
+            "Ipv4Prefixes": [{"Ipv4Prefix": f"10.0.0.{16 * block}/28"} for block in blocks],
+        }
+        for name, singles, blocks in drawn
+    ]
+    expected: dict[str, set[tuple[int, int]]] = {}
+    for place, interface in enumerate(interfaces):
+        own = expected.setdefault(interface["NetworkInterfaceId"], set())
+        own.update(_addresses._held(interface, place))
+    blocks = {
+        name: [span for span in spans if span[0] < span[1]] for name, spans in expected.items()
+    }
+    # Seen on one page as a prefix and on another as an address of it: once.
+    told = sorted(
+        (first, last)
+        for name, spans in expected.items()
+        for first, last in spans
+        if last > first or not any(low <= first <= high for low, high in blocks[name])
+    )
+    starts, ends = _addresses.spans([{"NetworkInterfaces": interfaces}])
+    assert sorted(zip(starts.tolist(), ends.tolist(), strict=True)) == told
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.300"}]}, "10.0.0.300"),
+        ({"PrivateIpAddresses": [{"PrivateIpAddress": None}]}, "None"),
+        ({"PrivateIpAddresses": [{}]}, "interface eni-1 of the EC2 answer cannot be read"),
+        ({"PrivateIpAddresses": [], "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.0.1/28"}]}, "host bits"),
+    ],
+)
+def test_an_interface_that_cannot_be_read_is_told(entry, told):
+    with pytest.raises(CapacityError, match=re.escape(told)):
+        Subnet("10.0.0.0/24", used=[{"NetworkInterfaceId": "eni-1", **entry}])
+
+
+def test_a_prefix_of_another_size_is_read_one_by_one():
+    entry = {"PrivateIpAddresses": [], "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.0.32/27"}]}
+    assert Subnet("10.0.0.0/24", used=[entry]).used == 32
+
+
+def test_whole_numbers_of_numpy_in_a_list_are_addresses():
+    first = int(ipaddress.IPv4Address("10.0.0.9"))
+    assert Subnet("10.0.0.0/24", used=[np.int64(first), np.int64(first + 1)]).used == 2
+    assert Subnet("10.0.0.0/24", used=[np.int64(first), np.uint32(first + 1)]).used == 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import CapacityError, Catalog, WarmPool, attached_addresses, migration
 from eks_win_capacity.cli import app
-from eks_win_capacity.errors import WarmTargetError
+from eks_win_capacity.errors import UnknownInstanceTypeError, WarmTargetError
 
 _ON = {"enable-windows-ipam": "true"}
 _PREFIX = {**_ON, "enable-windows-prefix-delegation": "true"}
@@ -250,7 +250,7 @@ def test_columns_equal_scalars_in_kind():
 
 
 def test_a_change_of_mode_advertises_more_than_can_be_attached():
-    change = migration(14, 3, "secondary-to-prefix")
+    change = migration(14, 3, "secondary -> prefix")
     assert (change.advertised, change.attachable, change.at_risk) == (224, 176, 45)
     back = migration("m5.large", 100, "to-secondary")
     assert (back.advertised, back.held_slots_least, back.held_slots) == (9, 7, 9)
@@ -275,6 +275,11 @@ def test_a_change_of_mode_takes_a_row_of_the_catalog_and_known_prefixes():
         migration(row, 20, "to-secondary", prefixes_in_use=1)
 
 
+def test_a_configmap_may_be_utf_16():
+    text = WarmPool.prefix().to_configmap()
+    assert WarmPool.from_configmap(text.encode("utf-16")) == WarmPool.prefix()
+
+
 def test_the_pool_command_prints_targets_findings_and_a_table(tmp_path):
     path = tmp_path / "cm.yaml"
     path.write_text(WarmPool.prefix(warm_prefix_target=1).to_configmap())
@@ -283,13 +288,36 @@ def test_the_pool_command_prints_targets_findings_and_a_table(tmp_path):
     assert (rows[0]["prefixes"], rows[-1]["pods"]) == (1, 144)
     shown = CliRunner().invoke(app, ["pool", str(path), "--slots", "9", "--non-nitro"])
     assert "prefix-delegation-not-nitro" in shown.stdout
-    assert CliRunner().invoke(app, ["pool", str(path)]).exit_code == 2
+
+
+def test_the_pool_command_needs_no_node_for_targets_and_findings(tmp_path):
+    path = tmp_path / "cm.yaml"
+    path.write_text('data: {enable-windows-ipam: "true", minimum-ip-target: "5"}')
+    shown = CliRunner().invoke(app, ["pool", str(path)])
+    assert shown.exit_code == 0
+    for part in ("Targets that act", "minimum-only-starves", "Name --instance-type or --slots"):
+        assert part in shown.stdout
+    (targets,) = json.loads(CliRunner().invoke(app, ["pool", str(path), "-o", "json"]).stdout)
+    assert targets == {
+        "mode": "secondary",
+        "warm_ip_target": 0,
+        "minimum_ip_target": 5,
+        "warm_prefix_target": 0,
+    }
+    assert CliRunner().invoke(app, ["pool", str(path), "--show", "table"]).exit_code == 2
+    wrong = CliRunner().invoke(app, ["pool", str(path), "-t", "m5.larg"])
+    assert isinstance(wrong.exception, UnknownInstanceTypeError)
 
 
 @pytest.mark.parametrize(
-    "text", ['[0, "assign", "a"]\n[60, "tick"]\n', "seconds,kind,pod\n0,assign,a\n60,tick,\n"]
+    "text",
+    [
+        '[0, "assign", "a"]\n[60, "tick"]\n',
+        '[\n  [0, "assign", "a"],\n  [60, "tick"]\n]\n',
+        "seconds,kind,pod\n0,assign,a\n60,tick,\n",
+    ],
 )
-def test_the_simulate_command_reads_both_kinds_of_file(tmp_path, text):
+def test_the_simulate_command_reads_every_kind_of_file(tmp_path, text):
     path = tmp_path / "events"
     path.write_text(text)
     ran = CliRunner().invoke(app, ["simulate", str(path), "--slots", "9", "-o", "json"])

@@ -363,6 +363,7 @@ def _node_group(
             for t in item.get("taints") or ()
         ),
         autoscaling_tags=tuple(sorted(known[0].items())) if known else None,
+        autoscaling_groups=tuple(groups),
     )
 
 

@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader has gone: what would be flushed at exit has nowhere to go.
         sys.stdout = None
         sys.exit(0)
-    except (CapacityError, OSError) as error:
+    except (CapacityError, OSError, UnicodeError) as error:
         _fail(str(error), 1)
 
 

@@ -69,7 +69,8 @@ def _offered(catalog: Catalog, instance: InstanceType, region: str | None) -> di
     if region is None:
         return {}
     catalog.filter(region=region)  # an unknown region is an error, not a no
-    return {f"offered_in_{region}": region in instance.regions}
+    # A hand-kept row has no regions: who offers the type is not known.
+    return {f"offered_in_{region}": region in instance.regions if instance.regions else None}
 
 
 def _notes(types: list[InstanceType], *, prefix_delegation: bool) -> str:
@@ -77,6 +78,12 @@ def _notes(types: list[InstanceType], *, prefix_delegation: bool) -> str:
         f"{instance.name} does not run Windows: {instance.windows.reasons[0].why}."
         for instance in types
         if instance.windows.status == "unsupported"
+    ]
+    lines += [
+        f"{instance.name}: {reason.why} ({reason.date})."
+        for instance in types
+        if instance.windows.status == "warned"
+        for reason in instance.windows.reasons
     ]
     if prefix_delegation:
         lines += [

@@ -353,8 +353,7 @@ def explain(*, output: str, **where: Any) -> None:
     if not found and output == "table":
         click.echo("no Windows pod is pending")
         return
-    emit(
-        [pod.to_dict() for pod in found],
-        output,
-        columns=["pod", "cause", "why", "change", "remedy", "also", "message"],
-    )
+    columns = ["pod", "cause", "why", "change", "remedy", "also", "message"]
+    if output == "json":
+        columns += ["causes", "waiting", "options"]
+    emit([pod.to_dict() for pod in found], output, columns=columns)

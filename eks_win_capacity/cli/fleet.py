@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options
+from eks_win_capacity.cli.options import binding_options, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError, MissingExtraError
 
@@ -99,7 +99,7 @@ def fleet(
     notes = _notes(fleet, sizes, catalog)
     if out is not None:
         notes.append(f"{len(sized):,} sized rows written to {out}")
-    title = f"{len(nodes):,} nodes, limits of {catalog.as_of}"
+    title = f"{_nodes(len(nodes))}, limits of {catalog.as_of}"
     emit(_summary(fleet, sizes), output, title=title, note="\n".join(notes))
 
 
@@ -111,18 +111,20 @@ def _read(file: str) -> pd.DataFrame:
     try:
         if file.lower().endswith((".parquet", ".pq")):
             return _read_parquet(file)
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        head = content[:4096].split(b"\n", 1)[0]
-        separator = max(",;\t", key=lambda mark: head.count(mark.encode()))
+        with click.open_file(file, "rb") as opened:
+            content = text_of(opened).strip("\r\n")
+        head = content[:4096].split("\n", 1)[0]
+        separator = max(",;\t", key=head.count)
         return pd.read_csv(
-            io.BytesIO(content),
+            io.StringIO(content),
             dtype=str,
             keep_default_na=False,
-            encoding="utf-8-sig",
             sep=separator,
+            # An empty line between others is a missing value, where one value makes a row.
+            skip_blank_lines=separator in head,
             index_col=False,
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{name} is no CSV file: {error}") from error
 
 
@@ -210,23 +212,33 @@ def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
     counts = fleet.counts
     notes = []
     if fleet.unknown:
-        notes.append(f"{fleet.unknown:,} nodes have a missing or unknown type and are not counted.")
+        have, are = ("has", "is") if fleet.unknown == 1 else ("have", "are")
+        notes.append(
+            f"{_nodes(fleet.unknown)} {have} a missing or unknown type and {are} not counted."
+        )
     barred = [name for name in counts.index if catalog[name].windows.status == "unsupported"]
     if barred:
         told = ", ".join(barred[:5]) + " and more" * (len(barred) > 5)
-        notes.append(f"{counts[barred].sum():,} nodes cannot run Windows: {told}.")
+        notes.append(f"{_nodes(counts[barred].sum())} cannot run Windows: {told}.")
     old = [name for name in counts.index if not catalog[name].nitro]
     if old:
+        count = counts[old].sum()
         notes.append(
-            f"{counts[old].sum():,} nodes are neither Nitro nor bare metal and cannot use prefixes."
+            f"{_nodes(count)} {'is' if count == 1 else 'are'} neither Nitro nor bare metal and "
+            "cannot use prefixes."
         )
     binds = sizes.index[sizes["prefix_binding"] == "kubelet"]
     bound = int(fleet.histogram[binds].sum())
     if bound:
         notes.append(
-            f"{bound:,} nodes take more pods with prefixes once the kubelet's --max-pods is raised."
+            f"{_nodes(bound)} {'takes' if bound == 1 else 'take'} more pods with prefixes once the "
+            "kubelet's --max-pods is raised."
         )
     return notes
+
+
+def _nodes(count: int) -> str:
+    return f"{count:,} node" if count == 1 else f"{count:,} nodes"
 
 
 def _print_rows(sized: pd.DataFrame, output: str) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.errors import InputError, MissingExtraError
+from eks_win_capacity.cli.usage_file import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pandas as pd
+    from collections.abc import Callable, Iterator
 
     from eks_win_capacity.exhaustion import ExhaustionForecast
 
@@ -23,15 +22,32 @@ _SHOW_PROGRESS_FROM = 200
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--capacity", help="Addresses, a CIDR, or the name of a column.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option(
+    "--capacity",
+    multiple=True,
+    metavar="[SUBNET=]CAPACITY",
+    help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable.  "
+    "[default: a column capacity, total or cidr]",
+)
 @click.option("--horizon", default="180d", show_default=True, help="Days, a duration or a date.")
 @click.option("--time", "time", help="Column of times.")
 @click.option("--used", help="Column of used addresses.")
 @click.option("--available", help="Column of available addresses.")
+@click.option("--percent", help="Column of the percentage in use.")
 @click.option("--subnet", help="Column of subnets.")
 @click.option("--prefixes", is_flag=True, help="Count whole /28 blocks, not addresses.")
-@click.option("--timezone", help="Days are days of this time zone, such as Europe/Berlin.")
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    metavar="TIME=CHANGE[@SUBNET]",
+    help="A step known in advance, such as 2026-12-01=+120; repeatable.",
+)
+@click.option(
+    "--timezone",
+    help="Days are days of this time zone, such as Europe/Berlin; times without one are UTC.",
+)
 @click.option("--step", help="Length of a period, such as 1h.  [default: a day]")
 @click.option(
     "--level",
@@ -39,7 +55,13 @@ _SHOW_PROGRESS_FROM = 200
     type=float,
     help="Share of an interval; repeatable.  [default: 0.8, 0.95]",
 )
-@click.option("--risk", default=0.1, show_default=True, help="The risk that days left is told for.")
+@click.option(
+    "--risk",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="The risk that days left is told for.",
+)
 @click.option(
     "--engine", type=click.Choice(["theta", "statsforecast"]), default="theta", show_default=True
 )
@@ -51,89 +73,122 @@ _SHOW_PROGRESS_FROM = 200
 )
 @output_option
 def forecast(
-    file: Path,
+    file: str,
     *,
     output: str,
     plot: Path | None,
     risk: float,
     prefixes: bool,
     level: tuple[float, ...],
+    events: tuple[str, ...],
     **options: Any,
 ) -> None:
     """
     Tell when each subnet of FILE (CSV or Parquet) runs dry, the most urgent first.
 
     FILE has times and used or available addresses, for one subnet or many; the
-    columns are found by their names. Peaks of each day are forecast.
+    columns are found by their names. It may be gzipped, and - is standard input.
+    Peaks of each day are forecast.
 
     \b
     Examples:
       eks-win-capacity forecast usage.csv --capacity 10.0.0.0/22 --horizon 180d
       eks-win-capacity forecast usage.parquet --capacity total -o json --plot out.png
+      eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
+      eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
     """  # noqa: D301
     from eks_win_capacity.exhaustion import forecast_exhaustion
 
-    if not 0 < risk < 1:
-        raise click.BadParameter("lies between 0 and 1", param_hint="--risk")
-    options["capacity"] = _number(options["capacity"])
-    options["horizon"] = _number(options["horizon"])
-    made = forecast_exhaustion(
-        _read(file),
-        unit="prefixes" if prefixes else "addresses",
-        level=level or (0.8, 0.95),
-        unusable="report",
-        progress=_progress(),
-        **options,
-    )
     if plot is not None:
-        try:
-            made.figure().savefig(plot, dpi=150)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--plot") from error
-    rows = _rows(made, risk)
-    odd = [f"{x.seen}: {x.why}" for x in made.findings if x.severity == "warning"]
+        _check_plot(plot)
+    options["capacity"] = _capacity(options["capacity"])
+    table = read_table(file)
+    with _progress() as progress:
+        made = forecast_exhaustion(
+            table,
+            unit="prefixes" if prefixes else None,
+            level=level or (0.8, 0.95),
+            events=[_event(text) for text in events] or None,
+            unusable="report",
+            progress=progress,
+            **options,
+        )
+    if plot is not None:
+        made.figure().savefig(plot, dpi=150)
+    said = [f"{x.seen}: {x.why}" for x in made.findings]
+    count = len(made.subnets)
     emit(
-        rows,
+        _rows(made, risk),
         output,
-        title=f"{made.horizon} periods of {made.panel.grid} ahead",
-        note="\n".join(odd),
+        title=(
+            f"{count:,} subnet{'s' * (count != 1)}, {made.horizon} periods of {made.panel.grid} "
+            f"ahead; days left until the risk is {100 * risk:g} %"
+        ),
+        note="\n".join(said),
     )
 
 
-def _number(text: str | None) -> float | str | None:
+def _check_plot(plot: Path) -> None:
+    """Refuse a chart that cannot be written before the work is done."""
+    from eks_win_capacity.exhaustion import chart_formats
+
+    if plot.suffix.lower().lstrip(".") not in chart_formats():
+        raise click.BadParameter(
+            f"{plot.name} has no ending of a picture, such as .png, .svg or .pdf",
+            param_hint="--plot",
+        )
+    if not plot.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {plot.parent}", param_hint="--plot")
+
+
+def _event(text: str) -> tuple[str, str, str | None]:
+    time, equals, change = text.rpartition("=")
+    change, _, subnet = change.partition("@")
+    if not equals:
+        raise click.BadParameter(
+            f"{text!r} is not TIME=CHANGE, such as 2026-12-01=+120", param_hint="--event"
+        )
+    return time, change, subnet or None
+
+
+def _capacity(given: tuple[str, ...]) -> Any:
+    """Read one capacity for all subnets, or one for each that is named."""
+    named = [text.rpartition("=") for text in given]
+    if len(named) == 1 and not named[0][1]:
+        return _number(given[0])
+    if not all(equals for _, equals, _ in named):
+        raise click.BadParameter(
+            "stands once, or as SUBNET=CAPACITY for each subnet", param_hint="--capacity"
+        )
+    return {name: _number(value) for name, _, value in named} or None
+
+
+def _number(text: str) -> float | str:
     try:
-        return None if text is None else float(text)
+        return float(text)
     except ValueError:
         return text
 
 
-def _read(file: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    if file.suffix.lower() in {".parquet", ".pq"}:
-        try:
-            return pd.read_parquet(file)
-        except ImportError as error:
-            raise MissingExtraError("pyarrow", extra="arrow", purpose="reading Parquet") from error
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file} is no Parquet file: {error}") from error
-    try:
-        return pd.read_csv(file)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is no CSV file: {error}") from error
-
-
-def _progress() -> Callable[[int, int], None] | None:
-    """Tell how far it has come, on a terminal's stderr only."""
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """Tell how far it has come, on a terminal's stderr only, and leave its line clean."""
     if not sys.stderr.isatty():
-        return None
+        yield None
+        return
+    begun = False
 
     def tell(done: int, total: int) -> None:
+        nonlocal begun
         if total >= _SHOW_PROGRESS_FROM:
-            end = "\n" if done == total else ""
-            click.echo(f"\rforecast {done:,} of {total:,} subnets{end}", err=True, nl=False)
+            begun = True
+            click.echo(f"\rforecast {done:,} of {total:,} subnets", err=True, nl=False)
 
-    return tell
+    try:
+        yield tell
+    finally:
+        if begun:
+            click.echo(err=True)
 
 
 def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING
 
 import click
 
 from eks_win_capacity.constants import KUBELET_MAX_PODS
+from eks_win_capacity.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import IO
+
+
+def text_of(file: IO[bytes]) -> str:
+    """
+    Read a file as text; the byte-order marks that PowerShell writes are obeyed.
+
+    Raises
+    ------
+    InputError
+        If it is no text.
+    """
+    raw = file.read()
+    marked = raw[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    try:
+        return raw.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{getattr(file, 'name', 'the file')} is no text: {error}") from None
 
 
 def binding_options(function: Callable[..., None]) -> Callable[..., None]:

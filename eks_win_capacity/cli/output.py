@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 FORMATS = ("table", "json", "csv")
 
@@ -68,6 +68,12 @@ _MANY_ROWS = 1_000
 
 _GAP = " " * 3
 
+_WIDE = 200
+"""A table that is wider and holds sentences is told row by row, in a pipe too. [characters]"""
+
+_PROSE = 60
+"""A longer text than this is a sentence or a command, and no name. [characters]"""
+
 
 def _print_table(
     rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
@@ -90,6 +96,9 @@ def _print_plainly(
     numeric = [_is_numeric(rows, name) for name in names]
     widths = [max(map(_width, column)) for column in columns]
     lines = [title] if title else []
+    if sum(widths) + len(_GAP) * (len(widths) - 1) > _WIDE and _holds_prose(columns):
+        click.echo("\n".join([*lines, *_blocks(columns), *([note] if note else [])]))
+        return
     for number, cells in enumerate(zip(*columns, strict=True)):
         padded = (
             " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
@@ -119,42 +128,58 @@ def _print_for_terminal(
 ) -> None:
     from rich import box
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in names:
-        justify: Literal["left", "right"] = "right" if _is_numeric(rows, name) else "left"
-        table.add_column(Text(name.replace("_", " ")), justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_human(row[name])) for name in names))
     console = Console(highlight=False)
+    texts = [[name.replace("_", " "), *(_human(row[name]) for row in rows)] for name in names]
+    gaps = len(_GAP) * (len(names) - 1)
+    widths = _widths(texts, console.width - gaps)
     if title:
         console.print(Text(title, style="bold"))
-    # Where not even every word has room, a table would break numbers and commands apart.
-    free = console.options.update_width(10_000)
-    if rows and Measurement.get(console, free, table).minimum > console.width:
-        _print_blocks(console, rows, names)
-        console.print()
+    # Where not even every word has room, a table would break numbers and commands apart: prose
+    # is then told row by row, and the terminal breaks the lines of numbers itself.
+    if sum(widths) + gaps > console.width and _holds_prose(texts):
+        console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
     else:
+        console.width = max(console.width, sum(widths) + gaps)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        for name, (head, *_), width in zip(names, texts, widths, strict=True):
+            justify: Literal["left", "right"] = "right" if _is_numeric(rows, name) else "left"
+            table.add_column(Text(head), justify=justify, width=width, overflow="fold")
+        for cells in zip(*(column[1:] for column in texts), strict=True):
+            table.add_row(*map(Text, cells))
         console.print(table)
     if note:
         console.print(Text(note))
 
 
-def _print_blocks(console: Any, rows: Sequence[Mapping[str, Any]], names: list[str]) -> None:
-    """Print each row as lines of a name and its value, for a terminal too narrow for a table."""
-    from rich.text import Text
+def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Give each column the width it wants, or what the room leaves; no word is broken."""
+    wanted = [max(map(_width, column)) for column in texts]
+    widths = [
+        max(_width(word) for text in column for word in text.split() or [""]) for column in texts
+    ]
+    while sum(widths) < room and widths != wanted:
+        short = [place for place, width in enumerate(widths) if width < wanted[place]]
+        longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))
+        widths[longest] += 1
+    return widths
 
-    width = max(len(name) for name in names)
-    for number, row in enumerate(rows):
-        if number:
-            console.print()
-        for name in names:
-            if row[name] not in {None, ""}:
-                line = f"{name.replace('_', ' '):<{width}}  {_human(row[name])}"
-                console.print(Text(line), soft_wrap=True)
+
+def _holds_prose(texts: Sequence[Sequence[str]]) -> bool:
+    return any(len(text) > _PROSE for column in texts for text in column)
+
+
+def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Tell each row as lines of a name and its value, and an empty line."""
+    heads, *rows = zip(*texts, strict=True)
+    width = max(map(_width, heads))
+    for cells in rows:
+        for head, cell in zip(heads, cells, strict=True):
+            if cell not in {"", "-"}:
+                yield f"{head:<{width}}  {cell}"
+        yield ""
 
 
 def _is_number(value: object) -> bool:

@@ -9,52 +9,93 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.constants import KUBELET_MAX_PODS
 from eks_win_capacity.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from eks_win_capacity.cluster import ClusterState
     from eks_win_capacity.fleet import FleetPlan
+    from eks_win_capacity.warm_pool import WarmPool
 
 
-def _workloads(file: str) -> list[dict[str, Any]]:
-    """Read workloads from CSV or YAML; a YAML file may hold them under ``workloads``."""
+def _input(file: str) -> list[dict[str, Any]] | ClusterState:
+    """Read workloads from CSV or YAML, or the state of a cluster; ``-`` is stdin."""
     path = Path(file)
-    text = path.read_text(encoding="utf-8-sig")
-    if path.suffix.lower() in {".yaml", ".yml", ".json"}:
-        import yaml
-
-        try:
-            told = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"{file} is no YAML: {error}") from error
-        rows = told.get("workloads") if isinstance(told, dict) else told
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{file} must hold a list of workloads, each with name and replicas")
+    raw = sys.stdin.buffer.read() if file == "-" else path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is no text in UTF-8: {error}") from error
+    kind = path.suffix.lower()
+    if kind == ".csv" or (kind not in {".yaml", ".yml", ".json"} and _looks_like_csv(text)):
+        return _csv(text, file)
+    told = _parsed(text, file)
+    rows = told.get("workloads") if isinstance(told, dict) and "format" not in told else told
+    if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
         return rows
+    if isinstance(told, dict) and {"format", "kind", "items", "apiVersion"} & set(told):
+        from eks_win_capacity.files import load_files
+
+        return load_files(told if "format" not in told else path if file != "-" else told)
+    raise InputError(
+        f"{file} must hold a list of workloads, each with name and replicas, or the saved "
+        "state of a cluster"
+    )
+
+
+def _looks_like_csv(text: str) -> bool:
+    """Tell a header of CSV from the start of YAML or JSON."""
+    first = text.lstrip().partition("\n")[0]
+    return "," in first and not first.startswith(("{", "[", "-")) and ": " not in first
+
+
+def _parsed(text: str, file: str) -> Any:
+    import json
+
+    import yaml
+
+    try:
+        # Large answers of kubectl are JSON, which the YAML reader takes minutes for.
+        return json.loads(text) if text.lstrip()[:1] in {"{", "["} else yaml.safe_load(text)
+    except ValueError as error:
+        if not file.endswith((".yaml", ".yml")):
+            raise InputError(f"{file} is no JSON: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} is no YAML: {error}") from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{file} is no YAML: {error}") from error
+
+
+def _csv(text: str, file: str) -> list[dict[str, Any]]:
     import csv
     import io
 
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     rows = []
-    for line, row in enumerate(reader, start=2):
+    for row in reader:
         if None in row or None in row.values():
-            raise InputError(f"line {line} of {file} has not as many fields as its header")
-        rows.append(row)
+            raise InputError(
+                f"line {reader.line_num} of {file} has not as many fields as its header"
+            )
+        if any(value.strip() for value in row.values()):
+            rows.append({(key or "").strip(): value for key, value in row.items()})
+    if not rows:
+        raise InputError(f"{file} holds no workloads: a header and a line for each are needed")
     return rows
 
 
-def _whole(told: dict[str, str]) -> dict[str, int]:
-    for name, value in told.items():
-        if not value.isdigit():
-            raise click.BadParameter(f"{name}={value} is no count", param_hint="--limit")
-    return {name: int(value) for name, value in told.items()}
-
-
-def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
-    pairs = {}
+def _pairs(values: tuple[str, ...], option: str) -> dict[str, Any]:
+    pairs: dict[str, Any] = {}
     for value in values:
         name, sign, told = value.partition("=")
-        if not sign or not name or not told:
+        if not sign or not name.strip() or not told.strip():
             raise click.BadParameter(f"{value!r} is not NAME=VALUE", param_hint=option)
+        if name.strip() in pairs:
+            raise click.BadParameter(f"{name.strip()} is given twice", param_hint=option)
         pairs[name.strip()] = told.strip()
     return pairs
 
@@ -70,114 +111,292 @@ def _subnets(values: tuple[str, ...]) -> list[Any] | None:
         zone, sign, rest = value.rpartition("=")
         cidr, _, used = rest.partition(",")
         held: Any = None
-        if used:
-            held = int(used) if used.isdigit() else used.split("+")
-        subnets.append(Subnet(cidr, used=held, zone=zone if sign else None))
+        if used.strip():
+            held = int(used) if used.strip().isdigit() else used.strip().split("+")
+        subnets.append(Subnet(cidr.strip(), used=held, zone=zone.strip() if sign else None))
     return subnets
 
 
-def _prices(file: str | None) -> dict[str, float] | None:
-    """Read prices from a CSV of type and price, with or without a header."""
+def _prices(file: str | None) -> Any:
+    """
+    Read prices from a CSV of type and price, with or without a header.
+
+    A table of `Prices` that was saved as CSV is read with its markets and marks.
+    """
     if file is None:
         return None
     import csv
 
-    prices = {}
     with Path(file).open(encoding="utf-8-sig", newline="") as handle:
-        for line, row in enumerate(csv.reader(handle), start=1):
-            if not row:
-                continue
-            try:
-                prices[row[0].strip()] = float(row[1])
-            except (IndexError, ValueError):
-                if line > 1:
-                    raise InputError(f"line {line} of {file} is not TYPE,PRICE") from None
+        lines = [row for row in csv.reader(handle) if "".join(row).strip()]
+    if lines and {"instance_type", "price"} <= set(lines[0]):
+        return _price_table(file, lines)
+    prices: dict[str, float] = {}
+    for line, row in enumerate(lines, start=1):
+        try:
+            name, price = row[0].strip(), float(row[1])
+        except (IndexError, ValueError):
+            if line > 1:
+                raise InputError(f"line {line} of {file} is not TYPE,PRICE") from None
+            continue
+        if name in prices:
+            raise InputError(f"line {line} of {file} tells {name} a second time")
+        prices[name] = price
+    if not prices:
+        raise InputError(f"{file} holds no prices: lines of TYPE,PRICE are needed")
     return prices
 
 
+def _price_table(file: str, lines: list[list[str]]) -> Any:
+    import pandas as pd
+
+    from eks_win_capacity.prices import COLUMNS, Prices
+
+    for number, line in enumerate(lines, start=1):
+        if len(line) != len(lines[0]):
+            raise InputError(f"line {number} of {file} has not as many fields as its header")
+    rows = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+    try:
+        for row in rows:
+            row["price"] = float(row["price"])  # type: ignore[assignment]
+    except ValueError as error:
+        raise InputError(f"{file} has a price that is no number: {error}") from error
+    table = pd.DataFrame(rows)
+    if "estimated" in table.columns:
+        table["estimated"] = table["estimated"].str.strip().str.lower() == "true"
+    if rows and set(COLUMNS) <= set(table.columns):
+        currency, as_of = str(table["currency"].iloc[0]), str(table["as_of"].max())
+        return Prices(table=table, region="", currency=currency, as_of=as_of)
+    return table
+
+
+def _daemons(values: tuple[str, ...]) -> list[dict[str, Any]]:
+    daemons = []
+    for name, told in _pairs(values, "--daemonset").items():
+        cpu, memory, *more = [*(part.strip() for part in told.split(",")), ""][:3]
+        if more and more[0] not in {"", "host"}:
+            raise click.BadParameter(f"{told!r} is not CPU,MEMORY[,host]", param_hint="--daemonset")
+        host = bool(more and more[0])
+        daemons.append({"name": name, "cpu": cpu or 0, "memory": memory or 0, "host_process": host})
+    return daemons
+
+
+def _pool(file: str | None, state: ClusterState | None) -> WarmPool | None:
+    """Read the warm targets from a ConfigMap, else from the state of the cluster."""
+    from eks_win_capacity.warm_pool import WarmPool
+
+    if file is not None:
+        return WarmPool.from_configmap(Path(file).read_text(encoding="utf-8"))
+    if state is not None and state.cni_configmap is not None:
+        return WarmPool.from_configmap(dict(state.cni_configmap))
+    return None
+
+
+def _state_subnets(state: ClusterState) -> list[Any] | None:
+    """Give the subnets of a state: those of its Windows node groups, where these are known."""
+    if not state.subnets:
+        return None
+    windows = {
+        subnet for group in state.node_groups or () if group.windows for subnet in group.subnet_ids
+    }
+    known = [one for one in state.subnets if not windows or one.subnet_id in windows]
+    return [one for one in known if one.subnet is not None] or None
+
+
+def _named(options: tuple[tuple[str, dict[str, Any]], ...]) -> Callable[[Any], Any]:
+    def add(function: Any) -> Any:
+        for name, told in reversed(options):
+            function = click.option(*name.split("|"), **told)(function)
+        return function
+
+    return add
+
+
+_EXISTING = click.Path(exists=True, dir_okay=False)
+_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "--candidate|-c|candidates",
+        {"multiple": True, "help": "An instance type, or a pattern such as 'm5.*'; repeat it."},
+    ),
+    (
+        "--subnet|subnets",
+        {"multiple": True, "metavar": "[ZONE=]CIDR[,USED]", "help": "Where nodes may stand."},
+    ),
+    ("--prices", {"type": _EXISTING, "help": "CSV of type and price by the hour."}),
+    (
+        "--objective",
+        {
+            "type": click.Choice(["cost", "nodes", "addresses"]),
+            "default": "cost",
+            "show_default": True,
+            "help": "What to make small.",
+        },
+    ),
+    (
+        "--prefix-delegation/--secondary",
+        {"default": None, "help": "Give nodes /28 prefixes, or single addresses."},
+    ),
+    ("--pool", {"type": _EXISTING, "help": "ConfigMap amazon-vpc-cni with the warm targets."}),
+    (
+        "--kubelet-max-pods",
+        {
+            "type": click.IntRange(min=0),
+            "default": KUBELET_MAX_PODS,
+            "show_default": True,
+            "metavar": "N",
+            "help": "The kubelet's own limit; 0 for none.",
+        },
+    ),
+    (
+        "--reserved",
+        {"multiple": True, "metavar": "cpu=Q|memory=Q", "help": "What nodes keep from pods."},
+    ),
+    (
+        "--daemonset|daemonsets",
+        {
+            "multiple": True,
+            "metavar": "NAME=CPU,MEMORY[,host]",
+            "help": "A pod on every node; host: it takes no address.",
+        },
+    ),
+    ("--node-cost", {"type": float, "help": "Cost of a node beside its instance."}),
+    ("--surge", {"default": "0", "show_default": True, "help": "Extra pods: a number or 25%."}),
+    (
+        "--zone|zones",
+        {"multiple": True, "help": "A zone to spread over, where no subnets are given."},
+    ),
+    ("--zone-lost", {"is_flag": True, "help": "Leave room for the loss of any zone."}),
+    ("--max-types", {"type": click.IntRange(min=1), "help": "Different types at most."}),
+    (
+        "--limit|limits",
+        {
+            "multiple": True,
+            "metavar": "TYPE=NODES",
+            "help": "Most nodes of a type; nodes=N limits all.",
+        },
+    ),
+    (
+        "--time-limit",
+        {
+            "type": click.FloatRange(min=0, min_open=True),
+            "metavar": "SECONDS",
+            "help": "Give the best plan found by then.",
+        },
+    ),
+    (
+        "--state-subnets/--no-state-subnets",
+        {
+            "default": True,
+            "show_default": True,
+            "help": "Of a cluster's state: keep to what its subnets have free now.",
+        },
+    ),
+    (
+        "--no-compare|compare",
+        {
+            "is_flag": True,
+            "flag_value": False,
+            "default": True,
+            "help": "Leave out the single type and the other address mode.",
+        },
+    ),
+    ("--snippets", {"is_flag": True, "help": "Print YAML for eksctl and Karpenter."}),
+    (
+        "--emit|snippet",
+        {
+            "type": click.Choice(["nodegroup", "karpenter", "nodeclass"]),
+            "help": "Print one YAML document alone.",
+        },
+    ),
+    ("--explain", {"is_flag": True, "help": "Say the plan in words."}),
+)
+
+
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--candidate", "-c", "candidates", multiple=True, help="An instance type; repeat it.")
-@click.option(
-    "--subnet",
-    "subnets",
-    multiple=True,
-    metavar="[ZONE=]CIDR[,USED]",
-    help="Where nodes may stand.",
-)
-@click.option(
-    "--prices", type=click.Path(exists=True, dir_okay=False), help="CSV of type and price."
-)
-@click.option(
-    "--objective",
-    type=click.Choice(["cost", "nodes", "addresses"]),
-    default="cost",
-    show_default=True,
-    help="What to make small.",
-)
-@click.option("--prefix-delegation", is_flag=True, help="Give nodes /28 prefixes.")
-@click.option("--kubelet-max-pods", type=click.IntRange(min=1), default=110, show_default=True)
-@click.option("--daemonset", "daemonsets", multiple=True, metavar="NAME=CPU,MEMORY")
-@click.option("--node-cost", type=float, help="Cost of a node beside its instance.")
-@click.option("--surge", default="0", show_default=True, help="Extra pods: a number or 25%.")
-@click.option("--zone", "zones", multiple=True, help="A zone to spread over, without subnets.")
-@click.option("--zone-lost", is_flag=True, help="Leave room for the loss of any zone.")
-@click.option("--max-types", type=click.IntRange(min=1), help="Different types at most.")
-@click.option(
-    "--limit", "limits", multiple=True, metavar="TYPE=NODES", help="Most nodes of a type."
-)
-@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), help="Seconds.")
-@click.option(
-    "--emit", "snippet", type=click.Choice(["nodegroup", "karpenter"]), help="Print YAML."
-)
-@click.option("--explain", is_flag=True, help="Say the plan in words.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@_named(_OPTIONS)
 @output_option
 def plan(  # noqa: PLR0917
     file: str,
     candidates: tuple[str, ...],
     subnets: tuple[str, ...],
     prices: str | None,
+    pool: str | None,
+    kubelet_max_pods: int,
+    reserved: tuple[str, ...],
     daemonsets: tuple[str, ...],
-    surge: str,
     zones: tuple[str, ...],
     limits: tuple[str, ...],
     time_limit: float | None,
     snippet: str | None,
     output: str,
     *,
+    snippets: bool,
+    state_subnets: bool,
     explain: bool,
     **options: Any,
 ) -> None:
     """
-    Find the cheapest nodes for the workloads in FILE (CSV or YAML).
+    Find the cheapest nodes for the workloads in FILE.
 
-    Ctrl-C gives the best plan so far.
+    FILE is CSV or YAML with the columns name, replicas, cpu, memory and, where wanted,
+    host_process, zone_spread, allowed_types, anti_affinity; or the saved state of a cluster,
+    whose Windows pods are planned for; - is stdin. Ctrl-C gives the best plan so far.
 
     \b
     Examples:
       eks-win-capacity plan workloads.csv --objective nodes --explain
       eks-win-capacity plan workloads.yaml --prices prices.csv --emit karpenter
+      eks-win-capacity plan workloads.csv --subnet a=10.0.0.0/24,100 --subnet b=10.0.1.0/24
+      kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
+    from eks_win_capacity.cluster import ClusterState
     from eks_win_capacity.fleet import plan_fleet
 
-    daemons = []
-    for name, told in _pairs(daemonsets, "--daemonset").items():
-        cpu, _, memory = told.partition(",")
-        daemons.append({"name": name, "replicas": 1, "cpu": cpu, "memory": memory or 0})
+    given = _input(file)
+    state = given if isinstance(given, ClusterState) else None
+    where = _subnets(subnets)
+    if state is not None and where is None and state_subnets and not zones:
+        where = _state_subnets(state)
+    mode = options.pop("prefix_delegation")
+    told_pool = _pool(pool, state)
+    if mode is not None and told_pool is not None and mode != told_pool.prefix_delegation:
+        # The targets of the other mode do not act: those of the mode asked for are its defaults.
+        told_pool = None
+    if state is not None:
+        _note(state, where)
     found = plan_fleet(
-        _workloads(file),
+        given,
         candidates=candidates or None,
-        subnets=_subnets(subnets),
+        subnets=where,
         prices=_prices(prices),
-        daemonsets=daemons,
-        surge=surge,
+        prefix_delegation=mode,
+        pool=told_pool,
+        kubelet_max_pods=kubelet_max_pods or None,
+        reserved=_pairs(reserved, "--reserved") or None,
+        daemonsets=_daemons(daemonsets),
         zones=zones or None,
-        limits=_whole(_pairs(limits, "--limit")),
+        limits=_pairs(limits, "--limit"),
         time_limit_s=time_limit,
-        progress=_told if output == "table" and not snippet else None,
+        progress=_told,
         **options,
     )
-    _print(found, output, snippet, explain=explain)
+    _print(found, output, "all" if snippets else snippet, explain=explain)
+
+
+def _note(state: ClusterState, where: list[Any] | None) -> None:
+    """Say what a state cannot tell."""
+    click.echo(
+        "planning for the Windows pods of the state, by owner and requests; what spreads or "
+        "keeps apart pods is not in it",
+        err=True,
+    )
+    if where is not None and state.subnets:
+        click.echo(
+            "new nodes stand beside those that run now, in what the subnets have free; "
+            "--no-state-subnets leaves subnets out",
+            err=True,
+        )
 
 
 def _told(cost: float, bound: float) -> None:
@@ -187,15 +406,52 @@ def _told(cost: float, bound: float) -> None:
         click.echo(f"cost {cost:,.6g}, at most {gap:.2f} % above the least possible", err=True)
 
 
+_SNIPPETS: Mapping[str, tuple[str, ...]] = {
+    "nodegroup": ("node_groups",),
+    "karpenter": ("karpenter",),
+    "nodeclass": ("karpenter_node_class",),
+    "all": ("node_groups", "karpenter", "karpenter_node_class"),
+}
+
+
 def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool) -> None:
     if output == "json" and not snippet:
         click.echo(found.to_json())
-    elif not found.feasible or explain:
-        click.echo(found.explain())
+    elif not found.feasible:
+        click.echo(found.explain(), err=output == "csv" or bool(snippet))
     elif snippet:
-        click.echo(found.karpenter() if snippet == "karpenter" else found.node_groups(), nl=False)
+        texts = [getattr(found, name)() for name in _SNIPPETS[snippet]]
+        click.echo("---\n".join(texts), nl=False)
+    elif explain:
+        click.echo(found.explain())
     else:
-        note = "\n".join(found.explain().splitlines()[:2])
-        emit(found.rows(), output, title="Cheapest fleet", note=note)
+        _table(found, output)
     if not found.feasible:
         click.get_current_context().exit(1)
+
+
+def _table(found: FleetPlan, output: str) -> None:
+    """Print the kinds of nodes; for people without the columns that hold nothing."""
+    from eks_win_capacity.fleet import summary_lines
+
+    rows = found.rows()
+    if output == "csv":
+        emit(rows, output, columns=_COLUMNS)
+        return
+    columns = [
+        name
+        for name in _COLUMNS
+        if name not in {"zone", "subnet", "prefixes_per_node"} or any(row[name] for row in rows)
+    ]
+    shown = [{**row, "cost": round(row["cost"], 4)} for row in rows]
+    note = "\n".join(summary_lines(found))
+    if shown:
+        emit(shown, output, columns=columns, title="Cheapest fleet", note=note)
+    else:
+        click.echo(note)
+
+
+_COLUMNS = (
+    "instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds",
+    "addresses_per_node", "prefixes_per_node", "cost",
+)  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import text_of
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.errors import InputError
+
+if TYPE_CHECKING:
+    from eks_win_capacity.warm_pool import WarmPool
 
 
 def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
@@ -22,12 +25,15 @@ def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]
         return slots, True
     found = bundled_limit(instance_type)
     if found is None:
-        raise InputError(f"no row for {instance_type!r} in the bundled table; give --slots")
+        from eks_win_capacity.capacity import max_pods
+
+        max_pods(instance_type)  # raises, and tells the names that look alike
+    assert found is not None  # noqa: S101
     return found[0] - NODE_ADDRESSES, found[1]
 
 
 @click.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("rb"))
 @click.option("--instance-type", "-t", help="The node's instance type.")
 @click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
 @click.option("--non-nitro", is_flag=True, help="The node is neither Nitro nor bare metal.")
@@ -35,66 +41,84 @@ def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]
 @click.option(
     "--show",
     type=click.Choice(["table", "findings", "targets"]),
-    default="table",
-    show_default=True,
-    help="What JSON and CSV hold; a printed table shows all three.",
+    help="What JSON and CSV hold: table if a node is named, else targets. A printed table "
+    "shows all three.",
 )
 @output_option
 def pool(  # noqa: PLR0917
-    file: IO[str],
+    file: IO[bytes],
     instance_type: str | None,
     slots: int | None,
     non_nitro: bool,  # noqa: FBT001
     fragmented: bool,  # noqa: FBT001
-    show: str,
+    show: str | None,
     output: str,
 ) -> None:
     """
     Read the ConfigMap amazon-vpc-cni as the controller does.
 
     FILE is what kubectl get configmap prints as YAML or JSON, or - for stdin.
+    With a type or a number of slots, a table tells what so many pods keep attached.
 
     \b
     Examples:
       kubectl get configmap amazon-vpc-cni -n kube-system -o yaml > cm.yaml
+      eks-win-capacity pool cm.yaml
       eks-win-capacity pool cm.yaml -t m5.large
       eks-win-capacity pool cm.yaml --slots 14 --show findings -o json
     """  # noqa: D301
     from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
-    from eks_win_capacity.warm_pool import WarmPool, attached_addresses
+    from eks_win_capacity.warm_pool import WarmPool
 
-    room, table_nitro = node_slots(instance_type, slots)
-    found = WarmPool.from_configmap(file.read(), nitro=table_nitro and not non_nitro, slots=room)
+    named = instance_type is not None or slots is not None
+    if show == "table" and not named:
+        raise click.UsageError("--show table needs --instance-type or --slots")
+    room, table_nitro = node_slots(instance_type, slots) if named else (None, True)
+    found = WarmPool.from_configmap(text_of(file), nitro=table_nitro and not non_nitro, slots=room)
     targets: dict[str, Any] = {
         "mode": "prefix" if found.prefix_delegation else "secondary",
         "warm_ip_target": found.warm_ip_target,
         "minimum_ip_target": found.minimum_ip_target,
         "warm_prefix_target": found.warm_prefix_target,
-        "slots": room,
-        "capacity": room * (ADDRESSES_PER_PREFIX if found.prefix_delegation else 1),
     }
+    rows: list[dict[str, int]] = []
+    if room is not None:
+        capacity = room * (ADDRESSES_PER_PREFIX if found.prefix_delegation else 1)
+        targets |= {"slots": room, "capacity": capacity}
+        rows = _attached(found, room, capacity, fragmented=fragmented)
     findings: list[dict[str, Any]] = [
         {name: getattr(x, name) for name in ("severity", "code", "seen", "why", "remedy")}
         for x in found.findings
     ]
-    pods = _shown_pods(targets["capacity"])
-    state = attached_addresses(pods, slots=room, pool=found, fragmented=fragmented)
-    rows = [
-        dict(zip(("pods", "used", "warm", "addresses", "prefixes"), map(int, row), strict=True))
-        for row in zip(pods, state.used, state.warm, state.addresses, state.prefixes, strict=True)
-    ]
     if output != "table":
-        columns = ("severity", "code", "seen", "why", "remedy") if show == "findings" else None
+        chosen = show or ("table" if named else "targets")
+        columns = ("severity", "code", "seen", "why", "remedy") if chosen == "findings" else None
         emit(
-            {"table": rows, "findings": findings, "targets": [targets]}[show],
+            {"table": rows, "findings": findings, "targets": [targets]}[chosen],
             output,
             columns=columns,
         )
         return
-    emit([targets], output, title="Targets that act")
+    more = "" if named else "Name --instance-type or --slots for a table of attached addresses."
+    emit([targets], output, title="Targets that act", note="" if findings else more)
     if findings:
-        emit(findings, output, title="Findings")
-    emit(rows, output, title="Pods against attached addresses")
+        emit(findings, output, title="Findings", note=more)
+    if named:
+        emit(rows, output, title="Pods against attached addresses")
+
+
+def _attached(
+    pool: WarmPool, slots: int, capacity: int, *, fragmented: bool
+) -> list[dict[str, int]]:
+    """Count for some numbers of pods what the node keeps attached."""
+    from eks_win_capacity.warm_pool import attached_addresses
+
+    pods = _shown_pods(capacity)
+    state = attached_addresses(pods, slots=slots, pool=pool, fragmented=fragmented)
+    return [
+        dict(zip(("pods", "used", "warm", "addresses", "prefixes"), map(int, row), strict=True))
+        for row in zip(pods, state.used, state.warm, state.addresses, state.prefixes, strict=True)
+    ]
 
 
 def _shown_pods(capacity: int) -> list[int]:

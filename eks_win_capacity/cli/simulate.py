@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.errors import InputError
@@ -19,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("events", type=click.File("r", encoding="utf-8"), required=False)
+@click.argument("events", type=click.File("rb"), required=False)
 @click.option(
     "--configmap",
     "-c",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     help="The ConfigMap as YAML or JSON; the mode's defaults without it.",
 )
 @click.option("--prefix-delegation", is_flag=True, help="Without --configmap: prefix mode.")
@@ -57,8 +59,8 @@ if TYPE_CHECKING:
 )
 @output_option
 def simulate(  # noqa: PLR0917
-    events: IO[str] | None,
-    configmap: IO[str] | None,
+    events: IO[bytes] | None,
+    configmap: IO[bytes] | None,
     prefix_delegation: bool,  # noqa: FBT001
     instance_type: str | None,
     slots: int | None,
@@ -71,8 +73,9 @@ def simulate(  # noqa: PLR0917
     """
     Run EVENTS through the warm pools of one node, or pods by chance on --nodes.
 
-    EVENTS holds one JSON list a line, such as [12.5, "assign", "pod-a"], or CSV
-    with the columns seconds, kind, pod. Kinds are assign, free and tick.
+    EVENTS holds one JSON list a line, such as [12.5, "assign", "pod-a"], one JSON
+    list of such lists, or CSV with the columns seconds, kind, pod. Kinds are
+    assign, free and tick.
 
     With --nodes, --rate-per-minute and --lifetime, pods come and go by chance on
     many nodes; the answer is what the subnet must hold and who waits.
@@ -85,7 +88,6 @@ def simulate(  # noqa: PLR0917
     from eks_win_capacity.simulator import simulate_pool
     from eks_win_capacity.warm_pool import WarmPool
 
-    room, nitro = node_slots(instance_type, slots)
     given = {name: value for name, value in churn.items() if value is not None}
     if (events is None) == ("nodes" not in given):
         raise click.UsageError("give either EVENTS or --nodes")
@@ -93,15 +95,18 @@ def simulate(  # noqa: PLR0917
         raise click.UsageError(f"--{_option(next(iter(given)))} goes with --nodes, not with EVENTS")
     if events is None and (subnet_free is not None or retries):
         raise click.UsageError("--subnet-free and --retries go with EVENTS, not with --nodes")
+    if configmap is not None and prefix_delegation:
+        raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
+    room, nitro = node_slots(instance_type, slots)
     if configmap is not None:
-        pool = WarmPool.from_configmap(configmap.read(), nitro=nitro, slots=room)
+        pool = WarmPool.from_configmap(text_of(configmap), nitro=nitro, slots=room)
     else:
         pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
     if events is None:
         _emit_churn(given, pool=pool, slots=room, latency=ec2_latency, output=output)
         return
     frame = simulate_pool(
-        _rows(events.read()),
+        _rows(text_of(events)),
         slots=room,
         pool=pool,
         nitro=nitro,
@@ -110,6 +115,10 @@ def simulate(  # noqa: PLR0917
         retries=retries,
     )
     columns = [name for name in frame.columns if name != "advertised"]
+    if output == "table":
+        # What is 0 all the way, or follows from the rest, only widens the table.
+        idle = [n for n in ("pending_create", "pending_delete", "prefixes") if not frame[n].any()]
+        columns = [name for name in columns if name not in {*idle, "created", "deleted"}]
     emit(frame.to_dict("records"), output, columns=columns)  # type: ignore[arg-type]
 
 
@@ -138,7 +147,10 @@ def _emit_churn(
         ec2_latency_s=latency,
         rng=given.get("seed", 0),
     )
-    rows, columns = _churn_rows(ran, given.get("show", "quantiles"))
+    show = given.get("show", "quantiles")
+    rows, columns = _churn_rows(ran, show)
+    if show == "quantiles" and output == "table":
+        rows, columns = _turned(rows)
     waiting = f"{ran.never_started:,} pods still waited at the end"
     emit(rows, output, columns=columns, title=f"{given['nodes']:,} nodes", note=waiting)
 
@@ -154,6 +166,21 @@ def _churn_rows(ran: Churn, show: str) -> tuple[list[dict[str, Any]], list[str]]
         for row in frame.to_dict("records")
     ]
     return rows, list(frame.columns)  # type: ignore[return-value]
+
+
+def _turned(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Let each quantity be a row: there are more of them than quantiles."""
+    quantiles = [f"quantile_{row['quantile']:g}" for row in rows]
+    turned = [
+        {"quantity": name.replace("_", " ")}
+        | {
+            quantile: None if row[name] is None else round(row[name], 3)
+            for quantile, row in zip(quantiles, rows, strict=True)
+        }
+        for name in rows[0]
+        if name != "quantile"
+    ]
+    return turned, ["quantity", *quantiles]
 
 
 def _number_or_none(value: Any) -> Any:
@@ -186,8 +213,10 @@ def _lifetime(text: str) -> Lifetime:
 
 
 def _rows(text: str) -> list[Any]:
-    """Read events from JSON lines, or CSV with a header."""
+    """Read events from JSON lines, one JSON list, or CSV with a header."""
     if text.lstrip().startswith("["):
+        if re.match(r"\s*\[\s*[\[\]]", text):
+            return _whole_list(text)
         return [
             _json(line, place) for place, line in enumerate(text.splitlines(), 1) if line.strip()
         ]
@@ -205,6 +234,15 @@ def _rows(text: str) -> list[Any]:
         (_number(row["seconds"], place), row["kind"], row["pod"] or None)
         for place, row in enumerate(table, 2)
     ]
+
+
+def _whole_list(text: str) -> list[Any]:
+    """Read one JSON list of events."""
+    try:
+        events: list[Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"the events are no JSON list of lists: {error}") from None
+    return events
 
 
 def _json(line: str, place: int) -> Any:

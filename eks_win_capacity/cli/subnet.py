@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError
 
@@ -15,15 +17,18 @@ if TYPE_CHECKING:
     from eks_win_capacity.subnets import Subnet
     from eks_win_capacity.warm_pool import WarmPool
 
+_ADDRESS = re.compile(r"\s*[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?![0-9.\w])")
 _SHOWS = ("census", "reservations", "blocks", "fits")
 
 
 def _used(text: str | None) -> Any:
-    """Read a count, or a file of addresses or of an EC2 answer."""
+    """Read a count, addresses, or a file of addresses or of an EC2 answer."""
     if text is None or re.fullmatch(r"[+-]?[0-9][0-9_,]*", text):
         return None if text is None else int(text.replace(",", ""))
-    with click.open_file(text, encoding="utf-8") as file:
-        content = file.read()
+    if _ADDRESS.match(text) and not Path(text).exists():
+        return text
+    with click.open_file(text, "rb") as file:
+        content = text_of(file)
     if content.lstrip().startswith(("{", "[")):
         return _document(content, text)
     addresses = re.sub(r"#.*", "", content)
@@ -39,13 +44,13 @@ def _document(content: str, name: str) -> Any:
         raise InputError(f"{name} is no JSON that can be read: {error}") from None
 
 
-def _pool(configmap: IO[str] | None, *, prefix_delegation: bool) -> WarmPool:
+def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
     from eks_win_capacity.warm_pool import WarmPool
 
     if configmap is not None and prefix_delegation:
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     if configmap is not None:
-        return WarmPool.from_configmap(configmap.read())
+        return WarmPool.from_configmap(text_of(configmap))
     return WarmPool.prefix() if prefix_delegation else WarmPool.secondary()
 
 
@@ -82,9 +87,9 @@ def _fits(
 @click.argument("cidr")
 @click.option(
     "--used",
-    metavar="N|FILE",
-    help="Used addresses: their number, or a file (- for stdin) with addresses, ranges and "
-    "prefixes, or what aws ec2 describe-network-interfaces prints.",
+    metavar="N|LIST|FILE",
+    help="Used addresses: their number; addresses, ranges and prefixes with commas between; or "
+    "a file (- for stdin) of them, or of what aws ec2 describe-network-interfaces prints.",
 )
 @click.option(
     "--reservation",
@@ -104,7 +109,7 @@ def _fits(
 @click.option(
     "--configmap",
     "-c",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     help="amazon-vpc-cni as YAML or JSON, for mode and targets; the defaults without it.",
 )
 @click.option(
@@ -130,7 +135,7 @@ def subnet(
     types: tuple[str, ...],
     pods_per_node: int | None,
     prefix_delegation: bool,
-    configmap: IO[str] | None,
+    configmap: IO[bytes] | None,
     keep_free: int,
     show: str | None,
     output: str,
@@ -141,6 +146,7 @@ def subnet(
     \b
     Examples:
       eks-win-capacity subnet 10.0.0.0/24 --used 40
+      eks-win-capacity subnet 10.0.0.0/24 --used 10.0.0.9,10.0.0.32/28
       eks-win-capacity subnet 10.0.0.0/24 --used used.txt --reservation 10.0.0.64/26:prefix
       eks-win-capacity subnet 10.0.0.0/22 -t m5.large --pods-per-node 30 --prefix-delegation
     """  # noqa: D301
@@ -169,13 +175,13 @@ def subnet(
         fits = _fits(place, types, pods_per_node, pool, keep_free) if chosen == "fits" else []
         emit({"census": [census], "reservations": held, "fits": fits}[chosen], output)
         return
+    rows = _fits(place, types, pods_per_node, pool, keep_free)
     told = [{"what": name.replace("_", " "), "count": value} for name, value in census.items()]
     told = [row for row in told if isinstance(row["count"], (int, float))]
     emit(told, output, title=f"Census of {place.cidr}")
     if held:
         emit(held, output, title="Reservations")
-    if types:
-        rows = _fits(place, types, pods_per_node, pool, keep_free)
+    if rows:
         lines = [f"{row['instance_type']}: {row['why']}." for row in rows]
         note = "\n".join(lines + [f"{finding}." for row in rows for finding in row["findings"]])
         columns = [name for name in rows[0] if name not in {"why", "prefixes_left", "findings"}]

@@ -291,6 +291,8 @@ class NodeGroup:
     taints : tuple of str
     autoscaling_tags : tuple of (str, str) or None
         Tags of its Auto Scaling group; None if they were not looked at.
+    autoscaling_groups : tuple of str
+        Names of its Auto Scaling groups, as far as EKS told them.
     """
 
     name: str
@@ -312,6 +314,7 @@ class NodeGroup:
     labels: tuple[tuple[str, str], ...] = ()
     taints: tuple[str, ...] = ()
     autoscaling_tags: tuple[tuple[str, str], ...] | None = None
+    autoscaling_groups: tuple[str, ...] = ()
 
     @property
     def windows(self) -> bool | None:

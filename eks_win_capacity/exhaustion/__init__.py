@@ -1,6 +1,7 @@
 """When a subnet runs dry, with an interval that can be trusted."""
 
 from eks_win_capacity.exhaustion._demand import DemandForecast, forecast_demand
+from eks_win_capacity.exhaustion._drawing import chart_formats
 from eks_win_capacity.exhaustion._forecast import MIN_PERIODS, forecast_exhaustion
 from eks_win_capacity.exhaustion._plans import DemandPlan
 from eks_win_capacity.exhaustion._result import ExhaustionForecast
@@ -10,6 +11,7 @@ __all__ = [
     "DemandForecast",
     "DemandPlan",
     "ExhaustionForecast",
+    "chart_formats",
     "forecast_demand",
     "forecast_exhaustion",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 
 from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.errors import InputError, InvalidCountError, MissingValueError
+from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,9 @@ _KEPT = 5
 """Addresses AWS keeps in every subnet (Amazon VPC user guide, "Subnet CIDR blocks")."""
 
 _SMALLEST, _LARGEST = 2**4, 2**16
+
+MOST = 1e12
+"""The largest count that is taken for one; the sample paths are single-precision numbers."""
 
 
 @dataclass(frozen=True)
@@ -37,86 +42,162 @@ class Capacities:
         cls,
         capacity: Any,
         *,
-        long: pd.DataFrame,
-        order: NDArray[np.intp],
+        column: Any,
+        known: NDArray[np.bool_],
         code: NDArray[np.intp],
         times: pd.DatetimeIndex,
         subnets: pd.Index,
         unit: str,
     ) -> Capacities:
-        """Read a capacity of any kind, for rows sorted by subnet and time."""
-        if "capacity" in long:
-            at = _checked(pd.to_numeric(long["capacity"]).to_numpy(dtype=float)[order])
-            ends = np.flatnonzero(np.r_[np.diff(code) != 0, True])
-            current = np.empty(len(subnets))
-            current[code[ends]] = at[ends]
-            return cls(at, current)
+        """
+        Read a capacity of any kind, for rows sorted by subnet and time.
+
+        Parameters
+        ----------
+        capacity : object
+            What the caller gave; not looked at where the history has a column.
+        column : array or None
+            That column, in the order of the rows: numbers or CIDRs.
+        known : ndarray of bool
+            Rows with a value; the others need no capacity.
+        code, times, subnets
+            As in `Rows`.
+        unit : str
+        """
+        if column is not None:
+            return cls._of_column(column, known, code, len(subnets), unit)
         if capacity is None:
             raise InputError(
-                "capacity is needed: a number, a Subnet, a mapping of subnets, or a column"
+                "capacity is needed: a number, a Subnet, a CIDR, a mapping of subnets, or a "
+                "column (capacity, total, or cidr)"
             )
-        if isinstance(capacity, pd.DataFrame):
-            capacity = {str(name): capacity[name] for name in capacity.columns}
-        if isinstance(capacity, pd.Series) and not isinstance(capacity.index, pd.DatetimeIndex):
-            capacity = capacity.to_dict()
-        if not isinstance(capacity, Mapping):
-            capacity = dict.fromkeys(subnets, capacity)
-        lacking = [str(name) for name in subnets if name not in capacity]
+        named = _by_subnet(capacity, subnets)
+        lacking = [str(name) for name in subnets if name not in named]
         if lacking:
             raise InputError(
-                f"capacity names no value for {len(lacking):,} subnets: {', '.join(lacking[:5])}"
+                f"capacity has no value for {len(lacking):,} of {len(subnets):,} subnets: "
+                f"{', '.join(lacking[:5])}; it has {', '.join(map(str, list(named)[:5])) or 'none'}"
             )
         at, current = np.empty(len(code)), np.empty(len(subnets))
         starts = np.searchsorted(code, np.arange(len(subnets) + 1))
+        newest = times.max()
         for place, name in enumerate(subnets):
             rows = slice(starts[place], starts[place + 1])
-            value = capacity[name]
+            value = named[name]
             if isinstance(value, pd.Series):
-                at[rows], current[place] = _over_time(value, times[rows])
+                at[rows], current[place] = _over_time(value, times[rows], newest)
             else:
                 at[rows] = current[place] = amount(value, unit)
         return cls(at, current)
 
+    @classmethod
+    def _of_column(
+        cls,
+        column: Any,
+        known: NDArray[np.bool_],
+        code: NDArray[np.intp],
+        count: int,
+        unit: str,
+    ) -> Capacities:
+        try:
+            at = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+        except (ValueError, TypeError):
+            sizes = {value: amount(value, unit) for value in column.dropna().unique()}
+            at = column.map(sizes).to_numpy(dtype=float, na_value=np.nan)
+        _checked(at[known])
+        current = np.full(count, np.nan)
+        there = np.flatnonzero(~np.isnan(at))
+        # Rows are sorted: what is written last is the newest.
+        current[code[there]] = at[there]
+        return cls(at, current)
+
+
+def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:
+    """Give a capacity for each name; a wide history names its subnets by texts."""
+    if isinstance(capacity, pd.DataFrame):
+        capacity = {name: capacity[name] for name in capacity.columns}
+    if isinstance(capacity, (list, tuple, set)) and all(isinstance(x, Subnet) for x in capacity):
+        capacity = {x.subnet_id or x.cidr: x for x in capacity}
+    if isinstance(capacity, pd.Series) and not isinstance(capacity.index, pd.DatetimeIndex):
+        if not capacity.index.is_unique:
+            raise InputError("capacity names a subnet twice")
+        capacity = capacity.to_dict()
+    if not isinstance(capacity, Mapping):
+        return dict.fromkeys(subnets, capacity)
+    if len(subnets) == 1 and len(capacity) == 1 and subnets[0] == "subnet":
+        # A history of one subnet without a name: there is nothing to confuse it with.
+        return dict.fromkeys(subnets, next(iter(capacity.values())))
+    return {**{str(name): value for name, value in capacity.items()}, **capacity}
+
 
 def amount(value: Any, unit: str) -> float:
-    """Give a capacity as a number of addresses, or of whole /28 blocks."""
-    if isinstance(value, str):
-        return float(_of_size(_network_size(value), unit))
-    # Anything that knows its usable addresses and its size is a subnet to this study.
-    if hasattr(value, "usable") and hasattr(value, "size") and hasattr(value, "cidr"):
-        return float(value.usable if unit == "addresses" else _of_size(value.size, unit))
-    if isinstance(value, (bool, np.bool_)) or not isinstance(
-        value, (int, float, np.integer, np.floating)
+    """
+    Give a capacity as a number of addresses, or of whole /28 blocks.
+
+    A `Subnet` holds what it has in use and what AWS can still hand out: in
+    addresses, all but the free ones of its reservations; in blocks, those that
+    are full and those that are whole and free. Blocks broken by single
+    addresses, kept by AWS or reserved as ``explicit`` never serve a prefix.
+    """
+    if isinstance(value, Subnet):
+        if unit != "prefixes":
+            return float(value.used + value.free_outside_reservations)
+        blocks = value.blocks() if value.placement_known else None
+        full = 0
+        if blocks is not None:
+            serves = blocks["reservation_type"].isin(["", "prefix"])
+            full = int((serves & (blocks["state"] == "fully-used")).sum())
+        return float(value.free_prefixes + full)
+    if isinstance(value, (str, IPv4Network)):
+        return float(_of_size(_network_size(str(value)), unit))
+    if isinstance(value, (bool, np.bool_, complex, np.complexfloating)) or not isinstance(
+        value, Number
     ):
         raise InputError(f"capacity must be a number, a Subnet, a CIDR or a column; got {value!r}")
-    return float(_checked(np.array([float(value)]))[0])
+    return float(_checked(np.array([float(value)]))[0])  # type: ignore[arg-type]
 
 
 def _network_size(cidr: str) -> int:
     try:
-        size = ip_network(cidr).num_addresses
+        network = ip_network(cidr.strip())
     except ValueError as error:
         raise InputError(f"capacity {cidr!r} is neither a column nor a CIDR: {error}") from error
-    if not _SMALLEST <= size <= _LARGEST:
-        raise InputError(f"a subnet has a /16 to /28; got {cidr!r}")
+    size = network.num_addresses
+    if network.version != 4 or not _SMALLEST <= size <= _LARGEST:
+        raise InputError(f"a subnet of Windows nodes has an IPv4 /16 to /28; got {cidr!r}")
     return size
 
 
 def _of_size(size: int, unit: str) -> int:
     """Count what an empty subnet gives: the first four addresses and the last one are kept."""
-    if unit == "addresses":
+    if unit != "prefixes":
         return size - _KEPT
     # The first and the last block hold kept addresses and never serve a prefix.
     return max(size // ADDRESSES_PER_PREFIX - 2, 0)
 
 
-def _over_time(value: pd.Series[Any], times: pd.DatetimeIndex) -> tuple[Floats, float]:
+def _over_time(
+    value: pd.Series[Any], times: pd.DatetimeIndex, newest: pd.Timestamp
+) -> tuple[Floats, float]:
     """Hold each capacity until the next one; the first one also before it."""
-    value = value.sort_index()
-    numbers = _checked(value.to_numpy(dtype=float))
+    if not len(value):
+        raise InputError("capacity is an empty Series")
+    value = value.sort_index(kind="stable")
+    try:
+        numbers = _checked(value.to_numpy(dtype=float, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"capacity over time must be numbers: {error}") from error
     index = pd.DatetimeIndex(value.index)
     if (index.tz is None) != (times.tz is None):
         raise InputError("history and capacity must both have a time zone, or neither")
+    again = index[1:][(index[1:] == index[:-1]) & (numbers[1:] != numbers[:-1])]
+    if len(again):
+        raise InputError(f"capacity has two values for {again[0]}")
+    if index[-1] > newest:
+        raise InputError(
+            f"capacity has a value of {index[-1]}, after the end of the history: give a change "
+            "that is to come as an event, less demand in place of more capacity"
+        )
     place = index.as_unit("ns").asi8.searchsorted(times.as_unit("ns").asi8, side="right") - 1
     return numbers[np.maximum(place, 0)], float(numbers[-1])
 
@@ -129,6 +210,7 @@ def _checked(values: Floats) -> Floats:
             positions=missing[:5].tolist(),
             count=len(missing),
         )
-    if ((values < 0) | np.isinf(values)).any():
-        raise InvalidCountError(f"capacity must be finite and not negative; got {values.min():g}")
+    bad = values[(values < 0) | (values > MOST)]
+    if len(bad):
+        raise InvalidCountError(f"capacity must be a number from 0 to {MOST:,.0f}; got {bad[0]:g}")
     return values

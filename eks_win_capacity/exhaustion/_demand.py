@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from eks_win_capacity.errors import InputError
+from eks_win_capacity.exhaustion import _words
+from eks_win_capacity.exhaustion._events import event_frame
 from eks_win_capacity.exhaustion._forecast import forecast_exhaustion
 from eks_win_capacity.exhaustion._plans import DemandPlan
+from eks_win_capacity.exhaustion._roles import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +30,7 @@ _NEVER = 10**9
 def forecast_demand(
     pods_history: Any,
     *,
-    plan: DemandPlan | Sequence[DemandPlan],
+    plan: DemandPlan | Mapping[str, Any] | Sequence[DemandPlan | Mapping[str, Any]],
     horizon: Any = 180,
     level: float | Sequence[float] = (0.8, 0.95),
     events: Any = None,
@@ -37,22 +42,25 @@ def forecast_demand(
     The pods are forecast once, with the same sample paths for every plan, so
     plans differ by their structure and not by chance. What pods cost grows with
     their number, so a subnet runs dry when the pods first pass the largest
-    number it can carry.
+    number it can carry. Nodes of short-lived pods run fewer at once than they
+    have addresses, for these cool down: `effective_concurrency` gives
+    ``pods_per_node``, and what is left of the slots ``cooling``.
 
     Parameters
     ----------
     pods_history : Series or DataFrame
         Times and pods: one series, or one for each zone that the plans name.
         Read as in `forecast_exhaustion`.
-    plan : DemandPlan or sequence of DemandPlan
+    plan : DemandPlan, mapping of its fields, or a sequence of them
         What to compare.
     horizon : int, str, Timedelta or Timestamp
         How far to look.
     level : float or sequence of float
         Shares that the intervals shall hold.
-    events : DataFrame, Series or sequence of (time, change), optional
+    events : DataFrame, Series, mapping or sequence of (time, change), optional
         Steps known in advance, in pods: a release, a migration, a new tenant.
-        A frame may have a column ``subnet`` that names the zone.
+        A frame may have a column ``zone``, a tuple a third place, that names the
+        zone where the pods are.
     **options
         More options of `forecast_exhaustion`.
 
@@ -84,13 +92,12 @@ def forecast_demand(
     one more subnet   2026-12-18
     Name: date_50, dtype: datetime64[ns]
     """
-    plans = [plan] if isinstance(plan, DemandPlan) else list(plan)
-    names = [each.name for each in plans]
-    if not plans or len(set(names)) != len(names):
-        raise InputError(f"plans need one name each; got {', '.join(map(repr, names)) or 'none'}")
-    for word in ("capacity", "unit"):
+    plans = _plans(plan)
+    for word in ("capacity", "unit", "unusable", "subnet"):
         if word in options:
-            raise InputError(f"{word} follows from the plan; name it there")
+            raise InputError(f"{word} makes no sense here: it follows from the plan")
+    plans = [_in_zones(each, pods_history) for each in plans]
+    steps = _events(events, plans)
     pieces = []
     for each in plans:
         for zone, members in each.by_zone.items():
@@ -106,23 +113,63 @@ def forecast_demand(
                     unit="pods",
                     horizon=horizon,
                     level=level,
-                    events=_events_of(events, zone),
+                    events=_of_events(steps, zone),
                     **options,
                 )
-                pieces.append(_Piece(each, subnet, zone, limit, binding, made))
+                pieces.append(_Piece(each, subnet, each.zone(subnet), limit, binding, _one(made)))
     return DemandForecast(tuple(plans), tuple(pieces))
+
+
+def _plans(plan: Any) -> list[DemandPlan]:
+    given = [plan] if isinstance(plan, (DemandPlan, Mapping)) else list(plan)
+    try:
+        plans = [DemandPlan(**each) if isinstance(each, Mapping) else each for each in given]
+    except TypeError as error:
+        raise InputError(f"a plan takes the fields of DemandPlan: {error}") from error
+    odd = [each for each in plans if not isinstance(each, DemandPlan)]
+    if odd:
+        raise InputError(f"a plan is a DemandPlan or the mapping of its fields; got {odd[0]!r}")
+    names = [each.name for each in plans]
+    if not plans or len(set(names)) != len(names):
+        raise InputError(f"plans need one name each; got {', '.join(map(repr, names)) or 'none'}")
+    return plans
+
+
+def _in_zones(plan: DemandPlan, history: Any) -> DemandPlan:
+    """Let the zones of the subnets themselves count where the history has each of them."""
+    known = plan.known_zones
+    if plan.zones is not None or known is None or not isinstance(history, pd.DataFrame):
+        return plan
+    there = set(history.columns)
+    if "zone" in there:
+        there = set(history["zone"].unique())
+    return replace(plan, zones=known) if set(known.values()) <= there else plan
+
+
+def _one(made: ExhaustionForecast) -> ExhaustionForecast:
+    """Take a history of one column as one series."""
+    if len(made.subnets) != 1:
+        raise InputError(
+            f"the history has {len(made.subnets):,} series ({', '.join(map(str, made.subnets[:5]))}"
+            "): name the zone of each subnet in the plan, or add them up"
+        )
+    return replace(made, rows=replace(made.rows, single=True))
 
 
 def _of_zone(history: Any, zone: str, plan: str) -> Any:
     """Give the pods of a zone; without zones there is one history for all."""
     if not zone:
         return history
-    if isinstance(history, pd.DataFrame) and zone in history.columns:
-        return history[zone]
     if isinstance(history, pd.DataFrame) and "zone" in history.columns:
         found = history[history["zone"] == zone].drop(columns="zone")
         if len(found):
             return found
+    if isinstance(history, pd.DataFrame) and zone in history.columns:
+        if isinstance(history.index, (pd.DatetimeIndex, pd.PeriodIndex)):
+            return history[zone]
+        times = [c for c in history.columns if words(c) & {"time", "timestamp", "date", "ds"}]
+        if times:
+            return history.set_index(times[0])[zone]
     if isinstance(history, pd.Series):
         raise InputError(
             f"plan {plan!r} names zones, and the history is one series: give a column for each "
@@ -131,11 +178,27 @@ def _of_zone(history: Any, zone: str, plan: str) -> Any:
     raise InputError(f"the history has no column for zone {zone!r} of plan {plan!r}")
 
 
-def _events_of(events: Any, zone: str) -> Any:
-    if isinstance(events, pd.DataFrame) and "subnet" in events.columns:
-        here = events["subnet"].isna() | (events["subnet"] == zone)
-        return events.loc[here, ["time", "change"]]
-    return events
+def _events(events: Any, plans: Sequence[DemandPlan]) -> pd.DataFrame | None:
+    """Read events; a zone that one names must be one of some plan's."""
+    if events is None:
+        return None
+    frame = event_frame(events).rename(columns={"subnet": "zone"})
+    if "zone" not in frame:
+        return frame
+    zones = {zone for plan in plans for zone in plan.by_zone}
+    unknown = [x for x in frame["zone"] if not pd.isna(x) and x not in zones]
+    if unknown:
+        raise InputError(
+            f"an event names {unknown[0]!r}, which is no zone of a plan; zones: "
+            f"{', '.join(sorted(filter(None, zones))) or 'none'}"
+        )
+    return frame
+
+
+def _of_events(frame: pd.DataFrame | None, zone: str) -> pd.DataFrame | None:
+    if frame is None or "zone" not in frame:
+        return frame
+    return frame.loc[frame["zone"].isna() | (frame["zone"] == zone), ["time", "change"]]
 
 
 @dataclass(frozen=True)
@@ -193,7 +256,7 @@ class DemandForecast:
         )
 
     def probability(self, by: Any = None) -> pd.Series[Any]:
-        """Give the probability that a plan's first subnet is exhausted by a date."""
+        """Give the probability that the subnet of a plan most at risk is exhausted by a date."""
         return pd.Series(
             [
                 max(p.pods.probability(by) for p in self.pieces if p.plan is plan)
@@ -253,37 +316,38 @@ class DemandForecast:
         What is needed by time: one row a plan, subnet and period.
 
         Columns: plan, subnet, zone, time, pods (median, not cut off), nodes,
-        addresses, prefixes, capacity, share (of what binds), probability.
+        addresses, prefixes, binding, capacity (of what binds), share (of that
+        capacity), lower_80, upper_80, ... (of what binds, within 0 and the
+        capacity), probability.
         """
-        frames = []
-        for piece in self.pieces:
-            path = piece.pods.path
-            pods = self._share(piece, path["demand"].clip(lower=0))
-            need = piece.plan.need(pods)
-            addresses, blocks = piece.plan.capacity(piece.subnet)
-            binds = (
-                (need.prefixes, blocks)
-                if piece.binding == "prefixes"
-                else (need.addresses, addresses)
-            )
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "plan": piece.plan.name,
-                        "subnet": piece.subnet,
-                        "zone": piece.zone,
-                        "time": path["time"],
-                        "pods": pods,
-                        "nodes": need.nodes,
-                        "addresses": need.addresses,
-                        "prefixes": need.prefixes,
-                        "capacity": binds[1],
-                        "share": binds[0] / max(binds[1], 1),
-                        "probability": path["probability"],
-                    }
-                )
-            )
-        return pd.concat(frames, ignore_index=True)
+        return pd.concat([self._path(piece) for piece in self.pieces], ignore_index=True)
+
+    def _path(self, piece: _Piece) -> pd.DataFrame:
+        path = piece.pods.path
+        pods = self._share(piece, path["demand"].clip(lower=0))
+        need = piece.plan.need(pods)
+        addresses, blocks = piece.plan.capacity(piece.subnet)
+        in_blocks = piece.binding == "prefixes"
+        limit = blocks if in_blocks else addresses
+        columns: dict[str, Any] = {
+            "plan": piece.plan.name,
+            "subnet": piece.subnet,
+            "zone": piece.zone,
+            "time": path["time"],
+            "pods": pods,
+            "nodes": need.nodes,
+            "addresses": need.addresses,
+            "prefixes": need.prefixes,
+            "binding": piece.binding,
+            "capacity": limit,
+            "share": (need.prefixes if in_blocks else need.addresses) / max(limit, 1),
+        }
+        # More pods never need less, so what a quantile of pods needs is that quantile.
+        for column in [c for c in map(str, path.columns) if c.startswith(("lower_", "upper_"))]:
+            bound = piece.plan.need(self._share(piece, path[column]))
+            held = bound.prefixes if in_blocks else bound.addresses
+            columns[column] = np.minimum(held, limit)
+        return pd.DataFrame(columns | {"probability": path["probability"]})
 
     def plot(self, *, ax: Any = None) -> Any:
         """
@@ -298,12 +362,66 @@ class DemandForecast:
 
         return draw_plans(self, ax=ax)
 
+    @property
+    def dates(self) -> pd.DataFrame:
+        """
+        The date of each plan by quantile: the median, and both ends of each interval.
+
+        Columns: plan, quantile, date, answer (``"date"``, ``"exhausted"`` or
+        ``"never"``: not within the horizon), subnet (the first to run dry).
+        """
+        shares = sorted({0.5, *((1 + s * x) / 2 for x in self._levels for s in (-1, 1))})
+        rows = []
+        for share in shares:
+            for piece in self._first(share):
+                date = piece.pods.date(share)
+                never = pd.isna(date)
+                rows.append(
+                    {
+                        "plan": piece.plan.name,
+                        "quantile": round(share, 6),
+                        "date": date,
+                        "answer": "never"
+                        if never
+                        else "exhausted"
+                        if piece.pods.status == "exhausted"
+                        else "date",
+                        "subnet": "" if never else piece.subnet,
+                    }
+                )
+        order = {plan.name: place for place, plan in enumerate(self.plans)}
+        out = pd.DataFrame(rows)
+        return out.sort_values(
+            "plan", key=lambda names: names.map(order), kind="stable", ignore_index=True
+        )
+
+    @property
+    def _levels(self) -> tuple[float, ...]:
+        return self.pieces[0].pods.levels
+
+    def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
+        """Give dates and needs of each plan in plain values; what never comes is None."""
+        return {
+            "risk": risk,
+            "levels": list(self._levels),
+            "dates": [_words.plain_row(row) for row in self.dates.to_dict("records")],
+            "plans": [
+                _words.plain_row(row) for row in self.to_pandas(risk=risk).to_dict("records")
+            ],
+        }
+
+    def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
+        """Give `to_dict` as JSON."""
+        return json.dumps(self.to_dict(risk=risk), indent=indent, allow_nan=False)
+
     def __repr__(self) -> str:
-        lines = [
-            f"  {name}: {'not within the horizon' if pd.isna(day) else f'{day:%Y-%m-%d}'}"
-            for name, day in self.date().items()
-        ]
-        return "\n".join([f"DemandForecast of {len(self.plans)} plans", *lines])
+        lines = [f"  {name}: {_words.day(day, _NOT_YET)}" for name, day in self.date().items()]
+        count = len(self.plans)
+        return "\n".join([f"DemandForecast of {count} plan{'s' * (count != 1)}", *lines])
 
     def _repr_html_(self) -> str:
-        return self.to_pandas().to_html(index=False, na_rep="not within the horizon", border=0)
+        """Show a notebook when each plan runs dry, and what it needs now."""
+        return _words.plans_as_html(self)
+
+
+_NOT_YET = "not within the horizon"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from eks_win_capacity.errors import InputError, MissingExtraError
+from eks_win_capacity.exhaustion._words import count, day
 
 if TYPE_CHECKING:
     from eks_win_capacity.exhaustion._demand import DemandForecast
@@ -27,33 +30,91 @@ def _figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
+    if _in_notebook() or "matplotlib.pyplot" in sys.modules:
+        # Someone looks: a notebook shows pyplot's figures, and so does plt.show.
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=(width, height), layout="constrained")
     # Not pyplot: a figure made here needs no display and is nobody's current one.
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def draw_most_urgent(forecast: ExhaustionForecast, most: int) -> Any:
+def _in_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    return shell is not None and shell.get_ipython() is not None
+
+
+def chart_formats() -> frozenset[str]:
+    """
+    Give the endings of files that a chart can be written to.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib (extra ``plot``).
+    """
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
+    return frozenset(FigureCanvasBase.get_supported_filetypes())
+
+
+def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
     """Draw up to so many subnets, two in a row; those without a forecast have no chart."""
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise InputError(f"most must be a whole number from 1; got {most!r}")
     table = forecast.to_pandas()
-    names = table.loc[table["status"] != "no forecast", "subnet"].head(most).tolist()
+    known = table.loc[table["status"] != "no forecast", "subnet"]
+    names = known.head(most).tolist()
+    if not names:
+        raise InputError("no subnet has a forecast: there is nothing to draw")
     columns = 1 if len(names) < 2 else 2
-    rows = max(-(-len(names) // columns), 1)
-    figure = _figure(9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows)
+    rows = -(-len(names) // columns)
+    figure = _figure(9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows + 0.6)
+    handles: dict[str, Any] = {}
     for place, name in enumerate(names):
-        draw(forecast, name, ax=figure.add_subplot(rows, columns, place + 1))
+        ax = draw(forecast, name, ax=figure.add_subplot(rows, columns, place + 1), table=table)
+        if len(names) > 1:
+            ax.get_legend().remove()
+            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+                handles.setdefault("capacity" if label.startswith("capacity") else label, handle)
+    if len(names) > 1:
+        figure.legend(
+            handles.values(),
+            handles.keys(),
+            loc="outside lower center",
+            ncols=len(handles),
+            frameon=False,
+            fontsize=9,
+        )
+    more = len(known) - len(names)
+    if more:
+        figure.suptitle(f"The {len(names)} most urgent of {len(known):,} subnets")
+    if _in_notebook():
+        import matplotlib.pyplot as plt
+
+        # A notebook shows the figure that a cell ends with, and once is enough.
+        plt.close(figure)
     return figure
 
 
-def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
+def draw(
+    forecast: ExhaustionForecast, subnet: Any, *, ax: Any, table: pd.DataFrame | None = None
+) -> Any:
     """Draw history, path, intervals, capacity and the date of one subnet."""
-    ax = axes(ax)
-    table = forecast.to_pandas()
+    table = forecast.to_pandas() if table is None else table
     if subnet is None:
         subnet = table["subnet"].iloc[0]
     if subnet not in set(forecast.subnets):
         raise InputError(f"{subnet!r} is no subnet of this forecast")
+    place = forecast.subnets.get_loc(subnet)
+    if not forecast.usable[place]:
+        raise InputError(f"{subnet} has no forecast: too little history")
     row = table[table["subnet"] == subnet].iloc[0]
-    past, path = forecast.history, forecast.path
-    past, path = past[past["subnet"] == subnet], path[path["subnet"] == subnet]
+    ax = axes(ax)
+    here = np.array([place], dtype=np.intp)
+    past, path = forecast.history_of(here), forecast.path_of(here)
     # Far more past than future would squeeze what the chart is for.
     past = past.tail(max(3 * forecast.horizon, 60))
     ax.plot(past["time"], past["used"], color=INK, lw=1.1, label="peak used")
@@ -69,15 +130,31 @@ def draw(forecast: ExhaustionForecast, subnet: Any, *, ax: Any) -> Any:
             label=f"{name} % interval",
         )
     ax.plot(path["time"], path["median"], color=BAND, lw=1.6, label="median")
-    ax.axhline(row["capacity"], color=LIMIT, lw=1.2, label=f"capacity {row['capacity']:,g}")
+    _draw_capacity(past, path, row, ax)
+    ax.axvline(past["time"].iloc[-1], color=MUTED, lw=0.8, label="end of the history")
     _mark_shifts(forecast, subnet, past, ax)
-    _mark_date(forecast, row, ax)
+    _mark_date(forecast, row, path, ax)
     ax.set_ylabel(forecast.unit)
-    ax.set_ylim(0, max(row["capacity"], past["used"].max()) * 1.12)
+    ax.set_ylim(0, max(row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12)
     ax.set_title(forecast.sentence(row), loc="left", fontsize=11)
-    ax.legend(loc="lower right", fontsize=8, frameon=False, ncols=2)
+    # Below the capacity line and off the history, wherever there is room.
+    ax.legend(loc="best", fontsize=8, frameon=False, ncols=2)
     tidy(ax)
     return ax
+
+
+def _draw_capacity(past: pd.DataFrame, path: pd.DataFrame, row: pd.Series[Any], ax: Any) -> None:
+    """Draw the limit as it was, and as it is from now on."""
+    times = pd.concat([past["time"], path["time"].tail(1)])
+    limit = [*past["capacity"], row["capacity"]]
+    ax.plot(
+        times,
+        limit,
+        color=LIMIT,
+        lw=1.2,
+        drawstyle="steps-post",
+        label=f"capacity {count(row['capacity'])}",
+    )
 
 
 def _mark_shifts(forecast: ExhaustionForecast, subnet: Any, past: pd.DataFrame, ax: Any) -> None:
@@ -87,14 +164,15 @@ def _mark_shifts(forecast: ExhaustionForecast, subnet: Any, past: pd.DataFrame, 
         ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if place else "level shift")
 
 
-def _mark_date(forecast: ExhaustionForecast, row: pd.Series[Any], ax: Any) -> None:
+def _mark_date(
+    forecast: ExhaustionForecast, row: pd.Series[Any], path: pd.DataFrame, ax: Any
+) -> None:
     if pd.isna(row["date"]):
         return
     name = f"{100 * forecast.levels[0]:g}"
-    end = forecast.path["time"].max()
     early, late = row[f"earliest_{name}"], row[f"latest_{name}"]
     ax.plot(
-        [early, end if pd.isna(late) else late],
+        [early, path["time"].iloc[-1] if pd.isna(late) else late],
         [row["capacity"]] * 2,
         color=LIMIT,
         lw=5,
@@ -124,22 +202,38 @@ def draw_plans(forecast: DemandForecast, *, ax: Any) -> Any:
     """Draw the share of the tightest subnet of each plan, and where it runs dry."""
     ax = axes(ax)
     path = forecast.path
-    dates = forecast.date()
+    dates = forecast.dates
+    low = dates["quantile"][dates["quantile"] < 0.5].max()
+    high = 1 - low
     for place, plan in enumerate(forecast.plans):
         here = path[path["plan"] == plan.name].groupby("time", as_index=False)["share"].max()
-        date = dates[plan.name]
-        told = "beyond the horizon" if pd.isna(date) else f"{date:%Y-%m-%d}"
+        told = dates[dates["plan"] == plan.name].set_index("quantile")["date"]
+        early, date, late = (
+            told.iloc[(told.index.to_series() - share).abs().argmin()] for share in (low, 0.5, high)
+        )
         color = PLANS[place % len(PLANS)]
         ax.plot(
-            here["time"], 100 * here["share"], color=color, lw=1.8, label=f"{plan.name}: {told}"
+            here["time"],
+            100 * here["share"],
+            color=color,
+            lw=1.8,
+            label=f"{plan.name}: {day(date, 'not within the horizon')}",
         )
+        if not pd.isna(early):
+            end = here["time"].max() if pd.isna(late) else late
+            ax.plot([early, end], [100] * 2, color=color, lw=6, alpha=0.35, solid_capstyle="butt")
         if not pd.isna(date):
             ax.plot([date], [100], "o", color=color, ms=7, zorder=3)
     ax.axhline(100, color=LIMIT, lw=1.2)
-    ax.set_ylabel("% of the tightest subnet")
+    ax.set_ylabel("% of the tightest subnet in use (median)")
     top = min(100 * path["share"].max(), 160.0)
     ax.set_ylim(0, max(112.0, top))
-    ax.set_title("The same growth under each plan, and when it runs dry", loc="left", fontsize=11)
-    ax.legend(loc="lower right", fontsize=9, frameon=False)
+    bar = f"{100 * (high - low):g} %"
+    ax.set_title(
+        f"The same growth under each plan, and when it runs dry (bar: {bar})",
+        loc="left",
+        fontsize=11,
+    )
+    ax.legend(loc="best", fontsize=9, frameon=False)
     tidy(ax)
     return ax

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from eks_win_capacity.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.exhaustion import _paths, _theta
-from eks_win_capacity.exhaustion._grid import in_zone
-from eks_win_capacity.exhaustion._history import panel, read_rows
-from eks_win_capacity.exhaustion._result import Answers, ExhaustionForecast
+from eks_win_capacity.exhaustion._answers import Answers
+from eks_win_capacity.exhaustion._events import event_steps
+from eks_win_capacity.exhaustion._history import read_rows
+from eks_win_capacity.exhaustion._peaks import panel
+from eks_win_capacity.exhaustion._result import ExhaustionForecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.exhaustion._history import Panel, Rows
+    from eks_win_capacity.exhaustion._history import Rows
+    from eks_win_capacity.exhaustion._peaks import Panel
 
     Floats = NDArray[np.float64]
 
@@ -43,10 +45,11 @@ def forecast_exhaustion(
     capacity: Any = None,
     horizon: Any = 180,
     level: float | Sequence[float] = (0.8, 0.95),
-    unit: Unit = "addresses",
+    unit: Unit | None = None,
     time: str | None = None,
     used: str | None = None,
-    available: str | None = None,
+    available: str | bool | None = None,
+    percent: str | None = None,
     subnet: str | None = None,
     timezone: Any = None,
     step: Any = None,
@@ -72,36 +75,44 @@ def forecast_exhaustion(
     ----------
     history : Series or DataFrame
         Times and used (or available) addresses. A Series with times as its
-        index; a tidy frame with columns for time, subnet and value; or a wide
-        one, with a column for each subnet. In any order; where a time repeats
-        the larger value counts.
+        index, its name is the subnet's; a tidy frame with columns for time,
+        subnet and value; or a wide one, with a column for each subnet. Anything
+        with ``to_pandas`` does as well.
     capacity : float, Subnet, str, mapping, Series or DataFrame
         What fits: a number, a `Subnet`, a CIDR, a mapping or Series by subnet,
-        the name of a column, or a Series with times (each value holds until the
-        next). The newest holds for the future. Not needed if the history has a
-        column ``capacity`` or ``total``. [addresses or prefixes]
-    horizon : int, str, Timedelta or Timestamp
-        How far to look: a number of days, a duration, or a date.
+        Subnets with ids, the name of a column, or a Series (a frame, for many
+        subnets) with times, of which each value holds until the next. The newest
+        holds for the future. Not needed if the history has a column
+        ``capacity``, ``total`` or ``cidr``, or both used and available. Of a
+        `Subnet` counts what is in use and what AWS can still hand out: free
+        addresses inside reservations do not, nor /28 blocks that are broken or
+        reserved as ``explicit``. [addresses or prefixes]
+    horizon : int, str, Timedelta, DateOffset or Timestamp
+        How far to look from the end of the history: a number of days, a
+        duration such as ``"180d"`` or ``"6 months"``, or a date.
     level : float or sequence of float
-        Shares that the central intervals shall hold.
-    unit : {"addresses", "prefixes", "pods"}
-        What history and capacity count. In prefix mode only whole /28 blocks
-        exist, so every reported count is a whole number, rounded up; so are pods.
-    time, used, available, subnet : str, optional
-        Names of columns; found by their names otherwise.
+        Shares that the central intervals shall hold, such as 0.8.
+    unit : {"addresses", "prefixes", "pods"}, optional
+        What history and capacity count: prefixes if the column of values says
+        so, or else addresses. In prefix mode only whole /28 blocks exist, so
+        every reported count is a whole number, rounded up; so are pods.
+    time, used, available, percent, subnet : str, optional
+        Names of columns; found by their names otherwise. ``available=True`` says
+        that all values of a Series or of a wide frame are available ones.
+        Percent is of the capacity, from 0 to 100.
     timezone : str or tzinfo, optional
-        Days are days of this zone; naive times are read as UTC then. By default
-        the zone of the times themselves.
+        Days are days of this zone; times without a zone are read as UTC then. By
+        default the zone of the times themselves.
     step : str or Timedelta, optional
-        Length of a period, ``"1h"`` for instance. By default a day, or the
-        spacing of the history if that is longer.
+        Length of a period, such as ``"1h"``, ``"1w"`` or ``"1 month"``. By
+        default a day, or the spacing of the history if that is longer.
     season_lengths : int or sequence of int, optional
         Season lengths; an empty sequence for none. By default those usual for
         the step, where the data show them: a week of days, a day and a week of
         hours, a year of weeks or months. [periods]
-    events : DataFrame, Series or sequence of (time, change), optional
-        Steps known in advance, each added from its time on; a frame has the
-        columns ``time``, ``change`` and, where they differ, ``subnet``.
+    events : DataFrame, Series, mapping or sequence of (time, change), optional
+        Steps known in advance, each added from its time on; a frame may have a
+        column ``subnet`` beside ``time`` and ``change``, a tuple a third place.
         [addresses or prefixes]
     engine : {"theta", "statsforecast"}
         The one built in, or Theta of the package statsforecast.
@@ -126,18 +137,54 @@ def forecast_exhaustion(
     TooLittleHistoryError
         If a subnet has less than seven periods with a value.
     InputError
-        If columns cannot be found, or an option makes no sense.
+        If columns cannot be found or leave a choice open, or an option makes no
+        sense.
     InvalidCountError
-        If a count is negative or infinite.
+        If a count is negative, infinite or above 10**12, available addresses
+        are above the capacity, or percents above 100.
+    MissingValueError
+        If times, names of subnets, or capacities are missing.
+    UnsupportedInputError
+        If the history is no table, or its values are no counts.
+    PlacementUnknownError
+        If the blocks of a `Subnet` hang on where its used addresses are.
     MissingExtraError
         If the engine is not installed.
 
     Notes
     -----
-    A subnet whose last peak is at or above its capacity is "exhausted" now.
-    Values at or above the capacity are lower bounds of the demand. A constant
-    history stays constant. Missing values are gaps; a history of nothing else
-    is too little.
+    What comes of a history that is not as one wishes; the codes are those of
+    `ExhaustionForecast.findings`:
+
+    =========================  =================================================
+    history                    outcome
+    =========================  =================================================
+    more than a value a day    the day's peak counts (``resampled``)
+    unsorted                   sorted (``unsorted-history``)
+    a time repeats             the larger use counts (``duplicate-times``)
+    missing values, gaps       nothing is filled in (``missing-values``,
+                               ``gaps``); the model runs on
+    newest day not over        its peak is a lower bound (``unfinished-period``)
+    at the capacity            a lower bound of the demand (``clipped-history``)
+    above the capacity         taken as it is (``above-capacity``)
+    full in the newest period  ``exhausted``, with that period as its date; so
+                               above the capacity
+    capacity changed           each value is held against that of its time
+                               (``capacity-changed``)
+    constant, or all zero      stays so, with no spread
+    less than seven periods,   `TooLittleHistoryError`, or the status
+    or nothing but missing     ``no forecast`` with ``unusable="report"``
+    negative, infinite         `InvalidCountError`
+    texts with several         days are those of UTC (``mixed-offsets``), or of
+    offsets                    ``timezone``; texts with and without: InputError
+    numbers as times           since 1970, in UTC (``epoch-times``), or 20260131
+    subnets that end early     forecast from their own end (``stale-history``)
+    subnets of several         one grid for all, that of the usual one
+    spacings                   (``mixed-spacings``)
+    =========================  =================================================
+
+    Days follow the wall clock of the zone of the times, so a day of 23 or 25
+    hours is one day. Days left count from the last period of the history.
 
     References
     ----------
@@ -157,14 +204,8 @@ def forecast_exhaustion(
     41.0
     """
     levels = _levels(level)
-    if unit not in ("addresses", "prefixes", "pods"):
-        raise InputError(f"unit must be 'addresses', 'prefixes' or 'pods'; got {unit!r}")
-    if engine not in ("theta", "statsforecast"):
-        raise InputError(f"engine must be 'theta' or 'statsforecast'; got {engine!r}")
-    if unusable not in ("raise", "report"):
-        raise InputError(f"unusable must be 'raise' or 'report'; got {unusable!r}")
-    if not 100 <= paths <= 10_000:
-        raise InputError(f"paths must be 100 to 10,000; got {paths!r}")
+    _check_choices(unit, engine, unusable)
+    _check_numbers(paths=(paths, 100, 10_000), seed=(seed, 0, 2**64), workers=(workers, 1, 1024))
     rows = read_rows(
         history,
         capacity=capacity,
@@ -172,38 +213,60 @@ def forecast_exhaustion(
         time=time,
         used=used,
         available=available,
+        percent=percent,
         subnet=subnet,
         timezone=timezone,
     )
-    peaks = panel(rows, step=step, whole=unit != "addresses")
+    whole = rows.unit != "addresses"
+    peaks = panel(rows, step=step, whole=whole)
     usable = _usable(rows, peaks, unusable)
     newest = peaks.last[usable].max() if usable.any() else 0
     after = peaks.grid.starts(np.array([newest]))[0]
     periods = peaks.grid.periods(horizon, after)
     lengths, given = _season_lengths(season_lengths, peaks)
+    steps, told = event_steps(events, rows, peaks, periods, usable)
     plan = _Plan(
         periods,
         levels,
         lengths,
         given,
-        unit != "addresses",
+        whole,
         engine,
-        _paths.Draws.of(seed, paths=paths, horizon=periods),
-        _event_steps(events, rows, peaks, periods),
+        _paths.Draws.of(int(seed), paths=int(paths), horizon=periods),
+        steps,
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))
-    _work(plan, rows, peaks, usable, answers, workers=workers, progress=progress)
+    _work(plan, rows, peaks, usable, answers, workers=int(workers), progress=progress)
     return ExhaustionForecast(
         answers=answers,
         levels=levels,
         rows=rows,
         panel=peaks,
         usable=usable,
-        unit=unit,
+        unit=rows.unit,
         engine=engine,
         season_lengths=lengths,
-        seed=seed,
+        seed=int(seed),
+        findings=(*peaks.findings, *told),
     )
+
+
+def _check_choices(unit: object, engine: object, unusable: object) -> None:
+    if unit not in ("addresses", "prefixes", "pods", None):
+        raise InputError(f"unit must be 'addresses', 'prefixes' or 'pods'; got {unit!r}")
+    if engine not in ("theta", "statsforecast"):
+        raise InputError(f"engine must be 'theta' or 'statsforecast'; got {engine!r}")
+    if unusable not in ("raise", "report"):
+        raise InputError(f"unusable must be 'raise' or 'report'; got {unusable!r}")
+
+
+def _check_numbers(**given: tuple[Any, int, int]) -> None:
+    for name, (value, low, high) in given.items():
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not whole or not low <= value <= high:
+            raise InputError(
+                f"{name} must be a whole number from {low:,} to {high:,}; got {value!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -221,9 +284,15 @@ class _Plan:
 
 
 def _levels(level: float | Sequence[float]) -> tuple[float, ...]:
-    given = np.atleast_1d(np.asarray(level, dtype=float))
-    if not len(given) or not ((given > 0) & (given < 1)).all():
-        raise InputError(f"level must lie between 0 and 1; got {level!r}")
+    try:
+        # Not a cast: "0.8" is no share.
+        given = np.atleast_1d(np.asarray(level)) * 1.0
+    except (TypeError, ValueError):
+        given = np.zeros(0)
+    if not given.size or given.ndim > 1 or not ((given > 0) & (given < 1)).all():
+        raise InputError(
+            f"level must be one share between 0 and 1 or several, such as 0.8 for 80 %; got {level!r}"
+        )
     return tuple(sorted({float(x) for x in given}))
 
 
@@ -232,7 +301,11 @@ def _season_lengths(
 ) -> tuple[tuple[int, ...], bool]:
     if given is None:
         return peaks.grid.season_lengths(), False
-    lengths = np.atleast_1d(np.asarray(given if np.size(given) else [], dtype=float))
+    try:
+        # Not a cast: "7" is no number of periods.
+        lengths = np.atleast_1d(np.array(given)) * 1.0 if np.size(given) else np.zeros(0)
+    except (TypeError, ValueError):
+        lengths = np.zeros(1)
     if (lengths < 2).any() or (lengths != np.trunc(lengths)).any():
         raise InputError(f"season_lengths must be whole numbers of periods from 2; got {given!r}")
     return tuple(sorted({int(x) for x in lengths})), True
@@ -253,45 +326,6 @@ def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
             needed=MIN_PERIODS,
         )
     return usable
-
-
-def _event_steps(events: Any, rows: Rows, peaks: Panel, horizon: int) -> Floats | None:
-    """Give what scheduled events add to each subnet in each period to come."""
-    if events is None:
-        return None
-    if isinstance(events, pd.Series):
-        frame = pd.DataFrame({"time": events.index, "change": events.to_numpy()})
-    elif isinstance(events, pd.DataFrame):
-        frame = events
-    else:
-        frame = pd.DataFrame(list(events), columns=["time", "change"])
-    lacking = {"time", "change"} - set(frame.columns)
-    if lacking:
-        raise InputError(
-            f"events need columns time and change; missing: {', '.join(sorted(lacking))}"
-        )
-    out = np.zeros((len(rows.subnets), horizon))
-    for event in frame.to_dict("records"):
-        moment = in_zone(pd.Timestamp(event["time"]), rows.times.tz)
-        change = float(event["change"])
-        if not np.isfinite(change):
-            raise InputError(f"the change of the event at {moment} must be a number; got {change}")
-        whom = np.arange(len(rows.subnets))
-        name = event.get("subnet")
-        if name is not None and not pd.isna(name):
-            whom = np.flatnonzero(rows.subnets == name)
-            if not len(whom):
-                raise InputError(f"an event names {name!r}, which is no subnet of the history")
-        number = peaks.grid.numbers(pd.DatetimeIndex([moment]))[0]
-        for row in whom:
-            ahead = int(number - peaks.last[row] - 1)
-            if ahead < 0:
-                raise InputError(
-                    f"the event at {moment} is not after the end of the history; "
-                    "steps of the past are found in the history itself"
-                )
-            out[row, ahead:] += change
-    return out
 
 
 def _work(

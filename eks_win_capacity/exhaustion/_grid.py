@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,13 @@ DAY_NS = 86_400_000_000_000
 DAYS_PER_MONTH = 365.25 / 12
 
 _UNIT_NS = {"w": 7 * DAY_NS, "d": DAY_NS, "h": DAY_NS // 24, "min": DAY_NS // 1440}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*(w|d|h|min)\s*", re.IGNORECASE)
+_DURATION = re.compile(
+    r"\s*(\d+(?:\.\d+)?)?\s*(w|d|h|min)(?:eeks?|ays?|ours?|utes?)?\s*", re.IGNORECASE
+)
+_MONTHS = re.compile(
+    r"\s*(\d+)?\s*(?:(M|(?i:mo|months?|ms|me))|((?i:q|qs|qe|quarters?))|((?i:y|ys|ye|years?)))\s*"
+)
+"""Durations that are no fixed number of days; ``M`` is a month, ``m`` a minute, as in pandas."""
 
 _SEASONS = {24: (24, 168), 48: (48, 336), 96: (96, 672), 1: (7,), 7: (52,), 12: (12,), 4: (4,)}
 
@@ -108,7 +115,10 @@ class Grid:
         """
         days = horizon_days(horizon, after)
         if not np.isfinite(days) or days <= 0:
-            raise InputError(f"horizon must end after the history; got {horizon!r}")
+            raise InputError(
+                f"horizon must be more than 0 days, or a date after the history, which ends "
+                f"{after:%Y-%m-%d}; got {horizon!r}"
+            )
         count = int(np.ceil(days / self.days - 1e-9))
         if count < 1 or count > 10_000:
             raise InputError(
@@ -138,21 +148,43 @@ class Grid:
 
 def horizon_days(horizon: object, after: pd.Timestamp) -> float:
     """Read a horizon as a number of days."""
-    if isinstance(horizon, (bool, np.bool_)):
-        raise InputError(f"horizon must be days, a duration or a date; got {horizon!r}")
+    wrong = InputError(
+        "horizon must be a number of days, a duration such as '180d' or '6 months', or a date; "
+        f"got {horizon!r}"
+    )
+    if horizon is None or horizon is pd.NaT or isinstance(horizon, (bool, np.bool_)):
+        raise wrong
+    # First: NumPy counts its timedelta64 among the integers.
+    if isinstance(horizon, (dt.timedelta, np.timedelta64)):
+        return float(pd.Timedelta(horizon) / pd.Timedelta(days=1))
     if isinstance(horizon, (int, float, np.integer, np.floating)):
         return float(horizon)
+    if isinstance(horizon, str) and (number := months(horizon)):
+        horizon = pd.DateOffset(months=number)
+    if isinstance(horizon, pd.offsets.BaseOffset):
+        return float((after + horizon - after) / pd.Timedelta(days=1))
+    try:
+        return float(str(horizon))
+    except ValueError:
+        pass
     try:
         return duration(horizon) / DAY_NS
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         pass
     try:
         until = pd.Timestamp(horizon)  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        raise InputError(
-            f"horizon must be days, a duration such as '180d' or a date; got {horizon!r}"
-        ) from None
-    return float((in_zone(until, after.tz) - after) / pd.Timedelta(days=1))
+        return float((in_zone(until, after.tz) - after) / pd.Timedelta(days=1))
+    except (ValueError, TypeError, OverflowError):
+        raise wrong from None
+
+
+def months(text: str) -> int:
+    """Read a duration such as ``"6 months"`` or ``"1y"``; 0 if it is none."""
+    found = _MONTHS.fullmatch(text)
+    if found is None:
+        return 0
+    number, month, quarter, _ = found.groups()
+    return int(number or 1) * (1 if month else 3 if quarter else 12)
 
 
 def in_zone(time: pd.Timestamp, zone: Any) -> pd.Timestamp:
@@ -187,18 +219,21 @@ def grid_for(
         days = spacing_ns / DAY_NS
         if days <= 1.5:
             return Grid(DAY_NS, 0, 0, zone)
-        for months, low, high in ((1, 29, 31), (3, 89, 92), (12, 364, 367)):
+        for number, low, high in ((1, 29, 31), (3, 89, 92), (12, 364, 367)):
             if low <= days <= high:
-                return Grid(0, months, 0, zone)
+                return Grid(0, number, 0, zone)
         return _anchored(max(round(days), 1) * DAY_NS, zone, first)
-    if isinstance(step, str) and step.strip().upper() in {"M", "MS", "ME", "1M", "1MS"}:
-        return Grid(0, 1, 0, zone)
+    if isinstance(step, str) and (number := months(step)):
+        return Grid(0, number, 0, zone)
+    wrong = InputError(
+        f"step must be a duration such as '1d', '1h', '1w' or '1 month'; got {step!r}"
+    )
+    if not isinstance(step, (str, dt.timedelta, np.timedelta64, pd.offsets.Tick, pd.offsets.Day)):
+        raise wrong
     try:
         length_ns = duration(step)
-    except (ValueError, TypeError):
-        raise InputError(
-            f"step must be a duration such as '1d' or '1h', or 'MS' for months; got {step!r}"
-        ) from None
+    except (ValueError, TypeError, OverflowError):
+        raise wrong from None
     if length_ns < DAY_NS // 1440:
         raise InputError(f"step must be a minute or longer; got {step!r}")
     if length_ns > DAY_NS and length_ns % DAY_NS == 0:
@@ -217,6 +252,8 @@ def duration(value: Any) -> int:
     if isinstance(value, str) and (found := _DURATION.fullmatch(value)):
         number, unit = found.groups()
         return round(float(number or 1) * _UNIT_NS[unit.lower()])
+    if isinstance(value, pd.offsets.Day):
+        return int(value.n) * DAY_NS
     return int(pd.Timedelta(value).as_unit("ns").value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.errors import InputError
+from eks_win_capacity.exhaustion import _words
 from eks_win_capacity.exhaustion._grid import in_zone
 
 if TYPE_CHECKING:
@@ -16,69 +18,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.exhaustion._history import Panel, Rows
+    from eks_win_capacity.exhaustion._answers import Answers, Found
+    from eks_win_capacity.exhaustion._history import Rows
+    from eks_win_capacity.exhaustion._peaks import Panel
     from eks_win_capacity.findings import Finding
 
     Floats = NDArray[np.float64]
-    Found = list[tuple[NDArray[np.intp], Floats]]
 
 STATUSES = ("exhausted", "within horizon", "possible", "not within horizon", "no forecast")
 """From the most urgent to the least; ``possible`` is a chance of 2.5 to 50 %."""
 
 _POSSIBLE = 0.025
-
-
-@dataclass
-class Answers:
-    """Arrays by subnet, filled chunk by chunk."""
-
-    demand: Floats
-    median: Floats
-    lower: Floats
-    upper: Floats
-    reached: Floats
-    exhausted: NDArray[np.bool_]
-    alpha: Floats
-    phi: Floats
-    drift: Floats
-    calibration: Floats
-    origins: NDArray[np.int64]
-    backtest_mae: Floats
-    backtest_naive: Floats
-    backtest_covered: Floats
-    model: NDArray[Any]
-    shifts: Found
-    outliers: Found
-    seasons: list[tuple[int, ...]]
-
-    @classmethod
-    def empty(cls, count: int, horizon: int, levels: int) -> Answers:
-        """Make room; what is never filled stays missing."""
-
-        def room(*shape: int) -> Floats:
-            return np.full(shape, np.nan)
-
-        none = (np.zeros(0, dtype=np.intp), np.zeros(0))
-        return cls(
-            room(count, horizon),
-            room(count, horizon),
-            room(count, horizon, levels),
-            room(count, horizon, levels),
-            room(count, horizon),
-            np.zeros(count, dtype=bool),
-            room(count),
-            room(count),
-            room(count),
-            room(count),
-            np.zeros(count, dtype=np.int64),
-            room(count),
-            room(count),
-            room(count, levels),
-            np.full(count, "SES with drift", dtype=object),
-            [none] * count,
-            [none] * count,
-            [()] * count,
-        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,8 +37,10 @@ class ExhaustionForecast:
     When each subnet runs dry.
 
     Answers come as Series and frames by subnet, or as one value where the
-    history was one series. A date of ``NaT`` and ``inf`` days mean: not within
-    the horizon.
+    history was one series. "Never, within the horizon" is an answer: its date is
+    ``NaT``, its days left are ``inf``, and its word in `dates` is ``"never"``.
+    Where there is no forecast both are missing (``NaT`` and ``nan``), and the
+    status is ``"no forecast"``.
 
     Attributes
     ----------
@@ -102,6 +54,8 @@ class ExhaustionForecast:
         Season lengths that were looked for. [periods]
     seed : int
         The seed of the sample paths.
+    findings : tuple of Finding
+        What was done to the history, and what is odd about it.
 
     Examples
     --------
@@ -122,6 +76,7 @@ class ExhaustionForecast:
     rows: Rows = field(repr=False)
     panel: Panel = field(repr=False)
     usable: NDArray[np.bool_] = field(repr=False)
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
 
     # -- who and when ---------------------------------------------------------
 
@@ -141,26 +96,43 @@ class ExhaustionForecast:
         return int(self.answers.median.shape[1])
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What was done to the history, and what is odd about it."""
-        return self.panel.findings
+    def horizon_end(self) -> pd.Timestamp:
+        """The last period of the forecast; of the subnet whose history ends last."""
+        newest = self.panel.last[self.usable].max() if self.usable.any() else None
+        if newest is None:
+            return pd.NaT  # type: ignore[return-value]
+        return self.panel.grid.starts(np.array([newest + self.horizon]))[0]
 
     @property
     def history(self) -> pd.DataFrame:
-        """The peaks that were forecast, with what is only a lower bound marked."""
-        parts = [
-            pd.DataFrame(
-                {
-                    "subnet": self.subnets[row],
-                    "time": self._past(row),
-                    "used": self.panel.peaks[row],
-                    "lower_bound": self.panel.censored[row],
-                }
-            )
-            for row in range(len(self.subnets))
-            if len(self.panel.peaks[row])
-        ]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        """
+        The peaks that were forecast: subnet, time, used, capacity, lower_bound.
+
+        ``lower_bound`` marks peaks of a full subnet and of a period that is not
+        over: the demand may have been higher.
+        """
+        return self.history_of(np.arange(len(self.subnets)))
+
+    def history_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
+        """Give `history` of some subnets, by their places in `subnets`."""
+        panel = self.panel
+        sizes = np.array([len(panel.peaks[row]) for row in rows], dtype=np.int64)
+        ends = sizes.cumsum()
+        back = np.repeat(ends, sizes) - np.arange(int(sizes.sum())) - 1
+        numbers = np.repeat(panel.last[rows], sizes) - back
+
+        def flat(parts: list[Any], dtype: type) -> Any:
+            return np.concatenate([np.zeros(0, dtype=dtype), *(parts[row] for row in rows)])
+
+        return pd.DataFrame(
+            {
+                "subnet": self.subnets.take(np.repeat(rows, sizes)),
+                "time": panel.grid.starts(numbers),
+                "used": flat(panel.peaks, float),
+                "capacity": flat(panel.limits, float),
+                "lower_bound": flat(panel.censored, bool),
+            }
+        )
 
     def _past(self, row: int) -> pd.DatetimeIndex:
         count = len(self.panel.peaks[row])
@@ -185,12 +157,16 @@ class ExhaustionForecast:
         capacity), demand (the median with nothing cut off), probability (that
         the subnet was exhausted by then).
         """
-        rows = np.flatnonzero(self.usable).tolist()
+        return self.path_of(np.flatnonzero(self.usable))
+
+    def path_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
+        """Give `path` of some subnets, by their places in `subnets`."""
         names = [f"{100 * level:g}" for level in self.levels]
-        times = [self._future(row) for row in rows]
+        ahead = np.tile(np.arange(1, self.horizon + 1), len(rows))
+        numbers = np.repeat(self.panel.last[rows], self.horizon) + ahead
         columns: dict[str, Any] = {
-            "subnet": self.subnets.take(np.repeat(rows, self.horizon).astype(np.intp)),
-            "time": times[0].append(times[1:]) if times else pd.DatetimeIndex([]),
+            "subnet": self.subnets.take(np.repeat(rows, self.horizon)),
+            "time": self.panel.grid.starts(numbers),
             "median": self.answers.median[rows].ravel(),
         }
         for place, name in enumerate(names):
@@ -231,7 +207,12 @@ class ExhaustionForecast:
         return self._in_kind(np.array(out), "probability")
 
     def _steps_until(self, row: int, by: Any) -> int:
-        moment = in_zone(pd.Timestamp(by), self.rows.times.tz)
+        try:
+            moment = in_zone(pd.Timestamp(by), self.rows.times.tz)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError(f"by must be a date; got {by!r}") from error
+        if pd.isna(moment):
+            raise InputError("by must be a date; got NaT")
         number = self.panel.grid.numbers(pd.DatetimeIndex([moment]))[0]
         steps = int(number - self.panel.last[row])
         if steps > self.horizon:
@@ -241,9 +222,9 @@ class ExhaustionForecast:
             )
         return steps
 
-    def _quantile_steps(self, quantile: float) -> Floats:
+    def _quantile_steps(self, quantile: Any) -> Floats:
         """Periods until the probability first reaches a share; inf for never."""
-        if not 0 < quantile < 1:
+        if not isinstance(quantile, (float, np.floating)) or not 0 < quantile < 1:
             raise InputError(f"a quantile or risk lies between 0 and 1; got {quantile!r}")
         hit = self.answers.reached >= quantile - 1e-9
         steps = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, np.inf)
@@ -277,17 +258,32 @@ class ExhaustionForecast:
 
     @property
     def dates(self) -> pd.DataFrame:
-        """The date by quantile: the median, and both ends of each interval."""
+        """
+        The date by quantile: the median, and both ends of each interval.
+
+        Columns: subnet, quantile, date, answer. The answer is ``"date"``,
+        ``"exhausted"`` (already), ``"never"`` (not within the horizon) or
+        ``"no forecast"``.
+        """
         shares = sorted({0.5, *((1 + sign * x) / 2 for x in self.levels for sign in (-1, 1))})
-        return pd.concat(
-            [
+        pieces = []
+        for share in shares:
+            dates = self._dates(share)
+            answer = np.where(dates.isna(), "never", "date").astype(object)
+            answer[self.answers.exhausted] = "exhausted"
+            answer[~self.usable] = "no forecast"
+            pieces.append(
                 pd.DataFrame(
-                    {"subnet": self.subnets, "quantile": round(q, 6), "date": self._dates(q)}
+                    {
+                        "subnet": self.subnets,
+                        "quantile": round(share, 6),
+                        "date": dates,
+                        "answer": answer,
+                    }
                 )
-                for q in shares
-            ],
-            ignore_index=True,
-        ).sort_values(["subnet", "quantile"], kind="stable", ignore_index=True)
+            )
+        order = np.argsort(np.tile(np.arange(len(self.subnets)), len(shares)), kind="stable")
+        return pd.concat(pieces, ignore_index=True).iloc[order].reset_index(drop=True)
 
     def days_left(self, risk: float = 0.1) -> Any:
         """
@@ -352,7 +348,7 @@ class ExhaustionForecast:
                 "season_lengths": [tuple(x) for x in a.seasons],
                 "alpha": a.alpha,
                 "phi": a.phi,
-                "drift_per_day": a.drift / self.panel.grid.days,
+                "drift_per_day": self._drift(),
                 "level_shifts": [len(x[0]) for x in a.shifts],
                 "outliers": [len(x[0]) for x in a.outliers],
                 "spread_factor": a.calibration,
@@ -383,6 +379,12 @@ class ExhaustionForecast:
         for place, level in enumerate(self.levels):
             out[f"backtest_covered_{100 * level:g}"] = a.backtest_covered[:, place]
         return out
+
+    def _drift(self) -> Floats:
+        """Give the growth a day; what is no more than rounding is none."""
+        drift = self.answers.drift / self.panel.grid.days
+        most = np.array([np.nanmax(v, initial=0.0) for v in self.panel.peaks])
+        return np.where(np.abs(drift) < 1e-9 * most, 0.0, drift)
 
     @property
     def level_shifts(self) -> pd.DataFrame:
@@ -432,7 +434,7 @@ class ExhaustionForecast:
             frame[f"latest_{100 * level:g}"] = self._dates((1 + level) / 2)
         frame["days_left"] = self._days_left(risk)
         frame["probability"] = np.where(self.usable, self.answers.reached[:, -1], np.nan)
-        frame["drift_per_day"] = self.answers.drift / self.panel.grid.days
+        frame["drift_per_day"] = self._drift()
         out = pd.DataFrame(frame)
         rank = out["status"].map({name: place for place, name in enumerate(STATUSES)})
         median = pd.Series(self._quantile_steps(0.5), index=out.index).fillna(np.inf)
@@ -483,41 +485,35 @@ class ExhaustionForecast:
 
         return draw_most_urgent(self, most)
 
+    def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
+        """
+        Give all that is told of each subnet in plain values, the most urgent first.
+
+        Dates are ISO 8601 texts; what is missing or never comes is None, and
+        ``status`` and ``answer`` say which of the two.
+        """
+        return _words.as_document(self, risk)
+
+    def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
+        """Give `to_dict` as JSON."""
+        return json.dumps(self.to_dict(risk=risk), indent=indent, allow_nan=False)
+
     def __repr__(self) -> str:
         """Give the most urgent subnets in words."""
         top = self.to_pandas()
         lines = ["  " + self.sentence(row) for row in top.head(5).to_dict("records")]
         more = len(top) - len(lines)
         tail = [f"... and {more:,} more"] if more > 0 else []
-        head = f"ExhaustionForecast of {len(top):,} subnet{'s' * (len(top) != 1)}, {self.horizon} periods of {self.panel.grid}"
+        head = (
+            f"ExhaustionForecast of {len(top):,} subnet{'s' * (len(top) != 1)}, "
+            f"{self.horizon} periods of {self.panel.grid}"
+        )
         return "\n".join([head, *lines, *tail])
 
     def sentence(self, row: Mapping[Any, Any]) -> str:
         """Say one row of the table in words."""
-        name, status = row["subnet"], row["status"]
-        if status == "exhausted":
-            return f"{name}: exhausted now ({row['used']:,g} of {row['capacity']:,g} {self.unit})"
-        if status == "no forecast":
-            return f"{name}: no forecast, too little history"
-        widest = f"{100 * self.levels[0]:g}"
-
-        def day(value: Any) -> str:
-            return "later than the horizon" if pd.isna(value) else f"{value:%Y-%m-%d}"
-
-        if pd.isna(row["date"]):
-            return f"{name}: {status} (a chance of {100 * row['probability']:.0f} %)"
-        early, late = row[f"earliest_{widest}"], row[f"latest_{widest}"]
-        return f"{name}: {day(row['date'])} ({widest} %: {day(early)} to {day(late)})"
+        return _words.sentence(row, unit=self.unit, level=self.levels[0])
 
     def _repr_html_(self) -> str:
-        """Show the table of dates in a notebook."""
-        frame = self.to_pandas()
-        shown = frame.head(50)
-        note = "" if len(frame) <= 50 else f"<p>{len(frame) - 50:,} more subnets</p>"
-        html = shown.to_html(
-            index=False,
-            na_rep="not within the horizon",
-            float_format=lambda x: f"{x:,.4g}",
-            border=0,
-        )
-        return f"{html}{note}"
+        """Show a notebook the table of dates."""
+        return _words.as_html(self)

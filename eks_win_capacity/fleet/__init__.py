@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from eks_win_capacity.fleet._inputs import Rejection, Workload
-from eks_win_capacity.fleet._plan import plan_fleet
-from eks_win_capacity.fleet._result import Alternative, FleetPlan, Infeasible, NodeGroup
+from eks_win_capacity.fleet._api import plan_fleet
+from eks_win_capacity.fleet._from_cluster import daemons_of, workloads_of
+from eks_win_capacity.fleet._inputs import Workload
+from eks_win_capacity.fleet._result import Alternative, FleetPlan, Infeasible, NodeGroup, Rejection
+from eks_win_capacity.fleet._words import summary_lines
 
 __all__ = [
     "Alternative",
@@ -13,5 +15,8 @@ __all__ = [
     "NodeGroup",
     "Rejection",
     "Workload",
+    "daemons_of",
     "plan_fleet",
+    "summary_lines",
+    "workloads_of",
 ]

@@ -1,30 +1,33 @@
-"""Read workloads, candidates, prices and subnets, and say what is wrong with them."""
+"""Read workloads from any kind of table, and say what is wrong with them."""
 
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import itertools
-import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity._arrays import counts, is_missing
 from eks_win_capacity.constants import MAX_COUNT
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.errors import InputError, InvalidQuantityError, UnsupportedInputError
 from eks_win_capacity.quantities import millicores, whole_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Sequence
+    from decimal import Decimal
 
-    from eks_win_capacity.catalog import Catalog, InstanceType
+    from eks_win_capacity.catalog import Catalog
 
-__all__ = ["Rejection", "Workload", "read_candidates", "read_prices", "read_workloads"]
+__all__ = ["Load", "Workload", "read_daemons", "read_workloads", "records", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
     """
-    Pods that are all alike.
+    Pods that are all alike, as the user says it.
 
     Attributes
     ----------
@@ -32,19 +35,38 @@ class Workload:
         Its name; each only once.
     replicas : int
         Pods, up to a million.
-    cpu : int
-        CPU request of one pod. [thousandths of a core]
-    memory : int
-        Memory request of one pod. [bytes]
+    cpu : str or number
+        CPU request of one pod, as Kubernetes writes it: ``"250m"``, ``0.25``, ``2``. [cores]
+    memory : str or number
+        Memory request of one pod, as Kubernetes writes it: ``"512Mi"``, ``"1.5Gi"``. [bytes]
     host_process : bool
         HostProcess pods take no address and count towards the kubelet's max-pods.
     zone_spread : bool
         Whether the replicas are spread evenly over the zones (maxSkew 1).
-    allowed_types : tuple of str
-        Instance types it may run on; all where empty.
+    allowed_types : str or iterable of str
+        Instance types it may run on, or patterns such as ``m5.*``; all where empty.
     anti_affinity : bool
         Whether a node runs one of its pods at most.
+
+    Examples
+    --------
+    >>> Workload(name="web", replicas=12, cpu="250m", memory="1Gi").cpu
+    '250m'
     """
+
+    name: str
+    replicas: int
+    cpu: str | float | Decimal = 0
+    memory: str | float | Decimal = 0
+    host_process: bool = False
+    zone_spread: bool = False
+    allowed_types: str | Sequence[str] = ()
+    anti_affinity: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """A workload as the models count it: thousandths of a core, and bytes."""
 
     name: str
     replicas: int
@@ -56,36 +78,56 @@ class Workload:
     anti_affinity: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rejection:
+_FIELDS: Final = tuple(field.name for field in fields(Workload))
+
+_ALSO: Final = {
+    "workload": "name", "pods": "replicas", "cpu_request": "cpu", "mem": "memory",
+    "memory_request": "memory", "hostprocess": "host_process", "spread": "zone_spread",
+    "spread_zones": "zone_spread", "spread_over_zones": "zone_spread",
+    "allowed_instance_types": "allowed_types", "instance_types": "allowed_types",
+    "types": "allowed_types", "antiaffinity": "anti_affinity", "one_per_node": "anti_affinity",
+}  # fmt: skip
+"""Other words for the fields, in any spelling of case, spaces and dashes."""
+
+
+def records(table: Any, name: str) -> list[Any]:
     """
-    Why a candidate has no node in the plan.
+    Give the rows of a table: pandas, polars or Arrow, or any iterable of rows.
 
-    Attributes
-    ----------
-    instance_type : str
-        The type.
-    code : str
-        ``arm64``, ``no-windows``, ``previous-generation``, ``no-price``, ``not-allowed``,
-        ``too-small``, ``dominated``, ``dearer`` or ``not-needed``.
-    why : str
-        The reason in words.
-    percent : float or None
-        How much dearer it is than what the plan uses, for ``dearer``. [%]
+    Raises
+    ------
+    UnsupportedInputError
+        If it is none.
     """
+    if hasattr(table, "to_dicts") and hasattr(table, "columns"):
+        return list(table.to_dicts())
+    if hasattr(table, "to_pylist"):
+        return list(table.to_pylist())
+    if hasattr(table, "to_dict") and hasattr(table, "columns"):
+        twice = sorted({str(one) for one in table.columns[table.columns.duplicated()]})
+        if twice:
+            raise InputError(f"{name} has two columns named {', '.join(twice)}; each only once")
+        index = table.index
+        if index.name is not None and index.name not in table.columns:
+            table = table.reset_index()
+        return list(table.to_dict("records"))
+    if isinstance(table, (str, bytes, Mapping)) or not hasattr(table, "__iter__"):
+        raise UnsupportedInputError(
+            f"{name} must be a DataFrame or a list of mappings; got {type(table).__name__}"
+        )
+    return list(table)
 
-    instance_type: str
-    code: str
-    why: str
-    percent: float | None = None
 
-
-_FIELDS = tuple(field.name for field in fields(Workload))
-
-
-def read_workloads(workloads: Any) -> tuple[Workload, ...]:
+def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load, ...]:
     """
     Read workloads from a DataFrame, a list of mappings or of `Workload`.
+
+    Parameters
+    ----------
+    workloads : DataFrame, or iterable of mapping or Workload
+        The rows.
+    catalog : Catalog, optional
+        Where the patterns of allowed types are looked up.
 
     Raises
     ------
@@ -94,65 +136,127 @@ def read_workloads(workloads: Any) -> tuple[Workload, ...]:
     UnsupportedInputError
         If the input is of another kind.
     """
-    if hasattr(workloads, "to_dict") and hasattr(workloads, "columns"):
-        workloads = workloads.to_dict("records")
-    if isinstance(workloads, (str, bytes, Mapping)) or not hasattr(workloads, "__iter__"):
-        raise UnsupportedInputError(
-            f"workloads must be a DataFrame or a list of mappings; got {type(workloads).__name__}"
-        )
-    read = sorted((_workload(row) for row in workloads), key=lambda workload: workload.name)
+    rows = records(workloads, "workloads")
+    loads = [_load(row, f"row {place}") for place, row in enumerate(rows)]
+    read = sorted(loads, key=lambda load: load.name)
     if not read:
         raise InputError("workloads is empty; give at least one with name, replicas, cpu, memory")
     for one, other in itertools.pairwise(read):
         if one.name == other.name:
             raise InputError(f"two workloads are named {one.name!r}; each name only once")
-    return tuple(read)
+    return tuple(read if catalog is None else (_expanded(load, catalog) for load in read))
 
 
-def _workload(row: Any) -> Workload:
+def read_daemons(daemonsets: Any) -> tuple[Load, ...]:
+    """Read the pods that every node runs; their replicas are not looked at."""
+    rows = records([] if daemonsets is None else daemonsets, "daemonsets")
+    return read_workloads([_once(row) for row in rows]) if rows else ()
+
+
+def _once(row: Any) -> Any:
     if isinstance(row, Workload):
-        row = {name: getattr(row, name) for name in _FIELDS} | {"cpu": f"{row.cpu}m"}
+        return replace(row, replicas=1)
     if not isinstance(row, Mapping):
-        raise UnsupportedInputError(f"a workload must be a mapping; got {type(row).__name__}")
-    given = {str(key): value for key, value in row.items() if not _missing(value)}
-    for key in given:
-        if key not in _FIELDS:
-            close = difflib.get_close_matches(key, _FIELDS, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(_FIELDS)}"
-            raise InputError(f"a workload has no field {key!r}{hint}")
+        return row
+    return {key: row[key] for key in row if _field(str(key)) != "replicas"} | {"replicas": 1}
+
+
+def _load(row: Any, place: str) -> Load:
+    if isinstance(row, (Workload, Load)):
+        given: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
+        if isinstance(row, Load):
+            given["cpu"] = f"{row.cpu}m"
+    elif isinstance(row, Mapping):
+        given = _fields(row, place)
+    else:
+        raise UnsupportedInputError(
+            f"a workload must be a mapping or a Workload; {place} is a {type(row).__name__}"
+        )
     for key in ("name", "replicas"):
         if key not in given:
-            raise InputError(f"a workload lacks {key!r}: {dict(row)}")
+            raise InputError(f"{place} of workloads lacks {key!r}; it has {dict(row)}")
     name = str(given["name"]).strip()
-    replicas = whole(given["replicas"], f"replicas of {name!r}")
-    types = given.get("allowed_types", ())
-    if isinstance(types, str):
-        types = types.replace(",", " ").split()
-    return Workload(
+    if not name:
+        raise InputError(f"{place} of workloads has an empty name")
+    return Load(
         name=name,
-        replicas=replicas,
-        cpu=millicores(given.get("cpu", 0)),
-        memory=whole_bytes(given.get("memory", 0)),
+        replicas=whole(given["replicas"], f"replicas of workload {name!r}"),
+        cpu=_quantity(given, "cpu", millicores),
+        memory=_quantity(given, "memory", whole_bytes),
         host_process=_flag(given, "host_process"),
         zone_spread=_flag(given, "zone_spread"),
-        allowed_types=tuple(sorted(set(map(str, types)))),
+        allowed_types=_types(given.get("allowed_types", ()), name),
         anti_affinity=_flag(given, "anti_affinity"),
     )
 
 
-def _missing(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+def _fields(row: Mapping[Any, Any], place: str) -> dict[str, Any]:
+    """Give the fields of a row by their own names; an empty cell is a field not given."""
+    given: dict[str, Any] = {}
+    for key, value in row.items():
+        field = _field(str(key))
+        if field not in _FIELDS:
+            close = difflib.get_close_matches(field, _FIELDS, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(_FIELDS)}"
+            raise InputError(f"{place}: a workload has no field {str(key)!r}{hint}")
+        if field in given:
+            raise InputError(f"{place} of workloads tells {field} twice, once as {str(key)!r}")
+        if not (is_missing(value) or (isinstance(value, str) and not value.strip())):
+            given[field] = value
+    return given
+
+
+def _field(key: str) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key.strip())
+    plain = re.sub(r"[\s\-]+", "_", words).lower()
+    return _ALSO.get(plain, plain)
+
+
+def _quantity(row: Mapping[str, Any], key: str, read: Callable[[Any], int]) -> int:
+    value = row.get(key, 0)
+    try:
+        return read(value.strip() if isinstance(value, str) else value)
+    except InvalidQuantityError as error:
+        raise InvalidQuantityError(f"{key} of workload {row['name']!r}: {error}") from error
+
+
+def _types(value: Any, name: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = re.split(r"[\s,;|]+", value.strip())
+    if not hasattr(value, "__iter__") or isinstance(value, (bytes, Mapping)):
+        raise InputError(
+            f"allowed_types of workload {name!r} must be instance types or patterns; got {value!r}"
+        )
+    return tuple(sorted({str(one).strip() for one in value} - {""}))
+
+
+def _expanded(load: Load, catalog: Catalog) -> Load:
+    """Put the types that match in place of patterns; names stay as they are."""
+    types: set[str] = set()
+    for one in load.allowed_types:
+        if set(one) & set("*?["):
+            found = fnmatch.filter(catalog, one)
+            if not found:
+                raise InputError(
+                    f"workload {load.name!r}: no instance type matches the pattern {one!r}"
+                )
+            types.update(found)
+        elif one not in catalog:
+            raise catalog.unknown_error([one])
+        else:
+            types.add(one)
+    return replace(load, allowed_types=tuple(sorted(types)))
 
 
 def whole(value: Any, name: str, *, low: int = 0, high: int = MAX_COUNT) -> int:
     """Read a whole number inside limits."""
-    from eks_win_capacity._arrays import counts
-
     if isinstance(value, str):
         text = value.strip()
-        if not text.isascii() or not text.isdigit():
+        if not re.fullmatch(r"[+-]?[0-9]+", text):
             raise InputError(f"{name} must be a whole number; got {value!r}")
         value = int(text)
+    elif not hasattr(value, "__index__") and not hasattr(value, "is_integer"):
+        raise InputError(f"{name} must be a whole number; got {value!r}")
     return int(counts(value, name=name, low=low, high=high))
 
 
@@ -161,65 +265,7 @@ def _flag(row: Mapping[str, Any], key: str) -> bool:
     words = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
     known = words.get(str(value).strip().lower().removesuffix(".0"))
     if known is None:
-        raise InputError(f"{key} of {row.get('name')!r} must be true or false; got {value!r}")
-    return known
-
-
-def read_candidates(
-    candidates: Iterable[Any] | None, catalog: Catalog
-) -> tuple[list[InstanceType], list[Rejection]]:
-    """Give the types that can be Windows nodes, and why the others cannot."""
-    rejected: list[Rejection] = []
-    if candidates is None:
-        rows = [catalog[name] for name in sorted(catalog)]
-    else:
-        names = [candidates] if isinstance(candidates, str) else list(candidates)
-        named: dict[str, Any] = {getattr(name, "name", name): name for name in names}
-        rows = [
-            value if hasattr(value, "ipv4_per_interface") else catalog[name]
-            for name, value in sorted(named.items())
-        ]
-        if not rows:
-            raise InputError("candidates is empty; give instance types, or None for all")
-    able = []
-    for row in rows:
-        if row.windows.status == "unsupported":
-            arm = "x86_64" not in row.architectures
-            why = (
-                row.windows.reasons[0].why if row.windows.reasons else "no Windows image runs on it"
-            )
-            rejected.append(
-                Rejection(instance_type=row.name, code="arm64" if arm else "no-windows", why=why)
-            )
-        elif candidates is None and not row.current_generation:
-            rejected.append(
-                Rejection(
-                    instance_type=row.name,
-                    code="previous-generation",
-                    why="EC2 counts it as previous generation; name it in candidates to use it",
-                )
-            )
-        else:
-            able.append(row)
-    return able, rejected
-
-
-def read_prices(prices: Any) -> dict[str, float] | None:
-    """Read prices by instance type from a Series or a mapping."""
-    if prices is None:
-        return None
-    if hasattr(prices, "to_dict"):
-        prices = prices.to_dict()
-    if not isinstance(prices, Mapping):
-        raise UnsupportedInputError(
-            f"prices must be a Series or a mapping by instance type; got {type(prices).__name__}"
+        raise InputError(
+            f"{key} of workload {row.get('name')!r} must be true or false; got {value!r}"
         )
-    known = {}
-    for name, value in prices.items():
-        if _missing(value):
-            continue
-        price = float(value)
-        if not math.isfinite(price) or price <= 0:
-            raise InputError(f"the price of {name} must be a positive number; got {value!r}")
-        known[str(name)] = price
     return known

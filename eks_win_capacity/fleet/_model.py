@@ -16,10 +16,16 @@ from eks_win_capacity.warm_pool import attached_addresses
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.fleet._first_fit import Packed
-    from eks_win_capacity.fleet._inputs import Workload
+    from eks_win_capacity.fleet._inputs import Load as Workload
     from eks_win_capacity.fleet._problem import Floats, Ints
 
+ALL_NODES = "nodes"
+"""The name among the limits that stands for all nodes together."""
+
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
+
+TIES = ("addresses", "kubelet", "cpu", "memory")
+"""The same in the order in which the first of several that bind alike is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +46,28 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A subnet, or a zone without one: what is free there."""
+    """
+    A subnet, or a zone without one: what is free there.
+
+    Attributes
+    ----------
+    zone, subnet : str
+        Where.
+    free, blocks : int
+        Free addresses, those of blocks for prefixes alone included, and free /28 blocks;
+        -1 where nothing limits them.
+    singles : int
+        Free addresses that need not go as a block; -1 where all of them may.
+    guessed : bool
+        Whether the blocks are the worst case of a count.
+    """
 
     zone: str
     subnet: str = ""
     free: int = -1
     blocks: int = -1
+    singles: int = -1
+    guessed: bool = False
 
 
 def node_of(
@@ -145,6 +167,7 @@ def build(
     coupled: bool,
     spread_all: bool = False,
     count_prefixes: bool = False,
+    turn: int = 0,
 ) -> Model:
     """
     Write the covering problem.
@@ -165,6 +188,8 @@ def build(
         Whether every workload is spread over the zones.
     count_prefixes : bool
         Count /28 prefixes in place of addresses, for ``objective="addresses"``.
+    turn : int
+        Which zone is the first to take one more pod where they do not share evenly.
     """
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, load in enumerate(workloads):
@@ -187,7 +212,7 @@ def build(
             # The zones that take one more rotate with the workload, so that none gets them all.
             quota[:, column] = base
             for step in range(extra):
-                quota[(column + step) % len(zones), column] += 1
+                quota[(column + step + turn) % len(zones), column] += 1
     kinds: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
     staged = objective == "addresses" or (coupled and any(site.free >= 0 for site in sites))
     for where in range(len(sites) if coupled else 1):
@@ -299,8 +324,21 @@ def _limits(
             blocks = [run[4] * at for at, (_, _, run) in zip(here, kinds, strict=True)]
             if any(blocks):
                 rows.append((blocks, [0] * len(kinds), blocks, site.blocks))
+            if site.singles >= 0:
+                single = [
+                    (NODE_ADDRESSES, 0, NODE_ADDRESSES) if run[4] else run[1:4]
+                    for _, _, run in kinds
+                ]
+                rows.append(
+                    (
+                        [one[0] * at for at, one in zip(here, single, strict=True)],
+                        [one[1] * at for at, one in zip(here, single, strict=True)],
+                        [one[2] * at for at, one in zip(here, single, strict=True)],
+                        site.singles,
+                    )
+                )
     for name, most in sorted(limits.items()):
-        ones = [int(nodes[kind[0]].name == name) for kind in kinds]
+        ones = [int(name in {nodes[kind[0]].name, ALL_NODES}) for kind in kinds]
         rows.append((ones, [0] * len(kinds), ones, most))
     shape = (len(rows), len(kinds))
     share, per_pod, least = (
@@ -417,7 +455,7 @@ def _group(
         pod_addresses=int(used[2]),
         addresses=node.addresses(int(used[2])),
         prefixes=int(node.prefixes[int(used[2])]),
-        binds=RESOURCES[int(np.argmax(share))],
+        binds=max(TIES, key=lambda name: share[RESOURCES.index(name)]),
         cost=node.cost,
     )
 

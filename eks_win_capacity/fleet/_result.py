@@ -1,17 +1,19 @@
-"""What a plan says, as data, in words and as text for other tools."""
+"""What a plan says, as data."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.errors import InputError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
-    from eks_win_capacity.fleet._inputs import Rejection
-
-__all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup"]
+__all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "Rejection"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ class Infeasible:
     subject : str
         The workload or subnets it is about.
     short : int
-        How many addresses, blocks or zones are missing; 0 where that is not the trouble.
+        How many addresses, blocks, zones or nodes are missing; 0 where that is not the trouble.
     """
 
     code: str
@@ -84,6 +86,33 @@ class Infeasible:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """
+    Why a candidate has no node in the plan.
+
+    Attributes
+    ----------
+    instance_type : str
+        The type.
+    code : str
+        ``arm64``, ``no-windows``, ``previous-generation``, ``no-price``, ``not-allowed``,
+        ``too-small``, ``dominated``, ``dearer`` or ``not-needed``.
+    why : str
+        The reason in words.
+    subject : str
+        The workload it is too small for, or the type that dominates it.
+    percent : float or None
+        How much more than the plan a fleet of this type alone costs. [%]
+    """
+
+    instance_type: str
+    code: str
+    why: str
+    subject: str = ""
+    percent: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Alternative:
     """Another way to run the workloads, for comparison; ``nodes`` is 0 where there is none."""
 
@@ -91,6 +120,8 @@ class Alternative:
     nodes: int
     cost: float
     addresses: int
+    prefixes: int = 0
+    types: dict[str, int] = field(default_factory=dict)
     why: str = ""
 
 
@@ -107,12 +138,22 @@ class FleetPlan:
         The nodes.
     objective, cost_unit : str
         What is made small, and what ``cost`` counts.
+    price_basis : str
+        Where the cost of a node comes from: prices and of when, or the proxy.
+    estimated_prices : tuple of str
+        Types of the plan whose price is an estimate.
     cost : float
         The objective of the plan.
     lower_bound, lp_bound : float
         No plan costs less; the second is what the linear program alone proves.
     gap : float
         ``1 - lower_bound / cost``.
+    prefix_delegation : bool
+        The address mode.
+    kubelet_max_pods : int or None
+        The kubelet's limit that was planned with.
+    daemon_pods, daemon_addresses : int
+        Pods that every node runs on top, and those among them that take an address.
     rejected : tuple of Rejection
         Each candidate without a node, with the reason.
     infeasible : tuple of Infeasible
@@ -137,10 +178,15 @@ class FleetPlan:
     groups: tuple[NodeGroup, ...] = ()
     objective: str = "cost"
     cost_unit: str = ""
+    price_basis: str = field(default="", repr=False)
+    estimated_prices: tuple[str, ...] = ()
     cost: float = 0.0
     lower_bound: float = 0.0
     lp_bound: float = 0.0
     prefix_delegation: bool = False
+    kubelet_max_pods: int | None = None
+    daemon_pods: int = 0
+    daemon_addresses: int = 0
     rejected: tuple[Rejection, ...] = field(default=(), repr=False)
     infeasible: tuple[Infeasible, ...] = ()
     single_type: Alternative | None = None
@@ -156,6 +202,15 @@ class FleetPlan:
     def nodes(self) -> int:
         """Count the nodes."""
         return sum(group.nodes for group in self.groups)
+
+    @property
+    def pods(self) -> dict[str, int]:
+        """Count the pods placed of each workload, surge and head-room included."""
+        counted: dict[str, int] = {}
+        for group in self.groups:
+            for name, each in group.pods.items():
+                counted[name] = counted.get(name, 0) + each * group.nodes
+        return dict(sorted(counted.items()))
 
     @property
     def addresses(self) -> int:
@@ -178,7 +233,7 @@ class FleetPlan:
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain values."""
         told = asdict(self)
-        for name in ("gap", "nodes", "addresses", "prefixes", "types"):
+        for name in _DERIVED:
             told[name] = getattr(self, name)
         return told
 
@@ -186,8 +241,57 @@ class FleetPlan:
         """Give the plan as JSON."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> FleetPlan:
+        """
+        Build the plan that `to_dict` gave.
+
+        Raises
+        ------
+        InputError
+            If it is no plan, or damaged.
+        """
+        if "feasible" not in told:
+            raise InputError("this is no saved plan: it has no member 'feasible'")
+        values = {name: told[name] for name in told if name not in _DERIVED}
+        try:
+            for name, record in _RECORDS.items():
+                values[name] = tuple(record(**one) for one in values.get(name, ()))
+            for name in ("single_type", "other_mode"):
+                if values.get(name) is not None:
+                    values[name] = Alternative(**values[name])
+            values["estimated_prices"] = tuple(values.get("estimated_prices", ()))
+            return cls(**values)
+        except TypeError as error:
+            raise InputError(f"this is no saved plan: {error}") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> FleetPlan:
+        """
+        Build the plan that `to_json` gave.
+
+        Raises
+        ------
+        InputError
+            If the text is no JSON, or no plan.
+
+        Examples
+        --------
+        >>> from eks_win_capacity import plan_fleet
+        >>> plan = plan_fleet([{"name": "web", "replicas": 9}], candidates=["m5.large"])
+        >>> FleetPlan.from_json(plan.to_json()) == plan
+        True
+        """
+        try:
+            told = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"this is no JSON: {error}") from error
+        if not isinstance(told, dict):
+            raise InputError(f"this is no saved plan, but a {type(told).__name__}")
+        return cls.from_dict(told)
+
     def rows(self) -> list[dict[str, Any]]:
-        """Give one row for each kind of node."""
+        """Give one row for each kind of node: its type, its place and what runs on it."""
         return [
             {
                 "instance_type": group.instance_type,
@@ -205,108 +309,99 @@ class FleetPlan:
         ]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Give one row for each kind of node."""
+        """Give one row for each kind of node: its type, its place and what runs on it."""
         import pandas as pd
 
         columns = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds")
         more = ("addresses_per_node", "prefixes_per_node", "cost")
         return pd.DataFrame(self.rows(), columns=[*columns, *more])
 
-    def _repr_html_(self) -> str:
-        from html import escape
+    def places(self) -> list[dict[str, Any]]:
+        """Give one row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
+        told: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for group in self.groups:
+            key = (group.instance_type, group.zone, group.subnet)
+            row = told.setdefault(
+                key,
+                {
+                    **dict(zip(("instance_type", "zone", "subnet"), key, strict=True)),
+                    "nodes": 0,
+                    "addresses": 0,
+                    "prefixes": 0,
+                    "node_cost": group.cost,
+                },
+            )
+            row["nodes"] += group.nodes
+            row["addresses"] += group.nodes * group.addresses
+            row["prefixes"] += group.nodes * group.prefixes
+        return [told[key] for key in sorted(told)]
 
-        head = f"<p>{escape(self.explain().splitlines()[0])}</p>"
-        return head + self.to_pandas().to_html(index=False)
+    def rejections(self) -> pd.DataFrame:
+        """Give one row for each candidate without a node, with the reason."""
+        import pandas as pd
+
+        names = [one.name for one in fields(Rejection)]
+        return pd.DataFrame([asdict(one) for one in self.rejected], columns=names)
 
     def explain(self) -> str:
         """Say in words what the plan is, or why there is none."""
-        if not self.feasible:
-            return "\n".join(
-                f"No plan ({reason.code}): {reason.why}. {reason.remedy}."
-                for reason in self.infeasible
-            )
-        types = ", ".join(f"{number:,} x {name}" for name, number in self.types.items())
-        lines = [
-            (
-                f"{self.nodes:,} nodes ({types}): {self.cost:,.6g} {self.cost_unit}; no plan costs "
-                f"less than {self.lower_bound:,.6g}, so this one is within {100 * self.gap:.3f} %."
-            ),
-            f"They take {self.addresses:,} subnet addresses"
-            + (f" with {self.prefixes:,} /28 prefixes." if self.prefixes else "."),
-        ]
-        lines += [
-            f"{group.nodes:,} x {group.instance_type}"
-            + (f" in {group.subnet or group.zone}" if group.subnet or group.zone else "")
-            + f": {group.pods_used:,} pods each, {group.binds} binds."
-            for group in self.groups
-        ]
-        for other in (self.single_type, self.other_mode):
-            if other is not None:
-                told = f"{other.nodes:,} nodes, {other.cost:,.6g}" if other.nodes else other.why
-                lines.append(f"{other.name}: {told}.")
-        return "\n".join(lines)
+        from eks_win_capacity.fleet._words import explained
 
-    def node_groups(self, *, cluster: str = "CLUSTER", region: str = "REGION") -> str:
-        """Write the fleet as EKS managed node groups of eksctl (``eksctl.io/v1alpha5``)."""
-        import yaml
+        return explained(self)
 
-        places: dict[tuple[str, str, str], int] = {}
-        for group in self.groups:
-            key = (group.instance_type, group.zone, group.subnet)
-            places[key] = places.get(key, 0) + group.nodes
-        managed = []
-        for (name, zone, subnet), number in sorted(places.items()):
-            entry: dict[str, Any] = {
-                "name": "-".join(filter(None, ("windows", name.replace(".", "-"), subnet or zone))),
-                "amiFamily": "WindowsServer2022CoreContainer",
-                "instanceTypes": [name],
-                "desiredCapacity": number,
-                "minSize": number,
-                "maxSize": number,
-            }
-            if subnet:
-                entry["subnets"] = [subnet]
-            elif zone:
-                entry["availabilityZones"] = [zone]
-            managed.append(entry)
-        told = {
-            "apiVersion": "eksctl.io/v1alpha5",
-            "kind": "ClusterConfig",
-            "metadata": {"name": cluster, "region": region},
-            "managedNodeGroups": managed,
-        }
-        return str(yaml.safe_dump(told, sort_keys=False))
+    def _repr_html_(self) -> str:
+        from eks_win_capacity.fleet._words import as_html
 
-    def karpenter(self, *, name: str = "windows", node_class: str = "windows") -> str:
+        return as_html(self)
+
+    def node_groups(
+        self,
+        *,
+        cluster: str = "CLUSTER",
+        region: str = "REGION",
+        ami_family: str = "WindowsServer2022CoreContainer",
+        ami: str | None = None,
+        taint: bool = True,
+    ) -> str:
+        """
+        Write the fleet as EKS managed node groups of eksctl (``eksctl.io/v1alpha5``).
+
+        Parameters
+        ----------
+        cluster, region : str
+            Where.
+        ami_family : str
+            The Windows image.
+        ami : str, optional
+            Image id, needed where the kubelet's limit is not the image's own of 110: EKS
+            takes bootstrap arguments from a launch template with an image of its own only.
+        taint : bool
+            Whether nodes keep Linux pods off by the taint ``os=windows:NoSchedule``.
+        """
+        from eks_win_capacity.fleet._snippets import node_groups
+
+        return node_groups(
+            self, cluster=cluster, region=region, ami_family=ami_family, ami=ami, taint=taint
+        )
+
+    def karpenter(
+        self, *, name: str = "windows", node_class: str = "windows", taint: bool = True
+    ) -> str:
         """Write the types and zones of the fleet as a Karpenter NodePool (``karpenter.sh/v1``)."""
-        import yaml
+        from eks_win_capacity.fleet._snippets import node_pool
 
-        wanted: dict[str, list[str]] = {
-            "kubernetes.io/os": ["windows"],
-            "kubernetes.io/arch": ["amd64"],
-            "node.kubernetes.io/instance-type": list(self.types),
-        }
-        zones = sorted({group.zone for group in self.groups} - {""})
-        if zones:
-            wanted["topology.kubernetes.io/zone"] = zones
-        told = {
-            "apiVersion": "karpenter.sh/v1",
-            "kind": "NodePool",
-            "metadata": {"name": name},
-            "spec": {
-                "template": {
-                    "spec": {
-                        "requirements": [
-                            {"key": key, "operator": "In", "values": values}
-                            for key, values in wanted.items()
-                        ],
-                        "nodeClassRef": {
-                            "group": "karpenter.k8s.aws",
-                            "kind": "EC2NodeClass",
-                            "name": node_class,
-                        },
-                    }
-                },
-            },
-        }
-        return str(yaml.safe_dump(told, sort_keys=False))
+        return node_pool(self, name=name, node_class=node_class, taint=taint)
+
+    def karpenter_node_class(
+        self, *, name: str = "windows", cluster: str = "CLUSTER", ami_family: str = "Windows2022"
+    ) -> str:
+        """Write the EC2NodeClass that the NodePool names: image, subnets, ``maxPods``."""
+        from eks_win_capacity.fleet._snippets import node_class
+
+        return node_class(self, name=name, cluster=cluster, ami_family=ami_family)
+
+
+_DERIVED = ("gap", "nodes", "pods", "addresses", "prefixes", "types")
+_RECORDS: Mapping[str, type] = {
+    "groups": NodeGroup, "rejected": Rejection, "infeasible": Infeasible,
+}  # fmt: skip

@@ -1,57 +1,33 @@
 """
 Is this cluster ready for Windows, and if not, why.
 
-Every consideration and step of the EKS guide "Deploy Windows nodes on EKS
-clusters", and the check that covers it:
-
-| code | severity | consideration |
-|---|---|---|
-| windows-platform-version | error | Kubernetes and platform version for Windows support |
-| prefix-platform-version | error | Platform version for prefix delegation on Windows |
-| ip-family | error | No IPv6 with Windows |
-| legacy-windows-support | warning | Legacy Windows support removed |
-| coredns-capacity | error | One Linux node or Fargate pod for CoreDNS |
-| coredns-redundancy | warning | Two Linux nodes or Fargate pods recommended for CoreDNS |
-| resource-controller-policy | error | Managed policy AmazonEKSVPCResourceController on the cluster role |
-| custom-networking | error | No custom networking with Windows |
-| security-groups-for-pods | error | No security groups for pods with Windows |
-| fargate-windows-pods | error | No Windows pods on Fargate |
-| auto-mode-windows-pods | error | No Windows pods in EKS Auto Mode |
-| hybrid-windows-pods | error | No Windows pods on Hybrid Nodes |
-| windows-ipam-enabled | error | enable-windows-ipam in ConfigMap amazon-vpc-cni |
-| prefix-delegation-nitro | warning | Prefix delegation acts on Nitro and bare-metal types only |
-| warm-targets | warning | Warm targets of the ConfigMap do what they say |
-| subnet-room | error | Room in the subnets for one more Windows node |
-| control-plane-room | warning | Free addresses for the control plane in the cluster's subnets |
-| aws-auth-mapping | error | Node role in aws-auth with its three groups |
-| access-entry | error | Access entry of type EC2_WINDOWS where entries replace aws-auth |
-| custom-ami-mapping | error | Custom AMI in a managed node group needs the mapping too |
-| shared-node-role | warning | Node role not shared by Windows and Linux nodes |
-| windows-server-version | error | Windows Server release and Kubernetes version |
-| kubelet-version | warning | Windows AMI for the cluster's Kubernetes version |
-| instance-type-windows | error | Instance types that run Windows; amd64 only, no Arm |
-| instance-type-caveats | warning | Instance types with a known caveat under Windows |
-| instance-type-controller | warning | Instance types that the VPC resource controller knows |
-| node-advertises-addresses | error | Windows nodes advertise pod addresses |
-| kubelet-max-pods | warning | Kubelet max-pods against addresses |
-| system-memory | warning | 2 GiB of memory kept for the system |
-| autoscaler-node-template | warning | Node-template tag for the cluster autoscaler |
-| os-selector | error | Node selector for the operating system, Linux workloads too |
-| arch-selector | warning | Node selector for the architecture of Windows workloads |
-| service-backends | error | At most 1024 backends of a service, 64 before build 17763.2746 |
-| event-log-collected | info | Logs of kubelet and kube-proxy in an event log of 200 MB |
+Every consideration and step of the EKS guide "Deploy Windows nodes on EKS clusters" has a
+check here or a calculation elsewhere; README.md lists both.
 """
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.errors import UnsupportedInputError
-from eks_win_capacity.readiness import _control_plane, _network, _nodes, _workloads
-from eks_win_capacity.readiness._files import autoscaler_tags
+from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.offers import autoscaler_tags
+from eks_win_capacity.readiness import (
+    _control_plane,
+    _kubelet,
+    _network,
+    _roles,
+    _types,
+    _unsupported,
+    _versions,
+    _workloads,
+)
+from eks_win_capacity.readiness._files import with_account
 from eks_win_capacity.readiness._rules import Check, Look
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from eks_win_capacity.catalog import Catalog
@@ -61,9 +37,13 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS", "Check", "autoscaler_tags", "check_cluster", "remedies"]
 
 CHECKS: tuple[Check, ...] = (
+    *_versions.CHECKS,
     *_control_plane.CHECKS,
+    *_unsupported.CHECKS,
     *_network.CHECKS,
-    *_nodes.CHECKS,
+    *_roles.CHECKS,
+    *_types.CHECKS,
+    *_kubelet.CHECKS,
     *_workloads.CHECKS,
 )
 """Every check: one for each consideration and step of the guide."""
@@ -113,10 +93,15 @@ def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> tup
 
         catalog = Catalog.bundled()
     look = Look(state, catalog)
-    return tuple(finding for rule in CHECKS for finding in rule.run(rule, look))
+    return tuple(finding for rule in CHECKS for finding in rule.run(look))
 
 
-def remedies(findings: Iterable[Finding]) -> dict[str, str]:
+def remedies(
+    findings: Iterable[Finding],
+    *,
+    account_id: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> dict[str, str]:
     """
     Gather the files that the remedies of failed checks apply.
 
@@ -124,13 +109,23 @@ def remedies(findings: Iterable[Finding]) -> dict[str, str]:
     ----------
     findings : iterable of Finding
         From `check_cluster`.
+    account_id : str, optional
+        The AWS account, of 12 digits. No state keeps it: without it the files that
+        need one hold ``${AWS_ACCOUNT_ID}`` and say how to learn it.
+    folder : path, optional
+        Where to write the files; made if it is missing. Nothing is written without it.
 
     Returns
     -------
     dict of str to str
-        File name and text: the ConfigMap, entries for aws-auth, bootstrap
-        arguments and node-template tags, as far as they are needed. Two texts
-        of one name are numbered. Account ids are left to fill in.
+        File name and text: ConfigMap amazon-vpc-cni with all that it held, entries for
+        aws-auth, bootstrap arguments and node-template tags, as far as they are needed.
+        Two texts of one name are numbered.
+
+    Raises
+    ------
+    InputError
+        If the account id is none.
 
     Examples
     --------
@@ -138,15 +133,25 @@ def remedies(findings: Iterable[Finding]) -> dict[str, str]:
     >>> list(remedies(check_cluster(ClusterState(cni_configmap={}))))
     ['amazon-vpc-cni.yaml']
     """
+    if account_id is not None and not re.fullmatch(r"[0-9]{12}", account_id):
+        raise InputError("account_id must be the 12 digits of an AWS account")
     made: dict[str, str] = {}
     for finding in findings:
         if finding.outcome != "fail":
             continue
         for name, text in finding.files:
-            stem, dot, kind = name.rpartition(".")
-            free, number = name, 1
-            while made.get(free, text) != text:
+            # Names come from the cluster: none may lead out of the folder.
+            safe = re.sub(r"[^A-Za-z0-9+=,.@_-]", "-", name)
+            stem, dot, kind = safe.rpartition(".")
+            whole = text if account_id is None else with_account(text, account_id)
+            free, number = safe, 1
+            while made.get(free, whole) != whole:
                 number += 1
                 free = f"{stem}-{number}{dot}{kind}"
-            made[free] = text
+            made[free] = whole
+    if folder is not None:
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        for name, text in made.items():
+            (target / name).write_text(text, encoding="utf-8")
     return made

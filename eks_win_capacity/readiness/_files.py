@@ -2,45 +2,88 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.constants import WINDOWS_ROLE_GROUPS
+from eks_win_capacity.offers import word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TEMPLATE: Final = "k8s.io/cluster-autoscaler/node-template/"
+    from eks_win_capacity.cluster import RoleMapping
+
+ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
+"""What stands in files for the account id, which a state does not keep."""
+
+_ACCOUNT_NOTE: Final = (
+    "# AWS_ACCOUNT_ID is left open: aws sts get-caller-identity --query Account --output text\n"
+)
+_USERNAME: Final = "system:node:{{EC2PrivateDNSName}}"
 
 
 def configmap(data: Mapping[str, str]) -> str:
-    """Write ConfigMap kube-system/amazon-vpc-cni; every value is a quoted text."""
-    import json
+    """Write ConfigMap kube-system/amazon-vpc-cni with all of its data."""
+    import yaml
 
-    rows = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in data.items())
-    return (
-        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: amazon-vpc-cni\n"
-        f"  namespace: kube-system\ndata:\n{rows}"
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
+            "data": dict(data),
+        },
+        sort_keys=False,
+        allow_unicode=False,
     )
 
 
-def aws_auth_entry(role: str) -> dict[str, str]:
-    """Write the entry of a role for mapRoles, to be added to what aws-auth holds."""
-    groups = "".join(f"    - {group}\n" for group in WINDOWS_ROLE_GROUPS)
+def aws_auth_entry(role: str, mapped: RoleMapping | None, partition: str) -> dict[str, str]:
+    """
+    Write the entry of a role for mapRoles of aws-auth.
+
+    What the role is given there already stays; the entry takes its place.
+    """
+    import yaml
+
+    groups = dict.fromkeys([*(mapped.groups if mapped else ()), *WINDOWS_ROLE_GROUPS])
+    entry = {
+        "rolearn": f"arn:{partition}:iam::{ACCOUNT}:role/{role or '${NODE_ROLE}'}",
+        "username": _USERNAME,
+        "groups": list(groups),
+    }
+    what = f"In place of the entry of {role} in" if mapped else "Add to"
     text = (
-        "# Add to mapRoles: kubectl edit configmap -n kube-system aws-auth\n"
-        f"- rolearn: arn:aws:iam::ACCOUNT_ID:role/{role}\n"
-        f"  username: system:node:{{{{EC2PrivateDNSName}}}}\n  groups:\n{groups}"
+        f"# {what} mapRoles: kubectl edit configmap -n kube-system aws-auth\n{_ACCOUNT_NOTE}"
+        + ("" if role else "# NODE_ROLE is left open: the name of the Windows nodes' IAM role\n")
+        + yaml.safe_dump([entry], sort_keys=False, allow_unicode=False, width=200)
     )
-    return {f"aws-auth-{role}.yaml": text}
+    return {f"aws-auth-{role or 'windows'}.yaml": text}
 
 
-def access_entry_command(role: str, cluster: str | None) -> str:
-    """Give the command that makes a role's access entry."""
+def with_account(text: str, account_id: str) -> str:
+    """Fill the account id in."""
+    return text.replace(_ACCOUNT_NOTE, "").replace(ACCOUNT, account_id)
+
+
+def map_role_command(role: str, cluster: str, partition: str) -> str:
+    """Give the command that maps a role, the account looked up when it runs."""
+    groups = " ".join(f"--group {group}" for group in WINDOWS_ROLE_GROUPS)
+    account = "$(aws sts get-caller-identity --query Account --output text)"
+    name = role or "${NODE_ROLE:?}"
     return (
-        f"aws eks create-access-entry --cluster-name {cluster or 'NAME'} --principal-arn "
-        f"arn:aws:iam::ACCOUNT_ID:role/{role} --type EC2_WINDOWS (delete an entry of another "
-        "type first)"
+        f"eksctl create iamidentitymapping --cluster {cluster} --arn "
+        f"\"arn:{partition}:iam::{account}:role/{name}\" {groups} --username '{_USERNAME}'"
     )
+
+
+def access_entry_command(role: str, cluster: str, old: list[str]) -> str:
+    """Give the commands that make a role's access entry, in place of one of another type."""
+    name = word(role, "NODE_ROLE")
+    arn = f'"$(aws iam get-role --role-name {name} --query Role.Arn --output text)"'
+    where = f"--cluster-name {cluster} --principal-arn {arn}"
+    gone = f"aws eks delete-access-entry {where}; " if old else ""
+    return f"{gone}aws eks create-access-entry {where} --type EC2_WINDOWS"
 
 
 def bootstrap_arguments(max_pods: int | None) -> str:
@@ -53,17 +96,35 @@ def bootstrap_arguments(max_pods: int | None) -> str:
     )
 
 
-def autoscaler_tags(addresses: int) -> dict[str, str]:
-    """
-    Give the tags by which the cluster autoscaler knows a Windows node before it exists.
+def tag_command(tags: Mapping[str, str], groups: tuple[str, ...], cluster: str, group: str) -> str:
+    """Give the command that puts tags on the Auto Scaling groups of a node group."""
+    names = groups or (
+        (
+            f"$(aws eks describe-nodegroup --cluster-name {cluster} --nodegroup-name "
+            f"{word(group, 'NODE_GROUP')} --query nodegroup.resources.autoScalingGroups[0].name "
+            "--output text)"
+        ),
+    )
+    given = " ".join(
+        f'"ResourceId={name},ResourceType=auto-scaling-group,Key={key},Value={value},'
+        'PropagateAtLaunch=true"'
+        for name in names
+        for key, value in tags.items()
+    )
+    return f"aws autoscaling create-or-update-tags --tags {given}"
 
-    Parameters
-    ----------
-    addresses : int
-        Pod addresses that the node will advertise. [addresses]
-    """
-    return {
-        f"{_TEMPLATE}resources/vpc.amazonaws.com/PrivateIPv4Address": str(addresses),
-        f"{_TEMPLATE}label/kubernetes.io/os": "windows",
-        f"{_TEMPLATE}label/kubernetes.io/arch": "amd64",
-    }
+
+def tags_file(tags: Mapping[str, str], groups: tuple[str, ...]) -> str:
+    """Write tags as ``--cli-input-json`` of create-or-update-tags takes them."""
+    listed = [
+        {
+            "ResourceId": name,
+            "ResourceType": "auto-scaling-group",
+            "Key": key,
+            "Value": value,
+            "PropagateAtLaunch": True,
+        }
+        for name in groups or ("${AUTO_SCALING_GROUP}",)
+        for key, value in tags.items()
+    ]
+    return json.dumps({"Tags": listed}, indent=2) + "\n"

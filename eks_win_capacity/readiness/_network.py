@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from eks_win_capacity import kernels
-from eks_win_capacity.configmap import go_bool
-from eks_win_capacity.constants import CONTROL_PLANE_ADDRESSES, CONTROL_PLANE_ADDRESSES_ADVISED
+from eks_win_capacity.configmap import go_bool, go_int
+from eks_win_capacity.constants import (
+    CONTROL_PLANE_ADDRESSES,
+    CONTROL_PLANE_ADDRESSES_ADVISED,
+    SECONDARY_WARM_IP_TARGET,
+)
 from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.offers import ENABLE, acting_key, patch, room_for, subnets_of, word
 from eks_win_capacity.readiness._files import configmap
-from eks_win_capacity.readiness._rules import CONTROLLER, check, some
-from eks_win_capacity.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.readiness._rules import CONTROLLER, PREFIXES, SUBNETS, check, some
+from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster import SubnetState
     from eks_win_capacity.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
+    from eks_win_capacity.subnets import Subnet
 
-ENABLE = "enable-windows-ipam"
-ENABLE_PREFIXES = "enable-windows-prefix-delegation"
+_MENDED = frozenset({"minimum-only-starves", "plain-key-wins"})
+"""The traps that the changes of `_changes` take away."""
+
+_STAND_IN = "m5.large"
+"""The type by which subnets are judged while no Windows node tells its own."""
+
+
+def _changes(look: Look) -> dict[str, str]:
+    """
+    Give the keys of the ConfigMap to set so that it does what it says.
+
+    A windows- key that is hidden says what was meant; where pods would starve, the
+    controller's own default takes the place of nothing.
+    """
+    data = look.state.cni_configmap or {}
+    made = {}
+    if not go_bool(data.get(ENABLE, "")):
+        made[ENABLE] = "true"
+    for target in ("warm-ip-target", "minimum-ip-target", "warm-prefix-target"):
+        meant = data.get(f"windows-{target}", "")
+        if data.get(target, meant) != meant and go_int(meant) is not None:
+            made[target] = meant
+    try:
+        pool = WarmPool.from_configmap({**data, **made})
+    except CapacityError:
+        return made
+    if not pool.prefix_delegation and pool.warm_ip_target == 0:
+        made[acting_key(look.state, "warm-ip-target")] = str(SECONDARY_WARM_IP_TARGET)
+    return made
+
+
+def _mended(look: Look) -> dict[str, str]:
+    """Give the whole ConfigMap with all changes, so that no file undoes another."""
+    data = {**(look.state.cni_configmap or {}), **_changes(look)}
+    return {"amazon-vpc-cni.yaml": configmap(data)}
 
 
 @check(
@@ -47,12 +87,11 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
         if value is None
         else f"{ENABLE} is {value!r}, which does not read as true"
     )
-    text = configmap({**data, ENABLE: "true"})
-    yield rule.failed(
-        seen,
-        f"kubectl apply -f amazon-vpc-cni.yaml, which is:\n{text}",
-        files={"amazon-vpc-cni.yaml": text},
+    create = (
+        f"kubectl create configmap -n kube-system amazon-vpc-cni --from-literal={ENABLE}=true "
+        "--dry-run=client -o yaml | kubectl apply -f -"
     )
+    yield rule.failed(seen, patch({ENABLE: "true"}) if data else create, files=_mended(look))
 
 
 @check(
@@ -61,6 +100,7 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
     severity="warning",
     why="other nodes stay in secondary-IP mode with the default warm targets",
     source=CONTROLLER,
+    whole=("node_groups",),
 )
 def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the types of Windows nodes with the mode."""
@@ -78,7 +118,9 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     for name in old:
         users = look.windows_types[name]
         yield rule.failed(
-            f"{name} is no Nitro type: {some(users)}", "use a Nitro type", subject=name
+            f"{name} is no Nitro type: {some(users)}",
+            f"use a Nitro type{look.instead_of(name)}",
+            subject=name,
         )
     blind = [name or "nodes without a type" for name, row in rows.items() if row is None]
     if blind:
@@ -102,43 +144,43 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     if data is None:
         yield rule.unknown(look, "cni_configmap")
         return
+    # Those of another check are not said twice.
     own = {"windows-ipam-off", "configmap-missing", "prefix-delegation-not-nitro"}
+    rows = [row for name in look.windows_types or () if (row := look.row(name))]
+    slots = min((kernels.secondary(row.ipv4_per_interface) for row in rows), default=None)
     try:
-        found = [f for f in WarmPool.from_configmap(data).findings if f.code not in own]
+        pool = WarmPool.from_configmap(data, slots=slots)
     except CapacityError as error:
         yield rule.failed(
             str(error),
-            "correct the value: kubectl edit configmap -n kube-system amazon-vpc-cni",
+            "write a number that is meant: kubectl edit configmap -n kube-system amazon-vpc-cni",
             severity="error",
         )
         return
+    found = [replace(f, source=rule.source) for f in pool.findings if f.code not in own]
     yield from found
     worst = [f for f in found if f.severity != "info"]
     if worst:
+        made = {key: value for key, value in _changes(look).items() if key != ENABLE}
+        others = dict.fromkeys(f.remedy for f in worst if f.code not in _MENDED)
         yield rule.failed(
             f"{len(worst)} traps: {some([f'{f.code} {f.subject}'.strip() for f in worst])}",
-            "see the findings of these codes",
+            "; ".join([*([patch(made)] if made else []), *others]),
+            severity="error" if any(f.severity == "error" for f in worst) else rule.severity,
+            files=_mended(look) if made else None,
         )
     else:
         yield rule.passed("the warm targets hold no trap")
 
 
 def _asked_subnets(look: Look) -> list[SubnetState]:
-    """Give the subnets of Windows node groups, else of the cluster, else all that are known."""
+    """Give the subnets of Windows nodes and groups, else of the cluster, else all."""
     state = look.state
     wanted = {subnet for group in look.windows_groups for subnet in group.subnet_ids}
+    wanted |= {held.subnet_id for held in subnets_of(state).values() if held}
     wanted = wanted or set(state.subnet_ids or ())
     known = state.subnets or ()
     return [subnet for subnet in known if subnet.subnet_id in wanted] or list(known)
-
-
-def _pool(look: Look, row: InstanceType) -> WarmPool | None:
-    if look.state.cni_configmap is None:
-        return None
-    try:
-        return WarmPool.from_configmap(look.state.cni_configmap, nitro=row.nitro)
-    except CapacityError:
-        return None
 
 
 @check(
@@ -147,70 +189,90 @@ def _pool(look: Look, row: InstanceType) -> WarmPool | None:
     severity="error",
     why="a node takes its own address and what its warm pool holds from its own subnet; in prefix "
     "mode whole aligned /28 blocks, so a fragmented subnet is full before its addresses are",
+    source=PREFIXES,
+    whole=("subnets",),
 )
 def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
     """See whether one more node of each type finds its addresses."""
-    if look.state.subnets is None:
+    state = look.state
+    if state.subnets is None:
         yield rule.unknown(look, "subnets")
         return
-    types = [name for name in look.windows_types or () if look.row(name)] or ["m5.large"]
-    rows = [row for name in types if (row := look.row(name))]
-    pools = [(row, _pool(look, row)) for row in rows]
-    if any(pool is None for _, pool in pools):
+    if state.cni_configmap is None:
         yield rule.unknown(look, "cni_configmap")
         return
     for held in _asked_subnets(look):
         subnet = held.subnet
-        if subnet is None:
-            yield rule.unknown(look, "subnets", subject=held.subnet_id)
-            continue
-        where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
-        for row, pool in pools:
-            if pool is None:
-                continue
-            slots = kernels.secondary(row.ipv4_per_interface)
-            need = attached_addresses(1, slots=slots, pool=pool)
-            free = held.available if held.available is not None else subnet.free
-            if not pool.prefix_delegation:
-                wanted, room = 1 + int(need.addresses), free
-                unit = "addresses"
-            elif subnet.placement_known:
-                wanted, room = int(need.prefixes), subnet.free_prefixes
-                unit = "free /28 blocks"
-            else:
-                estimate = subnet.prefix_estimate
-                if estimate.worst < need.prefixes <= estimate.best:
-                    yield rule.unknown(
-                        look,
-                        "subnets",
-                        seen=f"{where}: {free} free addresses, from {estimate.worst} to "
-                        f"{estimate.best} free /28 blocks: where used addresses lie is not known",
-                        subject=held.subnet_id,
-                    )
-                    continue
-                wanted, room, unit = int(need.prefixes), estimate.worst, "free /28 blocks"
-            seen = f"{where}: one more {row.name} needs {wanted} {unit}, {room} are left"
-            if room < wanted or free < 1:
-                cure = (
-                    "reserve a range for prefixes: aws ec2 create-subnet-cidr-reservation "
-                    f"--subnet-id {held.subnet_id} --reservation-type prefix --cidr CIDR; or "
-                    "give the node group another subnet"
-                    if pool.prefix_delegation
-                    else "give the node group another subnet, lower the warm targets, or take "
-                    "smaller nodes"
-                )
-                yield rule.failed(f"{seen}; {free} free addresses", cure, subject=held.subnet_id)
-            else:
-                yield rule.passed(seen, subject=held.subnet_id)
+        for name in [n for n in look.windows_types or () if look.row(n)] or [_STAND_IN]:
+            yield _room(rule, look, held, subnet, name)
+    if not state.subnets:
+        yield rule.unknown(look, "subnets", seen="no subnet was given")
+
+
+def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, name: str) -> Finding:
+    """Judge one subnet for one type: an idle node must fit, a full one should."""
+    where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
+    row = look.catalog[name]
+    count = partial(room_for, subnet, row, look.state, catalog=look.catalog)
+    idle, full = count(available=held.available, pods=1), count(available=held.available)
+    if isinstance(idle, str) or isinstance(full, str):
+        why = idle if isinstance(idle, str) else full
+        return rule.unknown(look, "subnets", seen=f"{where}: {why}", subject=held.subnet_id)
+    stand_in = "" if look.windows_types else f" (no Windows type is known; {name} stands in)"
+    if not idle.nodes:
+        return rule.failed(
+            f"{where} takes no further {name}: {idle.why}{stand_in}",
+            _more_room(subnet, prefixes=idle.prefixes_per_node > 0),
+            subject=held.subnet_id,
+        )
+    exact = subnet is not None and subnet.placement_known
+    if not exact and not idle.guaranteed:
+        return rule.unknown(
+            look,
+            "subnets",
+            seen=f"{where} takes up to {idle.nodes:,} further {name}, and none at worst: where "
+            "used addresses lie is not known",
+            subject=held.subnet_id,
+        )
+    if not full.nodes:
+        return rule.failed(
+            f"{where} takes {idle.nodes:,} further {name} with a pod each, and none with "
+            f"{full.pods_per_node:,}: {full.why}{stand_in}",
+            _more_room(subnet, prefixes=full.prefixes_per_node > 0),
+            subject=held.subnet_id,
+            severity="warning",
+        )
+    if look.windows_types is None:
+        return rule.unknown(look, "nodes", "node_groups", subject=held.subnet_id)
+    return rule.passed(
+        f"{where} takes {full.nodes:,} further {name} with {full.pods_per_node:,} pods each"
+        f"{stand_in}",
+        subject=held.subnet_id,
+    )
+
+
+def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
+    """Give the cure for a subnet that is too full or too fragmented."""
+    cure = "give the node group another subnet, or lower the warm targets"
+    if not prefixes or subnet is None or not subnet.placement_known:
+        return f"{cure}, or take smaller nodes"
+    blocks = subnet.blocks()
+    free = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
+    if not free:
+        return f"{cure}; {subnet.free:,} addresses are free, in no whole /28 block"
+    return (
+        f"{cure}; keep the blocks that are whole: aws ec2 create-subnet-cidr-reservation "
+        f"--subnet-id {word(subnet.subnet_id, 'SUBNET_ID')} --reservation-type prefix --cidr {free[0]}"
+    )
 
 
 @check(
     "control-plane-room",
-    considers="Free addresses for the control plane in the cluster's subnets",
+    considers="Free addresses for the control plane in the cluster's subnets: 6, better 16",
     severity="warning",
     why="EKS puts interfaces into these subnets when it updates the control plane; without room "
     "the update fails",
-    source='EKS user guide, "Amazon EKS networking requirements for VPC and subnets"',
+    source=SUBNETS,
 )
 def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
     """Count the free addresses of each subnet of the cluster."""
@@ -229,8 +291,9 @@ def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
         free = held.available if held.available is not None else subnet.free if subnet else 0
         seen = f"{name}: {free} free addresses"
         cure = (
-            "free addresses there, or give the cluster other subnets: aws eks "
-            f"update-cluster-config --name {state.name or 'NAME'} --resources-vpc-config subnetIds="
+            "free addresses there, or give the cluster other subnets of its VPC: aws eks "
+            f"update-cluster-config --name {look.cluster} --resources-vpc-config "
+            f"subnetIds={word(None, 'SUBNET_IDS')}"
         )
         if free < CONTROL_PLANE_ADDRESSES:
             yield rule.failed(

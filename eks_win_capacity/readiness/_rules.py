@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster import PARTS
-from eks_win_capacity.configmap import go_bool
 from eks_win_capacity.findings import Finding, Severity
+from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.offers import asked_mode, legacy_components, word
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster import ClusterState, NodeGroup
+    from eks_win_capacity.cluster import ClusterState, NodeGroup, Pod, Workload
 
-GUIDE: Final = 'EKS user guide, "Deploy Windows nodes on EKS clusters"'
-CONTROLLER: Final = "amazon-vpc-resource-controller-k8s, commit b8d425119bdb"
-BEST_PRACTICES: Final = "EKS best practices guide, Windows"
+_EKS: Final = "https://docs.aws.amazon.com/eks/latest"
+GUIDE: Final = (
+    'Amazon EKS user guide, "Deploy Windows nodes on EKS clusters": '
+    f"{_EKS}/userguide/windows-support.html"
+)
+AMIS: Final = (
+    'Amazon EKS user guide, "Create nodes with optimized Windows AMIs": '
+    f"{_EKS}/userguide/eks-optimized-windows-ami.html"
+)
+ENTRIES: Final = (
+    'Amazon EKS user guide, "Grant IAM users access to Kubernetes with EKS access entries": '
+    f"{_EKS}/userguide/access-entries.html"
+)
+SUBNETS: Final = (
+    'Amazon EKS user guide, "Amazon EKS networking requirements for VPC and subnets": '
+    f"{_EKS}/userguide/network-reqs.html"
+)
+PREFIXES: Final = (
+    'Amazon EKS user guide, "Assign more IP addresses to Amazon EKS nodes with prefixes": '
+    f"{_EKS}/userguide/cni-increase-ip-addresses.html"
+)
+MEMORY: Final = (
+    f'EKS best practices guide, "Avoiding OOM errors": {_EKS}/best-practices/windows-oom.html'
+)
+CONTROLLER: Final = (
+    "amazon-vpc-resource-controller-k8s, commit b8d425119bdb: "
+    "https://github.com/aws/amazon-vpc-resource-controller-k8s/tree/b8d425119bdb"
+)
 
 SHOWN: Final = 10
 """How many offenders a finding names."""
@@ -38,16 +65,27 @@ class Look:
     state: ClusterState
     catalog: Catalog
 
+    @property
+    def cluster(self) -> str:
+        """The cluster's name as one word of a command."""
+        return word(self.state.name, "CLUSTER_NAME")
+
+    @property
+    def partition(self) -> str:
+        """The AWS partition of the cluster's region, as ARNs name it."""
+        region = self.state.region or ""
+        kinds = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+        return next((p for start, p in kinds.items() if region.startswith(start)), "aws")
+
     @cached_property
     def prefix_delegation(self) -> bool | None:
         """Whether the ConfigMap asks for prefix delegation; None where it is not known."""
-        data = self.state.cni_configmap
-        if data is None:
-            return None
-        return bool(
-            go_bool(data.get("enable-windows-ipam", ""))
-            and go_bool(data.get("enable-windows-prefix-delegation", ""))
-        )
+        return asked_mode(self.state)
+
+    @cached_property
+    def legacy(self) -> list[str] | None:
+        """The components of legacy Windows support; None where they are not known."""
+        return legacy_components(self.state)
 
     @cached_property
     def windows_types(self) -> dict[str, list[str]] | None:
@@ -93,6 +131,76 @@ class Look:
         known = {id(group) for group in (*self.windows_groups, *self.linux_groups)}
         return [group for group in self.state.node_groups or () if id(group) not in known]
 
+    @cached_property
+    def makers(self) -> dict[str, tuple[Workload | Pod, str]] | None:
+        """Each manifest, and each owner of pods without one, with the system it is for."""
+        state = self.state
+        if state.workloads is None and state.pods is None:
+            return None
+        made: dict[str, tuple[Workload | Pod, str]] = {
+            w.full_name: (w, w.selects_os or w.declares_os) for w in state.workloads or ()
+        }
+        for pod in state.pods or ():
+            # A Pod of a Node is the kubelet's own: static, and never scheduled.
+            if pod.active and not pod.owner.startswith("Node/"):
+                kind, _, owner = pod.owner.partition("/")
+                name = f"{kind} {pod.namespace}/{owner}" if owner else f"Pod {pod.full_name}"
+                known = made.setdefault(name, (pod, state.pod_os(pod)))
+                if not known[1]:
+                    # Where its pods run tells what a manifest without a word is for.
+                    made[name] = (known[0], state.pod_os(pod))
+        return made
+
+    @cached_property
+    def windows_makers(self) -> list[Workload | Pod] | None:
+        """Every manifest and every pod that asks for Windows; None if neither is known."""
+        state = self.state
+        if state.workloads is None and state.pods is None:
+            return None
+        makers: list[Workload | Pod] = [
+            w for w in state.workloads or () if "windows" in {w.selects_os, w.declares_os}
+        ]
+        makers += state.windows_pods or ()
+        return makers
+
+    @cached_property
+    def host_pods(self) -> Counter[str]:
+        """How many Windows pods without an address of their own each node runs."""
+        return Counter(
+            pod.node for pod in self.state.windows_pods or () if pod.node and not pod.takes_address
+        )
+
+    def instead_of(self, name: str) -> str:
+        """Name a type that runs Windows and prefixes, like one that does not; or nothing."""
+        row = self.row(name)
+        like = [
+            other
+            for other in self.catalog
+            if row is not None
+            and (found := self.catalog[other]).windows.status == "supported"
+            and found.nitro
+            and found.current_generation
+            and found.vcpus >= row.vcpus
+            and found.memory_mib >= row.memory_mib
+        ]
+        if row is None or not like:
+            return ""
+
+        def distance(other: str) -> tuple[bool, int, int, str]:
+            found = self.catalog[other]
+            return (other[0] != name[0], found.vcpus, found.memory_mib, other)
+
+        return f", such as {min(like, key=distance)}"
+
+    def cni_flag(self, variable: str) -> bool | None:
+        """Read a switch of the VPC CNI, from its DaemonSet or its add-on; None if not known."""
+        env = self.state.cni_env
+        if env is None and self.state.addons is not None:
+            addon = next((a for a in self.state.addons if a.name == "vpc-cni"), None)
+            given = None if addon is None else addon.configuration.get("env", {})
+            env = given if isinstance(given, dict) else None
+        return None if env is None else str(env.get(variable, "")).lower() in {"1", "t", "true"}
+
     def row(self, name: str) -> InstanceType | None:
         """Give the catalog's row of a type, or None where it has none."""
         found: InstanceType | None = self.catalog.get(name)
@@ -115,8 +223,10 @@ class Check:
     why : str
         Why it matters.
     source : str
-        Where the rule comes from.
-    run : callable
+        Where the rule comes from, with its address.
+    whole : tuple of str
+        Parts of the state of which a pass must know all: the rest could fail.
+    look : callable
         Looks at the state and gives findings.
     """
 
@@ -125,7 +235,24 @@ class Check:
     severity: Severity
     why: str
     source: str
-    run: Callable[[Check, Look], Iterator[Finding]]
+    whole: tuple[str, ...]
+    look: Callable[[Check, Look], Iterator[Finding]]
+
+    def run(self, look: Look) -> Iterator[Finding]:
+        """Give the findings; where a part is known in part alone, no pass of the whole."""
+        state = look.state
+        found = list(self.look(self, look))
+        partial = [p for p in self.whole if getattr(state, p) is not None and p in state.unknown]
+        doubtful = partial and all(f.outcome == "pass" for f in found)
+        for finding in found:
+            if not doubtful or finding.subject:
+                yield finding
+        if doubtful:
+            yield self.unknown(
+                look,
+                *partial,
+                seen=f"known only in part: {self._reasons(look, partial)}",
+            )
 
     def failed(
         self,
@@ -141,9 +268,9 @@ class Check:
             code=self.code,
             severity=severity or self.severity,
             outcome="fail",
-            seen=seen,
+            seen=without_accounts(seen),
             why=self.why,
-            remedy=remedy,
+            remedy=without_accounts(remedy),
             source=self.source,
             subject=subject,
             files=tuple((files or {}).items()),
@@ -155,7 +282,7 @@ class Check:
             code=self.code,
             severity=self.severity,
             outcome="pass",
-            seen=seen,
+            seen=without_accounts(seen),
             why=self.why,
             remedy="",
             source=self.source,
@@ -166,34 +293,64 @@ class Check:
         self, look: Look, *parts: str, seen: str = "", remedy: str = "", subject: str = ""
     ) -> Finding:
         """Give the finding that parts of the state are missing, with how to get them."""
-        why = "; ".join(
-            f"{part.replace('_', ' ')}: {look.state.unknown.get(part, 'not known').partition('; ')[0]}"
-            for part in parts
-        )
-        commands = dict.fromkeys(PARTS[part] for part in parts if part in PARTS)
+        commands = dict.fromkeys(_command(look, part) for part in parts if part in PARTS)
         return Finding(
             code=self.code,
             severity=self.severity,
             outcome="unknown",
-            seen=seen or f"not known: {why}",
+            seen=without_accounts(seen or f"not known: {self._reasons(look, parts)}"),
             why=self.why,
-            remedy=remedy or f"give the answer of: {'; '.join(commands)}",
+            remedy=without_accounts(remedy or f"give the answer of: {'; '.join(commands)}"),
             source=self.source,
             subject=subject,
         )
+
+    @staticmethod
+    def _reasons(look: Look, parts: tuple[str, ...] | list[str]) -> str:
+        return "; ".join(
+            f"{part.replace('_', ' ')}: "
+            f"{look.state.unknown.get(part, 'not known').partition('; ')[0]}"
+            for part in parts
+        )
+
+
+def _command(look: Look, part: str) -> str:
+    """Give the command that tells a part, with the names that are known filled in."""
+    names = {
+        " NAME": f" {look.cluster}",
+        " ROLE": f" {word(look.state.cluster_role if 'role' in part else None, 'ROLE')}",
+        " GROUP": f" {word(None, 'NODE_GROUP')}",
+        " PROFILE": f" {word(None, 'PROFILE')}",
+    }
+    command = PARTS[part]
+    for name, value in names.items():
+        command = command.replace(name, value)
+    return command
 
 
 Run = Callable[[Check, Look], Iterator[Finding]]
 
 
 def check(
-    code: str, *, considers: str, severity: Severity, why: str, source: str = GUIDE
+    code: str,
+    *,
+    considers: str,
+    severity: Severity,
+    why: str,
+    source: str = GUIDE,
+    whole: tuple[str, ...] = (),
 ) -> Callable[[Run], Check]:
     """Make a check of a function that looks."""
 
-    def made(run: Run) -> Check:
+    def made(look: Run) -> Check:
         return Check(
-            code=code, considers=considers, severity=severity, why=why, source=source, run=run
+            code=code,
+            considers=considers,
+            severity=severity,
+            why=why,
+            source=source,
+            whole=whole,
+            look=look,
         )
 
     return made
@@ -203,19 +360,3 @@ def some(names: list[str] | tuple[str, ...]) -> str:
     """Name the first few of many."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def minor(version: str | None) -> tuple[int, int] | None:
-    """
-    Read a Kubernetes version as numbers, or None if it is none.
-
-    Examples
-    --------
-    >>> minor("1.30"), minor("v1.30.4-eks-1552ad0"), minor("latest")
-    ((1, 30), (1, 30), None)
-    """
-    parts = (version or "").removeprefix("v").split(".")
-    if len(parts) < 2 or not parts[0].isdigit():
-        return None
-    digits = parts[1].rstrip("+")
-    return (int(parts[0]), int(digits)) if digits.isdigit() else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -10,32 +12,15 @@ from eks_win_capacity.constants import (
     SERVICE_BACKENDS_BUILD,
     SERVICE_BACKENDS_OLD,
 )
+from eks_win_capacity.offers import word
 from eks_win_capacity.readiness._rules import check, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import ClusterState, Pod, Service, Workload
+    from eks_win_capacity.cluster import ClusterState, Service
     from eks_win_capacity.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
-
-
-def _makers(state: ClusterState) -> dict[str, tuple[Workload | Pod, str]] | None:
-    """Give each manifest, else each owner of pods, with the system it is for."""
-    if state.workloads is not None:
-        return {w.full_name: (w, w.selects_os or w.declares_os) for w in state.workloads}
-    if state.pods is None:
-        return None
-    made: dict[str, tuple[Workload | Pod, str]] = {}
-    for pod in state.pods:
-        if pod.active and not pod.owner.startswith("Node/"):
-            name = (
-                f"{pod.owner.replace('/', f' {pod.namespace}/', 1)}"
-                if pod.owner
-                else (f"Pod {pod.full_name}")
-            )
-            made.setdefault(name, (pod, state.pod_os(pod)))
-    return made
 
 
 @check(
@@ -44,29 +29,75 @@ def _makers(state: ClusterState) -> dict[str, tuple[Workload | Pod, str]] | None
     severity="error",
     why="without it a Linux pod may land on a Windows node and a Windows pod on a Linux one, "
     "where neither starts",
+    whole=("workloads", "pods"),
 )
 def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for kubernetes.io/os in each manifest."""
-    makers = _makers(look.state)
-    if makers is None:
+    if look.makers is None:
         yield rule.unknown(look, "workloads")
         return
-    groups: dict[str, list[str]] = {}
-    for name, (maker, system) in makers.items():
+    missing: dict[str, list[str]] = {}
+    odd: dict[str, list[str]] = {}
+    for name, (maker, system) in look.makers.items():
         if not maker.selects_os:
-            groups.setdefault(system, []).append(name)
-    for system, names in sorted(groups.items()):
-        value = system or "windows or linux"
+            missing.setdefault(system if system in {"windows", "linux"} else "", []).append(name)
+        elif maker.selects_os not in {"windows", "linux"}:
+            odd.setdefault(maker.selects_os, []).append(name)
+    for value, names in sorted(odd.items()):
+        yield rule.failed(
+            f"{some(names)} select kubernetes.io/os={value}, which no node has",
+            "write windows or linux, in lower case",
+            subject=value,
+        )
+    for system, names in sorted(missing.items()):
         yield rule.failed(
             f"{len(names):,} {system.capitalize() or 'other'} workloads select no kubernetes.io/os: "
             f"{some(names)}",
-            f'add to the pod template: nodeSelector: {{kubernetes.io/os: "{value}"}}; a Linux '
-            "cluster that gains Windows nodes is kept apart by a taint meanwhile: "
-            "--register-with-taints=os=windows:NoSchedule",
+            (
+                _patches(names, "kubernetes.io/os", system)
+                if system
+                else 'add to the pod template under nodeSelector kubernetes.io/os: "linux" or '
+                '"windows", as the image is'
+            )
+            + (
+                ""
+                if system == "windows"
+                else "; meanwhile keep them off Windows nodes by a taint in the bootstrap "
+                "arguments: --register-with-taints=os=windows:NoSchedule"
+            ),
             subject=system,
+            severity=rule.severity if system == "windows" or _open_nodes(look) else "warning",
         )
-    if not groups:
-        yield rule.passed(f"all {len(makers):,} workloads select their operating system")
+    if not missing and not odd:
+        yield rule.passed(f"all {len(look.makers):,} workloads select their operating system")
+
+
+def _patches(names: list[str], label: str, value: str) -> str:
+    """Give the commands that add a node selector to the first few manifests."""
+    made = []
+    for name in names:
+        kind, _, where = name.partition(" ")
+        namespace, _, own = where.partition("/")
+        template: dict[str, object] = {"template": {"spec": {"nodeSelector": {label: value}}}}
+        if kind == "CronJob":
+            template = {"jobTemplate": {"spec": template}}
+        if kind in {"Deployment", "StatefulSet", "DaemonSet", "CronJob"}:
+            text = shlex.quote(json.dumps({"spec": template}))
+            made.append(
+                f"kubectl patch {kind.lower()} -n {word(namespace, 'NAMESPACE')} "
+                f"{word(own, 'NAME_OF_IT')} -p {text}"
+            )
+    told = f'add to the pod template under nodeSelector {label}: "{value}"'
+    more = len(made) - _PATCHED
+    return "; ".join([told, *made[:_PATCHED]]) + (f"; and {more:,} more alike" if more > 0 else "")
+
+
+def _open_nodes(look: Look) -> bool:
+    """Tell whether a Windows node takes pods that tolerate nothing."""
+    return any(
+        not any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in node.taints)
+        for node in look.state.windows_nodes or ()
+    )
 
 
 @check(
@@ -74,32 +105,38 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
     considers="Node selector for the architecture of Windows workloads",
     severity="warning",
     why="Windows nodes are amd64 alone",
+    whole=("workloads", "pods"),
 )
 def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for kubernetes.io/arch in each Windows manifest."""
-    makers = _makers(look.state)
-    if makers is None:
+    if look.makers is None:
         yield rule.unknown(look, "workloads")
         return
-    windows = {name: maker for name, (maker, system) in makers.items() if system == "windows"}
+    windows = {name: maker for name, (maker, os) in look.makers.items() if os == "windows"}
     wrong = [n for n, m in windows.items() if m.selects_arch not in {"", "amd64"}]
     missing = [n for n, m in windows.items() if not m.selects_arch]
-    remedy = 'add to the pod template: nodeSelector: {kubernetes.io/arch: "amd64"}'
     if wrong:
         yield rule.failed(
             f"Windows workloads select another architecture than amd64: {some(wrong)}",
-            remedy,
+            _patches(wrong, "kubernetes.io/arch", "amd64"),
             severity="error",
             subject="other",
         )
     if missing:
         yield rule.failed(
             f"{len(missing):,} Windows workloads select no kubernetes.io/arch: {some(missing)}",
-            remedy,
+            _patches(missing, "kubernetes.io/arch", "amd64"),
             subject="missing",
         )
     if not wrong and not missing:
         yield rule.passed(f"all {len(windows):,} Windows workloads select amd64")
+
+
+_PATCHED = 3
+"""How many commands a remedy spells out."""
+
+_API = ("default", "kubernetes")
+"""The control plane's own service, whose few backends no selector tells."""
 
 
 def _backends(state: ClusterState, services: tuple[Service, ...]) -> Iterator[tuple[Service, int]]:
@@ -116,7 +153,7 @@ def _backends(state: ClusterState, services: tuple[Service, ...]) -> Iterator[tu
                 if namespace == service.namespace and wanted <= set(labels)
             )
             yield service, count
-        elif not service.selector and state.pods is not None:
+        elif service.kind == "ExternalName" or (service.namespace, service.name) == _API:
             yield service, 0
         else:
             yield service, -1
@@ -144,6 +181,7 @@ def _backend_limit(state: ClusterState) -> int | None:
     considers="At most 1024 backends of a service, 64 before build 17763.2746",
     severity="error",
     why="Windows reaches no more backends of one service: traffic to the rest is lost",
+    whole=("services", "pods"),
 )
 def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
     """Count the backends of each service."""
@@ -176,7 +214,8 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 _LOGGERS = (
-    "alloy", "cloudwatch", "datadog", "filebeat", "fluent", "log", "promtail", "splunk", "vector",
+    "alloy", "cloudwatch", "datadog", "filebeat", "fluent", "logging", "promtail", "splunk",
+    "vector",
 )  # fmt: skip
 
 
@@ -185,27 +224,32 @@ _LOGGERS = (
     considers="Logs of kubelet and kube-proxy in an event log of 200 MB",
     severity="info",
     why="older entries are overwritten: what is not collected is gone when it is needed",
+    whole=("workloads", "pods"),
 )
 def event_log_collected(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for a DaemonSet on Windows whose name sounds like a log collector."""
-    makers = _makers(look.state)
-    if makers is None:
+    """Look for a DaemonSet on Windows that collects logs by its name."""
+    if look.makers is None:
         yield rule.unknown(look, "workloads")
         return
     found = [
         name
-        for name, (_, system) in makers.items()
-        if name.startswith("DaemonSet ")
-        and system == "windows"
-        and any(word in name.lower() for word in _LOGGERS)
+        for name, (_, system) in look.makers.items()
+        if name.startswith("DaemonSet ") and system == "windows"
     ]
-    if found:
-        yield rule.passed(f"Windows logs seem to be collected by {some(found)}")
-    else:
-        yield rule.failed(
-            "no DaemonSet on Windows seems to collect logs",
-            "run a collector for Windows, such as Fluent Bit, on the EKS event log",
+    known = [name for name in found if any(word in name.lower() for word in _LOGGERS)]
+    remedy = (
+        "collect the EKS event log of Windows nodes, for instance with Fluent Bit as a DaemonSet "
+        "(aws-for-fluent-bit), or with an agent in the AMI"
+    )
+    if known:
+        yield rule.passed(f"by its name, {some(known)} collects logs on Windows")
+    elif found:
+        # A name tells what it tells: no other collector is ruled out.
+        yield rule.unknown(
+            look, seen=f"whether {some(found)} collect the event log is not known", remedy=remedy
         )
+    else:
+        yield rule.failed("no DaemonSet runs on Windows, so none collects the event log", remedy)
 
 
 CHECKS = (os_selector, arch_selector, service_backends, event_log_collected)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity import kernels
 from eks_win_capacity.constants import KUBELET_MAX_PODS
 from eks_win_capacity.errors import InputError
+from eks_win_capacity.nodes import allocatable
+from eks_win_capacity.offers import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
+from eks_win_capacity.quantities import millicores, whole_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from eks_win_capacity.catalog import Catalog
-
-_TAG = "k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address"
+    from eks_win_capacity.catalog import Catalog, InstanceType
 
 
 def karpenter_cpu_reserved_m(vcpus: int) -> int:
@@ -26,31 +27,39 @@ def karpenter_cpu_reserved_m(vcpus: int) -> int:
 
     Examples
     --------
-    >>> karpenter_cpu_reserved_m(2), karpenter_cpu_reserved_m(8)
-    (70, 90)
+    >>> karpenter_cpu_reserved_m(1), karpenter_cpu_reserved_m(2), karpenter_cpu_reserved_m(8)
+    (60, 70, 90)
     """
-    shares = ((1, 60.0), (1, 10.0), (2, 5.0))
-    kept, left = 0.0, vcpus
+    shares = ((1, 600), (1, 100), (2, 50))
+    kept, left = 0, vcpus
     for cores, each in shares:
         kept += min(left, cores) * each
         left = max(left - cores, 0)
-    return int(kept + left * 2.5)
+    return (kept + left * 25) // 10
 
 
 def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
     """
     Give the memory Karpenter leaves to pods. [MiB].
 
-    7.5 % go to the hypervisor, 11 MiB a pod and 255 MiB to the kubelet, 100 MiB
-    to eviction.
+    7.5 % go to the hypervisor, 11 MiB for each pod of max-pods and 255 MiB to the
+    kubelet, 100 MiB to eviction.
+
+    Examples
+    --------
+    >>> karpenter_memory_mib(8192, 110)
+    6012
     """
-    return int(memory_mib * (1 - 0.075)) - (11 * pods + 255) - 100
+    hypervisor = -(-memory_mib * 75 // 1000)
+    return max(memory_mib - hypervisor - (11 * pods + 255) - 100, 0)
 
 
 def karpenter_view(
     instance_types: str | Sequence[str],
     *,
     pods: int | None = None,
+    pod_cpu: Any = None,
+    pod_memory: Any = None,
     prefix_delegation: bool = True,
     kubelet_max_pods: int = KUBELET_MAX_PODS,
     catalog: Catalog | None = None,
@@ -58,7 +67,7 @@ def karpenter_view(
     """
     Compare what Karpenter plans with against what a node advertises.
 
-    Karpenter counts IPs - 1 pods on a Windows node, prefixes or not, so under
+    Karpenter counts IPs - 1 addresses on a Windows node, prefixes or not, so under
     prefix delegation it starts more nodes than the pods need.
 
     Parameters
@@ -66,24 +75,33 @@ def karpenter_view(
     instance_types : str or sequence of str
     pods : int, optional
         Pods to place; without it the node counts are left out. [pods]
+    pod_cpu, pod_memory : str or number, optional
+        What each pod requests, as Kubernetes quantities. [cores], [bytes]
     prefix_delegation : bool
         The mode of the nodes.
     kubelet_max_pods : int
-        Their max-pods; Karpenter assumes 110. [pods]
+        Their max-pods, which Karpenter takes from ``spec.kubelet.maxPods`` of the
+        EC2NodeClass; 110 where it is not set. [pods]
     catalog : Catalog, optional
         The bundled one by default.
 
     Returns
     -------
     DataFrame
-        By type: ``karpenter_pods``, ``advertised``, ``real_pods``, CPU and
-        memory as Karpenter sees them, the nodes it starts, those needed, the
-        surplus, and the node-template tag for the cluster autoscaler.
+        By type: ``karpenter_addresses`` (what Karpenter plans with) and ``advertised``
+        (what the node gives); ``karpenter_pods`` and ``real_pods``, the least of
+        addresses, max-pods, CPU and memory as each sees them, and
+        ``karpenter_binding`` and ``real_binding``; CPU and memory that each leaves to
+        pods; the nodes that Karpenter starts, those needed and the surplus, missing
+        where a pod fits none; the node-template tag for the cluster autoscaler, and
+        all tags as a mapping; ``windows``, whether the type runs it.
 
     Raises
     ------
     InputError
-        If a count is below 1.
+        If a count is below 1, or no type is given.
+    InvalidQuantityError
+        If a request is no Kubernetes quantity.
     UnknownInstanceTypeError
         If the catalog lacks a type.
 
@@ -106,31 +124,77 @@ def karpenter_view(
     if kubelet_max_pods < 1 or (pods is not None and pods < 1):
         raise InputError(f"pods and kubelet_max_pods start at 1; got {pods}, {kubelet_max_pods}")
     names = [instance_types] if isinstance(instance_types, str) else list(instance_types)
-    rows = []
-    for name in names:
-        row = catalog[name]
-        believed = min(kernels.secondary(row.ipv4_per_interface), KUBELET_MAX_PODS)
-        advertised = (
-            kernels.prefix(row.ipv4_per_interface)
-            if prefix_delegation and row.nitro
-            else kernels.secondary(row.ipv4_per_interface)
-        )
-        real = min(advertised, kubelet_max_pods)
-        told: dict[str, object] = {
-            "instance_type": name,
-            "karpenter_pods": believed,
-            "advertised": advertised,
-            "kubelet_max_pods": kubelet_max_pods,
-            "real_pods": real,
-            "karpenter_cpu_m": row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus),
-            "karpenter_memory_mib": karpenter_memory_mib(row.memory_mib, believed),
+    if not names:
+        raise InputError("give at least one instance type")
+    request = (
+        0 if pod_cpu is None else millicores(pod_cpu),
+        0 if pod_memory is None else whole_bytes(pod_memory),
+    )
+    rows = [
+        _row(catalog[name], pods, request, kubelet_max_pods, prefix_delegation=prefix_delegation)
+        for name in names
+    ]
+    counted = dict.fromkeys(("nodes_started", "nodes_needed", "surplus_nodes"), "Int64")
+    table = pd.DataFrame(rows)
+    return table.astype({name: kind for name, kind in counted.items() if name in table})
+
+
+def _row(
+    row: InstanceType,
+    pods: int | None,
+    request: tuple[int, int],
+    max_pods: int,
+    *,
+    prefix_delegation: bool,
+) -> dict[str, object]:
+    believed = kernels.secondary(row.ipv4_per_interface)
+    advertised = expected_addresses(row, prefix_delegation=prefix_delegation) or 0
+    theirs = (
+        row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus),
+        karpenter_memory_mib(row.memory_mib, max_pods) * 2**20,
+    )
+    ours = allocatable(row)
+    planned, planned_by = _least(believed, max_pods, theirs, request)
+    real, real_by = _least(advertised, max_pods, ours, request)
+    tags = autoscaler_tags(advertised)
+    told: dict[str, object] = {
+        "instance_type": row.name,
+        "karpenter_addresses": believed,
+        "advertised": advertised,
+        "kubelet_max_pods": max_pods,
+        "karpenter_pods": planned,
+        "karpenter_binding": planned_by,
+        "real_pods": real,
+        "real_binding": real_by,
+        "karpenter_cpu_m": theirs[0],
+        "karpenter_memory_mib": theirs[1] // 2**20,
+        "real_cpu_m": ours[0],
+        "real_memory_mib": ours[1] // 2**20,
+    }
+    if pods is not None:
+        started = -(-pods // planned) if planned else None
+        needed = -(-pods // real) if real else None
+        told |= {
+            "nodes_started": started,
+            "nodes_needed": needed,
+            "surplus_nodes": None if started is None or needed is None else started - needed,
         }
-        if pods is not None:
-            started, needed = -(-pods // believed), -(-pods // real)
-            told |= {
-                "nodes_started": started,
-                "nodes_needed": needed,
-                "surplus_nodes": started - needed,
-            }
-        rows.append({**told, "node_template_tag": f"{_TAG}={advertised}"})
-    return pd.DataFrame(rows)
+    tag = next(key for key in tags if key.endswith(ADDRESS_RESOURCE))
+    return {
+        **told,
+        "node_template_tag": f"{tag}={tags[tag]}",
+        "node_template_tags": tags,
+        "windows": row.windows.status,
+    }
+
+
+def _least(
+    addresses: int, max_pods: int, room: tuple[int, int], request: tuple[int, int]
+) -> tuple[int, str]:
+    """Give the pods a node takes, and what decides; the first of equals."""
+    bounds = {"addresses": addresses, "kubelet": max_pods}
+    for name, has, wants in zip(("cpu", "memory"), room, request, strict=True):
+        if wants:
+            bounds[name] = has // wants
+    binding = min(bounds, key=lambda name: bounds[name])
+    return bounds[binding], binding

@@ -2,60 +2,51 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity import kernels
-from eks_win_capacity.constants import KUBELET_MAX_PODS_ADVISED
 from eks_win_capacity.errors import InputError
-from eks_win_capacity.reports._report import mode_of, more_nodes, use_by_node
+from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.offers import ADDRESS_RESOURCE
+from eks_win_capacity.reports._messages import causes
+from eks_win_capacity.reports._nodes import IDLE, advertised_by
+from eks_win_capacity.reports._options import changes
+from eks_win_capacity.reports._room import Need, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import ClusterState, Pod
+    from eks_win_capacity.reports._changes import Change
 
-_CAUSES: Final = (
-    (
-        "addresses",
-        re.compile(r"Insufficient vpc\.amazonaws\.com/PrivateIPv4Address", re.IGNORECASE),
-    ),
-    ("kubelet", re.compile(r"Too many pods", re.IGNORECASE)),
-    ("cpu", re.compile(r"Insufficient cpu", re.IGNORECASE)),
-    ("memory", re.compile(r"Insufficient memory", re.IGNORECASE)),
-    ("prefixes", re.compile(r"InsufficientCidrBlocks", re.IGNORECASE)),
-    (
-        "subnet",
-        re.compile(
-            r"InsufficientFreeAddressesInSubnet|failed to assign an? IP address|"
-            r"no available IP|FailedToAssign|failed to setup network",
-            re.IGNORECASE,
-        ),
-    ),
-    ("taint", re.compile(r"untolerated taint|had taint|didn't tolerate", re.IGNORECASE)),
-    ("selector", re.compile(r"didn't match (Pod's )?node (affinity|selector)", re.IGNORECASE)),
-    ("not-ready", re.compile(r"unschedulable|not ready|not-ready", re.IGNORECASE)),
-)
-"""What each part of a scheduler's or the controller's message means, most telling first."""
-
-_WHY: Final = {
+WHY: Final = {
     "addresses": "no Windows node has a pod address left",
     "kubelet": "every fitting node runs as many pods as its kubelet takes",
     "cpu": "no fitting node has the CPU it requests",
     "memory": "no fitting node has the memory it requests",
+    "storage": "no fitting node has the ephemeral storage it requests",
+    "resource": "no fitting node has another resource that it requests",
+    "volume": "its volume cannot be bound, or is in a zone without a fitting node",
+    "ports": "its host port is taken on every fitting node",
+    "pod-affinity": "its pod affinity or topology spread rules every fitting node out",
+    "gate": "a scheduling gate holds it back",
     "prefixes": "the node's subnet has no whole /28 block left, though addresses may be free",
     "subnet": "it has a node, and the node gets no address from its subnet",
+    "starved": "it has a node, and the warm targets let the node attach no further address",
     "waiting-for-address": "it has a node and waits there for its address",
     "taint": "every fitting node has a taint that it does not tolerate",
     "selector": "no node matches what it selects",
     "no-windows-node": "the cluster has no ready Windows node",
     "not-ready": "the fitting nodes take no pods now",
+    "image": "it has a node, and its image cannot be pulled",
+    "windows-version": "it has a node, and its image is of another Windows release than the node",
+    "config": "it has a node, and something it mounts or reads does not exist",
     "no-message": "the scheduler has not said why",
-    "other": "the scheduler's message names another reason",
+    "other": "the message names another reason",
 }
+"""Each cause in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +63,21 @@ class PendingPod:
     why : str
         The cause in words.
     change : str
-        Code of the cheapest change that helps: ``prefix-delegation``,
-        ``max-pods``, ``warm-targets``, ``other-subnet``, ``more-nodes``,
-        ``fix-selector``, ``tolerate``, ``wait`` or ``look``.
+        Code of the cheapest change that helps, such as ``prefix-delegation``,
+        ``max-pods``, ``warm-targets``, ``other-subnet``, ``more-nodes``.
     remedy : str
-        The change in words, with the exact setting.
+        The change in words, with the exact setting or command.
     also : tuple of str
         Codes of dearer changes that help too.
     message : str
-        What the scheduler or the kubelet said.
+        What the scheduler or the kubelet said, without account ids.
+    causes : tuple of (str, int or None)
+        Every reason in the message, with the nodes that it rules out.
+    waiting : int
+        Pods like this one that wait for the same cause, itself included. [pods]
+    options : tuple of Change
+        Every change that was weighed, the cheapest first, with what it gains; those that
+        do not help are named with why.
     """
 
     pod: str
@@ -90,6 +87,9 @@ class PendingPod:
     remedy: str
     also: tuple[str, ...]
     message: str
+    causes: tuple[tuple[str, int | None], ...] = ()
+    waiting: int = 1
+    options: tuple[Change, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as a plain mapping."""
@@ -97,17 +97,23 @@ class PendingPod:
 
 
 def explain_pending(
-    state: ClusterState, *, catalog: Catalog | None = None
+    state: ClusterState,
+    *,
+    prices: Mapping[str, float] | None = None,
+    catalog: Catalog | None = None,
 ) -> tuple[PendingPod, ...]:
     """
     Say of each pending Windows pod why it waits and what helps at the least cost.
 
-    Settings come before nodes: a change of mode or of max-pods costs nothing a
-    month, a node does.
+    Settings come before pods and pods before nodes: a change of mode or of targets costs
+    nothing a month, a node does. What each change gains is computed from what runs.
 
     Parameters
     ----------
     state : ClusterState
+    prices : Mapping of str to float, optional
+        Price of a node of each type, to choose among the types of more nodes; their
+        vCPUs, by which Windows is paid, where it is left out. [currency an hour]
     catalog : Catalog, optional
         The bundled one by default.
 
@@ -125,7 +131,8 @@ def explain_pending(
     --------
     >>> from eks_win_capacity.cluster import ClusterState, Node, Pod
     >>> state = ClusterState(
-    ...     nodes=(Node(name="win-1", os="windows", instance_type="m5.large"),),
+    ...     nodes=(Node(name="win-1", os="windows", instance_type="m5.large",
+    ...                 pods_limit=110, advertised_addresses=9),),
     ...     pods=(Pod(namespace="a", name="b", phase="Pending", selects_os="windows",
     ...               message="0/1 nodes are available: 1 Insufficient cpu."),))
     >>> [(pod.pod, pod.cause, pod.change) for pod in explain_pending(state)]
@@ -137,159 +144,102 @@ def explain_pending(
         from eks_win_capacity.catalog import Catalog
 
         catalog = Catalog.bundled()
-    room = _Room(state, catalog)
-    waiting = [pod for pod in state.windows_pods if pod.phase == "Pending"]
-    return tuple(_explained(pod, room) for pod in waiting)
-
-
-def _explained(pod: Pod, room: _Room) -> PendingPod:
-    cause = _cause(pod, room)
-    changes = list(dict(room.changes(cause, pod)).items()) or [
-        ("look", "kubectl describe pod -n " + pod.full_name.replace("/", " "))
+    room = Room(state, catalog, prices)
+    waiting = [
+        pod
+        for pod in state.pods or ()
+        if pod.phase == "Pending"
+        # The resource belongs to Windows alone, whatever the pod itself says.
+        and (state.pod_os(pod) == "windows" or ADDRESS_RESOURCE.lower() in pod.message.lower())
     ]
+    named = [(pod, causes(pod.message)) for pod in waiting]
+    keys = [(_cause(pod, found, room), Need.of(pod), _place(pod)) for pod, found in named]
+    like = Counter(keys)
+    weighed: dict[Any, tuple[Change, ...]] = {}
+    told = []
+    for (pod, found), key in zip(named, keys, strict=True):
+        # Commands name the pod only where there is nothing to compute for many at once.
+        own = (key, pod.full_name) if key[0] not in _SHARED else key
+        if own not in weighed:
+            weighed[own] = tuple(changes(key[0], pod, like[key], room))
+        told.append(_explained(pod, key[0], found, like[key], weighed[own]))
+    return tuple(told)
+
+
+_SHARED: Final = frozenset(
+    {"addresses", "cpu", "kubelet", "memory", "no-windows-node", "not-ready", "taint"}
+)
+
+
+def _place(pod: Pod) -> tuple[str, str, str, str]:
+    return (pod.node, pod.selects_os, pod.selects_arch, pod.selects_compute)
+
+
+def _explained(
+    pod: Pod,
+    cause: str,
+    found: tuple[tuple[str, int | None], ...],
+    waiting: int,
+    options: tuple[Change, ...],
+) -> PendingPod:
+    useful = [change for change in options if change.feasible is not False]
+    # What certainly helps comes before what may.
+    useful.sort(key=lambda change: change.feasible is None)
+    first = useful[0] if useful else None
     return PendingPod(
         pod=pod.full_name,
         cause=cause,
-        why=_WHY[cause],
-        change=changes[0][0],
-        remedy=changes[0][1],
-        also=tuple(code for code, _ in changes[1:]),
-        message=pod.message,
+        why=WHY[cause],
+        change=first.code if first else "look",
+        remedy=first.remedy
+        if first
+        else f"kubectl describe pod -n {pod.namespace} {pod.name}; nothing that was weighed helps",
+        also=tuple(change.code for change in useful[1:]),
+        message=without_accounts(pod.message),
+        causes=found,
+        waiting=waiting,
+        options=options,
     )
 
 
-def _cause(pod: Pod, room: _Room) -> str:
-    found = next((code for code, text in _CAUSES if text.search(pod.message)), None)
-    if room.state.nodes is not None and not room.ready and not pod.node:
+def _cause(pod: Pod, found: tuple[tuple[str, int | None], ...], room: Room) -> str:
+    state = room.state
+    codes = [code for code, _ in found]
+    if state.nodes is not None and not room.windows and not pod.node:
         return "no-windows-node"
-    if found:
-        return found
+    if "no-node" in codes:
+        return "no-windows-node" if not room.ready else "not-ready"
     if pod.node:
-        return "waiting-for-address" if pod.takes_address else "other"
+        said = next((code for code in codes if code != "waiting-for-address"), None)
+        return said or (_unassigned(pod, room) if pod.takes_address else "other")
+    if codes:
+        if codes[0] == "selector" and room.windows and not room.ready:
+            return "not-ready"
+        return codes[0]
+    if state.nodes is not None and not room.ready:
+        return "no-windows-node"
     return "other" if pod.message else "no-message"
 
 
-class _Room:
-    """What the cluster's nodes and subnets have left."""
-
-    def __init__(self, state: ClusterState, catalog: Catalog) -> None:
-        self.state = state
-        self.catalog = catalog
-        self.mode = mode_of(state)
-        self.use = use_by_node(state)
-        self.ready = [n for n in state.windows_nodes or () if n.ready and n.schedulable]
-
-    def changes(self, cause: str, pod: Pod) -> Iterator[tuple[str, str]]:
-        """Give the changes that help, the cheapest first."""
-        if cause == "addresses":
-            if (gain := self._prefix_gain) > 0:
-                yield (
-                    "prefix-delegation",
-                    (
-                        f"turn prefix delegation on (room for {gain:,} more pods on today's nodes): "
-                        'enable-windows-prefix-delegation: "true" in ConfigMap '
-                        "kube-system/amazon-vpc-cni"
-                    ),
-                )
-            yield from self._more_nodes()
-        elif cause == "kubelet":
-            if any((n.pods_limit or 0) < self._ceiling(n) for n in self.ready):
-                most = max(self._ceiling(n) for n in self.ready)
-                yield (
-                    "max-pods",
-                    (
-                        f"raise the kubelet's limit: -KubeletExtraArgs '--max-pods={most}' in the "
-                        "bootstrap arguments of new nodes"
-                    ),
-                )
-            yield from self._more_nodes()
-        elif cause in {"cpu", "memory", "no-windows-node", "not-ready"}:
-            yield from self._more_nodes()
-        elif cause in {"subnet", "prefixes"}:
-            yield (
-                "warm-targets",
-                (
-                    "lower what idle nodes hold: windows-warm-ip-target and windows-minimum-ip-target "
-                    "(or windows-warm-prefix-target) in ConfigMap kube-system/amazon-vpc-cni"
-                ),
-            )
-            if cause == "prefixes":
-                yield (
-                    "reserve-prefixes",
-                    (
-                        "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation "
-                        "--reservation-type prefix --subnet-id SUBNET --cidr CIDR"
-                    ),
-                )
-            yield "other-subnet", "start nodes in a subnet with room: " + self._best_subnet
-        elif cause == "taint":
-            taints = sorted({t for n in self.ready for t in n.taints})
-            yield "tolerate", f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}"
-        elif cause == "selector":
-            yield (
-                "fix-selector",
-                'select nodes that exist: nodeSelector {kubernetes.io/os: "windows", '
-                'kubernetes.io/arch: "amd64"}'
-                + (f"; it selects arch {pod.selects_arch}" if pod.selects_arch else ""),
-            )
-            yield from self._more_nodes()
-        elif cause == "waiting-for-address":
-            yield "wait", "a freed address cools down for 30 to 60 s before it serves another pod"
-            yield "other-subnet", "start nodes in a subnet with room: " + self._best_subnet
-
-    def _ceiling(self, node: Any) -> int:
-        return min(node.advertised_addresses or 0, KUBELET_MAX_PODS_ADVISED)
-
-    @cached_property
-    def _prefix_gain(self) -> int:
-        """Count the pods that today's nodes would take besides, under prefix delegation."""
-        if self.mode is not False:
-            return 0
-        gain = 0
-        for node in self.ready:
-            row = self.catalog.get(node.instance_type)
-            if row is None or not row.nitro:
-                continue
-            used = self.use.get(node.name)
-            running = (used.with_address + used.host) if used else 0
-            most = min(kernels.prefix(row.ipv4_per_interface), node.pods_limit or 0)
-            gain += max(most - running, 0)
-        blocks = [
-            s.subnet.free_prefixes
-            for s in self.state.subnets or ()
-            if s.subnet is not None and s.subnet.placement_known
-        ]
-        return gain if not blocks or any(blocks) else 0
-
-    def _more_nodes(self) -> Iterator[tuple[str, str]]:
-        groups = [g.name for g in self.state.node_groups or () if g.windows]
-        which = f"node group {groups[0]}" if groups else "your Windows node group"
-        name = groups[0] if groups else "GROUP"
-        fits = self._fits
-        if fits == 0:
-            yield "other-subnet", "no known subnet takes one more node: add a subnet with room"
-        yield (
-            "more-nodes",
-            (
-                f"add a node to {which}: aws eks update-nodegroup-config --cluster-name "
-                f"{self.state.name or 'NAME'} --nodegroup-name {name} --scaling-config desiredSize=N"
-            ),
-        )
-
-    @cached_property
-    def _fits(self) -> int | None:
-        types = {n.instance_type for n in self.ready} & set(self.catalog)
-        counts = [
-            more_nodes(held, self.catalog[name], self.state)
-            for held in self.state.subnets or ()
-            for name in types
-        ]
-        return None if not counts or None in counts else max(c or 0 for c in counts)
-
-    @cached_property
-    def _best_subnet(self) -> str:
-        known = [(s.available or 0, s.subnet_id) for s in self.state.subnets or ()]
-        if not known:
-            return "aws ec2 describe-subnets shows the free addresses"
-        free, name = max(known)
-        return f"{name} has {free:,} free addresses"
+def _unassigned(pod: Pod, room: Room) -> str:
+    """Name why a pod that has a node has no address there."""
+    node = room.state.nodes_by_name.get(pod.node)
+    if node is None:
+        return "waiting-for-address"
+    used = room.use.get(node.name, IDLE).with_address
+    advertised = advertised_by(node)
+    if advertised is not None and used > advertised:
+        return "addresses"
+    if room.starved(node):
+        return "starved"
+    held = room.subnet_of[node.name]
+    subnet = room.models[held.subnet_id] if held else None
+    row = room.row(node.instance_type)
+    pool = None if row is None else room.pool(row)
+    if subnet is None or pool is None:
+        return "waiting-for-address"
+    if subnet.free == 0:
+        return "subnet"
+    if pool.prefix_delegation and subnet.placement_known and subnet.free_prefixes == 0:
+        return "prefixes"
+    return "waiting-for-address"

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from eks_win_capacity import kernels
-from eks_win_capacity.configmap import go_bool
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.errors import InputError
-from eks_win_capacity.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.offers import asked_mode, seen_mode
+from eks_win_capacity.reports._nodes import COLUMNS, COUNTS, IDLE, REASONS, node_row, use_by_node
+from eks_win_capacity.reports._subnets import subnet_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
-    from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster import ClusterState, Node, SubnetState
-
-CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
-
-_COLUMNS: Final = (
-    "node", "instance_type", "zone", "ready",
-    "address_pods", "kubelet_pods", "cpu_pods", "memory_pods",
-    "pods", "address_pods_used", "host_pods", "headroom", "binding",
-    "advertised", "computed", "difference", "reason",
-)  # fmt: skip
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster import ClusterState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,176 +27,134 @@ class ClusterReport:
 
     Attributes
     ----------
-    nodes : DataFrame
-        One row a Windows node: pods allowed by addresses, kubelet, CPU and
-        memory (``address_pods``, ``kubelet_pods``, ``cpu_pods``,
-        ``memory_pods``), pods it runs, of them with an address or HostProcess,
-        head-room for one more kind of typical pod, what binds; and the number
-        advertised against the one computed, with the reason where they differ.
-        Missing values are unknown.
-    total : Series
-        Sums over the nodes; where a node's value is unknown, so is the sum.
     subnets, zones : DataFrame
-        Free addresses, free /28 blocks, and for each type in ``types`` how many
-        more nodes fit. Empty frames mean none; where subnets are not known they
-        are named in ``unknown``.
+        Addresses and /28 blocks that are free, and for each type in ``more_<type>`` how
+        many more nodes fit if primary addresses go into broken blocks first. Missing
+        values are unknown; a sum with one is unknown as well.
+    more_nodes : DataFrame
+        The same in one row for each subnet and type: mode, pods of each node, what one
+        takes, the most nodes and those that fit in any case, and what stops the next.
     typical_pod : tuple of (int, int), or None
         Mean request of the Windows pods: CPU [millicores] and memory [bytes].
     prefix_delegation : bool or None
-        The mode that the ConfigMap asks for.
+        The mode of the cluster.
+    mode_source : {"configmap", "nodes", ""}
+        Where the mode is from: asked for in the ConfigMap, else what all nodes that are
+        ready advertise; empty where neither tells.
     unknown : tuple of str
         What could not be reported, and why.
     """
 
-    nodes: pd.DataFrame
-    total: pd.Series
     subnets: pd.DataFrame
     zones: pd.DataFrame
+    more_nodes: pd.DataFrame
     typical_pod: tuple[int, int] | None
     prefix_delegation: bool | None
+    mode_source: Literal["configmap", "nodes", ""]
     unknown: tuple[str, ...]
+    _nodes: pd.DataFrame | None = field(repr=False)
+    _why: str = field(default="", repr=False)
+
+    @property
+    def nodes(self) -> pd.DataFrame:
+        """
+        One row for each Windows node.
+
+        Pods allowed by addresses, kubelet, CPU and memory (``address_pods``,
+        ``kubelet_pods``, ``cpu_pods``, ``memory_pods``), the least of them (``capacity``)
+        and which one that is (``binding``); the pods that run, of them with an address or
+        HostProcess; ``headroom`` for further pods of the typical kind, 0 on a node that
+        takes none; and the number advertised against the one computed, with the reason
+        where they differ. Missing values are unknown.
+
+        Raises
+        ------
+        InputError
+            If nodes are not known.
+        """
+        if self._nodes is None:
+            raise InputError(f"the report needs the nodes: {self._why}")
+        return self._nodes
+
+    @property
+    def total(self) -> pd.Series:
+        """
+        Sums over the nodes; where a node's value is unknown, so is the sum.
+
+        Raises
+        ------
+        InputError
+            If nodes are not known.
+        """
+        import pandas as pd
+
+        nodes = self.nodes
+        return pd.Series(
+            {
+                "nodes": len(nodes),
+                "ready": int(nodes["ready"].astype(bool).sum()),
+                **{name: nodes[name].sum(skipna=False) for name in COUNTS if name != "difference"},
+            },
+            name="total",
+            dtype="Int64",
+        )
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """
+        The nodes that advertise another number than is computed, and why in words.
+
+        Raises
+        ------
+        InputError
+            If nodes are not known.
+        """
+        found = self.nodes.loc[self.nodes["reason"] != ""]
+        columns = ["node", "instance_type", "advertised", "computed", "difference", "reason"]
+        return found[columns].assign(why=found["reason"].map(REASONS))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the tables as plain lists of rows, with None for what is not known."""
+        tables = {
+            "nodes": self._nodes,
+            "subnets": self.subnets,
+            "zones": self.zones,
+            "more_nodes": self.more_nodes,
+        }
+        plain: dict[str, Any] = {
+            name: None if table is None else _plain(table) for name, table in tables.items()
+        }
+        if self._nodes is not None:
+            plain["total"] = _plain(self.total.to_frame().T)[0]
+            plain["differences"] = _plain(self.differences)
+        return {
+            **plain,
+            "typical_pod": self.typical_pod,
+            "prefix_delegation": self.prefix_delegation,
+            "mode_source": self.mode_source,
+            "unknown": list(self.unknown),
+        }
 
 
-@dataclass
-class _Use:
-    """What runs on one node."""
-
-    with_address: int = 0
-    host: int = 0
-    cpu_m: int = 0
-    memory: int = 0
-
-
-def mode_of(state: ClusterState) -> bool | None:
-    """Tell whether the ConfigMap asks for prefix delegation; None where it is not known."""
-    data = state.cni_configmap
-    if data is None:
-        return None
-    return bool(
-        go_bool(data.get("enable-windows-ipam", ""))
-        and go_bool(data.get("enable-windows-prefix-delegation", ""))
-    )
-
-
-def use_by_node(state: ClusterState) -> dict[str, _Use]:
-    """Sum what runs on each Windows node."""
-    use: dict[str, _Use] = defaultdict(_Use)
-    for pod in state.windows_pods or ():
-        if not pod.node:
-            continue
-        found = use[pod.node]
-        if pod.takes_address:
-            found.with_address += 1
-        else:
-            found.host += 1
-        found.cpu_m += pod.cpu_m
-        found.memory += pod.memory_bytes
-    return use
-
-
-def typical(state: ClusterState) -> tuple[int, int] | None:
-    """Give the mean request of the Windows pods that take an address."""
-    pods = [pod for pod in state.windows_pods or () if pod.takes_address]
-    if not pods:
-        return None
-    return (
-        -(-sum(pod.cpu_m for pod in pods) // len(pods)),
-        -(-sum(pod.memory_bytes for pod in pods) // len(pods)),
-    )
-
-
-def expected(row: InstanceType | None, *, prefix_delegation: bool | None) -> int | None:
-    """Give the addresses a node of a type should advertise; None where it is not known."""
-    if row is None or (prefix_delegation is None and row.nitro):
-        return None
-    if prefix_delegation and row.nitro:
-        return kernels.prefix(row.ipv4_per_interface)
-    return kernels.secondary(row.ipv4_per_interface)
-
-
-def difference_reason(
-    node: Node, row: InstanceType | None, state: ClusterState, *, prefix_delegation: bool | None
-) -> str:
-    """Name why a node advertises another number than is computed; empty where it does not."""
-    data = state.cni_configmap
-    if row is None:
-        return "type-not-in-catalog"
-    if not node.advertised_addresses:
-        if data is not None and not go_bool(data.get("enable-windows-ipam", "")):
-            return "windows-ipam-off"
-        if "unknown-to-controller" in row.windows.codes:
-            return "type-unknown-to-controller"
-        return "stale-node" if not node.ready else "not-initialised"
-    own = expected(row, prefix_delegation=prefix_delegation)
-    if own is None:
-        return "mode-unknown"
-    if node.advertised_addresses == own:
-        return ""
-    other = {
-        kernels.secondary(row.ipv4_per_interface),
-        kernels.prefix(row.ipv4_per_interface),
-    }
-    if node.ready and node.advertised_addresses in other:
-        return "mode-changed"
-    return "stale-node"
-
-
-def node_row(
-    node: Node,
-    row: InstanceType | None,
-    use: _Use,
-    pod: tuple[int, int] | None,
-    state: ClusterState,
-) -> dict[str, Any]:
-    """Give the row of one node."""
-    mode = mode_of(state)
-    computed = expected(row, prefix_delegation=mode)
-    limits: dict[str, int | None] = {
-        "addresses": node.advertised_addresses,
-        "kubelet": None if node.pods_limit is None else node.pods_limit - use.host,
-        "cpu": _by_request(node.cpu_m, use.cpu_m, use.with_address, pod and pod[0]),
-        "memory": _by_request(node.memory_bytes, use.memory, use.with_address, pod and pod[1]),
-    }
-    known = {name: limit for name, limit in limits.items() if limit is not None}
-    complete = state.pods is not None and {"addresses", "kubelet"} <= known.keys()
-    binding = min(known, key=lambda name: known[name]) if known else None
-    lowest = known[binding] if binding else 0
-    advertised = node.advertised_addresses
-    return {
-        "node": node.name,
-        "instance_type": node.instance_type,
-        "zone": node.zone,
-        "ready": node.ready and node.schedulable,
-        **{
-            f"{'address' if name == 'addresses' else name}_pods": limit
-            for name, limit in limits.items()
-        },
-        "pods": use.with_address + use.host if state.pods is not None else None,
-        "address_pods_used": use.with_address if state.pods is not None else None,
-        "host_pods": use.host if state.pods is not None else None,
-        "headroom": max(lowest - use.with_address, 0) if complete else None,
-        "binding": binding if complete else None,
-        "advertised": advertised,
-        "computed": computed,
-        "difference": None if advertised is None or computed is None else advertised - computed,
-        "reason": difference_reason(node, row, state, prefix_delegation=mode),
-    }
-
-
-def _by_request(room: int | None, used: int, pods: int, request: int | None) -> int | None:
-    """Count the pods that fit: those that run, and typical ones in what is left."""
-    if room is None or not request:
-        return None
-    return pods + max(room - used, 0) // request
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [
+        {
+            str(name): value.item() if hasattr(value, "item") else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def cluster_report(
     state: ClusterState,
     *,
     types: Sequence[str] | None = None,
-    pods_per_node: int | None = None,
+    pods_per_node: int | Mapping[str, int] | None = None,
     pod_cpu_m: int | None = None,
     pod_memory_bytes: int | None = None,
+    keep_free: int = 0,
     catalog: Catalog | None = None,
 ) -> ClusterReport:
     """
@@ -216,13 +164,17 @@ def cluster_report(
     ----------
     state : ClusterState
     types : sequence of str, optional
-        Types of more nodes to count in subnets; those of the Windows nodes and
-        node groups by default, else m5.large.
-    pods_per_node : int, optional
-        Pods with addresses that a further node runs; as many as its addresses
-        and 110 allow by default. [pods]
+        Types of further nodes to count beside those of the Windows nodes and node
+        groups; m5.large where there are none.
+    pods_per_node : int or Mapping of str to int, optional
+        Pods with addresses that a further node runs, or of each type, as far as its
+        addresses serve them; by default as many as its addresses and the max-pods of
+        such nodes in this cluster allow. [pods]
     pod_cpu_m, pod_memory_bytes : int, optional
         Request of a typical pod; the mean of the Windows pods by default.
+    keep_free : int
+        Addresses that further nodes leave free in each subnet, such as
+        ``constants.CONTROL_PLANE_ADDRESSES_ADVISED``. [addresses]
     catalog : Catalog, optional
         The bundled one by default.
 
@@ -233,7 +185,9 @@ def cluster_report(
     Raises
     ------
     InputError
-        If nodes are not known.
+        If neither nodes nor subnets are known.
+    UnknownInstanceTypeError
+        If the catalog lacks one of `types`.
 
     Examples
     --------
@@ -246,120 +200,81 @@ def cluster_report(
     >>> row["binding"], int(row["headroom"]), int(row["computed"]), row["reason"]
     ('kubelet', 110, 9, 'mode-changed')
     """
+    if catalog is None:
+        from eks_win_capacity.catalog import Catalog
+
+        catalog = Catalog.bundled()
+    if state.windows_nodes is None and state.subnets is None:
+        raise InputError(f"the report needs the nodes: {state.unknown['nodes']}")
+    asked, seen = asked_mode(state), seen_mode(state, catalog)
+    mode = seen if asked is None else asked
+    mean = _typical(state)
+    given = (
+        mean[0] if pod_cpu_m is None else pod_cpu_m,
+        mean[1] if pod_memory_bytes is None else pod_memory_bytes,
+    )
+    wanted = list(dict.fromkeys([*_types(state, catalog), *(types or ())])) or ["m5.large"]
+    subnets, zones, more, missing = subnet_tables(state, wanted, pods_per_node, keep_free, catalog)
+    hidden = {
+        "nodes": state.nodes,
+        "subnets": state.subnets,
+        "pods": state.pods,
+        "cni_configmap": state.cni_configmap,
+    }
+    return ClusterReport(
+        _nodes=_node_table(state, catalog, given, mode=mode),
+        _why=state.unknown.get("nodes", ""),
+        subnets=subnets,
+        zones=zones,
+        more_nodes=more,
+        typical_pod=given if any(given) else None,
+        prefix_delegation=mode,
+        mode_source="configmap" if asked is not None else "" if seen is None else "nodes",
+        unknown=tuple(
+            without_accounts(text)
+            for text in (
+                *(f"{name}: {state.unknown[name]}" for name in hidden if name in state.unknown),
+                *missing,
+            )
+        ),
+    )
+
+
+def _node_table(
+    state: ClusterState, catalog: Catalog, pod: tuple[int, int], *, mode: bool | None
+) -> pd.DataFrame | None:
     import pandas as pd
 
-    catalog = _catalog(catalog)
     if state.windows_nodes is None:
-        raise InputError(f"the report needs the nodes: {state.unknown['nodes']}")
-    mean = typical(state)
-    given = (pod_cpu_m or (mean or (0, 0))[0], pod_memory_bytes or (mean or (0, 0))[1])
+        return None
     use = use_by_node(state)
-    idle = _Use()
     rows = [
-        node_row(node, catalog.get(node.instance_type), use.get(node.name, idle), given, state)
+        node_row(
+            node, catalog.get(node.instance_type), use.get(node.name, IDLE), pod, state, mode=mode
+        )
         for node in state.windows_nodes
     ]
-    nodes = pd.DataFrame(rows, columns=list(_COLUMNS))
-    counted = [c for c in _COLUMNS[4:16] if c != "binding"]
-    nodes = nodes.astype(dict.fromkeys(counted, "Int64"))
-    total = pd.Series(
-        {
-            "nodes": len(nodes),
-            **{c: nodes[c].sum(skipna=False) for c in counted if c != "difference"},
-        },
-        name="total",
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(COUNTS, "Int64"))
+
+
+def _typical(state: ClusterState) -> tuple[int, int]:
+    """Give the mean request of the Windows pods that take an address, rounded up."""
+    pods = [pod for pod in state.windows_pods or () if pod.takes_address]
+    if not pods:
+        return 0, 0
+    return (
+        -(-sum(pod.cpu_m for pod in pods) // len(pods)),
+        -(-sum(pod.memory_bytes for pod in pods) // len(pods)),
     )
-    wanted = list(types or _types(state, catalog) or ["m5.large"])
-    unknown = []
-    if state.subnets is None:
-        unknown.append(f"subnets: {state.unknown['subnets']}")
-    if state.pods is None:
-        unknown.append(f"pods in use and head-room: {state.unknown['pods']}")
-    table, zones, missing = _subnet_tables(state, wanted, pods_per_node, catalog)
-    return ClusterReport(
-        nodes=nodes,
-        total=total,
-        subnets=table,
-        zones=zones,
-        typical_pod=given if any(given) else None,
-        prefix_delegation=mode_of(state),
-        unknown=(*unknown, *missing),
-    )
-
-
-def _catalog(catalog: Catalog | None) -> Catalog:
-    if catalog is not None:
-        return catalog
-    from eks_win_capacity.catalog import Catalog
-
-    return Catalog.bundled()
 
 
 def _types(state: ClusterState, catalog: Catalog) -> list[str]:
     names = [node.instance_type for node in state.windows_nodes or ()]
-    names += [n for g in state.node_groups or () if g.windows for n in g.instance_types]
+    named = {node.node_group for node in state.windows_nodes or ()} - {""}
+    names += [
+        name
+        for group in state.node_groups or ()
+        if group.windows or (group.windows is None and group.name in named)
+        for name in group.instance_types
+    ]
     return [name for name in dict.fromkeys(names) if name in catalog]
-
-
-def _subnet_tables(
-    state: ClusterState, types: Sequence[str], pods: int | None, catalog: Catalog
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    import pandas as pd
-
-    columns = ["subnet_id", "zone", "cidr", "usable", "free", "free_prefixes"]
-    more = [f"more_{name}" for name in types]
-    rows, missing = [], []
-    for held in state.subnets or ():
-        subnet = held.subnet
-        if subnet is None:
-            missing.append(f"{held.subnet_id}: where its reservations are used is not known")
-        known = subnet is not None and subnet.placement_known
-        rows.append(
-            {
-                "subnet_id": held.subnet_id,
-                "zone": held.zone,
-                "cidr": held.cidr,
-                "usable": subnet.usable if subnet else None,
-                "free": subnet.free if subnet else held.available,
-                "free_prefixes": subnet.free_prefixes if subnet and known else None,
-                **{
-                    column: more_nodes(held, catalog[name], state, pods)
-                    for column, name in zip(more, types, strict=True)
-                },
-            }
-        )
-    counted = dict.fromkeys([*columns[3:], *more], "Int64")
-    table = pd.DataFrame(rows, columns=[*columns, *more]).astype(counted)
-    zones = table.groupby("zone")[list(counted)].agg(_whole_sum).reset_index()
-    return table, zones.astype(counted), missing
-
-
-def _whole_sum(column: pd.Series) -> Any:
-    """Sum a column; one unknown value makes the sum unknown."""
-    return column.sum(skipna=False)
-
-
-def more_nodes(
-    held: SubnetState, row: InstanceType, state: ClusterState, pods: int | None = None
-) -> int | None:
-    """Count the further nodes of a type that a subnet takes; None where it is not known."""
-    subnet, data = held.subnet, state.cni_configmap
-    if subnet is None or data is None:
-        return None
-    pool = WarmPool.from_configmap(data, nitro=row.nitro)
-    slots = kernels.secondary(row.ipv4_per_interface)
-    most = slots * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
-    wanted = min(110, most) if pods is None else pods
-    need = attached_addresses(min(wanted, most), slots=slots, pool=pool)
-    if not pool.prefix_delegation:
-        free = subnet.free_outside_reservations if subnet.placement_known else subnet.free
-        return int(free // (1 + int(need.addresses)))
-    if not subnet.placement_known:
-        return None
-    each, blocks = int(need.prefixes), int(subnet.free_prefixes)
-    loose = subnet.free - blocks * ADDRESSES_PER_PREFIX
-    count = blocks // each if each else subnet.free
-    # The node's own address takes a loose one, else it breaks a block.
-    while count > 0 and loose + (blocks - count * each) * ADDRESSES_PER_PREFIX < count:
-        count -= 1
-    return int(count)

@@ -50,7 +50,10 @@ class Churn:
         ``fragmentation`` (share of attached addresses that are warm in prefixes
         in use), ``ec2_calls_per_minute``.
     quantiles : DataFrame
-        The same columns and ``wait_s``, by quantile, after the warm-up.
+        The same columns and ``wait_s``, by quantile, after the warm-up. In the last
+        row, 1.0, ``used``, ``addresses``, ``prefixes`` and ``subnet_addresses`` are
+        the most at any moment, between samples too and with calls under way: what
+        a subnet must hold.
     waits : DataFrame
         One row for each pod that was wanted after the warm-up: ``arrived_s``
         (when it was wanted), ``wait_for_node_s``, ``wait_s`` (in all; missing
@@ -113,7 +116,8 @@ def simulate_churn(
     ec2_latency_s : float
         How long every EC2 call takes. [s]
     sample_s : float
-        Time between samples. [s]
+        Time between samples; what happens at the moment of one has happened. Bursts
+        shorter than this can fall between two. [s]
     rng : int or Generator
         The same seed gives the same answer, in every engine.
     engine : {"auto", "compiled", "reference"}
@@ -146,7 +150,10 @@ def simulate_churn(
     duration, step = _seconds(hours, "hours") * 3600, _seconds(sample_s, "sample_s")
     if not duration or not step:
         raise InputError("hours and sample_s must be above 0")
-    random = np.random.default_rng(rng)
+    skip = _seconds(warm_up_hours, "warm_up_hours") * 3600
+    if skip >= duration:
+        raise InputError(f"warm_up_hours must be below hours; got {warm_up_hours:g} of {hours:g}")
+    random = _random(rng)
     pods = draw_pods(_several(workload), random, duration)
     ran = _run(
         pods,
@@ -159,8 +166,19 @@ def simulate_churn(
         _times(duration, step),
         random,
         engine,
+        skip,
     )
-    return _churn(ran, int(nodes), _seconds(warm_up_hours, "warm_up_hours") * 3600)
+    return _churn(ran, int(nodes), skip)
+
+
+def _random(rng: object) -> np.random.Generator:
+    if isinstance(rng, bool) or not (isinstance(rng, np.random.Generator) or _is_seed(rng)):
+        raise InputError(f"rng must be a seed from 0 on or a NumPy Generator; got {rng!r}")
+    return np.random.default_rng(rng)  # type: ignore[arg-type]
+
+
+def _is_seed(rng: object) -> bool:
+    return hasattr(rng, "__index__") and rng.__index__() >= 0
 
 
 def _several(workload: Any) -> list[Workload]:
@@ -187,6 +205,7 @@ class _Ran:
     wanted: Any
     placed: Any
     started: Any
+    peaks: Any
 
 
 def _run(  # noqa: PLR0917
@@ -200,6 +219,7 @@ def _run(  # noqa: PLR0917
     samples: Any,
     random: np.random.Generator,
     engine: Engine,
+    skip: float = 0.0,
 ) -> _Ran:
     count, room = _count(nodes, "nodes"), _slots(slots)
     if count == 0:
@@ -232,6 +252,7 @@ def _run(  # noqa: PLR0917
     wanted, placed, started = (np.full(number, np.nan) for _ in range(3))
     holder = np.full(number, -1, dtype=np.int64)
     rows = np.zeros((11, len(samples)), dtype=np.int64)
+    peaks = np.zeros(2, dtype=np.int64)
     wishes = random.integers(0, count, number)
     fast = engine == "compiled" or (engine == "auto" and engines.available() and number >= 5_000)
     run = engines.compiled("churn") if fast else machine.churn
@@ -252,8 +273,10 @@ def _run(  # noqa: PLR0917
         started,
         holder,
         rows,
+        skip,
+        peaks,
     )
-    return _Ran(samples, rows, wanted, placed, started)
+    return _Ran(samples, rows, wanted, placed, started, peaks)
 
 
 def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
@@ -290,6 +313,14 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
     )
     kept = over_time[over_time["seconds"] >= skip].drop(columns="seconds")
     quantiles = kept.quantile(list(QUANTILES))
+    top = quantiles.index == 1.0
+    for name, peak in {
+        "used": ran.peaks[0],
+        "addresses": ran.peaks[1],
+        "prefixes": ran.peaks[1] // ADDRESSES_PER_PREFIX * rows[4].any(),
+        "subnet_addresses": ran.peaks[1] + nodes * NODE_ADDRESSES,
+    }.items():
+        quantiles.loc[top, name] = np.maximum(quantiles.loc[top, name], peak)
     quantiles["wait_s"] = waits["wait_s"].quantile(list(QUANTILES))
     quantiles.index.name = "quantile"
     return Churn(over_time, quantiles, waits, int(waits["wait_s"].isna().sum()))
@@ -334,7 +365,7 @@ def effective_concurrency(
     True
     """
     _check_pool(pool)
-    random = np.random.default_rng(rng)
+    random = _random(rng)
     lifetime = lifetime_of(pod_lifetime)
     capacity = _slots(slots) * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
     mean = float(np.mean(lifetime.draw(random, 1_000)))
@@ -488,12 +519,18 @@ def best_targets(
     best = curve["wait_s"].cummin().shift(fill_value=math.inf)
     curve["efficient"] = curve["wait_s"] < best
     good = curve[curve["meets_goal"]]
+    share = f"{100 * quantile:.6g}%"
     if good.empty:
         least = curve["wait_s"].min()
-        why = f"no candidate keeps {quantile:.0%} of the waits within {goal:g} s; the best has {least:g} s"
+        best_has = (
+            f"the best has {least:g} s"
+            if least < math.inf
+            else "with each of them more pods than that never start"
+        )
+        why = f"no candidate keeps {share} of the waits within {goal:g} s; {best_has}"
         return BestTargets(None, curve, why)
     row = good.iloc[0]
-    why = f"{quantile:.0%} of the pods wait {row['wait_s']:g} s at most, with {row['waste']:.1f} addresses idle on a node"
+    why = f"{share} of the pods wait {row['wait_s']:g} s at most, with {row['waste']:.1f} addresses idle on a node"
     return BestTargets(pools[int(row["candidate"])], curve, why)
 
 

@@ -126,10 +126,19 @@ def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
         raise InputError(f"event {int((codes < 0).argmax())} has no kind")
     table = [_kind(name, int((codes == code).argmax())) for code, name in enumerate(names)]
     kinds = np.asarray(table, dtype=np.int8)[codes] if table else np.zeros(0, dtype=np.int8)
-    subjects = np.asarray(source["pod"])
+    subjects = _named(source["pod"])
     if not seconds.shape == kinds.shape == subjects.shape or seconds.ndim != 1:
         raise InputError("seconds, kind and pod must be columns of one length")
     return seconds, kinds, subjects
+
+
+def _named(column: Any) -> NDArray[Any]:
+    """Lay the column of pods out; a pod may be a tuple, such as namespace and name."""
+    if isinstance(column, (list, tuple)) and any(isinstance(item, tuple) for item in column):
+        subjects = np.empty(len(column), dtype=object)
+        subjects[:] = column
+        return subjects
+    return np.asarray(column)
 
 
 def _check_times(seconds: NDArray[np.float64], starts: Any) -> None:

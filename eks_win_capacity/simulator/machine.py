@@ -658,6 +658,12 @@ def choose(bound: Any, room: int, wish: int, placement: int) -> int:
     return found
 
 
+def holding(m: Machine, i: int) -> int:
+    """Count the addresses that a node takes from the subnet beside its own."""
+    units = m.state[i, UNITS] + m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]
+    return units * m.state[i, SIZE]  # type: ignore[no-any-return]
+
+
 def churn(  # noqa: PLR0917
     m: Machine,
     room: int,
@@ -675,6 +681,8 @@ def churn(  # noqa: PLR0917
     started_at: Any,
     holder: Any,
     rows: Any,
+    skip: float,
+    peaks: Any,
 ) -> None:
     """
     Let pods come, wait, run and go on many nodes.
@@ -698,9 +706,23 @@ def churn(  # noqa: PLR0917
     rows : int64, column x sample
         Filled: used, warm, cooling, addresses, prefixes, pods that wait for an
         address, for a node, warm addresses in prefixes in use, pending
-        addresses, create calls, delete calls.
+        addresses, create calls, delete calls. What happens at the moment itself
+        has happened.
+    skip : float
+        Peaks before this do not count. [s]
+    peaks : int64
+        Filled: the most addresses used, and the most attached or under way, at
+        any one moment, between samples too.
     """
     pods, nodes = len(arrivals), len(m.state)
+    held = np.zeros(nodes, dtype=np.int64)
+    now_used = now_held = turn = lap = 0
+    for i in range(nodes):
+        held[i] = holding(m, i)
+        now_held += held[i]
+    by_phase = np.argsort(m.clock[:, PHASE])
+    phases = m.clock[by_phase, PHASE]
+    ticks = phases[0]
     bound = np.zeros(nodes, dtype=np.int64)
     gone = np.zeros(pods, dtype=np.bool_)
     failures = np.zeros(pods, dtype=np.int64)
@@ -713,7 +735,22 @@ def churn(  # noqa: PLR0917
         happens = times[0] if size > 0 else math.inf
         looks = samples[look] if look < len(samples) else math.inf
         now = min(arrives, happens)
-        if looks <= now:
+        moment = min(looks, now)
+        # Ticks go round the nodes in one order. Taken in step they cost little, and how much
+        # the nodes hold together is known at every moment.
+        while ticks <= moment < math.inf:
+            i = by_phase[turn]
+            if m.clock[i, DUE] <= moment:
+                advance(m, i, moment)
+                holds = holding(m, i)
+                now_held += holds - held[i]
+                held[i] = holds
+            turn += 1
+            if turn == nodes:
+                turn = 0
+                lap += 1
+            ticks = phases[turn] + lap * COOL_DOWN_TICK_S
+        if looks < now or moment == math.inf:
             if looks == math.inf:
                 break
             for i in range(nodes):
@@ -735,7 +772,7 @@ def churn(  # noqa: PLR0917
             continue
         if look >= len(samples):
             break
-        new = tries = -1
+        new = tries = node = -1
         if arrives <= happens:
             new = coming
             coming += 1
@@ -749,7 +786,8 @@ def churn(  # noqa: PLR0917
                 node = node_of[pod]
                 if node >= 0:
                     advance(m, node, now)
-                    free(m, node, holder, pod, now)
+                    if free(m, node, holder, pod, now) == ASSIGNED:
+                        now_used -= 1
                     bound[node] -= 1
                     while head < tail and gone[queue[head]]:
                         head += 1
@@ -783,6 +821,7 @@ def churn(  # noqa: PLR0917
             outcome = assign(m, node, holder, tries, now)
             if outcome == ASSIGNED:
                 started_at[tries] = now
+                now_used += 1
                 if lifetimes[tries] < math.inf:
                     push(times, codes, size, now + lifetimes[tries], 3 * tries + DEPART)
                     size += 1
@@ -802,6 +841,22 @@ def churn(  # noqa: PLR0917
                     failures[tries] += 1
                 push(times, codes, size, now + delay, 3 * tries + RETRY)
                 size += 1
+        if node < 0:
+            continue
+        holds = holding(m, node)
+        now_held += holds - held[node]
+        held[node] = holds
+        if now < skip:
+            continue
+        peaks[0] = max(peaks[0], now_used)
+        if now_held > peaks[1] and m.clock[node, LATENCY] > 0:
+            # Calls may have ended since their nodes were last looked at: look before it counts.
+            now_held = 0
+            for i in range(nodes):
+                advance(m, i, now)
+                held[i] = holding(m, i)
+                now_held += held[i]
+        peaks[1] = max(peaks[1], now_held)
 
 
 PARTS: Final = (
@@ -810,6 +865,7 @@ PARTS: Final = (
     push,
     pop,
     choose,
+    holding,
     reconcile,
     attach,
     detach,

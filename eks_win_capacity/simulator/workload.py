@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+
+MAX_PODS: Final = 100_000_000
+"""The most pods of one workload; each takes about a hundred bytes."""
 
 
 def _positive(value: Any, name: str, *, zero: bool = False) -> float:
@@ -205,8 +210,9 @@ class RollingUpdate:
     replicas : int
     at_s : float
         When the update begins. [s]
-    max_surge, max_unavailable : int
-        As in the Deployment; not both 0. [pods]
+    max_surge, max_unavailable : int or str
+        As in the Deployment: pods, or a share of the replicas such as ``"25%"``, of
+        which Kubernetes rounds the surge up and the unavailable down. Not both 0.
     ready_s : float
         From its address to ready. [s]
 
@@ -218,8 +224,8 @@ class RollingUpdate:
 
     replicas: int
     at_s: float
-    max_surge: int = 1
-    max_unavailable: int = 0
+    max_surge: int | str = 1
+    max_unavailable: int | str = 0
     ready_s: float = 0.0
 
 
@@ -274,11 +280,21 @@ def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> P
             duration_s,
             _positive(workload.every_s, "every_s"),
         )
-        arrivals = np.repeat(starts, _whole(workload.pods, "pods", low=1))
+        pods = _whole(workload.pods, "pods", low=1)
+        _refuse_many(float(len(starts)) * pods)
+        arrivals = np.repeat(starts, pods)
         return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
     if isinstance(workload, RollingUpdate):
         return _rolling(workload)
     raise InputError(f"a workload is a Poisson, CronJob or RollingUpdate; got {workload!r}")
+
+
+def _refuse_many(pods: float) -> None:
+    if pods > MAX_PODS:
+        raise InputError(
+            f"the workload brings about {pods:,.0f} pods; at most {MAX_PODS:,} fit into memory: "
+            "simulate fewer hours, or a part of the nodes"
+        )
 
 
 def _alone(arrivals: Any, lifetimes: Any) -> Pods:
@@ -299,19 +315,34 @@ def _poisson(workload: Poisson, rng: np.random.Generator, duration_s: float) -> 
     starts = np.arange(0.0, duration_s, 3600.0)
     lengths = np.minimum(3600.0, duration_s - starts)
     hours = np.arange(len(starts)) % 24
-    counts = rng.poisson(rate * (weights / weights.mean())[hours] * lengths)
+    means = rate * (weights / weights.mean())[hours] * lengths
+    _refuse_many(float(means.sum()))
+    counts = rng.poisson(means)
     return np.sort(
         np.repeat(starts, counts) + rng.random(counts.sum()) * np.repeat(lengths, counts)
     )
 
 
+def _share(value: int | str, name: str, count: int) -> tuple[int, int]:
+    """Read pods, or a share of so many rounded down; and the percentage, 0 for pods."""
+    if not isinstance(value, str):
+        return _whole(value, name), 0
+    if not re.fullmatch(r"[0-9]{1,3}%", value, re.ASCII):
+        raise InputError(f'{name} must be a whole number or a share such as "25%"; got {value!r}')
+    percent = int(value[:-1])
+    return percent * count // 100, percent
+
+
 def _rolling(workload: RollingUpdate) -> Pods:
     """Lay an update out as chains: each new pod, once ready, ends an old one and brings the next."""
     count = _whole(workload.replicas, "replicas", low=1)
-    surge = _whole(workload.max_surge, "max_surge")
-    unavailable = _whole(workload.max_unavailable, "max_unavailable")
-    if surge == unavailable == 0:
+    surge, surge_share = _share(workload.max_surge, "max_surge", count)
+    unavailable, share = _share(workload.max_unavailable, "max_unavailable", count)
+    surge = -(-surge_share * count // 100) if surge_share else surge
+    if surge == unavailable == share == 0:
         raise InputError("max_surge and max_unavailable must not both be 0")
+    # A share of a few replicas rounds down to none, and Kubernetes then takes one.
+    unavailable = unavailable or int(surge == 0)
     at = _positive(workload.at_s, "at_s", zero=True)
     unavailable, width = min(unavailable, count), min(surge + unavailable, count)
     arrivals = np.full(2 * count, math.inf)

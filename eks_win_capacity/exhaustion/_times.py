@@ -1,0 +1,157 @@
+"""Times of any kind: timestamps, texts, epoch numbers, with and without a zone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eks_win_capacity.errors import InputError, MissingValueError
+from eks_win_capacity.findings import Finding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""Units of epoch times, and how many make a second."""
+
+_EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800
+"""The years 2000 to 2100: no unit's numbers of these years are another's. [s]"""
+
+_OFFSET = r"\d[T ]\d\d.*?(Z|[+-]\d\d(?::?\d\d)?)$"
+
+
+def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex, list[Finding]]:
+    """
+    Read a column of times.
+
+    Parameters
+    ----------
+    column : Series
+        Timestamps, dates, periods, ISO 8601 texts, or seconds, milli-, micro- or
+        nanoseconds since 1970.
+    timezone : str, tzinfo or None
+        The zone that days shall be days of.
+
+    Returns
+    -------
+    DatetimeIndex, list of Finding
+
+    Raises
+    ------
+    InputError
+        If the times cannot be read, or only some of them have an offset.
+    MissingValueError
+        If times are missing.
+    """
+    missing = np.flatnonzero(np.asarray(column.isna()))
+    if len(missing):
+        raise MissingValueError(
+            f"the times have {len(missing):,} missing values, first at position {missing[0]}",
+            positions=missing[:5].tolist(),
+            count=len(missing),
+        )
+    told: list[Finding] = []
+    if isinstance(column.dtype, pd.PeriodDtype):
+        index = pd.PeriodIndex(column).to_timestamp()
+    elif pd.api.types.is_bool_dtype(column):
+        raise InputError("the times are True and False")
+    elif pd.api.types.is_numeric_dtype(column):
+        index, told = _of_numbers(column)
+    elif pd.api.types.is_datetime64_any_dtype(column):
+        index = pd.DatetimeIndex(column)
+    else:
+        index, told = _of_texts(column, mixed_is_fine=timezone is not None)
+    index = index.as_unit("ns")
+    if timezone is None:
+        return index, told
+    return _in_zone(index, timezone), told
+
+
+def _in_zone(index: pd.DatetimeIndex, timezone: Any) -> pd.DatetimeIndex:
+    if not timezone or not isinstance(timezone, (str, dt.tzinfo)):
+        raise InputError(
+            f"timezone must be a name such as 'Europe/Berlin' or a tzinfo; got {timezone!r}"
+        )
+    try:
+        return (index.tz_localize("UTC") if index.tz is None else index).tz_convert(timezone)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise InputError(f"timezone {timezone!r} is not known: {error}") from error
+
+
+def _of_numbers(column: pd.Series[Any]) -> tuple[pd.DatetimeIndex, list[Finding]]:
+    """Read seconds (or a finer unit) since 1970, or days written as 20260131."""
+    numbers = column.to_numpy(dtype=float)
+    for unit, per_second in _EPOCHS.items():
+        if (numbers >= _EPOCH_FROM * per_second).all() and (
+            numbers <= _EPOCH_TO * per_second
+        ).all():
+            whole = np.round(numbers * (1e9 / per_second)) if numbers.dtype.kind == "f" else numbers
+            if pd.api.types.is_integer_dtype(column):
+                whole = column.to_numpy(dtype=np.int64) * (10**9 // per_second)
+            index = pd.DatetimeIndex(whole.astype(np.int64).astype("datetime64[ns]"))
+            return index.tz_localize("UTC"), [
+                Finding(
+                    code="epoch-times",
+                    severity="info",
+                    outcome="pass",
+                    seen=f"the times are numbers, the first is {column.iloc[0]}",
+                    why=f"they were read as {unit} since 1970, in UTC: {index[0]}Z",
+                    remedy="nothing to do",
+                )
+            ]
+    if (numbers == np.trunc(numbers)).all() and (numbers // 10_000 >= 1900).all():
+        days = pd.Series(numbers.astype(np.int64).astype(str))
+        read = pd.to_datetime(days, format="%Y%m%d", errors="coerce")
+        if not read.isna().any():
+            return pd.DatetimeIndex(read), []
+    raise InputError(
+        f"the times are numbers ({column.iloc[0]}), and neither seconds nor a finer unit since "
+        "1970; give timestamps"
+    )
+
+
+def _of_texts(
+    column: pd.Series[Any], *, mixed_is_fine: bool
+) -> tuple[pd.DatetimeIndex, list[Finding]]:
+    # A time stands once for every subnet: each is read once.
+    codes, texts = pd.factorize(column.astype(str), sort=False)
+    unique = pd.Series(texts).astype(object).str.strip()
+    unique = unique.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
+    offsets = unique.str.extract(_OFFSET, expand=False)
+    aware = offsets.notna()
+    if aware.any() and not aware.all():
+        raise InputError(
+            f"some times have an offset ({unique[aware].iloc[0]}) and some have none "
+            f"({unique[~aware].iloc[0]}): it cannot be known how they lie to each other"
+        )
+    several = len(offsets.dropna().unique()) > 1
+    try:
+        read = pd.to_datetime(unique, utc=bool(several), format="ISO8601")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _unreadable(unique, codes) from error
+    told = []
+    if several and not mixed_is_fine:
+        told.append(
+            Finding(
+                code="mixed-offsets",
+                severity="info",
+                outcome="pass",
+                seen=f"the times have {len(offsets.unique())} different offsets",
+                why="days are days of UTC; timezone= makes them days of another zone",
+                remedy="give timezone= if the days shall be local ones",
+            )
+        )
+    return pd.DatetimeIndex(read).take(codes), told
+
+
+def _unreadable(unique: pd.Series[Any], codes: NDArray[np.intp]) -> InputError:
+    bad = pd.to_datetime(unique, utc=True, format="ISO8601", errors="coerce").isna()
+    first = int(np.flatnonzero(bad)[0]) if bad.any() else 0
+    return InputError(
+        f"the time {unique.iloc[first]!r} at position {int(np.argmax(codes == first))} is no ISO "
+        "8601 date such as 2026-01-31T12:00Z; convert the column first, with "
+        "pd.to_datetime(column, format=...)"
+    )

@@ -1,0 +1,138 @@
+"""Other fleets beside the plan: one type, few types, the other address mode."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.fleet._rejections import alone
+from eks_win_capacity.fleet._result import Alternative
+
+if TYPE_CHECKING:
+    from eks_win_capacity.fleet._model import Node
+    from eks_win_capacity.fleet._plan import Answer, _Run
+    from eks_win_capacity.fleet._result import FleetPlan, NodeGroup
+
+__all__ = ["beside", "fewer_types"]
+
+_TRIED = 4
+"""Types that are cheap first-fit and then solved, to find the best single one."""
+
+BRIEF = 0.1
+"""Part of the usual work that goes into a plan shown for comparison."""
+
+
+def beside(run: _Run, plan: FleetPlan) -> FleetPlan:
+    """
+    Add the best plan with one type, and the one in the other address mode.
+
+    Past the time limit nothing more is solved: what is not known then is left out.
+    """
+    if time.monotonic() > run.until:
+        return plan
+    single = _single(run, plan)
+    if time.monotonic() > run.until:
+        return replace(plan, single_type=single)
+    name = "prefix delegation" if not run.prefix else "secondary addresses"
+    sites = run.sites if run.other_sites is None else run.other_sites()
+    other = run.changed(
+        prefix=not run.prefix, pool=None, effort=BRIEF, progress=None, sites=sites, until=run.until
+    )
+    found = other.plan()
+    if other.interrupted:
+        return replace(plan, single_type=single)
+    if found.feasible:
+        mode = _alternative(name, list(found.groups), found.cost)
+    else:
+        mode = Alternative(name=name, nodes=0, cost=0.0, addresses=0, why=found.infeasible[0].why)
+    return replace(plan, single_type=single, other_mode=mode)
+
+
+def _alternative(name: str, groups: list[NodeGroup], cost: float) -> Alternative:
+    types: dict[str, int] = {}
+    for group in groups:
+        types[group.instance_type] = types.get(group.instance_type, 0) + group.nodes
+    return Alternative(
+        name=name,
+        nodes=sum(group.nodes for group in groups),
+        cost=cost,
+        addresses=sum(group.nodes * group.addresses for group in groups),
+        prefixes=sum(group.nodes * group.prefixes for group in groups),
+        types=dict(sorted(types.items())),
+    )
+
+
+def _single(run: _Run, plan: FleetPlan) -> Alternative:
+    name = "best single type"
+    if len(plan.types) == 1:
+        return _alternative(f"{name}, {next(iter(plan.types))}", list(plan.groups), plan.cost)
+    values = zip(alone(run, run.lean), run.lean, strict=True)
+    able = sorted(
+        ((value, node.name, node) for value, node in values if value is not None),
+        key=lambda one: one[:2],
+    )
+    best = _best_alone(run, [node for _, _, node in able])
+    if best is None:
+        return Alternative(
+            name=name, nodes=0, cost=0.0, addresses=0, why="no single type runs all workloads"
+        )
+    return _alternative(f"{name}, {best[0][0].instance_type}", best[0], best[1])
+
+
+def _best_alone(run: _Run, nodes: list[Node], worst: float = float("inf")) -> Answer | None:
+    """Solve for single types, the likeliest first, until a few have been compared."""
+    best: Answer | None = None
+    tried = 0
+    for node in nodes:
+        late = run.interrupted or time.monotonic() > run.until
+        if late or (tried >= _TRIED and best is not None):
+            break
+        if run.objective == "cost" and run.least_alone(node) >= min(
+            worst, best[1] if best is not None else worst
+        ):
+            continue
+        answer = run.answer((node,), effort=BRIEF)
+        tried += 1
+        if answer is not None and (best is None or answer[1] < best[1] - 1e-12):
+            best = answer
+    return best
+
+
+def fewer_types(run: _Run, answer: Answer, nodes: tuple[Node, ...], top: int) -> Answer | None:
+    """Drop the least used types one by one, and compare with the best single one."""
+    bound, lp_bound = answer[2:]
+    names = {group.instance_type for group in answer[0]}
+    if len(names) <= top:
+        return answer
+    settled = run.settled(nodes, most_types=top)
+    if settled is not None and settled.proved:
+        return run.from_settled(settled, bound, lp_bound)
+    best: Answer | None = None
+    groups = answer[0]
+    while names and not run.interrupted:
+        weight = {
+            name: sum(g.cost * g.nodes for g in groups if g.instance_type == name) for name in names
+        }
+        names = set(
+            sorted(names, key=lambda name: (-weight[name], name))[: max(top, len(names) - 1)]
+        )
+        tried = run.answer(tuple(n for n in nodes if n.name in names), effort=BRIEF)
+        if tried is None:
+            break
+        groups = tried[0]
+        if len({g.instance_type for g in groups}) <= top:
+            best = tried
+            break
+        names = {g.instance_type for g in groups}
+    values = zip(alone(run, nodes), nodes, strict=True)
+    order = sorted(
+        ((value, node.name, node) for value, node in values if value is not None),
+        key=lambda one: one[:2],
+    )
+    single = _best_alone(
+        run, [node for _, _, node in order], float("inf") if best is None else best[1]
+    )
+    if single is not None and (best is None or single[1] < best[1]):
+        best = single
+    return None if best is None else (best[0], best[1], min(bound, best[1]), lp_bound)

@@ -1,0 +1,172 @@
+"""What a node costs, where that is known from, and what stands in where it is not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity._arrays import is_missing
+from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.prices import Prices
+
+if TYPE_CHECKING:
+    from eks_win_capacity.catalog import InstanceType
+
+__all__ = ["PriceList", "read_prices"]
+
+PROXY_GIB: Final = 1 / 24
+"""What a GiB counts against a vCPU where no prices are given. [vCPU]
+
+Source: on-demand Windows prices of c5.large, m5.large and r5.large in us-east-1 (0.177, 0.188
+and 0.218 USD an hour for 4, 8 and 16 GiB beside two vCPUs): 0.0034 USD a GiB, 0.0804 a vCPU.
+"""
+
+NODE_COST_PRICE: Final = 0.0055
+"""What a node costs beside its instance: 50 GiB of gp3 root volume. [USD/h]
+
+Source: Amazon EBS pricing, gp3 in us-east-1, 0.08 USD a GB and month.
+"""
+
+NODE_COST_PROXY: Final = 0.06
+"""The same in vCPUs of the proxy: 0.0055 of about 0.08 USD an hour. [vCPU]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceList:
+    """
+    What types cost: prices that were given, or the proxy where none were.
+
+    Attributes
+    ----------
+    known : dict or None
+        Price by type; None for the proxy.
+    node_cost : float
+        What each node costs on top.
+    unit : str
+        What a cost counts.
+    basis : str
+        Where the costs come from, in words.
+    estimated : frozenset of str
+        Types whose price is an estimate.
+    """
+
+    known: dict[str, float] | None = None
+    node_cost: float = NODE_COST_PROXY
+    unit: str = "vCPU equivalents"
+    basis: str = ""
+    estimated: frozenset[str] = field(default_factory=frozenset)
+
+    def cost(self, row: InstanceType) -> float | None:
+        """Give what a node costs by the hour; None where no price is known."""
+        if self.known is None:
+            return row.vcpus + row.memory_mib / 1024 * PROXY_GIB + self.node_cost
+        price = self.known.get(row.name)
+        return None if price is None else price + self.node_cost
+
+
+def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
+    """
+    Read prices by instance type.
+
+    Parameters
+    ----------
+    prices : Prices, Series, DataFrame, mapping or None
+        A frame has the columns ``instance_type`` and ``price``. Of `Prices` the on-demand
+        ones are taken, or those of its only market.
+    node_cost : float, optional
+        Cost of a node beside its instance.
+
+    Raises
+    ------
+    InputError
+        If a price is not above zero, is told twice, or the node cost is negative.
+    UnsupportedInputError
+        If the prices are of another kind.
+    """
+    if node_cost is not None and not (_number(node_cost) and 0 <= node_cost < math.inf):
+        raise InputError(f"node_cost must be a number from 0 on; got {node_cost!r}")
+    if prices is None:
+        extra = NODE_COST_PROXY if node_cost is None else float(node_cost)
+        return PriceList(
+            node_cost=extra,
+            basis=(
+                "no prices were given: a node counts its vCPUs, its GiB of memory times "
+                f"{PROXY_GIB:.4f}, and {extra:g} for its root volume"
+            ),
+        )
+    if isinstance(prices, PriceList):
+        return prices
+    extra = NODE_COST_PRICE if node_cost is None else float(node_cost)
+    unit, told, estimated = "price units", "the prices given", frozenset[str]()
+    if isinstance(prices, Prices):
+        rows, told = _market(prices)
+        unit = f"{prices.currency}/h"
+        estimated = frozenset(rows.loc[rows["estimated"].astype(bool), "instance_type"])
+        prices = rows.groupby("instance_type")["price"].min()
+    elif hasattr(prices, "columns"):
+        prices, estimated = _frame(prices)
+    known = _known(prices)
+    basis = f"{told}, and {extra:g} a node for its root volume"
+    estimated &= known.keys()
+    if estimated:
+        basis += f"; {len(estimated):,} of {len(known):,} prices are estimates"
+    return PriceList(known=known, node_cost=extra, unit=unit, basis=basis, estimated=estimated)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _market(prices: Prices) -> tuple[Any, str]:
+    markets = sorted(set(prices.table["market"]))
+    market = "on-demand" if "on-demand" in markets or not markets else markets[0]
+    rows = prices.table[prices.table["market"] == market]
+    if rows.empty:
+        raise InputError("prices holds no price")
+    lowest = ", the lowest of all zones" if market == "spot" else ""
+    place = f" in {prices.region}" if prices.region else ""
+    return rows, f"{market} prices with Windows{place} of {prices.as_of}{lowest}"
+
+
+def _frame(frame: Any) -> tuple[Any, frozenset[str]]:
+    if "instance_type" not in frame.columns and getattr(frame, "index", None) is not None:
+        frame = frame.reset_index()
+    if not {"instance_type", "price"} <= set(frame.columns):
+        raise InputError(
+            "a table of prices needs the columns 'instance_type' and 'price'; it has "
+            f"{', '.join(map(str, frame.columns))}"
+        )
+    pairs = list(zip(frame["instance_type"], frame["price"], strict=True))
+    marks = list(frame["estimated"]) if "estimated" in frame.columns else [False] * len(pairs)
+    guessed = {str(name) for (name, _), mark in zip(pairs, marks, strict=True) if bool(mark)}
+    return _once(pairs), frozenset(guessed)
+
+
+def _once(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, value in pairs:
+        if str(name) in told:
+            raise InputError(f"prices tells {name} twice; give one price for each type")
+        told[str(name)] = value
+    return told
+
+
+def _known(prices: Any) -> dict[str, float]:
+    if not hasattr(prices, "items"):
+        raise UnsupportedInputError(
+            "prices must be a Prices, a Series, a table or a mapping by instance type; got "
+            f"{type(prices).__name__}"
+        )
+    known = {}
+    for name, value in _once(list(prices.items())).items():
+        if is_missing(value):
+            continue
+        try:
+            price = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            price = math.nan
+        if not 0 < price < math.inf:
+            raise InputError(f"the price of {name} must be a number above zero; got {value!r}")
+        known[name] = price
+    return known

@@ -1,0 +1,306 @@
+"""What the Windows nodes of a cluster should offer, by the cluster's own settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import shlex
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from eks_win_capacity import kernels
+from eks_win_capacity.configmap import go_bool
+from eks_win_capacity.constants import (
+    KUBELET_MAX_PODS,
+    PREFIX_PLATFORM_VERSIONS,
+    WINDOWS_PLATFORM_VERSIONS,
+)
+from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.placement import nodes_that_fit
+from eks_win_capacity.warm_pool import WarmPool, attached_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eks_win_capacity.catalog import Catalog, InstanceType
+    from eks_win_capacity.cluster import ClusterState, SubnetState
+    from eks_win_capacity.placement import NodesThatFit
+    from eks_win_capacity.subnets import Subnet
+
+ENABLE: Final = "enable-windows-ipam"
+ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"
+
+ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
+_TEMPLATE: Final = "k8s.io/cluster-autoscaler/node-template/"
+
+LEGACY: Final = ("vpc-resource-controller", "vpc-admission-webhook")
+"""Names of the components of legacy Windows support, in kube-system."""
+
+PREFIX_VERSIONS: Final[Mapping[str, int]] = {
+    version: lowest
+    for version, lowest in (WINDOWS_PLATFORM_VERSIONS | PREFIX_PLATFORM_VERSIONS).items()
+    if int(version.partition(".")[2]) >= 25
+}
+"""Lowest platform version with prefix delegation on Windows, by Kubernetes version."""
+
+
+def minor(version: str | None) -> tuple[int, int] | None:
+    """
+    Read a Kubernetes version as numbers, or None if it is none.
+
+    Examples
+    --------
+    >>> minor("1.30"), minor("v1.30.4-eks-1552ad0"), minor("latest")
+    ((1, 30), (1, 30), None)
+    """
+    parts = (version or "").removeprefix("v").split(".")
+    if len(parts) < 2 or not parts[0].isdecimal():
+        return None
+    digits = parts[1].rstrip("+")
+    return (int(parts[0]), int(digits)) if digits.isdecimal() else None
+
+
+def lowest_platform(version: tuple[int, int], table: Mapping[str, int]) -> int | None:
+    """
+    Give the lowest platform version that a table asks of a Kubernetes version.
+
+    Every platform version of a version later than the table's will do; an earlier one
+    has none that does.
+
+    Examples
+    --------
+    >>> lowest_platform((1, 27), PREFIX_VERSIONS), lowest_platform((1, 40), PREFIX_VERSIONS)
+    (3, 1)
+    >>> lowest_platform((1, 24), PREFIX_VERSIONS) is None
+    True
+    """
+    known = {minor(name): lowest for name, lowest in table.items()}
+    if version in known:
+        return known[version]
+    return None if version < min(name for name in known if name) else 1
+
+
+def platform_serves(state: ClusterState, table: Mapping[str, int]) -> bool | None:
+    """Tell whether the platform version reaches a table's; None where that is not known."""
+    version = minor(state.version)
+    if version is None:
+        return None
+    lowest = lowest_platform(version, table)
+    if lowest is None:
+        return False
+    number = (state.platform_version or "").removeprefix("eks.")
+    known = (state.platform_version or "").startswith("eks.") and number.isdecimal()
+    return int(number) >= lowest if known else None
+
+
+def legacy_components(state: ClusterState) -> list[str] | None:
+    """Give the components of legacy Windows support, or None where they are not known."""
+    if state.workloads is None and state.pods is None:
+        return None
+    names = [w.name for w in state.workloads or () if w.namespace == "kube-system"]
+    names += [pod.name for pod in state.pods or () if pod.namespace == "kube-system"]
+    return [part for part in LEGACY if any(name.startswith(part) for name in names)]
+
+
+def asked_mode(state: ClusterState) -> bool | None:
+    """Tell whether the ConfigMap asks for prefix delegation; None where it is not known."""
+    data = state.cni_configmap
+    if data is None:
+        return None
+    return bool(go_bool(data.get(ENABLE, "")) and go_bool(data.get(ENABLE_PREFIXES, "")))
+
+
+def seen_mode(state: ClusterState, catalog: Catalog) -> bool | None:
+    """
+    Tell whether the Windows nodes themselves advertise prefixes.
+
+    None where no Nitro node advertises a number of either mode, or where they differ.
+    """
+    modes = set()
+    for node in state.windows_nodes or ():
+        row = catalog.get(node.instance_type)
+        if row is None or not row.nitro or not node.ready:
+            continue
+        by_number = {
+            expected_addresses(row, prefix_delegation=mode): mode for mode in (True, False)
+        }
+        if node.advertised_addresses in by_number:
+            modes.add(by_number[node.advertised_addresses])
+    return modes.pop() if len(modes) == 1 else None
+
+
+def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | None) -> int | None:
+    """Give the addresses a node of a type should advertise; None where it is not known."""
+    if row is None or (prefix_delegation is None and row.nitro):
+        return None
+    return int(kernels.by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
+
+
+def max_pods_of(state: ClusterState, name: str) -> int:
+    """
+    Give the kubelet's limit on a further node of a type. [pods].
+
+    What most of its Windows nodes have, else what the bootstrap arguments of its node
+    group say, else the default of the EKS AMIs.
+    """
+    limits = Counter(
+        node.pods_limit
+        for node in state.windows_nodes or ()
+        if node.instance_type == name and node.pods_limit
+    )
+    if limits:
+        return max(limits, key=lambda limit: (limits[limit], limit))
+    given = [
+        group.kubelet_max_pods
+        for group in state.node_groups or ()
+        if group.windows is not False and name in group.instance_types and group.kubelet_max_pods
+    ]
+    return max(given, default=KUBELET_MAX_PODS)
+
+
+def pool_of(state: ClusterState, row: InstanceType) -> WarmPool | None:
+    """Give the pool that acts on nodes of a type; None where the ConfigMap does not tell."""
+    if state.cni_configmap is None:
+        return None
+    try:
+        return WarmPool.from_configmap(state.cni_configmap, nitro=row.nitro)
+    except CapacityError:
+        return None
+
+
+def full_node(state: ClusterState, row: InstanceType, pool: WarmPool) -> int:
+    """Count the pods with addresses that a full node of a type runs. [pods]."""
+    return min(max_pods_of(state, row.name), servable(row, pool))
+
+
+def servable(row: InstanceType, pool: WarmPool) -> int:
+    """Count the pods to which a node's pool can give addresses. [pods]."""
+    most = kernels.by_mode(row.ipv4_per_interface, int(pool.prefix_delegation))
+    slots = kernels.secondary(row.ipv4_per_interface)
+    return int(attached_addresses(most, slots=slots, pool=pool).used)
+
+
+def room_for(
+    subnet: Subnet | None,
+    row: InstanceType,
+    state: ClusterState,
+    *,
+    catalog: Catalog,
+    available: int | None = None,
+    pods: int | None = None,
+    keep_free: int = 0,
+) -> NodesThatFit | str:
+    """
+    Count the further nodes of a type that a subnet takes, or say why that is not known.
+
+    Parameters
+    ----------
+    subnet : Subnet or None
+        As the state of the subnet gives it; None where nothing tells what is in use.
+    available : int, optional
+        EC2's AvailableIpAddressCount. Where it is lower than what the interfaces leave,
+        something that was not seen holds the rest. [addresses]
+    pods : int, optional
+        Pods of each node, as far as it can serve them; a full node by default. [pods]
+    """
+    pool = pool_of(state, row)
+    if pool is None:
+        return (
+            "the ConfigMap amazon-vpc-cni is not known"
+            if state.cni_configmap is None
+            else "the ConfigMap amazon-vpc-cni holds a value that cannot act"
+        )
+    if subnet is None:
+        return "what is in use of the subnet and of its reservations is not known"
+    wanted = full_node(state, row, pool) if pods is None else min(pods, servable(row, pool))
+    try:
+        unseen = 0 if available is None else subnet.free_outside_reservations - available
+        return nodes_that_fit(
+            subnet,
+            row.name,
+            pods_per_node=wanted,
+            pool=pool,
+            keep_free=keep_free + max(unseen, 0),
+            catalog=catalog,
+        )
+    except CapacityError as error:
+        return str(error)
+
+
+def subnets_of(state: ClusterState) -> dict[str, SubnetState | None]:
+    """Give the subnet of each Windows node, by its address; None where it is not known."""
+    networks = [(ipaddress.IPv4Network(s.cidr, strict=False), s) for s in state.subnets or ()]
+
+    def place(address: str) -> SubnetState | None:
+        try:
+            own = ipaddress.IPv4Address(address)
+        except ValueError:
+            return None
+        return next((held for network, held in networks if own in network), None)
+
+    return {node.name: place(node.address) for node in state.windows_nodes or ()}
+
+
+def autoscaler_tags(addresses: int) -> dict[str, str]:
+    """
+    Give the tags by which the cluster autoscaler knows a Windows node before it exists.
+
+    Parameters
+    ----------
+    addresses : int
+        Pod addresses that the node will advertise. [addresses]
+
+    Examples
+    --------
+    >>> for key, value in autoscaler_tags(144).items():
+    ...     print(f"{key}={value}")
+    k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address=144
+    k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/os=windows
+    k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/arch=amd64
+    """
+    return {
+        f"{_TEMPLATE}resources/{ADDRESS_RESOURCE}": str(addresses),
+        f"{_TEMPLATE}label/kubernetes.io/os": "windows",
+        f"{_TEMPLATE}label/kubernetes.io/arch": "amd64",
+    }
+
+
+def word(value: str | None, variable: str) -> str:
+    """
+    Give a name as one word of a shell command.
+
+    A name that is not known becomes a variable that the shell refuses to leave empty, so
+    that no command runs with a made-up name.
+
+    Examples
+    --------
+    >>> word("prod", "CLUSTER_NAME"), word(None, "CLUSTER_NAME")
+    ('prod', '"${CLUSTER_NAME:?}"')
+    """
+    return shlex.quote(value) if value else f'"${{{variable}:?}}"'
+
+
+def acting_key(state: ClusterState, target: str) -> str:
+    """
+    Give the key of the ConfigMap in which a warm target acts.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster import ClusterState
+    >>> acting_key(ClusterState(cni_configmap={"warm-ip-target": "1"}), "warm-ip-target")
+    'warm-ip-target'
+    """
+    return target if target in (state.cni_configmap or {}) else f"windows-{target}"
+
+
+def patch(changes: Mapping[str, str]) -> str:
+    """
+    Give the command that sets keys of ConfigMap amazon-vpc-cni and leaves the others.
+
+    Examples
+    --------
+    >>> print(patch({"enable-windows-ipam": "true"}))
+    kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p '{"data": {"enable-windows-ipam": "true"}}'
+    """
+    text = shlex.quote(json.dumps({"data": dict(changes)}))
+    return f"kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p {text}"

@@ -1,0 +1,356 @@
+"""Checks of the Windows nodes' IAM role: aws-auth, access entries, custom AMIs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.constants import WINDOWS_ROLE_GROUPS
+from eks_win_capacity.offers import word
+from eks_win_capacity.readiness._files import (
+    access_entry_command,
+    aws_auth_entry,
+    map_role_command,
+)
+from eks_win_capacity.readiness._rules import ENTRIES, check, some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.readiness._rules import Check, Look
+
+KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]
+
+
+def _mode(look: Look) -> str:
+    return (look.state.authentication_mode or "").upper()
+
+
+def _role_lacks(look: Look, role: str) -> list[str] | None:
+    """Give the groups that aws-auth does not give a role; None where it is not known."""
+    if _mode(look) == "API":
+        return list(WINDOWS_ROLE_GROUPS)
+    if look.state.aws_auth is None:
+        return None
+    given = {
+        group
+        for entry in look.state.aws_auth
+        if entry.role == role and not entry.has_path
+        for group in entry.groups
+    }
+    return [group for group in WINDOWS_ROLE_GROUPS if group not in given]
+
+
+def _entry_types(look: Look, role: str) -> list[str] | None:
+    """Give the types of a role's access entries; None where they are not known."""
+    if _mode(look) == "CONFIG_MAP":
+        return []
+    if look.state.access_entries is None:
+        return None
+    return [entry.type for entry in look.state.access_entries if entry.role == role]
+
+
+def _is_windows_entry(types: list[str] | None) -> bool:
+    return any(kind.upper() == "EC2_WINDOWS" for kind in types or ())
+
+
+def _marked_roles(look: Look) -> list[str]:
+    """Give the roles that aws-auth or an access entry marks as those of Windows nodes."""
+    state = look.state
+    roles = [entry.role for entry in state.aws_auth or () if KUBE_PROXY_GROUP in entry.groups]
+    return roles + [
+        entry.role for entry in state.access_entries or () if entry.type.upper() == "EC2_WINDOWS"
+    ]
+
+
+def _windows_roles(look: Look) -> list[str] | None:
+    """Give the roles of Windows nodes, from the groups, else from aws-auth and entries."""
+    state = look.state
+    roles = [group.role for group in look.windows_groups if group.role] + _marked_roles(look)
+    if roles:
+        return list(dict.fromkeys(roles))
+    if state.windows_nodes or look.hidden_groups:
+        return None
+    return None if state.node_groups is None and state.nodes is None else []
+
+
+def _entry_file(look: Look, role: str) -> dict[str, str]:
+    mapped = next((entry for entry in look.state.aws_auth or () if entry.role == role), None)
+    return aws_auth_entry(role, mapped, look.partition)
+
+
+def _map_role(look: Look, role: str) -> str:
+    return map_role_command(role, look.cluster, look.partition)
+
+
+@check(
+    "aws-auth-mapping",
+    considers="Node role in aws-auth with its three groups",
+    severity="error",
+    why="without system:bootstrappers and system:nodes a node does not join; without "
+    "eks:kube-proxy-windows its pods resolve no names",
+    whole=("node_groups",),
+)
+def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare each Windows role's groups with the three it needs."""
+    state = look.state
+    mode = (state.authentication_mode or "").upper()
+    if mode == "API":
+        yield rule.passed("the cluster uses access entries alone; aws-auth is not read")
+        return
+    if state.aws_auth is None:
+        yield rule.unknown(look, "aws_auth")
+        return
+    roles = _windows_roles(look)
+    if not roles:
+        if state.windows_nodes:
+            mapped = some([entry.role for entry in state.aws_auth]) or "no role"
+            yield rule.failed(
+                f"the cluster has Windows nodes, and aws-auth gives no role the group "
+                f"{KUBE_PROXY_GROUP}; it maps {mapped}",
+                f"{_map_role(look, '')}; the role is told by: {_role_command(look)}",
+                files=_entry_file(look, ""),
+            )
+        elif roles is None:
+            yield rule.unknown(look, "nodes", "node_groups")
+        else:
+            yield rule.passed("no role of Windows nodes yet; map it when the first one comes")
+        return
+    for role in roles:
+        lacking = _role_lacks(look, role) or []
+        types = _entry_types(look, role)
+        pathed = [e for e in state.aws_auth if e.role == role and e.has_path]
+        if not lacking and not _wrong_username(look, role):
+            yield rule.passed(f"aws-auth gives {role} all three groups", subject=role)
+        elif _is_windows_entry(types):
+            yield rule.passed(f"an access entry of type EC2_WINDOWS serves {role}", subject=role)
+        elif mode == "API_AND_CONFIG_MAP" and types is None:
+            yield rule.unknown(
+                look,
+                "access_entries",
+                seen=f"aws-auth does not give {role} {', '.join(lacking)}; whether an access "
+                "entry does instead is not known",
+                subject=role,
+            )
+        else:
+            path = "; the mapped ARN has a path, which is never matched" if pathed else ""
+            if not mode and types is None:
+                path += " (an access entry could, where the cluster uses them)"
+            seen = (
+                f"aws-auth does not give {role} {', '.join(lacking)}{path}"
+                if lacking
+                else f"aws-auth gives {role} the username {_wrong_username(look, role)!r}, which is "
+                "no node's"
+            )
+            yield rule.failed(
+                seen,
+                _map_role(look, role),
+                subject=role,
+                files=_entry_file(look, role),
+            )
+
+
+def _role_command(look: Look) -> str:
+    """Give the command that tells the role of the Windows nodes' own node group."""
+    groups = [node.node_group for node in look.state.windows_nodes or () if node.node_group]
+    return (
+        f"aws eks describe-nodegroup --cluster-name {look.cluster} --nodegroup-name "
+        f"{word(groups[0] if groups else None, 'NODE_GROUP')} --query nodegroup.nodeRole"
+    )
+
+
+def _own_role(look: Look, role: str, types: list[str]) -> str:
+    """Give the commands for an entry; a role that Linux nodes need must keep its own."""
+    if not types or all(group.role != role for group in look.linux_groups):
+        return access_entry_command(role, look.cluster, types)
+    names = ", ".join(group.name for group in look.linux_groups if group.role == role)
+    return (
+        f"the entry serves the Linux nodes of {names}: give Windows nodes a role of their own, "
+        f"and it an entry: aws eks create-access-entry --cluster-name {look.cluster} "
+        f"--principal-arn {word(None, 'WINDOWS_NODE_ROLE_ARN')} --type EC2_WINDOWS"
+    )
+
+
+def _with_own_role(look: Look, name: str) -> str:
+    """Give the command for a node group like another one, with a role of its own."""
+    group = next((g for g in look.windows_groups if g.name == name), None)
+    subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
+    types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
+    ami = group.ami_type if group and group.windows else "WINDOWS_CORE_2022_x86_64"
+    return (
+        f"aws eks create-nodegroup --cluster-name {look.cluster} --nodegroup-name "
+        f"{word(f'{name}-own-role' if group else None, 'NODE_GROUP')} --subnets "
+        f"{' '.join(subnets) or word(None, 'SUBNET_ID')} --instance-types "
+        f"{' '.join(types) or word(None, 'INSTANCE_TYPE')} --ami-type {ami} --node-role "
+        f"{word(None, 'WINDOWS_NODE_ROLE_ARN')}"
+    )
+
+
+def _wrong_username(look: Look, role: str) -> str:
+    """Give the username of a mapping that no node could have; empty if all is well."""
+    return next(
+        (
+            entry.username
+            for entry in look.state.aws_auth or ()
+            if entry.role == role
+            and KUBE_PROXY_GROUP in entry.groups
+            and entry.username
+            and "{{EC2PrivateDNSName}}" not in entry.username
+        ),
+        "",
+    )
+
+
+@check(
+    "access-entry",
+    considers="Access entry of type EC2_WINDOWS where entries replace aws-auth",
+    severity="error",
+    why="with access entries the type of the entry gives a node its rights, those of kube-proxy "
+    "on Windows among them",
+    source=ENTRIES,
+    whole=("access_entries", "node_groups"),
+)
+def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look for the access entry of each Windows role."""
+    state = look.state
+    mode = (state.authentication_mode or "").upper()
+    if mode == "CONFIG_MAP":
+        yield rule.passed("the cluster does not use access entries")
+        return
+    roles = _windows_roles(look)
+    if not mode or state.access_entries is None:
+        if (
+            mode == "API_AND_CONFIG_MAP"
+            and roles
+            and all(_role_lacks(look, role) == [] for role in roles)
+        ):
+            yield rule.passed("aws-auth maps every Windows role; no entry is needed")
+        else:
+            yield rule.unknown(look, "authentication_mode" if not mode else "access_entries")
+        return
+    if not roles:
+        if roles is None or state.windows_nodes:
+            yield rule.unknown(
+                look,
+                seen="the role of the Windows nodes is not known",
+                remedy="give the answers of aws eks describe-nodegroup for their node groups",
+            )
+        else:
+            yield rule.passed("no role of Windows nodes yet")
+        return
+    for role in roles:
+        types = _entry_types(look, role) or []
+        lacking = _role_lacks(look, role)
+        if _is_windows_entry(types):
+            yield rule.passed(f"an access entry of type EC2_WINDOWS serves {role}", subject=role)
+        elif mode != "API" and lacking == []:
+            yield rule.passed(f"aws-auth serves {role}", subject=role)
+        elif mode != "API" and lacking is None:
+            yield rule.unknown(look, "aws_auth", subject=role)
+        else:
+            yield rule.failed(
+                f"{role} has {'entries of type ' + some(types) if types else 'no access entry'}",
+                _own_role(look, role, types),
+                subject=role,
+            )
+
+
+@check(
+    "custom-ami-mapping",
+    considers="Custom AMI in a managed node group needs the mapping too",
+    severity="error",
+    why="EKS adds eks:kube-proxy-windows by itself only for its own Windows AMIs",
+    whole=("node_groups",),
+)
+def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
+    """See that the role of each group with a custom AMI is mapped."""
+    state = look.state
+    if state.node_groups is None:
+        yield rule.unknown(look, "node_groups")
+        return
+    custom = [g for g in state.node_groups if g.ami_type == "CUSTOM" or g.custom_ami]
+    if not custom:
+        yield rule.passed("no managed node group has a custom AMI")
+        return
+    windows = {group.name for group in look.windows_groups}
+    linux = {group.name for group in look.linux_groups}
+    for group in custom:
+        lacking, types = _role_lacks(look, group.role), _entry_types(look, group.role)
+        if group.name in linux:
+            yield rule.passed(f"{group.name} has a custom AMI for Linux", subject=group.name)
+        elif lacking == [] or _is_windows_entry(types):
+            yield rule.passed(f"{group.role} of {group.name} is mapped", subject=group.name)
+        elif group.name not in windows:
+            yield rule.unknown(
+                look,
+                "nodes",
+                seen=f"{group.name} has a custom AMI; whether it is Windows is not known",
+                subject=group.name,
+            )
+        elif lacking is None or (types is None and _mode(look).startswith("API")):
+            yield rule.unknown(
+                look, "aws_auth" if lacking is None else "access_entries", subject=group.name
+            )
+        elif _mode(look) == "API":
+            yield rule.failed(
+                f"{group.name} runs Windows from a custom AMI, and {group.role} has no access "
+                "entry of type EC2_WINDOWS",
+                access_entry_command(group.role, look.cluster, types or []),
+                subject=group.name,
+            )
+        else:
+            yield rule.failed(
+                f"{group.name} runs Windows from a custom AMI, and aws-auth does not give "
+                f"{group.role} {', '.join(lacking)}",
+                _map_role(look, group.role),
+                subject=group.name,
+                files=_entry_file(look, group.role),
+            )
+
+
+@check(
+    "shared-node-role",
+    considers="Node role not shared by Windows and Linux nodes",
+    severity="warning",
+    why="the mapping of a Windows role gives its Linux nodes rights they do not need, and one "
+    "access entry cannot be of both types",
+    whole=("node_groups",),
+)
+def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the roles of Windows and Linux node groups."""
+    if look.state.node_groups is None:
+        yield rule.unknown(look, "node_groups")
+        return
+    windows = dict.fromkeys(_marked_roles(look), "the Windows nodes")
+    windows |= {group.role: group.name for group in look.windows_groups if group.role}
+    shared = [
+        (role, windows[role], group.name)
+        for group in look.linux_groups
+        if (role := group.role) in windows
+    ]
+    for role, ours, theirs in shared:
+        yield rule.failed(
+            f"{role} serves {ours} (Windows) and {theirs} (Linux)",
+            f"make a role of its own for Windows nodes, and a node group with it in place of "
+            f"{ours}: {_with_own_role(look, ours)}",
+            subject=role,
+        )
+    if shared:
+        return
+    alone = [node.name for node in look.state.windows_nodes or () if not node.node_group]
+    if look.hidden_groups:
+        names = [group.name for group in look.hidden_groups]
+        yield rule.unknown(look, "nodes", seen=f"what {some(names)} run is not known: custom AMI")
+    elif alone and not _marked_roles(look):
+        yield rule.unknown(
+            look,
+            "aws_auth",
+            "access_entries",
+            seen=f"the role of {some(alone)}, which are in no managed node group, is not known",
+        )
+    else:
+        yield rule.passed("no role serves both Windows and Linux node groups")
+
+
+CHECKS = (aws_auth_mapping, access_entry, custom_ami_mapping, shared_node_role)
+"""In the order of the guide."""

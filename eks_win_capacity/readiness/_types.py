@@ -1,0 +1,150 @@
+"""Checks of instance types: which run Windows, and which the controller knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.readiness._rules import CONTROLLER, check, some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.readiness._rules import Check, Look
+
+
+def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]]:
+    """Give what stands in the way of judging types, and the types with their users."""
+    types = look.windows_types
+    if types is None:
+        return [rule.unknown(look, "nodes", "node_groups")], {}
+    blind = types.get("", [])
+    groups = [g.name for g in look.windows_groups if not g.instance_types]
+    found = []
+    if blind or groups:
+        names = [*blind, *(f"node group {name}" for name in groups)]
+        found.append(
+            rule.unknown(
+                look,
+                seen=f"the instance type of {some(names)} is not known",
+                remedy="aws ec2 describe-launch-template-versions, or kubectl get nodes "
+                "-L node.kubernetes.io/instance-type",
+            )
+        )
+    known = {name: users for name, users in types.items() if name}
+    if not known and not found:
+        found.append(rule.passed("no Windows nodes yet"))
+    return found, known
+
+
+@check(
+    "instance-type-windows",
+    considers="Instance types that run Windows; amd64 only, no Arm",
+    severity="error",
+    why="on other types Windows does not start",
+    whole=("node_groups",),
+)
+def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look each type's verdict up."""
+    found, types = _typed(rule, look)
+    yield from found
+    for name, users in types.items():
+        row = look.row(name)
+        if row is None:
+            yield rule.unknown(
+                look,
+                seen=f"{name} ({some(users)}) is not in the catalog of {look.catalog.as_of}",
+                remedy="give a catalog that has it: aws.load_catalog()",
+                subject=name,
+            )
+        elif row.windows.status == "unsupported":
+            why = "; ".join(f"{r.why} ({r.date}, {r.source})" for r in row.windows.reasons)
+            yield rule.failed(
+                f"{name} ({some(users)}): {why}",
+                f"choose a type that runs Windows{look.instead_of(name)}: eks-win-capacity catalog "
+                "list --windows supported",
+                subject=name,
+            )
+        else:
+            yield rule.passed(f"{name} runs Windows", subject=name)
+
+
+@check(
+    "instance-type-caveats",
+    considers="Instance types with a known caveat under Windows",
+    severity="warning",
+    why="such a type runs Windows, but not all of it as expected",
+    whole=("node_groups",),
+)
+def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
+    """Give the warnings of each type's verdict, but for the controller's table."""
+    found, types = _typed(rule, look)
+    yield from found
+    for name, users in types.items():
+        row = look.row(name)
+        reasons = [
+            reason
+            for reason in (row.windows.reasons if row else ())
+            if row and row.windows.status == "warned" and reason.code != "unknown-to-controller"
+        ]
+        if row is None:
+            yield rule.unknown(
+                look,
+                seen=f"{name} is not in the catalog of {look.catalog.as_of}",
+                remedy="give a catalog that has it: aws.load_catalog()",
+                subject=name,
+            )
+        elif reasons:
+            told = "; ".join(f"{r.why} ({r.date}, {r.source})" for r in reasons)
+            yield rule.failed(
+                f"{name} ({some(users)}): {told}",
+                "put at most 31 pods with addresses on such a node"
+                if [reason.code for reason in reasons] == ["limited-addresses"]
+                else "try one node first, or choose another type",
+                subject=name,
+            )
+        else:
+            yield rule.passed(f"{name} has no known caveat", subject=name)
+
+
+@check(
+    "instance-type-controller",
+    considers="Instance types that the VPC resource controller knows",
+    severity="warning",
+    why="a node of a type that the control plane's table lacks gets no pod addresses",
+    source=CONTROLLER,
+    whole=("node_groups",),
+)
+def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare types with the controller's table, and with what nodes advertise."""
+    found, types = _typed(rule, look)
+    yield from found
+    working = {
+        node.instance_type for node in look.state.windows_nodes or () if node.advertised_addresses
+    }
+    for name, users in types.items():
+        row = look.row(name)
+        if name in working:
+            yield rule.passed(f"{name}: nodes advertise addresses", subject=name)
+        elif row is None:
+            yield rule.unknown(
+                look,
+                seen=f"{name} is not in the catalog of {look.catalog.as_of}",
+                remedy="give a catalog that has it: aws.load_catalog()",
+                subject=name,
+            )
+        elif "unknown-to-controller" in row.windows.codes:
+            reason = next(r for r in row.windows.reasons if r.code == "unknown-to-controller")
+            yield rule.failed(
+                f"{name} ({some(users)}): {reason.why}",
+                "start one node and see that it advertises addresses: kubectl get nodes -l "
+                f"node.kubernetes.io/instance-type={name} -o "
+                "jsonpath='{.items[*].status.allocatable}'; else take an older type",
+                subject=name,
+            )
+        else:
+            yield rule.passed(f"{name} is in the controller's table", subject=name)
+
+
+CHECKS = (instance_type_windows, instance_type_caveats, instance_type_controller)
+"""In the order of the guide."""

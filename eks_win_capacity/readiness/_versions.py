@@ -1,0 +1,270 @@
+"""Checks of versions: the platform's, the address family, the Windows AMI's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.constants import (
+    KUBELET_SKEW,
+    WINDOWS_BUILDS,
+    WINDOWS_PLATFORM_VERSIONS,
+    WINDOWS_SERVER_FROM,
+)
+from eks_win_capacity.offers import PREFIX_VERSIONS, lowest_platform, minor, platform_serves, word
+from eks_win_capacity.readiness._rules import AMIS, check, some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from eks_win_capacity.cluster import Node
+    from eks_win_capacity.findings import Finding, Severity
+    from eks_win_capacity.readiness._rules import Check, Look
+
+
+def _platform(
+    rule: Check, look: Look, table: Mapping[str, int], what: str, severity: Severity
+) -> Iterator[Finding]:
+    state = look.state
+    version = minor(state.version)
+    if version is None:
+        seen = f"Kubernetes version {state.version!r} is none" if state.version else ""
+        yield rule.unknown(look, "version", seen=seen)
+        return
+    lowest = lowest_platform(version, table)
+    running = f"Kubernetes {state.version} at {state.platform_version or 'any platform version'}"
+    serves = platform_serves(state, table)
+    if serves is None and state.platform_version is None:
+        yield rule.unknown(look, "platform_version")
+    elif serves is None:
+        yield rule.unknown(
+            look,
+            "platform_version",
+            seen=f"{running}: no platform version of the form eks.N",
+        )
+    elif serves:
+        yield rule.passed(f"{running}; {what} needs eks.{lowest} or later")
+    elif lowest is None:
+        oldest = min(table, key=lambda name: minor(name) or (0, 0))
+        yield rule.failed(
+            f"{running}; {what} begins with Kubernetes {oldest}",
+            f"aws eks update-cluster-version --name {look.cluster} --kubernetes-version "
+            f"{version[0]}.{version[1] + 1}, and so on, one minor version at a time, up to "
+            f"{oldest}",
+            severity=severity,
+        )
+    else:
+        yield rule.failed(
+            f"{running}; {what} needs eks.{lowest} or later",
+            "EKS rolls platform versions out by itself; to get a later one now, update the "
+            f"Kubernetes version: aws eks update-cluster-version --name {look.cluster} "
+            f"--kubernetes-version {version[0]}.{version[1] + 1}",
+            severity=severity,
+        )
+
+
+@check(
+    "windows-platform-version",
+    considers="Kubernetes and platform version for Windows support",
+    severity="error",
+    why="on an older platform version the control plane does not manage Windows nodes",
+)
+def windows_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the platform version with the lowest one for Windows."""
+    yield from _platform(rule, look, WINDOWS_PLATFORM_VERSIONS, "Windows support", rule.severity)
+
+
+@check(
+    "prefix-platform-version",
+    considers="Platform version for prefix delegation on Windows",
+    severity="error",
+    why="on an older platform version nodes stay in secondary-IP mode whatever the ConfigMap says",
+)
+def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the platform version with the lowest one for prefixes, where they are wanted."""
+    serves = platform_serves(look.state, PREFIX_VERSIONS)
+    if look.prefix_delegation is False and serves is not True:
+        yield rule.passed("prefix delegation is not asked for")
+        return
+    severity: Severity = "error" if look.prefix_delegation else "warning"
+    yield from _platform(rule, look, PREFIX_VERSIONS, "prefix delegation on Windows", severity)
+
+
+@check(
+    "ip-family",
+    considers="No IPv6 with Windows",
+    severity="error",
+    why="Windows pods cannot get IPv6 addresses, and the family of a cluster is fixed for life",
+)
+def ip_family(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look at the cluster's IP family, else at what the VPC CNI hands out."""
+    family = (look.state.ip_family or "").lower()
+    told = f"the cluster uses {look.state.ip_family}"
+    if not family and look.cni_flag("ENABLE_IPv6"):
+        family, told = "ipv6", "ENABLE_IPv6 of the VPC CNI is true"
+    elif not family and look.cni_flag("ENABLE_IPv4"):
+        family, told = "ipv4", "ENABLE_IPv4 of the VPC CNI is true"
+    if not family:
+        yield rule.unknown(look, "ip_family")
+    elif family == "ipv4":
+        yield rule.passed(told)
+    else:
+        yield rule.failed(
+            told,
+            "the family cannot be changed: create another cluster for Windows, with "
+            "--kubernetes-network-config ipFamily=ipv4",
+        )
+
+
+@check(
+    "legacy-windows-support",
+    considers="Legacy Windows support removed",
+    severity="warning",
+    why="with the legacy Deployment the control plane leaves Windows addresses to it: no prefix "
+    "delegation, and CoreDNS needs a Linux node, not Fargate",
+    whole=("workloads", "pods"),
+)
+def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look for the components that ran on the data plane before 2021."""
+    if look.legacy is None:
+        yield rule.unknown(look, "workloads")
+    elif look.legacy:
+        yield rule.failed(
+            f"kube-system runs {' and '.join(look.legacy)}",
+            "enable Windows support in the control plane, then: kubectl delete deployment "
+            f"-n kube-system {' '.join(look.legacy)}",
+        )
+    else:
+        yield rule.passed("kube-system runs no component of legacy Windows support")
+
+
+def _release(node: Node) -> str | None:
+    """Give the Windows Server release of a node, by its build, else by its image's name."""
+    parts = node.build.split(".")
+    if len(parts) > 2 and parts[2].isdecimal():
+        return WINDOWS_BUILDS.get(int(parts[2]))
+    named = [r for r in WINDOWS_SERVER_FROM if f"Windows Server {r}" in node.os_image]
+    return named[0] if named else None
+
+
+@check(
+    "windows-server-version",
+    considers="Windows Server release and Kubernetes version",
+    severity="error",
+    why="EKS has AMIs of each Windows Server release from a certain Kubernetes version on",
+    source=AMIS,
+    whole=("node_groups",),
+)
+def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the release of nodes and node groups with the cluster's version."""
+    state = look.state
+    version = minor(state.version)
+    if state.windows_nodes is None and state.node_groups is None:
+        yield rule.unknown(look, "nodes", "node_groups")
+        return
+    users: dict[str, list[str]] = {}
+    strange = []
+    for node in state.windows_nodes or ():
+        release = _release(node)
+        if release:
+            users.setdefault(release, []).append(f"node {node.name}")
+        else:
+            strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
+    for group in look.windows_groups:
+        for release in WINDOWS_SERVER_FROM:
+            if f"_{release}_" in group.ami_type:
+                users.setdefault(release, []).append(f"node group {group.name}")
+    if strange:
+        yield rule.unknown(
+            look,
+            seen=f"the Windows Server release of {some(strange)} is not known",
+            remedy="kubectl get nodes -o wide shows the OS image",
+        )
+    if version is None and users:
+        yield rule.unknown(look, "version")
+        return
+    for release, names in users.items():
+        first = WINDOWS_SERVER_FROM[release]
+        if version and version < (minor(first) or (0, 0)):
+            yield rule.failed(
+                f"{some(names)}: Windows Server {release} needs Kubernetes {first}, the cluster "
+                f"has {state.version}",
+                f"use an AMI of an earlier release, or: aws eks update-cluster-version --name "
+                f"{look.cluster} --kubernetes-version {version[0]}.{version[1] + 1}, one minor "
+                f"version at a time, up to {first}",
+                subject=release,
+            )
+        else:
+            yield rule.passed(
+                f"Windows Server {release} is for Kubernetes {first} and later: {some(names)}",
+                subject=release,
+            )
+    if not users and not strange:
+        yield rule.passed("no Windows nodes yet")
+
+
+@check(
+    "kubelet-version",
+    considers="Windows AMI for the cluster's Kubernetes version",
+    severity="warning",
+    why="a kubelet must not be newer than the control plane, nor more than three minor versions "
+    "older",
+    source='Kubernetes, "Version skew policy": https://kubernetes.io/releases/version-skew-policy/',
+    whole=("node_groups",),
+)
+def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the kubelets of Windows nodes with the control plane."""
+    state = look.state
+    version = minor(state.version)
+    found: dict[str, list[str]] = {}
+    for node in state.windows_nodes or ():
+        found.setdefault(node.kubelet_version, []).append(f"node {node.name}")
+    for group in look.windows_groups:
+        if group.version:
+            found.setdefault(group.version, []).append(f"node group {group.name}")
+    if not found and state.windows_nodes == ():
+        yield rule.passed("no Windows nodes yet")
+        return
+    if version is None or not found:
+        yield rule.unknown(look, "version" if version is None else "nodes")
+        return
+    for text, names in found.items():
+        kubelet = minor(text)
+        allowed = KUBELET_SKEW if kubelet and kubelet >= (1, 25) else 2
+        if kubelet is None:
+            yield rule.unknown(
+                look, seen=f"{some(names)}: no kubelet version", remedy="kubectl get nodes -o wide"
+            )
+        elif 0 <= version[1] - kubelet[1] <= allowed:
+            yield rule.passed(f"kubelet {text} under Kubernetes {state.version}", subject=text)
+        else:
+            yield rule.failed(
+                f"kubelet {text} under Kubernetes {state.version}: {some(names)}",
+                _updates(look, text),
+                subject=text,
+            )
+
+
+def _updates(look: Look, text: str) -> str:
+    """Give the command that replaces the nodes of a kubelet version, for each group."""
+    nodes = look.state.windows_nodes or ()
+    groups = {n.node_group for n in nodes if n.kubelet_version == text}
+    groups |= {group.name for group in look.windows_groups if group.version == text}
+    wide = f"an AMI for {look.state.version}"
+    if not groups - {""}:
+        return f"replace the nodes by ones with {wide}"
+    return f"replace the nodes by ones with {wide}: " + "; ".join(
+        f"aws eks update-nodegroup-version --cluster-name {look.cluster} --nodegroup-name "
+        f"{word(name, 'NODE_GROUP')}"
+        for name in sorted(groups - {""})
+    )
+
+
+CHECKS = (
+    windows_platform_version,
+    prefix_platform_version,
+    ip_family,
+    legacy_windows_support,
+    windows_server_version,
+    kubelet_version,
+)
+"""In the order of the guide."""

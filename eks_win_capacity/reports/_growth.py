@@ -1,0 +1,221 @@
+"""How many more nodes a pod that waits needs, and which subnet takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.constants import NODE_ADDRESSES
+from eks_win_capacity.offers import word
+from eks_win_capacity.reports._changes import Change
+from eks_win_capacity.reports._settings import lean_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eks_win_capacity.cluster import Pod, SubnetState
+    from eks_win_capacity.reports._room import Need, Room
+
+
+def other_subnet(pod: Pod, need: Need, room: Room) -> Change:
+    """Look for a subnet that takes the nodes which the full one does not."""
+    full = room.subnet_of.get(pod.node) if pod.node else None
+    node = room.state.nodes_by_name.get(pod.node)
+    names = [node.instance_type] if node and node.instance_type in room.types else room.types
+    others = [
+        held
+        for held in room.state.subnets or ()
+        if full is None or held.subnet_id != full.subnet_id
+    ]
+    remedy = "start Windows nodes in a subnet with room: "
+    if room.state.subnets is None or not names:
+        return Change(
+            code="other-subnet",
+            remedy=f"{remedy}aws ec2 describe-subnets shows the free addresses",
+            feasible=None,
+            why="the subnets are not known" if names else "no type of Windows nodes is known",
+        )
+    best: tuple[int, int, str] = (0, 0, "")
+    said = []
+    for held in others:
+        for name in names:
+            pods = room.fresh(name, need)
+            count = room.nodes_in(held, name, max(pods, 1))
+            if isinstance(count, str):
+                said.append(f"{held.subnet_id}: {count}")
+                continue
+            said.append(f"{_place(held)} takes {count:,} more {name}")
+            best = max(best, (count * pods, count, f"{_place(held)} takes {count:,} more {name}"))
+    unknown = len(said) > len([s for s in said if "takes" in s])
+    if best[0]:
+        return Change(
+            code="other-subnet",
+            remedy=remedy + best[2].partition(" takes")[0],
+            gain=best[0],
+            why=best[2],
+        )
+    return Change(
+        code="other-subnet",
+        remedy="add a subnet with room, and a node group in it",
+        gain=None if unknown else 0,
+        feasible=None if unknown else False,
+        why="; ".join(said[:4]) or "no other subnet is known",
+    )
+
+
+def _place(held: SubnetState) -> str:
+    return f"{held.subnet_id} ({held.zone})" if held.zone else held.subnet_id
+
+
+def more_nodes(need: Need, waiting: int, room: Room) -> Iterator[Change]:
+    """Count the nodes that take what waits, and whether the subnets take them."""
+    group = room.groups[0] if room.groups else None
+    if not room.types:
+        yield Change(
+            code="more-nodes",
+            remedy=_scale(None, None, 1, room),
+            feasible=None,
+            why="no type of Windows nodes is known: node_capacity tells what one takes",
+        )
+        return
+    each = {name: room.fresh(name, need) for name in room.types}
+    fitting = [name for name, pods in each.items() if pods]
+    if not fitting:
+        yield Change(
+            code="more-nodes",
+            remedy="start nodes of a larger type, or lower what the pod requests",
+            gain=0,
+            feasible=False,
+            why=f"it fits no new {' or '.join(each)}: {need.cpu_m:,} m of CPU, "
+            f"{need.memory / 2**20:,.0f} MiB",
+        )
+        yield Change(
+            code="larger-type",
+            remedy=f"add a node group of {larger}, or lower what the pod requests"
+            if (larger := _larger(need, room))
+            else "lower what the pod requests: no type of the catalog holds it",
+            unit="",
+            why=f"it fits no new {' or '.join(each)}",
+        )
+        return
+
+    def cost(name: str) -> float:
+        # Windows is paid by vCPU: without prices they tell the order.
+        count = -(-waiting // each[name])
+        return count * float(room.prices.get(name, room.catalog[name].vcpus))
+
+    name = min(fitting, key=cost)
+    count, pods = -(-waiting // each[name]), each[name]
+    told = f"{count:,} {name}, {pods:,} such pods each, {'takes' if count == 1 else 'take'} the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
+    owner = next((g for g in room.groups if name in g.instance_types), group)
+    subnets = room.own_subnets if room.state.subnets is not None else None
+    if subnets is None:
+        yield Change(
+            code="more-nodes",
+            remedy=_scale(owner.name if owner else None, name, count, room),
+            gain=count * pods,
+            why=f"{told}; whether the subnets take them is not known",
+            feasible=None,
+        )
+        return
+    found = [(held, room.nodes_in(held, name, min(pods, waiting))) for held in subnets]
+    total = sum(number for _, number in found if not isinstance(number, str))
+    blind = [number for _, number in found if isinstance(number, str)]
+    if not total and not blind:
+        yield _squeezed(name, room, subnets)
+        yield _elsewhere(name, need, room, subnets)
+    takes = ", ".join(
+        f"{_place(held)} {number if isinstance(number, str) else f'takes {number:,}'}"
+        for held, number in found[:4]
+    )
+    placed = count if blind else min(count, total)
+    yield Change(
+        code="more-nodes",
+        remedy=_scale(owner.name if owner else None, name, placed or count, room),
+        gain=placed * pods,
+        feasible=True if total >= count else None if blind else bool(total),
+        why=f"{told}; {takes or 'no subnet is known'}"
+        + (f": only {total:,} of {count:,} fit" if not blind and 0 < total < count else ""),
+    )
+
+
+def _larger(need: Need, room: Room) -> str:
+    """Name the smallest type that runs Windows and holds a pod; empty if none does."""
+    fitting = [
+        row
+        for name in room.catalog
+        if (row := room.catalog[name]).windows.status == "supported"
+        and row.nitro
+        and row.current_generation
+        and room.fresh(name, need)
+    ]
+    return min(fitting, key=lambda r: (r.vcpus, r.memory_mib, r.name)).name if fitting else ""
+
+
+def _squeezed(name: str, room: Room, full: list[SubnetState]) -> Change:
+    """Weigh whether lower warm targets make room for one more node in a full subnet."""
+    row = room.catalog[name]
+    pool = room.pool(row)
+    prefixes = pool is not None and pool.prefix_delegation
+    # One pod, one warm address and the node's own; or one prefix for both.
+    least = 1 if prefixes else NODE_ADDRESSES + 2
+    made = [
+        lean_targets(
+            held,
+            room,
+            prefixes=prefixes,
+            least=least if prefixes or subnet is None else max(least - subnet.free, 1),
+        )
+        for held in full
+        for subnet in (room.models[held.subnet_id],)
+    ]
+    return max(made, key=lambda change: (bool(change.feasible), change.gain or 0))
+
+
+def _elsewhere(name: str, need: Need, room: Room, full: list[SubnetState]) -> Change:
+    """Look for a subnet beyond those of the node groups."""
+    ids = {held.subnet_id for held in full}
+    counts = [
+        (number, held)
+        for held in room.state.subnets or ()
+        if held.subnet_id not in ids
+        and isinstance(number := room.nodes_in(held, name, 1), int)
+        and number
+    ]
+    if not counts:
+        return Change(
+            code="other-subnet",
+            remedy="add a subnet with room, and a node group in it",
+            gain=0,
+            feasible=None,
+            why="no known subnet takes one more node: "
+            + ", ".join(
+                f"{_place(h)} has {h.available if h.available is not None else 'an unknown number of'}"
+                " free addresses"
+                for h in full[:4]
+            ),
+        )
+    number, held = max(counts, key=lambda pair: pair[0])
+    return Change(
+        code="other-subnet",
+        remedy=f"add a node group in {_place(held)}",
+        gain=number * room.fresh(name, need),
+        why=f"{_place(held)} takes {number:,} more {name}; the node groups' own subnets none",
+    )
+
+
+def _scale(group: str | None, name: str | None, more: int, room: Room) -> str:
+    """Give the command that adds nodes, with the sizes that follow from today's."""
+    kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
+    if group is None:
+        return f"start {kind}: raise the desired size of your Windows node group"
+    found = next(g for g in room.groups if g.name == group)
+    running = sum(node.node_group == group for node in room.windows)
+    desired = (running if found.desired_size is None else found.desired_size) + more
+    sizes = f"desiredSize={desired}"
+    if found.max_size is not None and found.max_size < desired:
+        sizes = f"maxSize={desired},{sizes}"
+    return (
+        f"add {kind} to node group {group}: aws eks update-nodegroup-config --cluster-name "
+        f"{word(room.state.name, 'CLUSTER_NAME')} --nodegroup-name {word(group, 'NODE_GROUP')} "
+        f"--scaling-config {sizes}"
+    )

@@ -1,0 +1,88 @@
+"""What can be done for a pod that waits: each change with what it gains, the cheapest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from eks_win_capacity.offers import word
+from eks_win_capacity.reports import _growth, _settings
+from eks_win_capacity.reports._changes import Change
+from eks_win_capacity.reports._room import Need
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eks_win_capacity.cluster import Pod
+    from eks_win_capacity.reports._room import Room
+
+
+def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
+    """
+    Give what may help, the cheapest first: settings, then pods, then nodes.
+
+    Parameters
+    ----------
+    waiting : int
+        Pods like this one that wait for the same cause. [pods]
+    """
+    need = Need.of(pod)
+    if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
+        yield from _settings.enable(need, room)
+    if cause in {"not-ready", "addresses", "kubelet", "cpu", "memory", "no-windows-node"}:
+        yield from _settings.uncordon(need, room)
+    if cause == "addresses":
+        yield from _settings.refresh(need, room)
+    if cause == "starved":
+        yield from _settings.unstarve(pod, room)
+    if cause in {"subnet", "prefixes"}:
+        held = room.subnet_of.get(pod.node) if pod.node else None
+        yield _settings.lean_targets(held, room, prefixes=cause == "prefixes")
+    if cause == "taint":
+        yield _settings.tolerate(pod, need, room)
+    if cause == "selector":
+        yield _settings.select(pod, room)
+    if cause == "addresses":
+        yield _settings.prefixes(need, room)
+    if cause in {"kubelet", "addresses"}:
+        yield _settings.max_pods(need, room, full=cause)
+    if cause == "waiting-for-address":
+        yield Change(
+            code="wait",
+            remedy="a freed address cools down for 30 to 60 s before it serves another pod; if "
+            f"it waits longer, see its events: {_describe(pod)}",
+            unit="",
+        )
+    if cause == "prefixes":
+        yield _settings.reserve(pod, room)
+    if cause in {"subnet", "prefixes", "waiting-for-address"}:
+        yield _growth.other_subnet(pod, need, room)
+    if cause in {"addresses", "kubelet", "cpu", "memory", "not-ready", "no-windows-node"}:
+        yield from _growth.more_nodes(need, waiting, room)
+    if cause in _LOOK:
+        yield Change(code=_LOOK[cause][0], remedy=_LOOK[cause][1] + _describe(pod), unit="")
+
+
+_LOOK: Final = {
+    "volume": (
+        "fix-volume",
+        "give it a volume in the zone of a Windows node (volumeBindingMode WaitForFirstConsumer): ",
+    ),
+    "storage": ("look", "lower its ephemeral-storage request, or give nodes a larger disk: "),
+    "resource": ("look", "no Windows node offers what it requests: "),
+    "ports": ("look", "another pod holds its host port on each fitting node: "),
+    "pod-affinity": ("look", "loosen its pod affinity or topology spread: "),
+    "gate": ("look", "remove its scheduling gate once what it waits for is there: "),
+    "image": ("look", "see whether the image's name and the right to pull it are correct: "),
+    "windows-version": (
+        "look",
+        "use an image of the nodes' Windows Server release, for the base image must match it: ",
+    ),
+    "config": ("look", "create the Secret or ConfigMap that it names: "),
+    "no-message": ("look", "see its events: "),
+    "other": ("look", "see its events: "),
+}
+"""What to look at where this library has nothing to compute."""
+
+
+def _describe(pod: Pod) -> str:
+    return f"kubectl describe pod -n {word(pod.namespace, 'NAMESPACE')} {word(pod.name, 'POD')}"

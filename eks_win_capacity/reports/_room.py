@@ -1,0 +1,336 @@
+"""What a cluster's Windows nodes and subnets have left, and would have after a change."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from eks_win_capacity import kernels
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.nodes import allocatable
+from eks_win_capacity.offers import (
+    ENABLE,
+    ENABLE_PREFIXES,
+    asked_mode,
+    expected_addresses,
+    max_pods_of,
+    pool_of,
+    room_for,
+    seen_mode,
+    servable,
+    subnets_of,
+)
+from eks_win_capacity.reports._nodes import IDLE, Use, advertised_by, use_by_node
+from eks_win_capacity.toggling import migration
+from eks_win_capacity.warm_pool import WarmPool, attached_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eks_win_capacity.catalog import Catalog, InstanceType
+    from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
+    from eks_win_capacity.subnets import Subnet
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one pod takes of a node: an address, CPU [millicores], memory [bytes]."""
+
+    address: bool
+    cpu_m: int
+    memory: int
+
+    @classmethod
+    def of(cls, pod: Pod) -> Need:
+        """Give what a pod takes."""
+        return cls(pod.takes_address, pod.cpu_m, pod.memory_bytes)
+
+
+class Room:
+    """What a cluster's Windows nodes and subnets have left."""
+
+    def __init__(
+        self, state: ClusterState, catalog: Catalog, prices: Mapping[str, float] | None
+    ) -> None:
+        self.state = state
+        self.catalog = catalog
+        self.prices = prices or {}
+        self._pools: dict[bool, WarmPool | None] = {}
+        asked = asked_mode(state)
+        self.mode = seen_mode(state, catalog) if asked is None else asked
+        self.use = use_by_node(state)
+        self.windows = list(state.windows_nodes or ())
+        self.ready = [n for n in self.windows if n.ready and n.schedulable]
+        self.cordoned = [n for n in self.windows if n.ready and not n.schedulable]
+        self.broken = [n for n in self.windows if not n.ready]
+
+    def row(self, name: str) -> InstanceType | None:
+        """Give the catalog's row of a type, or None where it has none."""
+        found: InstanceType | None = self.catalog.get(name)
+        return found
+
+    @cached_property
+    def subnet_of(self) -> Mapping[str, SubnetState | None]:
+        """Give the subnet of each Windows node; None where it is not known."""
+        return subnets_of(self.state)
+
+    def used(self, node: Node, full: str = "") -> Use:
+        """
+        Give what runs on a node, and no less than the scheduler's word about it implies.
+
+        Parameters
+        ----------
+        full : str
+            ``addresses`` or ``kubelet`` where the scheduler found none of them left: what
+            was loaded may be older than its message, or hold a part of the pods alone.
+        """
+        use = self.use.get(node.name, IDLE)
+        least = use.with_address
+        if full == "addresses":
+            least = max(least, advertised_by(node) or 0)
+        elif full == "kubelet" and node.pods_limit is not None:
+            least = max(least, node.pods_limit - use.host)
+        return replace(use, with_address=least)
+
+    def left(
+        self,
+        node: Node,
+        need: Need,
+        *,
+        addresses: int | None = None,
+        max_pods: int | None = None,
+        full: str = "",
+    ) -> int:
+        """
+        Count the pods of one kind that a node still takes. [pods].
+
+        Parameters
+        ----------
+        addresses, max_pods : int, optional
+            In place of what the node has today.
+        full : str
+            As for `used`.
+        """
+        use = self.used(node, full)
+        has = (advertised_by(node) or 0) if addresses is None else addresses
+        limit = node.pods_limit if max_pods is None else max_pods
+        bounds = [
+            has - use.with_address if need.address else math.inf,
+            math.inf if limit is None else limit - use.pods,
+            _fits(node.cpu_m, use.cpu_m, need.cpu_m),
+            _fits(node.memory_bytes, use.memory, need.memory),
+        ]
+        lowest = min(bounds)
+        return 0 if lowest == math.inf else max(int(lowest), 0)
+
+    def left_in_all(self, need: Need, nodes: list[Node]) -> int:
+        """Count the pods of one kind that some nodes still take. [pods]."""
+        return sum(self.left(node, need) for node in nodes)
+
+    def with_prefixes(self, need: Need) -> tuple[int, int, list[str]]:
+        """
+        Weigh prefix delegation on as many fresh nodes as there are today.
+
+        Returns
+        -------
+        gain : int
+            Further pods once the nodes are replaced. [pods]
+        live : int
+            Those of them that today's nodes could take at once: running pods keep their
+            slots until they end. [pods]
+        limits : list of str
+            What keeps the gain lower than the addresses allow.
+        """
+        gain = live = 0
+        limits: list[str] = []
+        blocks: dict[str, int] = {}
+        for node in self.ready:
+            row = self.row(node.instance_type)
+            if row is None or not row.nitro:
+                limits.append(f"{node.instance_type or node.name} is no Nitro type")
+                continue
+            use = self.used(node, "addresses")
+            slots = kernels.secondary(row.ipv4_per_interface)
+            change = migration(slots, min(use.with_address, slots), "to-prefix")
+            more = self.left(node, need, addresses=change.advertised, full="addresses")
+            if more < change.advertised - use.with_address:
+                limits.append(f"max-pods, CPU or memory of {node.name}")
+            whole = self._in_blocks(node, row, use.with_address + more, blocks)
+            if whole < use.with_address + more:
+                limits.append("the subnet's free /28 blocks")
+                more = max(whole - use.with_address, 0)
+            gain, live = gain + more, live + min(more, change.attachable)
+        return gain, live, list(dict.fromkeys(limits))
+
+    @cached_property
+    def prefix_pool(self) -> WarmPool:
+        """The pool that would act with prefix delegation on, the other settings kept."""
+        asked = {**(self.state.cni_configmap or {}), ENABLE: "true", ENABLE_PREFIXES: "true"}
+        try:
+            return WarmPool.from_configmap(asked)
+        except CapacityError:
+            return WarmPool.prefix()
+
+    def pool(self, row: InstanceType) -> WarmPool | None:
+        """Give the pool that acts on a type; None where the ConfigMap does not tell."""
+        if row.nitro not in self._pools:
+            self._pools[row.nitro] = pool_of(self.state, row)
+        return self._pools[row.nitro]
+
+    def _in_blocks(self, node: Node, row: InstanceType, pods: int, blocks: dict[str, int]) -> int:
+        """Count the pods that the free /28 blocks of a node's subnet serve; keeps account."""
+        own = self.subnet_of[node.name]
+        places = [own] if own else self.own_subnets
+        models = [self.models[held.subnet_id] for held in places]
+        known = [model for model in models if model is not None and model.placement_known]
+        if not places or len(known) < len(places):
+            return pods
+        where = own.subnet_id if own else ""
+        free = blocks.setdefault(where, sum(subnet.free_prefixes for subnet in known))
+        wanted = _attached(pods, kernels.secondary(row.ipv4_per_interface), self.prefix_pool)[1]
+        blocks[where] = max(free - wanted, 0)
+        return pods if wanted <= free else min(pods, free * ADDRESSES_PER_PREFIX)
+
+    def with_max_pods(self, need: Need, *, full: str) -> tuple[int, int]:
+        """Give the max-pods that lets nodes use their addresses, and the pods that gains."""
+        most, gain = 0, 0
+        for node in self.ready:
+            host = self.use.get(node.name, IDLE).host
+            limit = min((advertised_by(node) or 0) + host, KUBELET_MAX_PODS_ADVISED)
+            if node.pods_limit is None or limit <= node.pods_limit:
+                continue
+            more = self.left(node, need, max_pods=limit, full=full)
+            more -= self.left(node, need, full=full)
+            if more > 0:
+                most, gain = max(most, limit), gain + more
+        return most, gain
+
+    def fresh(self, name: str, need: Need) -> int:
+        """Count the pods of one kind on a new node of a type, beside its DaemonSets. [pods]."""
+        row = self.row(name)
+        if row is None:
+            return 0
+        same = [n for n in self.windows if n.instance_type == name]
+        hosts = max((self.use.get(n.name, IDLE).host for n in same), default=0)
+        addresses = expected_addresses(row, prefix_delegation=self.mode)
+        if addresses is None:
+            addresses = kernels.secondary(row.ipv4_per_interface)
+        if (pool := self.pool(row)) is not None:
+            addresses = min(addresses, servable(row, pool))
+        cpu, memory = allocatable(row)
+        cpu = max((n.cpu_m for n in same if n.cpu_m is not None), default=cpu)
+        memory = max((n.memory_bytes for n in same if n.memory_bytes is not None), default=memory)
+        bounds = [
+            addresses if need.address else math.inf,
+            max_pods_of(self.state, name) - hosts,
+            _fits(cpu, 0, need.cpu_m),
+            _fits(memory, 0, need.memory),
+        ]
+        return max(int(min(bounds)), 0)
+
+    @cached_property
+    def groups(self) -> list[NodeGroup]:
+        """The node groups that run Windows."""
+        named = {node.node_group for node in self.windows} - {""}
+        return [
+            group
+            for group in self.state.node_groups or ()
+            if group.windows or (group.windows is None and group.name in named)
+        ]
+
+    @cached_property
+    def types(self) -> list[str]:
+        """The types of Windows nodes and node groups that the catalog has."""
+        names = [node.instance_type for node in self.windows]
+        names += [name for group in self.groups for name in group.instance_types]
+        return [name for name in dict.fromkeys(names) if name in self.catalog]
+
+    @cached_property
+    def own_subnets(self) -> list[SubnetState]:
+        """The subnets that Windows nodes start in, as far as is known; else all."""
+        wanted = {subnet for group in self.groups for subnet in group.subnet_ids}
+        wanted |= {held.subnet_id for held in self.subnet_of.values() if held}
+        known = list(self.state.subnets or ())
+        return [held for held in known if held.subnet_id in wanted] or known
+
+    @cached_property
+    def models(self) -> Mapping[str, Subnet | None]:
+        """Each subnet as a model, made once; None where nothing tells what is in use."""
+        return {held.subnet_id: held.subnet for held in self.state.subnets or ()}
+
+    def nodes_in(self, held: SubnetState, name: str, pods: int) -> int | str:
+        """Count the further nodes of a type that a subnet takes, or say why not known."""
+        row = self.catalog[name]
+        fit = room_for(
+            self.models[held.subnet_id],
+            row,
+            self.state,
+            catalog=self.catalog,
+            available=held.available,
+            pods=pods,
+        )
+        return fit if isinstance(fit, str) else fit.nodes
+
+    def freed_by_lean_targets(self, held: SubnetState | None) -> tuple[int, int] | None:
+        """
+        Count what the lowest warm targets give back, in one subnet or in all.
+
+        Returns
+        -------
+        tuple of (int, int), or None
+            Addresses, and whole prefixes among them; None where targets, types or the
+            nodes of the subnet are not known.
+        """
+        nodes = [
+            node
+            for node in self.windows
+            if held is None
+            or (own := self.subnet_of[node.name]) is None
+            or own.subnet_id == held.subnet_id
+        ]
+        if held is not None and any(self.subnet_of[node.name] is None for node in nodes):
+            return None
+        addresses = prefixes = 0
+        for node in nodes:
+            row = self.row(node.instance_type)
+            pool = None if row is None else self.pool(row)
+            if row is None or pool is None:
+                return None
+            slots = kernels.secondary(row.ipv4_per_interface)
+            pods = self.use.get(node.name, IDLE).with_address
+            now, then = _attached(pods, slots, pool), _attached(pods, slots, lean(pool))
+            addresses += max(now[0] - then[0], 0)
+            prefixes += max(now[1] - then[1], 0)
+        return addresses, prefixes
+
+    def starved(self, node: Node) -> WarmPool | None:
+        """Give the pool of a node that makes no address for its further pods, if it is so."""
+        row = self.row(node.instance_type)
+        pool = None if row is None else self.pool(row)
+        if pool is None or pool.prefix_delegation or pool.warm_ip_target:
+            return None
+        used = self.use.get(node.name, IDLE).with_address
+        return pool if used > pool.minimum_ip_target else None
+
+
+@lru_cache(maxsize=4096)
+def _attached(pods: int, slots: int, pool: WarmPool) -> tuple[int, int]:
+    """Give addresses and prefixes that a node keeps attached; many nodes are alike."""
+    state = attached_addresses(pods, slots=slots, pool=pool)
+    return int(state.addresses), int(state.prefixes)
+
+
+def lean(pool: WarmPool) -> WarmPool:
+    """Give the lowest targets under which every pod still gets its address."""
+    if pool.prefix_delegation:
+        return WarmPool.prefix(warm_ip_target=1, minimum_ip_target=1)
+    return WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)
+
+
+def _fits(room: int | None, used: int, request: int) -> float:
+    if room is None or not request:
+        return math.inf
+    return max(room - used, 0) // request

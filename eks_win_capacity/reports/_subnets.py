@@ -1,0 +1,121 @@
+"""The tables of subnets and zones: what is free, and how many more nodes fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.offers import room_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster import ClusterState, SubnetState
+    from eks_win_capacity.subnets import Subnet
+
+_NAMES: Final = ("subnet_id", "zone", "cidr")
+_COUNTS: Final = (
+    "usable", "used", "free", "available",
+    "free_prefixes", "free_prefixes_best", "free_prefixes_worst",
+)  # fmt: skip
+_MORE: Final = (
+    "subnet_id", "zone", "instance_type", "mode", "pods_per_node", "addresses_per_node",
+    "prefixes_per_node", "nodes", "guaranteed", "binding", "why",
+)  # fmt: skip
+_MORE_COUNTS: Final = (
+    "pods_per_node", "addresses_per_node", "prefixes_per_node", "nodes", "guaranteed",
+)  # fmt: skip
+
+
+def subnet_tables(
+    state: ClusterState,
+    types: Sequence[str],
+    pods: int | Mapping[str, int] | None,
+    keep_free: int,
+    catalog: Catalog,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
+    """Give the tables of subnets, of zones and of further nodes, and what is not known."""
+    import pandas as pd
+
+    rows, more, unknown = [], [], []
+    for held in state.subnets or ():
+        subnet = held.subnet
+        row = _row(held, subnet)
+        if unseen := _unseen(held, subnet):
+            unknown.append(
+                f"{held.subnet_id}: EC2 counts {unseen:,} addresses in use that no interface "
+                "shows; further nodes leave them alone"
+            )
+        for name in types:
+            wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
+            fit = room_for(
+                subnet,
+                catalog[name],
+                state,
+                catalog=catalog,
+                available=held.available,
+                pods=wanted,
+                keep_free=keep_free,
+            )
+            told: dict[str, Any] = {
+                "subnet_id": held.subnet_id,
+                "zone": held.zone,
+                "instance_type": name,
+            }
+            if isinstance(fit, str):
+                more.append({**told, "why": fit})
+                unknown.append(f"further nodes in {held.subnet_id}: {fit}")
+                row[f"more_{name}"] = None
+                continue
+            more.append(
+                {
+                    **{key: value for key, value in fit.to_dict().items() if key in _MORE},
+                    **told,
+                }
+            )
+            exact = subnet is not None and subnet.placement_known
+            # Where used addresses lie is not known: the most that fit is no answer.
+            row[f"more_{name}"] = fit.nodes if exact or fit.nodes == fit.guaranteed else None
+        rows.append(row)
+    counted = [*_COUNTS, *(f"more_{name}" for name in types)]
+    table = pd.DataFrame(rows, columns=[*_NAMES, *counted]).astype(dict.fromkeys(counted, "Int64"))
+    zones = table.groupby("zone")[counted].agg(_whole_sum).reset_index()
+    kept = pd.DataFrame(more, columns=list(_MORE)).astype(dict.fromkeys(_MORE_COUNTS, "Int64"))
+    return table, zones.astype(dict.fromkeys(counted, "Int64")), kept, list(dict.fromkeys(unknown))
+
+
+def _row(held: SubnetState, subnet: Subnet | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "subnet_id": held.subnet_id,
+        "zone": held.zone,
+        "cidr": held.cidr,
+        "available": held.available,
+    }
+    if subnet is None:
+        return {**row, "free": held.available}
+    row |= {"usable": subnet.usable, "used": subnet.used, "free": subnet.free}
+    try:
+        estimate = subnet.prefix_estimate
+    except CapacityError:
+        return row
+    return {
+        **row,
+        "free_prefixes": estimate.best if estimate.best == estimate.worst else None,
+        "free_prefixes_best": estimate.best,
+        "free_prefixes_worst": estimate.worst,
+    }
+
+
+def _unseen(held: SubnetState, subnet: Subnet | None) -> int:
+    """Count the addresses that EC2 counts as used and no interface shows."""
+    if subnet is None or held.available is None or not subnet.placement_known:
+        return 0
+    return max(subnet.free_outside_reservations - held.available, 0)
+
+
+def _whole_sum(column: pd.Series) -> Any:
+    """Sum a column; one unknown value makes the sum unknown."""
+    return column.sum(skipna=False)

@@ -1,0 +1,268 @@
+"""The command ``forecast``: whatever wrote the file, and what it prints."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eks_win_capacity.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "data" / "demo" / "subnet_usage.csv"
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main(["forecast", *map(str, arguments)])
+        out, error = capsys.readouterr()
+        return left.value.code, out, error
+
+    return call
+
+
+@pytest.fixture
+def rows(run):
+    def call(*arguments):
+        code, out, error = run(*arguments, "-o", "json")
+        assert (code, error) == (0, "")
+        return json.loads(out)
+
+    return call
+
+
+def table(**subnets):
+    wide = pd.DataFrame(subnets, pd.date_range("2026-01-01", periods=60))
+    return wide.rename_axis("time").reset_index()
+
+
+LINE = table(used=100.0 + np.arange(60))
+LINE_DATE = "2026-04-11"
+
+
+# -- files ----------------------------------------------------------------------------
+
+
+def encoded(kind):
+    text = LINE.to_csv(index=False)
+    return {
+        "plain": text.encode(),
+        "bom": b"\xef\xbb\xbf" + text.encode(),
+        "utf-16": text.encode("utf-16"),
+        "crlf": text.replace("\n", "\r\n").encode(),
+        "tabs": text.replace(",", "\t").encode(),
+        "semicolons, decimal commas": text.replace(",", ";").replace(".", ",").encode(),
+        "powershell": b"#TYPE System.Object\r\n" + LINE.to_csv(index=False, quoting=1).encode(),
+        "spaces": text.replace(",", ", ").encode(),
+        "gzip": gzip.compress(text.encode()),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("plain", "bom", "utf-16", "crlf", "tabs", "semicolons, decimal commas", "powershell"),
+        *("spaces", "gzip"),
+    ],
+)
+@pytest.mark.parametrize("way", ["file", "standard input"])
+def test_a_csv_of_any_kind(tmp_path, monkeypatch, rows, kind, way):
+    file = tmp_path / "usage.csv"
+    file.write_bytes(encoded(kind))
+    if way == "standard input":
+        stdin = io.TextIOWrapper(io.BytesIO(file.read_bytes()))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        file = "-"
+    (row,) = rows(file, "--capacity", "200")
+    assert (row["subnet"], row["date"], row["days_left"]) == ("subnet", LINE_DATE, 41)
+
+
+@pytest.mark.parametrize("name", ["usage.parquet", "usage.pq", "usage", "usage.csv"])
+def test_parquet_is_known_by_what_it_holds(tmp_path, rows, name):
+    pytest.importorskip("pyarrow")
+    LINE.to_parquet(tmp_path / name)
+    assert rows(tmp_path / name, "--capacity", "200")[0]["date"] == LINE_DATE
+
+
+def test_columns_are_found_or_named(tmp_path, rows):
+    file = tmp_path / "usage.csv"
+    odd = LINE.rename(columns={"time": "t", "used": "busy"}).assign(most=200, free=200 - LINE.used)
+    odd.drop(columns="free").to_csv(file, index=False)
+    named = ("--time", "t", "--used", "busy", "--capacity", "most")
+    assert rows(file, *named)[0]["date"] == LINE_DATE
+    odd.drop(columns=["busy", "most"]).to_csv(file, index=False)
+    assert rows(file, "--time", "t", "--capacity", "200")[0]["date"] == LINE_DATE
+    table(a=100.0 + np.arange(60), b=130.0 + np.arange(60)).to_csv(file, index=False)
+    found = rows(file, "--capacity", "200")
+    assert [(row["subnet"], row["date"]) for row in found] == [
+        ("b", "2026-03-12"),
+        ("a", LINE_DATE),
+    ]
+
+
+def test_each_subnet_may_have_its_capacity(tmp_path, rows, run):
+    file = tmp_path / "usage.csv"
+    table(a=100.0 + np.arange(60), b=100.0 + np.arange(60)).to_csv(file, index=False)
+    found = rows(file, "--capacity", "a=200", "--capacity", "b=10.0.0.0/24")
+    assert [row["capacity"] for row in found] == [200, 251]
+    assert run(file, "--capacity", "200", "--capacity", "b=200")[0] == 2
+    code, _, error = run(file, "--capacity", "a=200")
+    assert code == 1
+    assert "no value for 1 of 2 subnets: b" in error
+
+
+def test_the_index_that_pandas_wrote_is_no_subnet(tmp_path, rows):
+    file = tmp_path / "usage.csv"
+    table(a=100.0 + np.arange(60), b=50.0).to_csv(file)
+    assert [row["subnet"] for row in rows(file, "--capacity", "200")] == ["a", "b"]
+    table(a=100.0 + np.arange(60)).set_index("time").to_csv(file)
+    assert [row["subnet"] for row in rows(file, "--capacity", "200")] == ["a"]
+
+
+def test_prefixes_and_events(tmp_path, rows):
+    file = tmp_path / "usage.csv"
+    table(used_prefixes=np.floor(np.arange(60) / 10)).to_csv(file, index=False)
+    (row,) = rows(file, "--capacity", "10.0.0.0/24")
+    assert row["capacity"] == 14
+    table(used=100.0).to_csv(file, index=False)
+    assert rows(file, "--capacity", "200")[0]["date"] is None
+    step = ("--event", "2026-03-20=+60", "--event", "2026-04-20T12:00=60@subnet")
+    assert rows(file, "--capacity", "200", *step)[0]["date"] == "2026-04-20"
+
+
+# -- the demo ------------------------------------------------------------------------------
+
+
+def test_the_demo_is_sorted_by_urgency(rows):
+    made = rows(DEMO, "--capacity", "10.0.0.0/22", "--horizon", "180d")
+    assert list(made[0]) == [
+        *("subnet", "status", "used", "capacity", "date", "earliest_80", "latest_80"),
+        *("days_left", "probability"),
+    ]
+    assert (made[0]["subnet"], made[0]["status"]) == ("windows-c", "exhausted")
+    dates = [row["date"] for row in made if row["date"]]
+    assert dates == sorted(dates)
+    assert {row["status"] for row in made[-2:]} == {"not within horizon"}
+
+
+def test_the_csv_says_the_same_as_the_json(run, rows):
+    code, out, _ = run(DEMO, "--capacity", "1019", "-o", "csv")
+    assert code == 0
+    plain = [
+        {k: "" if v is None else str(v) for k, v in row.items()}
+        for row in rows(DEMO, "--capacity", 1019)
+    ]
+    assert list(csv.DictReader(io.StringIO(out))) == plain
+
+
+def test_the_table_says_openly_what_was_done(run):
+    code, out, error = run(DEMO, "--capacity", "1019")
+    assert (code, error) == (0, "")
+    assert "6 subnets, 180 periods of 1 day ahead" in out
+    for word in ("became 717 peaks", "have no value", "lower bounds"):
+        assert word in out
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_a_chart_is_written(tmp_path, rows, ending):
+    chart = tmp_path / f"out.{ending}"
+    rows(DEMO, "--capacity", "1019", "--plot", chart)
+    heads = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    assert chart.read_bytes().startswith(heads[ending])
+
+
+def test_generating_gives_the_shipped_history_byte_for_byte(tmp_path):
+    import runpy
+
+    generator = runpy.run_path(str(DEMO.with_name("generate_usage.py")))
+    generator["write"](tmp_path / "usage.csv")
+    assert (tmp_path / "usage.csv").read_bytes() == DEMO.read_bytes()
+
+
+# -- progress and errors ------------------------------------------------------------------------
+
+
+def test_a_terminal_is_told_how_far_it_has_come(tmp_path):
+    pty = pytest.importorskip("pty")
+    at = np.arange(60.0)
+    table(**{f"s{i}": 50 + at for i in range(201)}).to_csv(tmp_path / "many.csv", index=False)
+    parent, child = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "eks_win_capacity", "forecast", "many.csv", "--capacity", "199"],
+        stdout=subprocess.PIPE,
+        stderr=child,
+        cwd=tmp_path,
+        check=True,
+    )
+    os.close(child)
+    said = os.read(parent, 10_000).decode()
+    os.close(parent)
+    assert said.count("\r") > 2
+    assert "forecast 201 of 201 subnets" in said
+    assert said.endswith("\n")
+    assert b"forecast 201" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["none.csv", "--capacity", "9"], 2, "does not exist"),
+        ([".", "--capacity", "9"], 2, "directory"),
+        ([DEMO], 1, "capacity is needed"),
+        ([DEMO, "--capacity", "most"], 1, "no column 'most'"),
+        ([DEMO, "--capacity", "10.0.0.0/8"], 1, "/16 to /28"),
+        ([DEMO, "--capacity", "-5"], 1, "from 0 to"),
+        ([DEMO, "--capacity", "9", "--horizon", "soon"], 1, "horizon"),
+        ([DEMO, "--capacity", "9", "--level", "80"], 1, "0.8 for 80 %"),
+        ([DEMO, "--capacity", "9", "--risk", "0"], 2, "risk"),
+        ([DEMO, "--capacity", "9", "--plot", "out.xyz"], 2, "ending of a picture"),
+        ([DEMO, "--capacity", "9", "--plot", "none/out.png"], 2, "no folder"),
+        ([DEMO, "--capacity", "9", "--event", "5"], 2, "TIME=CHANGE"),
+        ([DEMO, "--capacity", "9", "--event", "2026-12-01=+5@other"], 1, "no subnet"),
+        ([DEMO, "--capacity", "9", "--used", "busy"], 1, "no column 'busy'"),
+        ([DEMO, "--capacity", "9", "--step", "7h"], 1, "divide a day"),
+        ([ROOT / "README.md", "--capacity", "9"], 1, "no CSV file"),
+        (
+            [ROOT / "data" / "describe_instance_types.json.gz", "--capacity", "9"],
+            1,
+            "no CSV file: it begins",
+        ),
+        ([DEMO.with_name("fleet.csv"), "--capacity", "9"], 1, "no column of times"),
+    ],
+)
+def test_an_error_is_one_line_and_a_code(run, arguments, code, word):
+    left, out, error = run(*arguments)
+    assert (left, out) == (code, "")
+    assert error.count("\n") == 1
+    assert error.startswith("eks-win-capacity: error: ")
+    assert word in error
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "no CSV file"),
+        (b"time,used\n", "no rows"),
+        (b"\xd0\xff\x00\x01", "no CSV file in UTF-8"),
+        (gzip.compress(b"time,used\n1,2\n")[:-9], "damaged gzip"),
+        (b"PAR1 and nothing else", "no Parquet file"),
+    ],
+)
+def test_a_damaged_file_is_told(tmp_path, run, content, word):
+    file = tmp_path / "usage.csv"
+    file.write_bytes(content)
+    code, out, error = run(file, "--capacity", "9")
+    assert (code, out) == (1, "")
+    assert word in error
+    assert error.count("\n") == 1

@@ -1,0 +1,307 @@
+"""What a fleet plan tells: numbers, reasons, words, JSON, and text for other tools."""
+
+import json
+import signal
+
+import pandas as pd
+import pytest
+import yaml
+from fleet_verifier import problems
+
+from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.errors import InputError
+from eks_win_capacity.fleet import FleetPlan, plan_fleet
+from eks_win_capacity.subnets import Subnet
+
+CATALOG = Catalog.bundled()
+TYPES = ["c5.large", "c5.xlarge", "m5.large", "m5.xlarge", "m5.metal", "r5.large", "t3.nano"]
+LOADS = [
+    {"name": "web", "replicas": 40, "cpu_m": 250, "mib": 512},
+    {"name": "api", "replicas": 9, "cpu_m": 1000, "mib": 2048},
+]
+TAG = "k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address"
+
+
+def given_as(loads):
+    return [
+        {key: value for key, value in one.items() if key not in {"cpu_m", "mib"}}
+        | {"cpu": f"{one['cpu_m']}m", "memory": f"{one['mib']}Mi"}
+        for one in loads
+    ]
+
+
+def plan(loads=LOADS, **options):
+    return plan_fleet(given_as(loads), **{"candidates": TYPES} | options)
+
+
+PLAN = plan()
+ZONED = plan(
+    subnets=[
+        Subnet("10.0.0.0/24", subnet_id="subnet-0a", zone="a"),
+        Subnet("10.0.1.0/24", subnet_id="subnet-0b", zone="b"),
+    ],
+    zone_lost=True,
+)
+PREFIXED = plan(prefix_delegation=True, kubelet_max_pods=250, compare=False)
+NONE = plan([{"name": "web", "replicas": 90, "cpu_m": 100, "mib": 64}], subnets=["10.0.0.0/27"])
+EMPTY = plan([{"name": "web", "replicas": 0, "cpu_m": 100, "mib": 64}])
+PLANS = [PLAN, ZONED, PREFIXED, NONE, EMPTY]
+
+
+@pytest.mark.parametrize("found", PLANS)
+def test_a_plan_comes_back_from_json_as_it_was(found):
+    assert FleetPlan.from_json(found.to_json()) == found
+    told = json.loads(found.to_json())
+    assert told["nodes"] == found.nodes
+    assert told["gap"] == found.gap
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", "{}", '{"feasible": true, "colour": 1}', '{"feasible": 1, "groups": [{}]}']
+)  # fmt: skip
+def test_other_json_is_no_plan(text):
+    with pytest.raises(InputError):
+        FleetPlan.from_json(text)
+
+
+def test_the_sums_of_a_plan_agree_with_its_rows():
+    for found in (PLAN, ZONED, PREFIXED):
+        frame = found.to_pandas()
+        assert frame["nodes"].sum() == found.nodes == sum(found.types.values())
+        assert (frame["nodes"] * frame["addresses_per_node"]).sum() == found.addresses
+        assert (frame["nodes"] * frame["prefixes_per_node"]).sum() == found.prefixes
+        assert frame["cost"].sum() == pytest.approx(found.cost)
+        places = pd.DataFrame(found.places())
+        assert places["nodes"].sum() == found.nodes
+        assert places["addresses"].sum() == found.addresses
+        assert (places["nodes"] * places["node_cost"]).sum() == pytest.approx(found.cost)
+        assert not places.duplicated(["instance_type", "zone", "subnet"]).any()
+    assert PLAN.pods == {"api": 9, "web": 40}
+    assert set(ZONED.to_pandas()["subnet"]) == {"subnet-0a", "subnet-0b"}
+
+
+def test_what_binds_has_the_least_room_left():
+    for group in [*PLAN.groups, *ZONED.groups, *PREFIXED.groups]:
+        shares = {
+            "cpu": group.cpu_m_used / group.cpu_m,
+            "memory": group.memory_used / group.memory,
+            "addresses": group.pod_addresses / group.address_slots,
+            "kubelet": group.pods_used / group.pod_slots,
+        }
+        assert shares[group.binds] == max(shares.values()) <= 1
+
+
+def test_every_candidate_is_used_or_rejected_with_its_reason():
+    rejected = {one.instance_type: one for one in PLAN.rejected}
+    assert rejected.keys() | PLAN.types.keys() == set(TYPES)
+    assert not rejected.keys() & PLAN.types.keys()
+    assert (rejected["t3.nano"].code, rejected["t3.nano"].subject) == ("too-small", "web")
+    assert "too small for workload web" in rejected["t3.nano"].why
+    frame = PLAN.rejections()
+    assert set(frame["instance_type"]) == rejected.keys()
+    wide = plan(candidates=["m5.24xlarge", "m5.metal", "m6g.large", "mac1.metal"], compare=False)
+    codes = {one.instance_type: (one.code, one.subject) for one in wide.rejected}
+    assert codes == {
+        "m5.metal": ("dominated", "m5.24xlarge"),
+        "m6g.large": ("arm64", ""),
+        "mac1.metal": ("no-windows", ""),
+    }
+
+
+def test_dearer_by_so_much_is_what_a_fleet_of_the_type_alone_costs():
+    dearer = [one for one in PLAN.rejected if one.code == "dearer"]
+    assert dearer
+    for one in dearer:
+        alone = plan(candidates=[one.instance_type], compare=False)
+        more = 100 * (alone.cost / PLAN.cost - 1)
+        # The figure is of first-fit packing; a solved plan of the type costs that at most.
+        assert -0.1 <= more <= one.percent + 0.06
+        assert f"{one.percent:g} %" in one.why
+
+
+def test_the_best_single_type_and_the_other_mode_stand_beside():
+    for found, options in ((PLAN, {}), (ZONED, None)):
+        single, other = found.single_type, found.other_mode
+        assert single.nodes
+        assert len(single.types) == 1
+        assert single.cost >= found.cost * (1 - 1e-9)
+        assert other.name == "prefix delegation"
+        if options is not None:
+            costs = [plan(candidates=[name], compare=False) for name in TYPES]
+            best = min(one.cost for one in costs if one.feasible)
+            assert single.cost == pytest.approx(best, rel=0.01)
+    again = plan(prefix_delegation=True)
+    assert again.other_mode.name == "secondary addresses"
+    assert again.other_mode.cost == pytest.approx(PLAN.cost, rel=0.01)
+
+
+def test_an_impossible_other_mode_is_said_with_its_reason():
+    subnet = Subnet("10.0.0.0/26", used=["10.0.0.16", "10.0.0.32"])
+    found = plan([{"name": "web", "replicas": 9, "cpu_m": 100, "mib": 64}], subnets=[subnet])
+    assert found.feasible
+    assert found.other_mode.nodes == 0
+    assert "block" in found.other_mode.why
+    assert "With prefix delegation: no plan: " in found.explain()
+
+
+def test_a_plan_is_said_in_words():
+    words = PLAN.explain()
+    for number, name in ((n, name) for name, n in PLAN.types.items()):
+        assert f"{number} x {name}" in words
+    for part in (
+        f"no plan costs less than {PLAN.lower_bound:,.6g}",
+        f"{PLAN.addresses:,} subnet addresses",
+        "With best single type",
+        "With prefix delegation",
+        "Not used: ",
+    ):
+        assert part in words
+    assert "subnet-0a" in ZONED.explain()
+    assert "/28 prefix" in PREFIXED.explain()
+    assert NONE.explain().startswith("No plan (addresses-short): subnet 10.0.0.0/27 is short of")
+
+
+@pytest.mark.parametrize("found", PLANS)
+def test_a_notebook_shows_a_plan(found):
+    shown = found._repr_html_()
+    assert ("<table" in shown) == bool(found.groups)
+    assert "nan" not in shown.lower()
+
+
+def test_names_are_escaped_in_a_notebook():
+    loads = [{"name": "<script>", "replicas": 1, "cpu_m": 100, "mib": 64}]
+    assert "<script>" not in plan(loads)._repr_html_()
+
+
+def test_node_groups_carry_what_eksctl_needs():
+    told = yaml.safe_load(ZONED.node_groups(cluster="prod", region="eu-west-1"))
+    assert told["metadata"] == {"name": "prod", "region": "eu-west-1"}
+    groups = told["managedNodeGroups"]
+    assert len({group["name"] for group in groups}) == len(groups) == len(ZONED.places())
+    for group, place in zip(groups, ZONED.places(), strict=True):
+        assert group["amiFamily"] == "WindowsServer2022CoreContainer"
+        assert group["instanceTypes"] == [place["instance_type"]]
+        assert group["minSize"] == group["desiredCapacity"] == place["nodes"]
+        assert group["subnets"] == [place["subnet"]]
+        assert group["maxPodsPerNode"] == 110
+        slots = CATALOG[place["instance_type"]].ipv4_per_interface - 1
+        assert group["tags"][TAG] == str(slots)
+        assert group["taints"] == [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
+        assert group["labels"]
+        assert "ami" not in group
+    assert "-KubeletExtraArgs '--max-pods=110'" in ZONED.node_groups()
+    assert "taints" not in PLAN.node_groups(taint=False)
+
+
+def test_a_lifted_kubelet_limit_reaches_the_node_groups():
+    text = PREFIXED.node_groups(ami="ami-0123")
+    assert "-KubeletExtraArgs '--max-pods=250'" in text
+    for group in yaml.safe_load(text)["managedNodeGroups"]:
+        slots = CATALOG[group["instanceTypes"][0]].ipv4_per_interface - 1
+        assert group["maxPodsPerNode"] == 250
+        assert group["ami"] == "ami-0123"
+        assert group["tags"][TAG] == str(16 * slots)
+    free = plan(prefix_delegation=True, kubelet_max_pods=None, compare=False)
+    most = max(group.pods_used for group in free.groups)
+    assert f"--max-pods={most}'" in free.node_groups()
+
+
+def test_the_addresses_of_daemons_count_in_the_tag():
+    found = plan(daemonsets=[{"name": "log", "cpu": "50m"}], compare=False)
+    for group in yaml.safe_load(found.node_groups())["managedNodeGroups"]:
+        slots = CATALOG[group["instanceTypes"][0]].ipv4_per_interface - 1
+        assert group["tags"][TAG] == str(slots)
+
+
+def test_karpenter_gets_a_node_pool_and_its_class():
+    pool = yaml.safe_load(ZONED.karpenter(name="win", node_class="win-class"))
+    assert (pool["apiVersion"], pool["kind"]) == ("karpenter.sh/v1", "NodePool")
+    spec = pool["spec"]["template"]["spec"]
+    wanted = {one["key"]: one["values"] for one in spec["requirements"]}
+    assert wanted["kubernetes.io/os"] == ["windows"]
+    assert wanted["node.kubernetes.io/instance-type"] == list(ZONED.types)
+    assert wanted["topology.kubernetes.io/zone"] == ["a", "b"]
+    assert spec["nodeClassRef"]["name"] == "win-class"
+    assert spec["taints"][0]["value"] == "windows"
+    made = yaml.safe_load(ZONED.karpenter_node_class(cluster="prod"))
+    assert made["kind"] == "EC2NodeClass"
+    assert made["spec"]["amiFamily"] == "Windows2022"
+    assert made["spec"]["kubelet"] == {"maxPods": 110}
+    assert made["spec"]["subnetSelectorTerms"] == [{"id": "subnet-0a"}, {"id": "subnet-0b"}]
+    assert "&id" not in PLAN.karpenter_node_class()
+    assert "under prefix delegation" in PREFIXED.karpenter()
+
+
+def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
+    from eks_win_capacity.fleet import _joint, _plan
+
+    real = _plan.solve
+    nets = [Subnet("10.0.0.0/24", zone="a"), Subnet("10.0.1.0/24", zone="b")]
+    for options in ({}, {"subnets": nets}, {"subnets": nets, "zone_lost": True}):
+        for stop in range(4):
+            calls = []
+
+            def solve(*args, stop=stop, calls=calls, **more):
+                calls.append(1)
+                if len(calls) <= stop:
+                    return real(*args, **more)
+                report = more["report"]
+
+                def stopped(*told):
+                    report(*told)
+                    signal.raise_signal(signal.SIGINT)
+
+                return real(*args, **{**more, "report": stopped})
+
+            monkeypatch.setattr(_plan, "solve", solve)
+            found = plan(**options)
+            assert found.feasible
+            if stop == 0:
+                assert found.status == "interrupted"
+                assert "interrupted" in found.explain()
+            subnets = options.get("subnets", ())
+            slots = found.pods if "zone_lost" in options else None
+            assert problems(found, LOADS, CATALOG, subnets=subnets, slots=slots) == []
+    monkeypatch.setattr(_plan, "solve", real)
+    monkeypatch.setattr(_plan, "settle", _raising)
+    assert plan(subnets=nets, zone_lost=True).status == "interrupted"
+    assert _joint.settle is not _raising
+
+
+def _raising(*_args, **_more):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_before_any_plan_is_said(monkeypatch):
+    from eks_win_capacity.fleet import _plan
+
+    monkeypatch.setattr(_plan, "solve", _raising)
+    assert (plan().feasible, plan().status) == (True, "interrupted")
+    monkeypatch.setattr(_plan, "starts_of", lambda _: ())
+    found = plan()
+    assert (found.feasible, found.status) == (False, "interrupted")
+    assert "interrupted before it had a plan" in found.explain()
+
+
+@pytest.mark.parametrize("objective", ["nodes", "addresses"])
+def test_of_fleets_with_as_few_nodes_or_addresses_a_cheap_one_is_given(objective):
+    types = ["m5.16xlarge", "m5.24xlarge", "m5.metal"]
+    loads = [{"name": "web", "replicas": 40, "cpu_m": 250, "mib": 512}]
+    found = plan(loads, candidates=types, objective=objective, compare=False)
+    assert found.types == {"m5.16xlarge": 1}
+    nets = [Subnet("10.0.0.0/24")]
+    assert plan(loads, candidates=types, objective=objective, subnets=nets).types == found.types
+    assert problems(found, loads, CATALOG) == []
+    shares = [found.groups[0].cpu_m, found.groups[0].address_slots]
+    assert shares == [64_000, CATALOG["m5.16xlarge"].ipv4_per_interface - 1]
+
+
+def test_a_million_pods_spread_over_zones_are_all_placed():
+    loads = [
+        {"name": "web", "replicas": 1_000_000, "cpu_m": 250, "mib": 512, "zone_spread": True},
+        {"name": "api", "replicas": 333_331, "cpu_m": 500, "mib": 3072, "zone_spread": True},
+    ]
+    found = plan(loads, candidates=["m5.large", "m5.xlarge"], zones=["a", "b"], compare=False)
+    assert found.gap <= 1e-3
+    even = [("web", "ab"), ("api", "ab")]
+    assert problems(found, loads, CATALOG, even=even) == []

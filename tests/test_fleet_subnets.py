@@ -1,0 +1,304 @@
+"""Plans inside subnets and zones, held against counting by hand and by brute force."""
+
+import itertools
+import math
+import random
+
+import pytest
+from fleet_brute import CATALOG, Net, fewest_more, least_cost
+from fleet_verifier import problems
+
+from eks_win_capacity.cluster import SubnetState
+from eks_win_capacity.errors import InputError, PlacementUnknownError, UnsupportedInputError
+from eks_win_capacity.fleet import plan_fleet
+from eks_win_capacity.subnets import Subnet
+from eks_win_capacity.warm_pool import WarmPool
+
+TYPES = ["c5.large", "m5.large", "m5.xlarge"]
+
+
+def load(name, replicas, cpu_m, mib, **more):
+    return {"name": name, "replicas": replicas, "cpu_m": cpu_m, "mib": mib, **more}
+
+
+def given_as(loads):
+    return [
+        {key: value for key, value in one.items() if key not in {"cpu_m", "mib"}}
+        | {"cpu": f"{one['cpu_m']}m", "memory": f"{one['mib']}Mi"}
+        for one in loads
+    ]
+
+
+def plan(loads, **options):
+    return plan_fleet(given_as(loads), **{"candidates": TYPES, "compare": False} | options)
+
+
+def drawn(seed, *, spread):
+    """A tiny case: one or two workloads, up to three subnets, often too small."""
+    draw = random.Random(seed)
+    loads = [
+        load(f"w{i}", draw.randint(1, 3), draw.choice([300, 700, 1500]), draw.choice([256, 2000]))
+        for i in range(draw.randint(1, 2))
+    ]
+    if spread:
+        loads[0] |= {"zone_spread": True, "replicas": draw.randint(1, 5)}
+    prefix = draw.random() < 0.3
+    nets = [
+        Net(
+            f"10.0.{i}.0/24",
+            draw.randint(16, 40) if prefix else draw.randint(3, 14),
+            draw.randint(0, 2) if prefix else 0,
+            zone="abc"[i] if spread else draw.choice("ab"),
+        )
+        for i in range(draw.randint(2, 3) if spread else draw.randint(1, 3))
+    ]
+    return loads, nets, prefix
+
+
+@pytest.mark.parametrize("spread", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_tiny_fleets_in_subnets_agree_with_brute_force(seed, spread):
+    loads, nets, prefix = drawn(seed, spread=spread)
+    exact = least_cost(loads, TYPES, nets, prefix=prefix)
+    found = plan(loads, subnets=nets, prefix_delegation=prefix)
+    assert found.feasible == math.isfinite(exact)
+    if found.feasible:
+        zones = sorted({net.zone for net in nets})
+        even = [("w0", zones)] if spread else []
+        assert problems(found, loads, CATALOG, prefix=prefix, subnets=nets, even=even) == []
+        assert found.lower_bound <= exact * (1 + 1e-9)
+        assert exact * (1 - 1e-9) <= found.cost <= exact * 1.0025
+    else:
+        reason = found.infeasible[0]
+        blocks = reason.code == "blocks-short"
+        more = fewest_more(loads, TYPES, nets, prefix=prefix, blocks=blocks)
+        assert (reason.code in {"addresses-short", "blocks-short"}, reason.short) == (True, more)
+        assert f"{more:,}" in found.explain()
+
+
+def test_a_real_subnet_is_filled_address_by_address_until_the_true_limit():
+    loads = [load("web", 40, 100, 128)]
+    # Nine pods fill an m5.large: 4 full nodes take 10 addresses each, the last 4 pods 1 + 7.
+    need = 48
+    for used in range(59):
+        subnet = Subnet("10.0.0.0/26", used=[f"10.0.0.{4 + n}" for n in range(used)], zone="a")
+        found = plan(loads, candidates=["m5.large"], subnets=subnet)
+        assert found.feasible == (subnet.free >= need)
+        if not found.feasible:
+            assert found.infeasible[0].short == need - subnet.free
+            assert found.infeasible[0].subject == "10.0.0.0/26"
+
+
+def test_a_real_subnet_loses_block_by_block_until_the_true_limit():
+    loads = [load("web", 60, 30, 60)]
+    # 60 pods and a warm one: 61 addresses are four /28; the node's own comes on top.
+    for broken in range(14):
+        used = [f"10.0.0.{16 * (n + 1)}" for n in range(broken)]
+        subnet = Subnet("10.0.0.0/24", used=used)
+        found = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
+        assert found.feasible == (subnet.free_prefixes >= 4)
+        if not found.feasible:
+            reason = found.infeasible[0]
+            assert (reason.code, reason.short) == ("blocks-short", 4 - subnet.free_prefixes)
+
+
+def test_the_nodes_own_addresses_may_break_a_block_and_then_it_is_missing():
+    # 48 addresses in three whole blocks and none beside: two prefixes and 16 single addresses.
+    used = [f"10.0.0.{n}" for n in [*range(4, 16), *range(64, 255)]]
+    subnet = Subnet("10.0.0.0/24", used=used)
+    assert (subnet.free, subnet.free_prefixes) == (48, 3)
+    for pods, possible in ((31, True), (32, False)):
+        found = plan(
+            [load("web", pods, 10, 16)],
+            candidates=["m5.large"],
+            subnets=[subnet],
+            prefix_delegation=True,
+        )
+        assert found.feasible is possible
+
+
+def test_prefix_reservations_serve_prefixes_and_nothing_else():
+    reserved = Subnet("10.0.0.0/24", reservations=["10.0.0.128/25:prefix"])
+    outside = reserved.free_outside_reservations
+    loads = [load("web", 200, 10, 16)]
+    options = {"candidates": ["m5.large"], "kubelet_max_pods": 250, "prefix_delegation": True}
+    found = plan(loads, subnets=[reserved], **options)
+    assert found.feasible
+    assert found.prefixes == 13 <= reserved.free_prefixes
+    # All but a few addresses outside are in use, and the blocks inside still serve.
+    used = [f"10.0.0.{n}" for n in range(4, 126)]
+    tight = Subnet("10.0.0.0/24", used=used, reservations=["10.0.0.128/25:prefix"])
+    assert outside > tight.free_outside_reservations == 2
+    small = plan([load("web", 100, 10, 16)], subnets=[tight], **options)
+    assert small.feasible
+    assert (small.nodes, small.prefixes) == (1, 7)
+    # In secondary mode nothing comes from the reservation.
+    none = plan([load("web", 9, 10, 16)], subnets=[tight], candidates=["m5.large"])
+    assert none.infeasible[0].short == 10 - 2
+    # Three nodes need three addresses of their own, and only two are outside.
+    apart = [load("web", 3, 10, 16, anti_affinity=True)]
+    assert plan(apart, subnets=[tight], **options).infeasible[0].short == 1
+
+
+def test_explicit_reservations_are_out_of_reach():
+    subnet = Subnet("10.0.0.0/26", reservations=["10.0.0.32/27:explicit"])
+    found = plan([load("web", 40, 100, 128)], candidates=["m5.large"], subnets=[subnet])
+    assert found.infeasible[0].short == 48 - subnet.free_outside_reservations
+
+
+def test_of_a_count_the_worst_case_is_taken_and_said():
+    subnet = Subnet("10.0.0.0/24", used=20)
+    found = plan([load("web", 9, 10, 16)], subnets=[subnet], prefix_delegation=True)
+    assert found.infeasible[0].code == "blocks-short"
+    assert "worst case" in found.explain()
+    assert plan([load("web", 9, 10, 16)], subnets=[subnet]).feasible
+    with pytest.raises(PlacementUnknownError):
+        plan(
+            [load("web", 9, 10, 16)],
+            subnets=[Subnet("10.0.0.0/24", used=20, reservations=["10.0.0.64/26:prefix"])],
+        )
+
+
+def test_warm_targets_decide_what_a_node_takes_from_its_subnet():
+    loads = [load("web", 4, 100, 128)]
+    lean = WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)
+    assert plan(loads, candidates=["m5.large"]).addresses == 1 + 7
+    assert plan(loads, candidates=["m5.large"], pool=lean).addresses == 1 + 5
+    net = Net("10.0.0.0/28", 6)
+    assert not plan(loads, candidates=["m5.large"], subnets=[net]).feasible
+    assert plan(loads, candidates=["m5.large"], subnets=[net], pool=lean).feasible
+
+
+def test_every_kind_of_subnet_is_read():
+    loads = [load("web", 9, 100, 128)]
+    state = SubnetState(subnet_id="subnet-1", cidr="10.0.1.0/24", zone="a", available=200)
+    asked = (
+        "10.0.1.0/24",
+        ["10.0.1.0/24", "10.0.2.0/24"],
+        Subnet("10.0.1.0/24"),
+        (Subnet("10.0.1.0/24", zone="a"), Subnet("10.0.2.0/24", zone="b")),
+        {"a": "10.0.1.0/24", "b": [Subnet("10.0.2.0/24"), "10.0.3.0/24"]},
+        [state],
+    )
+    for subnets in asked:
+        found = plan(loads, subnets=subnets)
+        assert found.feasible
+        assert {group.subnet for group in found.groups} <= {
+            "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24", "subnet-1",
+        }  # fmt: skip
+    assert plan(loads, subnets={"z": "10.0.1.0/24"}).groups[0].zone == "z"
+
+
+@pytest.mark.parametrize(
+    ("subnets", "error"),
+    [
+        ([], InputError),
+        ({}, InputError),
+        (["10.0.0.0/24", "10.0.0.0/24"], InputError),
+        ({"a": Subnet("10.0.0.0/24", zone="b")}, InputError),
+        ([object()], UnsupportedInputError),
+        (7, UnsupportedInputError),
+        ([SubnetState(subnet_id="subnet-1", cidr="10.0.1.0/24")], InputError),
+    ],
+)
+def test_a_subnet_that_makes_no_sense_is_refused(subnets, error):
+    with pytest.raises(error):
+        plan([load("web", 1, 100, 128)], subnets=subnets)
+
+
+def test_spread_needs_zones_and_not_both_zones_and_subnets():
+    loads = [load("web", 4, 100, 128, zone_spread=True)]
+    with pytest.raises(InputError, match="zone"):
+        plan(loads, subnets=["10.0.0.0/24"])
+    with pytest.raises(InputError, match="not both"):
+        plan(loads, subnets=["10.0.0.0/24"], zones=["a"])
+
+
+def test_a_lost_zone_may_be_made_good_unevenly_where_subnets_differ():
+    loads = [load("web", 10, 100, 128)]
+    # Even shares of 5 would not fit b, which holds two pods.
+    nets = [Net("a", 60, zone="a"), Net("b", 6, zone="b"), Net("c", 60, zone="c")]
+    found = plan(loads, subnets=nets, zone_lost=True)
+    assert found.feasible
+    for lost in "abc":
+        kept = sum(g.nodes * g.pods.get("web", 0) for g in found.groups if g.zone != lost)
+        assert kept >= 10
+    assert problems(found, loads, CATALOG, subnets=nets, slots=found.pods) == []
+
+
+@pytest.mark.parametrize("prefix", [False, True])
+def test_large_fleets_find_the_limit_too(prefix):
+    loads = [load(f"w{i}", 300 + 7 * i, 100 + 50 * i, 300 + 200 * i) for i in range(4)]
+    types = ["m5.xlarge", "m5.4xlarge", "r5.2xlarge"]
+    options = {"candidates": types, "prefix_delegation": prefix}
+    fewest = plan(loads, objective="addresses", **options)
+    for more, possible in ((200, True), (-200, False)):
+        nets = [
+            Net("a", fewest.addresses // 2 + more, 10**4, zone="a"),
+            Net("b", fewest.addresses // 2 + more, 10**4, zone="b"),
+        ]
+        found = plan(loads, subnets=nets, **options)
+        assert found.feasible is possible
+        if possible:
+            assert problems(found, loads, CATALOG, prefix=prefix, subnets=nets) == []
+        else:
+            missing = math.ceil(fewest.lower_bound) - sum(net.free for net in nets)
+            assert found.infeasible[0].code == "addresses-short"
+            assert found.infeasible[0].short == pytest.approx(missing, abs=2)
+
+
+def test_more_subnets_make_a_plan_possible_and_never_dearer():
+    loads = [load("web", 20, 400, 900), load("api", 9, 1500, 2500)]
+    nets = [Net(f"n{i}", 30, zone="abc"[i % 3]) for i in range(5)]
+    costs = [plan(loads, subnets=nets[:number]) for number in range(1, 6)]
+    known = [found.cost for found in costs if found.feasible]
+    assert [found.feasible for found in costs] == sorted(found.feasible for found in costs)
+    assert all(later <= earlier * 1.0025 for earlier, later in itertools.pairwise(known))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_every_mixture_of_options_keeps_every_limit(seed):
+    draw = random.Random(1000 + seed)
+    loads = [
+        load(
+            f"w{i}", draw.randint(0, 12), draw.choice([50, 300, 700, 1500]),
+            draw.choice([64, 256, 2000]), host_process=draw.random() < 0.2,
+            anti_affinity=draw.random() < 0.2, zone_spread=draw.random() < 0.4,
+        )
+        for i in range(draw.randint(1, 3))
+    ]  # fmt: skip
+    prefix, number = draw.random() < 0.4, draw.randint(2, 3)
+    nets = [
+        Net(f"n{i}", draw.randint(20, 90), draw.randint(1, 6), zone="abc"[i % number])
+        for i in range(draw.randint(number, 4))
+    ]
+    zones = sorted({net.zone for net in nets})
+    options = draw.choice(
+        [
+            {"zone_lost": True}, {"surge": "25%"}, {"surge": 2}, {"max_types": 1},
+            {"limits": {"m5.large": 1, "nodes": 6}}, {"objective": "nodes"},
+            {"objective": "addresses"}, {},
+        ]
+    )  # fmt: skip
+    found = plan(loads, subnets=nets, prefix_delegation=prefix, **options)
+    turned = plan(loads[::-1], subnets=nets[::-1], prefix_delegation=prefix, **options)
+    assert found == turned
+    if not found.feasible:
+        short = {"addresses-short", "blocks-short", "limits"}
+        assert {reason.code for reason in found.infeasible} <= short
+        return
+    slots = None
+    if "surge" in options or "zone_lost" in options:
+        slots = {one["name"]: found.pods.get(one["name"], 0) for one in loads}
+        assert all(slots[one["name"]] >= one["replicas"] for one in loads)
+    even = [(one["name"], zones) for one in loads if one["zone_spread"]]
+    assert (
+        problems(found, loads, CATALOG, prefix=prefix, subnets=nets, slots=slots, even=even) == []
+    )
+    assert len(found.types) <= options.get("max_types", 99)
+    for name, most in options.get("limits", {}).items():
+        assert (found.nodes if name == "nodes" else found.types.get(name, 0)) <= most
+    for lost in zones if "zone_lost" in options else ():
+        for one in loads:
+            kept = sum(g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost)
+            assert kept >= one["replicas"]
