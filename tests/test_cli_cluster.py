@@ -70,7 +70,7 @@ def test_what_each_command_shows(capsys, folder):
 def test_subnets_are_shown_from_their_own_answers_alone(capsys, folder):
     code, out, err = run(capsys, "subnets", "-f", folder / "describe-subnets.json", "-o", "json")
     assert code == 0
-    assert [row["free"] for row in json.loads(out)] == [211, 224]
+    assert [row["free"] for row in json.loads(out)] == [211, 246]
     assert "DescribeNetworkInterfaces" in err
     code, out, err = run(capsys, "subnets", "-f", folder / "objects.json")
     assert (code, out) == (1, "")
