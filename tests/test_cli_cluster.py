@@ -67,6 +67,14 @@ def test_what_each_command_shows(capsys, folder):
     assert (waiting["pod"], waiting["cause"]) == ("shop/web-8", "addresses")
 
 
+def test_a_node_that_advertises_another_number_is_told_with_the_reason(capsys, folder):
+    told = json.loads((folder / "objects.json").read_text())
+    told["items"][0]["status"]["allocatable"]["vpc.amazonaws.com/PrivateIPv4Address"] = "144"
+    (folder / "objects.json").write_text(json.dumps(told))
+    _, out, _ = run(capsys, "cluster", "-f", folder)
+    assert "mode-changed: the number belongs to the other mode" in out
+
+
 def test_subnets_are_shown_from_their_own_answers_alone(capsys, folder):
     code, out, err = run(capsys, "subnets", "-f", folder / "describe-subnets.json", "-o", "json")
     assert code == 0

@@ -197,11 +197,8 @@ def check(
         note=f"{len(bad)} failed, {len(unknown)} not known, {passed} passed",
     )
     if write_remedies:
-        folder = Path(write_remedies)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in remedies(found).items():
-            (folder / name.replace("/", "-")).write_text(text, encoding="utf-8")
-            click.echo(f"wrote {folder / name}", err=True)
+        for name in remedies(found, folder=write_remedies):
+            click.echo(f"wrote {Path(write_remedies) / name}", err=True)
     severities = {f.severity for f in bad}
     if "error" in severities:
         ctx.exit(ERROR_FAILED)
@@ -249,9 +246,13 @@ def cluster(
         emit([total], output, note=unknown)
         return
     told = (f"{name} {'unknown' if v is None else v}" for name, v in total.items())
-    note = "total: " + ", ".join(told)
-    note += f"\n{unknown}" * bool(unknown)
-    emit(_records(report.nodes), output, columns=list(report.nodes.columns), note=note)
+    reasons = report.differences.drop_duplicates("reason")
+    notes = [
+        "total: " + ", ".join(told),
+        *(f"{row.reason}: {row.why}" for row in reasons.itertuples()),
+        *([unknown] if unknown else []),
+    ]
+    emit(_records(report.nodes), output, columns=list(report.nodes.columns), note="\n".join(notes))
 
 
 @click.command()
