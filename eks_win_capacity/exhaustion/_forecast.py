@@ -11,8 +11,10 @@ import pandas as pd
 
 from eks_win_capacity.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.exhaustion import _paths, _theta
+from eks_win_capacity.exhaustion._backtest import backtest_scores
 from eks_win_capacity.exhaustion._grid import in_zone
 from eks_win_capacity.exhaustion._history import panel, read_rows
+from eks_win_capacity.exhaustion._learning import learn
 from eks_win_capacity.exhaustion._result import Answers, ExhaustionForecast
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eks_win_capacity.exhaustion._history import Panel, Rows
+    from eks_win_capacity.exhaustion._learning import Learned
 
     Floats = NDArray[np.float64]
 
@@ -346,9 +349,7 @@ def _one_chunk(
 ) -> None:
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
-    learned = _paths.learn(
-        values, censored, lengths=plan.lengths, horizon=plan.horizon, given=plan.given
-    )
+    learned = learn(values, censored, lengths=plan.lengths, horizon=plan.horizon, given=plan.given)
     if plan.engine == "statsforecast":
         from eks_win_capacity.exhaustion._statsforecast import library_paths
 
@@ -411,18 +412,18 @@ def _quantiles(
 
 def _facts(
     plan: _Plan,
-    learned: _paths.Learned,
+    learned: Learned,
     chunk: NDArray[np.intp],
     answers: Answers,
 ) -> None:
     """Keep what was learned, in units of the history."""
     best = learned.fit.weight.argmax(axis=1)
-    answers.alpha[chunk], answers.phi[chunk] = _theta.GRID[best].T
+    answers.alpha[chunk], answers.phi[chunk], _ = _theta.GRID[best].T
     mean_factor = learned.season.future_factor.mean(axis=1) * learned.scale
     answers.drift[chunk] = (learned.fit.weight * learned.fit.drift).sum(axis=1) * mean_factor
-    answers.calibration[chunk] = learned.calibration
+    answers.calibration[chunk] = learned.calibration.mean(axis=1)
     answers.origins[chunk] = learned.origins
-    scores = _paths.backtest_scores(learned, plan.levels)
+    scores = backtest_scores(learned, plan.levels)
     answers.backtest_mae[chunk] = scores.error * learned.scale
     answers.backtest_naive[chunk] = scores.naive * learned.scale
     answers.backtest_covered[chunk] = scores.covered
