@@ -138,8 +138,8 @@ def forecast_exhaustion(
     Notes
     -----
     A subnet whose last peak is at or above its capacity is "exhausted" now.
-    Values at or above the capacity are lower bounds of the demand. A constant
-    history stays constant. Missing values are gaps; a history of nothing else
+    Values at the capacity are lower bounds of the demand; values above it are
+    taken as they are, and told as a finding. A constant history stays constant. Missing values are gaps; a history of nothing else
     is too little.
 
     References

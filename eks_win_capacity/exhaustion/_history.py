@@ -437,8 +437,12 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
     where = ends[rows.code[seen]] + number[seen] - first[rows.code[seen]]
     used = np.ceil(rows.used[seen] - 1e-9) if whole else rows.used[seen]
     np.maximum.at(flat, where, used)
-    # Demand that filled the subnet may have been higher; so may a day that is not over.
+    # Demand that filled the subnet may have been higher. What lies above the capacity was
+    # seen as it was: the subnet was larger then, or the capacity is only a question.
     np.logical_or.at(full, where, used >= rows.capacity[seen])
+    over = np.zeros(int(ends[-1]), dtype=bool)
+    np.logical_or.at(over, where, used > rows.capacity[seen] * (1 + 1e-9))
+    full &= ~over
     saturated = [full[low:high] for low, high in itertools.pairwise(ends)]
     flat[flat < 0] = np.nan
     part = _unfinished(rows, grid, spacing, seen)
@@ -539,7 +543,7 @@ def _reading_findings(
             _told(
                 "above-capacity",
                 f"{int(above.sum()):,} values lie above the capacity, first of {name}",
-                "they count as a full subnet",
+                "they are taken as they are: the capacity was larger then, or it is wrong",
                 severity="warning",
             )
         )
