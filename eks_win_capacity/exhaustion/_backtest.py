@@ -26,7 +26,7 @@ MIN_TRAINING = 28
 ORIGINS = 8
 """Origins of the rolling backtest."""
 
-_PRIOR = 4.0
+_PRIOR = 7.0
 """How many origins it takes for the backtest to weigh as much as the model."""
 
 _NEAR_SPREAD, _FAR_SPREAD = 1.05, 1.0

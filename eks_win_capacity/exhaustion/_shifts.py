@@ -18,8 +18,11 @@ _NEAR = 5
 _FAR = 2.8
 """How many times as many tell a jump that stayed from one that went."""
 
-_UNUSUAL = 7.0
-"""How many robust deviations a jump must stand out by."""
+_UNUSUAL = 4.5
+"""How many robust deviations a jump must stand out by, where there are very many to compare."""
+
+_FEW = 240.0
+"""What few periods add to that, divided by their number."""
 
 _OUTLIER = 6.0
 """How many robust deviations one value must lie off its neighbours."""
@@ -64,7 +67,8 @@ def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
     spread = 1.4826 * np.median(np.abs(jump), axis=1)
     noise = 1.4826 * np.median(np.abs(np.diff(values, axis=1) - usual / near), axis=1)
     floor = _SMALLEST * np.abs(np.median(values, axis=1))
-    threshold = np.maximum(_UNUSUAL * np.maximum(spread, 0.35 * noise), floor)
+    unusual = _UNUSUAL + _FEW / periods
+    threshold = np.maximum(unusual * np.maximum(spread, 0.35 * noise), floor)
     rows = np.flatnonzero((np.abs(jump) > threshold[:, None]).any(axis=1))
     for row in rows:
         _row_shifts(
