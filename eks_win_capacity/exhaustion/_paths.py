@@ -68,10 +68,8 @@ def simulate(learned: Learned, draws: Draws) -> NDArray[np.float32]:
     """
     horizon, paths = draws.innovation.shape
     at = learned.fit
-    now = [(at.weight * x).sum(axis=1)[:, None] for x in (at.level, at.drift, at.wander)]
-    steps = np.arange(1, horizon + 1)
-    carried = (1 - _theta.RHO**steps) / (1 - _theta.RHO)
-    line = now[0] + now[1] * steps + now[2] * carried
+    now = [(at.weight * x).sum(axis=1)[:, None] for x in (at.level, at.drift)]
+    line = now[0] + now[1] * np.arange(1, horizon + 1)
     factor = learned.season.future_factor * learned.scale[:, None]
     line = line * factor + learned.season.future_term * learned.scale[:, None]
     out = np.empty((horizon, len(at.weight), paths), dtype=np.float32)
@@ -80,7 +78,7 @@ def simulate(learned: Learned, draws: Draws) -> NDArray[np.float32]:
 
 
 def _initial(
-    at: _theta.Fit, draws: Draws, level_now: Floats, drift_now: Floats, wander_now: Floats
+    at: _theta.Fit, draws: Draws, level_now: Floats, drift_now: Floats
 ) -> tuple[Singles, ...]:
     """Give each path its model and parameters, as differences from their means."""
     rows = np.arange(len(at.weight))[:, None]
@@ -97,11 +95,12 @@ def _initial(
         level,
         drift,
         at.off[rows, model],
-        at.wander[rows, model] - wander_now,
+        at.wander[rows, model],
         at.sigma[rows, model],
         _theta.GRID[model, 0],
         _theta.GRID[model, 1],
         _theta.GRID[model, 2],
+        _theta.GRID[model, 3],
     )
     return tuple(part.astype(np.float32) for part in parts)
 
@@ -114,8 +113,8 @@ def _run(
     center: tuple[Floats, Floats],
 ) -> None:
     """Step all paths on, and bring each step to its center and its calibrated spread."""
-    level, drift, off, wander, sigma, alpha, phi, gamma = state
-    beta, rho = 1 - alpha, np.float32(_theta.RHO)
+    level, drift, off, wander, sigma, alpha, phi, gamma, rho = state
+    beta = 1 - alpha
     pool = _Pool.of(learned)
     phases = _phases(pool, sigma, learned, draws)
     noise = learned.noise.T.astype(np.float32)[..., None]

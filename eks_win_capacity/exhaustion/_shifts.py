@@ -18,10 +18,10 @@ _NEAR = 5
 _FAR = 2.8
 """How many times as many tell a jump that stayed from one that went."""
 
-_UNUSUAL = 4.5
+_UNUSUAL = 3.5
 """How many robust deviations a jump must stand out by, where there are very many to compare."""
 
-_FEW = 240.0
+_FEW = 200.0
 """What few periods add to that, divided by their number."""
 
 _OUTLIER = 6.0

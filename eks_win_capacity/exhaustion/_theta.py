@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Smoothing of the level: 0 is a straight line, 1 a random walk."""
 
 PHIS = (0.0, 0.35, 0.65, 0.85, 0.95)
 """Memory of what is off the level: 0 is forgotten by the next period."""
 
-WANDER_ALPHAS = (0.05, 0.1, 0.2, 0.4, 1.0)
-WANDER_PHIS = (0.0, 0.65)
-WANDERS = (0.04, 0.15)
-"""What of an innovation of the level goes on as growth for a while."""
+LONG = 0.98
+"""Share of a growth out of the ordinary that is left a period later: it lasts for weeks of days."""
 
-RHO = 0.98
-"""Share of a growth out of the ordinary that is left a period later."""
+BRIEF = 0.8
+"""The same for a movement that ends within some periods, as that of a temperature by the hour."""
 
 GRID = np.array(
-    [(a, p, 0.0) for a in ALPHAS for p in PHIS if a < 1 or p == 0]
-    + [
-        (a, p, a * w)
-        for a in WANDER_ALPHAS
-        for p in WANDER_PHIS
-        if a < 1 or p == 0
-        for w in WANDERS
-    ]
+    [(a, p, 0.0, 0.0) for a in ALPHAS for p in PHIS]
+    + [(a, 0.985, 0.0, 0.0) for a in ALPHAS[:3]]
+    + [(0.7, 0.0, 0.0, 0.0), (0.7, 0.65, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)]
+    + [(a, p, a * w, LONG) for a in ALPHAS[2:] for p in (0.0, 0.65) for w in (0.04, 0.15)]
+    + [(1.0, 0.0, w, LONG) for w in (0.04, 0.15)]
+    + [(1.0, 0.0, w, BRIEF) for w in (0.25, 0.6)]
 )
-"""Every combination that is a model of its own; rows of (alpha, phi, gamma)."""
+"""
+Every combination that is a model of its own; rows of (alpha, phi, gamma, rho).
+
+Gamma is what of an innovation goes on as growth, and rho what of that is left a period later.
+"""
 
 _TEMPER = 0.7
 """Power of the likelihood. At 1 one model takes all, and the intervals are too narrow."""
@@ -101,7 +101,7 @@ def _response(
 
     Where nothing was seen there is no error, and the model runs on alone.
     """
-    alpha, phi, gamma = GRID.T
+    alpha, phi, gamma, rho = GRID.T
     beta = 1 - alpha
     given = values if seen is None else seen
     count = 1 if given is None else len(given)
@@ -128,7 +128,7 @@ def _response(
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
-        wander *= RHO
+        wander *= rho[_STEADY:]
         wander += gamma[_STEADY:] * error[:, _STEADY:]
         if period + 1 in stops:
             states.append((level.copy(), off.copy(), wander.copy()))
@@ -261,36 +261,42 @@ def mean_and_deviation(at: Fit, horizon: int, noise: Floats) -> tuple[Floats, Fl
     -------
     (ndarray, ndarray), (series, horizon)
     """
-    alpha, phi, gamma = GRID.T
     steps = np.arange(1, horizon + 1)
-    fade = phi[:, None] ** steps
-    carried = (1 - RHO**steps) / (1 - RHO)
-    response = alpha[:, None] + (1 - alpha)[:, None] * fade + gamma[:, None] * carried
+    growth, fade, carried = _responses(horizon)
+    share = at.weight
+    level, drift = (share * at.level).sum(axis=1), (share * at.drift).sum(axis=1)
+    center = (share * at.off) @ fade + (share * at.wander) @ carried
+    mean = level[:, None] + drift[:, None] * steps + center
+    # What the models disagree about, about their own mean: squares of small numbers only.
+    dl, dd = at.level - level[:, None], at.drift - drift[:, None]
+    vl = at.root[..., 0, 0] ** 2 + dl**2
+    vld = at.root[..., 0, 0] * at.root[..., 1, 0] + dl * dd
+    vd = at.root[..., 1, 0] ** 2 + at.root[..., 1, 1] ** 2 + dd**2
+    off, wander = share * at.off, share * at.wander
+    variance = (
+        (share * (at.sigma * noise[:, None]) ** 2) @ growth
+        + (share * vl).sum(axis=1)[:, None]
+        + 2 * (share * vld).sum(axis=1)[:, None] * steps
+        + (share * vd).sum(axis=1)[:, None] * steps**2
+        + (off * at.off) @ fade**2
+        + 2 * (off * at.wander) @ (fade * carried)
+        + (wander * at.wander) @ carried**2
+        - center**2
+        + 2 * ((off * dl) @ fade + (wander * dl) @ carried)
+        + 2 * ((off * dd) @ fade + (wander * dd) @ carried) * steps
+    )
+    return mean, np.sqrt(np.maximum(variance, 0))
+
+
+@lru_cache(maxsize=64)
+def _responses(horizon: int) -> tuple[Floats, Floats, Floats]:
+    """Give what an innovation adds to the variance, and what is left of off and of growth."""
+    alpha, phi, gamma, rho = GRID.T[..., None]
+    steps = np.arange(1, horizon + 1)
+    fade = phi**steps
+    carried = (1 - rho**steps) / (1 - rho)
+    response = alpha + (1 - alpha) * fade + gamma * carried
     growth = np.concatenate(
         [np.ones((len(GRID), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1
     )
-    share = at.weight
-    level, drift, wander = ((share * x).sum(axis=1) for x in (at.level, at.drift, at.wander))
-    shape = (np.ones(horizon), steps, carried)
-    center = (share * at.off) @ fade
-    mean = center + sum(x[:, None] * y for x, y in zip((level, drift, wander), shape, strict=True))
-    # What the models disagree about, about their own mean: squares of small numbers only.
-    apart = (at.level - level[:, None], at.drift - drift[:, None], at.wander - wander[:, None])
-    root = at.root
-    own = {
-        (0, 0): root[..., 0, 0] ** 2,
-        (0, 1): root[..., 0, 0] * root[..., 1, 0],
-        (1, 1): root[..., 1, 0] ** 2 + root[..., 1, 1] ** 2,
-    }
-    variance = (
-        (share * (at.sigma * noise[:, None]) ** 2) @ growth
-        + (share * at.off**2) @ fade**2
-        - center**2
-    )
-    for i in range(3):
-        variance += 2 * ((share * at.off * apart[i]) @ fade) * shape[i]
-        for j in range(i, 3):
-            both = apart[i] * apart[j] + own.get((i, j), 0.0)
-            twice = 1 if i == j else 2
-            variance += twice * (share * both).sum(axis=1)[:, None] * (shape[i] * shape[j])
-    return mean, np.sqrt(np.maximum(variance, 0))
+    return growth, fade, carried
