@@ -139,13 +139,14 @@ def _row(suite: str, windows: list, own: pd.Series, others: pd.DataFrame) -> dic
     }
 
 
-def show(table: pd.DataFrame) -> None:
+def show(table: pd.DataFrame, *, head: bool = True) -> None:
     """Print a table as Markdown."""
-    print("| " + " | ".join(table.columns) + " |")
-    print("|" + " --- |" * len(table.columns))
+    if head:
+        print("| " + " | ".join(table.columns) + " |")
+        print("|" + " --- |" * len(table.columns))
     for row in table.to_numpy():
         print("| " + " | ".join(map(str, row)) + " |")
-    print()
+    sys.stdout.flush()
 
 
 def suites(*, count: int, tuned: bool) -> dict[str, list]:
@@ -165,6 +166,7 @@ def backtest(made: dict[str, list], engine: str) -> None:
         print(suite, "done", file=sys.stderr)
     show(pd.DataFrame(rows))
     table = pd.DataFrame(scores).T
+    print()
     for name, part in (
         ("synthetic", table.index.isin(synthetic.SUITES)),
         ("real", ~table.index.isin(synthetic.SUITES)),
@@ -179,23 +181,17 @@ def backtest(made: dict[str, list], engine: str) -> None:
 
 def compare(made: dict[str, list], most: int) -> None:
     """Print this engine beside every other one that is installed, on some windows of each suite."""
-    rows = []
+    head = True
     for suite, windows in made.items():
-        some = [
-            windows[i]
-            for i in np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(int)
-        ]
+        places = np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(int)
+        some = [windows[place] for place in places]
         linear = baselines(some).filter(like="predict_linear", axis=0)["crps"].min()
-        ways = {"this engine": lambda some=some: ours(some)}
-        ways |= {
-            name: lambda some=some, make=make: make(some)
-            for name, make in engines.installed().items()
-        }
-        for name, way in ways.items():
+        rows = []
+        for name, way in {"this engine": ours, **engines.installed()}.items():
             start = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                own = mean(way())
+                own = mean(way(some))
             rows.append(
                 {
                     "suite": suite,
@@ -210,8 +206,9 @@ def compare(made: dict[str, list], most: int) -> None:
                     "ms a window": f"{1e3 * (time.perf_counter() - start) / len(some):.0f}",
                 }
             )
-            print(suite, name, "done", file=sys.stderr)
-    show(pd.DataFrame(rows))
+        # Suite by suite, for some of these engines take minutes.
+        show(pd.DataFrame(rows), head=head)
+        head = False
 
 
 def speed() -> None:
@@ -242,7 +239,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=400, help="synthetic windows a suite")
     parser.add_argument("--tuned", action="store_true", help="the windows used in development")
     parser.add_argument("--engines", action="store_true", help="compare with other engines")
-    parser.add_argument("--sample", type=int, default=24, help="windows a suite for --engines")
+    parser.add_argument("--sample", type=int, default=8, help="windows a suite for --engines")
     parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
     if options.speed:

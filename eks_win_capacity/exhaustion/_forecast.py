@@ -349,7 +349,14 @@ def _one_chunk(
 ) -> None:
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
-    learned = learn(values, censored, lengths=plan.lengths, horizon=plan.horizon, given=plan.given)
+    learned = learn(
+        values,
+        censored,
+        lengths=plan.lengths,
+        horizon=plan.horizon,
+        given=plan.given,
+        per_day=max(round(1 / peaks.grid.days), 1),
+    )
     if plan.engine == "statsforecast":
         from eks_win_capacity.exhaustion._statsforecast import library_paths
 

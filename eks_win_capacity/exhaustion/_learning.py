@@ -76,7 +76,13 @@ class Learned:
 
 
 def learn(
-    values: Floats, censored: Flags, *, lengths: Sequence[int], horizon: int, given: bool = False
+    values: Floats,
+    censored: Flags,
+    *,
+    lengths: Sequence[int],
+    horizon: int,
+    given: bool = False,
+    per_day: int = 1,
 ) -> Learned:
     """
     Take histories apart into season, shifts, outliers and a level with drift.
@@ -92,6 +98,8 @@ def learn(
     horizon : int
     given : bool
         Whether the user gave the season lengths.
+    per_day : int
+        Periods of a day; 1 also for longer periods.
     """
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
@@ -102,7 +110,7 @@ def learn(
     filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
     origins = backtest_origins(values.shape[1], horizon)
     # Within a day only what lasts a day is a level.
-    near = max(lengths[0], 5) if len(lengths) > 1 else 5
+    near = max(per_day, 5)
     # An unfinished last period takes one more round, saturation in between some.
     rounds = 4 if censored[:, :-1].any() else 2 if censored.any() else 1
     hidden = np.zeros_like(filled)
@@ -116,7 +124,8 @@ def learn(
         last = turn == rounds - 1
         clean = level - off
         told = seen if turn or last else free
-        fits = _theta.fit(clean, told, [*(origins if last else ()), values.shape[1]])
+        ends = [*(origins if last else ()), values.shape[1]]
+        fits = _theta.fit(clean, told, ends, within_day=per_day > 1)
         at = fits.at[-1]
         best = at.weight.argmax(axis=1)
         errors = fits.innovations(best)

@@ -26,7 +26,7 @@ LONG = 0.98
 """Share of a growth out of the ordinary that is left a period later: it lasts for weeks of days."""
 
 BRIEF = 0.8
-"""The same for a movement that ends within some periods, as that of a temperature by the hour."""
+"""The same for a movement that ends within hours; only for periods shorter than a day."""
 
 GRID = np.array(
     [(a, p, 0.0, 0.0) for a in ALPHAS for p in PHIS]
@@ -47,6 +47,9 @@ _TEMPER = 0.7
 
 _PRIOR = np.where(GRID[:, 2] > 0, -0.4, 0.0)
 """Log of what each model is worth beforehand: most subnets grow steadily."""
+
+_WITHIN_DAY = np.where(GRID[:, 3] == BRIEF, 0.0, _PRIOR)
+_BY_DAY = np.where(GRID[:, 3] == BRIEF, -np.inf, _PRIOR)
 
 _STEADY = int((GRID[:, 2] == 0).sum())
 """Models whose growth never wanders; they come first."""
@@ -169,7 +172,7 @@ class Fits:
         return np.ascontiguousarray(errors.T)
 
 
-def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
+def fit(values: Floats, seen: Flags, origins: Sequence[int], *, within_day: bool = False) -> Fits:
     """
     Fit every model of the grid by least squares, at several origins in one pass.
 
@@ -184,6 +187,8 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
         Where a value was seen.
     origins : sequence of int
         How many periods each fit may know, in rising order.
+    within_day : bool
+        Whether periods are shorter than a day.
     """
     count, periods = values.shape
     whole = bool(seen.all())
@@ -202,13 +207,17 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
         for total, (left, right) in zip(sums, pairs, strict=True):
             np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
         known = seen[:, :origin].sum(axis=1)
-        fits.append(_solve(sums, known, [c.states[place] for c in channels]))
+        states = [c.states[place] for c in channels]
+        fits.append(_solve(sums, known, states, _WITHIN_DAY if within_day else _BY_DAY))
         low = origin
     return Fits(tuple(fits), channels)
 
 
 def _solve(
-    sums: list[Floats], known: NDArray[np.int64], states: list[tuple[Floats, Floats, Floats]]
+    sums: list[Floats],
+    known: NDArray[np.int64],
+    states: list[tuple[Floats, Floats, Floats]],
+    prior: Floats,
 ) -> Fit:
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
     # A hair of ridge keeps a series of one value solvable.
@@ -226,7 +235,7 @@ def _solve(
     variance = np.where(squares > floor, squares / free, 0.0)
     # The marginal likelihood, tempered: no subnet follows a model to the letter.
     score = -0.5 * _TEMPER * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
-    score += _PRIOR
+    score += prior
     score -= score.max(axis=1, keepdims=True)
     weight = np.exp(score)
     weight /= weight.sum(axis=1, keepdims=True)
