@@ -9,6 +9,7 @@ import numpy as np
 
 from eks_win_capacity.exhaustion import _theta
 from eks_win_capacity.exhaustion._normal import normal_quantile
+from eks_win_capacity.exhaustion._shifts import lasting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -219,14 +220,16 @@ class _Jumps:
 
     @classmethod
     def of(cls, learned: Learned, draws: Draws) -> _Jumps:
-        rows = np.flatnonzero((learned.shifts != 0).any(axis=1))
-        jumps = []
-        for row in rows:
-            sizes = learned.shifts[row][learned.shifts[row] != 0]
+        rows, jumps = [], []
+        for row in np.flatnonzero((learned.shifts != 0).any(axis=1)):
+            sizes = lasting(learned.shifts[row])
+            if not len(sizes):
+                continue
+            rows.append(row)
             rate = len(sizes) / learned.seen[row].sum()
             picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
             jumps.append(np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0))
-        return cls(rows, jumps)
+        return cls(np.array(rows, dtype=np.intp), jumps)
 
     def happen(self, here: Singles, step: int) -> None:
         """Add what has jumped until a step."""

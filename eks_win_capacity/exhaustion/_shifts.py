@@ -30,6 +30,12 @@ _OUTLIER = 6.0
 _SMALLEST = 0.01
 """Share of the level below which a jump is not worth telling."""
 
+_SHARPER = 0.75
+"""Two levels must leave less than this share of what one straight line leaves."""
+
+_SOON = 30
+"""Periods after which a shift that is undone was more than a holiday."""
+
 MAX_SHIFTS = 12
 """Shifts looked for in one series; more of them are growth."""
 
@@ -85,14 +91,43 @@ def _row_shifts(
     for _ in range(MAX_SHIFTS):
         best = int(jump.argmax())
         if jump[best] <= threshold:
-            return
+            break
         jump[max(best - 2 * near, 0) : best + 2 * near] = 0.0
         at = _sharpest(values, best + near, near)
         before, after = values[max(at - far, 0) : at], values[at : at + far]
         away = slope * (len(before) + len(after)) / 2
         size = float(np.median(after) - np.median(before)) - away
-        if abs(size) > threshold * 0.6:
+        if abs(size) > threshold * 0.6 and _steeper_than_a_line(values, at, near):
             sizes[at] = size
+    _returned(values, sizes, near)
+
+
+def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
+    """Tell a jump from a stretch of growth: two levels fit better than one slope."""
+    first, last = max(at - 2 * near, 0), min(at + 2 * near, len(values))
+    here, place = values[first:last], np.arange(first, last) - at
+    slope, start = np.polyfit(place, here, 1)
+    line = np.abs(here - start - slope * place).sum()
+    before, after = here[place < 0], here[place >= 0]
+    levels = np.abs(before - np.median(before)).sum() + np.abs(after - np.median(after)).sum()
+    return bool(levels < _SHARPER * line)
+
+
+def _returned(values: Floats, sizes: Floats, near: int) -> None:
+    """See the newest few values go back to where they were before the last shift."""
+    found = np.flatnonzero(sizes)
+    if not len(found):
+        return
+    at, size = int(found[-1]), float(sizes[found[-1]])
+    after = values[at : at + near]
+    if not near < len(values) - at <= _SOON:
+        return
+    off = values - np.median(after)
+    for place in range(len(values) - near + 1, len(values)):
+        # Back where it was before, and not by chance: within a quarter of the shift.
+        if (np.abs(off[place:] + size) < 0.25 * abs(size)).all():
+            sizes[place] = -size
+            return
 
 
 def _sharpest(values: Floats, middle: int, near: int) -> int:
@@ -105,6 +140,18 @@ def _sharpest(values: Floats, middle: int, near: int) -> int:
         for at in range(low, high)
     ]
     return low + int(np.argmin(costs))
+
+
+def lasting(sizes: Floats) -> Floats:
+    """Give the sizes of one series' shifts that no later shift soon undid."""
+    left: list[tuple[int, float]] = []
+    for at in np.flatnonzero(sizes):
+        size = float(sizes[at])
+        if left and at - left[-1][0] <= _SOON and abs(left[-1][1] + size) < 0.3 * abs(size):
+            left.pop()
+        else:
+            left.append((int(at), size))
+    return np.array([size for _, size in left])
 
 
 def without_shifts(values: Floats, sizes: Floats) -> Floats:
