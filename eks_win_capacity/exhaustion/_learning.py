@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _FREE = 5
 """Values below the limit that it takes to look across a plateau."""
 
+_BRIDGES = 4
+"""Rounds of bridging gaps; each leaves about the missing share of the error before."""
+
 _EITHER_WAY = np.array([-1.0, 1.0])
 
 
@@ -113,6 +116,8 @@ def learn(
     near = max(per_day, 5)
     # An unfinished last period takes one more round, saturation in between some.
     rounds = 4 if censored[:, :-1].any() else 2 if censored.any() else 1
+    if lengths and not seen.all():
+        filled = _in_season(filled, seen, lengths=lengths, horizon=horizon, given=given)
     hidden = np.zeros_like(filled)
     for turn in range(rounds):
         season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
@@ -194,6 +199,17 @@ def _filled(values: Floats, seen: Flags) -> Floats:
     for row in np.flatnonzero(~seen.all(axis=1)):
         out[row] = np.interp(places, places[seen[row]], values[row, seen[row]])
     return out
+
+
+def _in_season(
+    filled: Floats, seen: Flags, *, lengths: Sequence[int], horizon: int, given: bool
+) -> Floats:
+    """Bridge gaps again with the season in view: a missing Sunday is no mean of its neighbours."""
+    for _ in range(_BRIDGES):
+        season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
+        level = _filled((filled - season.term) / season.factor, seen)
+        filled = np.where(seen, filled, level * season.factor + season.term)
+    return filled
 
 
 def _above(bound: Floats, mean: Floats, sigma: Floats) -> tuple[Floats, Floats]:

@@ -37,6 +37,7 @@ class Draws:
     jump: Floats
     size: Floats
     season: Floats
+    rate: Floats
     recurs: Floats
 
     @classmethod
@@ -52,6 +53,7 @@ class Draws:
             jump=rng.random((horizon, paths)),
             size=rng.random((horizon, paths)),
             season=rng.random((horizon, paths)),
+            rate=rng.permutation(normal),
             recurs=(rng.permutation(spread) < RECURS).astype(np.float32),
         )
 
@@ -226,7 +228,9 @@ class _Jumps:
             if not len(sizes):
                 continue
             rows.append(row)
-            rate = len(sizes) / learned.seen[row].sum()
+            # A few shifts tell little about how often they come: each path has its own rate.
+            often = len(sizes) / learned.seen[row].sum()
+            rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
             picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
             jumps.append(np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0))
         return cls(np.array(rows, dtype=np.intp), jumps)

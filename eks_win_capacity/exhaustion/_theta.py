@@ -25,16 +25,12 @@ PHIS = (0.0, 0.35, 0.65, 0.85, 0.95)
 LONG = 0.98
 """Share of a growth out of the ordinary that is left a period later: it lasts for weeks of days."""
 
-BRIEF = 0.8
-"""The same for a movement that ends within hours; only for periods shorter than a day."""
-
 GRID = np.array(
     [(a, p, 0.0, 0.0) for a in ALPHAS for p in PHIS]
     + [(a, 0.985, 0.0, 0.0) for a in ALPHAS[:3]]
     + [(0.7, 0.0, 0.0, 0.0), (0.7, 0.65, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)]
     + [(a, p, a * w, LONG) for a in ALPHAS[2:] for p in (0.0, 0.65) for w in (0.04, 0.15)]
     + [(1.0, 0.0, w, LONG) for w in (0.04, 0.15)]
-    + [(1.0, 0.0, w, BRIEF) for w in (0.25, 0.6)]
 )
 """
 Every combination that is a model of its own; rows of (alpha, phi, gamma, rho).
@@ -48,8 +44,13 @@ _TEMPER = 0.7
 _PRIOR = np.where(GRID[:, 2] > 0, -0.4, 0.0)
 """Log of what each model is worth beforehand: most subnets grow steadily."""
 
-_WITHIN_DAY = np.where(GRID[:, 3] == BRIEF, 0.0, _PRIOR)
-_BY_DAY = np.where(GRID[:, 3] == BRIEF, -np.inf, _PRIOR)
+_WITHIN_DAY = np.where(GRID[:, 2] > 0, -np.inf, np.where(GRID[:, 0] < 0.1, 0.0, -100.0))
+"""
+The same for periods shorter than a day.
+
+There the next value says little about the days to come: what is warm now is
+not warm tomorrow, so a level may only be learned slowly, and the rest fades.
+"""
 
 _STEADY = int((GRID[:, 2] == 0).sum())
 """Models whose growth never wanders; they come first."""
@@ -208,7 +209,7 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int], *, within_day: bool
             np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
         known = seen[:, :origin].sum(axis=1)
         states = [c.states[place] for c in channels]
-        fits.append(_solve(sums, known, states, _WITHIN_DAY if within_day else _BY_DAY))
+        fits.append(_solve(sums, known, states, _WITHIN_DAY if within_day else _PRIOR))
         low = origin
     return Fits(tuple(fits), channels)
 
