@@ -99,6 +99,7 @@ def _row_shifts(
         size = float(np.median(after) - np.median(before)) - away
         if abs(size) > threshold * 0.6 and _steeper_than_a_line(values, at, near):
             sizes[at] = size
+            _left(values, sizes, at, near)
     _returned(values, sizes, near)
 
 
@@ -111,6 +112,21 @@ def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
     before, after = here[place < 0], here[place >= 0]
     levels = np.abs(before - np.median(before)).sum() + np.abs(after - np.median(after)).sum()
     return bool(levels < _SHARPER * line)
+
+
+def _left(values: Floats, sizes: Floats, at: int, near: int) -> None:
+    """See where a dip began that a shift ended, so that what lay before it is not lifted too."""
+    size = sizes[at]
+    now = float(np.median(values[at : at + near]))
+    start = at
+    while start > 0 and abs(values[start - 1] - (now - size)) < 0.5 * abs(size):
+        start -= 1
+    before = values[max(start - near, 0) : start]
+    if at - start > _SOON or start == at or len(before) < near:
+        return
+    undone = abs(float(np.median(before)) - now) < 0.3 * abs(size)
+    if undone and not sizes[max(start - near, 0) : at].any():
+        sizes[start] = -size
 
 
 def _returned(values: Floats, sizes: Floats, near: int) -> None:
