@@ -67,8 +67,10 @@ def forecast_exhaustion(
 
     The history becomes the peaks of each period, for the peak is what exhausts.
     Simple exponential smoothing with drift (the Theta method) is fitted for a
-    grid of memories; sample paths follow each model as far as the history
-    speaks for it, with resampled innovations. The date is the first passage of
+    grid of memories, some with a growth that wanders about the drift; sample
+    paths follow each model as far as the history speaks for it, with resampled
+    innovations that are larger where the history was noisier: at higher levels,
+    at some hours, of late. The date is the first passage of
     the unclipped paths over the capacity.
 
     Parameters
