@@ -159,7 +159,7 @@ class _Run:
         if answer is None:
             return self._none(lean)
         bound = answer[2]
-        if self.max_types is not None and not self.interrupted:
+        if self.max_types is not None:
             answer = fewer_types(self, answer, lean, self.max_types)
             if answer is None:
                 return self.no(
