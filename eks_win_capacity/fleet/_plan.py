@@ -15,8 +15,9 @@ from eks_win_capacity.errors import InputError
 from eks_win_capacity.fleet._comparison import beside, fewer_types
 from eks_win_capacity.fleet._inputs import read_daemons as _daemons
 from eks_win_capacity.fleet._inputs import whole
-from eks_win_capacity.fleet._joint import list_patterns, settle
+from eks_win_capacity.fleet._joint import settle
 from eks_win_capacity.fleet._model import ALL_NODES, Node, Site, build, dominated, named
+from eks_win_capacity.fleet._patterns import list_patterns
 from eks_win_capacity.fleet._placement import cheapened, merged, placed_in, starts_of, value_of
 from eks_win_capacity.fleet._prices import PriceList, read_prices
 from eks_win_capacity.fleet._rejections import left_over
