@@ -231,9 +231,9 @@ class _Run:
 
     def answer(self, nodes: tuple[Node, ...], *, effort: float | None = None) -> Answer | None:
         """Find the best nodes of some types, where they may stand included."""
-        if self.spread and effort is None:
-            # Only its bound is wanted; the gap is as small as that of the plan should be.
-            loose = self.solved(nodes, coupled=False, effort=BRIEF, rough=0.0)
+        if self.spread:
+            # Only its bound is wanted.
+            loose = self.solved(nodes, coupled=False, effort=effort)
         else:
             loose = self._or_alone(nodes, self.solved(nodes, coupled=False, effort=effort))
         if loose is None:
