@@ -18,8 +18,8 @@ from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.fleet import plan_fleet
 from eks_win_capacity.fleet._first_fit import first_fit
 from eks_win_capacity.fleet._model import build
+from eks_win_capacity.fleet._packings import total_cost
 from eks_win_capacity.fleet._plan import _daemons, _Run, _slots  # the same nodes for each method
-from eks_win_capacity.fleet._whole import total_cost
 
 CASES = (
     # workloads, pods, kind, prefixes, all types

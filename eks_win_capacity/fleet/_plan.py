@@ -31,8 +31,9 @@ from eks_win_capacity.fleet._model import (
     named,
     node_of,
 )
+from eks_win_capacity.fleet._packings import total_cost
 from eks_win_capacity.fleet._result import Alternative, FleetPlan, Infeasible, NodeGroup
-from eks_win_capacity.fleet._whole import solve, total_cost
+from eks_win_capacity.fleet._search import solve
 from eks_win_capacity.nodes import Reserved
 from eks_win_capacity.warm_pool import WarmPool
 
