@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.fleet._columns import Columns, solve_fractional
-from eks_win_capacity.fleet._first_fit import Packed, first_fit
+from eks_win_capacity.fleet._first_fit import Packed
 from eks_win_capacity.fleet._fluid import solve_fluid
 from eks_win_capacity.fleet._packings import joined, rest_of
 from eks_win_capacity.fleet._scatter import mutate, scatter
@@ -174,7 +174,7 @@ def dive(
             if fluid is None or not len(fluid.kind):
                 return
             value = fluid.value
-            now = blend(some, fluid, rng=rng, draws=draws, rounds=rounds, known=_known(some))
+            now = blend(some, fluid, rng=rng, draws=draws, rounds=rounds)
         count = now.solution.count
         number = np.floor(count + 1e-7).astype(np.int64)
         if not number.any():
@@ -204,10 +204,3 @@ def small(problem: Problem, cost: float) -> Ints:
         chosen |= fits[:, shape] & (problem.cost <= problem.cost[able].min())
     some: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
     return some
-
-
-def _known(problem: Problem) -> tuple[Packed, ...]:
-    if not plain(problem):
-        return ()
-    packed = first_fit(problem, np.arange(problem.kinds))
-    return () if packed is None else (packed,)

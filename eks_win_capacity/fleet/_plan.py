@@ -48,8 +48,11 @@ if TYPE_CHECKING:
 PROXY_GIB: Final = 1 / 24
 """What a GiB counts against a vCPU where no prices are given. [vCPU]
 
-Source: on-demand Windows prices of c5.large, m5.large and r5.large in us-east-1 (0.177, 0.188
-and 0.218 USD an hour for 4, 8 and 16 GiB beside two vCPUs): 0.0034 USD a GiB, 0.0804 a vCPU.
+Source: Amazon EC2 on-demand pricing, us-east-1. Linux prices of c5.large, m5.large and r5.large
+are 0.085, 0.096 and 0.126 USD an hour (also in the price table compiled into Karpenter,
+karpenter-provider-aws ``pkg/providers/pricing/zz_generated.pricing_aws.go``); Windows adds 0.046 a
+vCPU, which gives 0.177, 0.188 and 0.218 for 4, 8 and 16 GiB beside two vCPUs: 0.0034 USD a GiB
+and 0.0804 a vCPU, 1 to 23.5.
 """
 
 NODE_COST_PRICE: Final = 0.0055
@@ -794,11 +797,19 @@ def _starts(model: Model) -> tuple[Packed, ...]:
     problem = model.problem
     if problem.zones > 1 or len(problem.limit):
         return ()
-    every = np.arange(problem.kinds)
-    found = [first_fit(problem, every)]
-    found += [
-        first_fit(problem, every[place : place + 1]) for place in range(min(problem.kinds, 400))
-    ]
+    found = [first_fit(problem, np.arange(problem.kinds))]
+    least = math.inf if found[0] is None else total_cost(problem, found[0])
+    # By its sums alone, a type may be too dear to be worth packing.
+    wanted = problem.count @ problem.need
+    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
+    alone = some.max(axis=1) * problem.cost
+    for place in np.argsort(alone, kind="stable").tolist():
+        if alone[place] >= least:
+            break
+        packed = first_fit(problem, np.array([place]))
+        if packed is not None:
+            found.append(packed)
+            least = min(least, total_cost(problem, packed))
     return tuple(packed for packed in found if packed is not None)
 
 

@@ -56,7 +56,7 @@ _PODS = 400
 _ENDS = 8.0
 """Nodes left at which a dive tries to end early."""
 
-_TAILS = (1.0, 0.1, 0.02)
+_TAILS = (1.0, 0.05)
 """Cost of nodes that first-fit may use for the rest of a dive, as parts of that rest."""
 
 _EACH_SIZE = 4
@@ -217,7 +217,7 @@ class _Search:
                 self.pack(problem, None, fluid, number)
         if self.gap() <= aim:
             return None
-        draws = _DRAWS + 50 * problem.shapes
+        draws = _DRAWS + 20 * problem.shapes
         first = blend(problem, fluid, rng=self.rng, draws=draws, rounds=_VARIED, known=starts[:1])
         self.columns.add(first.columns.kind, first.columns.mix)
         for parts in _PARTS[:_EARLY_DIVES]:
@@ -235,9 +235,9 @@ class _Search:
         problem, worth = self.problem, fluid.duals.pods
         large = (problem.cost[fluid.kind] > fluid.value / parts).any()
         first = None if large else first
-        draws = (_DRAWS + 50 * problem.shapes) // 2
+        draws = (_DRAWS + 20 * problem.shapes) // 2
         each = fluid.value / fluid.nodes.sum()
-        ended = False
+        ended, tried = False, math.inf
         for fixed, rest in dive(
             problem, first, rng=self.rng, draws=draws, rounds=_VARIED // 2, parts=parts
         ):
@@ -246,7 +246,8 @@ class _Search:
                 self.columns.add(fixed.kind, fixed.mix)
             elif self.simple:
                 value = float(worth @ rest.count)
-                for part in _TAILS:
+                for part in _TAILS if value < 0.6 * tried else ():
+                    tried = value
                     tail = first_fit(rest, small(rest, value * part))
                     if tail is not None:
                         self.offer(joined(fixed, tail))
