@@ -135,6 +135,7 @@ def dive(
     draws: int,
     rounds: int,
     parts: float,
+    useful: Ints,
     depth: int = 40,
 ) -> Iterator[tuple[Packed, Problem]]:
     """
@@ -151,6 +152,8 @@ def dive(
     parts : float
         What is left goes on nodes that cost at most this part of it: smaller and smaller
         ones, so that the last is not a large one nearly empty.
+    useful : int array
+        The kinds worth using; others come in where a shape fits none of these.
     depth : int
         Steps at most.
 
@@ -168,7 +171,7 @@ def dive(
     kinds = np.arange(problem.kinds)
     for _ in range(depth):
         if now is None:
-            kinds = small(rest, value / parts)
+            kinds = small(rest, value / parts, useful)
             some = rest.only(kinds)
             fluid = solve_fluid(some)
             if fluid is None or not len(fluid.kind):
@@ -195,10 +198,11 @@ def dive(
         now = None
 
 
-def small(problem: Problem, cost: float) -> Ints:
+def small(problem: Problem, cost: float, useful: Ints) -> Ints:
     """Choose the kinds up to a cost, and for each shape that fits none the cheapest that it fits."""
     fits = problem.most_per_node() > 0
-    chosen = problem.cost <= cost
+    chosen = np.zeros(problem.kinds, dtype=bool)
+    chosen[useful[problem.cost[useful] <= cost]] = True
     for shape in np.nonzero((problem.count > 0) & ~fits[chosen].any(axis=0))[0]:
         able = np.nonzero(fits[:, shape])[0]
         chosen |= fits[:, shape] & (problem.cost <= problem.cost[able].min())

@@ -237,9 +237,16 @@ class _Search:
         first = None if large else first
         draws = (_DRAWS + 20 * problem.shapes) // 2
         each = fluid.value / fluid.nodes.sum()
+        useful = self.useful(problem, fluid)
         ended, tried = False, math.inf
         for fixed, rest in dive(
-            problem, first, rng=self.rng, draws=draws, rounds=_VARIED // 2, parts=parts
+            problem,
+            first,
+            rng=self.rng,
+            draws=draws,
+            rounds=_VARIED // 2,
+            parts=parts,
+            useful=useful,
         ):
             if covered(rest):
                 self.offer(fixed)
@@ -248,7 +255,7 @@ class _Search:
                 value = float(worth @ rest.count)
                 for part in _TAILS if value < 0.6 * tried else ():
                     tried = value
-                    tail = first_fit(rest, small(rest, value * part))
+                    tail = first_fit(rest, small(rest, value * part, useful))
                     if tail is not None:
                         self.offer(joined(fixed, tail))
                 nodes = value / each
