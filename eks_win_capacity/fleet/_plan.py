@@ -758,7 +758,11 @@ class _Run:
             self.workloads, self.slots, self.lean, (), objective="cost", limits={}, coupled=False
         )
         best: Any = None
-        for place, node in enumerate(self.lean):
+        alone = _alone(model)
+        for place in np.argsort(alone, kind="stable").tolist():
+            node = self.lean[place]
+            if self.objective == "cost" and best is not None and alone[place] > best[0] + 1e-9:
+                break
             packed = first_fit(model.problem, np.array([place]))
             if packed is None:
                 continue
@@ -799,10 +803,7 @@ def _starts(model: Model) -> tuple[Packed, ...]:
         return ()
     found = [first_fit(problem, np.arange(problem.kinds))]
     least = math.inf if found[0] is None else total_cost(problem, found[0])
-    # By its sums alone, a type may be too dear to be worth packing.
-    wanted = problem.count @ problem.need
-    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
-    alone = some.max(axis=1) * problem.cost
+    alone = _alone(model)
     for place in np.argsort(alone, kind="stable").tolist():
         if alone[place] >= least:
             break
@@ -811,6 +812,14 @@ def _starts(model: Model) -> tuple[Packed, ...]:
             found.append(packed)
             least = min(least, total_cost(problem, packed))
     return tuple(packed for packed in found if packed is not None)
+
+
+def _alone(model: Model) -> Any:
+    """Bound by sums what all pods cost on each kind alone: some are too dear to be packed."""
+    problem = model.problem
+    wanted = problem.count @ problem.need
+    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
+    return some.max(axis=1) * problem.cost
 
 
 def _value(groups: list[NodeGroup], objective: str, *, prefixes: bool = False) -> float:
