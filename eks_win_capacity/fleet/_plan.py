@@ -14,15 +14,16 @@ from eks_win_capacity.fleet._comparison import beside, fewer_types
 from eks_win_capacity.fleet._inputs import read_daemons as _daemons
 from eks_win_capacity.fleet._joint import settle
 from eks_win_capacity.fleet._model import ALL_NODES, Node, Site, build, dominated, named
+from eks_win_capacity.fleet._packings import total_cost
 from eks_win_capacity.fleet._patterns import list_patterns
 from eks_win_capacity.fleet._placement import cheapened, merged, placed_in, starts_of, value_of
 from eks_win_capacity.fleet._prices import PriceList, read_prices
 from eks_win_capacity.fleet._rejections import left_over
 from eks_win_capacity.fleet._result import FleetPlan, Infeasible, NodeGroup, Rejection
+from eks_win_capacity.fleet._search import solve
 from eks_win_capacity.fleet._shortage import why_not
 from eks_win_capacity.fleet._sizing import fits, sized
 from eks_win_capacity.fleet._slots import slots_of as _slots
-from eks_win_capacity.fleet._whole import solve, total_cost
 from eks_win_capacity.fleet._zones import in_zones, quick
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.fleet._model import ALL_NODES, build, named
+from eks_win_capacity.fleet._packings import total_cost
 from eks_win_capacity.fleet._placement import merged, placed_in, starts_of, value_of
-from eks_win_capacity.fleet._whole import total_cost
 
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._model import Node, Site
