@@ -226,6 +226,37 @@ def test_a_table_that_fits_stays_a_table(monkeypatch):
     assert "─" in screen.getvalue()
 
 
+@pytest.mark.parametrize("width", [30, 50, 80])
+def test_many_columns_of_many_rows_are_told_in_several_tables_that_fit(monkeypatch, width):
+    screen = narrow(monkeypatch, width)
+    rows = [
+        {"node": f"node-{row}"} | {f"column_{n}": 1_000 * row + n for n in range(12)}
+        for row in range(1, 4)
+    ]
+    emit(rows, "table", title="Nodes", note="As of today")
+    lines = screen.getvalue().splitlines()
+    assert (lines[0], lines[-1]) == ("Nodes", "As of today")
+    assert max(map(len, lines)) <= width
+    heads = [line for line in lines if line.startswith("node ")]
+    assert len(heads) > 1
+    assert sum(line.startswith("node-2") for line in lines) == len(heads)
+    for row in rows:
+        told = " ".join(line for line in lines if line.startswith(row["node"]))
+        for name, value in row.items():
+            assert name == "node" or told.split().count(f"{value:,}") == 1
+
+
+def test_a_lone_row_that_is_too_wide_is_told_name_by_name(monkeypatch):
+    screen = narrow(monkeypatch, 40)
+    emit([{f"column_{n}": 1_234 + n for n in range(8)}], "table")
+    lines = screen.getvalue().split("\n")
+    assert [line.split() for line in lines[:2]] == [
+        ["column", "0", "1,234"],
+        ["column", "1", "1,235"],
+    ]
+    assert "─" not in screen.getvalue()
+
+
 cells = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(LETTERS, max_size=9)
 
 

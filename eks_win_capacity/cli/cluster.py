@@ -222,7 +222,15 @@ def _records(frame: Any) -> list[dict[str, Any]]:
 @click.command()
 @_sources
 @output_option
-@click.option("--type", "types", multiple=True, help="Type of further nodes; repeat for more.")
+@click.option(
+    "--instance-type",
+    "--type",
+    "-t",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Type of further nodes; repeat for more.",
+)
 @click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
 @click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
 def cluster(
@@ -248,23 +256,40 @@ def cluster(
     if summed:
         emit([total], output, note=unknown)
         return
-    told = (f"{name} {'unknown' if v is None else v}" for name, v in total.items())
+    told = (
+        f"{name.replace('_', ' ')} {'unknown' if v is None else f'{v:,}'}"
+        for name, v in total.items()
+    )
     note = "total: " + ", ".join(told)
     note += f"\n{unknown}" * bool(unknown)
-    emit(_records(report.nodes), output, columns=list(report.nodes.columns), note=note)
+    rows = _records(report.nodes)
+    columns = list(report.nodes.columns)
+    if output == "table":
+        # A difference and its reason only widen the table where no node has any.
+        idle = [name for name in ("difference", "reason") if not any(row[name] for row in rows)]
+        columns = [name for name in columns if name not in idle]
+    emit(rows, output, columns=columns, note=note)
 
 
 @click.command()
 @_sources
 @output_option
-@click.option("--type", "types", multiple=True, help="Type of further nodes; repeat for more.")
+@click.option(
+    "--instance-type",
+    "--type",
+    "-t",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Type of further nodes; repeat for more.",
+)
 def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
     """
     Show each subnet: what is free, who uses it, how many more nodes fit.
 
     \b
     Examples:
-      eks-win-capacity subnets --cluster prod --type m5.large
+      eks-win-capacity subnets --cluster prod -t m5.large
       aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-1 > saved/subnets.json
       aws ec2 describe-network-interfaces \\
           --filters Name=vpc-id,Values=vpc-1 > saved/interfaces.json
