@@ -169,7 +169,7 @@ def test_the_csv_says_the_same_as_the_json(run, rows):
 def test_the_table_says_openly_what_was_done(run):
     code, out, error = run(DEMO, "--capacity", "1019")
     assert (code, error) == (0, "")
-    assert "6 subnets, 180 periods of 1 day ahead" in out
+    assert "6 subnets, 180 periods of 1 day after 2026-09-20" in out
     for word in ("became 717 peaks", "have no value", "lower bounds"):
         assert word in out
 

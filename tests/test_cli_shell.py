@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import cli
+from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.errors import CapacityError
 
@@ -289,3 +290,43 @@ def test_thousands_of_rows_are_written_plainly(monkeypatch, capsys):
     emit([{"n": n} for n in range(2000)], "table")
     assert screen.getvalue() == ""
     assert len(printed(capsys).splitlines()) == 2002
+
+
+def test_a_missing_file_is_told_without_the_number_of_its_error(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["check", "-f", "no-such-file"])
+    told = capsys.readouterr().err
+    assert told == "eks-win-capacity: error: no-such-file: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "noted"),
+    [
+        ("500", None, "500m"),
+        (None, "1024", "1024Mi"),
+        (None, 2048, "2048Mi"),
+        ("500m", "1Gi", ""),
+        ("64", "1073741824", ""),
+        ("0", "0", ""),
+        ("many", "1GB", ""),
+    ],
+)
+def test_a_number_without_its_unit_is_noted(capsys, cpu, memory, noted):
+    note_units(cpu, memory, of="web: ")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert bool(captured.err) is bool(noted)
+    assert noted in captured.err
+
+
+def test_each_command_notes_a_number_without_its_unit(tmp_path, capsys):
+    (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,3,500m,2048\n")
+    (tmp_path / "n.csv").write_text("instance_type\nm5.large\n")
+    for arguments in (
+        ["node", "m5.large", "--pod-cpu", "500"],
+        ["fleet", str(tmp_path / "n.csv"), "--pod-memory", "512"],
+        ["plan", str(tmp_path / "w.csv"), "-c", "m5.large"],
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
+        assert "note: " in capsys.readouterr().err

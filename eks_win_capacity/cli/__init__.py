@@ -110,7 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader has gone: what would be flushed at exit has nowhere to go.
         sys.stdout = None
         sys.exit(0)
-    except (CapacityError, OSError, UnicodeError) as error:
+    except OSError as error:
+        plain = error.filename is not None and error.strerror is not None
+        _fail(f"{error.filename}: {error.strerror}" if plain else str(error), 1)
+    except (CapacityError, UnicodeError) as error:
         _fail(str(error), 1)
 
 

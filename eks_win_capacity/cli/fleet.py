@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, text_of
+from eks_win_capacity.cli.options import binding_options, note_units, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError, MissingExtraError
 
@@ -80,6 +80,7 @@ def fleet(
     from eks_win_capacity.bulk import Fleet
     from eks_win_capacity.catalog import Catalog
 
+    note_units(options["pod_cpu"], options["pod_memory"])
     catalog = Catalog.bundled()
     nodes = _read(file)
     types = nodes[_column_of(nodes, column, catalog)]

@@ -63,7 +63,11 @@ _SHOW_PROGRESS_FROM = 200
     help="The risk that days left is told for.",
 )
 @click.option(
-    "--engine", type=click.Choice(["theta", "statsforecast"]), default="theta", show_default=True
+    "--engine",
+    type=click.Choice(["theta", "statsforecast"]),
+    default="theta",
+    show_default=True,
+    help="The model built in, or Theta of the package statsforecast.",
 )
 @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
 @click.option(
@@ -86,9 +90,10 @@ def forecast(
     """
     Tell when each subnet of FILE (CSV or Parquet) runs dry, the most urgent first.
 
-    FILE has times and used or available addresses, for one subnet or many; the
-    columns are found by their names. It may be gzipped, and - is standard input.
-    Peaks of each day are forecast.
+    FILE has times and used or available addresses, for one subnet or many, in
+    columns such as time, subnet, used, available, total, cidr; other names are told
+    by options. It may be gzipped, and - is standard input. Peaks of each day are
+    forecast.
 
     \b
     Examples:
@@ -117,12 +122,13 @@ def forecast(
         made.figure().savefig(plot, dpi=150)
     said = [f"{x.seen}: {x.why}" for x in made.findings]
     count = len(made.subnets)
+    end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
     emit(
         _rows(made, risk),
         output,
         title=(
             f"{count:,} subnet{'s' * (count != 1)}, {made.horizon} periods of {made.panel.grid} "
-            f"ahead; days left until the risk is {100 * risk:g} %"
+            f"after {end.strftime(_form(made))}; days left until the risk is {100 * risk:g} %"
         ),
         note="\n".join(said),
     )
@@ -191,12 +197,16 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
             click.echo(err=True)
 
 
+def _form(made: ExhaustionForecast) -> str:
+    return "%Y-%m-%d" if made.panel.grid.wall_clock else "%Y-%m-%dT%H:%M:%S%z"
+
+
 def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
     """Give the table as plain values; what is not within the horizon is empty."""
     import pandas as pd
 
     table = made.to_pandas(risk=risk)
-    form = "%Y-%m-%d" if made.panel.grid.wall_clock else "%Y-%m-%dT%H:%M:%S%z"
+    form = _form(made)
     wide = f"{100 * made.levels[0]:g}"
     rows = []
     for row in table.to_dict("records"):

@@ -13,6 +13,7 @@ from eks_win_capacity.cli.options import text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.errors import InputError
+from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from eks_win_capacity.simulator import Churn
@@ -151,8 +152,8 @@ def _emit_churn(
     rows, columns = _churn_rows(ran, show)
     if show == "quantiles" and output == "table":
         rows, columns = _turned(rows)
-    waiting = f"{ran.never_started:,} pods still waited at the end"
-    emit(rows, output, columns=columns, title=f"{given['nodes']:,} nodes", note=waiting)
+    waiting = f"{count_of(ran.never_started, 'pod')} still waited at the end"
+    emit(rows, output, columns=columns, title=count_of(given["nodes"], "node"), note=waiting)
 
 
 def _churn_rows(ran: Churn, show: str) -> tuple[list[dict[str, Any]], list[str]]:
