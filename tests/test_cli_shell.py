@@ -330,3 +330,30 @@ def test_each_command_notes_a_number_without_its_unit(tmp_path, capsys):
         with pytest.raises(SystemExit):
             cli.main(arguments)
         assert "note: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pool", "FILE"],
+        ["simulate", "FILE", "-t", "m5.large"],
+        ["simulate", "--nodes", "2", "-t", "m5.large", "-c", "FILE"],
+        ["subnet", "10.0.0.0/24", "-c", "FILE"],
+        ["fleet", "FILE"],
+        ["forecast", "FILE", "--capacity", "100"],
+        ["check", "-f", "FILE"],
+    ],
+)
+def test_an_empty_file_is_called_empty(tmp_path, capsys, arguments):
+    (tmp_path / "none").write_text("")
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(tmp_path / "none") if word == "FILE" else word for word in arguments])
+    assert left.value.code == 1
+    assert "empty" in capsys.readouterr().err
+
+
+def test_what_is_neither_addresses_nor_a_file_is_told_so(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["subnet", "10.0.0.0/24", "--used", "forty"])
+    assert left.value.code == 1
+    assert "neither a number nor addresses" in capsys.readouterr().err

@@ -308,7 +308,7 @@ def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
     users = {held.subnet_id: held.users for held in state.subnets or ()}
     names = dict.fromkeys(kind for held in users.values() for kind in held or ())
     rows = [
-        {**row, **{kind: (users[row["subnet_id"]] or {}).get(kind) for kind in names}}
+        row | {kind.replace(" ", "_"): (users[row["subnet_id"]] or {}).get(kind) for kind in names}
         for row in _records(report.subnets)
     ]
     hidden = [
@@ -319,7 +319,7 @@ def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
     emit(
         rows,
         output,
-        columns=[*report.subnets.columns, *names],
+        columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
         note=_note_unknown(hidden, output),
     )
 

@@ -125,7 +125,9 @@ def _read(file: str) -> pd.DataFrame:
             skip_blank_lines=separator in head,
             index_col=False,
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{name} is no CSV file: it is empty") from None
+    except pd.errors.ParserError as error:
         raise InputError(f"{name} is no CSV file: {error}") from error
 
 

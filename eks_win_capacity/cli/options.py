@@ -33,6 +33,22 @@ def text_of(file: IO[bytes]) -> str:
         raise InputError(f"{getattr(file, 'name', 'the file')} is no text: {error}") from None
 
 
+def filled_text_of(file: IO[bytes]) -> str:
+    """
+    Read a file as text that must hold something.
+
+    Raises
+    ------
+    InputError
+        If it is empty, or no text.
+    """
+    text = text_of(file)
+    if not text.strip():
+        name = getattr(file, "name", "the file")
+        raise InputError(f"{name} is empty: did the command that wrote it fail?")
+    return text
+
+
 _MANY_CPUS = 100
 """A pod that asks for so many CPUs without a unit was most likely meant in thousandths."""
 

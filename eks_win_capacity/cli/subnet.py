@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import text_of
+from eks_win_capacity.cli.options import filled_text_of, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError
 
@@ -27,6 +27,10 @@ def _used(text: str | None) -> Any:
         return None if text is None else int(text.replace(",", ""))
     if _ADDRESS.match(text) and not Path(text).exists():
         return text
+    if text != "-" and not Path(text).exists():
+        raise InputError(
+            f"--used {text!r} is neither a number nor addresses, and no such file exists"
+        )
     with click.open_file(text, "rb") as file:
         content = text_of(file)
     if content.lstrip().startswith(("{", "[")):
@@ -50,7 +54,7 @@ def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
     if configmap is not None and prefix_delegation:
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     if configmap is not None:
-        return WarmPool.from_configmap(text_of(configmap))
+        return WarmPool.from_configmap(filled_text_of(configmap))
     return WarmPool.prefix() if prefix_delegation else WarmPool.secondary()
 
 
