@@ -357,3 +357,15 @@ def test_what_is_neither_addresses_nor_a_file_is_told_so(capsys):
         cli.main(["subnet", "10.0.0.0/24", "--used", "forty"])
     assert left.value.code == 1
     assert "neither a number nor addresses" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("nod", "'node'"), ("subnts", "'subnets'"), ("qqq", "")]
+)
+def test_a_mistyped_command_is_told_its_neighbours(capsys, typed, meant):
+    with pytest.raises(SystemExit) as left:
+        cli.main([typed])
+    told = capsys.readouterr().err
+    assert left.value.code == 2
+    assert meant in told
+    assert ("Did you mean" in told) is bool(meant)

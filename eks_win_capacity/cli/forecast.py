@@ -11,6 +11,7 @@ import click
 
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.usage_file import read_table
+from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def forecast(
       eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
       eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
     """  # noqa: D301
-    from eks_win_capacity.exhaustion import forecast_exhaustion
+    from eks_win_capacity.exhaustion import MIN_PERIODS, forecast_exhaustion
 
     if plot is not None:
         _check_plot(plot)
@@ -121,6 +122,12 @@ def forecast(
     if plot is not None:
         made.figure().savefig(plot, dpi=150)
     said = [f"{x.seen}: {x.why}" for x in made.findings]
+    if short := int((~made.usable).sum()):
+        said.append(
+            f"{count_of(short, 'subnet has', 'subnets have')} fewer than {MIN_PERIODS} periods of "
+            f"{made.panel.grid} with a value, too few for a forecast: give a longer history, or "
+            "a shorter --step"
+        )
     count = len(made.subnets)
     end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
     emit(
