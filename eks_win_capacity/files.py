@@ -60,6 +60,8 @@ def load_files(*sources: Any) -> ClusterState:
     >>> state.platform_version, len(state.nodes)
     ('eks.5', 1)
     """
+    if not sources:
+        raise DocumentError("no source is given", source="the files")
     sorted_: dict[str, list[Any]] = {name: [] for name in ("kubectl", "aws", "saved", "empty")}
     for source, found in each_source(list(sources)):
         if kind := _kind(source, in_folder=found):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,6 +133,8 @@ def estimate_windows_prices(
         known.
     UnknownInstanceTypeError
         If the catalog lacks a type.
+    UnsupportedInputError
+        If the prices are no mapping or Series.
 
     Examples
     --------
@@ -141,6 +143,10 @@ def estimate_windows_prices(
     """
     import pandas as pd
 
+    if not hasattr(linux, "items"):
+        raise UnsupportedInputError(
+            f"Linux prices are a mapping or Series by instance type; got {type(linux).__name__}"
+        )
     if catalog is None:
         from eks_win_capacity.catalog import Catalog
 

@@ -272,7 +272,7 @@ def interface(
 SUBNETS = {
     "Subnets": [
         subnet("subnet-0a", "10.0.0.0/24", "eu-west-1a", 211),
-        subnet("subnet-0b", "10.0.1.0/24", "eu-west-1b", 224),
+        subnet("subnet-0b", "10.0.1.0/24", "eu-west-1b", 246),
     ]
 }
 INTERFACES = {

@@ -67,14 +67,38 @@ def test_what_each_command_shows(capsys, folder):
     assert (waiting["pod"], waiting["cause"]) == ("shop/web-8", "addresses")
 
 
+def test_a_node_that_advertises_another_number_is_told_with_the_reason(capsys, folder):
+    told = json.loads((folder / "objects.json").read_text())
+    told["items"][0]["status"]["allocatable"]["vpc.amazonaws.com/PrivateIPv4Address"] = "144"
+    (folder / "objects.json").write_text(json.dumps(told))
+    _, out, _ = run(capsys, "cluster", "-f", folder)
+    assert "mode-changed: the number belongs to the other mode" in out
+
+
 def test_subnets_are_shown_from_their_own_answers_alone(capsys, folder):
     code, out, err = run(capsys, "subnets", "-f", folder / "describe-subnets.json", "-o", "json")
     assert code == 0
-    assert [row["free"] for row in json.loads(out)] == [211, 224]
+    assert [row["free"] for row in json.loads(out)] == [211, 246]
     assert "DescribeNetworkInterfaces" in err
     code, out, err = run(capsys, "subnets", "-f", folder / "objects.json")
     assert (code, out) == (1, "")
     assert "subnets are not known" in err
+
+
+def test_how_many_more_nodes_fit_hangs_on_a_mode_that_is_given_or_asked_for(capsys, folder):
+    (folder / "cm.yaml").unlink()
+    common = ("subnets", "-f", folder, "--type", "m5.large", "-o", "json")
+    _, out, err = run(capsys, *common)
+    assert [row["more_m5.large"] for row in json.loads(out)] == [None, None]
+    assert "--prefix-delegation" in err
+    counts = {}
+    for mode in ("--prefix-delegation", "--no-prefix-delegation"):
+        _, out, err = run(capsys, *common, mode, "--pods-per-node", "9")
+        assert err == ""
+        counts[mode] = [row["more_m5.large"] for row in json.loads(out)]
+    # 215 free addresses in secondary mode, of which a reservation keeps 64; 10 per node.
+    assert counts["--no-prefix-delegation"] == [15, 24]
+    assert counts["--prefix-delegation"] == [10, 14]
 
 
 def test_no_pending_pod_is_said_in_words_and_in_data(capsys, tmp_path):

@@ -427,12 +427,10 @@ def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
 
 
 def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
-    from eks_win_capacity.fleet._columns import Generator
-
     def interrupted(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Generator, "run", interrupted)
+    monkeypatch.setattr("eks_win_capacity.fleet._search.solve_fluid", interrupted)
     loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
     found = plan(loads, compare=True)
     assert found.status == "interrupted"

@@ -238,7 +238,11 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
 
     real = _plan.solve
     nets = [Subnet("10.0.0.0/24", zone="a"), Subnet("10.0.1.0/24", zone="b")]
-    for options in ({}, {"subnets": nets}, {"subnets": nets, "zone_lost": True}):
+    for options in (
+        {"max_types": 1},
+        {"subnets": nets},
+        {"subnets": nets, "zone_lost": True},
+    ):
         for stop in range(4):
             calls = []
 
@@ -257,6 +261,7 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
             monkeypatch.setattr(_plan, "solve", solve)
             found = plan(**options)
             assert found.feasible
+            assert len(found.types) <= options.get("max_types", 9)
             if stop == 0:
                 assert found.status == "interrupted"
                 assert "interrupted" in found.explain()

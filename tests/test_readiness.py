@@ -1070,6 +1070,16 @@ def test_a_type_that_does_not_do_has_one_that_does():
         assert (other.vcpus, other.memory_mib) >= (old.vcpus, old.memory_mib)
 
 
+def test_a_switch_is_turned_off_where_it_was_turned_on():
+    name = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
+    values = {"env": {name: "true", "WARM_ENI_TARGET": "1"}, "tolerations": []}
+    told = remedy_of("custom-networking", addons=(Addon(name="vpc-cni", configuration=values),))
+    assert "aws eks update-addon --cluster-name prod --addon-name vpc-cni" in told
+    kept = json.loads(told.partition("--configuration-values '")[2].rstrip("'"))
+    assert kept == {**values, "env": {name: "false", "WARM_ENI_TARGET": "1"}}
+    assert "kubectl set env" in remedy_of("custom-networking", cni_env={name: "true"})
+
+
 def test_a_group_with_a_role_of_its_own_is_like_the_old_one():
     group = replace(GROUP, subnet_ids=("subnet-1", "subnet-2"))
     told = remedy_of("shared-node-role", node_groups=(group, replace(LINUX_GROUP, role="win")))

@@ -39,6 +39,7 @@ from eks_win_capacity.errors import (
     DocumentError,
     InputError,
     StateConflictError,
+    UnsupportedInputError,
 )
 from eks_win_capacity.files import load_files
 
@@ -216,6 +217,24 @@ def test_a_description_that_is_listed_and_missing_is_named():
     assert "ListAccessEntries" in alone.unknown["access_entries"]
 
 
+def test_what_is_no_source_is_refused_in_our_own_words():
+    with pytest.raises(DocumentError, match="no source"):
+        load_files()
+    for wrong in (None, 5, {1, 2}):
+        with pytest.raises(UnsupportedInputError):
+            load_files(wrong)
+    with pytest.raises(UnsupportedInputError):
+        aws.load_subnets(5, client=object())
+    with pytest.raises(InputError, match="no subnet is named"):
+        aws.load_subnets([], client=object())
+
+
+def test_the_items_of_a_typed_list_need_no_kind_of_their_own():
+    bare = [{k: v for k, v in pod("a", "n").items() if k != "kind"}]
+    for listed in ({"items": bare, "kind": "PodList"}, {"kind": "PodList", "items": bare}):
+        assert [p.name for p in kubectl.load(listed).pods] == ["a"]
+
+
 # -- subnets ----------------------------------------------------------------------
 
 
@@ -338,7 +357,7 @@ def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
             "amiType": "CUSTOM",
         }
     }
-    data = {"ImageId": "ami-1", "UserData": base64.b64encode(script.encode()).decode()}
+    data = {"ImageId": "ami-1", "UserData": base64.encodebytes(script.encode() * 3).decode()}
     template = {
         "LaunchTemplateVersions": [
             {"LaunchTemplateId": "lt-1", "VersionNumber": 3, "LaunchTemplateData": data}

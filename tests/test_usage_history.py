@@ -297,6 +297,8 @@ def test_times_without_a_zone_and_subnets_without_a_size_are_refused():
         aws.load_usage_history([ONE], start=NOON, end=NOON - HOUR, client=stubbed("cloudwatch"))
     with pytest.raises(UnsupportedInputError, match="their size is needed"):
         aws.load_usage_history(["subnet-1"], client=stubbed("cloudwatch"))
+    with pytest.raises(UnsupportedInputError, match="got int"):
+        aws.load_usage_history(5, client=stubbed("cloudwatch"))
     for subnets in ([], [Subnet("10.0.0.0/24")], [ONE, ONE]):
         with pytest.raises(InputError):
             aws.load_usage_history(subnets, client=stubbed("cloudwatch"))

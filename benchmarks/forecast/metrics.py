@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from windows import Window
 
 
 def date_crps(distribution: np.ndarray, passage: float, per_day: float) -> float:
@@ -60,3 +66,60 @@ def scale(history: np.ndarray, season: int) -> float:
     if len(history) <= season:
         season = 1
     return float(np.nanmean(np.abs(history[season:] - history[:-season]))) or 1.0
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one forecast of one window did."""
+
+    crps: float
+    brier: float
+    mase: float
+    path_80: float
+    path_95: float
+    date_80: bool
+    date_95: bool
+    shown_80: bool
+    shown_95: bool
+
+
+def scored(
+    window: Window,
+    *,
+    distribution: np.ndarray,
+    middle: np.ndarray,
+    bounds: dict[int, tuple[np.ndarray, np.ndarray]],
+    at: float,
+) -> Score:
+    """
+    Hold one forecast against what came.
+
+    Parameters
+    ----------
+    window : Window
+    distribution : ndarray, (horizon,)
+        Probability that the limit was reached by the end of each period.
+    middle : ndarray, (horizon,)
+        Median of the unclipped path.
+    bounds : dict
+        Lower and upper end of each interval of the path, by level.
+    at : float
+        Where in the weight of the outcome the date is read, from 0 to 1.
+    """
+    passage, truth = window.first_passage, window.future
+    seen = ~np.isnan(truth)
+    held = {
+        level: float(((truth >= low) & (truth <= high))[seen].mean())
+        for level, (low, high) in bounds.items()
+    }
+    return Score(
+        crps=date_crps(distribution, passage, window.per_day),
+        brier=float((distribution[-1] - np.isfinite(passage)) ** 2),
+        mase=float(np.nanmean(np.abs(truth - middle)) / scale(window.history, window.season)),
+        path_80=held[80],
+        path_95=held[95],
+        date_80=date_covered(distribution, passage, 0.80, at),
+        date_95=date_covered(distribution, passage, 0.95, at),
+        shown_80=date_inside(distribution, passage, 0.80),
+        shown_95=date_inside(distribution, passage, 0.95),
+    )

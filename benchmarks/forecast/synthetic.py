@@ -10,7 +10,11 @@ Every series is the demand for addresses of one subnet::
     ramps    the growth changes two to five times a year
     steps    three to eight deployments a year, each 3 to 20 % of the base, most upwards
     dirt     1 to 3 % outliers (half to twice the value) and gaps of 1 to 14 days
+    spikes   1 to 3 % of days with 1.2 to 2 times the value, which go on in the future
     limit    for `saturated`, an older, lower limit that clipped part of the history
+    mixed    hours, not days: a daily season, bursts of Poisson noise, growth that is straight,
+             compound or levels off, and steps, spikes, gaps and a weekly season, each with a
+             chance of a half; the limit is that of a /24 to /20 where one fits
 
 The limit of a window lies so far above the level that steady growth would reach
 it between 0.2 and 2 horizons from its end: about half of the windows run dry.
@@ -21,8 +25,14 @@ from __future__ import annotations
 import numpy as np
 from windows import Window
 
-SUITES = ("steady", "ramps", "steps", "dirty", "saturated", "short")
+SUITES = ("steady", "ramps", "steps", "dirty", "spikes", "saturated", "short", "mixed")
 HORIZON = 90
+_STREAMS = {
+    kind: place
+    for place, kind in enumerate(
+        ("steady", "ramps", "steps", "dirty", "saturated", "short", "spikes", "mixed")
+    )
+}
 
 
 def series(rng: np.random.Generator, kind: str, days: int) -> tuple[np.ndarray, float]:
@@ -52,11 +62,58 @@ def series(rng: np.random.Generator, kind: str, days: int) -> tuple[np.ndarray, 
     return np.maximum(np.round(demand), 0), float(slopes[-1])
 
 
+def hourly_peaks(rng: np.random.Generator, days: int) -> tuple[np.ndarray, float]:
+    """Give daily peaks of an hourly demand that has some of every trouble."""
+    base = np.exp(rng.uniform(np.log(40), np.log(2500)))
+    at = np.arange(days * 24) / 24
+    yearly = rng.choice([rng.uniform(-0.2, 0.3), rng.uniform(0.2, 1.5), rng.uniform(1.0, 3.0)])
+    kind = rng.integers(3)
+    if kind == 0:
+        level = base * (1 + yearly * at / 365)
+    elif kind == 1:
+        level = base * np.exp(np.log1p(max(yearly, -0.5)) * at / 365)
+    else:
+        middle, width = rng.uniform(0.2, 1.1) * days, rng.uniform(15, 60)
+        level = base * (1 + abs(yearly) / (1 + np.exp(-(at - middle) / width)))
+    chance = rng.random(4) < 0.5
+    if chance[0]:
+        for moment in rng.uniform(0, days, rng.integers(1, 5)):
+            level[at >= moment] += base * rng.choice([-0.15, 0.05, 0.1, 0.25])
+    day = 1 + rng.uniform(0, 0.5) * np.maximum(np.sin(2 * np.pi * (at - rng.random())), -0.5)
+    week = np.ones(7)
+    if chance[1]:
+        week[5:] = rng.uniform(0.5, 0.95)
+    demand = np.maximum(level, 5) * day * week[(at.astype(int) + rng.integers(7)) % 7]
+    burst = rng.uniform(1, 8)
+    peaks = (burst * rng.poisson(demand / burst)).reshape(days, 24).max(axis=1)
+    if chance[2]:
+        odd = rng.random(days) < rng.uniform(0.003, 0.015)
+        peaks = np.where(odd, peaks * rng.uniform(1.2, 1.8, days), peaks)
+    return np.round(peaks), float((level[-1] - level[-25 * 28]) / 28)
+
+
+def _mixed(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(60, 366))
+    peaks, _ = hourly_peaks(rng, known + HORIZON)
+    history, future = peaks[:known].copy(), peaks[known:]
+    fits = [2**k - 5 for k in range(8, 13) if 2**k - 5 > history[-14:].max()]
+    limit = float(fits[0]) if fits else np.inf
+    if not history[-7:].mean() * 2 > limit:
+        limit = float(np.ceil(history[-14:].max() * (1 + rng.uniform(0.02, 0.5))))
+    if rng.random() < 0.5:
+        for start in rng.integers(0, known - 8, rng.integers(1, 4)):
+            history[start : start + rng.integers(1, 7)] = np.nan
+    return Window("mixed", history, future, limit, 7)
+
+
 def windows(kind: str, count: int, *, seed: int = 20260401) -> list[Window]:
     """Draw windows of one suite; the same for the same seed."""
-    rng = np.random.default_rng([seed, SUITES.index(kind)])
+    rng = np.random.default_rng([seed, _STREAMS[kind]])
     out = []
     for _ in range(count):
+        if kind == "mixed":
+            out.append(_mixed(rng))
+            continue
         known = int(rng.integers(45, 90)) if kind == "short" else int(rng.choice([150, 240, 365]))
         demand, slope = series(rng, kind, known + HORIZON)
         history, future = demand[:known].copy(), demand[known:]
@@ -77,6 +134,11 @@ def windows(kind: str, count: int, *, seed: int = 20260401) -> list[Window]:
             limits[:raised] = np.floor(old)
             out.append(Window(kind, history, future, limit, 7, past_limits=limits))
             continue
+        if kind == "spikes":
+            odd = rng.random(len(demand)) < rng.uniform(0.01, 0.03)
+            demand = np.where(odd, np.round(demand * rng.uniform(1.2, 2.0, len(demand))), demand)
+            history, future = demand[:known].copy(), demand[known:]
+            limit = max(limit, history[-14:].max() + 1)
         if kind == "dirty":
             odd = rng.random(known) < rng.uniform(0.01, 0.03)
             history[odd] = np.round(history[odd] * rng.choice([0.5, 0.3, 1.5, 2.0], odd.sum()))

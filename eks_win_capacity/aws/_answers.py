@@ -372,6 +372,6 @@ def _script(text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return base64.b64decode(text, validate=True).decode("utf-8", "replace")
+        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.aws._answers import moment, saved, shaped
@@ -13,7 +14,7 @@ from eks_win_capacity.aws._metric import Metric, metric_of
 from eks_win_capacity.errors import DocumentError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -126,7 +127,8 @@ def load_usage_history(
 def _chosen(subnets: Iterable[Subnet] | Subnet) -> list[Subnet]:
     from eks_win_capacity.subnets import Subnet
 
-    chosen: list[Any] = [subnets] if isinstance(subnets, Subnet) else list(subnets)
+    given: Any = [subnets] if isinstance(subnets, Subnet) else subnets
+    chosen = list(given) if isinstance(given, Iterable) else [given]
     wrong = next((s for s in chosen if not isinstance(s, Subnet)), None)
     if wrong is not None:
         raise UnsupportedInputError(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.aws import _answers, _occupants
 from eks_win_capacity.aws._asking import Asking, ask_occupants
 from eks_win_capacity.aws._cluster import ask_node_groups, subnet_ids_of
-from eks_win_capacity.errors import AwsError, InputError
+from eks_win_capacity.errors import AwsError, InputError, UnsupportedInputError
 from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from eks_win_capacity.cluster import SubnetState
 
@@ -151,7 +152,9 @@ def _which(
             "nodegroup",
         )
         subnet_ids = subnet_ids_of(ask, found)
-    wanted = [subnet_ids] if isinstance(subnet_ids, str) else list(subnet_ids or ())
+    if not isinstance(subnet_ids, Iterable):
+        raise UnsupportedInputError(f"subnet_ids must be texts; got {subnet_ids!r}")
+    wanted = [subnet_ids] if isinstance(subnet_ids, str) else list(subnet_ids)
     if not wanted:
         raise InputError("no subnet is named")
     return {"SubnetIds": list(dict.fromkeys(wanted))}

@@ -197,11 +197,8 @@ def check(
         note=f"{len(bad)} failed, {len(unknown)} not known, {passed} passed",
     )
     if write_remedies:
-        folder = Path(write_remedies)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in remedies(found).items():
-            (folder / name.replace("/", "-")).write_text(text, encoding="utf-8")
-            click.echo(f"wrote {folder / name}", err=True)
+        for name in remedies(found, folder=write_remedies):
+            click.echo(f"wrote {Path(write_remedies) / name}", err=True)
     severities = {f.severity for f in bad}
     if "error" in severities:
         ctx.exit(ERROR_FAILED)
@@ -260,15 +257,19 @@ def cluster(
         f"{name.replace('_', ' ')} {'unknown' if v is None else f'{v:,}'}"
         for name, v in total.items()
     )
-    note = "total: " + ", ".join(told)
-    note += f"\n{unknown}" * bool(unknown)
+    reasons = report.differences.drop_duplicates("reason")
+    notes = [
+        "total: " + ", ".join(told),
+        *(f"{row.reason}: {row.why}" for row in reasons.itertuples()),
+        *([unknown] if unknown else []),
+    ]
     rows = _records(report.nodes)
     columns = list(report.nodes.columns)
     if output == "table":
         # A difference and its reason only widen the table where no node has any.
         idle = [name for name in ("difference", "reason") if not any(row[name] for row in rows)]
         columns = [name for name in columns if name not in idle]
-    emit(rows, output, columns=columns, note=note)
+    emit(rows, output, columns=columns, note="\n".join(notes))
 
 
 @click.command()
@@ -283,13 +284,31 @@ def cluster(
     metavar="TYPE",
     help="Type of further nodes; repeat for more.",
 )
-def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
+@click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
+@click.option(
+    "--prefix-delegation/--no-prefix-delegation",
+    "prefixes",
+    default=None,
+    help="Count further nodes in this mode, whatever the ConfigMap says.",
+)
+def subnets(
+    *,
+    output: str,
+    types: tuple[str, ...],
+    pods_per_node: int | None,
+    prefixes: bool | None,
+    **where: Any,
+) -> None:
     """
     Show each subnet: what is free, who uses it, how many more nodes fit.
 
+    How many fit hangs on the mode and the warm targets of ConfigMap amazon-vpc-cni.
+
     \b
     Examples:
-      eks-win-capacity subnets --cluster prod -t m5.large
+      eks-win-capacity subnets --cluster prod -t m5.large --prefix-delegation
+      kubectl get configmap -n kube-system amazon-vpc-cni -o json > cni.json
+      eks-win-capacity subnets --cluster prod -f cni.json -t m5.large
       aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-1 > saved/subnets.json
       aws ec2 describe-network-interfaces \\
           --filters Name=vpc-id,Values=vpc-1 > saved/interfaces.json
@@ -304,7 +323,9 @@ def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
         raise InputError(f"subnets are not known: {state.unknown['subnets']}")
     if state.nodes is None:
         state = state.merge(ClusterState(nodes=()))
-    report = cluster_report(state, types=list(types) or None)
+    if prefixes is not None:
+        state = _in_mode(state, prefixes=prefixes)
+    report = cluster_report(state, types=list(types) or None, pods_per_node=pods_per_node)
     users = {held.subnet_id: held.users for held in state.subnets or ()}
     names = dict.fromkeys(kind for held in users.values() for kind in held or ())
     rows = [
@@ -316,12 +337,29 @@ def subnets(*, output: str, types: tuple[str, ...], **where: Any) -> None:
         for part, why in state.unknown.items()
         if part.startswith("subnet_") and part != "subnet_ids"
     ]
+    if state.cni_configmap is None and any(c.startswith("more_") for c in report.subnets.columns):
+        hidden.append(
+            "further nodes: give ConfigMap kube-system/amazon-vpc-cni, --prefix-delegation or "
+            "--no-prefix-delegation"
+        )
     emit(
         rows,
         output,
         columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
         note=_note_unknown(hidden, output),
     )
+
+
+def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
+    """Give the state as if the ConfigMap asked for a mode; warm targets stay."""
+    from dataclasses import replace
+
+    asked = {
+        "enable-windows-ipam": "true",
+        "enable-windows-prefix-delegation": str(prefixes).lower(),
+    }
+    rest = {part: why for part, why in state.unknown.items() if part != "cni_configmap"}
+    return replace(state, cni_configmap={**(state.cni_configmap or {}), **asked}, unknown=rest)
 
 
 @click.command()

@@ -11,8 +11,10 @@ import numpy as np
 from eks_win_capacity.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.exhaustion import _paths, _theta
 from eks_win_capacity.exhaustion._answers import Answers
+from eks_win_capacity.exhaustion._backtest import backtest_scores
 from eks_win_capacity.exhaustion._events import event_steps
 from eks_win_capacity.exhaustion._history import read_rows
+from eks_win_capacity.exhaustion._learning import learn
 from eks_win_capacity.exhaustion._peaks import panel
 from eks_win_capacity.exhaustion._result import ExhaustionForecast
 from eks_win_capacity.findings import count_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eks_win_capacity.exhaustion._history import Rows
+    from eks_win_capacity.exhaustion._learning import Learned
     from eks_win_capacity.exhaustion._peaks import Panel
 
     Floats = NDArray[np.float64]
@@ -68,8 +71,10 @@ def forecast_exhaustion(
 
     The history becomes the peaks of each period, for the peak is what exhausts.
     Simple exponential smoothing with drift (the Theta method) is fitted for a
-    grid of memories; sample paths follow each model as far as the history
-    speaks for it, with resampled innovations. The date is the first passage of
+    grid of memories, some with a growth that wanders about the drift; sample
+    paths follow each model as far as the history speaks for it, with resampled
+    innovations that are larger where the history was noisier: at higher levels,
+    at some hours, of late. The date is the first passage of
     the unclipped paths over the capacity.
 
     Parameters
@@ -382,8 +387,13 @@ def _one_chunk(
 ) -> None:
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
-    learned = _paths.learn(
-        values, censored, lengths=plan.lengths, horizon=plan.horizon, given=plan.given
+    learned = learn(
+        values,
+        censored,
+        lengths=plan.lengths,
+        horizon=plan.horizon,
+        given=plan.given,
+        per_day=max(round(1 / peaks.grid.days), 1),
     )
     if plan.engine == "statsforecast":
         from eks_win_capacity.exhaustion._statsforecast import library_paths
@@ -447,18 +457,18 @@ def _quantiles(
 
 def _facts(
     plan: _Plan,
-    learned: _paths.Learned,
+    learned: Learned,
     chunk: NDArray[np.intp],
     answers: Answers,
 ) -> None:
     """Keep what was learned, in units of the history."""
     best = learned.fit.weight.argmax(axis=1)
-    answers.alpha[chunk], answers.phi[chunk] = _theta.GRID[best].T
+    answers.alpha[chunk], answers.phi[chunk] = _theta.GRID[best, :2].T
     mean_factor = learned.season.future_factor.mean(axis=1) * learned.scale
     answers.drift[chunk] = (learned.fit.weight * learned.fit.drift).sum(axis=1) * mean_factor
-    answers.calibration[chunk] = learned.calibration
+    answers.calibration[chunk] = learned.calibration.mean(axis=1)
     answers.origins[chunk] = learned.origins
-    scores = _paths.backtest_scores(learned, plan.levels)
+    scores = backtest_scores(learned, plan.levels)
     answers.backtest_mae[chunk] = scores.error * learned.scale
     answers.backtest_naive[chunk] = scores.naive * learned.scale
     answers.backtest_covered[chunk] = scores.covered

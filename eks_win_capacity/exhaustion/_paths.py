@@ -1,4 +1,4 @@
-"""From the history of many series to sample paths of what comes."""
+"""From what was learned of many series to sample paths of what comes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.exhaustion import _theta
-from eks_win_capacity.exhaustion._seasons import Seasons, seasons
-from eks_win_capacity.exhaustion._shifts import level_shifts, outliers, without_shifts
+from eks_win_capacity.exhaustion._normal import normal_quantile
+from eks_win_capacity.exhaustion._shifts import lasting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
+    from eks_win_capacity.exhaustion._learning import Learned
+
     Floats = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
     Singles = NDArray[np.float32]
 
-MIN_TRAINING = 28
-"""Periods a backtest origin must know, so that its own fit is worth holding against the truth."""
-
-ORIGINS = 8
-"""Origins of the rolling backtest."""
-
-_PRIOR = 4.0
-"""How many origins it takes for the backtest to weigh as much as the model."""
-
-_PRIOR_SPREAD = 1.15
-"""What intervals are widened by where there is no backtest; from benchmarks/forecast."""
-
-
-_FREE = 5
-"""Values below the limit that it takes to look across a plateau."""
+RECURS = 0.6
+"""Share of paths in which strange values of the past, which may have been errors, come again."""
 
 
 @dataclass(frozen=True)
@@ -50,142 +36,26 @@ class Draws:
     innovation: Floats
     jump: Floats
     size: Floats
+    season: Floats
+    rate: Floats
+    recurs: Floats
 
     @classmethod
     def of(cls, seed: int, *, paths: int, horizon: int) -> Draws:
         """Draw for so many paths and periods; parameters are spread evenly, not at random."""
         rng = np.random.default_rng(seed)
         spread = (np.arange(paths) + 0.5) / paths
-        normal = _normal_quantile(spread)
+        normal = normal_quantile(spread)
         return cls(
             model=rng.permutation(spread),
             parameter=np.stack([rng.permutation(normal), rng.permutation(normal)]),
             innovation=rng.random((horizon, paths)),
             jump=rng.random((horizon, paths)),
             size=rng.random((horizon, paths)),
+            season=rng.random((horizon, paths)),
+            rate=rng.permutation(normal),
+            recurs=(rng.permutation(spread) < RECURS).astype(np.float32),
         )
-
-
-@dataclass(frozen=True)
-class Learned:
-    """
-    What was learned from a chunk of histories, in units of each series' scale.
-
-    Attributes
-    ----------
-    scale : ndarray, (series,)
-    season : Seasons
-    shifts : ndarray, (series, periods)
-        Level shifts by the period they begin.
-    outliers : ndarray, (series, periods)
-        What single values stuck out by.
-    fit : Fit
-        All models at the last period.
-    errors : ndarray, (series, periods)
-        Innovations of the likeliest model, in units of its sigma.
-    seen : ndarray of bool, (series, periods)
-    calibration : ndarray, (series,)
-        What the spread of the paths is multiplied by.
-    origins : ndarray of int, (series,)
-        Backtest origins behind it; 0 where the history was too short.
-    level : ndarray, (series, periods)
-        The history without season, at the level of today.
-    backtest : tuple of (origin, mean, deviation)
-        What would have been forecast at each origin.
-    """
-
-    scale: Floats
-    season: Seasons
-    shifts: Floats
-    outliers: Floats
-    fit: _theta.Fit
-    errors: Floats
-    seen: Flags
-    calibration: Floats
-    origins: NDArray[np.int64]
-    level: Floats
-    backtest: tuple[tuple[int, Floats, Floats], ...]
-
-
-def learn(
-    values: Floats, censored: Flags, *, lengths: Sequence[int], horizon: int, given: bool = False
-) -> Learned:
-    """
-    Take histories apart into season, shifts, outliers and a level with drift.
-
-    Parameters
-    ----------
-    values : ndarray, (series, periods)
-        NaN where nothing was seen.
-    censored : ndarray of bool, (series, periods)
-        Where the value is only a lower bound of the demand.
-    lengths : sequence of int
-        Season lengths. [periods]
-    horizon : int
-    given : bool
-        Whether the user gave the season lengths.
-    """
-    seen = ~np.isnan(values)
-    scale = np.nanmean(np.abs(values), axis=1)
-    scale[scale == 0] = 1.0
-    bound = values / scale[:, None]
-    free = _unclipped(seen, censored)
-    # Across a plateau demand is first taken to run straight from free value to free value.
-    filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
-    origins = backtest_origins(values.shape[1], horizon)
-    # An unfinished last period takes one more round, saturation in between some.
-    rounds = 4 if censored[:, :-1].any() else 2 if censored.any() else 1
-    for turn in range(rounds):
-        season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
-        level = (filled - season.term) / season.factor
-        shifts = level_shifts(level)
-        level = without_shifts(level, shifts)
-        off = outliers(level)
-        off[censored] = 0.0
-        last = turn == rounds - 1
-        clean = level - off
-        told = seen if turn or last else free
-        fits = _theta.fit(clean, told, [*(origins if last else ()), values.shape[1]])
-        at = fits.at[-1]
-        best = at.weight.argmax(axis=1)
-        errors = fits.innovations(best)
-        sigma = at.sigma[np.arange(len(values)), best]
-        if not last:
-            mean = (clean - errors) + (without_shifts(filled, shifts) - filled) * -1
-            mean = mean * season.factor + season.term
-            filled = np.where(censored, _above(bound, mean, sigma[:, None]), filled)
-    backtest = _backtest(fits.at[:-1], origins, values.shape[1], horizon)
-    calibration, counted = _calibration(level, seen, backtest)
-    return Learned(
-        scale,
-        season,
-        shifts,
-        off,
-        at,
-        errors / np.where(sigma > 0, sigma, 1.0)[:, None],
-        seen,
-        calibration,
-        counted,
-        level,
-        backtest,
-    )
-
-
-def _unclipped(seen: Flags, censored: Flags) -> Flags:
-    """Tell what was seen and is no lower bound, where enough of that is left."""
-    free = seen & ~censored
-    few = free.sum(axis=1) < _FREE
-    free[few] = seen[few]
-    return free
-
-
-def backtest_origins(periods: int, horizon: int) -> list[int]:
-    """Give the origins of the rolling backtest: spread over the newer half."""
-    ahead = min(horizon, max(periods // 4, 1))
-    first, last = max(MIN_TRAINING, periods // 2), periods - ahead
-    if last < first:
-        return []
-    return sorted({int(x) for x in np.linspace(first, last, ORIGINS)})
 
 
 def simulate(learned: Learned, draws: Draws) -> NDArray[np.float32]:
@@ -201,21 +71,12 @@ def simulate(learned: Learned, draws: Draws) -> NDArray[np.float32]:
     """
     horizon, paths = draws.innovation.shape
     at = learned.fit
-    count = len(at.weight)
-    level_now, drift_now = ((at.weight * x).sum(axis=1) for x in (at.level, at.drift))
-    out = np.empty((horizon, count, paths), dtype=np.float32)
-    state = _initial(at, draws, level_now, drift_now)
-    _run(out, state, learned, draws)
-    _jumps(out, learned, draws)
-    middle = out.mean(axis=2)
-    out -= middle[..., None]
-    out *= learned.calibration.astype(np.float32)[None, :, None]
-    steps = np.arange(1, horizon + 1)
-    line = level_now[:, None] + drift_now[:, None] * steps + middle.T
+    now = [(at.weight * x).sum(axis=1)[:, None] for x in (at.level, at.drift)]
+    line = now[0] + now[1] * np.arange(1, horizon + 1)
     factor = learned.season.future_factor * learned.scale[:, None]
     line = line * factor + learned.season.future_term * learned.scale[:, None]
-    out *= factor.T.astype(np.float32)[..., None]
-    out += line.T.astype(np.float32)[..., None]
+    out = np.empty((horizon, len(at.weight), paths), dtype=np.float32)
+    _run(out, _initial(at, draws, *now), learned, draws, (line.T, factor.T))
     return out
 
 
@@ -230,44 +91,110 @@ def _initial(
     model = np.minimum(model, at.weight.shape[1] - 1)
     first, second = draws.parameter
     root = at.root[rows, model]
-    level = at.level[rows, model] - level_now[:, None] + root[..., 0, 0] * first
-    drift = at.drift[rows, model] - drift_now[:, None]
+    level = at.level[rows, model] - level_now + root[..., 0, 0] * first
+    drift = at.drift[rows, model] - drift_now
     drift += root[..., 1, 0] * first + root[..., 1, 1] * second
     parts = (
         level,
         drift,
         at.off[rows, model],
+        at.wander[rows, model],
         at.sigma[rows, model],
         _theta.GRID[model, 0],
         _theta.GRID[model, 1],
+        _theta.GRID[model, 2],
+        _theta.GRID[model, 3],
     )
     return tuple(part.astype(np.float32) for part in parts)
 
 
-def _run(out: Singles, state: tuple[Singles, ...], learned: Learned, draws: Draws) -> None:
-    level, drift, off, sigma, alpha, phi = state
+def _run(
+    out: Singles,
+    state: tuple[Singles, ...],
+    learned: Learned,
+    draws: Draws,
+    center: tuple[Floats, Floats],
+) -> None:
+    """Step all paths on, and bring each step to its center and its calibrated spread."""
+    level, drift, off, wander, sigma, alpha, phi, gamma, rho = state
     beta = 1 - alpha
-    pool, extra, size = _pools(learned)
-    offset = (np.arange(len(pool), dtype=np.int32) * pool.shape[1])[:, None]
-    flat_pool, flat_extra = pool.ravel(), extra.ravel()
-    strange = bool(extra.any())
-    scratch, error = np.empty_like(level), np.empty_like(level)
+    pool = _Pool.of(learned)
+    phases = _phases(pool, sigma, learned, draws)
+    noise = learned.noise.T.astype(np.float32)[..., None]
+    spread = learned.calibration.T
+    jumps = _Jumps.of(learned, draws)
+    error, scratch = np.empty_like(level), np.empty_like(level)
     for step in range(len(out)):
-        pick = (draws.innovation[step] * size).astype(np.int32) + offset
-        flat_pool.take(pick, out=error, mode="clip")
-        error *= sigma
-        level += drift
-        off *= phi
         here = out[step]
+        pick = pool.pick(draws.innovation[step])
+        pool.errors.take(pick, out=error, mode="clip")
+        error *= sigma
+        error *= noise[step]
+        level += drift
+        level += wander
+        wander *= rho
+        off *= phi
         np.add(level, off, out=here)
         here += error
-        if strange:
-            flat_extra.take(pick, out=scratch, mode="clip")
+        for table in phases:
+            np.multiply(table[step % len(table)], noise[step], out=scratch)
+            here += scratch
+        if pool.strange:
+            pool.extra.take(pick, out=scratch, mode="clip")
+            scratch *= draws.recurs
             here += scratch
         np.multiply(alpha, error, out=scratch)
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
+        np.multiply(gamma, error, out=scratch)
+        wander += scratch
+        jumps.happen(here, step)
+        middle = here.mean(axis=1)
+        here -= middle[:, None]
+        here *= (spread[step] * center[1][step]).astype(np.float32)[:, None]
+        here += (center[0][step] + center[1][step] * middle).astype(np.float32)[:, None]
+
+
+def _phases(pool: _Pool, sigma: Singles, learned: Learned, draws: Draws) -> list[Singles]:
+    """
+    Draw how far each phase's index may be off: once for each path, for it stays.
+
+    A Monday taken for too low is too low on every Monday to come.
+    """
+    horizon = len(draws.innovation)
+    tables = []
+    for doubt, length in zip(learned.season.doubt.T, learned.lengths, strict=True):
+        if not doubt.any():
+            continue
+        table = np.empty((min(length, horizon), *sigma.shape), dtype=np.float32)
+        share = sigma * doubt.astype(np.float32)[:, None]
+        for phase in range(len(table)):
+            pool.errors.take(pool.pick(draws.season[phase]), out=table[phase], mode="clip")
+        table *= share
+        tables.append(table)
+    return tables
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What may be drawn: innovations of size 1, and what strange values stuck out by."""
+
+    errors: Singles
+    extra: Singles
+    size: NDArray[np.int64]
+    offset: NDArray[np.int32]
+    strange: bool
+
+    @classmethod
+    def of(cls, learned: Learned) -> _Pool:
+        errors, extra, size = _pools(learned)
+        offset = (np.arange(len(errors), dtype=np.int32) * errors.shape[1])[:, None]
+        return cls(errors.ravel(), extra.ravel(), size, offset, bool(extra.any()))
+
+    def pick(self, uniform: Floats) -> NDArray[np.int32]:
+        """Turn draws from 0 to 1 into places, one for each series and path."""
+        return (uniform * self.size).astype(np.int32) + self.offset
 
 
 def _pools(learned: Learned) -> tuple[Singles, Singles, NDArray[np.int64]]:
@@ -286,119 +213,29 @@ def _pools(learned: Learned) -> tuple[Singles, Singles, NDArray[np.int64]]:
     return pool.astype(np.float32, order="C"), extra.astype(np.float32, order="C"), sizes
 
 
-def _jumps(out: Singles, learned: Learned, draws: Draws) -> None:
-    """Let shifts happen again as often as they did, each as large as one that did."""
-    for row in np.flatnonzero((learned.shifts != 0).any(axis=1)):
-        sizes = learned.shifts[row][learned.shifts[row] != 0]
-        rate = len(sizes) / learned.seen[row].sum()
-        picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
-        out[:, row] += np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0)
-
-
 @dataclass(frozen=True)
-class Scores:
-    """
-    How the model did in its own rolling backtest, in units of each series' scale.
+class _Jumps:
+    """Shifts that happen again as often as they did, each as large as one that did."""
 
-    Attributes
-    ----------
-    error, naive : ndarray, (series,)
-        Mean absolute error of the mean path, and of repeating the last season;
-        NaN without a backtest.
-    covered : ndarray, (series, levels)
-        Share of values inside the calibrated interval.
-    """
+    rows: NDArray[np.intp]
+    jumps: list[Floats]
 
-    error: Floats
-    naive: Floats
-    covered: Floats
+    @classmethod
+    def of(cls, learned: Learned, draws: Draws) -> _Jumps:
+        rows, jumps = [], []
+        for row in np.flatnonzero((learned.shifts != 0).any(axis=1)):
+            sizes = lasting(learned.shifts[row])
+            if not len(sizes):
+                continue
+            rows.append(row)
+            # A few shifts tell little about how often they come: each path has its own rate.
+            often = len(sizes) / learned.seen[row].sum()
+            rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
+            picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
+            jumps.append(np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0))
+        return cls(np.array(rows, dtype=np.intp), jumps)
 
-
-def backtest_scores(learned: Learned, levels: Sequence[float]) -> Scores:
-    """Score each origin's forecast, with the intervals as they are calibrated."""
-    level, seen = learned.level, learned.seen
-    count, _periods = level.shape
-    counted, error, naive = (np.zeros(count) for _ in range(3))
-    covered = np.zeros((count, len(levels)))
-    bounds = _normal_quantile((1 + np.array(levels)) / 2)
-    for origin, mean, deviation in learned.backtest:
-        ahead = mean.shape[1]
-        known = seen[:, origin : origin + ahead]
-        off = np.abs(level[:, origin : origin + ahead] - mean)
-        counted += known.sum(axis=1)
-        error += (off * known).sum(axis=1)
-        still = np.abs(level[:, origin : origin + ahead] - level[:, origin - 1, None])
-        naive += (still * known).sum(axis=1)
-        inside = off[..., None] <= bounds * (deviation * learned.calibration[:, None])[..., None]
-        covered += (inside & known[..., None]).sum(axis=1)
-    total = np.where(counted > 0, counted, np.nan)
-    return Scores(error / total, naive / total, covered / total[:, None])
-
-
-def _backtest(
-    fits: tuple[_theta.Fit, ...], origins: Sequence[int], periods: int, horizon: int
-) -> tuple[tuple[int, Floats, Floats], ...]:
-    """Forecast from each origin, as far as the horizon or the end of the history."""
-    return tuple(
-        (origin, *_theta.mean_and_deviation(at, min(periods - origin, max(horizon, origin))))
-        for origin, at in zip(origins, fits, strict=True)
-    )
-
-
-def _calibration(
-    level: Floats, seen: Flags, backtest: tuple[tuple[int, Floats, Floats], ...]
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Hold each origin's forecast against what came, and give the ratio of the spreads."""
-    count = len(level)
-    total, used = np.full(count, _PRIOR), np.zeros(count, dtype=np.int64)
-    squares = np.full(count, _PRIOR * _PRIOR_SPREAD**2)
-    for origin, mean, deviation in backtest:
-        ahead = mean.shape[1]
-        known = seen[:, origin : origin + ahead] & (deviation > 0)
-        ratio = (level[:, origin : origin + ahead] - mean) / np.where(deviation > 0, deviation, 1.0)
-        ratio = np.where(known, np.minimum(ratio**2, 25.0), 0.0)
-        here = known.sum(axis=1)
-        squares += np.where(here > 0, ratio.sum(axis=1) / np.maximum(here, 1), 0.0)
-        total += here > 0
-        used += here > 0
-    return np.sqrt(squares / total), used
-
-
-def _filled(values: Floats, seen: Flags) -> Floats:
-    """Bridge gaps by straight lines, for the steps that need a value everywhere."""
-    if seen.all():
-        return values
-    out = values.copy()
-    places = np.arange(values.shape[1])
-    for row in np.flatnonzero(~seen.all(axis=1)):
-        out[row] = np.interp(places, places[seen[row]], values[row, seen[row]])
-    return out
-
-
-def _above(bound: Floats, mean: Floats, sigma: Floats) -> Floats:
-    """Give the mean of a normal value of which only the lower bound is known."""
-    safe = np.where(sigma > 0, sigma, 1.0)
-    below = np.clip((bound - mean) / safe, -30.0, 6.0)
-    density = np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi)
-    expected = mean + safe * density / np.maximum(_upper_tail(below), 1e-12)
-    return np.where(sigma > 0, np.maximum(bound, expected), np.maximum(bound, mean))
-
-
-def _upper_tail(value: Floats) -> Floats:
-    """Give the normal probability above a value (Abramowitz and Stegun, 26.2.17)."""
-    away = np.abs(value)
-    step = 1 / (1 + 0.2316419 * away)
-    series = step * (
-        0.319381530
-        + step * (-0.356563782 + step * (1.781477937 + step * (-1.821255978 + step * 1.330274429)))
-    )
-    tail = np.exp(-0.5 * away**2) / np.sqrt(2 * np.pi) * series
-    return np.asarray(np.where(value >= 0, tail, 1 - tail))
-
-
-def _normal_quantile(share: Floats) -> Floats:
-    """Invert the normal distribution without SciPy, by the standard library."""
-    from statistics import NormalDist
-
-    normal = NormalDist()
-    return np.array([normal.inv_cdf(float(x)) for x in share])
+    def happen(self, here: Singles, step: int) -> None:
+        """Add what has jumped until a step."""
+        for row, jump in zip(self.rows, self.jumps, strict=True):
+            here[row] += jump[step]

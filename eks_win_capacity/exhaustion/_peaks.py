@@ -242,10 +242,11 @@ def _reading_findings(
             )
         )
     if part.any():
+        count = int(part.sum())
         out.append(
             told(
                 "unfinished-period",
-                f"the newest period of {count_of(int(part.sum()), 'subnet')} is not over",
+                f"the newest period of {count:,} subnet{'s' * (count != 1)} is not over",
                 "its peak so far is taken as a lower bound",
             )
         )

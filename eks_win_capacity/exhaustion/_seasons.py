@@ -24,6 +24,9 @@ _WEAK = 2.0
 """An F ratio below this is what noise alone gives."""
 
 
+_DRAWN_IN = 2.5
+"""Robust deviations beyond which a value counts for no more than that."""
+
 _QUIET = 0.35
 """Below this factor a season is added, not multiplied."""
 
@@ -43,6 +46,11 @@ class Seasons:
         The same for the periods to come.
     strength : ndarray, (series, lengths)
         Share of the detrended variance each season length explains.
+    fitted : ndarray, (series,)
+        How much smaller the errors left behind are than those to come, because
+        the season was fitted to them. A deviation's factor, 1 or larger.
+    doubt : ndarray, (series, lengths)
+        Deviation of the error of one phase's index, as a share of the noise.
     """
 
     factor: Floats
@@ -50,6 +58,8 @@ class Seasons:
     future_factor: Floats
     future_term: Floats
     strength: Floats
+    fitted: Floats
+    doubt: Floats
 
 
 def seasons(
@@ -77,19 +87,33 @@ def seasons(
     total = periods + horizon
     factor, term = np.ones((count, total)), np.zeros((count, total))
     strength = np.zeros((count, len(lengths)))
+    fitted, doubt = np.ones(count), np.zeros((count, len(lengths)))
     rest = values
     for place, length in enumerate(lengths):
         if not _told(length, lengths, periods, 2 if given else MIN_CYCLES):
             continue
-        add, multiply, add_share, multiply_share = _one_season(rest, length)
-        multiplies = multiply_share > add_share
-        strength[:, place] = np.where(multiplies, multiply_share, add_share)
+        part = max(
+            (other for other in lengths if other < length and length % other == 0), default=0
+        )
+        add, multiply = _one_season(rest, length, part)
+        multiplies = multiply.share > add.share
+        strength[:, place] = np.where(multiplies, multiply.share, add.share)
+        fitted *= np.where(multiplies, multiply.fitted, add.fitted)
+        doubt[:, place] = np.where(multiplies, multiply.doubt, add.doubt)
         phase = (np.arange(total) - periods) % length
-        factor *= np.where(multiplies[:, None], multiply[:, phase], 1.0)
-        term = np.where(multiplies[:, None], term * multiply[:, phase], term + add[:, phase])
+        factor *= np.where(multiplies[:, None], multiply.values[:, phase], 1.0)
+        term = np.where(
+            multiplies[:, None], term * multiply.values[:, phase], term + add.values[:, phase]
+        )
         rest = (values - term[:, :periods]) / factor[:, :periods]
     return Seasons(
-        factor[:, :periods], term[:, :periods], factor[:, periods:], term[:, periods:], strength
+        factor[:, :periods],
+        term[:, :periods],
+        factor[:, periods:],
+        term[:, periods:],
+        strength,
+        fitted,
+        doubt,
     )
 
 
@@ -99,34 +123,43 @@ def _told(length: int, lengths: Sequence[int], periods: int, cycles: int) -> boo
     return length in usable and not any(other > length and other % length == 0 for other in usable)
 
 
-def _one_season(values: Floats, length: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """Give additive and multiplicative indices of one length, with the share each explains."""
+@dataclass(frozen=True)
+class _Index:
+    """The index of each phase, what it explains, and how far it may be off."""
+
+    values: Floats
+    share: Floats
+    fitted: Floats
+    doubt: Floats
+
+
+def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]:
+    """Give additive and multiplicative indices of one length."""
     periods = values.shape[1]
     trend, low, high = _moving_mean(values, length)
     body = values[:, low:high]
     # Only whole cycles, counted from the end: every phase then has the same weight.
     cycles = body.shape[1] // length
     if cycles == 0:
-        zero = np.zeros(len(values))
-        return np.zeros((len(values), length)), np.ones((len(values), length)), zero, zero
+        none = np.zeros(len(values))
+        flat = np.zeros((len(values), length))
+        return _Index(flat, none, none + 1, none), _Index(flat + 1, none, none + 1, none)
     start = body.shape[1] - cycles * length
     body, trend = body[:, start:], trend[:, start:]
     # Phase 0 is the period right after the last one.
     shift = (high - periods) % length
-    add, add_share = _indices(body - trend, cycles, length, shift, 0.0)
+    add = _indices(body - trend, (cycles, length, part), shift, 0.0)
     positive = np.asarray((trend > 0).all(axis=1))
     safe = np.where(positive[:, None], trend, 1.0)
-    multiply, _ = _indices(body / safe, cycles, length, shift, 1.0)
-    multiply = np.maximum(multiply, 0.05)
+    multiply = _indices(body / safe, (cycles, length, part), shift, 1.0)
+    factor = np.maximum(multiply.values, 0.05)
     phase = (np.arange(body.shape[1]) + shift) % length
     spread = ((body - trend) ** 2).sum(axis=1)
-    left = ((body - safe * multiply[:, phase]) ** 2).sum(axis=1)
-    multiply_share = np.where(
-        positive & (spread > 0), 1 - left / np.where(spread > 0, spread, 1.0), -np.inf
-    )
+    left = ((body - safe * factor[:, phase]) ** 2).sum(axis=1)
+    share = np.where(positive & (spread > 0), 1 - left / np.where(spread > 0, spread, 1.0), -np.inf)
     # Dividing by a factor near zero would blow the noise of quiet hours up.
-    multiply_share = np.where(multiply.min(axis=1) < _QUIET, -np.inf, multiply_share)
-    return add, multiply, add_share, multiply_share
+    share = np.where(factor.min(axis=1) < _QUIET, -np.inf, share)
+    return add, _Index(factor, share, multiply.fitted, multiply.doubt)
 
 
 def _moving_mean(values: Floats, length: int) -> tuple[Floats, int, int]:
@@ -140,28 +173,61 @@ def _moving_mean(values: Floats, length: int) -> tuple[Floats, int, int]:
     return mean, half, periods - half
 
 
-def _indices(
-    detrended: Floats, cycles: int, length: int, shift: int, neutral: float
-) -> tuple[Floats, Floats]:
+def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral: float) -> _Index:
+    cycles, length, part = shape
     table = detrended.reshape(len(detrended), cycles, length)
-    # The median of two is their mean, so outliers are only resisted from three cycles on.
-    index = np.median(table, axis=1)
+    index, variance = _robust_mean(table)
+    base, base_share = np.full_like(index, neutral), np.zeros(len(index))
+    if part:
+        # Days are alike until the week shows that they are not.
+        daily, daily_variance = _robust_mean(detrended.reshape(len(detrended), -1, part))
+        daily += neutral - daily.mean(axis=1, keepdims=True)
+        base_share = _worth(daily - neutral, daily_variance, cycles * (length // part))
+        daily = neutral + (daily - neutral) * base_share[:, None]
+        base = np.tile(daily, (1, length // part))
     index += neutral - index.mean(axis=1, keepdims=True)
-    between = ((index - neutral) ** 2).sum(axis=1) / (length - 1) * cycles
-    within = ((table - index[:, None, :]) ** 2).sum(axis=(1, 2)) / max(length * (cycles - 1), 1)
-    ratio = between / np.where(within > 0, within, 1.0)
-    # Floating-point dust is no season: a flat or straight series stays what it is.
-    real = between > 1e-20 * np.maximum((detrended**2).max(axis=1), 1e-300) * cycles
-    real &= np.abs(index - neutral).max(axis=1) > 1e-9
-    weight = np.where(within > 0, np.clip(1 - 1 / np.maximum(ratio, 1e-300), 0, 1), 1.0)
-    weight = np.where((ratio < _WEAK) & (within > 0), 0.0, weight) * real
+    # Each day of the week is believed for itself: weekends differ, Tuesdays hardly.
+    days = length // part if part else 1
+    weight = _worth((index - base).reshape(-1, length // days), variance.repeat(days), cycles)
+    weight = weight.reshape(-1, days).repeat(length // days, axis=1)
     if length >= LONG_SEASON and length % 24:
         index = _smooth(index, max(length // 24, 1))
-    index = neutral + (index - neutral) * weight[:, None]
+    index = base + (index - base) * weight
+    # Floating-point dust is no season: a flat or straight series stays what it is.
+    dust = np.abs(index - neutral).max(axis=1) <= np.maximum(
+        1e-9, 1e-10 * np.abs(detrended).max(axis=1)
+    )
+    index[dust] = neutral
     total = ((table - neutral) ** 2).sum(axis=(1, 2))
     left = ((table - index[:, None, :]) ** 2).sum(axis=(1, 2))
     share = np.where(total > 0, 1 - left / np.where(total > 0, total, 1.0), 0.0)
-    return np.roll(index, shift, axis=1), share
+    weight = weight.mean(axis=1)
+    taken = weight + (1 - weight) * base_share * part / length
+    missed = weight**2 + ((1 - weight) * base_share) ** 2 * part / length
+    fitted = np.where(dust, 1.0, 1 / np.sqrt(1 - np.minimum(taken / cycles, 0.9)))
+    doubt = np.where(dust, 0.0, np.sqrt(missed / cycles))
+    return _Index(np.roll(index, shift, axis=1), share, fitted, doubt)
+
+
+def _robust_mean(table: Floats) -> tuple[Floats, Floats]:
+    """Average each phase over the cycles, strange cycles drawn in; and the variance left."""
+    middle = np.median(table, axis=1, keepdims=True)
+    off = table - middle
+    reach = _DRAWN_IN * 1.4826 * np.median(np.abs(off), axis=(1, 2), keepdims=True)
+    # Where most values repeat exactly the median is the answer.
+    index = (middle + np.clip(off, -reach, reach).mean(axis=1, keepdims=True))[:, 0]
+    cycles, length = table.shape[1:]
+    within = ((table - index[:, None, :]) ** 2).sum(axis=(1, 2)) / max(length * (cycles - 1), 1)
+    return index, within
+
+
+def _worth(off: Floats, variance: Floats, cycles: int) -> Floats:
+    """Give how much of an index to believe: 0 where noise alone gives as much."""
+    between = (off**2).sum(axis=1) / max(off.shape[1] - 1, 1) * cycles
+    ratio = between / np.where(variance > 0, variance, 1.0)
+    weight = np.clip(1 - 1 / np.maximum(ratio, 1e-300), 0, 1)
+    weight = np.where(ratio < _WEAK, 0.0, weight)
+    return np.asarray(np.where(variance > 0, weight, 1.0))
 
 
 def _smooth(index: Floats, reach: int) -> Floats:

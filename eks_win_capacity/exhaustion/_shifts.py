@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 _NEAR = 5
 """Periods on each side that tell a jump from a drift."""
 
-_FAR = 14
-"""Periods on each side that tell a jump that stayed from one that went."""
+_FAR = 2.8
+"""How many times as many tell a jump that stayed from one that went."""
 
-_UNUSUAL = 7.0
-"""How many robust deviations a jump must stand out by."""
+_UNUSUAL = 3.5
+"""How many robust deviations a jump must stand out by, where there are very many to compare."""
+
+_FEW = 200.0
+"""What few periods add to that, divided by their number."""
 
 _OUTLIER = 6.0
 """How many robust deviations one value must lie off its neighbours."""
@@ -27,23 +30,31 @@ _OUTLIER = 6.0
 _SMALLEST = 0.01
 """Share of the level below which a jump is not worth telling."""
 
+_SHARPER = 0.75
+"""Two levels must leave less than this share of what one straight line leaves."""
+
+_SOON = 30
+"""Periods after which a shift that is undone was more than a holiday."""
+
 MAX_SHIFTS = 12
 """Shifts looked for in one series; more of them are growth."""
 
 
-def level_shifts(values: Floats) -> Floats:
+def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
     """
     Find jumps that stayed: the change of level that happened at each period.
 
     The jump at a period is the difference of the medians of the five periods
     after and before it. It counts where it stands out from the other jumps of
-    the same series, so a series that wanders has none, and where the fourteen
-    periods on each side still show most of it.
+    the same series, so a series that wanders has none, and where almost three
+    times as many periods on each side still show most of it.
 
     Parameters
     ----------
     values : ndarray, (series, periods)
         Without season and missing values.
+    near : int
+        Periods on each side that tell a jump from a drift.
 
     Returns
     -------
@@ -52,51 +63,111 @@ def level_shifts(values: Floats) -> Floats:
     """
     count, periods = values.shape
     sizes = np.zeros((count, periods))
-    if periods < 4 * _NEAR:
+    if periods < 4 * near:
         return sizes
-    medians = np.median(sliding_window_view(values, _NEAR, axis=1), axis=2)
-    # jump[:, i] compares the periods before i + _NEAR with those from it on.
-    jump = medians[:, _NEAR:] - medians[:, :-_NEAR]
+    medians = np.median(sliding_window_view(values, near, axis=1), axis=2)
+    # jump[:, i] compares the periods before i + near with those from it on.
+    jump = medians[:, near:] - medians[:, :-near]
     usual = np.median(jump, axis=1, keepdims=True)
     jump = jump - usual
     spread = 1.4826 * np.median(np.abs(jump), axis=1)
-    noise = 1.4826 * np.median(np.abs(np.diff(values, axis=1) - usual / _NEAR), axis=1)
+    noise = 1.4826 * np.median(np.abs(np.diff(values, axis=1) - usual / near), axis=1)
     floor = _SMALLEST * np.abs(np.median(values, axis=1))
-    threshold = np.maximum(_UNUSUAL * np.maximum(spread, 0.35 * noise), floor)
+    unusual = _UNUSUAL + _FEW / periods
+    threshold = np.maximum(unusual * np.maximum(spread, 0.35 * noise), floor)
     rows = np.flatnonzero((np.abs(jump) > threshold[:, None]).any(axis=1))
     for row in rows:
-        _row_shifts(values[row], jump[row], threshold[row], usual[row, 0] / _NEAR, sizes[row])
+        _row_shifts(
+            values[row], jump[row], threshold[row], usual[row, 0] / near, sizes[row], near=near
+        )
     return sizes
 
 
 def _row_shifts(
-    values: Floats, jump: Floats, threshold: float, slope: float, sizes: Floats
+    values: Floats, jump: Floats, threshold: float, slope: float, sizes: Floats, *, near: int
 ) -> None:
     """Take the largest jump of one series again and again, until none stands out."""
-    jump = np.abs(jump)
+    jump, far = np.abs(jump), round(_FAR * near)
     for _ in range(MAX_SHIFTS):
         best = int(jump.argmax())
         if jump[best] <= threshold:
-            return
-        jump[max(best - 2 * _NEAR, 0) : best + 2 * _NEAR] = 0.0
-        at = _sharpest(values, best + _NEAR)
-        before, after = values[max(at - _FAR, 0) : at], values[at : at + _FAR]
+            break
+        jump[max(best - 2 * near, 0) : best + 2 * near] = 0.0
+        at = _sharpest(values, best + near, near)
+        before, after = values[max(at - far, 0) : at], values[at : at + far]
         away = slope * (len(before) + len(after)) / 2
         size = float(np.median(after) - np.median(before)) - away
-        if abs(size) > threshold * 0.6:
+        if abs(size) > threshold * 0.6 and _steeper_than_a_line(values, at, near):
             sizes[at] = size
+            _left(values, sizes, at, near)
+    _returned(values, sizes, near)
 
 
-def _sharpest(values: Floats, near: int) -> int:
-    """Give the period around `near` that splits the neighbourhood best."""
-    low, high = max(near - _NEAR + 1, 1), min(near + _NEAR, len(values) - 1)
-    first, last = max(low - _NEAR, 0), min(high + _NEAR, len(values))
+def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
+    """Tell a jump from a stretch of growth: two levels fit better than one slope."""
+    first, last = max(at - 2 * near, 0), min(at + 2 * near, len(values))
+    here, place = values[first:last], np.arange(first, last) - at
+    slope, start = np.polyfit(place, here, 1)
+    line = np.abs(here - start - slope * place).sum()
+    before, after = here[place < 0], here[place >= 0]
+    levels = np.abs(before - np.median(before)).sum() + np.abs(after - np.median(after)).sum()
+    return bool(levels < _SHARPER * line)
+
+
+def _left(values: Floats, sizes: Floats, at: int, near: int) -> None:
+    """See where a dip began that a shift ended, so that what lay before it is not lifted too."""
+    size = sizes[at]
+    now = float(np.median(values[at : at + near]))
+    start = at
+    while start > 0 and abs(values[start - 1] - (now - size)) < 0.5 * abs(size):
+        start -= 1
+    before = values[max(start - near, 0) : start]
+    if at - start > _SOON or start == at or len(before) < near:
+        return
+    undone = abs(float(np.median(before)) - now) < 0.3 * abs(size)
+    if undone and not sizes[max(start - near, 0) : at].any():
+        sizes[start] = -size
+
+
+def _returned(values: Floats, sizes: Floats, near: int) -> None:
+    """See the newest few values go back to where they were before the last shift."""
+    found = np.flatnonzero(sizes)
+    if not len(found):
+        return
+    at, size = int(found[-1]), float(sizes[found[-1]])
+    after = values[at : at + near]
+    if not near < len(values) - at <= _SOON:
+        return
+    off = values - np.median(after)
+    for place in range(len(values) - near + 1, len(values)):
+        # Back where it was before, and not by chance: within a quarter of the shift.
+        if (np.abs(off[place:] + size) < 0.25 * abs(size)).all():
+            sizes[place] = -size
+            return
+
+
+def _sharpest(values: Floats, middle: int, near: int) -> int:
+    """Give the period around `middle` that splits the neighbourhood best."""
+    low, high = max(middle - near + 1, 1), min(middle + near, len(values) - 1)
+    first, last = max(low - near, 0), min(high + near, len(values))
     costs = [
         np.abs(values[first:at] - np.median(values[first:at])).sum()
         + np.abs(values[at:last] - np.median(values[at:last])).sum()
         for at in range(low, high)
     ]
     return low + int(np.argmin(costs))
+
+
+def lasting(sizes: Floats) -> Floats:
+    """Give the sizes of one series' shifts that no later shift soon undid."""
+    left: list[tuple[int, float]] = []
+    for at in np.flatnonzero(sizes):
+        size = float(sizes[at])
+        if left and at - left[-1][0] <= _SOON and abs(left[-1][1] + size) < 0.3 * abs(size):
+            left.pop()
+        else:
+            left.append((int(at), size))
+    return np.array([size for _, size in left])
 
 
 def without_shifts(values: Floats, sizes: Floats) -> Floats:
@@ -128,6 +199,8 @@ def outliers(values: Floats) -> Floats:
     middle = np.median(sliding_window_view(padded, 7, axis=1), axis=2)
     off = values - middle
     spread = 1.4826 * np.median(np.abs(off), axis=1, keepdims=True)
+    # Where some hours are noisier than others, the noisy tenth says what is usual.
+    spread = np.maximum(spread, np.quantile(np.abs(off), 0.9, axis=1, keepdims=True) / 1.645)
     step = 1.4826 * np.median(np.abs(np.diff(values, axis=1)), axis=1, keepdims=True)
     limit = _OUTLIER * np.maximum(spread, 0.5 * step)
     limit = np.maximum(limit, 1e-9 * np.abs(values).max(axis=1, keepdims=True))

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.exhaustion._paths import Draws, Learned
+    from eks_win_capacity.exhaustion._learning import Learned
+    from eks_win_capacity.exhaustion._paths import Draws
 
 
 def library_paths(
@@ -55,7 +56,7 @@ def library_paths(
         drawn = errors[(draws.innovation * len(errors)).astype(np.intp)]
         wander = np.zeros_like(drawn)
         wander[1:] = alpha * drawn[:-1].cumsum(axis=0)
-        paths = mean[:, None] + learned.calibration[row] * (drawn + wander)
+        paths = mean[:, None] + learned.calibration[row][:, None] * (drawn + wander)
         out[:, row] = paths * learned.scale[row]
         names.append(f"statsforecast {model.model_['modeltype']}")
     return out, names

@@ -16,18 +16,44 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Smoothing of the level: 0 is a straight line, 1 a random walk."""
 
 PHIS = (0.0, 0.35, 0.65, 0.85, 0.95)
 """Memory of what is off the level: 0 is forgotten by the next period."""
 
-GRID = np.array([(a, p) for a in ALPHAS for p in PHIS if a < 1 or p == 0])
-"""Every pair of them that is a model of its own; rows of (alpha, phi)."""
+LONG = 0.98
+"""Share of a growth out of the ordinary that is left a period later: it lasts for weeks of days."""
 
+GRID = np.array(
+    [(a, p, 0.0, 0.0) for a in ALPHAS for p in PHIS]
+    + [(a, 0.985, 0.0, 0.0) for a in ALPHAS[:3]]
+    + [(0.7, 0.0, 0.0, 0.0), (0.7, 0.65, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)]
+    + [(a, p, a * w, LONG) for a in ALPHAS[2:] for p in (0.0, 0.65) for w in (0.04, 0.15)]
+    + [(1.0, 0.0, w, LONG) for w in (0.04, 0.15)]
+)
+"""
+Every combination that is a model of its own; rows of (alpha, phi, gamma, rho).
 
-_TEMPER = 0.3
+Gamma is what of an innovation goes on as growth, and rho what of that is left a period later.
+"""
+
+_TEMPER = 0.7
 """Power of the likelihood. At 1 one model takes all, and the intervals are too narrow."""
+
+_PRIOR = np.where(GRID[:, 2] > 0, -0.4, 0.0)
+"""Log of what each model is worth beforehand: most subnets grow steadily."""
+
+_WITHIN_DAY = np.where(GRID[:, 2] > 0, -np.inf, np.where(GRID[:, 0] < 0.1, 0.0, -100.0))
+"""
+The same for periods shorter than a day.
+
+There the next value says little about the days to come: what is warm now is
+not warm tomorrow, so a level may only be learned slowly, and the rest fades.
+"""
+
+_STEADY = int((GRID[:, 2] == 0).sum())
+"""Models whose growth never wanders; they come first."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +65,8 @@ class Fit:
     ----------
     weight : ndarray, (series, models)
         Posterior share of each model.
-    level, off : ndarray, (series, models)
-        Level at the origin, and what the last value is off it.
+    level, off, wander : ndarray, (series, models)
+        Level at the origin, what the last value is off it, and the growth out of the ordinary.
     start, drift, sigma : ndarray, (series, models)
         Level before the first period, change of level a period, and the deviation of one innovation.
     root : ndarray, (series, models, 2, 2)
@@ -50,6 +76,7 @@ class Fit:
     weight: Floats
     level: Floats
     off: Floats
+    wander: Floats
     start: Floats
     drift: Floats
     sigma: Floats
@@ -61,8 +88,7 @@ class _Response:
     """One channel of the filter: its one-step errors, and its state at each origin."""
 
     errors: Floats
-    levels: Floats
-    offs: Floats
+    states: list[tuple[Floats, Floats, Floats]]
 
 
 def _response(
@@ -79,19 +105,21 @@ def _response(
 
     Where nothing was seen there is no error, and the model runs on alone.
     """
-    alpha, phi = GRID[:, 0], GRID[:, 1]
+    alpha, phi, gamma, rho = GRID.T
     beta = 1 - alpha
     given = values if seen is None else seen
     count = 1 if given is None else len(given)
     level, off = np.full((count, len(GRID)), start), np.zeros((count, len(GRID)))
+    wander = np.zeros_like(off[:, _STEADY:])
     errors = np.empty((periods, count, len(GRID)))
-    levels, offs = [], []
+    states = []
     scratch = np.empty_like(level)
     stops = set(origins)
     for period in range(periods):
         error = errors[period]
         if drift:
             level += drift
+        level[:, _STEADY:] += wander
         off *= phi
         np.add(level, off, out=error)
         if values is None:
@@ -104,10 +132,11 @@ def _response(
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
+        wander *= rho[_STEADY:]
+        wander += gamma[_STEADY:] * error[:, _STEADY:]
         if period + 1 in stops:
-            levels.append(level.copy())
-            offs.append(off.copy())
-    return _Response(errors, np.array(levels), np.array(offs))
+            states.append((level.copy(), off.copy(), wander.copy()))
+    return _Response(errors, states)
 
 
 @lru_cache(maxsize=16)
@@ -144,7 +173,7 @@ class Fits:
         return np.ascontiguousarray(errors.T)
 
 
-def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
+def fit(values: Floats, seen: Flags, origins: Sequence[int], *, within_day: bool = False) -> Fits:
     """
     Fit every model of the grid by least squares, at several origins in one pass.
 
@@ -159,6 +188,8 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
         Where a value was seen.
     origins : sequence of int
         How many periods each fit may know, in rising order.
+    within_day : bool
+        Whether periods are shorter than a day.
     """
     count, periods = values.shape
     whole = bool(seen.all())
@@ -177,13 +208,17 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int]) -> Fits:
         for total, (left, right) in zip(sums, pairs, strict=True):
             np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
         known = seen[:, :origin].sum(axis=1)
-        fits.append(_solve(sums, known, [(c.levels[place], c.offs[place]) for c in channels]))
+        states = [c.states[place] for c in channels]
+        fits.append(_solve(sums, known, states, _WITHIN_DAY if within_day else _PRIOR))
         low = origin
     return Fits(tuple(fits), channels)
 
 
 def _solve(
-    sums: list[Floats], known: NDArray[np.int64], states: list[tuple[Floats, Floats]]
+    sums: list[Floats],
+    known: NDArray[np.int64],
+    states: list[tuple[Floats, Floats, Floats]],
+    prior: Floats,
 ) -> Fit:
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
     # A hair of ridge keeps a series of one value solvable.
@@ -195,19 +230,29 @@ def _solve(
     squares = data + drift * data_drift + start * data_start
     free = np.maximum(known - 2, 1)[:, None]
     # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal.
-    squares = np.maximum(squares, 1e-13 * data + 1e-26)
-    variance = squares / free
+    floor = 1e-13 * data + 1e-26
+    squares = np.maximum(squares, floor)
+    # What fits as well as can be computed is exact: a line, not a line with dust.
+    variance = np.where(squares > floor, squares / free, 0.0)
     # The marginal likelihood, tempered: no subnet follows a model to the letter.
     score = -0.5 * _TEMPER * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
+    score += prior
     score -= score.max(axis=1, keepdims=True)
     weight = np.exp(score)
     weight /= weight.sum(axis=1, keepdims=True)
+    line = squares[:, 0] <= floor[:, 0]
+    weight[line] = np.arange(len(GRID)) == 0
     # Covariance of (start, drift), carried to (level at the origin, drift).
     factor = variance / determinant
     vs, vd, vsd = gg * factor, cc * factor, -drift_start * factor
-    (level_data, off_data), (by_drift, off_drift), (by_start, off_start) = states
+    (level_data, off_data, wander_data), (by_drift, off_drift, wander_drift) = states[:2]
+    by_start, off_start, wander_start = states[2]
     level = level_data + by_drift * drift + by_start * start
     off = off_data + off_drift * drift + off_start * start
+    wander = np.zeros_like(level)
+    wander[:, _STEADY:] = (
+        wander_data + wander_drift * drift[:, _STEADY:] + wander_start * start[:, _STEADY:]
+    )
     vl = by_start**2 * vs + 2 * by_start * by_drift * vsd + by_drift**2 * vd
     vld = by_start * vsd + by_drift * vd
     root = np.zeros((*level.shape, 2, 2))
@@ -215,10 +260,10 @@ def _solve(
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
     root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vld / safe, 0.0)
     root[..., 1, 1] = np.sqrt(np.maximum(vd - root[..., 1, 0] ** 2, 0))
-    return Fit(weight, level, off, start, drift, np.sqrt(variance), root)
+    return Fit(weight, level, off, wander, start, drift, np.sqrt(variance), root)
 
 
-def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
+def mean_and_deviation(at: Fit, horizon: int, noise: Floats) -> tuple[Floats, Floats]:
     """
     Give mean and deviation of the mixture of models at each step ahead.
 
@@ -226,28 +271,42 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     -------
     (ndarray, ndarray), (series, horizon)
     """
-    alpha, phi = GRID[:, 0], GRID[:, 1]
     steps = np.arange(1, horizon + 1)
-    fade = phi[:, None] ** steps
-    weight = alpha[:, None] + (1 - alpha)[:, None] * fade
-    growth = np.concatenate([np.ones((len(GRID), 1)), 1 + (weight[:, :-1] ** 2).cumsum(axis=1)], 1)
+    growth, fade, carried = _responses(horizon)
     share = at.weight
     level, drift = (share * at.level).sum(axis=1), (share * at.drift).sum(axis=1)
-    mean = level[:, None] + drift[:, None] * steps + (share * at.off) @ fade
+    center = (share * at.off) @ fade + (share * at.wander) @ carried
+    mean = level[:, None] + drift[:, None] * steps + center
     # What the models disagree about, about their own mean: squares of small numbers only.
     dl, dd = at.level - level[:, None], at.drift - drift[:, None]
     vl = at.root[..., 0, 0] ** 2 + dl**2
     vld = at.root[..., 0, 0] * at.root[..., 1, 0] + dl * dd
     vd = at.root[..., 1, 0] ** 2 + at.root[..., 1, 1] ** 2 + dd**2
-    off = at.off
+    off, wander = share * at.off, share * at.wander
     variance = (
-        (share * at.sigma**2) @ growth
+        (share * (at.sigma * noise[:, None]) ** 2) @ growth
         + (share * vl).sum(axis=1)[:, None]
         + 2 * (share * vld).sum(axis=1)[:, None] * steps
         + (share * vd).sum(axis=1)[:, None] * steps**2
-        + (share * off**2) @ fade**2
-        + 2 * (share * off * dl) @ fade
-        + 2 * ((share * off * dd) @ fade) * steps
-        - ((share * off) @ fade) ** 2
+        + (off * at.off) @ fade**2
+        + 2 * (off * at.wander) @ (fade * carried)
+        + (wander * at.wander) @ carried**2
+        - center**2
+        + 2 * ((off * dl) @ fade + (wander * dl) @ carried)
+        + 2 * ((off * dd) @ fade + (wander * dd) @ carried) * steps
     )
     return mean, np.sqrt(np.maximum(variance, 0))
+
+
+@lru_cache(maxsize=64)
+def _responses(horizon: int) -> tuple[Floats, Floats, Floats]:
+    """Give what an innovation adds to the variance, and what is left of off and of growth."""
+    alpha, phi, gamma, rho = GRID.T[..., None]
+    steps = np.arange(1, horizon + 1)
+    fade = phi**steps
+    carried = (1 - rho**steps) / (1 - rho)
+    response = alpha + (1 - alpha) * fade + gamma * carried
+    growth = np.concatenate(
+        [np.ones((len(GRID), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1
+    )
+    return growth, fade, carried

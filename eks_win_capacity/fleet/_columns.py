@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.fleet._pricing import best_mix, best_mixes, fractional_bound, resource_prices
+from eks_win_capacity.fleet._problem import Duals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 WHOLE = 10**9
 """Duals are rounded to this many parts of the largest, so that bounds are sums of integers."""
+
+_TOGETHER = 8
+"""Kinds of node that are searched at once."""
 
 NARROW = 32
 """Partial mixes kept for each kind; what these leave open an exact knapsack settles."""
@@ -64,23 +68,6 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Duals:
-    """What one more pod of each row costs, and what one more of each shared limit saves."""
-
-    pods: Floats
-    floor: Floats
-    limit: Floats
-
-    def towards(self, other: Duals, part: float) -> Duals:
-        """Go a part of the way to other duals."""
-        return Duals(
-            (1 - part) * self.pods + part * other.pods,
-            (1 - part) * self.floor + part * other.floor,
-            (1 - part) * self.limit + part * other.limit,
-        )
-
-
-@dataclass(frozen=True)
 class Mixture:
     """An optimal fractional choice among some columns."""
 
@@ -123,7 +110,7 @@ class Relaxed:
     proof: Proof | None
 
 
-def solve_fractional(problem: Problem, columns: Columns, penalty: float | None) -> Mixture:
+def solve_fractional(problem: Problem, columns: Columns, penalty: float | Floats | None) -> Mixture:
     """
     Choose among the columns, in fractions, at the least cost.
 
@@ -133,8 +120,8 @@ def solve_fractional(problem: Problem, columns: Columns, penalty: float | None) 
         The problem.
     columns : Columns
         The patterns to choose from.
-    penalty : float or None
-        What an unplaced pod costs; None where the columns are known to suffice.
+    penalty : float, array or None
+        What an unplaced pod of each row costs; None where the columns are known to suffice.
     """
     from scipy import sparse
     from scipy.optimize import linprog
@@ -148,7 +135,7 @@ def solve_fractional(problem: Problem, columns: Columns, penalty: float | None) 
             [-sparse.identity(covers), sparse.csr_matrix((len(right) - covers, covers))]
         )
         matrix = sparse.hstack([matrix, slack])
-        cost = np.concatenate([cost, np.full(covers, penalty)])
+        cost = np.concatenate([cost, np.broadcast_to(penalty, covers)])
     top = max(cost.max(), 1e-12)
     solved = linprog(
         cost / top, A_ub=sparse.csc_matrix(matrix), b_ub=right, bounds=(0, None), method="highs-ds"
@@ -233,45 +220,9 @@ class Generator:
             problem.share @ limit
         )
         threshold = budget + np.floor(budget * tolerance).astype(np.int64)
-        bound = np.full(problem.kinds, -1, dtype=np.int64)
         ceiling = fractional_bound(worth, self.need, problem.room, self.most, self.prices)
-        ceiling = ceiling * (1 + 1e-9) + 1
-        look = np.nonzero(ceiling > threshold)[0]
-        settled = np.ones(problem.kinds, dtype=bool)
-        settled[look] = False
-        bound[settled] = np.floor(ceiling[settled]).astype(np.int64)
-        kind = np.zeros(0, dtype=np.int64)
-        mix = np.zeros((0, problem.shapes), dtype=np.int64)
-        if len(look):
-            rows = self.most[look]
-            prices = resource_prices(
-                worth[look].astype(np.float64), self.need, problem.room[look], rows
-            )
-            self.prices[look] = prices
-            priced = best_mixes(
-                worth[look],
-                self.need,
-                problem.room[look],
-                rows,
-                prices,
-                threshold[look],
-                width=NARROW,
-                keep=12,
-            )
-            bound[look] = priced.bound
-            kind, mix = look[priced.kind], priced.mix
-            if exact:
-                for place in np.nonzero(priced.bound > np.maximum(priced.value, threshold[look]))[
-                    0
-                ]:
-                    one = int(look[place])
-                    top_bound, found = best_mix(
-                        worth[one], self.need, problem.room[one], self.most[one]
-                    )
-                    bound[one] = min(int(bound[one]), max(top_bound, int(threshold[one])))
-                    if found is not None:
-                        kind = np.append(kind, one)
-                        mix = np.vstack([mix, found])
+        bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
+        kind, mix = self._searched(worth, budget, threshold, bound, exact=exact)
         demand = int(pods @ problem.count) + int((floor * problem.floor).sum())
         theta = Fraction(1)
         for have, want in zip(budget.tolist(), bound.tolist(), strict=True):
@@ -285,6 +236,64 @@ class Generator:
                 self.proof = Proof(np.asarray(pods * part, dtype=np.float64), float(proved))
         return proved, kind, mix
 
+    def _searched(
+        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints, *, exact: bool
+    ) -> tuple[Ints, Ints]:
+        """
+        Look for the mixes worth most where they could matter, and lower the bounds in place.
+
+        The bound of the whole is that of the worst kind alone: kinds come worst first, and
+        those that cannot be worse than a mix found already are left.
+        """
+        problem = self.problem
+        kinds: list[Ints] = []
+        mixes: list[Ints] = []
+        paid = np.maximum(budget, 1)
+        worst = 0.0
+        order = np.argsort(-(bound / paid), kind="stable")
+        for start in range(0, len(order), _TOGETHER):
+            look = order[start : start + _TOGETHER]
+            look = look[(bound[look] > threshold[look]) & (bound[look] > worst * paid[look])]
+            if not len(look):
+                continue
+            most = self.most[look]
+            prices = resource_prices(
+                worth[look].astype(np.float64), self.need, problem.room[look], most
+            )
+            tight = fractional_bound(worth[look], self.need, problem.room[look], most, prices)
+            better = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64) < bound[look]
+            self.prices[look[better]] = prices[better]
+            bound[look] = np.minimum(bound[look], np.floor(tight * (1 + 1e-9) + 1).astype(np.int64))
+            priced = best_mixes(
+                worth[look],
+                self.need,
+                problem.room[look],
+                most,
+                prices,
+                threshold[look],
+                width=NARROW,
+                keep=12,
+            )
+            bound[look] = np.minimum(bound[look], priced.bound)
+            kinds.append(look[priced.kind])
+            mixes.append(priced.mix)
+            worst = max(worst, float((priced.value / paid[look]).max()))
+            if not exact:
+                worst = max(worst, float((bound[look] / paid[look]).max()))
+                continue
+            for one in look[np.argsort(-(bound[look] / paid[look]), kind="stable")].tolist():
+                if bound[one] <= max(worst * paid[one], threshold[one]):
+                    continue
+                top, found = best_mix(worth[one], self.need, problem.room[one], self.most[one])
+                bound[one] = min(int(bound[one]), max(top, int(threshold[one])))
+                if found is not None:
+                    kinds.append(np.array([one]))
+                    mixes.append(found[None, :])
+                    worst = max(worst, int(found @ worth[one]) / int(paid[one]))
+        if not kinds:
+            return np.zeros(0, dtype=np.int64), np.zeros((0, problem.shapes), dtype=np.int64)
+        return np.concatenate(kinds), np.vstack(mixes)
+
     def run(
         self,
         *,
@@ -292,6 +301,7 @@ class Generator:
         tolerance: float = 1e-6,
         stop: Callable[[Mixture, Fraction], bool] | None = None,
         rounds: int = 400,
+        centre: Duals | None = None,
     ) -> Relaxed:
         """
         Add patterns until none is worth more than it costs.
@@ -306,9 +316,12 @@ class Generator:
             Asked after every round, with the solution and the bound; True ends the work.
         rounds : int
             Rounds at most.
+        centre : Duals, optional
+            The prices with the best bound known.
         """
         solution = solve_fractional(self.problem, self.columns, penalty)
-        centre, complete, exact, still = solution.duals, False, False, 0
+        centre = solution.duals if centre is None else centre
+        complete, exact, still = False, False, 0
         for _ in range(rounds):
             # Duals jump from round to round; those between the best so far and the newest
             # give better patterns and bounds. The newest alone decide that none is left.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.fleet._rejections import alone
 from eks_win_capacity.fleet._result import Alternative
+from eks_win_capacity.fleet._zones import quick
 
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._model import Node
@@ -67,12 +68,7 @@ def _single(run: _Run, plan: FleetPlan) -> Alternative:
     name = "best single type"
     if len(plan.types) == 1:
         return _alternative(f"{name}, {next(iter(plan.types))}", list(plan.groups), plan.cost)
-    values = zip(alone(run, run.lean), run.lean, strict=True)
-    able = sorted(
-        ((value, node.name, node) for value, node in values if value is not None),
-        key=lambda one: one[:2],
-    )
-    best = _best_alone(run, [node for _, _, node in able])
+    best = _best_alone(run, _likeliest(run, run.lean))
     if best is None:
         return Alternative(
             name=name, nodes=0, cost=0.0, addresses=0, why="no single type runs all workloads"
@@ -100,39 +96,63 @@ def _best_alone(run: _Run, nodes: list[Node], worst: float = float("inf")) -> An
 
 
 def fewer_types(run: _Run, answer: Answer, nodes: tuple[Node, ...], top: int) -> Answer | None:
-    """Drop the least used types one by one, and compare with the best single one."""
-    bound, lp_bound = answer[2:]
-    names = {group.instance_type for group in answer[0]}
-    if len(names) <= top:
+    """Find the best plan with few types: exactly where that can be, else step by step."""
+    if len({group.instance_type for group in answer[0]}) <= top:
         return answer
-    settled = run.settled(nodes, most_types=top)
-    if settled is not None and settled.proved:
-        return run.from_settled(settled, bound, lp_bound)
-    best: Answer | None = None
-    groups = answer[0]
-    while names and not run.interrupted:
-        weight = {
-            name: sum(g.cost * g.nodes for g in groups if g.instance_type == name) for name in names
-        }
-        names = set(
-            sorted(names, key=lambda name: (-weight[name], name))[: max(top, len(names) - 1)]
-        )
-        tried = run.answer(tuple(n for n in nodes if n.name in names), effort=BRIEF)
-        if tried is None:
-            break
-        groups = tried[0]
-        if len({g.instance_type for g in groups}) <= top:
-            best = tried
-            break
-        names = {g.instance_type for g in groups}
+    found: list[Answer] = []
+    try:
+        settled = None if run.interrupted else run.settled(nodes, most_types=top)
+        if settled is not None and settled.proved:
+            return run.from_settled(settled, *answer[2:])
+        _by_dropping(run, answer, nodes, top, found)
+        most = min((one[1] for one in found), default=float("inf"))
+        single = _best_alone(run, _likeliest(run, nodes), most)
+        if single is not None:
+            found.append(single)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    if not found and run.interrupted:
+        found += _first_alone(run, nodes, answer)
+    if not found:
+        return None
+    groups, value, _, _ = min(found, key=lambda one: one[1])
+    return groups, value, min(answer[2], value), answer[3]
+
+
+def _likeliest(run: _Run, nodes: tuple[Node, ...]) -> list[Node]:
+    """Order the types that can run everything by what a fleet of each costs, first-fit."""
     values = zip(alone(run, nodes), nodes, strict=True)
-    order = sorted(
+    able = sorted(
         ((value, node.name, node) for value, node in values if value is not None),
         key=lambda one: one[:2],
     )
-    single = _best_alone(
-        run, [node for _, _, node in order], float("inf") if best is None else best[1]
-    )
-    if single is not None and (best is None or single[1] < best[1]):
-        best = single
-    return None if best is None else (best[0], best[1], min(bound, best[1]), lp_bound)
+    return [node for _, _, node in able]
+
+
+def _by_dropping(
+    run: _Run, answer: Answer, nodes: tuple[Node, ...], top: int, found: list[Answer]
+) -> None:
+    """Drop the least used types one by one until few enough are left."""
+    groups = answer[0]
+    names = {group.instance_type for group in groups}
+    while len(names) > top and not run.interrupted:
+        weight = {
+            name: sum(g.cost * g.nodes for g in groups if g.instance_type == name) for name in names
+        }
+        kept = sorted(names, key=lambda name: (-weight[name], name))[: max(top, len(names) - 1)]
+        tried = run.answer(tuple(node for node in nodes if node.name in kept), effort=BRIEF)
+        if tried is None:
+            return
+        groups = tried[0]
+        names = {group.instance_type for group in groups}
+        if len(names) <= top:
+            found.append(tried)
+
+
+def _first_alone(run: _Run, nodes: tuple[Node, ...], answer: Answer) -> list[Answer]:
+    """Pack the likeliest single type first-fit: what there is time for after an interrupt."""
+    for node in _likeliest(run, nodes):
+        packed = quick(run, (node,), answer[2], answer[3])
+        if packed is not None:
+            return [packed]
+    return []

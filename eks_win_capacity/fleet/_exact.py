@@ -21,10 +21,10 @@ _WHOLE = 10**9
 _PARTIAL = 60_000
 """Partial mixes held at once, over all kinds."""
 
-_CHOICE = 3_000
+_CHOICE = 1_500
 """Patterns in the integer program at most."""
 
-_NODES = 1_500
+_NODES = 300
 """Steps of the integer program; a count and not a time, so that answers repeat."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.fleet._first_fit import Packed
 from eks_win_capacity.fleet._model import ALL_NODES
 from eks_win_capacity.fleet._problem import quiet
@@ -15,31 +16,17 @@ from eks_win_capacity.fleet._problem import quiet
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._inputs import Load
     from eks_win_capacity.fleet._model import Model
-    from eks_win_capacity.fleet._problem import Flags, Floats, Ints
+    from eks_win_capacity.fleet._patterns import Patterns
+    from eks_win_capacity.fleet._problem import Ints
 
-_MIXES: Final = 1_500
-"""Mixes of pods on a node up to which all are listed."""
-
-_COLUMNS: Final = 6_000
-"""Patterns, each in each subnet, up to which the integer program takes them all."""
+__all__ = ["Settled", "settle"]
 
 _STEPS, _WORK = 3_000, 400_000
 """Steps of the integer program at most, and these times its columns; counts and not a time,
 so that answers repeat."""
 
-
-@dataclass(frozen=True)
-class Patterns:
-    """Each mix that fits on some node, on each type that could be best for it."""
-
-    mix: Ints
-    node: Ints
-    cost: Floats
-    addresses: Ints
-    prefixes: Ints
-
-    def __len__(self) -> int:
-        return len(self.node)
+_HAIR: Final = 1e-6
+"""Tolerance of the solver, which a proved bound gives back."""
 
 
 @dataclass(frozen=True)
@@ -66,73 +53,6 @@ class Settled:
     bound: float
     short: Ints
     proved: bool
-
-
-def list_patterns(model: Model, *, every_type: bool = False) -> Patterns | None:
-    """List the patterns, of each mix on the best types alone; None where they are too many."""
-    problem = model.problem
-    allowed: Flags = np.zeros((len(model.nodes), problem.shapes), dtype=bool)
-    allowed[model.node] = problem.allowed
-    rooms = np.array([node.room for node in model.nodes], dtype=np.int64)
-    mixes = _mixes(problem.need, np.minimum(problem.count, problem.most), rooms, allowed)
-    if mixes is None:
-        return None
-    used = mixes @ problem.need
-    columns: list[tuple[int, int, float, int, int]] = []
-    for place, mix in enumerate(mixes):
-        fits = (rooms >= used[place]).all(axis=1) & allowed[:, mix > 0].all(axis=1)
-        pods = int(used[place, 2])
-        able = [
-            (node.cost, node.addresses(pods), int(node.prefixes[pods]), at)
-            for at, node in enumerate(model.nodes)
-            if fits[at]
-        ]
-        columns += [
-            (place, one[3], *one[:3]) for one in (able if every_type else _best(sorted(able)))
-        ]
-    if len(columns) * max(len(model.sites), 1) > _COLUMNS:
-        return None
-    return Patterns(
-        mixes[[one[0] for one in columns]],
-        np.array([one[1] for one in columns], dtype=np.int64),
-        np.array([one[2] for one in columns], dtype=np.float64),
-        np.array([one[3] for one in columns], dtype=np.int64),
-        np.array([one[4] for one in columns], dtype=np.int64),
-    )
-
-
-def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags) -> Ints | None:
-    """List the mixes, none empty, that some node holds."""
-    rows = np.zeros((1, len(need)), dtype=np.int64)
-    for shape in range(len(need)):
-        cap = int(most[shape])
-        fits = [
-            int(min(have // want for have, want in zip(room, need[shape], strict=True) if want))
-            for room, may in zip(rooms.tolist(), allowed[:, shape].tolist(), strict=True)
-            if may
-        ]
-        cap = max(0, min(cap, max(fits, default=0)))
-        if len(rows) * (cap + 1) > 40 * _MIXES:
-            return None
-        rows = np.repeat(rows, cap + 1, axis=0)
-        rows[:, shape] = np.tile(np.arange(cap + 1), len(rows) // (cap + 1))
-        used = rows @ need
-        holds: Flags = np.zeros(len(rows), dtype=bool)
-        for room, may in zip(rooms, allowed, strict=True):
-            holds |= (used <= room).all(axis=1) & (rows[:, ~may] == 0).all(axis=1)
-        rows = rows[holds]
-        if len(rows) > _MIXES:
-            return None
-    return rows[rows.any(axis=1)]
-
-
-def _best(able: list[tuple[float, int, int, int]]) -> list[tuple[float, int, int, int]]:
-    """Leave out the types that another one beats in cost, addresses and prefixes."""
-    kept: list[tuple[float, int, int, int]] = []
-    for one in able:
-        if not any(two[1] <= one[1] and two[2] <= one[2] for two in kept):
-            kept.append(one)
-    return kept
 
 
 def settle(
@@ -184,153 +104,216 @@ def settle(
     seconds : float
         Time limit. [s]
     """
-    from scipy import sparse
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    problem = model.problem
-    sites = model.sites
-    zones = sorted({site.zone for site in sites})
-    where = np.repeat(np.arange(len(sites)), len(patterns))
-    every = np.tile(np.arange(len(patterns)), len(sites))
-    zone = np.array([zones.index(site.zone) for site in sites])[where]
+    program = _Program(model, patterns, types=most_types is not None)
     even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
-    even |= zone_lost and evenly
-    tied = np.nonzero((even | zone_lost) & (problem.count > 0))[0]
-    width, shares = len(every), len(tied) * len(zones)
-    kinds = len(model.nodes) if most_types is not None else 0
-    total = width + shares + len(sites) + kinds
-    rows: list[Any] = []
-    low: list[float] = []
-    high: list[float] = []
-
-    def rule(columns: Ints, values: Any, least: float, most: float) -> None:
-        line = sparse.csr_matrix(
-            (
-                np.asarray(values, dtype=np.float64),
-                (np.zeros(len(columns), dtype=np.int64), columns),
-            ),
-            shape=(1, total),
-        )
-        rows.append(line)
-        low.append(least)
-        high.append(most)
-
-    def share(at: int) -> Ints:
-        return width + at * len(zones) + np.arange(len(zones))
-
-    for shape in np.nonzero(problem.count)[0].tolist():
-        if shape not in tied:
-            some = np.nonzero(patterns.mix[every, shape])[0]
-            rule(some, patterns.mix[every[some], shape], float(problem.count[shape]), np.inf)
-    floor, ceiling = np.zeros(total), np.full(total, np.inf)
-    for at, shape in enumerate(tied.tolist()):
-        for place in range(len(zones)):
-            some = np.nonzero((zone == place) & (patterns.mix[every, shape] > 0))[0]
-            rule(
-                np.append(some, share(at)[place]),
-                np.append(patterns.mix[every[some], shape], -1),
-                0.0,
-                np.inf,
-            )
+    if zone_lost and evenly:
+        even[:] = True
+    tied = np.nonzero((even | zone_lost) & (model.problem.count > 0))[0].tolist()
+    program.place(tied)
+    for shape in tied:
         if even[shape]:
-            base, extra = divmod(int(problem.count[shape]), len(zones))
-            floor[share(at)], ceiling[share(at)] = base, base + bool(extra)
-            rule(
-                share(at),
-                np.ones(len(zones)),
-                float(problem.count[shape]),
-                float(problem.count[shape]),
-            )
+            program.share_evenly(shape)
         else:
-            ceiling[share(at)] = wanted[shape]
-            for lost in range(len(zones)):
-                rule(np.delete(share(at), lost), np.ones(len(zones) - 1), wanted[shape], np.inf)
-    blocks = patterns.prefixes[every]
-    addresses = patterns.addresses[every]
-    for place, site in enumerate(sites):
-        here = np.nonzero(where == place)[0]
-        lent = width + shares + place
-        if site.free >= 0 and missing != "blocks":
-            on = missing == "addresses"
-            extra_room = 0 if allow is None else 16 * int(allow[place])
-            rule(
-                np.append(here, lent),
-                np.append(addresses[here], -1.0 * on),
-                -np.inf,
-                site.free + extra_room,
-            )
-        if site.free >= 0 and blocks[here].any():
-            on = missing == "blocks"
-            room = site.blocks + (0 if allow is None else int(allow[place]))
-            rule(np.append(here, lent), np.append(blocks[here], -1.0 * on), -np.inf, room)
-        if site.singles >= 0 and missing != "blocks":
-            on = missing == "addresses"
-            one = np.where(blocks[here] > 0, 1, addresses[here])
-            rule(np.append(here, lent), np.append(one, -1.0 * on), -np.inf, site.singles)
-    lent_to = slice(width + shares, width + shares + len(sites))
-    if not missing:
-        ceiling[lent_to] = 0
-    if most_types is not None:
-        used = width + shares + len(sites) + np.arange(kinds)
-        ceiling[used] = 1
-        rule(used, np.ones(kinds), 0.0, most_types)
-        pods = float(problem.count.sum())
-        for place in range(kinds):
-            some = np.nonzero(patterns.node[every] == place)[0]
-            rule(np.append(some, used[place]), np.append(np.ones(len(some)), -pods), -np.inf, 0.0)
+            program.survive(shape, int(wanted[shape]))
+    program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
     for name, most in sorted(limits.items()):
-        at_type = np.array([name in {node.name, ALL_NODES} for node in model.nodes])
-        some = np.nonzero(at_type[patterns.node[every]])[0]
-        if len(some):
-            rule(some, np.ones(len(some)), -np.inf, most)
-    cost = np.zeros(total)
-    if missing:
-        cost[lent_to] = 1.0
-        # Of equal shortages, the one that fewer subnets share and fewer nodes need.
-        cost[:width] = 1e-5
-    else:
-        cost[:width] = {
-            "cost": patterns.cost[every],
-            "nodes": np.ones(width),
-            "addresses": addresses.astype(np.float64),
-        }[objective]
-        # A millionth less, for the tolerances of the solver.
-        rule(np.arange(width), cost[:width], known * (1 - 1e-6), np.inf)
-    top = max(float(cost.max()), 1e-12)
-    matrix = sparse.vstack(rows, format="csr")
-    with quiet():
-        solved = milp(
-            cost / top,
-            constraints=LinearConstraint(matrix, low, high),
-            integrality=1,
-            bounds=Bounds(floor, ceiling),
-            options={"mip_rel_gap": 1e-6, "node_limit": max(60, min(_STEPS, _WORK // total))}
-            | ({"time_limit": max(0.2, seconds)} if math.isfinite(seconds) else {}),
-        )
-    bound = solved.mip_dual_bound
-    least = float(bound) * top * (1 - 2e-6) if bound is not None and np.isfinite(bound) else 0.0
-    none = np.zeros(len(sites), dtype=np.int64)
-    if solved.x is None:
-        return Settled(None, model, least, none, solved.status == 2)
-    whole = np.round(solved.x).astype(np.int64)
-    sums = matrix @ whole
-    if (sums < np.array(low) - 1e-6).any() or (sums > np.array(high) + 1e-6).any():
-        # Rounded by the solver's tolerances to a choice that does not hold.
-        return Settled(None, model, least, none, False)
-    chosen = np.nonzero(whole[:width])[0]
+        program.keep_limit(name, most)
+    if most_types is not None:
+        program.keep_types(most_types)
+    program.aim("" if missing else objective, known)
+    found = program.solve(seconds)
+    if found.whole is None:
+        none = np.zeros(len(model.sites), dtype=np.int64)
+        return Settled(None, model, found.bound, none, found.impossible)
     quota = np.zeros_like(model.quota)
-    for at, shape in enumerate(tied.tolist()):
-        told = whole[share(at)].tolist()
+    for shape in tied:
+        told = found.whole[program.shares(shape)].tolist()
         quota[:, shape] = told if even[shape] else _trimmed(told, int(wanted[shape]))
-    packed = Packed(
-        np.array(
-            [_kind(model, patterns, int(every[one]), int(where[one])) for one in chosen],
-            dtype=np.int64,
-        ),
-        patterns.mix[every[chosen]],
-        whole[chosen],
+    return Settled(
+        program.packed(found.whole),
+        replace(model, quota=quota),
+        found.bound,
+        found.whole[program.lent],
+        found.ended,
     )
-    return Settled(packed, replace(model, quota=quota), least, whole[lent_to], solved.status == 0)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the integer program says."""
+
+    whole: Ints | None
+    bound: float
+    ended: bool
+    impossible: bool
+
+
+class _Program:
+    """
+    The integer program over all patterns in all subnets, rule by rule.
+
+    Its columns are the nodes of each pattern in each subnet, the pods of each shape in each
+    zone where these matter, what each subnet lends, and whether each type is used.
+    """
+
+    def __init__(self, model: Model, patterns: Patterns, *, types: bool) -> None:
+        self.model, self.patterns = model, patterns
+        sites = len(model.sites)
+        self.zones = sorted({site.zone for site in model.sites})
+        self.site = np.repeat(np.arange(sites), len(patterns))
+        self.pattern = np.tile(np.arange(len(patterns)), sites)
+        self.zone = np.array([self.zones.index(site.zone) for site in model.sites])[self.site]
+        self.mix = patterns.mix[self.pattern]
+        self.width = len(self.pattern)
+        first = self.width + model.problem.shapes * len(self.zones)
+        self.lent = slice(first, first + sites)
+        self.kinds = len(model.nodes) if types else 0
+        self.total = first + sites + self.kinds
+        self.floor, self.ceiling = np.zeros(self.total), np.full(self.total, np.inf)
+        self.cost = np.zeros(self.total)
+        self.rows: list[Any] = []
+        self.low: list[float] = []
+        self.high: list[float] = []
+
+    def rule(self, columns: Ints, values: Any, least: float, most: float) -> None:
+        """Add one rule: the sum of some columns lies between two numbers."""
+        from scipy import sparse
+
+        entries = (np.zeros(len(columns), dtype=np.int64), columns)
+        line = (np.asarray(values, dtype=np.float64), entries)
+        self.rows.append(sparse.csr_matrix(line, shape=(1, self.total)))
+        self.low.append(least)
+        self.high.append(most)
+
+    def shares(self, shape: int) -> Ints:
+        """Give the columns of the pods of a shape in each zone."""
+        columns: Ints = self.width + shape * len(self.zones) + np.arange(len(self.zones))
+        return columns
+
+    def place(self, tied: list[int]) -> None:
+        """Cover all pods; those of tied shapes zone by zone."""
+        self.ceiling[self.width : self.lent.start] = 0
+        for shape in np.nonzero(self.model.problem.count)[0].tolist():
+            holds = self.mix[:, shape] > 0
+            if shape not in tied:
+                some = np.nonzero(holds)[0]
+                self.rule(
+                    some, self.mix[some, shape], float(self.model.problem.count[shape]), np.inf
+                )
+                continue
+            for place, share in enumerate(self.shares(shape)):
+                some = np.nonzero(holds & (self.zone == place))[0]
+                values = np.append(self.mix[some, shape], -1)
+                self.rule(np.append(some, share), values, 0.0, np.inf)
+
+    def share_evenly(self, shape: int) -> None:
+        """Let the zones differ by one pod at most."""
+        count = int(self.model.problem.count[shape])
+        base, extra = divmod(count, len(self.zones))
+        columns = self.shares(shape)
+        self.floor[columns], self.ceiling[columns] = base, base + bool(extra)
+        self.rule(columns, np.ones(len(columns)), count, count)
+
+    def survive(self, shape: int, wanted: int) -> None:
+        """Leave places for all pods in the zones but one, whichever that is."""
+        columns = self.shares(shape)
+        self.ceiling[columns] = wanted
+        for lost in range(len(columns)):
+            self.rule(np.delete(columns, lost), np.ones(len(columns) - 1), wanted, np.inf)
+
+    def keep_subnets(self, missing: str, allow: Ints) -> None:
+        """Keep to what subnets have, or count what they lack."""
+        blocks = self.patterns.prefixes[self.pattern]
+        addresses = self.patterns.addresses[self.pattern]
+        if not missing:
+            self.ceiling[self.lent] = 0
+        for place, site in enumerate(self.model.sites):
+            here = np.nonzero(self.site == place)[0]
+            more = int(allow[place])
+            single = np.where(blocks[here] > 0, NODE_ADDRESSES, addresses[here])
+            for word, taken, room in (
+                ("addresses", addresses[here], site.free + more * ADDRESSES_PER_PREFIX),
+                ("blocks", blocks[here], site.blocks + more),
+                ("addresses", single, site.singles),
+            ):
+                limited = site.singles >= 0 if taken is single else site.free >= 0
+                # While blocks are counted, addresses are no matter.
+                if not limited or not taken.any() or (missing == "blocks" and word != "blocks"):
+                    continue
+                lends = -1.0 if word == missing else 0.0
+                columns = np.append(here, self.lent.start + place)
+                self.rule(columns, np.append(taken, lends), -np.inf, room)
+
+    def keep_limit(self, name: str, most: int) -> None:
+        """Keep to so many nodes of a type, or of all."""
+        named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
+        some = np.nonzero(named[self.patterns.node[self.pattern]])[0]
+        if len(some):
+            self.rule(some, np.ones(len(some)), -np.inf, most)
+
+    def keep_types(self, most: int) -> None:
+        """Keep to so many different types."""
+        used = self.lent.stop + np.arange(self.kinds)
+        self.ceiling[used] = 1
+        self.rule(used, np.ones(self.kinds), 0.0, most)
+        pods = float(self.model.problem.count.sum())
+        for place, column in enumerate(used):
+            some = np.nonzero(self.patterns.node[self.pattern] == place)[0]
+            values = np.append(np.ones(len(some)), -pods)
+            self.rule(np.append(some, column), values, -np.inf, 0.0)
+
+    def aim(self, objective: str, known: float) -> None:
+        """Make the objective small, or where there is none, what the subnets lack."""
+        if not objective:
+            self.cost[self.lent] = 1.0
+            # Of equal shortages, the one with fewer nodes.
+            self.cost[: self.width] = 1e-5
+            return
+        self.cost[: self.width] = {
+            "cost": self.patterns.cost,
+            "nodes": np.ones(len(self.patterns)),
+            "addresses": self.patterns.addresses.astype(np.float64),
+        }[objective][self.pattern]
+        least = known * (1 - _HAIR)
+        self.rule(np.arange(self.width), self.cost[: self.width], least, np.inf)
+
+    def solve(self, seconds: float) -> _Found:
+        """Run the solver; a choice that does not hold to the last pod is none."""
+        from scipy import sparse
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
+        top = max(float(self.cost.max()), 1e-12)
+        matrix = sparse.vstack(self.rows, format="csr")
+        steps = max(60, min(_STEPS, _WORK // self.total))
+        limit = {"time_limit": max(0.2, seconds)} if math.isfinite(seconds) else {}
+        with quiet():
+            solved = milp(
+                self.cost / top,
+                constraints=LinearConstraint(matrix, self.low, self.high),
+                integrality=1,
+                bounds=Bounds(self.floor, self.ceiling),
+                options={"mip_rel_gap": _HAIR, "node_limit": steps} | limit,
+            )
+        proved = solved.mip_dual_bound
+        bound = 0.0
+        if proved is not None and np.isfinite(proved):
+            bound = float(proved) * top * (1 - 2 * _HAIR)
+        if solved.x is None:
+            return _Found(None, bound, ended=False, impossible=solved.status == 2)
+        whole = np.round(solved.x).astype(np.int64)
+        sums = matrix @ whole
+        if (sums < np.array(self.low) - _HAIR).any() or (sums > np.array(self.high) + _HAIR).any():
+            return _Found(None, bound, ended=False, impossible=False)
+        return _Found(whole, bound, ended=solved.status == 0, impossible=False)
+
+    def packed(self, whole: Ints) -> Packed:
+        """Give the nodes that were chosen, with kinds of the model."""
+        chosen = np.nonzero(whole[: self.width])[0]
+        kinds = [
+            _kind(self.model, self.patterns, int(self.pattern[one]), int(self.site[one]))
+            for one in chosen
+        ]
+        return Packed(np.array(kinds, dtype=np.int64), self.mix[chosen], whole[chosen])
 
 
 def _trimmed(places: list[int], wanted: int) -> list[int]:

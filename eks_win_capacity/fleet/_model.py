@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def node_of(
     cpu, memory = allocatable(row, reserved)
     held = slots * ADDRESSES_PER_PREFIX if prefix and row.nitro else slots
     most = held if kubelet is None else min(held, kubelet)
-    state = attached_addresses(np.arange(most + 1), slots=slots, pool=pool)
+    state = _attached(most, slots, pool)
     used = np.asarray(state.used)
     # A pool without warm addresses serves fewer pods than the node advertises.
     served = int(used.max(initial=0))
@@ -107,6 +108,12 @@ def node_of(
         attached=attached[: pods + 1] if len(attached) else np.zeros(1, dtype=np.int64),
         prefixes=prefixes[: pods + 1] if len(prefixes) else np.zeros(1, dtype=np.int64),
     )
+
+
+@lru_cache(maxsize=256)
+def _attached(most: int, slots: int, pool: Any) -> Any:
+    """Attach addresses for each number of pods; hundreds of types share a few curves."""
+    return attached_addresses(np.arange(most + 1), slots=slots, pool=pool)
 
 
 def levels(node: Node, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:

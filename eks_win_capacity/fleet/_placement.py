@@ -11,6 +11,7 @@ import numpy as np
 from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.fleet._first_fit import Packed, first_fit
 from eks_win_capacity.fleet._model import TIES
+from eks_win_capacity.fleet._packings import total_cost
 
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._inputs import Load
@@ -25,12 +26,25 @@ def starts_of(model: Model) -> tuple[Packed, ...]:
     problem = model.problem
     if problem.zones > 1 or len(problem.limit):
         return ()
-    every = np.arange(problem.kinds)
-    found = [first_fit(problem, every)]
-    found += [
-        first_fit(problem, every[place : place + 1]) for place in range(min(problem.kinds, 400))
-    ]
+    found = [first_fit(problem, np.arange(problem.kinds))]
+    least = math.inf if found[0] is None else total_cost(problem, found[0])
+    alone = _least_alone(model)
+    for place in np.argsort(alone, kind="stable").tolist():
+        if alone[place] >= least:
+            break
+        packed = first_fit(problem, np.array([place]))
+        if packed is not None:
+            found.append(packed)
+            least = min(least, total_cost(problem, packed))
     return tuple(packed for packed in found if packed is not None)
+
+
+def _least_alone(model: Model) -> Any:
+    """Bound by sums what all pods cost on each kind alone: some are too dear to be packed."""
+    problem = model.problem
+    wanted = problem.count @ problem.need
+    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
+    return some.max(axis=1) * problem.cost
 
 
 def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False) -> float:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,16 +12,18 @@ import numpy as np
 from eks_win_capacity.errors import InputError
 from eks_win_capacity.fleet._comparison import beside, fewer_types
 from eks_win_capacity.fleet._inputs import read_daemons as _daemons
-from eks_win_capacity.fleet._inputs import whole
-from eks_win_capacity.fleet._joint import list_patterns, settle
+from eks_win_capacity.fleet._joint import settle
 from eks_win_capacity.fleet._model import ALL_NODES, Node, Site, build, dominated, named
+from eks_win_capacity.fleet._packings import total_cost
+from eks_win_capacity.fleet._patterns import list_patterns
 from eks_win_capacity.fleet._placement import cheapened, merged, placed_in, starts_of, value_of
 from eks_win_capacity.fleet._prices import PriceList, read_prices
 from eks_win_capacity.fleet._rejections import left_over
 from eks_win_capacity.fleet._result import FleetPlan, Infeasible, NodeGroup, Rejection
+from eks_win_capacity.fleet._search import solve
 from eks_win_capacity.fleet._shortage import why_not
 from eks_win_capacity.fleet._sizing import fits, sized
-from eks_win_capacity.fleet._whole import solve, total_cost
+from eks_win_capacity.fleet._slots import slots_of as _slots
 from eks_win_capacity.fleet._zones import in_zones, quick
 
 if TYPE_CHECKING:
@@ -53,37 +53,6 @@ ROUGH: Final = 0.01
 
 Answer = tuple[list[NodeGroup], float, float, float]
 """Nodes, their cost, the proved bound and the part of it that the linear program proves."""
-
-
-def _slots(workloads: tuple[Load, ...], surge: float | str, zones: int, *, zone_lost: bool) -> Ints:
-    """Count the places each workload needs, with surge and the loss of a zone."""
-    part, extra = _surge(surge)
-    slots = []
-    for load in workloads:
-        wanted = load.replicas + (extra + math.ceil(part * load.replicas) if load.replicas else 0)
-        if zone_lost and wanted:
-            total = wanted
-            while total - -(-total // zones) < wanted:
-                total += max(1, wanted - (total - -(-total // zones)))
-            wanted = total
-        slots.append(wanted)
-    return np.array(slots, dtype=np.int64)
-
-
-def _surge(surge: Any) -> tuple[Fraction, int]:
-    """Read extra pods: a part of the replicas, or a number of them."""
-    told = surge.strip() if isinstance(surge, str) else surge
-    if isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?%", told):
-        return Fraction(told[:-1]) / 100, 0
-    if isinstance(told, str) and re.fullmatch(r"[0-9]*\.[0-9]+", told):
-        return Fraction(told), 0
-    if isinstance(told, float) and 0 <= told < math.inf:
-        return Fraction(str(told)), 0
-    if isinstance(told, (int, np.integer)) or (isinstance(told, str) and told.isdigit()):
-        return Fraction(0), whole(told, "surge")
-    raise InputError(
-        f"surge must be a number of pods, or a part such as 0.25 or '25%'; got {surge!r}"
-    )
 
 
 def better(one: Answer | None, other: Answer | None) -> Answer | None:
@@ -159,7 +128,7 @@ class _Run:
         if answer is None:
             return self._none(lean)
         bound = answer[2]
-        if self.max_types is not None and not self.interrupted:
+        if self.max_types is not None:
             answer = fewer_types(self, answer, lean, self.max_types)
             if answer is None:
                 return self.no(
@@ -263,9 +232,9 @@ class _Run:
 
     def answer(self, nodes: tuple[Node, ...], *, effort: float | None = None) -> Answer | None:
         """Find the best nodes of some types, where they may stand included."""
-        if self.spread and effort is None:
-            # Only its bound is wanted; the gap is as small as that of the plan should be.
-            loose = self.solved(nodes, coupled=False, effort=BRIEF, rough=0.0)
+        if self.spread:
+            # Only its bound is wanted.
+            loose = self.solved(nodes, coupled=False, effort=effort)
         else:
             loose = self._or_alone(nodes, self.solved(nodes, coupled=False, effort=effort))
         if loose is None:

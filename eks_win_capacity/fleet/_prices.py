@@ -18,8 +18,9 @@ __all__ = ["PriceList", "read_prices"]
 PROXY_GIB: Final = 1 / 24
 """What a GiB counts against a vCPU where no prices are given. [vCPU]
 
-Source: on-demand Windows prices of c5.large, m5.large and r5.large in us-east-1 (0.177, 0.188
-and 0.218 USD an hour for 4, 8 and 16 GiB beside two vCPUs): 0.0034 USD a GiB, 0.0804 a vCPU.
+Source: Amazon EC2 on-demand pricing, us-east-1. Linux prices of c5.large, m5.large and r5.large
+are 0.085, 0.096 and 0.126 USD an hour; Windows adds 0.046 a vCPU, which gives 0.177, 0.188 and
+0.218 for 4, 8 and 16 GiB beside two vCPUs: 0.0034 USD a GiB and 0.0804 a vCPU, 1 to 23.5.
 """
 
 NODE_COST_PRICE: Final = 0.0055

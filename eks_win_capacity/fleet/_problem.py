@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,6 +116,20 @@ class Problem:
         """Count the zones."""
         return len(self.floor)
 
+    def only(self, kinds: Ints) -> Problem:
+        """Give the same problem with some of the kinds."""
+        return replace(
+            self,
+            room=self.room[kinds],
+            cost=self.cost[kinds],
+            pod_cost=self.pod_cost[kinds],
+            allowed=self.allowed[kinds],
+            zone=self.zone[kinds],
+            share=self.share[kinds],
+            per_pod=self.per_pod[kinds],
+            least=self.least[kinds],
+        )
+
     def most_per_node(self, count: Ints | None = None) -> Ints:
         """Bound the pods of each shape on a node of each kind, each shape taken alone."""
         room, need = self.room[:, None, :], self.need[None, :, :]
@@ -136,3 +150,33 @@ class Problem:
     def costs(self, kind: Ints, mix: Ints) -> Floats:
         """Give what each pattern costs."""
         return self.cost[kind] + self.pod_cost[kind] * self.addresses(mix)
+
+
+@dataclass(frozen=True)
+class Duals:
+    """What one more pod of each row costs, and what one more of each shared limit saves."""
+
+    pods: Floats
+    floor: Floats
+    limit: Floats
+
+    def towards(self, other: Duals, part: float) -> Duals:
+        """Go a part of the way to other duals."""
+        return Duals(
+            (1 - part) * self.pods + part * other.pods,
+            (1 - part) * self.floor + part * other.floor,
+            (1 - part) * self.limit + part * other.limit,
+        )
+
+    def worth(self, problem: Problem) -> Floats:
+        """Give what a pod of each shape is worth on a node of each kind."""
+        scale = np.maximum(problem.limit, 1)
+        per_pod = problem.per_pod @ (self.limit / scale) + problem.pod_cost
+        worth = self.pods + self.floor[problem.zone] - per_pod[:, None] * problem.addressed
+        positive: Floats = np.maximum(worth, 0)
+        return positive
+
+    def budget(self, problem: Problem) -> Floats:
+        """Give what a node of each kind costs, with its part of the shared limits."""
+        paid: Floats = problem.cost + problem.share @ (self.limit / np.maximum(problem.limit, 1))
+        return paid

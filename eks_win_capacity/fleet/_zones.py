@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.fleet._model import ALL_NODES, build, named
+from eks_win_capacity.fleet._packings import total_cost
 from eks_win_capacity.fleet._placement import merged, placed_in, starts_of, value_of
-from eks_win_capacity.fleet._whole import total_cost
 
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._model import Node, Site
@@ -35,7 +35,7 @@ def in_zones(
     effort: float | None,
 ) -> Answer | None:
     """
-    Pack each zone for itself, then all together; else take the fewest addresses that do.
+    Pack all zones together, else by the fewest addresses, else each zone for itself.
 
     Parameters
     ----------
@@ -56,12 +56,7 @@ def in_zones(
                 run.progress(run.known[1], bound)
 
     offer(quick(run, nodes, bound, lp_bound))
-    if run.spread:
-        offer(_apart(run, nodes, bound, lp_bound))
-        near = _best(found, bound, lp_bound)
-        if near is not None and near[1] - bound <= _NEAR * near[1]:
-            return near
-    elif not run.interrupted:
+    if not run.spread and not run.interrupted:
         # In one zone, what takes the fewest addresses fits if anything does.
         fewest = run.solved(nodes, coupled=False, objective="addresses", effort=_BRIEF)
         placed = None if fewest is None else placed_in(fewest[0], run.sites)
@@ -83,6 +78,9 @@ def in_zones(
         if lean is not None:
             offer((lean[0], value_of(lean[0], run.objective), bound, lp_bound))
             break
+    best = _best(found, bound, lp_bound)
+    if run.spread and (best is None or best[1] - bound > _NEAR * best[1]):
+        offer(_apart(run, nodes, bound, lp_bound))
     return _best(found, bound, lp_bound)
 
 

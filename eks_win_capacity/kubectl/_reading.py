@@ -58,6 +58,8 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
         If an object has no kind.
     """
     name = name or source_name(source)
+    if isinstance(source, Mapping) and "kind" in source:
+        source = {"kind": source["kind"], **source}  # the items of a list may rely on it
     single: dict[str, Any] = {}
     seen = -1
     for number, key, index, value in members(source, name=name):
