@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from eks_win_capacity.warm_pool import WarmPool
 
 _ADDRESS = re.compile(r"\s*[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?![0-9.\w])")
+_LABELS = {
+    "usable": "usable addresses",
+    "used": "used addresses",
+    "free": "free addresses",
+    "free_outside_reservations": "free addresses outside reservations",
+    "blocks": "/28 blocks",
+    "kept": "blocks in which AWS keeps addresses",
+    "whole_free": "blocks wholly free",
+    "partly_used": "blocks partly used",
+    "fully_used": "blocks fully used",
+    "free_prefixes_best": "free prefixes, best case",
+    "free_prefixes_expected": "free prefixes, expected",
+    "free_prefixes_worst": "free prefixes, worst case",
+}
+"""What people read instead of the name that programs get."""
+
 _SHOWS = ("census", "reservations", "blocks", "fits")
 
 
@@ -180,7 +196,10 @@ def subnet(
         emit({"census": [census], "reservations": held, "fits": fits}[chosen], output)
         return
     rows = _fits(place, types, pods_per_node, pool, keep_free)
-    told = [{"what": name.replace("_", " "), "count": value} for name, value in census.items()]
+    told = [
+        {"what": _LABELS.get(name, name.replace("_", " ")), "count": value}
+        for name, value in census.items()
+    ]
     told = [row for row in told if isinstance(row["count"], (int, float))]
     emit(told, output, title=f"Census of {place.cidr}")
     if held:
