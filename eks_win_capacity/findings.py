@@ -9,6 +9,18 @@ Severity = Literal["error", "warning", "info"]
 Outcome = Literal["fail", "pass", "unknown"]
 
 
+def count_of(number: int, one: str, many: str = "") -> str:
+    """
+    Say how many, with the word for one or for many.
+
+    Examples
+    --------
+    >>> count_of(1, "node is", "nodes are"), count_of(2_000, "pod")
+    ('1 node is', '2,000 pods')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """

@@ -18,6 +18,7 @@ from eks_win_capacity.constants import (
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.errors import InputError
+from eks_win_capacity.findings import count_of
 from eks_win_capacity.quantities import millicores, whole_bytes
 
 if TYPE_CHECKING:
@@ -262,7 +263,9 @@ def node_capacity(
     )
     _check_catalog(fleet, catalog)
     if fleet.unknown:
-        raise InputError(f"{fleet.unknown:,} nodes of the fleet are of unknown type")
+        raise InputError(
+            f"{count_of(fleet.unknown, 'node of the fleet is', 'nodes of the fleet are')} of unknown type"
+        )
     columns: dict[str, Any] = {
         "instance_type": fleet.codes,
         "prefix_delegation": checked_flags(prefix_delegation),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from eks_win_capacity import _arrays
 from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.errors import InputError, UnsupportedInputError
-from eks_win_capacity.findings import Finding
+from eks_win_capacity.findings import Finding, count_of
 from eks_win_capacity.limits import bundled_limit
 
 if TYPE_CHECKING:
@@ -246,8 +246,12 @@ def _finding(  # noqa: PLR0917
         severity="error",
         outcome="fail" if at_risk or over else "pass",
         seen=(
-            f"{at_risk:,} pods can be placed that get no address"
-            + (f", and {over:,} pods run beyond what is advertised" if over else "")
+            f"{count_of(at_risk, 'pod')} can be placed that get no address"
+            + (
+                f", and {count_of(over, 'pod runs', 'pods run')} beyond what is advertised"
+                if over
+                else ""
+            )
         ),
         why=(
             "old pods keep their slots while the whole capacity is advertised; a pod without an "

@@ -395,3 +395,30 @@ def test_what_cannot_be_written_leaves_the_old_file(refusal, nodes, tmp_path, mo
 def test_a_column_that_is_there_already_is_not_overwritten(refusal, nodes):
     path = nodes("instance_type,prefix_pods\nm5.large,1\n")
     assert "has a column 'prefix_pods' already; rename it or drop it" in refusal("fleet", path)
+
+
+KUBECTL = """\
+NAME                        STATUS   ROLES    AGE   VERSION               OS-IMAGE                         INSTANCE-TYPE
+ip-10-0-0-1.eu.internal     Ready    <none>   9d    v1.31.4-eks-aeac579   Windows Server 2022 Datacenter   m5.large
+ip-10-0-0-20.eu.internal    Ready    <none>   9d    v1.31.4-eks-aeac579   Windows Server 2022 Datacenter   c5.4xlarge
+ip-10-0-0-3.eu.internal     Ready             9d    v1.31.4-eks-aeac579   Windows Server 2022 Datacenter
+"""
+
+
+def test_the_table_that_kubectl_prints_is_sized(tmp_path, capsys):
+    (tmp_path / "nodes.txt").write_text(KUBECTL)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["fleet", str(tmp_path / "nodes.txt"), "--on-unknown", "null", "-o", "csv"])
+    assert left.value.code == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["INSTANCE-TYPE"] for row in rows] == ["m5.large", "c5.4xlarge", ""]
+    assert [row["prefix_addresses"] for row in rows] == ["144", "464", ""]
+    assert rows[1]["OS-IMAGE"] == "Windows Server 2022 Datacenter"
+
+
+def test_a_label_that_kubectl_does_not_find_is_a_missing_value(tmp_path, capsys):
+    (tmp_path / "types.txt").write_text("TYPE\nm5.large\n<none>\n")
+    with pytest.raises(SystemExit) as left:
+        cli.main(["fleet", str(tmp_path / "types.txt")])
+    assert left.value.code == 1
+    assert "1 missing value" in capsys.readouterr().err

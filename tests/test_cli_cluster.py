@@ -60,8 +60,8 @@ def test_what_each_command_shows(capsys, folder):
     assert (total["nodes"], total["address_pods_used"]) == (2, 8)
     _, out, _ = run(capsys, "subnets", "-f", folder, "-o", "json")
     subnets = {row["subnet_id"]: row for row in json.loads(out)}
-    assert subnets["subnet-0a"]["windows nodes"] == 27
-    assert subnets["subnet-0b"]["linux nodes"] == 5
+    assert subnets["subnet-0a"]["windows_nodes"] == 27
+    assert subnets["subnet-0b"]["linux_nodes"] == 5
     _, out, _ = run(capsys, "explain", "-f", folder, "-o", "json")
     (waiting,) = json.loads(out)
     assert (waiting["pod"], waiting["cause"]) == ("shop/web-8", "addresses")

@@ -169,7 +169,7 @@ def test_the_csv_says_the_same_as_the_json(run, rows):
 def test_the_table_says_openly_what_was_done(run):
     code, out, error = run(DEMO, "--capacity", "1019")
     assert (code, error) == (0, "")
-    assert "6 subnets, 180 periods of 1 day ahead" in out
+    assert "6 subnets, 180 periods of 1 day after 2026-09-20" in out
     for word in ("became 717 peaks", "have no value", "lower bounds"):
         assert word in out
 
@@ -266,3 +266,13 @@ def test_a_damaged_file_is_told(tmp_path, run, content, word):
     assert (code, out) == (1, "")
     assert word in error
     assert error.count("\n") == 1
+
+
+def test_too_short_a_history_is_told_why_it_has_no_forecast(tmp_path, capsys):
+    (tmp_path / "u.csv").write_text("time,used\n2026-01-01,5\n2026-01-02,6\n")
+    with pytest.raises(SystemExit) as left:
+        main(["forecast", str(tmp_path / "u.csv"), "--capacity", "100"])
+    out = capsys.readouterr().out
+    assert left.value.code == 0
+    assert "no forecast" in out
+    assert "1 subnet has fewer than 7 periods of 1 day with a value" in out

@@ -368,3 +368,36 @@ def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
     monkeypatch.setattr(plan.click, "echo", lambda text="", **more: told.append((text, more)))
     plan._told(10.0, 9.9)
     assert told == [("cost 10, at most 1.00 % above the least possible", {"err": True})]
+
+
+def test_the_folder_that_check_reads_is_planned_for_as_well():
+    folder = ROOT / "data/demo/cluster"
+    ran = run(folder, "-c", "m5.*large", "-o", "json")
+    assert ran.exit_code == 0
+    assert {group["subnet"] for group in json.loads(ran.stdout)["groups"]} <= {
+        "subnet-0a00000000000000a",
+        "subnet-0b00000000000000b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "form"),
+    [
+        ("--daemonset", "logs", "NAME=CPU,MEMORY"),
+        ("--limit", "m5.large", "TYPE=NODES"),
+        ("--reserved", "1Gi", "cpu=Q or memory=Q"),
+    ],
+)
+def test_an_option_of_another_form_is_told_its_own_form(file, option, value, form):
+    assert form in run(file, option, value).output
+
+
+def test_the_configmap_is_named_as_in_the_other_commands(tmp_path, file):
+    (tmp_path / "cm.yaml").write_text(
+        'data: {enable-windows-ipam: "true", windows-warm-ip-target: "9"}'
+    )
+    told = [
+        asked(file, "-c", "m5.large", option, tmp_path / "cm.yaml").addresses
+        for option in ("--pool", "--configmap")
+    ]
+    assert told[0] == told[1]

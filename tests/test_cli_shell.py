@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import cli
+from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.errors import CapacityError
 
@@ -226,6 +227,37 @@ def test_a_table_that_fits_stays_a_table(monkeypatch):
     assert "─" in screen.getvalue()
 
 
+@pytest.mark.parametrize("width", [30, 50, 80])
+def test_many_columns_of_many_rows_are_told_in_several_tables_that_fit(monkeypatch, width):
+    screen = narrow(monkeypatch, width)
+    rows = [
+        {"node": f"node-{row}"} | {f"column_{n}": 1_000 * row + n for n in range(12)}
+        for row in range(1, 4)
+    ]
+    emit(rows, "table", title="Nodes", note="As of today")
+    lines = screen.getvalue().splitlines()
+    assert (lines[0], lines[-1]) == ("Nodes", "As of today")
+    assert max(map(len, lines)) <= width
+    heads = [line for line in lines if line.startswith("node ")]
+    assert len(heads) > 1
+    assert sum(line.startswith("node-2") for line in lines) == len(heads)
+    for row in rows:
+        told = " ".join(line for line in lines if line.startswith(row["node"]))
+        for name, value in row.items():
+            assert name == "node" or told.split().count(f"{value:,}") == 1
+
+
+def test_a_lone_row_that_is_too_wide_is_told_name_by_name(monkeypatch):
+    screen = narrow(monkeypatch, 40)
+    emit([{f"column_{n}": 1_234 + n for n in range(8)}], "table")
+    lines = screen.getvalue().split("\n")
+    assert [line.split() for line in lines[:2]] == [
+        ["column", "0", "1,234"],
+        ["column", "1", "1,235"],
+    ]
+    assert "─" not in screen.getvalue()
+
+
 cells = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(LETTERS, max_size=9)
 
 
@@ -258,3 +290,82 @@ def test_thousands_of_rows_are_written_plainly(monkeypatch, capsys):
     emit([{"n": n} for n in range(2000)], "table")
     assert screen.getvalue() == ""
     assert len(printed(capsys).splitlines()) == 2002
+
+
+def test_a_missing_file_is_told_without_the_number_of_its_error(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["check", "-f", "no-such-file"])
+    told = capsys.readouterr().err
+    assert told == "eks-win-capacity: error: no-such-file: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "noted"),
+    [
+        ("500", None, "500m"),
+        (None, "1024", "1024Mi"),
+        (None, 2048, "2048Mi"),
+        ("500m", "1Gi", ""),
+        ("64", "1073741824", ""),
+        ("0", "0", ""),
+        ("many", "1GB", ""),
+    ],
+)
+def test_a_number_without_its_unit_is_noted(capsys, cpu, memory, noted):
+    note_units(cpu, memory, of="web: ")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert bool(captured.err) is bool(noted)
+    assert noted in captured.err
+
+
+def test_each_command_notes_a_number_without_its_unit(tmp_path, capsys):
+    (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,3,500m,2048\n")
+    (tmp_path / "n.csv").write_text("instance_type\nm5.large\n")
+    for arguments in (
+        ["node", "m5.large", "--pod-cpu", "500"],
+        ["fleet", str(tmp_path / "n.csv"), "--pod-memory", "512"],
+        ["plan", str(tmp_path / "w.csv"), "-c", "m5.large"],
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
+        assert "note: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pool", "FILE"],
+        ["simulate", "FILE", "-t", "m5.large"],
+        ["simulate", "--nodes", "2", "-t", "m5.large", "-c", "FILE"],
+        ["subnet", "10.0.0.0/24", "-c", "FILE"],
+        ["fleet", "FILE"],
+        ["forecast", "FILE", "--capacity", "100"],
+        ["check", "-f", "FILE"],
+    ],
+)
+def test_an_empty_file_is_called_empty(tmp_path, capsys, arguments):
+    (tmp_path / "none").write_text("")
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(tmp_path / "none") if word == "FILE" else word for word in arguments])
+    assert left.value.code == 1
+    assert "empty" in capsys.readouterr().err
+
+
+def test_what_is_neither_addresses_nor_a_file_is_told_so(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["subnet", "10.0.0.0/24", "--used", "forty"])
+    assert left.value.code == 1
+    assert "neither a number nor addresses" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("nod", "'node'"), ("subnts", "'subnets'"), ("qqq", "")]
+)
+def test_a_mistyped_command_is_told_its_neighbours(capsys, typed, meant):
+    with pytest.raises(SystemExit) as left:
+        cli.main([typed])
+    told = capsys.readouterr().err
+    assert left.value.code == 2
+    assert meant in told
+    assert ("Did you mean" in told) is bool(meant)

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from eks_win_capacity.cli import app
-from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.errors import CapacityError, InputError
 
 CONFIGMAP = """\
 data:
@@ -163,5 +163,5 @@ def test_a_file_without_addresses_is_an_error(text):
 
 
 def test_a_file_that_is_not_there_is_an_error():
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match="no such file"):
         run("10.0.0.0/24", "--used", "no-such-file")

@@ -1,6 +1,8 @@
 """A finding is a value that any program can take apart."""
 
-from eks_win_capacity.findings import Finding
+import pytest
+
+from eks_win_capacity.findings import Finding, count_of
 
 
 def test_a_finding_turns_into_a_plain_mapping():
@@ -16,3 +18,15 @@ def test_a_finding_turns_into_a_plain_mapping():
         "outcome": "fail",
         "files": (),
     }
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "told"),
+    [
+        (0, ("node",), "0 nodes"),
+        (1, ("node is", "nodes are"), "1 node is"),
+        (2_000, ("prefix", "prefixes"), "2,000 prefixes"),
+    ],
+)
+def test_one_is_said_otherwise_than_many(number, words, told):
+    assert count_of(number, *words) == told

@@ -146,6 +146,7 @@ def test_an_impossible_other_mode_is_said_with_its_reason():
 
 def test_a_plan_is_said_in_words():
     words = PLAN.explain()
+    assert str(PLAN) == words
     for number, name in ((n, name) for name, n in PLAN.types.items()):
         assert f"{number} x {name}" in words
     for part in (

@@ -268,7 +268,7 @@ def test_unknown_and_missing_types_are_refused():
         node_capacity(["m5.large", "nope"])
     with pytest.raises(MissingValueError):
         node_capacity(["m5.large", None])
-    with pytest.raises(InputError, match="1 nodes of the fleet are of unknown type"):
+    with pytest.raises(InputError, match="1 node of the fleet is of unknown type"):
         node_capacity(ewc.Fleet.encode([None], on_unknown="null"))
 
 

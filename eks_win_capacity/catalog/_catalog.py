@@ -319,7 +319,8 @@ class Catalog(Mapping[str, InstanceType]):
             message += f" Instance types are named by texts, not {type(names[0]).__name__}."
         else:
             message += (
-                " A newer or a filtered-out type? See `Catalog.source` and `aws.load_catalog`."
+                " A newer or a filtered-out type? `eks-win-capacity catalog list` tells all; see "
+                "`Catalog.source` and `aws.load_catalog`."
             )
         return UnknownInstanceTypeError(
             message,

@@ -54,6 +54,19 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = " or ".join(map(repr, get_close_matches(args[0], _COMMANDS)))
+            if not close:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {close}?", ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
@@ -110,7 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader has gone: what would be flushed at exit has nowhere to go.
         sys.stdout = None
         sys.exit(0)
-    except (CapacityError, OSError, UnicodeError) as error:
+    except OSError as error:
+        plain = error.filename is not None and error.strerror is not None
+        _fail(f"{error.filename}: {error.strerror}" if plain else str(error), 1)
+    except (CapacityError, UnicodeError) as error:
         _fail(str(error), 1)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options
+from eks_win_capacity.cli.options import binding_options, note_units
 from eks_win_capacity.cli.output import emit, output_option
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ def _common_options(function: Callable[..., None]) -> Callable[..., None]:
             help="Every slot holds a /28 (enable-windows-prefix-delegation).",
         ),
         click.option(
-            "--instance-type", "named", multiple=True, metavar="TYPE", help="A type, as an option."
+            "--instance-type",
+            "-t",
+            "named",
+            multiple=True,
+            metavar="TYPE",
+            help="The same as TYPE.",
         ),
         click.argument("types", nargs=-1, metavar="[TYPE]..."),
     ):
@@ -183,6 +188,7 @@ def node(
     from eks_win_capacity.nodes import node_capacity, reservations
 
     catalog = Catalog.bundled()
+    note_units(options["pod_cpu"], options["pod_memory"])
     kept = reservations(cpu=reserved_cpu, memory=reserved_memory)
     sized = [
         node_capacity(name, prefix_delegation=prefix_delegation, reserved=kept, **options)

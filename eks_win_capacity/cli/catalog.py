@@ -162,8 +162,9 @@ def refresh(
     dry_run: bool,
 ) -> None:
     """
-    Fetch the table anew and rewrite data/ and what is generated from it.
+    Fetch the table anew and rewrite data/.
 
+    What is generated from data/ is written anew, too.
     Everything is fetched and checked before any file is replaced; without news
     no byte changes.
 

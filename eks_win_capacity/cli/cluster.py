@@ -219,7 +219,15 @@ def _records(frame: Any) -> list[dict[str, Any]]:
 @click.command()
 @_sources
 @output_option
-@click.option("--type", "types", multiple=True, help="Type of further nodes; repeat for more.")
+@click.option(
+    "--instance-type",
+    "--type",
+    "-t",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Type of further nodes; repeat for more.",
+)
 @click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
 @click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
 def cluster(
@@ -245,20 +253,37 @@ def cluster(
     if summed:
         emit([total], output, note=unknown)
         return
-    told = (f"{name} {'unknown' if v is None else v}" for name, v in total.items())
+    told = (
+        f"{name.replace('_', ' ')} {'unknown' if v is None else f'{v:,}'}"
+        for name, v in total.items()
+    )
     reasons = report.differences.drop_duplicates("reason")
     notes = [
         "total: " + ", ".join(told),
         *(f"{row.reason}: {row.why}" for row in reasons.itertuples()),
         *([unknown] if unknown else []),
     ]
-    emit(_records(report.nodes), output, columns=list(report.nodes.columns), note="\n".join(notes))
+    rows = _records(report.nodes)
+    columns = list(report.nodes.columns)
+    if output == "table":
+        # A difference and its reason only widen the table where no node has any.
+        idle = [name for name in ("difference", "reason") if not any(row[name] for row in rows)]
+        columns = [name for name in columns if name not in idle]
+    emit(rows, output, columns=columns, note="\n".join(notes))
 
 
 @click.command()
 @_sources
 @output_option
-@click.option("--type", "types", multiple=True, help="Type of further nodes; repeat for more.")
+@click.option(
+    "--instance-type",
+    "--type",
+    "-t",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Type of further nodes; repeat for more.",
+)
 @click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
 @click.option(
     "--prefix-delegation/--no-prefix-delegation",
@@ -281,9 +306,9 @@ def subnets(
 
     \b
     Examples:
-      eks-win-capacity subnets --cluster prod --type m5.large --prefix-delegation
+      eks-win-capacity subnets --cluster prod -t m5.large --prefix-delegation
       kubectl get configmap -n kube-system amazon-vpc-cni -o json > cni.json
-      eks-win-capacity subnets --cluster prod -f cni.json --type m5.large
+      eks-win-capacity subnets --cluster prod -f cni.json -t m5.large
       aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-1 > saved/subnets.json
       aws ec2 describe-network-interfaces \\
           --filters Name=vpc-id,Values=vpc-1 > saved/interfaces.json
@@ -304,7 +329,7 @@ def subnets(
     users = {held.subnet_id: held.users for held in state.subnets or ()}
     names = dict.fromkeys(kind for held in users.values() for kind in held or ())
     rows = [
-        {**row, **{kind: (users[row["subnet_id"]] or {}).get(kind) for kind in names}}
+        row | {kind.replace(" ", "_"): (users[row["subnet_id"]] or {}).get(kind) for kind in names}
         for row in _records(report.subnets)
     ]
     hidden = [
@@ -320,7 +345,7 @@ def subnets(
     emit(
         rows,
         output,
-        columns=[*report.subnets.columns, *names],
+        columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
         note=_note_unknown(hidden, output),
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, text_of
+from eks_win_capacity.cli.options import binding_options, note_units, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError, MissingExtraError
 
@@ -69,22 +70,25 @@ def fleet(
 
     Prints a summary by instance type; with --output csv or json the sized rows:
     those of FILE, and for each mode the pods and what binds. FILE may be - for
-    CSV from a pipe.
+    CSV from a pipe, or the table that kubectl get nodes prints.
 
     \b
     Examples:
       eks-win-capacity fleet nodes.csv --out sized.csv
       eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi
-      kubectl get nodes -L node.kubernetes.io/instance-type ... | eks-win-capacity fleet - -o csv
+      kubectl get nodes -l kubernetes.io/os=windows \\
+          -L node.kubernetes.io/instance-type | eks-win-capacity fleet -
     """  # noqa: D301
     from eks_win_capacity.bulk import Fleet
     from eks_win_capacity.catalog import Catalog
 
+    note_units(options["pod_cpu"], options["pod_memory"])
     catalog = Catalog.bundled()
     nodes = _read(file)
     types = nodes[_column_of(nodes, column, catalog)]
     if types.dtype != "category":
-        types = types.where(types != "", None)  # an empty field is a missing value
+        # An empty field is a missing value, and so kubectl prints a label that is not there.
+        types = types.where(~types.isin(["", "<none>"]), None)
     fleet = Fleet.encode(types, on_unknown="null" if on_unknown == "null" else "raise")
     sizes = _by_type(fleet, options)
     taken = [name for name in sizes if name in nodes]
@@ -115,6 +119,8 @@ def _read(file: str) -> pd.DataFrame:
             content = text_of(opened).strip("\r\n")
         head = content[:4096].split("\n", 1)[0]
         separator = max(",;\t", key=head.count)
+        if separator not in head and "  " in head.strip():
+            return _read_aligned(content, head)
         return pd.read_csv(
             io.StringIO(content),
             dtype=str,
@@ -124,8 +130,23 @@ def _read(file: str) -> pd.DataFrame:
             skip_blank_lines=separator in head,
             index_col=False,
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{name} is no CSV file: it is empty") from None
+    except pd.errors.ParserError as error:
         raise InputError(f"{name} is no CSV file: {error}") from error
+
+
+def _read_aligned(content: str, head: str) -> pd.DataFrame:
+    """Read what kubectl prints: columns that begin where their heads do."""
+    import pandas as pd
+
+    starts = [found.start() for found in re.finditer(r"\S+(?: \S+)*", head)]
+    return pd.read_fwf(
+        io.StringIO(content),
+        colspecs=list(zip(starts, [*starts[1:], len(content)], strict=True)),
+        dtype=str,
+        keep_default_na=False,
+    )
 
 
 def _read_parquet(file: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import click
 
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.usage_file import read_table
+from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,11 @@ _SHOW_PROGRESS_FROM = 200
     help="The risk that days left is told for.",
 )
 @click.option(
-    "--engine", type=click.Choice(["theta", "statsforecast"]), default="theta", show_default=True
+    "--engine",
+    type=click.Choice(["theta", "statsforecast"]),
+    default="theta",
+    show_default=True,
+    help="The model built in, or Theta of the package statsforecast.",
 )
 @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
 @click.option(
@@ -86,9 +91,10 @@ def forecast(
     """
     Tell when each subnet of FILE (CSV or Parquet) runs dry, the most urgent first.
 
-    FILE has times and used or available addresses, for one subnet or many; the
-    columns are found by their names. It may be gzipped, and - is standard input.
-    Peaks of each day are forecast.
+    FILE has times and used or available addresses, for one subnet or many, in
+    columns such as time, subnet, used, available, total, cidr; other names are told
+    by options. It may be gzipped, and - is standard input. Peaks of each day are
+    forecast.
 
     \b
     Examples:
@@ -97,7 +103,7 @@ def forecast(
       eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
       eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
     """  # noqa: D301
-    from eks_win_capacity.exhaustion import forecast_exhaustion
+    from eks_win_capacity.exhaustion import MIN_PERIODS, forecast_exhaustion
 
     if plot is not None:
         _check_plot(plot)
@@ -116,13 +122,20 @@ def forecast(
     if plot is not None:
         made.figure().savefig(plot, dpi=150)
     said = [f"{x.seen}: {x.why}" for x in made.findings]
+    if short := int((~made.usable).sum()):
+        said.append(
+            f"{count_of(short, 'subnet has', 'subnets have')} fewer than {MIN_PERIODS} periods of "
+            f"{made.panel.grid} with a value, too few for a forecast: give a longer history, or "
+            "a shorter --step"
+        )
     count = len(made.subnets)
+    end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
     emit(
         _rows(made, risk),
         output,
         title=(
             f"{count:,} subnet{'s' * (count != 1)}, {made.horizon} periods of {made.panel.grid} "
-            f"ahead; days left until the risk is {100 * risk:g} %"
+            f"after {end.strftime(_form(made))}; days left until the risk is {100 * risk:g} %"
         ),
         note="\n".join(said),
     )
@@ -191,12 +204,16 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
             click.echo(err=True)
 
 
+def _form(made: ExhaustionForecast) -> str:
+    return "%Y-%m-%d" if made.panel.grid.wall_clock else "%Y-%m-%dT%H:%M:%S%z"
+
+
 def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
     """Give the table as plain values; what is not within the horizon is empty."""
     import pandas as pd
 
     table = made.to_pandas(risk=risk)
-    form = "%Y-%m-%d" if made.panel.grid.wall_clock else "%Y-%m-%dT%H:%M:%S%z"
+    form = _form(made)
     wide = f"{100 * made.levels[0]:g}"
     rows = []
     for row in table.to_dict("records"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from eks_win_capacity.constants import KUBELET_MAX_PODS
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.errors import CapacityError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,52 @@ def text_of(file: IO[bytes]) -> str:
         return raw.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{getattr(file, 'name', 'the file')} is no text: {error}") from None
+
+
+def filled_text_of(file: IO[bytes]) -> str:
+    """
+    Read a file as text that must hold something.
+
+    Raises
+    ------
+    InputError
+        If it is empty, or no text.
+    """
+    text = text_of(file)
+    if not text.strip():
+        name = getattr(file, "name", "the file")
+        raise InputError(f"{name} is empty: did the command that wrote it fail?")
+    return text
+
+
+_MANY_CPUS = 100
+"""A pod that asks for so many CPUs without a unit was most likely meant in thousandths."""
+
+_LITTLE_MEMORY = 1_000_000
+"""No Windows container starts with less; such a number was most likely meant in MiB. [bytes]"""
+
+
+def note_units(cpu: object, memory: object, *, of: str = "") -> None:
+    """
+    Say on stderr where a number without a unit is one that nobody means.
+
+    Kubernetes takes a bare number as CPUs and as bytes; it is taken so here, too.
+    """
+    from eks_win_capacity.quantities import millicores, whole_bytes
+
+    told = []
+    with suppress(CapacityError):
+        if _bare(cpu) and millicores(str(cpu)) >= 1000 * _MANY_CPUS:
+            told.append(f"cpu {cpu} is {cpu} whole CPUs; {cpu} thousandths of one are {cpu}m")
+    with suppress(CapacityError):
+        if _bare(memory) and 0 < whole_bytes(str(memory)) < _LITTLE_MEMORY:
+            told.append(f"memory {memory} is {memory} bytes; {memory} MiB are {memory}Mi")
+    for line in told:
+        click.echo(f"eks-win-capacity: note: {of}{line}", err=True)
+
+
+def _bare(quantity: object) -> bool:
+    return str(quantity).strip()[-1:].isdigit()
 
 
 def binding_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -133,33 +133,55 @@ def _print_for_terminal(
 
     console = Console(highlight=False)
     texts = [[name.replace("_", " "), *(_human(row[name]) for row in rows)] for name in names]
-    gaps = len(_GAP) * (len(names) - 1)
-    widths = _widths(texts, console.width - gaps)
+    right = [_is_numeric(rows, name) for name in names]
     if title:
         console.print(Text(title, style="bold"))
-    # Where not even every word has room, a table would break numbers and commands apart: prose
-    # is then told row by row, and the terminal breaks the lines of numbers itself.
-    if sum(widths) + gaps > console.width and _holds_prose(texts):
+    # Where not even every word has room, a table would break numbers and commands apart: prose,
+    # and a lone row, is then told name by name, and many numbers in several tables.
+    parts = _parts(texts, console.width)
+    if len(parts) > 1 and (len(rows) == 1 or _holds_prose(texts)):
         console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
-    else:
-        console.width = max(console.width, sum(widths) + gaps)
+        parts = []
+    gap = len(_GAP)
+    for number, part in enumerate(parts):
+        columns = [texts[place] for place in part]
+        widths = _widths(columns, console.width - gap * (len(part) - 1))
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for name, (head, *_), width in zip(names, texts, widths, strict=True):
-            justify: Literal["left", "right"] = "right" if _is_numeric(rows, name) else "left"
+        for place, (head, *_), width in zip(part, columns, widths, strict=True):
+            justify: Literal["left", "right"] = "right" if right[place] else "left"
             table.add_column(Text(head), justify=justify, width=width, overflow="fold")
-        for cells in zip(*(column[1:] for column in texts), strict=True):
+        for cells in zip(*(column[1:] for column in columns), strict=True):
             table.add_row(*map(Text, cells))
-        console.print(table)
+        if number:
+            console.print()
+        console.print(table, width=max(console.width, sum(widths) + gap * (len(part) - 1)))
     if note:
         console.print(Text(note))
+
+
+def _parts(texts: Sequence[Sequence[str]], room: int) -> list[list[int]]:
+    """Split columns among tables that fit into the room; each begins with the first column."""
+    narrowest = [_narrowest(column) for column in texts]
+    parts = [[0]] if texts else []
+    left = room - sum(narrowest[:1])
+    for place, width in enumerate(narrowest[1:], start=1):
+        left -= len(_GAP) + width
+        if left < 0 and len(parts[-1]) > 1:
+            parts.append([0])
+            left = room - narrowest[0] - len(_GAP) - width
+        parts[-1].append(place)
+    return parts
+
+
+def _narrowest(column: Sequence[str]) -> int:
+    """Count what a column needs so that no word of it is broken."""
+    return max(_width(word) for text in column for word in text.split() or [""])
 
 
 def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
     """Give each column the width it wants, or what the room leaves; no word is broken."""
     wanted = [max(map(_width, column)) for column in texts]
-    widths = [
-        max(_width(word) for text in column for word in text.split() or [""]) for column in texts
-    ]
+    widths = [_narrowest(column) for column in texts]
     while sum(widths) < room and widths != wanted:
         short = [place for place, width in enumerate(widths) if width < wanted[place]]
         longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))

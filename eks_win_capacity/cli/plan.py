@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.plan_files import read_price_file, read_workload_file
 from eks_win_capacity.constants import KUBELET_MAX_PODS
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from eks_win_capacity.warm_pool import WarmPool
 
 
-def _pairs(values: tuple[str, ...], option: str) -> dict[str, Any]:
+def _pairs(values: tuple[str, ...], option: str, form: str = "NAME=VALUE") -> dict[str, Any]:
     pairs: dict[str, Any] = {}
     for value in values:
         name, sign, told = value.partition("=")
         if not sign or not name.strip() or not told.strip():
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE", param_hint=option)
+            raise click.BadParameter(f"{value!r} is not {form}", param_hint=option)
         if name.strip() in pairs:
             raise click.BadParameter(f"{name.strip()} is given twice", param_hint=option)
         pairs[name.strip()] = told.strip()
@@ -51,7 +52,7 @@ def _subnets(values: tuple[str, ...]) -> list[Any] | None:
 
 def _daemons(values: tuple[str, ...]) -> list[dict[str, Any]]:
     daemons = []
-    for name, told in _pairs(values, "--daemonset").items():
+    for name, told in _pairs(values, "--daemonset", "NAME=CPU,MEMORY[,host]").items():
         cpu, memory, *more = [*(part.strip() for part in told.split(",")), ""][:3]
         if more and more[0] not in {"", "host"}:
             raise click.BadParameter(f"{told!r} is not CPU,MEMORY[,host]", param_hint="--daemonset")
@@ -115,7 +116,10 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--prefix-delegation/--secondary",
         {"default": None, "help": "Give nodes /28 prefixes, or single addresses."},
     ),
-    ("--pool", {"type": _EXISTING, "help": "ConfigMap amazon-vpc-cni with the warm targets."}),
+    (
+        "--configmap|--pool|pool",
+        {"type": _EXISTING, "help": "ConfigMap amazon-vpc-cni with the warm targets."},
+    ),
     (
         "--kubelet-max-pods",
         {
@@ -192,7 +196,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True))
 @_named(_OPTIONS)
 @output_option
 def plan(  # noqa: PLR0917
@@ -219,14 +223,16 @@ def plan(  # noqa: PLR0917
     Find the cheapest nodes for the workloads in FILE.
 
     FILE is CSV or YAML with the columns name, replicas, cpu, memory and, where wanted,
-    host_process, zone_spread, allowed_types, anti_affinity; or the saved state of a cluster,
-    whose Windows pods are planned for; - is stdin. Ctrl-C gives the best plan so far.
+    host_process, zone_spread, allowed_types, anti_affinity; or the saved state of a cluster
+    (a file, or the folder that check reads), whose Windows pods are planned for; - is
+    stdin. Ctrl-C gives the best plan so far.
 
     \b
     Examples:
       eks-win-capacity plan workloads.csv --objective nodes --explain
       eks-win-capacity plan workloads.yaml --prices prices.csv --emit karpenter
       eks-win-capacity plan workloads.csv --subnet a=10.0.0.0/24,100 --subnet b=10.0.1.0/24
+      eks-win-capacity plan saved/ -c 'm5.*large'
       kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
     from eks_win_capacity.cluster import ClusterState
@@ -234,6 +240,9 @@ def plan(  # noqa: PLR0917
 
     given = read_workload_file(file)
     state = given if isinstance(given, ClusterState) else None
+    for row in given if isinstance(given, list) else ():
+        fields = {str(name).lower(): value for name, value in row.items()}
+        note_units(fields.get("cpu"), fields.get("memory"), of=f"{fields.get('name')}: ")
     where = _subnets(subnets)
     if state is not None and where is None and state_subnets and not zones:
         where = _state_subnets(state)
@@ -252,10 +261,10 @@ def plan(  # noqa: PLR0917
         prefix_delegation=mode,
         pool=told_pool,
         kubelet_max_pods=kubelet_max_pods or None,
-        reserved=_pairs(reserved, "--reserved") or None,
+        reserved=_pairs(reserved, "--reserved", "cpu=Q or memory=Q") or None,
         daemonsets=_daemons(daemonsets),
         zones=zones or None,
-        limits=_pairs(limits, "--limit"),
+        limits=_pairs(limits, "--limit", "TYPE=NODES"),
         time_limit_s=time_limit,
         progress=_told,
         **options,

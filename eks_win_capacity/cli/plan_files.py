@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
-    """Read workloads from CSV or YAML, or the state of a cluster; ``-`` is stdin."""
+    """Read workloads from CSV or YAML, or the state of a cluster, be it a folder; ``-`` is stdin."""
     path = Path(file)
+    if path.is_dir():
+        from eks_win_capacity.files import load_files
+
+        return load_files(path)
     raw = sys.stdin.buffer.read() if file == "-" else path.read_bytes()
     try:
         text = raw.decode("utf-8-sig")

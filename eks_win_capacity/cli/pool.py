@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import text_of
+from eks_win_capacity.cli.options import filled_text_of
 from eks_win_capacity.cli.output import emit, output_option
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def pool(  # noqa: PLR0917
     if show == "table" and not named:
         raise click.UsageError("--show table needs --instance-type or --slots")
     room, table_nitro = node_slots(instance_type, slots) if named else (None, True)
-    found = WarmPool.from_configmap(text_of(file), nitro=table_nitro and not non_nitro, slots=room)
+    found = WarmPool.from_configmap(
+        filled_text_of(file), nitro=table_nitro and not non_nitro, slots=room
+    )
     targets: dict[str, Any] = {
         "mode": "prefix" if found.prefix_delegation else "secondary",
         "warm_ip_target": found.warm_ip_target,

@@ -9,10 +9,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import text_of
+from eks_win_capacity.cli.options import filled_text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.errors import InputError
+from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from eks_win_capacity.simulator import Churn
@@ -75,7 +76,8 @@ def simulate(  # noqa: PLR0917
 
     EVENTS holds one JSON list a line, such as [12.5, "assign", "pod-a"], one JSON
     list of such lists, or CSV with the columns seconds, kind, pod. Kinds are
-    assign, free and tick.
+    assign, free and tick, and in JSON what else simulate_pool knows: drain,
+    configmap and subnet.
 
     With --nodes, --rate-per-minute and --lifetime, pods come and go by chance on
     many nodes; the answer is what the subnet must hold and who waits.
@@ -99,14 +101,14 @@ def simulate(  # noqa: PLR0917
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     room, nitro = node_slots(instance_type, slots)
     if configmap is not None:
-        pool = WarmPool.from_configmap(text_of(configmap), nitro=nitro, slots=room)
+        pool = WarmPool.from_configmap(filled_text_of(configmap), nitro=nitro, slots=room)
     else:
         pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
     if events is None:
         _emit_churn(given, pool=pool, slots=room, latency=ec2_latency, output=output)
         return
     frame = simulate_pool(
-        _rows(text_of(events)),
+        _rows(filled_text_of(events)),
         slots=room,
         pool=pool,
         nitro=nitro,
@@ -151,8 +153,8 @@ def _emit_churn(
     rows, columns = _churn_rows(ran, show)
     if show == "quantiles" and output == "table":
         rows, columns = _turned(rows)
-    waiting = f"{ran.never_started:,} pods still waited at the end"
-    emit(rows, output, columns=columns, title=f"{given['nodes']:,} nodes", note=waiting)
+    waiting = f"{count_of(ran.never_started, 'pod')} still waited at the end"
+    emit(rows, output, columns=columns, title=count_of(given["nodes"], "node"), note=waiting)
 
 
 def _churn_rows(ran: Churn, show: str) -> tuple[list[dict[str, Any]], list[str]]:

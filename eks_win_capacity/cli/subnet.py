@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import text_of
+from eks_win_capacity.cli.options import filled_text_of, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.errors import InputError
 
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from eks_win_capacity.warm_pool import WarmPool
 
 _ADDRESS = re.compile(r"\s*[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?![0-9.\w])")
+_LABELS = {
+    "usable": "usable addresses",
+    "used": "used addresses",
+    "free": "free addresses",
+    "free_outside_reservations": "free addresses outside reservations",
+    "blocks": "/28 blocks",
+    "kept": "blocks in which AWS keeps addresses",
+    "whole_free": "blocks wholly free",
+    "partly_used": "blocks partly used",
+    "fully_used": "blocks fully used",
+    "free_prefixes_best": "free prefixes, best case",
+    "free_prefixes_expected": "free prefixes, expected",
+    "free_prefixes_worst": "free prefixes, worst case",
+}
+"""What people read instead of the name that programs get."""
+
 _SHOWS = ("census", "reservations", "blocks", "fits")
 
 
@@ -27,6 +43,10 @@ def _used(text: str | None) -> Any:
         return None if text is None else int(text.replace(",", ""))
     if _ADDRESS.match(text) and not Path(text).exists():
         return text
+    if text != "-" and not Path(text).exists():
+        raise InputError(
+            f"--used {text!r} is neither a number nor addresses, and no such file exists"
+        )
     with click.open_file(text, "rb") as file:
         content = text_of(file)
     if content.lstrip().startswith(("{", "[")):
@@ -50,7 +70,7 @@ def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
     if configmap is not None and prefix_delegation:
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     if configmap is not None:
-        return WarmPool.from_configmap(text_of(configmap))
+        return WarmPool.from_configmap(filled_text_of(configmap))
     return WarmPool.prefix() if prefix_delegation else WarmPool.secondary()
 
 
@@ -176,7 +196,10 @@ def subnet(
         emit({"census": [census], "reservations": held, "fits": fits}[chosen], output)
         return
     rows = _fits(place, types, pods_per_node, pool, keep_free)
-    told = [{"what": name.replace("_", " "), "count": value} for name, value in census.items()]
+    told = [
+        {"what": _LABELS.get(name, name.replace("_", " ")), "count": value}
+        for name, value in census.items()
+    ]
     told = [row for row in told if isinstance(row["count"], (int, float))]
     emit(told, output, title=f"Census of {place.cidr}")
     if held:

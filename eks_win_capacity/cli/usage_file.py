@@ -88,7 +88,9 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
             skipinitialspace=True,
             index_col=False,
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{name} is no CSV file: it is empty") from None
+    except (pd.errors.ParserError, ValueError) as error:
         raise InputError(f"{name} is no CSV file: {error}") from error
     if not len(frame):
         raise InputError(f"{name} has a head and no rows")

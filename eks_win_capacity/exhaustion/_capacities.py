@@ -76,7 +76,7 @@ class Capacities:
         if lacking:
             raise InputError(
                 f"capacity has no value for {len(lacking):,} of {len(subnets):,} subnets: "
-                f"{', '.join(lacking[:5])}; it has {', '.join(map(str, list(named)[:5])) or 'none'}"
+                f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; it has {', '.join(map(str, list(named)[:5])) or 'none'}"
             )
         at, current = np.empty(len(code)), np.empty(len(subnets))
         starts = np.searchsorted(code, np.arange(len(subnets) + 1))

@@ -212,18 +212,20 @@ def draw_plans(forecast: DemandForecast, *, ax: Any) -> Any:
             told.iloc[(told.index.to_series() - share).abs().argmin()] for share in (low, 0.5, high)
         )
         color = PLANS[place % len(PLANS)]
+        behind = 1 - (place + 1) / len(forecast.plans)
         ax.plot(
             here["time"],
             100 * here["share"],
             color=color,
-            lw=1.8,
+            # Plans may follow one line: the later one is thinner, so that the earlier is seen.
+            lw=1.6 + 2.4 * behind,
             label=f"{plan.name}: {day(date, 'not within the horizon')}",
         )
         if not pd.isna(early):
             end = here["time"].max() if pd.isna(late) else late
             ax.plot([early, end], [100] * 2, color=color, lw=6, alpha=0.35, solid_capstyle="butt")
         if not pd.isna(date):
-            ax.plot([date], [100], "o", color=color, ms=7, zorder=3)
+            ax.plot([date], [100], "o", color=color, ms=6 + 6 * behind, zorder=3)
     ax.axhline(100, color=LIMIT, lw=1.2)
     ax.set_ylabel("% of the tightest subnet in use (median)")
     top = min(100 * path["share"].max(), 160.0)

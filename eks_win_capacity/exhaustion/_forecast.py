@@ -17,6 +17,7 @@ from eks_win_capacity.exhaustion._history import read_rows
 from eks_win_capacity.exhaustion._learning import learn
 from eks_win_capacity.exhaustion._peaks import panel
 from eks_win_capacity.exhaustion._result import ExhaustionForecast
+from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -322,7 +323,8 @@ def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
     if unusable == "raise" and not usable.all():
         short = np.flatnonzero(~usable)
         raise TooLittleHistoryError(
-            f"{rows.subnets[short[0]]} has {known[short[0]]} periods of {peaks.grid} with a value; "
+            f"{rows.subnets[short[0]]} has {count_of(known[short[0]], 'period')} of {peaks.grid} with a "
+            "value; "
             f"a forecast needs {MIN_PERIODS}"
             + (f" ({len(short):,} subnets have too few)" if len(short) > 1 else "")
             + ": give a shorter step, a longer history, or unusable='report'",

@@ -17,7 +17,7 @@ from eks_win_capacity.exhaustion._capacities import Capacities
 from eks_win_capacity.exhaustion._roles import listed
 from eks_win_capacity.exhaustion._shapes import Table, numbers, read_table
 from eks_win_capacity.exhaustion._times import read_times
-from eks_win_capacity.findings import Finding
+from eks_win_capacity.findings import Finding, count_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> list[Findi
     return [
         told(
             "unsorted-history",
-            f"{int((moved < 0).sum()):,} times went back",
+            f"{count_of(int((moved < 0).sum()), 'time')} went back",
             "rows are sorted by time",
         )
     ]
@@ -182,7 +182,8 @@ def _as_used(values: Floats, capacity: Floats, times: pd.DatetimeIndex, kind: st
     low = np.flatnonzero(values > capacity)
     if len(low):
         raise InvalidCountError(
-            f"available is above the capacity in {len(low):,} rows, first at {times[low[0]]}: "
+            f"available is above the capacity in {count_of(len(low), 'row')}, first at "
+            f"{times[low[0]]}: "
             f"{values[low[0]]:g} of {capacity[low[0]]:g}"
         )
     return capacity - values

@@ -11,6 +11,7 @@ import numpy as np
 from eks_win_capacity.errors import InputError
 from eks_win_capacity.exhaustion._grid import DAY_NS, Grid, grid_for
 from eks_win_capacity.exhaustion._history import told
+from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +72,8 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
         findings.append(
             told(
                 "mixed-spacings",
-                f"{several:,} of {len(rows.subnets):,} subnets come at another spacing than the rest",
+                f"{several:,} of {len(rows.subnets):,} subnets {'comes' if several == 1 else 'come'} at "
+                "another spacing than the rest",
                 f"all were put into periods of {grid}; step= chooses another",
             )
         )
@@ -146,7 +148,8 @@ def _repeated(rows: Rows) -> Finding | None:
     other = int((rows.used[1:][same] != rows.used[:-1][same]).sum())
     return told(
         "duplicate-times",
-        f"{int(same.sum()):,} rows repeat a time of their subnet, {other:,} with another value",
+        f"{count_of(int(same.sum()), 'row repeats', 'rows repeat')} a time of the same subnet, "
+        f"{other:,} with another value",
         "the larger value counts",
     )
 
@@ -216,7 +219,7 @@ def _reading_findings(
         out.append(
             told(
                 "resampled",
-                f"{kept:,} values became {periods - gaps:,} peaks of {grid}",
+                f"{count_of(kept, 'value')} became {count_of(periods - gaps, 'peak')} of {grid}",
                 "the peak of a period is what exhausts a subnet",
             )
         )
@@ -225,15 +228,17 @@ def _reading_findings(
     if not seen.all():
         out.append(
             told(
-                "missing-values", f"{int((~seen).sum()):,} rows have no value", "they count as gaps"
+                "missing-values",
+                f"{count_of(int((~seen).sum()), 'row has', 'rows have')} no value",
+                "such a row counts as a gap",
             )
         )
     if gaps:
         out.append(
             told(
                 "gaps",
-                f"{gaps:,} of {periods:,} periods have no value",
-                "nothing is filled in: the model runs on through a gap",
+                f"{gaps:,} of {periods:,} periods {'has' if gaps == 1 else 'have'} no value",
+                "nothing is filled in, and the model runs on through a gap",
             )
         )
     if part.any():
@@ -251,8 +256,9 @@ def _reading_findings(
         out.append(
             told(
                 "above-capacity",
-                f"{int(above.sum()):,} values lie above the capacity, first of {name}",
-                "they are taken as they are: the capacity was larger then, or it is wrong",
+                f"{count_of(int(above.sum()), 'value lies', 'values lie')} above the capacity, first of "
+                f"{name}",
+                "they are taken as they are; the capacity was larger then, or it is wrong",
                 severity="warning",
             )
         )
@@ -262,8 +268,9 @@ def _reading_findings(
         out.append(
             told(
                 "clipped-history",
-                f"{full:,} {noun} full for {sum(int(s.sum()) for s in saturated):,} periods",
-                "demand may have been higher than what was seen: these peaks are lower bounds",
+                f"{full:,} {noun} full for "
+                f"{count_of(sum(int(s.sum()) for s in saturated), 'period')}",
+                "demand may have been higher than what was seen, so these peaks are lower bounds",
                 severity="warning",
             )
         )

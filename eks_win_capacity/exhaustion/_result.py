@@ -225,7 +225,8 @@ class ExhaustionForecast:
     def _quantile_steps(self, quantile: Any) -> Floats:
         """Periods until the probability first reaches a share; inf for never."""
         if not isinstance(quantile, (float, np.floating)) or not 0 < quantile < 1:
-            raise InputError(f"a quantile or risk lies between 0 and 1; got {quantile!r}")
+            by_name = "; index the answer by subnet" if isinstance(quantile, str) else ""
+            raise InputError(f"a quantile or risk lies between 0 and 1; got {quantile!r}{by_name}")
         hit = self.answers.reached >= quantile - 1e-9
         steps = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, np.inf)
         steps[self.answers.exhausted] = 0.0
@@ -511,7 +512,18 @@ class ExhaustionForecast:
         return "\n".join([head, *lines, *tail])
 
     def sentence(self, row: Mapping[Any, Any]) -> str:
-        """Say one row of the table in words."""
+        """
+        Say one row of the table in words.
+
+        Parameters
+        ----------
+        row : mapping
+            A row of `to_pandas`, such as one of its ``to_dict("records")``.
+
+        Returns
+        -------
+        str
+        """
         return _words.sentence(row, unit=self.unit, level=self.levels[0])
 
     def _repr_html_(self) -> str:

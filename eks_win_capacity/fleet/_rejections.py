@@ -66,8 +66,8 @@ def _rejection(run: _Run, node: Node, cost: float | None, value: float) -> Rejec
             instance_type=node.name,
             code="dearer",
             percent=percent,
-            why=f"more expensive by {percent:g} %: so much more than the plan takes a fleet of "
-            f"{node.name} alone, packed first-fit{proved}",
+            why=f"more expensive by {percent:g} %: a fleet of {node.name} alone, packed first-fit, "
+            f"takes that much more than the plan{proved}",
         )
     coupled = run.limited or run.spread or run.limits or run.max_types
     why = "a fleet of it alone costs no more than the plan" + (

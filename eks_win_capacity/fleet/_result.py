@@ -349,6 +349,10 @@ class FleetPlan:
 
         return explained(self)
 
+    def __str__(self) -> str:
+        """Say what `explain` says, so that printing a plan reads well."""
+        return self.explain()
+
     def _repr_html_(self) -> str:
         from eks_win_capacity.fleet._words import as_html
 

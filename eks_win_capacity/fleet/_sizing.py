@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.findings import count_of
 from eks_win_capacity.fleet._candidates import read_candidates
 from eks_win_capacity.fleet._model import RESOURCES, Node, node_of
 from eks_win_capacity.fleet._result import Rejection
@@ -111,7 +112,7 @@ def _no_candidate(rejected: list[Rejection]) -> Trouble:
     return (
         "no-candidate",
         (
-            f"no candidate can be a Windows node with a price: {len(rejected):,} are rejected as "
+            f"no candidate can be a Windows node with a price: {count_of(len(rejected), 'type is', 'types are')} rejected as "
             f"{', '.join(codes)}"
         ),
         "Give other candidates, or prices for them",

@@ -18,7 +18,7 @@ def headline(plan: FleetPlan) -> str:
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
     fleet = f"{_count(plan.nodes, 'node')} ({types})"
     least = f"{plan.lower_bound:,.6g}"
-    near = f"so this one is within {100 * plan.gap:.3f} %."
+    near = f"so this one is within {100 * plan.gap:.3f} % of the least possible."
     if plan.objective == "nodes":
         return f"{fleet}; no plan has fewer than {least} nodes, {near}"
     if plan.objective == "addresses":

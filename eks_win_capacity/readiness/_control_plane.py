@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.constants import RESOURCE_CONTROLLER_POLICY
+from eks_win_capacity.findings import count_of
 from eks_win_capacity.offers import word
 from eks_win_capacity.readiness._rules import check, some
 
@@ -25,7 +26,7 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
         return None
     sizes = [group.desired_size for group in look.linux_groups]
     nodes = sum(size or 0 for size in sizes)
-    told = f"Linux node groups ask for {nodes} nodes"
+    told = f"Linux node groups ask for {count_of(nodes, 'node')}"
     if state.fargate_profiles is None and nodes < 2:
         return None
     # A profile for kube-system starts as many Fargate pods as CoreDNS has replicas.
@@ -51,7 +52,7 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
         if pod.active and not (pod.namespace == "kube-system" and pod.name.startswith("coredns"))
     }
     fargate = sum(n.compute == "fargate" and n.name not in taken for n in fit)
-    told = f"{linux} Linux nodes and {fargate} Fargate pods are ready"
+    told = f"ready: {count_of(linux, 'Linux node')}, {count_of(fargate, 'Fargate pod')}"
     if look.legacy:
         return linux, f"{told} (legacy support excludes Fargate)"
     return linux + fargate, told

@@ -13,6 +13,7 @@ from eks_win_capacity.constants import (
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
+from eks_win_capacity.findings import count_of
 from eks_win_capacity.offers import autoscaler_tags, expected_addresses, word
 from eks_win_capacity.readiness._files import bootstrap_arguments, tag_command, tags_file
 from eks_win_capacity.readiness._rules import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
@@ -143,7 +144,9 @@ def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
     elif not found:
         yield rule.passed("no Windows nodes yet")
     for kind, count in found.items():
-        who = f"{kind.name or 'unknown type'} ({count:,} {'nodes' if nodes else 'node groups'})"
+        who = (
+            f"{kind.name or 'unknown type'} ({count_of(count, 'node' if nodes else 'node group')})"
+        )
         if kind.limit is None or kind.addresses is None:
             missing = "nodes" if kind.limit is None else "cni_configmap"
             yield rule.unknown(look, missing, subject=kind.name)

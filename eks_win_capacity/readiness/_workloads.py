@@ -12,6 +12,7 @@ from eks_win_capacity.constants import (
     SERVICE_BACKENDS_BUILD,
     SERVICE_BACKENDS_OLD,
 )
+from eks_win_capacity.findings import count_of
 from eks_win_capacity.offers import word
 from eks_win_capacity.readiness._rules import check, some
 
@@ -50,9 +51,10 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
             subject=value,
         )
     for system, names in sorted(missing.items()):
+        kind = f"{system.capitalize()} workload".strip()
         yield rule.failed(
-            f"{len(names):,} {system.capitalize() or 'other'} workloads select no kubernetes.io/os: "
-            f"{some(names)}",
+            count_of(len(names), f"{kind} selects", f"{kind}s select")
+            + f" no kubernetes.io/os: {some(names)}",
             (
                 _patches(names, "kubernetes.io/os", system)
                 if system
@@ -69,7 +71,9 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
             severity=rule.severity if system == "windows" or _open_nodes(look) else "warning",
         )
     if not missing and not odd:
-        yield rule.passed(f"all {len(look.makers):,} workloads select their operating system")
+        yield rule.passed(
+            f"{count_of(len(look.makers), 'workload selects its', 'workloads select their')} operating system"
+        )
 
 
 def _patches(names: list[str], label: str, value: str) -> str:
@@ -194,7 +198,7 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
     over = [(s, n) for s, n in counted if n > (limit or SERVICE_BACKENDS)]
     for service, count in over:
         yield rule.failed(
-            f"{service.namespace}/{service.name} has {count:,} backends; Windows nodes of this "
+            f"{service.namespace}/{service.name} has {count_of(count, 'backend')}; Windows nodes of this "
             f"build reach {limit or SERVICE_BACKENDS:,}",
             "split it into several services"
             + (

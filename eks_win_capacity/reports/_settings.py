@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.configmap import go_bool
 from eks_win_capacity.constants import KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.findings import count_of
 from eks_win_capacity.offers import (
     ENABLE,
     ENABLE_PREFIXES,
@@ -95,7 +96,7 @@ def refresh(need: Need, room: Room) -> Iterator[Change]:
         "advertises what the ConfigMap asks for",
         gain=gain,
         feasible=gain > 0,
-        why=f"{len(old)} nodes advertise less than their mode gives, "
+        why=f"{count_of(len(old), 'node advertises', 'nodes advertise')} less than the mode gives, "
         + ", ".join(
             f"{name} {advertised_by(node)} of {own}" for name, (own, node) in list(old.items())[:4]
         ),
