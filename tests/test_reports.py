@@ -360,3 +360,20 @@ def test_wrong_input_is_one_line_on_stderr(capsys, arguments, code):
     found, out, err = run(capsys, *arguments)
     assert (found, out) == (code, "")
     assert err.count("\n") == 1
+
+
+def test_a_report_shows_itself_in_words_and_in_a_notebook():
+    from pathlib import Path
+
+    from eks_win_capacity import load_files
+
+    folder = Path(__file__).resolve().parent.parent / "data" / "demo" / "cluster"
+    report = cluster_report(load_files(folder))
+    told = "ClusterReport of 3 Windows nodes with head-room for 0 pods in 2 subnets"
+    assert repr(report) == f"<{told}>"
+    shown = report._repr_html_()
+    assert told in shown
+    assert shown.count("<table") == 2
+    alone = cluster_report(load_files(folder / "describe-subnets.json").merge(ClusterState()))
+    assert "unknown nodes in 2 subnets" in repr(alone)
+    assert "Not known" in alone._repr_html_()

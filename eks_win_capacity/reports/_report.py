@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from eks_win_capacity.errors import InputError
+from eks_win_capacity.findings import count_of
 from eks_win_capacity.masking import without_accounts
 from eks_win_capacity.offers import asked_mode, seen_mode
 from eks_win_capacity.reports._nodes import COLUMNS, COUNTS, IDLE, REASONS, node_row, use_by_node
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster import ClusterState
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ClusterReport:
     """
     What the Windows nodes of a cluster hold.
@@ -112,6 +114,25 @@ class ClusterReport:
         found = self.nodes.loc[self.nodes["reason"] != ""]
         columns = ["node", "instance_type", "advertised", "computed", "difference", "reason"]
         return found[columns].assign(why=found["reason"].map(REASONS))
+
+    def __repr__(self) -> str:
+        """Say what was reported, without the tables."""
+        nodes = (
+            "unknown nodes"
+            if self._nodes is None
+            else f"{count_of(len(self._nodes), 'Windows node')} with head-room for "
+            f"{self._nodes['headroom'].sum(skipna=False)} pods"
+        )
+        return f"<ClusterReport of {nodes} in {count_of(len(self.subnets), 'subnet')}>"
+
+    def _repr_html_(self) -> str:
+        tables = [t for t in (self._nodes, self.subnets) if t is not None and len(t)]
+        told = [
+            f"<p>{html.escape(repr(self).strip('<>'))}</p>",
+            *(table.to_html(index=False, na_rep="unknown") for table in tables),
+            *(f"<p>Not known: {html.escape(why)}</p>" for why in self.unknown),
+        ]
+        return "\n".join(told)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the tables as plain lists of rows, with None for what is not known."""
