@@ -216,19 +216,26 @@ def _records(frame: Any) -> list[dict[str, Any]]:
     ]
 
 
+def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
+    """Add what further nodes are like."""
+    pods = click.option(
+        "--pods-per-node", type=click.IntRange(1), help="Pods a further node runs."
+    )(function)
+    return click.option(
+        "--instance-type",
+        "--type",
+        "-t",
+        "types",
+        multiple=True,
+        metavar="TYPE",
+        help="Type of further nodes; repeat for more.",
+    )(pods)
+
+
 @click.command()
 @_sources
 @output_option
-@click.option(
-    "--instance-type",
-    "--type",
-    "-t",
-    "types",
-    multiple=True,
-    metavar="TYPE",
-    help="Type of further nodes; repeat for more.",
-)
-@click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
+@_further_nodes
 @click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
 def cluster(
     *, output: str, types: tuple[str, ...], pods_per_node: int | None, summed: bool, **where: Any
@@ -275,16 +282,7 @@ def cluster(
 @click.command()
 @_sources
 @output_option
-@click.option(
-    "--instance-type",
-    "--type",
-    "-t",
-    "types",
-    multiple=True,
-    metavar="TYPE",
-    help="Type of further nodes; repeat for more.",
-)
-@click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs.")
+@_further_nodes
 @click.option(
     "--prefix-delegation/--no-prefix-delegation",
     "prefixes",
