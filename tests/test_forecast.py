@@ -493,6 +493,84 @@ def test_an_hourly_step_can_be_asked_for():
     np.testing.assert_allclose(made.path["median"], used.iloc[:48].to_numpy(), rtol=1e-3)
 
 
+def by_the_hour(values):
+    return days(values, freq="h", tz="UTC")
+
+
+def next_days(values, **options):
+    """Forecast two days by the hour from the values before them."""
+    options = {"capacity": 10_000, "step": "1h", "horizon": "48h"} | options
+    return forecast_exhaustion(by_the_hour(values), **options).path["demand"].to_numpy()
+
+
+def test_days_that_change_are_expected_as_the_last_ones_were():
+    at = np.arange(24 * 30)
+    rng = np.random.default_rng(3)
+    wave = np.sin((at % 24) / 24 * 2 * np.pi)
+    used = 500 + (60 + 4 * at / 24) * wave + rng.normal(0, 1, len(at))
+    known, truth = used[:-48], used[-48:]
+    off = np.abs(next_days(known) - truth).mean()
+    average = known.reshape(-1, 24).mean(axis=0)
+    assert off < 0.2 * np.abs(np.tile(average, 2) - truth).mean()
+    assert off < 1.3 * np.abs(np.tile(known[-24:], 2) - truth).mean()
+
+
+@few
+@given(st.integers(0, 23), st.integers(3, 10), st.integers(0, 10_000))
+def test_a_new_habit_of_some_days_is_expected_again(hour, since, seed):
+    at = np.arange(24 * 28)
+    noise = np.random.default_rng(seed).normal(0, 2, len(at))
+    new = 80 * np.isin((at - hour) % 24, (0, 1, 2)) * (at >= len(at) - 24 * since)
+    ahead = next_days(300 + noise + new)
+    busy = np.isin((np.arange(48) - hour) % 24, (0, 1, 2))
+    assert ahead[busy].mean() - ahead[~busy].mean() == pytest.approx(80, abs=25)
+
+
+@few
+@given(st.integers(2, 20), st.integers(0, 10_000), st.sampled_from([0.0, 4.0]))
+def test_one_strange_hour_of_yesterday_is_no_habit(back, seed, change):
+    at = np.arange(24 * 28)
+    noise = np.random.default_rng(seed).normal(0, 2, len(at))
+    used = 500 + (60 + change * at / 24) * np.sin((at % 24) / 24 * 2 * np.pi) + noise
+    strange = used.copy()
+    strange[-back] += 200
+    np.testing.assert_allclose(next_days(strange), next_days(used), atol=25)
+
+
+@few
+@given(st.integers(0, 10_000))
+def test_days_that_do_not_change_are_expected_as_the_average_one(seed):
+    at = np.arange(24 * 28)
+    clean = 500 + 60 * np.sin((at % 24) / 24 * 2 * np.pi)
+    used = clean + np.random.default_rng(seed).normal(0, 15, len(at))
+    truth = clean[:48]
+    assert np.abs(next_days(used) - truth).mean() < 0.6 * np.abs(used[-48:] - truth).mean()
+
+
+def test_changing_days_without_noise_or_season_stay_exact():
+    at = np.arange(24 * 28 + 48)
+    used = 100 + at / 24 + 20 * np.isin(at % 24, range(9, 17))
+    np.testing.assert_allclose(next_days(used[:-48]), used[-48:], atol=1e-3)
+    flat = next_days(100 + 40 * (at % 24 == 5) * (at > 24 * 20), season_lengths=())
+    assert np.ptp(flat) < 10
+
+
+def test_hours_of_one_subnet_do_not_depend_on_the_others():
+    at = np.arange(24 * 21)
+    rng = np.random.default_rng(8)
+    wave = np.sin((at % 24) / 24 * 2 * np.pi)[:, None]
+    used = 400 + wave * (40 + rng.uniform(0, 4, 5) * at[:, None] / 24)
+    used += rng.normal(0, 3, used.shape)
+    used[100:130, 3] = np.nan
+    frame = pd.DataFrame(used, index=by_the_hour(at).index, columns=list("abcde"))
+    options = {"capacity": 900, "step": "1h", "horizon": "48h"}
+    together = forecast_exhaustion(frame, **options).path
+    for name in frame:
+        alone = forecast_exhaustion(frame[[name]], **options).path
+        here = together[together["subnet"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(here, alone, check_dtype=False, rtol=1e-5)
+
+
 @pytest.mark.parametrize("horizon", [30, "30d", pd.Timedelta(days=30), "2026-06-03"])
 def test_a_horizon_is_days_a_duration_or_a_date(horizon):
     history = usage(1, 120)

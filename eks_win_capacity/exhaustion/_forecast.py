@@ -74,8 +74,9 @@ def forecast_exhaustion(
     grid of memories, some with a growth that wanders about the drift; sample
     paths follow each model as far as the history speaks for it, with resampled
     innovations that are larger where the history was noisier: at higher levels,
-    at some hours, of late. The date is the first passage of
-    the unclipped paths over the capacity.
+    at some hours, of late. Within a day, what the last days have that the
+    average day has not is carried forward, as far as it was worth it before.
+    The date is the first passage of the unclipped paths over the capacity.
 
     Parameters
     ----------

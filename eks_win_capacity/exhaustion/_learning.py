@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.exhaustion import _theta
+from eks_win_capacity.exhaustion._adapting import adapted
 from eks_win_capacity.exhaustion._backtest import backtest_origins, calibration, forecasts_made
 from eks_win_capacity.exhaustion._noise import noise_now
 from eks_win_capacity.exhaustion._normal import upper_tail
@@ -125,6 +126,14 @@ def learn(
         shifts = level_shifts(level, near=near)
         level = without_shifts(level, shifts)
         off = outliers(level)
+        if per_day > 1 and any(length % per_day == 0 for length in lengths):
+            again = _again(off, per_day)
+            strange = np.where(again, 0.0, off)
+            season, level = adapted(
+                season, level - strange, seen & (strange == 0), day=per_day, horizon=horizon
+            )
+            level = level + strange
+            off = outliers(level)
         off[censored] = 0.0
         last = turn == rounds - 1
         clean = level - off
@@ -180,6 +189,14 @@ def learn(
         level,
         backtest,
     )
+
+
+def _again(off: Floats, day: int) -> Flags:
+    """Tell what sticks out as it did at that time on the day before or after: a habit, no error."""
+    before, after = np.zeros_like(off), np.zeros_like(off)
+    before[:, day:], after[:, :-day] = off[:, :-day], off[:, day:]
+    alike = [(other * off > 0) & (np.abs(other) > 0.5 * np.abs(off)) for other in (before, after)]
+    return np.asarray(alike[0] | alike[1])
 
 
 def _unclipped(seen: Flags, censored: Flags) -> Flags:
