@@ -364,7 +364,7 @@ def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
     from eks_win_capacity.cli import plan
 
     told = []
-    monkeypatch.setattr(plan.sys.stderr.__class__, "isatty", lambda _: True, raising=False)
+    monkeypatch.setattr(plan.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(plan.click, "echo", lambda text="", **more: told.append((text, more)))
     plan._told(10.0, 9.9)
     assert told == [("cost 10, at most 1.00 % above the least possible", {"err": True})]
