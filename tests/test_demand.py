@@ -321,7 +321,7 @@ def test_a_plan_may_be_the_mapping_of_its_fields_and_name_itself():
     )
     assert list(made.date().index) == ["m5.large, secondary", "m5.large, prefixes"]
     assert made.date().iloc[0] == pd.Timestamp("2026-05-07")
-    with pytest.raises(InputError, match="fields of DemandPlan"):
+    with pytest.raises(InputError, match="its fields are"):
         forecast_demand(pods(), plan={"type": "m5.large"})
     with pytest.raises(InputError, match="a plan is a DemandPlan"):
         forecast_demand(pods(), plan=[3])
@@ -462,3 +462,16 @@ def test_cooling_addresses_leave_fewer_for_pods():
     assert made.pod_limit("a")[0] - 1 == 25 * 5
     with pytest.raises(InputError, match="none is left"):
         plan(cooling=9)
+
+
+def test_a_mapping_may_name_the_mode_alone():
+    pods = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
+    told = {"instance_type": "m5.large", "subnets": {"a": "10.0.0.0/24"}}
+    short = [{**told, "prefix_delegation": mode} for mode in (False, True)]
+    plans = [DemandPlan(**told, pool=pool) for pool in (WarmPool.secondary(), WarmPool.prefix())]
+    dates = forecast_demand(pods, plan=short, horizon=365).date()
+    pd.testing.assert_series_equal(dates, forecast_demand(pods, plan=plans, horizon=365).date())
+    with pytest.raises(InputError, match="two modes"):
+        forecast_demand(pods, plan={**short[1], "pool": WarmPool.secondary()}, horizon=30)
+    with pytest.raises(InputError, match="needs an instance_type"):
+        forecast_demand(pods, plan={"name": "x"}, horizon=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from eks_win_capacity.exhaustion._events import event_frame
 from eks_win_capacity.exhaustion._forecast import forecast_exhaustion
 from eks_win_capacity.exhaustion._plans import DemandPlan
 from eks_win_capacity.exhaustion._roles import words
+from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,8 @@ def forecast_demand(
         Times and pods: one series, or one for each zone that the plans name.
         Read as in `forecast_exhaustion`.
     plan : DemandPlan, mapping of its fields, or a sequence of them
-        What to compare.
+        What to compare. A mapping may give ``prefix_delegation`` in place of a pool, for the
+        default targets of that mode.
     horizon : int, str, Timedelta or Timestamp
         How far to look.
     level : float or sequence of float
@@ -120,12 +122,27 @@ def forecast_demand(
     return DemandForecast(tuple(plans), tuple(pieces))
 
 
+def _of_mapping(told: Mapping[str, Any]) -> DemandPlan:
+    """Make the plan that a mapping tells; the mode alone stands for its default pool."""
+    given = dict(told)
+    mode = given.pop("prefix_delegation", None)
+    if mode is not None and given.setdefault(
+        "pool", WarmPool.prefix() if mode else WarmPool.secondary()
+    ).prefix_delegation != bool(mode):
+        raise InputError("prefix_delegation and the pool of a plan name two modes: give one")
+    names = [each.name for each in fields(DemandPlan)]
+    odd = set(given) - set(names)
+    if odd or not {"instance_type", "subnets"} <= set(given):
+        what = f"has no {min(odd)!r}" if odd else "needs an instance_type and subnets"
+        raise InputError(
+            f"a plan {what}; its fields are {', '.join([*names, 'prefix_delegation'])}"
+        )
+    return DemandPlan(**given)
+
+
 def _plans(plan: Any) -> list[DemandPlan]:
     given = [plan] if isinstance(plan, (DemandPlan, Mapping)) else list(plan)
-    try:
-        plans = [DemandPlan(**each) if isinstance(each, Mapping) else each for each in given]
-    except TypeError as error:
-        raise InputError(f"a plan takes the fields of DemandPlan: {error}") from error
+    plans = [_of_mapping(each) if isinstance(each, Mapping) else each for each in given]
     odd = [each for each in plans if not isinstance(each, DemandPlan)]
     if odd:
         raise InputError(f"a plan is a DemandPlan or the mapping of its fields; got {odd[0]!r}")
