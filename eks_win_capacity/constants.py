@@ -36,14 +36,6 @@ MAX_COUNT: Final = 1_000_000
 Source: this project. Warm targets above it overflow in the real controller.
 """
 
-LIMITED_ADDRESSES: Final = 32
-"""From this address on, an interface of some types loses local services.
-
-On f1, g3, h1, i3 and r4 .16xlarge such addresses reach neither instance
-metadata, VPC DNS nor time sync.
-Source: Amazon EC2 user guide, "IP addresses per network interface".
-"""
-
 WINDOWS_SYSTEM_RESERVED_MIB: Final = 1536
 """Memory kept for Windows itself (``--system-reserved memory=1.5Gi``). [MiB]
 

@@ -473,5 +473,7 @@ def test_a_mapping_may_name_the_mode_alone():
     pd.testing.assert_series_equal(dates, forecast_demand(pods, plan=plans, horizon=365).date())
     with pytest.raises(InputError, match="two modes"):
         forecast_demand(pods, plan={**short[1], "pool": WarmPool.secondary()}, horizon=30)
+    with pytest.raises(InputError, match="pool must be a WarmPool"):
+        forecast_demand(pods, plan={**short[1], "pool": "prefix"}, horizon=30)
     with pytest.raises(InputError, match="needs an instance_type"):
         forecast_demand(pods, plan={"name": "x"}, horizon=30)

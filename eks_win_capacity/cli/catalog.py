@@ -45,11 +45,6 @@ def read_catalog(source: str) -> Catalog:
     return Catalog.from_describe_instance_types(document, source_name=name)
 
 
-def in_region(catalog: Catalog, region: str | None) -> Catalog:
-    """Keep what a region offers; all of it where none is named."""
-    return catalog if region is None else catalog.filter(region=region)
-
-
 def _source_option(function: Any) -> Any:
     return click.option(
         "--catalog",

@@ -182,21 +182,6 @@ class ClusterState:
         node = self.nodes_by_name.get(pod.node) if pod.node else None
         return (node.os if node else "") or pod.selects_os or pod.declares_os
 
-    @cached_property
-    def wants_windows(self) -> bool | None:
-        """Tell whether anything in the cluster is Windows; None where nothing tells."""
-        seen = (
-            self.windows_nodes,
-            self.windows_pods,
-            None
-            if self.workloads is None
-            else [w for w in self.workloads if "windows" in {w.selects_os, w.declares_os}],
-            None if self.node_groups is None else [g for g in self.node_groups if g.windows],
-        )
-        if any(seen):
-            return True
-        return None if None in seen[:1] else False
-
     def merge(self, other: ClusterState) -> ClusterState:
         """
         Put two partial states of one cluster together.

@@ -126,18 +126,19 @@ def _of_mapping(told: Mapping[str, Any]) -> DemandPlan:
     """Make the plan that a mapping tells; the mode alone stands for its default pool."""
     given = dict(told)
     mode = given.pop("prefix_delegation", None)
-    if mode is not None and given.setdefault(
-        "pool", WarmPool.prefix() if mode else WarmPool.secondary()
-    ).prefix_delegation != bool(mode):
-        raise InputError("prefix_delegation and the pool of a plan name two modes: give one")
+    if mode is not None:
+        given.setdefault("pool", WarmPool.prefix() if mode else WarmPool.secondary())
     names = [each.name for each in fields(DemandPlan)]
-    odd = set(given) - set(names)
-    if odd or not {"instance_type", "subnets"} <= set(given):
-        what = f"has no {min(odd)!r}" if odd else "needs an instance_type and subnets"
+    odd = given.keys() - names
+    if odd or not {"instance_type", "subnets"} <= given.keys():
+        what = f"has no {min(odd, key=str)!r}" if odd else "needs an instance_type and subnets"
         raise InputError(
             f"a plan {what}; its fields are {', '.join([*names, 'prefix_delegation'])}"
         )
-    return DemandPlan(**given)
+    plan = DemandPlan(**given)
+    if mode is not None and plan.pool.prefix_delegation != bool(mode):
+        raise InputError("prefix_delegation and the pool of a plan name two modes: give one")
+    return plan
 
 
 def _plans(plan: Any) -> list[DemandPlan]:

@@ -36,7 +36,6 @@ class Node:
     name: str
     room: tuple[int, int, int, int]
     cost: float
-    base_pods: int
     attached: Ints
     prefixes: Ints
 
@@ -104,7 +103,6 @@ def node_of(
         name=row.name,
         room=(max(room[0], 0), max(room[1], 0), pods, max(room[3], 0)),
         cost=cost,
-        base_pods=base,
         attached=attached[: pods + 1] if len(attached) else np.zeros(1, dtype=np.int64),
         prefixes=prefixes[: pods + 1] if len(prefixes) else np.zeros(1, dtype=np.int64),
     )
