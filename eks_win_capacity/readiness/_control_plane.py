@@ -72,6 +72,16 @@ def _add_linux(look: Look) -> str:
     )
 
 
+def _enough_dns_hosts(rule: Check, look: Look, least: int) -> Iterator[Finding]:
+    hosts = _dns_hosts(look)
+    if hosts is None:
+        yield rule.unknown(look, "nodes")
+    elif hosts[0] < least:
+        yield rule.failed(hosts[1], _add_linux(look))
+    else:
+        yield rule.passed(hosts[1])
+
+
 @check(
     "coredns-capacity",
     considers="One Linux node or Fargate pod for CoreDNS",
@@ -80,13 +90,7 @@ def _add_linux(look: Look) -> str:
 )
 def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
     """Count what can run CoreDNS."""
-    hosts = _dns_hosts(look)
-    if hosts is None:
-        yield rule.unknown(look, "nodes")
-    elif hosts[0] < 1:
-        yield rule.failed(hosts[1], _add_linux(look))
-    else:
-        yield rule.passed(hosts[1])
+    return _enough_dns_hosts(rule, look, 1)
 
 
 @check(
@@ -97,13 +101,7 @@ def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     """Count what can run CoreDNS a second time."""
-    hosts = _dns_hosts(look)
-    if hosts is None:
-        yield rule.unknown(look, "nodes")
-    elif hosts[0] < 2:
-        yield rule.failed(hosts[1], _add_linux(look))
-    else:
-        yield rule.passed(hosts[1])
+    return _enough_dns_hosts(rule, look, 2)
 
 
 @check(
