@@ -7,6 +7,10 @@ not wait for the libraries of the others.
 
 from __future__ import annotations
 
+import sys
+
+from eks_win_capacity.core.moved import OldPaths
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from eks_win_capacity.bulk import Fleet as Fleet
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.cluster import ClusterState as ClusterState
-    from eks_win_capacity.errors import CapacityError as CapacityError
+    from eks_win_capacity.core.errors import CapacityError as CapacityError
     from eks_win_capacity.exhaustion import DemandPlan as DemandPlan
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
     from eks_win_capacity.exhaustion import forecast_demand as forecast_demand
@@ -66,7 +70,7 @@ _HOME = {
     "attached_addresses": "warm_pool",
     "best_targets": "simulator",
     "BestTargets": "simulator",
-    "CapacityError": "errors",
+    "CapacityError": "core.errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
     "check_cluster": "readiness",
@@ -116,26 +120,26 @@ _HOME = {
 }
 """Where each public name lives."""
 
-_MODULES = (
-    "aws",
-    "cluster",
-    "errors",
-    "fleet",
-    "kubectl",
-    "readiness",
-    "reports",
-    "simulator",
-    "toggling",
-    "warm_pool",
-)
-"""Submodules that are reachable as attributes."""
+_MODULES = {
+    "aws": "aws",
+    "cluster": "cluster",
+    "errors": "core.errors",
+    "fleet": "fleet",
+    "kubectl": "kubectl",
+    "readiness": "readiness",
+    "reports": "reports",
+    "simulator": "simulator",
+    "toggling": "toggling",
+    "warm_pool": "warm_pool",
+}
+"""Submodules that are reachable as attributes, and where each is now."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> object:
     """Load the module of a public name on first use (PEP 562)."""
-    module = _HOME.get(name, name if name in _MODULES else None)
+    module = _HOME.get(name) or _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     loaded = __import__(f"{__name__}.{module}", fromlist=("_",))
@@ -147,3 +151,6 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """List the public names before they are loaded."""
     return sorted(__all__)
+
+
+sys.meta_path.append(OldPaths)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.errors import AddressError, InputError, UnsupportedInputError
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.errors import AddressError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

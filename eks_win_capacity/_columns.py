@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from eks_win_capacity import _arrays
-from eks_win_capacity.errors import MissingExtraError, ShapeMismatchError, UnsupportedInputError
+from eks_win_capacity.core import arrays
+from eks_win_capacity.core.errors import (
+    MissingExtraError,
+    ShapeMismatchError,
+    UnsupportedInputError,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,7 +118,7 @@ def read_names(column: object, name: str) -> Names:
                 return found
     if isinstance(column, np.ndarray):
         return _read_numpy(column, name)
-    if isinstance(column, str) or (isinstance(column, float | None) and _arrays.is_missing(column)):
+    if isinstance(column, str) or (isinstance(column, float | None) and arrays.is_missing(column)):
         return Names(column, "scalar", (), (Objects([column]),))
     if isinstance(column, Sequence) and not isinstance(column, (bytes, bytearray, range)):
         return _read_sequence(list(column), name)
@@ -298,7 +302,7 @@ def answer_in_kind(
     **others : object
         The other inputs, by name.
     """
-    index = _arrays.common_index(
+    index = arrays.common_index(
         **({"instance_type": names.column} if names.kind == "series" else {}), **others
     )
     if index is not None:

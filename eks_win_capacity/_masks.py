@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity import _addresses
-from eks_win_capacity._arrays import counts
-from eks_win_capacity.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST, SUBNET_PREFIX_LENGTHS
-from eks_win_capacity.errors import AddressError, SubnetCidrError, UnsupportedInputError
+from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.constants import (
+    SUBNET_KEPT_FIRST,
+    SUBNET_KEPT_LAST,
+    SUBNET_PREFIX_LENGTHS,
+)
+from eks_win_capacity.core.errors import AddressError, SubnetCidrError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

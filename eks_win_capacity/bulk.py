@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from eks_win_capacity import _arrays, kernels
 from eks_win_capacity._columns import Coded, Names, answer_in_kind, read_names
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
-from eks_win_capacity.errors import InputError, InvalidCountError, ShapeMismatchError
+from eks_win_capacity.core import arrays, kernels
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
+from eks_win_capacity.core.errors import InputError, InvalidCountError, ShapeMismatchError
 from eks_win_capacity.fleet_codes import BLOCK, cheapest_codes, encoded, lookup, refuse_unknown
 from eks_win_capacity.limit_table import LimitTable, table_of
 
@@ -30,7 +30,7 @@ def checked_flags(value: object) -> bool | NDArray[np.bool_]:
     """Read `prefix_delegation` as one flag or a column of flags."""
     if isinstance(value, bool):
         return value
-    flags = _arrays.flags(value, name="prefix_delegation")
+    flags = arrays.flags(value, name="prefix_delegation")
     return bool(flags) if flags.ndim == 0 else flags
 
 
@@ -38,7 +38,7 @@ def checked_kubelet(value: object) -> int | NDArray[np.int64] | None:
     """Read `kubelet_max_pods` as nothing, one number or a column of numbers."""
     if value is None:
         return None
-    limits = _arrays.counts(value, name="kubelet_max_pods", copy=False)
+    limits = arrays.counts(value, name="kubelet_max_pods", copy=False)
     return int(limits) if limits.ndim == 0 else limits
 
 
@@ -293,7 +293,7 @@ class Fleet:
         >>> Fleet.from_codes([0, 1, 1], ["m5.large", "t3.xlarge"]).max_pods()
         array([ 9, 14, 14])
         """
-        given = _arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)
+        given = arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)
         # Past the last category, as lookup() wants it: clipped as it is, -1 would be the first.
         given[given < 0] = len(instance_types)
         shaped = given.reshape(-1)
@@ -450,7 +450,7 @@ class Fleet:
         int
             The sum. [pods]
         """
-        if _arrays.is_scalar(prefix_delegation) and _arrays.is_scalar(kubelet_max_pods):
+        if arrays.is_scalar(prefix_delegation) and arrays.is_scalar(kubelet_max_pods):
             answers = self._pods_by_type(prefix_delegation, kubelet_max_pods)
             return int(answers[:-1] @ self.histogram[:-1])
         return int(self._pods(prefix_delegation, kubelet_max_pods).sum())
@@ -505,8 +505,8 @@ class Fleet:
         >>> Fleet.encode(["m5.large", "c5.4xlarge"]).nodes_needed(100)
         array([12,  4])
         """
-        wanted = _arrays.counts(pods, name="pods")
-        if not wanted.ndim and all(map(_arrays.is_scalar, (prefix_delegation, kubelet_max_pods))):
+        wanted = arrays.counts(pods, name="pods")
+        if not wanted.ndim and all(map(arrays.is_scalar, (prefix_delegation, kubelet_max_pods))):
             return self._nodes_by_type(wanted, prefix_delegation, kubelet_max_pods)
         capacity = self._pods(prefix_delegation, kubelet_max_pods)
         missing = None
@@ -515,7 +515,7 @@ class Fleet:
             capacity = np.where(missing, 1, capacity)
         if (capacity == 0).any():
             raise _no_room()
-        shape = _arrays.common_shape(pods=wanted, nodes=capacity)
+        shape = arrays.common_shape(pods=wanted, nodes=capacity)
         nodes = np.broadcast_to(-(-wanted // capacity), shape)
         if missing is not None:
             missing = np.broadcast_to(missing, shape).copy()
@@ -537,7 +537,7 @@ def _no_room() -> InvalidCountError:
 def _common_shape(names: Names, flags: Any, limits: Any) -> tuple[int, ...]:
     if isinstance(flags, bool) and not isinstance(limits, np.ndarray):
         return names.shape
-    return _arrays.common_shape(
+    return arrays.common_shape(
         instance_type=np.broadcast_to(0, names.shape),
         prefix_delegation=flags,
         kubelet_max_pods=0 if limits is None else limits,
@@ -546,7 +546,7 @@ def _common_shape(names: Names, flags: Any, limits: Any) -> tuple[int, ...]:
 
 def _check_index(names: Names, **others: object) -> None:
     """Refuse Series of different indexes before anything is written into an `out`."""
-    _arrays.common_index(
+    arrays.common_index(
         **({"instance_type": names.column} if names.kind == "series" else {}), **others
     )
 
@@ -571,7 +571,7 @@ def _is_integer_array(value: object) -> bool:
 
 def _plain_integers(value: object) -> NDArray[Any] | None:
     """Give the integers of a NumPy array or Series of a NumPy dtype, without a copy."""
-    if _arrays.is_series(value):
+    if arrays.is_series(value):
         value = value.to_numpy() if isinstance(value.dtype, np.dtype) else None  # type: ignore[attr-defined]
     return value if isinstance(value, np.ndarray) and value.dtype.kind in "iu" else None
 
@@ -612,9 +612,9 @@ def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object)
             else _ip_capacity_of_integers(integers, prefix_delegation=bool(prefix_delegation))
         )
         if pods is not None:
-            return _arrays.in_kind(pods, answer="ip_capacity", **columns)
-    addresses = _arrays.counts(ipv4_per_interface, name="ipv4_per_interface", low=1)
-    prefixes = _arrays.flags(prefix_delegation, name="prefix_delegation").astype(np.int64)
-    _arrays.common_shape(ipv4_per_interface=addresses, prefix_delegation=prefixes)
+            return arrays.in_kind(pods, answer="ip_capacity", **columns)
+    addresses = arrays.counts(ipv4_per_interface, name="ipv4_per_interface", low=1)
+    prefixes = arrays.flags(prefix_delegation, name="prefix_delegation").astype(np.int64)
+    arrays.common_shape(ipv4_per_interface=addresses, prefix_delegation=prefixes)
     pods = np.asarray(kernels.by_mode(addresses, prefixes))
-    return _arrays.in_kind(pods, answer="ip_capacity", **columns)
+    return arrays.in_kind(pods, answer="ip_capacity", **columns)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eks_win_capacity import kernels
-from eks_win_capacity.constants import MAX_COUNT
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.limits import bundled_limit
 
 TYPE_CHECKING = False
@@ -137,7 +137,7 @@ def max_pods(
     array([  9, 224])
     >>> ewc.max_pods("m5.larg")
     Traceback (most recent call last):
-    eks_win_capacity.errors.UnknownInstanceTypeError: no row for 'm5.larg' in the catalog of ...
+    eks_win_capacity.core.errors.UnknownInstanceTypeError: no row for 'm5.larg' in the catalog of ...
     """
     if (
         type(instance_type) is str

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity import occupancy
-from eks_win_capacity._arrays import counts
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

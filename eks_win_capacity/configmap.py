@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.errors import ConfigMapError, UnsupportedInputError
+from eks_win_capacity.core.errors import ConfigMapError, UnsupportedInputError
 
 if TYPE_CHECKING:
     import yaml

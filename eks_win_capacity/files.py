@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from eks_win_capacity import kubectl
-from eks_win_capacity._documents import beginning, each_source, source_name
 from eks_win_capacity.aws import _answers
 from eks_win_capacity.cluster import ClusterState
-from eks_win_capacity.errors import DocumentError
+from eks_win_capacity.core.documents import beginning, each_source, source_name
+from eks_win_capacity.core.errors import DocumentError
 
 _KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
 

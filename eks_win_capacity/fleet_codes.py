@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity._arrays import SHOWN, is_missing
 from eks_win_capacity._columns import ArrowText, Coded, Names, Objects, Part
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.arrays import SHOWN, is_missing
+from eks_win_capacity.core.errors import (
     MissingValueError,
     UnknownInstanceTypeError,
     UnsupportedInputError,

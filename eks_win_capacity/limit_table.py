@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity import kernels
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.limits import bundled_rows
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity import _arrays, kernels
 from eks_win_capacity.bulk import Fleet, checked_flags, checked_kubelet
 from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
-from eks_win_capacity.constants import (
+from eks_win_capacity.core import arrays, kernels
+from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
     WINDOWS_EVICTION_MIB,
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
-from eks_win_capacity.errors import InputError
-from eks_win_capacity.findings import count_of
-from eks_win_capacity.quantities import millicores, whole_bytes
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.findings import count_of
+from eks_win_capacity.core.quantities import millicores, whole_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ class Reserved:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _arrays.counts(getattr(self, field.name), name=field.name, high=2**31)
+            arrays.counts(getattr(self, field.name), name=field.name, high=2**31)
 
     @property
     def memory(self) -> int:
@@ -272,9 +272,9 @@ def node_capacity(
         "kubelet_max_pods": 0 if kubelet_max_pods is None else checked_kubelet(kubelet_max_pods),
         "pod_cpu": _requests(pod_cpu, millicores, "pod_cpu"),
         "pod_memory": _requests(pod_memory, whole_bytes, "pod_memory"),
-        "host_process_pods": _arrays.counts(host_process_pods, name="host_process_pods"),
+        "host_process_pods": arrays.counts(host_process_pods, name="host_process_pods"),
     }
-    index = _arrays.common_index(
+    index = arrays.common_index(
         instance_type=fleet.origin,
         prefix_delegation=prefix_delegation,
         kubelet_max_pods=kubelet_max_pods,
@@ -282,7 +282,7 @@ def node_capacity(
         pod_memory=pod_memory,
         host_process_pods=host_process_pods,
     )
-    shape = _arrays.common_shape(**columns)
+    shape = arrays.common_shape(**columns)
     if len(shape) > 1:
         raise InputError(f"node_capacity takes one dimension; got the shape {shape}")
     wide = {name: np.broadcast_to(value, shape).reshape(-1) for name, value in columns.items()}
@@ -322,13 +322,13 @@ def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.i
     """Read requests of any kind of column; 0 for none."""
     if value is None:
         return np.array(0, dtype=np.int64)
-    if _arrays.is_scalar(value):
+    if arrays.is_scalar(value):
         return np.array(min(read(value), _UNBOUND), dtype=np.int64)
-    _arrays.refuse_frame(value, name)
+    arrays.refuse_frame(value, name)
     items = np.asarray(value, dtype=object)
-    missing = np.array([_arrays.is_missing(item) for item in items.flat], dtype=np.bool_)
+    missing = np.array([arrays.is_missing(item) for item in items.flat], dtype=np.bool_)
     if missing.any():
-        raise _arrays.missing_error(missing, name)
+        raise arrays.missing_error(missing, name)
     read_once = {item: min(read(item), _UNBOUND) for item in set(items.flat)}
     return np.array([read_once[item] for item in items.flat], np.int64).reshape(items.shape)
 

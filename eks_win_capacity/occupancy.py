@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX as BLOCK
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX as BLOCK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

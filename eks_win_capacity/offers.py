@@ -8,14 +8,14 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity import kernels
 from eks_win_capacity.configmap import go_bool
-from eks_win_capacity.constants import (
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     PREFIX_PLATFORM_VERSIONS,
     WINDOWS_PLATFORM_VERSIONS,
 )
-from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.core.errors import CapacityError
 from eks_win_capacity.placement import nodes_that_fit
 from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

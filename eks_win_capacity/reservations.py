@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from eks_win_capacity.errors import ReservationError
+from eks_win_capacity.core.errors import ReservationError
 
 ReservationType = Literal["prefix", "explicit"]
 

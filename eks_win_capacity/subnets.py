@@ -12,12 +12,12 @@ import numpy as np
 from eks_win_capacity import _addresses, occupancy
 from eks_win_capacity._masks import KEPT, network_of, occupied
 from eks_win_capacity.census import Census, PrefixEstimate, ReservationCensus, used_by_block
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
-from eks_win_capacity.errors import InputError, PlacementUnknownError
+from eks_win_capacity.core.errors import InputError, PlacementUnknownError
 from eks_win_capacity.reservations import Reservation, reservations_of
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from eks_win_capacity import _arrays
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.errors import InputError, UnsupportedInputError
-from eks_win_capacity.findings import Finding, count_of
+from eks_win_capacity.core import arrays
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.findings import Finding, count_of
 from eks_win_capacity.limits import bundled_limit
 
 if TYPE_CHECKING:
@@ -159,8 +159,8 @@ def migration(
         # Such a node is in secondary mode before and after.
         size_before = size_after = 1
     room = slots * size_before
-    pods = int(_arrays.counts(pods_running, name="pods_running", high=room).item())
-    cool = int(_arrays.counts(cooling, name="cooling", high=room - pods).item())
+    pods = int(arrays.counts(pods_running, name="pods_running", high=room).item())
+    cool = int(arrays.counts(cooling, name="cooling", high=room - pods).item())
     least, most = _held(pods + cool, slots, size_before, prefixes_in_use)
     if not acts:
         least = most = 0
@@ -207,7 +207,7 @@ def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT0
             f"node must be an instance type, a row of a catalog or slots; got {node!r}"
         )
     else:
-        slots = int(_arrays.counts(node, name="slots", low=1).item())
+        slots = int(arrays.counts(node, name="slots", low=1).item())
         return f"{slots} slots", slots, True if nitro is None else nitro
     return name, addresses - NODE_ADDRESSES, table_nitro if nitro is None else nitro
 
@@ -217,7 +217,7 @@ def _held(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int
     least, most = -(-busy // size), min(slots, busy)
     if known is None:
         return least, most
-    held = int(_arrays.counts(known, name="prefixes_in_use", low=least, high=most).item())
+    held = int(arrays.counts(known, name="prefixes_in_use", low=least, high=most).item())
     return held, held
 
 

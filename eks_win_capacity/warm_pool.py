@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, read_configmap
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     MAX_COUNT,
     PREFIX_MINIMUM_IP_TARGET,
@@ -14,7 +14,7 @@ from eks_win_capacity.constants import (
     SECONDARY_MINIMUM_IP_TARGET,
     SECONDARY_WARM_IP_TARGET,
 )
-from eks_win_capacity.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
+from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
 from eks_win_capacity.warm_targets import (
     ENABLE_IPAM,
     ENABLE_PREFIX_DELEGATION,
@@ -30,7 +30,7 @@ from eks_win_capacity.warm_targets import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
 
 __all__ = ["PoolState", "WarmPool", "attached_addresses"]
 
@@ -433,7 +433,7 @@ def attached_addresses(
     """
     import numpy as np
 
-    from eks_win_capacity import _arrays
+    from eks_win_capacity.core import arrays
 
     peaks = slots if peak_prefixes is None else peak_prefixes
     columns = {
@@ -443,11 +443,11 @@ def attached_addresses(
         "fragmented": fragmented,
         **({} if peak_prefixes is None else {"peak_prefixes": peak_prefixes}),
     }
-    shape = _arrays.common_shape(**columns)
-    n = _arrays.counts(pods, name="pods")
-    s = _arrays.counts(slots, name="slots", low=1)
-    peak = _arrays.counts(peaks, name="peak_prefixes")
-    spread = _arrays.flags(fragmented, name="fragmented")
+    shape = arrays.common_shape(**columns)
+    n = arrays.counts(pods, name="pods")
+    s = arrays.counts(slots, name="slots", low=1)
+    peak = arrays.counts(peaks, name="peak_prefixes")
+    spread = arrays.flags(fragmented, name="fragmented")
     is_prefix, w, m, p = _pool_columns(pool)
 
     in_prefixes = is_prefix & uses_prefix_columns(w, m, p)
@@ -464,7 +464,7 @@ def attached_addresses(
 
     def given(column: NDArray[np.int64], answer: str) -> Any:
         whole = np.broadcast_to(column, shape).astype(np.int64)
-        return _arrays.in_kind(whole, answer=answer, **columns)
+        return arrays.in_kind(whole, answer=answer, **columns)
 
     return PoolState(
         addresses=given(addresses, "addresses"),
@@ -487,10 +487,10 @@ def _pool_columns(pool: Any) -> tuple[Any, Any, Any, Any]:
     """Lay the modes and targets of pools out as columns."""
     import numpy as np
 
-    from eks_win_capacity import _arrays
+    from eks_win_capacity.core import arrays
 
     array = np.asarray(pool, dtype=object)
-    _arrays.refuse_frame(pool, "pool")
+    arrays.refuse_frame(pool, "pool")
     for position, item in enumerate(array.flat):
         if not isinstance(item, WarmPool):
             where = f" at position {position}" if array.ndim else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, go_bool, go_int
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     LARGEST_IPV4_PER_INTERFACE,
     MAX_COUNT,
@@ -17,14 +17,14 @@ from eks_win_capacity.constants import (
     SECONDARY_MINIMUM_IP_TARGET,
     SECONDARY_WARM_IP_TARGET,
 )
-from eks_win_capacity.errors import WarmTargetError
-from eks_win_capacity.findings import Finding
+from eks_win_capacity.core.errors import WarmTargetError
+from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eks_win_capacity.configmap import ConfigMap
-    from eks_win_capacity.findings import Severity
+    from eks_win_capacity.core.findings import Severity
 
 ENABLE_IPAM: Final = "enable-windows-ipam"
 ENABLE_PREFIX_DELEGATION: Final = "enable-windows-prefix-delegation"

@@ -20,7 +20,7 @@ from eks_win_capacity.aws import _client
 from eks_win_capacity.aws._refresh import refresh
 from eks_win_capacity.catalog import generate
 from eks_win_capacity.cli import app
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     AwsError,
     CatalogConflictError,
     InputError,

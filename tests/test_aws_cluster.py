@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from eks_win_capacity import aws
 from eks_win_capacity.aws import _cluster
-from eks_win_capacity.errors import AwsError, DocumentError, InputError
+from eks_win_capacity.core.errors import AwsError, DocumentError, InputError
 
 REGION = "us-east-1"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

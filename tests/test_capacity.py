@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
-from eks_win_capacity import kernels
-from eks_win_capacity._arrays import counts, flags, in_kind
-from eks_win_capacity.errors import (
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arrays import counts, flags, in_kind
+from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
     InvalidCountError,

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity.catalog import Catalog, InstanceType, Reason, WindowsVerdict, files, generate
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     CatalogConflictError,
     CatalogFileError,
     InputError,

@@ -27,7 +27,7 @@ from eks_win_capacity import (
     simulate_pool,
 )
 from eks_win_capacity.cli import app
-from eks_win_capacity.errors import CapacityError, InputError, MissingExtraError
+from eks_win_capacity.core.errors import CapacityError, InputError, MissingExtraError
 from eks_win_capacity.simulator import engine, machine
 
 _POOL = WarmPool.secondary()

@@ -112,7 +112,7 @@ def test_no_pending_pod_is_said_in_words_and_in_data(capsys, tmp_path):
 
 
 def finding(code, severity, outcome):
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
 
     return Finding(
         code=code, severity=severity, outcome=outcome, seen="s", why="w", remedy="r", source="x"

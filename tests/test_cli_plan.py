@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from eks_win_capacity.cli import app, main
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.fleet import FleetPlan, daemons_of, plan_fleet, workloads_of
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from eks_win_capacity import cli
 from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit
-from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.core.errors import CapacityError
 
 LETTERS = "ab Z0-_.:/é日[]"
 

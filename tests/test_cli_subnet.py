@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from eks_win_capacity.cli import app
-from eks_win_capacity.errors import CapacityError, InputError
+from eks_win_capacity.core.errors import CapacityError, InputError
 
 CONFIGMAP = """\
 data:

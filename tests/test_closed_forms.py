@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import WarmPool, attached_addresses, simulate_pool
-from eks_win_capacity.errors import InputError, UnsupportedInputError, WarmTargetError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError, WarmTargetError
 
 _STATE = ["used", "warm", "cooling", "addresses", "prefixes", "outcome"]
 _EC2 = ["create_calls", "created", "delete_calls", "deleted"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
 from eks_win_capacity._columns import read_names
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     MissingExtraError,
     MissingValueError,
     ShapeMismatchError,

@@ -20,7 +20,7 @@ from eks_win_capacity import (
     nodes_that_fit,
     simulate_pool,
 )
-from eks_win_capacity.errors import CapacityError, InputError, PlacementUnknownError
+from eks_win_capacity.core.errors import CapacityError, InputError, PlacementUnknownError
 
 PREFIX = WarmPool.prefix()
 NET = {"a": "10.0.0.0/24"}

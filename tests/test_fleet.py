@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cli import app
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.fleet import plan_fleet
 from eks_win_capacity.fleet._first_fit import first_fit
 from eks_win_capacity.fleet._pricing import best_mixes, resource_prices

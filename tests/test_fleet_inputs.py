@@ -11,7 +11,7 @@ import pytest
 
 import eks_win_capacity as ewc
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,
     InvalidQuantityError,

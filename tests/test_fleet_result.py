@@ -9,7 +9,7 @@ import yaml
 from fleet_verifier import problems
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.fleet import FleetPlan, plan_fleet
 from eks_win_capacity.subnets import Subnet
 

@@ -9,7 +9,7 @@ from fleet_brute import CATALOG, Net, fewest_more, least_cost
 from fleet_verifier import problems
 
 from eks_win_capacity.cluster import SubnetState
-from eks_win_capacity.errors import InputError, PlacementUnknownError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
 from eks_win_capacity.fleet import plan_fleet
 from eks_win_capacity.subnets import Subnet
 from eks_win_capacity.warm_pool import WarmPool

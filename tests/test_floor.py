@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_win_capacity import _arrays, constants, errors, kernels
 from eks_win_capacity._data.limits import ROWS
-from eks_win_capacity.errors import (
+from eks_win_capacity.core import arrays, constants, errors, kernels
+from eks_win_capacity.core.errors import (
     CapacityError,
     IndexMismatchError,
     InputError,
@@ -25,7 +25,7 @@ from eks_win_capacity.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
-from eks_win_capacity.findings import Finding
+from eks_win_capacity.core.findings import Finding
 from eks_win_capacity.limits import bundled_limit
 
 counts = st.integers(0, constants.MAX_COUNT)
@@ -77,42 +77,42 @@ def test_every_row_of_the_table_can_be_found():
 def test_whole_numbers_of_any_dtype_are_read_as_int64(dtype):
     column = np.array([0, 1, 127], dtype=dtype)
     column.setflags(write=False)
-    read = _arrays.counts(column, name="pods")
+    read = arrays.counts(column, name="pods")
     assert read.dtype == np.int64
     assert read.tolist() == [0, 1, 127]
 
 
 @pytest.mark.parametrize("dtype", PANDAS_DTYPES)
 def test_whole_numbers_of_any_pandas_dtype_are_read_as_int64(dtype):
-    read = _arrays.counts(pd.Series([0, 1, 127], dtype=dtype), name="pods")
+    read = arrays.counts(pd.Series([0, 1, 127], dtype=dtype), name="pods")
     assert read.dtype == np.int64
     assert read.tolist() == [0, 1, 127]
 
 
 @given(st.lists(counts))
 def test_a_list_is_read_as_it_is(values):
-    assert _arrays.counts(values, name="pods").tolist() == values
+    assert arrays.counts(values, name="pods").tolist() == values
 
 
 def test_python_objects_are_read_one_by_one():
     column = np.array([1, 2.0, np.int8(3)], dtype=object)
-    assert _arrays.counts(column, name="pods").tolist() == [1, 2, 3]
+    assert arrays.counts(column, name="pods").tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (2, 3), (0, 2)])
 def test_the_shape_stays(shape):
-    assert _arrays.counts(np.zeros(shape), name="pods").shape == shape
+    assert arrays.counts(np.zeros(shape), name="pods").shape == shape
 
 
 @pytest.mark.parametrize("dtype", ["i8", "u1", "f8", "O"])
 def test_no_values_are_no_counts(dtype):
-    read = _arrays.counts(np.array([], dtype=dtype), name="pods")
+    read = arrays.counts(np.array([], dtype=dtype), name="pods")
     assert (read.dtype, read.size) == (np.int64, 0)
 
 
 def test_the_input_is_not_modified_and_not_shared():
     column = np.array([1, 2, 3])
-    read = _arrays.counts(column, name="pods")
+    read = arrays.counts(column, name="pods")
     read[0] = 9
     assert column.tolist() == [1, 2, 3]
 
@@ -140,7 +140,7 @@ def test_the_input_is_not_modified_and_not_shared():
 )
 def test_what_is_no_count_is_refused_with_value_and_place(value, told):
     with pytest.raises(InvalidCountError, match=f"^pods must be a whole number .*got {told}"):
-        _arrays.counts(value, name="pods")
+        arrays.counts(value, name="pods")
 
 
 @pytest.mark.parametrize(
@@ -160,14 +160,14 @@ def test_what_is_no_count_is_refused_with_value_and_place(value, told):
 )
 def test_a_missing_value_is_refused_with_its_place(value, positions):
     with pytest.raises(MissingValueError) as caught:
-        _arrays.counts(value, name="pods")
+        arrays.counts(value, name="pods")
     assert caught.value.positions == positions
     assert caught.value.count >= len(positions)
 
 
 def test_a_ragged_list_is_refused():
     with pytest.raises(ShapeMismatchError, match="ragged"):
-        _arrays.counts([[1], [2, 3]], name="pods")
+        arrays.counts([[1], [2, 3]], name="pods")
 
 
 # -- booleans -----------------------------------------------------------------
@@ -184,13 +184,13 @@ def test_a_ragged_list_is_refused():
     ],
 )
 def test_booleans_are_read(value):
-    read = _arrays.flags(value, name="prefix_delegation")
+    read = arrays.flags(value, name="prefix_delegation")
     assert read.dtype == np.bool_
     assert read.tolist() == [True, False]
 
 
 def test_no_booleans_are_an_empty_column():
-    assert _arrays.flags([], name="prefix_delegation").dtype == np.bool_
+    assert arrays.flags([], name="prefix_delegation").dtype == np.bool_
 
 
 @pytest.mark.parametrize(
@@ -198,64 +198,64 @@ def test_no_booleans_are_an_empty_column():
 )
 def test_what_only_looks_like_a_boolean_is_refused(value):
     with pytest.raises(InputError, match="prefix_delegation must be True or False; got"):
-        _arrays.flags(value, name="prefix_delegation")
+        arrays.flags(value, name="prefix_delegation")
 
 
 # -- shapes and indexes -------------------------------------------------------
 
 
 def test_columns_broadcast():
-    assert _arrays.common_shape(a=np.zeros((3, 1)), b=[1, 2], c=7) == (3, 2)
+    assert arrays.common_shape(a=np.zeros((3, 1)), b=[1, 2], c=7) == (3, 2)
 
 
 def test_columns_that_do_not_go_together_are_named_with_their_shapes():
     with pytest.raises(ShapeMismatchError, match=r"a \(2,\), b \(3,\)"):
-        _arrays.common_shape(a=[1, 2], b=[1, 2, 3], c=1)
+        arrays.common_shape(a=[1, 2], b=[1, 2, 3], c=1)
 
 
 def test_series_with_different_indexes_are_not_aligned():
     left, right = pd.Series([1, 2]), pd.Series([1, 2], index=[1, 0])
     with pytest.raises(IndexMismatchError, match="left and right are Series"):
-        _arrays.common_shape(left=left, right=right)
+        arrays.common_shape(left=left, right=right)
 
 
 def test_a_data_frame_is_refused_by_name():
     with pytest.raises(UnsupportedInputError, match="nodes is a DataFrame"):
-        _arrays.refuse_frame(pd.DataFrame({"a": [1]}), "nodes")
-    _arrays.refuse_frame([1], "nodes")
+        arrays.refuse_frame(pd.DataFrame({"a": [1]}), "nodes")
+    arrays.refuse_frame([1], "nodes")
 
 
 def test_a_scalar_is_a_scalar_and_an_array_without_dimensions_is_not():
-    assert _arrays.is_scalar(1)
-    assert _arrays.is_scalar(np.int8(1))
-    assert not _arrays.is_scalar(np.array(1))
-    assert not _arrays.is_scalar([1])
+    assert arrays.is_scalar(1)
+    assert arrays.is_scalar(np.int8(1))
+    assert not arrays.is_scalar(np.array(1))
+    assert not arrays.is_scalar([1])
 
 
 # -- back in kind -------------------------------------------------------------
 
 
 def test_a_scalar_comes_back_as_a_python_number():
-    answer = _arrays.in_kind(np.array(9), answer="pods", a=1, b=np.int8(2))
+    answer = arrays.in_kind(np.array(9), answer="pods", a=1, b=np.int8(2))
     assert type(answer) is int
 
 
 def test_a_sequence_comes_back_as_an_array():
-    answer = _arrays.in_kind(np.array([9]), answer="pods", a=[1], b=2)
+    answer = arrays.in_kind(np.array([9]), answer="pods", a=[1], b=2)
     assert type(answer) is np.ndarray
 
 
 def test_a_series_comes_back_as_a_series_with_the_same_index():
     index = pd.Index(["x", "y"], name="node")
     series = pd.Series([1, 2], index=index)
-    answer = _arrays.in_kind(np.array([9, 9]), answer="pods", a=1, b=series, c=series + 1)
+    answer = arrays.in_kind(np.array([9, 9]), answer="pods", a=1, b=series, c=series + 1)
     pd.testing.assert_index_equal(answer.index, index)
     assert answer.name == "pods"
 
 
 def test_a_series_does_not_stretch():
     with pytest.raises(ShapeMismatchError, match="a Series of 2 rows"):
-        _arrays.in_kind(np.zeros((3, 2)), answer="pods", a=pd.Series([1, 2]))
+        arrays.in_kind(np.zeros((3, 2)), answer="pods", a=pd.Series([1, 2]))
 
 
 # -- errors and findings ------------------------------------------------------

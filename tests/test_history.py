@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import Subnet, forecast_exhaustion
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     CapacityError,
     InputError,
     InvalidCountError,

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
-from eks_win_capacity._documents import mapping, members
 from eks_win_capacity.cluster import ClusterState, Node, Pod
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.documents import mapping, members
+from eks_win_capacity.core.errors import (
     CapacityError,
     DocumentError,
     StateConflictError,

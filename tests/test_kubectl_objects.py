@@ -7,7 +7,7 @@ import yaml
 from eks_samples import AUTH, CNI, node, pod
 
 from eks_win_capacity import kubectl
-from eks_win_capacity.errors import DocumentError
+from eks_win_capacity.core.errors import DocumentError
 
 
 def called(kind, name, namespace="shop", **more):

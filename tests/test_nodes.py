@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
     InvalidCountError,

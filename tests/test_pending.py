@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.reports import cluster_report, explain_pending
 from eks_win_capacity.reports._messages import causes, taints_of
 

@@ -19,7 +19,7 @@ from eks_win_capacity import (
     smallest_subnet,
     subnet_census,
 )
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,
     PlacementUnknownError,

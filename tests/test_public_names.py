@@ -1,12 +1,16 @@
 """The names that users and notebooks build on."""
 
 import ast
+import importlib
 import inspect
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 import eks_win_capacity as ewc
+from eks_win_capacity.core.moved import MOVED
 
 BINDING = {"CapacityError", "Catalog", "Fleet", "ip_capacity", "max_pods", "node_capacity"}
 """Names that no release may take away."""
@@ -67,3 +71,11 @@ def test_options_are_keyword_only(name):
         if parameter.default is not parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY
     ]
     assert not options
+
+
+@pytest.mark.parametrize("old", sorted(MOVED))
+def test_an_old_path_of_a_module_still_imports_and_names_the_new_one(old):
+    sys.modules.pop(f"eks_win_capacity.{old}", None)
+    with pytest.warns(DeprecationWarning, match=re.escape(f"import eks_win_capacity.{MOVED[old]}")):
+        module = importlib.import_module(f"eks_win_capacity.{old}")
+    assert module is importlib.import_module(f"eks_win_capacity.{MOVED[old]}")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_win_capacity.errors import InvalidQuantityError
-from eks_win_capacity.quantities import millicores, parse_quantity, whole_bytes
+from eks_win_capacity.core.errors import InvalidQuantityError
+from eks_win_capacity.core.quantities import millicores, parse_quantity, whole_bytes
 
 SUFFIXES = {
     # kubernetes/apimachinery, pkg/api/resource/suffix.go.

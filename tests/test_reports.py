@@ -8,7 +8,7 @@ import pytest
 
 from eks_win_capacity import cli
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState, Workload
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.prices import estimate_windows_prices
 from eks_win_capacity.reports import cluster_report
 

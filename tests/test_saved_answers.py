@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 from eks_win_capacity import aws, kubectl
 from eks_win_capacity.aws._occupants import USERS
 from eks_win_capacity.cluster import ClusterState, Node, RoleMapping, SubnetState, _records
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     AwsError,
     CapacityError,
     DocumentError,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import Reservation, _addresses, occupancy
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     AddressError,
     CapacityError,
     InputError,

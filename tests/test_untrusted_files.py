@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
-from eks_win_capacity._documents import _limits, mapping, members, wholes
-from eks_win_capacity.errors import CapacityError, DocumentError
+from eks_win_capacity.core.documents import _limits, mapping, members, wholes
+from eks_win_capacity.core.errors import CapacityError, DocumentError
+from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.files import load_files
-from eks_win_capacity.masking import without_accounts
 
 
 def zipped():

@@ -10,7 +10,7 @@ from botocore.stub import ANY
 from moto.server import ThreadedMotoServer
 
 from eks_win_capacity import Subnet, aws
-from eks_win_capacity.errors import AwsError, DocumentError, InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import AwsError, DocumentError, InputError, UnsupportedInputError
 
 REGION = "eu-west-1"
 NOON = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import CapacityError, Catalog, WarmPool, attached_addresses, migration
 from eks_win_capacity.cli import app
-from eks_win_capacity.errors import UnknownInstanceTypeError, WarmTargetError
+from eks_win_capacity.core.errors import UnknownInstanceTypeError, WarmTargetError
 
 _ON = {"enable-windows-ipam": "true"}
 _PREFIX = {**_ON, "enable-windows-prefix-delegation": "true"}

@@ -10,7 +10,7 @@ from aws_stubs import stubbed
 from botocore.stub import ANY
 
 from eks_win_capacity import aws, estimate_windows_prices
-from eks_win_capacity.errors import AwsError, DocumentError, InputError
+from eks_win_capacity.core.errors import AwsError, DocumentError, InputError
 
 REGION = "eu-west-1"
 NOON = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)

@@ -17,7 +17,7 @@ from eks_win_capacity.aws._client import (
     one_answer,
 )
 from eks_win_capacity.aws._occupants import RESERVATIONS
-from eks_win_capacity.errors import AwsError
+from eks_win_capacity.core.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.aws import _client
 from eks_win_capacity.catalog import Catalog, InstanceType, answers
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     CatalogConflictError,
     CatalogFileError,
     InputError,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.errors import AwsError
-from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.core.errors import AwsError
+from eks_win_capacity.core.redact import without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

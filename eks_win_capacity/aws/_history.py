@@ -11,7 +11,7 @@ from eks_win_capacity.aws._answers import moment, saved, shaped
 from eks_win_capacity.aws._client import all_pages, incomplete
 from eks_win_capacity.aws._client import client as make_client
 from eks_win_capacity.aws._metric import Metric, metric_of
-from eks_win_capacity.errors import DocumentError, InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import DocumentError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from eks_win_capacity.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
+from eks_win_capacity.core.errors import InputError
 
 Kind = Literal["available", "used", "percent"]
 

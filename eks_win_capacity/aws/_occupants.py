@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster import SubnetState
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
-from eks_win_capacity.errors import DocumentError, StateConflictError
+from eks_win_capacity.core.errors import DocumentError, StateConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping

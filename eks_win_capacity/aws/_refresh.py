@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.aws import _catalog, _client
 from eks_win_capacity.catalog import CatalogDiff, answers, files, generate
-from eks_win_capacity.errors import CatalogFileError, InputError
+from eks_win_capacity.core.errors import CatalogFileError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from eks_win_capacity.catalog import answers
 from eks_win_capacity.catalog._instance_type import InstanceType
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     CatalogConflictError,
     InputError,
     UnknownInstanceTypeError,
@@ -166,7 +166,7 @@ class Catalog(Mapping[str, InstanceType]):
         >>> answer = {"InstanceTypes": []}
         >>> Catalog.from_describe_instance_types(answer)
         Traceback (most recent call last):
-        eks_win_capacity.errors.CatalogFileError: DescribeInstanceTypes answer holds no instance types
+        eks_win_capacity.core.errors.CatalogFileError: DescribeInstanceTypes answer holds no instance types
         """
         document, name = _document(source, "DescribeInstanceTypes answer")
         regions: dict[str, list[str]] = {}

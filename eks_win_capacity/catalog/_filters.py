@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.catalog._instance_type import HYPERVISORS, InstanceType
 from eks_win_capacity.catalog._windows import STATUSES
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog._catalog import Catalog

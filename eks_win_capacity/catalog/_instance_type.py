@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.catalog._windows import WindowsVerdict, verdict
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from typing import Any

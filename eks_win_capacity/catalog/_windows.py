@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from eks_win_capacity._data import windows as facts
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
-from eks_win_capacity.errors import CatalogConflictError, CatalogFileError
+from eks_win_capacity.core.errors import CatalogConflictError, CatalogFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from eks_win_capacity.errors import CatalogFileError, UnsupportedInputError
+from eks_win_capacity.core.errors import CatalogFileError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

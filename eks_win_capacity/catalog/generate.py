@@ -10,7 +10,7 @@ from eks_win_capacity.catalog._catalog import UNKNOWN_DATE, Catalog
 from eks_win_capacity.catalog._table import to_text
 from eks_win_capacity.catalog.answers import instance_type, instance_types, regions_of
 from eks_win_capacity.catalog.files import parse_json
-from eks_win_capacity.errors import CatalogFileError
+from eks_win_capacity.core.errors import CatalogFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

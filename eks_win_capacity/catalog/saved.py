@@ -11,7 +11,7 @@ from eks_win_capacity.catalog import files
 from eks_win_capacity.catalog._catalog import Catalog
 from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
 from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
-from eks_win_capacity.errors import CapacityError, CatalogFileError
+from eks_win_capacity.core.errors import CapacityError, CatalogFileError
 
 if TYPE_CHECKING:
     import os

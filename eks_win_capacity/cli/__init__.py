@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eks_win_capacity.errors import CapacityError
-from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.core.errors import CapacityError
+from eks_win_capacity.core.redact import without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

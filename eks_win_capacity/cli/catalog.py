@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType

@@ -313,7 +313,7 @@ def subnets(
       eks-win-capacity subnets -f saved/
     """  # noqa: D301
     from eks_win_capacity.cluster import ClusterState
-    from eks_win_capacity.errors import InputError
+    from eks_win_capacity.core.errors import InputError
     from eks_win_capacity.reports import cluster_report
 
     state = _load(**where)

@@ -12,7 +12,7 @@ import click
 
 from eks_win_capacity.cli.options import binding_options, note_units, text_of
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eks_win_capacity.constants import KUBELET_MAX_PODS
-from eks_win_capacity.errors import CapacityError, InputError
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.errors import CapacityError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def note_units(cpu: object, memory: object, *, of: str = "") -> None:
 
     Kubernetes takes a bare number as CPUs and as bytes; it is taken so here, too.
     """
-    from eks_win_capacity.quantities import millicores, whole_bytes
+    from eks_win_capacity.core.quantities import millicores, whole_bytes
 
     told = []
     with suppress(CapacityError):

@@ -11,7 +11,7 @@ import click
 from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.plan_files import read_price_file, read_workload_file
-from eks_win_capacity.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from eks_win_capacity.cluster import ClusterState

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
     """Give the slots of the node that the options name, and whether it is Nitro."""
-    from eks_win_capacity.constants import NODE_ADDRESSES
+    from eks_win_capacity.core.constants import NODE_ADDRESSES
     from eks_win_capacity.limits import bundled_limit
 
     if (instance_type is None) == (slots is None):
@@ -67,7 +67,7 @@ def pool(  # noqa: PLR0917
       eks-win-capacity pool cm.yaml -t m5.large
       eks-win-capacity pool cm.yaml --slots 14 --show findings -o json
     """  # noqa: D301
-    from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
+    from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
     from eks_win_capacity.warm_pool import WarmPool
 
     named = instance_type is not None or slots is not None

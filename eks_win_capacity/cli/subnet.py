@@ -11,7 +11,7 @@ import click
 
 from eks_win_capacity.cli.options import filled_text_of, text_of
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from eks_win_capacity.subnets import Subnet

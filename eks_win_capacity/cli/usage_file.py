@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from eks_win_capacity._documents import mapping
 from eks_win_capacity.cluster._plain import damaged, read, written
 from eks_win_capacity.cluster._records import (
     AccessEntry,
@@ -25,7 +24,8 @@ from eks_win_capacity.cluster._records import (
     SubnetState,
     Workload,
 )
-from eks_win_capacity.errors import DocumentError, StateConflictError
+from eks_win_capacity.core.documents import mapping
+from eks_win_capacity.core.errors import DocumentError, StateConflictError
 
 if TYPE_CHECKING:
     import os

@@ -8,8 +8,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from eks_win_capacity.errors import DocumentError
-from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.core.errors import DocumentError
+from eks_win_capacity.core.redact import without_accounts
 
 
 def written(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.exhaustion import _words
 from eks_win_capacity.exhaustion._events import event_frame
 from eks_win_capacity.exhaustion._forecast import forecast_exhaustion

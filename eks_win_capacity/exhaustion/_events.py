@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.exhaustion._grid import in_zone
 from eks_win_capacity.exhaustion._history import told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.exhaustion._history import Rows
     from eks_win_capacity.exhaustion._peaks import Panel
-    from eks_win_capacity.findings import Finding
 
     Floats = NDArray[np.float64]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from eks_win_capacity.errors import InputError, TooLittleHistoryError
+from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
+from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.exhaustion import _paths, _theta
 from eks_win_capacity.exhaustion._answers import Answers
 from eks_win_capacity.exhaustion._backtest import backtest_scores
@@ -17,7 +18,6 @@ from eks_win_capacity.exhaustion._history import read_rows
 from eks_win_capacity.exhaustion._learning import learn
 from eks_win_capacity.exhaustion._peaks import panel
 from eks_win_capacity.exhaustion._result import ExhaustionForecast
-from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,
     MissingValueError,
 )
+from eks_win_capacity.core.findings import Finding, count_of
 from eks_win_capacity.exhaustion._capacities import Capacities
 from eks_win_capacity.exhaustion._roles import listed
 from eks_win_capacity.exhaustion._shapes import Table, numbers, read_table
 from eks_win_capacity.exhaustion._times import read_times
-from eks_win_capacity.findings import Finding, count_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

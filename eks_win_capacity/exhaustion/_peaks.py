@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.exhaustion._grid import DAY_NS, Grid, grid_for
 from eks_win_capacity.exhaustion._history import told
-from eks_win_capacity.findings import count_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.exhaustion._history import Rows
-    from eks_win_capacity.findings import Finding
 
     Floats = NDArray[np.float64]
 

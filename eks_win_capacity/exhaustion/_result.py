@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.exhaustion import _words
 from eks_win_capacity.exhaustion._grid import in_zone
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.exhaustion._answers import Answers, Found
     from eks_win_capacity.exhaustion._history import Rows
     from eks_win_capacity.exhaustion._peaks import Panel
-    from eks_win_capacity.findings import Finding
 
     Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

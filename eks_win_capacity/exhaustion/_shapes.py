@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.errors import InputError, InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
 from eks_win_capacity.exhaustion._capacities import MOST
 from eks_win_capacity.exhaustion._roles import (
     INDEX,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.errors import MissingExtraError
+from eks_win_capacity.core.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

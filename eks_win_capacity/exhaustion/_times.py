@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.errors import InputError, MissingValueError
-from eks_win_capacity.findings import Finding
+from eks_win_capacity.core.errors import InputError, MissingValueError
+from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,11 +6,11 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from eks_win_capacity._arrays import counts
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import ClusterState
-from eks_win_capacity.constants import KUBELET_MAX_PODS
-from eks_win_capacity.errors import InputError, MissingExtraError, UnsupportedInputError
+from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.fleet._candidates import read_limits
 from eks_win_capacity.fleet._from_cluster import daemons_of, workloads_of
 from eks_win_capacity.fleet._inputs import read_daemons, read_workloads

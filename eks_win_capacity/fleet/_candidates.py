@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.fleet._inputs import whole
 from eks_win_capacity.fleet._model import ALL_NODES
 from eks_win_capacity.fleet._result import Rejection

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity._arrays import counts, is_missing
-from eks_win_capacity.constants import MAX_COUNT
-from eks_win_capacity.errors import InputError, InvalidQuantityError, UnsupportedInputError
-from eks_win_capacity.quantities import millicores, whole_bytes
+from eks_win_capacity.core.arrays import counts, is_missing
+from eks_win_capacity.core.constants import MAX_COUNT
+from eks_win_capacity.core.errors import InputError, InvalidQuantityError, UnsupportedInputError
+from eks_win_capacity.core.quantities import millicores, whole_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.fleet._first_fit import Packed
 from eks_win_capacity.fleet._model import ALL_NODES
 from eks_win_capacity.fleet._problem import quiet

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.fleet._problem import Problem
 from eks_win_capacity.fleet._result import NodeGroup
 from eks_win_capacity.nodes import allocatable

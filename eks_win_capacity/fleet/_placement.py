@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.fleet._first_fit import Packed, first_fit
 from eks_win_capacity.fleet._model import TIES
 from eks_win_capacity.fleet._packings import total_cost

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.fleet._comparison import beside, fewer_types
 from eks_win_capacity.fleet._inputs import read_daemons as _daemons
 from eks_win_capacity.fleet._joint import settle

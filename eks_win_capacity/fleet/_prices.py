@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity._arrays import is_missing
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.arrays import is_missing
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.prices import Prices
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.findings import count_of
+from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.fleet._candidates import read_candidates
 from eks_win_capacity.fleet._model import RESOURCES, Node, node_of
 from eks_win_capacity.fleet._result import Rejection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._result import FleetPlan, NodeGroup

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eks_win_capacity._documents import yaml_value
 from eks_win_capacity.cluster import RoleMapping
-from eks_win_capacity.errors import DocumentError
-from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.core.documents import yaml_value
+from eks_win_capacity.core.errors import DocumentError
+from eks_win_capacity.core.redact import without_accounts
 
 
 def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:

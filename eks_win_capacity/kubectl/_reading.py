@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from eks_win_capacity._documents import members, source_name, wholes
 from eks_win_capacity.cluster import ClusterState, Pod, Service
-from eks_win_capacity.errors import CapacityError, DocumentError
+from eks_win_capacity.core.documents import members, source_name, wholes
+from eks_win_capacity.core.errors import CapacityError, DocumentError
+from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.kubectl import _objects as read
 from eks_win_capacity.kubectl._auth import role_mappings
-from eks_win_capacity.masking import without_accounts
 
 KINDS: Final = frozenset(
     {

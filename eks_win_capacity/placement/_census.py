@@ -8,7 +8,11 @@ import numpy as np
 
 from eks_win_capacity import occupancy
 from eks_win_capacity.census import used_by_block
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    SUBNET_KEPT_FIRST,
+    SUBNET_KEPT_LAST,
+)
 from eks_win_capacity.placement._nodes import listed_subnets
 
 if TYPE_CHECKING:

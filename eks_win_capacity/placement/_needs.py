@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from eks_win_capacity import kernels
-from eks_win_capacity._arrays import counts
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.errors import InvalidCountError, UnsupportedInputError
-from eks_win_capacity.findings import Finding
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.findings import Finding
 from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 
 if TYPE_CHECKING:

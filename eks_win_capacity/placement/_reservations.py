@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity._addresses import text_of
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.placement._needs import known_type, node_need
 from eks_win_capacity.placement._nodes import whole_number
 from eks_win_capacity.placement._room import Room, most_nodes

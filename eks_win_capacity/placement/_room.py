@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

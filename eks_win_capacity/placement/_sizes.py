@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity import kernels
-from eks_win_capacity.constants import (
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     NODE_ADDRESSES,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
     SUBNET_PREFIX_LENGTHS,
 )
-from eks_win_capacity.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
 from eks_win_capacity.placement._needs import Mode, known_type, served
 from eks_win_capacity.placement._nodes import whole_number
 from eks_win_capacity.placement._room import Room, guaranteed_nodes, most_nodes

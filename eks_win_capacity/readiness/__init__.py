@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.offers import autoscaler_tags
 from eks_win_capacity.readiness import (
     _control_plane,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import ClusterState
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
 
 __all__ = ["CHECKS", "Check", "autoscaler_tags", "check_cluster", "remedies"]
 

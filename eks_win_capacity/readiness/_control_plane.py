@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.constants import RESOURCE_CONTROLLER_POLICY
-from eks_win_capacity.findings import count_of
+from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
+from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.offers import word
 from eks_win_capacity.readiness._rules import check, some
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster import Node
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
 
 

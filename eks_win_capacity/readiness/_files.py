@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.constants import WINDOWS_ROLE_GROUPS
+from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
 from eks_win_capacity.offers import word
 
 if TYPE_CHECKING:

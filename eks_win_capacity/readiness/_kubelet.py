@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
-from eks_win_capacity.findings import count_of
+from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.offers import autoscaler_tags, expected_addresses, word
 from eks_win_capacity.readiness._files import bootstrap_arguments, tag_command, tags_file
 from eks_win_capacity.readiness._rules import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.catalog import InstanceType
-    from eks_win_capacity.findings import Finding, Severity
+    from eks_win_capacity.core.findings import Finding, Severity
     from eks_win_capacity.readiness._rules import Check, Look
 
 

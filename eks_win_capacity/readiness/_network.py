@@ -6,14 +6,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from eks_win_capacity import kernels
 from eks_win_capacity.configmap import go_bool, go_int
-from eks_win_capacity.constants import (
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,
     CONTROL_PLANE_ADDRESSES_ADVISED,
     SECONDARY_WARM_IP_TARGET,
 )
-from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.core.errors import CapacityError
 from eks_win_capacity.offers import ENABLE, acting_key, patch, room_for, subnets_of, word
 from eks_win_capacity.readiness._files import configmap
 from eks_win_capacity.readiness._rules import CONTROLLER, PREFIXES, SUBNETS, check, some
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster import SubnetState
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
     from eks_win_capacity.subnets import Subnet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.constants import WINDOWS_ROLE_GROUPS
+from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
 from eks_win_capacity.offers import word
 from eks_win_capacity.readiness._files import (
     access_entry_command,
@@ -16,7 +16,7 @@ from eks_win_capacity.readiness._rules import ENTRIES, check, some
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
 
 KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]

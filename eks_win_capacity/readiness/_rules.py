@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster import PARTS
-from eks_win_capacity.findings import Finding, Severity
-from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.core.findings import Finding, Severity
+from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.offers import asked_mode, legacy_components, word
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from eks_win_capacity.readiness._rules import CONTROLLER, check, some
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
 
 

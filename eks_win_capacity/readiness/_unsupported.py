@@ -13,7 +13,7 @@ from eks_win_capacity.readiness._rules import check, some
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
 
 

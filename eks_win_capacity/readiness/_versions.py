@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
     WINDOWS_BUILDS,
     WINDOWS_PLATFORM_VERSIONS,
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eks_win_capacity.cluster import Node
-    from eks_win_capacity.findings import Finding, Severity
+    from eks_win_capacity.core.findings import Finding, Severity
     from eks_win_capacity.readiness._rules import Check, Look
 
 

@@ -7,12 +7,12 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     SERVICE_BACKENDS,
     SERVICE_BACKENDS_BUILD,
     SERVICE_BACKENDS_OLD,
 )
-from eks_win_capacity.findings import count_of
+from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.offers import word
 from eks_win_capacity.readiness._rules import check, some
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster import ClusterState, Service
-    from eks_win_capacity.findings import Finding
+    from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.readiness._rules import Check, Look
 
 

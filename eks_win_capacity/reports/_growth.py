@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.constants import NODE_ADDRESSES
+from eks_win_capacity.core.constants import NODE_ADDRESSES
 from eks_win_capacity.offers import word
 from eks_win_capacity.reports._changes import Change
 from eks_win_capacity.reports._settings import lean_targets

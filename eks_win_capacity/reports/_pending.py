@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.errors import InputError
-from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.offers import ADDRESS_RESOURCE
 from eks_win_capacity.reports._messages import causes
 from eks_win_capacity.reports._nodes import IDLE, advertised_by

@@ -6,9 +6,9 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from eks_win_capacity.errors import InputError
-from eks_win_capacity.findings import count_of
-from eks_win_capacity.masking import without_accounts
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.findings import count_of
+from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.offers import asked_mode, seen_mode
 from eks_win_capacity.reports._nodes import COLUMNS, COUNTS, IDLE, REASONS, node_row, use_by_node
 from eks_win_capacity.reports._subnets import subnet_tables

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from eks_win_capacity import kernels
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
-from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.core.errors import CapacityError
 from eks_win_capacity.nodes import allocatable
 from eks_win_capacity.offers import (
     ENABLE,

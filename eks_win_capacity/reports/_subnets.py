@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.errors import CapacityError
+from eks_win_capacity.core.errors import CapacityError
 from eks_win_capacity.offers import room_for
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
 from eks_win_capacity.simulator.pool import _check_pool, _count, _seconds, _slots

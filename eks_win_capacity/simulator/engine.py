@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from eks_win_capacity.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.simulator import machine
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:

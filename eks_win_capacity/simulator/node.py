@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.constants import (
+from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     COOL_DOWN_S,
     COOL_DOWN_TICK_S,

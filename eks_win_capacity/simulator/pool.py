@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity import _arrays
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core import arrays
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
 from eks_win_capacity.simulator.events import KINDS, Events, read_events, subject_pool
@@ -144,11 +144,11 @@ def _check_pool(pool: object) -> None:
 
 
 def _slots(slots: object) -> int:
-    return int(_arrays.counts(slots, name="slots", low=1, high=MAX_SLOTS).item())
+    return int(arrays.counts(slots, name="slots", low=1, high=MAX_SLOTS).item())
 
 
 def _count(value: object, name: str) -> int:
-    return int(_arrays.counts(value, name=name).item())
+    return int(arrays.counts(value, name=name).item())
 
 
 def _seconds(value: object, name: str) -> float:

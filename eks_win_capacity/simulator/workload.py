@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.errors import InputError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

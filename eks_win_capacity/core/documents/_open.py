@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from eks_win_capacity._documents import _limits as limits
-from eks_win_capacity.errors import DocumentError, UnsupportedInputError
+from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.errors import DocumentError, UnsupportedInputError
 
 Source = Any
 """A path, a text, a binary or text file, or the parsed mapping itself."""

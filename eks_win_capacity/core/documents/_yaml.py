@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-from eks_win_capacity._documents import _limits as limits
-from eks_win_capacity.errors import DocumentError
+from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.errors import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

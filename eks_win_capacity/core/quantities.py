@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from eks_win_capacity.errors import InvalidQuantityError
+from eks_win_capacity.core.errors import InvalidQuantityError
 
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?"

@@ -6,11 +6,11 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eks_win_capacity._documents import _limits as limits
-from eks_win_capacity._documents._json import JsonText, json_members
-from eks_win_capacity._documents._open import Source, each_source, opened, source_name
-from eks_win_capacity._documents._yaml import yaml_documents
-from eks_win_capacity.errors import DocumentError
+from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.documents._json import JsonText, json_members
+from eks_win_capacity.core.documents._open import Source, each_source, opened, source_name
+from eks_win_capacity.core.documents._yaml import yaml_documents
+from eks_win_capacity.core.errors import DocumentError
 
 __all__ = ["beginning", "each_source", "mapping", "members", "source_name", "wholes", "yaml_value"]
 

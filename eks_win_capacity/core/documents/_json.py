@@ -6,8 +6,8 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from eks_win_capacity._documents import _limits as limits
-from eks_win_capacity.errors import DocumentError
+from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.errors import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

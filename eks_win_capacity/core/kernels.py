@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eks_win_capacity.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

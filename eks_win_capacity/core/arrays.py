@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.constants import MAX_COUNT
-from eks_win_capacity.errors import (
+from eks_win_capacity.core.constants import MAX_COUNT
+from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
     InvalidCountError,

@@ -1,0 +1,1 @@
+"""What every room stands on: facts, errors, arithmetic, arrays and documents."""

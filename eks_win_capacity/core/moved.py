@@ -1,0 +1,60 @@
+"""Old paths of modules that have moved: they still import, with a warning that names the new one."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+PACKAGE = __name__.partition(".")[0]
+
+MOVED = {
+    "constants": "core.constants",
+    "errors": "core.errors",
+    "findings": "core.findings",
+    "kernels": "core.kernels",
+    "masking": "core.redact",
+    "quantities": "core.quantities",
+}
+"""Old path of each public module, below the package, and where it is now."""
+
+
+class _Alias:
+    """Loader that puts the moved module in the place of the one that was asked for."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        target = __import__(self.target, fromlist=("_",))
+        # The import system takes what stands in sys.modules after this call.
+        sys.modules[module.__name__] = target
+
+
+class OldPaths:
+    """Finder of the modules under their old paths."""
+
+    @staticmethod
+    def find_spec(
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG004
+        target: ModuleType | None = None,  # noqa: ARG004
+    ) -> ModuleSpec | None:
+        """Spec of a moved module; None for every other."""
+        package, _, old = fullname.partition(".")
+        if package != PACKAGE or old not in MOVED:
+            return None
+        import warnings
+        from importlib.machinery import ModuleSpec
+
+        new = f"{PACKAGE}.{MOVED[old]}"
+        message = f"{fullname} has moved; import {new}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return ModuleSpec(fullname, _Alias(new))  # type: ignore[arg-type]
