@@ -13,14 +13,19 @@ from eks_win_capacity.core.moved import OldPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from eks_win_capacity.bulk import Fleet as Fleet
-    from eks_win_capacity.capacity import ip_capacity as ip_capacity
-    from eks_win_capacity.capacity import max_pods as max_pods
     from eks_win_capacity.catalog import Catalog as Catalog
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
+    from eks_win_capacity.catalog.prices import Prices as Prices
+    from eks_win_capacity.catalog.prices import estimate_windows_prices as estimate_windows_prices
     from eks_win_capacity.cluster import ClusterState as ClusterState
     from eks_win_capacity.core.errors import CapacityError as CapacityError
+    from eks_win_capacity.density.fleet import Fleet as Fleet
+    from eks_win_capacity.density.max_pods import ip_capacity as ip_capacity
+    from eks_win_capacity.density.max_pods import max_pods as max_pods
+    from eks_win_capacity.density.node_capacity import NodeCapacity as NodeCapacity
+    from eks_win_capacity.density.node_capacity import Reserved as Reserved
+    from eks_win_capacity.density.node_capacity import node_capacity as node_capacity
     from eks_win_capacity.exhaustion import DemandPlan as DemandPlan
     from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
     from eks_win_capacity.exhaustion import forecast_demand as forecast_demand
@@ -29,15 +34,10 @@ if TYPE_CHECKING:
     from eks_win_capacity.fleet import FleetPlan as FleetPlan
     from eks_win_capacity.fleet import Workload as Workload
     from eks_win_capacity.fleet import plan_fleet as plan_fleet
-    from eks_win_capacity.nodes import NodeCapacity as NodeCapacity
-    from eks_win_capacity.nodes import Reserved as Reserved
-    from eks_win_capacity.nodes import node_capacity as node_capacity
     from eks_win_capacity.placement import nodes_that_fit as nodes_that_fit
     from eks_win_capacity.placement import reservation_plan as reservation_plan
     from eks_win_capacity.placement import smallest_subnet as smallest_subnet
     from eks_win_capacity.placement import subnet_census as subnet_census
-    from eks_win_capacity.prices import Prices as Prices
-    from eks_win_capacity.prices import estimate_windows_prices as estimate_windows_prices
     from eks_win_capacity.readiness import check_cluster as check_cluster
     from eks_win_capacity.readiness import remedies as remedies
     from eks_win_capacity.reports import cluster_report as cluster_report
@@ -81,33 +81,33 @@ _HOME = {
     "DemandPlan": "exhaustion",
     "effective_concurrency": "simulator",
     "Empirical": "simulator",
-    "estimate_windows_prices": "prices",
+    "estimate_windows_prices": "catalog.prices",
     "ExhaustionForecast": "exhaustion",
     "explain_pending": "reports",
     "Exponential": "simulator",
     "Fixed": "simulator",
-    "Fleet": "bulk",
+    "Fleet": "density.fleet",
     "FleetPlan": "fleet",
     "forecast_demand": "exhaustion",
     "forecast_exhaustion": "exhaustion",
     "InstanceType": "catalog",
-    "ip_capacity": "capacity",
+    "ip_capacity": "density.max_pods",
     "karpenter_view": "reports",
     "load_files": "files",
     "LogNormal": "simulator",
-    "max_pods": "capacity",
+    "max_pods": "density.max_pods",
     "migration": "toggling",
-    "node_capacity": "nodes",
-    "NodeCapacity": "nodes",
+    "node_capacity": "density.node_capacity",
+    "NodeCapacity": "density.node_capacity",
     "nodes_that_fit": "placement",
     "plan_fleet": "fleet",
     "Poisson": "simulator",
     "PoolState": "warm_pool",
-    "Prices": "prices",
+    "Prices": "catalog.prices",
     "remedies": "readiness",
     "Reservation": "reservations",
     "reservation_plan": "placement",
-    "Reserved": "nodes",
+    "Reserved": "density.node_capacity",
     "RollingUpdate": "simulator",
     "simulate_churn": "simulator",
     "simulate_nodes": "simulator",

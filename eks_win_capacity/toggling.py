@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.findings import Finding, count_of
-from eks_win_capacity.limits import bundled_limit
 
 if TYPE_CHECKING:
     import pandas as pd

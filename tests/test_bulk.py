@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
+from eks_win_capacity.catalog.limit_table import LimitTable, bundled_table
+from eks_win_capacity.catalog.limits import bundled_rows
 from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
@@ -16,9 +18,7 @@ from eks_win_capacity.core.errors import (
     ShapeMismatchError,
     UnknownInstanceTypeError,
 )
-from eks_win_capacity.fleet_codes import lookup
-from eks_win_capacity.limit_table import LimitTable, bundled_table
-from eks_win_capacity.limits import bundled_rows
+from eks_win_capacity.density.fleet_codes import lookup
 
 NAMES = bundled_rows()[0]
 some_names = st.lists(st.sampled_from(NAMES), max_size=40)

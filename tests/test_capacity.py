@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
+from eks_win_capacity.catalog.limits import bundled_rows
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import counts, flags, in_kind
 from eks_win_capacity.core.errors import (
@@ -18,8 +19,7 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
-from eks_win_capacity.fleet_codes import BLOCK
-from eks_win_capacity.limits import bundled_rows
+from eks_win_capacity.density.fleet_codes import BLOCK
 
 NAMES, ADDRESSES, NITRO, *_ = bundled_rows()
 names = st.sampled_from(NAMES)

@@ -73,7 +73,7 @@ def test_every_row_is_whole():
 
 
 def test_the_bundled_limits_agree_with_the_cold_path():
-    from eks_win_capacity.limits import bundled_limit
+    from eks_win_capacity.catalog.limits import bundled_limit
 
     limits = BUNDLED.limits
     assert limits is BUNDLED.limits

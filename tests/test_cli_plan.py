@@ -314,7 +314,7 @@ def test_stdin_is_read_whatever_it_holds(tmp_path):
 
 
 def test_saved_prices_keep_their_marks(tmp_path, file):
-    from eks_win_capacity.prices import estimate_windows_prices
+    from eks_win_capacity.catalog.prices import estimate_windows_prices
 
     prices = estimate_windows_prices({"m5.large": 0.096, "m5.xlarge": 0.192}, as_of="2026-10-02")
     prices.table.to_csv(tmp_path / "p.csv")

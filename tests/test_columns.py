@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
-from eks_win_capacity._columns import read_names
+from eks_win_capacity.catalog.limits import bundled_rows
 from eks_win_capacity.core.errors import (
     MissingExtraError,
     MissingValueError,
@@ -20,8 +20,8 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
-from eks_win_capacity.fleet_codes import BLOCK
-from eks_win_capacity.limits import bundled_rows
+from eks_win_capacity.density.columns import read_names
+from eks_win_capacity.density.fleet_codes import BLOCK
 
 NAMES = bundled_rows()[0]
 THREE = ["m5.large", "t2.large", "m5.large"]

@@ -11,6 +11,7 @@ import pytest
 
 import eks_win_capacity as ewc
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.catalog.prices import COLUMNS, Prices, estimate_windows_prices
 from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,
@@ -18,9 +19,8 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
+from eks_win_capacity.density.node_capacity import Reserved
 from eks_win_capacity.fleet import Workload, plan_fleet
-from eks_win_capacity.nodes import Reserved
-from eks_win_capacity.prices import COLUMNS, Prices, estimate_windows_prices
 from eks_win_capacity.warm_pool import WarmPool
 
 CATALOG = Catalog.bundled()

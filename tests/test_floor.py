@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity._data.limits import ROWS
+from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import arrays, constants, errors, kernels
 from eks_win_capacity.core.errors import (
     CapacityError,
@@ -26,7 +27,6 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.core.findings import Finding
-from eks_win_capacity.limits import bundled_limit
 
 counts = st.integers(0, constants.MAX_COUNT)
 DTYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", ">i2", ">u4", ">f8"]

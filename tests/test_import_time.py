@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-BUDGET = 10
-"""Modules beyond the bare interpreter's, this package's own among them."""
+BUDGET = 13
+"""Modules beyond the bare interpreter's, this package's own among them; each room counts as one."""
 
 ITSELF = {
     "__future__",

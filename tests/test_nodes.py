@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
+from eks_win_capacity.catalog.limits import bundled_rows
 from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
@@ -17,8 +18,13 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
-from eks_win_capacity.limits import bundled_rows
-from eks_win_capacity.nodes import CONSTRAINTS, Reserved, allocatable, node_capacity, reservations
+from eks_win_capacity.density.node_capacity import (
+    CONSTRAINTS,
+    Reserved,
+    allocatable,
+    node_capacity,
+    reservations,
+)
 
 CATALOG = ewc.Catalog.bundled()
 names = st.sampled_from(bundled_rows()[0])

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from eks_win_capacity import cli
+from eks_win_capacity.catalog.prices import estimate_windows_prices
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState, Workload
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.prices import estimate_windows_prices
 from eks_win_capacity.reports import cluster_report
 
 ON = {"enable-windows-ipam": "true"}

@@ -121,8 +121,8 @@ def rivals(
     prices: dict[str, float] | None = None,
 ) -> tuple[float, float]:
     """Give the cost by Karpenter's method and by first-fit on the best single type."""
+    from eks_win_capacity.density.node_capacity import Reserved
     from eks_win_capacity.fleet._inputs import read_workloads
-    from eks_win_capacity.nodes import Reserved
 
     read = read_workloads(loads)
     run = _Run(

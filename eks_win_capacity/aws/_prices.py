@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.aws._answers import moment, saved, shaped
 from eks_win_capacity.aws._client import all_pages, client, incomplete
+from eks_win_capacity.catalog.prices import COLUMNS, Prices
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.prices import COLUMNS, Prices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

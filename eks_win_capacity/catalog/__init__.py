@@ -1,17 +1,17 @@
 """The instance table: load, look up, say its date."""
 
-from __future__ import annotations
+from eks_win_capacity.core.lazy import lazy_names
 
-from eks_win_capacity.catalog._catalog import Catalog
-from eks_win_capacity.catalog._diff import CatalogDiff, Change
-from eks_win_capacity.catalog._instance_type import InstanceType
-from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
+_HOME = {
+    "Catalog": "_catalog",
+    "CatalogDiff": "_diff",
+    "Change": "_diff",
+    "InstanceType": "_instance_type",
+    "Reason": "_windows",
+    "WindowsVerdict": "_windows",
+}
+"""Module of each name; the first scalar answer needs none of them."""
 
-__all__ = [
-    "Catalog",
-    "CatalogDiff",
-    "Change",
-    "InstanceType",
-    "Reason",
-    "WindowsVerdict",
-]
+__all__ = [*_HOME]  # noqa: PLE0604
+
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

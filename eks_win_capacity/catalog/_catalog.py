@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.catalog._diff import CatalogDiff
-    from eks_win_capacity.limit_table import LimitTable
+    from eks_win_capacity.catalog.limit_table import LimitTable
 
 UNKNOWN_DATE: Final = "unknown"
 """The date of a catalog whose data do not tell one."""
@@ -230,7 +230,7 @@ class Catalog(Mapping[str, InstanceType]):
         try:
             return self._limits
         except AttributeError:
-            from eks_win_capacity.limit_table import LimitTable
+            from eks_win_capacity.catalog.limit_table import LimitTable
 
             rows = self._rows.values()
             made = LimitTable(

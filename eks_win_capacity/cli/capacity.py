@@ -126,8 +126,8 @@ def max_pods(
       eks-win-capacity max-pods m5.large --prefix-delegation --kubelet-max-pods 110
       eks-win-capacity max-pods m5.large --region eu-west-1 -o json
     """  # noqa: D301
-    from eks_win_capacity.capacity import max_pods as pods_of
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.density.max_pods import max_pods as pods_of
 
     catalog = Catalog.bundled()
     instances = [catalog[name] for name in _chosen(types, named)]
@@ -185,7 +185,7 @@ def node(
       eks-win-capacity node m5.large c5.4xlarge --pod-cpu 250m --pod-memory 1Gi
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.nodes import node_capacity, reservations
+    from eks_win_capacity.density.node_capacity import node_capacity, reservations
 
     catalog = Catalog.bundled()
     note_units(options["pod_cpu"], options["pod_memory"])

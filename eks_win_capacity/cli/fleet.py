@@ -17,8 +17,8 @@ from eks_win_capacity.core.errors import InputError, MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eks_win_capacity.bulk import Fleet
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.density.fleet import Fleet
 
 _USUAL_NAMES = (
     "instancetype",
@@ -79,8 +79,8 @@ def fleet(
       kubectl get nodes -l kubernetes.io/os=windows \\
           -L node.kubernetes.io/instance-type | eks-win-capacity fleet -
     """  # noqa: D301
-    from eks_win_capacity.bulk import Fleet
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.density.fleet import Fleet
 
     note_units(options["pod_cpu"], options["pod_memory"])
     catalog = Catalog.bundled()
@@ -187,8 +187,8 @@ def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    from eks_win_capacity.capacity import max_pods
-    from eks_win_capacity.nodes import node_capacity
+    from eks_win_capacity.density.max_pods import max_pods
+    from eks_win_capacity.density.node_capacity import node_capacity
 
     codes = np.flatnonzero(fleet.histogram[:-1])
     names = [fleet.instance_types[code] for code in codes]

@@ -117,7 +117,7 @@ def read_price_file(file: str | None) -> Any:
 def _price_table(file: str, lines: list[list[str]]) -> Any:
     import pandas as pd
 
-    from eks_win_capacity.prices import COLUMNS, Prices
+    from eks_win_capacity.catalog.prices import COLUMNS, Prices
 
     for number, line in enumerate(lines, start=1):
         if len(line) != len(lines[0]):

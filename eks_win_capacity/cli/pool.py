@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
     """Give the slots of the node that the options name, and whether it is Nitro."""
+    from eks_win_capacity.catalog.limits import bundled_limit
     from eks_win_capacity.core.constants import NODE_ADDRESSES
-    from eks_win_capacity.limits import bundled_limit
 
     if (instance_type is None) == (slots is None):
         raise click.UsageError("give either --instance-type or --slots")
@@ -25,7 +25,7 @@ def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]
         return slots, True
     found = bundled_limit(instance_type)
     if found is None:
-        from eks_win_capacity.capacity import max_pods
+        from eks_win_capacity.density.max_pods import max_pods
 
         max_pods(instance_type)  # raises, and tells the names that look alike
     assert found is not None  # noqa: S101

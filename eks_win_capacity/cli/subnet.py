@@ -77,7 +77,7 @@ def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
 def _fits(
     subnet: Subnet, types: tuple[str, ...], pods: int | None, pool: WarmPool, keep_free: int
 ) -> list[dict[str, Any]]:
-    from eks_win_capacity.capacity import max_pods
+    from eks_win_capacity.density.max_pods import max_pods
     from eks_win_capacity.placement import nodes_that_fit
 
     fits = [

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 PACKAGE = __name__.partition(".")[0]
 
 MOVED = {
+    "bulk": "density.fleet",
+    "capacity": "density.max_pods",
+    "fleet_codes": "density.fleet_codes",
+    "limit_table": "catalog.limit_table",
+    "limits": "catalog.limits",
+    "nodes": "density.node_capacity",
+    "prices": "catalog.prices",
     "constants": "core.constants",
     "errors": "core.errors",
     "findings": "core.findings",

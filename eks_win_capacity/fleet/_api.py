@@ -11,13 +11,13 @@ from eks_win_capacity.cluster import ClusterState
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
+from eks_win_capacity.density.node_capacity import Reserved, reservations
 from eks_win_capacity.fleet._candidates import read_limits
 from eks_win_capacity.fleet._from_cluster import daemons_of, workloads_of
 from eks_win_capacity.fleet._inputs import read_daemons, read_workloads
 from eks_win_capacity.fleet._plan import _Run
 from eks_win_capacity.fleet._prices import read_prices
 from eks_win_capacity.fleet._sites import read_sites
-from eks_win_capacity.nodes import Reserved, reservations
 from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:

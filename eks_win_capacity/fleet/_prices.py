@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.catalog.prices import Prices
 from eks_win_capacity.core.arrays import is_missing
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.prices import Prices
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType

@@ -8,7 +8,7 @@ from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
-from eks_win_capacity.nodes import allocatable
+from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.offers import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 
 if TYPE_CHECKING:

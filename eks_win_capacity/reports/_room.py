@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
 from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.nodes import allocatable
+from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.offers import (
     ENABLE,
     ENABLE_PREFIXES,

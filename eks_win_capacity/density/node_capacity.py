@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.bulk import Fleet, checked_flags, checked_kubelet
 from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
 from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import (
@@ -20,6 +19,7 @@ from eks_win_capacity.core.constants import (
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.core.quantities import millicores, whole_bytes
+from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

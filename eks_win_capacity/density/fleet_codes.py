@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity._columns import ArrowText, Coded, Names, Objects, Part
+from eks_win_capacity.catalog.limits import close_names
 from eks_win_capacity.core.arrays import SHOWN, is_missing
 from eks_win_capacity.core.errors import (
     MissingValueError,
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
-from eks_win_capacity.limits import close_names
+from eks_win_capacity.density.columns import ArrowText, Coded, Names, Objects, Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.limit_table import LimitTable
+    from eks_win_capacity.catalog.limit_table import LimitTable
 
 BLOCK = 1 << 15
 """Rows looked up at once: their indices and answers stay in the processor's cache."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import MAX_COUNT
-from eks_win_capacity.limits import bundled_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> A
         and 1 <= ipv4_per_interface <= MAX_COUNT
     ):
         return kernels.by_mode(ipv4_per_interface, int(prefix_delegation))
-    from eks_win_capacity.bulk import ip_capacity_of_column
+    from eks_win_capacity.density.fleet import ip_capacity_of_column
 
     return ip_capacity_of_column(ipv4_per_interface, prefix_delegation)
 
@@ -153,7 +153,7 @@ def max_pods(
             addresses, nitro = limit
             pods = kernels.by_mode(addresses, int(nitro and prefix_delegation))
             return pods if kubelet_max_pods is None else min(pods, kubelet_max_pods)
-    from eks_win_capacity.bulk import max_pods_of_column
+    from eks_win_capacity.density.fleet import max_pods_of_column
 
     return max_pods_of_column(
         instance_type,

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from eks_win_capacity._columns import Coded, Names, answer_in_kind, read_names
+from eks_win_capacity.catalog.limit_table import LimitTable, table_of
 from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, InvalidCountError, ShapeMismatchError
-from eks_win_capacity.fleet_codes import BLOCK, cheapest_codes, encoded, lookup, refuse_unknown
-from eks_win_capacity.limit_table import LimitTable, table_of
+from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
+from eks_win_capacity.density.fleet_codes import (
+    BLOCK,
+    cheapest_codes,
+    encoded,
+    lookup,
+    refuse_unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

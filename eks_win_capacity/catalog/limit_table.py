@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eks_win_capacity.catalog.limits import bundled_rows
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.limits import bundled_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""Pods on a node: by its addresses, and by all that binds."""
