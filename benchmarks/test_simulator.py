@@ -13,7 +13,7 @@ import pytest
 
 import eks_win_capacity as ewc
 from eks_win_capacity.simulator import engine
-from eks_win_capacity.simulator.pool import _machine
+from eks_win_capacity.simulator.replay import _machine
 
 POOLS = {"secondary": ewc.WarmPool.secondary(), "prefix": ewc.WarmPool.prefix()}
 KINDS = np.array(["tick", "assign", "free"], dtype=object)

@@ -13,6 +13,16 @@ from eks_win_capacity.core.moved import OldPaths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from eks_win_capacity.addresses import nodes_that_fit as nodes_that_fit
+    from eks_win_capacity.addresses import reservation_plan as reservation_plan
+    from eks_win_capacity.addresses import smallest_subnet as smallest_subnet
+    from eks_win_capacity.addresses import subnet_census as subnet_census
+    from eks_win_capacity.addresses.mode_change import migration as migration
+    from eks_win_capacity.addresses.reservations import Reservation as Reservation
+    from eks_win_capacity.addresses.subnet import Subnet as Subnet
+    from eks_win_capacity.addresses.warm_pool import PoolState as PoolState
+    from eks_win_capacity.addresses.warm_pool import WarmPool as WarmPool
+    from eks_win_capacity.addresses.warm_pool import attached_addresses as attached_addresses
     from eks_win_capacity.catalog import Catalog as Catalog
     from eks_win_capacity.catalog import CatalogDiff as CatalogDiff
     from eks_win_capacity.catalog import InstanceType as InstanceType
@@ -34,16 +44,11 @@ if TYPE_CHECKING:
     from eks_win_capacity.fleet import FleetPlan as FleetPlan
     from eks_win_capacity.fleet import Workload as Workload
     from eks_win_capacity.fleet import plan_fleet as plan_fleet
-    from eks_win_capacity.placement import nodes_that_fit as nodes_that_fit
-    from eks_win_capacity.placement import reservation_plan as reservation_plan
-    from eks_win_capacity.placement import smallest_subnet as smallest_subnet
-    from eks_win_capacity.placement import subnet_census as subnet_census
     from eks_win_capacity.readiness import check_cluster as check_cluster
     from eks_win_capacity.readiness import remedies as remedies
     from eks_win_capacity.reports import cluster_report as cluster_report
     from eks_win_capacity.reports import explain_pending as explain_pending
     from eks_win_capacity.reports import karpenter_view as karpenter_view
-    from eks_win_capacity.reservations import Reservation as Reservation
     from eks_win_capacity.simulator import BestTargets as BestTargets
     from eks_win_capacity.simulator import Churn as Churn
     from eks_win_capacity.simulator import CronJob as CronJob
@@ -58,16 +63,11 @@ if TYPE_CHECKING:
     from eks_win_capacity.simulator import simulate_churn as simulate_churn
     from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
     from eks_win_capacity.simulator import simulate_pool as simulate_pool
-    from eks_win_capacity.subnets import Subnet as Subnet
-    from eks_win_capacity.toggling import migration as migration
-    from eks_win_capacity.warm_pool import PoolState as PoolState
-    from eks_win_capacity.warm_pool import WarmPool as WarmPool
-    from eks_win_capacity.warm_pool import attached_addresses as attached_addresses
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "attached_addresses": "warm_pool",
+    "attached_addresses": "addresses.warm_pool",
     "best_targets": "simulator",
     "BestTargets": "simulator",
     "CapacityError": "core.errors",
@@ -96,26 +96,26 @@ _HOME = {
     "load_files": "files",
     "LogNormal": "simulator",
     "max_pods": "density.max_pods",
-    "migration": "toggling",
+    "migration": "addresses.mode_change",
     "node_capacity": "density.node_capacity",
     "NodeCapacity": "density.node_capacity",
-    "nodes_that_fit": "placement",
+    "nodes_that_fit": "addresses",
     "plan_fleet": "fleet",
     "Poisson": "simulator",
-    "PoolState": "warm_pool",
+    "PoolState": "addresses.warm_pool",
     "Prices": "catalog.prices",
     "remedies": "readiness",
-    "Reservation": "reservations",
-    "reservation_plan": "placement",
+    "Reservation": "addresses.reservations",
+    "reservation_plan": "addresses",
     "Reserved": "density.node_capacity",
     "RollingUpdate": "simulator",
     "simulate_churn": "simulator",
     "simulate_nodes": "simulator",
     "simulate_pool": "simulator",
-    "smallest_subnet": "placement",
-    "Subnet": "subnets",
-    "subnet_census": "placement",
-    "WarmPool": "warm_pool",
+    "smallest_subnet": "addresses",
+    "Subnet": "addresses.subnet",
+    "subnet_census": "addresses",
+    "WarmPool": "addresses.warm_pool",
     "Workload": "fleet",
 }
 """Where each public name lives."""
@@ -129,8 +129,8 @@ _MODULES = {
     "readiness": "readiness",
     "reports": "reports",
     "simulator": "simulator",
-    "toggling": "toggling",
-    "warm_pool": "warm_pool",
+    "toggling": "addresses.mode_change",
+    "warm_pool": "addresses.warm_pool",
 }
 """Submodules that are reachable as attributes, and where each is now."""
 

@@ -8,7 +8,9 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.configmap import go_bool
+from eks_win_capacity.addresses import nodes_that_fit
+from eks_win_capacity.addresses.configmap import go_bool
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
@@ -16,16 +18,14 @@ from eks_win_capacity.core.constants import (
     WINDOWS_PLATFORM_VERSIONS,
 )
 from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.placement import nodes_that_fit
-from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from eks_win_capacity.addresses import NodesThatFit
+    from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.cluster import ClusterState, SubnetState
-    from eks_win_capacity.placement import NodesThatFit
-    from eks_win_capacity.subnets import Subnet
 
 ENABLE: Final = "enable-windows-ipam"
 ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"

@@ -413,7 +413,7 @@ def test_first_fit_counts_groups_and_not_pods():
 
 
 def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
     loads = [load("web", 60, 30, 60)]
     subnet = Subnet("10.0.0.0/24", used=["10.0.0.16/28"])

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import eks_win_capacity as ewc
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.catalog.prices import COLUMNS, Prices, estimate_windows_prices
 from eks_win_capacity.core.errors import (
@@ -21,7 +22,6 @@ from eks_win_capacity.core.errors import (
 )
 from eks_win_capacity.density.node_capacity import Reserved
 from eks_win_capacity.fleet import Workload, plan_fleet
-from eks_win_capacity.warm_pool import WarmPool
 
 CATALOG = Catalog.bundled()
 ROWS = [

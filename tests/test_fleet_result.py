@@ -8,10 +8,10 @@ import pytest
 import yaml
 from fleet_verifier import problems
 
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.fleet import FleetPlan, plan_fleet
-from eks_win_capacity.subnets import Subnet
 
 CATALOG = Catalog.bundled()
 TYPES = ["c5.large", "c5.xlarge", "m5.large", "m5.xlarge", "m5.metal", "r5.large", "t3.nano"]

@@ -8,11 +8,11 @@ import pytest
 from fleet_brute import CATALOG, Net, fewest_more, least_cost
 from fleet_verifier import problems
 
+from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster import SubnetState
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
 from eks_win_capacity.fleet import plan_fleet
-from eks_win_capacity.subnets import Subnet
-from eks_win_capacity.warm_pool import WarmPool
 
 TYPES = ["c5.large", "m5.large", "m5.xlarge"]
 

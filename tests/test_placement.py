@@ -19,19 +19,19 @@ from eks_win_capacity import (
     smallest_subnet,
     subnet_census,
 )
+from eks_win_capacity.addresses.reserve import aligned_chunks
+from eks_win_capacity.addresses.room import (
+    Room,
+    expected_nodes,
+    guaranteed_nodes,
+    most_nodes,
+)
 from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,
     PlacementUnknownError,
     UnknownInstanceTypeError,
     UnsupportedInputError,
-)
-from eks_win_capacity.placement._reservations import aligned_chunks
-from eks_win_capacity.placement._room import (
-    Room,
-    expected_nodes,
-    guaranteed_nodes,
-    most_nodes,
 )
 
 PREFIX, SECONDARY = WarmPool.prefix(), WarmPool.secondary()

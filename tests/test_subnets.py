@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity import Reservation, _addresses, occupancy
+from eks_win_capacity import Reservation
+from eks_win_capacity.addresses import occupancy, parsing
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.errors import (
     AddressError,
     CapacityError,
@@ -20,7 +22,6 @@ from eks_win_capacity.core.errors import (
     SubnetCidrError,
     UnsupportedInputError,
 )
-from eks_win_capacity.subnets import Subnet
 
 
 @settings(deadline=None, max_examples=60)
@@ -365,7 +366,7 @@ def test_each_spelling_of_addresses_means_the_same(places, random):
 def test_reading_in_bulk_is_as_strict_as_reading_one(text):
     def reading(item):
         try:
-            return _addresses.spans([item, "10.0.0.77"])[0][0]
+            return parsing.spans([item, "10.0.0.77"])[0][0]
         except (AddressError, UnsupportedInputError):
             return None
 
@@ -472,7 +473,7 @@ def test_interfaces_read_in_bulk_hold_what_each_of_them_holds(drawn):
     expected: dict[str, set[tuple[int, int]]] = {}
     for place, interface in enumerate(interfaces):
         own = expected.setdefault(interface["NetworkInterfaceId"], set())
-        own.update(_addresses._held(interface, place))
+        own.update(parsing._held(interface, place))
     blocks = {
         name: [span for span in spans if span[0] < span[1]] for name, spans in expected.items()
     }
@@ -483,7 +484,7 @@ def test_interfaces_read_in_bulk_hold_what_each_of_them_holds(drawn):
         for first, last in spans
         if last > first or not any(low <= first <= high for low, high in blocks[name])
     )
-    starts, ends = _addresses.spans([{"NetworkInterfaces": interfaces}])
+    starts, ends = parsing.spans([{"NetworkInterfaces": interfaces}])
     assert sorted(zip(starts.tolist(), ends.tolist(), strict=True)) == told
 
 

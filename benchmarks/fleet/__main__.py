@@ -24,7 +24,7 @@ from eks_win_capacity.fleet._packings import total_cost
 from eks_win_capacity.fleet._plan import _daemons, _Run, _slots  # the same nodes for each method
 
 if TYPE_CHECKING:
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
 CASES = (
     # workloads, pods, kind, prefixes, all types, where
@@ -79,7 +79,7 @@ def restricted(catalog: Catalog) -> list[str]:
 
 def subnets() -> list[Subnet]:
     """Give three zones with room to spare."""
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
     return [
         Subnet(f"10.{place}.0.0/16", subnet_id=f"subnet-{zone}", zone=zone)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
 _QUERIES: Final = 500
 """The most queries GetMetricData takes at once."""
@@ -125,7 +125,7 @@ def load_usage_history(
 
 
 def _chosen(subnets: Iterable[Subnet] | Subnet) -> list[Subnet]:
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
     given: Any = [subnets] if isinstance(subnets, Subnet) else subnets
     chosen = list(given) if isinstance(given, Iterable) else [given]

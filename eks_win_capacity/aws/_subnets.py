@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.aws import _answers, _occupants
 from eks_win_capacity.aws._asking import Asking, ask_occupants
 from eks_win_capacity.aws._cluster import ask_node_groups, subnet_ids_of
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
-from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

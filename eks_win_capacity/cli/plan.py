@@ -16,9 +16,9 @@ from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.cluster import ClusterState
     from eks_win_capacity.fleet import FleetPlan
-    from eks_win_capacity.warm_pool import WarmPool
 
 
 def _pairs(values: tuple[str, ...], option: str, form: str = "NAME=VALUE") -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _subnets(values: tuple[str, ...]) -> list[Any] | None:
     """Read ``[ZONE=]CIDR[,USED]``, with USED a count or addresses parted by +."""
     if not values:
         return None
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
     subnets = []
     for value in values:
@@ -63,7 +63,7 @@ def _daemons(values: tuple[str, ...]) -> list[dict[str, Any]]:
 
 def _pool(file: str | None, state: ClusterState | None) -> WarmPool | None:
     """Read the warm targets from a ConfigMap, else from the state of the cluster."""
-    from eks_win_capacity.warm_pool import WarmPool
+    from eks_win_capacity.addresses.warm_pool import WarmPool
 
     if file is not None:
         return WarmPool.from_configmap(Path(file).read_text(encoding="utf-8"))

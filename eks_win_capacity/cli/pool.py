@@ -10,7 +10,7 @@ from eks_win_capacity.cli.options import filled_text_of
 from eks_win_capacity.cli.output import emit, output_option
 
 if TYPE_CHECKING:
-    from eks_win_capacity.warm_pool import WarmPool
+    from eks_win_capacity.addresses.warm_pool import WarmPool
 
 
 def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
@@ -67,8 +67,8 @@ def pool(  # noqa: PLR0917
       eks-win-capacity pool cm.yaml -t m5.large
       eks-win-capacity pool cm.yaml --slots 14 --show findings -o json
     """  # noqa: D301
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-    from eks_win_capacity.warm_pool import WarmPool
 
     named = instance_type is not None or slots is not None
     if show == "table" and not named:
@@ -113,7 +113,7 @@ def _attached(
     pool: WarmPool, slots: int, capacity: int, *, fragmented: bool
 ) -> list[dict[str, int]]:
     """Count for some numbers of pods what the node keeps attached."""
-    from eks_win_capacity.warm_pool import attached_addresses
+    from eks_win_capacity.addresses.warm_pool import attached_addresses
 
     pods = _shown_pods(capacity)
     state = attached_addresses(pods, slots=slots, pool=pool, fragmented=fragmented)

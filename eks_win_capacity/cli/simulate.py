@@ -16,9 +16,9 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.findings import count_of
 
 if TYPE_CHECKING:
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.simulator import Churn
-    from eks_win_capacity.simulator.workload import Lifetime
-    from eks_win_capacity.warm_pool import WarmPool
+    from eks_win_capacity.simulator.arrivals import Lifetime
 
 
 @click.command()
@@ -87,8 +87,8 @@ def simulate(  # noqa: PLR0917
       eks-win-capacity simulate events.jsonl -t m5.large -o csv
       eks-win-capacity simulate --nodes 100 --rate-per-minute 2 --lifetime 300 -t m5.large
     """  # noqa: D301
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.simulator import simulate_pool
-    from eks_win_capacity.warm_pool import WarmPool
 
     given = {name: value for name, value in churn.items() if value is not None}
     if (events is None) == ("nodes" not in given):

@@ -14,8 +14,8 @@ from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
-    from eks_win_capacity.subnets import Subnet
-    from eks_win_capacity.warm_pool import WarmPool
+    from eks_win_capacity.addresses.subnet import Subnet
+    from eks_win_capacity.addresses.warm_pool import WarmPool
 
 _ADDRESS = re.compile(r"\s*[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?![0-9.\w])")
 _LABELS = {
@@ -65,7 +65,7 @@ def _document(content: str, name: str) -> Any:
 
 
 def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
-    from eks_win_capacity.warm_pool import WarmPool
+    from eks_win_capacity.addresses.warm_pool import WarmPool
 
     if configmap is not None and prefix_delegation:
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
@@ -77,8 +77,8 @@ def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
 def _fits(
     subnet: Subnet, types: tuple[str, ...], pods: int | None, pool: WarmPool, keep_free: int
 ) -> list[dict[str, Any]]:
+    from eks_win_capacity.addresses import nodes_that_fit
     from eks_win_capacity.density.max_pods import max_pods
-    from eks_win_capacity.placement import nodes_that_fit
 
     fits = [
         nodes_that_fit(
@@ -170,7 +170,7 @@ def subnet(
       eks-win-capacity subnet 10.0.0.0/24 --used used.txt --reservation 10.0.0.64/26:prefix
       eks-win-capacity subnet 10.0.0.0/22 -t m5.large --pods-per-node 30 --prefix-delegation
     """  # noqa: D301
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
     if show == "fits" and not types:
         raise click.UsageError("--show fits needs --instance-type")

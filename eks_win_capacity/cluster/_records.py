@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
 Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 
@@ -387,7 +387,7 @@ class SubnetState:
         Without the interfaces only a count is known, and only where no
         reservation hides how much of itself is used.
         """
-        from eks_win_capacity.subnets import Subnet
+        from eks_win_capacity.addresses.subnet import Subnet
 
         used: object = self.used
         if used is None:

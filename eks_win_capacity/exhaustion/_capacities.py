@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, InvalidCountError, MissingValueError
-from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.exhaustion import _words
 from eks_win_capacity.exhaustion._events import event_frame
 from eks_win_capacity.exhaustion._forecast import forecast_exhaustion
 from eks_win_capacity.exhaustion._plans import DemandPlan
 from eks_win_capacity.exhaustion._roles import words
-from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.density.max_pods import ip_capacity
 from eks_win_capacity.exhaustion._capacities import amount
-from eks_win_capacity.subnets import Subnet
-from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

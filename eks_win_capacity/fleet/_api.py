@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import ClusterState
 from eks_win_capacity.core.arrays import counts
@@ -18,7 +19,6 @@ from eks_win_capacity.fleet._inputs import read_daemons, read_workloads
 from eks_win_capacity.fleet._plan import _Run
 from eks_win_capacity.fleet._prices import read_prices
 from eks_win_capacity.fleet._sites import read_sites
-from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

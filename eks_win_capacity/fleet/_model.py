@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eks_win_capacity.addresses.warm_pool import attached_addresses
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.fleet._problem import Problem
 from eks_win_capacity.fleet._result import NodeGroup
-from eks_win_capacity.warm_pool import attached_addresses
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType

@@ -29,13 +29,13 @@ from eks_win_capacity.fleet._zones import in_zones, quick
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.fleet._first_fit import Packed
     from eks_win_capacity.fleet._inputs import Load
     from eks_win_capacity.fleet._joint import Settled
     from eks_win_capacity.fleet._problem import Ints
     from eks_win_capacity.fleet._sizing import Trouble
-    from eks_win_capacity.warm_pool import WarmPool
 
 __all__ = ["_Run", "_daemons", "_slots"]
 

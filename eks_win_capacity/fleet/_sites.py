@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.fleet._model import Site
-from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.fleet._candidates import read_candidates
 from eks_win_capacity.fleet._model import RESOURCES, Node, node_of
 from eks_win_capacity.fleet._result import Rejection
-from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:
     from eks_win_capacity.fleet._inputs import Load

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.configmap import go_bool
+from eks_win_capacity.addresses.configmap import go_bool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 from eks_win_capacity.offers import (

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.addresses.mode_change import migration
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
 from eks_win_capacity.core.errors import CapacityError
@@ -24,15 +26,13 @@ from eks_win_capacity.offers import (
     subnets_of,
 )
 from eks_win_capacity.reports._nodes import IDLE, Use, advertised_by, use_by_node
-from eks_win_capacity.toggling import migration
-from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
-    from eks_win_capacity.subnets import Subnet
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.configmap import go_bool
+from eks_win_capacity.addresses.configmap import go_bool
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS_ADVISED
 from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.offers import (

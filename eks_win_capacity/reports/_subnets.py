@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import ClusterState, SubnetState
-    from eks_win_capacity.subnets import Subnet
 
 _NAMES: Final = ("subnet_id", "zone", "cidr")
 _COUNTS: Final = (

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from eks_win_capacity.simulator.churn import (
-    BestTargets,
-    Churn,
-    best_targets,
-    effective_concurrency,
-    simulate_churn,
-)
-from eks_win_capacity.simulator.pool import simulate_nodes, simulate_pool
-from eks_win_capacity.simulator.workload import (
+from eks_win_capacity.simulator.arrivals import (
     CronJob,
     Empirical,
     Exponential,
@@ -19,6 +11,14 @@ from eks_win_capacity.simulator.workload import (
     Poisson,
     RollingUpdate,
 )
+from eks_win_capacity.simulator.churn import (
+    BestTargets,
+    Churn,
+    best_targets,
+    effective_concurrency,
+    simulate_churn,
+)
+from eks_win_capacity.simulator.replay import simulate_nodes, simulate_pool
 
 __all__ = [
     "BestTargets",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
-from eks_win_capacity.simulator.pool import _check_pool, _count, _seconds, _slots
-from eks_win_capacity.simulator.workload import (
+from eks_win_capacity.simulator.arrivals import (
     CronJob,
     Lifetime,
     Poisson,
@@ -21,15 +21,15 @@ from eks_win_capacity.simulator.workload import (
     draw_pods,
     lifetime_of,
 )
-from eks_win_capacity.warm_pool import WarmPool
+from eks_win_capacity.simulator.replay import _check_pool, _count, _seconds, _slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
+    from eks_win_capacity.simulator.arrivals import Pods, Workload
     from eks_win_capacity.simulator.engine import Engine
-    from eks_win_capacity.simulator.workload import Pods, Workload
 
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99, 1.0)
 _PLACEMENTS: Final = {"random": 0, "spread": 1, "pack": 2}
@@ -397,7 +397,7 @@ def effective_concurrency(
 
 
 def _queued(arrivals: Any, lifetimes: Any, none: Any) -> Pods:
-    from eks_win_capacity.simulator.workload import Pods
+    from eks_win_capacity.simulator.arrivals import Pods
 
     return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
 

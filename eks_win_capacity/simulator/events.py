@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

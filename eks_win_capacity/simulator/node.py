@@ -27,7 +27,7 @@ from eks_win_capacity.core.constants import (
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from eks_win_capacity.warm_pool import WarmPool
+    from eks_win_capacity.addresses.warm_pool import WarmPool
 
 RETRY_AFTER_S: Final = {
     "COOLING": RETRY_COOLING_S,

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity import _addresses, occupancy
-from eks_win_capacity._masks import KEPT, network_of, occupied
-from eks_win_capacity.census import Census, PrefixEstimate, ReservationCensus, used_by_block
+from eks_win_capacity.addresses import occupancy, parsing
+from eks_win_capacity.addresses.census import (
+    Census,
+    PrefixEstimate,
+    ReservationCensus,
+    used_by_block,
+)
+from eks_win_capacity.addresses.masks import KEPT, network_of, occupied
+from eks_win_capacity.addresses.reservations import Reservation, reservations_of
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError
-from eks_win_capacity.reservations import Reservation, reservations_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -486,7 +491,7 @@ class Subnet:
         return pd.DataFrame(
             {
                 "cidr": [
-                    f"{_addresses.text_of(first + ADDRESSES_PER_PREFIX * i)}/{_BLOCK_LENGTH}"
+                    f"{parsing.text_of(first + ADDRESSES_PER_PREFIX * i)}/{_BLOCK_LENGTH}"
                     for i in range(len(used))
                 ],
                 "state": state,

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from eks_win_capacity.addresses.curve import Mode, NodeNeed, known_type, node_need
+from eks_win_capacity.addresses.room import Room, expected_nodes, guaranteed_nodes, most_nodes
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.placement._needs import Mode, NodeNeed, known_type, node_need
-from eks_win_capacity.placement._room import Room, expected_nodes, guaranteed_nodes, most_nodes
-from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.warm_pool import WarmPool
 
 
 @dataclass(frozen=True, kw_only=True)

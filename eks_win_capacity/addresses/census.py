@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity import occupancy
+from eks_win_capacity.addresses import occupancy
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eks_win_capacity.reservations import ReservationType
+    from eks_win_capacity.addresses.reservations import ReservationType
 
 _EACH_BYTE = np.uint64(0x0101010101010101)
 

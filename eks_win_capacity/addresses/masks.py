@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity import _addresses
+from eks_win_capacity.addresses import parsing
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import (
     SUBNET_KEPT_FIRST,
@@ -70,12 +70,12 @@ def occupied(
         kept = bytes(SUBNET_KEPT_FIRST), bytes(SUBNET_KEPT_LAST)
         return bytes([count > 0] * usable).join(kept), count
     first = int(network.network_address)
-    starts, ends = (end - first for end in _addresses.spans(used, subnet_id=subnet_id))
+    starts, ends = (end - first for end in parsing.spans(used, subnet_id=subnet_id))
     _check_inside(network, starts, ends)
     steps = np.bincount(starts, minlength=size + 1) - np.bincount(ends + 1, minlength=size + 1)
     times = steps[:size].cumsum()
     if (times > 1).any():
-        address = _addresses.text_of(first + int(np.argmax(times > 1)))
+        address = parsing.text_of(first + int(np.argmax(times > 1)))
         raise AddressError(
             f"{address} is given {times.max()} times as in use in {network}; each address once, "
             "and not inside a range or prefix that is given as well",
@@ -97,15 +97,15 @@ def _check_inside(
         if not wrong.any():
             continue
         at = int(np.argmax(wrong))
-        ends_of = [_addresses.text_of(first + int(side[at])) for side in (starts, ends)]
+        ends_of = [parsing.text_of(first + int(side[at])) for side in (starts, ends)]
         address = "-".join(dict.fromkeys(ends_of))
         why = (
             f"{address} lies outside {network}; if it belongs to another subnet leave it out, or "
             "give subnet_id= with an EC2 answer"
             if reason == "outside"
             else f"{address} cannot be in use: AWS keeps the first {SUBNET_KEPT_FIRST} addresses and "
-            f"the last one of {network} ({_addresses.text_of(first)} to "
-            f"{_addresses.text_of(first + SUBNET_KEPT_FIRST - 1)}, "
-            f"{_addresses.text_of(first + size - 1)}); leave them out"
+            f"the last one of {network} ({parsing.text_of(first)} to "
+            f"{parsing.text_of(first + SUBNET_KEPT_FIRST - 1)}, "
+            f"{parsing.text_of(first + size - 1)}); leave them out"
         )
         raise AddressError(why, address=address, reason=reason, subnet=str(network))

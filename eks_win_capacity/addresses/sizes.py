@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eks_win_capacity.addresses.curve import Mode, known_type, served
+from eks_win_capacity.addresses.fit import whole_number
+from eks_win_capacity.addresses.room import Room, guaranteed_nodes, most_nodes
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
@@ -17,10 +21,6 @@ from eks_win_capacity.core.constants import (
     SUBNET_PREFIX_LENGTHS,
 )
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
-from eks_win_capacity.placement._needs import Mode, known_type, served
-from eks_win_capacity.placement._nodes import whole_number
-from eks_win_capacity.placement._room import Room, guaranteed_nodes, most_nodes
-from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -13,7 +14,6 @@ from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
 from eks_win_capacity.simulator.events import KINDS, Events, read_events, subject_pool
 from eks_win_capacity.simulator.node import Node, Retries
-from eks_win_capacity.warm_pool import WarmPool
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
 from eks_win_capacity.core.findings import Finding
-from eks_win_capacity.warm_pool import WarmPool, attached_addresses
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType

@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, read_configmap
-from eks_win_capacity.core.constants import (
-    ADDRESSES_PER_PREFIX,
-    MAX_COUNT,
-    PREFIX_MINIMUM_IP_TARGET,
-    PREFIX_WARM_IP_TARGET,
-    SECONDARY_MINIMUM_IP_TARGET,
-    SECONDARY_WARM_IP_TARGET,
-)
-from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
-from eks_win_capacity.warm_targets import (
+from eks_win_capacity.addresses.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, read_configmap
+from eks_win_capacity.addresses.targets import (
     ENABLE_IPAM,
     ENABLE_PREFIX_DELEGATION,
     MINIMUM_IP,
@@ -26,6 +17,15 @@ from eks_win_capacity.warm_targets import (
     target_findings,
     uses_prefix_rule,
 )
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    MAX_COUNT,
+    PREFIX_MINIMUM_IP_TARGET,
+    PREFIX_WARM_IP_TARGET,
+    SECONDARY_MINIMUM_IP_TARGET,
+    SECONDARY_WARM_IP_TARGET,
+)
+from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

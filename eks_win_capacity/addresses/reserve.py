@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity._addresses import text_of
+from eks_win_capacity.addresses.curve import known_type, node_need
+from eks_win_capacity.addresses.fit import whole_number
+from eks_win_capacity.addresses.parsing import text_of
+from eks_win_capacity.addresses.reservations import Reservation
+from eks_win_capacity.addresses.room import Room, most_nodes
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.placement._needs import known_type, node_need
-from eks_win_capacity.placement._nodes import whole_number
-from eks_win_capacity.placement._room import Room, most_nodes
-from eks_win_capacity.reservations import Reservation
-from eks_win_capacity.subnets import Subnet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.warm_pool import WarmPool
 
 _BLOCK_LENGTH = 32 - (ADDRESSES_PER_PREFIX.bit_length() - 1)
 

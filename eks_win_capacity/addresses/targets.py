@@ -6,7 +6,12 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, go_bool, go_int
+from eks_win_capacity.addresses.configmap import (
+    CONFIGMAP_NAME,
+    CONFIGMAP_NAMESPACE,
+    go_bool,
+    go_int,
+)
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     LARGEST_IPV4_PER_INTERFACE,
@@ -23,7 +28,7 @@ from eks_win_capacity.core.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from eks_win_capacity.configmap import ConfigMap
+    from eks_win_capacity.addresses.configmap import ConfigMap
     from eks_win_capacity.core.findings import Severity
 
 ENABLE_IPAM: Final = "enable-windows-ipam"

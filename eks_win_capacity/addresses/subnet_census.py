@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity import occupancy
-from eks_win_capacity.census import used_by_block
+from eks_win_capacity.addresses import occupancy
+from eks_win_capacity.addresses.census import used_by_block
+from eks_win_capacity.addresses.fit import listed_subnets
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
-from eks_win_capacity.placement._nodes import listed_subnets
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from eks_win_capacity.subnets import Subnet
+    from eks_win_capacity.addresses.subnet import Subnet
 
 _KNOWN_ONLY = (
     "free_outside_reservations",

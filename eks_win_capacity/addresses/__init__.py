@@ -1,0 +1,25 @@
+"""What a node takes from its subnet, and what a subnet gives."""
+
+from eks_win_capacity.core.lazy import lazy_names
+
+_HOME = {
+    "NodesThatFit": "fit",
+    "PoolState": "warm_pool",
+    "Reservation": "reservations",
+    "ReservationPlan": "reserve",
+    "SmallestSubnet": "sizes",
+    "Subnet": "subnet",
+    "SubnetNeed": "sizes",
+    "WarmPool": "warm_pool",
+    "attached_addresses": "warm_pool",
+    "migration": "mode_change",
+    "nodes_that_fit": "fit",
+    "reservation_plan": "reserve",
+    "smallest_subnet": "sizes",
+    "subnet_census": "subnet_census",
+}
+"""Module of each name; each loads on first use."""
+
+__all__ = [*_HOME]  # noqa: PLE0604
+
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
