@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.fleet.__main__ import restricted, rivals, workloads
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.fleet import plan_fleet
+from eks_win_capacity.planning import plan_fleet
 
 
 def test_fleet(request, compare):

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from eks_win_capacity.density.node_capacity import NodeCapacity as NodeCapacity
     from eks_win_capacity.density.node_capacity import Reserved as Reserved
     from eks_win_capacity.density.node_capacity import node_capacity as node_capacity
-    from eks_win_capacity.exhaustion import DemandPlan as DemandPlan
-    from eks_win_capacity.exhaustion import ExhaustionForecast as ExhaustionForecast
-    from eks_win_capacity.exhaustion import forecast_demand as forecast_demand
-    from eks_win_capacity.exhaustion import forecast_exhaustion as forecast_exhaustion
     from eks_win_capacity.files import load_files as load_files
-    from eks_win_capacity.fleet import FleetPlan as FleetPlan
-    from eks_win_capacity.fleet import Workload as Workload
-    from eks_win_capacity.fleet import plan_fleet as plan_fleet
+    from eks_win_capacity.forecast import DemandPlan as DemandPlan
+    from eks_win_capacity.forecast import ExhaustionForecast as ExhaustionForecast
+    from eks_win_capacity.forecast import forecast_demand as forecast_demand
+    from eks_win_capacity.forecast import forecast_exhaustion as forecast_exhaustion
+    from eks_win_capacity.planning import FleetPlan as FleetPlan
+    from eks_win_capacity.planning import Workload as Workload
+    from eks_win_capacity.planning import plan_fleet as plan_fleet
     from eks_win_capacity.readiness import check_cluster as check_cluster
     from eks_win_capacity.readiness import remedies as remedies
     from eks_win_capacity.reports import cluster_report as cluster_report
@@ -78,18 +78,18 @@ _HOME = {
     "cluster_report": "reports",
     "ClusterState": "cluster",
     "CronJob": "simulator",
-    "DemandPlan": "exhaustion",
+    "DemandPlan": "forecast",
     "effective_concurrency": "simulator",
     "Empirical": "simulator",
     "estimate_windows_prices": "catalog.prices",
-    "ExhaustionForecast": "exhaustion",
+    "ExhaustionForecast": "forecast",
     "explain_pending": "reports",
     "Exponential": "simulator",
     "Fixed": "simulator",
     "Fleet": "density.fleet",
-    "FleetPlan": "fleet",
-    "forecast_demand": "exhaustion",
-    "forecast_exhaustion": "exhaustion",
+    "FleetPlan": "planning",
+    "forecast_demand": "forecast",
+    "forecast_exhaustion": "forecast",
     "InstanceType": "catalog",
     "ip_capacity": "density.max_pods",
     "karpenter_view": "reports",
@@ -100,7 +100,7 @@ _HOME = {
     "node_capacity": "density.node_capacity",
     "NodeCapacity": "density.node_capacity",
     "nodes_that_fit": "addresses",
-    "plan_fleet": "fleet",
+    "plan_fleet": "planning",
     "Poisson": "simulator",
     "PoolState": "addresses.warm_pool",
     "Prices": "catalog.prices",
@@ -116,7 +116,7 @@ _HOME = {
     "Subnet": "addresses.subnet",
     "subnet_census": "addresses",
     "WarmPool": "addresses.warm_pool",
-    "Workload": "fleet",
+    "Workload": "planning",
 }
 """Where each public name lives."""
 
@@ -124,7 +124,7 @@ _MODULES = {
     "aws": "aws",
     "cluster": "cluster",
     "errors": "core.errors",
-    "fleet": "fleet",
+    "fleet": "planning",
     "kubectl": "kubectl",
     "readiness": "readiness",
     "reports": "reports",
@@ -153,4 +153,4 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-sys.meta_path.append(OldPaths)
+sys.meta_path.insert(0, OldPaths)

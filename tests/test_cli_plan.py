@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from eks_win_capacity.cli import app, main
 from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.fleet import FleetPlan, daemons_of, plan_fleet, workloads_of
+from eks_win_capacity.planning import FleetPlan, daemons_of, plan_fleet, workloads_of
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = [
@@ -333,7 +333,7 @@ def test_saved_prices_keep_their_marks(tmp_path, file):
 _STOPPED = """
 import signal, sys
 from eks_win_capacity.cli import main
-from eks_win_capacity.fleet import _plan
+from eks_win_capacity.planning import _plan
 real = _plan.solve
 def solve(*args, report, **more):
     def stopped(*told):

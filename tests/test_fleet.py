@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cli import app
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.fleet import plan_fleet
-from eks_win_capacity.fleet._first_fit import first_fit
-from eks_win_capacity.fleet._pricing import best_mixes, resource_prices
+from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.packing.knapsack import best_mixes, resource_prices
+from eks_win_capacity.planning import plan_fleet
 
 CATALOG = Catalog.bundled()
 TYPES = ["c5.large", "m5.large", "m5.xlarge", "r5.large", "c5.2xlarge", "m5.4xlarge"]
@@ -124,14 +124,14 @@ def test_a_slow_machine_gives_the_same_plan(monkeypatch):
     loads = [load(f"w{i}", 9 + 7 * i, 300 + 170 * i, 700 + 410 * i) for i in range(5)]
     quick = plan(loads, time_limit_s=None)
     hours = itertools.count(step=3600.0)
-    monkeypatch.setattr("eks_win_capacity.fleet._plan.time.monotonic", lambda: next(hours))
+    monkeypatch.setattr("eks_win_capacity.planning.run.time.monotonic", lambda: next(hours))
     assert plan(loads, time_limit_s=None).to_dict() == quick.to_dict()
 
 
 def test_the_time_limit_ends_the_search_with_a_plan_that_holds(monkeypatch):
     loads = [load(f"w{i}", 9 + 7 * i, 300 + 170 * i, 700 + 410 * i) for i in range(5)]
     hours = itertools.count(step=3600.0)
-    monkeypatch.setattr("eks_win_capacity.fleet._plan.time.monotonic", lambda: next(hours))
+    monkeypatch.setattr("eks_win_capacity.planning.run.time.monotonic", lambda: next(hours))
     found = plan(loads, time_limit_s=1)
     assert problems(found, loads, CATALOG) == []
     assert found.lower_bound <= found.cost
@@ -388,7 +388,7 @@ def test_the_command_reads_csv_and_yaml_alike(tmp_path):
 
 
 def test_first_fit_counts_groups_and_not_pods():
-    from eks_win_capacity.fleet._problem import Problem
+    from eks_win_capacity.packing.problem import Problem
 
     zero = np.zeros((1, 0), dtype=np.int64)
     problem = Problem(
@@ -430,7 +430,7 @@ def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
     def interrupted(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eks_win_capacity.fleet._search.solve_fluid", interrupted)
+    monkeypatch.setattr("eks_win_capacity.packing.solve.solve_fluid", interrupted)
     loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
     found = plan(loads, compare=True)
     assert found.status == "interrupted"

@@ -21,7 +21,7 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.density.node_capacity import Reserved
-from eks_win_capacity.fleet import Workload, plan_fleet
+from eks_win_capacity.planning import Workload, plan_fleet
 
 CATALOG = Catalog.bundled()
 ROWS = [

@@ -11,7 +11,7 @@ from fleet_verifier import problems
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.fleet import FleetPlan, plan_fleet
+from eks_win_capacity.planning import FleetPlan, plan_fleet
 
 CATALOG = Catalog.bundled()
 TYPES = ["c5.large", "c5.xlarge", "m5.large", "m5.xlarge", "m5.metal", "r5.large", "t3.nano"]
@@ -234,9 +234,9 @@ def test_karpenter_gets_a_node_pool_and_its_class():
 
 
 def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
-    from eks_win_capacity.fleet import _joint, _plan
+    from eks_win_capacity.planning import run, zones_exact
 
-    real = _plan.solve
+    real = run.solve
     nets = [Subnet("10.0.0.0/24", zone="a"), Subnet("10.0.1.0/24", zone="b")]
     for options in (
         {"max_types": 1},
@@ -258,7 +258,7 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
 
                 return real(*args, **{**more, "report": stopped})
 
-            monkeypatch.setattr(_plan, "solve", solve)
+            monkeypatch.setattr(run, "solve", solve)
             found = plan(**options)
             assert found.feasible
             assert len(found.types) <= options.get("max_types", 9)
@@ -268,10 +268,10 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
             subnets = options.get("subnets", ())
             slots = found.pods if "zone_lost" in options else None
             assert problems(found, LOADS, CATALOG, subnets=subnets, slots=slots) == []
-    monkeypatch.setattr(_plan, "solve", real)
-    monkeypatch.setattr(_plan, "settle", _raising)
+    monkeypatch.setattr(run, "solve", real)
+    monkeypatch.setattr(run, "settle", _raising)
     assert plan(subnets=nets, zone_lost=True).status == "interrupted"
-    assert _joint.settle is not _raising
+    assert zones_exact.settle is not _raising
 
 
 def _raising(*_args, **_more):
@@ -279,11 +279,11 @@ def _raising(*_args, **_more):
 
 
 def test_an_interrupt_before_any_plan_is_said(monkeypatch):
-    from eks_win_capacity.fleet import _plan
+    from eks_win_capacity.planning import run
 
-    monkeypatch.setattr(_plan, "solve", _raising)
+    monkeypatch.setattr(run, "solve", _raising)
     assert (plan().feasible, plan().status) == (True, "interrupted")
-    monkeypatch.setattr(_plan, "starts_of", lambda _: ())
+    monkeypatch.setattr(run, "starts_of", lambda _: ())
     found = plan()
     assert (found.feasible, found.status) == (False, "interrupted")
     assert "interrupted before it had a plan" in found.explain()

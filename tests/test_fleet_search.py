@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity.fleet._first_fit import first_fit
-from eks_win_capacity.fleet._fluid import solve_fluid
-from eks_win_capacity.fleet._numbers import cheapest_numbers, few_nodes, pack
-from eks_win_capacity.fleet._packings import feasible, total_cost
-from eks_win_capacity.fleet._problem import Problem
-from eks_win_capacity.fleet._scatter import mutate, scatter
-from eks_win_capacity.fleet._search import solve
+from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
+from eks_win_capacity.packing.packings import feasible, total_cost
+from eks_win_capacity.packing.problem import Problem
+from eks_win_capacity.packing.relaxation import solve_fluid
+from eks_win_capacity.packing.sampling import mutate, scatter
+from eks_win_capacity.packing.solve import solve
 
 
 def problem_of(need, count, room, cost):

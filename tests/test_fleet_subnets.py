@@ -12,7 +12,7 @@ from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster import SubnetState
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
-from eks_win_capacity.fleet import plan_fleet
+from eks_win_capacity.planning import plan_fleet
 
 TYPES = ["c5.large", "m5.large", "m5.xlarge"]
 

@@ -901,7 +901,7 @@ def test_the_outcomes_that_the_docstring_names_are_the_findings_there_are():
     import re
     from pathlib import Path
 
-    import eks_win_capacity.exhaustion as package
+    import eks_win_capacity.forecast as package
 
     table = forecast_exhaustion.__doc__.split("Notes")[1].split("References")[0]
     named = set(re.findall(r"``([a-z-]+)``", table))

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.fleet import plan_fleet
-from eks_win_capacity.fleet._first_fit import first_fit
-from eks_win_capacity.fleet._model import build
-from eks_win_capacity.fleet._packings import total_cost
-from eks_win_capacity.fleet._plan import _daemons, _Run, _slots  # the same nodes for each method
+from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.packing.packings import total_cost
+from eks_win_capacity.planning import plan_fleet
+from eks_win_capacity.planning.model import build
+from eks_win_capacity.planning.run import _daemons, _Run, _slots  # the same nodes for each method
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.subnet import Subnet
@@ -122,7 +122,7 @@ def rivals(
 ) -> tuple[float, float]:
     """Give the cost by Karpenter's method and by first-fit on the best single type."""
     from eks_win_capacity.density.node_capacity import Reserved
-    from eks_win_capacity.fleet._inputs import read_workloads
+    from eks_win_capacity.planning.workloads import read_workloads
 
     read = read_workloads(loads)
     run = _Run(

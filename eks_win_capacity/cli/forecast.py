@@ -16,7 +16,7 @@ from eks_win_capacity.core.findings import count_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from eks_win_capacity.exhaustion import ExhaustionForecast
+    from eks_win_capacity.forecast import ExhaustionForecast
 
 _SHOW_PROGRESS_FROM = 200
 """Subnets from which a terminal is told how far it has come."""
@@ -103,7 +103,7 @@ def forecast(
       eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
       eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
     """  # noqa: D301
-    from eks_win_capacity.exhaustion import MIN_PERIODS, forecast_exhaustion
+    from eks_win_capacity.forecast import MIN_PERIODS, forecast_exhaustion
 
     if plot is not None:
         _check_plot(plot)
@@ -143,7 +143,7 @@ def forecast(
 
 def _check_plot(plot: Path) -> None:
     """Refuse a chart that cannot be written before the work is done."""
-    from eks_win_capacity.exhaustion import chart_formats
+    from eks_win_capacity.forecast import chart_formats
 
     if plot.suffix.lower().lstrip(".") not in chart_formats():
         raise click.BadParameter(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.cluster import ClusterState
-    from eks_win_capacity.fleet import FleetPlan
+    from eks_win_capacity.planning import FleetPlan
 
 
 def _pairs(values: tuple[str, ...], option: str, form: str = "NAME=VALUE") -> dict[str, Any]:
@@ -236,7 +236,7 @@ def plan(  # noqa: PLR0917
       kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
     from eks_win_capacity.cluster import ClusterState
-    from eks_win_capacity.fleet import plan_fleet
+    from eks_win_capacity.planning import plan_fleet
 
     given = read_workload_file(file)
     state = given if isinstance(given, ClusterState) else None
@@ -320,7 +320,7 @@ def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool)
 
 def _table(found: FleetPlan, output: str) -> None:
     """Print the kinds of nodes; for people without the columns that hold nothing."""
-    from eks_win_capacity.fleet import summary_lines
+    from eks_win_capacity.planning import summary_lines
 
     rows = found.rows()
     if output == "csv":

@@ -1,0 +1,17 @@
+"""When a subnet runs dry, with an interval that can be trusted."""
+
+from eks_win_capacity.forecast.demand import DemandForecast, forecast_demand
+from eks_win_capacity.forecast.demand_plan import DemandPlan
+from eks_win_capacity.forecast.drawing import chart_formats
+from eks_win_capacity.forecast.exhaustion import MIN_PERIODS, forecast_exhaustion
+from eks_win_capacity.forecast.result import ExhaustionForecast
+
+__all__ = [
+    "MIN_PERIODS",
+    "DemandForecast",
+    "DemandPlan",
+    "ExhaustionForecast",
+    "chart_formats",
+    "forecast_demand",
+    "forecast_exhaustion",
+]

@@ -1,0 +1,443 @@
+"""The same growth under several plans, and when each runs dry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.forecast import show
+from eks_win_capacity.forecast.column_roles import words
+from eks_win_capacity.forecast.demand_plan import DemandPlan
+from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
+from eks_win_capacity.forecast.known_events import event_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eks_win_capacity.forecast.result import ExhaustionForecast
+
+
+_NEVER = 10**9
+"""A limit for subnets that carry nothing while others do."""
+
+
+def forecast_demand(
+    pods_history: Any,
+    *,
+    plan: DemandPlan | Mapping[str, Any] | Sequence[DemandPlan | Mapping[str, Any]],
+    horizon: Any = 180,
+    level: float | Sequence[float] = (0.8, 0.95),
+    events: Any = None,
+    **options: Any,
+) -> DemandForecast:
+    """
+    Forecast pods, and map them through plans into addresses and prefixes.
+
+    The pods are forecast once, with the same sample paths for every plan, so
+    plans differ by their structure and not by chance. What pods cost grows with
+    their number, so a subnet runs dry when the pods first pass the largest
+    number it can carry. Nodes of short-lived pods run fewer at once than they
+    have addresses, for these cool down: `effective_concurrency` gives
+    ``pods_per_node``, and what is left of the slots ``cooling``.
+
+    Parameters
+    ----------
+    pods_history : Series or DataFrame
+        Times and pods: one series, or one for each zone that the plans name.
+        Read as in `forecast_exhaustion`.
+    plan : DemandPlan, mapping of its fields, or a sequence of them
+        What to compare. A mapping may give ``prefix_delegation`` in place of a pool, for the
+        default targets of that mode.
+    horizon : int, str, Timedelta or Timestamp
+        How far to look.
+    level : float or sequence of float
+        Shares that the intervals shall hold.
+    events : DataFrame, Series, mapping or sequence of (time, change), optional
+        Steps known in advance, in pods: a release, a migration, a new tenant.
+        A frame may have a column ``zone``, a tuple a third place, that names the
+        zone where the pods are.
+    **options
+        More options of `forecast_exhaustion`.
+
+    Returns
+    -------
+    DemandForecast
+
+    Raises
+    ------
+    InputError
+        If two plans have one name, or a zone has no history.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eks_win_capacity import WarmPool
+    >>> pods = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
+    >>> plans = [
+    ...     DemandPlan(name="secondary", instance_type="m5.large", subnets={"a": "10.0.0.0/24"}),
+    ...     DemandPlan(name="larger nodes", instance_type="m5.4xlarge",
+    ...                subnets={"a": "10.0.0.0/24"}),
+    ...     DemandPlan(name="one more subnet", instance_type="m5.large",
+    ...                subnets={"a": "10.0.0.0/24", "b": "10.0.1.0/24"}),
+    ... ]
+    >>> forecast_demand(pods, plan=plans, horizon=365).date()
+    plan
+    secondary         2026-05-07
+    larger nodes      2026-05-21
+    one more subnet   2026-12-18
+    Name: date_50, dtype: datetime64[ns]
+    """
+    plans = _plans(plan)
+    for word in ("capacity", "unit", "unusable", "subnet"):
+        if word in options:
+            raise InputError(f"{word} makes no sense here: it follows from the plan")
+    plans = [_in_zones(each, pods_history) for each in plans]
+    steps = _events(events, plans)
+    pieces = []
+    for each in plans:
+        for zone, members in each.by_zone.items():
+            history = _of_zone(pods_history, zone, each.name)
+            for subnet in members:
+                first, binding = each.pod_limit(subnet)
+                share = each.share(subnet)
+                # The first total of pods of which this subnet's part no longer fits.
+                limit = int(np.floor((first - 1) / share + 1e-6)) + 1 if share else _NEVER
+                made = forecast_exhaustion(
+                    history,
+                    capacity=max(limit, 0),
+                    unit="pods",
+                    horizon=horizon,
+                    level=level,
+                    events=_of_events(steps, zone),
+                    **options,
+                )
+                pieces.append(_Piece(each, subnet, each.zone(subnet), limit, binding, _one(made)))
+    return DemandForecast(tuple(plans), tuple(pieces))
+
+
+def _of_mapping(told: Mapping[str, Any]) -> DemandPlan:
+    """Make the plan that a mapping tells; the mode alone stands for its default pool."""
+    given = dict(told)
+    mode = given.pop("prefix_delegation", None)
+    if mode is not None:
+        given.setdefault("pool", WarmPool.prefix() if mode else WarmPool.secondary())
+    names = [each.name for each in fields(DemandPlan)]
+    odd = given.keys() - names
+    if odd or not {"instance_type", "subnets"} <= given.keys():
+        what = f"has no {min(odd, key=str)!r}" if odd else "needs an instance_type and subnets"
+        raise InputError(
+            f"a plan {what}; its fields are {', '.join([*names, 'prefix_delegation'])}"
+        )
+    plan = DemandPlan(**given)
+    if mode is not None and plan.pool.prefix_delegation != bool(mode):
+        raise InputError("prefix_delegation and the pool of a plan name two modes: give one")
+    return plan
+
+
+def _plans(plan: Any) -> list[DemandPlan]:
+    given = [plan] if isinstance(plan, (DemandPlan, Mapping)) else list(plan)
+    plans = [_of_mapping(each) if isinstance(each, Mapping) else each for each in given]
+    odd = [each for each in plans if not isinstance(each, DemandPlan)]
+    if odd:
+        raise InputError(f"a plan is a DemandPlan or the mapping of its fields; got {odd[0]!r}")
+    names = [each.name for each in plans]
+    if not plans or len(set(names)) != len(names):
+        raise InputError(f"plans need one name each; got {', '.join(map(repr, names)) or 'none'}")
+    return plans
+
+
+def _in_zones(plan: DemandPlan, history: Any) -> DemandPlan:
+    """Let the zones of the subnets themselves count where the history has each of them."""
+    known = plan.known_zones
+    if plan.zones is not None or known is None or not isinstance(history, pd.DataFrame):
+        return plan
+    there = set(history.columns)
+    if "zone" in there:
+        there = set(history["zone"].unique())
+    return replace(plan, zones=known) if set(known.values()) <= there else plan
+
+
+def _one(made: ExhaustionForecast) -> ExhaustionForecast:
+    """Take a history of one column as one series."""
+    if len(made.subnets) != 1:
+        raise InputError(
+            f"the history has {len(made.subnets):,} series ({', '.join(map(str, made.subnets[:5]))}"
+            "): name the zone of each subnet in the plan, or add them up"
+        )
+    return replace(made, rows=replace(made.rows, single=True))
+
+
+def _of_zone(history: Any, zone: str, plan: str) -> Any:
+    """Give the pods of a zone; without zones there is one history for all."""
+    if not zone:
+        return history
+    if isinstance(history, pd.DataFrame) and "zone" in history.columns:
+        found = history[history["zone"] == zone].drop(columns="zone")
+        if len(found):
+            return found
+    if isinstance(history, pd.DataFrame) and zone in history.columns:
+        if isinstance(history.index, (pd.DatetimeIndex, pd.PeriodIndex)):
+            return history[zone]
+        times = [c for c in history.columns if words(c) & {"time", "timestamp", "date", "ds"}]
+        if times:
+            return history.set_index(times[0])[zone]
+    if isinstance(history, pd.Series):
+        raise InputError(
+            f"plan {plan!r} names zones, and the history is one series: give a column for each "
+            f"zone ({zone}), or shares without zones"
+        )
+    raise InputError(f"the history has no column for zone {zone!r} of plan {plan!r}")
+
+
+def _events(events: Any, plans: Sequence[DemandPlan]) -> pd.DataFrame | None:
+    """Read events; a zone that one names must be one of some plan's."""
+    if events is None:
+        return None
+    frame = event_frame(events).rename(columns={"subnet": "zone"})
+    if "zone" not in frame:
+        return frame
+    zones = {zone for plan in plans for zone in plan.by_zone}
+    unknown = [x for x in frame["zone"] if not pd.isna(x) and x not in zones]
+    if unknown:
+        raise InputError(
+            f"an event names {unknown[0]!r}, which is no zone of a plan; zones: "
+            f"{', '.join(sorted(filter(None, zones))) or 'none'}"
+        )
+    return frame
+
+
+def _of_events(frame: pd.DataFrame | None, zone: str) -> pd.DataFrame | None:
+    if frame is None or "zone" not in frame:
+        return frame
+    return frame.loc[frame["zone"].isna() | (frame["zone"] == zone), ["time", "change"]]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One subnet under one plan."""
+
+    plan: DemandPlan
+    subnet: str
+    zone: str
+    limit: int
+    binding: str
+    pods: ExhaustionForecast
+
+
+@dataclass(frozen=True, repr=False)
+class DemandForecast:
+    """
+    When each plan runs dry, and what it costs until then.
+
+    Attributes
+    ----------
+    plans : tuple of DemandPlan
+    """
+
+    plans: tuple[DemandPlan, ...]
+    pieces: tuple[_Piece, ...] = field(repr=False)
+
+    def _first(self, quantile: float) -> list[_Piece]:
+        """Give the subnet of each plan that fails first; the others can no longer help it."""
+        out = []
+        for plan in self.plans:
+            here = [piece for piece in self.pieces if piece.plan is plan]
+            out.append(
+                min(
+                    here,
+                    key=lambda piece: (piece.pods.days_left(quantile), -piece.pods.probability()),
+                )
+            )
+        return out
+
+    def date(self, quantile: float = 0.5) -> pd.Series[Any]:
+        """Give the date at which the first subnet of each plan is exhausted; NaT for never."""
+        return pd.Series(
+            [piece.pods.date(quantile) for piece in self._first(quantile)],
+            index=self._index(),
+            name=f"date_{100 * quantile:g}",
+        )
+
+    def days_left(self, risk: float = 0.1) -> pd.Series[Any]:
+        """Give the days until the risk of a plan reaches a share; inf for never. [days]."""
+        return pd.Series(
+            [piece.pods.days_left(risk) for piece in self._first(risk)],
+            index=self._index(),
+            name="days_left",
+        )
+
+    def probability(self, by: Any = None) -> pd.Series[Any]:
+        """Give the probability that the subnet of a plan most at risk is exhausted by a date."""
+        return pd.Series(
+            [
+                max(p.pods.probability(by) for p in self.pieces if p.plan is plan)
+                for plan in self.plans
+            ],
+            index=self._index(),
+            name="probability",
+        )
+
+    def _index(self) -> pd.Index:
+        return pd.Index([plan.name for plan in self.plans], name="plan")
+
+    def to_pandas(self, *, risk: float = 0.1) -> pd.DataFrame:
+        """
+        Give one row a plan and subnet, in the order of the plans.
+
+        Columns: plan, subnet, zone, status, date, the ends of each interval,
+        days_left, probability, pods_limit (the first number of pods, of the
+        history's count, that no longer fits), binding, and what the last peak
+        of pods needs: nodes, addresses, prefixes, and the subnet's capacity.
+        """
+        rows = []
+        for piece in self.pieces:
+            told = (
+                piece.pods.to_pandas(risk=risk)
+                .iloc[0]
+                .drop(["subnet", "used", "capacity", "drift_per_day"])
+            )
+            need = piece.plan.need(self._share(piece, piece.pods.to_pandas()["used"].to_numpy()))
+            addresses, blocks = piece.plan.capacity(piece.subnet)
+            rows.append(
+                {
+                    "plan": piece.plan.name,
+                    "subnet": piece.subnet,
+                    "zone": piece.zone,
+                    **told,
+                    "pods_limit": piece.limit,
+                    "binding": piece.binding,
+                    "nodes": int(need.nodes[0]),
+                    "addresses": int(need.addresses[0]),
+                    "prefixes": int(need.prefixes[0]),
+                    "capacity_addresses": addresses,
+                    "capacity_prefixes": blocks,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    @staticmethod
+    def _share(piece: _Piece, pods: Any) -> Any:
+        return np.ceil(
+            np.asarray(pods, dtype=float) * piece.plan.share(piece.subnet) - 1e-6
+        ).astype(np.int64)
+
+    @property
+    def path(self) -> pd.DataFrame:
+        """
+        What is needed by time: one row a plan, subnet and period.
+
+        Columns: plan, subnet, zone, time, pods (median, not cut off), nodes,
+        addresses, prefixes, binding, capacity (of what binds), share (of that
+        capacity), lower_80, upper_80, ... (of what binds, within 0 and the
+        capacity), probability.
+        """
+        return pd.concat([self._path(piece) for piece in self.pieces], ignore_index=True)
+
+    def _path(self, piece: _Piece) -> pd.DataFrame:
+        path = piece.pods.path
+        pods = self._share(piece, path["demand"].clip(lower=0))
+        need = piece.plan.need(pods)
+        addresses, blocks = piece.plan.capacity(piece.subnet)
+        in_blocks = piece.binding == "prefixes"
+        limit = blocks if in_blocks else addresses
+        columns: dict[str, Any] = {
+            "plan": piece.plan.name,
+            "subnet": piece.subnet,
+            "zone": piece.zone,
+            "time": path["time"],
+            "pods": pods,
+            "nodes": need.nodes,
+            "addresses": need.addresses,
+            "prefixes": need.prefixes,
+            "binding": piece.binding,
+            "capacity": limit,
+            "share": (need.prefixes if in_blocks else need.addresses) / max(limit, 1),
+        }
+        # More pods never need less, so what a quantile of pods needs is that quantile.
+        for column in [c for c in map(str, path.columns) if c.startswith(("lower_", "upper_"))]:
+            bound = piece.plan.need(self._share(piece, path[column]))
+            held = bound.prefixes if in_blocks else bound.addresses
+            columns[column] = np.minimum(held, limit)
+        return pd.DataFrame(columns | {"probability": path["probability"]})
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """
+        Draw all plans on one chart: the share of its tightest subnet each fills, and its date.
+
+        Raises
+        ------
+        MissingExtraError
+            Without matplotlib (extra ``plot``).
+        """
+        from eks_win_capacity.forecast.drawing import draw_plans
+
+        return draw_plans(self, ax=ax)
+
+    @property
+    def dates(self) -> pd.DataFrame:
+        """
+        The date of each plan by quantile: the median, and both ends of each interval.
+
+        Columns: plan, quantile, date, answer (``"date"``, ``"exhausted"`` or
+        ``"never"``: not within the horizon), subnet (the first to run dry).
+        """
+        shares = sorted({0.5, *((1 + s * x) / 2 for x in self._levels for s in (-1, 1))})
+        rows = []
+        for share in shares:
+            for piece in self._first(share):
+                date = piece.pods.date(share)
+                never = pd.isna(date)
+                rows.append(
+                    {
+                        "plan": piece.plan.name,
+                        "quantile": round(share, 6),
+                        "date": date,
+                        "answer": "never"
+                        if never
+                        else "exhausted"
+                        if piece.pods.status == "exhausted"
+                        else "date",
+                        "subnet": "" if never else piece.subnet,
+                    }
+                )
+        order = {plan.name: place for place, plan in enumerate(self.plans)}
+        out = pd.DataFrame(rows)
+        return out.sort_values(
+            "plan", key=lambda names: names.map(order), kind="stable", ignore_index=True
+        )
+
+    @property
+    def _levels(self) -> tuple[float, ...]:
+        return self.pieces[0].pods.levels
+
+    def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
+        """Give dates and needs of each plan in plain values; what never comes is None."""
+        return {
+            "risk": risk,
+            "levels": list(self._levels),
+            "dates": [show.plain_row(row) for row in self.dates.to_dict("records")],
+            "plans": [show.plain_row(row) for row in self.to_pandas(risk=risk).to_dict("records")],
+        }
+
+    def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
+        """Give `to_dict` as JSON."""
+        return json.dumps(self.to_dict(risk=risk), indent=indent, allow_nan=False)
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}: {show.day(day, _NOT_YET)}" for name, day in self.date().items()]
+        count = len(self.plans)
+        return "\n".join([f"DemandForecast of {count} plan{'s' * (count != 1)}", *lines])
+
+    def _repr_html_(self) -> str:
+        """Show a notebook when each plan runs dry, and what it needs now."""
+        return show.plans_as_html(self)
+
+
+_NOT_YET = "not within the horizon"

@@ -1,0 +1,370 @@
+"""What a number of pods costs a subnet, under a plan of nodes and warm pools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.density.max_pods import ip_capacity
+from eks_win_capacity.forecast.capacity import amount
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Counts = NDArray[np.int64]
+
+_OUTSIDE_BLOCKS = 27
+"""Addresses of the first and the last /28 that serve nodes but never a prefix: 12 and 15."""
+
+_LARGEST = 10**7
+"""The largest number of addresses that a plan may be given for a subnet."""
+
+
+class _Room(NamedTuple):
+    """What a subnet has: addresses outside reservations, and whole /28 blocks out and inside."""
+
+    addresses: int
+    whole: int
+    reserved: int
+
+
+class Need(NamedTuple):
+    """What pods cost: nodes, addresses (with those of the nodes), and whole /28 blocks."""
+
+    nodes: Counts
+    addresses: Counts
+    prefixes: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemandPlan:
+    """
+    How pods are to be carried: by which nodes, in which mode, in which subnets.
+
+    Parameters
+    ----------
+    name : str
+        What the plan is called in tables and charts; by default its type and mode.
+    instance_type : str
+        Type of every node.
+    pool : WarmPool
+        Mode and warm targets; `WarmPool.secondary()` by default.
+    subnets : mapping of str to float, str or Subnet; or Subnets
+        What each subnet has for this workload: a number of addresses, the CIDR
+        of an empty subnet, or a `Subnet`. What is in use in a `Subnet` counts as
+        used by others, so leave out what the nodes of these pods hold; its
+        reservations and broken /28 blocks count. One `Subnet`, or several, are
+        named by their ids, or else their CIDRs.
+    zones : mapping of str to str, optional
+        Zone of each subnet; by default that of the `Subnet`. Where the history
+        has a column for each zone, the subnets of a zone carry the pods of that
+        zone alone.
+    shares : mapping of str to float, optional
+        Share of the pods (of the zone) that each subnet carries. By default
+        each carries by what it can, as where new nodes go to the subnet that
+        still has room: the subnets of a zone run dry together.
+    pods_per_node : int, optional
+        Pods that a node takes; by default what its addresses and the kubelet
+        allow.
+    nodes : int, optional
+        Nodes of each subnet, if their number is fixed; pods are then spread
+        evenly. By default nodes are added one by one, each when the others are
+        full.
+    min_nodes : int
+        Nodes that each subnet has at least.
+    kubelet_max_pods : int
+        The kubelet's limit.
+    cooling : int
+        Addresses that cool down on each node with pods, beside these: as many
+        as pods are replaced within the 30 to 60 s that a freed address rests, in
+        a rolling update for instance. They are attached and serve no pod.
+    fragmented : bool
+        Whether pods have come and gone so that each may sit in a prefix of its
+        own: the worst case of prefix mode. By default nodes have only grown.
+    catalog : Catalog, optional
+        The bundled one by default.
+
+    Raises
+    ------
+    InputError
+        If shares do not add up, a subnet has no zone, or a count makes no sense.
+    UnknownInstanceTypeError
+        If the catalog has no such type.
+
+    Examples
+    --------
+    >>> plan = DemandPlan(name="now", instance_type="m5.large", subnets={"a": "10.0.0.0/24"})
+    >>> plan.pod_limit("a")
+    (226, 'addresses')
+    """
+
+    instance_type: str
+    subnets: Any
+    name: str = ""
+    pool: WarmPool = field(default_factory=WarmPool.secondary)
+    zones: Mapping[str, str] | None = None
+    shares: Mapping[str, float] | None = None
+    pods_per_node: int | None = None
+    nodes: int | None = None
+    min_nodes: int = 0
+    kubelet_max_pods: int = KUBELET_MAX_PODS
+    cooling: int = 0
+    fragmented: bool = False
+    catalog: Catalog | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pool, WarmPool):
+            raise InputError(
+                f"pool must be a WarmPool, such as WarmPool.prefix(); got {self.pool!r}"
+            )
+        if not self.name:
+            mode = "prefixes" if self.prefix_delegation else "secondary"
+            object.__setattr__(self, "name", f"{self.instance_type}, {mode}")
+        object.__setattr__(self, "subnets", _named(self.subnets, self.name))
+        self._check_counts()
+        for what in ("zones", "shares"):
+            given = getattr(self, what)
+            if given is not None and set(given) != set(self.subnets):
+                raise InputError(f"{what} of plan {self.name!r} must name each of its subnets")
+        for name, share in (self.shares or {}).items():
+            if not 0 <= share <= 1:
+                raise InputError(f"the share of {name} must lie between 0 and 1; got {share!r}")
+        for zone, members in self.by_zone.items() if self.shares is not None else ():
+            total = sum(self.share(name) for name in members)
+            if abs(total - 1) > 1e-6:
+                where = f" in zone {zone}" if zone else ""
+                raise InputError(f"shares of plan {self.name!r}{where} add up to {total:g}, not 1")
+        for name in self.subnets:
+            self.capacity(name)
+
+    def _check_counts(self) -> None:
+        for what, low in (
+            ("pods_per_node", 1),
+            ("nodes", 1),
+            ("min_nodes", 0),
+            ("cooling", 0),
+            ("kubelet_max_pods", 1),
+        ):
+            given = getattr(self, what)
+            if given is None and what in {"pods_per_node", "nodes"}:
+                continue
+            if isinstance(given, bool) or not hasattr(given, "__index__") or given < low:
+                raise InputError(f"{what} must be a whole number from {low}; got {given!r}")
+        if self.node_pods > self._limit:
+            raise InputError(
+                f"{self.instance_type} takes {self._limit} pods in this mode, not "
+                f"{self.pods_per_node} (plan {self.name!r})"
+            )
+
+    @cached_property
+    def by_zone(self) -> dict[str, list[str]]:
+        """The subnets of each zone; one zone without a name if none are given."""
+        out: dict[str, list[str]] = {}
+        for name in self.subnets:
+            out.setdefault("" if self.zones is None else self.zones[name], []).append(name)
+        return out
+
+    def zone(self, subnet: str) -> str:
+        """Give the zone of a subnet; empty if none is known."""
+        known = self.known_zones
+        return "" if known is None else known[subnet]
+
+    @cached_property
+    def known_zones(self) -> Mapping[str, str] | None:
+        """The zones that were given, or else those of the subnets themselves."""
+        if self.zones is not None:
+            return self.zones
+        own = {name: getattr(subnet, "zone", None) for name, subnet in self.subnets.items()}
+        # Only a name for tables, until the history has a column for each zone.
+        return {name: str(zone) for name, zone in own.items()} if all(own.values()) else None
+
+    def share(self, subnet: str) -> float:
+        """Give the share of its zone's pods that a subnet carries."""
+        if self.shares is not None:
+            return float(self.shares[subnet])
+        return self._carried[subnet]
+
+    @cached_property
+    def _carried(self) -> dict[str, float]:
+        """Share each subnet of its zone by what it can carry, so that they fill together."""
+        most = {name: self.pod_limit(name)[0] - 1 for name in self.subnets}
+        out = {}
+        for members in self.by_zone.values():
+            total = sum(most[name] for name in members)
+            for name in members:
+                out[name] = most[name] / total if total else 1 / len(members)
+        return out
+
+    @cached_property
+    def slots(self) -> int:
+        """Addresses of an interface that can serve pods."""
+        catalog = Catalog.bundled() if self.catalog is None else self.catalog
+        return int(ip_capacity(catalog[self.instance_type].ipv4_per_interface))
+
+    @cached_property
+    def prefix_delegation(self) -> bool:
+        """Whether nodes run in prefix mode: asked for, and the type can."""
+        catalog = Catalog.bundled() if self.catalog is None else self.catalog
+        row = catalog[self.instance_type]
+        return bool(self.pool.prefix_delegation and (row.nitro or row.bare_metal))
+
+    @cached_property
+    def _pool(self) -> WarmPool:
+        # A type that cannot hold prefixes runs on the other mode's defaults.
+        if self.pool.prefix_delegation and not self.prefix_delegation:
+            return WarmPool.secondary()
+        return self.pool
+
+    @cached_property
+    def _limit(self) -> int:
+        """Pods that the addresses, the targets and the kubelet allow on a node."""
+        slots = self.slots * (ADDRESSES_PER_PREFIX if self.prefix_delegation else 1)
+        most = min(slots, int(self.kubelet_max_pods))
+        # Without a warm target nothing is attached beyond the minimum: the rest waits for ever.
+        state = attached_addresses(np.arange(most + 1), slots=self.slots, pool=self._pool)
+        most = min(int(np.max(state.used)), slots - int(self.cooling))
+        if most < 1:
+            raise InputError(
+                f"{self.instance_type} has {slots} addresses for pods: with {self.cooling} of them "
+                "cooling down none is left"
+            )
+        return most
+
+    @property
+    def node_pods(self) -> int:
+        """Pods that one node takes."""
+        return self._limit if self.pods_per_node is None else int(self.pods_per_node)
+
+    @cached_property
+    def _cost(self) -> tuple[Counts, Counts]:
+        """Addresses and prefixes of one node by its pods, from 0 to all it takes."""
+        pods = np.arange(self.node_pods + 1)
+        held = pods + np.where(pods > 0, int(self.cooling), 0)
+        pool, slots = self._pool, self.slots
+        state = attached_addresses(held, slots=slots, pool=pool, fragmented=self.fragmented)
+        addresses, prefixes = np.asarray(state.addresses), np.asarray(state.prefixes)
+        if self.prefix_delegation and not pool.prefix_rule and not self.fragmented:
+            # This rule takes a cooling address for a warm one.
+            calm = np.asarray(attached_addresses(pods, slots=slots, pool=pool).prefixes)
+            prefixes = np.maximum(calm, -(-held // ADDRESSES_PER_PREFIX))
+            addresses = prefixes * ADDRESSES_PER_PREFIX
+        return addresses.astype(np.int64) + NODE_ADDRESSES, prefixes.astype(np.int64)
+
+    def need(self, pods: Any) -> Need:
+        """
+        Give what pods cost one subnet.
+
+        Parameters
+        ----------
+        pods : int or array_like
+            Pods in the subnet.
+        """
+        pods = np.asarray(pods, dtype=np.int64)
+        addresses, prefixes = self._cost
+        size = self.node_pods
+        if self.nodes is not None:
+            base = np.minimum(pods // self.nodes, size)
+            more = np.where(base < size, pods % self.nodes, 0)
+            nodes = np.full_like(pods, self.nodes)
+            up = np.minimum(base + 1, size)
+            return Need(
+                nodes,
+                (self.nodes - more) * addresses[base] + more * addresses[up],
+                (self.nodes - more) * prefixes[base] + more * prefixes[up],
+            )
+        full, rest = pods // size, pods % size
+        started = full + (rest > 0)
+        idle = np.maximum(self.min_nodes - started, 0)
+        return Need(
+            started + idle,
+            full * addresses[size] + np.where(rest > 0, addresses[rest], 0) + idle * addresses[0],
+            full * prefixes[size] + np.where(rest > 0, prefixes[rest], 0) + idle * prefixes[0],
+        )
+
+    def _room(self, subnet: str) -> _Room:
+        value = self.subnets[subnet]
+        if isinstance(value, (str, IPv4Network)):
+            value = Subnet(value)
+        if not isinstance(value, Subnet):
+            addresses = int(amount(value, "addresses"))
+            if addresses > _LARGEST:
+                raise InputError(f"subnet {subnet!r} has {addresses:,} addresses, too many")
+            blocks = max((addresses - _OUTSIDE_BLOCKS) // ADDRESSES_PER_PREFIX, 0)
+            return _Room(addresses, blocks, 0)
+        outside = value.free_outside_reservations
+        if not self.prefix_delegation and not value.placement_known:
+            return _Room(outside, 0, 0)
+        census = value.census
+        return _Room(outside, census.free_prefixes_unreserved, census.free_prefixes_reserved)
+
+    def capacity(self, subnet: str) -> tuple[int, int]:
+        """
+        Give the addresses and the whole /28 blocks that a subnet has for the plan.
+
+        Addresses in reservations of type ``prefix`` count in prefix mode only,
+        those in ``explicit`` ones never.
+        """
+        room = self._room(subnet)
+        more = room.reserved * ADDRESSES_PER_PREFIX if self.prefix_delegation else 0
+        return room.addresses + more, room.whole + room.reserved
+
+    def pod_limit(self, subnet: str) -> tuple[int, str]:
+        """
+        Give the first number of pods that a subnet cannot carry, and what binds.
+
+        In prefix mode the addresses of the nodes are taken to lie as closely as
+        they can, in broken blocks first: the best case, as in `nodes_that_fit`.
+
+        Returns
+        -------
+        (int, {"addresses", "prefixes", "nodes"})
+        """
+        room = self._room(subnet)
+        pods = np.arange(self.capacity(subnet)[0] + 2)
+        need = self.need(pods)
+        fixed = pods[-1] if self.nodes is None else self.nodes * self.node_pods
+        limits = {"addresses": need.addresses > room.addresses, "nodes": pods > fixed}
+        if self.prefix_delegation:
+            loose = room.addresses - room.whole * ADDRESSES_PER_PREFIX
+            single = np.maximum(need.nodes * NODE_ADDRESSES - loose, 0)
+            broken = -(-single // ADDRESSES_PER_PREFIX)
+            limits["prefixes"] = np.maximum(need.prefixes - room.reserved, 0) + broken > room.whole
+            limits["addresses"] = need.nodes * NODE_ADDRESSES > room.addresses
+        first = {
+            name: int(over.argmax()) if over.any() else len(pods) for name, over in limits.items()
+        }
+        binding = min(first, key=lambda name: first[name])
+        return first[binding], binding
+
+
+def _named(subnets: Any, plan: str) -> dict[str, Any]:
+    """Give subnets by name."""
+    if isinstance(subnets, (Subnet, str, IPv4Network)):
+        subnets = [subnets]
+    if not isinstance(subnets, Mapping):
+        if not isinstance(subnets, (list, tuple)) or not all(
+            isinstance(x, (Subnet, str, IPv4Network)) for x in subnets
+        ):
+            raise InputError(
+                f"subnets of plan {plan!r} must be a mapping of names to capacities, or Subnets; "
+                f"got {subnets!r}"
+            )
+        pairs = [
+            ((getattr(x, "subnet_id", None) or getattr(x, "cidr", str(x))), x) for x in subnets
+        ]
+        subnets = dict(pairs)
+        if len(subnets) < len(pairs):
+            raise InputError(f"plan {plan!r} names a subnet twice")
+    if not subnets:
+        raise InputError(f"plan {plan!r} needs subnets: a mapping of names to capacities")
+    return dict(subnets)

@@ -1,0 +1,241 @@
+"""The picture of a forecast; matplotlib is loaded when it is drawn."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.forecast.show import count, day
+
+if TYPE_CHECKING:
+    from eks_win_capacity.forecast.demand import DemandForecast
+    from eks_win_capacity.forecast.result import ExhaustionForecast
+
+INK, BAND, LIMIT, MUTED = "#1f2933", "#2a6f97", "#c1121f", "#7b8794"
+
+
+def axes(ax: Any) -> Any:
+    """Give the axes to draw on, new ones if none are given."""
+    if ax is not None:
+        return ax
+    return _figure(9, 4.5).add_subplot()
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
+    if _in_notebook() or "matplotlib.pyplot" in sys.modules:
+        # Someone looks: a notebook shows pyplot's figures, and so does plt.show.
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=(width, height), layout="constrained")
+    # Not pyplot: a figure made here needs no display and is nobody's current one.
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    return shell is not None and shell.get_ipython() is not None
+
+
+def chart_formats() -> frozenset[str]:
+    """
+    Give the endings of files that a chart can be written to.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib (extra ``plot``).
+    """
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
+    return frozenset(FigureCanvasBase.get_supported_filetypes())
+
+
+def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
+    """Draw up to so many subnets, two in a row; those without a forecast have no chart."""
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise InputError(f"most must be a whole number from 1; got {most!r}")
+    table = forecast.to_pandas()
+    known = table.loc[table["status"] != "no forecast", "subnet"]
+    names = known.head(most).tolist()
+    if not names:
+        raise InputError("no subnet has a forecast: there is nothing to draw")
+    columns = 1 if len(names) < 2 else 2
+    rows = -(-len(names) // columns)
+    figure = _figure(9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows + 0.6)
+    handles: dict[str, Any] = {}
+    for place, name in enumerate(names):
+        ax = draw(forecast, name, ax=figure.add_subplot(rows, columns, place + 1), table=table)
+        if len(names) > 1:
+            ax.get_legend().remove()
+            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+                handles.setdefault("capacity" if label.startswith("capacity") else label, handle)
+    if len(names) > 1:
+        figure.legend(
+            handles.values(),
+            handles.keys(),
+            loc="outside lower center",
+            ncols=len(handles),
+            frameon=False,
+            fontsize=9,
+        )
+    more = len(known) - len(names)
+    if more:
+        figure.suptitle(f"The {len(names)} most urgent of {len(known):,} subnets")
+    if _in_notebook():
+        import matplotlib.pyplot as plt
+
+        # A notebook shows the figure that a cell ends with, and once is enough.
+        plt.close(figure)
+    return figure
+
+
+def draw(
+    forecast: ExhaustionForecast, subnet: Any, *, ax: Any, table: pd.DataFrame | None = None
+) -> Any:
+    """Draw history, path, intervals, capacity and the date of one subnet."""
+    table = forecast.to_pandas() if table is None else table
+    if subnet is None:
+        subnet = table["subnet"].iloc[0]
+    if subnet not in set(forecast.subnets):
+        raise InputError(f"{subnet!r} is no subnet of this forecast")
+    place = forecast.subnets.get_loc(subnet)
+    if not forecast.usable[place]:
+        raise InputError(f"{subnet} has no forecast: too little history")
+    row = table[table["subnet"] == subnet].iloc[0]
+    ax = axes(ax)
+    here = np.array([place], dtype=np.intp)
+    past, path = forecast.history_of(here), forecast.path_of(here)
+    # Far more past than future would squeeze what the chart is for.
+    past = past.tail(max(3 * forecast.horizon, 60))
+    ax.plot(past["time"], past["used"], color=INK, lw=1.1, label="peak used")
+    for place, level in enumerate(reversed(forecast.levels)):
+        name = f"{100 * level:g}"
+        ax.fill_between(
+            path["time"],
+            path[f"lower_{name}"],
+            path[f"upper_{name}"],
+            color=BAND,
+            lw=0,
+            alpha=0.16 + 0.16 * place,
+            label=f"{name} % interval",
+        )
+    ax.plot(path["time"], path["median"], color=BAND, lw=1.6, label="median")
+    _draw_capacity(past, path, row, ax)
+    ax.axvline(past["time"].iloc[-1], color=MUTED, lw=0.8, label="end of the history")
+    _mark_shifts(forecast, subnet, past, ax)
+    _mark_date(forecast, row, path, ax)
+    ax.set_ylabel(forecast.unit)
+    ax.set_ylim(0, max(row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12)
+    ax.set_title(forecast.sentence(row), loc="left", fontsize=11)
+    # Below the capacity line and off the history, wherever there is room.
+    ax.legend(loc="best", fontsize=8, frameon=False, ncols=2)
+    tidy(ax)
+    return ax
+
+
+def _draw_capacity(past: pd.DataFrame, path: pd.DataFrame, row: pd.Series[Any], ax: Any) -> None:
+    """Draw the limit as it was, and as it is from now on."""
+    times = pd.concat([past["time"], path["time"].tail(1)])
+    limit = [*past["capacity"], row["capacity"]]
+    ax.plot(
+        times,
+        limit,
+        color=LIMIT,
+        lw=1.2,
+        drawstyle="steps-post",
+        label=f"capacity {count(row['capacity'])}",
+    )
+
+
+def _mark_shifts(forecast: ExhaustionForecast, subnet: Any, past: pd.DataFrame, ax: Any) -> None:
+    shifts = forecast.level_shifts
+    here = (shifts["subnet"] == subnet) & (shifts["time"] >= past["time"].min())
+    for place, time in enumerate(shifts.loc[here, "time"]):
+        ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if place else "level shift")
+
+
+def _mark_date(
+    forecast: ExhaustionForecast, row: pd.Series[Any], path: pd.DataFrame, ax: Any
+) -> None:
+    if pd.isna(row["date"]):
+        return
+    name = f"{100 * forecast.levels[0]:g}"
+    early, late = row[f"earliest_{name}"], row[f"latest_{name}"]
+    ax.plot(
+        [early, path["time"].iloc[-1] if pd.isna(late) else late],
+        [row["capacity"]] * 2,
+        color=LIMIT,
+        lw=5,
+        alpha=0.35,
+        solid_capstyle="butt",
+        label=f"date, {name} %",
+    )
+    ax.plot([row["date"]], [row["capacity"]], "o", color=LIMIT, ms=6)
+
+
+def tidy(ax: Any) -> None:
+    """Take off what is no data, and write dates briefly."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator: Any = AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#e4e7eb", lw=0.6)
+    ax.set_axisbelow(True)
+
+
+PLANS = ("#2a6f97", "#e07a1f", "#4f772d", "#7b2d8b", "#d4a017", "#5c677d", "#b08968", "#0a9396")
+
+
+def draw_plans(forecast: DemandForecast, *, ax: Any) -> Any:
+    """Draw the share of the tightest subnet of each plan, and where it runs dry."""
+    ax = axes(ax)
+    path = forecast.path
+    dates = forecast.dates
+    low = dates["quantile"][dates["quantile"] < 0.5].max()
+    high = 1 - low
+    for place, plan in enumerate(forecast.plans):
+        here = path[path["plan"] == plan.name].groupby("time", as_index=False)["share"].max()
+        told = dates[dates["plan"] == plan.name].set_index("quantile")["date"]
+        early, date, late = (
+            told.iloc[(told.index.to_series() - share).abs().argmin()] for share in (low, 0.5, high)
+        )
+        color = PLANS[place % len(PLANS)]
+        behind = 1 - (place + 1) / len(forecast.plans)
+        ax.plot(
+            here["time"],
+            100 * here["share"],
+            color=color,
+            # Plans may follow one line: the later one is thinner, so that the earlier is seen.
+            lw=1.6 + 2.4 * behind,
+            label=f"{plan.name}: {day(date, 'not within the horizon')}",
+        )
+        if not pd.isna(early):
+            end = here["time"].max() if pd.isna(late) else late
+            ax.plot([early, end], [100] * 2, color=color, lw=6, alpha=0.35, solid_capstyle="butt")
+        if not pd.isna(date):
+            ax.plot([date], [100], "o", color=color, ms=6 + 6 * behind, zorder=3)
+    ax.axhline(100, color=LIMIT, lw=1.2)
+    ax.set_ylabel("% of the tightest subnet in use (median)")
+    top = min(100 * path["share"].max(), 160.0)
+    ax.set_ylim(0, max(112.0, top))
+    bar = f"{100 * (high - low):g} %"
+    ax.set_title(
+        f"The same growth under each plan, and when it runs dry (bar: {bar})",
+        loc="left",
+        fontsize=11,
+    )
+    ax.legend(loc="best", fontsize=9, frameon=False)
+    tidy(ax)
+    return ax

@@ -1,0 +1,489 @@
+"""When does a subnet run dry: the one question, asked of a history."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
+from eks_win_capacity.core.findings import count_of
+from eks_win_capacity.forecast import smoothing
+from eks_win_capacity.forecast.answers import Answers
+from eks_win_capacity.forecast.backtest import backtest_scores
+from eks_win_capacity.forecast.history import read_rows
+from eks_win_capacity.forecast.known_events import event_steps
+from eks_win_capacity.forecast.learning import learn
+from eks_win_capacity.forecast.paths import Draws, simulate
+from eks_win_capacity.forecast.peaks import panel
+from eks_win_capacity.forecast.result import ExhaustionForecast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from eks_win_capacity.forecast.history import Rows
+    from eks_win_capacity.forecast.learning import Learned
+    from eks_win_capacity.forecast.peaks import Panel
+
+    Floats = NDArray[np.float64]
+
+MIN_PERIODS = 7
+"""Periods with a value that a forecast needs: one week of days."""
+
+_CHUNK = 48
+"""Series worked on together: few enough to stay in the processor's cache."""
+
+_TOLERANCE = 1e-6
+"""Share of the capacity that single precision may miss a limit by."""
+
+Engine = Literal["theta", "statsforecast"]
+Unit = Literal["addresses", "prefixes", "pods"]
+
+
+def forecast_exhaustion(
+    history: Any,
+    *,
+    capacity: Any = None,
+    horizon: Any = 180,
+    level: float | Sequence[float] = (0.8, 0.95),
+    unit: Unit | None = None,
+    time: str | None = None,
+    used: str | None = None,
+    available: str | bool | None = None,
+    percent: str | None = None,
+    subnet: str | None = None,
+    timezone: Any = None,
+    step: Any = None,
+    season_lengths: int | Sequence[int] | None = None,
+    events: Any = None,
+    engine: Engine = "theta",
+    unusable: Literal["raise", "report"] = "raise",
+    paths: int = 500,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Callable[[int, int], object] | None = None,
+) -> ExhaustionForecast:
+    """
+    Forecast when subnets run out of addresses, or of whole /28 blocks.
+
+    The history becomes the peaks of each period, for the peak is what exhausts.
+    Simple exponential smoothing with drift (the Theta method) is fitted for a
+    grid of memories, some with a growth that wanders about the drift; sample
+    paths follow each model as far as the history speaks for it, with resampled
+    innovations that are larger where the history was noisier: at higher levels,
+    at some hours, of late. Within a day, what the last days have that the
+    average day has not is carried forward, as far as it was worth it before.
+    The date is the first passage of the unclipped paths over the capacity.
+
+    Parameters
+    ----------
+    history : Series or DataFrame
+        Times and used (or available) addresses. A Series with times as its
+        index, its name is the subnet's; a tidy frame with columns for time,
+        subnet and value; or a wide one, with a column for each subnet. Anything
+        with ``to_pandas`` does as well.
+    capacity : float, Subnet, str, mapping, Series or DataFrame
+        What fits: a number, a `Subnet`, a CIDR, a mapping or Series by subnet,
+        Subnets with ids, the name of a column, or a Series (a frame, for many
+        subnets) with times, of which each value holds until the next. The newest
+        holds for the future. Not needed if the history has a column
+        ``capacity``, ``total`` or ``cidr``, or both used and available. Of a
+        `Subnet` counts what is in use and what AWS can still hand out: free
+        addresses inside reservations do not, nor /28 blocks that are broken or
+        reserved as ``explicit``. [addresses or prefixes]
+    horizon : int, str, Timedelta, DateOffset or Timestamp
+        How far to look from the end of the history: a number of days, a
+        duration such as ``"180d"`` or ``"6 months"``, or a date.
+    level : float or sequence of float
+        Shares that the central intervals shall hold, such as 0.8.
+    unit : {"addresses", "prefixes", "pods"}, optional
+        What history and capacity count: prefixes if the column of values says
+        so, or else addresses. In prefix mode only whole /28 blocks exist, so
+        every reported count is a whole number, rounded up; so are pods.
+    time, used, available, percent, subnet : str, optional
+        Names of columns; found by their names otherwise. ``available=True`` says
+        that all values of a Series or of a wide frame are available ones.
+        Percent is of the capacity, from 0 to 100.
+    timezone : str or tzinfo, optional
+        Days are days of this zone; times without a zone are read as UTC then. By
+        default the zone of the times themselves.
+    step : str or Timedelta, optional
+        Length of a period, such as ``"1h"``, ``"1w"`` or ``"1 month"``. By
+        default a day, or the spacing of the history if that is longer.
+    season_lengths : int or sequence of int, optional
+        Season lengths; an empty sequence for none. By default those usual for
+        the step, where the data show them: a week of days, a day and a week of
+        hours, a year of weeks or months. [periods]
+    events : DataFrame, Series, mapping or sequence of (time, change), optional
+        Steps known in advance, each added from its time on; a frame may have a
+        column ``subnet`` beside ``time`` and ``change``, a tuple a third place.
+        [addresses or prefixes]
+    engine : {"theta", "statsforecast"}
+        The one built in, or Theta of the package statsforecast.
+    unusable : {"raise", "report"}
+        Whether a subnet with less than seven periods of values is an error, or
+        a row with the status ``"no forecast"``.
+    paths : int
+        Sample paths.
+    seed : int
+        Same seed and same input, same forecast.
+    workers : int
+        Threads; they change nothing but the time it takes.
+    progress : callable, optional
+        Called with (subnets done, all subnets).
+
+    Returns
+    -------
+    ExhaustionForecast
+
+    Raises
+    ------
+    TooLittleHistoryError
+        If a subnet has less than seven periods with a value.
+    InputError
+        If columns cannot be found or leave a choice open, or an option makes no
+        sense.
+    InvalidCountError
+        If a count is negative, infinite or above 10**12, available addresses
+        are above the capacity, or percents above 100.
+    MissingValueError
+        If times, names of subnets, or capacities are missing.
+    UnsupportedInputError
+        If the history is no table, or its values are no counts.
+    PlacementUnknownError
+        If the blocks of a `Subnet` hang on where its used addresses are.
+    MissingExtraError
+        If the engine is not installed.
+
+    Notes
+    -----
+    What comes of a history that is not as one wishes; the codes are those of
+    `ExhaustionForecast.findings`:
+
+    =========================  =================================================
+    history                    outcome
+    =========================  =================================================
+    more than a value a day    the day's peak counts (``resampled``)
+    unsorted                   sorted (``unsorted-history``)
+    a time repeats             the larger use counts (``duplicate-times``)
+    missing values, gaps       nothing is filled in (``missing-values``,
+                               ``gaps``); the model runs on
+    newest day not over        its peak is a lower bound (``unfinished-period``)
+    at the capacity            a lower bound of the demand (``clipped-history``)
+    above the capacity         taken as it is (``above-capacity``)
+    full in the newest period  ``exhausted``, with that period as its date; so
+                               above the capacity
+    capacity changed           each value is held against that of its time
+                               (``capacity-changed``)
+    constant, or all zero      stays so, with no spread
+    less than seven periods,   `TooLittleHistoryError`, or the status
+    or nothing but missing     ``no forecast`` with ``unusable="report"``
+    negative, infinite         `InvalidCountError`
+    texts with several         days are those of UTC (``mixed-offsets``), or of
+    offsets                    ``timezone``; texts with and without: InputError
+    numbers as times           since 1970, in UTC (``epoch-times``), or 20260131
+    subnets that end early     forecast from their own end (``stale-history``)
+    subnets of several         one grid for all, that of the usual one
+    spacings                   (``mixed-spacings``)
+    =========================  =================================================
+
+    Days follow the wall clock of the zone of the times, so a day of 23 or 25
+    hours is one day. Days left count from the last period of the history.
+
+    References
+    ----------
+    Assimakopoulos and Nikolopoulos (2000), "The theta model", Int. J. of
+    Forecasting 16; Hyndman and Billah (2003), "Unmasking the Theta method",
+    Int. J. of Forecasting 19.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2026-01-01", periods=60)
+    >>> used = pd.Series(range(100, 160), index=days)
+    >>> forecast = forecast_exhaustion(used, capacity=200, horizon="90d")
+    >>> forecast.date()
+    Timestamp('2026-04-11 00:00:00')
+    >>> forecast.days_left(risk=0.1)
+    41.0
+    """
+    levels = _levels(level)
+    _check_choices(unit, engine, unusable)
+    _check_numbers(paths=(paths, 100, 10_000), seed=(seed, 0, 2**64), workers=(workers, 1, 1024))
+    rows = read_rows(
+        history,
+        capacity=capacity,
+        unit=unit,
+        time=time,
+        used=used,
+        available=available,
+        percent=percent,
+        subnet=subnet,
+        timezone=timezone,
+    )
+    whole = rows.unit != "addresses"
+    peaks = panel(rows, step=step, whole=whole)
+    usable = _usable(rows, peaks, unusable)
+    newest = peaks.last[usable].max() if usable.any() else 0
+    after = peaks.grid.starts(np.array([newest]))[0]
+    periods = peaks.grid.periods(horizon, after)
+    lengths, given = _season_lengths(season_lengths, peaks)
+    steps, told = event_steps(events, rows, peaks, periods, usable)
+    plan = _Plan(
+        periods,
+        levels,
+        lengths,
+        given,
+        whole,
+        engine,
+        Draws.of(int(seed), paths=int(paths), horizon=periods),
+        steps,
+    )
+    answers = Answers.empty(len(rows.subnets), periods, len(levels))
+    _work(plan, rows, peaks, usable, answers, workers=int(workers), progress=progress)
+    return ExhaustionForecast(
+        answers=answers,
+        levels=levels,
+        rows=rows,
+        panel=peaks,
+        usable=usable,
+        unit=rows.unit,
+        engine=engine,
+        season_lengths=lengths,
+        seed=int(seed),
+        findings=(*peaks.findings, *told),
+    )
+
+
+def _check_choices(unit: object, engine: object, unusable: object) -> None:
+    if unit not in ("addresses", "prefixes", "pods", None):
+        raise InputError(f"unit must be 'addresses', 'prefixes' or 'pods'; got {unit!r}")
+    if engine not in ("theta", "statsforecast"):
+        raise InputError(f"engine must be 'theta' or 'statsforecast'; got {engine!r}")
+    if unusable not in ("raise", "report"):
+        raise InputError(f"unusable must be 'raise' or 'report'; got {unusable!r}")
+
+
+def _check_numbers(**given: tuple[Any, int, int]) -> None:
+    for name, (value, low, high) in given.items():
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not whole or not low <= value <= high:
+            raise InputError(
+                f"{name} must be a whole number from {low:,} to {high:,}; got {value!r}"
+            )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is the same for every subnet."""
+
+    horizon: int
+    levels: tuple[float, ...]
+    lengths: tuple[int, ...]
+    given: bool
+    whole: bool
+    engine: Engine
+    draws: Draws
+    events: Floats | None
+
+
+def _levels(level: float | Sequence[float]) -> tuple[float, ...]:
+    try:
+        # Not a cast: "0.8" is no share.
+        given = np.atleast_1d(np.asarray(level)) * 1.0
+    except (TypeError, ValueError):
+        given = np.zeros(0)
+    if not given.size or given.ndim > 1 or not ((given > 0) & (given < 1)).all():
+        raise InputError(
+            f"level must be one share between 0 and 1 or several, such as 0.8 for 80 %; got {level!r}"
+        )
+    return tuple(sorted({float(x) for x in given}))
+
+
+def _season_lengths(
+    given: int | Sequence[int] | None, peaks: Panel
+) -> tuple[tuple[int, ...], bool]:
+    if given is None:
+        return peaks.grid.season_lengths(), False
+    try:
+        # Not a cast: "7" is no number of periods.
+        lengths = np.atleast_1d(np.array(given)) * 1.0 if np.size(given) else np.zeros(0)
+    except (TypeError, ValueError):
+        lengths = np.zeros(1)
+    if (lengths < 2).any() or (lengths != np.trunc(lengths)).any():
+        raise InputError(f"season_lengths must be whole numbers of periods from 2; got {given!r}")
+    return tuple(sorted({int(x) for x in lengths})), True
+
+
+def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
+    known = np.array([int((~np.isnan(v)).sum()) for v in peaks.peaks])
+    usable = known >= MIN_PERIODS
+    if unusable == "raise" and not usable.all():
+        short = np.flatnonzero(~usable)
+        raise TooLittleHistoryError(
+            f"{rows.subnets[short[0]]} has {count_of(known[short[0]], 'period')} of {peaks.grid} with a "
+            "value; "
+            f"a forecast needs {MIN_PERIODS}"
+            + (f" ({len(short):,} subnets have too few)" if len(short) > 1 else "")
+            + ": give a shorter step, a longer history, or unusable='report'",
+            subnets=[str(x) for x in rows.subnets[short[:5]]],
+            count=len(short),
+            needed=MIN_PERIODS,
+        )
+    return usable
+
+
+def _work(
+    plan: _Plan,
+    rows: Rows,
+    peaks: Panel,
+    usable: NDArray[np.bool_],
+    answers: Answers,
+    *,
+    workers: int,
+    progress: Callable[[int, int], object] | None,
+) -> None:
+    """Forecast in chunks of series of one length, each chunk alone."""
+    chunks = list(_chunks(peaks, usable))
+    done, total = 0, int(usable.sum())
+
+    def run(chunk: NDArray[np.intp]) -> int:
+        _one_chunk(plan, rows, peaks, chunk, answers)
+        return len(chunk)
+
+    if workers <= 1 or len(chunks) < 2:
+        finished: Iterator[int] = map(run, chunks)
+        pool = None
+    else:
+        pool = ThreadPoolExecutor(workers)
+        finished = pool.map(run, chunks)
+    try:
+        for count in finished:
+            done += count
+            if progress is not None:
+                progress(done, total)
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
+    """Put series together whose histories have one length and one kind of clipping."""
+    groups: dict[tuple[int, bool, bool], list[int]] = {}
+    for row in np.flatnonzero(usable):
+        clipped = peaks.censored[row]
+        key = (len(clipped), bool(clipped[:-1].any()), bool(clipped[-1]))
+        groups.setdefault(key, []).append(int(row))
+    for (periods, _, _), members in groups.items():
+        size = int(np.clip(_CHUNK * 400 // periods, 1, _CHUNK))
+        for low in range(0, len(members), size):
+            yield np.array(members[low : low + size], dtype=np.intp)
+
+
+def _one_chunk(
+    plan: _Plan, rows: Rows, peaks: Panel, chunk: NDArray[np.intp], answers: Answers
+) -> None:
+    values = np.stack([peaks.peaks[row] for row in chunk])
+    censored = np.stack([peaks.censored[row] for row in chunk])
+    learned = learn(
+        values,
+        censored,
+        lengths=plan.lengths,
+        horizon=plan.horizon,
+        given=plan.given,
+        per_day=max(round(1 / peaks.grid.days), 1),
+    )
+    if plan.engine == "statsforecast":
+        from eks_win_capacity.forecast.statsforecast import library_paths
+
+        paths, models = library_paths(learned, plan.draws, plan.lengths)
+        answers.model[chunk] = models
+    else:
+        paths = simulate(learned, plan.draws)
+    if plan.events is not None:
+        paths += plan.events[chunk].T[:, :, None].astype(np.float32)
+    if plan.whole:
+        np.ceil(paths - 1e-4, out=paths)
+    limit = rows.current[chunk]
+    edge = (limit * (1 - _TOLERANCE)).astype(np.float32)
+    hit = paths >= edge[None, :, None]
+    first = np.where(hit.any(axis=0), hit.argmax(axis=0), plan.horizon)
+    now = values[:, -1] >= limit
+    first[now] = 0
+    for place, row in enumerate(chunk):
+        passed = np.bincount(first[place], minlength=plan.horizon + 1)[: plan.horizon]
+        answers.reached[row] = passed.cumsum() / paths.shape[2]
+    answers.exhausted[chunk] = now
+    paths.sort(axis=2)
+    _quantiles(plan, paths, limit=limit, scale=learned.scale, chunk=chunk, answers=answers)
+    _facts(plan, learned, chunk, answers)
+
+
+def _quantiles(
+    plan: _Plan,
+    paths: NDArray[np.float32],
+    *,
+    limit: Floats,
+    scale: Floats,
+    chunk: NDArray[np.intp],
+    answers: Answers,
+) -> None:
+    top = paths.shape[2] - 1
+    # Single precision carries seven digits; six of them are shown.
+    grain = 10.0 ** (5 - np.floor(np.log10(scale)))[:, None]
+
+    def at(share: float) -> Floats:
+        where = share * top
+        low = int(np.floor(where + 1e-9))
+        high = min(low + 1, top)
+        if plan.whole:
+            value = paths[..., high if where - low > 1e-9 else low].astype(float).T
+        else:
+            lower, upper = paths[..., low].astype(float), paths[..., high].astype(float)
+            value = (lower + (where - low) * (upper - lower)).T
+        return np.asarray(np.round(value * grain) / grain)
+
+    def within(share: float) -> Floats:
+        return np.clip(at(share), 0, limit[:, None])
+
+    answers.demand[chunk] = at(0.5)
+    answers.median[chunk] = within(0.5)
+    for place, level in enumerate(plan.levels):
+        answers.lower[chunk, :, place] = within((1 - level) / 2)
+        answers.upper[chunk, :, place] = within((1 + level) / 2)
+
+
+def _facts(
+    plan: _Plan,
+    learned: Learned,
+    chunk: NDArray[np.intp],
+    answers: Answers,
+) -> None:
+    """Keep what was learned, in units of the history."""
+    best = learned.fit.weight.argmax(axis=1)
+    answers.alpha[chunk], answers.phi[chunk] = smoothing.GRID[best, :2].T
+    mean_factor = learned.season.future_factor.mean(axis=1) * learned.scale
+    answers.drift[chunk] = (learned.fit.weight * learned.fit.drift).sum(axis=1) * mean_factor
+    answers.calibration[chunk] = learned.calibration.mean(axis=1)
+    answers.origins[chunk] = learned.origins
+    scores = backtest_scores(learned, plan.levels)
+    answers.backtest_mae[chunk] = scores.error * learned.scale
+    answers.backtest_naive[chunk] = scores.naive * learned.scale
+    answers.backtest_covered[chunk] = scores.covered
+    for place, row in enumerate(chunk):
+        size = learned.scale[place]
+        for kind, found in (("shifts", learned.shifts), ("outliers", learned.outliers)):
+            where = np.flatnonzero(found[place])
+            getattr(answers, kind)[row] = (
+                where,
+                found[place][where] * learned.season.factor[place, where] * size,
+            )
+        answers.seasons[row] = tuple(
+            length
+            for length, share in zip(plan.lengths, learned.season.strength[place], strict=True)
+            if share > 0
+        )

@@ -1,0 +1,208 @@
+"""From what people have to rows of subnet, time, use and capacity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eks_win_capacity.core.errors import (
+    InputError,
+    InvalidCountError,
+    MissingValueError,
+)
+from eks_win_capacity.core.findings import Finding, count_of
+from eks_win_capacity.forecast.capacity import Capacities
+from eks_win_capacity.forecast.column_roles import listed
+from eks_win_capacity.forecast.read import Table, numbers, read_table
+from eks_win_capacity.forecast.times import read_times
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    A history as long columns, sorted by subnet and time.
+
+    Attributes
+    ----------
+    subnets : Index
+        Each subnet once, in order of appearance.
+    code : ndarray of int
+        The subnet of each row.
+    times : DatetimeIndex
+    used, capacity : ndarray
+        What was used and the limit at that time.
+    current : ndarray, (subnets,)
+        The newest capacity of each subnet.
+    single : bool
+        Whether one subnet without a name was given.
+    unit : {"addresses", "prefixes", "pods"}
+        What is counted.
+    findings : tuple of Finding
+    """
+
+    subnets: pd.Index
+    code: NDArray[np.intp]
+    times: pd.DatetimeIndex
+    used: Floats
+    capacity: Floats
+    current: Floats
+    single: bool
+    unit: str
+    findings: tuple[Finding, ...]
+
+
+def told(
+    code: str, seen: str, why: str, *, severity: Any = "info", remedy: str = "", subject: str = ""
+) -> Finding:
+    """Say openly what was done to a history, or what is odd about it."""
+    return Finding(
+        code=code,
+        severity=severity,
+        outcome="fail" if severity == "warning" else "pass",
+        seen=seen,
+        why=why,
+        remedy=remedy or ("nothing to do" if severity == "info" else "check the source"),
+        subject=subject,
+    )
+
+
+def read_rows(
+    history: Any,
+    *,
+    capacity: Any,
+    unit: str | None,
+    time: str | None,
+    used: str | None,
+    available: str | bool | None,
+    percent: str | None,
+    subnet: str | None,
+    timezone: Any,
+) -> Rows:
+    """Read a Series or a DataFrame, tidy or wide."""
+    table = read_table(
+        history,
+        capacity=capacity,
+        unit=unit,
+        given={"time": time, "used": used, "percent": percent, "subnet": subnet},
+        available=available,
+    )
+    unit = unit or ("prefixes" if table.prefixes else "addresses")
+    long = table.frame
+    times, findings = read_times(long["time"], timezone)
+    values = numbers(long["value"], table.kind)
+    code, uniques = pd.factorize(long["subnet"], sort=False)
+    subnets = pd.Index(uniques)
+    if isinstance(subnets, pd.CategoricalIndex):
+        subnets = subnets.astype(subnets.categories.dtype)
+    if (code < 0).any():
+        raise MissingValueError(
+            f"the subnet column has {(code < 0).sum():,} missing values",
+            positions=np.flatnonzero(code < 0)[:5].tolist(),
+            count=int((code < 0).sum()),
+        )
+    order = np.lexsort((np.arange(len(code)), times.asi8, code))
+    if (order != np.arange(len(order))).any():
+        findings += _out_of_order(code, times)
+    code, times, values = code[order], times[order], values[order]
+    column = long["capacity"].iloc[order].reset_index(drop=True) if "capacity" in long else None
+    limits = Capacities.read(
+        capacity,
+        column=column,
+        known=~np.isnan(values),
+        code=code,
+        times=times,
+        subnets=subnets,
+        unit=unit,
+    )
+    _refuse_odd_times(long, code, times, values, table)
+    return Rows(
+        subnets.rename("subnet"),
+        code,
+        times,
+        _as_used(values, limits.rows, times, table.kind),
+        limits.rows,
+        limits.current,
+        table.single,
+        unit,
+        (*findings, *_changes(limits, code)),
+    )
+
+
+def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> list[Finding]:
+    by_subnet = np.argsort(code, kind="stable")
+    moved = np.diff(times.asi8[by_subnet])[np.diff(code[by_subnet]) == 0]
+    if not (moved < 0).any():
+        return []
+    return [
+        told(
+            "unsorted-history",
+            f"{count_of(int((moved < 0).sum()), 'time')} went back",
+            "rows are sorted by time",
+        )
+    ]
+
+
+def _changes(limits: Capacities, code: NDArray[np.intp]) -> list[Finding]:
+    """Tell where the capacity was another one before."""
+    other = limits.rows != limits.current[code]
+    other &= ~np.isnan(limits.rows)
+    if not other.any():
+        return []
+    count = len(np.unique(code[other]))
+    return [
+        told(
+            "capacity-changed",
+            f"the capacity of {count:,} subnet{'s' * (count != 1)} changed",
+            "each value is held against the capacity of its time, the future against the newest",
+        )
+    ]
+
+
+def _as_used(values: Floats, capacity: Floats, times: pd.DatetimeIndex, kind: str) -> Floats:
+    if kind == "used":
+        return values
+    if kind == "percent":
+        high = np.nanmax(values, initial=0)
+        if high > 100:
+            raise InvalidCountError(f"percent must lie between 0 and 100; got {high:g}")
+        if 0 < high <= 1:
+            raise InputError(
+                f"percent goes from 0 to 100, and the largest value is {high:g}: give shares as "
+                "100 times as much, or as used addresses"
+            )
+        return values / 100 * capacity
+    low = np.flatnonzero(values > capacity)
+    if len(low):
+        raise InvalidCountError(
+            f"available is above the capacity in {count_of(len(low), 'row')}, first at "
+            f"{times[low[0]]}: "
+            f"{values[low[0]]:g} of {capacity[low[0]]:g}"
+        )
+    return capacity - values
+
+
+def _refuse_odd_times(
+    long: pd.DataFrame,
+    code: NDArray[np.intp],
+    times: pd.DatetimeIndex,
+    values: Floats,
+    table: Table,
+) -> None:
+    """Where one time has many values, a column that was not looked at may tell them apart."""
+    suspects = long.attrs.get("texts", ())
+    if not table.single or not suspects or not len(code):
+        return
+    same = times.asi8[1:] == times.asi8[:-1]
+    if (same & (values[1:] != values[:-1])).any():
+        raise InputError(
+            f"times repeat with other values, and {listed(suspects)} may tell the subnets apart: "
+            "name that column with subnet="
+        )

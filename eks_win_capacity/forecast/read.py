@@ -1,0 +1,230 @@
+"""Tables of any shape as long columns: tidy, wide, or a Series; used, available or percent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
+from eks_win_capacity.forecast.capacity import MOST
+from eks_win_capacity.forecast.column_roles import (
+    INDEX,
+    VALUES,
+    Roles,
+    counts_prefixes,
+    find_roles,
+    is_text,
+    listed,
+    plain,
+    says_nothing,
+    value_kind,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A history of any shape as columns: time, subnet, value, and perhaps more."""
+
+    frame: pd.DataFrame
+    kind: str
+    single: bool
+    prefixes: bool
+
+
+def read_table(
+    history: Any,
+    *,
+    capacity: Any,
+    unit: str | None,
+    given: dict[str, str | None],
+    available: str | bool | None,
+) -> Table:
+    """Bring every shape to columns time, subnet, value (and capacity)."""
+    if not isinstance(history, (pd.Series, pd.DataFrame)) and hasattr(history, "to_pandas"):
+        history = history.to_pandas()
+    if isinstance(history, pd.Series):
+        return _of_series(history, given, available=available)
+    if not isinstance(history, pd.DataFrame):
+        raise UnsupportedInputError(
+            f"history must be a Series or a DataFrame; got {type(history).__name__}"
+        )
+    frame, given = _with_index(history, given)
+    roles = find_roles(
+        frame,
+        capacity=capacity,
+        unit=unit,
+        **given,
+        available=available if isinstance(available, str) else None,
+    )
+    kinds = [kind for kind in VALUES if roles[kind] is not None]
+    if not kinds:
+        everything = "available" if available is True else "used"
+        return _melted(frame, roles, everything=everything, capacity=capacity)
+    if available is True and kinds[0] != "available":
+        raise InputError(f"available=True, and {roles[kinds[0]]!r} says {kinds[0]}")
+    return _tidy(frame, roles, kinds[0], capacity)
+
+
+def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any) -> Table:
+    name = roles[kind]
+    # A subnet is told by its name; a frame without any is one subnet.
+    subnet = roles["subnet"]
+    long = pd.DataFrame(
+        {
+            "time": frame[roles["time"]].array,
+            "subnet": "subnet" if subnet is None else frame[subnet].array,
+            "value": frame[name].array,
+        }
+    )
+    if roles["capacity"] is not None:
+        long["capacity"] = frame[roles["capacity"]].array
+    elif capacity is None and roles["cidr"] is not None:
+        long["capacity"] = frame[roles["cidr"]].array
+    elif capacity is None and roles["used"] is not None and roles["available"] is not None:
+        long["capacity"] = np.add(
+            *(numbers(frame[str(roles[x])], x) for x in ("used", "available"))
+        )
+    rest = [c for c in frame.columns if c not in roles.values() and is_text(frame[c])]
+    long.attrs["texts"] = [c for c in rest if len(frame[c].unique()) > 1]
+    return Table(long, kind, subnet is None, counts_prefixes(name))
+
+
+def _with_index(
+    frame: pd.DataFrame, given: dict[str, str | None]
+) -> tuple[pd.DataFrame, dict[str, str | None]]:
+    """Make columns of an index that holds times or names."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise InputError("history has columns of several levels; give one level of names")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InputError(f"history has two columns named {twice!r}")
+    if not len(frame):
+        raise InputError("history is empty: at least some days of used addresses are needed")
+    index = frame.index
+    if isinstance(index, pd.RangeIndex):
+        return frame, given
+    if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
+        if given["time"] is not None and given["time"] != index.name:
+            return frame, given
+        moved = frame.set_axis(range(len(frame)), axis=0)
+        moved.insert(0, INDEX, index)
+        return moved, {**given, "time": INDEX}
+    if [name for name in index.names if name is not None]:
+        return frame.reset_index(), given
+    if is_text(index.to_series()) and not isinstance(index, pd.MultiIndex):
+        # An index of texts without a name: times as a file gave them, if no column has any.
+        moved = frame.set_axis(range(len(frame)), axis=0)
+        moved.insert(0, INDEX, np.asarray(index, dtype=object))
+        return moved, given
+    return frame, given
+
+
+def _of_series(
+    series: pd.Series[Any], given: dict[str, str | None], *, available: str | bool | None
+) -> Table:
+    named = [name for name in (*given.values(), available) if isinstance(name, str)]
+    if any(name != series.name for name in named):
+        raise InputError(f"a Series has no columns to name; got {', '.join(map(repr, named))}")
+    if not len(series):
+        raise InputError("history is empty: at least some days of used addresses are needed")
+    said = None if series.name is None else value_kind(series.name)
+    kind = "available" if available else said or "used"
+    index = series.index
+    prefixes = counts_prefixes(series.name)
+    if isinstance(index, pd.MultiIndex):
+        places = [i for i in range(index.nlevels) if isinstance(index.levels[i], pd.DatetimeIndex)]
+        if index.nlevels != 2 or len(places) != 1:
+            raise InputError("a Series with two index levels needs one of times and one of subnets")
+        frame = pd.DataFrame(
+            {
+                "time": index.get_level_values(places[0]),
+                "subnet": index.get_level_values(1 - places[0]),
+                "value": series.array,
+            }
+        )
+        return Table(frame, kind, single=False, prefixes=prefixes)
+    if isinstance(index, pd.RangeIndex):
+        raise InputError("history needs times: give the Series a DatetimeIndex")
+    # A name such as "used" says what the values are, another one which subnet they are of.
+    name = "subnet" if series.name is None or said is not None else str(series.name)
+    frame = pd.DataFrame({"time": index, "subnet": name, "value": series.array})
+    return Table(frame, kind, single=True, prefixes=prefixes)
+
+
+def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any) -> Table:
+    """Take a wide table: every numeric column is a subnet."""
+    columns = [c for c in frame.columns if c not in {roles["time"], roles["capacity"]}]
+    columns = [c for c in columns if not _is_row_number(c, frame)]
+    limit = roles["capacity"]
+    if limit is not None and plain(limit) != "capacity" and limit != capacity:
+        raise InputError(
+            f"is {limit!r} the capacity or a subnet? Give capacity={limit!r}, or a capacity"
+        )
+    dtypes = frame.dtypes
+    plain_numbers = all(
+        isinstance(dtypes[c], np.dtype) and dtypes[c].kind in "iuf" for c in columns
+    )
+    odd = []
+    if not plain_numbers:
+        odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
+    if (
+        roles["subnet"] is not None
+        or odd
+        or not columns
+        or (len(columns) == 1 and says_nothing(columns[0]))
+    ):
+        raise InputError(
+            "history has no column that says used or available addresses; name it with used=, "
+            f"available= or percent=; it has {listed(c for c in frame.columns if c != INDEX)}"
+        )
+    count = len(frame)
+    rows = np.tile(np.arange(count), len(columns))
+    codes = np.repeat(np.arange(len(columns)), count)
+    long = pd.DataFrame(
+        {
+            "time": frame[roles["time"]].array[rows],
+            "subnet": pd.Categorical.from_codes(codes, pd.Index(map(str, columns))),
+            "value": frame[columns].to_numpy(dtype=float).ravel(order="F")
+            if plain_numbers
+            else np.concatenate([numbers(frame[c], f"column {c!r}") for c in columns]),
+        }
+    )
+    if roles["capacity"] is not None:
+        long["capacity"] = frame[roles["capacity"]].array[rows]
+    return Table(long, everything, single=False, prefixes=False)
+
+
+def _is_row_number(name: object, frame: pd.DataFrame) -> bool:
+    """Tell whether a column is the index that ``to_csv`` wrote: no subnet, though it is numbers."""
+    return str(name) in {"Unnamed: 0", "index"} and np.array_equal(
+        frame[name].to_numpy(), np.arange(len(frame))
+    )
+
+
+def numbers(column: pd.Series[Any], what: str) -> Floats:
+    """Read counts: numbers from 0 on, or missing."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if pd.api.types.is_bool_dtype(column) or kind == "boolean":
+        raise UnsupportedInputError(f"{what} must be counts; got booleans")
+    if kind == "complex" or pd.api.types.is_datetime64_any_dtype(column):
+        raise UnsupportedInputError(f"{what} must be counts; got {column.dtype}")
+    try:
+        values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise UnsupportedInputError(f"{what} must be counts: {error}") from error
+    bad = np.flatnonzero((values < 0) | (values > MOST))
+    if len(bad):
+        raise InvalidCountError(
+            f"{what} must be finite and not negative (nor above {MOST:,.0f}); got "
+            f"{values[bad[0]]:g} at position {bad[0]}"
+            f"{f' and {len(bad) - 1:,} more' if len(bad) > 1 else ''}"
+        )
+    return np.asarray(values, dtype=float)

@@ -1,0 +1,531 @@
+"""What a forecast says: the path, the date, its odds, and how far to trust it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.forecast import show
+from eks_win_capacity.forecast.periods import in_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from eks_win_capacity.core.findings import Finding
+    from eks_win_capacity.forecast.answers import Answers, Found
+    from eks_win_capacity.forecast.history import Rows
+    from eks_win_capacity.forecast.peaks import Panel
+
+    Floats = NDArray[np.float64]
+
+STATUSES = ("exhausted", "within horizon", "possible", "not within horizon", "no forecast")
+"""From the most urgent to the least; ``possible`` is a chance of 2.5 to 50 %."""
+
+_POSSIBLE = 0.025
+
+
+@dataclass(frozen=True, repr=False)
+class ExhaustionForecast:
+    """
+    When each subnet runs dry.
+
+    Answers come as Series and frames by subnet, or as one value where the
+    history was one series. "Never, within the horizon" is an answer: its date is
+    ``NaT``, its days left are ``inf``, and its word in `dates` is ``"never"``.
+    Where there is no forecast both are missing (``NaT`` and ``nan``), and the
+    status is ``"no forecast"``.
+
+    Attributes
+    ----------
+    levels : tuple of float
+        Shares that the intervals hold.
+    unit : str
+        What is counted: addresses or prefixes.
+    engine : str
+        Which engine made the paths.
+    season_lengths : tuple of int
+        Season lengths that were looked for. [periods]
+    seed : int
+        The seed of the sample paths.
+    findings : tuple of Finding
+        What was done to the history, and what is odd about it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eks_win_capacity import forecast_exhaustion
+    >>> used = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
+    >>> forecast_exhaustion(used.rename("subnet-a"), capacity=200, horizon=90)
+    ExhaustionForecast of 1 subnet, 90 periods of 1 day
+      subnet-a: 2026-04-11 (80 %: 2026-04-11 to 2026-04-11)
+    """
+
+    levels: tuple[float, ...]
+    unit: str
+    engine: str
+    season_lengths: tuple[int, ...]
+    seed: int
+    answers: Answers = field(repr=False)
+    rows: Rows = field(repr=False)
+    panel: Panel = field(repr=False)
+    usable: NDArray[np.bool_] = field(repr=False)
+    findings: tuple[Finding, ...] = field(default=(), repr=False)
+
+    # -- who and when ---------------------------------------------------------
+
+    @property
+    def subnets(self) -> pd.Index:
+        """The subnets, in the order of the history."""
+        return self.rows.subnets
+
+    @property
+    def capacity(self) -> pd.Series[Any]:
+        """The newest capacity of each subnet, which the forecast is held against."""
+        return pd.Series(self.rows.current, index=self.subnets, name="capacity")
+
+    @property
+    def horizon(self) -> int:
+        """How far the forecast looks. [periods]."""
+        return int(self.answers.median.shape[1])
+
+    @property
+    def horizon_end(self) -> pd.Timestamp:
+        """The last period of the forecast; of the subnet whose history ends last."""
+        newest = self.panel.last[self.usable].max() if self.usable.any() else None
+        if newest is None:
+            return pd.NaT  # type: ignore[return-value]
+        return self.panel.grid.starts(np.array([newest + self.horizon]))[0]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """
+        The peaks that were forecast: subnet, time, used, capacity, lower_bound.
+
+        ``lower_bound`` marks peaks of a full subnet and of a period that is not
+        over: the demand may have been higher.
+        """
+        return self.history_of(np.arange(len(self.subnets)))
+
+    def history_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
+        """Give `history` of some subnets, by their places in `subnets`."""
+        panel = self.panel
+        sizes = np.array([len(panel.peaks[row]) for row in rows], dtype=np.int64)
+        ends = sizes.cumsum()
+        back = np.repeat(ends, sizes) - np.arange(int(sizes.sum())) - 1
+        numbers = np.repeat(panel.last[rows], sizes) - back
+
+        def flat(parts: list[Any], dtype: type) -> Any:
+            return np.concatenate([np.zeros(0, dtype=dtype), *(parts[row] for row in rows)])
+
+        return pd.DataFrame(
+            {
+                "subnet": self.subnets.take(np.repeat(rows, sizes)),
+                "time": panel.grid.starts(numbers),
+                "used": flat(panel.peaks, float),
+                "capacity": flat(panel.limits, float),
+                "lower_bound": flat(panel.censored, bool),
+            }
+        )
+
+    def _past(self, row: int) -> pd.DatetimeIndex:
+        count = len(self.panel.peaks[row])
+        return self.panel.grid.starts(self.panel.last[row] - count + 1 + np.arange(count))
+
+    def _future(self, row: int) -> pd.DatetimeIndex:
+        return self.panel.grid.starts(self.panel.last[row] + 1 + np.arange(self.horizon))
+
+    def _in_kind(self, values: Any, name: str) -> Any:
+        if self.rows.single:
+            return values[0] if isinstance(values, (list, pd.Index)) else values[0].item()
+        return pd.Series(values, index=self.subnets, name=name)
+
+    # -- the answers ----------------------------------------------------------
+
+    @property
+    def path(self) -> pd.DataFrame:
+        """
+        The path with its intervals, one row a subnet and period.
+
+        Columns: subnet, time, median, lower_80, upper_80, ... (within 0 and the
+        capacity), demand (the median with nothing cut off), probability (that
+        the subnet was exhausted by then).
+        """
+        return self.path_of(np.flatnonzero(self.usable))
+
+    def path_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
+        """Give `path` of some subnets, by their places in `subnets`."""
+        names = [f"{100 * level:g}" for level in self.levels]
+        ahead = np.tile(np.arange(1, self.horizon + 1), len(rows))
+        numbers = np.repeat(self.panel.last[rows], self.horizon) + ahead
+        columns: dict[str, Any] = {
+            "subnet": self.subnets.take(np.repeat(rows, self.horizon)),
+            "time": self.panel.grid.starts(numbers),
+            "median": self.answers.median[rows].ravel(),
+        }
+        for place, name in enumerate(names):
+            columns[f"lower_{name}"] = self.answers.lower[rows, :, place].ravel()
+            columns[f"upper_{name}"] = self.answers.upper[rows, :, place].ravel()
+        columns["demand"] = self.answers.demand[rows].ravel()
+        columns["probability"] = self.answers.reached[rows].ravel()
+        return pd.DataFrame(columns)
+
+    def probability(self, by: Any = None) -> Any:
+        """
+        Give the probability that a subnet is exhausted by a date.
+
+        Parameters
+        ----------
+        by : Timestamp or str, optional
+            The date, included; the end of the horizon by default.
+
+        Returns
+        -------
+        float or Series
+
+        Raises
+        ------
+        InputError
+            If the date lies beyond the horizon.
+        """
+        out = []
+        for row in range(len(self.subnets)):
+            if not self.usable[row]:
+                out.append(np.nan)
+                continue
+            step = self.horizon if by is None else self._steps_until(row, by)
+            if step <= 0:
+                out.append(float(self.answers.exhausted[row] and step == 0))
+            else:
+                out.append(float(self.answers.reached[row, step - 1]))
+        return self._in_kind(np.array(out), "probability")
+
+    def _steps_until(self, row: int, by: Any) -> int:
+        try:
+            moment = in_zone(pd.Timestamp(by), self.rows.times.tz)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError(f"by must be a date; got {by!r}") from error
+        if pd.isna(moment):
+            raise InputError("by must be a date; got NaT")
+        number = self.panel.grid.numbers(pd.DatetimeIndex([moment]))[0]
+        steps = int(number - self.panel.last[row])
+        if steps > self.horizon:
+            raise InputError(
+                f"{moment} lies beyond the horizon, which ends {self._future(row)[-1]}; "
+                "give a longer horizon"
+            )
+        return steps
+
+    def _quantile_steps(self, quantile: Any) -> Floats:
+        """Periods until the probability first reaches a share; inf for never."""
+        if not isinstance(quantile, (float, np.floating)) or not 0 < quantile < 1:
+            by_name = "; index the answer by subnet" if isinstance(quantile, str) else ""
+            raise InputError(f"a quantile or risk lies between 0 and 1; got {quantile!r}{by_name}")
+        hit = self.answers.reached >= quantile - 1e-9
+        steps = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, np.inf)
+        steps[self.answers.exhausted] = 0.0
+        steps[~self.usable] = np.nan
+        return np.asarray(steps)
+
+    def date(self, quantile: float = 0.5) -> Any:
+        """
+        Give the date by which a subnet is exhausted with a given probability.
+
+        Parameters
+        ----------
+        quantile : float
+            0.1 is an early date, 0.5 the median, 0.9 a late one.
+
+        Returns
+        -------
+        Timestamp or Series
+            The period of the first passage; NaT if it is not within the horizon.
+            For a subnet that is exhausted now, the last period of its history.
+        """
+        return self._in_kind(self._dates(quantile), f"date_{100 * quantile:g}")
+
+    def _dates(self, quantile: float) -> pd.DatetimeIndex:
+        steps = self._quantile_steps(quantile)
+        known = np.isfinite(steps)
+        numbers = self.panel.last + np.where(known, steps, 0).astype(np.int64)
+        numbers = np.where(known, numbers, 0)
+        return pd.DatetimeIndex(self.panel.grid.starts(numbers).where(known))
+
+    @property
+    def dates(self) -> pd.DataFrame:
+        """
+        The date by quantile: the median, and both ends of each interval.
+
+        Columns: subnet, quantile, date, answer. The answer is ``"date"``,
+        ``"exhausted"`` (already), ``"never"`` (not within the horizon) or
+        ``"no forecast"``.
+        """
+        shares = sorted({0.5, *((1 + sign * x) / 2 for x in self.levels for sign in (-1, 1))})
+        pieces = []
+        for share in shares:
+            dates = self._dates(share)
+            answer = np.where(dates.isna(), "never", "date").astype(object)
+            answer[self.answers.exhausted] = "exhausted"
+            answer[~self.usable] = "no forecast"
+            pieces.append(
+                pd.DataFrame(
+                    {
+                        "subnet": self.subnets,
+                        "quantile": round(share, 6),
+                        "date": dates,
+                        "answer": answer,
+                    }
+                )
+            )
+        order = np.argsort(np.tile(np.arange(len(self.subnets)), len(shares)), kind="stable")
+        return pd.concat(pieces, ignore_index=True).iloc[order].reset_index(drop=True)
+
+    def days_left(self, risk: float = 0.1) -> Any:
+        """
+        Give the days until the probability of exhaustion reaches a chosen risk.
+
+        Returns
+        -------
+        float or Series
+            0 for a subnet that is exhausted, inf if the risk is not reached
+            within the horizon. [days]
+        """
+        return self._in_kind(self._days_left(risk), "days_left")
+
+    def _days_left(self, risk: float) -> Floats:
+        steps = self._quantile_steps(risk)
+        if not self.panel.grid.months:
+            return np.asarray(steps * self.panel.grid.days)
+        out = steps.copy()
+        for row in np.flatnonzero(np.isfinite(steps) & (steps > 0)):
+            ends = self.panel.grid.starts(self.panel.last[row] + np.array([0, int(steps[row])]))
+            out[row] = (ends[1] - ends[0]) / pd.Timedelta(days=1)
+        return out
+
+    @property
+    def status(self) -> Any:
+        """
+        Say it in a word, by subnet.
+
+        ``exhausted`` now, ``within horizon`` (as likely as not), ``possible``,
+        ``not within horizon``, or ``no forecast``.
+        """
+        return self._in_kind(self._statuses(), "status")
+
+    def _statuses(self) -> list[str]:
+        out = []
+        for row in range(len(self.subnets)):
+            chance = self.answers.reached[row, -1]
+            place = (
+                4
+                if not self.usable[row]
+                else 0
+                if self.answers.exhausted[row]
+                else 1
+                if chance >= 0.5 - 1e-9
+                else 2
+                if chance >= _POSSIBLE - 1e-9
+                else 3
+            )
+            out.append(STATUSES[place])
+        return out
+
+    # -- how it came about ----------------------------------------------------
+
+    @property
+    def model(self) -> pd.DataFrame:
+        """Which model was used for each subnet, and how it did in its own backtest."""
+        a = self.answers
+        out = pd.DataFrame(
+            {
+                "engine": self.engine,
+                "model": a.model,
+                "season_lengths": [tuple(x) for x in a.seasons],
+                "alpha": a.alpha,
+                "phi": a.phi,
+                "drift_per_day": self._drift(),
+                "level_shifts": [len(x[0]) for x in a.shifts],
+                "outliers": [len(x[0]) for x in a.outliers],
+                "spread_factor": a.calibration,
+            },
+            index=self.subnets,
+        )
+        return out.join(self.backtest)
+
+    @property
+    def backtest(self) -> pd.DataFrame:
+        """
+        How the model did when it forecast the newer half of each history.
+
+        Columns: backtest_origins (0 where the history is too short to look
+        back), backtest_mae, backtest_skill (share of the error of holding the
+        last value, taken off), backtest_covered_80, ...
+        """
+        a = self.answers
+        out = pd.DataFrame(
+            {
+                "backtest_origins": a.origins,
+                "backtest_mae": a.backtest_mae,
+                "backtest_skill": 1
+                - a.backtest_mae / np.where(a.backtest_naive > 0, a.backtest_naive, np.nan),
+            },
+            index=self.subnets,
+        )
+        for place, level in enumerate(self.levels):
+            out[f"backtest_covered_{100 * level:g}"] = a.backtest_covered[:, place]
+        return out
+
+    def _drift(self) -> Floats:
+        """Give the growth a day; what is no more than rounding is none."""
+        drift = self.answers.drift / self.panel.grid.days
+        most = np.array([np.nanmax(v, initial=0.0) for v in self.panel.peaks])
+        return np.where(np.abs(drift) < 1e-9 * most, 0.0, drift)
+
+    @property
+    def level_shifts(self) -> pd.DataFrame:
+        """Jumps of the past that stayed: subnet, time, change. They do not bend the trend."""
+        return self._found(self.answers.shifts)
+
+    @property
+    def outliers(self) -> pd.DataFrame:
+        """Single values that stuck out: subnet, time, change (how far)."""
+        return self._found(self.answers.outliers)
+
+    def _found(self, found: Found) -> pd.DataFrame:
+        rows = [row for row in range(len(self.subnets)) if len(found[row][0])]
+        names = np.repeat(rows, [len(found[row][0]) for row in rows]).astype(np.intp)
+        times = [self._past(row)[found[row][0]] for row in rows]
+        return pd.DataFrame(
+            {
+                "subnet": self.subnets.take(names),
+                "time": times[0].append(times[1:])
+                if times
+                else self.panel.grid.starts(np.zeros(0, dtype=np.int64)),
+                "change": np.concatenate([found[row][1] for row in rows]) if rows else np.zeros(0),
+            }
+        )
+
+    # -- faces ----------------------------------------------------------------
+
+    def to_pandas(self, *, risk: float = 0.1) -> pd.DataFrame:
+        """
+        Give one row a subnet, the most urgent first.
+
+        Parameters
+        ----------
+        risk : float
+            The risk that ``days_left`` is told for.
+        """
+        last = [v[~np.isnan(v)][-1] if (~np.isnan(v)).any() else np.nan for v in self.panel.peaks]
+        frame: dict[str, Any] = {
+            "subnet": self.subnets,
+            "status": self._statuses(),
+            "used": last,
+            "capacity": self.rows.current,
+            "date": self._dates(0.5),
+        }
+        for level in reversed(self.levels):
+            frame[f"earliest_{100 * level:g}"] = self._dates((1 - level) / 2)
+            frame[f"latest_{100 * level:g}"] = self._dates((1 + level) / 2)
+        frame["days_left"] = self._days_left(risk)
+        frame["probability"] = np.where(self.usable, self.answers.reached[:, -1], np.nan)
+        frame["drift_per_day"] = self._drift()
+        out = pd.DataFrame(frame)
+        rank = out["status"].map({name: place for place, name in enumerate(STATUSES)})
+        median = pd.Series(self._quantile_steps(0.5), index=out.index).fillna(np.inf)
+        order = pd.DataFrame(
+            {
+                "rank": rank,
+                "days": out["days_left"],
+                "median": median,
+                "chance": -out["probability"],
+            }
+        )
+        best = order.sort_values(["rank", "median", "days", "chance"], kind="stable").index
+        return out.loc[best].reset_index(drop=True)
+
+    def plot(self, subnet: Any = None, *, ax: Any = None) -> Any:
+        """
+        Draw the history, the path with its intervals, the capacity and the date.
+
+        Parameters
+        ----------
+        subnet : str, optional
+            Which one; the most urgent by default.
+        ax : matplotlib Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        MissingExtraError
+            Without matplotlib (extra ``plot``).
+        """
+        from eks_win_capacity.forecast.drawing import draw
+
+        return draw(self, subnet, ax=ax)
+
+    def figure(self, *, most: int = 6) -> Any:
+        """
+        Draw the most urgent subnets, each in a chart of its own.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        from eks_win_capacity.forecast.drawing import draw_most_urgent
+
+        return draw_most_urgent(self, most)
+
+    def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
+        """
+        Give all that is told of each subnet in plain values, the most urgent first.
+
+        Dates are ISO 8601 texts; what is missing or never comes is None, and
+        ``status`` and ``answer`` say which of the two.
+        """
+        return show.as_document(self, risk)
+
+    def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
+        """Give `to_dict` as JSON."""
+        return json.dumps(self.to_dict(risk=risk), indent=indent, allow_nan=False)
+
+    def __repr__(self) -> str:
+        """Give the most urgent subnets in words."""
+        top = self.to_pandas()
+        lines = ["  " + self.sentence(row) for row in top.head(5).to_dict("records")]
+        more = len(top) - len(lines)
+        tail = [f"... and {more:,} more"] if more > 0 else []
+        head = (
+            f"ExhaustionForecast of {len(top):,} subnet{'s' * (len(top) != 1)}, "
+            f"{self.horizon} periods of {self.panel.grid}"
+        )
+        return "\n".join([head, *lines, *tail])
+
+    def sentence(self, row: Mapping[Any, Any]) -> str:
+        """
+        Say one row of the table in words.
+
+        Parameters
+        ----------
+        row : mapping
+            A row of `to_pandas`, such as one of its ``to_dict("records")``.
+
+        Returns
+        -------
+        str
+        """
+        return show.sentence(row, unit=self.unit, level=self.levels[0])
+
+    def _repr_html_(self) -> str:
+        """Show a notebook the table of dates."""
+        return show.as_html(self)

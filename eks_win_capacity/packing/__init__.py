@@ -1,0 +1,1 @@
+"""Whole boxes of least cost for shapes of items, with a proved lower bound; nothing of EKS."""

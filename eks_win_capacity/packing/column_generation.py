@@ -1,0 +1,360 @@
+"""The fractional cheapest fleet by column generation, with a proved lower bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eks_win_capacity.packing.knapsack import (
+    best_mix,
+    best_mixes,
+    fractional_bound,
+    resource_prices,
+)
+from eks_win_capacity.packing.problem import Duals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eks_win_capacity.packing.problem import Floats, Ints, Problem
+
+WHOLE = 10**9
+"""Duals are rounded to this many parts of the largest, so that bounds are sums of integers."""
+
+_TOGETHER = 8
+"""Kinds of node that are searched at once."""
+
+NARROW = 32
+"""Partial mixes kept for each kind; what these leave open an exact knapsack settles."""
+
+
+class Columns:
+    """The patterns found so far, each once."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.kind: Ints = np.zeros(0, dtype=np.int64)
+        self.mix: Ints = np.zeros((0, problem.shapes), dtype=np.int64)
+        self.active: Ints = np.zeros(0, dtype=np.int64)
+        self._seen: set[tuple[int, bytes]] = set()
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def add(self, kind: Ints, mix: Ints) -> int:
+        """Take the patterns that are new, and say how many they are."""
+        fresh = []
+        for place, (one, row) in enumerate(zip(kind.tolist(), mix, strict=True)):
+            key = (one, row.tobytes())
+            if key not in self._seen and row.any():
+                self._seen.add(key)
+                fresh.append(place)
+        if fresh:
+            self.active = np.concatenate([self.active, len(self) + np.arange(len(fresh))])
+            self.kind = np.concatenate([self.kind, kind[fresh]])
+            self.mix = np.concatenate([self.mix, mix[fresh]])
+        return len(fresh)
+
+    def retire(self, duals: Duals, count: Floats) -> None:
+        """Leave the columns that are dearest out of the next programs: small ones are fast."""
+        problem = self.problem
+        if len(self.active) <= 8 * problem.shapes + 120:
+            return
+        kind, mix = self.kind[self.active], self.mix[self.active]
+        price = duals.pods + duals.floor[problem.zone[kind]]
+        used = problem.usage(kind, mix) @ (duals.limit / np.maximum(problem.limit, 1))
+        spare = problem.costs(kind, mix) + used - (price * mix).sum(axis=1)
+        spare[count[self.active] > 1e-9] = -np.inf
+        order = np.argsort(spare, kind="stable")[: 3 * problem.shapes + 60]
+        self.active = np.sort(self.active[order])
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """An optimal fractional choice among some columns."""
+
+    value: float
+    count: Floats
+    short: float
+    duals: Duals
+
+
+@dataclass(frozen=True)
+class Cut:
+    """
+    An inequality that every fleet obeys: its nodes must be worth its pods.
+
+    For prices of pods, a node of kind k can hold no more than ``worth[k]`` of them, so that
+    the sum of ``worth * nodes`` is at least ``demand + sum(limit price * use)``.
+    """
+
+    worth: Ints
+    demand: int
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Prices of pods that overrate no pattern, and the bound that they prove."""
+
+    pods: Floats
+    bound: float
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """The fractional optimum: its columns, its solution, its proved bound and its cuts."""
+
+    columns: Columns
+    solution: Mixture
+    bound: Fraction
+    cuts: tuple[Cut, ...]
+    complete: bool
+    proof: Proof | None
+
+
+def solve_fractional(problem: Problem, columns: Columns, penalty: float | Floats | None) -> Mixture:
+    """
+    Choose among the columns, in fractions, at the least cost.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    columns : Columns
+        The patterns to choose from.
+    penalty : float, array or None
+        What an unplaced pod of each row costs; None where the columns are known to suffice.
+    """
+    from scipy import sparse
+    from scipy.optimize import linprog
+
+    kind, mix = columns.kind[columns.active], columns.mix[columns.active]
+    matrix, right = constraint_rows(problem, kind, mix)
+    cost = problem.costs(kind, mix)
+    covers = problem.shapes + int((problem.floor > 0).sum())
+    if penalty is not None:
+        slack = sparse.vstack(
+            [-sparse.identity(covers), sparse.csr_matrix((len(right) - covers, covers))]
+        )
+        matrix = sparse.hstack([matrix, slack])
+        cost = np.concatenate([cost, np.broadcast_to(penalty, covers)])
+    top = max(cost.max(), 1e-12)
+    solved = linprog(
+        cost / top, A_ub=sparse.csc_matrix(matrix), b_ub=right, bounds=(0, None), method="highs-ds"
+    )
+    if solved.status != 0:
+        raise ArithmeticError(f"the linear program has no answer: {solved.message}")
+    duals = np.maximum(-solved.ineqlin.marginals, 0) * top
+    count = np.zeros(len(columns))
+    count[columns.active] = solved.x[: len(kind)]
+    floor = np.zeros(problem.floor.shape)
+    floor[problem.floor > 0] = duals[problem.shapes : covers]
+    return Mixture(
+        value=float(solved.fun * top),
+        count=count,
+        short=float(solved.x[len(kind) :].sum()),
+        duals=Duals(duals[: problem.shapes], floor, duals[covers:]),
+    )
+
+
+def constraint_rows(problem: Problem, kind: Ints, mix: Ints) -> tuple[object, Floats]:
+    """Write the rows of the covering program as ``matrix @ x <= right``."""
+    from scipy import sparse
+
+    blocks = [sparse.csr_matrix(-mix.T.astype(np.float64))]
+    right = [-problem.count.astype(np.float64)]
+    zone, shape = np.nonzero(problem.floor > 0)
+    if len(zone):
+        covered = mix[:, shape] * (problem.zone[kind][:, None] == zone)
+        blocks.append(sparse.csr_matrix(-covered.T.astype(np.float64)))
+        right.append(-problem.floor[zone, shape].astype(np.float64))
+    if len(problem.limit):
+        # Scaled by the limit: thousands of addresses beside single nodes spoil the tolerances.
+        scale = np.maximum(problem.limit, 1)
+        blocks.append(sparse.csr_matrix((problem.usage(kind, mix) / scale).T))
+        right.append(problem.limit / scale)
+    return sparse.vstack(blocks), np.concatenate(right)
+
+
+class Generator:
+    """Column generation: the fractional optimum, step by step."""
+
+    def __init__(self, problem: Problem, columns: Columns) -> None:
+        self.problem, self.columns = problem, columns
+        self.most = problem.most_per_node()
+        self.need = problem.need
+        self.prices = np.zeros((problem.kinds, problem.need.shape[1]))
+        self.cuts: list[Cut] = []
+        self.bound = Fraction(0)
+        self.proof: Proof | None = None
+
+    def price(
+        self, duals: Duals, cost: Floats, *, exact: bool, tolerance: float
+    ) -> tuple[Fraction, Ints, Ints]:
+        """
+        Look for patterns worth more than they cost, and prove a bound.
+
+        Farley's bound: prices that overrate some pattern are scaled down until none is
+        overrated; then every fleet costs at least what its pods are worth. It holds for any
+        upper bound on the worth, and is computed in whole numbers and fractions.
+
+        Returns
+        -------
+        bound : Fraction
+            Proved lower bound on the cost of any plan.
+        kind, mix : int arrays
+            The patterns found.
+        """
+        problem = self.problem
+        top = max(float(duals.pods.max(initial=0)), float(duals.floor.max(initial=0)), 1e-300)
+        scale = Fraction(WHOLE) / Fraction(top)
+        pods = np.floor(duals.pods * float(scale)).astype(np.int64)
+        floor = np.floor(duals.floor * float(scale)).astype(np.int64)
+        limit_scale = np.maximum(problem.limit, 1)
+        limit = np.ceil(duals.limit / limit_scale * float(scale)).astype(np.int64)
+        per_pod = problem.per_pod @ limit + np.ceil(problem.pod_cost * float(scale)).astype(
+            np.int64
+        )
+        worth = pods + floor[problem.zone] - per_pod[:, None] * problem.addressed
+        worth = np.maximum(worth, 0)
+        # Rounded down: a threshold or a budget that is too low only weakens the bound.
+        budget = np.floor(cost * float(scale) * (1 - 1e-15)).astype(np.int64) + (
+            problem.share @ limit
+        )
+        threshold = budget + np.floor(budget * tolerance).astype(np.int64)
+        ceiling = fractional_bound(worth, self.need, problem.room, self.most, self.prices)
+        bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
+        kind, mix = self._searched(worth, budget, threshold, bound, exact=exact)
+        demand = int(pods @ problem.count) + int((floor * problem.floor).sum())
+        theta = Fraction(1)
+        for have, want in zip(budget.tolist(), bound.tolist(), strict=True):
+            if want > have:
+                theta = min(theta, Fraction(have, want))
+        proved = (theta * demand - int(limit @ problem.limit)) / scale
+        if not len(problem.limit) and not problem.pod_cost.any():
+            self.cuts.append(Cut(bound, demand))
+            if not floor.any() and (self.proof is None or float(proved) > self.proof.bound):
+                part = float(theta) * (1 - 1e-12) / float(scale)
+                self.proof = Proof(np.asarray(pods * part, dtype=np.float64), float(proved))
+        return proved, kind, mix
+
+    def _searched(
+        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints, *, exact: bool
+    ) -> tuple[Ints, Ints]:
+        """
+        Look for the mixes worth most where they could matter, and lower the bounds in place.
+
+        The bound of the whole is that of the worst kind alone: kinds come worst first, and
+        those that cannot be worse than a mix found already are left.
+        """
+        problem = self.problem
+        kinds: list[Ints] = []
+        mixes: list[Ints] = []
+        paid = np.maximum(budget, 1)
+        worst = 0.0
+        order = np.argsort(-(bound / paid), kind="stable")
+        for start in range(0, len(order), _TOGETHER):
+            look = order[start : start + _TOGETHER]
+            look = look[(bound[look] > threshold[look]) & (bound[look] > worst * paid[look])]
+            if not len(look):
+                continue
+            most = self.most[look]
+            prices = resource_prices(
+                worth[look].astype(np.float64), self.need, problem.room[look], most
+            )
+            tight = fractional_bound(worth[look], self.need, problem.room[look], most, prices)
+            better = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64) < bound[look]
+            self.prices[look[better]] = prices[better]
+            bound[look] = np.minimum(bound[look], np.floor(tight * (1 + 1e-9) + 1).astype(np.int64))
+            priced = best_mixes(
+                worth[look],
+                self.need,
+                problem.room[look],
+                most,
+                prices,
+                threshold[look],
+                width=NARROW,
+                keep=12,
+            )
+            bound[look] = np.minimum(bound[look], priced.bound)
+            kinds.append(look[priced.kind])
+            mixes.append(priced.mix)
+            worst = max(worst, float((priced.value / paid[look]).max()))
+            if not exact:
+                worst = max(worst, float((bound[look] / paid[look]).max()))
+                continue
+            for one in look[np.argsort(-(bound[look] / paid[look]), kind="stable")].tolist():
+                if bound[one] <= max(worst * paid[one], threshold[one]):
+                    continue
+                top, found = best_mix(worth[one], self.need, problem.room[one], self.most[one])
+                bound[one] = min(int(bound[one]), max(top, int(threshold[one])))
+                if found is not None:
+                    kinds.append(np.array([one]))
+                    mixes.append(found[None, :])
+                    worst = max(worst, int(found @ worth[one]) / int(paid[one]))
+        if not kinds:
+            return np.zeros(0, dtype=np.int64), np.zeros((0, problem.shapes), dtype=np.int64)
+        return np.concatenate(kinds), np.vstack(mixes)
+
+    def run(
+        self,
+        *,
+        penalty: float | None = None,
+        tolerance: float = 1e-6,
+        stop: Callable[[Mixture, Fraction], bool] | None = None,
+        rounds: int = 400,
+        centre: Duals | None = None,
+    ) -> Relaxed:
+        """
+        Add patterns until none is worth more than it costs.
+
+        Parameters
+        ----------
+        penalty : float or None
+            What an unplaced pod costs.
+        tolerance : float
+            Patterns that save less than this part of their cost are left.
+        stop : callable, optional
+            Asked after every round, with the solution and the bound; True ends the work.
+        rounds : int
+            Rounds at most.
+        centre : Duals, optional
+            The prices with the best bound known.
+        """
+        solution = solve_fractional(self.problem, self.columns, penalty)
+        centre = solution.duals if centre is None else centre
+        complete, exact, still = False, False, 0
+        for _ in range(rounds):
+            # Duals jump from round to round; those between the best so far and the newest
+            # give better patterns and bounds. The newest alone decide that none is left.
+            still = 0 if still > 4 else still
+            asked = solution.duals if exact or still else solution.duals.towards(centre, 0.85)
+            bound, kind, mix = self.price(
+                asked, self.problem.cost, exact=exact, tolerance=tolerance
+            )
+            if bound > self.bound:
+                self.bound, centre = bound, asked
+            found = self.columns.add(kind, mix)
+            if stop is not None and stop(solution, self.bound):
+                if found:
+                    solution = solve_fractional(self.problem, self.columns, penalty)
+                break
+            before = solution.value
+            if found:
+                solution = solve_fractional(self.problem, self.columns, penalty)
+            if solution.value * (1 - 2 * tolerance) <= float(self.bound):
+                complete = True
+                break
+            self.columns.retire(solution.duals, solution.count)
+            if solution.value < before * (1 - 1e-7):
+                exact, still = False, 0
+            elif not exact and still:
+                exact = True
+            elif not found and exact:
+                break
+            else:
+                still += 1
+        return Relaxed(self.columns, solution, self.bound, tuple(self.cuts), complete, self.proof)

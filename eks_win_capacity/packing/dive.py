@@ -1,0 +1,210 @@
+"""Whole fleets by diving: keep the whole part, and draw new mixes for what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eks_win_capacity.packing.column_generation import Columns, solve_fractional
+from eks_win_capacity.packing.first_fit import Packed
+from eks_win_capacity.packing.packings import joined, rest_of
+from eks_win_capacity.packing.relaxation import solve_fluid
+from eks_win_capacity.packing.sampling import mutate, scatter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eks_win_capacity.packing.column_generation import Mixture
+    from eks_win_capacity.packing.problem import Duals, Floats, Ints, Problem
+    from eks_win_capacity.packing.relaxation import Fluid
+
+_DELTA = 0.05
+"""Part by which prices of pods move before they weigh fully in what is drawn next."""
+
+_TIE = 1e-5
+"""Reduced costs that differ by less, as a part of the cost, count as equal."""
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A fractional choice among mixes drawn around the fluid optimum."""
+
+    fluid: Fluid
+    columns: Columns
+    solution: Mixture
+
+
+def covered(problem: Problem) -> bool:
+    """Tell whether nothing is left to place."""
+    return not problem.count.any() and not problem.floor.any()
+
+
+def plain(problem: Problem) -> bool:
+    """Tell whether first-fit alone keeps all limits."""
+    return not len(problem.limit) and not problem.floor.any()
+
+
+def blend(
+    problem: Problem,
+    fluid: Fluid,
+    *,
+    rng: np.random.Generator,
+    draws: int,
+    rounds: int,
+    near: float = 1e-4,
+    known: tuple[Packed, ...] = (),
+) -> Blend:
+    """
+    Draw mixes around the fluid optimum and choose among them, in fractions.
+
+    Parameters
+    ----------
+    problem, fluid : Problem, Fluid
+        The problem and its fluid optimum.
+    rng : Generator
+        The chance.
+    draws, rounds : int
+        Mixes drawn at first, and rounds in which those in use are varied.
+    near : float
+        Distance to the fluid cost at which the rounds end.
+    known : tuple of Packed
+        Packings whose mixes may be used too.
+    """
+    columns = Columns(problem)
+    for packed in known:
+        columns.add(packed.kind, packed.mix)
+    duals = fluid.duals
+    each = max(40, draws // max(len(fluid.kind), 1))
+    which = np.repeat(np.arange(len(fluid.kind)), each)
+    kind = fluid.kind[which]
+    mix = scatter(problem, kind, fluid.mix[which], duals.worth(problem)[kind], rng=rng)
+    _take(columns, duals, kind, mix, rng)
+    base = np.maximum(fluid.duals.pods, 1e-3 * max(fluid.duals.pods.max(initial=0), 1e-12))
+    floors = fluid.duals.floor[problem.floor > 0]
+    penalty = np.concatenate(
+        [2 * base + 2 * fluid.duals.floor.sum(axis=0), 2 * floors + base.max()]
+    )
+    share = np.log(np.maximum(problem.count / max(problem.count.sum(), 1), 1e-6))
+    last = np.inf
+    for turn in range(rounds + 1):
+        solution = solve_fractional(problem, columns, penalty)
+        done = solution.value <= fluid.value * (1 + near) or solution.value > last * (1 - 2e-5)
+        if turn == rounds or (done and turn):
+            break
+        last = solution.value
+        columns.retire(solution.duals, solution.count)
+        worth = solution.duals.worth(problem)
+        some = np.nonzero(solution.count > 1e-9)[0]
+        if not len(some):
+            break
+        kind = np.repeat(columns.kind[some], max(1, draws // 2 // len(some)))
+        mix = np.repeat(columns.mix[some], max(1, draws // 2 // len(some)), axis=0)
+        lean = share + np.clip((solution.duals.pods / base - 1) / _DELTA, -3, 3)
+        lean = np.tile(lean, (len(kind), 1))
+        mix = mutate(problem, kind, mix, worth[kind], lean, rng=rng)
+        _take(columns, solution.duals, kind, mix, rng)
+    return Blend(fluid, columns, solution)
+
+
+def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.Generator) -> None:
+    """Take the mixes of least reduced cost, ties at random lest all be alike."""
+    problem = columns.problem
+    both = np.unique(np.column_stack([kind, mix]), axis=0)
+    kind, mix = both[:, 0], both[:, 1:]
+    spare = reduced(problem, duals, kind, mix) / np.maximum(problem.cost[kind], 1e-12)
+    order = np.lexsort((rng.random(len(kind)), np.round(spare / _TIE)))
+    order = order[: 200 + 5 * problem.shapes]
+    columns.add(kind[order], mix[order])
+
+
+def reduced(problem: Problem, duals: Duals, kind: Ints, mix: Ints) -> Floats:
+    """Give what each node costs beyond what its pods are worth."""
+    price = duals.pods + duals.floor[problem.zone[kind]]
+    used = problem.usage(kind, mix) @ (duals.limit / np.maximum(problem.limit, 1))
+    spare: Floats = problem.costs(kind, mix) + used - (price * mix).sum(axis=1)
+    return spare
+
+
+def dive(
+    problem: Problem,
+    first: Blend | None,
+    *,
+    rng: np.random.Generator,
+    draws: int,
+    rounds: int,
+    parts: float,
+    useful: Ints,
+    depth: int = 40,
+) -> Iterator[tuple[Packed, Problem]]:
+    """
+    Fix the whole part of a fractional choice, and choose anew for what is left.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    first : Blend or None
+        A fractional choice to start from.
+    rng, draws, rounds
+        As in `blend`.
+    parts : float
+        What is left goes on nodes that cost at most this part of it: smaller and smaller
+        ones, so that the last is not a large one nearly empty.
+    useful : int array
+        The kinds worth using; others come in where a shape fits none of these.
+    depth : int
+        Steps at most.
+
+    Yields
+    ------
+    fixed : Packed
+        All nodes fixed so far.
+    rest : Problem
+        What they leave.
+    """
+    fixed: list[Packed] = []
+    rest, now = problem, first
+    fluid = solve_fluid(problem) if first is None else first.fluid
+    value = 0.0 if fluid is None else fluid.value
+    kinds = np.arange(problem.kinds)
+    for _ in range(depth):
+        if now is None:
+            kinds = small(rest, value / parts, useful)
+            some = rest.only(kinds)
+            fluid = solve_fluid(some)
+            if fluid is None or not len(fluid.kind):
+                return
+            value = fluid.value
+            now = blend(some, fluid, rng=rng, draws=draws, rounds=rounds)
+        count = now.solution.count
+        number = np.floor(count + 1e-7).astype(np.int64)
+        if not number.any():
+            top = float(count.max(initial=0))
+            if top <= 1e-6:
+                return
+            number = (count >= min(0.85, top)).astype(np.int64)
+        used = np.nonzero(number)[0]
+        part = Packed(kinds[now.columns.kind[used]], now.columns.mix[used], number[used])
+        rest = rest_of(rest, part)
+        if (rest.limit < 0).any():
+            return
+        fixed.append(part)
+        value = max(0.0, value - float(problem.cost[part.kind] @ part.number))
+        yield joined(*fixed), rest
+        if covered(rest):
+            return
+        now = None
+
+
+def small(problem: Problem, cost: float, useful: Ints) -> Ints:
+    """Choose the kinds up to a cost, and for each shape that fits none the cheapest that it fits."""
+    fits = problem.most_per_node() > 0
+    chosen = np.zeros(problem.kinds, dtype=bool)
+    chosen[useful[problem.cost[useful] <= cost]] = True
+    for shape in np.nonzero((problem.count > 0) & ~fits[chosen].any(axis=0))[0]:
+        able = np.nonzero(fits[:, shape])[0]
+        chosen |= fits[:, shape] & (problem.cost <= problem.cost[able].min())
+    some: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
+    return some

@@ -1,0 +1,134 @@
+"""The cheapest fleet if pods were fluid: the first bound, and what a good node looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eks_win_capacity.packing.problem import Duals
+
+if TYPE_CHECKING:
+    from eks_win_capacity.packing.problem import Floats, Ints, Problem
+
+
+@dataclass(frozen=True)
+class Fluid:
+    """
+    The optimum of the resource program, in which nodes and pods may be divided at will.
+
+    Attributes
+    ----------
+    value : float
+        Its cost; no plan costs less, up to the tolerances of the solver.
+    duals : Duals
+        Prices of pods that overrate no node.
+    kind : (used,) int array
+        The kinds of node it uses.
+    nodes : (used,) array
+        How many of each.
+    mix : (used, shapes) array
+        Pods on one node of each, in fractions.
+    prices : (kinds, resources) array
+        Prices of what the nodes give, from which the worth of no node exceeds its cost.
+    """
+
+    value: float
+    duals: Duals
+    kind: Ints
+    nodes: Floats
+    mix: Floats
+    prices: Floats
+
+
+def solve_fluid(problem: Problem) -> Fluid | None:
+    """
+    Spread the pods over nodes in fractions, resource by resource, at the least cost.
+
+    A pod goes only where it fits whole. With many pods to a node this comes within a few
+    tenths of a percent of what whole pods can do, in one small program.
+
+    Returns
+    -------
+    Fluid or None
+        None where even fractions break a shared limit.
+    """
+    from scipy import sparse
+    from scipy.optimize import linprog
+
+    kinds, resources = problem.room.shape
+    kind, shape = np.nonzero(problem.most_per_node() > 0)
+    size = len(kind)
+    room = np.maximum(problem.room, 1)
+    row = kind[:, None] * resources + np.arange(resources)
+    held = sparse.csr_matrix(
+        (
+            (problem.need[shape] / room[kind]).ravel(),
+            (row.ravel(), np.repeat(np.arange(size), resources)),
+        ),
+        shape=(kinds * resources, size),
+    )
+    given = sparse.csr_matrix(
+        (
+            -np.ones(kinds * resources),
+            (np.arange(kinds * resources), np.repeat(np.arange(kinds), resources)),
+        ),
+        shape=(kinds * resources, kinds),
+    )
+    blocks = [sparse.hstack([held, given])]
+    right = [np.zeros(kinds * resources)]
+    # Counted in the largest number of pods, so that a million weigh no more than ten.
+    unit = float(max(problem.count.max(), 1))
+    blocks.append(
+        sparse.csr_matrix(
+            (-np.ones(size), (shape, np.arange(size))), (problem.shapes, size + kinds)
+        )
+    )
+    right.append(-problem.count / unit)
+    floors = np.argwhere(problem.floor > 0)
+    if len(floors):
+        number = np.full(problem.floor.shape, -1)
+        number[floors[:, 0], floors[:, 1]] = np.arange(len(floors))
+        here = number[problem.zone[kind], shape]
+        some = here >= 0
+        blocks.append(
+            sparse.csr_matrix(
+                (-np.ones(int(some.sum())), (here[some], np.nonzero(some)[0])),
+                (len(floors), size + kinds),
+            )
+        )
+        right.append(-problem.floor[floors[:, 0], floors[:, 1]] / unit)
+    if len(problem.limit):
+        scale = np.maximum(problem.limit, 1)
+        per_pod = problem.per_pod[kind] * problem.addressed[shape][:, None] / scale
+        blocks.append(sparse.csr_matrix(np.vstack([per_pod, problem.share / scale]).T))
+        right.append(problem.limit / scale / unit)
+    cost = np.concatenate([problem.pod_cost[kind] * problem.addressed[shape], problem.cost])
+    top = max(float(cost.max(initial=0)), 1e-12)
+    solved = linprog(
+        cost / top,
+        A_ub=sparse.csc_matrix(sparse.vstack(blocks)),
+        b_ub=np.concatenate(right),
+        bounds=(0, None),
+        method="highs-ds",
+    )
+    if solved.status != 0:
+        return None
+    told = np.maximum(-solved.ineqlin.marginals, 0) * top
+    prices = told[: kinds * resources].reshape(kinds, resources) / room
+    told = told[kinds * resources :]
+    floor = np.zeros(problem.floor.shape)
+    floor[problem.floor > 0] = told[problem.shapes : problem.shapes + len(floors)]
+    nodes = solved.x[size:] * unit
+    used = np.nonzero(nodes > 1e-7 * max(nodes.sum(), 1e-12))[0]
+    spread = np.zeros((kinds, problem.shapes))
+    spread[kind, shape] = solved.x[:size] * unit
+    return Fluid(
+        value=float(solved.fun * top * unit),
+        duals=Duals(told[: problem.shapes], floor, told[problem.shapes + len(floors) :]),
+        kind=used,
+        nodes=nodes[used],
+        mix=spread[used] / nodes[used][:, None],
+        prices=prices,
+    )

@@ -1,0 +1,410 @@
+"""The search for the cheapest whole fleet, and for the proof of how cheap any could be."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eks_win_capacity.packing.column_generation import Columns, Generator
+from eks_win_capacity.packing.dive import blend, covered, dive, plain, small
+from eks_win_capacity.packing.exact import choose, pool_of
+from eks_win_capacity.packing.first_fit import Packed, first_fit
+from eks_win_capacity.packing.knapsack import fractional_bound
+from eks_win_capacity.packing.node_counts import cheapest_numbers, listed_packings, packings
+from eks_win_capacity.packing.packings import feasible, joined, rest_of, total_cost
+from eks_win_capacity.packing.relaxation import solve_fluid
+from eks_win_capacity.packing.rounding import filled_up, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from fractions import Fraction
+
+    from eks_win_capacity.packing.column_generation import Mixture, Proof, Relaxed
+    from eks_win_capacity.packing.dive import Blend
+    from eks_win_capacity.packing.problem import Ints, Problem
+    from eks_win_capacity.packing.relaxation import Fluid
+
+_WORK = 250_000
+"""Rounds of column generation at most, times shapes to the power 1.5 and the root of kinds."""
+
+_EARLY = 6
+"""Rounds of column generation between two quick plans on the way."""
+
+_SEED = 20
+"""Seed of the chance, so that answers repeat."""
+
+_DRAWS, _VARIED = 500, 4
+"""Mixes drawn beside some for each shape, and rounds that vary them."""
+
+_PARTS = (6, 3, 12, 1, 24)
+"""Parts that what is left is cut into, one dive after the other."""
+
+_EARLY_DIVES = 2
+"""How many of these come before the slower steps."""
+
+_AIM = 0.5
+"""Part of the gap asked for at which no further dive is worth its time."""
+
+_SUMMED, _PACKED = 400, 30
+"""Nodes up to which numbers of nodes give a better bound, and up to which they are packed."""
+
+_PODS = 400
+"""Pods that are packed at once."""
+
+_ENDS = 8.0
+"""Nodes left at which a dive tries to end early."""
+
+_TAILS = (1.0, 0.05)
+"""Cost of nodes that first-fit may use for the rest of a dive, as parts of that rest."""
+
+_EACH_SIZE = 4
+"""Kinds of about one size that the rest of a dive may use."""
+
+_REPACKS, _ALIKE = 30, 4
+"""Times that nodes are packed anew, and nodes alike among which they are chosen."""
+
+_NEARLY = 0.2
+"""Part of the gap asked for that the fractional bound may stay open."""
+
+_SMALL, _FEW = 400, 30
+"""Nodes and shapes up to which all patterns that could help are listed."""
+
+
+def solve(
+    problem: Problem,
+    *,
+    starts: tuple[Packed, ...] = (),
+    target: float,
+    clock: Callable[[], float],
+    deadline: float,
+    effort: float = 1.0,
+    step: float = 0.0,
+    report: Callable[[Packed, float], None] | None = None,
+) -> tuple[Packed | None, float, float]:
+    """
+    Find a cheap packing and prove how cheap any could be.
+
+    Parameters
+    ----------
+    problem : Problem
+        The problem.
+    starts : tuple of Packed
+        Packings that keep all limits; the answer is never dearer.
+    target : float
+        Gap at which the work ends.
+    clock, deadline : callable, float
+        The time, and when to stop. Work is limited by counts, so that the answer repeats
+        where the deadline is not reached. [s]
+    effort : float
+        Part of the usual work; below 1 the first good answer will do.
+    step : float
+        All costs are multiples of it; 0 where they are not.
+    report : callable, optional
+        Told every better packing with the bound at that time.
+
+    Returns
+    -------
+    best : Packed or None
+        The cheapest packing found.
+    bound : float
+        Proved lower bound.
+    lp_bound : float
+        The fractional part of that proof.
+    """
+    search = _Search(problem, target, clock, deadline, effort, step, report)
+    search.run(starts)
+    return search.best, search.bound, search.lp_bound
+
+
+class _Search:
+    """The search for one packing: each step offers packings and lifts the bound."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        problem: Problem,
+        target: float,
+        clock: Callable[[], float],
+        deadline: float,
+        effort: float,
+        step: float,
+        report: Callable[[Packed, float], None] | None,
+    ) -> None:
+        self.problem, self.target = problem, target
+        self.clock, self.deadline = clock, deadline
+        self.effort, self.step, self.report = effort, step, report
+        self.best: Packed | None = None
+        self.cost = math.inf
+        self.bound = self.lp_bound = 0.0
+        self.rng = np.random.default_rng(_SEED)
+        self.simple = plain(problem)
+        self.sums = self.simple and not problem.pod_cost.any()
+        self.columns = Columns(problem)
+        self.generator = Generator(problem, self.columns)
+
+    def offer(self, packed: Packed | None) -> None:
+        """Take a packing where it holds and is the cheapest so far."""
+        if packed is None:
+            return
+        cost = total_cost(self.problem, packed)
+        if cost < self.cost - 1e-12 and feasible(self.problem, packed):
+            self.best, self.cost = packed, cost
+            if self.report is not None:
+                self.report(packed, self.bound)
+
+    def prove(self, value: float) -> None:
+        """Lift the bound, to the next cost there is where costs go in steps."""
+        if self.step:
+            value = math.ceil(value / self.step - 1e-6) * self.step
+        self.bound = max(self.bound, value)
+
+    def gap(self) -> float:
+        """Tell how far the best may be from the cheapest, as a part of it."""
+        if self.best is None:
+            return math.inf
+        return (self.cost - self.bound) / self.cost if self.cost else 0.0
+
+    def late(self) -> bool:
+        """Tell whether the time is over."""
+        return self.clock() > self.deadline
+
+    def left(self) -> float:
+        """Give the time left; even a limit that has passed leaves a moment for whole nodes."""
+        return max(0.2, self.deadline - self.clock())
+
+    def run(self, starts: tuple[Packed, ...]) -> None:
+        """Search until the gap is small or the work is done."""
+        for packed in starts:
+            self.offer(packed)
+        fluid = solve_fluid(self.problem)
+        first = None
+        if fluid is not None and len(fluid.kind):
+            first = self.flow(fluid, starts)
+        if self.done() or (self.effort < 1 and self.best is not None):
+            return
+        for packed in starts:
+            self.columns.add(packed.kind, packed.mix)
+        relaxed = self.generate(fluid)
+        if not self.simple:
+            self.round(relaxed)
+        elif self.sums and self.best is not None and self.best.number.sum() < _SUMMED:
+            cuts = relaxed.cuts[-60:]
+            self.prove(cheapest_numbers(self.problem, cuts, seconds=self.left())[1])
+        self.list(relaxed.proof)
+        for parts in _PARTS[_EARLY_DIVES:]:
+            if fluid is None or self.done():
+                return
+            self.dive(first, fluid, parts)
+
+    def done(self) -> bool:
+        """Tell whether the gap is small enough, or the time over."""
+        return self.gap() <= self.target or self.late()
+
+    def flow(self, fluid: Fluid, starts: tuple[Packed, ...]) -> Blend | None:
+        """Start from the fluid optimum: its bound, the sums of nodes, and dives from it."""
+        problem, aim = self.problem, self.target * _AIM
+        self.generator.prices = fluid.prices
+        proved, _, _ = self.generator.price(fluid.duals, problem.cost, exact=False, tolerance=1e-6)
+        self.generator.bound = max(self.generator.bound, proved)
+        self.lp_bound = float(self.generator.bound)
+        self.prove(self.lp_bound)
+        if self.sums and fluid.nodes.sum() <= _SUMMED:
+            cuts = tuple(self.generator.cuts)
+            number, bound = cheapest_numbers(problem, cuts, seconds=self.left())
+            self.prove(bound)
+            if fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS:
+                self.pack(problem, None, fluid, number)
+        if self.gap() <= aim:
+            return None
+        draws = _DRAWS + 20 * problem.shapes
+        first = blend(problem, fluid, rng=self.rng, draws=draws, rounds=_VARIED, known=starts[:1])
+        self.columns.add(first.columns.kind, first.columns.mix)
+        for parts in _PARTS[:_EARLY_DIVES]:
+            if self.done() and (parts != _PARTS[0] or self.gap() <= aim):
+                break
+            if self.effort < 1 and self.best is not None and parts != _PARTS[0]:
+                break
+            self.dive(first, fluid, parts)
+            if self.sums and self.gap() > aim:
+                self.repack(fluid)
+        return first
+
+    def dive(self, first: Blend | None, fluid: Fluid, parts: float) -> None:
+        """Dive once, and try to end the dive early from every step."""
+        problem, worth = self.problem, fluid.duals.pods
+        large = (problem.cost[fluid.kind] > fluid.value / parts).any()
+        first = None if large else first
+        draws = (_DRAWS + 20 * problem.shapes) // 2
+        each = fluid.value / fluid.nodes.sum()
+        useful = self.useful(problem, fluid)
+        ended, tried = False, math.inf
+        for fixed, rest in dive(
+            problem,
+            first,
+            rng=self.rng,
+            draws=draws,
+            rounds=_VARIED // 2,
+            parts=parts,
+            useful=useful,
+        ):
+            if covered(rest):
+                self.offer(fixed)
+                self.columns.add(fixed.kind, fixed.mix)
+            elif self.simple:
+                value = float(worth @ rest.count)
+                for part in _TAILS if value < 0.6 * tried else ():
+                    tried = value
+                    tail = first_fit(rest, small(rest, value * part, useful))
+                    if tail is not None:
+                        self.offer(joined(fixed, tail))
+                nodes = value / each
+                few = nodes <= _ENDS and rest.count.sum() <= _PODS
+                if self.sums and few and not ended:
+                    ended = True
+                    self.pack(rest, fixed, fluid)
+            if self.gap() <= self.target * _AIM or self.late():
+                return
+
+    def pack(
+        self,
+        rest: Problem,
+        fixed: Packed | None,
+        fluid: Fluid,
+        number: Ints | None = None,
+        *,
+        listed: bool = False,
+    ) -> None:
+        """Pack what is left on the cheapest nodes whose sums suffice."""
+        most = self.cost - (0.0 if fixed is None else total_cost(self.problem, fixed))
+        worth = fluid.duals.pods
+        kinds = self.useful(rest, fluid)
+        some = rest.only(kinds)
+        first = None if number is None else number[kinds]
+        if first is not None and number is not None and first.sum() < number.sum():
+            first = None
+        for found in (
+            listed_packings(some, worth, rng=self.rng, most=most)
+            if listed
+            else packings(some, worth, first=first, rng=self.rng, most=most)
+        ):
+            packed = Packed(kinds[found.kind], found.mix, found.number)
+            self.offer(packed if fixed is None else joined(fixed, packed))
+
+    def repack(self, fluid: Fluid) -> None:
+        """Take a few nodes that waste most, and pack their pods anew on cheaper ones."""
+        problem, worth = self.problem, fluid.duals.pods
+        for _ in range(_REPACKS):
+            if self.best is None or self.gap() <= self.target * _AIM or self.late():
+                return
+            best = self.best
+            which = np.repeat(np.arange(len(best.kind)), np.minimum(best.number, _ALIKE))
+            waste = problem.cost[best.kind] - best.mix @ worth
+            score = np.log(np.maximum(waste, 1e-9 * problem.cost.max()))[which]
+            score += self.rng.gumbel(size=len(which))
+            some = which[np.argsort(-score, kind="stable")[: int(self.rng.integers(2, 6))]]
+            kept = best.number - np.bincount(some, minlength=len(best.number))
+            keep = kept > 0
+            fixed = Packed(best.kind[keep], best.mix[keep], kept[keep])
+            rest = rest_of(problem, fixed)
+            if rest.count.sum() > _PODS or not rest.count.any():
+                continue
+            self.pack(rest, fixed, fluid, listed=True)
+
+    def useful(self, rest: Problem, fluid: Fluid) -> Ints:
+        """Choose the kinds of node that give most for their cost, of each size some."""
+        worth = fluid.duals.worth(rest)
+        most = self.problem.most_per_node()
+        value = fractional_bound(worth, rest.need, rest.room, most, fluid.prices) / rest.cost
+        fits = rest.most_per_node() > 0
+        size = np.floor(np.log2(np.maximum(rest.cost / rest.cost.min(), 1)))
+        order = np.lexsort((-value, size))
+        rank = np.arange(len(order)) - np.searchsorted(size[order], size[order])
+        chosen = np.zeros(rest.kinds, dtype=bool)
+        chosen[order[rank < _EACH_SIZE]] = True
+        for shape in np.nonzero((rest.count > 0) & ~fits[chosen].any(axis=0))[0]:
+            able = np.nonzero(fits[:, shape])[0]
+            chosen[able[np.argmin(rest.cost[able])]] = True
+        some: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
+        return some
+
+    def generate(self, fluid: Fluid | None) -> Relaxed:
+        """Generate columns for a better fractional bound."""
+        problem, columns = self.problem, self.columns
+        if self.best is not None:
+            columns.add(self.best.kind, self.best.mix)
+        most = problem.most_per_node()
+        kind, shape = np.nonzero(most > 0)
+        alone = np.zeros((len(kind), problem.shapes), dtype=np.int64)
+        alone[np.arange(len(kind)), shape] = most[kind, shape]
+        cheap = problem.cost[kind] / most[kind, shape]
+        order = np.lexsort((kind, cheap))
+        group = shape[order] * problem.zones + problem.zone[kind[order]]
+        head = order[np.unique(group, return_index=True)[1]]
+        columns.add(kind[head], alone[head])
+        limited = bool(len(problem.limit))
+        penalty = 10.0 * float(problem.cost.max() + problem.pod_cost.max() + 1) if limited else None
+        until = self.clock() + 0.7 * (self.deadline - self.clock())
+        asked = 0
+
+        def stop(solution: Mixture, proved: Fraction) -> bool:
+            nonlocal asked
+            self.prove(float(proved))
+            asked += 1
+            if self.simple and asked % _EARLY == 0:
+                self.offer(filled_up(problem, columns, solution.count))
+            # The bound cannot pass the fractional cost: where that is near, or much nearer
+            # than the best whole plan, it is not what keeps the gap open.
+            short = solution.value - float(proved)
+            near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
+            return near or self.gap() <= self.target or self.clock() > until
+
+        rounds = self.effort * _WORK / (problem.shapes**1.5 * math.sqrt(problem.kinds))
+        relaxed = self.generator.run(
+            penalty=penalty,
+            stop=stop,
+            rounds=min(400, max(8, int(rounds))),
+            centre=None if fluid is None else fluid.duals,
+        )
+        self.prove(float(relaxed.bound))
+        self.lp_bound = max(self.lp_bound, float(relaxed.bound))
+        return relaxed
+
+    def round(self, relaxed: Relaxed) -> None:
+        """Make the fractional optimum whole by integer programs over its columns."""
+        few = relaxed.solution.count.sum() <= 60
+        for attempt, back in enumerate((10**9, 0) if few else (0, 1, 3)):
+            if self.gap() <= self.target or (attempt and self.late()):
+                return
+            self.offer(
+                rounded(
+                    self.problem,
+                    relaxed,
+                    back=back,
+                    gap=self.target / 3,
+                    effort=self.effort,
+                    seconds=self.left(),
+                )
+            )
+
+    def list(self, proof: Proof | None) -> None:
+        """Choose among all patterns that a better plan could use, where they can be listed."""
+        problem = self.problem
+        if not self.sums or proof is None or self.best is None or self.done():
+            return
+        if self.best.number.sum() > _SMALL or problem.shapes > _FEW:
+            return
+        before = self.cost
+        pool = pool_of(problem, proof, before - proof.bound)
+        if not pool.complete:
+            return
+        chosen, proved = choose(
+            problem,
+            pool,
+            known=self.best,
+            gap=self.target / 2,
+            effort=self.effort,
+            seconds=self.left(),
+        )
+        self.prove(min(proved, before))
+        self.offer(chosen)

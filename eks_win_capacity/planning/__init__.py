@@ -1,0 +1,22 @@
+"""The cheapest nodes that run a workload, and how near to the cheapest they are."""
+
+from __future__ import annotations
+
+from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
+from eks_win_capacity.planning.plan import Alternative, FleetPlan, Infeasible, NodeGroup, Rejection
+from eks_win_capacity.planning.plan_fleet import plan_fleet
+from eks_win_capacity.planning.summary import summary_lines
+from eks_win_capacity.planning.workloads import Workload
+
+__all__ = [
+    "Alternative",
+    "FleetPlan",
+    "Infeasible",
+    "NodeGroup",
+    "Rejection",
+    "Workload",
+    "daemons_of",
+    "plan_fleet",
+    "summary_lines",
+    "workloads_of",
+]

@@ -1,0 +1,178 @@
+"""A plan as text for eksctl and Karpenter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+
+if TYPE_CHECKING:
+    from eks_win_capacity.planning.plan import FleetPlan, NodeGroup
+
+__all__ = ["node_class", "node_groups", "node_pool"]
+
+ADDRESS_TAG: Final = (
+    "k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address"
+)
+"""Tells the cluster autoscaler the pod addresses of a node that does not run yet."""
+
+_LABEL_TAG: Final = "k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/os"
+_TAINT_TAG: Final = "k8s.io/cluster-autoscaler/node-template/taint/os"
+
+
+def node_groups(
+    plan: FleetPlan, *, cluster: str, region: str, ami_family: str, ami: str | None, taint: bool
+) -> str:
+    """
+    Write managed node groups of eksctl, one for each type, zone and subnet.
+
+    References
+    ----------
+    eksctl, ``pkg/nodebootstrap/windows.go`` and ``windows_managed.go``: ``maxPodsPerNode``
+    reaches the kubelet of a managed Windows group only with an ``ami`` of its own.
+    """
+    entries = []
+    notes = ["EKS managed node groups for eksctl: eksctl create nodegroup -f FILE"]
+    for place in plan.places():
+        mine = [
+            group
+            for group in plan.groups
+            if (group.instance_type, group.zone, group.subnet)
+            == (place["instance_type"], place["zone"], place["subnet"])
+        ]
+        entries.append(_entry(plan, place, mine, ami_family=ami_family, ami=ami, taint=taint))
+    most = _max_pods(plan, plan.groups)
+    notes.append(f"bootstrap argument: -KubeletExtraArgs '--max-pods={most}'")
+    if most != KUBELET_MAX_PODS and ami is None:
+        notes.append(
+            "it needs an image id of your own in place of AMI_ID, see eksctl on custom AMIs"
+        )
+    if any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups):
+        notes.append("put subnet ids in place of the CIDRs")
+    told = {
+        "apiVersion": "eksctl.io/v1alpha5",
+        "kind": "ClusterConfig",
+        "metadata": {"name": cluster, "region": region},
+        "managedNodeGroups": entries,
+    }
+    return _text(notes, told)
+
+
+def _entry(
+    plan: FleetPlan,
+    place: dict[str, Any],
+    groups: list[NodeGroup],
+    *,
+    ami_family: str,
+    ami: str | None,
+    taint: bool,
+) -> dict[str, Any]:
+    name, zone, subnet = place["instance_type"], place["zone"], place["subnet"]
+    where = (subnet or zone).replace(".", "-").replace("/", "-")
+    most = _max_pods(plan, groups)
+    entry: dict[str, Any] = {
+        "name": "-".join(filter(None, ("windows", name.replace(".", "-"), where))),
+        "amiFamily": ami_family,
+    }
+    if ami is not None or most != KUBELET_MAX_PODS:
+        entry["ami"] = ami or "AMI_ID"
+    entry |= {
+        "instanceTypes": [name],
+        "desiredCapacity": place["nodes"],
+        "minSize": place["nodes"],
+        "maxSize": place["nodes"],
+        "maxPodsPerNode": most,
+        "labels": {"windows-fleet": "planned"},
+    }
+    tags = {
+        ADDRESS_TAG: str(max(group.address_slots + plan.daemon_addresses for group in groups)),
+        _LABEL_TAG: "windows",
+    }
+    if taint:
+        entry["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
+        tags[_TAINT_TAG] = "windows:NoSchedule"
+    entry |= {"tags": tags, "propagateASGTags": True}
+    if subnet:
+        entry["subnets"] = [subnet]
+    elif zone:
+        entry["availabilityZones"] = [zone]
+    return entry
+
+
+def _max_pods(plan: FleetPlan, groups: Any) -> int:
+    """Give the kubelet's limit: the one planned with, else what the fullest node runs."""
+    if plan.kubelet_max_pods is not None:
+        return plan.kubelet_max_pods
+    return max((group.pods_used + plan.daemon_pods for group in groups), default=KUBELET_MAX_PODS)
+
+
+def node_pool(plan: FleetPlan, *, name: str, node_class: str, taint: bool) -> str:
+    """Write a NodePool of the plan's types and zones, limited to the plan's size."""
+    wanted: dict[str, list[str]] = {
+        "kubernetes.io/os": ["windows"],
+        "kubernetes.io/arch": ["amd64"],
+        "node.kubernetes.io/instance-type": list(plan.types),
+    }
+    zones = sorted({group.zone for group in plan.groups} - {""})
+    if zones:
+        wanted["topology.kubernetes.io/zone"] = zones
+    spec: dict[str, Any] = {
+        "requirements": [
+            {"key": key, "operator": "In", "values": values} for key, values in wanted.items()
+        ],
+        "nodeClassRef": {
+            "group": "karpenter.k8s.aws",
+            "kind": "EC2NodeClass",
+            "name": node_class,
+        },
+    }
+    if taint:
+        spec["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
+    told = {
+        "apiVersion": "karpenter.sh/v1",
+        "kind": "NodePool",
+        "metadata": {"name": name},
+        "spec": {
+            "template": {"metadata": {"labels": {"windows-fleet": "planned"}}, "spec": spec},
+        },
+    }
+    notes = [
+        "Karpenter NodePool for: "
+        + ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items()),
+        "AMI family Windows2022 and maxPods stand in the EC2NodeClass it names",
+    ]
+    if plan.prefix_delegation:
+        notes.append(
+            "Karpenter counts addresses - 1 under prefix delegation too, and may launch more nodes"
+        )
+    return _text(notes, told)
+
+
+def node_class(plan: FleetPlan, *, name: str, cluster: str, ami_family: str) -> str:
+    """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
+    subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
+    most = _max_pods(plan, plan.groups)
+    told = {
+        "apiVersion": "karpenter.k8s.aws/v1",
+        "kind": "EC2NodeClass",
+        "metadata": {"name": name},
+        "spec": {
+            "amiFamily": ami_family,
+            "amiSelectorTerms": [{"alias": f"{ami_family.lower()}@latest"}],
+            "role": f"KarpenterNodeRole-{cluster}",
+            "subnetSelectorTerms": [{"id": one} for one in subnets] or _discovery(cluster),
+            "securityGroupSelectorTerms": _discovery(cluster),
+            "kubelet": {"maxPods": most},
+        },
+    }
+    return _text([f"EC2NodeClass; kubelet --max-pods={most}"], told)
+
+
+def _discovery(cluster: str) -> list[dict[str, Any]]:
+    return [{"tags": {"karpenter.sh/discovery": cluster}}]
+
+
+def _text(notes: list[str], told: dict[str, Any]) -> str:
+    import yaml
+
+    return "".join(f"# {note}\n" for note in notes) + str(yaml.safe_dump(told, sort_keys=False))

@@ -1,0 +1,497 @@
+"""From workloads and instance types to the covering problem, and back to named pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity.addresses.warm_pool import attached_addresses
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.density.node_capacity import allocatable
+from eks_win_capacity.packing.problem import Problem
+from eks_win_capacity.planning.plan import NodeGroup
+
+if TYPE_CHECKING:
+    from eks_win_capacity.catalog import InstanceType
+    from eks_win_capacity.packing.first_fit import Packed
+    from eks_win_capacity.packing.problem import Floats, Ints
+    from eks_win_capacity.planning.workloads import Load as Workload
+
+ALL_NODES = "nodes"
+"""The name among the limits that stands for all nodes together."""
+
+RESOURCES = ("cpu", "memory", "addresses", "kubelet")
+
+TIES = ("addresses", "kubelet", "cpu", "memory")
+"""The same in the order in which the first of several that bind alike is named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """An empty node of a type: room for workloads, cost, and what it keeps attached."""
+
+    name: str
+    room: tuple[int, int, int, int]
+    cost: float
+    attached: Ints
+    prefixes: Ints
+
+    def addresses(self, pods: int) -> int:
+        """Count the subnet addresses, its own included, with so many addressed pods on it."""
+        return NODE_ADDRESSES + int(self.attached[pods])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """
+    A subnet, or a zone without one: what is free there.
+
+    Attributes
+    ----------
+    zone, subnet : str
+        Where.
+    free, blocks : int
+        Free addresses, those of blocks for prefixes alone included, and free /28 blocks;
+        -1 where nothing limits them.
+    singles : int
+        Free addresses that need not go as a block; -1 where all of them may.
+    guessed : bool
+        Whether the blocks are the worst case of a count.
+    """
+
+    zone: str
+    subnet: str = ""
+    free: int = -1
+    blocks: int = -1
+    singles: int = -1
+    guessed: bool = False
+
+
+def node_of(
+    row: InstanceType,
+    *,
+    cost: float,
+    prefix: bool,
+    pool: Any,
+    kubelet: int | None,
+    reserved: Any,
+    daemons: tuple[Workload, ...],
+) -> Node:
+    """Size one node: what is left for workloads, and what each number of pods attaches."""
+    slots = row.ipv4_per_interface - NODE_ADDRESSES
+    cpu, memory = allocatable(row, reserved)
+    held = slots * ADDRESSES_PER_PREFIX if prefix and row.nitro else slots
+    most = held if kubelet is None else min(held, kubelet)
+    state = _attached(most, slots, pool)
+    used = np.asarray(state.used)
+    # A pool without warm addresses serves fewer pods than the node advertises.
+    served = int(used.max(initial=0))
+    base = sum(not daemon.host_process for daemon in daemons)
+    room = (
+        cpu - sum(daemon.cpu for daemon in daemons),
+        memory - sum(daemon.memory for daemon in daemons),
+        min(held, served if served < most else held) - base,
+        (kubelet if kubelet is not None else 2**31) - len(daemons),
+    )
+    attached = np.asarray(state.addresses)[base:]
+    prefixes = np.asarray(state.prefixes)[base:]
+    pods = max(0, min(room[2], len(attached) - 1))
+    return Node(
+        name=row.name,
+        room=(max(room[0], 0), max(room[1], 0), pods, max(room[3], 0)),
+        cost=cost,
+        attached=attached[: pods + 1] if len(attached) else np.zeros(1, dtype=np.int64),
+        prefixes=prefixes[: pods + 1] if len(prefixes) else np.zeros(1, dtype=np.int64),
+    )
+
+
+@lru_cache(maxsize=256)
+def _attached(most: int, slots: int, pool: Any) -> Any:
+    """Attach addresses for each number of pods; hundreds of types share a few curves."""
+    return attached_addresses(np.arange(most + 1), slots=slots, pool=pool)
+
+
+def levels(node: Node, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
+    """
+    Cut the attached addresses into runs that are flat or rise by one a pod.
+
+    Flat runs alone are more, and let whole numbers of nodes alone tell the addresses.
+
+    Returns
+    -------
+    list of (most pods, addresses, more per pod, least addresses, prefixes)
+        One entry for each run; addresses count the node's own.
+    """
+    curve, top = node.attached, len(node.attached) - 1
+    runs, start = [], 0
+    if flat:
+        ends = [n for n in range(top + 1) if n == top or curve[n + 1] != curve[n]]
+        costs = [NODE_ADDRESSES + int(curve[n]) for n in ends]
+        return [
+            (n, cost, 0, cost, int(node.prefixes[n])) for n, cost in zip(ends, costs, strict=True)
+        ]
+    while start <= top:
+        end = start
+        while end < top and curve[end + 1] == curve[start]:
+            end += 1
+        slope = 0
+        if end == start and end < top and curve[end + 1] == curve[end] + 1:
+            slope = 1
+            while end < top and curve[end + 1] == curve[end] + 1:
+                end += 1
+        base = NODE_ADDRESSES + int(curve[start])
+        runs.append((end, base - slope * start, slope, base, int(node.prefixes[end])))
+        start = end + 1
+    return runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The problem with the names of its parts."""
+
+    problem: Problem
+    nodes: tuple[Node, ...]
+    sites: tuple[Site, ...]
+    node: Ints
+    site: Ints
+    members: tuple[tuple[int, ...], ...]
+    quota: Ints
+
+
+def build(
+    workloads: tuple[Workload, ...],
+    slots: Ints,
+    nodes: tuple[Node, ...],
+    sites: tuple[Site, ...],
+    *,
+    objective: str,
+    limits: dict[str, int],
+    coupled: bool,
+    spread_all: bool = False,
+    count_prefixes: bool = False,
+    turn: int = 0,
+) -> Model:
+    """
+    Write the covering problem.
+
+    Parameters
+    ----------
+    workloads, slots : tuple of Workload, int array
+        What runs, and how many pods of each there must be room for.
+    nodes, sites : tuples
+        Where it may run.
+    objective : {"cost", "nodes", "addresses"}
+        What is made small.
+    limits : dict
+        Most nodes of a type.
+    coupled : bool
+        Whether subnets and zones matter; without, nodes stand anywhere.
+    spread_all : bool
+        Whether every workload is spread over the zones.
+    count_prefixes : bool
+        Count /28 prefixes in place of addresses, for ``objective="addresses"``.
+    turn : int
+        Which zone is the first to take one more pod where they do not share evenly.
+    """
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for place, load in enumerate(workloads):
+        spread = coupled and (load.zone_spread or spread_all)
+        own = load.name if load.anti_affinity or spread else ""
+        key = (load.cpu, load.memory, load.host_process, load.allowed_types, own, spread)
+        groups.setdefault(key, []).append(place)
+    order = sorted(groups, key=lambda key: (key[0], key[1], key[2], key[3], key[4]), reverse=True)
+    members = tuple(tuple(groups[key]) for key in order)
+    first = [workloads[group[0]] for group in members]
+    count = np.array([slots[list(group)].sum() for group in members], dtype=np.int64)
+    need = np.array(
+        [[load.cpu, load.memory, not load.host_process, 1] for load in first], dtype=np.int64
+    )
+    zones = sorted({site.zone for site in sites}) if coupled else [""]
+    quota = np.zeros((len(zones), len(first)), dtype=np.int64)
+    for column, key in enumerate(order):
+        if key[5]:
+            base, extra = divmod(int(count[column]), len(zones))
+            # The zones that take one more rotate with the workload, so that none gets them all.
+            quota[:, column] = base
+            for step in range(extra):
+                quota[(column + step + turn) % len(zones), column] += 1
+    kinds: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
+    staged = objective == "addresses" or (coupled and any(site.free >= 0 for site in sites))
+    for where in range(len(sites) if coupled else 1):
+        for which, node in enumerate(nodes):
+            whole = (node.room[2], 0, 0, 0, 0)
+            kinds += [
+                (which, where, run)
+                for run in (levels(node, flat=not coupled) if staged else [whole])
+            ]
+    if objective == "addresses" and not coupled and not limits:
+        named_types = {name for load in workloads for name in load.allowed_types}
+        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes)
+    node_of_kind = np.array([kind[0] for kind in kinds], dtype=np.int64)
+    site_of_kind = np.array([kind[1] for kind in kinds], dtype=np.int64)
+    runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
+    room = np.array([node.room for node in nodes], dtype=np.int64)[node_of_kind]
+    room[:, 2] = np.minimum(room[:, 2], runs[:, 0])
+    cost = np.array([node.cost for node in nodes])[node_of_kind]
+    pod_cost = np.zeros(len(kinds), dtype=np.int64)
+    if objective == "nodes":
+        cost = np.ones(len(kinds))
+    elif objective == "addresses":
+        cost = runs[:, 4 if count_prefixes else 1].astype(np.float64)
+        pod_cost = np.zeros_like(pod_cost) if count_prefixes else runs[:, 2]
+    share, per_pod, least, limit = _limits(nodes, sites, kinds, limits, coupled=coupled)
+    names = [node.name for node in nodes]
+    allowed = np.array(
+        [[not load.allowed_types or name in load.allowed_types for load in first] for name in names]
+    ).reshape(len(nodes), len(first))
+    problem = Problem(
+        need=need,
+        count=count,
+        most=np.array([1 if load.anti_affinity else 2**31 for load in first], dtype=np.int64),
+        addressed=need[:, 2] > 0,
+        room=room,
+        cost=cost.astype(np.float64),
+        pod_cost=pod_cost,
+        allowed=allowed[node_of_kind],
+        zone=np.array(
+            [zones.index(sites[at].zone) if coupled else 0 for at in site_of_kind], dtype=np.int64
+        ),
+        floor=quota,
+        share=share,
+        per_pod=per_pod,
+        least=least,
+        limit=limit,
+    )
+    return Model(
+        problem=problem,
+        nodes=nodes,
+        sites=sites,
+        node=node_of_kind,
+        site=site_of_kind,
+        members=members,
+        quota=quota,
+    )
+
+
+def _leanest(
+    kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
+    nodes: tuple[Node, ...],
+    pinned: set[str],
+    *,
+    prefixes: bool,
+) -> list[tuple[int, int, tuple[int, int, int, int, int]]]:
+    """Leave out the kinds that take no fewer addresses than one with as much room."""
+
+    def room(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> tuple[int, ...]:
+        cpu, memory, _, pods = nodes[kind[0]].room
+        return cpu, memory, kind[2][0], pods
+
+    def cost(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> int:
+        return kind[2][4 if prefixes else 1]
+
+    kept: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
+    rooms = np.zeros((0, 4), dtype=np.int64)
+    for kind in sorted(kinds, key=lambda one: (cost(one), [-have for have in room(one)], one)):
+        mine = np.array([room(kind)], dtype=np.int64)
+        beaten = nodes[kind[0]].name not in pinned and bool((rooms >= mine).all(axis=1).any())
+        if not beaten:
+            kept.append(kind)
+            if nodes[kind[0]].name not in pinned:
+                rooms = np.vstack([rooms, mine])
+    return sorted(kept)
+
+
+def _limits(
+    nodes: tuple[Node, ...],
+    sites: tuple[Site, ...],
+    kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
+    limits: dict[str, int],
+    *,
+    coupled: bool,
+) -> tuple[Ints, Ints, Ints, Ints]:
+    rows: list[tuple[list[int], list[int], list[int], int]] = []
+    if coupled:
+        for where, site in enumerate(sites):
+            if site.free < 0:
+                continue
+            here = [kind[1] == where for kind in kinds]
+            rows.append(
+                (
+                    [run[1] * at for at, (_, _, run) in zip(here, kinds, strict=True)],
+                    [run[2] * at for at, (_, _, run) in zip(here, kinds, strict=True)],
+                    [run[3] * at for at, (_, _, run) in zip(here, kinds, strict=True)],
+                    site.free,
+                )
+            )
+            blocks = [run[4] * at for at, (_, _, run) in zip(here, kinds, strict=True)]
+            if any(blocks):
+                rows.append((blocks, [0] * len(kinds), blocks, site.blocks))
+            if site.singles >= 0:
+                single = [
+                    (NODE_ADDRESSES, 0, NODE_ADDRESSES) if run[4] else run[1:4]
+                    for _, _, run in kinds
+                ]
+                rows.append(
+                    (
+                        [one[0] * at for at, one in zip(here, single, strict=True)],
+                        [one[1] * at for at, one in zip(here, single, strict=True)],
+                        [one[2] * at for at, one in zip(here, single, strict=True)],
+                        site.singles,
+                    )
+                )
+    for name, most in sorted(limits.items()):
+        ones = [int(name in {nodes[kind[0]].name, ALL_NODES}) for kind in kinds]
+        rows.append((ones, [0] * len(kinds), ones, most))
+    shape = (len(rows), len(kinds))
+    share, per_pod, least = (
+        np.array([row[place] for row in rows], dtype=np.int64).reshape(shape).T
+        for place in range(3)
+    )
+    return share, per_pod, least, np.array([row[3] for row in rows], dtype=np.int64)
+
+
+def named(
+    model: Model, workloads: tuple[Workload, ...], slots: Ints, packed: Packed, *, shrink: bool
+) -> list[NodeGroup]:
+    """
+    Give each node its pods by name, in runs of equal nodes.
+
+    Workloads of one shape fill its places one after the other. Places beyond what is asked
+    stay empty, and where ``shrink`` allows it a node becomes the cheapest that holds its pods.
+    """
+    problem = model.problem
+    zones = sorted({site.zone for site in model.sites}) if problem.zones > 1 else [""]
+    left: dict[tuple[int, int], list[list[int]]] = {}
+    for shape, group in enumerate(model.members):
+        if model.quota[:, shape].any():
+            for zone in range(len(zones)):
+                left[shape, zone] = [[group[0], int(model.quota[zone, shape])]]
+        else:
+            queue = [[member, int(slots[member])] for member in group]
+            for zone in range(problem.zones):
+                left[shape, zone] = queue
+    counted: dict[tuple[Any, ...], int] = {}
+    order = np.lexsort((*packed.mix.T, packed.kind))
+    for place in order.tolist():
+        kind, mix, number = int(packed.kind[place]), packed.mix[place], int(packed.number[place])
+        zone = int(problem.zone[kind])
+        shapes = np.nonzero(mix)[0].tolist()
+        while number:
+            run = number
+            pods: dict[int, int] = {}
+            for shape in shapes:
+                queue = left[shape, zone]
+                while queue and not queue[0][1]:
+                    queue.pop(0)
+                want = int(mix[shape])
+                if queue and queue[0][1] >= want:
+                    pods[queue[0][0]] = pods.get(queue[0][0], 0) + want
+                    run = min(run, queue[0][1] // want)
+                    continue
+                if queue:
+                    run = 1
+                for entry in queue:
+                    some = min(want, entry[1])
+                    if some:
+                        pods[entry[0]] = pods.get(entry[0], 0) + some
+                    want -= some
+                    if not want:
+                        break
+            if not pods:
+                break
+            for shape in shapes:
+                queue = left[shape, zone]
+                for entry in queue:
+                    if entry[0] in pods:
+                        entry[1] -= pods[entry[0]] * run
+            key = (kind, tuple(sorted(pods.items())))
+            counted[key] = counted.get(key, 0) + run
+            number -= run
+    return [
+        _group(model, workloads, kind, dict(pods), number, shrink=shrink)
+        for (kind, pods), number in sorted(counted.items())
+    ]
+
+
+def _group(
+    model: Model,
+    workloads: tuple[Workload, ...],
+    kind: int,
+    pods: dict[int, int],
+    number: int,
+    *,
+    shrink: bool,
+) -> NodeGroup:
+    used = np.zeros(4, dtype=np.int64)
+    for member, each in pods.items():
+        load = workloads[member]
+        used += each * np.array([load.cpu, load.memory, not load.host_process, 1], dtype=np.int64)
+    which = int(model.node[kind])
+    if shrink:
+        able = [
+            (node.cost, place != which, place)
+            for place, node in enumerate(model.nodes)
+            if (np.array(node.room) >= used).all()
+            and all(
+                not workloads[member].allowed_types or node.name in workloads[member].allowed_types
+                for member in pods
+            )
+        ]
+        which = min(able)[2]
+    node = model.nodes[which]
+    site = model.sites[int(model.site[kind])] if model.sites else Site(zone="")
+    share = used / np.maximum(np.array(node.room), 1)
+    return NodeGroup(
+        instance_type=node.name,
+        zone=site.zone,
+        subnet=site.subnet,
+        nodes=number,
+        pods={workloads[member].name: each for member, each in sorted(pods.items())},
+        cpu_m=node.room[0],
+        memory=node.room[1],
+        pod_slots=node.room[3],
+        address_slots=node.room[2],
+        cpu_m_used=int(used[0]),
+        memory_used=int(used[1]),
+        pods_used=int(used[3]),
+        pod_addresses=int(used[2]),
+        addresses=node.addresses(int(used[2])),
+        prefixes=int(node.prefixes[int(used[2])]),
+        binds=max(TIES, key=lambda name: share[RESOURCES.index(name)]),
+        cost=node.cost,
+    )
+
+
+def dominated(nodes: tuple[Node, ...], *, addresses: bool, pinned: set[str]) -> dict[int, int]:
+    """
+    Find the types that another one beats or equals in everything.
+
+    Parameters
+    ----------
+    nodes : tuple of Node
+        Sorted by name.
+    addresses : bool
+        Whether what a node keeps attached matters too.
+    pinned : set of str
+        Types that a workload or a limit names; they neither beat nor are beaten.
+    """
+    room = np.array([node.room for node in nodes], dtype=np.int64).reshape(-1, 4)
+    cost: Floats = np.array([node.cost for node in nodes])
+    beaten: dict[int, int] = {}
+    order = np.lexsort((np.arange(len(nodes)), -room.sum(axis=1), cost)).tolist()
+    kept: list[int] = []
+    for place in order:
+        if nodes[place].name in pinned:
+            continue
+        for better in kept:
+            if cost[better] <= cost[place] and (room[better] >= room[place]).all():
+                have, other = nodes[better].attached, nodes[place].attached
+                if not addresses or (have[: len(other)] <= other).all():
+                    beaten[place] = better
+                    break
+        else:
+            kept.append(place)
+    return beaten

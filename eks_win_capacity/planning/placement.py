@@ -1,0 +1,141 @@
+"""Equal nodes put together, counted and stood into subnets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.packing.first_fit import Packed, first_fit
+from eks_win_capacity.packing.packings import total_cost
+from eks_win_capacity.planning.model import TIES
+
+if TYPE_CHECKING:
+    from eks_win_capacity.planning.model import Model, Node, Site
+    from eks_win_capacity.planning.plan import NodeGroup
+    from eks_win_capacity.planning.workloads import Load
+
+__all__ = ["cheapened", "merged", "placed_in", "starts_of", "value_of"]
+
+
+def starts_of(model: Model) -> tuple[Packed, ...]:
+    """First-fit decreasing over all types and on each alone: the floor of every plan."""
+    problem = model.problem
+    if problem.zones > 1 or len(problem.limit):
+        return ()
+    found = [first_fit(problem, np.arange(problem.kinds))]
+    least = math.inf if found[0] is None else total_cost(problem, found[0])
+    alone = _least_alone(model)
+    for place in np.argsort(alone, kind="stable").tolist():
+        if alone[place] >= least:
+            break
+        packed = first_fit(problem, np.array([place]))
+        if packed is not None:
+            found.append(packed)
+            least = min(least, total_cost(problem, packed))
+    return tuple(packed for packed in found if packed is not None)
+
+
+def _least_alone(model: Model) -> Any:
+    """Bound by sums what all pods cost on each kind alone: some are too dear to be packed."""
+    problem = model.problem
+    wanted = problem.count @ problem.need
+    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
+    return some.max(axis=1) * problem.cost
+
+
+def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False) -> float:
+    """Give what nodes cost, or how many they are, or how many addresses or prefixes they take."""
+    if objective == "nodes":
+        return float(sum(group.nodes for group in groups))
+    if objective == "addresses":
+        return float(
+            sum(group.nodes * (group.prefixes if prefixes else group.addresses) for group in groups)
+        )
+    return math.fsum(group.nodes * group.cost for group in groups)
+
+
+def merged(groups: list[NodeGroup]) -> list[NodeGroup]:
+    """Put equal nodes together and give them in a fixed order."""
+    same: dict[tuple[Any, ...], NodeGroup] = {}
+    for group in groups:
+        key = (group.instance_type, group.zone, group.subnet, tuple(group.pods.items()))
+        before = same.get(key)
+        same[key] = group if before is None else replace(before, nodes=before.nodes + group.nodes)
+    return [same[key] for key in sorted(same)]
+
+
+def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGroup] | None:
+    """Put nodes into subnets, the largest first, each where most is free; None if one is left."""
+    most = 2**62
+    free = [[site.free, site.blocks, most if site.singles < 0 else site.singles] for site in sites]
+    placed: list[NodeGroup] = []
+    for group in sorted(
+        groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
+    ):
+        left = group.nodes
+        one = group.addresses - ADDRESSES_PER_PREFIX * group.prefixes
+        while left:
+            room = [
+                min(
+                    have // group.addresses,
+                    blocks // group.prefixes if group.prefixes else have,
+                    single // one,
+                )
+                for have, blocks, single in free
+            ]
+            at = max(range(len(sites)), key=lambda place: (room[place], -place))
+            some = min(left, room[at])
+            if some <= 0:
+                return None
+            free[at][0] -= some * group.addresses
+            free[at][1] -= some * group.prefixes
+            free[at][2] -= some * one
+            placed.append(replace(group, nodes=some, zone=sites[at].zone, subnet=sites[at].subnet))
+            left -= some
+    return merged(placed)
+
+
+def cheapened(
+    groups: list[NodeGroup], nodes: tuple[Node, ...], loads: tuple[Load, ...]
+) -> list[NodeGroup]:
+    """Give each node its cheapest type that holds its pods and takes no more addresses."""
+    allowed = {load.name: load.allowed_types for load in loads}
+    order = sorted(nodes, key=lambda node: (node.cost, node.name))
+    return merged([_cheapest(group, order, allowed) for group in groups])
+
+
+def _cheapest(
+    group: NodeGroup, nodes: list[Node], allowed: dict[str, tuple[str, ...]]
+) -> NodeGroup:
+    used = (group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used)
+    for node in nodes:
+        if node.cost >= group.cost:
+            break
+        pods = group.pod_addresses
+        if (
+            all(want <= have for want, have in zip(used, node.room, strict=True))
+            and node.addresses(pods) <= group.addresses
+            and int(node.prefixes[pods]) <= group.prefixes
+            and all(not allowed[name] or node.name in allowed[name] for name in group.pods)
+        ):
+            room = dict(
+                zip(TIES, (node.room[2], node.room[3], node.room[0], node.room[1]), strict=True)
+            )
+            took = dict(zip(TIES, (used[2], used[3], used[0], used[1]), strict=True))
+            return replace(
+                group,
+                instance_type=node.name,
+                cost=node.cost,
+                cpu_m=node.room[0],
+                memory=node.room[1],
+                address_slots=node.room[2],
+                pod_slots=node.room[3],
+                addresses=node.addresses(pods),
+                prefixes=int(node.prefixes[pods]),
+                binds=max(TIES, key=lambda name: took[name] / max(room[name], 1)),
+            )
+    return group

@@ -1,0 +1,230 @@
+"""The question: what a plan is asked, checked and read."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.cluster import ClusterState
+from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
+from eks_win_capacity.density.node_capacity import Reserved, reservations
+from eks_win_capacity.planning.candidates import read_limits
+from eks_win_capacity.planning.costs import read_prices
+from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
+from eks_win_capacity.planning.run import _Run
+from eks_win_capacity.planning.sites import read_sites
+from eks_win_capacity.planning.workloads import read_daemons, read_workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from eks_win_capacity.planning.plan import FleetPlan
+
+    Objective = Literal["cost", "nodes", "addresses"]
+
+_OWN_TIME: Final = 0.7
+"""Part of a time limit for the plan itself, where others are to stand beside it."""
+
+
+def plan_fleet(
+    workloads: Any,
+    *,
+    candidates: Any = None,
+    subnets: Any = None,
+    prices: Any = None,
+    objective: Objective = "cost",
+    prefix_delegation: bool | None = None,
+    pool: WarmPool | None = None,
+    kubelet_max_pods: int | None = KUBELET_MAX_PODS,
+    reserved: Any = None,
+    daemonsets: Any = (),
+    node_cost: float | None = None,
+    surge: float | str = 0,
+    zone_lost: bool = False,
+    zones: Sequence[str] | None = None,
+    max_types: int | None = None,
+    limits: Mapping[str, int] | None = None,
+    time_limit_s: float | None = None,
+    compare: bool = True,
+    catalog: Catalog | None = None,
+    progress: Callable[[float, float], None] | None = None,
+) -> FleetPlan:
+    """
+    Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
+
+    CPU, memory, pod addresses, the kubelet's limit, warm pools and subnets bind together.
+    Packing patterns are generated until a linear program over all of them is solved (column
+    generation), whole nodes are chosen by a small integer program, and Farley's bound, in
+    whole numbers, proves how far from the cheapest the answer can be.
+
+    Parameters
+    ----------
+    workloads : DataFrame, list of mapping or of Workload, or ClusterState
+        Fields name, replicas, cpu, memory (Kubernetes quantities) and, where wanted,
+        host_process, zone_spread, allowed_types, anti_affinity; see `Workload`. Of a cluster
+        its Windows pods, running and pending, by owner and requests; those of its DaemonSets
+        count among the ``daemonsets``.
+    candidates : str, iterable of str, Catalog or DataFrame, optional
+        Instance types or patterns such as ``m5.*``; every current-generation Windows-capable
+        type by default. One that cannot be a Windows node is rejected with its reason.
+    subnets : Subnet, list of Subnet or CIDR, or mapping by zone, optional
+        Where nodes may stand. Addresses and free /28 blocks then bind: in prefix mode the
+        node's own address comes from broken blocks first, and prefix reservations serve
+        prefixes alone. Where only the number of used addresses is known, the worst case of
+        whole blocks is taken.
+    prices : Prices, Series, DataFrame or mapping, optional
+        Price by instance type. Types without one are rejected. Without prices a type costs
+        its vCPUs plus its GiB times 1/24, as ``price_basis`` of the plan says.
+    objective : {"cost", "nodes", "addresses"}
+        What to make small.
+    prefix_delegation : bool, optional
+        Address mode; the pool's by default, else False.
+    pool : WarmPool, optional
+        Warm targets; the mode's defaults where not given.
+    kubelet_max_pods : int or None
+        The kubelet's limit; None for none. [pods]
+    reserved : Reserved or mapping, optional
+        What nodes keep from pods; a mapping has ``cpu`` and ``memory`` as quantities.
+    daemonsets : as workloads
+        Pods that every node runs on top; replicas are not looked at and may be 1.
+    node_cost : float, optional
+        Cost of a node beside its instance, in the unit of the prices; by default that of a
+        root volume of 50 GiB: 0.0055 an hour, or 0.06 vCPUs where there are no prices.
+    surge : int, float or str
+        Extra pods of every workload during a rolling update: a whole number, or a part of the
+        replicas such as ``0.25`` or ``"25%"``, rounded up as Kubernetes does.
+    zone_lost : bool
+        Leave room so that all pods still fit after any one zone is lost: every workload has
+        even shares of the zones, with places enough in all zones but one. The bound is that
+        of even shares. Only where the subnets leave no such plan, shares are uneven.
+    zones : sequence of str, optional
+        Zones to spread over where no subnets are given.
+    max_types : int, optional
+        Different instance types at most.
+    limits : mapping, optional
+        Most nodes by instance type; ``nodes`` limits all of them together.
+    time_limit_s : float, optional
+        Time limit; the best plan until then is given. Without it the work is limited by
+        counts alone, so that the same input always gives the same plan. [s]
+    compare : bool
+        Whether to look at the best single type and the other address mode too.
+    catalog : Catalog, optional
+        The instance table; the bundled one by default.
+    progress : callable, optional
+        Told cost and lower bound of every better plan.
+
+    Returns
+    -------
+    FleetPlan
+        With ``feasible`` False and the reasons where nothing fits.
+
+    Raises
+    ------
+    InputError
+        If an input makes no sense.
+    UnsupportedInputError
+        If an input is of a kind that cannot be read.
+    UnknownInstanceTypeError
+        If the catalog lacks a candidate, an allowed type or the type of a limit.
+    MissingExtraError
+        If SciPy is not installed (extra ``fleet``).
+
+    Examples
+    --------
+    >>> plan = plan_fleet(
+    ...     [{"name": "web", "replicas": 27, "cpu": "100m", "memory": "256Mi"}],
+    ...     candidates=["m5.large"],
+    ... )
+    >>> plan.types, plan.addresses
+    ({'m5.large': 3}, 30)
+    """
+    try:
+        import scipy.optimize  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("scipy", extra="fleet", purpose="plan_fleet") from error
+    if objective not in {"cost", "nodes", "addresses"}:
+        raise InputError(f"objective must be 'cost', 'nodes' or 'addresses'; got {objective!r}")
+    start, seconds = time.monotonic(), _seconds(time_limit_s)
+    end = start + seconds
+    if max_types is not None:
+        counts(max_types, name="max_types", low=1)
+    if kubelet_max_pods is not None:
+        counts(kubelet_max_pods, name="kubelet_max_pods", low=1)
+    prefix = _mode(prefix_delegation, pool)
+    if catalog is None:
+        catalog = candidates if isinstance(candidates, Catalog) else Catalog.bundled()
+    daemons = read_daemons(daemonsets)
+    if isinstance(workloads, ClusterState):
+        daemons = read_daemons([*daemons, *daemons_of(workloads)])
+        workloads = workloads_of(workloads)
+    if candidates is not None and hasattr(candidates, "__next__"):
+        candidates = list(candidates)
+    run = _Run(
+        workloads=read_workloads(workloads, catalog),
+        objective=objective,
+        prefix=prefix,
+        pool=pool,
+        kubelet=kubelet_max_pods,
+        reserved=_reserved(reserved),
+        daemons=daemons,
+        prices=read_prices(prices, node_cost),
+        surge=surge,
+        zone_lost=bool(zone_lost),
+        max_types=max_types,
+        limits=read_limits(limits, catalog),
+        sites=read_sites(subnets, zones, prefix=prefix),
+        # The blocks of a subnet are not counted in the same way in the other mode.
+        other_sites=lambda: read_sites(subnets, zones, prefix=not prefix),
+        catalog=catalog,
+        candidates=candidates,
+        # What stands beside the plan gets the rest of the time.
+        until=start + (_OWN_TIME * seconds if compare else seconds),
+        progress=progress,
+    )
+    plan = run.plan()
+    if not compare or plan.status == "interrupted":
+        return plan
+    run.until = end
+    return run.compared(plan)
+
+
+def _seconds(limit: Any) -> float:
+    if limit is None:
+        return math.inf
+    if isinstance(limit, (bool, str)) or not isinstance(limit, (int, float)) or not limit > 0:
+        raise InputError(f"time_limit_s must be a number of seconds above zero; got {limit!r}")
+    return float(limit)
+
+
+def _mode(prefix_delegation: Any, pool: Any) -> bool:
+    if pool is not None and not isinstance(pool, WarmPool):
+        raise UnsupportedInputError(
+            f"pool must be a WarmPool, such as WarmPool.prefix(); got {type(pool).__name__}"
+        )
+    if prefix_delegation is None:
+        return pool is not None and bool(pool.prefix_delegation)
+    if prefix_delegation not in (True, False):
+        raise InputError(f"prefix_delegation must be True or False; got {prefix_delegation!r}")
+    if pool is not None and bool(pool.prefix_delegation) != bool(prefix_delegation):
+        mode = "prefix" if pool.prefix_delegation else "secondary"
+        raise InputError(
+            f"pool is of the {mode} mode and prefix_delegation is {prefix_delegation}; leave one out"
+        )
+    return bool(prefix_delegation)
+
+
+def _reserved(reserved: Any) -> Reserved:
+    if reserved is None:
+        return Reserved()
+    if isinstance(reserved, Reserved):
+        return reserved
+    if not hasattr(reserved, "keys") or set(reserved) - {"cpu", "memory"}:
+        raise InputError(
+            f'reserved must be a Reserved, or a mapping with "cpu" or "memory"; got {reserved!r}'
+        )
+    return reservations(cpu=reserved.get("cpu"), memory=reserved.get("memory"))

@@ -1,0 +1,150 @@
+"""What a node of each candidate gives to workloads, and which workload fits none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.core.findings import count_of
+from eks_win_capacity.planning.candidates import read_candidates
+from eks_win_capacity.planning.model import RESOURCES, Node, node_of
+from eks_win_capacity.planning.plan import Rejection
+
+if TYPE_CHECKING:
+    from eks_win_capacity.planning.run import _Run
+    from eks_win_capacity.planning.workloads import Load
+
+    Trouble = tuple[str, str, str, str]
+
+__all__ = ["fits", "lacking", "sized", "usable"]
+
+
+def sized(run: _Run) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]:
+    """Size the candidates, reject those of no use, and find what stops every plan."""
+    able, rejected = read_candidates(run.candidates, run.catalog)
+    nodes = []
+    for row in able:
+        cost = run.prices.cost(row)
+        if cost is None:
+            why = "prices has no row for it"
+            rejected.append(Rejection(instance_type=row.name, code="no-price", why=why))
+            continue
+        nodes.append(
+            node_of(
+                row,
+                cost=float(cost),
+                prefix=run.prefix,
+                pool=_pool(run, nitro=row.nitro),
+                kubelet=run.kubelet,
+                reserved=run.reserved,
+                daemons=run.daemons,
+            )
+        )
+    live = [load for load, slot in zip(run.workloads, run.slots, strict=True) if slot]
+    kept = []
+    for node in nodes:
+        why_not = _of_no_use(node, live)
+        if why_not is None:
+            kept.append(node)
+        else:
+            rejected.append(why_not)
+    if not nodes:
+        return (), rejected, _no_candidate(rejected)
+    for load in live:
+        if not any(usable(load, node) for node in kept):
+            return (), rejected, _too_large(load, nodes)
+    return tuple(kept), rejected, None
+
+
+def _pool(run: _Run, *, nitro: bool) -> WarmPool:
+    if not run.prefix:
+        return run.pool if run.pool is not None else WarmPool.secondary()
+    if not nitro:
+        return WarmPool.secondary()
+    return run.pool if run.pool is not None else WarmPool.prefix()
+
+
+def fits(load: Load, node: Node) -> bool:
+    """Tell whether a node has room for one pod."""
+    return not lacking(load, node)
+
+
+def usable(load: Load, node: Node) -> bool:
+    """Tell whether a node may run one pod, and has room for it."""
+    return (not load.allowed_types or node.name in load.allowed_types) and fits(load, node)
+
+
+def lacking(load: Load, node: Node) -> list[str]:
+    """Say what an empty node lacks for one pod."""
+    need = (load.cpu, load.memory, int(not load.host_process), 1)
+    return [
+        f"{name} {_said(name, want)} of {_said(name, have)}"
+        for name, want, have in zip(RESOURCES, need, node.room, strict=True)
+        if want > have
+    ]
+
+
+def _said(resource: str, value: int) -> str:
+    if resource == "memory":
+        return f"{value / 2**20:,.0f} MiB"
+    return f"{value:,}m" if resource == "cpu" else f"{value:,}"
+
+
+def _of_no_use(node: Node, live: list[Load]) -> Rejection | None:
+    allowed = [load for load in live if not load.allowed_types or node.name in load.allowed_types]
+    if not live or any(fits(load, node) for load in allowed):
+        return None
+    if not allowed:
+        return Rejection(
+            instance_type=node.name, code="not-allowed", why="no workload is allowed on it"
+        )
+    small = min(allowed, key=lambda load: (load.cpu, load.memory, load.name))
+    return Rejection(
+        instance_type=node.name,
+        code="too-small",
+        subject=small.name,
+        why=f"too small for workload {small.name}: {', '.join(lacking(small, node))}",
+    )
+
+
+def _no_candidate(rejected: list[Rejection]) -> Trouble:
+    codes = sorted({one.code for one in rejected})
+    return (
+        "no-candidate",
+        (
+            f"no candidate can be a Windows node with a price: {count_of(len(rejected), 'type is', 'types are')} rejected as "
+            f"{', '.join(codes)}"
+        ),
+        "Give other candidates, or prices for them",
+        "",
+    )
+
+
+def _too_large(load: Load, nodes: list[Node]) -> Trouble:
+    mine = [node for node in nodes if not load.allowed_types or node.name in load.allowed_types]
+    if not mine:
+        return (
+            "no-candidate",
+            (
+                f"workload {load.name} allows only {', '.join(load.allowed_types)}, none of "
+                "which can be used"
+            ),
+            "Allow other types, or add these to the candidates",
+            load.name,
+        )
+
+    def nearness(node: Node) -> tuple[float, str]:
+        need = (load.cpu, load.memory, int(not load.host_process), 1)
+        short = [want / have if have else 1e9 for want, have in zip(need, node.room, strict=True)]
+        return max(short), node.name
+
+    top = min(mine, key=nearness)
+    return (
+        "too-large",
+        (
+            f"workload {load.name} is too large for every candidate; {top.name} comes nearest "
+            f"and lacks room: {', '.join(lacking(load, top))}"
+        ),
+        "Make its pods smaller or allow larger types",
+        load.name,
+    )

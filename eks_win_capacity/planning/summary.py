@@ -1,0 +1,121 @@
+"""A plan in words, and as a notebook shows it."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eks_win_capacity.planning.plan import Alternative, FleetPlan, NodeGroup
+
+__all__ = ["as_html", "comparison", "explained", "headline", "summary_lines"]
+
+
+def headline(plan: FleetPlan) -> str:
+    """Say nodes, cost and bound in one line."""
+    if not plan.nodes:
+        return "No pods are to run, so no node is needed."
+    types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
+    fleet = f"{_count(plan.nodes, 'node')} ({types})"
+    least = f"{plan.lower_bound:,.6g}"
+    near = f"so this one is within {100 * plan.gap:.3f} % of the least possible."
+    if plan.objective == "nodes":
+        return f"{fleet}; no plan has fewer than {least} nodes, {near}"
+    if plan.objective == "addresses":
+        return f"{fleet}; no plan takes fewer than {least} subnet addresses, {near}"
+    return f"{fleet}: {_cost(plan.cost, plan)}; no plan costs less than {least}, {near}"
+
+
+def explained(plan: FleetPlan) -> str:
+    """Say what the plan is, or why there is none."""
+    if not plan.feasible:
+        return "\n".join(
+            f"No plan ({reason.code}): {reason.why}. {reason.remedy}." for reason in plan.infeasible
+        )
+    lines = summary_lines(plan)
+    return "\n".join([lines[0], *(_group(group) for group in plan.groups), *lines[1:]])
+
+
+def summary_lines(plan: FleetPlan) -> list[str]:
+    """Say all of a plan but its kinds of nodes: cost and bound first."""
+    lines = [headline(plan)]
+    if plan.status == "interrupted":
+        lines.append("The search was interrupted: this is the best plan so far.")
+    if plan.nodes:
+        blocks = _count(plan.prefixes, "/28 prefix", "/28 prefixes")
+        lines.append(
+            f"They take {_count(plan.addresses, 'subnet address', 'subnet addresses')}"
+            + (f" with {blocks}." if plan.prefixes else ".")
+        )
+    if plan.objective == "cost" and plan.price_basis:
+        lines.append(f"Cost: {plan.price_basis}.")
+    if plan.estimated_prices:
+        lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
+    lines += [comparison(other, plan) for other in (plan.single_type, plan.other_mode) if other]
+    if plan.rejected:
+        lines.append(f"Not used: {_rejected(plan)}.")
+    return lines
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _cost(value: float, plan: FleetPlan) -> str:
+    return f"{value:,.6g} {plan.cost_unit}"
+
+
+def _group(group: NodeGroup) -> str:
+    place = " in " + ", ".join(filter(None, (group.zone, group.subnet)))
+    pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
+    return (
+        f"{group.nodes:,} x {group.instance_type}{place * bool(group.zone or group.subnet)}: "
+        f"{_count(group.pods_used, 'pod')} each ({pods}); {_binding(group)}"
+    )
+
+
+def _binding(group: NodeGroup) -> str:
+    used, room = {
+        "cpu": (group.cpu_m_used, group.cpu_m),
+        "memory": (group.memory_used, group.memory),
+        "addresses": (group.pod_addresses, group.address_slots),
+        "kubelet": (group.pods_used, group.pod_slots),
+    }[group.binds]
+    verb = "bind" if group.binds == "addresses" else "binds"
+    return f"{group.binds} {verb} first, {100 * used / max(room, 1):.0f} % used."
+
+
+def comparison(other: Alternative, plan: FleetPlan) -> str:
+    """Say what another way to run the workloads takes, beside the plan."""
+    if not other.nodes:
+        return f"With {other.name}: no plan: {other.why}."
+    more = 100 * (other.cost / plan.cost - 1) if plan.cost else 0.0
+    than = f", {abs(more):.1f} % {'more' if more > 0 else 'less'}" if abs(more) >= 0.05 else ""
+    cost = f", {_cost(other.cost, plan)}" if plan.objective == "cost" else ""
+    return (
+        f"With {other.name}: {_count(other.nodes, 'node')}{cost}{than}, "
+        f"{_count(other.addresses, 'address', 'addresses')}."
+    )
+
+
+def _rejected(plan: FleetPlan) -> str:
+    counted: dict[str, int] = {}
+    for one in plan.rejected:
+        counted[one.code] = counted.get(one.code, 0) + 1
+    order = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{number:,} {code}" for code, number in order)
+
+
+def as_html(plan: FleetPlan) -> str:
+    """Show a plan in a notebook: the headline, the nodes, and what stands beside it."""
+    if not plan.feasible or not plan.groups:
+        return "".join(f"<p>{escape(line)}</p>" for line in explained(plan).splitlines())
+    frame = plan.to_pandas()
+    empty = [name for name in ("zone", "subnet", "prefixes_per_node") if not frame[name].any()]
+    frame = frame.drop(columns=empty)
+    frame.columns = [str(name).replace("_", " ") for name in frame.columns]
+    table = frame.to_html(index=False, max_rows=40, float_format=lambda value: f"{value:,.4g}")
+    count = f"<p>{len(frame):,} kinds of nodes</p>" if len(frame) > 40 else ""
+    first, *more = summary_lines(plan)
+    small = "".join(f"<li>{escape(line)}</li>" for line in more)
+    return f"<p><b>{escape(first)}</b></p>{table}{count}<ul>{small}</ul>"

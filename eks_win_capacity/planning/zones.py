@@ -1,0 +1,172 @@
+"""Nodes in zones and subnets, where the patterns are too many to be listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eks_win_capacity.packing.packings import total_cost
+from eks_win_capacity.planning.model import ALL_NODES, build, named
+from eks_win_capacity.planning.placement import merged, placed_in, starts_of, value_of
+
+if TYPE_CHECKING:
+    from eks_win_capacity.packing.problem import Ints
+    from eks_win_capacity.planning.model import Node, Site
+    from eks_win_capacity.planning.plan import NodeGroup
+    from eks_win_capacity.planning.run import Answer, _Run
+
+__all__ = ["in_zones", "quick"]
+
+_BRIEF = 0.1
+"""Part of the usual work that goes into a step on the way."""
+
+_NEAR = 5e-3
+"""Gap at which zones packed each for itself are near enough to the cheapest."""
+
+
+def in_zones(
+    run: _Run,
+    nodes: tuple[Node, ...],
+    bound: float,
+    lp_bound: float,
+    *,
+    effort: float | None,
+) -> Answer | None:
+    """
+    Pack all zones together, else by the fewest addresses, else each zone for itself.
+
+    Parameters
+    ----------
+    run, nodes : _Run, tuple of Node
+        What is asked, and of what types.
+    bound, lp_bound : float
+        What is proved without zones and subnets.
+    effort : float, optional
+        Part of the usual work.
+    """
+    found: list[Answer] = []
+
+    def offer(answer: Answer | None) -> None:
+        if answer is not None:
+            found.append(answer)
+            run.known = _best(found, bound, lp_bound)
+            if run.progress is not None and run.known is not None:
+                run.progress(run.known[1], bound)
+
+    offer(quick(run, nodes, bound, lp_bound))
+    if not run.spread and not run.interrupted:
+        # In one zone, what takes the fewest addresses fits if anything does.
+        fewest = run.solved(nodes, coupled=False, objective="addresses", effort=_BRIEF)
+        placed = None if fewest is None else placed_in(fewest[0], run.sites)
+        if placed is not None:
+            offer((placed, value_of(placed, run.objective), bound, lp_bound))
+    odd = _odd(run)
+    for turn in range(len({site.zone for site in run.sites}) if odd else 1):
+        if run.interrupted:
+            break
+        coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn)
+        if coupled is not None:
+            # With fixed shares of the zones, the bound is one of these shares alone.
+            bound = bound if odd else max(bound, coupled[2])
+            offer(coupled)
+            break
+        if not run.limited or run.interrupted:
+            break
+        lean = run.solved(nodes, coupled=True, objective="addresses", effort=_BRIEF, turn=turn)
+        if lean is not None:
+            offer((lean[0], value_of(lean[0], run.objective), bound, lp_bound))
+            break
+    best = _best(found, bound, lp_bound)
+    if run.spread and (best is None or best[1] - bound > _NEAR * best[1]):
+        offer(_apart(run, nodes, bound, lp_bound))
+    return _best(found, bound, lp_bound)
+
+
+def _best(found: list[Answer], bound: float, lp_bound: float) -> Answer | None:
+    if not found:
+        return None
+    groups, value, _, _ = min(found, key=lambda one: one[1])
+    return groups, value, min(bound, value), lp_bound
+
+
+def _odd(run: _Run) -> bool:
+    """Tell whether a workload does not share evenly over the zones."""
+    zones = len({site.zone for site in run.sites})
+    return any(
+        int(slot) % zones
+        for load, slot in zip(run.workloads, run.slots, strict=True)
+        if load.zone_spread or run.zone_lost
+    )
+
+
+def _shares(run: _Run) -> list[tuple[str, tuple[Site, ...], Ints]]:
+    """Give each zone, its subnets and its even share of every workload."""
+    zones = sorted({site.zone for site in run.sites}) if run.spread else [""]
+    base, extra = np.divmod(run.slots, len(zones))
+    # The zone that takes the odd pod turns with the workload, so that none gets them all.
+    turned = np.arange(len(run.slots)) % len(zones)
+    return [
+        (
+            zone,
+            tuple(site for site in run.sites if not run.spread or site.zone == zone),
+            base + ((place - turned) % len(zones) < extra),
+        )
+        for place, zone in enumerate(zones)
+    ]
+
+
+def quick(run: _Run, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+    """Pack each zone first-fit: in a moment, and no worse than what people do."""
+    groups: list[NodeGroup] = []
+    for zone, sites, slots in _shares(run):
+        model = build(run.workloads, slots, nodes, (), objective="cost", limits={}, coupled=False)
+        if not model.problem.count.any():
+            continue
+        best: list[NodeGroup] | None = None
+        for packed in sorted(starts_of(model), key=lambda one: total_cost(model.problem, one)):
+            best = _stood(
+                run, named(model, run.workloads, slots, packed, shrink=False), zone, sites
+            )
+            if best is not None:
+                break
+        if best is None:
+            return None
+        groups += best
+    return _whole(run, groups, bound, lp_bound)
+
+
+def _apart(run: _Run, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+    """Solve each zone for itself; zones with the same share are solved once."""
+    groups: list[NodeGroup] = []
+    solved: dict[bytes, Answer | None] = {}
+    for zone, sites, slots in _shares(run):
+        key = slots.tobytes()
+        if key not in solved:
+            if run.interrupted:
+                return None
+            solved[key] = run.solved(nodes, coupled=False, effort=_BRIEF, rough=_NEAR, slots=slots)
+        answer = solved[key]
+        own = None if answer is None else _stood(run, answer[0], zone, sites)
+        if own is None:
+            return None
+        groups += own
+    return _whole(run, groups, bound, lp_bound)
+
+
+def _stood(
+    run: _Run, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
+) -> list[NodeGroup] | None:
+    if run.limited:
+        return placed_in(groups, sites)
+    return [replace(group, zone=zone) for group in groups]
+
+
+def _whole(run: _Run, groups: list[NodeGroup], bound: float, lp_bound: float) -> Answer | None:
+    """Put the zones together; None where they go beyond the limits on nodes."""
+    for name, most in run.limits.items():
+        if sum(g.nodes for g in groups if name in {g.instance_type, ALL_NODES}) > most:
+            return None
+    value = value_of(groups, run.objective)
+    return merged(groups), value, min(bound, value), lp_bound

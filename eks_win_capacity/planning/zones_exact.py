@@ -1,0 +1,338 @@
+"""Zones and subnets settled exactly, where all patterns can be listed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.packing.first_fit import Packed
+from eks_win_capacity.packing.problem import quiet
+from eks_win_capacity.planning.model import ALL_NODES
+
+if TYPE_CHECKING:
+    from eks_win_capacity.packing.problem import Ints
+    from eks_win_capacity.planning.model import Model
+    from eks_win_capacity.planning.patterns import Patterns
+    from eks_win_capacity.planning.workloads import Load
+
+__all__ = ["Settled", "settle"]
+
+_STEPS, _WORK = 3_000, 400_000
+"""Steps of the integer program at most, and these times its columns; counts and not a time,
+so that answers repeat."""
+
+_HAIR: Final = 1e-6
+"""Tolerance of the solver, which a proved bound gives back."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """
+    The best whole choice, and what is missing where there is none.
+
+    Attributes
+    ----------
+    packed : Packed or None
+        Nodes by pattern, with kinds of the model; None where none was found.
+    model : Model
+        The model, with the pods of each zone as they were chosen.
+    bound : float
+        No choice costs less.
+    short : int array
+        What each subnet lacks, where that was asked for.
+    proved : bool
+        Whether the search came to its end.
+    """
+
+    packed: Packed | None
+    model: Model
+    bound: float
+    short: Ints
+    proved: bool
+
+
+def settle(
+    model: Model,
+    patterns: Patterns,
+    loads: tuple[Load, ...],
+    *,
+    wanted: Ints,
+    zone_lost: bool,
+    evenly: bool = False,
+    objective: str,
+    limits: dict[str, int],
+    missing: str = "",
+    allow: Ints | None = None,
+    most_types: int | None = None,
+    known: float = 0.0,
+    seconds: float = math.inf,
+) -> Settled:
+    """
+    Choose patterns, subnets and the pods of each zone at once.
+
+    Parameters
+    ----------
+    model : Model
+        Coupled; its quota is not looked at.
+    patterns : Patterns
+        All there are.
+    loads : tuple of Load
+        What runs.
+    wanted : (shapes,) int array
+        Pods that must have a place, before the loss of a zone.
+    zone_lost : bool
+        Whether they must have one after the loss of any zone.
+    evenly : bool
+        Whether all zones have even shares then; the bound is of such plans alone.
+    objective : {"cost", "nodes", "addresses"}
+        What is made small.
+    limits : dict
+        Most nodes of a type, or of all.
+    missing : {"", "addresses", "blocks"}
+        Make small, in place of the objective, how many of these the subnets lack; with
+        ``blocks``, addresses are not counted.
+    allow : int array, optional
+        Blocks that each subnet may have on top.
+    most_types : int, optional
+        Different types at most.
+    known : float
+        What is proved already: no choice costs less.
+    seconds : float
+        Time limit. [s]
+    """
+    program = _Program(model, patterns, types=most_types is not None)
+    even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
+    if zone_lost and evenly:
+        even[:] = True
+    tied = np.nonzero((even | zone_lost) & (model.problem.count > 0))[0].tolist()
+    program.place(tied)
+    for shape in tied:
+        if even[shape]:
+            program.share_evenly(shape)
+        else:
+            program.survive(shape, int(wanted[shape]))
+    program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
+    for name, most in sorted(limits.items()):
+        program.keep_limit(name, most)
+    if most_types is not None:
+        program.keep_types(most_types)
+    program.aim("" if missing else objective, known)
+    found = program.solve(seconds)
+    if found.whole is None:
+        none = np.zeros(len(model.sites), dtype=np.int64)
+        return Settled(None, model, found.bound, none, found.impossible)
+    quota = np.zeros_like(model.quota)
+    for shape in tied:
+        told = found.whole[program.shares(shape)].tolist()
+        quota[:, shape] = told if even[shape] else _trimmed(told, int(wanted[shape]))
+    return Settled(
+        program.packed(found.whole),
+        replace(model, quota=quota),
+        found.bound,
+        found.whole[program.lent],
+        found.ended,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the integer program says."""
+
+    whole: Ints | None
+    bound: float
+    ended: bool
+    impossible: bool
+
+
+class _Program:
+    """
+    The integer program over all patterns in all subnets, rule by rule.
+
+    Its columns are the nodes of each pattern in each subnet, the pods of each shape in each
+    zone where these matter, what each subnet lends, and whether each type is used.
+    """
+
+    def __init__(self, model: Model, patterns: Patterns, *, types: bool) -> None:
+        self.model, self.patterns = model, patterns
+        sites = len(model.sites)
+        self.zones = sorted({site.zone for site in model.sites})
+        self.site = np.repeat(np.arange(sites), len(patterns))
+        self.pattern = np.tile(np.arange(len(patterns)), sites)
+        self.zone = np.array([self.zones.index(site.zone) for site in model.sites])[self.site]
+        self.mix = patterns.mix[self.pattern]
+        self.width = len(self.pattern)
+        first = self.width + model.problem.shapes * len(self.zones)
+        self.lent = slice(first, first + sites)
+        self.kinds = len(model.nodes) if types else 0
+        self.total = first + sites + self.kinds
+        self.floor, self.ceiling = np.zeros(self.total), np.full(self.total, np.inf)
+        self.cost = np.zeros(self.total)
+        self.rows: list[Any] = []
+        self.low: list[float] = []
+        self.high: list[float] = []
+
+    def rule(self, columns: Ints, values: Any, least: float, most: float) -> None:
+        """Add one rule: the sum of some columns lies between two numbers."""
+        from scipy import sparse
+
+        entries = (np.zeros(len(columns), dtype=np.int64), columns)
+        line = (np.asarray(values, dtype=np.float64), entries)
+        self.rows.append(sparse.csr_matrix(line, shape=(1, self.total)))
+        self.low.append(least)
+        self.high.append(most)
+
+    def shares(self, shape: int) -> Ints:
+        """Give the columns of the pods of a shape in each zone."""
+        columns: Ints = self.width + shape * len(self.zones) + np.arange(len(self.zones))
+        return columns
+
+    def place(self, tied: list[int]) -> None:
+        """Cover all pods; those of tied shapes zone by zone."""
+        self.ceiling[self.width : self.lent.start] = 0
+        for shape in np.nonzero(self.model.problem.count)[0].tolist():
+            holds = self.mix[:, shape] > 0
+            if shape not in tied:
+                some = np.nonzero(holds)[0]
+                self.rule(
+                    some, self.mix[some, shape], float(self.model.problem.count[shape]), np.inf
+                )
+                continue
+            for place, share in enumerate(self.shares(shape)):
+                some = np.nonzero(holds & (self.zone == place))[0]
+                values = np.append(self.mix[some, shape], -1)
+                self.rule(np.append(some, share), values, 0.0, np.inf)
+
+    def share_evenly(self, shape: int) -> None:
+        """Let the zones differ by one pod at most."""
+        count = int(self.model.problem.count[shape])
+        base, extra = divmod(count, len(self.zones))
+        columns = self.shares(shape)
+        self.floor[columns], self.ceiling[columns] = base, base + bool(extra)
+        self.rule(columns, np.ones(len(columns)), count, count)
+
+    def survive(self, shape: int, wanted: int) -> None:
+        """Leave places for all pods in the zones but one, whichever that is."""
+        columns = self.shares(shape)
+        self.ceiling[columns] = wanted
+        for lost in range(len(columns)):
+            self.rule(np.delete(columns, lost), np.ones(len(columns) - 1), wanted, np.inf)
+
+    def keep_subnets(self, missing: str, allow: Ints) -> None:
+        """Keep to what subnets have, or count what they lack."""
+        blocks = self.patterns.prefixes[self.pattern]
+        addresses = self.patterns.addresses[self.pattern]
+        if not missing:
+            self.ceiling[self.lent] = 0
+        for place, site in enumerate(self.model.sites):
+            here = np.nonzero(self.site == place)[0]
+            more = int(allow[place])
+            single = np.where(blocks[here] > 0, NODE_ADDRESSES, addresses[here])
+            for word, taken, room in (
+                ("addresses", addresses[here], site.free + more * ADDRESSES_PER_PREFIX),
+                ("blocks", blocks[here], site.blocks + more),
+                ("addresses", single, site.singles),
+            ):
+                limited = site.singles >= 0 if taken is single else site.free >= 0
+                # While blocks are counted, addresses are no matter.
+                if not limited or not taken.any() or (missing == "blocks" and word != "blocks"):
+                    continue
+                lends = -1.0 if word == missing else 0.0
+                columns = np.append(here, self.lent.start + place)
+                self.rule(columns, np.append(taken, lends), -np.inf, room)
+
+    def keep_limit(self, name: str, most: int) -> None:
+        """Keep to so many nodes of a type, or of all."""
+        named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
+        some = np.nonzero(named[self.patterns.node[self.pattern]])[0]
+        if len(some):
+            self.rule(some, np.ones(len(some)), -np.inf, most)
+
+    def keep_types(self, most: int) -> None:
+        """Keep to so many different types."""
+        used = self.lent.stop + np.arange(self.kinds)
+        self.ceiling[used] = 1
+        self.rule(used, np.ones(self.kinds), 0.0, most)
+        pods = float(self.model.problem.count.sum())
+        for place, column in enumerate(used):
+            some = np.nonzero(self.patterns.node[self.pattern] == place)[0]
+            values = np.append(np.ones(len(some)), -pods)
+            self.rule(np.append(some, column), values, -np.inf, 0.0)
+
+    def aim(self, objective: str, known: float) -> None:
+        """Make the objective small, or where there is none, what the subnets lack."""
+        if not objective:
+            self.cost[self.lent] = 1.0
+            # Of equal shortages, the one with fewer nodes.
+            self.cost[: self.width] = 1e-5
+            return
+        self.cost[: self.width] = {
+            "cost": self.patterns.cost,
+            "nodes": np.ones(len(self.patterns)),
+            "addresses": self.patterns.addresses.astype(np.float64),
+        }[objective][self.pattern]
+        least = known * (1 - _HAIR)
+        self.rule(np.arange(self.width), self.cost[: self.width], least, np.inf)
+
+    def solve(self, seconds: float) -> _Found:
+        """Run the solver; a choice that does not hold to the last pod is none."""
+        from scipy import sparse
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
+        top = max(float(self.cost.max()), 1e-12)
+        matrix = sparse.vstack(self.rows, format="csr")
+        steps = max(60, min(_STEPS, _WORK // self.total))
+        limit = {"time_limit": max(0.2, seconds)} if math.isfinite(seconds) else {}
+        with quiet():
+            solved = milp(
+                self.cost / top,
+                constraints=LinearConstraint(matrix, self.low, self.high),
+                integrality=1,
+                bounds=Bounds(self.floor, self.ceiling),
+                options={"mip_rel_gap": _HAIR, "node_limit": steps} | limit,
+            )
+        proved = solved.mip_dual_bound
+        bound = 0.0
+        if proved is not None and np.isfinite(proved):
+            bound = float(proved) * top * (1 - 2 * _HAIR)
+        if solved.x is None:
+            return _Found(None, bound, ended=False, impossible=solved.status == 2)
+        whole = np.round(solved.x).astype(np.int64)
+        sums = matrix @ whole
+        if (sums < np.array(self.low) - _HAIR).any() or (sums > np.array(self.high) + _HAIR).any():
+            return _Found(None, bound, ended=False, impossible=False)
+        return _Found(whole, bound, ended=solved.status == 0, impossible=False)
+
+    def packed(self, whole: Ints) -> Packed:
+        """Give the nodes that were chosen, with kinds of the model."""
+        chosen = np.nonzero(whole[: self.width])[0]
+        kinds = [
+            _kind(self.model, self.patterns, int(self.pattern[one]), int(self.site[one]))
+            for one in chosen
+        ]
+        return Packed(np.array(kinds, dtype=np.int64), self.mix[chosen], whole[chosen])
+
+
+def _trimmed(places: list[int], wanted: int) -> list[int]:
+    """Give back the places that no loss of a zone asks for."""
+    total = sum(places)
+    for place, have in enumerate(places):
+        others = [total - lost for at, lost in enumerate(places) if at != place]
+        spare = min([have, *(left - wanted for left in others)])
+        places[place] -= spare
+        total -= spare
+    return places
+
+
+def _kind(model: Model, patterns: Patterns, pattern: int, site: int) -> int:
+    """Find the kind of the model that holds a pattern: its type, subnet and addresses."""
+    pods = int(patterns.mix[pattern] @ model.problem.need[:, 2])
+    able = np.nonzero(
+        (model.node == patterns.node[pattern])
+        & (model.site == site)
+        & (model.problem.room[:, 2] >= pods)
+    )[0]
+    return int(able[np.argmin(model.problem.room[able, 2])])
