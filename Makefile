@@ -15,9 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 # Modules that decide numbers: every line and branch of them is tested.
-COVERED := errors constants kernels limits quantities findings _arrays _columns limit_table \
-	fleet_codes bulk catalog capacity configmap warm_targets warm_pool toggling subnets nodes \
-	_addresses _masks census occupancy reservations placement
+COVERED := core catalog density addresses
 comma := ,
 empty :=
 space := $(empty) $(empty)

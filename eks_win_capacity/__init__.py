@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType as InstanceType
     from eks_win_capacity.catalog.prices import Prices as Prices
     from eks_win_capacity.catalog.prices import estimate_windows_prices as estimate_windows_prices
-    from eks_win_capacity.cluster import ClusterState as ClusterState
+    from eks_win_capacity.cluster import cluster_report as cluster_report
+    from eks_win_capacity.cluster import explain_pending as explain_pending
+    from eks_win_capacity.cluster import karpenter_view as karpenter_view
+    from eks_win_capacity.cluster.checks import check_cluster as check_cluster
+    from eks_win_capacity.cluster.checks import remedies as remedies
+    from eks_win_capacity.cluster.state import ClusterState as ClusterState
     from eks_win_capacity.core.errors import CapacityError as CapacityError
     from eks_win_capacity.density.fleet import Fleet as Fleet
     from eks_win_capacity.density.max_pods import ip_capacity as ip_capacity
@@ -44,11 +49,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning import FleetPlan as FleetPlan
     from eks_win_capacity.planning import Workload as Workload
     from eks_win_capacity.planning import plan_fleet as plan_fleet
-    from eks_win_capacity.readiness import check_cluster as check_cluster
-    from eks_win_capacity.readiness import remedies as remedies
-    from eks_win_capacity.reports import cluster_report as cluster_report
-    from eks_win_capacity.reports import explain_pending as explain_pending
-    from eks_win_capacity.reports import karpenter_view as karpenter_view
     from eks_win_capacity.simulator import BestTargets as BestTargets
     from eks_win_capacity.simulator import Churn as Churn
     from eks_win_capacity.simulator import CronJob as CronJob
@@ -73,9 +73,9 @@ _HOME = {
     "CapacityError": "core.errors",
     "Catalog": "catalog",
     "CatalogDiff": "catalog",
-    "check_cluster": "readiness",
+    "check_cluster": "cluster.checks",
     "Churn": "simulator",
-    "cluster_report": "reports",
+    "cluster_report": "cluster",
     "ClusterState": "cluster",
     "CronJob": "simulator",
     "DemandPlan": "forecast",
@@ -83,7 +83,7 @@ _HOME = {
     "Empirical": "simulator",
     "estimate_windows_prices": "catalog.prices",
     "ExhaustionForecast": "forecast",
-    "explain_pending": "reports",
+    "explain_pending": "cluster",
     "Exponential": "simulator",
     "Fixed": "simulator",
     "Fleet": "density.fleet",
@@ -92,7 +92,7 @@ _HOME = {
     "forecast_exhaustion": "forecast",
     "InstanceType": "catalog",
     "ip_capacity": "density.max_pods",
-    "karpenter_view": "reports",
+    "karpenter_view": "cluster",
     "load_files": "files",
     "LogNormal": "simulator",
     "max_pods": "density.max_pods",
@@ -104,7 +104,7 @@ _HOME = {
     "Poisson": "simulator",
     "PoolState": "addresses.warm_pool",
     "Prices": "catalog.prices",
-    "remedies": "readiness",
+    "remedies": "cluster.checks",
     "Reservation": "addresses.reservations",
     "reservation_plan": "addresses",
     "Reserved": "density.node_capacity",
@@ -126,8 +126,8 @@ _MODULES = {
     "errors": "core.errors",
     "fleet": "planning",
     "kubectl": "kubectl",
-    "readiness": "readiness",
-    "reports": "reports",
+    "readiness": "cluster.checks",
+    "reports": "cluster",
     "simulator": "simulator",
     "toggling": "addresses.mode_change",
     "warm_pool": "addresses.warm_pool",

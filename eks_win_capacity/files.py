@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from eks_win_capacity import kubectl
-from eks_win_capacity.aws import _answers
-from eks_win_capacity.cluster import ClusterState
+from eks_win_capacity.aws import saved_answers
+from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.documents import beginning, each_source, source_name
 from eks_win_capacity.core.errors import DocumentError
 
@@ -77,8 +77,8 @@ def load_files(*sources: Any) -> ClusterState:
             source="the files",
         )
     if sorted_["aws"]:
-        answers = _answers.gather(*sorted_["aws"])
-        state = state.merge(_answers.state(answers, saved=True))
+        answers = saved_answers.gather(*sorted_["aws"])
+        state = state.merge(saved_answers.state(answers, saved=True))
     for source in sorted_["saved"]:
         state = state.merge(ClusterState.load(source))
     return state
@@ -93,7 +93,7 @@ def _kind(source: Any, *, in_folder: bool) -> str:
     if _KUBECTL & found.keys():
         untold = found.get("items") == [] and found.get("kind", "List") == "List"
         return "empty" if untold else "kubectl"
-    if _answers.KEYS.keys() & found.keys():
+    if saved_answers.KEYS.keys() & found.keys():
         return "aws"
     other = next((loader for key, loader in _OTHERS.items() if key in found), "")
     if other and in_folder:

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
 
 import eks_win_capacity as ewc
-from eks_win_capacity.aws import _client
-from eks_win_capacity.aws._refresh import refresh
+from eks_win_capacity.aws import calls
+from eks_win_capacity.aws.refresh import refresh
 from eks_win_capacity.catalog import generate
 from eks_win_capacity.cli import app
 from eks_win_capacity.core.errors import (
@@ -57,11 +57,11 @@ class Stubbed:
     def __init__(self, **script):
         real = boto3.session.Session(aws_access_key_id="x", aws_secret_access_key="x")
         self.clients = {}
-        for region, calls in script.items():
+        for region, planned in script.items():
             name = region.replace("_", "-")
             client = real.client("ec2", region_name=name)
             stub = Stubber(client)
-            for method, answer in calls:
+            for method, answer in planned:
                 if isinstance(answer, str):
                     stub.add_client_error(method, answer, "told so")
                 else:
@@ -70,7 +70,7 @@ class Stubbed:
             self.clients[name] = client
 
     def client(self, _service, *, region_name, endpoint_url, config):
-        assert config.retries["total_max_attempts"] == _client.ATTEMPTS
+        assert config.retries["total_max_attempts"] == calls.ATTEMPTS
         assert endpoint_url is None
         return self.clients[region_name]
 
@@ -163,7 +163,7 @@ def test_a_missing_region_or_profile_or_login_is_a_clear_error(monkeypatch):
 def test_an_unreachable_endpoint_is_a_clear_error():
     with (
         pytest.raises(AwsError, match="check the region's name") as caught,
-        _client.faults(operation="X", region="r"),
+        calls.faults(operation="X", region="r"),
     ):
         raise EndpointConnectionError(endpoint_url="http://x")
     assert caught.value.code == "EndpointConnectionError"

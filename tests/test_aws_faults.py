@@ -23,7 +23,7 @@ from eks_samples import (
 )
 
 from eks_win_capacity import aws
-from eks_win_capacity.aws._client import ATTEMPTS
+from eks_win_capacity.aws.calls import ATTEMPTS
 from eks_win_capacity.core.errors import AwsError, InputError
 
 ROOT = Path(__file__).resolve().parent.parent

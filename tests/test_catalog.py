@@ -14,7 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity.catalog import Catalog, InstanceType, Reason, WindowsVerdict, files, generate
+from eks_win_capacity.catalog import (
+    Catalog,
+    InstanceType,
+    Reason,
+    WindowsVerdict,
+    generate,
+    json_files,
+)
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     CatalogFileError,
@@ -438,7 +445,7 @@ def test_a_source_of_another_kind_is_refused(source):
     with pytest.raises(UnsupportedInputError):
         Catalog.from_describe_instance_types(source)
     with pytest.raises(UnsupportedInputError):
-        files.read_json(source)
+        json_files.read_json(source)
 
 
 GOOD = json.dumps(answer(), indent=1).encode()
@@ -531,7 +538,7 @@ def test_files_are_replaced_together_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", failing)
     with pytest.raises(OSError, match="disk"):
-        files.replace_files({old: b"2", new: b"3", tmp_path / "last": b"4"})
+        json_files.replace_files({old: b"2", new: b"3", tmp_path / "last": b"4"})
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert old.read_bytes() == b"1"
 
@@ -550,7 +557,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypat
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="full"):
-        files.replace_files({tmp_path / "a": b"1"})
+        json_files.replace_files({tmp_path / "a": b"1"})
     assert not list(tmp_path.iterdir())
 
 
@@ -567,10 +574,10 @@ def test_a_folder_without_a_capture_holds_an_empty_catalog():
 
 
 def test_a_text_is_no_list_of_pages():
-    from eks_win_capacity.catalog import answers
+    from eks_win_capacity.catalog import responses
 
     with pytest.raises(CatalogFileError, match="a text"):
-        answers.pages_of("x", key="InstanceTypes", source="here")
+        responses.pages_of("x", key="InstanceTypes", source="here")
 
 
 def test_a_diff_of_catalogs_that_tell_regions_compares_them():

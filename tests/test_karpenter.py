@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.cluster import karpenter_view
 from eks_win_capacity.core.errors import InputError, InvalidQuantityError, UnknownInstanceTypeError
-from eks_win_capacity.reports import karpenter_view
 
 TEMPLATE = "k8s.io/cluster-autoscaler/node-template/"
 

@@ -9,10 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
+from eks_win_capacity.cluster import (
+    ClusterState,
+    Node,
+    NodeGroup,
+    Pod,
+    SubnetState,
+    cluster_report,
+    explain_pending,
+)
+from eks_win_capacity.cluster.scheduler_messages import causes, taints_of
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.reports import cluster_report, explain_pending
-from eks_win_capacity.reports._messages import causes, taints_of
 
 ON = {"enable-windows-ipam": "true"}
 PREFIX = {**ON, "enable-windows-prefix-delegation": "true"}

@@ -24,8 +24,8 @@ from eks_win_capacity.cluster import (
     SubnetState,
     Workload,
 )
+from eks_win_capacity.cluster.checks import CHECKS, check_cluster, remedies
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.readiness import CHECKS, check_cluster, remedies
 
 GROUPS = ("system:bootstrappers", "system:nodes", "eks:kube-proxy-windows")
 ON = {"enable-windows-ipam": "true"}

@@ -8,9 +8,16 @@ import pytest
 
 from eks_win_capacity import cli
 from eks_win_capacity.catalog.prices import estimate_windows_prices
-from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState, Workload
+from eks_win_capacity.cluster import (
+    ClusterState,
+    Node,
+    NodeGroup,
+    Pod,
+    SubnetState,
+    Workload,
+    cluster_report,
+)
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.reports import cluster_report
 
 ON = {"enable-windows-ipam": "true"}
 PREFIX = {**ON, "enable-windows-prefix-delegation": "true"}

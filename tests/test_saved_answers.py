@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import aws, kubectl
 from eks_win_capacity.aws._occupants import USERS
-from eks_win_capacity.cluster import ClusterState, Node, RoleMapping, SubnetState, _records
+from eks_win_capacity.cluster import ClusterState, Node, RoleMapping, SubnetState, records
 from eks_win_capacity.core.errors import (
     AwsError,
     CapacityError,
@@ -457,7 +457,7 @@ states = st.builds(
     node_groups=st.none()
     | st.lists(
         st.builds(
-            _records.NodeGroup,
+            records.NodeGroup,
             name=texts,
             custom_ami=st.none() | st.booleans(),
             autoscaling_tags=st.none() | st.lists(pairs, max_size=2).map(tuple),
@@ -467,7 +467,7 @@ states = st.builds(
     fargate_profiles=st.none()
     | st.lists(
         st.builds(
-            _records.FargateProfile,
+            records.FargateProfile,
             name=texts,
             selectors=st.lists(st.tuples(texts, st.lists(pairs).map(tuple)), max_size=2).map(tuple),
         ),
@@ -476,7 +476,7 @@ states = st.builds(
     addons=st.none()
     | st.lists(
         st.builds(
-            _records.Addon,
+            records.Addon,
             name=texts,
             configuration=st.dictionaries(texts, st.lists(st.integers()), max_size=2),
         ),
@@ -498,7 +498,7 @@ states = st.builds(
     pods=st.none()
     | st.lists(
         st.builds(
-            _records.Pod, namespace=texts, name=texts, labels=st.lists(pairs, max_size=2).map(tuple)
+            records.Pod, namespace=texts, name=texts, labels=st.lists(pairs, max_size=2).map(tuple)
         ),
         max_size=2,
     ).map(tuple),

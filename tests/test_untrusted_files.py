@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
-from eks_win_capacity.core.documents import _limits, mapping, members, wholes
+from eks_win_capacity.core.documents import _budgets, mapping, members, wholes
 from eks_win_capacity.core.errors import CapacityError, DocumentError
 from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.files import load_files
@@ -140,9 +140,9 @@ class Endless(io.RawIOBase):
     ],
 )
 def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
-    monkeypatch.setattr(_limits, "MAX_ITEM_CHARS", 2**20)
-    monkeypatch.setattr(_limits, "MAX_YAML_CHARS", 2**20)
-    monkeypatch.setattr(_limits, "MAX_ITEMS", 10_000)
+    monkeypatch.setattr(_budgets, "MAX_ITEM_CHARS", 2**20)
+    monkeypatch.setattr(_budgets, "MAX_YAML_CHARS", 2**20)
+    monkeypatch.setattr(_budgets, "MAX_ITEMS", 10_000)
     for walk in (members, wholes):
         with pytest.raises(DocumentError, match=told):
             for _ in (
@@ -156,14 +156,14 @@ def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
 
 
 def test_a_pipe_without_an_end_is_refused(monkeypatch):
-    monkeypatch.setattr(_limits, "MAX_HELD", 2**20)
+    monkeypatch.setattr(_budgets, "MAX_HELD", 2**20)
     pipe = io.BufferedReader(Endless(b"{", b" "))
     with pytest.raises(DocumentError, match="save it as a file"):
         load_files(pipe)
 
 
 def test_what_is_held_as_a_whole_has_a_limit_of_its_own(monkeypatch):
-    monkeypatch.setattr(_limits, "MAX_WHOLE_CHARS", 3 * 2**20)
+    monkeypatch.setattr(_budgets, "MAX_WHOLE_CHARS", 3 * 2**20)
     text = json.dumps({"Subnets": ["x" * 1000] * 5000})
     assert sum(1 for _ in members(io.StringIO(text))) == 5000
     with pytest.raises(DocumentError, match="3,145,728 characters"):

@@ -85,7 +85,7 @@ def measured(path):
     """Load and report in this process, and print what it took."""
     start = time.perf_counter()
     from eks_win_capacity import kubectl
-    from eks_win_capacity.reports import cluster_report
+    from eks_win_capacity.cluster import cluster_report
 
     state = kubectl.load(path, configmap={"enable-windows-ipam": "true"})
     loaded = time.perf_counter()

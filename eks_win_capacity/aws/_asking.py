@@ -6,7 +6,8 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from eks_win_capacity.aws._client import (
+from eks_win_capacity.aws._occupants import RESERVATIONS
+from eks_win_capacity.aws.calls import (
     DENIED,
     FILTER_VALUES,
     GONE,
@@ -16,13 +17,12 @@ from eks_win_capacity.aws._client import (
     client,
     one_answer,
 )
-from eks_win_capacity.aws._occupants import RESERVATIONS
 from eks_win_capacity.core.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from eks_win_capacity.aws._answers import Answers
+    from eks_win_capacity.aws.saved_answers import Answers
 
 
 class Asking:

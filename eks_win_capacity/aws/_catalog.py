@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from eks_win_capacity.aws import _client
-from eks_win_capacity.catalog import Catalog, InstanceType, answers
+from eks_win_capacity.aws import calls
+from eks_win_capacity.catalog import Catalog, InstanceType, responses
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     CatalogFileError,
@@ -72,11 +72,11 @@ def load_catalog(
     days: list[str] = []
     for region, client in clients.items():
         pages = describe(client, wanted)
-        days += [day for page in pages if (day := answers.day_of(page))]
+        days += [day for page in pages if (day := responses.day_of(page))]
         described[region] = _rows(pages, region, wanted)
         for name in offered_in(client, wanted) if offerings else ():
             if name not in described[region]:
-                raise _client.incomplete(
+                raise calls.incomplete(
                     "DescribeInstanceTypes",
                     region,
                     "MissingType",
@@ -122,7 +122,7 @@ def region_clients(
     """Make an EC2 client for each region, or for the session's own."""
     names: Sequence[str | None] = _texts(regions, "regions") or [None]
     clients = [
-        _client.client("ec2", session=session, region=name, endpoint_url=endpoint_url)
+        calls.client("ec2", session=session, region=name, endpoint_url=endpoint_url)
         for name in names
     ]
     return {client.meta.region_name: client for client in clients}
@@ -138,8 +138,8 @@ def _filters(wanted: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     if wanted is None:
         yield {}
         return
-    for start in range(0, len(wanted), _client.FILTER_VALUES):
-        values = list(wanted[start : start + _client.FILTER_VALUES])
+    for start in range(0, len(wanted), calls.FILTER_VALUES):
+        values = list(wanted[start : start + calls.FILTER_VALUES])
         yield {"Filters": [{"Name": "instance-type", "Values": values}]}
 
 
@@ -148,8 +148,8 @@ def describe(client: Any, wanted: Sequence[str] | None = None) -> list[dict[str,
     return [
         page
         for request in _filters(wanted)
-        for page in _client.all_pages(
-            client, "describe_instance_types", key=answers.TYPES_KEY, **request
+        for page in calls.all_pages(
+            client, "describe_instance_types", key=responses.TYPES_KEY, **request
         )
     ]
 
@@ -159,10 +159,10 @@ def offering_pages(client: Any, wanted: Sequence[str] | None = None) -> list[dic
     return [
         page
         for request in _filters(wanted)
-        for page in _client.all_pages(
+        for page in calls.all_pages(
             client,
             "describe_instance_type_offerings",
-            key=answers.OFFERINGS_KEY,
+            key=responses.OFFERINGS_KEY,
             LocationType="region",
             **request,
         )
@@ -182,9 +182,9 @@ def offered_in(client: Any, wanted: Sequence[str] | None = None) -> list[str]:
     operation, region = "DescribeInstanceTypeOfferings", client.meta.region_name
     pages = offering_pages(client, wanted)
     with _whole(operation, region):
-        names = list(answers.regions_of(pages, source=operation))
+        names = list(responses.regions_of(pages, source=operation))
     if not names and wanted is None:
-        raise _client.incomplete(operation, region, "EmptyAnswer", "it lists no type")
+        raise calls.incomplete(operation, region, "EmptyAnswer", "it lists no type")
     return names
 
 
@@ -192,10 +192,10 @@ def _rows(
     pages: list[dict[str, Any]], region: str, wanted: Sequence[str] | None
 ) -> dict[str, InstanceType]:
     """Read one region's answer; that it has none of some types may be."""
-    if wanted is not None and not any(page[answers.TYPES_KEY] for page in pages):
+    if wanted is not None and not any(page[responses.TYPES_KEY] for page in pages):
         return {}
     with _whole("DescribeInstanceTypes", region):
-        return answers.instance_types(pages, source="DescribeInstanceTypes")
+        return responses.instance_types(pages, source="DescribeInstanceTypes")
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def _whole(operation: str, region: str) -> Iterator[None]:
     try:
         yield
     except CatalogFileError as error:
-        raise _client.incomplete(operation, region, "InvalidAnswer", str(error)) from error
+        raise calls.incomplete(operation, region, "InvalidAnswer", str(error)) from error
 
 
 def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, InstanceType]:
@@ -234,7 +234,7 @@ def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, Ins
             rows[name] = replace(rows[name], usage_classes=classes)
             conflicts += [
                 f"{told} ({first[name]}, {region})"
-                for told in answers.conflicts(rows[name], replace(row, usage_classes=classes))
+                for told in responses.conflicts(rows[name], replace(row, usage_classes=classes))
             ]
     if conflicts:
         raise CatalogConflictError(

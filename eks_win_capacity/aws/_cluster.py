@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.aws import _answers
+from eks_win_capacity.aws import saved_answers
 from eks_win_capacity.aws._asking import Asking, ask_occupants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
 
 PERMISSIONS: Final = (
     "autoscaling:DescribeAutoScalingGroups",
@@ -86,7 +86,7 @@ def load_cluster(
     """
     ask = Asking(session, region, endpoint_url, clients, on_call)
     cluster = ask.one("eks", "describe_cluster", "cluster", name=name)
-    role = _answers.role_name(cluster.get("roleArn") or "")
+    role = saved_answers.role_name(cluster.get("roleArn") or "")
     if role:
         ask.part(
             "cluster_role_policies",
@@ -133,7 +133,7 @@ def load_cluster(
             "Subnets",
         )
         ask_occupants(ask)
-    return _answers.state(ask.answers, ask.unknown)
+    return saved_answers.state(ask.answers, ask.unknown)
 
 
 def subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
@@ -212,4 +212,4 @@ def load_files(*sources: Any) -> ClusterState:
     DocumentError
         If a source is damaged, no answer of a known call, or only a part.
     """
-    return _answers.state(_answers.gather(*sources), saved=True)
+    return saved_answers.state(saved_answers.gather(*sources), saved=True)

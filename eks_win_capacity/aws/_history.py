@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from eks_win_capacity.aws._answers import moment, saved, shaped
-from eks_win_capacity.aws._client import all_pages, incomplete
-from eks_win_capacity.aws._client import client as make_client
 from eks_win_capacity.aws._metric import Metric, metric_of
+from eks_win_capacity.aws.calls import all_pages, incomplete
+from eks_win_capacity.aws.calls import client as make_client
+from eks_win_capacity.aws.saved_answers import moment, saved, shaped
 from eks_win_capacity.core.errors import DocumentError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:

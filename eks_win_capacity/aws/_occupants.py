@@ -6,7 +6,7 @@ import ipaddress
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster import SubnetState
+from eks_win_capacity.cluster.state import SubnetState
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,

@@ -7,8 +7,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.aws._answers import moment, saved, shaped
-from eks_win_capacity.aws._client import all_pages, client, incomplete
+from eks_win_capacity.aws.calls import all_pages, client, incomplete
+from eks_win_capacity.aws.saved_answers import moment, saved, shaped
 from eks_win_capacity.catalog.prices import COLUMNS, Prices
 from eks_win_capacity.core.errors import InputError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.aws import _answers, _occupants
+from eks_win_capacity.aws import _occupants, saved_answers
 from eks_win_capacity.aws._asking import Asking, ask_occupants
 from eks_win_capacity.aws._cluster import ask_node_groups, subnet_ids_of
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
@@ -14,7 +14,7 @@ from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.cluster import SubnetState
+    from eks_win_capacity.cluster.state import SubnetState
 
 
 class UsedSubnet(Subnet):
@@ -115,7 +115,7 @@ def load_subnets(
     if sum(x is not None for x in given) != 1:
         raise InputError("give exactly one of subnet_ids, vpc_id, cluster and files")
     if files is not None:
-        answers = _answers.gather(files)
+        answers = saved_answers.gather(files)
         ask = Asking(None, None, None, None)
         ask.answers = answers
     else:
@@ -123,7 +123,7 @@ def load_subnets(
         ask = Asking(session, region, endpoint_url, made)
         ask.pages("ec2", "describe_subnets", "Subnets", **_which(ask, subnet_ids, vpc_id, cluster))
         ask_occupants(ask)
-    with _answers.shaped():
+    with saved_answers.shaped():
         found = _occupants.subnets(ask.answers, ask.unknown, saved=files is not None)
     if not found:
         what = "the saved answers" if files is not None else vpc_id or cluster or str(subnet_ids)

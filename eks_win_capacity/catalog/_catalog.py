@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from eks_win_capacity.catalog import answers
+from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
@@ -89,7 +89,7 @@ class Catalog(Mapping[str, InstanceType]):
                     f"a catalog is made of InstanceType; got {type(row).__name__}"
                 )
             if kept.setdefault(row.name, row) is not row:
-                differing = answers.conflicts(kept[row.name], row) or [f"{row.name} comes twice"]
+                differing = responses.conflicts(kept[row.name], row) or [f"{row.name} comes twice"]
                 raise CatalogConflictError(
                     f"two rows for one type: {'; '.join(differing)}", conflicts=differing
                 )
@@ -172,9 +172,9 @@ class Catalog(Mapping[str, InstanceType]):
         regions: dict[str, list[str]] = {}
         if offerings is not None:
             offered, offerings_name = _document(offerings, "DescribeInstanceTypeOfferings answer")
-            regions = answers.regions_of(offered, source=offerings_name)
-        rows = answers.instance_types(document, source=name, regions=regions)
-        day = answers.day_of(document) if as_of is None else as_of
+            regions = responses.regions_of(offered, source=offerings_name)
+        rows = responses.instance_types(document, source=name, regions=regions)
+        day = responses.day_of(document) if as_of is None else as_of
         return cls(
             rows.values(),
             as_of=day or UNKNOWN_DATE,
@@ -489,7 +489,7 @@ def _rebuilt(
 def _document(source: Any, name: str) -> tuple[Any, str]:
     """Read a file; leave what is parsed already as it is."""
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
-        from eks_win_capacity.catalog.files import read_json
+        from eks_win_capacity.catalog.json_files import read_json
 
         return read_json(source)
     if isinstance(source, Mapping):

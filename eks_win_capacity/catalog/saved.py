@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.catalog import files
+from eks_win_capacity.catalog import json_files
 from eks_win_capacity.catalog._catalog import Catalog
 from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
 from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
@@ -35,8 +35,8 @@ def save(catalog: Catalog, path: str | os.PathLike[str]) -> None:
     text = f'{json.dumps(head)[:-1]}, "instance_types": [\n{lines}\n]}}\n'
     content = text.encode()
     target = Path(path)
-    packed = files.gzipped(content) if target.suffix == ".gz" else content
-    files.replace_files({target: packed})
+    packed = json_files.gzipped(content) if target.suffix == ".gz" else content
+    json_files.replace_files({target: packed})
 
 
 def _plain(row: InstanceType) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _plain(row: InstanceType) -> dict[str, Any]:
 
 def load(source: Any) -> Catalog:
     """Read a catalog; see `Catalog.load`."""
-    document, name = files.read_json(source)
+    document, name = json_files.read_json(source)
     return from_document(document, name)
 
 

@@ -35,11 +35,11 @@ def catalog() -> None:
 
 def read_catalog(source: str) -> Catalog:
     """Read ``bundled``, a saved catalog or what the AWS CLI printed."""
-    from eks_win_capacity.catalog import Catalog, files, saved
+    from eks_win_capacity.catalog import Catalog, json_files, saved
 
     if source == "bundled":
         return Catalog.bundled()
-    document, name = files.read_json(source)
+    document, name = json_files.read_json(source)
     if isinstance(document, dict) and "format" in document:
         return saved.from_document(document, name)
     return Catalog.from_describe_instance_types(document, source_name=name)
@@ -168,8 +168,8 @@ def refresh(
       eks-win-capacity catalog refresh --from-moto
       eks-win-capacity catalog refresh --profile capacity --regions us-east-1,eu-west-1
     """  # noqa: D301
-    from eks_win_capacity.aws._refresh import read_hand_kept
-    from eks_win_capacity.aws._refresh import refresh as renew
+    from eks_win_capacity.aws.refresh import read_hand_kept
+    from eks_win_capacity.aws.refresh import refresh as renew
 
     if from_moto and (endpoint_url or profile):
         raise click.UsageError("--from-moto goes with neither --endpoint-url nor --profile")
@@ -188,7 +188,7 @@ def refresh(
     else:
         import boto3
 
-        from eks_win_capacity.aws._client import faults
+        from eks_win_capacity.aws.calls import faults
 
         with faults(operation="session", region=""):
             settings["session"] = boto3.session.Session(profile_name=profile)
@@ -216,7 +216,7 @@ def _from_moto(settings: dict[str, Any]) -> Any:
 
     import boto3
 
-    from eks_win_capacity.aws._refresh import refresh as renew
+    from eks_win_capacity.aws.refresh import refresh as renew
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -15,7 +15,7 @@ from eks_win_capacity.cli.output import emit, output_option
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
 
 WARNING_FAILED, ERROR_FAILED, UNKNOWN = 3, 4, 5
 """Exit codes of ``check``; 0 means that every check passed."""
@@ -55,7 +55,7 @@ def _load(
     endpoint_url: str | None,
 ) -> ClusterState:
     """Load a state from files, from AWS, or from both."""
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
 
     if not files and name is None:
         raise click.UsageError("say which cluster: --cluster NAME, or --file FILE, or both")
@@ -86,7 +86,7 @@ def _session(profile: str | None) -> Any:
         return None
     import boto3
 
-    from eks_win_capacity.aws._client import faults
+    from eks_win_capacity.aws.calls import faults
 
     with faults(operation="session", region=""):
         return boto3.session.Session(profile_name=profile)
@@ -163,7 +163,7 @@ def check(
       aws eks describe-cluster --name prod > saved/cluster.json
       eks-win-capacity check -f saved/ --output json
     """  # noqa: D301
-    from eks_win_capacity.readiness import CHECKS, check_cluster, remedies
+    from eks_win_capacity.cluster.checks import CHECKS, check_cluster, remedies
 
     if listing:
         emit(
@@ -249,7 +249,7 @@ def cluster(
       eks-win-capacity cluster -f k.json
       eks-win-capacity cluster --cluster prod -f k.json --output json
     """  # noqa: D301
-    from eks_win_capacity.reports import cluster_report
+    from eks_win_capacity.cluster import cluster_report
 
     report = cluster_report(_load(**where), types=list(types) or None, pods_per_node=pods_per_node)
     total: dict[str, Any] = {
@@ -312,9 +312,9 @@ def subnets(
           --filters Name=vpc-id,Values=vpc-1 > saved/interfaces.json
       eks-win-capacity subnets -f saved/
     """  # noqa: D301
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster import cluster_report
+    from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.core.errors import InputError
-    from eks_win_capacity.reports import cluster_report
 
     state = _load(**where)
     if state.subnets is None:
@@ -371,7 +371,7 @@ def explain(*, output: str, **where: Any) -> None:
     Examples:
       kubectl get nodes,pods -A -o json | eks-win-capacity explain -f -
     """  # noqa: D301
-    from eks_win_capacity.reports import explain_pending
+    from eks_win_capacity.cluster import explain_pending
 
     found = explain_pending(_load(**where))
     if not found and output == "table":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from eks_win_capacity.addresses.warm_pool import WarmPool
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.planning import FleetPlan
 
 
@@ -235,7 +235,7 @@ def plan(  # noqa: PLR0917
       eks-win-capacity plan saved/ -c 'm5.*large'
       kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.planning import plan_fleet
 
     given = read_workload_file(file)

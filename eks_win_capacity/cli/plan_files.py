@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
 
 
 def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:

@@ -1,302 +1,33 @@
-"""What is known of one EKS cluster, and what is not."""
+"""One cluster: what is known of it, whether it is ready, what is left, why pods wait."""
 
-from __future__ import annotations
+from eks_win_capacity.core.lazy import lazy_names
 
-import json
-from collections.abc import Mapping  # noqa: TC003 - read back by its type hints
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_type_hints
-
-from eks_win_capacity.cluster._plain import damaged, read, written
-from eks_win_capacity.cluster._records import (
-    AccessEntry,
-    Addon,
-    FargateProfile,
-    Node,
-    NodeGroup,
-    Pod,
-    RoleMapping,
-    SecurityGroupPolicy,
-    Service,
-    SubnetState,
-    Workload,
-)
-from eks_win_capacity.core.documents import mapping
-from eks_win_capacity.core.errors import DocumentError, StateConflictError
-
-if TYPE_CHECKING:
-    import os
-
-__all__ = [
-    "PARTS",
-    "AccessEntry",
-    "Addon",
-    "ClusterState",
-    "FargateProfile",
-    "Node",
-    "NodeGroup",
-    "Pod",
-    "RoleMapping",
-    "SecurityGroupPolicy",
-    "Service",
-    "SubnetState",
-    "Workload",
-]
-
-_FORMAT = "eks-win-capacity/cluster-state/1"
-
-PARTS = MappingProxyType(
-    {
-        "name": "aws eks describe-cluster --name NAME",
-        "region": "aws eks describe-cluster --name NAME",
-        "version": "aws eks describe-cluster --name NAME",
-        "platform_version": "aws eks describe-cluster --name NAME",
-        "ip_family": "aws eks describe-cluster --name NAME",
-        "authentication_mode": "aws eks describe-cluster --name NAME",
-        "auto_mode": "aws eks describe-cluster --name NAME",
-        "hybrid_nodes": "aws eks describe-cluster --name NAME",
-        "cluster_role": "aws eks describe-cluster --name NAME",
-        "vpc_id": "aws eks describe-cluster --name NAME",
-        "subnet_ids": "aws eks describe-cluster --name NAME",
-        "cluster_role_policies": "aws iam list-attached-role-policies --role-name ROLE",
-        "node_groups": "aws eks describe-nodegroup --cluster-name NAME --nodegroup-name GROUP",
-        "fargate_profiles": "aws eks describe-fargate-profile --cluster-name NAME "
-        "--fargate-profile-name PROFILE",
-        "access_entries": "aws eks describe-access-entry --cluster-name NAME --principal-arn ROLE",
-        "addons": "aws eks describe-addon --cluster-name NAME --addon-name vpc-cni",
-        "subnets": "aws ec2 describe-subnets, describe-network-interfaces and "
-        "get-subnet-cidr-reservations",
-        "cni_configmap": "kubectl get configmap -n kube-system amazon-vpc-cni -o json",
-        "aws_auth": "kubectl get configmap -n kube-system aws-auth -o json",
-        "cni_env": "kubectl get daemonset -n kube-system aws-node -o json",
-        "nodes": "kubectl get nodes -o json",
-        "pods": "kubectl get pods -A -o json",
-        "workloads": "kubectl get deployments,statefulsets,daemonsets,cronjobs,jobs -A -o json",
-        "services": "kubectl get services,endpointslices -A -o json",
-        "security_group_policies": "kubectl get securitygrouppolicies -A -o json",
-    }
-)
-"""Every part of a cluster's state, and the command that tells it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterState:
-    """
-    What is known of one EKS cluster; a part that is not known is None, never empty.
-
-    Attributes
-    ----------
-    name, region, version, platform_version, ip_family : str or None
-        As DescribeCluster gives them, such as ``1.30``, ``eks.5``, ``ipv4``.
-    authentication_mode : str or None
-        ``CONFIG_MAP``, ``API`` or ``API_AND_CONFIG_MAP``.
-    auto_mode, hybrid_nodes : bool or None
-        Whether EKS Auto Mode computes, and whether remote networks are set.
-    cluster_role : str or None
-        Name of the cluster's IAM role.
-    cluster_role_policies : tuple of str or None
-        Names of the managed policies attached to it.
-    vpc_id, subnet_ids
-        Where the cluster lives.
-    node_groups, fargate_profiles, access_entries, addons
-        Tuples of `NodeGroup`, `FargateProfile`, `AccessEntry`, `Addon`.
-    cni_configmap : Mapping of str to str, or None
-        ``data`` of ConfigMap kube-system/amazon-vpc-cni; empty where it is known
-        to be absent.
-    cni_env : Mapping of str to str, or None
-        Environment of DaemonSet kube-system/aws-node.
-    aws_auth : tuple of RoleMapping or None
-        mapRoles of ConfigMap kube-system/aws-auth.
-    nodes, pods, workloads, services, security_group_policies, subnets
-        Tuples of `Node`, `Pod`, `Workload`, `Service`, `SecurityGroupPolicy`,
-        `SubnetState`.
-    unknown : Mapping of str to str
-        Each part that is not known, or not wholly, and why.
-
-    Examples
-    --------
-    >>> state = ClusterState(version="1.30", fargate_profiles=())
-    >>> state.nodes is None, "nodes" in state.unknown, "fargate_profiles" in state.unknown
-    (True, True, False)
-    """
-
-    name: str | None = None
-    region: str | None = None
-    version: str | None = None
-    platform_version: str | None = None
-    ip_family: str | None = None
-    authentication_mode: str | None = None
-    auto_mode: bool | None = None
-    hybrid_nodes: bool | None = None
-    cluster_role: str | None = None
-    cluster_role_policies: tuple[str, ...] | None = None
-    vpc_id: str | None = None
-    subnet_ids: tuple[str, ...] | None = None
-    node_groups: tuple[NodeGroup, ...] | None = None
-    fargate_profiles: tuple[FargateProfile, ...] | None = None
-    access_entries: tuple[AccessEntry, ...] | None = None
-    addons: tuple[Addon, ...] | None = None
-    cni_configmap: Mapping[str, str] | None = None
-    cni_env: Mapping[str, str] | None = None
-    aws_auth: tuple[RoleMapping, ...] | None = None
-    nodes: tuple[Node, ...] | None = None
-    pods: tuple[Pod, ...] | None = None
-    workloads: tuple[Workload, ...] | None = None
-    services: tuple[Service, ...] | None = None
-    security_group_policies: tuple[SecurityGroupPolicy, ...] | None = None
-    subnets: tuple[SubnetState, ...] | None = None
-    unknown: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        why = dict(self.unknown)
-        for part, command in PARTS.items():
-            value = getattr(self, part)
-            if value is None:
-                why.setdefault(part, f"no source told; {command}")
-            elif isinstance(value, list):
-                object.__setattr__(self, part, tuple(value))
-        object.__setattr__(self, "unknown", MappingProxyType(why))
-
-    @cached_property
-    def nodes_by_name(self) -> Mapping[str, Node]:
-        """Give each node by its name; empty where nodes are not known."""
-        return {node.name: node for node in self.nodes or ()}
-
-    @cached_property
-    def windows_nodes(self) -> tuple[Node, ...] | None:
-        """Give the nodes that run Windows, or None where nodes are not known."""
-        return None if self.nodes is None else tuple(n for n in self.nodes if n.os == "windows")
-
-    @cached_property
-    def windows_pods(self) -> tuple[Pod, ...] | None:
-        """Give the unfinished pods that run on Windows, or would; None where not known."""
-        if self.pods is None:
-            return None
-        return tuple(pod for pod in self.pods if pod.active and self.pod_os(pod) == "windows")
-
-    def pod_os(self, pod: Pod) -> str:
-        """Give the system a pod runs on, else the one it asks for; empty if neither tells."""
-        node = self.nodes_by_name.get(pod.node) if pod.node else None
-        return (node.os if node else "") or pod.selects_os or pod.declares_os
-
-    def merge(self, other: ClusterState) -> ClusterState:
-        """
-        Put two partial states of one cluster together.
-
-        Raises
-        ------
-        StateConflictError
-            If both know a part and say different things about it.
-
-        Examples
-        --------
-        >>> whole = ClusterState(version="1.30").merge(ClusterState(ip_family="ipv4"))
-        >>> whole.version, whole.ip_family
-        ('1.30', 'ipv4')
-        """
-        values: dict[str, Any] = {}
-        why = {**self.unknown, **other.unknown}
-        for part in PARTS:
-            mine, theirs = getattr(self, part), getattr(other, part)
-            if mine is not None and theirs is not None and mine != theirs:
-                values[part] = _union(part, mine, theirs)
-            else:
-                values[part] = theirs if mine is None else mine
-            if values[part] is not None and not (
-                # One side knew the part only in parts, and the other not at all.
-                (mine is not None and part in self.unknown)
-                or (theirs is not None and part in other.unknown)
-            ):
-                why.pop(part, None)
-        return ClusterState(**values, unknown=why)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the state as plain mappings and lists, ready for JSON."""
-        plain: dict[str, Any] = {"format": _FORMAT}
-        for part in (*PARTS, "unknown"):
-            value = getattr(self, part)
-            if value is not None:
-                plain[part] = written(value)
-        return plain
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ClusterState:
-        """
-        Build the state that `to_dict` gave.
-
-        Raises
-        ------
-        DocumentError
-            If a field is missing, unknown or of another kind.
-        """
-        if data.get("format") != _FORMAT:
-            raise DocumentError(
-                f"no saved cluster state: format is {data.get('format')!r}, expected {_FORMAT!r}",
-                source="the mapping",
-                place="format",
-            )
-        hints = get_type_hints(cls)
-        values: dict[str, Any] = {}
-        for part, value in data.items():
-            if part == "format":
-                continue
-            if part not in hints:
-                raise damaged(part, "no such part")
-            values[part] = read(value, hints[part], part)
-        return cls(**values)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the state as JSON; nothing else of this library stores it."""
-        text = json.dumps(self.to_dict(), indent=1)
-        Path(path).write_text(text + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> ClusterState:
-        """
-        Read a state that `save` wrote.
-
-        Raises
-        ------
-        DocumentError
-            If the file is damaged or holds something else.
-        """
-        return cls.from_dict(mapping(path))
-
-
-_PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")
-"""The parts that are tuples of texts and not of records."""
-
-_KEYS: Mapping[str, tuple[str, ...]] = {
-    "pods": ("namespace", "name"),
-    "workloads": ("kind", "namespace", "name"),
-    "services": ("namespace", "name"),
-    "security_group_policies": ("namespace", "name"),
-    "aws_auth": ("role",),
-    "access_entries": ("role",),
-    "subnets": ("subnet_id",),
+_HOME = {
+    "AccessEntry": "records",
+    "Addon": "records",
+    "CHECKS": "checks",
+    "Change": "changes",
+    "Check": "checks",
+    "ClusterReport": "report",
+    "ClusterState": "state",
+    "FargateProfile": "records",
+    "Node": "records",
+    "NodeGroup": "records",
+    "PARTS": "state",
+    "PendingPod": "pending",
+    "Pod": "records",
+    "RoleMapping": "records",
+    "SecurityGroupPolicy": "records",
+    "Service": "records",
+    "SubnetState": "records",
+    "Workload": "records",
+    "check_cluster": "checks",
+    "cluster_report": "report",
+    "explain_pending": "pending",
+    "karpenter_view": "karpenter",
 }
-"""What tells the records of a part apart; ``name`` where nothing is said."""
+"""Module of each name; each loads on first use."""
 
+__all__ = [*_HOME]  # noqa: PLE0604
 
-def _union(part: str, mine: Any, theirs: Any) -> Any:
-    """Put two tuples of records together; the same record twice must agree."""
-    if not isinstance(mine, tuple) or part in _PLAIN_TUPLES:
-        raise StateConflictError(
-            f"two sources disagree about {part.replace('_', ' ')}: {mine!r} and {theirs!r}; "
-            f"are they of the same cluster?",
-            part=part,
-        )
-    key = _KEYS.get(part, ("name",))
-    found = {tuple(getattr(item, name) for name in key): item for item in mine}
-    for item in theirs:
-        where = tuple(getattr(item, name) for name in key)
-        if found.setdefault(where, item) != item:
-            raise StateConflictError(
-                f"two sources disagree about {'/'.join(where)} in {part.replace('_', ' ')}; "
-                f"are they of the same time?",
-                part=part,
-            )
-    return tuple(found.values())
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

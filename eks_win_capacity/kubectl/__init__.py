@@ -9,7 +9,7 @@ from eks_win_capacity.kubectl._reading import KINDS, Reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
 
 __all__ = ["KINDS", "load"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eks_win_capacity.cluster import RoleMapping
+from eks_win_capacity.cluster.state import RoleMapping
 from eks_win_capacity.core.documents import yaml_value
 from eks_win_capacity.core.errors import DocumentError
 from eks_win_capacity.core.redact import without_accounts

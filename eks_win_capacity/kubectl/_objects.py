@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from eks_win_capacity.cluster._records import (
+from eks_win_capacity.cluster.records import (
     Compute,
     Node,
     Pod,

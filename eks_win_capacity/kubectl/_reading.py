@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from eks_win_capacity.cluster import ClusterState, Pod, Service
+from eks_win_capacity.cluster.state import ClusterState, Pod, Service
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.errors import CapacityError, DocumentError
 from eks_win_capacity.core.redact import without_accounts

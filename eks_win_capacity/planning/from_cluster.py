@@ -8,7 +8,7 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning.workloads import Load
 
 if TYPE_CHECKING:
-    from eks_win_capacity.cluster import ClusterState, Pod
+    from eks_win_capacity.cluster.state import ClusterState, Pod
 
 __all__ = ["daemons_of", "workloads_of"]
 

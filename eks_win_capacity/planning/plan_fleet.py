@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.cluster import ClusterState
+from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.documents._json import JsonText, json_members
 from eks_win_capacity.core.documents._open import Source, each_source, opened, source_name
 from eks_win_capacity.core.documents._yaml import yaml_documents

@@ -6,7 +6,7 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.errors import DocumentError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.errors import DocumentError, UnsupportedInputError
 
 Source = Any

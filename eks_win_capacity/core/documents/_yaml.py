@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-from eks_win_capacity.core.documents import _limits as limits
+from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.errors import DocumentError
 
 if TYPE_CHECKING:

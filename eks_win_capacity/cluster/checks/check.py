@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster import PARTS
+from eks_win_capacity.cluster.state import PARTS
+from eks_win_capacity.cluster.view import asked_mode, legacy_components, word
 from eks_win_capacity.core.findings import Finding, Severity
 from eks_win_capacity.core.redact import without_accounts
-from eks_win_capacity.offers import asked_mode, legacy_components, word
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster import ClusterState, NodeGroup, Pod, Workload
+    from eks_win_capacity.cluster.state import ClusterState, NodeGroup, Pod, Workload
 
 _EKS: Final = "https://docs.aws.amazon.com/eks/latest"
 GUIDE: Final = (

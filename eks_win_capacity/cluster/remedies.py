@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
-from eks_win_capacity.offers import word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.cluster import RoleMapping
+    from eks_win_capacity.cluster.state import RoleMapping
 
 ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
 """What stands in files for the account id, which a state does not keep."""

@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.cluster.checks.check import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
+from eks_win_capacity.cluster.remedies import bootstrap_arguments, tag_command, tags_file
+from eks_win_capacity.cluster.view import autoscaler_tags, expected_addresses, word
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,
@@ -14,16 +17,13 @@ from eks_win_capacity.core.constants import (
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.findings import count_of
-from eks_win_capacity.offers import autoscaler_tags, expected_addresses, word
-from eks_win_capacity.readiness._files import bootstrap_arguments, tag_command, tags_file
-from eks_win_capacity.readiness._rules import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.catalog import InstanceType
+    from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.core.findings import Finding, Severity
-    from eks_win_capacity.readiness._rules import Check, Look
 
 
 @check(

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
-from eks_win_capacity.core import kernels
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
-from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.density.node_capacity import allocatable
-from eks_win_capacity.offers import (
+from eks_win_capacity.cluster.node_rows import IDLE, Use, advertised_by, use_by_node
+from eks_win_capacity.cluster.view import (
     ENABLE,
     ENABLE_PREFIXES,
     asked_mode,
@@ -25,14 +22,17 @@ from eks_win_capacity.offers import (
     servable,
     subnets_of,
 )
-from eks_win_capacity.reports._nodes import IDLE, Use, advertised_by, use_by_node
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.core.errors import CapacityError
+from eks_win_capacity.density.node_capacity import allocatable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetState
+    from eks_win_capacity.cluster.state import ClusterState, Node, NodeGroup, Pod, SubnetState
 
 
 @dataclass(frozen=True)

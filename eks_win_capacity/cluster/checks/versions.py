@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.cluster.checks.check import AMIS, check, some
+from eks_win_capacity.cluster.view import (
+    PREFIX_VERSIONS,
+    lowest_platform,
+    minor,
+    platform_serves,
+    word,
+)
 from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
     WINDOWS_BUILDS,
     WINDOWS_PLATFORM_VERSIONS,
     WINDOWS_SERVER_FROM,
 )
-from eks_win_capacity.offers import PREFIX_VERSIONS, lowest_platform, minor, platform_serves, word
-from eks_win_capacity.readiness._rules import AMIS, check, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from eks_win_capacity.cluster import Node
+    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding, Severity
-    from eks_win_capacity.readiness._rules import Check, Look
 
 
 def _platform(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.cluster.checks.check import check, some
+from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 from eks_win_capacity.core.findings import count_of
-from eks_win_capacity.offers import word
-from eks_win_capacity.readiness._rules import check, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import Node
+    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.readiness._rules import Check, Look
 
 
 def _dns_hosts(look: Look) -> tuple[int, str] | None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.configmap import go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.cluster.checks.check import CONTROLLER, PREFIXES, SUBNETS, check, some
+from eks_win_capacity.cluster.remedies import configmap
+from eks_win_capacity.cluster.view import ENABLE, acting_key, patch, room_for, subnets_of, word
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,
@@ -15,17 +18,14 @@ from eks_win_capacity.core.constants import (
     SECONDARY_WARM_IP_TARGET,
 )
 from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.offers import ENABLE, acting_key, patch, room_for, subnets_of, word
-from eks_win_capacity.readiness._files import configmap
-from eks_win_capacity.readiness._rules import CONTROLLER, PREFIXES, SUBNETS, check, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.addresses.subnet import Subnet
-    from eks_win_capacity.cluster import SubnetState
+    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.state import SubnetState
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.readiness._rules import Check, Look
 
 _MENDED = frozenset({"minimum-only-starves", "plain-key-wins"})
 """The traps that the changes of `_changes` take away."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.addresses import NodesThatFit
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster import ClusterState, SubnetState
+    from eks_win_capacity.cluster.state import ClusterState, SubnetState
 
 ENABLE: Final = "enable-windows-ipam"
 ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"
@@ -286,7 +286,7 @@ def acting_key(state: ClusterState, target: str) -> str:
 
     Examples
     --------
-    >>> from eks_win_capacity.cluster import ClusterState
+    >>> from eks_win_capacity.cluster.state import ClusterState
     >>> acting_key(ClusterState(cni_configmap={"warm-ip-target": "1"}), "warm-ip-target")
     'warm-ip-target'
     """

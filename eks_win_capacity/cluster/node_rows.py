@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.configmap import go_bool
-from eks_win_capacity.core import kernels
-from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
-from eks_win_capacity.offers import (
+from eks_win_capacity.cluster.view import (
     ENABLE,
     PREFIX_VERSIONS,
     expected_addresses,
     legacy_components,
     platform_serves,
 )
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType
-    from eks_win_capacity.cluster import ClusterState, Node
+    from eks_win_capacity.cluster.state import ClusterState, Node
 
 COLUMNS: Final = (
     "node", "instance_type", "zone", "ready",

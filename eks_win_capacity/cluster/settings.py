@@ -7,9 +7,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.configmap import go_bool
-from eks_win_capacity.core.constants import KUBELET_MAX_PODS_ADVISED
-from eks_win_capacity.core.findings import count_of
-from eks_win_capacity.offers import (
+from eks_win_capacity.cluster.changes import Change
+from eks_win_capacity.cluster.head_room import Need, lean
+from eks_win_capacity.cluster.node_rows import advertised_by
+from eks_win_capacity.cluster.scheduler_messages import taints_of
+from eks_win_capacity.cluster.view import (
     ENABLE,
     ENABLE_PREFIXES,
     PREFIX_VERSIONS,
@@ -20,16 +22,14 @@ from eks_win_capacity.offers import (
     platform_serves,
     word,
 )
-from eks_win_capacity.reports._changes import Change
-from eks_win_capacity.reports._messages import taints_of
-from eks_win_capacity.reports._nodes import advertised_by
-from eks_win_capacity.reports._room import Need, lean
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.core.findings import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import Pod, SubnetState
-    from eks_win_capacity.reports._room import Room
+    from eks_win_capacity.cluster.head_room import Room
+    from eks_win_capacity.cluster.state import Pod, SubnetState
 
 _TARGETS: Final = ("warm-ip-target", "minimum-ip-target")
 
@@ -56,6 +56,7 @@ def enable(need: Need, room: Room) -> Iterator[Change]:
 
 
 def uncordon(need: Need, room: Room) -> Iterator[Change]:
+    """Change that lets pods onto cordoned nodes again."""
     if room.cordoned:
         gain = room.left_in_all(need, room.cordoned)
         names = " ".join(word(node.name, "NODE") for node in room.cordoned[:10])
@@ -104,6 +105,7 @@ def refresh(need: Need, room: Room) -> Iterator[Change]:
 
 
 def unstarve(pod: Pod, room: Room) -> Iterator[Change]:
+    """Changes of the warm targets of a node that is starved of addresses."""
     node = room.state.nodes_by_name[pod.node]
     row = room.catalog[node.instance_type]
     pool = room.pool(row)
@@ -252,6 +254,7 @@ def lean_targets(held: SubnetState | None, room: Room, *, prefixes: bool, least:
 
 
 def reserve(pod: Pod, room: Room) -> Change:
+    """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
     held = room.subnet_of.get(pod.node) if pod.node else None
     subnet = room.models[held.subnet_id] if held else None
     remedy = (
@@ -280,6 +283,7 @@ def reserve(pod: Pod, room: Room) -> Change:
 
 
 def tolerate(pod: Pod, need: Need, room: Room) -> Change:
+    """Change that lets a pod tolerate the taints of the Windows nodes."""
     tainted = [node for node in room.ready if node.taints]
     taints = sorted({t for node in tainted for t in node.taints}) or taints_of(pod.message)
     gain = room.left_in_all(need, tainted)
@@ -306,6 +310,7 @@ def _toleration(taint: str) -> str:
 
 
 def select(pod: Pod, room: Room) -> Change:
+    """Change of a selector that no Windows node matches."""
     wrong = [
         f"{label}={value}"
         for label, value, right in (

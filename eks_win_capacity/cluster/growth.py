@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.cluster.changes import Change
+from eks_win_capacity.cluster.settings import lean_targets
+from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.constants import NODE_ADDRESSES
-from eks_win_capacity.offers import word
-from eks_win_capacity.reports._changes import Change
-from eks_win_capacity.reports._settings import lean_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import Pod, SubnetState
-    from eks_win_capacity.reports._room import Need, Room
+    from eks_win_capacity.cluster.head_room import Need, Room
+    from eks_win_capacity.cluster.state import Pod, SubnetState
 
 
 def other_subnet(pod: Pod, need: Need, room: Room) -> Change:

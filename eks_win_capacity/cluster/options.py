@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.offers import word
-from eks_win_capacity.reports import _growth, _settings
-from eks_win_capacity.reports._changes import Change
-from eks_win_capacity.reports._room import Need
+from eks_win_capacity.cluster import growth, settings
+from eks_win_capacity.cluster.changes import Change
+from eks_win_capacity.cluster.head_room import Need
+from eks_win_capacity.cluster.view import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import Pod
-    from eks_win_capacity.reports._room import Room
+    from eks_win_capacity.cluster.head_room import Room
+    from eks_win_capacity.cluster.state import Pod
 
 
 def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
@@ -27,24 +27,24 @@ def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
     """
     need = Need.of(pod)
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
-        yield from _settings.enable(need, room)
+        yield from settings.enable(need, room)
     if cause in {"not-ready", "addresses", "kubelet", "cpu", "memory", "no-windows-node"}:
-        yield from _settings.uncordon(need, room)
+        yield from settings.uncordon(need, room)
     if cause == "addresses":
-        yield from _settings.refresh(need, room)
+        yield from settings.refresh(need, room)
     if cause == "starved":
-        yield from _settings.unstarve(pod, room)
+        yield from settings.unstarve(pod, room)
     if cause in {"subnet", "prefixes"}:
         held = room.subnet_of.get(pod.node) if pod.node else None
-        yield _settings.lean_targets(held, room, prefixes=cause == "prefixes")
+        yield settings.lean_targets(held, room, prefixes=cause == "prefixes")
     if cause == "taint":
-        yield _settings.tolerate(pod, need, room)
+        yield settings.tolerate(pod, need, room)
     if cause == "selector":
-        yield _settings.select(pod, room)
+        yield settings.select(pod, room)
     if cause == "addresses":
-        yield _settings.prefixes(need, room)
+        yield settings.prefixes(need, room)
     if cause in {"kubelet", "addresses"}:
-        yield _settings.max_pods(need, room, full=cause)
+        yield settings.max_pods(need, room, full=cause)
     if cause == "waiting-for-address":
         yield Change(
             code="wait",
@@ -53,11 +53,11 @@ def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
             unit="",
         )
     if cause == "prefixes":
-        yield _settings.reserve(pod, room)
+        yield settings.reserve(pod, room)
     if cause in {"subnet", "prefixes", "waiting-for-address"}:
-        yield _growth.other_subnet(pod, need, room)
+        yield growth.other_subnet(pod, need, room)
     if cause in {"addresses", "kubelet", "cpu", "memory", "not-ready", "no-windows-node"}:
-        yield from _growth.more_nodes(need, waiting, room)
+        yield from growth.more_nodes(need, waiting, room)
     if cause in _LOOK:
         yield Change(code=_LOOK[cause][0], remedy=_LOOK[cause][1] + _describe(pod), unit="")
 

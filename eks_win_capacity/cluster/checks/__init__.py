@@ -11,40 +11,40 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.offers import autoscaler_tags
-from eks_win_capacity.readiness import (
-    _control_plane,
-    _kubelet,
-    _network,
-    _roles,
-    _types,
-    _unsupported,
-    _versions,
-    _workloads,
+from eks_win_capacity.cluster.checks import (
+    control_plane,
+    kubelet,
+    network,
+    node_role,
+    scheduling,
+    type_support,
+    unsupported,
+    versions,
 )
-from eks_win_capacity.readiness._files import with_account
-from eks_win_capacity.readiness._rules import Check, Look
+from eks_win_capacity.cluster.checks.check import Check, Look
+from eks_win_capacity.cluster.remedies import with_account
+from eks_win_capacity.cluster.view import autoscaler_tags
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.core.findings import Finding
 
 __all__ = ["CHECKS", "Check", "autoscaler_tags", "check_cluster", "remedies"]
 
 CHECKS: tuple[Check, ...] = (
-    *_versions.CHECKS,
-    *_control_plane.CHECKS,
-    *_unsupported.CHECKS,
-    *_network.CHECKS,
-    *_roles.CHECKS,
-    *_types.CHECKS,
-    *_kubelet.CHECKS,
-    *_workloads.CHECKS,
+    *versions.CHECKS,
+    *control_plane.CHECKS,
+    *unsupported.CHECKS,
+    *network.CHECKS,
+    *node_role.CHECKS,
+    *type_support.CHECKS,
+    *kubelet.CHECKS,
+    *scheduling.CHECKS,
 )
 """Every check: one for each consideration and step of the guide."""
 
@@ -74,14 +74,14 @@ def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> tup
 
     Examples
     --------
-    >>> from eks_win_capacity.cluster import ClusterState
+    >>> from eks_win_capacity.cluster.state import ClusterState
     >>> found = check_cluster(ClusterState(ip_family="ipv6"))
     >>> [(f.code, f.seen) for f in found if f.outcome == "fail"]
     [('ip-family', 'the cluster uses ipv6')]
     >>> {f.outcome for f in found if f.code != "ip-family"}
     {'unknown'}
     """
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
 
     if not isinstance(state, ClusterState):
         raise UnsupportedInputError(
@@ -129,7 +129,7 @@ def remedies(
 
     Examples
     --------
-    >>> from eks_win_capacity.cluster import ClusterState
+    >>> from eks_win_capacity.cluster.state import ClusterState
     >>> list(remedies(check_cluster(ClusterState(cni_configmap={}))))
     ['amazon-vpc-cni.yaml']
     """

@@ -6,20 +6,20 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.cluster.head_room import Need, Room
+from eks_win_capacity.cluster.node_rows import IDLE, advertised_by
+from eks_win_capacity.cluster.options import changes
+from eks_win_capacity.cluster.scheduler_messages import causes
+from eks_win_capacity.cluster.view import ADDRESS_RESOURCE
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
-from eks_win_capacity.offers import ADDRESS_RESOURCE
-from eks_win_capacity.reports._messages import causes
-from eks_win_capacity.reports._nodes import IDLE, advertised_by
-from eks_win_capacity.reports._options import changes
-from eks_win_capacity.reports._room import Need, Room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster import ClusterState, Pod
-    from eks_win_capacity.reports._changes import Change
+    from eks_win_capacity.cluster.changes import Change
+    from eks_win_capacity.cluster.state import ClusterState, Pod
 
 WHY: Final = {
     "addresses": "no Windows node has a pod address left",
@@ -129,7 +129,7 @@ def explain_pending(
 
     Examples
     --------
-    >>> from eks_win_capacity.cluster import ClusterState, Node, Pod
+    >>> from eks_win_capacity.cluster.state import ClusterState, Node, Pod
     >>> state = ClusterState(
     ...     nodes=(Node(name="win-1", os="windows", instance_type="m5.large",
     ...                 pods_limit=110, advertised_addresses=9),),

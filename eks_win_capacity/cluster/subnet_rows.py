@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.cluster.view import room_for
 from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.offers import room_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster import ClusterState, SubnetState
+    from eks_win_capacity.cluster.state import ClusterState, SubnetState
 
 _NAMES: Final = ("subnet_id", "zone", "cidr")
 _COUNTS: Final = (

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
-from eks_win_capacity.offers import word
-from eks_win_capacity.readiness._files import (
+from eks_win_capacity.cluster.checks.check import ENTRIES, check, some
+from eks_win_capacity.cluster.remedies import (
     access_entry_command,
     aws_auth_entry,
     map_role_command,
 )
-from eks_win_capacity.readiness._rules import ENTRIES, check, some
+from eks_win_capacity.cluster.view import word
+from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.readiness._rules import Check, Look
 
 KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]
 

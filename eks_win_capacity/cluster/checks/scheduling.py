@@ -7,21 +7,21 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.cluster.checks.check import check, some
+from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.constants import (
     SERVICE_BACKENDS,
     SERVICE_BACKENDS_BUILD,
     SERVICE_BACKENDS_OLD,
 )
 from eks_win_capacity.core.findings import count_of
-from eks_win_capacity.offers import word
-from eks_win_capacity.readiness._rules import check, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster import ClusterState, Service
+    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.state import ClusterState, Service
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.readiness._rules import Check, Look
 
 
 @check(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.readiness._rules import CONTROLLER, check, some
+from eks_win_capacity.cluster.checks.check import CONTROLLER, check, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.readiness._rules import Check, Look
 
 
 def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]]:

@@ -6,12 +6,12 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, IDLE, REASONS, node_row, use_by_node
+from eks_win_capacity.cluster.subnet_rows import subnet_tables
+from eks_win_capacity.cluster.view import asked_mode, seen_mode
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.core.redact import without_accounts
-from eks_win_capacity.offers import asked_mode, seen_mode
-from eks_win_capacity.reports._nodes import COLUMNS, COUNTS, IDLE, REASONS, node_row, use_by_node
-from eks_win_capacity.reports._subnets import subnet_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -212,7 +212,7 @@ def cluster_report(
 
     Examples
     --------
-    >>> from eks_win_capacity.cluster import ClusterState, Node
+    >>> from eks_win_capacity.cluster.state import ClusterState, Node
     >>> node = Node(name="win-1", os="windows", instance_type="m5.large",
     ...             pods_limit=110, advertised_addresses=144)
     >>> report = cluster_report(ClusterState(

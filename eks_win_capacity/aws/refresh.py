@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eks_win_capacity.aws import _catalog, _client
-from eks_win_capacity.catalog import CatalogDiff, answers, files, generate
+from eks_win_capacity.aws import _catalog, calls
+from eks_win_capacity.catalog import CatalogDiff, generate, json_files, responses
 from eks_win_capacity.core.errors import CatalogFileError, InputError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def refresh(
     new = dict(kept)
     if _same(capture, old):
         new |= old
-        told = files.parse_json(old[generate.MANIFEST], generate.MANIFEST)
+        told = json_files.parse_json(old[generate.MANIFEST], generate.MANIFEST)
         day, source, version = told["captured"], told["source"], told["source_version"]
     else:
         new |= {name: _packed(name, part, old) for name, part in capture.items()}
@@ -108,7 +108,7 @@ def refresh(
     before = generate.catalog_of(kept | old)
     after = generate.catalog_of(new)
     if not dry_run:
-        files.replace_files(changed)
+        json_files.replace_files(changed)
     return Refreshed(
         diff=before.diff(after),
         written=() if dry_run else tuple(changed),
@@ -152,9 +152,9 @@ def _packed(name: str, part: Any, old: dict[str, bytes]) -> bytes:
     content = generate.canonical(part)
     if name in old:
         with contextlib.suppress(CatalogFileError):
-            if generate.canonical(files.parse_json(old[name], name)) == content:
+            if generate.canonical(json_files.parse_json(old[name], name)) == content:
                 return old[name]
-    return files.gzipped(content)
+    return json_files.gzipped(content)
 
 
 def fetched(
@@ -175,12 +175,12 @@ def fetched(
     clients = _clients(session, regions, endpoint_url)
     offering = {region: _catalog.offering_pages(client) for region, client in clients.items()}
     offered = {
-        region: list(answers.regions_of(pages, source=f"offerings of {region}"))
+        region: list(responses.regions_of(pages, source=f"offerings of {region}"))
         for region, pages in offering.items()
     }
     left_out = tuple(region for region in clients if not offered[region])
     if left_out and (regions is not None or len(left_out) == len(clients)):
-        raise _client.incomplete(
+        raise calls.incomplete(
             "DescribeInstanceTypeOfferings", left_out[0], "EmptyAnswer", "it lists no type"
         )
     rows: dict[str, Any] = {}
@@ -190,20 +190,23 @@ def fetched(
         if not lacking:
             continue
         pages = _catalog.describe(clients[region], lacking if rows else None)
-        found = answers.instance_types(pages, source=f"DescribeInstanceTypes in {region}")
+        found = responses.instance_types(pages, source=f"DescribeInstanceTypes in {region}")
         if missing := [name for name in lacking if name not in found]:
-            raise _client.incomplete(
+            raise calls.incomplete(
                 "DescribeInstanceTypes", region, "MissingType", f"it lacks {missing[0]}"
             )
-        days += [day for page in pages if (day := answers.day_of(page))]
-        rows |= {row["InstanceType"]: row for page in pages for row in page[answers.TYPES_KEY]}
+        days += [day for page in pages if (day := responses.day_of(page))]
+        rows |= {row["InstanceType"]: row for page in pages for row in page[responses.TYPES_KEY]}
     listed = [
-        row for pages in offering.values() for page in pages for row in page[answers.OFFERINGS_KEY]
+        row
+        for pages in offering.values()
+        for page in pages
+        for row in page[responses.OFFERINGS_KEY]
     ]
     capture = {
-        generate.TYPES: {answers.TYPES_KEY: [rows[name] for name in sorted(rows)]},
+        generate.TYPES: {responses.TYPES_KEY: [rows[name] for name in sorted(rows)]},
         generate.OFFERINGS: {
-            answers.OFFERINGS_KEY: sorted(
+            responses.OFFERINGS_KEY: sorted(
                 listed, key=lambda row: (row["Location"], row["InstanceType"])
             )
         },
@@ -217,7 +220,7 @@ def _clients(
     """Make a client for each region asked for, or for all that are enabled."""
     names: Sequence[str] | None = None if regions is None else list(regions)
     if names is None:
-        home = _client.client("ec2", session=session, endpoint_url=endpoint_url)
-        told = _client.one_answer(home, "describe_regions", key="Regions")["Regions"]
+        home = calls.client("ec2", session=session, endpoint_url=endpoint_url)
+        told = calls.one_answer(home, "describe_regions", key="Regions")["Regions"]
         names = sorted(region["RegionName"] for region in told)
     return _catalog.region_clients(session, names, endpoint_url)

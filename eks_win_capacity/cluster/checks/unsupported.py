@@ -7,14 +7,14 @@ import json
 import shlex
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.offers import word
-from eks_win_capacity.readiness._rules import check, some
+from eks_win_capacity.cluster.checks.check import check, some
+from eks_win_capacity.cluster.view import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.readiness._rules import Check, Look
 
 
 @check(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
 from eks_win_capacity.density.node_capacity import allocatable
-from eks_win_capacity.offers import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

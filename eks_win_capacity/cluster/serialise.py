@@ -92,9 +92,9 @@ def _record(value: Any, record: Any, place: str) -> Any:
 
 @cache
 def _hints(record: Any) -> dict[str, Any]:
-    from eks_win_capacity.cluster import _records
+    from eks_win_capacity.cluster import records
 
-    return get_type_hints(record, {**vars(_records), "Mapping": Mapping})
+    return get_type_hints(record, {**vars(records), "Mapping": Mapping})
 
 
 def _tuple(value: Any, kinds: tuple[Any, ...], place: str) -> tuple[Any, ...]:

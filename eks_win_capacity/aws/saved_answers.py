@@ -11,7 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.aws._occupants import RESERVATIONS, count, subnets
-from eks_win_capacity.cluster import AccessEntry, Addon, ClusterState, FargateProfile, NodeGroup
+from eks_win_capacity.cluster.state import (
+    AccessEntry,
+    Addon,
+    ClusterState,
+    FargateProfile,
+    NodeGroup,
+)
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes, yaml_value
 from eks_win_capacity.core.errors import CapacityError, DocumentError, StateConflictError
 from eks_win_capacity.core.redact import without_accounts
