@@ -12,6 +12,7 @@ ITSELF = {
     "__future__",
     "eks_win_capacity",
     "eks_win_capacity.core",
+    "eks_win_capacity.core.lazy",
     "eks_win_capacity.core.moved",
 }
 

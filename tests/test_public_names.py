@@ -35,19 +35,28 @@ def test_no_public_name_stands_twice():
 @pytest.mark.parametrize("name", sorted(ewc.__all__))
 def test_each_public_name_leads_somewhere(name):
     assert getattr(ewc, name) is not None
-    assert name in dir(ewc)
 
 
-def test_type_checkers_see_the_same_names():
-    tree = ast.parse(SOURCE.read_text("utf-8"))
-    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+def test_what_is_listed_is_what_answers_a_question():
+    assert set(dir(ewc)) >= set(ewc._SHOWN)
+    assert set(dir(ewc)) <= set(ewc.__all__)
+    assert len(ewc._SHOWN) <= 30
+
+
+@pytest.mark.parametrize("room", ["", "addresses", "catalog", "cluster"])
+def test_type_checkers_see_the_same_names(room):
+    stub = (SOURCE.parent / room / "__init__.pyi").read_text("utf-8")
+    tree = ast.parse(stub).body
     seen = {
         alias.asname or alias.name
-        for node in guarded.body
+        for node in tree
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen >= set(ewc._HOME)
+    seen |= {node.targets[0].id for node in tree if isinstance(node, ast.Assign)}
+    seen = {name for name in seen if not name.startswith("_")}
+    module = importlib.import_module(f"eks_win_capacity.{room}".rstrip("."))
+    assert seen == set(module.__all__) - {"__version__"}
 
 
 def test_an_unknown_name_is_an_attribute_error():

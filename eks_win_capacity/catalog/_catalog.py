@@ -195,7 +195,7 @@ class Catalog(Mapping[str, InstanceType]):
         """
         from eks_win_capacity.catalog import saved
 
-        return saved.load(path)
+        return saved.load(path, catalog=cls)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from eks_win_capacity.catalog._catalog import Catalog
+    from eks_win_capacity.catalog._instance_type import InstanceTable
 
 _SHOWN = 5
 
@@ -110,7 +110,7 @@ def _named(names: tuple[str, ...]) -> str:
     return f" ({', '.join(names[:_SHOWN])}{more})" if names else ""
 
 
-def compared(first: Catalog, second: Catalog) -> CatalogDiff:
+def compared(first: InstanceTable, second: InstanceTable) -> CatalogDiff:
     """Compare two catalogs; see `Catalog.diff`."""
     untold = () if first.regions and second.regions else ("regions",)
     compare = [field.name for field in fields(InstanceType) if field.name not in untold]

@@ -13,7 +13,7 @@ from eks_win_capacity.catalog._windows import STATUSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
-    from eks_win_capacity.catalog._catalog import Catalog
+    from eks_win_capacity.catalog._instance_type import InstanceTable
 
 Test = Callable[[InstanceType], bool]
 
@@ -32,7 +32,7 @@ def _texts(name: str, value: str | Iterable[str]) -> set[str]:
     return wanted
 
 
-def text_tests(catalog: Catalog, **wanted: str | Iterable[str] | None) -> list[Test]:
+def text_tests(catalog: InstanceTable, **wanted: str | Iterable[str] | None) -> list[Test]:
     """Make the conditions on texts, refusing words that nobody knows."""
     rows = catalog.values()
     known: dict[str, Callable[[], Iterable[str]]] = {

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 if TYPE_CHECKING:
-    from eks_win_capacity.catalog._catalog import Catalog
+    from eks_win_capacity.catalog._instance_type import InstanceTable
 
 _COUNTS: Final = ("ipv4_per_interface", "network_interfaces", "vcpus", "memory_mib")
 _FLAGS: Final = ("bare_metal", "nitro", "current_generation")
 _TUPLES: Final = ("architectures", "usage_classes", "regions")
 
 
-def frame(catalog: Catalog) -> pd.DataFrame:
+def frame(catalog: InstanceTable) -> pd.DataFrame:
     """Make the frame of `Catalog.to_pandas`; an empty catalog keeps its dtypes."""
     rows = list(catalog.values())
     columns: dict[str, pd.Series] = {}

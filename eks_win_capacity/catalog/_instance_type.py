@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from eks_win_capacity.catalog._windows import WindowsVerdict, verdict
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, KeysView, ValuesView
     from typing import Any
 
 HYPERVISORS: Final = ("nitro", "xen")
@@ -143,3 +144,29 @@ class InstanceType:
     def size(self) -> str:
         """What stands behind the dot."""
         return self.name.partition(".")[2]
+
+
+class InstanceTable(Protocol):
+    """Rows by name with their date and source: all that the modules below `Catalog` know of it."""
+
+    @property
+    def as_of(self) -> str:
+        """The day the data are of."""
+
+    @property
+    def source(self) -> str:
+        """Where the data are from."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every region that the data cover."""
+
+    def __getitem__(self, name: str, /) -> InstanceType: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def keys(self) -> KeysView[str]:
+        """The names."""
+
+    def values(self) -> ValuesView[InstanceType]:
+        """The rows."""

@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eks_win_capacity.catalog import json_files
-from eks_win_capacity.catalog._catalog import Catalog
 from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
 from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
 from eks_win_capacity.core.errors import CapacityError, CatalogFileError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
+
+    from eks_win_capacity.catalog._instance_type import InstanceTable
+
+CatalogT = TypeVar("CatalogT")
 
 FORMAT: Final = "eks-win-capacity catalog"
 _VERSION: Final = 1
 _FIELDS: Final = tuple(field.name for field in fields(InstanceType))
 
 
-def save(catalog: Catalog, path: str | os.PathLike[str]) -> None:
+def save(catalog: InstanceTable, path: str | os.PathLike[str]) -> None:
     """Write a catalog; see `Catalog.save`."""
     head = {
         "format": FORMAT,
@@ -45,13 +49,13 @@ def _plain(row: InstanceType) -> dict[str, Any]:
     return plain
 
 
-def load(source: Any) -> Catalog:
+def load(source: Any, *, catalog: Callable[..., CatalogT]) -> CatalogT:
     """Read a catalog; see `Catalog.load`."""
     document, name = json_files.read_json(source)
-    return from_document(document, name)
+    return from_document(document, name, catalog=catalog)
 
 
-def from_document(document: Any, name: str) -> Catalog:
+def from_document(document: Any, name: str, *, catalog: Callable[..., CatalogT]) -> CatalogT:
     """
     Make a catalog of what `save` wrote, once parsed.
 
@@ -77,7 +81,7 @@ def from_document(document: Any, name: str) -> Catalog:
     head = {key: _member(document, key, str, name, "") for key in ("as_of", "source")}
     regions = _member(document, "regions", list, name, "")
     try:
-        return Catalog(made, regions=regions, **head)
+        return catalog(made, regions=regions, **head)
     except (CapacityError, TypeError) as error:
         raise CatalogFileError(f"{name}: {error}", source=name) from error
 

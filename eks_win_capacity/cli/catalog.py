@@ -41,7 +41,7 @@ def read_catalog(source: str) -> Catalog:
         return Catalog.bundled()
     document, name = json_files.read_json(source)
     if isinstance(document, dict) and "format" in document:
-        return saved.from_document(document, name)
+        return saved.from_document(document, name, catalog=Catalog)
     return Catalog.from_describe_instance_types(document, source_name=name)
 
 

@@ -38,6 +38,6 @@ def lazy_names(
 
     def names() -> list[str]:
         """List the names before they are loaded."""
-        return sorted({"__version__", *homes, *modules} if modules else homes)
+        return sorted({*homes, *modules})
 
     return get, names
