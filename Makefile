@@ -42,11 +42,12 @@ coverage: $(VENV)/.test  ## Run the suite; fail unless models and floor are cove
 coverage-report: $(VENV)/.test
 	@$(BIN)/python -m coverage report --include='$(COVERED_FILES)' --fail-under=100
 
-lint: $(VENV)/.dev  ## Check format, style, types and layers
+lint: $(VENV)/.dev  ## Check format, style, types, layers and the house
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PYTEST) -q tests/test_house.py
 
 format: $(VENV)/.dev  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
