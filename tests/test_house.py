@@ -13,7 +13,8 @@ import eks_win_capacity as ewc
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "eks_win_capacity"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 FOR_USERS = set(EXTRAS) - {"all", "bench", "dev", "test"}
 
@@ -45,10 +46,37 @@ def test_imports_point_down():
 
 def test_the_drawing_of_the_house_shows_every_module():
     drawing = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\neks_win_capacity/\n")[2]
+    drawing = drawing.partition("\ndata/")[0]
     drawn = set(re.findall(r"^  (\w+)(?:\.py|/)  ", drawing, re.MULTILINE))
     built = {path.stem for path in PACKAGE.glob("*.py")}
     built |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert drawn == built
+
+
+def test_the_drawing_stands_in_the_order_of_the_contract():
+    layers = PYPROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
+    floor = {room: at for at, layer in enumerate(layers) for room in re.findall(r"\w+", layer)}
+    drawing = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\neks_win_capacity/\n")[2]
+    drawn = re.findall(r"^  (\w+)(?:\.py|/)  ", drawing.partition("\ndata/")[0], re.MULTILINE)
+    floors = [floor[room] for room in drawn if not room.startswith("__")]
+    assert floors == sorted(floors)
+
+
+def modules() -> list[Path]:
+    return [path for path in PACKAGE.rglob("*.py") if "_data" not in path.parts]
+
+
+def test_a_file_stem_stands_for_one_thing():
+    stems: dict[str, set[str]] = {}
+    for path in modules():
+        room = path.relative_to(PACKAGE).parts[0]
+        if path.stem not in {"__init__", "__main__"} and room not in {"aws", "cli"}:
+            stems.setdefault(path.stem.strip("_").rstrip("s"), set()).add(str(path))
+    assert not {stem: paths for stem, paths in stems.items() if len(paths) > 1}
+
+
+def test_few_files_lie_flat_in_the_root():
+    assert len(list(PACKAGE.glob("*.py"))) <= 6
 
 
 def test_the_version_stands_once_in_effect():
