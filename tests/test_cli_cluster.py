@@ -98,7 +98,7 @@ def test_how_many_more_nodes_fit_hangs_on_a_mode_that_is_given_or_asked_for(caps
         counts[mode] = [row["more_m5.large"] for row in json.loads(out)]
     # 215 free addresses in secondary mode, of which a reservation keeps 64; 10 per node.
     assert counts["--no-prefix-delegation"] == [15, 24]
-    assert counts["--prefix-delegation"] == [10, 14]
+    assert counts["--prefix-delegation"] == [5, 7]
 
 
 def test_no_pending_pod_is_said_in_words_and_in_data(capsys, tmp_path):

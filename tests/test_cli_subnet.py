@@ -107,7 +107,10 @@ def test_nodes_that_fit_are_told_with_what_stops_the_next(tmp_path):
         "--pods-per-node",
         "9",
     )
-    assert [(row["nodes"], row["mode"]) for row in rows] == [(14, "prefix"), (25, "secondary")]
+    assert [(row["nodes"], row["best"], row["mode"]) for row in rows] == [
+        (7, 14, "prefix"),
+        (25, 25, "secondary"),
+    ]
     (full,) = told("10.0.0.0/24", "-t", "m5.large")
     assert (full["pods_per_node"], full["nodes"]) == (9, 25)
     file = tmp_path / "cm.yaml"

@@ -80,14 +80,22 @@ def test_the_pod_limit_is_the_first_that_does_not_fit(made):
     if binding == "addresses":
         assert int(over.addresses) > addresses
     else:
-        assert int(over.prefixes) + max(int(over.nodes) - 27 + 15, 0) // 16 > blocks
+        assert int(over.prefixes) + int(over.nodes) > blocks
+        assert int(under.prefixes) + int(under.nodes) <= blocks
+    most, _ = made.pod_limit("a", best=True)
+    assert most >= limit
+    if binding != "addresses":
+        assert int(made.need(most - 1).prefixes) <= blocks
 
 
 def test_known_limits_of_a_slash_24():
     # 25 m5.large of 9 pods take 250 of 251 addresses; the 226th pod needs another node.
     assert plan().pod_limit("a") == (226, "addresses")
-    # 14 whole blocks; each node of 31 pods with one warm address takes two.
-    assert plan(pool=PREFIX, pods_per_node=31).pod_limit("a") == (7 * 31 + 1, "prefixes")
+    # 14 whole blocks; each node of 31 pods with one warm address takes two, and its own
+    # address may break a third.
+    assert plan(pool=PREFIX, pods_per_node=31).pod_limit("a") == (4 * 31 + 16, "prefixes")
+    best = plan(pool=PREFIX, pods_per_node=31).pod_limit("a", best=True)
+    assert best == (7 * 31 + 1, "prefixes")
     assert plan(nodes=3).pod_limit("a") == (28, "nodes")
 
 
@@ -257,16 +265,20 @@ def test_full_nodes_fit_as_often_as_nodes_that_fit_says(subnet, kind, prefixes, 
     size = data.draw(st.integers(1, most))
     made = plan(instance_type=kind, pool=pool, subnets=subnet, pods_per_node=size)
     (name,) = made.subnets
-    fit = nodes_that_fit(subnet, kind, pods_per_node=size, pool=pool).nodes
-    assert (made.pod_limit(name)[0] - 1) // size == fit
+    fit = nodes_that_fit(subnet, kind, pods_per_node=size, pool=pool)
+    assert (made.pod_limit(name)[0] - 1) // size == fit.nodes
+    assert (made.pod_limit(name, best=True)[0] - 1) // size == fit.best
 
 
 def test_nodes_break_blocks_where_nothing_else_is_left():
     packed = crowded(24, 0, "", set(), full=True)
     made = plan(subnets=packed, pool=PREFIX, pods_per_node=1)
-    # 14 blocks: 13 for the prefixes of 13 nodes, one for their own addresses.
-    assert made.pod_limit("10.0.0.0/24") == (14, "prefixes")
-    assert nodes_that_fit(packed, "m5.large", pods_per_node=1, pool=PREFIX).nodes == 13
+    # 14 blocks: at best 13 for the prefixes of 13 nodes and one for their own addresses, at
+    # worst one for each prefix and one for each node.
+    assert made.pod_limit("10.0.0.0/24", best=True) == (14, "prefixes")
+    assert made.pod_limit("10.0.0.0/24") == (8, "prefixes")
+    fit = nodes_that_fit(packed, "m5.large", pods_per_node=1, pool=PREFIX)
+    assert (fit.nodes, fit.best) == (7, 13)
 
 
 def test_reservations_and_broken_blocks_count():

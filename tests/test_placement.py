@@ -103,10 +103,10 @@ def subnets(draw, lengths=(24, 28), reserved=True):
 @given(subnets(), st.sampled_from([3, 20, 40, 90]), st.integers(0, 40))
 def test_the_count_of_nodes_is_right_to_the_last_address(subnet, pods, keep_free):
     fit = nodes_that_fit(subnet, "m5.large", pods_per_node=pods, pool=PREFIX, keep_free=keep_free)
-    for count, fits in ((fit.nodes, fits_at_best), (fit.guaranteed, fits_at_worst)):
+    for count, fits in ((fit.best, fits_at_best), (fit.nodes, fits_at_worst)):
         assert count == 0 or fits(subnet, count, fit.prefixes_per_node, keep_free)
         assert not fits(subnet, count + 1, fit.prefixes_per_node, keep_free)
-    assert fit.guaranteed <= fit.expected <= fit.nodes
+    assert fit.guaranteed == int(fit) == fit.nodes <= fit.expected <= fit.best
 
 
 @FEW
@@ -129,7 +129,7 @@ def test_less_room_never_takes_more_nodes(subnet, pods, keep_free):
     def count(**changes):
         asked = {"pods_per_node": pods, "pool": PREFIX, "keep_free": keep_free} | changes
         fit = nodes_that_fit(subnet, "m5.large", **asked)
-        return np.array([fit.nodes, fit.guaranteed, fit.expected])
+        return np.array([fit.nodes, fit.expected, fit.best])
 
     base = count()
     assert (count(keep_free=keep_free + 1) <= base + 1e-9).all()
@@ -188,7 +188,7 @@ def test_the_mean_agrees_with_nodes_that_fall_at_random():
     error = np.std(seen) / np.sqrt(len(seen))
     assert fit.expected == pytest.approx(np.mean(seen), abs=4 * error + 1e-9)
     assert fit.guaranteed <= min(seen)
-    assert max(seen) <= fit.nodes
+    assert max(seen) <= fit.best
 
 
 def test_a_count_alone_gives_the_range_and_the_mean_over_all_placements():
@@ -209,14 +209,14 @@ def test_a_count_alone_gives_the_range_and_the_mean_over_all_placements():
     assert fit.expected == pytest.approx(
         np.mean(means), abs=4 * np.std(means) / np.sqrt(len(means))
     )
-    assert fit.nodes == max(one.nodes for one in exact)
+    assert fit.best == max(one.best for one in exact)
     assert fit.guaranteed == min(one.guaranteed for one in exact)
 
 
 def test_a_count_is_enough_in_secondary_mode_and_never_beside_reservations():
     counted = Subnet("10.0.0.0/24", used=51)
     fit = nodes_that_fit(counted, "m5.large", pods_per_node=9, pool=SECONDARY)
-    assert (fit.nodes, fit.prefixes_left) == (20, None)
+    assert (fit.best, fit.prefixes_left) == (20, None)
     held = Subnet("10.0.0.0/24", used=51, reservations=["10.0.0.64/26:prefix"])
     for pool in (SECONDARY, PREFIX):
         with pytest.raises(PlacementUnknownError):
@@ -355,8 +355,8 @@ def test_a_plan_makes_sure_of_the_nodes_it_was_made_for(subnet, nodes, pods, kee
     plan = reservation_plan(subnet, nodes=nodes, instance_type="m5.large", **takes)
     before = nodes_that_fit(subnet, "m5.large", **takes)
     after = nodes_that_fit(plan.planned_subnet, "m5.large", **takes)
-    assert plan.nodes_short == nodes - min(nodes, before.nodes)
-    assert after.guaranteed >= min(nodes, before.nodes)
+    assert plan.nodes_short == nodes - min(nodes, before.best)
+    assert after.guaranteed >= min(nodes, before.best)
     assert bool(plan.why) == (plan.shortfall > 0)
     assert len(plan.commands) == len(plan.reservations)
 
@@ -435,7 +435,7 @@ def test_the_smallest_subnet_takes_the_fleet_and_the_next_smaller_one_does_not(
     for part, pool in ((need.secondary, SECONDARY), (need.prefix, PREFIX)):
         takes = {"pods_per_node": pods, "pool": pool, "keep_free": keep_free}
         for length, field in (
-            (part.prefix_length, "nodes"),
+            (part.prefix_length, "best"),
             (part.prefix_length_unreserved, "guaranteed"),
         ):
             assert length is not None

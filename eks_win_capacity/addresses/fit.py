@@ -31,9 +31,10 @@ class NodesThatFit:
 
     A node takes its primary address from any free one outside reservations, and AWS
     decides which. In prefix mode that can break a /28 which another node needed, so
-    there is a range: `nodes` if primary addresses go into broken blocks first,
-    `guaranteed` if each breaks a whole one, `expected` if each falls anywhere with the
-    same chance. A ``prefix`` reservation (`reservation_plan`) closes the range.
+    there is a range: `nodes` fit wherever primary addresses fall, `best` if they go
+    into broken blocks first, `expected` if each falls anywhere with the same chance.
+    Only `nodes` is safe to act on. A ``prefix`` reservation (`reservation_plan`) closes
+    the range.
 
     Attributes
     ----------
@@ -48,22 +49,22 @@ class NodesThatFit:
         Pods of each node. [pods]
     keep_free : int
         Addresses left free for others. [addresses]
-    nodes, guaranteed : int
-        The most that fit, and what fits in any case. Where only a count of used
-        addresses is known, those too lie at best and at worst. [nodes]
+    nodes, best : int
+        What fits in any case, and the most that may. Where only a count of used
+        addresses is known, those too lie at worst and at best. [nodes]
     addresses_per_node : int
         What one takes from the subnet, its own address included. [addresses]
     prefixes_per_node : int
         The prefixes among it. [prefixes]
     binding : {"addresses", "prefixes"}
-        What stops the next node after `nodes`.
+        What stops the next node after `best`.
     why : str
         The same in words and numbers.
     addresses_left : int
-        Free addresses outside reservations beside `nodes`, those kept free among
+        Free addresses outside reservations beside `best`, those kept free among
         them. [addresses]
     prefixes_left : int or None
-        Free prefixes beside `nodes`, reserved ones among them, at best; None in
+        Free prefixes beside `best` nodes, reserved ones among them, at best; None in
         secondary mode where only a count is known. [prefixes]
     findings : tuple of Finding
         Whether the type runs Windows, and in this mode.
@@ -75,7 +76,7 @@ class NodesThatFit:
     pods_per_node: int
     keep_free: int
     nodes: int
-    guaranteed: int
+    best: int
     addresses_per_node: int
     prefixes_per_node: int
     binding: Literal["addresses", "prefixes"]
@@ -88,6 +89,11 @@ class NodesThatFit:
         return self.nodes
 
     __index__ = __int__
+
+    @property
+    def guaranteed(self) -> int:
+        """The same as `nodes`: what fits wherever addresses lie. [nodes]"""
+        return self.nodes
 
     @property
     def mode(self) -> Mode:
@@ -113,7 +119,7 @@ class NodesThatFit:
         prefixes, kept = self.prefixes_per_node, self.keep_free
         mean = expected_nodes(room, whole, prefixes=prefixes, keep_free=kept)
         # Rounding must not carry a mean over its bounds.
-        return min(max(mean, float(self.guaranteed)), float(self.nodes))
+        return min(max(mean, float(self.nodes)), float(self.best))
 
     def to_dict(self) -> dict[str, Any]:
         """Give one row for a table, in plain values."""
@@ -129,6 +135,7 @@ class NodesThatFit:
             "nodes": self.nodes,
             "guaranteed": self.guaranteed,
             "expected": self.expected,
+            "best": self.best,
             "binding": self.binding,
             "addresses_left": self.addresses_left,
             "prefixes_left": self.prefixes_left,
@@ -248,8 +255,8 @@ def nodes_that_fit(
     ...     pods_per_node=30,
     ...     pool=ewc.WarmPool.prefix(),
     ... )
-    >>> fit.nodes, fit.guaranteed, round(fit.expected, 2)
-    (7, 4, 5.01)
+    >>> fit.nodes, round(fit.expected, 2), fit.best
+    (4, 5.01, 7)
     >>> fit.why
     'the next node needs 2 whole /28 prefixes and 0 are left, though 20 addresses are free'
     >>> int(
@@ -336,22 +343,22 @@ def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:
     takes = {"addresses": need.addresses, "prefixes": need.prefixes, "keep_free": keep_free}
     room = room_of(subnet, prefixes=bool(need.prefixes))
     worst = room_of(subnet, prefixes=bool(need.prefixes), worst=True)
-    nodes = most_nodes(room, **takes)
+    best = most_nodes(room, **takes)
     singles = NODE_ADDRESSES if need.prefixes else need.in_all
-    drawn = room.unreserved_prefixes(nodes, need.prefixes)
-    left = room.free - nodes * singles - drawn * ADDRESSES_PER_PREFIX
+    drawn = room.unreserved_prefixes(best, need.prefixes)
+    left = room.free - best * singles - drawn * ADDRESSES_PER_PREFIX
     whole = min(room.whole - drawn, left // ADDRESSES_PER_PREFIX)
-    reserved = max(0, room.reserved - nodes * need.prefixes)
+    reserved = max(0, room.reserved - best * need.prefixes)
     known = bool(need.prefixes) or subnet.placement_known
-    binding, why = _stop(room, need, keep_free, left, nodes)
+    binding, why = _stop(room, need, keep_free, left, best)
     return NodesThatFit(
         subnet=subnet,
         instance_type=need.instance_type.name,
         pool=need.pool,
         pods_per_node=need.pods,
         keep_free=keep_free,
-        nodes=nodes,
-        guaranteed=guaranteed_nodes(worst, **takes),
+        nodes=guaranteed_nodes(worst, **takes),
+        best=best,
         addresses_per_node=need.in_all,
         prefixes_per_node=need.prefixes,
         binding=binding,

@@ -72,6 +72,21 @@ class SubnetNeed:
         """The smallest subnet as people write it, such as ``/24``."""
         return None if self.prefix_length is None else f"/{self.prefix_length}"
 
+    @property
+    def assumption(self) -> str:
+        """What `size` rests on, in words; empty where it rests on nothing."""
+        if not self.prefixes or self.prefix_length is None:
+            return ""
+        without = (
+            f"a /{self.prefix_length_unreserved} is needed"
+            if self.prefix_length_unreserved is not None
+            else "no subnet is large enough"
+        )
+        return (
+            f"{self.prefixes:,} prefixes are reserved before nodes start (reservation_plan); "
+            f"without a reservation {without}"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class SmallestSubnet:

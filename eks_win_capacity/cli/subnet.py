@@ -34,6 +34,12 @@ _LABELS = {
 }
 """What people read instead of the name that programs get."""
 
+_NOT_PRINTED = {"why", "prefixes_left", "findings", "guaranteed"}
+_RANGE = (
+    "nodes fit wherever EC2 puts their own addresses; expected: on average, each anywhere; "
+    "best: in broken blocks first."
+)
+
 _SHOWS = ("census", "reservations", "blocks", "fits")
 
 
@@ -205,9 +211,9 @@ def subnet(
     if held:
         emit(held, output, title="Reservations")
     if rows:
-        lines = [f"{row['instance_type']}: {row['why']}." for row in rows]
+        lines = [f"{row['instance_type']}: at best, {row['why']}." for row in rows] + [_RANGE]
         note = "\n".join(lines + [f"{finding}." for row in rows for finding in row["findings"]])
-        columns = [name for name in rows[0] if name not in {"why", "prefixes_left", "findings"}]
+        columns = [name for name in rows[0] if name not in _NOT_PRINTED]
         emit(rows, output, columns=columns, title="What fits", note=note)
 
 

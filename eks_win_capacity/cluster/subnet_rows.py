@@ -23,10 +23,10 @@ _COUNTS: Final = (
 )  # fmt: skip
 _MORE: Final = (
     "subnet_id", "zone", "instance_type", "mode", "pods_per_node", "addresses_per_node",
-    "prefixes_per_node", "nodes", "guaranteed", "binding", "why",
+    "prefixes_per_node", "nodes", "guaranteed", "best", "binding", "why",
 )  # fmt: skip
 _MORE_COUNTS: Final = (
-    "pods_per_node", "addresses_per_node", "prefixes_per_node", "nodes", "guaranteed",
+    "pods_per_node", "addresses_per_node", "prefixes_per_node", "nodes", "guaranteed", "best",
 )  # fmt: skip
 
 
@@ -76,9 +76,7 @@ def subnet_tables(
                     **told,
                 }
             )
-            exact = subnet is not None and subnet.placement_known
-            # Where used addresses lie is not known: the most that fit is no answer.
-            row[f"more_{name}"] = fit.nodes if exact or fit.nodes == fit.guaranteed else None
+            row[f"more_{name}"] = fit.nodes
         rows.append(row)
     counted = [*_COUNTS, *(f"more_{name}" for name in types)]
     table = pd.DataFrame(rows, columns=[*_NAMES, *counted]).astype(dict.fromkeys(counted, "Int64"))

@@ -318,12 +318,21 @@ class DemandPlan:
         more = room.reserved * ADDRESSES_PER_PREFIX if self.prefix_delegation else 0
         return room.addresses + more, room.whole + room.reserved
 
-    def pod_limit(self, subnet: str) -> tuple[int, str]:
+    def pod_limit(self, subnet: str, *, best: bool = False) -> tuple[int, str]:
         """
-        Give the first number of pods that a subnet cannot carry, and what binds.
+        First number of pods that a subnet may not carry, and what binds.
 
-        In prefix mode the addresses of the nodes are taken to lie as closely as
-        they can, in broken blocks first: the best case, as in `nodes_that_fit`.
+        In prefix mode each node's own address is taken to break a whole /28: what is
+        below the limit is guaranteed, as `nodes_that_fit(...).nodes` is. A ``prefix``
+        reservation (`reservation_plan`) raises it.
+
+        Parameters
+        ----------
+        subnet : str
+            Name of the subnet.
+        best : bool
+            Whether the addresses of the nodes lie in broken blocks first instead: the
+            most that may fit.
 
         Returns
         -------
@@ -336,9 +345,10 @@ class DemandPlan:
         limits = {"addresses": need.addresses > room.addresses, "nodes": pods > fixed}
         if self.prefix_delegation:
             loose = room.addresses - room.whole * ADDRESSES_PER_PREFIX
-            single = np.maximum(need.nodes * NODE_ADDRESSES - loose, 0)
-            broken = -(-single // ADDRESSES_PER_PREFIX)
-            limits["prefixes"] = np.maximum(need.prefixes - room.reserved, 0) + broken > room.whole
+            single = need.nodes * NODE_ADDRESSES
+            broken = -(-np.maximum(single - loose, 0) // ADDRESSES_PER_PREFIX) if best else single
+            drawn = np.maximum(need.prefixes - room.reserved, 0)
+            limits["prefixes"] = (drawn > 0) & (drawn + broken > room.whole)
             limits["addresses"] = need.nodes * NODE_ADDRESSES > room.addresses
         first = {
             name: int(over.argmax()) if over.any() else len(pods) for name, over in limits.items()

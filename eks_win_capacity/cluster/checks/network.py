@@ -219,24 +219,24 @@ def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, nam
         why = idle if isinstance(idle, str) else full
         return rule.unknown(look, "subnets", seen=f"{where}: {why}", subject=held.subnet_id)
     stand_in = "" if look.windows_types else f" (no Windows type is known; {name} stands in)"
-    if not idle.nodes:
+    if not idle.best:
         return rule.failed(
             f"{where} takes no further {name}: {idle.why}{stand_in}",
             _more_room(subnet, prefixes=idle.prefixes_per_node > 0),
             subject=held.subnet_id,
         )
     exact = subnet is not None and subnet.placement_known
-    if not exact and not idle.guaranteed:
+    if not exact and not idle.nodes:
         return rule.unknown(
             look,
             "subnets",
-            seen=f"{where} takes up to {idle.nodes:,} further {name}, and none at worst: where "
+            seen=f"{where} takes up to {idle.best:,} further {name}, and none at worst: where "
             "used addresses lie is not known",
             subject=held.subnet_id,
         )
-    if not full.nodes:
+    if not full.best:
         return rule.failed(
-            f"{where} takes {idle.nodes:,} further {name} with a pod each, and none with "
+            f"{where} takes {idle.best:,} further {name} with a pod each, and none with "
             f"{full.pods_per_node:,}: {full.why}{stand_in}",
             _more_room(subnet, prefixes=full.prefixes_per_node > 0),
             subject=held.subnet_id,
@@ -245,8 +245,8 @@ def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, nam
     if look.windows_types is None:
         return rule.unknown(look, "nodes", "node_groups", subject=held.subnet_id)
     return rule.passed(
-        f"{where} takes {full.nodes:,} further {name} with {full.pods_per_node:,} pods each"
-        f"{stand_in}",
+        f"{where} takes {full.nodes:,} further {name} with {full.pods_per_node:,} pods each for "
+        f"sure, {full.best:,} at best{stand_in}",
         subject=held.subnet_id,
     )
 
