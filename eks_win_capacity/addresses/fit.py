@@ -92,7 +92,7 @@ class NodesThatFit:
 
     @property
     def guaranteed(self) -> int:
-        """The same as `nodes`: what fits wherever addresses lie. [nodes]"""
+        """The same as `nodes` [nodes]: what fits wherever addresses lie."""
         return self.nodes
 
     @property
