@@ -15,6 +15,7 @@ from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.show import Shown, count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodesThatFit:
+class NodesThatFit(Shown):
     """
     How many more nodes a subnet takes; stands for `nodes` wherever a whole number does.
 
@@ -120,6 +121,11 @@ class NodesThatFit:
         mean = expected_nodes(room, whole, prefixes=prefixes, keep_free=kept)
         # Rounding must not carry a mean over its bounds.
         return min(max(mean, float(self.nodes)), float(self.best))
+
+    def _fields_shown(self) -> dict[str, Any]:
+        row = self.to_dict()
+        row.pop("guaranteed")
+        return row
 
     def to_dict(self) -> dict[str, Any]:
         """Give one row for a table, in plain values."""
@@ -376,7 +382,7 @@ def _stop(
     kept = f", {keep_free:,} of them kept free" if keep_free else ""
     if not need.prefixes:
         return "addresses", (
-            f"the next node needs {_many(need.in_all, 'address', 'addresses')} and "
+            f"the next node needs {count_of(need.in_all, 'address', 'addresses')} and "
             f"{left:,} outside reservations {'is' if left == 1 else 'are'} left{kept}"
         )
     if (nodes + 1) * NODE_ADDRESSES + keep_free > room.free:
@@ -391,11 +397,7 @@ def _stop(
         " beside its own address" if min(room.whole - drawn, spare) < room.whole - drawn else ""
     )
     return "prefixes", (
-        f"the next node needs {_many(need.prefixes, 'whole /28 prefix', 'whole /28 prefixes')}"
+        f"the next node needs {count_of(need.prefixes, 'whole /28 prefix', 'whole /28 prefixes')}"
         f"{beside} and {prefixes:,} {'is' if prefixes == 1 else 'are'} left, though "
-        f"{_many(left, 'address is', 'addresses are')} free{kept}"
+        f"{count_of(left, 'address is', 'addresses are')} free{kept}"
     )
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"

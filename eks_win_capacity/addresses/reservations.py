@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from eks_win_capacity.core.errors import ReservationError
+from eks_win_capacity.core.show import Shown
 
 ReservationType = Literal["prefix", "explicit"]
 
 
 @dataclass(frozen=True)
-class Reservation:
+class Reservation(Shown):
     """
     A range of a subnet that AWS does not hand out on its own.
 

@@ -17,6 +17,7 @@ from eks_win_capacity.addresses.room import Room, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.show import Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,7 @@ _BLOCK_LENGTH = 32 - (ADDRESSES_PER_PREFIX.bit_length() - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReservationPlan:
+class ReservationPlan(Shown):
     """
     Which blocks to reserve as ``prefix``, and what is missing.
 

@@ -21,6 +21,7 @@ from eks_win_capacity.core.constants import (
     SUBNET_PREFIX_LENGTHS,
 )
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.show import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ _LARGEST, _SMALLEST = SUBNET_PREFIX_LENGTHS
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubnetNeed:
+class SubnetNeed(Shown):
     """
     What a fleet needs from one empty subnet in one mode.
 
@@ -89,7 +90,7 @@ class SubnetNeed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmallestSubnet:
+class SmallestSubnet(Shown):
     """
     The subnets a planned fleet needs, and which mode needs fewer addresses.
 

@@ -26,6 +26,7 @@ from eks_win_capacity.core.constants import (
     SECONDARY_WARM_IP_TARGET,
 )
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
+from eks_win_capacity.core.show import Shown, html_fields, html_table, plain_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,7 @@ _LOWEST: Final = -(2**63)
 
 
 @dataclass(frozen=True, kw_only=True)
-class WarmPool:
+class WarmPool(Shown):
     """
     The mode of a node and the targets that act there.
 
@@ -315,6 +316,17 @@ class WarmPool:
             + "".join(f'  {key}: "{value}"\n' for key, value in pairs.items())
         )
 
+    def _repr_html_(self) -> str:
+        mode = "prefix" if self.prefix_delegation else "secondary"
+        targets = {
+            "mode": mode,
+            "warm_ip_target": self.warm_ip_target,
+            "minimum_ip_target": self.minimum_ip_target,
+            "warm_prefix_target": self.warm_prefix_target if self.prefix_delegation else None,
+        }
+        notes = [f"{finding.seen}: {finding.why}" for finding in self.findings]
+        return html_fields("Warm pool", targets, notes=notes)
+
 
 def _targets(pool: WarmPool) -> dict[str, int]:
     return {
@@ -343,7 +355,7 @@ def _flag(value: object, name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class PoolState:
+class PoolState(Shown):
     """
     What a node keeps attached for its pods.
 
@@ -370,6 +382,13 @@ class PoolState:
     prefixes: Any
     used: Any
     warm: Any
+
+    def _repr_html_(self) -> str:
+        import numpy as np
+
+        columns = plain_fields(self)
+        rows = zip(*(np.ravel(values).tolist() for values in columns.values()), strict=True)
+        return html_table(list(columns), rows, title="Attached to a node")
 
 
 def attached_addresses(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eks_win_capacity.catalog._instance_type import InstanceType
+from eks_win_capacity.core.show import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +105,14 @@ class CatalogDiff:
 
         columns = ["instance_type", "change", "field", "before", "after"]
         return pd.DataFrame(self.rows(), columns=columns)
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        if not rows:
+            return f"<p>No difference between {escape(self.before)} and {escape(self.after)}</p>"
+        columns = list(rows[0])
+        cells = ([row[name] for name in columns] for row in rows)
+        return html_table(columns, cells, title=f"{self.before} against {self.after}: {self}")
 
 
 def _named(names: tuple[str, ...]) -> str:

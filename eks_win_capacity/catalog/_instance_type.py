@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from eks_win_capacity.catalog._windows import WindowsVerdict, verdict
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.show import Shown, plain_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, KeysView, ValuesView
@@ -39,7 +40,7 @@ class FieldError(InputError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InstanceType:
+class InstanceType(Shown):
     """
     What EC2 says about an instance type, and whether it can run Windows on EKS.
 
@@ -144,6 +145,13 @@ class InstanceType:
     def size(self) -> str:
         """What stands behind the dot."""
         return self.name.partition(".")[2]
+
+    def _fields_shown(self) -> dict[str, Any]:
+        verdict = self.windows
+        return plain_fields(self) | {
+            "regions": f"{len(self.regions)} Regions" if self.regions else "",
+            "windows": "; ".join([verdict.status, *(reason.why for reason in verdict.reasons)]),
+        }
 
 
 class InstanceTable(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.show import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,6 +93,10 @@ class Prices:
             raise InputError(f"no {market} price is known in {self.region or 'this table'}")
         found: pd.Series = rows.groupby("instance_type")["price"].min()
         return found.rename("price")
+
+    def _repr_html_(self) -> str:
+        title = f"Prices per hour in {self.currency}, {self.region}, of {self.as_of}"
+        return html_table([*map(str, self.table)], self.table.itertuples(index=False), title=title)
 
 
 def estimate_windows_prices(

@@ -13,6 +13,7 @@ from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.show import Listed, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ WHY: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class PendingPod:
+class PendingPod(Shown):
     """
     Why one pod waits.
 
@@ -80,6 +81,8 @@ class PendingPod:
         do not help are named with why.
     """
 
+    _LISTED = ("pod", "waiting", "cause", "why", "change", "remedy")
+
     pod: str
     cause: str
     why: str
@@ -101,7 +104,7 @@ def explain_pending(
     *,
     prices: Mapping[str, float] | None = None,
     catalog: Catalog | None = None,
-) -> tuple[PendingPod, ...]:
+) -> Listed[PendingPod]:
     """
     Say of each pending Windows pod why it waits and what helps at the least cost.
 
@@ -163,7 +166,7 @@ def explain_pending(
         if own not in weighed:
             weighed[own] = tuple(changes(key[0], pod, like[key], room))
         told.append(_explained(pod, key[0], found, like[key], weighed[own]))
-    return tuple(told)
+    return Listed(told)
 
 
 _SHARED: Final = frozenset(

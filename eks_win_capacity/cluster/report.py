@@ -10,8 +10,8 @@ from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, IDLE, REASONS, n
 from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode, seen_mode
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.show import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

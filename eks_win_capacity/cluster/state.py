@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping  # noqa: TC003 - read back by its type hints
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from eks_win_capacity.cluster.records import (
 from eks_win_capacity.cluster.serialise import damaged, read, written
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
+from eks_win_capacity.core.show import Shown, count_of, plain_fields
 
 if TYPE_CHECKING:
     import os
@@ -83,7 +84,7 @@ PARTS = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterState:
+class ClusterState(Shown):
     """
     What is known of one EKS cluster; a part that is not known is None, never empty.
 
@@ -264,6 +265,13 @@ class ClusterState:
             If the file is damaged or holds something else.
         """
         return cls.from_dict(mapping(path))
+
+    def _fields_shown(self) -> dict[str, Any]:
+        return {
+            name: count_of(len(value), "item") if isinstance(value, (tuple, Mapping)) else value
+            for name, value in plain_fields(self).items()
+            if value is not None
+        }
 
 
 _PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")

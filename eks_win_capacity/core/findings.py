@@ -5,24 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from eks_win_capacity.core.show import Shown
+
 Severity = Literal["error", "warning", "info"]
 Outcome = Literal["fail", "pass", "unknown"]
 
 
-def count_of(number: int, one: str, many: str = "") -> str:
-    """
-    Say how many, with the word for one or for many.
-
-    Examples
-    --------
-    >>> count_of(1, "node is", "nodes are"), count_of(2_000, "pod")
-    ('1 node is', '2,000 pods')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(Shown):
     """
     What one check found, as a value and not an exception.
 
@@ -47,6 +37,8 @@ class Finding:
     files : tuple of (str, str)
         Name and text of each file that the remedy applies, such as a manifest.
     """
+
+    _LISTED = ("outcome", "severity", "code", "subject", "seen", "why", "remedy")
 
     code: str
     severity: Severity

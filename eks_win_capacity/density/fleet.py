@@ -11,6 +11,7 @@ from eks_win_capacity.catalog.limit_table import LimitTable, table_of
 from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, InvalidCountError, ShapeMismatchError
+from eks_win_capacity.core.show import count_of, html_table
 from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,
@@ -317,8 +318,8 @@ class Fleet:
     def __repr__(self) -> str:
         unknown = f", {self.unknown:,} unknown" if self.unknown else ""
         types = int(np.count_nonzero(self.histogram[:-1]))
-        told = f"{len(self):,} node{'s' * (len(self) != 1)}, {types:,} type{'s' * (types != 1)}"
-        return f"<Fleet of {told}{unknown}>"
+        nodes, kinds = count_of(len(self), "node"), count_of(types, "type")
+        return f"<Fleet of {nodes}, {kinds}{unknown}>"
 
     @property
     def origin(self) -> Any:
@@ -531,6 +532,11 @@ class Fleet:
             "kubelet_max_pods": kubelet_max_pods,
         }
         return self._in_kind(nodes, "nodes_needed", missing, **others)
+
+    def _repr_html_(self) -> str:
+        rows = sorted(self.counts.items(), key=lambda row: (-row[1], row[0]))
+        notes = [f"{self.unknown:,} of unknown types"] if self.unknown else []
+        return html_table(["instance_type", "nodes"], rows, title=repr(self)[1:-1], notes=notes)
 
 
 def _no_room() -> InvalidCountError:

@@ -17,8 +17,8 @@ from eks_win_capacity.core.constants import (
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.core.quantities import millicores, whole_bytes
+from eks_win_capacity.core.show import Shown, count_of, plain_fields
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reserved:
+class Reserved(Shown):
     """
     What a Windows node keeps from its pods.
 
@@ -74,7 +74,7 @@ WINDOWS_RESERVED: Final = Reserved()
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeCapacity:
+class NodeCapacity(Shown):
     """
     How many pods one node takes, and why not more.
 
@@ -125,6 +125,9 @@ class NodeCapacity:
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as a plain mapping, with the verdict in one word."""
         return {**asdict(self), "windows": self.windows.status}
+
+    def _fields_shown(self) -> dict[str, Any]:
+        return plain_fields(self) | {"windows": self.windows.status}
 
 
 def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:

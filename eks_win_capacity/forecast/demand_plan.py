@@ -15,6 +15,7 @@ from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.show import Shown
 from eks_win_capacity.density.max_pods import ip_capacity
 from eks_win_capacity.forecast.capacity import amount
 
@@ -47,7 +48,7 @@ class Need(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemandPlan:
+class DemandPlan(Shown):
     """
     How pods are to be carried: by which nodes, in which mode, in which subnets.
 

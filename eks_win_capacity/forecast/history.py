@@ -13,7 +13,8 @@ from eks_win_capacity.core.errors import (
     InvalidCountError,
     MissingValueError,
 )
-from eks_win_capacity.core.findings import Finding, count_of
+from eks_win_capacity.core.findings import Finding
+from eks_win_capacity.core.show import count_of
 from eks_win_capacity.forecast.capacity import Capacities
 from eks_win_capacity.forecast.column_roles import listed
 from eks_win_capacity.forecast.read import Table, numbers, read_table

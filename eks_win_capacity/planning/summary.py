@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.core.show import count_of
+
 if TYPE_CHECKING:
     from eks_win_capacity.planning.plan import Alternative, FleetPlan, NodeGroup
 
@@ -16,7 +18,7 @@ def headline(plan: FleetPlan) -> str:
     if not plan.nodes:
         return "No pods are to run, so no node is needed."
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
-    fleet = f"{_count(plan.nodes, 'node')} ({types})"
+    fleet = f"{count_of(plan.nodes, 'node')} ({types})"
     least = f"{plan.lower_bound:,.6g}"
     near = f"so this one is within {100 * plan.gap:.3f} % of the least possible."
     if plan.objective == "nodes":
@@ -42,9 +44,9 @@ def summary_lines(plan: FleetPlan) -> list[str]:
     if plan.status == "interrupted":
         lines.append("The search was interrupted: this is the best plan so far.")
     if plan.nodes:
-        blocks = _count(plan.prefixes, "/28 prefix", "/28 prefixes")
+        blocks = count_of(plan.prefixes, "/28 prefix", "/28 prefixes")
         lines.append(
-            f"They take {_count(plan.addresses, 'subnet address', 'subnet addresses')}"
+            f"They take {count_of(plan.addresses, 'subnet address', 'subnet addresses')}"
             + (f" with {blocks}." if plan.prefixes else ".")
         )
     if plan.objective == "cost" and plan.price_basis:
@@ -57,10 +59,6 @@ def summary_lines(plan: FleetPlan) -> list[str]:
     return lines
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def _cost(value: float, plan: FleetPlan) -> str:
     return f"{value:,.6g} {plan.cost_unit}"
 
@@ -70,7 +68,7 @@ def _group(group: NodeGroup) -> str:
     pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
     return (
         f"{group.nodes:,} x {group.instance_type}{place * bool(group.zone or group.subnet)}: "
-        f"{_count(group.pods_used, 'pod')} each ({pods}); {_binding(group)}"
+        f"{count_of(group.pods_used, 'pod')} each ({pods}); {_binding(group)}"
     )
 
 
@@ -93,8 +91,8 @@ def comparison(other: Alternative, plan: FleetPlan) -> str:
     than = f", {abs(more):.1f} % {'more' if more > 0 else 'less'}" if abs(more) >= 0.05 else ""
     cost = f", {_cost(other.cost, plan)}" if plan.objective == "cost" else ""
     return (
-        f"With {other.name}: {_count(other.nodes, 'node')}{cost}{than}, "
-        f"{_count(other.addresses, 'address', 'addresses')}."
+        f"With {other.name}: {count_of(other.nodes, 'node')}{cost}{than}, "
+        f"{count_of(other.addresses, 'address', 'addresses')}."
     )
 
 

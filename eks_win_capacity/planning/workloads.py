@@ -14,6 +14,7 @@ from eks_win_capacity.core.arrays import counts, is_missing
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.errors import InputError, InvalidQuantityError, UnsupportedInputError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
+from eks_win_capacity.core.show import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ __all__ = ["Load", "Workload", "read_daemons", "read_workloads", "records", "who
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workload:
+class Workload(Shown):
     """
     Pods that are all alike, as the user says it.
 

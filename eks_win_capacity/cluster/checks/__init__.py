@@ -25,6 +25,7 @@ from eks_win_capacity.cluster.checks.check import Check, Look
 from eks_win_capacity.cluster.remedies import with_account
 from eks_win_capacity.cluster.view import autoscaler_tags
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.show import Listed
 
 if TYPE_CHECKING:
     import os
@@ -49,7 +50,7 @@ CHECKS: tuple[Check, ...] = (
 """Every check: one for each consideration and step of the guide."""
 
 
-def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> tuple[Finding, ...]:
+def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> Listed[Finding]:
     """
     Check every consideration and step of the EKS guide for Windows nodes.
 
@@ -62,8 +63,8 @@ def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> tup
 
     Returns
     -------
-    tuple of Finding
-        At least one for each of `CHECKS`, in their order, with the outcome
+    Listed of Finding
+        A tuple that displays, filters (`.failed`) and converts. At least one for each of `CHECKS`, in their order, with the outcome
         ``fail``, ``pass`` or ``unknown``; and those of the warm pool. Where the
         state does not tell, the outcome is unknown, never a pass.
 
@@ -93,7 +94,7 @@ def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> tup
 
         catalog = Catalog.bundled()
     look = Look(state, catalog)
-    return tuple(finding for rule in CHECKS for finding in rule.run(look))
+    return Listed(finding for rule in CHECKS for finding in rule.run(look))
 
 
 def remedies(

@@ -1,0 +1,110 @@
+"""How values are shown in a notebook: escaped, without scripts, in both themes, one module."""
+
+import html.parser
+import re
+from pathlib import Path
+
+import pytest
+
+import eks_win_capacity as ewc
+from eks_win_capacity.core.show import Listed, html_fields, html_table, words_of
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ewc.load_files(ROOT / "data" / "demo" / "cluster")
+PREFIX = ewc.WarmPool.prefix()
+SHOWN = {
+    "InstanceType": lambda: ewc.Catalog.bundled()["m5.large"],
+    "NodeCapacity": lambda: ewc.node_capacity("m5.large"),
+    "WarmPool": ewc.WarmPool.secondary,
+    "PoolState": lambda: ewc.attached_addresses([3, 4], slots=9, pool=PREFIX),
+    "NodesThatFit": lambda: ewc.nodes_that_fit(
+        "10.0.0.0/24", "m5.large", pods_per_node=5, pool=PREFIX
+    ),
+    "check_cluster": lambda: ewc.check_cluster(STATE),
+    "Finding": lambda: ewc.check_cluster(STATE)[0],
+    "explain_pending": lambda: ewc.explain_pending(STATE),
+    "PendingPod": lambda: ewc.explain_pending(STATE)[0],
+    "ClusterState": lambda: STATE,
+    "Fleet": lambda: ewc.Fleet.encode(["m5.large", "c5.large"]),
+    "Reservation": lambda: ewc.Reservation("10.0.0.64/26", "prefix"),
+    "CatalogDiff": lambda: ewc.Catalog.bundled().diff(ewc.Catalog.bundled().filter(family="m5")),
+    "SmallestSubnet": lambda: ewc.smallest_subnet(
+        nodes=3, instance_type="m5.large", pods_per_node=9
+    ),
+    "reservation_plan": lambda: ewc.reservation_plan("10.0.0.0/24", prefixes=3),
+    "Subnet": lambda: ewc.Subnet("10.0.0.0/24", used=3),
+    "cluster_report": lambda: ewc.cluster_report(STATE),
+    "Reserved": ewc.Reserved,
+    "Prices": lambda: ewc.estimate_windows_prices({"m5.large": 0.096}, as_of="2026-10-02"),
+}
+
+
+class Balance(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.opened = []
+        self.seen = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.seen |= {name for name, _ in attrs}
+        if tag != "br":
+            self.opened.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.opened.pop() == tag
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_value_has_a_display_without_scripts(name):
+    shown = SHOWN[name]()._repr_html_()
+    page = Balance()
+    page.feed(shown)
+    assert not page.opened
+    assert not page.seen & {"script", "onclick", "onload", "link", "iframe", "img"}
+
+
+@pytest.mark.parametrize("name", set(SHOWN) - {"Subnet", "cluster_report"})
+def test_a_display_takes_its_colours_from_the_page(name):
+    shown = SHOWN[name]()._repr_html_()
+    assert not re.search(r"(?<![-\w])color:(?!inherit)", shown)
+    assert not re.search(r"background:(?!transparent)", shown)
+
+
+def test_what_is_in_a_value_is_escaped():
+    attack = "<script>alert(1)</script>"
+    for shown in (
+        html_table([attack], [[attack]], title=attack, notes=[attack]),
+        html_fields(attack, {attack: attack}, notes=[attack]),
+    ):
+        assert "<script" not in shown
+
+
+def test_a_long_list_counts_what_it_leaves_out():
+    assert "50 more rows" in html_table(["n"], ([n] for n in range(100)))
+
+
+def test_a_long_value_is_cut_with_a_mark_and_kept_whole_on_hovering():
+    shown = html_fields("x", {"a": "y" * 400})
+    assert "..." in shown
+    assert "y" * 400 in shown
+
+
+def test_answers_are_tuples_that_filter_and_convert():
+    findings = ewc.check_cluster(STATE)
+    assert isinstance(findings, tuple)
+    assert findings == tuple(findings)
+    assert {finding.outcome for finding in findings.failed} == {"fail"}
+    frame = findings.to_pandas()
+    assert list(frame["code"]) == [finding.code for finding in findings]
+    assert Listed().to_pandas().empty
+    assert "none" in Listed()._repr_html_()
+    assert repr(Listed([1])) == "(1,)"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, ""), (float("nan"), ""), (True, "yes"), (1234, "1,234"), (0.5, "0.5"), (2.0, "2")],
+)
+def test_values_are_said_as_people_read_them(value, words):
+    assert words_of(value) == words
