@@ -2,8 +2,8 @@
 
 import pytest
 
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.findings import Finding
-from eks_win_capacity.core.show import count_of
 
 
 def test_a_finding_turns_into_a_plain_mapping():

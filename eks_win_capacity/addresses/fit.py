@@ -14,8 +14,8 @@ from eks_win_capacity.addresses.room import Room, expected_nodes, guaranteed_nod
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.display import Shown, count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.core.show import Shown, count_of
 
 if TYPE_CHECKING:
     import pandas as pd

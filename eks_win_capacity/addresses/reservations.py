@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import ReservationError
-from eks_win_capacity.core.show import Shown
 
 ReservationType = Literal["prefix", "explicit"]
 

@@ -16,8 +16,8 @@ from eks_win_capacity.addresses.reservations import Reservation
 from eks_win_capacity.addresses.room import Room, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.core.show import Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,8 @@ from eks_win_capacity.core.constants import (
     SUBNET_KEPT_LAST,
     SUBNET_PREFIX_LENGTHS,
 )
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
-from eks_win_capacity.core.show import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

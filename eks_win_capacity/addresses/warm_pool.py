@@ -25,8 +25,8 @@ from eks_win_capacity.core.constants import (
     SECONDARY_MINIMUM_IP_TARGET,
     SECONDARY_WARM_IP_TARGET,
 )
+from eks_win_capacity.core.display import Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
-from eks_win_capacity.core.show import Shown, html_fields, html_table, plain_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eks_win_capacity.catalog._instance_type import InstanceType
-from eks_win_capacity.core.show import html_table
+from eks_win_capacity.core.display import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from eks_win_capacity.catalog._windows import WindowsVerdict, verdict
+from eks_win_capacity.core.display import Shown, plain_fields
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.show import Shown, plain_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, KeysView, ValuesView

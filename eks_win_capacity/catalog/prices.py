@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.core.display import html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.core.show import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import click
 
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.usage_file import read_table
-from eks_win_capacity.core.show import count_of
+from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ import click
 from eks_win_capacity.cli.options import filled_text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.pool import node_slots
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.show import count_of
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool

@@ -11,9 +11,9 @@ from eks_win_capacity.cluster.node_rows import IDLE, advertised_by
 from eks_win_capacity.cluster.options import changes
 from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE
+from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
-from eks_win_capacity.core.show import Listed, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, IDLE, REASONS, node_row, use_by_node
 from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode, seen_mode
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
-from eks_win_capacity.core.show import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ from eks_win_capacity.cluster.view import (
     word,
 )
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS_ADVISED
-from eks_win_capacity.core.show import count_of
+from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

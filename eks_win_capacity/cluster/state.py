@@ -24,9 +24,9 @@ from eks_win_capacity.cluster.records import (
     Workload,
 )
 from eks_win_capacity.cluster.serialise import damaged, read, written
+from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
-from eks_win_capacity.core.show import Shown, count_of, plain_fields
 
 if TYPE_CHECKING:
     import os

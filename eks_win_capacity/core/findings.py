@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from eks_win_capacity.core.show import Shown
+from eks_win_capacity.core.display import Shown
 
 Severity = Literal["error", "warning", "info"]
 Outcome = Literal["fail", "pass", "unknown"]

@@ -10,8 +10,8 @@ import numpy as np
 from eks_win_capacity.catalog.limit_table import LimitTable, table_of
 from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
+from eks_win_capacity.core.display import count_of, html_table
 from eks_win_capacity.core.errors import InputError, InvalidCountError, ShapeMismatchError
-from eks_win_capacity.core.show import count_of, html_table
 from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,

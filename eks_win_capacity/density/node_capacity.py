@@ -16,9 +16,9 @@ from eks_win_capacity.core.constants import (
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
+from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
-from eks_win_capacity.core.show import Shown, count_of, plain_fields
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.show import Shown
 from eks_win_capacity.density.max_pods import ip_capacity
 from eks_win_capacity.forecast.capacity import amount
 

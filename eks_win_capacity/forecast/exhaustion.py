@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
-from eks_win_capacity.core.show import count_of
 from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.answers import Answers
 from eks_win_capacity.forecast.backtest import backtest_scores

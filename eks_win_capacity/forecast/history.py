@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,
     MissingValueError,
 )
 from eks_win_capacity.core.findings import Finding
-from eks_win_capacity.core.show import count_of
 from eks_win_capacity.forecast.capacity import Capacities
 from eks_win_capacity.forecast.column_roles import listed
 from eks_win_capacity.forecast.read import Table, numbers, read_table

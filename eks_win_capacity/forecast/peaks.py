@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.show import count_of
 from eks_win_capacity.forecast.history import told
 from eks_win_capacity.forecast.periods import DAY_NS, Grid, grid_for
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.core.show import count_of
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.planning.candidates import read_candidates
 from eks_win_capacity.planning.model import RESOURCES, Node, node_of
 from eks_win_capacity.planning.plan import Rejection

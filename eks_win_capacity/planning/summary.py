@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.core.show import count_of
+from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.plan import Alternative, FleetPlan, NodeGroup

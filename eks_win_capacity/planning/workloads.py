@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.arrays import counts, is_missing
 from eks_win_capacity.core.constants import MAX_COUNT
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, InvalidQuantityError, UnsupportedInputError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
-from eks_win_capacity.core.show import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

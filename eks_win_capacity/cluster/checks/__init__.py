@@ -24,8 +24,8 @@ from eks_win_capacity.cluster.checks import (
 from eks_win_capacity.cluster.checks.check import Check, Look
 from eks_win_capacity.cluster.remedies import with_account
 from eks_win_capacity.cluster.view import autoscaler_tags
+from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.core.show import Listed
 
 if TYPE_CHECKING:
     import os

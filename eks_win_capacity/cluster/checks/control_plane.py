@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.cluster.checks.check import check, some
 from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
-from eks_win_capacity.core.show import count_of
+from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from eks_win_capacity.core.constants import (
     SERVICE_BACKENDS_BUILD,
     SERVICE_BACKENDS_OLD,
 )
-from eks_win_capacity.core.show import count_of
+from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import eks_win_capacity as ewc
-from eks_win_capacity.core.show import Listed, html_fields, html_table, words_of
+from eks_win_capacity.core.display import Listed, html_fields, html_table, words_of
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ewc.load_files(ROOT / "data" / "demo" / "cluster")
@@ -64,7 +64,7 @@ def test_every_value_has_a_display_without_scripts(name):
     assert not page.seen & {"script", "onclick", "onload", "link", "iframe", "img"}
 
 
-@pytest.mark.parametrize("name", set(SHOWN) - {"Subnet", "cluster_report"})
+@pytest.mark.parametrize("name", sorted(set(SHOWN) - {"Subnet", "cluster_report"}))
 def test_a_display_takes_its_colours_from_the_page(name):
     shown = SHOWN[name]()._repr_html_()
     assert not re.search(r"(?<![-\w])color:(?!inherit)", shown)
