@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.density.fleet import Fleet
-
-_USUAL_NAMES = (
-    "instancetype",
-    "nodekubernetesioinstancetype",
-    "ec2instancetype",
-    "machinetype",
-    "type",
-)
-"""What the column is called, letters and digits only, the likeliest first."""
 
 _SHOWN = (
     "secondary_addresses",
@@ -42,6 +33,10 @@ _SHOWN = (
 @click.command("fleet")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--column", metavar="NAME", help="The column of instance types; found by default.")
+@click.option(
+    "--count", metavar="NAME", help="The column that says how many nodes a row stands for, or none."
+)
+@click.option("--all-rows", is_flag=True, help="Size Linux, terminated and NotReady rows as well.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -60,6 +55,8 @@ def fleet(
     *,
     file: str,
     column: str | None,
+    count: str | None,
+    all_rows: bool,
     out: Path | None,
     on_unknown: str,
     output: str,
@@ -81,35 +78,42 @@ def fleet(
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.density.fleet import Fleet
+    from eks_win_capacity.density.node_table import node_table
 
     note_units(options["pod_cpu"], options["pod_memory"])
     catalog = Catalog.bundled()
-    nodes = _read(file)
-    types = nodes[_column_of(nodes, column, catalog)]
-    if types.dtype != "category":
-        # An empty field is a missing value, and so kubectl prints a label that is not there.
-        types = types.where(~types.isin(["", "<none>"]), None)
-    fleet = Fleet.encode(types, on_unknown="null" if on_unknown == "null" else "raise")
-    sizes = _by_type(fleet, options)
+    table = node_table(_read(file, catalog), catalog, column=column, count=count, all_rows=all_rows)
+    nodes = table.frame
+    unknown: Literal["null", "raise"] = "null" if on_unknown == "null" else "raise"
+    rows = Fleet.encode(table.types, on_unknown=unknown)
+    fleet = rows
+    if table.counts is not None:
+        fleet = Fleet.encode(table.types.repeat(table.counts.tolist()), on_unknown=unknown)
+    sizes = _by_type(rows, options)
     taken = [name for name in sizes if name in nodes]
     if taken:
         raise InputError(f"{file} has a column {taken[0]!r} already; rename it or drop it")
-    sized = nodes.join(sizes.reindex(fleet.codes).set_axis(nodes.index))
+    sized = nodes.join(sizes.reindex(rows.codes).set_axis(nodes.index))
     if out is not None:
         _write(sized, out)
     if output != "table":
+        for note in table.notes:
+            click.echo(f"eks-win-capacity: note: {note}", err=True)
         _print_rows(sized, output)
         return
-    notes = _notes(fleet, sizes, catalog)
+    notes = [f"{note[0].upper()}{note[1:]}." for note in table.notes]
+    notes += _notes(fleet, sizes, catalog)
     if out is not None:
         notes.append(f"{len(sized):,} sized rows written to {out}")
-    title = f"{_nodes(len(nodes))}, limits of {catalog.as_of}"
+    title = f"{_nodes(len(fleet))}, limits of {catalog.as_of}"
     emit(_summary(fleet, sizes), output, title=title, note="\n".join(notes))
 
 
-def _read(file: str) -> pd.DataFrame:
+def _read(file: str, catalog: Catalog) -> pd.DataFrame:
     """Read every column of a CSV as text, so that nothing of it changes on the way."""
     import pandas as pd
+
+    from eks_win_capacity.density.node_table import without_head
 
     name = "standard input" if file == "-" else file
     try:
@@ -117,23 +121,87 @@ def _read(file: str) -> pd.DataFrame:
             return _read_parquet(file)
         with click.open_file(file, "rb") as opened:
             content = text_of(opened).strip("\r\n")
+        if content.lstrip()[:1] in {"{", "["}:
+            return _read_json(content, name)
         head = content[:4096].split("\n", 1)[0]
         separator = max(",;\t", key=head.count)
+        headless = without_head([head.strip("\r").replace('"', "").split(separator)], catalog)
         if separator not in head and "  " in head.strip():
             return _read_aligned(content, head)
-        return pd.read_csv(
+        frame = pd.read_csv(
             io.StringIO(content),
             dtype=str,
             keep_default_na=False,
             sep=separator,
+            header=None if headless else 0,
             # An empty line between others is a missing value, where one value makes a row.
             skip_blank_lines=separator in head,
             index_col=False,
         )
+        return frame.rename(columns=lambda n: f"column_{n + 1}") if headless else frame
     except pd.errors.EmptyDataError:
         raise InputError(f"{name} is no CSV file: it is empty") from None
     except pd.errors.ParserError as error:
         raise InputError(f"{name} is no CSV file: {error}") from error
+
+
+def _read_json(content: str, name: str) -> pd.DataFrame:
+    """Rows of what kubectl or the AWS CLI prints as JSON."""
+    import json
+
+    import pandas as pd
+
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise InputError(f"{name} is not JSON that can be read: {error}") from None
+    items = document if isinstance(document, list) else None
+    if isinstance(document, dict):
+        if "Reservations" in document:
+            return pd.DataFrame(
+                [
+                    {
+                        "node": one.get("InstanceId"),
+                        "instance_type": one.get("InstanceType"),
+                        "platform": one.get("Platform") or "linux",
+                        "state": (one.get("State") or {}).get("Name"),
+                    }
+                    for held in document["Reservations"]
+                    for one in held.get("Instances", ())
+                ]
+            )
+        items = document.get("items", [document] if document.get("kind") == "Node" else None)
+    if isinstance(items, list) and items:
+        nodes = [one for one in items if isinstance(one, dict) and one.get("kind") == "Node"]
+        if nodes:
+            return pd.DataFrame([_kubectl_row(one) for one in nodes])
+        if all(isinstance(one, list) for one in items):
+            return pd.DataFrame(items).rename(columns=lambda n: f"column_{n + 1}")
+        if all(isinstance(one, str) for one in items):
+            return pd.DataFrame({"instance_type": items})
+        if all(isinstance(one, dict) and "kind" not in one for one in items):
+            return pd.DataFrame(items)
+    what = document.get("kind") if isinstance(document, dict) else None
+    raise InputError(
+        f"{name} is JSON{f' of kind {what}' if what else ''} without nodes; fleet reads tables, "
+        "kubectl get nodes -o json and aws ec2 describe-instances; a whole cluster is read by "
+        "eks-win-capacity cluster -f"
+    )
+
+
+def _kubectl_row(node: dict[str, Any]) -> dict[str, Any]:
+    head, status = node.get("metadata") or {}, node.get("status") or {}
+    labels = head.get("labels") or {}
+    ready = [one for one in status.get("conditions") or () if one.get("type") == "Ready"]
+    state = "Unknown" if not ready else "Ready" if ready[0].get("status") == "True" else "NotReady"
+    return {
+        "node": head.get("name"),
+        "instance_type": labels.get("node.kubernetes.io/instance-type")
+        or labels.get("beta.kubernetes.io/instance-type"),
+        "os": labels.get("kubernetes.io/os")
+        or (status.get("nodeInfo") or {}).get("operatingSystem"),
+        "status": state,
+    }
 
 
 def _read_aligned(content: str, head: str) -> pd.DataFrame:
@@ -160,26 +228,6 @@ def _read_parquet(file: str) -> pd.DataFrame:
     except pa.ArrowInvalid as error:
         raise InputError(f"{file} is no Parquet file: {error}") from error
     return frame
-
-
-def _column_of(nodes: pd.DataFrame, wanted: str | None, catalog: Catalog) -> str:
-    """Find the column of instance types: the one named, the usual one, or the one that fits."""
-    columns = [str(name) for name in nodes.columns]
-    if wanted is not None:
-        if wanted not in columns:
-            raise InputError(f"no column {wanted!r}; there are: {', '.join(columns)}")
-        return wanted
-    plain = {"".join(filter(str.isalnum, name.lower())): name for name in reversed(columns)}
-    for usual in _USUAL_NAMES:
-        if usual in plain:
-            return plain[usual]
-    for name in columns:
-        head = nodes[name].head(100).tolist()
-        if sum(value in catalog for value in head) * 2 > len(head):
-            return name
-    raise InputError(
-        f"no column looks like instance types among: {', '.join(columns)}; name it with --column"
-    )
 
 
 def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:

@@ -1,0 +1,224 @@
+"""Tables of nodes as people have them: which column is the type, which rows are Windows nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    import pandas as pd
+
+_TYPE_NAMES: Final = (
+    "instancetype", "nodekubernetesioinstancetype", "ec2instancetype", "machinetype", "nodetype",
+    "type",
+)  # fmt: skip
+"""What a column of types is called, letters and digits only; its values decide first."""
+
+_COUNT_NAMES: Final = {
+    "count", "counts", "nodes", "nodecount", "numberofnodes", "instances", "instancecount",
+    "quantity", "qty", "desired", "desiredsize", "desiredcapacity", "replicas",
+}  # fmt: skip
+"""What a column is called that says how many nodes a row stands for."""
+
+_OS_NAMES: Final = ("os", "operatingsystem", "kubernetesioos", "platform", "platformdetails")
+_STATE_NAMES: Final = ("status", "state", "statename", "instancestate", "lifecyclestate")
+_GONE: Final = {
+    "notready", "unknown", "terminated", "terminating", "shutting-down", "stopped", "stopping",
+}  # fmt: skip
+"""States of a node or instance that runs no pods: kubectl's STATUS and EC2's state names."""
+
+_SAMPLE: Final = 1_000
+_MOST_NODES: Final = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class NodeTable:
+    """
+    The rows of a table that are Windows nodes.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        These rows with all their columns.
+    types : Series
+        Instance type of each, without blanks around it and in small letters.
+    counts : Series or None
+        Nodes that each row stands for; None where each is one. [nodes]
+    notes : tuple of str
+        What was understood and left out, for people.
+    """
+
+    frame: pd.DataFrame
+    types: pd.Series
+    counts: pd.Series | None
+    notes: tuple[str, ...]
+
+
+def node_table(
+    frame: pd.DataFrame,
+    known: Container[str],
+    *,
+    column: str | None = None,
+    count: str | None = None,
+    all_rows: bool = False,
+) -> NodeTable:
+    """
+    Windows nodes of a table, with their types and how many each row stands for.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row for each node, or for each kind of node.
+    known : container of str
+        Names of instance types.
+    column : str, optional
+        The column of types; by default the one whose values are types.
+    count : str, optional
+        The column of counts, or ``none``; by default one that is called so.
+    all_rows : bool
+        Whether rows of Linux nodes and of nodes that are gone count too.
+
+    Raises
+    ------
+    InputError
+        If a column is not there, none holds types, several may hold counts, a count is not
+        a whole number, or no row is left.
+    """
+    name = _type_column(frame, known, column)
+    notes: list[str] = []
+    kept = frame
+    if not all_rows:
+        kept = _windows_rows(kept, notes)
+        kept = _present_rows(kept, notes)
+    if not len(kept) and len(frame):
+        raise InputError(
+            f"no row is a Windows node that runs: {'; '.join(notes)}; size every row with "
+            "--all-rows"
+        )
+    types = kept[name]
+    if types.dtype != "category":
+        # An empty field is a missing value, and so kubectl prints a label that is not there.
+        tidy = types.map(lambda value: value.strip().lower() if isinstance(value, str) else value)
+        types = tidy.where(~tidy.isin(["", "<none>"]), None)
+    counts = _counts(kept, name, count)
+    if counts is not None:
+        notes.append(f"each row stands for as many nodes as its {counts.name!r} says")
+    return NodeTable(kept, types, counts, tuple(notes))
+
+
+def without_head(rows: list[list[str]], known: Container[str]) -> bool:
+    """Whether the first row of a table is a row of its own, not the names of the columns."""
+    return bool(rows) and any(cell.strip().lower() in known for cell in rows[0])
+
+
+def _plain(name: object) -> str:
+    return "".join(filter(str.isalnum, str(name).lower()))
+
+
+def _known_share(values: pd.Series, known: Container[str]) -> float:
+    """Share of the values that are instance types, among those that are there."""
+    head = [value for value in values.head(_SAMPLE).tolist() if isinstance(value, str)]
+    filled = [value.strip().lower() for value in head if value.strip()]
+    return sum(value in known for value in filled) / len(filled) if filled else 0.0
+
+
+def _type_column(frame: pd.DataFrame, known: Container[str], wanted: str | None) -> Any:
+    columns = [str(name) for name in frame.columns]
+    if wanted is not None:
+        if wanted not in columns:
+            raise InputError(f"no column {wanted!r}; there are: {', '.join(columns)}")
+        return frame.columns[columns.index(wanted)]
+    shares = {name: _known_share(frame[name], known) for name in frame.columns}
+    usual = {_plain(name): name for name in reversed(list(frame.columns))}
+    named = [usual[name] for name in _TYPE_NAMES if name in usual]
+    # The values decide; the name settles which of several, and stands in where none is known.
+    fitting = [name for name in named if shares[name] > 0.5]
+    fitting += sorted((n for n in shares if shares[n] > 0.5), key=lambda n: -shares[n])
+    if fitting or named:
+        return (fitting or named)[0]
+    raise InputError(
+        f"no column looks like instance types among: {', '.join(columns)}; name it with --column"
+    )
+
+
+def _column_called(frame: pd.DataFrame, names: tuple[str, ...]) -> Any:
+    """Column called by one of the names, also as the last part of a dotted or slashed one."""
+    for wanted in names:
+        for name in frame.columns:
+            text = str(name)
+            last = text.replace("/", ".").replace(":", ".").rpartition(".")[2]
+            if wanted in {_plain(text), _plain(last)}:
+                return name
+    return None
+
+
+def _words(values: pd.Series) -> pd.Series:
+    return values.map(lambda value: value.strip().lower() if isinstance(value, str) else "")
+
+
+def _windows_rows(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    name = _column_called(frame, _OS_NAMES)
+    if name is None:
+        return frame
+    words = _words(frame[name])
+    windows = words.str.contains("windows", regex=False).astype(bool)
+    # A column that names no system at all, such as one of EKS platform versions, says nothing.
+    if not windows.any() and not words.str.contains("linux", regex=False).any():
+        return frame
+    if left := int((~windows).sum()):
+        notes.append(f"{count_of(left, 'row')} left out: not Windows by {str(name)!r}")
+    return frame[windows]
+
+
+def _present_rows(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    name = _column_called(frame, _STATE_NAMES)
+    if name is None:
+        return frame
+    gone = _words(frame[name]).map(lambda word: word.partition(",")[0]).isin(_GONE)
+    if left := int(gone.sum()):
+        states = sorted(set(frame.loc[gone, name].astype(str)))
+        notes.append(f"{count_of(left, 'row')} left out: {', '.join(states[:5])}")
+    return frame[~gone]
+
+
+def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | None:
+    import pandas as pd
+
+    columns = [str(name) for name in frame.columns]
+    if wanted == "none" and "none" not in columns:
+        return None
+    if wanted is not None:
+        if wanted not in columns:
+            raise InputError(f"no column {wanted!r}; there are: {', '.join(columns)}")
+        found = [frame.columns[columns.index(wanted)]]
+    else:
+        numbers = {
+            name: pd.to_numeric(frame[name], errors="coerce")
+            for name in frame.columns
+            if name is not types and _plain(name) in _COUNT_NAMES
+        }
+        found = [name for name, values in numbers.items() if values.notna().any()]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise InputError(
+            f"columns {' and '.join(repr(str(name)) for name in found)} may each say how many "
+            "nodes a row stands for; name one with --count, or --count none"
+        )
+    counts = pd.to_numeric(frame[found[0]], errors="coerce")
+    wrong = counts.isna() | (counts < 0) | (counts % 1 != 0)
+    if wrong.any():
+        at = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"{found[0]} must be whole numbers from 0 where it says how many nodes a row stands "
+            f"for; got {frame[found[0]].iloc[at]!r} in row {at + 1}; name another column with "
+            "--count, or --count none"
+        )
+    if counts.sum() > _MOST_NODES:
+        raise InputError(f"{found[0]} adds up to more than {_MOST_NODES:,} nodes")
+    return counts.astype("int64").rename(str(found[0]))

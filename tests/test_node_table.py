@@ -1,0 +1,152 @@
+"""Tables of nodes as people have them: nothing of them is taken for something else in silence."""
+
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eks_win_capacity import Catalog, cli
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.density.node_table import node_table
+
+CATALOG = Catalog.bundled()
+
+COUNTS = "instance_type,count\nm5.xlarge,120\nc5.2xlarge,30\n"
+LIST = "m5.xlarge\nc5.2xlarge\nm5.xlarge\n"
+AWS_TEXT = "i-0aaa1\tm5.xlarge\twindows\teu-west-1a\ni-0aaa2\tc5.2xlarge\twindows\teu-west-1b\n"
+KUBECTL = """\
+NAME   STATUS                     ROLES    AGE   INSTANCE-TYPE   OS
+a      Ready                      <none>   12d   m5.xlarge       windows
+b      Ready,SchedulingDisabled   <none>   12d   c5.2xlarge      windows
+c      NotReady                   <none>   3m    m5.large        windows
+d      Ready                      <none>   3m    m5.large        linux
+"""
+CONFIG = """\
+accountId,resourceId,resourceType,configuration.instanceType,configuration.platform
+1,i-0aaa1,AWS::EC2::Instance,m5.xlarge,windows
+1,i-0aaa2,AWS::EC2::Instance,c5.2xlarge,windows
+1,i-0aaa3,AWS::EC2::Instance,t3.large,
+"""
+KUBECOST = "Name,Type,Node Type,CPU Hours\na,Node,m5.xlarge,96\nb,Node,c5.2xlarge,192\n"
+CAPITALS = "node,InstanceType\nwin-1, M5.XLARGE\nwin-2,c5.2xlarge \n"
+
+
+def node(name, kind, os, ready):
+    return {
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {"node.kubernetes.io/instance-type": kind, "kubernetes.io/os": os},
+        },
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+LISTED = json.dumps(
+    {
+        "kind": "List",
+        "items": [
+            {"kind": "Pod"},
+            node("a", "m5.xlarge", "windows", "True"),
+            node("b", "m5.large", "linux", "True"),
+            node("c", "m5.large", "windows", "False"),
+        ],
+    }
+)
+INSTANCES = json.dumps(
+    {
+        "Reservations": [
+            {
+                "Instances": [
+                    {"InstanceType": "m5.xlarge", "Platform": "windows", "State": {"Name": s}}
+                    for s in ("running", "terminated")
+                ]
+            },
+            {"Instances": [{"InstanceType": "m5.large", "State": {"Name": "running"}}]},
+        ]
+    }
+)
+
+
+def fleet(text, *options):
+    return CliRunner().invoke(cli.app, ["fleet", "-", *options], input=text)
+
+
+def counted(text, *options):
+    """Nodes of each type in the printed summary."""
+    ran = fleet(text, *options)
+    assert ran.exit_code == 0, ran.output
+    rows = [line.split() for line in ran.stdout.splitlines()]
+    return {row[0]: int(row[1].replace(",", "")) for row in rows if row and row[0] in CATALOG}
+
+
+@pytest.mark.parametrize(
+    ("text", "nodes"),
+    [
+        (COUNTS, {"m5.xlarge": 120, "c5.2xlarge": 30}),
+        (LIST, {"m5.xlarge": 2, "c5.2xlarge": 1}),
+        (AWS_TEXT, {"m5.xlarge": 1, "c5.2xlarge": 1}),
+        (KUBECTL, {"m5.xlarge": 1, "c5.2xlarge": 1}),
+        (CONFIG, {"m5.xlarge": 1, "c5.2xlarge": 1}),
+        (KUBECOST, {"m5.xlarge": 1, "c5.2xlarge": 1}),
+        (CAPITALS, {"m5.xlarge": 1, "c5.2xlarge": 1}),
+        (LISTED, {"m5.xlarge": 1}),
+        (INSTANCES, {"m5.xlarge": 1}),
+        (json.dumps(["m5.large", "m5.large"]), {"m5.large": 2}),
+        (json.dumps([["i-1", "m5.large"]]), {"m5.large": 1}),
+        (json.dumps([{"type": "m5.large", "count": 3}]), {"m5.large": 3}),
+    ],
+)
+def test_what_people_have_is_understood(text, nodes):
+    assert counted(text) == nodes
+
+
+@pytest.mark.parametrize("text", [KUBECTL, CONFIG, LISTED, INSTANCES, COUNTS])
+def test_what_was_left_out_or_understood_is_said(text):
+    out = fleet(text).stdout
+    assert "left out" in out or "stands for" in out
+    assert "note:" in fleet(text, "-o", "json").stderr
+
+
+def test_every_row_is_sized_where_asked():
+    assert counted(KUBECTL, "--all-rows") == {"m5.xlarge": 1, "c5.2xlarge": 1, "m5.large": 2}
+
+
+def test_two_columns_of_counts_are_refused_until_one_is_named():
+    text = "instance_type,count,nodes\nm5.large,2,3\n"
+    assert "--count" in str(fleet(text).exception)
+    assert counted(text, "--count", "nodes") == {"m5.large": 3}
+    assert counted(text, "--count", "none") == {"m5.large": 1}
+
+
+@pytest.mark.parametrize("count", ["-1", "1.5", "two"])
+def test_a_count_that_is_not_one_is_refused(count):
+    ran = fleet(f"instance_type,count\nm5.large,{count}\nm5.large,2\n")
+    assert ran.exit_code != 0
+    assert count in str(ran.exception)
+
+
+def test_a_table_of_linux_nodes_alone_is_refused_and_names_the_option():
+    with pytest.raises(InputError, match="--all-rows"):
+        node_table(pd.DataFrame({"type": ["m5.large"], "os": ["linux"]}), CATALOG)
+
+
+def test_a_foreign_document_is_named_for_what_it_is():
+    ran = fleet(json.dumps({"kind": "ConfigMap", "data": {}}))
+    assert "of kind ConfigMap" in str(ran.exception)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["m5.large", "c5.xlarge"]), st.integers(0, 50)), min_size=1)
+)
+def test_a_row_with_a_count_is_as_many_rows(rows):
+    frame = pd.DataFrame(rows, columns=["instance_type", "count"])
+    table = node_table(frame, CATALOG)
+    assert int(table.counts.sum()) == sum(count for _, count in rows)
+    alone = node_table(frame[["instance_type"]].loc[frame.index.repeat(frame["count"])], CATALOG)
+    assert alone.counts is None
+    spread = table.types.repeat(table.counts.tolist())
+    assert spread.tolist() == alone.types.tolist()
