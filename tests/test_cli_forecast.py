@@ -236,7 +236,7 @@ def test_a_terminal_is_told_how_far_it_has_come(tmp_path):
         (
             [ROOT / "data" / "describe_instance_types.json.gz", "--capacity", "9"],
             1,
-            "no CSV file: it begins",
+            "is JSON, and not a history",
         ),
         ([DEMO.with_name("fleet.csv"), "--capacity", "9"], 1, "no column of times"),
     ],

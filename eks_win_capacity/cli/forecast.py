@@ -35,6 +35,11 @@ _SHOW_PROGRESS_FROM = 200
 @click.option("--time", "time", help="Column of times.")
 @click.option("--used", help="Column of used addresses.")
 @click.option("--available", help="Column of available addresses.")
+@click.option(
+    "--values",
+    type=click.Choice(["used", "available"]),
+    help="What every column counts, in a table with a column for each subnet.",
+)
 @click.option("--percent", help="Column of the percentage in use.")
 @click.option("--subnet", help="Column of subnets.")
 @click.option("--prefixes", is_flag=True, help="Count whole /28 blocks, not addresses.")
@@ -86,6 +91,7 @@ def forecast(
     prefixes: bool,
     level: tuple[float, ...],
     events: tuple[str, ...],
+    values: str | None,
     **options: Any,
 ) -> None:
     """
@@ -108,6 +114,10 @@ def forecast(
     if plot is not None:
         _check_plot(plot)
     options["capacity"] = _capacity(options["capacity"])
+    if values is not None:
+        if options["used"] or options["available"]:
+            raise click.UsageError("--values is for all columns; leave --used and --available out")
+        options[values] = True
     table = read_table(file)
     with _progress() as progress:
         made = forecast_exhaustion(

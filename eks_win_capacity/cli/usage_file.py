@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
+import json
 import sys
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.forecast.monitoring import console_table, is_document, usage_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +69,32 @@ def _parquet(content: bytes, name: str) -> pd.DataFrame:
         raise InputError(f"{name} is no Parquet file: {error}") from error
 
 
+def _json(text: str, name: str) -> pd.DataFrame:
+    """Answers of monitoring tools: one document, or one on each line."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        try:
+            document = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except json.JSONDecodeError:
+            raise InputError(f"{name} is not JSON that can be read: {error}") from None
+    if not is_document(document):
+        raise InputError(
+            f"{name} is JSON, and not a history: give a table, a range query of Prometheus, "
+            "get-metric-data or get-metric-statistics of CloudWatch, or describe-subnets with times"
+        )
+    return usage_table(document)
+
+
+def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Column of texts as numbers where it holds nothing else."""
+    import pandas as pd
+
+    if column.name == "time":
+        return column
+    return pd.to_numeric(column.replace("", None), errors="coerce")
+
+
 def _csv(content: bytes, name: str) -> pd.DataFrame:
     import pandas as pd
 
@@ -77,6 +106,11 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         # The first line of PowerShell's Export-Csv.
         text = text.partition("\n")[2]
     head = text.partition("\n")[0]
+    if text.lstrip()[:1] in {"{", "["}:
+        return _json(text, name)
+    if head.startswith(("Full label,", '"Full label"')):
+        names, rows = console_table(list(csv.reader(io.StringIO(text))))
+        return pd.DataFrame(rows, columns=names).apply(_numbers)
     if head.lstrip()[:1] in {"{", "["} or len(head) > _LONGEST_HEAD:
         raise InputError(f"{name} is no CSV file: it begins with {head[:40]!r}")
     separator = max(",;\t", key=head.count)

@@ -44,7 +44,7 @@ _WORD = re.compile(r"%|\d+|[A-Z]+(?=[A-Z][a-z]|\d|\b|_)|[A-Z]?[a-z]+|[A-Z]+")
 _WEAK = {"addresses", "ips", "prefixes", "pods", "count", "y", "value"}
 """Names that a subnet might have as well."""
 
-_KIND = {
+KIND = {
     "available": {"available", "avail", "free", "remaining", "unused", "left", "unallocated"},
     "percent": {"percent", "percentage", "pct", "%", "utilization", "utilisation"},
     "used": {"used", "use", "usage", "allocated", "assigned", "consumed", "taken", "occupied"},
@@ -77,7 +77,7 @@ def value_kind(name: object) -> str | None:
             return kind
     said = words(name)
     for kind in ("available", "percent", "used"):
-        if said & _KIND[kind] and said <= _THINGS | _KIND[kind] | _KIND["used"]:
+        if said & KIND[kind] and said <= _THINGS | KIND[kind] | KIND["used"]:
             return kind
     return None
 
@@ -150,7 +150,7 @@ INDEX = "__time"
 
 def _time_column(frame: pd.DataFrame, free: list[Any]) -> Any:
     """Find times by a word of their name, by their dtype, or by what they hold."""
-    found = [c for c in free if words(c) & _KIND["time"]]
+    found = [c for c in free if words(c) & KIND["time"]]
     found += [c for c in free if pd.api.types.is_datetime64_any_dtype(frame[c])]
     if not found:
         found = [c for c in free if is_text(frame[c]) and _reads_as_time(frame[c])]

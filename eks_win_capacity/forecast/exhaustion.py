@@ -52,7 +52,7 @@ def forecast_exhaustion(
     level: float | Sequence[float] = (0.8, 0.95),
     unit: Unit | None = None,
     time: str | None = None,
-    used: str | None = None,
+    used: str | bool | None = None,
     available: str | bool | None = None,
     percent: str | None = None,
     subnet: str | None = None,

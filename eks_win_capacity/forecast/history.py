@@ -81,7 +81,7 @@ def read_rows(
     capacity: Any,
     unit: str | None,
     time: str | None,
-    used: str | None,
+    used: str | bool | None,
     available: str | bool | None,
     percent: str | None,
     subnet: str | None,

@@ -22,8 +22,16 @@ from eks_win_capacity.forecast.column_roles import (
     says_nothing,
     value_kind,
 )
+from eks_win_capacity.forecast.monitoring import (
+    is_document,
+    kind_and_subnet,
+    labelled,
+    usage_table,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -44,29 +52,34 @@ def read_table(
     *,
     capacity: Any,
     unit: str | None,
-    given: dict[str, str | None],
+    given: Mapping[str, str | bool | None],
     available: str | bool | None,
 ) -> Table:
     """Bring every shape to columns time, subnet, value (and capacity)."""
     if not isinstance(history, (pd.Series, pd.DataFrame)) and hasattr(history, "to_pandas"):
         history = history.to_pandas()
+    if is_document(history):
+        history = usage_table(history)
     if isinstance(history, pd.Series):
         return _of_series(history, given, available=available)
     if not isinstance(history, pd.DataFrame):
         raise UnsupportedInputError(
             f"history must be a Series or a DataFrame; got {type(history).__name__}"
         )
+    everything = "available" if available is True else None
+    if given["used"] is True:
+        everything, given = "used", {**given, "used": None}
     frame, given = _with_index(history, given)
+    named = {role: name for role, name in given.items() if not isinstance(name, bool)}
     roles = find_roles(
         frame,
         capacity=capacity,
         unit=unit,
-        **given,
+        **named,
         available=available if isinstance(available, str) else None,
     )
     kinds = [kind for kind in VALUES if roles[kind] is not None]
     if not kinds:
-        everything = "available" if available is True else "used"
         return _melted(frame, roles, everything=everything, capacity=capacity)
     if available is True and kinds[0] != "available":
         raise InputError(f"available=True, and {roles[kinds[0]]!r} says {kinds[0]}")
@@ -98,8 +111,8 @@ def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any) -> Table:
 
 
 def _with_index(
-    frame: pd.DataFrame, given: dict[str, str | None]
-) -> tuple[pd.DataFrame, dict[str, str | None]]:
+    frame: pd.DataFrame, given: Mapping[str, str | bool | None]
+) -> tuple[pd.DataFrame, Mapping[str, str | bool | None]]:
     """Make columns of an index that holds times or names."""
     if isinstance(frame.columns, pd.MultiIndex):
         raise InputError("history has columns of several levels; give one level of names")
@@ -128,7 +141,7 @@ def _with_index(
 
 
 def _of_series(
-    series: pd.Series[Any], given: dict[str, str | None], *, available: str | bool | None
+    series: pd.Series[Any], given: Mapping[str, str | bool | None], *, available: str | bool | None
 ) -> Table:
     named = [name for name in (*given.values(), available) if isinstance(name, str)]
     if any(name != series.name for name in named):
@@ -136,6 +149,17 @@ def _of_series(
     if not len(series):
         raise InputError("history is empty: at least some days of used addresses are needed")
     said = None if series.name is None else value_kind(series.name)
+    if series.name is not None and labelled(series.name):
+        of_label, subnet = kind_and_subnet(series.name)
+        if of_label is None and not available and given["used"] is not True:
+            raise InputError(
+                f"nothing says whether {str(series.name)!r} counts used or available addresses; "
+                "say it with used=True or available=True"
+            )
+        said, series = of_label, series.rename(subnet)
+        kind = "available" if available else said or "used"
+        frame = pd.DataFrame({"time": series.index, "subnet": subnet, "value": series.array})
+        return Table(frame, kind, single=True, prefixes=False)
     kind = "available" if available else said or "used"
     index = series.index
     prefixes = counts_prefixes(series.name)
@@ -159,7 +183,7 @@ def _of_series(
     return Table(frame, kind, single=True, prefixes=prefixes)
 
 
-def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any) -> Table:
+def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capacity: Any) -> Table:
     """Take a wide table: every numeric column is a subnet."""
     columns = [c for c in frame.columns if c not in {roles["time"], roles["capacity"]}]
     columns = [c for c in columns if not _is_row_number(c, frame)]
@@ -185,13 +209,14 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any
             "history has no column that says used or available addresses; name it with used=, "
             f"available= or percent=; it has {listed(c for c in frame.columns if c != INDEX)}"
         )
+    kind, subnets = _said(columns, everything)
     count = len(frame)
     rows = np.tile(np.arange(count), len(columns))
     codes = np.repeat(np.arange(len(columns)), count)
     long = pd.DataFrame(
         {
             "time": frame[roles["time"]].array[rows],
-            "subnet": pd.Categorical.from_codes(codes, pd.Index(map(str, columns))),
+            "subnet": pd.Categorical.from_codes(codes, pd.Index(subnets)),
             "value": frame[columns].to_numpy(dtype=float).ravel(order="F")
             if plain_numbers
             else np.concatenate([numbers(frame[c], f"column {c!r}") for c in columns]),
@@ -199,7 +224,40 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str, capacity: Any
     )
     if roles["capacity"] is not None:
         long["capacity"] = frame[roles["capacity"]].array[rows]
-    return Table(long, everything, single=False, prefixes=False)
+    return Table(long, kind, single=False, prefixes=False)
+
+
+def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str]]:
+    """
+    What the columns of a wide table count, and the subnet of each.
+
+    Names of subnets alone count used addresses, as documented. Where a name carries labels or a
+    word for what is free, a guess could be the wrong way round, so it must say so for each.
+    """
+    read = [kind_and_subnet(name) for name in columns]
+    kinds = {kind for kind, _ in read}
+    subnets = [subnet for _, subnet in read]
+    if len(set(subnets)) < len(subnets):
+        subnets = [str(name) for name in columns]
+    if everything is not None:
+        said = kinds - {None, everything}
+        if said:
+            raise InputError(
+                f"the columns are to count {everything} addresses, and "
+                f"{listed(c for c, (kind, _) in zip(columns, read, strict=True) if kind in said)} "
+                f"says {min(map(str, said))}"
+            )
+        return everything, subnets
+    if kinds == {None} and not any(map(labelled, columns)):
+        return "used", [str(name) for name in columns]
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind is None:
+        raise InputError(
+            "nothing says for each column whether it counts used or available addresses: "
+            f"{listed(columns[:5])}; say it with used=True or available=True (--values used or "
+            "--values available)"
+        )
+    return kind, subnets
 
 
 def _is_row_number(name: object, frame: pd.DataFrame) -> bool:

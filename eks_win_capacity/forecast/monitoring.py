@@ -1,0 +1,222 @@
+"""Histories as monitoring tools write them: Prometheus, Grafana, CloudWatch, describe-subnets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.forecast.column_roles import KIND, VALUES, value_kind, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+READING: Final = "reading"
+"""Column of values of which nothing says whether they are used or available."""
+
+_LABELLED = re.compile(r"(?P<metric>[^{]*)\{(?P<labels>.*)\}")
+_LABEL = re.compile(r"(\w+)\s*=\s*\"+([^\"]*)\"+")
+_SUBNET_LABELS: Final = ("subnetid", "subnet_id", "subnet", "subnetname", "subnet_name", "name")
+_CIDR_LABELS: Final = ("cidrblock", "cidr_block", "cidr")
+_TIMES: Final = ("time", "timestamp", "date", "captured", "at", "Timestamp", "Date")
+_STATISTICS: Final = {
+    # The value of a period that is nearest to running out.
+    "available": ("Minimum", "Average", "Maximum"),
+    "used": ("Maximum", "Average", "Minimum"),
+    "percent": ("Maximum", "Average", "Minimum"),
+}
+
+
+def labelled(name: object) -> tuple[str, dict[str, str]] | None:
+    """Metric and labels of a series name such as ``up{job="x"}``; None for other names."""
+    match = _LABELLED.fullmatch(str(name).strip())
+    return (
+        None if match is None else (match["metric"].strip(), dict(_LABEL.findall(match["labels"])))
+    )
+
+
+def kind_and_subnet(name: object) -> tuple[str | None, str]:
+    """
+    What the name of a column says of its values, and of which subnet they are.
+
+    Examples
+    --------
+    >>> kind_and_subnet('available_ips{subnetid="subnet-1"}')
+    ('available', 'subnet-1')
+    >>> kind_and_subnet("win-a free"), kind_and_subnet("win-a")
+    (('available', 'win-a'), (None, 'win-a'))
+    """
+    parts = labelled(name)
+    if parts is not None:
+        metric, labels = parts
+        return _kind(metric), _subnet_of(labels) or str(name)
+    kind = _kind(str(name))
+    if kind is None:
+        return None, str(name)
+    rest = [part for part in re.split(r"[\s_:,]+", str(name)) if not words(part) & KIND[kind]]
+    return kind, " ".join(rest) or str(name)
+
+
+def _kind(name: str) -> str | None:
+    """Kind of values by the words of a name; None where it says none, or several."""
+    exact = value_kind(name) if name else None
+    said = words(name)
+    if exact in {"available", "percent"} or (exact == "used" and said & KIND["used"]):
+        return exact
+    found = [kind for kind in VALUES if said & KIND[kind]]
+    if "percent" in found and "used" in found:
+        found.remove("used")
+    return found[0] if len(found) == 1 else None
+
+
+def _subnet_of(labels: Mapping[str, str]) -> str:
+    plain = {key.lower(): value for key, value in labels.items()}
+    return next((plain[key] for key in _SUBNET_LABELS if plain.get(key)), "")
+
+
+def is_document(value: object) -> bool:
+    """Whether a value is an answer that `usage_table` reads."""
+    if isinstance(value, list):
+        return bool(value) and all(is_document(one) for one in value)
+    return isinstance(value, Mapping) and (
+        bool({"MetricDataResults", "Datapoints", "Subnets"} & set(value))
+        or isinstance(value.get("data"), Mapping)
+    )
+
+
+def usage_table(document: Any) -> pd.DataFrame:
+    """
+    Answer of a monitoring tool as a table of time, subnet and values.
+
+    Parameters
+    ----------
+    document : mapping or list of mapping
+        A range query of Prometheus; get-metric-data or get-metric-statistics of CloudWatch;
+        several answers of describe-subnets, each with a ``time`` beside its ``Subnets``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``time``, ``subnet``, one of ``used``, ``available`` and ``percent``, or
+        ``reading`` where the answer does not say which; ``cidr`` where it is known.
+
+    Raises
+    ------
+    InputError
+        If it is another document, holds no values, or mixes used and available.
+    """
+    import pandas as pd
+
+    documents = document if isinstance(document, list) else [document]
+    rows: list[dict[str, Any]] = []
+    for one in documents:
+        if "MetricDataResults" in one:
+            rows += _metric_data(one)
+        elif "Datapoints" in one:
+            rows += _statistics(one)
+        elif "Subnets" in one:
+            rows += _subnets(one)
+        elif isinstance(one.get("data"), Mapping):
+            rows += _prometheus(one)
+        else:
+            raise InputError(
+                "this JSON is not a history: give a range query of Prometheus, get-metric-data or "
+                "get-metric-statistics of CloudWatch, or describe-subnets with times"
+            )
+    if not rows:
+        raise InputError("the answer holds no values: is the time range of the query right?")
+    kinds = sorted({row["kind"] or READING for row in rows})
+    if len(kinds) > 1:
+        raise InputError(
+            f"the answer mixes {' and '.join(kinds)}: ask for one metric, of used or of available "
+            "addresses"
+        )
+    frame = pd.DataFrame(rows).rename(columns={"value": kinds[0]}).drop(columns="kind")
+    # CloudWatch answers the newest first, or in no order.
+    return frame.dropna(axis=1, how="all").sort_values(["subnet", "time"], ignore_index=True)
+
+
+def _prometheus(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    if answer.get("status") == "error":
+        raise InputError(f"Prometheus answered with an error: {answer.get('error', 'unknown')}")
+    rows = []
+    for series in answer["data"].get("result") or ():
+        labels = series.get("metric") or {}
+        plain = {key.lower(): value for key, value in labels.items()}
+        head = {
+            "kind": _kind(str(labels.get("__name__", ""))),
+            "subnet": _subnet_of(labels) or ",".join(f"{k}={v}" for k, v in labels.items()),
+            "cidr": next((plain[key] for key in _CIDR_LABELS if plain.get(key)), None),
+        }
+        values = series.get("values") or ([series["value"]] if "value" in series else [])
+        rows += [
+            {"time": pd.Timestamp(float(at), unit="s", tz="UTC"), **head, "value": float(value)}
+            for at, value in values
+        ]
+    return rows
+
+
+def _metric_data(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for series in answer["MetricDataResults"]:
+        kind, subnet = kind_and_subnet(series.get("Label") or series.get("Id", ""))
+        pairs = zip(series.get("Timestamps", ()), series.get("Values", ()), strict=True)
+        rows += [
+            {"time": at, "kind": kind, "subnet": subnet, "value": value} for at, value in pairs
+        ]
+    return rows
+
+
+def _statistics(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    kind, _ = kind_and_subnet(answer.get("Label", ""))
+    points = answer["Datapoints"]
+    order = _STATISTICS[kind or "used"]
+    name = next((one for one in order if all(one in point for point in points)), None)
+    if points and name is None:
+        raise InputError(
+            "the data points carry neither Minimum, Average nor Maximum: ask for --statistics "
+            "Minimum of available, or Maximum of used addresses"
+        )
+    return [
+        {"time": point["Timestamp"], "kind": kind, "subnet": "subnet", "value": point[name]}
+        for point in points
+    ]
+
+
+def _subnets(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    at = next((answer[key] for key in _TIMES if key in answer), None)
+    at = at or (answer.get("ResponseMetadata") or {}).get("HTTPHeaders", {}).get("date")
+    if at is None:
+        raise InputError(
+            "an answer of describe-subnets does not say when it was given: add it, as in "
+            """aws ec2 describe-subnets | jq -c '. + {time: (now | todate)}'"""
+        )
+    return [
+        {
+            "time": at,
+            "kind": "available",
+            "subnet": subnet.get("SubnetId"),
+            "cidr": subnet.get("CidrBlock"),
+            "value": subnet.get("AvailableIpAddressCount"),
+        }
+        for subnet in answer["Subnets"]
+    ]
+
+
+def console_table(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """
+    Head and rows of a CSV of the CloudWatch console, whose head is several lines.
+
+    Raises
+    ------
+    InputError
+        If it has no rows below its head.
+    """
+    names = ["time", *lines[0][1:]]
+    rows = [line for line in lines[1:] if line and re.match(r"\d{4}[-/]\d\d", line[0].strip())]
+    if not rows:
+        raise InputError("the CSV of the CloudWatch console has no rows below its head")
+    return names, rows

@@ -1,0 +1,169 @@
+"""Histories as monitoring tools write them: free is never taken for used."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from eks_win_capacity import cli, forecast_exhaustion
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.forecast.monitoring import kind_and_subnet, usage_table
+
+DAYS = pd.date_range("2025-01-01", periods=120, tz="UTC")
+CAPACITY = 1019
+USED = np.round(400 + 2.5 * np.arange(120) + 3 * np.sin(np.arange(120))).astype(int)
+FREE = CAPACITY - USED
+DRY = DAYS[-1] + pd.Timedelta(days=int((CAPACITY - USED[-1]) / 2.5))
+TEXT = [f"{day:%Y-%m-%d %H:%M:%S}" for day in DAYS]
+
+
+def csv_of(head, *columns):
+    rows = zip(TEXT, *columns, strict=True)
+    return "\n".join([head, *(",".join(map(str, row)) for row in rows)]) + "\n"
+
+
+def prometheus(name, values, **labels):
+    metric = {"__name__": name, "subnetid": "subnet-0aaa", **labels} if name else labels
+    pairs = [[day.timestamp(), str(v)] for day, v in zip(DAYS, values, strict=True)]
+    return {
+        "status": "success",
+        "data": {"resultType": "matrix", "result": [{"metric": metric, "values": pairs}]},
+    }
+
+
+def metric_data(label, values):
+    stamps = [day.isoformat() for day in DAYS][::-1]
+    return {
+        "MetricDataResults": [
+            {
+                "Id": "m1",
+                "Label": label,
+                "Timestamps": stamps,
+                "Values": list(map(float, values))[::-1],
+            }
+        ]
+    }
+
+
+def statistics(label, values, *names):
+    points = [
+        {"Timestamp": day.isoformat(), **{name: float(v) for name in names}, "Unit": "Count"}
+        for day, v in zip(DAYS, values, strict=True)
+    ]
+    return {"Label": label, "Datapoints": points}
+
+
+def cron(values):
+    return "\n".join(
+        json.dumps(
+            {
+                "time": day.isoformat(),
+                "Subnets": [
+                    {
+                        "SubnetId": "subnet-0aaa",
+                        "CidrBlock": "10.0.0.0/22",
+                        "AvailableIpAddressCount": int(v),
+                    }
+                ],
+            }
+        )
+        for day, v in zip(DAYS, values, strict=True)
+    )
+
+
+CONSOLE = (
+    "Full label,subnet-0aaa available\nLabel,a\nNamespace,Custom\nPeriod,86400\n"
+    "Statistic,Minimum\n\n"
+    + "\n".join(f"{day:%Y/%m/%d %H:%M:%S},{v}" for day, v in zip(DAYS, FREE, strict=True))
+    + "\n"
+)
+
+SAYS = {
+    "labels with a metric": csv_of('"Time","available_ips{subnetid=""subnet-0aaa""}"', FREE),
+    "a word beside the name": csv_of("Time,subnet-0aaa free", FREE),
+    "console": CONSOLE,
+    "prometheus": json.dumps(prometheus("aws_subnet_exporter_available_ips", FREE)),
+    "prometheus, used": json.dumps(prometheus("subnet_used_addresses", USED)),
+    "get-metric-data": json.dumps(metric_data("subnet-0aaa available", FREE)),
+    "get-metric-statistics": json.dumps(statistics("AvailableIpAddressCount", FREE, "Minimum")),
+    "cron": cron(FREE),
+    "used by name": csv_of("time,used", USED),
+    "subnets by name": csv_of("time,subnet-0aaa", USED),
+}
+SILENT = {
+    "labels alone": csv_of('"Time","{az=""eu-west-1a"", subnetid=""subnet-0aaa""}"', FREE),
+    "prometheus without a name": json.dumps(prometheus("", FREE, subnetid="subnet-0aaa")),
+    "get-metric-data": json.dumps(metric_data("subnet-0aaa", FREE)),
+    "one of two": csv_of("Time,a free,b", FREE, USED),
+}
+
+
+def run(text, *options):
+    return CliRunner().invoke(
+        cli.app, ["forecast", "-", "--capacity", str(CAPACITY), "-o", "json", *options], input=text
+    )
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_what_says_what_it_counts_is_read_the_right_way_round(name):
+    ran = run(SAYS[name])
+    assert ran.exit_code == 0, ran.exception
+    (row,) = json.loads(ran.stdout)
+    assert row["used"] == USED[-1]
+    assert abs(pd.Timestamp(row["date"]).tz_localize("UTC") - DRY) < pd.Timedelta(days=5)
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_what_does_not_say_it_is_refused_and_the_option_named(name):
+    ran = run(SILENT[name])
+    assert ran.exit_code != 0
+    assert "available" in str(ran.exception)
+
+
+def test_the_option_settles_what_every_column_counts():
+    (row,) = json.loads(run(SILENT["labels alone"], "--values", "available").stdout)
+    assert (row["subnet"], row["used"]) == ("subnet-0aaa", USED[-1])
+    contradicted = run(SAYS["a word beside the name"], "--values", "used")
+    assert "says available" in str(contradicted.exception)
+
+
+def test_python_reads_the_same_documents():
+    made = forecast_exhaustion(prometheus("available_ips", FREE), capacity=CAPACITY, workers=1)
+    assert list(made.subnets) == ["subnet-0aaa"]
+    document = prometheus("available_ips", FREE, cidrblock="10.0.0.0/22")
+    assert forecast_exhaustion(document, workers=1).to_pandas()["used"].iloc[0] == USED[-1]
+    series = pd.Series(FREE, index=DAYS, name='{subnetid="a"}')
+    with pytest.raises(InputError, match="available=True"):
+        forecast_exhaustion(series, capacity=CAPACITY, workers=1)
+    made = forecast_exhaustion(series, capacity=CAPACITY, available=True, workers=1)
+    assert made.to_pandas()["used"].iloc[0] == USED[-1]
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"status": "error", "error": "bad query", "data": {}}, "bad query"),
+        ({"MetricDataResults": []}, "holds no values"),
+        ({"Subnets": [{}]}, "when it was given"),
+        ([prometheus("available_ips", FREE), prometheus("used_ips", USED)], "mixes"),
+        (statistics("AvailableIpAddressCount", FREE, "SampleCount"), "Minimum"),
+    ],
+)
+def test_an_answer_without_a_history_is_refused_in_words(document, words):
+    with pytest.raises(InputError, match=words):
+        usage_table(document)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("AvailableIpAddressCount", "available"),
+        ("aws_subnet_exporter_available_ips", "available"),
+        ("win-a", None),
+        ("subnet utilization", "percent"),
+    ],
+)
+def test_a_name_says_what_its_values_count_or_nothing(name, kind):
+    assert kind_and_subnet(name)[0] == kind
