@@ -21,6 +21,7 @@ from eks_win_capacity.core.constants import (
     SUBNET_PREFIX_LENGTHS,
 )
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,6 +123,8 @@ class SmallestSubnet:
     prefix_wins: tuple[tuple[int, int], ...]
     crossover_pods: int | None
     _columns: dict[str, Any] = field(repr=False, compare=False)
+
+    __eq__ = same_values
 
     @cached_property
     def _frame(self) -> pd.DataFrame:

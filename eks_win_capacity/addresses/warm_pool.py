@@ -26,6 +26,7 @@ from eks_win_capacity.core.constants import (
     SECONDARY_WARM_IP_TARGET,
 )
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -370,6 +371,8 @@ class PoolState:
     prefixes: Any
     used: Any
     warm: Any
+
+    __eq__ = same_values
 
 
 def attached_addresses(

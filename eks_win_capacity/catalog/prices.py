@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,8 @@ class Prices:
     as_of: str
     licence: str = "included"
     left_out: tuple[str, ...] = ()
+
+    __eq__ = same_values
 
     def series(self, market: str = "on-demand") -> pd.Series:
         """

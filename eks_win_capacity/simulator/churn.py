@@ -11,6 +11,7 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.values import same_values
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
 from eks_win_capacity.simulator.arrivals import (
@@ -74,6 +75,8 @@ class Churn:
     quantiles: pd.DataFrame
     waits: pd.DataFrame
     never_started: int
+
+    __eq__ = same_values
 
     def _repr_html_(self) -> str:
         return str(self.quantiles.to_html())
@@ -429,6 +432,8 @@ class BestTargets:
     pool: WarmPool | None
     curve: pd.DataFrame
     reason: str
+
+    __eq__ = same_values
 
     def _repr_html_(self) -> str:
         return f"<p>{self.reason}</p>{self.curve.to_html(index=False)}"
