@@ -13,6 +13,7 @@ import pytest
 
 import eks_win_capacity as ewc
 from eks_win_capacity.simulator import engine
+from eks_win_capacity.simulator.clock import as_nanoseconds
 from eks_win_capacity.simulator.replay import _machine
 
 POOLS = {"secondary": ewc.WarmPool.secondary(), "prefix": ewc.WarmPool.prefix()}
@@ -42,13 +43,13 @@ def kernel(table: pd.DataFrame, slots: int, pool: ewc.WarmPool):
     """Give the compiled form alone: arrays in, arrays out."""
     run, count = engine.compiled("replay_at_once"), len(table)
     rows, outcomes = np.empty((11, count), np.int64), np.empty(count, np.int8)
-    seconds, pods = table["seconds"].to_numpy(), table["pod"].to_numpy()
+    times, pods = as_nanoseconds(table["seconds"].to_numpy()), table["pod"].to_numpy()
     kinds = pd.Categorical(table["kind"], categories=list(KINDS)).codes
     first, room = np.array([0, count]), np.array([slots])
 
     def go():
         holder = np.full(int(pods.max()) + 1, -1)
-        run(_machine(room, [pool], 0.0), first, seconds, kinds, pods, holder, outcomes, rows)
+        run(_machine(room, [pool], 0.0), first, times, kinds, pods, holder, outcomes, rows)
         return rows
 
     return go

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from eks_win_capacity import WarmPool
+from eks_win_capacity.simulator.clock import nanoseconds
 from eks_win_capacity.simulator.node import Node
 
 _pools = st.sampled_from(
@@ -33,7 +34,7 @@ class NodeMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 1, 29, 30, 31, 3000]))
     def wait(self, seconds):
-        self.node.advance(self.node.now + seconds)
+        self.node.advance(self.node.now + nanoseconds(seconds))
 
     @rule(pool=_pools)
     def configure(self, pool):

@@ -22,6 +22,7 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,6 +124,8 @@ class SmallestSubnet(Shown):
     prefix_wins: tuple[tuple[int, int], ...]
     crossover_pods: int | None
     _columns: dict[str, Any] = field(repr=False, compare=False)
+
+    __eq__ = same_values
 
     @cached_property
     def _frame(self) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -389,6 +390,8 @@ class PoolState(Shown):
         columns = plain_fields(self)
         rows = zip(*(np.ravel(values).tolist() for values in columns.values()), strict=True)
         return html_table(list(columns), rows, title="Attached to a node")
+
+    __eq__ = same_values
 
 
 def attached_addresses(

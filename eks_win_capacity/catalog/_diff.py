@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from html import escape
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.core.display import html_table
+from eks_win_capacity.core.values import read_only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,7 @@ def compared(first: InstanceTable, second: InstanceTable) -> CatalogDiff:
     return CatalogDiff(
         added=tuple(sorted(second.keys() - first.keys())),
         removed=tuple(sorted(first.keys() - second.keys())),
-        changed=MappingProxyType(changed),
+        changed=read_only(changed),
         not_compared=untold if first.regions or second.regions else (),
         before=f"{first.source} of {first.as_of}",
         after=f"{second.source} of {second.as_of}",

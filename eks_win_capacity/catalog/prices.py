@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.display import html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,8 @@ class Prices:
     as_of: str
     licence: str = "included"
     left_out: tuple[str, ...] = ()
+
+    __eq__ = same_values
 
     def series(self, market: str = "on-demand") -> pd.Series:
         """

@@ -12,6 +12,7 @@ from eks_win_capacity.cluster.view import asked_mode, seen_mode
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +57,8 @@ class ClusterReport:
     unknown: tuple[str, ...]
     _nodes: pd.DataFrame | None = field(repr=False)
     _why: str = field(default="", repr=False)
+
+    __eq__ = same_values
 
     @property
     def nodes(self) -> pd.DataFrame:

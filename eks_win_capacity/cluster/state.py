@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from eks_win_capacity.cluster.records import (
@@ -27,6 +26,7 @@ from eks_win_capacity.cluster.serialise import damaged, read, written
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
+from eks_win_capacity.core.values import read_only
 
 if TYPE_CHECKING:
     import os
@@ -49,7 +49,7 @@ __all__ = [
 
 _FORMAT = "eks-win-capacity/cluster-state/1"
 
-PARTS = MappingProxyType(
+PARTS = read_only(
     {
         "name": "aws eks describe-cluster --name NAME",
         "region": "aws eks describe-cluster --name NAME",
@@ -159,7 +159,7 @@ class ClusterState(Shown):
                 why.setdefault(part, f"no source told; {command}")
             elif isinstance(value, list):
                 object.__setattr__(self, part, tuple(value))
-        object.__setattr__(self, "unknown", MappingProxyType(why))
+        object.__setattr__(self, "unknown", read_only(why))
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:

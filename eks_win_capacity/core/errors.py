@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 __all__ = [
     "AddressError",
@@ -33,7 +34,25 @@ __all__ = [
 
 
 class CapacityError(Exception):
-    """Base of every error this library raises on purpose."""
+    """
+    Base of every error this library raises on purpose.
+
+    Errors survive pickling and copying with their message, facts and notes, so
+    that they also come back from a pool of processes.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Message and facts apart: Python would pass the message alone to ``__init__``."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[CapacityError], args: tuple[Any, ...], facts: dict[str, Any]) -> Any:
+    """Error of a kind from its message and its facts."""
+    error = kind.__new__(kind, *args)
+    # The builtin beside the base keeps the message too, ImportError in a place of its own.
+    super(CapacityError, error).__init__(*args)
+    error.__dict__.update(facts)
+    return error
 
 
 class InputError(CapacityError, ValueError):

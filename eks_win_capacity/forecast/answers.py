@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eks_win_capacity.core.values import same_values
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,6 +38,8 @@ class Answers:
     shifts: Found
     outliers: Found
     seasons: list[tuple[int, ...]]
+
+    __eq__ = same_values
 
     @classmethod
     def empty(cls, count: int, horizon: int, levels: int) -> Answers:

@@ -16,6 +16,7 @@ from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.values import same_values
 from eks_win_capacity.density.max_pods import ip_capacity
 from eks_win_capacity.forecast.capacity import amount
 
@@ -122,6 +123,8 @@ class DemandPlan(Shown):
     cooling: int = 0
     fragmented: bool = False
     catalog: Catalog | None = None
+
+    __eq__ = same_values
 
     def __post_init__(self) -> None:
         if not isinstance(self.pool, WarmPool):

@@ -15,6 +15,7 @@ from eks_win_capacity.core.errors import (
     MissingValueError,
 )
 from eks_win_capacity.core.findings import Finding
+from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast.capacity import Capacities
 from eks_win_capacity.forecast.column_roles import listed
 from eks_win_capacity.forecast.read import Table, numbers, read_table
@@ -58,6 +59,8 @@ class Rows:
     single: bool
     unit: str
     findings: tuple[Finding, ...]
+
+    __eq__ = same_values
 
 
 def told(

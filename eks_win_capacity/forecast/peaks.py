@@ -10,6 +10,7 @@ import numpy as np
 
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast.history import told
 from eks_win_capacity.forecast.periods import DAY_NS, Grid, grid_for
 
@@ -50,6 +51,8 @@ class Panel:
     limits: list[Floats]
     censored: list[NDArray[np.bool_]]
     findings: tuple[Finding, ...]
+
+    __eq__ = same_values
 
 
 def panel(rows: Rows, *, step: object, whole: bool) -> Panel:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import show
 from eks_win_capacity.forecast.periods import in_zone
 
@@ -77,6 +78,8 @@ class ExhaustionForecast:
     panel: Panel = field(repr=False)
     usable: NDArray[np.bool_] = field(repr=False)
     findings: tuple[Finding, ...] = field(default=(), repr=False)
+
+    __eq__ = same_values
 
     # -- who and when ---------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,6 +133,8 @@ class Empirical:
 
     seconds: Sequence[float]
 
+    __eq__ = same_values
+
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         """Draw lifetimes. [s]"""  # noqa: D400
         measured = np.asarray(self.seconds, dtype=np.float64).ravel()
@@ -174,6 +177,8 @@ class Poisson:
     pods_per_minute: float
     lifetime: Lifetime | float
     hourly: Sequence[float] | None = None
+
+    __eq__ = same_values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.values import same_values
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
 from eks_win_capacity.simulator.arrivals import (
@@ -21,7 +22,14 @@ from eks_win_capacity.simulator.arrivals import (
     draw_pods,
     lifetime_of,
 )
-from eks_win_capacity.simulator.replay import _check_pool, _count, _seconds, _slots
+from eks_win_capacity.simulator.clock import (
+    MAX_SECONDS,
+    as_nanoseconds,
+    as_seconds,
+    checked_seconds,
+    nanoseconds,
+)
+from eks_win_capacity.simulator.replay import _check_pool, _count, _slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +40,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.simulator.engine import Engine
 
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99, 1.0)
+_MOST_SAMPLES: Final = 10_000_000
+"""More would not fit into memory."""
+
 _PLACEMENTS: Final = {"random": 0, "spread": 1, "pack": 2}
 
 
@@ -45,7 +56,9 @@ class Churn:
     over_time : DataFrame
         One row for each sample: ``seconds``, ``used``, ``warm``, ``cooling``,
         ``addresses``, ``prefixes`` (attached for pods), ``subnet_addresses``
-        (with the nodes' own and those of calls under way), ``waiting_for_address``,
+        (with the nodes' own and those of calls under way: ``pending_create`` is
+        to come, ``pending_delete`` released but missing until the call ends),
+        ``waiting_for_address``,
         ``waiting_for_node``, ``cooling_share`` (of attached addresses),
         ``fragmentation`` (share of attached addresses that are warm in prefixes
         in use), ``ec2_calls_per_minute``.
@@ -74,6 +87,8 @@ class Churn:
     quantiles: pd.DataFrame
     waits: pd.DataFrame
     never_started: int
+
+    __eq__ = same_values
 
     def _repr_html_(self) -> str:
         return str(self.quantiles.to_html())
@@ -147,10 +162,10 @@ def simulate_churn(
     engines.check_engine(engine)
     if placement not in _PLACEMENTS:
         raise InputError(f"placement must be one of {', '.join(_PLACEMENTS)}; got {placement!r}")
-    duration, step = _seconds(hours, "hours") * 3600, _seconds(sample_s, "sample_s")
+    duration, step = _hours(hours, "hours"), checked_seconds(sample_s, "sample_s")
     if not duration or not step:
         raise InputError("hours and sample_s must be above 0")
-    skip = _seconds(warm_up_hours, "warm_up_hours") * 3600
+    skip = _hours(warm_up_hours, "warm_up_hours")
     if skip >= duration:
         raise InputError(f"warm_up_hours must be below hours; got {warm_up_hours:g} of {hours:g}")
     random = _random(rng)
@@ -162,13 +177,21 @@ def simulate_churn(
         pool,
         pods_per_node,
         _PLACEMENTS[placement],
-        _seconds(ec2_latency_s, "ec2_latency_s"),
+        checked_seconds(ec2_latency_s, "ec2_latency_s"),
         _times(duration, step),
         random,
         engine,
         skip,
     )
     return _churn(ran, int(nodes), skip)
+
+
+def _hours(value: object, name: str) -> float:
+    """Seconds of some hours. [s]."""
+    hours = checked_seconds(value, name)
+    if hours * 3600 > MAX_SECONDS:
+        raise InputError(f"{name} must be at most {MAX_SECONDS // 3600:,}; got {value!r}")
+    return hours * 3600
 
 
 def _random(rng: object) -> np.random.Generator:
@@ -194,6 +217,10 @@ def _several(workload: Any) -> list[Workload]:
 
 def _times(duration: float, step: float) -> Any:
     """Lay out when to look: each step, and the end."""
+    if duration > _MOST_SAMPLES * step:
+        raise InputError(
+            f"sample_s must leave at most {_MOST_SAMPLES:,} samples of {duration:g} s; got {step:g}"
+        )
     before = np.arange(math.ceil(duration / step)) * step
     return np.append(before, duration)
 
@@ -242,16 +269,16 @@ def _run(  # noqa: PLR0917
         np.full(count, room),
         np.full(count, size),
         np.tile(np.array(targets, dtype=np.int64), (count, 1)),
-        phase=random.uniform(0, COOL_DOWN_TICK_S, count),
-        ec2_latency_s=latency,
+        phase=as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, count)),
+        latency=nanoseconds(latency),
     )
     for i in range(count):
-        machine.reconcile(m, i, 0.0)
+        machine.reconcile(m, i, 0)
     number = len(pods.arrivals)
     node_of = np.full(number, -1, dtype=np.int64)
-    wanted, placed, started = (np.full(number, np.nan) for _ in range(3))
+    wanted, placed, started = (np.full(number, -1, dtype=np.int64) for _ in range(3))
     holder = np.full(number, -1, dtype=np.int64)
-    rows = np.zeros((11, len(samples)), dtype=np.int64)
+    rows = np.zeros((12, len(samples)), dtype=np.int64)
     peaks = np.zeros(2, dtype=np.int64)
     wishes = random.integers(0, count, number)
     fast = engine == "compiled" or (engine == "auto" and engines.available() and number >= 5_000)
@@ -260,20 +287,20 @@ def _run(  # noqa: PLR0917
         m,
         limit,
         placement,
-        pods.arrivals,
-        pods.lifetimes,
+        as_nanoseconds(pods.arrivals),
+        as_nanoseconds(pods.lifetimes),
         wishes,
-        pods.ready_s,
+        as_nanoseconds(pods.ready_s),
         pods.ends,
         pods.follows,
-        samples,
+        as_nanoseconds(samples),
         node_of,
         wanted,
         placed,
         started,
         holder,
         rows,
-        skip,
+        nanoseconds(skip),
         peaks,
     )
     return _Ran(samples, rows, wanted, placed, started, peaks)
@@ -293,7 +320,9 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
             **dict(
                 zip(("used", "warm", "cooling", "addresses", "prefixes"), rows[:5], strict=True)
             ),
-            "subnet_addresses": rows[3] + rows[8] + nodes * NODE_ADDRESSES,
+            "subnet_addresses": rows[3] + rows[8] + rows[11] + nodes * NODE_ADDRESSES,
+            "pending_create": rows[8],
+            "pending_delete": rows[11],
             "waiting_for_address": rows[5],
             "waiting_for_node": rows[6],
             "cooling_share": rows[2] / held,
@@ -302,13 +331,13 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
         }
     )
     # A pod that another brings is wanted when that one is ready; some never are.
-    arrived = ran.wanted
-    known = arrived >= skip
+    arrived = as_seconds(ran.wanted)
+    known = ran.wanted >= nanoseconds(skip)
     waits = pd.DataFrame(
         {
             "arrived_s": arrived[known],
-            "wait_for_node_s": (ran.placed - arrived)[known],
-            "wait_s": (ran.started - arrived)[known],
+            "wait_for_node_s": _waited(ran.placed, ran.wanted)[known],
+            "wait_s": _waited(ran.started, ran.wanted)[known],
         }
     )
     kept = over_time[over_time["seconds"] >= skip].drop(columns="seconds")
@@ -324,6 +353,11 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
     quantiles["wait_s"] = waits["wait_s"].quantile(list(QUANTILES))
     quantiles.index.name = "quantile"
     return Churn(over_time, quantiles, waits, int(waits["wait_s"].isna().sum()))
+
+
+def _waited(until: Any, since: Any) -> Any:
+    """Time from one moment to the other, missing where the other never came. [s]."""
+    return as_seconds(np.where(until < 0, -1, until - since))
 
 
 def effective_concurrency(
@@ -388,7 +422,7 @@ def effective_concurrency(
         pool,
         None,
         0,
-        _seconds(ec2_latency_s, "ec2_latency_s"),
+        checked_seconds(ec2_latency_s, "ec2_latency_s"),
         samples,
         random,
         engine,
@@ -429,6 +463,8 @@ class BestTargets:
     pool: WarmPool | None
     curve: pd.DataFrame
     reason: str
+
+    __eq__ = same_values
 
     def _repr_html_(self) -> str:
         return f"<p>{self.reason}</p>{self.curve.to_html(index=False)}"
@@ -488,7 +524,7 @@ def best_targets(
     """
     import pandas as pd
 
-    goal = _seconds(wait_s, "wait_s")
+    goal = checked_seconds(wait_s, "wait_s")
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile must be from 0 to 1; got {quantile!r}")
     pools = list(

@@ -11,6 +11,7 @@ import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.simulator.clock import MAX_SECONDS, as_nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,9 @@ class Events:
     Attributes
     ----------
     seconds : float64
-        Never falling. [s]
+        As they were given, never falling. [s]
+    times : int64
+        The same. [ns]
     kinds : int8
         Places in `KINDS`.
     pods : int64
@@ -42,6 +45,7 @@ class Events:
     """
 
     seconds: NDArray[np.float64]
+    times: NDArray[np.int64]
     kinds: NDArray[np.int8]
     pods: NDArray[np.int64]
     subjects: Any
@@ -73,7 +77,7 @@ def read_events(source: Any, *, starts: Any = ()) -> Events:
         seconds, kinds, subjects = _rows(source)
     _check_times(seconds, starts)
     pods, count = _pods(kinds, subjects)
-    return Events(seconds, kinds, pods, subjects, count)
+    return Events(seconds, as_nanoseconds(seconds), kinds, pods, subjects, count)
 
 
 def _rows(source: Iterable[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
@@ -99,7 +103,10 @@ def _rows(source: Iterable[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
 def _time(value: object, place: int) -> float:
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise InputError(f"event {place} needs a time in seconds; got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise InputError(f"event {place} needs a time in seconds; got {value!r}") from None
 
 
 def _kind(value: object, place: int) -> int:
@@ -147,6 +154,12 @@ def _check_times(seconds: NDArray[np.float64], starts: Any) -> None:
     if not np.isfinite(seconds).all():
         place = int((~np.isfinite(seconds)).argmax())
         raise InputError(f"event {place} needs a finite time in seconds; got {seconds[place]}")
+    if seconds.max() > MAX_SECONDS:
+        place = int(seconds.argmax())
+        raise InputError(
+            f"event {place} is at {seconds[place]:g} s, after the last time that whole nanoseconds "
+            f"hold, {MAX_SECONDS:,} s; count from when the node was there"
+        )
     if seconds.min() < 0:
         place = int((seconds < 0).argmax())
         raise InputError(

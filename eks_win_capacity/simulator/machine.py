@@ -9,7 +9,6 @@ that one on every trace.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -24,6 +23,17 @@ from eks_win_capacity.core.constants import (
     RETRY_QUEUE_LAST_S,
     RETRY_SHORT_S,
 )
+from eks_win_capacity.simulator.clock import NEVER, nanoseconds
+
+COOL_DOWN: Final = nanoseconds(COOL_DOWN_S)
+TICK_EVERY: Final = nanoseconds(COOL_DOWN_TICK_S)
+RETRY_SHORT: Final = nanoseconds(RETRY_SHORT_S)
+RETRY_COOLING: Final = nanoseconds(RETRY_COOLING_S)
+RETRY_NO_CIDR: Final = nanoseconds(RETRY_NO_CIDR_S)
+RETRY_QUEUE_FIRST: Final = nanoseconds(RETRY_QUEUE_FIRST_S)
+RETRY_QUEUE_LAST: Final = nanoseconds(RETRY_QUEUE_LAST_S)
+MOST_DOUBLINGS: Final = 30
+"""More doublings of the first wait would leave int64, and are far beyond the last one."""
 
 OUTCOMES: Final = (
     None,
@@ -79,14 +89,14 @@ class Machine(NamedTuple):
     Attributes
     ----------
     state : int64, node x field
-    clock : float64, node x {PHASE, DUE, LATENCY}. [s]
+    clock : int64, node x {PHASE, DUE, LATENCY}. [ns]
     warm : int64, node x unit
         Warm addresses of each prefix; -1 for a slot without one.
     age : int64, node x unit
         Which prefix came first.
-    freed_at, freed_unit : float64 and int64, node x address
+    freed_at, freed_unit : int64, node x address
         The cool-down queue, as a ring.
-    call_ends, call_units : float64 and int64, node x call
+    call_ends, call_units : int64, node x call
         EC2 calls under way, as a ring.
     """
 
@@ -106,7 +116,7 @@ def build(
     targets: Any,
     *,
     phase: Any,
-    ec2_latency_s: float,
+    latency: int,
 ) -> Machine:
     """
     Lay nodes out, before their first reconcile.
@@ -117,7 +127,9 @@ def build(
         Slots, and addresses in a unit.
     targets : ndarray, node x (prefix rule, warm-ip, minimum-ip, warm-prefix)
     phase : ndarray
-        First tick of each node. [s]
+        First tick of each node. [ns]
+    latency : int
+        How long an EC2 call takes. [ns]
     """
     nodes, most = len(slots), int(slots.max())
     prefixes = most if (size > 1).any() else 1
@@ -126,17 +138,17 @@ def build(
     # In a prefix the targets can be anything up to 10**6; below zero they act as not given.
     state[:, PREFIX_RULE : WARM_PREFIX + 1] = targets
     state[:, BEST] = -1
-    clock = np.zeros((nodes, 3))
-    clock[:, PHASE], clock[:, DUE], clock[:, LATENCY] = phase, math.inf, ec2_latency_s
+    clock = np.zeros((nodes, 3), dtype=np.int64)
+    clock[:, PHASE], clock[:, DUE], clock[:, LATENCY] = phase, NEVER, latency
     room = int((slots * size).max())
     return Machine(
         state=state,
         clock=clock,
         warm=np.full((nodes, prefixes), -1, dtype=np.int64),
         age=np.zeros((nodes, prefixes), dtype=np.int64),
-        freed_at=np.zeros((nodes, room)),
+        freed_at=np.zeros((nodes, room), dtype=np.int64),
         freed_unit=np.zeros((nodes, room), dtype=np.int64),
-        call_ends=np.zeros((nodes, most + 1)),
+        call_ends=np.zeros((nodes, most + 1), dtype=np.int64),
         call_units=np.zeros((nodes, most + 1), dtype=np.int64),
     )
 
@@ -145,7 +157,7 @@ def _prefixes(addresses: int) -> int:
     return -(-addresses // ADDRESSES_PER_PREFIX)
 
 
-def reconcile(m: Machine, i: int, now: float) -> None:
+def reconcile(m: Machine, i: int, now: int) -> None:
     """Create or delete units until the deviation is zero, or nothing more can be done."""
     under_way = m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]
     if (
@@ -169,7 +181,7 @@ def reconcile(m: Machine, i: int, now: float) -> None:
         units = min(deviation, m.state[i, SLOTS] - m.state[i, UNITS] - under_way)
         if units > 0:
             m.state[i, CREATE_CALLS] += 1
-            if m.clock[i, LATENCY] == 0.0:
+            if m.clock[i, LATENCY] == 0:
                 attach(m, i, units)
             else:
                 m.state[i, PENDING_CREATE] += units
@@ -179,7 +191,7 @@ def reconcile(m: Machine, i: int, now: float) -> None:
         if units > 0:
             m.state[i, DELETE_CALLS] += 1
             detach(m, i, units)
-            if m.clock[i, LATENCY] == 0.0:
+            if m.clock[i, LATENCY] == 0:
                 m.state[i, DELETED] += units
             else:
                 m.state[i, PENDING_DELETE] += units
@@ -222,7 +234,7 @@ def detach(m: Machine, i: int, units: int) -> None:
         m.warm[i, oldest] = -1
 
 
-def call(m: Machine, i: int, units: int, now: float) -> None:
+def call(m: Machine, i: int, units: int, now: int) -> None:
     """Start an EC2 call that takes its time."""
     # At most one call for each slot is under way, so the ring never overflows.
     place = (m.state[i, CALL_HEAD] + m.state[i, CALLS]) % (m.state[i, SLOTS] + 1)
@@ -232,22 +244,18 @@ def call(m: Machine, i: int, units: int, now: float) -> None:
     wake(m, i, now)
 
 
-def wake(m: Machine, i: int, now: float) -> None:
+def wake(m: Machine, i: int, now: int) -> None:
     """Note when something next happens by itself; an idle node needs no ticks."""
     if m.state[i, TICKING] == 0:
         m.state[i, TICKING] = 1
-        ticks = math.floor((now - m.clock[i, PHASE]) / COOL_DOWN_TICK_S) + 1
-        # The division may have rounded up to a tick that lies just ahead.
-        if m.clock[i, PHASE] + (ticks - 1) * COOL_DOWN_TICK_S > now:
-            ticks -= 1
-        m.state[i, TICKS] = ticks
-    due = m.clock[i, PHASE] + m.state[i, TICKS] * COOL_DOWN_TICK_S
+        m.state[i, TICKS] = (now - m.clock[i, PHASE]) // TICK_EVERY + 1
+    due = m.clock[i, PHASE] + m.state[i, TICKS] * TICK_EVERY
     if m.state[i, CALLS] > 0:
         due = min(due, m.call_ends[i, m.state[i, CALL_HEAD]])
     m.clock[i, DUE] = due
 
 
-def assign(m: Machine, i: int, holder: Any, pod: int, now: float) -> int:
+def assign(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
     """Give a pod an address, or the reason why it gets none."""
     if holder[pod] >= 0:
         return ALREADY
@@ -300,7 +308,7 @@ def fullest(m: Machine, i: int) -> int:
     return best
 
 
-def free(m: Machine, i: int, holder: Any, pod: int, now: float) -> int:
+def free(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
     """Let a pod's address cool."""
     unit = holder[pod]
     if unit < 0:
@@ -320,7 +328,7 @@ def free(m: Machine, i: int, holder: Any, pod: int, now: float) -> int:
     return ASSIGNED
 
 
-def advance(m: Machine, i: int, until: float) -> None:
+def advance(m: Machine, i: int, until: int) -> None:
     """Let EC2 calls end and timers fire, in their order, up to a time."""
     while m.clock[i, DUE] <= until:
         now = m.clock[i, DUE]
@@ -335,7 +343,7 @@ def advance(m: Machine, i: int, until: float) -> None:
         if m.state[i, TICKING] == 1:
             wake(m, i, now)
         else:
-            m.clock[i, DUE] = math.inf
+            m.clock[i, DUE] = NEVER
 
 
 def finish(m: Machine, i: int) -> None:
@@ -351,10 +359,10 @@ def finish(m: Machine, i: int) -> None:
         m.state[i, DELETED] -= units
 
 
-def release(m: Machine, i: int, now: float) -> None:
+def release(m: Machine, i: int, now: int) -> None:
     """Make warm again what has cooled long enough."""
     capacity = m.state[i, SLOTS] * m.state[i, SIZE]
-    while m.state[i, COOLING] > 0 and m.freed_at[i, m.state[i, QUEUE_HEAD]] <= now - COOL_DOWN_S:
+    while m.state[i, COOLING] > 0 and m.freed_at[i, m.state[i, QUEUE_HEAD]] <= now - COOL_DOWN:
         unit = m.freed_unit[i, m.state[i, QUEUE_HEAD]]
         m.state[i, QUEUE_HEAD] += 1
         if m.state[i, QUEUE_HEAD] == capacity:
@@ -373,7 +381,7 @@ def release(m: Machine, i: int, now: float) -> None:
 def replay(  # noqa: PLR0917
     m: Machine,
     first: Any,
-    seconds: Any,
+    times: Any,
     kinds: Any,
     pods: Any,
     holder: Any,
@@ -389,8 +397,8 @@ def replay(  # noqa: PLR0917
         Nodes after their first reconcile.
     first : int64, nodes + 1
         Where the events of each node begin; the last one is their number.
-    seconds, kinds, pods : one for each event
-        Pods are counted from 0 over all nodes.
+    times, kinds, pods : one for each event
+        Times in nanoseconds; pods are counted from 0 over all nodes.
     holder : int64, one for each pod
         The unit a pod's address is of; -1 without one.
     outcomes : int8, one for each event
@@ -401,7 +409,7 @@ def replay(  # noqa: PLR0917
     for i in range(len(first) - 1):
         size = m.state[i, SIZE]
         for e in range(first[i], first[i + 1]):
-            now = seconds[e]
+            now = times[e]
             if m.clock[i, DUE] <= now:
                 advance(m, i, now)
             kind = kinds[e]
@@ -427,7 +435,7 @@ def replay(  # noqa: PLR0917
 def replay_at_once(  # noqa: PLR0917
     m: Machine,
     first: Any,
-    seconds: Any,
+    times: Any,
     kinds: Any,
     pods: Any,
     holder: Any,
@@ -451,15 +459,15 @@ def replay_at_once(  # noqa: PLR0917
         made = state[i, CREATED_UNITS]
         creates, created = state[i, CREATE_CALLS], state[i, CREATED]
         deletes = deleted = 0
-        capacity, best, due = slots * size, -1, math.inf
+        capacity, best, due = slots * size, -1, NEVER
         for e in range(first[i], first[i + 1]):
-            now, kind = seconds[e], kinds[e]
+            now, kind = times[e], kinds[e]
             outcome = 0
             waits = True
             while waits:
                 act = True
                 if due <= now:
-                    while cooling > 0 and freed_at[i, head] <= due - COOL_DOWN_S:
+                    while cooling > 0 and freed_at[i, head] <= due - COOL_DOWN:
                         unit = freed_unit[i, head]
                         head += 1
                         if head == capacity:
@@ -473,7 +481,7 @@ def replay_at_once(  # noqa: PLR0917
                             if warm[i, unit] == size:
                                 free_units += 1
                     best = -1
-                    due = math.inf
+                    due = NEVER
                     if cooling > 0:
                         due = _release_tick(freed_at[i, head])
                 else:
@@ -590,36 +598,30 @@ def replay_at_once(  # noqa: PLR0917
             rows[10, e] = deleted
 
 
-def _release_tick(freed_at: float) -> float:
-    """Give the first tick at which an address has cooled long enough."""
-    tick = (math.ceil(freed_at / COOL_DOWN_TICK_S) + 1.0) * COOL_DOWN_TICK_S
-    # The division may have rounded either way.
-    if tick - COOL_DOWN_S < freed_at:
-        tick += COOL_DOWN_TICK_S
-    elif tick - COOL_DOWN_TICK_S - COOL_DOWN_S >= freed_at:
-        tick -= COOL_DOWN_TICK_S
-    return tick
+def _release_tick(freed_at: int) -> int:
+    """First tick at which an address has cooled long enough. [ns]."""
+    return -(-(freed_at + COOL_DOWN) // TICK_EVERY) * TICK_EVERY
 
 
 DEPART, RETRY, READY = range(3)
 
 
-def push(times: Any, codes: Any, size: int, seconds: float, code: int) -> None:
+def push(times: Any, codes: Any, size: int, time: int, code: int) -> None:
     """Put an event into the heap; equal times go by code."""
     place = size
     while place > 0:
         parent = (place - 1) // 2
-        if times[parent] < seconds or (times[parent] == seconds and codes[parent] <= code):
+        if times[parent] < time or (times[parent] == time and codes[parent] <= code):
             break
         times[place], codes[place] = times[parent], codes[parent]
         place = parent
-    times[place], codes[place] = seconds, code
+    times[place], codes[place] = time, code
 
 
 def pop(times: Any, codes: Any, size: int) -> None:
     """Take the first event off the heap, which holds `size` with it."""
     last = size - 1
-    seconds, code = times[last], codes[last]
+    time, code = times[last], codes[last]
     place = 0
     while True:
         child = 2 * place + 1
@@ -630,11 +632,11 @@ def pop(times: Any, codes: Any, size: int) -> None:
             or (times[child + 1] == times[child] and codes[child + 1] < codes[child])
         ):
             child += 1
-        if seconds < times[child] or (seconds == times[child] and code <= codes[child]):
+        if time < times[child] or (time == times[child] and code <= codes[child]):
             break
         times[place], codes[place] = times[child], codes[child]
         place = child
-    times[place], codes[place] = seconds, code
+    times[place], codes[place] = time, code
 
 
 def choose(bound: Any, room: int, wish: int, placement: int) -> int:
@@ -681,7 +683,7 @@ def churn(  # noqa: PLR0917
     started_at: Any,
     holder: Any,
     rows: Any,
-    skip: float,
+    skip: int,
     peaks: Any,
 ) -> None:
     """
@@ -696,20 +698,20 @@ def churn(  # noqa: PLR0917
         As in :func:`choose`.
     arrivals, lifetimes, wishes, ready_s : one for each pod
         Pods in order of arrival; those that another pod brings come last, at
-        infinity. [s]
+        `NEVER`. [ns]
     ends, follows : int64, one for each pod
         The pod that goes, and the one that comes, when this one is ready; -1 for none.
-    samples : float64
-        When to look. [s]
+    samples : int64
+        When to look. [ns]
     node_of, wanted_at, placed_at, started_at, holder : one for each pod
-        Filled; -1 or missing before it happens.
+        Filled; -1 before it happens. [ns]
     rows : int64, column x sample
         Filled: used, warm, cooling, addresses, prefixes, pods that wait for an
         address, for a node, warm addresses in prefixes in use, pending
-        addresses, create calls, delete calls. What happens at the moment itself
+        addresses to come, create calls, delete calls, pending addresses to go. What happens at the moment itself
         has happened.
     skip : float
-        Peaks before this do not count. [s]
+        Peaks before this do not count. [ns]
     peaks : int64
         Filled: the most addresses used, and the most attached or under way, at
         any one moment, between samples too.
@@ -726,19 +728,19 @@ def churn(  # noqa: PLR0917
     bound = np.zeros(nodes, dtype=np.int64)
     gone = np.zeros(pods, dtype=np.bool_)
     failures = np.zeros(pods, dtype=np.int64)
-    times = np.zeros(3 * pods + 8)
+    times = np.zeros(3 * pods + 8, dtype=np.int64)
     codes = np.zeros(3 * pods + 8, dtype=np.int64)
     queue = np.zeros(pods + 1, dtype=np.int64)
     size = head = tail = coming = look = 0
     while True:
-        arrives = arrivals[coming] if coming < pods else math.inf
-        happens = times[0] if size > 0 else math.inf
-        looks = samples[look] if look < len(samples) else math.inf
+        arrives = arrivals[coming] if coming < pods else NEVER
+        happens = times[0] if size > 0 else NEVER
+        looks = samples[look] if look < len(samples) else NEVER
         now = min(arrives, happens)
         moment = min(looks, now)
         # Ticks go round the nodes in one order. Taken in step they cost little, and how much
         # the nodes hold together is known at every moment.
-        while ticks <= moment < math.inf:
+        while ticks <= moment < NEVER:
             i = by_phase[turn]
             if m.clock[i, DUE] <= moment:
                 advance(m, i, moment)
@@ -749,9 +751,9 @@ def churn(  # noqa: PLR0917
             if turn == nodes:
                 turn = 0
                 lap += 1
-            ticks = phases[turn] + lap * COOL_DOWN_TICK_S
-        if looks < now or moment == math.inf:
-            if looks == math.inf:
+            ticks = phases[turn] + lap * TICK_EVERY
+        if looks < now or moment == NEVER:
+            if looks == NEVER:
                 break
             for i in range(nodes):
                 advance(m, i, looks)
@@ -764,7 +766,8 @@ def churn(  # noqa: PLR0917
                 rows[4, look] += units if each > 1 else 0
                 rows[5, look] += bound[i] - m.state[i, USED]
                 rows[7, look] += m.state[i, WARM] - m.state[i, FREE_UNITS] * each
-                rows[8, look] += (m.state[i, PENDING_CREATE] + m.state[i, PENDING_DELETE]) * each
+                rows[8, look] += m.state[i, PENDING_CREATE] * each
+                rows[11, look] += m.state[i, PENDING_DELETE] * each
                 rows[9, look] += m.state[i, CREATE_CALLS]
                 rows[10, look] += m.state[i, DELETE_CALLS]
             rows[6, look] = tail - head
@@ -822,22 +825,21 @@ def churn(  # noqa: PLR0917
             if outcome == ASSIGNED:
                 started_at[tries] = now
                 now_used += 1
-                if lifetimes[tries] < math.inf:
+                if lifetimes[tries] < NEVER:
                     push(times, codes, size, now + lifetimes[tries], 3 * tries + DEPART)
                     size += 1
                 if ends[tries] >= 0 or follows[tries] >= 0:
                     push(times, codes, size, now + ready_s[tries], 3 * tries + READY)
                     size += 1
             else:
-                delay = RETRY_SHORT_S
+                delay = RETRY_SHORT
                 if outcome == COOLING_DOWN:
-                    delay = RETRY_COOLING_S
+                    delay = RETRY_COOLING
                 elif outcome == NO_CIDR:
-                    delay = RETRY_NO_CIDR_S
+                    delay = RETRY_NO_CIDR
                 elif outcome == AT_CAPACITY:
-                    delay = min(
-                        RETRY_QUEUE_FIRST_S * 2.0 ** min(failures[tries], 60), RETRY_QUEUE_LAST_S
-                    )
+                    doublings = min(failures[tries], MOST_DOUBLINGS)
+                    delay = min(RETRY_QUEUE_FIRST << doublings, RETRY_QUEUE_LAST)
                     failures[tries] += 1
                 push(times, codes, size, now + delay, 3 * tries + RETRY)
                 size += 1

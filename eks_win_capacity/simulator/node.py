@@ -8,7 +8,6 @@ Python. The compiled form beside it must agree with it on every trace.
 from __future__ import annotations
 
 import heapq
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -23,19 +22,25 @@ from eks_win_capacity.core.constants import (
     RETRY_QUEUE_LAST_S,
     RETRY_SHORT_S,
 )
+from eks_win_capacity.simulator.clock import NEVER, nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
-RETRY_AFTER_S: Final = {
-    "COOLING": RETRY_COOLING_S,
-    "CREATING": RETRY_SHORT_S,
-    "EMPTY": RETRY_SHORT_S,
-    "NO_CIDR": RETRY_NO_CIDR_S,
+COOL_DOWN: Final = nanoseconds(COOL_DOWN_S)
+TICK_EVERY: Final = nanoseconds(COOL_DOWN_TICK_S)
+RETRY_AFTER: Final = {
+    "COOLING": nanoseconds(RETRY_COOLING_S),
+    "CREATING": nanoseconds(RETRY_SHORT_S),
+    "EMPTY": nanoseconds(RETRY_SHORT_S),
+    "NO_CIDR": nanoseconds(RETRY_NO_CIDR_S),
 }
-"""How long a pod waits after each outcome; AT_CAPACITY backs off instead. [s]"""
+"""How long a pod waits after each outcome; AT_CAPACITY backs off instead. [ns]"""
+
+_QUEUE_FIRST: Final = nanoseconds(RETRY_QUEUE_FIRST_S)
+_QUEUE_LAST: Final = nanoseconds(RETRY_QUEUE_LAST_S)
 
 
 @dataclass
@@ -60,9 +65,9 @@ class Pool:
     units : dict
         Warm addresses of each attached unit, oldest unit first.
     cooling : deque
-        When each cooling address was freed, and its unit, in that order.
+        When each cooling address was freed [ns], and its unit, in that order.
     pending : deque
-        When each EC2 call under way ends, and the units it brings or takes.
+        When each EC2 call under way ends [ns], and the units it brings or takes.
     """
 
     slots: int
@@ -72,11 +77,11 @@ class Pool:
     warm_prefix: int = 0
     prefix_rule: bool = False
     known_prefixes: bool = False
-    subnet_free: int | None = None
+    subnet_free: float | None = None
     units: dict[int, int] = field(default_factory=dict)
     pods: dict[Hashable, int] = field(default_factory=dict)
-    cooling: deque[tuple[float, int]] = field(default_factory=deque)
-    pending: deque[tuple[float, int]] = field(default_factory=deque)
+    cooling: deque[tuple[int, int]] = field(default_factory=deque)
+    pending: deque[tuple[int, int]] = field(default_factory=deque)
 
     @property
     def capacity(self) -> int:
@@ -187,9 +192,9 @@ class Node:
         subnet_free: int | None = None,
     ) -> None:
         self.slots = slots
-        self.ec2_latency_s = ec2_latency_s
+        self.latency = nanoseconds(ec2_latency_s)
         self.calls = Calls()
-        self.now = 0.0
+        self.now = 0
         self._ticks = 1
         self._next_unit = 0
         self.secondary = Pool(slots=slots, size=1)
@@ -255,27 +260,25 @@ class Node:
                 return None
         return "NOT_FOUND"
 
-    def advance(self, seconds: float) -> None:
-        """Let EC2 calls end and timers fire, in their order, up to a time."""
+    def advance(self, until: int) -> None:
+        """Let EC2 calls end and timers fire, in their order, up to a time. [ns]."""
         while True:
-            ends = min(
-                (pool.pending[0][0] for pool in self.pools if pool.pending), default=math.inf
-            )
-            tick = float(self._ticks * COOL_DOWN_TICK_S)
-            if min(ends, tick) > seconds:
+            ends = min((pool.pending[0][0] for pool in self.pools if pool.pending), default=NEVER)
+            tick = self._ticks * TICK_EVERY
+            if min(ends, tick) > until:
                 break
             self.now = min(ends, tick)
             if ends <= tick:
                 self._finish(ends)
             else:
-                self._tick(seconds)
-        self.now = seconds
+                self._tick(until)
+        self.now = until
 
-    def _tick(self, until: float) -> None:
+    def _tick(self, until: int) -> None:
         """Release what has cooled, reconcile, and leap over ticks that change nothing."""
         before = self.state()
         for pool in self.pools:
-            while pool.cooling and pool.cooling[0][0] <= self.now - COOL_DOWN_S:
+            while pool.cooling and pool.cooling[0][0] <= self.now - COOL_DOWN:
                 _, unit = pool.cooling.popleft()
                 pool.units[unit] += 1
             self._reconcile(pool)
@@ -285,7 +288,7 @@ class Node:
         quiet = not any(pool.cooling or pool.pending for pool in self.pools)
         if quiet and {**before, "create_calls": 0} == {**after, "create_calls": 0}:
             # Only calls that fail are made again and again, one at each tick.
-            leapt = max(int(until // COOL_DOWN_TICK_S) - self._ticks + 1, 0)
+            leapt = max(until // TICK_EVERY - self._ticks + 1, 0)
             self._ticks += leapt
             self.calls.create_calls += failed * leapt
 
@@ -313,14 +316,14 @@ class Node:
             self._start(pool, -len(units))
 
     def _start(self, pool: Pool, units: int) -> None:
-        pool.pending.append((self.now + self.ec2_latency_s, units))
-        if self.ec2_latency_s == 0:
+        pool.pending.append((self.now + self.latency, units))
+        if self.latency == 0:
             self._finish(self.now)
 
-    def _finish(self, seconds: float) -> None:
+    def _finish(self, now: int) -> None:
         """End the EC2 calls that are due; a success starts no reconcile."""
         for pool in self.pools:
-            while pool.pending and pool.pending[0][0] <= seconds:
+            while pool.pending and pool.pending[0][0] <= now:
                 _, units = pool.pending.popleft()
                 if units > 0:
                     self._attach(pool, units)
@@ -347,12 +350,12 @@ class Node:
 class Retries:
     """Pods that wait for an address, and when each tries again."""
 
-    queue: list[tuple[float, int, Hashable]] = field(default_factory=list)
-    since: dict[Hashable, float] = field(default_factory=dict)
+    queue: list[tuple[int, int, Hashable]] = field(default_factory=list)
+    since: dict[Hashable, int] = field(default_factory=dict)
     backed_off: dict[Hashable, int] = field(default_factory=dict)
     _turn: int = 0
 
-    def note(self, pod: Hashable, outcome: str | None, now: float) -> None:
+    def note(self, pod: Hashable, outcome: str | None, now: int) -> None:
         """Queue a pod that got no address; forget one that did."""
         if outcome in {None, "ALREADY"}:
             self.forget(pod)
@@ -361,10 +364,10 @@ class Retries:
         if outcome == "AT_CAPACITY":
             failures = self.backed_off.get(pod, 0)
             self.backed_off[pod] = failures + 1
-            delay = min(RETRY_QUEUE_FIRST_S * 2.0 ** min(failures, 60), RETRY_QUEUE_LAST_S)
+            delay = min(_QUEUE_FIRST << min(failures, 60), _QUEUE_LAST)
         else:
             self.backed_off.pop(pod, None)
-            delay = RETRY_AFTER_S[str(outcome)]
+            delay = RETRY_AFTER[str(outcome)]
         self._turn += 1
         heapq.heappush(self.queue, (now + delay, self._turn, pod))
 
@@ -375,9 +378,9 @@ class Retries:
             self.queue = [entry for entry in self.queue if entry[2] != pod]
             heapq.heapify(self.queue)
 
-    def due(self, until: float) -> tuple[float, Hashable] | None:
+    def due(self, until: int) -> tuple[int, Hashable] | None:
         """Take the next pod that tries again by a time."""
         if not self.queue or self.queue[0][0] > until:
             return None
-        seconds, _, pod = heapq.heappop(self.queue)
-        return seconds, pod
+        now, _, pod = heapq.heappop(self.queue)
+        return now, pod

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
+from eks_win_capacity.simulator.clock import SECOND, checked_seconds, nanoseconds
 from eks_win_capacity.simulator.events import KINDS, Events, read_events, subject_pool
 from eks_win_capacity.simulator.node import Node, Retries
 
@@ -66,7 +68,8 @@ def simulate_pool(
         WarmPool or a ConfigMap, and the pool of a mode that is left drains;
         ``drain`` lets the active pool drain; ``subnet`` sets how many units
         (addresses, or prefixes in prefix mode) the subnet has left, None for
-        no limit.
+        no limit, "full" for none until the next such event, whatever the node
+        releases meanwhile (others take it).
     slots : int
         IPv4 addresses per interface - 1.
     pool : WarmPool
@@ -95,7 +98,9 @@ def simulate_pool(
         NOT_FOUND), ``pending_create`` and ``pending_delete`` (addresses of
         calls under way, in no other column), and the EC2 calls so far:
         ``create_calls``, ``created``, ``delete_calls``, ``deleted`` (addresses,
-        or prefixes). ``attrs["initial"]`` is the row before the first event.
+        or prefixes), and ``subnet_addresses``: what the subnet misses, which is
+        ``addresses``, ``pending_create`` and ``pending_delete`` (a released address
+        is back when the call ends) with the node's own. ``attrs["initial"]`` is the row before the first event.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def simulate_pool(
     engines.check_engine(engine)
     room = _slots(slots)
     _check_pool(pool)
-    latency = _seconds(ec2_latency_s, "ec2_latency_s")
+    latency = checked_seconds(ec2_latency_s, "ec2_latency_s")
     left = None if subnet_free is None else _count(subnet_free, "subnet_free")
     read = read_events(events)
     plain = read.plain and left is None and not retries
@@ -151,13 +156,11 @@ def _count(value: object, name: str) -> int:
     return int(arrays.counts(value, name=name).item())
 
 
-def _seconds(value: object, name: str) -> float:
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        raise InputError(f"{name} must be a number of seconds; got {value!r}")
-    seconds = float(value)
-    if not 0 <= seconds < float("inf"):
-        raise InputError(f"{name} must be a number of seconds from 0 on; got {value!r}")
-    return seconds
+def _units_left(subject: object) -> float | None:
+    """Units that a subnet event leaves; what is released adds nothing to a subnet kept full."""
+    if subject is None:
+        return None
+    return -math.inf if subject == "full" else _count(subject, "subnet")
 
 
 def _stepped(read: Events, node: Node, nitro: bool, retries: bool) -> pd.DataFrame:  # noqa: FBT001
@@ -174,27 +177,28 @@ def _stepped(read: Events, node: Node, nitro: bool, retries: bool) -> pd.DataFra
             (seconds, kind, subject, outcome, state["advertised"], *(state[c] for c in _COLUMNS))
         )
 
-    def retry(until: float) -> None:
+    def retry(until: int) -> None:
         while (due := waiting.due(until)) is not None:
-            seconds, pod = due
-            node.advance(seconds)
+            now, pod = due
+            node.advance(now)
             outcome = node.assign(pod)
-            waiting.note(pod, outcome, seconds)
-            note(seconds, "retry", names[pod], outcome)
+            waiting.note(pod, outcome, now)
+            note(now / SECOND, "retry", names[pod], outcome)
 
     names: dict[Any, object] = {}
     subjects = read.subjects.tolist()
-    for place, (seconds, code, pod) in enumerate(
-        zip(read.seconds.tolist(), read.kinds.tolist(), read.pods.tolist(), strict=True)
+    seconds = read.seconds.tolist()
+    for place, (now, code, pod) in enumerate(
+        zip(read.times.tolist(), read.kinds.tolist(), read.pods.tolist(), strict=True)
     ):
         kind, subject, outcome = KINDS[code], subjects[place], None
-        retry(seconds)
-        node.advance(seconds)
+        retry(now)
+        node.advance(now)
         if kind == "assign":
             names[pod] = subject
             outcome = node.assign(pod)
             if retries and pod not in waiting.since:
-                waiting.note(pod, outcome, seconds)
+                waiting.note(pod, outcome, now)
         elif kind == "free":
             outcome = node.free(pod)
             waiting.forget(pod)
@@ -203,8 +207,8 @@ def _stepped(read: Events, node: Node, nitro: bool, retries: bool) -> pd.DataFra
         elif kind == "drain":
             node.drain()
         elif kind == "subnet":
-            node.active.subnet_free = None if subject is None else _count(subject, "subnet")
-        note(seconds, kind, subject, outcome)
+            node.active.subnet_free = _units_left(subject)
+        note(seconds[place], kind, subject, outcome)
     columns = ("seconds", "kind", "pod", "outcome", "advertised", *_COLUMNS)
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     found = dict(zip(columns, cells, strict=True))
@@ -246,6 +250,7 @@ def _frame(
         for name, column in {"kind": kind, "outcome": outcome}.items()
     }
     subjects = pandas.Series(pod, dtype=object) if pod.dtype == object else pod
+    in_subnet = counted["addresses"] + counted["pending_create"] + counted["pending_delete"]
     frame: pd.DataFrame = pandas.DataFrame(
         {
             "seconds": seconds,
@@ -255,6 +260,7 @@ def _frame(
             "outcome": named["outcome"],
             "advertised": advertised,
             **rest,
+            "subnet_addresses": in_subnet + NODE_ADDRESSES,
         },
         copy=False,
     )
@@ -277,11 +283,11 @@ def _machine(slots: Any, pools: list[WarmPool], latency: float) -> machine.Machi
         slots,
         np.array(sizes),
         np.array(targets, dtype=np.int64),
-        phase=np.zeros(len(pools)),
-        ec2_latency_s=latency,
+        phase=np.zeros(len(pools), dtype=np.int64),
+        latency=nanoseconds(latency),
     )
     for i in range(len(pools)):
-        machine.reconcile(m, i, 0.0)
+        machine.reconcile(m, i, 0)
     return m
 
 
@@ -315,7 +321,7 @@ def _replayed(
     outcomes = np.empty(count, dtype=np.int8)
     rows = np.empty((len(_COLUMNS), count), dtype=np.int64)
     holder = np.full(read.pod_count, -1, dtype=np.int64)
-    run(m, first, read.seconds, read.kinds, read.pods, holder, outcomes, rows)
+    run(m, first, read.times, read.kinds, read.pods, holder, outcomes, rows)
     capacity = slots * np.array([16 if p.prefix_delegation else 1 for p in pools])
     return _frame(
         dict(zip(_COLUMNS, rows, strict=True)),
@@ -386,7 +392,7 @@ def simulate_nodes(
 
     _check_pool(pool)
     engines.check_engine(engine)
-    room, latency = _slots(slots), _seconds(ec2_latency_s, "ec2_latency_s")
+    room, latency = _slots(slots), checked_seconds(ec2_latency_s, "ec2_latency_s")
     if not isinstance(events, pd.DataFrame) or "node" not in events:
         raise InputError("events must be a DataFrame with node, seconds, kind and pod")
     codes, names = pd.factorize(events["node"])
@@ -401,7 +407,9 @@ def simulate_nodes(
     # The same name on two nodes is two pods.
     both = codes[order] * (read.pod_count + 1) + read.pods
     pods, known = pd.factorize(both)
-    own = Events(read.seconds, read.kinds, pods.astype(np.int64), read.subjects, len(known))
+    own = Events(
+        read.seconds, read.times, read.kinds, pods.astype(np.int64), read.subjects, len(known)
+    )
     fast = engine == "compiled" or (
         engine == "auto" and len(read.seconds) >= _WORTH_COMPILING and engines.available()
     )

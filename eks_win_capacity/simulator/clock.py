@@ -1,0 +1,85 @@
+"""Time in whole nanoseconds, so that no sum of steps drifts; seconds outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity.core.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SECOND: Final = 10**9
+"""Nanoseconds in a second. [ns]"""
+
+NEVER: Final = 2**63 - 1
+"""The time of what does not happen, after every other. [ns]"""
+
+MAX_SECONDS: Final = 4_000_000_000
+"""The last time that can be given: two of them still add up below `NEVER`. [s]"""
+
+
+def checked_seconds(value: Any, name: str) -> float:
+    """
+    Number of seconds that whole nanoseconds can hold. [s].
+
+    Raises
+    ------
+    InputError
+        If it is not a number from 0 to `MAX_SECONDS`.
+    """
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        raise InputError(f"{name} must be a number of seconds; got {value!r}")
+    try:
+        seconds = float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise InputError(f"{name} must be a number of seconds; got {value!r}") from None
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise InputError(
+            f"{name} must be a number of seconds from 0 to {MAX_SECONDS:,}; got {value!r}"
+        )
+    return seconds
+
+
+def nanoseconds(seconds: float) -> int:
+    """
+    Nearest whole number of nanoseconds. [ns].
+
+    Examples
+    --------
+    >>> nanoseconds(0.6) * 3 == nanoseconds(1.8)
+    True
+    """
+    whole = int(seconds)
+    return whole * SECOND + round((seconds - whole) * SECOND)
+
+
+def as_nanoseconds(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """
+    Nearest whole numbers of nanoseconds; `NEVER` for times after `MAX_SECONDS`. [ns].
+
+    Whole seconds and their fractions are taken apart: the product of both has no
+    digits left for nanoseconds after some weeks.
+
+    Examples
+    --------
+    >>> as_nanoseconds(np.array([0.6, np.inf])).tolist() == [600_000_000, NEVER]
+    True
+    """
+    late = seconds > MAX_SECONDS
+    near = np.where(late, 0.0, seconds) if late.any() else seconds
+    whole = near.astype(np.int64)
+    parts = near - whole
+    parts *= SECOND
+    times = np.rint(parts, out=parts).astype(np.int64)
+    whole *= SECOND
+    times += whole
+    times[late] = NEVER
+    return times
+
+
+def as_seconds(times: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Seconds of some times, missing where they are below 0. [s]."""
+    return np.where(times < 0, np.nan, times / SECOND)
