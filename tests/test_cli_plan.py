@@ -333,14 +333,14 @@ def test_saved_prices_keep_their_marks(tmp_path, file):
 _STOPPED = """
 import signal, sys
 from eks_win_capacity.cli import main
-from eks_win_capacity.planning import run
-real = run.solve
+from eks_win_capacity.planning import solving
+real = solving.solve
 def solve(*args, report, **more):
     def stopped(*told):
         report(*told)
         signal.raise_signal(signal.SIGINT)
     return real(*args, report=stopped, **more)
-run.solve = solve
+solving.solve = solve
 main(sys.argv[1:])
 """
 

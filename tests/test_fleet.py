@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import signal
+import threading
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -124,14 +127,14 @@ def test_a_slow_machine_gives_the_same_plan(monkeypatch):
     loads = [load(f"w{i}", 9 + 7 * i, 300 + 170 * i, 700 + 410 * i) for i in range(5)]
     quick = plan(loads, time_limit_s=None)
     hours = itertools.count(step=3600.0)
-    monkeypatch.setattr("eks_win_capacity.planning.run.time.monotonic", lambda: next(hours))
+    monkeypatch.setattr("eks_win_capacity.packing.deadline.time.monotonic", lambda: next(hours))
     assert plan(loads, time_limit_s=None).to_dict() == quick.to_dict()
 
 
 def test_the_time_limit_ends_the_search_with_a_plan_that_holds(monkeypatch):
     loads = [load(f"w{i}", 9 + 7 * i, 300 + 170 * i, 700 + 410 * i) for i in range(5)]
     hours = itertools.count(step=3600.0)
-    monkeypatch.setattr("eks_win_capacity.planning.run.time.monotonic", lambda: next(hours))
+    monkeypatch.setattr("eks_win_capacity.packing.deadline.time.monotonic", lambda: next(hours))
     found = plan(loads, time_limit_s=1)
     assert problems(found, loads, CATALOG) == []
     assert found.lower_bound <= found.cost
@@ -435,3 +438,60 @@ def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
     found = plan(loads, compare=True)
     assert found.status == "interrupted"
     assert problems(found, loads, CATALOG) == []
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_short_limit_is_kept_and_never_says_infeasible_of_what_is_feasible(seed):
+    rng = np.random.default_rng(seed)
+    number = int(rng.integers(1, 12))
+    loads = [
+        load(
+            f"w{i}",
+            int(rng.integers(1, 3_000)),
+            int(rng.integers(50, 6_000)),
+            int(rng.integers(64, 16_000)),
+            zone_spread=bool(seed % 3 == 1 and rng.random() < 0.5),
+        )
+        for i in range(number)
+    ]
+    options = {"kubelet_max_pods": 250, "prefix_delegation": bool(seed % 2)}
+    if seed % 3:
+        options["zones"] = ["a", "b", "c"]
+    if seed % 5 == 0:
+        options["limits"] = {"nodes": 100_000}
+    limit = float(rng.choice([0.001, 0.01, 0.1, 0.3]))
+    begun = time.process_time()
+    found = plan(loads, candidates=["m5.*", "c5.*"], time_limit_s=limit, compare=False, **options)
+    assert time.process_time() - begun <= 1.2 * limit + 1.5
+    assert found.status in {"proved", "gap", "not-found"}
+    if found.feasible:
+        assert found.lower_bound <= found.cost
+        even = [(one["name"], "abc") for one in loads if one.get("zone_spread")]
+        checked = {"prefix": bool(seed % 2), "kubelet": 250, "even": even}
+        assert problems(found, loads, CATALOG, **checked) == []
+
+
+def test_the_search_can_be_interrupted_inside_the_solver(monkeypatch):
+    from eks_win_capacity.packing.deadline import Deadline
+
+    waiting = threading.Event()
+    monkeypatch.setattr("scipy.optimize.milp", lambda *_args, **_more: waiting.wait(20))
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Deadline().milp([1.0], options={})
+    assert time.monotonic() - begun < 1
+    waiting.set()
+
+
+def test_a_solver_that_looks_at_no_clock_is_left_behind(monkeypatch):
+    from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
+
+    waiting = threading.Event()
+    monkeypatch.setattr("scipy.optimize.linprog", lambda *_args, **_more: waiting.wait(20))
+    begun = time.monotonic()
+    with pytest.raises(OutOfTimeError):
+        Deadline.after(0.1).linprog([1.0])
+    assert time.monotonic() - begun < 1
+    waiting.set()

@@ -234,9 +234,9 @@ def test_karpenter_gets_a_node_pool_and_its_class():
 
 
 def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
-    from eks_win_capacity.planning import run, zones_exact
+    from eks_win_capacity.planning import solving, zones_exact
 
-    real = run.solve
+    real = solving.solve
     nets = [Subnet("10.0.0.0/24", zone="a"), Subnet("10.0.1.0/24", zone="b")]
     for options in (
         {"max_types": 1},
@@ -258,7 +258,7 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
 
                 return real(*args, **{**more, "report": stopped})
 
-            monkeypatch.setattr(run, "solve", solve)
+            monkeypatch.setattr(solving, "solve", solve)
             found = plan(**options)
             assert found.feasible
             assert len(found.types) <= options.get("max_types", 9)
@@ -268,8 +268,8 @@ def test_an_interrupt_gives_the_best_plan_so_far_at_every_step(monkeypatch):
             subnets = options.get("subnets", ())
             slots = found.pods if "zone_lost" in options else None
             assert problems(found, LOADS, CATALOG, subnets=subnets, slots=slots) == []
-    monkeypatch.setattr(run, "solve", real)
-    monkeypatch.setattr(run, "settle", _raising)
+    monkeypatch.setattr(solving, "solve", real)
+    monkeypatch.setattr(solving, "settle", _raising)
     assert plan(subnets=nets, zone_lost=True).status == "interrupted"
     assert zones_exact.settle is not _raising
 
@@ -279,11 +279,12 @@ def _raising(*_args, **_more):
 
 
 def test_an_interrupt_before_any_plan_is_said(monkeypatch):
-    from eks_win_capacity.planning import run
+    from eks_win_capacity.planning import solving, zones
 
-    monkeypatch.setattr(run, "solve", _raising)
+    monkeypatch.setattr(solving, "solve", _raising)
     assert (plan().feasible, plan().status) == (True, "interrupted")
-    monkeypatch.setattr(run, "starts_of", lambda _: ())
+    for module in (solving, zones):
+        monkeypatch.setattr(module, "starts_of", lambda *_args, **_more: ())
     found = plan()
     assert (found.feasible, found.status) == (False, "interrupted")
     assert "interrupted before it had a plan" in found.explain()
@@ -311,3 +312,17 @@ def test_a_million_pods_spread_over_zones_are_all_placed():
     assert found.gap <= 1e-3
     even = [("web", "ab"), ("api", "ab")]
     assert problems(found, loads, CATALOG, even=even) == []
+
+
+def test_without_a_plan_no_manifest_is_written():
+    found = plan([{"name": "huge", "replicas": 1, "cpu_m": 900_000, "mib": 64}])
+    for write in (found.node_groups, found.karpenter, found.karpenter_node_class):
+        with pytest.raises(InputError, match=r"no plan to write \(too-large\)"):
+            write()
+
+
+def test_progress_is_reported_where_subnets_bind_nothing():
+    seen = []
+    nets = [Subnet("10.0.0.0/16", zone="a")]
+    found = plan(subnets=nets, progress=lambda cost, bound: seen.append((cost, bound)))
+    assert seen[-1][0] >= found.cost

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
 from eks_win_capacity.packing.packings import feasible, total_cost
@@ -59,7 +60,7 @@ def problems(draw):
 def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem):
     fluid = solve_fluid(problem)
     number, bound = cheapest_numbers(problem, ())
-    best, proved, _ = solve(problem, target=1e-3, clock=lambda: 0.0, deadline=1.0)
+    best, proved, _ = solve(problem, target=1e-3, deadline=Deadline())
     assert feasible(problem, best)
     cost = total_cost(problem, best)
     assert fluid.value <= cost * (1 + 1e-9)
@@ -125,6 +126,6 @@ def test_the_search_repeats():
     )
     told = []
     for _ in range(2):
-        best, bound, _ = solve(problem, target=1e-9, clock=lambda: 0.0, deadline=1.0)
+        best, bound, _ = solve(problem, target=1e-9, deadline=Deadline())
         told.append((best.kind.tolist(), best.mix.tolist(), best.number.tolist(), bound))
     assert told[0] == told[1]

@@ -21,7 +21,8 @@ from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.packings import total_cost
 from eks_win_capacity.planning import plan_fleet
 from eks_win_capacity.planning.model import build
-from eks_win_capacity.planning.run import _daemons, _Run, _slots  # the same nodes for each method
+from eks_win_capacity.planning.question import Question
+from eks_win_capacity.planning.sizing import sized  # the same nodes for each method
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.subnet import Subnet
@@ -122,17 +123,16 @@ def rivals(
 ) -> tuple[float, float]:
     """Give the cost by Karpenter's method and by first-fit on the best single type."""
     from eks_win_capacity.density.node_capacity import Reserved
+    from eks_win_capacity.planning.costs import read_prices
     from eks_win_capacity.planning.workloads import read_workloads
 
     read = read_workloads(loads)
-    run = _Run(
-        workloads=read, objective="cost", prefix=prefix, pool=None, kubelet=110,
-        reserved=Reserved(), daemons=_daemons(()), prices=prices, node_cost=None,
-        catalog=Catalog.bundled(), candidates=types, limits={}, sites=(),
+    ask = Question(
+        workloads=read, prefix=prefix, kubelet=110, reserved=Reserved(),
+        prices=read_prices(prices), catalog=Catalog.bundled(), candidates=types,
     )  # fmt: skip
-    run.slots = _slots(read, 0, 0, zone_lost=False)
-    nodes, _ = run._nodes()
-    problem = build(read, run.slots, nodes, (), objective="cost", limits={}, coupled=False).problem
+    nodes, _, _ = sized(ask)
+    problem = build(read, ask.slots, nodes, (), objective="cost", limits={}, coupled=False).problem
     every = np.arange(problem.kinds)
     karpenter = total_cost(problem, first_fit(problem, every))
     alone = [first_fit(problem, every[at : at + 1]) for at in range(problem.kinds)]

@@ -163,6 +163,8 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {
             "type": click.FloatRange(min=0, min_open=True),
             "metavar": "SECONDS",
+            "default": 30.0,
+            "show_default": True,
             "help": "Give the best plan found by then.",
         },
     ),

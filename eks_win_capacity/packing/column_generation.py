@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.knapsack import (
     best_mix,
     best_mixes,
@@ -27,8 +28,13 @@ WHOLE = 10**9
 _TOGETHER = 8
 """Kinds of node that are searched at once."""
 
+_NOTHING = 1e-12
+"""Largest dual up to which all of them count as zero."""
+
 NARROW = 32
 """Partial mixes kept for each kind; what these leave open an exact knapsack settles."""
+
+_NEVER = Deadline()
 
 
 class Columns:
@@ -115,7 +121,13 @@ class Relaxed:
     proof: Proof | None
 
 
-def solve_fractional(problem: Problem, columns: Columns, penalty: float | Floats | None) -> Mixture:
+def solve_fractional(
+    problem: Problem,
+    columns: Columns,
+    penalty: float | Floats | None,
+    *,
+    deadline: Deadline = _NEVER,
+) -> Mixture:
     """
     Choose among the columns, in fractions, at the least cost.
 
@@ -127,9 +139,17 @@ def solve_fractional(problem: Problem, columns: Columns, penalty: float | Floats
         The patterns to choose from.
     penalty : float, array or None
         What an unplaced pod of each row costs; None where the columns are known to suffice.
+    deadline : Deadline
+        When to stop.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passed first.
+    ArithmeticError
+        If the solver failed.
     """
     from scipy import sparse
-    from scipy.optimize import linprog
 
     kind, mix = columns.kind[columns.active], columns.mix[columns.active]
     matrix, right = constraint_rows(problem, kind, mix)
@@ -142,7 +162,7 @@ def solve_fractional(problem: Problem, columns: Columns, penalty: float | Floats
         matrix = sparse.hstack([matrix, slack])
         cost = np.concatenate([cost, np.broadcast_to(penalty, covers)])
     top = max(cost.max(), 1e-12)
-    solved = linprog(
+    solved = deadline.linprog(
         cost / top, A_ub=sparse.csc_matrix(matrix), b_ub=right, bounds=(0, None), method="highs-ds"
     )
     if solved.status != 0:
@@ -182,8 +202,8 @@ def constraint_rows(problem: Problem, kind: Ints, mix: Ints) -> tuple[object, Fl
 class Generator:
     """Column generation: the fractional optimum, step by step."""
 
-    def __init__(self, problem: Problem, columns: Columns) -> None:
-        self.problem, self.columns = problem, columns
+    def __init__(self, problem: Problem, columns: Columns, *, deadline: Deadline = _NEVER) -> None:
+        self.problem, self.columns, self.deadline = problem, columns, deadline
         self.most = problem.most_per_node()
         self.need = problem.need
         self.prices = np.zeros((problem.kinds, problem.need.shape[1]))
@@ -209,7 +229,11 @@ class Generator:
             The patterns found.
         """
         problem = self.problem
-        top = max(float(duals.pods.max(initial=0)), float(duals.floor.max(initial=0)), 1e-300)
+        top = max(float(duals.pods.max(initial=0)), float(duals.floor.max(initial=0)))
+        if top <= _NOTHING:
+            # Pods that are worth nothing prove nothing.
+            none = np.zeros((0, problem.shapes), dtype=np.int64)
+            return Fraction(0), np.zeros(0, dtype=np.int64), none
         scale = Fraction(WHOLE) / Fraction(top)
         pods = np.floor(duals.pods * float(scale)).astype(np.int64)
         floor = np.floor(duals.floor * float(scale)).astype(np.int64)
@@ -263,7 +287,11 @@ class Generator:
                 continue
             most = self.most[look]
             prices = resource_prices(
-                worth[look].astype(np.float64), self.need, problem.room[look], most
+                worth[look].astype(np.float64),
+                self.need,
+                problem.room[look],
+                most,
+                deadline=self.deadline,
             )
             tight = fractional_bound(worth[look], self.need, problem.room[look], most, prices)
             better = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64) < bound[look]
@@ -278,6 +306,7 @@ class Generator:
                 threshold[look],
                 width=NARROW,
                 keep=12,
+                deadline=self.deadline,
             )
             bound[look] = np.minimum(bound[look], priced.bound)
             kinds.append(look[priced.kind])
@@ -289,7 +318,13 @@ class Generator:
             for one in look[np.argsort(-(bound[look] / paid[look]), kind="stable")].tolist():
                 if bound[one] <= max(worst * paid[one], threshold[one]):
                     continue
-                top, found = best_mix(worth[one], self.need, problem.room[one], self.most[one])
+                top, found = best_mix(
+                    worth[one],
+                    self.need,
+                    problem.room[one],
+                    self.most[one],
+                    deadline=self.deadline,
+                )
                 bound[one] = min(int(bound[one]), max(top, int(threshold[one])))
                 if found is not None:
                     kinds.append(np.array([one]))
@@ -298,6 +333,9 @@ class Generator:
         if not kinds:
             return np.zeros(0, dtype=np.int64), np.zeros((0, problem.shapes), dtype=np.int64)
         return np.concatenate(kinds), np.vstack(mixes)
+
+    def _solved(self, penalty: float | None) -> Mixture:
+        return solve_fractional(self.problem, self.columns, penalty, deadline=self.deadline)
 
     def run(
         self,
@@ -324,7 +362,7 @@ class Generator:
         centre : Duals, optional
             The prices with the best bound known.
         """
-        solution = solve_fractional(self.problem, self.columns, penalty)
+        solution = self._solved(penalty)
         centre = solution.duals if centre is None else centre
         complete, exact, still = False, False, 0
         for _ in range(rounds):
@@ -340,11 +378,11 @@ class Generator:
             found = self.columns.add(kind, mix)
             if stop is not None and stop(solution, self.bound):
                 if found:
-                    solution = solve_fractional(self.problem, self.columns, penalty)
+                    solution = self._solved(penalty)
                 break
             before = solution.value
             if found:
-                solution = solve_fractional(self.problem, self.columns, penalty)
+                solution = self._solved(penalty)
             if solution.value * (1 - 2 * tolerance) <= float(self.bound):
                 complete = True
                 break

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.packing.column_generation import Columns, solve_fractional
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed
 from eks_win_capacity.packing.packings import joined, rest_of
 from eks_win_capacity.packing.relaxation import solve_fluid
@@ -25,6 +26,8 @@ _DELTA = 0.05
 
 _TIE = 1e-5
 """Reduced costs that differ by less, as a part of the cost, count as equal."""
+
+_NEVER = Deadline()
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def blend(
     rounds: int,
     near: float = 1e-4,
     known: tuple[Packed, ...] = (),
+    deadline: Deadline = _NEVER,
 ) -> Blend:
     """
     Draw mixes around the fluid optimum and choose among them, in fractions.
@@ -89,7 +93,7 @@ def blend(
     share = np.log(np.maximum(problem.count / max(problem.count.sum(), 1), 1e-6))
     last = np.inf
     for turn in range(rounds + 1):
-        solution = solve_fractional(problem, columns, penalty)
+        solution = solve_fractional(problem, columns, penalty, deadline=deadline)
         done = solution.value <= fluid.value * (1 + near) or solution.value > last * (1 - 2e-5)
         if turn == rounds or (done and turn):
             break
@@ -137,6 +141,7 @@ def dive(
     parts: float,
     useful: Ints,
     depth: int = 40,
+    deadline: Deadline = _NEVER,
 ) -> Iterator[tuple[Packed, Problem]]:
     """
     Fix the whole part of a fractional choice, and choose anew for what is left.
@@ -166,18 +171,18 @@ def dive(
     """
     fixed: list[Packed] = []
     rest, now = problem, first
-    fluid = solve_fluid(problem) if first is None else first.fluid
+    fluid = solve_fluid(problem, deadline=deadline) if first is None else first.fluid
     value = 0.0 if fluid is None else fluid.value
     kinds = np.arange(problem.kinds)
     for _ in range(depth):
         if now is None:
             kinds = small(rest, value / parts, useful)
             some = rest.only(kinds)
-            fluid = solve_fluid(some)
+            fluid = solve_fluid(some, deadline=deadline)
             if fluid is None or not len(fluid.kind):
                 return
             value = fluid.value
-            now = blend(some, fluid, rng=rng, draws=draws, rounds=rounds)
+            now = blend(some, fluid, rng=rng, draws=draws, rounds=rounds, deadline=deadline)
         count = now.solution.count
         number = np.floor(count + 1e-7).astype(np.int64)
         if not number.any():

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.packing.problem import quiet
+from eks_win_capacity.packing.deadline import Deadline
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Flags, Floats, Ints
+
+_NEVER = Deadline()
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Priced:
     complete: Flags
 
 
-def resource_prices(worth: Floats, need: Ints, room: Ints, most: Ints) -> Floats:
+def resource_prices(
+    worth: Floats, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = _NEVER
+) -> Floats:
     """
     Price the resources of each kind: the duals of its fractional knapsack.
 
@@ -56,7 +60,6 @@ def resource_prices(worth: Floats, need: Ints, room: Ints, most: Ints) -> Floats
         Pods of a shape per node.
     """
     from scipy import sparse
-    from scipy.optimize import linprog
 
     kinds = len(worth)
     resources = need.shape[1]
@@ -74,7 +77,7 @@ def resource_prices(worth: Floats, need: Ints, room: Ints, most: Ints) -> Floats
         (entries.ravel(), (rows.ravel(), columns.ravel())), shape=(kinds * resources, len(kind))
     )
     top = worth.max()
-    solved = linprog(
+    solved = deadline.linprog(
         -worth[kind, shape] / top,
         A_ub=matrix,
         b_ub=(room / scale).ravel(),
@@ -106,6 +109,7 @@ def best_mixes(  # noqa: PLR0917
     width: int,
     keep: int = 1,
     distinct: bool = True,
+    deadline: Deadline = _NEVER,
 ) -> Priced:
     """
     Search the mixes worth more than a threshold, for all kinds at once.
@@ -149,6 +153,7 @@ def best_mixes(  # noqa: PLR0917
     left, value, bound = room[kind], np.zeros(len(kind), dtype=np.int64), bound[kind]
     history: list[tuple[Ints, Ints, Ints]] = []
     for step in range(shapes):
+        deadline.check()
         shape = order[kind, step]
         if not (most[kind, shape] > 0).any():
             # Nothing is left to decide for the kinds still searched.
@@ -213,9 +218,11 @@ def best_mixes(  # noqa: PLR0917
     return Priced(best, certified, kind[chosen], mix, complete)
 
 
-def best_mix(worth: Ints, need: Ints, room: Ints, most: Ints) -> tuple[int, Ints | None]:
+def best_mix(
+    worth: Ints, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = _NEVER
+) -> tuple[int, Ints | None]:
     """Settle one knapsack with the integer solver: an upper bound, and the mix if found."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, LinearConstraint
 
     use = np.nonzero((worth > 0) & (most > 0))[0]
     total = int((worth * most).sum())
@@ -224,14 +231,13 @@ def best_mix(worth: Ints, need: Ints, room: Ints, most: Ints) -> tuple[int, Ints
     top = float(worth.max())
     # In units that all pods share, the numbers stay small and the rounding exact.
     unit = np.maximum(np.gcd.reduce(need[use], axis=0), 1)
-    with quiet():
-        solved = milp(
-            -worth[use] / top,
-            constraints=LinearConstraint((need[use] // unit).T, -np.inf, room // unit),
-            integrality=1,
-            bounds=Bounds(0, most[use]),
-            options={"mip_rel_gap": 1e-6, "node_limit": 20_000, "presolve": False},
-        )
+    solved = deadline.milp(
+        -worth[use] / top,
+        constraints=LinearConstraint((need[use] // unit).T, -np.inf, room // unit),
+        integrality=1,
+        bounds=Bounds(0, most[use]),
+        options={"mip_rel_gap": 1e-6, "node_limit": 20_000, "presolve": False},
+    )
     if solved.mip_dual_bound is None or not np.isfinite(solved.mip_dual_bound):
         return total, None
     bound = int(np.ceil(-solved.mip_dual_bound * top * (1 + 1e-7))) + 1

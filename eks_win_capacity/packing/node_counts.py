@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.packings import joined
-from eks_win_capacity.packing.problem import quiet
 from eks_win_capacity.packing.sampling import refill
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _APART = 1.2
 _TRIES = 3_000
 """Ways of packing tried, times nodes."""
 
+_NEVER = Deadline()
+
 
 def cheapest_numbers(
     problem: Problem,
@@ -50,7 +52,7 @@ def cheapest_numbers(
     spare: float = 0.0,
     noise: Floats | None = None,
     steps: int = _STEPS,
-    seconds: float = math.inf,
+    deadline: Deadline = _NEVER,
 ) -> tuple[Ints | None, float]:
     """
     Choose the cheapest numbers of nodes that could hold all pods, by their sums alone.
@@ -70,8 +72,8 @@ def cheapest_numbers(
         Parts by which costs are changed, for other numbers; nothing is proved then.
     steps : int
         Steps of the program at most.
-    seconds : float
-        Time left. [s]
+    deadline : Deadline
+        When to stop.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def cheapest_numbers(
     bound : float
         No numbers with so much room cost less.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, LinearConstraint
 
     rows = np.array(
         [
@@ -95,17 +97,15 @@ def cheapest_numbers(
     rows, sums = rows[some], sums[some]
     top = float(problem.cost.max())
     # Coefficients are raised by a hair, so that rounding can only weaken the cut.
-    with quiet():
-        solved = milp(
-            problem.cost / top * (1 if noise is None else 1 + noise),
-            constraints=LinearConstraint(
-                rows * (1 + 1e-9), np.where(sums, 1 + spare, 1) - 1e-9, np.inf
-            ),
-            integrality=1,
-            bounds=Bounds(0, np.inf),
-            options={"mip_rel_gap": _NEAR if noise is None else _NOISE, "node_limit": steps}
-            | ({"time_limit": seconds} if math.isfinite(seconds) else {}),
-        )
+    solved = deadline.milp(
+        problem.cost / top * (1 if noise is None else 1 + noise),
+        constraints=LinearConstraint(
+            rows * (1 + 1e-9), np.where(sums, 1 + spare, 1) - 1e-9, np.inf
+        ),
+        integrality=1,
+        bounds=Bounds(0, np.inf),
+        options={"mip_rel_gap": _NEAR if noise is None else _NOISE, "node_limit": steps},
+    )
     number = None if solved.x is None else np.round(solved.x).astype(np.int64)
     bound = solved.mip_dual_bound
     proved = 0.0
@@ -205,6 +205,7 @@ def packings(
     first: Ints | None = None,
     rng: np.random.Generator,
     most: float = math.inf,
+    deadline: Deadline = _NEVER,
 ) -> Iterator[Packed]:
     """
     Pack the pods on the cheapest numbers of nodes, with more and more room to spare.
@@ -225,7 +226,9 @@ def packings(
         number = first
         if turn or first is None:
             noise = rng.uniform(-_NOISE, _NOISE, problem.kinds) if turn else None
-            number, _ = cheapest_numbers(problem, (), spare=spare, noise=noise, steps=_QUICK)
+            number, _ = cheapest_numbers(
+                problem, (), spare=spare, noise=noise, steps=_QUICK, deadline=deadline
+            )
         if number is None or not number.any():
             return
         if float(problem.cost @ number) >= most * (1 - 1e-9):

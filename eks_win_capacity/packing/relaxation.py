@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.problem import Duals
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Floats, Ints, Problem
+
+_NEVER = Deadline()
+
+_INFEASIBLE = 2
+"""Status of SciPy's solvers where nothing keeps all rules."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Fluid:
     prices: Floats
 
 
-def solve_fluid(problem: Problem) -> Fluid | None:
+def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | None:
     """
     Spread the pods over nodes in fractions, resource by resource, at the least cost.
 
@@ -53,9 +59,15 @@ def solve_fluid(problem: Problem) -> Fluid | None:
     -------
     Fluid or None
         None where even fractions break a shared limit.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passed first.
+    ArithmeticError
+        If the solver failed.
     """
     from scipy import sparse
-    from scipy.optimize import linprog
 
     kinds, resources = problem.room.shape
     kind, shape = np.nonzero(problem.most_per_node() > 0)
@@ -106,15 +118,17 @@ def solve_fluid(problem: Problem) -> Fluid | None:
         right.append(problem.limit / scale / unit)
     cost = np.concatenate([problem.pod_cost[kind] * problem.addressed[shape], problem.cost])
     top = max(float(cost.max(initial=0)), 1e-12)
-    solved = linprog(
+    solved = deadline.linprog(
         cost / top,
         A_ub=sparse.csc_matrix(sparse.vstack(blocks)),
         b_ub=np.concatenate(right),
         bounds=(0, None),
         method="highs-ds",
     )
-    if solved.status != 0:
+    if solved.status == _INFEASIBLE:
         return None
+    if solved.status != 0:
+        raise ArithmeticError(f"the linear program has no answer: {solved.message}")
     told = np.maximum(-solved.ineqlin.marginals, 0) * top
     prices = told[: kinds * resources].reshape(kinds, resources) / room
     told = told[kinds * resources :]

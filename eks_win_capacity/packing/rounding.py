@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +9,10 @@ import numpy as np
 from eks_win_capacity.packing.column_generation import Columns, constraint_rows
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.packings import feasible, joined, rest_of, total_cost
-from eks_win_capacity.packing.problem import quiet
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.column_generation import Relaxed
+    from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.problem import Floats, Problem
 
 _COLUMNS = 500
@@ -24,7 +23,7 @@ _NODES = 400
 
 
 def rounded(
-    problem: Problem, relaxed: Relaxed, *, back: int, gap: float, effort: float, seconds: float
+    problem: Problem, relaxed: Relaxed, *, back: int, gap: float, effort: float, deadline: Deadline
 ) -> Packed | None:
     """
     Keep the whole part of the fractional optimum and choose the rest as an integer program.
@@ -41,15 +40,15 @@ def rounded(
         Part of the cost at which the integer program may stop.
     effort : float
         Part of the usual steps.
-    seconds : float
-        What is left of the time limit asked for.
+    deadline : Deadline
+        When to stop.
 
     Returns
     -------
     Packed or None
         None where no whole choice was found.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.optimize import Bounds, LinearConstraint
 
     columns = relaxed.columns
     kind, mix = columns.kind, columns.mix
@@ -69,21 +68,19 @@ def rounded(
     chosen = order[:_COLUMNS]
     matrix, right = constraint_rows(rest, kind[chosen], mix[chosen])
     reference = max(total_cost(problem, base), 0.0)
-    with quiet():
-        solved = milp(
-            cost[chosen] / max(cost.max(), 1e-12),
-            constraints=LinearConstraint(matrix, -np.inf, right),
-            integrality=1,
-            bounds=Bounds(0, np.inf),
-            options={
-                # The part already fixed counts towards what a gap of the whole allows.
-                "mip_rel_gap": min(
-                    gap * (1 + reference / max(relaxed.solution.value - reference, 1e-9)), 0.05
-                ),
-                "node_limit": max(20, int(_NODES * effort * min(1.0, 24 / problem.shapes))),
-            }
-            | ({"time_limit": seconds} if math.isfinite(seconds) else {}),
-        )
+    solved = deadline.milp(
+        cost[chosen] / max(cost.max(), 1e-12),
+        constraints=LinearConstraint(matrix, -np.inf, right),
+        integrality=1,
+        bounds=Bounds(0, np.inf),
+        options={
+            # The part already fixed counts towards what a gap of the whole allows.
+            "mip_rel_gap": min(
+                gap * (1 + reference / max(relaxed.solution.value - reference, 1e-9)), 0.05
+            ),
+            "node_limit": max(20, int(_NODES * effort * min(1.0, 24 / problem.shapes))),
+        },
+    )
     found = None
     if solved.x is not None:
         number = np.round(solved.x).astype(np.int64)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eks_win_capacity.packing.column_generation import Columns, Generator
+from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.dive import blend, covered, dive, plain, small
-from eks_win_capacity.packing.exact import choose, pool_of
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.knapsack import fractional_bound
 from eks_win_capacity.packing.node_counts import cheapest_numbers, listed_packings, packings
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
 
-    from eks_win_capacity.packing.column_generation import Mixture, Proof, Relaxed
+    from eks_win_capacity.packing.column_generation import Mixture, Relaxed
+    from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.dive import Blend
     from eks_win_capacity.packing.problem import Ints, Problem
     from eks_win_capacity.packing.relaxation import Fluid
@@ -68,17 +70,13 @@ _REPACKS, _ALIKE = 30, 4
 _NEARLY = 0.2
 """Part of the gap asked for that the fractional bound may stay open."""
 
-_SMALL, _FEW = 400, 30
-"""Nodes and shapes up to which all patterns that could help are listed."""
-
 
 def solve(
     problem: Problem,
     *,
     starts: tuple[Packed, ...] = (),
     target: float,
-    clock: Callable[[], float],
-    deadline: float,
+    deadline: Deadline,
     effort: float = 1.0,
     step: float = 0.0,
     report: Callable[[Packed, float], None] | None = None,
@@ -94,9 +92,9 @@ def solve(
         Packings that keep all limits; the answer is never dearer.
     target : float
         Gap at which the work ends.
-    clock, deadline : callable, float
-        The time, and when to stop. Work is limited by counts, so that the answer repeats
-        where the deadline is not reached. [s]
+    deadline : Deadline
+        When to stop. Work is limited by counts too, so that the answer repeats where the
+        deadline is not reached.
     effort : float
         Part of the usual work; below 1 the first good answer will do.
     step : float
@@ -109,12 +107,15 @@ def solve(
     best : Packed or None
         The cheapest packing found.
     bound : float
-        Proved lower bound.
+        Proved lower bound; infinite where even fractions break a shared limit.
     lp_bound : float
         The fractional part of that proof.
     """
-    search = _Search(problem, target, clock, deadline, effort, step, report)
-    search.run(starts)
+    search = _Search(problem, target, deadline, effort, step, report)
+    for packed in starts:
+        search.offer(packed)
+    with contextlib.suppress(OutOfTimeError):
+        search.run(starts)
     return search.best, search.bound, search.lp_bound
 
 
@@ -125,15 +126,13 @@ class _Search:
         self,
         problem: Problem,
         target: float,
-        clock: Callable[[], float],
-        deadline: float,
+        deadline: Deadline,
         effort: float,
         step: float,
         report: Callable[[Packed, float], None] | None,
     ) -> None:
         self.problem, self.target = problem, target
-        self.clock, self.deadline = clock, deadline
-        self.effort, self.step, self.report = effort, step, report
+        self.deadline, self.effort, self.step, self.report = deadline, effort, step, report
         self.best: Packed | None = None
         self.cost = math.inf
         self.bound = self.lp_bound = 0.0
@@ -141,7 +140,7 @@ class _Search:
         self.simple = plain(problem)
         self.sums = self.simple and not problem.pod_cost.any()
         self.columns = Columns(problem)
-        self.generator = Generator(problem, self.columns)
+        self.generator = Generator(problem, self.columns, deadline=deadline)
 
     def offer(self, packed: Packed | None) -> None:
         """Take a packing where it holds and is the cheapest so far."""
@@ -165,19 +164,17 @@ class _Search:
             return math.inf
         return (self.cost - self.bound) / self.cost if self.cost else 0.0
 
-    def late(self) -> bool:
-        """Tell whether the time is over."""
-        return self.clock() > self.deadline
-
-    def left(self) -> float:
-        """Give the time left; even a limit that has passed leaves a moment for whole nodes."""
-        return max(0.2, self.deadline - self.clock())
-
     def run(self, starts: tuple[Packed, ...]) -> None:
         """Search until the gap is small or the work is done."""
-        for packed in starts:
-            self.offer(packed)
-        fluid = solve_fluid(self.problem)
+        self.deadline.check()
+        try:
+            fluid = solve_fluid(self.problem, deadline=self.deadline)
+        except ArithmeticError:
+            fluid = None
+        else:
+            if fluid is None:
+                self.bound = self.lp_bound = math.inf
+                return
         first = None
         if fluid is not None and len(fluid.kind):
             first = self.flow(fluid, starts)
@@ -190,8 +187,7 @@ class _Search:
             self.round(relaxed)
         elif self.sums and self.best is not None and self.best.number.sum() < _SUMMED:
             cuts = relaxed.cuts[-60:]
-            self.prove(cheapest_numbers(self.problem, cuts, seconds=self.left())[1])
-        self.list(relaxed.proof)
+            self.prove(cheapest_numbers(self.problem, cuts, deadline=self.deadline)[1])
         for parts in _PARTS[_EARLY_DIVES:]:
             if fluid is None or self.done():
                 return
@@ -199,7 +195,7 @@ class _Search:
 
     def done(self) -> bool:
         """Tell whether the gap is small enough, or the time over."""
-        return self.gap() <= self.target or self.late()
+        return self.gap() <= self.target or self.deadline.over()
 
     def flow(self, fluid: Fluid, starts: tuple[Packed, ...]) -> Blend | None:
         """Start from the fluid optimum: its bound, the sums of nodes, and dives from it."""
@@ -211,14 +207,22 @@ class _Search:
         self.prove(self.lp_bound)
         if self.sums and fluid.nodes.sum() <= _SUMMED:
             cuts = tuple(self.generator.cuts)
-            number, bound = cheapest_numbers(problem, cuts, seconds=self.left())
+            number, bound = cheapest_numbers(problem, cuts, deadline=self.deadline)
             self.prove(bound)
             if fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS:
                 self.pack(problem, None, fluid, number)
         if self.gap() <= aim:
             return None
         draws = _DRAWS + 20 * problem.shapes
-        first = blend(problem, fluid, rng=self.rng, draws=draws, rounds=_VARIED, known=starts[:1])
+        first = blend(
+            problem,
+            fluid,
+            rng=self.rng,
+            draws=draws,
+            rounds=_VARIED,
+            known=starts[:1],
+            deadline=self.deadline,
+        )
         self.columns.add(first.columns.kind, first.columns.mix)
         for parts in _PARTS[:_EARLY_DIVES]:
             if self.done() and (parts != _PARTS[0] or self.gap() <= aim):
@@ -247,6 +251,7 @@ class _Search:
             rounds=_VARIED // 2,
             parts=parts,
             useful=useful,
+            deadline=self.deadline,
         ):
             if covered(rest):
                 self.offer(fixed)
@@ -263,7 +268,7 @@ class _Search:
                 if self.sums and few and not ended:
                     ended = True
                     self.pack(rest, fixed, fluid)
-            if self.gap() <= self.target * _AIM or self.late():
+            if self.gap() <= self.target * _AIM or self.deadline.over():
                 return
 
     def pack(
@@ -286,7 +291,7 @@ class _Search:
         for found in (
             listed_packings(some, worth, rng=self.rng, most=most)
             if listed
-            else packings(some, worth, first=first, rng=self.rng, most=most)
+            else packings(some, worth, first=first, rng=self.rng, most=most, deadline=self.deadline)
         ):
             packed = Packed(kinds[found.kind], found.mix, found.number)
             self.offer(packed if fixed is None else joined(fixed, packed))
@@ -295,7 +300,7 @@ class _Search:
         """Take a few nodes that waste most, and pack their pods anew on cheaper ones."""
         problem, worth = self.problem, fluid.duals.pods
         for _ in range(_REPACKS):
-            if self.best is None or self.gap() <= self.target * _AIM or self.late():
+            if self.best is None or self.gap() <= self.target * _AIM or self.deadline.over():
                 return
             best = self.best
             which = np.repeat(np.arange(len(best.kind)), np.minimum(best.number, _ALIKE))
@@ -344,7 +349,7 @@ class _Search:
         columns.add(kind[head], alone[head])
         limited = bool(len(problem.limit))
         penalty = 10.0 * float(problem.cost.max() + problem.pod_cost.max() + 1) if limited else None
-        until = self.clock() + 0.7 * (self.deadline - self.clock())
+        until = self.deadline.part(0.7)
         asked = 0
 
         def stop(solution: Mixture, proved: Fraction) -> bool:
@@ -357,7 +362,7 @@ class _Search:
             # than the best whole plan, it is not what keeps the gap open.
             short = solution.value - float(proved)
             near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
-            return near or self.gap() <= self.target or self.clock() > until
+            return near or self.gap() <= self.target or until.over()
 
         rounds = self.effort * _WORK / (problem.shapes**1.5 * math.sqrt(problem.kinds))
         relaxed = self.generator.run(
@@ -374,7 +379,7 @@ class _Search:
         """Make the fractional optimum whole by integer programs over its columns."""
         few = relaxed.solution.count.sum() <= 60
         for attempt, back in enumerate((10**9, 0) if few else (0, 1, 3)):
-            if self.gap() <= self.target or (attempt and self.late()):
+            if self.gap() <= self.target or (attempt and self.deadline.over()):
                 return
             self.offer(
                 rounded(
@@ -383,28 +388,6 @@ class _Search:
                     back=back,
                     gap=self.target / 3,
                     effort=self.effort,
-                    seconds=self.left(),
+                    deadline=self.deadline,
                 )
             )
-
-    def list(self, proof: Proof | None) -> None:
-        """Choose among all patterns that a better plan could use, where they can be listed."""
-        problem = self.problem
-        if not self.sums or proof is None or self.best is None or self.done():
-            return
-        if self.best.number.sum() > _SMALL or problem.shapes > _FEW:
-            return
-        before = self.cost
-        pool = pool_of(problem, proof, before - proof.bound)
-        if not pool.complete:
-            return
-        chosen, proved = choose(
-            problem,
-            pool,
-            known=self.best,
-            gap=self.target / 2,
-            effort=self.effort,
-            seconds=self.left(),
-        )
-        self.prove(min(proved, before))
-        self.offer(chosen)

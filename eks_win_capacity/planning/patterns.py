@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from eks_win_capacity.packing.deadline import Deadline
+
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Flags, Floats, Ints
     from eks_win_capacity.planning.model import Model
@@ -18,6 +20,9 @@ _MIXES: Final = 1_500
 
 _COLUMNS: Final = 6_000
 """Patterns, each in each subnet, up to which an integer program takes them all."""
+
+
+_NEVER = Deadline()
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class Patterns:
         return len(self.node)
 
 
-def list_patterns(model: Model, *, every_type: bool = False) -> Patterns | None:
+def list_patterns(
+    model: Model, *, every_type: bool = False, deadline: Deadline = _NEVER
+) -> Patterns | None:
     """List the patterns, of each mix on the best types alone; None where they are too many."""
     problem = model.problem
     allowed: Flags = np.zeros((len(model.nodes), problem.shapes), dtype=bool)
@@ -46,6 +53,7 @@ def list_patterns(model: Model, *, every_type: bool = False) -> Patterns | None:
     used = mixes @ problem.need
     columns: list[tuple[int, int, float, int, int]] = []
     for place, mix in enumerate(mixes):
+        deadline.check()
         fits = (rooms >= used[place]).all(axis=1) & allowed[:, mix > 0].all(axis=1)
         pods = int(used[place, 2])
         able = [

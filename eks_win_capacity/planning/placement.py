@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.packings import total_cost
 from eks_win_capacity.planning.model import TIES
@@ -18,19 +19,21 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["cheapened", "merged", "placed_in", "starts_of", "value_of"]
+_NEVER = Deadline()
+
+__all__ = ["cheapened", "least_of_each", "merged", "placed_in", "starts_of", "value_of"]
 
 
-def starts_of(model: Model) -> tuple[Packed, ...]:
+def starts_of(model: Model, *, deadline: Deadline = _NEVER) -> tuple[Packed, ...]:
     """First-fit decreasing over all types and on each alone: the floor of every plan."""
     problem = model.problem
     if problem.zones > 1 or len(problem.limit):
         return ()
     found = [first_fit(problem, np.arange(problem.kinds))]
     least = math.inf if found[0] is None else total_cost(problem, found[0])
-    alone = _least_alone(model)
+    alone = least_of_each(model)
     for place in np.argsort(alone, kind="stable").tolist():
-        if alone[place] >= least:
+        if alone[place] >= least or deadline.over():
             break
         packed = first_fit(problem, np.array([place]))
         if packed is not None:
@@ -39,7 +42,7 @@ def starts_of(model: Model) -> tuple[Packed, ...]:
     return tuple(packed for packed in found if packed is not None)
 
 
-def _least_alone(model: Model) -> Any:
+def least_of_each(model: Model) -> Any:
     """Bound by sums what all pods cost on each kind alone: some are too dear to be packed."""
     problem = model.problem
     wanted = problem.count @ problem.need

@@ -161,8 +161,8 @@ class FleetPlan:
     single_type, other_mode : Alternative or None
         The best plan found with one type, and with the other address mode.
     status : str
-        ``proved`` where the bound meets the cost, else ``gap``, ``interrupted`` or
-        ``infeasible``.
+        ``proved`` where the bound meets the cost, else ``gap`` or ``interrupted``; without a
+        plan ``infeasible`` where that is proved, ``not-found`` where it is not.
 
     Examples
     --------
@@ -358,6 +358,14 @@ class FleetPlan:
 
         return as_html(self)
 
+    def _writable(self) -> FleetPlan:
+        if not self.feasible:
+            reason = self.infeasible[0].code if self.infeasible else self.status
+            raise InputError(
+                f"there is no plan to write ({reason}); plan.explain() says what is missing"
+            )
+        return self
+
     def node_groups(
         self,
         *,
@@ -381,11 +389,21 @@ class FleetPlan:
             takes bootstrap arguments from a launch template with an image of its own only.
         taint : bool
             Whether nodes keep Linux pods off by the taint ``os=windows:NoSchedule``.
+
+        Raises
+        ------
+        InputError
+            If there is no plan to write.
         """
         from eks_win_capacity.planning.manifests import node_groups
 
         return node_groups(
-            self, cluster=cluster, region=region, ami_family=ami_family, ami=ami, taint=taint
+            self._writable(),
+            cluster=cluster,
+            region=region,
+            ami_family=ami_family,
+            ami=ami,
+            taint=taint,
         )
 
     def karpenter(
@@ -394,7 +412,7 @@ class FleetPlan:
         """Write the types and zones of the fleet as a Karpenter NodePool (``karpenter.sh/v1``)."""
         from eks_win_capacity.planning.manifests import node_pool
 
-        return node_pool(self, name=name, node_class=node_class, taint=taint)
+        return node_pool(self._writable(), name=name, node_class=node_class, taint=taint)
 
     def karpenter_node_class(
         self, *, name: str = "windows", cluster: str = "CLUSTER", ami_family: str = "Windows2022"
@@ -402,7 +420,7 @@ class FleetPlan:
         """Write the EC2NodeClass that the NodePool names: image, subnets, ``maxPods``."""
         from eks_win_capacity.planning.manifests import node_class
 
-        return node_class(self, name=name, cluster=cluster, ami_family=ami_family)
+        return node_class(self._writable(), name=name, cluster=cluster, ami_family=ami_family)
 
 
 _DERIVED = ("gap", "nodes", "pods", "addresses", "prefixes", "types")

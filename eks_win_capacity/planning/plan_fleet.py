@@ -13,10 +13,12 @@ from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.density.node_capacity import Reserved, reservations
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.candidates import read_limits
 from eks_win_capacity.planning.costs import read_prices
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
-from eks_win_capacity.planning.run import _Run
+from eks_win_capacity.planning.question import Question
+from eks_win_capacity.planning.run import plan_of, with_others
 from eks_win_capacity.planning.sites import read_sites
 from eks_win_capacity.planning.workloads import read_daemons, read_workloads
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
+
+_SEARCH_TIME: Final = 0.9
+"""Part of it where none are: to say why types are left out takes time too."""
 
 
 def plan_fleet(
@@ -49,7 +54,7 @@ def plan_fleet(
     zones: Sequence[str] | None = None,
     max_types: int | None = None,
     limits: Mapping[str, int] | None = None,
-    time_limit_s: float | None = None,
+    time_limit_s: float | None = 30.0,
     compare: bool = True,
     catalog: Catalog | None = None,
     progress: Callable[[float, float], None] | None = None,
@@ -109,8 +114,9 @@ def plan_fleet(
     limits : mapping, optional
         Most nodes by instance type; ``nodes`` limits all of them together.
     time_limit_s : float, optional
-        Time limit; the best plan until then is given. Without it the work is limited by
-        counts alone, so that the same input always gives the same plan. [s]
+        Time limit, kept within half a second and a fifth; the best plan until then is given.
+        With None the work is limited by counts alone, so that the same input always gives the
+        same plan. [s]
     compare : bool
         Whether to look at the best single type and the other address mode too.
     catalog : Catalog, optional
@@ -150,7 +156,6 @@ def plan_fleet(
     if objective not in {"cost", "nodes", "addresses"}:
         raise InputError(f"objective must be 'cost', 'nodes' or 'addresses'; got {objective!r}")
     start, seconds = time.monotonic(), _seconds(time_limit_s)
-    end = start + seconds
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
     if kubelet_max_pods is not None:
@@ -164,7 +169,7 @@ def plan_fleet(
         workloads = workloads_of(workloads)
     if candidates is not None and hasattr(candidates, "__next__"):
         candidates = list(candidates)
-    run = _Run(
+    ask = Question(
         workloads=read_workloads(workloads, catalog),
         objective=objective,
         prefix=prefix,
@@ -183,14 +188,10 @@ def plan_fleet(
         catalog=catalog,
         candidates=candidates,
         # What stands beside the plan gets the rest of the time.
-        until=start + (_OWN_TIME * seconds if compare else seconds),
+        deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
         progress=progress,
     )
-    plan = run.plan()
-    if not compare or plan.status == "interrupted":
-        return plan
-    run.until = end
-    return run.compared(plan)
+    return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
 
 
 def _seconds(limit: Any) -> float:

@@ -6,13 +6,18 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.model import ALL_NODES
 from eks_win_capacity.planning.plan import Infeasible
+from eks_win_capacity.planning.question import BRIEF
+from eks_win_capacity.planning.solving import Solving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eks_win_capacity.planning.model import Node, Site
     from eks_win_capacity.planning.plan import FleetPlan
-    from eks_win_capacity.planning.run import _Run
+    from eks_win_capacity.planning.question import Question
 
 __all__ = ["why_not"]
 
@@ -28,45 +33,96 @@ _ADDRESSES = _Missing("addresses-short", "free addresses", "Free addresses, or a
 _BLOCKS = _Missing("blocks-short", "free /28 blocks", "Add subnets, or reserve ranges for prefixes")
 
 
-def why_not(run: _Run, nodes: tuple[Node, ...]) -> FleetPlan:
+def why_not(
+    run: Solving, nodes: tuple[Node, ...], *, plan_of: Callable[[Question], FleetPlan]
+) -> list[Infeasible]:
     """Find what is missing: the fewest addresses and blocks that would do."""
-    if run.limits:
-        return run.refused(_of_limits(run))
-    if not run.limited:
-        return run.no("not-found", "no plan was found in the time", "Raise the time limit")
-    settled = _settled(run, nodes)
-    if settled:
-        return run.refused(settled)
-    return run.refused([_bounded(run, nodes)])
-
-
-def _of_limits(run: _Run) -> list[Infeasible]:
-    """Tell whether there is a plan without the limits, and what it takes."""
-    free = run.changed(limits={}, max_types=None, progress=None, effort=0.1)
-    plan = free.plan()
-    if not plan.feasible:
-        return list(plan.infeasible)
-    told = ", ".join(f"{name} {most:,}" for name, most in sorted(run.limits.items()))
-    most = run.limits.get(ALL_NODES)
-    fewest = free.changed(objective="nodes").plan() if most is not None else None
-    short = 0 if fewest is None or most is None else max(0, math.ceil(fewest.lower_bound) - most)
-    types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
+    if not run.over():
+        try:
+            reasons = _reasons(run, nodes, plan_of)
+        except OutOfTimeError:
+            reasons = []
+        if reasons:
+            return reasons
+    if run.impossible:
+        return [_of_limits(run, None, 0)] if run.ask.limits else [_nowhere(run)]
     return [
         Infeasible(
-            code="limits",
-            why=f"the limits on nodes ({told}) leave too little room; without them {types} "
-            "would do",
-            remedy="Raise the limits",
-            short=short,
+            code="not-found",
+            why="no plan was found in the time; that there is none is not proved",
+            remedy="Raise the time limit",
         )
     ]
 
 
-def _settled(run: _Run, nodes: tuple[Node, ...]) -> list[Infeasible]:
+def _reasons(
+    run: Solving, nodes: tuple[Node, ...], plan_of: Callable[[Question], FleetPlan]
+) -> list[Infeasible]:
+    ask = run.ask
+    if ask.limits:
+        return _by_limits(run, plan_of)
+    if not ask.limited:
+        return []
+    return _settled(run, nodes) or [_bounded(run, nodes)]
+
+
+def _by_limits(run: Solving, plan_of: Callable[[Question], FleetPlan]) -> list[Infeasible]:
+    """Tell whether there is a plan without the limits, and what it takes."""
+    free = replace(
+        run.ask, limits={}, max_types=None, progress=None, effort=BRIEF, deadline=run.deadline
+    )
+    plan = plan_of(free)
+    if not plan.feasible:
+        return list(plan.infeasible)
+    most = run.ask.limits.get(ALL_NODES)
+    short = 0
+    if most is not None:
+        fewest = plan_of(replace(free, objective="nodes"))
+        short = max(0, math.ceil(fewest.lower_bound - 1e-6) - most)
+    if run.impossible or short:
+        return [_of_limits(run, plan, short)]
+    if run.over():
+        return []
+    return [
+        Infeasible(
+            code="not-found",
+            why=f"no plan within the limits on nodes ({_limits(run)}) was found; that there is "
+            "none is not proved",
+            remedy="Raise the limits, or the time limit",
+        )
+    ]
+
+
+def _limits(run: Solving) -> str:
+    return ", ".join(f"{name} {most:,}" for name, most in sorted(run.ask.limits.items()))
+
+
+def _of_limits(run: Solving, plan: FleetPlan | None, short: int) -> Infeasible:
+    types = "" if plan is None else ", ".join(f"{n:,} x {name}" for name, n in plan.types.items())
+    would = f"; without them {types} would do" if types else ""
+    return Infeasible(
+        code="limits",
+        why=f"the limits on nodes ({_limits(run)}) leave too little room{would}",
+        remedy="Raise the limits",
+        short=short,
+    )
+
+
+def _nowhere(run: Solving) -> Infeasible:
+    where = ", ".join(site.subnet for site in run.ask.sites)
+    return Infeasible(
+        code="not-found",
+        why=f"nothing fits {where}; how much is missing was not counted in the time",
+        remedy="Raise the time limit, or add addresses",
+        subject=where,
+    )
+
+
+def _settled(run: Solving, nodes: tuple[Node, ...]) -> list[Infeasible]:
     """Count exactly what each subnet lacks, where all patterns can be listed."""
     reasons: list[Infeasible] = []
     allow: Any = None
-    for missing in (_BLOCKS, _ADDRESSES) if run.prefix else (_ADDRESSES,):
+    for missing in (_BLOCKS, _ADDRESSES) if run.ask.prefix else (_ADDRESSES,):
         word = "blocks" if missing is _BLOCKS else "addresses"
         settled = run.settled(nodes, missing=word, allow=allow)
         if settled is None or settled.packed is None:
@@ -75,7 +131,7 @@ def _settled(run: _Run, nodes: tuple[Node, ...]) -> list[Infeasible]:
         if missing is _BLOCKS:
             allow = settled.short
         if any(short):
-            reasons.append(_told(missing, run.sites, short, tied=run.spread))
+            reasons.append(_told(missing, run.ask.sites, short, tied=run.ask.spread))
     return reasons
 
 
@@ -115,14 +171,14 @@ def _guess(missing: _Missing, sites: list[Site]) -> str:
     )
 
 
-def _bounded(run: _Run, nodes: tuple[Node, ...]) -> Infeasible:
+def _bounded(run: Solving, nodes: tuple[Node, ...]) -> Infeasible:
     """Prove by totals what is missing, where the patterns are too many to list."""
     for part in (run, *_by_zone(run)):
-        for missing in (_BLOCKS, _ADDRESSES) if run.prefix else (_ADDRESSES,):
+        for missing in (_BLOCKS, _ADDRESSES) if run.ask.prefix else (_ADDRESSES,):
             reason = _by_total(part, nodes, missing)
             if reason is not None:
                 return reason
-    where = ", ".join(site.subnet for site in run.sites)
+    where = ", ".join(site.subnet for site in run.ask.sites)
     return Infeasible(
         code="not-found",
         why=f"no plan that fits {where} was found; the totals alone do not rule one out",
@@ -131,43 +187,49 @@ def _bounded(run: _Run, nodes: tuple[Node, ...]) -> Infeasible:
     )
 
 
-def _by_zone(run: _Run) -> list[_Run]:
+def _by_zone(run: Solving) -> list[Solving]:
     """Give for each zone the pods that must stand there, and its subnets."""
-    zones = sorted({site.zone for site in run.sites})
+    ask = run.ask
+    zones = ask.zones
     even = [
         (load, int(slot) // len(zones))
-        for load, slot in zip(run.workloads, run.slots, strict=True)
+        for load, slot in zip(run.ask.workloads, run.ask.slots, strict=True)
         if load.zone_spread
     ]
     parts = []
-    for zone in zones if even and not run.zone_lost else []:
-        part = run.changed(
-            workloads=tuple(
-                replace(load, replicas=least, zone_spread=False) for load, least in even
-            ),
-            sites=tuple(site for site in run.sites if site.zone == zone),
-            surge=0,
-            limits={},
-            max_types=None,
-            progress=None,
+    for zone in zones if even and not run.ask.zone_lost else []:
+        part = Solving(
+            replace(
+                ask,
+                workloads=tuple(
+                    replace(load, replicas=least, zone_spread=False) for load, least in even
+                ),
+                sites=tuple(site for site in ask.sites if site.zone == zone),
+                surge=0,
+                limits={},
+                max_types=None,
+                progress=None,
+                deadline=run.deadline,
+            )
         )
-        part.count_slots(1)
         parts.append(part)
     return parts
 
 
-def _by_total(run: _Run, nodes: tuple[Node, ...], missing: _Missing) -> Infeasible | None:
-    where = ", ".join(site.subnet for site in run.sites)
-    have = sum(site.blocks if missing is _BLOCKS else site.free for site in run.sites)
-    least = run.loose(nodes, objective="addresses", prefixes=missing is _BLOCKS)
+def _by_total(run: Solving, nodes: tuple[Node, ...], missing: _Missing) -> Infeasible | None:
+    where = ", ".join(site.subnet for site in run.ask.sites)
+    have = sum(site.blocks if missing is _BLOCKS else site.free for site in run.ask.sites)
+    least = run.solved(
+        nodes, coupled=False, objective="addresses", prefixes=missing is _BLOCKS, limits={}
+    )
     if least is None:
         return None
-    found, proved = round(least[1]), math.ceil(least[2] - 1e-6)
+    found, proved = round(least.value), math.ceil(least.bound - 1e-6)
     if proved <= have:
         return None
     exact = "" if found == proved else f" at least (a plan with {found:,} is known)"
-    guess = _guess(missing, list(run.sites))
-    verb = "subnet " + where + " is" if len(run.sites) == 1 else "subnets " + where + " are"
+    guess = _guess(missing, list(run.ask.sites))
+    verb = "subnet " + where + " is" if len(run.ask.sites) == 1 else "subnets " + where + " are"
     return Infeasible(
         code=missing.code,
         why=f"{verb} short of {proved - have:,} {missing.word}: {have:,} are there and "

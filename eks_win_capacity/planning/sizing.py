@@ -11,7 +11,7 @@ from eks_win_capacity.planning.model import RESOURCES, Node, node_of
 from eks_win_capacity.planning.plan import Rejection
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.run import _Run
+    from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.workloads import Load
 
     Trouble = tuple[str, str, str, str]
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["fits", "lacking", "sized", "usable"]
 
 
-def sized(run: _Run) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]:
+def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]:
     """Size the candidates, reject those of no use, and find what stops every plan."""
-    able, rejected = read_candidates(run.candidates, run.catalog)
+    able, rejected = read_candidates(ask.candidates, ask.catalog)
     nodes = []
     for row in able:
-        cost = run.prices.cost(row)
+        cost = ask.prices.cost(row)
         if cost is None:
             why = "prices has no row for it"
             rejected.append(Rejection(instance_type=row.name, code="no-price", why=why))
@@ -33,14 +33,14 @@ def sized(run: _Run) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]
             node_of(
                 row,
                 cost=float(cost),
-                prefix=run.prefix,
-                pool=_pool(run, nitro=row.nitro),
-                kubelet=run.kubelet,
-                reserved=run.reserved,
-                daemons=run.daemons,
+                prefix=ask.prefix,
+                pool=_pool(ask, nitro=row.nitro),
+                kubelet=ask.kubelet,
+                reserved=ask.reserved,
+                daemons=ask.daemons,
             )
         )
-    live = [load for load, slot in zip(run.workloads, run.slots, strict=True) if slot]
+    live = [load for load, slot in zip(ask.workloads, ask.slots, strict=True) if slot]
     kept = []
     for node in nodes:
         why_not = _of_no_use(node, live)
@@ -56,12 +56,12 @@ def sized(run: _Run) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]
     return tuple(kept), rejected, None
 
 
-def _pool(run: _Run, *, nitro: bool) -> WarmPool:
-    if not run.prefix:
-        return run.pool if run.pool is not None else WarmPool.secondary()
+def _pool(ask: Question, *, nitro: bool) -> WarmPool:
+    if not ask.prefix:
+        return ask.pool if ask.pool is not None else WarmPool.secondary()
     if not nitro:
         return WarmPool.secondary()
-    return run.pool if run.pool is not None else WarmPool.prefix()
+    return ask.pool if ask.pool is not None else WarmPool.prefix()
 
 
 def fits(load: Load, node: Node) -> bool:

@@ -10,24 +10,22 @@ import numpy as np
 from eks_win_capacity.packing.packings import total_cost
 from eks_win_capacity.planning.model import ALL_NODES, build, named
 from eks_win_capacity.planning.placement import merged, placed_in, starts_of, value_of
+from eks_win_capacity.planning.question import BRIEF, Answer
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.model import Node, Site
     from eks_win_capacity.planning.plan import NodeGroup
-    from eks_win_capacity.planning.run import Answer, _Run
+    from eks_win_capacity.planning.solving import Solving
 
 __all__ = ["in_zones", "quick"]
-
-_BRIEF = 0.1
-"""Part of the usual work that goes into a step on the way."""
 
 _NEAR = 5e-3
 """Gap at which zones packed each for itself are near enough to the cheapest."""
 
 
 def in_zones(
-    run: _Run,
+    run: Solving,
     nodes: tuple[Node, ...],
     bound: float,
     lp_bound: float,
@@ -39,7 +37,7 @@ def in_zones(
 
     Parameters
     ----------
-    run, nodes : _Run, tuple of Node
+    run, nodes : Solving, tuple of Node
         What is asked, and of what types.
     bound, lp_bound : float
         What is proved without zones and subnets.
@@ -52,34 +50,36 @@ def in_zones(
         if answer is not None:
             found.append(answer)
             run.known = _best(found, bound, lp_bound)
-            if run.progress is not None and run.known is not None:
-                run.progress(run.known[1], bound)
+            if run.ask.progress is not None and run.known is not None:
+                run.ask.progress(run.known.value, bound)
 
     offer(quick(run, nodes, bound, lp_bound))
-    if not run.spread and not run.interrupted:
+    if not run.ask.spread and not run.over():
         # In one zone, what takes the fewest addresses fits if anything does.
-        fewest = run.solved(nodes, coupled=False, objective="addresses", effort=_BRIEF)
-        placed = None if fewest is None else placed_in(fewest[0], run.sites)
+        fewest = run.solved(nodes, coupled=False, objective="addresses", effort=BRIEF)
+        placed = None if fewest is None else placed_in(fewest.groups, run.ask.sites)
         if placed is not None:
-            offer((placed, value_of(placed, run.objective), bound, lp_bound))
+            offer(Answer(placed, value_of(placed, run.ask.objective), bound, lp_bound))
     odd = _odd(run)
-    for turn in range(len({site.zone for site in run.sites}) if odd else 1):
-        if run.interrupted:
+    for turn in range(len({site.zone for site in run.ask.sites}) if odd else 1):
+        if run.over():
             break
         coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn)
         if coupled is not None:
             # With fixed shares of the zones, the bound is one of these shares alone.
-            bound = bound if odd else max(bound, coupled[2])
+            bound = bound if odd else max(bound, coupled.bound)
             offer(coupled)
             break
-        if not run.limited or run.interrupted:
+        if not run.ask.limited or run.over():
             break
-        lean = run.solved(nodes, coupled=True, objective="addresses", effort=_BRIEF, turn=turn)
+        lean = run.solved(nodes, coupled=True, objective="addresses", effort=BRIEF, turn=turn)
         if lean is not None:
-            offer((lean[0], value_of(lean[0], run.objective), bound, lp_bound))
+            offer(Answer(lean.groups, value_of(lean.groups, run.ask.objective), bound, lp_bound))
             break
     best = _best(found, bound, lp_bound)
-    if run.spread and (best is None or best[1] - bound > _NEAR * best[1]):
+    if run.over():
+        return best
+    if run.ask.spread and (best is None or best.value - bound > _NEAR * best.value):
         offer(_apart(run, nodes, bound, lp_bound))
     return _best(found, bound, lp_bound)
 
@@ -87,47 +87,51 @@ def in_zones(
 def _best(found: list[Answer], bound: float, lp_bound: float) -> Answer | None:
     if not found:
         return None
-    groups, value, _, _ = min(found, key=lambda one: one[1])
-    return groups, value, min(bound, value), lp_bound
+    best = min(found, key=lambda one: one.value)
+    return Answer(best.groups, best.value, min(bound, best.value), lp_bound)
 
 
-def _odd(run: _Run) -> bool:
+def _odd(run: Solving) -> bool:
     """Tell whether a workload does not share evenly over the zones."""
-    zones = len({site.zone for site in run.sites})
+    zones = len({site.zone for site in run.ask.sites})
     return any(
         int(slot) % zones
-        for load, slot in zip(run.workloads, run.slots, strict=True)
-        if load.zone_spread or run.zone_lost
+        for load, slot in zip(run.ask.workloads, run.ask.slots, strict=True)
+        if load.zone_spread or run.ask.zone_lost
     )
 
 
-def _shares(run: _Run) -> list[tuple[str, tuple[Site, ...], Ints]]:
+def _shares(run: Solving) -> list[tuple[str, tuple[Site, ...], Ints]]:
     """Give each zone, its subnets and its even share of every workload."""
-    zones = sorted({site.zone for site in run.sites}) if run.spread else [""]
-    base, extra = np.divmod(run.slots, len(zones))
+    zones = sorted({site.zone for site in run.ask.sites}) if run.ask.spread else [""]
+    base, extra = np.divmod(run.ask.slots, len(zones))
     # The zone that takes the odd pod turns with the workload, so that none gets them all.
-    turned = np.arange(len(run.slots)) % len(zones)
+    turned = np.arange(len(run.ask.slots)) % len(zones)
     return [
         (
             zone,
-            tuple(site for site in run.sites if not run.spread or site.zone == zone),
+            tuple(site for site in run.ask.sites if not run.ask.spread or site.zone == zone),
             base + ((place - turned) % len(zones) < extra),
         )
         for place, zone in enumerate(zones)
     ]
 
 
-def quick(run: _Run, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+def quick(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
     """Pack each zone first-fit: in a moment, and no worse than what people do."""
     groups: list[NodeGroup] = []
     for zone, sites, slots in _shares(run):
-        model = build(run.workloads, slots, nodes, (), objective="cost", limits={}, coupled=False)
+        model = build(
+            run.ask.workloads, slots, nodes, (), objective="cost", limits={}, coupled=False
+        )
         if not model.problem.count.any():
             continue
         best: list[NodeGroup] | None = None
-        for packed in sorted(starts_of(model), key=lambda one: total_cost(model.problem, one)):
+        for packed in sorted(
+            starts_of(model, deadline=run.deadline), key=lambda one: total_cost(model.problem, one)
+        ):
             best = _stood(
-                run, named(model, run.workloads, slots, packed, shrink=False), zone, sites
+                run, named(model, run.ask.workloads, slots, packed, shrink=False), zone, sites
             )
             if best is not None:
                 break
@@ -137,18 +141,18 @@ def quick(run: _Run, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> 
     return _whole(run, groups, bound, lp_bound)
 
 
-def _apart(run: _Run, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
     """Solve each zone for itself; zones with the same share are solved once."""
     groups: list[NodeGroup] = []
     solved: dict[bytes, Answer | None] = {}
     for zone, sites, slots in _shares(run):
         key = slots.tobytes()
         if key not in solved:
-            if run.interrupted:
+            if run.over():
                 return None
-            solved[key] = run.solved(nodes, coupled=False, effort=_BRIEF, rough=_NEAR, slots=slots)
+            solved[key] = run.solved(nodes, coupled=False, effort=BRIEF, rough=_NEAR, slots=slots)
         answer = solved[key]
-        own = None if answer is None else _stood(run, answer[0], zone, sites)
+        own = None if answer is None else _stood(run, answer.groups, zone, sites)
         if own is None:
             return None
         groups += own
@@ -156,17 +160,17 @@ def _apart(run: _Run, nodes: tuple[Node, ...], bound: float, lp_bound: float) ->
 
 
 def _stood(
-    run: _Run, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
+    run: Solving, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
 ) -> list[NodeGroup] | None:
-    if run.limited:
+    if run.ask.limited:
         return placed_in(groups, sites)
     return [replace(group, zone=zone) for group in groups]
 
 
-def _whole(run: _Run, groups: list[NodeGroup], bound: float, lp_bound: float) -> Answer | None:
+def _whole(run: Solving, groups: list[NodeGroup], bound: float, lp_bound: float) -> Answer | None:
     """Put the zones together; None where they go beyond the limits on nodes."""
-    for name, most in run.limits.items():
+    for name, most in run.ask.limits.items():
         if sum(g.nodes for g in groups if name in {g.instance_type, ALL_NODES}) > most:
             return None
-    value = value_of(groups, run.objective)
-    return merged(groups), value, min(bound, value), lp_bound
+    value = value_of(groups, run.ask.objective)
+    return Answer(merged(groups), value, min(bound, value), lp_bound)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed
-from eks_win_capacity.packing.problem import quiet
 from eks_win_capacity.planning.model import ALL_NODES
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ so that answers repeat."""
 
 _HAIR: Final = 1e-6
 """Tolerance of the solver, which a proved bound gives back."""
+
+_NEVER = Deadline()
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def settle(
     allow: Ints | None = None,
     most_types: int | None = None,
     known: float = 0.0,
-    seconds: float = math.inf,
+    deadline: Deadline = _NEVER,
 ) -> Settled:
     """
     Choose patterns, subnets and the pods of each zone at once.
@@ -101,8 +102,13 @@ def settle(
         Different types at most.
     known : float
         What is proved already: no choice costs less.
-    seconds : float
-        Time limit. [s]
+    deadline : Deadline
+        When to stop.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passed before anything was chosen.
     """
     program = _Program(model, patterns, types=most_types is not None)
     even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
@@ -121,7 +127,7 @@ def settle(
     if most_types is not None:
         program.keep_types(most_types)
     program.aim("" if missing else objective, known)
-    found = program.solve(seconds)
+    found = program.solve(deadline)
     if found.whole is None:
         none = np.zeros(len(model.sites), dtype=np.int64)
         return Settled(None, model, found.bound, none, found.impossible)
@@ -277,23 +283,21 @@ class _Program:
         least = known * (1 - _HAIR)
         self.rule(np.arange(self.width), self.cost[: self.width], least, np.inf)
 
-    def solve(self, seconds: float) -> _Found:
+    def solve(self, deadline: Deadline) -> _Found:
         """Run the solver; a choice that does not hold to the last pod is none."""
         from scipy import sparse
-        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.optimize import Bounds, LinearConstraint
 
         top = max(float(self.cost.max()), 1e-12)
         matrix = sparse.vstack(self.rows, format="csr")
         steps = max(60, min(_STEPS, _WORK // self.total))
-        limit = {"time_limit": max(0.2, seconds)} if math.isfinite(seconds) else {}
-        with quiet():
-            solved = milp(
-                self.cost / top,
-                constraints=LinearConstraint(matrix, self.low, self.high),
-                integrality=1,
-                bounds=Bounds(self.floor, self.ceiling),
-                options={"mip_rel_gap": _HAIR, "node_limit": steps} | limit,
-            )
+        solved = deadline.milp(
+            self.cost / top,
+            constraints=LinearConstraint(matrix, self.low, self.high),
+            integrality=1,
+            bounds=Bounds(self.floor, self.ceiling),
+            options={"mip_rel_gap": _HAIR, "node_limit": steps},
+        )
         proved = solved.mip_dual_bound
         bound = 0.0
         if proved is not None and np.isfinite(proved):

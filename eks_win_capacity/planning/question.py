@@ -1,0 +1,174 @@
+"""What one plan is asked, as one frozen value, and what comes back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.planning.required_pods import slots_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eks_win_capacity.addresses.warm_pool import WarmPool
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.density.node_capacity import Reserved
+    from eks_win_capacity.packing.problem import Ints
+    from eks_win_capacity.planning.costs import PriceList
+    from eks_win_capacity.planning.model import Node, Site
+    from eks_win_capacity.planning.plan import NodeGroup
+    from eks_win_capacity.planning.workloads import Load
+
+__all__ = ["BRIEF", "NEAR", "ROUGH", "Answer", "Question", "better"]
+
+BRIEF: Final = 0.1
+"""Part of the usual work that goes into a plan that is only a step or a comparison."""
+
+NEAR: Final = 2.5e-3
+"""Gap from which small fleets are settled exactly."""
+
+ROUGH: Final = 0.01
+"""Gap at which such a plan is good enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """
+    What a plan is asked, checked and read.
+
+    Attributes
+    ----------
+    workloads, daemons : tuple of Load
+        What runs, and what every node runs on top.
+    objective : {"cost", "nodes", "addresses"}
+        What is made small.
+    prefix, pool, kubelet, reserved
+        What a node gives: address mode, warm targets, the kubelet's limit and reservations.
+    prices : PriceList
+        What a node costs.
+    surge, zone_lost
+        Places beyond the replicas.
+    max_types, limits
+        Different types at most, and nodes of each at most.
+    sites : tuple of Site
+        Where nodes may stand.
+    other_sites : callable or None
+        The same in the other address mode.
+    catalog, candidates
+        The types to choose from.
+    deadline : Deadline
+        When to stop.
+    effort : float
+        Part of the usual work.
+    progress : callable or None
+        Called with cost and bound of every better plan.
+    """
+
+    workloads: tuple[Load, ...]
+    catalog: Catalog
+    reserved: Reserved
+    prices: PriceList
+    objective: str = "cost"
+    prefix: bool = False
+    pool: WarmPool | None = None
+    kubelet: int | None = None
+    daemons: tuple[Load, ...] = ()
+    surge: float | str = 0
+    zone_lost: bool = False
+    max_types: int | None = None
+    limits: dict[str, int] = field(default_factory=dict)
+    sites: tuple[Site, ...] = ()
+    other_sites: Callable[[], tuple[Site, ...]] | None = None
+    candidates: Any = None
+    deadline: Deadline = field(default_factory=Deadline)
+    effort: float = 1.0
+    progress: Callable[[float, float], None] | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether subnets limit the addresses."""
+        return any(site.free >= 0 for site in self.sites)
+
+    @property
+    def spread(self) -> bool:
+        """Whether a workload has even shares of the zones, or a zone may be lost."""
+        return self.zone_lost or any(load.zone_spread for load in self.workloads)
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones, sorted."""
+        return tuple(sorted({site.zone for site in self.sites}))
+
+    @cached_property
+    def wanted(self) -> Ints:
+        """Pods of each workload that must have a place before a zone is lost."""
+        return slots_of(self.workloads, self.surge, len(self.zones), zone_lost=False)
+
+    @cached_property
+    def slots(self) -> Ints:
+        """Places of each workload."""
+        return slots_of(self.workloads, self.surge, len(self.zones), zone_lost=self.zone_lost)
+
+    def check(self) -> None:
+        """
+        Refuse what contradicts itself.
+
+        Raises
+        ------
+        InputError
+            If pods are to be spread over zones that are not known.
+        """
+        if self.spread and (not self.zones or "" in self.zones):
+            raise InputError(
+                "spreading over zones needs subnets that tell their zone, or zones=('a', 'b', ...)"
+            )
+
+    def least_alone(self, node: Node) -> float:
+        """Bound what the workloads cost on one type alone, resource by resource."""
+        need = np.array(
+            [[load.cpu, load.memory, not load.host_process, 1] for load in self.workloads],
+            dtype=np.int64,
+        ).reshape(-1, 4)
+        room = np.array(node.room, dtype=np.int64)
+        live = self.slots > 0
+        if (need[live] > room).any():
+            return math.inf
+        total = self.slots @ need
+        return float((-(-total // np.maximum(room, 1)) * (room > 0)).max()) * node.cost
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    Nodes, and what is proved of their cost.
+
+    Attributes
+    ----------
+    groups : list of NodeGroup
+        The nodes.
+    value : float
+        What they cost, in the objective.
+    bound, lp_bound : float
+        No plan costs less; the second is what the linear program alone proves.
+    """
+
+    groups: list[NodeGroup]
+    value: float
+    bound: float
+    lp_bound: float
+
+
+def better(one: Answer | None, other: Answer | None) -> Answer | None:
+    """Cheaper of two answers; what both prove holds for it."""
+    if one is None or other is None:
+        return other if one is None else one
+    best = min(one, other, key=lambda answer: answer.value)
+    return Answer(
+        best.groups, best.value, min(max(one.bound, other.bound), best.value), best.lp_bound
+    )
