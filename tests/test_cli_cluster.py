@@ -244,3 +244,42 @@ def test_progress_names_each_call(monkeypatch):
     assert "asking AWS about prod" in console.file.getvalue()
     assert steps[0] == "asking AWS about prod: DescribeCluster (call 1)"
     assert steps[1].endswith("ListNodegroups (call 2)")
+
+
+# -- explain one pod, and once for each ReplicaSet --------------------------------------------
+
+
+def pending(name, owner, message="0/1 nodes are available: 1 Insufficient cpu."):
+    item = pod(name, node="", phase="Pending")
+    item["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": owner}]
+    item["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": message}]
+    return item
+
+
+@pytest.fixture
+def late(tmp_path):
+    pods = [pending("web-1", "web"), pending("web-2", "web"), pending("db-1", "db")]
+    path = tmp_path / "late.json"
+    path.write_text(json.dumps({"kind": "List", "items": [node("win-1"), *pods]}))
+    return path
+
+
+def test_pods_of_one_replica_set_are_explained_once(capsys, late):
+    _, out, _ = run(capsys, "explain", "-f", late, "-o", "json")
+    rows = json.loads(out)
+    assert [(row["owner"], row["pods"], len(row["names"])) for row in rows] == [
+        ("ReplicaSet/web", 2, 2),
+        ("ReplicaSet/db", 1, 1),
+    ]
+
+
+def test_one_pod_is_explained_by_its_name(capsys, late):
+    full = json.loads(run(capsys, "explain", "-f", late, "-o", "json")[1])[0]["names"][0]
+    namespace = full.partition("/")[0]
+    for name in ("db-1", f"{namespace}/db-1"):
+        _, out, _ = run(capsys, "explain", "-f", late, "-o", "json", name)
+        assert [row["pod"] for row in json.loads(out)] == [f"{namespace}/db-1"]
+    code, _, err = run(capsys, "explain", "-f", late, "wbe-1")
+    assert code == 1
+    assert "no such pod was loaded" in err
+    assert "web-1" in err

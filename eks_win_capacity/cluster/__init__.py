@@ -11,6 +11,7 @@ _HOME = {
     "ClusterReport": "report",
     "ClusterState": "state",
     "FargateProfile": "records",
+    "InterfaceState": "records",
     "Node": "records",
     "NodeGroup": "records",
     "PARTS": "state",
