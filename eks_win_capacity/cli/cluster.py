@@ -22,7 +22,7 @@ WARNING_FAILED, ERROR_FAILED, UNKNOWN = 3, 4, 5
 """Exit codes of ``check``; 0 means that every check passed."""
 
 
-def _sources(function: Callable[..., None]) -> Callable[..., None]:
+def source_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say where the cluster's state comes from."""
     for option in (
         click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
@@ -48,7 +48,7 @@ def _sources(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def _load(
+def load_state(
     files: tuple[str, ...],
     name: str | None,
     region: str | None,
@@ -118,7 +118,7 @@ def _note_unknown(unknown: list[str], output: str) -> str:
 
 
 @click.command()
-@_sources
+@source_options
 @output_option
 @click.option("--list", "listing", is_flag=True, help="List what is checked, and check nothing.")
 @click.option("--all", "everything", is_flag=True, help="Show what passed, too.")
@@ -180,7 +180,7 @@ def check(
             output,
         )
         return
-    state = _load(**where)
+    state = load_state(**where)
     if save:
         state.save(save)
     found = check_cluster(state)
@@ -209,7 +209,7 @@ def check(
         ctx.exit(UNKNOWN)
 
 
-def _records(frame: Any) -> list[dict[str, Any]]:
+def records_of(frame: Any) -> list[dict[str, Any]]:
     """Give a frame's rows with None for what is missing."""
     return [
         {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
@@ -234,7 +234,7 @@ def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@_sources
+@source_options
 @output_option
 @_further_nodes
 @click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
@@ -253,7 +253,9 @@ def cluster(
     from eks_win_capacity.cluster import cluster_report
     from eks_win_capacity.cluster.pending import WHY
 
-    report = cluster_report(_load(**where), types=list(types) or None, pods_per_node=pods_per_node)
+    report = cluster_report(
+        load_state(**where), types=list(types) or None, pods_per_node=pods_per_node
+    )
     total: dict[str, Any] = {
         str(name): None if value is None or value != value else value  # noqa: PLR0124
         for name, value in report.total.astype(object).where(report.total.notna(), None).items()
@@ -262,7 +264,7 @@ def cluster(
     if summed:
         emit([total], output, note=unknown)
         return
-    rows = _records(report.nodes)
+    rows = records_of(report.nodes)
     sums = (
         f"{name.replace('_', ' ')} {'unknown' if v is None else f'{v:,}'}"
         for name, v in total.items()
@@ -297,7 +299,7 @@ def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 @click.command()
-@_sources
+@source_options
 @output_option
 @_further_nodes
 @click.option(
@@ -333,7 +335,7 @@ def subnets(
     from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.core.errors import InputError
 
-    state = _load(**where)
+    state = load_state(**where)
     if state.subnets is None:
         raise InputError(f"subnets are not known: {state.unknown['subnets']}")
     if state.nodes is None:
@@ -345,7 +347,7 @@ def subnets(
     names = dict.fromkeys(kind for held in users.values() for kind in held or ())
     rows = [
         row | {kind.replace(" ", "_"): (users[row["subnet_id"]] or {}).get(kind) for kind in names}
-        for row in _records(report.subnets)
+        for row in records_of(report.subnets)
     ]
     hidden = [
         f"{part}: {why}"
@@ -378,7 +380,7 @@ def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
 
 
 @click.command()
-@_sources
+@source_options
 @output_option
 @click.argument("pods", metavar="[POD]...", nargs=-1)
 def explain(*, output: str, pods: tuple[str, ...], **where: Any) -> None:
@@ -395,7 +397,7 @@ def explain(*, output: str, pods: tuple[str, ...], **where: Any) -> None:
     """  # noqa: D301
     from eks_win_capacity.cluster import explain_pending
 
-    state = _load(**where)
+    state = load_state(**where)
     rows = _once_for_each_owner(_chosen(list(explain_pending(state)), pods, state))
     if not rows and output == "table":
         click.echo("no Windows pod is pending")

@@ -56,6 +56,7 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         yield settings.empty_slots(pod, need, view)
     if cause == "prefixes":
         yield settings.reserve(pod, view)
+        yield settings.drain_for_blocks(pod, view)
         yield settings.leave_prefixes(pod, view)
     if cause in {"subnet", "prefixes"}:
         yield growth.other_subnet(pod, need, view)

@@ -11,6 +11,7 @@ from eks_win_capacity.addresses.configmap import go_bool
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed, lean
+from eks_win_capacity.cluster.drains import drains_for_blocks
 from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import IDLE, advertised_by
 from eks_win_capacity.cluster.view import (
@@ -368,6 +369,39 @@ def empty_slots(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         why=f"{slots}; {advertised:,} are advertised and {attachable:,} more can be attached until "
         "the pods of the old mode have left",
         nodes=2,
+    )
+
+
+def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
+    """Change that makes whole blocks free by draining the nodes that break them."""
+    held = view.subnet_of.get(pod.node) if pod.node else None
+    if held is None or held.interfaces is None or held.used is None:
+        return Change(
+            code="drain-for-blocks",
+            remedy="drain the nodes that break the most blocks with the fewest pods",
+            unit="prefixes",
+            feasible=None,
+            why="what holds the addresses of the subnet is not known: give the answer of aws ec2 "
+            "describe-network-interfaces",
+        )
+    steps = drains_for_blocks(view.state, subnet_id=held.subnet_id, blocks=1)
+    if not steps:
+        return Change(
+            code="drain-for-blocks",
+            remedy="drain the nodes that break the most blocks with the fewest pods",
+            gain=0,
+            unit="prefixes",
+            feasible=False,
+            why="somebody who is not a Windows node holds an address in every broken block",
+        )
+    first = steps[0]
+    return Change(
+        code="drain-for-blocks",
+        remedy=first.remedy,
+        gain=first.blocks,
+        unit="prefixes",
+        why=f"{first.blocks:,} whole blocks of {held.subnet_id} come free, {first.pods:,} pods move",
+        nodes=len(first.nodes),
     )
 
 
