@@ -55,6 +55,7 @@ _HOME = _SHOWN | {
     "Churn": "simulator",
     "ClusterState": "cluster.state",
     "CronJob": "simulator",
+    "drains_for_blocks": "cluster.drains",
     "effective_concurrency": "simulator",
     "Empirical": "simulator",
     "estimate_windows_prices": "catalog.prices",

@@ -422,3 +422,12 @@ def test_a_label_that_kubectl_does_not_find_is_a_missing_value(tmp_path, capsys)
         cli.main(["fleet", str(tmp_path / "types.txt")])
     assert left.value.code == 1
     assert "1 missing value" in capsys.readouterr().err
+
+
+def test_a_node_without_memory_for_any_pod_is_named(answer, tmp_path):
+    # 2 GiB less 2 GiB and 200 MiB that the system keeps.
+    assert "t3.small: no memory is left for any pod" in answer("node", "t3.small")
+    assert "no memory is left" not in answer("node", "t3.medium")
+    (tmp_path / "nodes.csv").write_text("instance_type\nt3.small\nm5.large\n")
+    told = answer("fleet", str(tmp_path / "nodes.csv"))
+    assert "1 node has no memory left for any pod" in told

@@ -244,3 +244,78 @@ def test_progress_names_each_call(monkeypatch):
     assert "asking AWS about prod" in console.file.getvalue()
     assert steps[0] == "asking AWS about prod: DescribeCluster (call 1)"
     assert steps[1].endswith("ListNodegroups (call 2)")
+
+
+# -- explain one pod, and once for each ReplicaSet --------------------------------------------
+
+
+def pending(name, owner, message="0/1 nodes are available: 1 Insufficient cpu."):
+    item = pod(name, node="", phase="Pending")
+    item["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": owner}]
+    item["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": message}]
+    return item
+
+
+@pytest.fixture
+def late(tmp_path):
+    pods = [pending("web-1", "web"), pending("web-2", "web"), pending("db-1", "db")]
+    path = tmp_path / "late.json"
+    path.write_text(json.dumps({"kind": "List", "items": [node("win-1"), *pods]}))
+    return path
+
+
+def test_pods_of_one_replica_set_are_explained_once(capsys, late):
+    _, out, _ = run(capsys, "explain", "-f", late, "-o", "json")
+    rows = json.loads(out)
+    assert [(row["owner"], row["pods"], len(row["names"])) for row in rows] == [
+        ("ReplicaSet/web", 2, 2),
+        ("ReplicaSet/db", 1, 1),
+    ]
+
+
+def test_one_pod_is_explained_by_its_name(capsys, late):
+    full = json.loads(run(capsys, "explain", "-f", late, "-o", "json")[1])[0]["names"][0]
+    namespace = full.partition("/")[0]
+    for name in ("db-1", f"{namespace}/db-1"):
+        _, out, _ = run(capsys, "explain", "-f", late, "-o", "json", name)
+        assert [row["pod"] for row in json.loads(out)] == [f"{namespace}/db-1"]
+    code, _, err = run(capsys, "explain", "-f", late, "wbe-1")
+    assert code == 1
+    assert "no such pod was loaded" in err
+    assert "web-1" in err
+
+
+# -- changes weighed before they are made -----------------------------------------------------
+
+
+def test_migration_shows_the_risk_and_the_safe_order(capsys):
+    _, out, _ = run(capsys, "migration", "t3.xlarge", "--to", "prefix", "--pods", 14, "-o", "json")
+    (row,) = json.loads(out)
+    assert (row["attachable"], row["advertised"], row["at_risk"]) == (0, 224, 210)
+    assert "cordon" in row["steps"][0]
+    _, out, _ = run(capsys, "migration", "m5.large", "--to", "secondary", "--pods", 40)
+    assert "1. cordon every Windows node" in out
+    code, _, err = run(capsys, "migration", "m5.large", "--to", "prefix", "--pods", 10)
+    assert (code, "9" in err) == (1, True)
+
+
+def test_karpenter_view_shows_the_surplus(capsys):
+    _, out, _ = run(capsys, "karpenter-view", "m5.large", "--pods", 1000, "-o", "json")
+    (row,) = json.loads(out)
+    assert (row["karpenter_pods"], row["real_pods"], row["surplus_nodes"]) == (9, 110, 102)
+    assert len(row["node_template_tags"]) == 3
+    _, out, _ = run(capsys, "karpenter-view", "m5.large", "--no-prefix-delegation", "-o", "csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["advertised"] == "9"
+    _, out, _ = run(capsys, "karpenter-view", "m5.large")
+    assert "PrivateIPv4Address=144" in out
+
+
+def test_free_blocks_names_the_nodes_to_drain(capsys, folder):
+    _, out, _ = run(capsys, "free-blocks", "-f", folder, "-o", "json")
+    totals = [row["total_blocks"] for row in json.loads(out)]
+    assert totals == sorted(totals)
+    _, out, _ = run(capsys, "free-blocks", "-f", folder)
+    assert "drain" in out
+    code, _, err = run(capsys, "free-blocks", "-f", folder, "--subnet", "subnet-zz")
+    assert (code, "there are" in err) == (1, True)

@@ -214,7 +214,7 @@ def test_the_gain_of_each_change_is_computed():
     used = [f"10.0.0.{n}" for base in (20, 36) for n in range(base, base + 10)]
     pods = (*running(9), *running(9, "win-2"), *waiting(12))
     pod = told(pods=pods, node_groups=(GROUP,), subnets=(subnet(used=used),))[0]
-    assert (pod.cause, pod.change, pod.waiting) == ("addresses", "prefix-delegation", 12)
+    assert (pod.cause, pod.change, pod.waiting) == ("addresses", "more-nodes", 12)
     # CPU: 2,000 m hold 20 such pods, 9 of which run. No live node has a slot left.
     prefixes = option(pod, "prefix-delegation")
     assert (prefixes.gain, prefixes.unit, prefixes.feasible) == (22, "pods", True)
@@ -233,12 +233,16 @@ def test_the_gain_of_each_change_is_computed():
     kubelet = option(pod, "max-pods")
     assert (kubelet.gain, kubelet.feasible) == (0, False)
     assert "110 does not bind" in kubelet.why
-    assert [change.code for change in pod.options] == [
-        "prefix-delegation",
-        "max-pods",
-        "more-nodes",
+    # Two nodes are started, or two drained and two started: the smallest that is enough first.
+    assert [(change.code, change.nodes) for change in pod.options] == [
+        ("more-nodes", 2),
+        ("prefix-delegation", 4),
+        ("max-pods", 0),
     ]
-    assert pod.also == ("more-nodes",)
+    assert pod.also == ("prefix-delegation",)
+    # The safe order: cordon before the mode changes, drain after new nodes serve.
+    steps = [prefixes.remedy.index(word) for word in ("cordon", "patch configmap", "kubectl drain")]
+    assert steps == sorted(steps)
 
 
 def test_the_kubelet_caps_what_prefixes_gain():
@@ -435,8 +439,8 @@ def test_full_subnets_make_nodes_impossible_and_name_another():
     # 4, 4, 3 and 3 addresses; with one warm 2, 2, 1 and 1.
     assert (pod.change, option(pod, "warm-targets").gain) == ("warm-targets", 8)
     assert [change.code for change in pod.options] == ["warm-targets", "other-subnet", "more-nodes"]
-    # One pod and three warm addresses beside the node's own: 5 of 59.
-    assert "subnet-2 (a) takes 11 more m5.large" in elsewhere.why
+    # A full node takes ten of 59 addresses; every command counts full nodes.
+    assert "subnet-2 (a) takes 5 more m5.large" in elsewhere.why
 
 
 def test_too_few_places_are_said():

@@ -79,7 +79,7 @@ def test_the_report_counts_what_binds():
         # m4 is no Nitro type: it stays at 8 - 1 addresses whatever is asked for.
         ({"instance_type": "m4.large", "advertised_addresses": 9}, PREFIX, ""),
         ({"instance_type": "m4.large", "advertised_addresses": 144}, PREFIX, "stale-node"),
-        ({"instance_type": ""}, ON, "type-not-in-catalog"),
+        ({"instance_type": ""}, ON, "type-label-missing"),
         ({"advertised_addresses": None, "pods_limit": None, "cpu_m": None}, ON, "not-reported"),
         ({"advertised_addresses": 0, "ready": False}, ON, "stale-node"),
         # Without a ConfigMap the nodes tell the mode themselves.

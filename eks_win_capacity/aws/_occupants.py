@@ -6,7 +6,7 @@ import ipaddress
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.state import SubnetState
+from eks_win_capacity.cluster.state import InterfaceState, SubnetState
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
@@ -136,6 +136,12 @@ def subnets(
             why["subnet_interfaces"] = (
                 f"EC2 counts {hidden} more addresses in use in {name} than the interfaces that "
                 "could be seen hold: those of other accounts that share the subnet are hidden"
+                + (
+                    ""
+                    if kept is not None
+                    else ", or a CIDR reservation keeps them (aws ec2 get-subnet-cidr-reservations "
+                    "tells)"
+                )
             )
         made.append(_state(item, own, kept, systems))
     if left_out:
@@ -163,6 +169,23 @@ def _state(
         used=None if own is None else tuple(a for i in own for a in _held(i)),
         reservations=None if reserved is None else tuple(reserved),
         users=None if own is None else _users(own, systems),
+        interfaces=None if own is None else tuple(map(_interface, filter(_instance, own))),
+    )
+
+
+def _instance(interface: Mapping[str, Any]) -> str:
+    """Id of the instance that an interface is attached to; empty without one."""
+    return str((interface.get("Attachment") or {}).get("InstanceId") or "")
+
+
+def _interface(item: Mapping[str, Any]) -> InterfaceState:
+    rows = item.get("PrivateIpAddresses") or ()
+    first = next((a["PrivateIpAddress"] for a in rows if a.get("Primary")), "")
+    primary = str(first or item.get("PrivateIpAddress") or "")
+    return InterfaceState(
+        address=primary,
+        secondary=tuple(a["PrivateIpAddress"] for a in rows if a["PrivateIpAddress"] != primary),
+        prefixes=tuple(p["Ipv4Prefix"] for p in item.get("Ipv4Prefixes") or ()),
     )
 
 

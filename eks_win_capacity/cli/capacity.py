@@ -218,4 +218,10 @@ def node(
         if one.kubelet_extra_args
     ]
     notes = _notes(instances, prefix_delegation=prefix_delegation)
-    emit(rows, output, note="\n".join(filter(None, [notes, *lifts])))
+    bare = [
+        f"{one.instance_type}: no memory is left for any pod: {instance.memory_mib / 1024:,.1f} GiB "
+        f"less the {kept.memory / 2**30:,.1f} GiB that the node keeps for itself"
+        for one, instance in zip(sized, instances, strict=True)
+        if not one.allocatable_memory
+    ]
+    emit(rows, output, note="\n".join(filter(None, [notes, *bare, *lifts])))

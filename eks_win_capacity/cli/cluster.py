@@ -15,13 +15,14 @@ from eks_win_capacity.cli.output import emit, output_option
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from eks_win_capacity.cluster.pending import PendingPod
     from eks_win_capacity.cluster.state import ClusterState
 
 WARNING_FAILED, ERROR_FAILED, UNKNOWN = 3, 4, 5
 """Exit codes of ``check``; 0 means that every check passed."""
 
 
-def _sources(function: Callable[..., None]) -> Callable[..., None]:
+def source_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say where the cluster's state comes from."""
     for option in (
         click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
@@ -47,7 +48,7 @@ def _sources(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def _load(
+def load_state(
     files: tuple[str, ...],
     name: str | None,
     region: str | None,
@@ -117,7 +118,7 @@ def _note_unknown(unknown: list[str], output: str) -> str:
 
 
 @click.command()
-@_sources
+@source_options
 @output_option
 @click.option("--list", "listing", is_flag=True, help="List what is checked, and check nothing.")
 @click.option("--all", "everything", is_flag=True, help="Show what passed, too.")
@@ -179,7 +180,7 @@ def check(
             output,
         )
         return
-    state = _load(**where)
+    state = load_state(**where)
     if save:
         state.save(save)
     found = check_cluster(state)
@@ -208,7 +209,7 @@ def check(
         ctx.exit(UNKNOWN)
 
 
-def _records(frame: Any) -> list[dict[str, Any]]:
+def records_of(frame: Any) -> list[dict[str, Any]]:
     """Give a frame's rows with None for what is missing."""
     return [
         {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
@@ -233,7 +234,7 @@ def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@_sources
+@source_options
 @output_option
 @_further_nodes
 @click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
@@ -250,8 +251,11 @@ def cluster(
       eks-win-capacity cluster --cluster prod -f k.json --output json
     """  # noqa: D301
     from eks_win_capacity.cluster import cluster_report
+    from eks_win_capacity.cluster.pending import WHY
 
-    report = cluster_report(_load(**where), types=list(types) or None, pods_per_node=pods_per_node)
+    report = cluster_report(
+        load_state(**where), types=list(types) or None, pods_per_node=pods_per_node
+    )
     total: dict[str, Any] = {
         str(name): None if value is None or value != value else value  # noqa: PLR0124
         for name, value in report.total.astype(object).where(report.total.notna(), None).items()
@@ -260,27 +264,42 @@ def cluster(
     if summed:
         emit([total], output, note=unknown)
         return
-    told = (
+    rows = records_of(report.nodes)
+    sums = (
         f"{name.replace('_', ' ')} {'unknown' if v is None else f'{v:,}'}"
         for name, v in total.items()
+        if v or name not in {"no_address_pods", "attachable"}
     )
     reasons = report.differences.drop_duplicates("reason")
     notes = [
-        "total: " + ", ".join(told),
+        "total: " + ", ".join(sums),
         *(f"{row.reason}: {row.why}" for row in reasons.itertuples()),
+        *(f"{code}: {WHY[code]}" for code in sorted({*report.nodes["blocked"]} - {""})),
+        *_attachable_note(rows),
         *([unknown] if unknown else []),
     ]
-    rows = _records(report.nodes)
     columns = list(report.nodes.columns)
     if output == "table":
-        # A difference and its reason only widen the table where no node has any.
-        idle = [name for name in ("difference", "reason") if not any(row[name] for row in rows)]
+        # What no node has only widens the table.
+        rare = ("difference", "reason", "no_address_pods", "blocked", "evidence")
+        idle = [name for name in rare if not any(row[name] for row in rows)]
+        idle += ["attachable"] * all(row["attachable"] is None for row in rows)
         columns = [name for name in columns if name not in idle]
     emit(rows, output, columns=columns, note="\n".join(notes))
 
 
+def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
+    if any(row["attachable"] is not None for row in rows):
+        yield (
+            "attachable: pods that can still get an address by what the interfaces hold and the "
+            "subnets give, each node for itself; the head-room is no higher"
+        )
+    if any(row["no_address_pods"] for row in rows):
+        yield "no address pods: they asked for no pod address, so none will come (explain)"
+
+
 @click.command()
-@_sources
+@source_options
 @output_option
 @_further_nodes
 @click.option(
@@ -316,7 +335,7 @@ def subnets(
     from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.core.errors import InputError
 
-    state = _load(**where)
+    state = load_state(**where)
     if state.subnets is None:
         raise InputError(f"subnets are not known: {state.unknown['subnets']}")
     if state.nodes is None:
@@ -328,7 +347,7 @@ def subnets(
     names = dict.fromkeys(kind for held in users.values() for kind in held or ())
     rows = [
         row | {kind.replace(" ", "_"): (users[row["subnet_id"]] or {}).get(kind) for kind in names}
-        for row in _records(report.subnets)
+        for row in records_of(report.subnets)
     ]
     hidden = [
         f"{part}: {why}"
@@ -344,7 +363,7 @@ def subnets(
         rows,
         output,
         columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
-        note=_note_unknown(hidden, output),
+        note="\n".join(filter(None, (*report.assumptions, _note_unknown(hidden, output)))),
     )
 
 
@@ -361,23 +380,72 @@ def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
 
 
 @click.command()
-@_sources
+@source_options
 @output_option
-def explain(*, output: str, **where: Any) -> None:
+@click.argument("pods", metavar="[POD]...", nargs=-1)
+def explain(*, output: str, pods: tuple[str, ...], **where: Any) -> None:
     """
-    Say why each pending Windows pod waits, and the cheapest change that helps.
+    Say why pending Windows pods wait, and the smallest change that helps.
+
+    POD is a name, or NAMESPACE/NAME; all that wait by default. Pods of one ReplicaSet
+    that wait for the same cause are told once, with their number.
 
     \b
     Examples:
-      kubectl get nodes,pods -A -o json | eks-win-capacity explain -f -
+      kubectl get nodes,pods,events -A -o json | eks-win-capacity explain -f -
+      eks-win-capacity explain -f k.json shop/web-5d7c9
     """  # noqa: D301
     from eks_win_capacity.cluster import explain_pending
 
-    found = explain_pending(_load(**where))
-    if not found and output == "table":
+    state = load_state(**where)
+    rows = _once_for_each_owner(_chosen(list(explain_pending(state)), pods, state))
+    if not rows and output == "table":
         click.echo("no Windows pod is pending")
         return
-    columns = ["pod", "cause", "why", "change", "remedy", "also", "message"]
+    columns = ["pod", "pods", "cause", "why", "evidence", "change", "remedy", "also", "message"]
     if output == "json":
-        columns += ["causes", "waiting", "options"]
-    emit([pod.to_dict() for pod in found], output, columns=columns)
+        columns += ["owner", "names", "causes", "waiting", "options"]
+    else:
+        rows = [{**row, "evidence": "; ".join(row["evidence"])} for row in rows]
+    emit(rows, output, columns=columns)
+
+
+def _chosen(
+    found: list[PendingPod], names: tuple[str, ...], state: ClusterState
+) -> list[PendingPod]:
+    """Keep the pods that were named; one that does not wait is an error that says so."""
+    from difflib import get_close_matches
+
+    from eks_win_capacity.core.errors import InputError
+
+    if not names:
+        return found
+    waiting = {row.pod for row in found}
+    chosen: set[str] = set()
+    for name in names:
+        same = {pod for pod in waiting if name in {pod, pod.partition("/")[2]}}
+        if not same:
+            phases = [
+                f"{pod.full_name} is {pod.phase or 'of unknown phase'}"
+                for pod in state.pods or ()
+                if name in {pod.full_name, pod.name}
+            ]
+            known = [pod.partition("/")[2] for pod in waiting] + sorted(waiting)
+            close = " or ".join(map(repr, get_close_matches(name, known)))
+            why = "; ".join(phases[:3]) or "no such pod was loaded"
+            hint = f". Did you mean {close}?" if close else ""
+            raise InputError(f"POD {name!r} is not a Windows pod that waits: {why}{hint}")
+        chosen |= same
+    return [row for row in found if row.pod in chosen]
+
+
+def _once_for_each_owner(found: list[PendingPod]) -> list[dict[str, Any]]:
+    """Rows of what waits, pods of one owner and cause in one row under the first's name."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for pod in found:
+        namespace = pod.pod.partition("/")[0]
+        key = (namespace, pod.owner or pod.pod, pod.cause, pod.change, *pod.also)
+        row = rows.setdefault(key, {**pod.to_dict(), "names": []})
+        row["names"].append(pod.pod)
+        row["pods"] = len(row["names"])
+    return list(rows.values())

@@ -278,6 +278,8 @@ def _summary(fleet: Fleet, sizes: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
+    from eks_win_capacity.density.node_capacity import allocatable
+
     counts = fleet.counts
     notes = []
     if fleet.unknown:
@@ -295,6 +297,13 @@ def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
         notes.append(
             f"{_nodes(count)} {'is' if count == 1 else 'are'} neither Nitro nor bare metal and "
             "cannot use prefixes."
+        )
+    bare = [name for name in counts.index if not allocatable(catalog[name])[1]]
+    if bare:
+        count = counts[bare].sum()
+        notes.append(
+            f"{_nodes(count)} {'has' if count == 1 else 'have'} no memory left for any pod beside "
+            f"what Windows keeps, whatever the addresses allow: {', '.join(bare[:5])}."
         )
     binds = sizes.index[sizes["prefix_binding"] == "kubelet"]
     bound = int(fleet.histogram[binds].sum())

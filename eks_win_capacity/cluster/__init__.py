@@ -10,7 +10,9 @@ _HOME = {
     "Check": "checks",
     "ClusterReport": "report",
     "ClusterState": "state",
+    "DrainStep": "drains",
     "FargateProfile": "records",
+    "InterfaceState": "records",
     "Node": "records",
     "NodeGroup": "records",
     "PARTS": "state",
@@ -23,6 +25,7 @@ _HOME = {
     "Workload": "records",
     "check_cluster": "checks",
     "cluster_report": "report",
+    "drains_for_blocks": "drains",
     "explain_pending": "pending",
     "karpenter_view": "karpenter",
 }

@@ -23,6 +23,8 @@ class Change:
         Of the gain: places for pods like this one, or what a subnet gets back.
     feasible : bool or None
         Whether it helps here; None where the state does not tell.
+    nodes : int
+        Nodes that are started, and those that are drained, for it: how much it disturbs.
     why : str
         What the gain comes from, or why there is none.
     """
@@ -33,6 +35,24 @@ class Change:
     unit: str = "pods"
     feasible: bool | None = True
     why: str = ""
+    nodes: int = 0
+
+    def rank(self, waiting: int) -> tuple[bool, bool, bool, int]:
+        """
+        Place among other changes for some waiting pods: the smallest that is enough first.
+
+        What certainly helps comes before what may, what serves all that wait before what
+        serves a part, and then what touches the fewest nodes.
+
+        Examples
+        --------
+        >>> one = Change(code="more-nodes", remedy="", gain=9, nodes=1)
+        >>> all_ = Change(code="prefix-delegation", remedy="", gain=200, nodes=20)
+        >>> [min((one, all_), key=lambda c: c.rank(n)).code for n in (2, 100)]
+        ['more-nodes', 'prefix-delegation']
+        """
+        partial = self.unit == "pods" and self.gain is not None and self.gain < waiting
+        return (self.feasible is False, self.feasible is None, partial, self.nodes)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as a plain mapping."""

@@ -6,58 +6,62 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster import growth, settings
 from eks_win_capacity.cluster.changes import Change
-from eks_win_capacity.cluster.head_room import Need
+from eks_win_capacity.cluster.cluster_view import PodNeed
+from eks_win_capacity.cluster.initialise import serve
 from eks_win_capacity.cluster.view import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster.head_room import Room
+    from eks_win_capacity.cluster.cluster_view import ClusterView
     from eks_win_capacity.cluster.state import Pod
 
 
-def changes(cause: str, pod: Pod, waiting: int, room: Room) -> Iterator[Change]:
+def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
     """
-    Give what may help, the cheapest first: settings, then pods, then nodes.
+    Give what may help, settings, then pods, then nodes; the caller ranks them.
 
     Parameters
     ----------
     waiting : int
         Pods like this one that wait for the same cause. [pods]
     """
-    need = Need.of(pod)
+    need = PodNeed.of(pod)
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
-        yield from settings.enable(need, room)
+        yield from settings.enable(need, view)
+    if cause == "no-address-asked":
+        yield from settings.ask_for_address(pod, waiting, view)
+    if cause in {"not-served", "addresses"}:
+        yield from serve(need, view)
     if cause in {"not-ready", "addresses", "kubelet", "cpu", "memory", "no-windows-node"}:
-        yield from settings.uncordon(need, room)
+        yield from settings.uncordon(need, view)
     if cause == "addresses":
-        yield from settings.refresh(need, room)
+        yield from settings.refresh(need, view)
     if cause == "starved":
-        yield from settings.unstarve(pod, room)
+        yield from settings.unstarve(pod, view)
     if cause in {"subnet", "prefixes"}:
-        held = room.subnet_of.get(pod.node) if pod.node else None
-        yield settings.lean_targets(held, room, prefixes=cause == "prefixes")
+        held = view.subnet_of.get(pod.node) if pod.node else None
+        yield settings.lean_targets(held, view, prefixes=cause == "prefixes")
     if cause == "taint":
-        yield settings.tolerate(pod, need, room)
+        yield settings.tolerate(pod, need, view)
     if cause == "selector":
-        yield settings.select(pod, room)
+        yield settings.select(pod, view)
     if cause == "addresses":
-        yield settings.prefixes(need, room)
+        yield settings.prefixes(need, view)
     if cause in {"kubelet", "addresses"}:
-        yield settings.max_pods(need, room, full=cause)
+        yield settings.max_pods(need, view, full=cause)
     if cause == "waiting-for-address":
-        yield Change(
-            code="wait",
-            remedy="a freed address cools down for 30 to 60 s before it serves another pod; if "
-            f"it waits longer, see its events: {_describe(pod)}",
-            unit="",
-        )
+        yield settings.wait(pod, view)
+    if cause == "slots-held":
+        yield settings.empty_slots(pod, need, view)
     if cause == "prefixes":
-        yield settings.reserve(pod, room)
-    if cause in {"subnet", "prefixes", "waiting-for-address"}:
-        yield growth.other_subnet(pod, need, room)
+        yield settings.reserve(pod, view)
+        yield settings.drain_for_blocks(pod, view)
+        yield settings.leave_prefixes(pod, view)
+    if cause in {"subnet", "prefixes"}:
+        yield growth.other_subnet(pod, need, view)
     if cause in {"addresses", "kubelet", "cpu", "memory", "not-ready", "no-windows-node"}:
-        yield from growth.more_nodes(need, waiting, room)
+        yield from growth.more_nodes(need, waiting, view)
     if cause in _LOOK:
         yield Change(code=_LOOK[cause][0], remedy=_LOOK[cause][1] + _describe(pod), unit="")
 

@@ -6,11 +6,10 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.head_room import Need, Room
-from eks_win_capacity.cluster.node_rows import IDLE, advertised_by
+from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
 from eks_win_capacity.cluster.options import changes
 from eks_win_capacity.cluster.scheduler_messages import causes
-from eks_win_capacity.cluster.view import ADDRESS_RESOURCE
+from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
 from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
@@ -37,6 +36,10 @@ WHY: Final = {
     "subnet": "it has a node, and the node gets no address from its subnet",
     "starved": "it has a node, and the warm targets let the node attach no further address",
     "waiting-for-address": "it has a node and waits there for its address",
+    "no-address-asked": "it needs a pod address and asked for none, so that none will come",
+    "not-served": "no Windows node that takes pods has been initialised by the VPC resource "
+    "controller: they advertise no address",
+    "slots-held": "it has a node whose slots are still held by addresses of the other mode",
     "taint": "every fitting node has a taint that it does not tolerate",
     "selector": "no node matches what it selects",
     "no-windows-node": "the cluster has no ready Windows node",
@@ -79,6 +82,10 @@ class PendingPod(Shown):
     options : tuple of Change
         Every change that was weighed, the cheapest first, with what it gains; those that
         do not help are named with why.
+    evidence : tuple of str
+        What in the state the cause rests on: events, labels, counters.
+    owner : str
+        What made the pod, such as ``Deployment/web``.
     """
 
     _LISTED = ("pod", "waiting", "cause", "why", "change", "remedy")
@@ -93,6 +100,8 @@ class PendingPod(Shown):
     causes: tuple[tuple[str, int | None], ...] = ()
     waiting: int = 1
     options: tuple[Change, ...] = ()
+    evidence: tuple[str, ...] = ()
+    owner: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as a plain mapping."""
@@ -108,8 +117,9 @@ def explain_pending(
     """
     Say of each pending Windows pod why it waits and what helps at the least cost.
 
-    Settings come before pods and pods before nodes: a change of mode or of targets costs
-    nothing a month, a node does. What each change gains is computed from what runs.
+    What certainly helps comes before what may, what serves all that wait before what serves
+    a part; then comes what touches the fewest nodes. What each change gains is computed
+    from what runs.
 
     Parameters
     ----------
@@ -147,7 +157,7 @@ def explain_pending(
         from eks_win_capacity.catalog import Catalog
 
         catalog = Catalog.bundled()
-    room = Room(state, catalog, prices)
+    view = ClusterView(state, catalog, prices)
     waiting = [
         pod
         for pod in state.pods or ()
@@ -156,21 +166,35 @@ def explain_pending(
         and (state.pod_os(pod) == "windows" or ADDRESS_RESOURCE.lower() in pod.message.lower())
     ]
     named = [(pod, causes(pod.message)) for pod in waiting]
-    keys = [(_cause(pod, found, room), Need.of(pod), _place(pod)) for pod, found in named]
+    derived = [_cause(pod, reasons, view) for pod, reasons in named]
+    keys = [
+        (cause, PodNeed.of(pod), _place(pod))
+        for (pod, _), (cause, _) in zip(named, derived, strict=True)
+    ]
     like = Counter(keys)
     weighed: dict[Any, tuple[Change, ...]] = {}
-    told = []
-    for (pod, found), key in zip(named, keys, strict=True):
+    explained = []
+    for (pod, reasons), (cause, evidence), key in zip(named, derived, keys, strict=True):
         # Commands name the pod only where there is nothing to compute for many at once.
-        own = (key, pod.full_name) if key[0] not in _SHARED else key
+        own = key if cause in _SHARED else (key, pod.full_name)
         if own not in weighed:
-            weighed[own] = tuple(changes(key[0], pod, like[key], room))
-        told.append(_explained(pod, key[0], found, like[key], weighed[own]))
-    return Listed(told)
+            options = changes(cause, pod, like[key], view)
+            weighed[own] = tuple(sorted(options, key=lambda change: change.rank(like[key])))
+        explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[own]))
+    return Listed(explained)
 
 
 _SHARED: Final = frozenset(
-    {"addresses", "cpu", "kubelet", "memory", "no-windows-node", "not-ready", "taint"}
+    {
+        "addresses",
+        "cpu",
+        "kubelet",
+        "memory",
+        "no-windows-node",
+        "not-ready",
+        "not-served",
+        "taint",
+    }
 )
 
 
@@ -178,16 +202,15 @@ def _place(pod: Pod) -> tuple[str, str, str, str]:
     return (pod.node, pod.selects_os, pod.selects_arch, pod.selects_compute)
 
 
-def _explained(
+def _explained(  # noqa: PLR0917
     pod: Pod,
     cause: str,
-    found: tuple[tuple[str, int | None], ...],
+    reasons: tuple[tuple[str, int | None], ...],
+    evidence: tuple[str, ...],
     waiting: int,
     options: tuple[Change, ...],
 ) -> PendingPod:
     useful = [change for change in options if change.feasible is not False]
-    # What certainly helps comes before what may.
-    useful.sort(key=lambda change: change.feasible is None)
     first = useful[0] if useful else None
     return PendingPod(
         pod=pod.full_name,
@@ -196,53 +219,55 @@ def _explained(
         change=first.code if first else "look",
         remedy=first.remedy
         if first
-        else f"kubectl describe pod -n {pod.namespace} {pod.name}; nothing that was weighed helps",
+        else f"kubectl describe pod -n {word(pod.namespace, 'NAMESPACE')} "
+        f"{word(pod.name, 'POD')}; nothing that was weighed helps",
         also=tuple(change.code for change in useful[1:]),
         message=without_accounts(pod.message),
-        causes=found,
+        causes=reasons,
         waiting=waiting,
         options=options,
+        evidence=tuple(without_accounts(text) for text in evidence),
+        owner=pod.owner,
     )
 
 
-def _cause(pod: Pod, found: tuple[tuple[str, int | None], ...], room: Room) -> str:
-    state = room.state
-    codes = [code for code, _ in found]
-    if state.nodes is not None and not room.windows and not pod.node:
-        return "no-windows-node"
+def _cause(
+    pod: Pod, reasons: tuple[tuple[str, int | None], ...], view: ClusterView
+) -> tuple[str, tuple[str, ...]]:
+    """Cause of one pod's waiting, and the evidence for it beside the message."""
+    state = view.state
+    codes = [code for code, _ in reasons]
+    if state.nodes is not None and not view.windows and not pod.node:
+        return "no-windows-node", ()
     if "no-node" in codes:
-        return "no-windows-node" if not room.ready else "not-ready"
+        return ("no-windows-node" if not view.ready else "not-ready"), ()
     if pod.node:
-        said = next((code for code in codes if code != "waiting-for-address"), None)
-        return said or (_unassigned(pod, room) if pod.takes_address else "other")
+        return _placed(pod, codes, view)
+    if codes and codes[0] == "addresses" and view.silent and len(view.silent) == len(view.ready):
+        return "not-served", tuple(e for node in view.silent[:4] for e in view.why_silent(node))
     if codes:
-        if codes[0] == "selector" and room.windows and not room.ready:
-            return "not-ready"
-        return codes[0]
-    if state.nodes is not None and not room.ready:
-        return "no-windows-node"
-    return "other" if pod.message else "no-message"
+        if codes[0] == "selector" and view.windows and not view.ready:
+            return "not-ready", ()
+        return codes[0], ()
+    if state.nodes is not None and not view.ready:
+        return "no-windows-node", ()
+    return ("other" if pod.message else "no-message"), ()
 
 
-def _unassigned(pod: Pod, room: Room) -> str:
-    """Name why a pod that has a node has no address there."""
-    node = room.state.nodes_by_name.get(pod.node)
-    if node is None:
-        return "waiting-for-address"
-    used = room.use.get(node.name, IDLE).with_address
-    advertised = advertised_by(node)
-    if advertised is not None and used > advertised:
-        return "addresses"
-    if room.starved(node):
-        return "starved"
-    held = room.subnet_of[node.name]
-    subnet = room.models[held.subnet_id] if held else None
-    row = room.row(node.instance_type)
-    pool = None if row is None else room.pool(row)
-    if subnet is None or pool is None:
-        return "waiting-for-address"
-    if subnet.free == 0:
-        return "subnet"
-    if pool.prefix_delegation and subnet.placement_known and subnet.free_prefixes == 0:
-        return "prefixes"
-    return "waiting-for-address"
+def _placed(pod: Pod, codes: list[str], view: ClusterView) -> tuple[str, tuple[str, ...]]:
+    """Cause of a pod that has a node: its own message, its request, then its node."""
+    said = next((code for code in codes if code != "waiting-for-address"), None)
+    if said:
+        return said, ()
+    if pod.without_request:
+        selector = (
+            f"its nodeSelector names kubernetes.io/os: {pod.selector_os}"
+            if pod.selector_os
+            else "its nodeSelector does not name kubernetes.io/os"
+        )
+        return "no-address-asked", (f"its spec requests no {ADDRESS_RESOURCE}", selector)
+    if not pod.takes_address:
+        return "other", ()
+    if obstacle := view.blocked.get(pod.node):
+        return obstacle.code, obstacle.evidence
+    return "waiting-for-address", view.coming(pod.node)

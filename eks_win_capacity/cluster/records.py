@@ -33,8 +33,11 @@ class Node:
         From its status.
     address : str
         Its internal address, which tells its subnet.
-    ready, schedulable : bool
-        Whether it takes pods at all.
+    ready : bool or None
+        Its condition Ready; None where the node has no such condition, as kubectl shows
+        ``Unknown``.
+    schedulable : bool
+        Whether it takes new pods.
     pods_limit : int or None
         Allocatable ``pods``: the kubelet's max-pods. [pods]
     advertised_addresses : int or None
@@ -44,6 +47,8 @@ class Node:
         Allocatable CPU [millicores] and memory [bytes].
     taints : tuple of str
         As ``key=value:effect``.
+    events : tuple of str
+        Warnings about it, as ``Reason: message``, without account ids.
     """
 
     name: str
@@ -58,13 +63,14 @@ class Node:
     os_image: str = ""
     kubelet_version: str = ""
     address: str = ""
-    ready: bool = True
+    ready: bool | None = True
     schedulable: bool = True
     pods_limit: int | None = None
     advertised_addresses: int | None = None
     cpu_m: int | None = None
     memory_bytes: int | None = None
     taints: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +100,13 @@ class Pod:
         Why the scheduler or the kubelet has it wait.
     labels : tuple of (str, str)
         Sorted; services select by them.
+    requests_address : bool or None
+        Whether its spec requests ``vpc.amazonaws.com/PrivateIPv4Address``, which the
+        webhook of the VPC resource controller adds; None where that is not known.
+    selector_os : str
+        The system that ``spec.nodeSelector`` itself names: the webhook looks at nothing else.
+    address : str
+        The address that the controller or the kubelet wrote down for it; empty without one.
     """
 
     namespace: str
@@ -111,6 +124,9 @@ class Pod:
     memory_bytes: int = 0
     message: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    requests_address: bool | None = None
+    selector_os: str = ""
+    address: str = ""
 
     @property
     def full_name(self) -> str:
@@ -121,6 +137,22 @@ class Pod:
     def takes_address(self) -> bool:
         """Tell whether it needs a pod address once it runs on Windows."""
         return not (self.host_process or self.host_network)
+
+    @property
+    def without_request(self) -> bool:
+        """
+        Whether it needs a pod address and asked for none, so that none will come.
+
+        A pod that runs, or that has an address, proves the contrary, as does a scheduler
+        that misses the resource for it.
+        """
+        return (
+            self.requests_address is False
+            and self.takes_address
+            and self.phase == "Pending"
+            and not self.address
+            and "insufficient vpc.amazonaws.com/privateipv4address" not in self.message.lower()
+        )
 
     @property
     def active(self) -> bool:
@@ -350,6 +382,26 @@ class Addon:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InterfaceState:
+    """
+    The network interface of an instance, as EC2 shows it.
+
+    Attributes
+    ----------
+    address : str
+        Its primary address, by which the node is known.
+    secondary : tuple of str
+        Its other addresses, one a slot.
+    prefixes : tuple of str
+        Its /28 prefixes, one a slot.
+    """
+
+    address: str
+    secondary: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SubnetState:
     """
     A subnet as EC2 shows it: what is taken, and by whom.
@@ -367,6 +419,8 @@ class SubnetState:
         Addresses held by ``windows nodes``, ``linux nodes``, ``load balancers``,
         ``endpoints``, ``control plane`` and ``other``; those in prefixes count.
         [addresses]
+    interfaces : tuple of InterfaceState or None
+        The interfaces of instances in it; None if unknown.
     """
 
     subnet_id: str
@@ -378,6 +432,7 @@ class SubnetState:
     used: tuple[str, ...] | None = None
     reservations: tuple[tuple[str, str], ...] | None = None
     users: Mapping[str, int] | None = None
+    interfaces: tuple[InterfaceState, ...] | None = None
 
     @property
     def subnet(self) -> Subnet | None:

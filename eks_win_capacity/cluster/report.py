@@ -6,9 +6,11 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, IDLE, REASONS, node_row, use_by_node
+from eks_win_capacity.cluster.cluster_view import ClusterView
+from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, node_row
+from eks_win_capacity.cluster.serving import REASONS
 from eks_win_capacity.cluster.subnet_rows import subnet_tables
-from eks_win_capacity.cluster.view import asked_mode, seen_mode
+from eks_win_capacity.cluster.view import asked_mode
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
@@ -46,6 +48,8 @@ class ClusterReport:
         ready advertise; empty where neither tells.
     unknown : tuple of str
         What could not be reported, and why.
+    assumptions : tuple of str
+        What the counts of further nodes rest on, the same as in `explain_pending`.
     """
 
     subnets: pd.DataFrame
@@ -57,6 +61,7 @@ class ClusterReport:
     unknown: tuple[str, ...]
     _nodes: pd.DataFrame | None = field(repr=False)
     _why: str = field(default="", repr=False)
+    assumptions: tuple[str, ...] = ()
 
     __eq__ = same_values
 
@@ -70,7 +75,10 @@ class ClusterReport:
         and which one that is (``binding``); the pods that run, of them with an address or
         HostProcess; ``headroom`` for further pods of the typical kind, 0 on a node that
         takes none; and the number advertised against the one computed, with the reason
-        where they differ. Missing values are unknown.
+        where they differ. ``no_address_pods`` need an address and asked for none.
+        ``attachable`` pods can still get an address by what the interface holds, each node
+        for itself; ``blocked`` names why a pod that was placed gets none, with the
+        ``evidence``. Missing values are unknown.
 
         Raises
         ------
@@ -97,7 +105,7 @@ class ClusterReport:
         return pd.Series(
             {
                 "nodes": len(nodes),
-                "ready": int(nodes["ready"].astype(bool).sum()),
+                "ready": int(nodes["ready"].eq(other=True).sum()),
                 **{name: nodes[name].sum(skipna=False) for name in COUNTS if name != "difference"},
             },
             name="total",
@@ -157,6 +165,7 @@ class ClusterReport:
             "prefix_delegation": self.prefix_delegation,
             "mode_source": self.mode_source,
             "unknown": list(self.unknown),
+            "assumptions": list(self.assumptions),
         }
 
 
@@ -230,15 +239,15 @@ def cluster_report(
         catalog = Catalog.bundled()
     if state.windows_nodes is None and state.subnets is None:
         raise InputError(f"the report needs the nodes: {state.unknown['nodes']}")
-    asked, seen = asked_mode(state), seen_mode(state, catalog)
-    mode = seen if asked is None else asked
+    view = ClusterView(state, catalog, None)
+    asked, mode = asked_mode(state), view.mode
     mean = _typical(state)
     given = (
         mean[0] if pod_cpu_m is None else pod_cpu_m,
         mean[1] if pod_memory_bytes is None else pod_memory_bytes,
     )
-    wanted = list(dict.fromkeys([*_types(state, catalog), *(types or ())])) or ["m5.large"]
-    subnets, zones, more, missing = subnet_tables(state, wanted, pods_per_node, keep_free, catalog)
+    wanted = list(dict.fromkeys([*view.types, *(types or ())])) or ["m5.large"]
+    subnets, zones, more, missing = subnet_tables(view, wanted, pods_per_node, keep_free)
     hidden = {
         "nodes": state.nodes,
         "subnets": state.subnets,
@@ -246,14 +255,27 @@ def cluster_report(
         "cni_configmap": state.cni_configmap,
     }
     return ClusterReport(
-        _nodes=_node_table(state, catalog, given, mode=mode),
+        _nodes=_node_table(view, given),
         _why=state.unknown.get("nodes", ""),
         subnets=subnets,
         zones=zones,
         more_nodes=more,
         typical_pod=given if any(given) else None,
         prefix_delegation=mode,
-        mode_source="configmap" if asked is not None else "" if seen is None else "nodes",
+        mode_source="configmap" if asked is not None else "" if mode is None else "nodes",
+        assumptions=tuple(
+            text
+            for name in wanted
+            if state.subnets
+            and (
+                text := view.assumption(
+                    name,
+                    pods_per_node
+                    if pods_per_node is None or isinstance(pods_per_node, int)
+                    else pods_per_node.get(name),
+                )
+            )
+        ),
         unknown=tuple(
             without_accounts(text)
             for text in (
@@ -264,41 +286,23 @@ def cluster_report(
     )
 
 
-def _node_table(
-    state: ClusterState, catalog: Catalog, pod: tuple[int, int], *, mode: bool | None
-) -> pd.DataFrame | None:
+def _node_table(view: ClusterView, pod: tuple[int, int]) -> pd.DataFrame | None:
     import pandas as pd
 
-    if state.windows_nodes is None:
+    if view.state.windows_nodes is None:
         return None
-    use = use_by_node(state)
-    rows = [
-        node_row(
-            node, catalog.get(node.instance_type), use.get(node.name, IDLE), pod, state, mode=mode
-        )
-        for node in state.windows_nodes
-    ]
+    rows = [node_row(node, pod, view) for node in view.windows]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(COUNTS, "Int64"))
 
 
 def _typical(state: ClusterState) -> tuple[int, int]:
     """Give the mean request of the Windows pods that take an address, rounded up."""
-    pods = [pod for pod in state.windows_pods or () if pod.takes_address]
+    pods = [
+        pod for pod in state.windows_pods or () if pod.takes_address and not pod.without_request
+    ]
     if not pods:
         return 0, 0
     return (
         -(-sum(pod.cpu_m for pod in pods) // len(pods)),
         -(-sum(pod.memory_bytes for pod in pods) // len(pods)),
     )
-
-
-def _types(state: ClusterState, catalog: Catalog) -> list[str]:
-    names = [node.instance_type for node in state.windows_nodes or ()]
-    named = {node.node_group for node in state.windows_nodes or ()} - {""}
-    names += [
-        name
-        for group in state.node_groups or ()
-        if group.windows or (group.windows is None and group.name in named)
-        for name in group.instance_types
-    ]
-    return [name for name in dict.fromkeys(names) if name in catalog]

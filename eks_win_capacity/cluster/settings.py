@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.configmap import go_bool
+from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.cluster.changes import Change
-from eks_win_capacity.cluster.head_room import Need, lean
-from eks_win_capacity.cluster.node_rows import advertised_by
+from eks_win_capacity.cluster.cluster_view import PodNeed, lean
+from eks_win_capacity.cluster.drains import drains_for_blocks
 from eks_win_capacity.cluster.scheduler_messages import taints_of
+from eks_win_capacity.cluster.serving import IDLE, advertised_by
 from eks_win_capacity.cluster.view import (
+    ADDRESS_RESOURCE,
     ENABLE,
     ENABLE_PREFIXES,
     PREFIX_VERSIONS,
@@ -28,21 +32,21 @@ from eks_win_capacity.core.display import count_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.cluster.head_room import Room
+    from eks_win_capacity.cluster.cluster_view import ClusterView
     from eks_win_capacity.cluster.state import Pod, SubnetState
 
 _TARGETS: Final = ("warm-ip-target", "minimum-ip-target")
 
 
-def enable(need: Need, room: Room) -> Iterator[Change]:
+def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Turn the controller's work for Windows on, where it is off."""
-    data = room.state.cni_configmap
+    data = view.state.cni_configmap
     if data is None or go_bool(data.get(ENABLE, "")) or not need.address:
         return
     gain = sum(
-        room.left(node, need, addresses=expected_addresses(row, prefix_delegation=False))
-        for node in room.ready
-        if (row := room.row(node.instance_type)) is not None
+        view.left(node, need, addresses=expected_addresses(row, prefix_delegation=False))
+        for node in view.ready
+        if (row := view.row(node.instance_type)) is not None
     )
     yield Change(
         code="enable-windows-ipam",
@@ -50,52 +54,53 @@ def enable(need: Need, room: Room) -> Iterator[Change]:
         gain=gain,
         feasible=gain > 0,
         why=f"without it no Windows node advertises an address; with it today's take {gain:,} more"
-        if room.ready
+        if view.ready
         else "it is needed as well, and there is no ready Windows node yet",
     )
 
 
-def uncordon(need: Need, room: Room) -> Iterator[Change]:
+def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Change that lets pods onto cordoned nodes again."""
-    if room.cordoned:
-        gain = room.left_in_all(need, room.cordoned)
-        names = " ".join(word(node.name, "NODE") for node in room.cordoned[:10])
+    if view.cordoned:
+        gain = view.left_in_all(need, view.cordoned)
+        names = " ".join(word(node.name, "NODE") for node in view.cordoned[:10])
         yield Change(
             code="uncordon",
             remedy=f"kubectl uncordon {names}",
             gain=gain,
             feasible=gain > 0,
-            why=f"{len(room.cordoned)} Windows nodes are cordoned; they take {gain:,} more",
+            why=f"{len(view.cordoned)} Windows nodes are cordoned; they take {gain:,} more",
         )
-    if room.broken:
-        gain = room.left_in_all(need, room.broken)
-        first = word(room.broken[0].name, "NODE")
+    if view.broken:
+        gain = view.left_in_all(need, view.broken)
+        first = word(view.broken[0].name, "NODE")
         yield Change(
             code="repair-node",
             remedy=f"see why it is not ready: kubectl describe node {first}",
             gain=gain,
-            feasible=gain > 0 and not room.ready,
-            why=f"{len(room.broken)} Windows nodes are not ready; they would take {gain:,} more",
+            feasible=gain > 0 and not view.ready,
+            why=f"{len(view.broken)} Windows nodes are not ready; they would take {gain:,} more",
         )
 
 
-def refresh(need: Need, room: Room) -> Iterator[Change]:
+def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Replace nodes that still advertise less than the mode of the cluster gives."""
     old = {
         node.name: (own, node)
-        for node in room.ready
-        if (own := expected_addresses(room.row(node.instance_type), prefix_delegation=room.mode))
+        for node in view.ready
+        if (own := expected_addresses(view.row(node.instance_type), prefix_delegation=view.mode))
         and 0 < (advertised_by(node) or 0) < own
     }
     if not old:
         return
-    gain = sum(room.left(node, need, addresses=own, full="addresses") for own, node in old.values())
+    gain = sum(view.left(node, need, addresses=own, full="addresses") for own, node in old.values())
     first = word(next(iter(old)), "NODE")
     yield Change(
         code="replace-node",
-        remedy=f"kubectl drain --ignore-daemonsets {first}, then terminate it: a fresh node "
-        "advertises what the ConfigMap asks for",
+        remedy=f"kubectl cordon {first}; start a fresh node, which advertises what the ConfigMap "
+        f"asks for; kubectl drain --ignore-daemonsets {first}; then terminate it",
         gain=gain,
+        nodes=2 * len(old),
         feasible=gain > 0,
         why=f"{count_of(len(old), 'node advertises', 'nodes advertise')} less than the mode gives, "
         + ", ".join(
@@ -104,14 +109,14 @@ def refresh(need: Need, room: Room) -> Iterator[Change]:
     )
 
 
-def unstarve(pod: Pod, room: Room) -> Iterator[Change]:
+def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
     """Changes of the warm targets of a node that is starved of addresses."""
-    node = room.state.nodes_by_name[pod.node]
-    row = room.catalog[node.instance_type]
-    pool = room.pool(row)
+    node = view.state.nodes_by_name[pod.node]
+    row = view.catalog[node.instance_type]
+    pool = view.pool(row)
     most = expected_addresses(row, prefix_delegation=False) or 0
     held = pool.minimum_ip_target if pool else 0
-    key = acting_key(room.state, "warm-ip-target")
+    key = acting_key(view.state, "warm-ip-target")
     yield Change(
         code="warm-targets",
         remedy=patch({key: "1"}),
@@ -121,10 +126,10 @@ def unstarve(pod: Pod, room: Room) -> Iterator[Change]:
     )
 
 
-def prefixes(need: Need, room: Room) -> Change:
+def prefixes(need: PodNeed, view: ClusterView) -> Change:
     """Weigh prefix delegation."""
-    state = room.state
-    remedy = patch({ENABLE: "true", ENABLE_PREFIXES: "true"})
+    state = view.state
+    remedy = safe_steps(prefixes=True)
 
     def no(why: str, *, feasible: bool | None = False) -> Change:
         return Change(
@@ -135,9 +140,9 @@ def prefixes(need: Need, room: Room) -> Change:
             why=why,
         )
 
-    if room.mode is None:
+    if view.mode is None:
         return no("the mode is not known: give the ConfigMap amazon-vpc-cni", feasible=None)
-    if room.mode:
+    if view.mode:
         return no("it is on")
     if not need.address:
         return no("the pod takes no address")
@@ -148,11 +153,11 @@ def prefixes(need: Need, room: Room) -> Change:
         )
     if legacy_components(state):
         return no("the legacy Deployment vpc-resource-controller keeps nodes in secondary mode")
-    gain, live, limits = room.with_prefixes(need)
+    gain, live, limits = view.with_prefixes(need)
     after = Counter(
         (advertised_by(n) or 0, expected_addresses(row, prefix_delegation=True))
-        for n in room.ready
-        if (row := room.row(n.instance_type)) is not None and row.nitro
+        for n in view.ready
+        if (row := view.row(n.instance_type)) is not None and row.nitro
     )
     each = ", ".join(f"{then} addresses a node instead of {now}" for now, then in after)
     limited = f"; limited by {'; '.join(limits[:4])}" if limits else ""
@@ -160,20 +165,21 @@ def prefixes(need: Need, room: Room) -> Change:
         return no(f"{each or 'no ready Nitro node'}: no such pod more{limited}")
     return Change(
         code="prefix-delegation",
-        remedy=f"{remedy}; then replace the nodes: running pods keep the slots of the old mode",
+        remedy=remedy,
         gain=gain,
+        nodes=2 * len(view.ready),
         why=f"{each}: {gain:,} more such pods on as many nodes, {live:,} of them before the nodes "
         f"are replaced{limited}"
-        + ("" if room.state.subnets else "; the free /28 blocks of the subnets are not known"),
+        + ("" if view.state.subnets else "; the free /28 blocks of the subnets are not known"),
     )
 
 
-def max_pods(need: Need, room: Room, *, full: str) -> Change:
+def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
     """Weigh a higher max-pods."""
-    most, gain = room.with_max_pods(need, full=full)
+    most, gain = view.with_max_pods(need, full=full)
     if gain <= 0:
-        limits = sorted({n.pods_limit for n in room.ready if n.pods_limit is not None})
-        addresses = sorted({advertised_by(n) or 0 for n in room.ready})
+        limits = sorted({n.pods_limit for n in view.ready if n.pods_limit is not None})
+        addresses = sorted({advertised_by(n) or 0 for n in view.ready})
         why = (
             f"max-pods of {', '.join(map(str, limits)) or 'unknown'} does not bind where nodes "
             f"advertise {', '.join(map(str, addresses)) or 'no'} addresses"
@@ -190,14 +196,17 @@ def max_pods(need: Need, room: Room, *, full: str) -> Change:
     return Change(
         code="max-pods",
         remedy=f"raise the kubelet's limit: -KubeletExtraArgs '--max-pods={most}' in the bootstrap "
-        "arguments, and replace the nodes",
+        "arguments; cordon the old nodes, start new ones, then drain the old ones one by one",
         gain=gain,
+        nodes=2 * len(view.ready),
         why=f"{gain:,} more such pods on as many nodes as today: addresses, CPU and memory allow "
         "them",
     )
 
 
-def lean_targets(held: SubnetState | None, room: Room, *, prefixes: bool, least: int = 1) -> Change:
+def lean_targets(
+    held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
+) -> Change:
     """
     Weigh lower warm targets in the subnet that is full.
 
@@ -208,19 +217,19 @@ def lean_targets(held: SubnetState | None, room: Room, *, prefixes: bool, least:
     least : int
         What must come free to help. [addresses], or [prefixes]
     """
-    freed = room.freed_by_lean_targets(held)
+    freed = view.freed_by_lean_targets(held)
     pool = next(
         (
             pool
-            for node in room.windows
-            if (row := room.row(node.instance_type)) and (pool := room.pool(row))
+            for node in view.windows
+            if (row := view.row(node.instance_type)) and (pool := view.pool(row))
         ),
         None,
     )
     targets = lean(pool) if pool else None
     values = (
         {
-            acting_key(room.state, name): str(value)
+            acting_key(view.state, name): str(value)
             for name, value in zip(
                 _TARGETS, (targets.warm_ip_target, targets.minimum_ip_target), strict=True
             )
@@ -253,10 +262,10 @@ def lean_targets(held: SubnetState | None, room: Room, *, prefixes: bool, least:
     )
 
 
-def reserve(pod: Pod, room: Room) -> Change:
+def reserve(pod: Pod, view: ClusterView) -> Change:
     """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
-    held = room.subnet_of.get(pod.node) if pod.node else None
-    subnet = room.models[held.subnet_id] if held else None
+    held = view.subnet_of.get(pod.node) if pod.node else None
+    subnet = view.models[held.subnet_id] if held else None
     remedy = (
         "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
         f"--subnet-id {word(held.subnet_id if held else None, 'SUBNET_ID')} --cidr "
@@ -282,11 +291,11 @@ def reserve(pod: Pod, room: Room) -> Change:
     )
 
 
-def tolerate(pod: Pod, need: Need, room: Room) -> Change:
+def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     """Change that lets a pod tolerate the taints of the Windows nodes."""
-    tainted = [node for node in room.ready if node.taints]
+    tainted = [node for node in view.ready if node.taints]
     taints = sorted({t for node in tainted for t in node.taints}) or taints_of(pod.message)
-    gain = room.left_in_all(need, tainted)
+    gain = view.left_in_all(need, tainted)
     return Change(
         code="tolerate",
         remedy=f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}"
@@ -309,7 +318,7 @@ def _toleration(taint: str) -> str:
     return json.dumps(parts)
 
 
-def select(pod: Pod, room: Room) -> Change:
+def select(pod: Pod, view: ClusterView) -> Change:
     """Change of a selector that no Windows node matches."""
     wrong = [
         f"{label}={value}"
@@ -320,13 +329,167 @@ def select(pod: Pod, room: Room) -> Change:
         )
         if value not in right
     ]
-    gain = room.left_in_all(Need.of(pod), room.ready)
+    gain = view.left_in_all(PodNeed.of(pod), view.ready)
     return Change(
         code="fix-selector",
         remedy='select nodes that exist: nodeSelector {kubernetes.io/os: "windows", '
         'kubernetes.io/arch: "amd64"}'
         + (f"; it selects {', '.join(wrong)}" if wrong else ", and only labels that they have"),
         gain=gain,
-        feasible=gain > 0 if room.ready else None,
+        feasible=gain > 0 if view.ready else None,
         why=f"the ready Windows nodes take {gain:,} more such pods",
+    )
+
+
+def safe_steps(*, prefixes: bool) -> str:
+    """Order in which the mode changes without pods that get no address, as `migration` has it."""
+    command = patch({ENABLE: "true", ENABLE_PREFIXES: str(prefixes).lower()})
+    steps = migration(1, 0, "to-prefix" if prefixes else "to-secondary").steps
+    return "; ".join(
+        f"{number}. {command if ENABLE_PREFIXES in step else step}"
+        for number, step in enumerate(steps, start=1)
+    )
+
+
+def empty_slots(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
+    """Change that empties a node whose slots are held by addresses of the other mode."""
+    node = view.state.nodes_by_name[pod.node]
+    slots, first = view.slots(node), word(node.name, "NODE")
+    late = view.use[node.name].waiting
+    advertised = advertised_by(node) or 0
+    gain = view.left(node, need, addresses=advertised) + late
+    attachable = 0 if slots is None else max(slots.serves - view.use[node.name].with_address, 0)
+    return Change(
+        code="empty-node",
+        remedy=f"1. kubectl cordon {first}; 2. start a new node and wait until it advertises "
+        f"{ADDRESS_RESOURCE}; 3. kubectl drain {first} --ignore-daemonsets; 4. terminate it, or "
+        f"wait 60 s after its last pod and kubectl uncordon {first}",
+        gain=gain,
+        feasible=gain > 0,
+        why=f"{slots}; {advertised:,} are advertised and {attachable:,} more can be attached until "
+        "the pods of the old mode have left",
+        nodes=2,
+    )
+
+
+def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
+    """Change that makes whole blocks free by draining the nodes that break them."""
+    held = view.subnet_of.get(pod.node) if pod.node else None
+    if held is None or held.interfaces is None or held.used is None:
+        return Change(
+            code="drain-for-blocks",
+            remedy="drain the nodes that break the most blocks with the fewest pods",
+            unit="prefixes",
+            feasible=None,
+            why="what holds the addresses of the subnet is not known: give the answer of aws ec2 "
+            "describe-network-interfaces",
+        )
+    steps = drains_for_blocks(view.state, subnet_id=held.subnet_id, blocks=1)
+    if not steps:
+        return Change(
+            code="drain-for-blocks",
+            remedy="drain the nodes that break the most blocks with the fewest pods",
+            gain=0,
+            unit="prefixes",
+            feasible=False,
+            why="somebody who is not a Windows node holds an address in every broken block",
+        )
+    first = steps[0]
+    return Change(
+        code="drain-for-blocks",
+        remedy=first.remedy,
+        gain=first.blocks,
+        unit="prefixes",
+        why=f"{first.blocks:,} whole blocks of {held.subnet_id} come free, {first.pods:,} pods move",
+        nodes=len(first.nodes),
+    )
+
+
+def leave_prefixes(pod: Pod, view: ClusterView) -> Change:
+    """Change back to secondary mode, which needs no whole /28 block."""
+    held = view.subnet_of.get(pod.node) if pod.node else None
+    model = view.models[held.subnet_id] if held else None
+    here = [node for node in view.ready if held is None or view.subnet_of[node.name] == held]
+    gain = 0
+    for node in here:
+        own = expected_addresses(view.row(node.instance_type), prefix_delegation=False) or 0
+        use = view.use.get(node.name, IDLE)
+        gain += max(own - use.with_address + use.waiting, 0)
+    known = model is not None
+    if model is not None:
+        gain = min(gain, model.free)
+    return Change(
+        code="secondary-mode",
+        remedy=safe_steps(prefixes=False),
+        gain=gain if known else None,
+        feasible=gain > 0 if known else None,
+        why=f"single addresses need no whole block: {gain:,} more pods on the nodes of this subnet"
+        if known
+        else "how many addresses are free in the node's subnet is not known: give aws ec2 "
+        "describe-subnets and describe-network-interfaces",
+        nodes=2 * len(view.ready),
+    )
+
+
+def wait(pod: Pod, view: ClusterView) -> Change:
+    """Patience, where something is known to come; else the answer that would tell."""
+    if coming := view.coming(pod.node):
+        return Change(
+            code="wait",
+            remedy="a freed address cools down for 30 to 60 s before it serves another pod; if it "
+            f"waits longer, see the events: kubectl describe pod -n {word(pod.namespace, 'NAMESPACE')} "
+            f"{word(pod.name, 'POD')}",
+            unit="",
+            why="; ".join(coming),
+        )
+    node = view.state.nodes_by_name.get(pod.node)
+    address = word(node.address if node else None, "NODE_ADDRESS")
+    return Change(
+        code="look",
+        remedy="see what the node's interface holds: aws ec2 describe-network-interfaces --filters "
+        f"Name=addresses.private-ip-address,Values={address}; and what its events say: kubectl "
+        f"describe node {word(pod.node, 'NODE')}",
+        unit="",
+        feasible=None,
+        why="whether an address cools down, is being attached or never comes is not known"
+        + (
+            ""
+            if pod.requests_address is not None
+            else f"; nor whether the pod's spec requests {ADDRESS_RESOURCE}: kubectl get pod -o json"
+        ),
+    )
+
+
+def ask_for_address(pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
+    """Changes that make a pod ask for its address: the webhook adds it when a pod is created."""
+    yield from enable(PodNeed(address=True, cpu_m=pod.cpu_m, memory=pod.memory_bytes), view)
+    kind, _, name = pod.owner.partition("/")
+    namespace = word(pod.namespace, "NAMESPACE")
+    recreate = f"kubectl delete pod -n {namespace} {word(pod.name, 'POD')}"
+    if pod.selector_os.lower() != "windows":
+        selector = json.dumps(
+            {"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}}}
+        )
+        known = kind in {"Deployment", "StatefulSet", "DaemonSet"}
+        yield Change(
+            code="select-windows",
+            remedy=f"kubectl patch {kind.lower()} -n {namespace} {word(name, 'NAME')} --type merge "
+            f"-p {shlex.quote(selector)}, which makes its pods anew"
+            if known
+            else 'put nodeSelector {kubernetes.io/os: "windows"} into the pod template'
+            + (f" of what made {pod.owner}" if pod.owner else "")
+            + f", then {recreate}",
+            gain=waiting,
+            why="the webhook adds the request only to pods whose nodeSelector names "
+            "kubernetes.io/os: windows when they are created; neither spec.os, other labels nor a "
+            "node affinity do",
+        )
+        return
+    yield Change(
+        code="recreate-pod",
+        remedy=f"{recreate}; if the new one asks for none either: kubectl get "
+        "mutatingwebhookconfigurations vpc-resource-mutating-webhook",
+        gain=waiting,
+        why="its selector is right, so the pod is older than enable-windows-ipam, or the webhook "
+        "did not answer when it was created",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.view import room_for
 from eks_win_capacity.core.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -13,8 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.addresses.subnet import Subnet
-    from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster.state import ClusterState, SubnetState
+    from eks_win_capacity.cluster.cluster_view import ClusterView
+    from eks_win_capacity.cluster.state import SubnetState
 
 _NAMES: Final = ("subnet_id", "zone", "cidr")
 _COUNTS: Final = (
@@ -31,35 +30,33 @@ _MORE_COUNTS: Final = (
 
 
 def subnet_tables(
-    state: ClusterState,
+    view: ClusterView,
     types: Sequence[str],
     pods: int | Mapping[str, int] | None,
     keep_free: int,
-    catalog: Catalog,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
     """Give the tables of subnets, of zones and of further nodes, and what is not known."""
     import pandas as pd
 
     rows, more, unknown = [], [], []
-    for held in state.subnets or ():
-        subnet = held.subnet
+    for held in view.state.subnets or ():
+        subnet = view.models[held.subnet_id]
         row = _row(held, subnet)
         if unseen := _unseen(held, subnet):
             unknown.append(
                 f"{held.subnet_id}: EC2 counts {unseen:,} addresses in use that no interface "
-                "shows; further nodes leave them alone"
+                "shows: "
+                + (
+                    "those of another account that shares the subnet"
+                    if held.reservations is not None
+                    else "a CIDR reservation (aws ec2 get-subnet-cidr-reservations tells) or "
+                    "another account that shares the subnet"
+                )
+                + "; further nodes leave them alone"
             )
         for name in types:
             wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
-            fit = room_for(
-                subnet,
-                catalog[name],
-                state,
-                catalog=catalog,
-                available=held.available,
-                pods=wanted,
-                keep_free=keep_free,
-            )
+            fit = view.further_nodes(held, name, pods=wanted, keep_free=keep_free)
             told: dict[str, Any] = {
                 "subnet_id": held.subnet_id,
                 "zone": held.zone,

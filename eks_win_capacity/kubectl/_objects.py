@@ -110,7 +110,7 @@ def node(item: Mapping[str, Any]) -> Node:
         os_image=str(info.get("osImage") or ""),
         kubelet_version=str(info.get("kubeletVersion") or ""),
         address=str(addresses.get("InternalIP") or ""),
-        ready=all(c.get("status") == "True" for c in ready),
+        ready=all(c.get("status") == "True" for c in ready) if ready else None,
         schedulable=not spec.get("unschedulable"),
         pods_limit=_count(room, "pods"),
         advertised_addresses=_count(room, ADDRESS_RESOURCE),
@@ -164,7 +164,30 @@ def pod(item: Mapping[str, Any]) -> Pod:
         memory_bytes=memory_bytes,
         message=without_accounts(_message(status)) if phase == "Pending" else "",
         labels=_interned.setdefault(known, known) if len(_interned) < 100_000 else known,
+        requests_address=requests_address(spec),
+        selector_os=_first(spec.get("nodeSelector") or {}, OS_LABELS),
+        address=_address(item["metadata"], status),
     )
+
+
+def requests_address(spec: Mapping[str, Any]) -> bool:
+    """Whether a container requests the resource of pod addresses on Windows."""
+    resources = [
+        c.get("resources") or {}
+        for key in ("containers", "initContainers")
+        for c in spec.get(key) or ()
+    ]
+    return any(
+        ADDRESS_RESOURCE in (part.get(kind) or {})
+        for part in resources
+        for kind in ("requests", "limits")
+    )
+
+
+def _address(meta: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    """Address of a pod: the controller's annotation first, the kubelet's word else."""
+    noted = str((meta.get("annotations") or {}).get(ADDRESS_RESOURCE) or "")
+    return noted.partition("/")[0] or str(status.get("podIP") or "")
 
 
 def _owner(meta: Mapping[str, Any], labels: Mapping[str, str]) -> str:

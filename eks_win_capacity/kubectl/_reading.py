@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from eks_win_capacity.cluster.state import ClusterState, Pod, Service
+from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.errors import CapacityError, DocumentError
 from eks_win_capacity.core.redact import without_accounts
@@ -113,6 +113,7 @@ class Reading:
         self._has_endpoints = False
         self._runtimes: dict[str, Mapping[str, str]] = {}
         self._events: dict[tuple[str, str], str] = {}
+        self._node_events: dict[str, dict[str, None]] = defaultdict(dict)
         self._data: dict[str, Mapping[str, str]] = {}
         self._configmaps: set[str] = set()
         self._taken = 0
@@ -255,9 +256,15 @@ class Reading:
 
     def _event(self, item: Mapping[str, Any]) -> None:
         about = item.get("involvedObject") or item.get("regarding") or {}
-        if about.get("kind") == "Pod" and item.get("type") != "Normal":
-            text = without_accounts(str(item.get("message") or item.get("note") or ""))
+        if item.get("type") == "Normal":
+            return
+        text = without_accounts(str(item.get("message") or item.get("note") or ""))
+        if about.get("kind") == "Pod":
             self._events[str(about.get("namespace")), str(about.get("name"))] = text
+        elif about.get("kind") == "Node":
+            reason = str(item.get("reason") or "")
+            said = text if text.startswith(reason) else f"{reason}: {text}"
+            self._node_events[str(about.get("name"))][said] = None
 
     def _configmap(self, item: Mapping[str, Any]) -> None:
         namespace, name, _ = read.metadata(item)
@@ -305,6 +312,17 @@ class Reading:
             for pod in pods
         )
 
+    def _nodes(self) -> tuple[Node, ...] | None:
+        nodes: tuple[Node, ...] | None = self._part("nodes")
+        if nodes is None or not self._node_events:
+            return nodes
+        return tuple(
+            replace(node, events=tuple(said))
+            if (said := self._node_events.get(node.name))
+            else node
+            for node in nodes
+        )
+
     def _part(self, part: str) -> tuple[Any, ...] | None:
         found = self._found.get(part, {})
         return tuple(found.values()) if found or part in self._named else None
@@ -320,7 +338,7 @@ class Reading:
         mappings = self._data.get("aws-auth", absent)
         return ClusterState(
             version=self._version,
-            nodes=self._part("nodes"),
+            nodes=self._nodes(),
             pods=self._pods(),
             workloads=self._part("workloads"),
             services=self._services(),

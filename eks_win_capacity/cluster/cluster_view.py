@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
-from eks_win_capacity.cluster.node_rows import IDLE, Use, advertised_by, use_by_node
+from eks_win_capacity.cluster.scheduler_messages import causes
+from eks_win_capacity.cluster.serving import (
+    IDLE,
+    NO_ADDRESS,
+    NO_BLOCK,
+    REASONS,
+    Obstacle,
+    Slots,
+    Use,
+    advertised_by,
+    difference_reason,
+    mode_of,
+    slots_of,
+    use_by_node,
+)
 from eks_win_capacity.cluster.view import (
     ENABLE,
     ENABLE_PREFIXES,
     asked_mode,
     expected_addresses,
+    full_node,
     max_pods_of,
     pool_of,
     room_for,
@@ -30,13 +46,21 @@ from eks_win_capacity.density.node_capacity import allocatable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from eks_win_capacity.addresses import NodesThatFit
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster.state import ClusterState, Node, NodeGroup, Pod, SubnetState
+    from eks_win_capacity.cluster.state import (
+        ClusterState,
+        InterfaceState,
+        Node,
+        NodeGroup,
+        Pod,
+        SubnetState,
+    )
 
 
 @dataclass(frozen=True)
-class Need:
+class PodNeed:
     """What one pod takes of a node: an address, CPU [millicores], memory [bytes]."""
 
     address: bool
@@ -44,13 +68,18 @@ class Need:
     memory: int
 
     @classmethod
-    def of(cls, pod: Pod) -> Need:
-        """Give what a pod takes."""
-        return cls(pod.takes_address, pod.cpu_m, pod.memory_bytes)
+    def of(cls, pod: Pod) -> PodNeed:
+        """What a pod takes: it is placed without an address where it asks for none."""
+        return cls(pod.takes_address and not pod.without_request, pod.cpu_m, pod.memory_bytes)
 
 
-class Room:
-    """What a cluster's Windows nodes and subnets have left."""
+class ClusterView:
+    """
+    One derivation from a cluster's state, which reports and explanations only show.
+
+    What a node offers, what its interface holds, what it and the subnets have left, and
+    what they would have after a change.
+    """
 
     def __init__(
         self, state: ClusterState, catalog: Catalog, prices: Mapping[str, float] | None
@@ -59,13 +88,14 @@ class Room:
         self.catalog = catalog
         self.prices = prices or {}
         self._pools: dict[bool, WarmPool | None] = {}
+        self._slots: dict[str, Slots | None] = {}
         asked = asked_mode(state)
         self.mode = seen_mode(state, catalog) if asked is None else asked
         self.use = use_by_node(state)
         self.windows = list(state.windows_nodes or ())
         self.ready = [n for n in self.windows if n.ready and n.schedulable]
         self.cordoned = [n for n in self.windows if n.ready and not n.schedulable]
-        self.broken = [n for n in self.windows if not n.ready]
+        self.broken = [n for n in self.windows if n.ready is False]
 
     def row(self, name: str) -> InstanceType | None:
         """Give the catalog's row of a type, or None where it has none."""
@@ -76,6 +106,197 @@ class Room:
     def subnet_of(self) -> Mapping[str, SubnetState | None]:
         """Give the subnet of each Windows node; None where it is not known."""
         return subnets_of(self.state)
+
+    @cached_property
+    def interfaces(self) -> Mapping[str, InterfaceState]:
+        """The interface of each instance, by its primary address."""
+        return {
+            interface.address: interface
+            for subnet in self.state.subnets or ()
+            for interface in subnet.interfaces or ()
+        }
+
+    @cached_property
+    def _addresses(self) -> Mapping[str, list[str]]:
+        """The addresses of the pods on each node, an empty one where it is not known."""
+        addresses: dict[str, list[str]] = defaultdict(list)
+        for pod in self.state.windows_pods or ():
+            if pod.node and pod.takes_address and (pod.address or pod.phase != "Pending"):
+                addresses[pod.node].append(pod.address)
+        return addresses
+
+    def slots(self, node: Node) -> Slots | None:
+        """How the interface of a node is filled; None where that was not loaded."""
+        if node.name not in self._slots:
+            self._slots[node.name] = self._read_slots(node)
+        return self._slots[node.name]
+
+    def _read_slots(self, node: Node) -> Slots | None:
+        row, interface = self.row(node.instance_type), self.interfaces.get(node.address)
+        prefixes = mode_of(node, row, self.mode)
+        if row is None or interface is None or prefixes is None or self.state.pods is None:
+            return None
+        addresses = self._addresses.get(node.name, [])
+        return slots_of(
+            row,
+            interface,
+            [address for address in addresses if address],
+            silent=addresses.count(""),
+            prefix_delegation=prefixes,
+            room=self._room(self.subnet_of[node.name], prefixes=prefixes),
+        )
+
+    def _room(self, subnet: SubnetState | None, *, prefixes: bool) -> int | None:
+        """Slots that a subnet can still fill; None where that is not known."""
+        model = None if subnet is None else self.models[subnet.subnet_id]
+        if subnet is None or model is None:
+            return None
+        if prefixes:
+            return model.free_prefixes if model.placement_known else None
+        free = model.free_outside_reservations
+        return free if subnet.available is None else min(free, subnet.available)
+
+    def address_limit(self, node: Node) -> int | None:
+        """
+        Pods to which a node can give addresses: those it advertises, and what it holds.
+
+        None where the node's allocatable is not known. [pods]
+        """
+        advertised, slots = advertised_by(node), self.slots(node)
+        limits = [] if slots is None else [slots.serves]
+        if node.name in self.blocked:
+            use = self.use.get(node.name, IDLE)
+            limits.append(use.with_address - use.waiting)
+        return None if advertised is None else min([advertised, *limits])
+
+    @cached_property
+    def waiting(self) -> Mapping[str, list[Pod]]:
+        """The pods that were placed on each node and have no address there yet."""
+        waiting: dict[str, list[Pod]] = defaultdict(list)
+        for pod in self.state.windows_pods or ():
+            if pod.node and pod.phase == "Pending" and pod.takes_address and not pod.address:
+                waiting[pod.node].append(pod)
+        return waiting
+
+    @cached_property
+    def blocked(self) -> Mapping[str, Obstacle]:
+        """Why placed pods get no address, for each node where one waits for a lasting cause."""
+        found = ((node.name, self._obstacle(node)) for node in self.windows)
+        return {name: obstacle for name, obstacle in found if obstacle is not None}
+
+    def _obstacle(self, node: Node) -> Obstacle | None:
+        late = [pod for pod in self.waiting.get(node.name, ()) if not pod.without_request]
+        if not late:
+            return None
+        if node in self.silent:
+            return Obstacle("not-served", self.why_silent(node))
+        for pod in late:
+            for code, _ in causes(pod.message):
+                if code in {"prefixes", "subnet"}:
+                    return Obstacle(code, (f"{pod.full_name}: {pod.message}",))
+        slots, placed = self.slots(node), self.use[node.name].with_address
+        advertised = advertised_by(node)
+        if slots is not None and slots.of_other_mode and slots.serves_by_slots < placed:
+            return Obstacle("slots-held", (f"{node.name}: {slots}",))
+        if advertised is not None and placed > advertised:
+            return Obstacle(
+                "addresses", (f"{node.name} advertises {advertised:,} and runs {placed:,} pods",)
+            )
+        if pool := self.starved(node):
+            return Obstacle(
+                "starved",
+                (
+                    (
+                        f"warm target 0 and minimum {pool.minimum_ip_target:,}, with {placed:,} pods "
+                        f"on {node.name}"
+                    ),
+                ),
+            )
+        if slots is not None:
+            if slots.serves >= placed:
+                return None
+            return Obstacle(
+                "prefixes" if slots.prefix_delegation else "subnet",
+                (f"{node.name}: {slots}", f"its subnet can fill {slots.room or 0:,} more"),
+            )
+        return self._subnet_obstacle(node)
+
+    def _subnet_obstacle(self, node: Node) -> Obstacle | None:
+        """What the node's subnet and its events say where its interface was not loaded."""
+        held = self.subnet_of[node.name]
+        model = self.models[held.subnet_id] if held else None
+        prefixes = mode_of(node, self.row(node.instance_type), self.mode)
+        if held is not None and model is not None:
+            if model.free == 0:
+                return Obstacle("subnet", (f"{held.subnet_id} has no free address",))
+            if prefixes and model.placement_known:
+                if model.free_prefixes:
+                    # What an earlier event said has passed.
+                    return None
+                return Obstacle("prefixes", (f"{held.subnet_id} has no whole free /28 block",))
+        for text, code in ((NO_BLOCK, "prefixes"), (NO_ADDRESS, "subnet")):
+            said = tuple(f"event of {node.name}: {e}" for e in node.events if text in e)
+            if said and (code == "subnet" or prefixes is not False):
+                return Obstacle(code, said)
+        return None
+
+    def coming(self, name: str) -> tuple[str, ...]:
+        """Evidence that the pods placed on a node get their addresses in time; empty if none."""
+        node = self.state.nodes_by_name.get(name)
+        if node is None or node.name in self.blocked or name not in self.use:
+            return ()
+        slots, late = self.slots(node), self.use[name].waiting
+        if slots is not None and slots.idle >= late:
+            return (
+                (
+                    f"{slots.idle:,} addresses attached to {name} have no pod: they cool down or are "
+                    "about to be assigned"
+                ),
+            )
+        if slots is not None and slots.room is not None:
+            return (
+                (
+                    f"{slots.free:,} slots of {name} are free and its subnet can fill "
+                    f"{slots.room:,}: the controller attaches more"
+                ),
+            )
+        held = self.subnet_of.get(name)
+        model = self.models[held.subnet_id] if held else None
+        prefixes = mode_of(node, self.row(node.instance_type), self.mode)
+        if slots is None and model is not None and prefixes is False and not self.reason(node):
+            return (
+                (
+                    f"{name} advertises {node.advertised_addresses or 0:,} addresses for "
+                    f"{self.use[name].with_address:,} pods, and its subnet has {model.free:,} free"
+                ),
+            )
+        return ()
+
+    def why_silent(self, node: Node) -> tuple[str, ...]:
+        """The evidence about a node that advertises no address."""
+        reason = self.reason(node)
+        return (
+            (
+                f"{node.name} ({node.instance_type or 'no type label'}) advertises "
+                f"{advertised_by(node) or 0} addresses: {REASONS.get(reason, reason)}"
+            ),
+            *(f"event of {node.name}: {event}" for event in node.events),
+        )
+
+    def reason(self, node: Node) -> str:
+        """Code of why a node advertises another number than is computed; empty if it does not."""
+        return difference_reason(
+            node, self.row(node.instance_type), self.state, prefix_delegation=self.mode
+        )
+
+    @cached_property
+    def silent(self) -> list[Node]:
+        """The nodes that take pods and advertise no address, though nothing turned it off."""
+        return [
+            node
+            for node in self.ready
+            if advertised_by(node) == 0 and self.reason(node) != "windows-ipam-off"
+        ]
 
     def used(self, node: Node, full: str = "") -> Use:
         """
@@ -92,13 +313,13 @@ class Room:
         if full == "addresses":
             least = max(least, advertised_by(node) or 0)
         elif full == "kubelet" and node.pods_limit is not None:
-            least = max(least, node.pods_limit - use.host)
+            least = max(least, node.pods_limit - use.without_address)
         return replace(use, with_address=least)
 
     def left(
         self,
         node: Node,
-        need: Need,
+        need: PodNeed,
         *,
         addresses: int | None = None,
         max_pods: int | None = None,
@@ -115,7 +336,7 @@ class Room:
             As for `used`.
         """
         use = self.used(node, full)
-        has = (advertised_by(node) or 0) if addresses is None else addresses
+        has = (self.address_limit(node) or 0) if addresses is None else addresses
         limit = node.pods_limit if max_pods is None else max_pods
         bounds = [
             has - use.with_address if need.address else math.inf,
@@ -126,11 +347,11 @@ class Room:
         lowest = min(bounds)
         return 0 if lowest == math.inf else max(int(lowest), 0)
 
-    def left_in_all(self, need: Need, nodes: list[Node]) -> int:
+    def left_in_all(self, need: PodNeed, nodes: list[Node]) -> int:
         """Count the pods of one kind that some nodes still take. [pods]."""
         return sum(self.left(node, need) for node in nodes)
 
-    def with_prefixes(self, need: Need) -> tuple[int, int, list[str]]:
+    def with_prefixes(self, need: PodNeed) -> tuple[int, int, list[str]]:
         """
         Weigh prefix delegation on as many fresh nodes as there are today.
 
@@ -194,11 +415,11 @@ class Room:
         blocks[where] = max(free - wanted, 0)
         return pods if wanted <= free else min(pods, free * ADDRESSES_PER_PREFIX)
 
-    def with_max_pods(self, need: Need, *, full: str) -> tuple[int, int]:
+    def with_max_pods(self, need: PodNeed, *, full: str) -> tuple[int, int]:
         """Give the max-pods that lets nodes use their addresses, and the pods that gains."""
         most, gain = 0, 0
         for node in self.ready:
-            host = self.use.get(node.name, IDLE).host
+            host = self.use.get(node.name, IDLE).without_address
             limit = min((advertised_by(node) or 0) + host, KUBELET_MAX_PODS_ADVISED)
             if node.pods_limit is None or limit <= node.pods_limit:
                 continue
@@ -208,7 +429,7 @@ class Room:
                 most, gain = max(most, limit), gain + more
         return most, gain
 
-    def fresh(self, name: str, need: Need) -> int:
+    def fresh(self, name: str, need: PodNeed) -> int:
         """Count the pods of one kind on a new node of a type, beside its DaemonSets. [pods]."""
         row = self.row(name)
         if row is None:
@@ -261,18 +482,54 @@ class Room:
         """Each subnet as a model, made once; None where nothing tells what is in use."""
         return {held.subnet_id: held.subnet for held in self.state.subnets or ()}
 
-    def nodes_in(self, held: SubnetState, name: str, pods: int) -> int | str:
-        """Count the further nodes of a type that a subnet takes, or say why not known."""
-        row = self.catalog[name]
-        fit = room_for(
+    def further_nodes(
+        self, held: SubnetState, name: str, *, pods: int | None = None, keep_free: int = 0
+    ) -> NodesThatFit | str:
+        """
+        How many further nodes of a type a subnet takes, or why that is not known.
+
+        Parameters
+        ----------
+        pods : int, optional
+            Pods of each; as many as its addresses and max-pods allow by default, which is
+            what every command assumes and prints. [pods]
+        keep_free : int
+            Addresses that are left free. [addresses]
+        """
+        return room_for(
             self.models[held.subnet_id],
-            row,
+            self.catalog[name],
             self.state,
             catalog=self.catalog,
             available=held.available,
             pods=pods,
+            keep_free=keep_free,
         )
-        return fit if isinstance(fit, str) else fit.nodes
+
+    def nodes_in(self, held: SubnetState, name: str) -> int | str:
+        """Further full nodes of a type that a subnet takes for sure, or why that is not known."""
+        fit = self.further_nodes(held, name)
+        if isinstance(fit, str):
+            return fit
+        if not fit.nodes and fit.best:
+            return (
+                f"takes 0 for sure and up to {fit.best:,} by where addresses lie, which aws ec2 "
+                "describe-network-interfaces tells of those in use"
+            )
+        return fit.nodes
+
+    def assumption(self, name: str, pods: int | None = None) -> str:
+        """What every count of further nodes of a type rests on, in words; empty if not known."""
+        row = self.catalog[name]
+        pool = self.pool(row)
+        if pool is None:
+            return ""
+        if pods is not None:
+            return f"each further {name} counted with {min(pods, servable(row, pool)):,} pods"
+        return (
+            f"each further {name} counted full: {full_node(self.state, row, pool):,} pods with "
+            "addresses"
+        )
 
     def freed_by_lean_targets(self, held: SubnetState | None) -> tuple[int, int] | None:
         """

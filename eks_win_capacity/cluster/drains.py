@@ -1,0 +1,230 @@
+"""Which nodes to drain so that whole /28 blocks come free in a subnet, the cheapest first."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.cluster.view import word
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.errors import InputError, InvalidCountError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eks_win_capacity.cluster.state import ClusterState, SubnetState
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrainStep:
+    """
+    Nodes to drain together, and what that gains.
+
+    Attributes
+    ----------
+    subnet_id : str
+    nodes : tuple of str
+        Nodes of this step, in any order among themselves.
+    pods : int
+        Pods that must move, those of DaemonSets left out. [pods]
+    blocks : int
+        Whole /28 blocks that come free by this step. [prefixes]
+    total_blocks : int
+        The same with the steps before it. [prefixes]
+    cidrs : tuple of str
+        Those blocks.
+    addresses : int
+        Addresses that come back, the nodes' own included. [addresses]
+    serves : int
+        Pods that prefixes in the freed blocks serve. [pods]
+    remedy : str
+        The commands, in the safe order.
+    """
+
+    subnet_id: str
+    nodes: tuple[str, ...]
+    pods: int
+    blocks: int
+    total_blocks: int
+    cidrs: tuple[str, ...]
+    addresses: int
+    serves: int
+    remedy: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as a plain mapping."""
+        return asdict(self)
+
+
+def drains_for_blocks(
+    state: ClusterState, *, subnet_id: str | None = None, blocks: int | None = None
+) -> tuple[DrainStep, ...]:
+    """
+    Steps of draining Windows nodes that make whole /28 blocks free, the cheapest first.
+
+    A block serves a prefix only while no address of it is in use, so a subnet may have many
+    free addresses and no free block. A drained and terminated node gives its primary
+    address, its secondary addresses and its prefixes back. Each step is the set of nodes
+    with the fewest pods to move for each block that is still wanted; blocks in which
+    somebody else has an address cannot be made free this way.
+
+    Parameters
+    ----------
+    state : ClusterState
+        With nodes, pods, and subnets with their interfaces.
+    subnet_id : str, optional
+        All subnets by default, each with steps of its own.
+    blocks : int, optional
+        Blocks that are wanted in each subnet; all that can come free by default. [prefixes]
+
+    Returns
+    -------
+    tuple of DrainStep
+        Empty where no block can be made free by draining Windows nodes.
+
+    Raises
+    ------
+    InputError
+        If nodes, pods, or the interfaces of the subnet are not known.
+    InvalidCountError
+        If `blocks` is below 1.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node, SubnetState
+    >>> nodes = [Node(name=f"win-{n}", os="windows", address=f"10.0.0.{16 * n}") for n in (1, 2)]
+    >>> interfaces = [InterfaceState(address="10.0.0.16", secondary=("10.0.0.33",)),
+    ...               InterfaceState(address="10.0.0.32")]
+    >>> used = ("10.0.0.16", "10.0.0.33", "10.0.0.32")
+    >>> state = ClusterState(nodes=nodes, pods=(), subnets=(SubnetState(
+    ...     subnet_id="subnet-1", cidr="10.0.0.0/26", used=used, interfaces=tuple(interfaces)),))
+    >>> [(step.nodes, step.cidrs) for step in drains_for_blocks(state)]
+    [(('win-1',), ('10.0.0.16/28',)), (('win-2',), ('10.0.0.32/28',))]
+    """
+    if blocks is not None and (isinstance(blocks, bool) or blocks < 1):
+        raise InvalidCountError(f"blocks must be a whole number from 1 up; got {blocks!r}")
+    for part in ("nodes", "pods", "subnets"):
+        if getattr(state, part) is None:
+            raise InputError(f"draining for blocks needs the {part}: {state.unknown[part]}")
+    chosen = [s for s in state.subnets or () if subnet_id in {None, s.subnet_id}]
+    if not chosen:
+        known = ", ".join(s.subnet_id for s in (state.subnets or ())[:5]) or "none"
+        raise InputError(f"no subnet {subnet_id!r} was loaded; there are: {known}")
+    seen = [s for s in chosen if s.interfaces is not None and s.used is not None]
+    if not seen:
+        raise InputError(
+            f"what holds the addresses of {chosen[0].subnet_id} is not known: give the answer of "
+            "aws ec2 describe-network-interfaces"
+        )
+    pods = Counter(
+        pod.node
+        for pod in state.pods or ()
+        if pod.node and pod.active and not pod.owner.startswith(("DaemonSet/", "Node/"))
+    )
+    return tuple(step for held in seen for step in _steps(state, held, pods, blocks))
+
+
+def _steps(
+    state: ClusterState, held: SubnetState, pods: Counter[str], blocks: int | None
+) -> list[DrainStep]:
+    owners = _owners(state, held)
+    needed = _needed(held, owners)
+    sizes: Counter[str] = Counter()
+    for item, name in owners.items():
+        sizes[name] += ADDRESSES_PER_PREFIX if "/" in item else 1
+    steps: list[DrainStep] = []
+    total = 0
+    while needed and (blocks is None or total < blocks):
+        wanted = len(needed) if blocks is None else blocks - total
+
+        nodes = min(
+            set(needed.values()), key=partial(_price, needed=needed, wanted=wanted, pods=pods)
+        )
+        freed = sorted(block for block, others in needed.items() if others <= nodes)
+        needed = {block: others - nodes for block, others in needed.items() if block not in freed}
+        total += len(freed)
+        steps.append(_step(held, sorted(nodes), freed, total, pods, sizes))
+    return steps
+
+
+def _price(
+    nodes: frozenset[str],
+    *,
+    needed: Mapping[ipaddress.IPv4Network, frozenset[str]],
+    wanted: int,
+    pods: Counter[str],
+) -> tuple[Any, ...]:
+    """Order of the sets of nodes: pods, then nodes, for each block that is still wanted."""
+    gain = sum(others <= nodes for others in needed.values())
+    each = min(gain, wanted)
+    cost = sum(pods[name] for name in nodes)
+    return (cost / each, len(nodes) / each, len(nodes), -gain, sorted(nodes))
+
+
+def _step(  # noqa: PLR0917
+    held: SubnetState,
+    nodes: list[str],
+    freed: list[ipaddress.IPv4Network],
+    total: int,
+    pods: Counter[str],
+    sizes: Counter[str],
+) -> DrainStep:
+    named = " ".join(word(name, "NODE") for name in nodes)
+    cidrs = tuple(map(str, freed))
+    subnet = word(held.subnet_id, "SUBNET_ID")
+    keep = "; ".join(
+        "aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
+        f"--subnet-id {subnet} --cidr {cidr}"
+        for cidr in cidrs
+    )
+    return DrainStep(
+        subnet_id=held.subnet_id,
+        nodes=tuple(nodes),
+        pods=sum(pods[name] for name in nodes),
+        blocks=len(freed),
+        total_blocks=total,
+        cidrs=cidrs,
+        addresses=sum(sizes[name] for name in nodes),
+        serves=len(freed) * ADDRESSES_PER_PREFIX,
+        remedy=f"1. kubectl cordon {named}; 2. kubectl drain --ignore-daemonsets {named}; "
+        f"3. terminate the instances; 4. before others take the blocks: {keep}",
+    )
+
+
+def _owners(state: ClusterState, held: SubnetState) -> dict[str, str]:
+    """The Windows node that holds each address or prefix of a subnet, as far as one does."""
+    names = {node.address: node.name for node in state.windows_nodes or () if node.address}
+    return {
+        item: names[interface.address]
+        for interface in held.interfaces or ()
+        if interface.address in names
+        for item in (interface.address, *interface.secondary, *interface.prefixes)
+    }
+
+
+_SOMEBODY: Final = ""
+"""Stands for whoever is not a Windows node."""
+
+
+def _needed(
+    held: SubnetState, owners: Mapping[str, str]
+) -> dict[ipaddress.IPv4Network, frozenset[str]]:
+    """The nodes that must go for each block that is in use and could serve a prefix."""
+    empty = Subnet(held.cidr, used=(), reservations=held.reservations or ()).blocks()
+    serving = set(empty.loc[empty["serves"], "cidr"])
+    occupants: dict[ipaddress.IPv4Network, set[str]] = defaultdict(set)
+    for item in held.used or ():
+        address = ipaddress.IPv4Interface(item).ip
+        block = ipaddress.IPv4Network(
+            (int(address) // ADDRESSES_PER_PREFIX * ADDRESSES_PER_PREFIX, 28)
+        )
+        occupants[block].add(owners.get(item, _SOMEBODY))
+    return {
+        block: frozenset(names)
+        for block, names in occupants.items()
+        if _SOMEBODY not in names and str(block) in serving
+    }

@@ -1,0 +1,315 @@
+"""What a Windows node offers, what its interface holds, and why the controller does not serve it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from eks_win_capacity.addresses.configmap import go_bool
+from eks_win_capacity.cluster.view import (
+    ENABLE,
+    PREFIX_VERSIONS,
+    expected_addresses,
+    legacy_components,
+    platform_serves,
+)
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    RESOURCE_CONTROLLER_POLICY,
+    WINDOWS_PLATFORM_VERSIONS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from eks_win_capacity.catalog import InstanceType
+    from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node
+
+REASONS: Final = {
+    "mode-changed": "the number belongs to the other mode: the ConfigMap was changed under the "
+    "live node, and the controller has not updated it since, or not from this ConfigMap",
+    "platform-version": "the ConfigMap asks for prefix delegation, and the cluster's platform "
+    "version is too old for it",
+    "platform-too-old": "the cluster's platform version is too old for Windows support",
+    "legacy-controller": "the ConfigMap asks for prefix delegation, and the legacy Deployment "
+    "vpc-resource-controller keeps the nodes in secondary mode",
+    "type-unknown-to-controller": "the VPC resource controller's table lacks the type, so it does "
+    "not manage such nodes",
+    "type-label-missing": "the node has no label node.kubernetes.io/instance-type: the cloud "
+    "provider has not initialised it, so nothing can be computed",
+    "type-not-in-catalog": "this catalog lacks the type: nothing can be computed",
+    "stale-node": "the number is stale: the node is not ready, or the number belongs to neither "
+    "mode of its type and was advertised by something else than today's controller",
+    "windows-ipam-off": "enable-windows-ipam is not true: the controller manages no Windows nodes",
+    "role-policy": "the cluster role lacks AmazonEKSVPCResourceController: the controller may not "
+    "attach addresses",
+    "node-event": "the controller has not initialised the node, and an event of the node says why",
+    "not-initialised": "the controller has not initialised the node, or cannot: its events say why",
+    "not-reported": "what the node can give was not in what was loaded",
+    "mode-unknown": "neither the ConfigMap nor the nodes tell which mode the cluster is in",
+}
+"""Why a node may advertise another number than is computed."""
+
+NO_BLOCK: Final = "InsufficientCidrBlocks"
+NO_ADDRESS: Final = "InsufficientFreeAddressesInSubnet"
+"""Errors of EC2 that reach the events of nodes and pods."""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a node gives placed pods no address: a code, and the evidence in quotes."""
+
+    code: str
+    evidence: tuple[str, ...]
+
+
+@dataclass
+class Use:
+    """
+    What runs on one node.
+
+    Attributes
+    ----------
+    with_address, host : int
+        Pods with an address of their own, and on the host's network. [pods]
+    without_request : int
+        Pods that need an address and did not ask for one, so that none comes. [pods]
+    waiting : int
+        Of those with an address of their own the ones that were placed and show none. [pods]
+    cpu_m, memory : int
+        What they request. [millicores], [bytes]
+    """
+
+    with_address: int = 0
+    host: int = 0
+    without_request: int = 0
+    waiting: int = 0
+    cpu_m: int = 0
+    memory: int = 0
+
+    @property
+    def pods(self) -> int:
+        """All pods."""
+        return self.with_address + self.without_address
+
+    @property
+    def without_address(self) -> int:
+        """Pods that count towards max-pods and take no address."""
+        return self.host + self.without_request
+
+
+IDLE: Final = Use()
+
+
+def use_by_node(state: ClusterState) -> dict[str, Use]:
+    """Sums of what runs on each Windows node."""
+    use: dict[str, Use] = defaultdict(Use)
+    for pod in state.windows_pods or ():
+        if not pod.node:
+            continue
+        node = use[pod.node]
+        if not pod.takes_address:
+            node.host += 1
+        elif pod.without_request:
+            node.without_request += 1
+        else:
+            node.with_address += 1
+            node.waiting += pod.phase == "Pending" and not pod.address
+        node.cpu_m += pod.cpu_m
+        node.memory += pod.memory_bytes
+    return dict(use)
+
+
+def advertised_by(node: Node) -> int | None:
+    """
+    Addresses that a node advertises; None where its allocatable is not known.
+
+    A node whose allocatable was given without the resource advertises none: no pod with
+    an address is placed on it.
+    """
+    if node.advertised_addresses is not None:
+        return node.advertised_addresses
+    return None if node.pods_limit is None and node.cpu_m is None else 0
+
+
+def mode_of(node: Node, row: InstanceType | None, mode: bool | None) -> bool | None:  # noqa: FBT001
+    """Whether a node serves prefixes: by the number it advertises, else by the cluster's mode."""
+    if row is None:
+        return None
+    if not row.nitro:
+        return False
+    if node.advertised_addresses:
+        for prefixes in (True, False):
+            if node.advertised_addresses == expected_addresses(row, prefix_delegation=prefixes):
+                return prefixes
+    return mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """
+    How the slots of a node's interface are filled.
+
+    Attributes
+    ----------
+    slots : int
+        IPv4 addresses per interface - 1.
+    secondary, prefixes : int
+        Slots that hold a secondary address, and those that hold a prefix.
+    prefix_delegation : bool
+        The mode in which the node serves new pods.
+    old : int
+        Pods that run with an address of the other mode. [pods]
+    running : int
+        Pods that have an address, those of the other mode included. [pods]
+    room : int or None
+        Slots that the subnet can still fill; None where that is not known.
+    """
+
+    slots: int
+    secondary: int
+    prefixes: int
+    prefix_delegation: bool
+    old: int
+    running: int
+    room: int | None
+
+    @property
+    def each(self) -> int:
+        """Addresses in one slot. [addresses]."""
+        return ADDRESSES_PER_PREFIX if self.prefix_delegation else 1
+
+    @property
+    def of_other_mode(self) -> int:
+        """Slots that the other mode still holds."""
+        return self.secondary if self.prefix_delegation else self.prefixes
+
+    @property
+    def attached(self) -> int:
+        """Slots that the node's own mode holds."""
+        return self.prefixes if self.prefix_delegation else self.secondary
+
+    @property
+    def free(self) -> int:
+        """Slots that hold nothing."""
+        return max(self.slots - self.secondary - self.prefixes, 0)
+
+    @property
+    def serves_by_slots(self) -> int:
+        """Pods with an address once every slot that is not held is filled. [pods]."""
+        return self.old + self.each * (self.attached + self.free)
+
+    @property
+    def serves(self) -> int:
+        """The same with what the subnet can still give. [pods]."""
+        grown = self.free if self.room is None else min(self.free, self.room)
+        return self.old + self.each * (self.attached + grown)
+
+    @property
+    def idle(self) -> int:
+        """Attached addresses of the node's mode without a pod: warm or cooling. [addresses]."""
+        return max(self.each * self.attached - (self.running - self.old), 0)
+
+    def __str__(self) -> str:
+        """Counters as EC2 shows them, for the evidence."""
+        return (
+            f"its interface holds {self.secondary:,} secondary addresses and {self.prefixes:,} "
+            f"prefixes on {self.slots:,} slots"
+        )
+
+
+def slots_of(
+    row: InstanceType,
+    interface: InterfaceState,
+    addresses: Collection[str],
+    *,
+    silent: int,
+    prefix_delegation: bool,
+    room: int | None,
+) -> Slots:
+    """
+    How the slots of a node are filled, by the answer of DescribeNetworkInterfaces.
+
+    Parameters
+    ----------
+    addresses : collection of str
+        Addresses of the pods on the node, as far as they are known.
+    silent : int
+        Pods that run there and whose address is not known. [pods]
+    room : int, optional
+        Slots that the subnet can still fill.
+    """
+    if prefix_delegation:
+        other = set(interface.secondary)
+        old = sum(address in other for address in addresses)
+        most = len(other)
+    else:
+        old = sum(_inside(address, interface.prefixes) for address in addresses)
+        most = len(interface.prefixes) * ADDRESSES_PER_PREFIX
+    return Slots(
+        slots=kernels.secondary(row.ipv4_per_interface),
+        secondary=len(interface.secondary),
+        prefixes=len(interface.prefixes),
+        prefix_delegation=prefix_delegation,
+        # Who does not show its address holds one of the old mode first: it was there first.
+        old=min(old + silent, max(most, old)),
+        running=len(addresses) + silent,
+        room=room,
+    )
+
+
+def _inside(address: str, prefixes: Collection[str]) -> bool:
+    import ipaddress
+
+    try:
+        host = ipaddress.IPv4Address(address)
+        return any(host in ipaddress.IPv4Network(prefix, strict=False) for prefix in prefixes)
+    except ValueError:
+        return False
+
+
+def difference_reason(
+    node: Node, row: InstanceType | None, state: ClusterState, *, prefix_delegation: bool | None
+) -> str:
+    """Code of why a node advertises another number than is computed; empty where it does not."""
+    if row is None:
+        return "type-not-in-catalog" if node.instance_type else "type-label-missing"
+    if not node.advertised_addresses:
+        return silence(node, row, state)
+    own = expected_addresses(row, prefix_delegation=prefix_delegation)
+    if own is None:
+        return "mode-unknown"
+    if node.advertised_addresses == own:
+        return ""
+    secondary = kernels.secondary(row.ipv4_per_interface)
+    if not node.ready or node.advertised_addresses not in {
+        secondary,
+        kernels.prefix(row.ipv4_per_interface) if row.nitro else secondary,
+    }:
+        return "stale-node"
+    if prefix_delegation and legacy_components(state):
+        return "legacy-controller"
+    if prefix_delegation and platform_serves(state, PREFIX_VERSIONS) is False:
+        return "platform-version"
+    return "mode-changed"
+
+
+def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
+    """Code of why a node advertises nothing."""
+    data, policies = state.cni_configmap, state.cluster_role_policies
+    if advertised_by(node) is None:
+        return "not-reported"
+    if data is not None and not go_bool(data.get(ENABLE, "")):
+        return "windows-ipam-off"
+    unsupported = any(event.startswith("Unsupported") for event in node.events)
+    if unsupported or "unknown-to-controller" in row.windows.codes:
+        return "type-unknown-to-controller"
+    if node.ready is False:
+        return "stale-node"
+    if policies is not None and RESOURCE_CONTROLLER_POLICY not in policies:
+        return "role-policy"
+    if platform_serves(state, WINDOWS_PLATFORM_VERSIONS) is False:
+        return "platform-too-old"
+    return "node-event" if node.events else "not-initialised"

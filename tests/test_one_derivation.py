@@ -1,0 +1,440 @@
+"""The same evidence gives one verdict in ``check``, ``cluster`` and ``explain``."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eks_win_capacity import load_files
+from eks_win_capacity.cluster import (
+    ClusterState,
+    InterfaceState,
+    Node,
+    Pod,
+    SubnetState,
+    check_cluster,
+    cluster_report,
+    explain_pending,
+)
+
+RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"
+ON = {"enable-windows-ipam": "true"}
+PREFIX = {**ON, "enable-windows-prefix-delegation": "true"}
+NO_LABEL = f"Failed to create pod sandbox: pod does not have label {RESOURCE}"
+
+
+def a_node(name="win-1", kind="m5.large", addresses=9, *, conditions=True, labels=None):
+    offered = {"cpu": "4", "memory": "16Gi", "pods": "110"}
+    if addresses is not None:
+        offered[RESOURCE] = str(addresses)
+    return {
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {
+                "kubernetes.io/os": "windows",
+                **({"node.kubernetes.io/instance-type": kind} if kind else {}),
+                **(labels or {}),
+            },
+        },
+        "spec": {},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": "10.0.1.12"}],
+            "allocatable": offered,
+            "conditions": [{"type": "Ready", "status": "True"}] if conditions else [],
+        },
+    }
+
+
+def a_pod(name="p", node="win-1", phase="Pending", *, asks=True, ip="", message="", **spec):
+    requests = {"cpu": "10m", "memory": "50Mi", **({RESOURCE: "1"} if asks else {})}
+    scheduled = {"type": "PodScheduled", "status": "False" if message else "True"}
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "annotations": {RESOURCE: f"{ip}/24"} if ip else {},
+            "ownerReferences": [{"kind": "StatefulSet", "name": "web", "controller": True}],
+        },
+        "spec": {
+            "containers": [{"name": "c", "resources": {"requests": requests}}],
+            "nodeSelector": {"kubernetes.io/os": "windows"},
+            **({"nodeName": node} if node else {}),
+            **spec,
+        },
+        "status": {"phase": phase, "conditions": [{**scheduled, "message": message}]},
+    }
+
+
+def an_event(kind, name, reason, message):
+    about = {"kind": kind, "name": name, "namespace": "shop" if kind == "Pod" else "default"}
+    return {
+        "kind": "Event",
+        "metadata": {"name": f"{name}.1", "namespace": "default"},
+        "involvedObject": about,
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+    }
+
+
+def a_configmap(data):
+    return {
+        "kind": "ConfigMap",
+        "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
+        "data": data,
+    }
+
+
+def interfaces(secondary=(), prefixes=()):
+    return {
+        "NetworkInterfaces": [
+            {
+                "NetworkInterfaceId": "eni-1",
+                "SubnetId": "subnet-1",
+                "InterfaceType": "interface",
+                "PrivateIpAddress": "10.0.1.12",
+                "PrivateIpAddresses": [
+                    {"Primary": True, "PrivateIpAddress": "10.0.1.12"},
+                    *({"Primary": False, "PrivateIpAddress": ip} for ip in secondary),
+                ],
+                "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in prefixes],
+                "Attachment": {"InstanceId": "i-0a"},
+            }
+        ]
+    }
+
+
+SUBNET = {
+    "Subnets": [
+        {
+            "SubnetId": "subnet-1",
+            "VpcId": "vpc-1",
+            "CidrBlock": "10.0.1.0/24",
+            "AvailabilityZone": "eu-west-1a",
+            "AvailableIpAddressCount": 236,
+        }
+    ]
+}
+
+
+def loaded(*items, answers=()):
+    return load_files({"kind": "List", "items": list(items)}, *answers)
+
+
+def option(pod, code):
+    return next(change for change in pod.options if change.code == code)
+
+
+# -- a pod that asked for no address ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "change", "said"),
+    [
+        (
+            {"nodeSelector": {}, "os": {"name": "windows"}},
+            "select-windows",
+            "kubectl patch statefulset -n shop web",
+        ),
+        (
+            {"nodeSelector": {"nodegroup": "windows"}},
+            "select-windows",
+            '"nodeSelector": {"kubernetes.io/os": "windows"}',
+        ),
+        ({"runtimeClassName": "windows-2022"}, "recreate-pod", "mutatingwebhookconfigurations"),
+    ],
+)
+def test_a_pod_that_asked_for_no_address_never_waits(spec, change, said):
+    state = loaded(
+        a_node(),
+        a_pod(asks=False, **spec),
+        an_event("Pod", "p", "FailedCreatePodSandBox", NO_LABEL),
+        a_configmap(ON),
+    )
+    (pod,) = explain_pending(state)
+    assert (pod.cause, pod.change) == ("no-address-asked", change)
+    assert said in pod.remedy
+    assert RESOURCE in pod.evidence[0]
+    assert "wait" not in {option.code for option in pod.options}
+    row = cluster_report(state).nodes.iloc[0]
+    assert (row.address_pods_used, row.no_address_pods, row.pods, row.headroom) == (0, 1, 1, 9)
+
+
+def test_a_pod_that_runs_or_that_the_scheduler_counts_has_asked():
+    running = a_pod("r", phase="Running", asks=False)
+    counted = a_pod(
+        "w", "", asks=False, message=f"0/1 nodes are available: 1 Insufficient {RESOURCE}."
+    )
+    state = loaded(a_node(addresses=1), running, counted, a_configmap(ON))
+    assert [pod.cause for pod in explain_pending(state)] == ["addresses"]
+    assert cluster_report(state).nodes.iloc[0].address_pods_used == 1
+
+
+# -- a node that the controller does not serve --------------------------------------------
+
+MISSED = f"0/3 nodes are available: 1 Insufficient {RESOURCE}, 2 node(s) didn't match."
+
+
+def verdicts(state):
+    (pod,) = explain_pending(state)
+    report = cluster_report(state)
+    row = report.nodes.iloc[0]
+    found = check_cluster(state)
+    failed = {finding.code for finding in found if finding.outcome == "fail"}
+    return pod, row, failed
+
+
+@pytest.mark.parametrize(
+    ("node", "extra", "answers", "reason", "change"),
+    [
+        ({"kind": "c5a.large", "addresses": 0}, (), (), "not-initialised", "initialise-node"),
+        (
+            {"addresses": None},
+            (),
+            ({"AttachedPolicies": [{"PolicyName": "AmazonEKSClusterPolicy"}]},),
+            "role-policy",
+            "attach-policy",
+        ),
+        (
+            {"addresses": None},
+            (an_event("Node", "win-1", "Unsupported", "type is not supported"),),
+            (),
+            "type-unknown-to-controller",
+            "other-type",
+        ),
+        (
+            {"addresses": None},
+            (an_event("Node", "win-1", "NodeTrunkFailed", "no permission"),),
+            (),
+            "node-event",
+            "initialise-node",
+        ),
+    ],
+)
+def test_a_node_that_is_not_served_is_never_a_matter_of_prefixes(
+    node, extra, answers, reason, change
+):
+    items = (a_node(**node), a_pod(node="", message=MISSED), a_configmap(ON), *extra)
+    pod, row, failed = verdicts(loaded(*items, answers=answers))
+    assert (pod.cause, pod.change, row.reason) == ("not-served", change, reason)
+    assert not {"prefix-delegation", "wait", "more-nodes"} & {c.code for c in pod.options}
+    assert row.headroom == 0
+    assert "node-advertises-addresses" in failed
+    if extra:
+        assert any(extra[0]["reason"] in text for text in pod.evidence)
+        assert extra[0]["reason"] in row.evidence
+    if reason == "role-policy":
+        assert "attach-role-policy" in pod.remedy
+    if change == "initialise-node" and not extra:
+        # What is not known is asked for, with the command that tells.
+        assert "list-attached-role-policies" in pod.remedy
+        assert option(pod, change).feasible is None
+
+
+def test_an_old_platform_serves_no_windows_node():
+    state = loaded(a_node(addresses=0), a_pod(node="", message=MISSED), a_configmap(ON)).merge(
+        ClusterState(version="1.24", platform_version="eks.1", name="prod")
+    )
+    pod, row, _ = verdicts(state)
+    assert (pod.change, row.reason) == ("update-cluster", "platform-too-old")
+
+
+def test_a_node_without_its_type_label_is_named_as_such():
+    row = cluster_report(loaded(a_node(kind=""))).nodes.iloc[0]
+    assert row.reason == "type-label-missing"
+
+
+def test_a_node_without_a_ready_condition_is_not_known_to_be_ready():
+    state = loaded(a_node(conditions=False), a_pod("r", phase="Running"))
+    assert state.nodes[0].ready is None
+    report = cluster_report(state)
+    assert report.nodes.iloc[0].ready is None
+    assert pd.isna(report.nodes.iloc[0].headroom)
+    assert report.total["ready"] == 0
+
+
+# -- what the interface holds -------------------------------------------------------------
+
+OLD = [f"10.0.1.{20 + 3 * n}" for n in range(14)]
+
+
+def held_by_old_mode(secondary=OLD, prefixes=(), pods=14, late=1):
+    items = [a_node(kind="t3.xlarge", addresses=224), a_configmap(PREFIX)]
+    items += [a_pod(f"r{n}", phase="Running", ip=OLD[n]) for n in range(pods)]
+    items += [a_pod(f"late{n}") for n in range(late)]
+    return loaded(*items, answers=(SUBNET, interfaces(secondary, prefixes)))
+
+
+def test_slots_of_the_old_mode_are_emptied_and_not_waited_for():
+    pod, row, _ = verdicts(held_by_old_mode())
+    assert (pod.cause, pod.change) == ("slots-held", "empty-node")
+    steps = [pod.remedy.index(word) for word in ("cordon", "start", "kubectl drain", "terminate")]
+    assert steps == sorted(steps)
+    assert "14 secondary addresses" in pod.evidence[0]
+    assert (row.attachable, row.headroom, row.blocked) == (0, 0, "slots-held")
+    assert "14 secondary addresses" in row.evidence
+
+
+def test_headroom_counts_what_can_still_be_attached():
+    # Three old pods on 14 slots: 11 slots take a prefix each.
+    report = cluster_report(held_by_old_mode(OLD[:3], pods=3, late=0))
+    assert report.nodes.iloc[0].attachable == 176
+    # The kubelet's 110 binds then; with 13 slots held one prefix is left.
+    row = cluster_report(held_by_old_mode(OLD[:13], pods=13, late=0)).nodes.iloc[0]
+    assert (row.attachable, row.headroom, row.binding) == (16, 16, "addresses")
+
+
+def test_waiting_is_advised_where_an_address_is_there_or_on_its_way():
+    state = held_by_old_mode((), ["10.0.1.32/28"], pods=0)
+    (pod,) = explain_pending(state)
+    assert (pod.cause, pod.change) == ("waiting-for-address", "wait")
+    assert "16 addresses attached to win-1 have no pod" in pod.evidence[0]
+    (pod,) = explain_pending(held_by_old_mode((), (), pods=0))
+    assert "14 slots of win-1 are free" in pod.evidence[0]
+    # Without the interface nothing is known to come: the answer that tells is named.
+    (pod,) = explain_pending(
+        loaded(a_node(kind="t3.xlarge", addresses=224), a_pod(), a_configmap(PREFIX))
+    )
+    assert pod.change == "look"
+    assert option(pod, "look").feasible is None
+    assert "describe-network-interfaces" in pod.remedy
+
+
+def test_an_event_of_the_node_tells_that_no_whole_block_is_left():
+    said = "InsufficientCidrBlocks: The specified subnet does not have enough free cidr blocks"
+    state = loaded(
+        a_node(addresses=144),
+        *(a_pod(f"r{n}", phase="Running") for n in range(16)),
+        a_pod("late"),
+        an_event("Node", "win-1", "InsufficientCidrBlocks", said),
+        a_configmap(PREFIX),
+    )
+    pod, row, _ = verdicts(state)
+    assert pod.cause == "prefixes"
+    assert "InsufficientCidrBlocks" in pod.evidence[0]
+    assert {"reserve-prefixes", "other-subnet", "secondary-mode"} <= {c.code for c in pod.options}
+    assert "wait" not in {c.code for c in pod.options}
+    assert (row.headroom, row.blocked) == (0, "prefixes")
+    assert "InsufficientCidrBlocks" in row.evidence
+
+
+# -- laws -----------------------------------------------------------------------------------
+
+BLOCKS = st.lists(st.integers(1, 14), max_size=4, unique=True)
+PODS = st.lists(
+    st.tuples(st.sampled_from(["Running", "Pending"]), st.sampled_from([None, True, False])),
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    configmap=st.sampled_from([None, {}, ON, PREFIX, {**ON, "windows-minimum-ip-target": "2"}]),
+    advertised=st.sampled_from([None, 0, 9, 144]),
+    events=st.sampled_from([(), ("InsufficientCidrBlocks: none",), ("Unsupported: type",)]),
+    pods=PODS,
+    secondary=st.integers(0, 9),
+    blocks=BLOCKS,
+    seen=st.booleans(),
+    free=st.booleans(),
+    policies=st.sampled_from([None, (), ("AmazonEKSVPCResourceController",)]),
+    unscheduled=st.integers(0, 2),
+)
+def test_the_three_faces_never_contradict_one_another(
+    *, configmap, advertised, events, pods, secondary, blocks, seen, free, policies, unscheduled
+):
+    addresses = tuple(f"10.0.0.{16 * n + 5}" for n in range(1, 1 + min(secondary, 9)))
+    prefixes = tuple(f"10.0.0.{16 * n}/28" for n in blocks if n > secondary)[: 9 - len(addresses)]
+    whole = {int(prefix.split(".")[3].split("/")[0]) // 16 for prefix in prefixes}
+    taken = () if free else tuple(f"10.0.0.{16 * n + 9}" for n in range(1, 15) if n not in whole)
+    node = Node(
+        name="win-1",
+        os="windows",
+        instance_type="m5.large",
+        address="10.0.0.4",
+        pods_limit=110,
+        cpu_m=2000,
+        memory_bytes=2**33,
+        advertised_addresses=advertised,
+        events=events,
+    )
+    made = [
+        Pod(
+            namespace="shop",
+            name=f"p{n}",
+            node="win-1",
+            phase=phase,
+            selects_os="windows",
+            requests_address=asks,
+            address=addresses[n] if phase == "Running" and n < len(addresses) else "",
+        )
+        for n, (phase, asks) in enumerate(pods)
+    ]
+    message = f"0/1 nodes are available: 1 Insufficient {RESOURCE}."
+    made += [
+        Pod(namespace="shop", name=f"w{n}", phase="Pending", selects_os="windows", message=message)
+        for n in range(unscheduled)
+    ]
+    interface = InterfaceState(address="10.0.0.4", secondary=addresses, prefixes=prefixes)
+    subnets = (
+        SubnetState(
+            subnet_id="subnet-1",
+            cidr="10.0.0.0/24",
+            used=("10.0.0.4", *addresses, *prefixes, *taken),
+            interfaces=(interface,),
+        ),
+    )
+    state = ClusterState(
+        nodes=(node,),
+        pods=tuple(made),
+        cni_configmap=configmap,
+        cluster_role_policies=policies,
+        subnets=subnets if seen else None,
+    )
+    found = explain_pending(state)
+    report = cluster_report(state)
+    row = report.nodes.iloc[0]
+    failed = {f.code for f in check_cluster(state) if f.outcome == "fail"}
+    for pod in found:
+        codes = {change.code for change in pod.options}
+        if pod.cause in {"slots-held", "prefixes", "subnet", "starved", "not-served"}:
+            assert row.headroom == 0
+            assert pod.evidence
+        if pod.cause == "not-served":
+            assert "node-advertises-addresses" in failed
+            assert row.reason
+            assert not {"prefix-delegation", "more-nodes"} & codes
+        if "wait" in codes:
+            # Something is cooling, in creation or known to come.
+            assert pod.evidence
+            assert row.blocked == ""
+            assert row.advertised > 0
+        if pod.cause == "no-address-asked":
+            assert row.no_address_pods > 0
+        for change in pod.options:
+            if change.feasible and change.unit:
+                assert change.gain > 0, change
+            if change.feasible is None:
+                assert change.why, change
+    if "node-advertises-addresses" in failed:
+        assert row.headroom == 0 or not row.ready
+    if not pd.isna(row.attachable):
+        assert 0 <= row.headroom <= row.attachable
+
+
+# -- further nodes ----------------------------------------------------------------------------
+
+
+def test_explain_and_subnets_count_the_same_further_nodes():
+    waiting = a_pod(node="", message="0/1 nodes are available: 1 Insufficient cpu.")
+    state = loaded(a_node(), waiting, a_configmap(ON), answers=(SUBNET, interfaces(OLD[:9])))
+    report = cluster_report(state)
+    (pod,) = explain_pending(state)
+    more = option(pod, "more-nodes")
+    count = report.subnets.iloc[0]["more_m5.large"]
+    assert f"takes {count:,}" in more.why
+    (assumption,) = report.assumptions
+    assert assumption == "each further m5.large counted full: 9 pods with addresses"
+    assert assumption in more.why
