@@ -88,3 +88,9 @@ def test_an_old_path_of_a_module_still_imports_and_names_the_new_one(old):
     with pytest.warns(DeprecationWarning, match=re.escape(f"import eks_win_capacity.{MOVED[old]}")):
         module = importlib.import_module(f"eks_win_capacity.{old}")
     assert module is importlib.import_module(f"eks_win_capacity.{MOVED[old]}")
+
+
+@pytest.mark.parametrize("room", ["addresses", "catalog", "cluster"])
+def test_no_module_of_a_room_hides_a_name_of_it(room):
+    names = importlib.import_module(f"eks_win_capacity.{room}").__all__
+    assert not {path.stem for path in (SOURCE.parent / room).iterdir()} & set(names) - {"checks"}
