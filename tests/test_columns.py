@@ -341,7 +341,7 @@ def test_offenders_are_found_in_every_chunk():
         ewc.max_pods(column)
     assert caught.value.positions == (2,)
     with pytest.raises(IndexError):
-        read_names(column, "x").value(3)
+        read_names(column, "x").values(np.array([3]))
 
 
 def test_a_series_may_have_several_chunks():

@@ -144,7 +144,7 @@ def max_pods(
         and type(prefix_delegation) is bool
         and (kubelet_max_pods is None or type(kubelet_max_pods) is int)
         and catalog is None
-        and on_unknown in {"raise", "null"}
+        and str(on_unknown) in {"raise", "null"}
         and dtype is None
         and out is None
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from eks_win_capacity.core.constants import (
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, ShapeMismatchError
 from eks_win_capacity.core.findings import count_of
 from eks_win_capacity.core.quantities import millicores, whole_bytes
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
@@ -61,7 +62,9 @@ class Reserved:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            arrays.counts(getattr(self, field.name), name=field.name, high=2**31)
+            number = arrays.count(getattr(self, field.name), name=field.name, high=2**31)
+            # A narrow NumPy scalar would wrap where the sums are made.
+            object.__setattr__(self, field.name, number)
 
     @property
     def memory(self) -> int:
@@ -325,10 +328,13 @@ def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.i
     if arrays.is_scalar(value):
         return np.array(min(read(value), _UNBOUND), dtype=np.int64)
     arrays.refuse_frame(value, name)
-    items = np.asarray(value, dtype=object)
+    items = np.asarray(arrays.unmasked(value, name), dtype=object)
     missing = np.array([arrays.is_missing(item) for item in items.flat], dtype=np.bool_)
     if missing.any():
         raise arrays.missing_error(missing, name)
+    for item in items.flat:
+        if not isinstance(item, Hashable):
+            raise ShapeMismatchError(f"{name} is ragged or nested; got {item!r} in it")
     read_once = {item: min(read(item), _UNBOUND) for item in set(items.flat)}
     return np.array([read_once[item] for item in items.flat], np.int64).reshape(items.shape)
 
