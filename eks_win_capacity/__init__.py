@@ -80,6 +80,7 @@ _HOME = _SHOWN | {
 _MODULES = {
     "aws": "aws",
     "cluster": "cluster",
+    "demo": "demo",
     "errors": "core.errors",
     "fleet": "planning",
     "kubectl": "kubectl",
