@@ -78,6 +78,7 @@ _HOME = _SHOWN | {
 """Every public name: results and settings, and the simulator's, beside the questions."""
 
 _MODULES = {
+    "accessor": "accessor",
     "aws": "aws",
     "cluster": "cluster",
     "demo": "demo",

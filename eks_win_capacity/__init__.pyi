@@ -1,3 +1,4 @@
+from eks_win_capacity import accessor as accessor
 from eks_win_capacity import aws as aws
 from eks_win_capacity import cluster as cluster
 from eks_win_capacity import demo as demo
