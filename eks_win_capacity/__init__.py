@@ -85,6 +85,7 @@ _MODULES = {
     "errors": "core.errors",
     "fleet": "planning",
     "kubectl": "kubectl",
+    "plots": "plots",
     "readiness": "cluster.checks",
     "reports": "cluster",
     "simulator": "simulator",
