@@ -182,14 +182,6 @@ def test_a_chart_is_written(tmp_path, rows, ending):
     assert chart.read_bytes().startswith(heads[ending])
 
 
-def test_generating_gives_the_shipped_history_byte_for_byte(tmp_path):
-    import runpy
-
-    generator = runpy.run_path(str(DEMO.with_name("generate_usage.py")))
-    generator["write"](tmp_path / "usage.csv")
-    assert (tmp_path / "usage.csv").read_bytes() == DEMO.read_bytes()
-
-
 # -- progress and errors ------------------------------------------------------------------------
 
 
