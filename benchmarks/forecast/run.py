@@ -237,7 +237,13 @@ def speed() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", default="theta", choices=["theta", "statsforecast"])
+    parser.add_argument(
+        "--engine",
+        default="theta",
+        choices=[
+            "theta",
+        ],
+    )
     parser.add_argument("--windows", type=int, default=400, help="synthetic windows a suite")
     parser.add_argument("--tuned", action="store_true", help="the windows used in development")
     parser.add_argument("--engines", action="store_true", help="compare with other engines")

@@ -65,10 +65,10 @@ _SHOW_PROGRESS_FROM = 200
 )
 @click.option(
     "--engine",
-    type=click.Choice(["theta", "statsforecast"]),
+    type=click.Choice(["theta"]),
     default="theta",
     show_default=True,
-    help="The model built in, or Theta of the package statsforecast.",
+    help="The model built in, the only one.",
 )
 @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
 @click.option(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.forecast import show
+from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.periods import in_zone
 
 if TYPE_CHECKING:
@@ -352,7 +353,7 @@ class ExhaustionForecast:
                 "drift_per_day": self._drift(),
                 "level_shifts": [len(x[0]) for x in a.shifts],
                 "outliers": [len(x[0]) for x in a.outliers],
-                "spread_factor": a.calibration,
+                **{name: a.views[:, place] for place, name in enumerate(VIEWS)},
             },
             index=self.subnets,
         )
