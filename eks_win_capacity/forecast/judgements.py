@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.forecast.history import Rows
     from eks_win_capacity.forecast.peaks import Panel
 
+_TOLD = 0.02
+"""Share of the usual use from which a step is a finding."""
+
 BENT = 0.5
 """Share of the paths off the whole history from which its growth counts as bent."""
 
@@ -33,9 +36,11 @@ def judgements(
 ) -> list[Finding]:
     """Findings about how the histories were read ahead."""
     findings = []
-    stepped = np.flatnonzero(answers.step_age > 0)
+    usual = np.array([np.nanmean(v) if len(v) else 0.0 for v in panel.peaks])
+    size = np.nan_to_num(np.abs(answers.step_size))
+    stepped = np.flatnonzero((answers.step_age > 0) & (size >= np.maximum(_TOLD * usual, 1.5)))
     if len(stepped):
-        row = stepped[np.argmax(np.abs(answers.step_size[stepped]))]
+        row = stepped[np.argmax(size[stepped])]
         age, stays = int(answers.step_age[row]), answers.step_stays[row]
         findings.append(
             told(
