@@ -902,6 +902,29 @@ def test_a_chart_shows_capacity_interval_and_date(four):
         four.plot("new")
 
 
+def test_bands_go_past_the_capacity_and_the_newest_step_is_marked():
+    history = usage(2, 180, slope=1, noise=5, week=0)
+    history.iloc[-2:] += 150
+    ax = forecast_exhaustion(history, capacity=700, horizon=180).plot()
+    bands = [x for x in ax.collections if "interval" in str(x.get_label())]
+    assert max(x.get_datalim(ax.transData).y1 for x in bands) > 700
+    assert ax.get_ylim()[1] > 750
+    assert "newest step" in ax.get_legend_handles_labels()[1]
+
+
+def test_an_explanation_says_why_and_what_would_change_it(four):
+    words = four.explain("soon")
+    for part in ("soon: 2026-04-15", "159 of 200", "41 are left", "follow", "would change it"):
+        assert part in words
+    assert four.explain() == four.explain("full")
+    assert "no forecast" in four.explain("new")
+    with pytest.raises(InputError, match="not a subnet"):
+        four.explain("elsewhere")
+    history = usage(2, 180, slope=1, noise=5, week=0)
+    history.iloc[-2:] += 150
+    assert "newest step" in forecast_exhaustion(history, capacity=700).explain()
+
+
 def test_the_most_urgent_subnets_are_drawn_with_one_legend(four):
     figure = four.figure()
     assert [ax.get_title(loc="left").split(":")[0] for ax in figure.axes] == [

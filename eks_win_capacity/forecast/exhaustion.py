@@ -460,8 +460,8 @@ def _quantiles(
     answers.demand[chunk] = at(0.5)
     answers.median[chunk] = within(0.5)
     for place, level in enumerate(plan.levels):
-        answers.lower[chunk, :, place] = within((1 - level) / 2)
-        answers.upper[chunk, :, place] = within((1 + level) / 2)
+        answers.lower[chunk, :, place] = np.maximum(at((1 - level) / 2), 0)
+        answers.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
 
 
 def _facts(
