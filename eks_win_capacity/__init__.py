@@ -82,6 +82,7 @@ _MODULES = {
     "cluster": "cluster",
     "errors": "core.errors",
     "fleet": "planning",
+    "frames": "frames",
     "kubectl": "kubectl",
     "readiness": "cluster.checks",
     "reports": "cluster",
