@@ -84,6 +84,7 @@ _MODULES = {
     "demo": "demo",
     "errors": "core.errors",
     "fleet": "planning",
+    "frames": "frames",
     "kubectl": "kubectl",
     "plots": "plots",
     "readiness": "cluster.checks",
