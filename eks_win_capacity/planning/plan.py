@@ -95,8 +95,9 @@ class Rejection:
     instance_type : str
         The type.
     code : str
-        ``arm64``, ``no-windows``, ``previous-generation``, ``no-price``, ``not-allowed``,
-        ``too-small``, ``dominated``, ``dearer`` or ``not-needed``.
+        ``arm64``, ``no-windows``, ``previous-generation``, ``accelerator``, ``local-disk``,
+        ``burstable``, ``excluded``, ``no-price``, ``not-allowed``, ``too-small``, ``dominated``,
+        ``dearer`` or ``not-needed``.
     why : str
         The reason in words.
     subject : str
@@ -163,6 +164,8 @@ class FleetPlan:
     status : str
         ``proved`` where the bound meets the cost, else ``gap`` or ``interrupted``; without a
         plan ``infeasible`` where that is proved, ``not-found`` where it is not.
+    bound_of : str
+        The plans that ``lower_bound`` is of, where it is not of all.
 
     Examples
     --------
@@ -192,6 +195,7 @@ class FleetPlan:
     single_type: Alternative | None = None
     other_mode: Alternative | None = None
     status: str = ""
+    bound_of: str = ""
 
     @property
     def gap(self) -> float:

@@ -75,8 +75,10 @@ def plan_fleet(
         its Windows pods, running and pending, by owner and requests; those of its DaemonSets
         count among the ``daemonsets``.
     candidates : str, iterable of str, Catalog or DataFrame, optional
-        Instance types or patterns such as ``m5.*``; every current-generation Windows-capable
-        type by default. One that cannot be a Windows node is rejected with its reason.
+        Instance types or patterns such as ``m5.*``; ``!m5.*`` excludes what it matches. By
+        default every current-generation Windows-capable type without accelerators, local disks
+        or CPU credits (T types): those must be named. One that cannot be a Windows node is
+        rejected with its reason.
     subnets : Subnet, list of Subnet or CIDR, or mapping by zone, optional
         Where nodes may stand. Addresses and free /28 blocks then bind: in prefix mode the
         node's own address comes from broken blocks first, and prefix reservations serve

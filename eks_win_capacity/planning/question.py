@@ -115,6 +115,16 @@ class Question:
         """Places of each workload."""
         return slots_of(self.workloads, self.surge, len(self.zones), zone_lost=self.zone_lost)
 
+    @property
+    def odd(self) -> bool:
+        """Whether a workload that is spread does not share evenly over the zones."""
+        zones = len(self.zones)
+        return any(
+            int(slot) % zones
+            for load, slot in zip(self.workloads, self.slots, strict=True)
+            if load.zone_spread or self.zone_lost
+        )
+
     def check(self) -> None:
         """
         Refuse what contradicts itself.

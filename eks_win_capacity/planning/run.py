@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_of", "with_others"]
 
-_PROVED: Final = 1e-6
-"""Gap up to which a plan counts as proved: the tolerance of the solver."""
+_PROVED: Final = 4e-6
+"""Gap up to which a plan counts as proved: the tolerance of the solver, 1e-6, and the margin of
+2e-6 that bounds of integer programs give back."""
+
+_EVEN: Final = "even shares of the zones"
+"""Plans that the bound is of, where a zone may be lost and the patterns are too many to list."""
+
+_ANY_TYPES: Final = 0.3
+"""Part of the time for the plan with any types, where only some may be used."""
 
 
 def with_others(ask: Question, *, end: Deadline) -> FleetPlan:
@@ -58,11 +65,16 @@ def _plan(run: Solving) -> FleetPlan:
     if trouble:
         return _no(run, *trouble)
     lean = run.without_dominated(nodes)
+    if ask.max_types is not None:
+        # Most of the time goes to the plan with few types; without, only its bound is wanted.
+        run.deadline = ask.deadline.part(_ANY_TYPES)
     try:
         found = answer(run, lean)
     except KeyboardInterrupt:
         run.stop()
         found = run.known
+    if not run.interrupted:
+        run.deadline = ask.deadline
     if found is None:
         return _none(run, lean)
     bound = found.bound
@@ -122,6 +134,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         daemon_addresses=sum(not daemon.host_process for daemon in ask.daemons),
         rejected=tuple(sorted([*run.rejected, *left], key=lambda one: one.instance_type)),
         status=status,
+        bound_of=_EVEN if run.even_only else "",
     )
 
 

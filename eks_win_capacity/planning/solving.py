@@ -51,6 +51,8 @@ class Solving:
         Whether somebody asked to stop.
     impossible : bool
         Whether it is proved that there is no answer.
+    even_only : bool
+        Whether the bound is that of plans with even shares of the zones.
     rejected : list of Rejection
         Candidates left out so far.
     lean : tuple of Node
@@ -63,6 +65,7 @@ class Solving:
         self.known: Answer | None = None
         self.interrupted = False
         self.impossible = False
+        self.even_only = False
         self.rejected: list[Rejection] = []
         self.lean: tuple[Node, ...] = ()
 
@@ -251,7 +254,10 @@ class Solving:
             if packed is None:
                 packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
         if packed is None:
-            self.impossible = self.impossible or (bound == np.inf and nodes == every and not turn)
+            # Only what binds every plan proves that there is none.
+            fixed = coupled and (ask.zone_lost or ask.odd)
+            if bound == np.inf and nodes == every and slots is ask.slots and not fixed:
+                self.impossible = True
             return None
         if nodes != every:
             # What is proved of some of the types is not proved of all.

@@ -20,12 +20,13 @@ def headline(plan: FleetPlan) -> str:
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
     fleet = f"{count_of(plan.nodes, 'node')} ({types})"
     least = f"{plan.lower_bound:,.6g}"
+    of = f" with {plan.bound_of}" if plan.bound_of else ""
     near = f"so this one is within {100 * plan.gap:.3f} % of the least possible."
     if plan.objective == "nodes":
         return f"{fleet}; no plan has fewer than {least} nodes, {near}"
     if plan.objective == "addresses":
         return f"{fleet}; no plan takes fewer than {least} subnet addresses, {near}"
-    return f"{fleet}: {_cost(plan.cost, plan)}; no plan costs less than {least}, {near}"
+    return f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} costs less than {least}, {near}"
 
 
 def explained(plan: FleetPlan) -> str:
