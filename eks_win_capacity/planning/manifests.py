@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.plan import FleetPlan, NodeGroup
+    from eks_win_capacity.planning.records import NodeGroup, PlanValues
 
 __all__ = ["node_class", "node_groups", "node_pool"]
 
@@ -21,7 +21,7 @@ _TAINT_TAG: Final = "k8s.io/cluster-autoscaler/node-template/taint/os"
 
 
 def node_groups(
-    plan: FleetPlan, *, cluster: str, region: str, ami_family: str, ami: str | None, taint: bool
+    plan: PlanValues, *, cluster: str, region: str, ami_family: str, ami: str | None, taint: bool
 ) -> str:
     """
     Write managed node groups of eksctl, one for each type, zone and subnet.
@@ -59,7 +59,7 @@ def node_groups(
 
 
 def _entry(
-    plan: FleetPlan,
+    plan: PlanValues,
     place: dict[str, Any],
     groups: list[NodeGroup],
     *,
@@ -99,14 +99,14 @@ def _entry(
     return entry
 
 
-def _max_pods(plan: FleetPlan, groups: Any) -> int:
+def _max_pods(plan: PlanValues, groups: Any) -> int:
     """Give the kubelet's limit: the one planned with, else what the fullest node runs."""
     if plan.kubelet_max_pods is not None:
         return plan.kubelet_max_pods
     return max((group.pods_used + plan.daemon_pods for group in groups), default=KUBELET_MAX_PODS)
 
 
-def node_pool(plan: FleetPlan, *, name: str, node_class: str, taint: bool) -> str:
+def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> str:
     """Write a NodePool of the plan's types and zones, limited to the plan's size."""
     wanted: dict[str, list[str]] = {
         "kubernetes.io/os": ["windows"],
@@ -148,7 +148,7 @@ def node_pool(plan: FleetPlan, *, name: str, node_class: str, taint: bool) -> st
     return _text(notes, told)
 
 
-def node_class(plan: FleetPlan, *, name: str, cluster: str, ami_family: str) -> str:
+def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) -> str:
     """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
     most = _max_pods(plan, plan.groups)

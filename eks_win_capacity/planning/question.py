@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.costs import PriceList
     from eks_win_capacity.planning.model import Node, Site
-    from eks_win_capacity.planning.plan import NodeGroup
+    from eks_win_capacity.planning.records import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
 __all__ = ["BRIEF", "NEAR", "ROUGH", "Answer", "Question", "better"]

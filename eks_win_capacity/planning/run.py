@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.planning.alternatives import beside, fewer_types
 from eks_win_capacity.planning.answering import answer
 from eks_win_capacity.planning.placement import cheapened, value_of
-from eks_win_capacity.planning.plan import FleetPlan, Infeasible
+from eks_win_capacity.planning.plan import FleetPlan
+from eks_win_capacity.planning.records import Infeasible
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.solving import Solving

@@ -13,8 +13,8 @@ from eks_win_capacity.packing.solve import solve
 from eks_win_capacity.planning.model import ALL_NODES, Site, build, dominated, levels, named
 from eks_win_capacity.planning.patterns import list_patterns
 from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
-from eks_win_capacity.planning.plan import Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
+from eks_win_capacity.planning.records import Rejection
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.zones_exact import settle
 
