@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.answering import answer as answer_of
+from eks_win_capacity.planning.plan_values import Alternative
 from eks_win_capacity.planning.question import BRIEF, Answer
-from eks_win_capacity.planning.records import Alternative
 from eks_win_capacity.planning.rejections import alone
 from eks_win_capacity.planning.solving import Solving
 from eks_win_capacity.planning.zones import quick
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.planning.model import Node
     from eks_win_capacity.planning.plan import FleetPlan
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
-    from eks_win_capacity.planning.records import NodeGroup
 
 __all__ = ["beside", "fewer_types"]
 

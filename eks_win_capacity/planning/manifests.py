@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.records import NodeGroup, PlanValues
+    from eks_win_capacity.planning.plan_values import NodeGroup, PlanValues
 
 __all__ = ["node_class", "node_groups", "node_pool"]
 

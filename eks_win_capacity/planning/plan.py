@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.planning.records import (
+from eks_win_capacity.planning.plan_values import (
     Alternative,
     Infeasible,
     NodeGroup,
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+
+    from eks_win_capacity.planning.fleet_diff import FleetDiff
 
 __all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "Rejection"]
 
@@ -63,6 +65,13 @@ class FleetPlan(PlanValues):
         plan ``infeasible`` where that is proved, ``not-found`` where it is not.
     bound_of : str
         The plans that ``lower_bound`` is of, where it is not of all.
+    price_unit : str
+        What the cost of a node counts.
+    current : dict or None
+        Nodes that ran before the plan, by type; None where that was not asked.
+    node_costs, idle_addresses : dict
+        By type, present ones included: cost of a node, and the subnet addresses that an empty
+        one takes; empty where nothing was said of present nodes.
 
     Examples
     --------
@@ -159,6 +168,33 @@ class FleetPlan(PlanValues):
         columns = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds")
         more = ("addresses_per_node", "prefixes_per_node", "cost")
         return pd.DataFrame(self.rows(), columns=[*columns, *more])
+
+    def diff(self) -> FleetDiff:
+        """
+        Changes from the present nodes to the plan: keep, add, drain, and what that saves.
+
+        Raises
+        ------
+        InputError
+            If the plan was not asked with ``current``, or there is none.
+
+        Examples
+        --------
+        >>> from eks_win_capacity import plan_fleet
+        >>> plan = plan_fleet(
+        ...     [{"name": "web", "replicas": 9, "cpu": "100m"}],
+        ...     candidates=["m5.large"],
+        ...     current={"m5.large": 3},
+        ... )
+        >>> changes = plan.diff()
+        >>> changes.keep, changes.add, changes.drain
+        (1, 0, 2)
+        """
+        from eks_win_capacity.planning.fleet_diff import diff_of
+
+        if self.current is None:
+            raise InputError("the plan was not asked with present nodes; give plan_fleet current=")
+        return diff_of(self._writable())
 
     def rejections(self) -> pd.DataFrame:
         """Give one row for each candidate without a node, with the reason."""

@@ -16,6 +16,7 @@ from eks_win_capacity.density.node_capacity import Reserved, reservations
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.candidates import read_limits
 from eks_win_capacity.planning.costs import read_prices
+from eks_win_capacity.planning.current import from_now, read_current
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.question import Question
 from eks_win_capacity.planning.run import plan_of, with_others
@@ -58,6 +59,8 @@ def plan_fleet(
     compare: bool = True,
     catalog: Catalog | None = None,
     progress: Callable[[float, float], None] | None = None,
+    current: Any = None,
+    max_replaced: int | None = None,
 ) -> FleetPlan:
     """
     Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
@@ -125,6 +128,13 @@ def plan_fleet(
         The instance table; the bundled one by default.
     progress : callable, optional
         Told cost and lower bound of every better plan.
+    current : ClusterState, iterable of NodeGroup, DataFrame or mapping, optional
+        The nodes that run now; a mapping or a table (columns ``instance_type`` and ``nodes``)
+        has how many of each type. The plan then says what to keep, add and drain, see
+        `FleetPlan.diff`; nothing to do is an answer too. All pods may move; where present
+        nodes stand is not looked at.
+    max_replaced : int, optional
+        Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
 
     Returns
     -------
@@ -160,6 +170,8 @@ def plan_fleet(
     start, seconds = time.monotonic(), _seconds(time_limit_s)
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
+    if max_replaced is not None:
+        counts(max_replaced, name="max_replaced", low=0)
     if kubelet_max_pods is not None:
         counts(kubelet_max_pods, name="kubelet_max_pods", low=1)
     prefix = _mode(prefix_delegation, pool)
@@ -193,6 +205,11 @@ def plan_fleet(
         deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
         progress=progress,
     )
+    if current is not None:
+        present = read_current(current, catalog)
+        return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
+    if max_replaced is not None:
+        raise InputError("max_replaced limits what happens to present nodes; give current too")
     return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
 
 

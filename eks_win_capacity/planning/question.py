@@ -22,16 +22,20 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.costs import PriceList
     from eks_win_capacity.planning.model import Node, Site
-    from eks_win_capacity.planning.records import NodeGroup
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["BRIEF", "NEAR", "ROUGH", "Answer", "Question", "better"]
+__all__ = ["BRIEF", "NEAR", "PROVED", "ROUGH", "Answer", "Question", "better"]
 
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
 
 NEAR: Final = 2.5e-3
 """Gap from which small fleets are settled exactly."""
+
+PROVED: Final = 4e-6
+"""Gap up to which a plan counts as proved: the tolerance of the solver, 1e-6, and the margin of
+2e-6 that bounds of integer programs give back."""
 
 ROUGH: Final = 0.01
 """Gap at which such a plan is good enough."""
@@ -58,6 +62,8 @@ class Question:
         Different types at most, and nodes of each at most.
     sites : tuple of Site
         Where nodes may stand.
+    present : tuple of Node
+        Kinds of node that run already; ``limits`` has how many.
     other_sites : callable or None
         The same in the other address mode.
     catalog, candidates
@@ -84,6 +90,7 @@ class Question:
     max_types: int | None = None
     limits: dict[str, int] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
+    present: tuple[Node, ...] = ()
     other_sites: Callable[[], tuple[Site, ...]] | None = None
     candidates: Any = None
     deadline: Deadline = field(default_factory=Deadline)

@@ -9,7 +9,8 @@ from eks_win_capacity.planning.alternatives import beside, fewer_types
 from eks_win_capacity.planning.answering import answer
 from eks_win_capacity.planning.placement import cheapened, value_of
 from eks_win_capacity.planning.plan import FleetPlan
-from eks_win_capacity.planning.records import Infeasible
+from eks_win_capacity.planning.plan_values import Infeasible
+from eks_win_capacity.planning.question import PROVED
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.solving import Solving
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.question import Answer, Question
 
 __all__ = ["plan_of", "with_others"]
-
-_PROVED: Final = 4e-6
-"""Gap up to which a plan counts as proved: the tolerance of the solver, 1e-6, and the margin of
-2e-6 that bounds of integer programs give back."""
 
 _EVEN: Final = "even shares of the zones"
 """Plans that the bound is of, where a zone may be lost and the patterns are too many to list."""
@@ -113,7 +110,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         value = value_of(groups, ask.objective)
     bound = min(max(bound, found.bound), value)
     gap = 1 - bound / value if value else 0.0
-    status = "interrupted" if run.interrupted else "proved" if gap <= _PROVED else "gap"
+    status = "interrupted" if run.interrupted else "proved" if gap <= PROVED else "gap"
     used = {group.instance_type for group in groups}
     try:
         left = left_over(ask, lean, used, value, deadline=run.deadline)
@@ -125,6 +122,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         objective=ask.objective,
         cost_unit=ask.prices.unit if ask.objective == "cost" else ask.objective,
         price_basis=ask.prices.basis,
+        price_unit=ask.prices.unit,
         estimated_prices=tuple(sorted(used & ask.prices.estimated)),
         cost=value,
         lower_bound=bound,

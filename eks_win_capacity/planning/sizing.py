@@ -8,7 +8,7 @@ from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.planning.candidates import read_candidates
 from eks_win_capacity.planning.model import RESOURCES, Node, node_of
-from eks_win_capacity.planning.records import Rejection
+from eks_win_capacity.planning.plan_values import Rejection
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.question import Question

@@ -13,8 +13,8 @@ from eks_win_capacity.packing.solve import solve
 from eks_win_capacity.planning.model import ALL_NODES, Site, build, dominated, levels, named
 from eks_win_capacity.planning.patterns import list_patterns
 from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
+from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
-from eks_win_capacity.planning.records import Rejection
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.zones_exact import settle
 
@@ -81,7 +81,7 @@ class Solving:
     def nodes(self) -> tuple[tuple[Node, ...], Trouble | None]:
         """Size the candidates, and find the workload that fits none of them."""
         nodes, self.rejected, trouble = sized(self.ask)
-        return nodes, trouble
+        return (*nodes, *self.ask.present), trouble
 
     def without_dominated(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         """Leave out the types that another one beats in everything."""

@@ -6,11 +6,12 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.planning.fleet_diff import diff_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eks_win_capacity.planning.records import Alternative, NodeGroup, PlanValues
+    from eks_win_capacity.planning.plan_values import Alternative, NodeGroup, PlanValues
 
 __all__ = ["as_html", "comparison", "explained", "headline", "summary_lines"]
 
@@ -56,6 +57,8 @@ def summary_lines(plan: PlanValues) -> list[str]:
         lines.append(f"Cost: {plan.price_basis}.")
     if plan.estimated_prices:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
+    if plan.current is not None:
+        lines += str(diff_of(plan)).splitlines()
     lines += [comparison(other, plan) for other in (plan.single_type, plan.other_mode) if other]
     if plan.rejected:
         lines.append(f"Not used: {_rejected(plan)}.")

@@ -15,7 +15,7 @@ from eks_win_capacity.planning.question import BRIEF, NEAR, Answer
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.model import Node, Site
-    from eks_win_capacity.planning.records import NodeGroup
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.solving import Solving
 
 __all__ = ["in_zones", "quick"]

@@ -141,6 +141,10 @@ class PlanValues:
     other_mode: Alternative | None = None
     status: str = ""
     bound_of: str = ""
+    price_unit: str = ""
+    current: dict[str, int] | None = None
+    node_costs: dict[str, float] = field(default_factory=dict, repr=False)
+    idle_addresses: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def gap(self) -> float:
