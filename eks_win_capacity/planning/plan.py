@@ -65,6 +65,11 @@ class FleetPlan(PlanValues):
         plan ``infeasible`` where that is proved, ``not-found`` where it is not.
     bound_of : str
         The plans that ``lower_bound`` is of, where it is not of all.
+    launcher : str
+        Who starts the nodes, and by whose estimate of their room.
+    reserved : dict
+        What a node keeps from pods: ``cpu_m``, and memory for Windows, kubelet and eviction in
+        MiB.
     price_unit : str
         What the cost of a node counts.
     current : dict or None
@@ -236,7 +241,11 @@ class FleetPlan(PlanValues):
         taint: bool = True,
     ) -> str:
         """
-        Write the fleet as EKS managed node groups of eksctl (``eksctl.io/v1alpha5``).
+        Write the fleet as node groups of eksctl (``eksctl.io/v1alpha5``).
+
+        They are EKS managed groups. Where the kubelet's limit is not the image's own of 110, or
+        an image is given, they are self-managed: eksctl refuses an image for managed Windows
+        groups, and their user data leaves ``maxPodsPerNode`` out.
 
         Parameters
         ----------
@@ -245,8 +254,7 @@ class FleetPlan(PlanValues):
         ami_family : str
             The Windows image.
         ami : str, optional
-            Image id, needed where the kubelet's limit is not the image's own of 110: EKS
-            takes bootstrap arguments from a launch template with an image of its own only.
+            Image id, in place of the newest of the family.
         taint : bool
             Whether nodes keep Linux pods off by the taint ``os=windows:NoSchedule``.
 

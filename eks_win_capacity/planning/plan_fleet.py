@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan import FleetPlan
 
     Objective = Literal["cost", "nodes", "addresses"]
+    Launcher = Literal["eksctl", "autoscaler", "karpenter"]
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
@@ -61,6 +62,7 @@ def plan_fleet(
     progress: Callable[[float, float], None] | None = None,
     current: Any = None,
     max_replaced: int | None = None,
+    launcher: Launcher = "eksctl",
 ) -> FleetPlan:
     """
     Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
@@ -135,6 +137,10 @@ def plan_fleet(
         nodes stand is not looked at.
     max_replaced : int, optional
         Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
+    launcher : {"eksctl", "autoscaler", "karpenter"}
+        Who starts the nodes. Karpenter starts a node for what its own estimate says fits: one
+        address less than the interface holds (prefixes or not), its CPU and memory overheads;
+        the plan then fits that too.
 
     Returns
     -------
@@ -170,6 +176,10 @@ def plan_fleet(
     start, seconds = time.monotonic(), _seconds(time_limit_s)
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
+    if launcher not in {"eksctl", "autoscaler", "karpenter"}:
+        raise InputError(
+            f"launcher must be 'eksctl', 'autoscaler' or 'karpenter'; got {launcher!r}"
+        )
     if max_replaced is not None:
         counts(max_replaced, name="max_replaced", low=0)
     if kubelet_max_pods is not None:
@@ -204,6 +214,7 @@ def plan_fleet(
         # What stands beside the plan gets the rest of the time.
         deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
         progress=progress,
+        launcher=launcher,
     )
     if current is not None:
         present = read_current(current, catalog)

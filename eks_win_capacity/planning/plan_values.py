@@ -142,6 +142,8 @@ class PlanValues:
     status: str = ""
     bound_of: str = ""
     price_unit: str = ""
+    launcher: str = "eksctl"
+    reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
     node_costs: dict[str, float] = field(default_factory=dict, repr=False)
     idle_addresses: dict[str, int] = field(default_factory=dict, repr=False)

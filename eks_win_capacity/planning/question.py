@@ -72,6 +72,8 @@ class Question:
         When to stop.
     effort : float
         Part of the usual work.
+    launcher : {"eksctl", "autoscaler", "karpenter"}
+        Who starts the nodes, and by whose estimate of their room.
     progress : callable or None
         Called with cost and bound of every better plan.
     """
@@ -95,6 +97,7 @@ class Question:
     candidates: Any = None
     deadline: Deadline = field(default_factory=Deadline)
     effort: float = 1.0
+    launcher: str = "eksctl"
     progress: Callable[[float, float], None] | None = None
 
     @property

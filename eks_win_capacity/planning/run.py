@@ -123,6 +123,8 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         cost_unit=ask.prices.unit if ask.objective == "cost" else ask.objective,
         price_basis=ask.prices.basis,
         price_unit=ask.prices.unit,
+        launcher=ask.launcher,
+        reserved=_reserved(ask),
         estimated_prices=tuple(sorted(used & ask.prices.estimated)),
         cost=value,
         lower_bound=bound,
@@ -135,6 +137,16 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         status=status,
         bound_of=_EVEN if run.even_only else "",
     )
+
+
+def _reserved(ask: Question) -> dict[str, int]:
+    reserved = ask.reserved
+    return {
+        "cpu_m": reserved.cpu_m,
+        "system_memory_mib": reserved.system_memory_mib,
+        "kube_memory_mib": reserved.kube_memory_mib,
+        "eviction_mib": reserved.eviction_mib,
+    }
 
 
 def _no(  # noqa: PLR0917
