@@ -320,6 +320,45 @@ def test_an_event_of_the_node_tells_that_no_whole_block_is_left():
     assert "InsufficientCidrBlocks" in row.evidence
 
 
+# -- autoscalers ----------------------------------------------------------------------------
+
+KARPENTER = (
+    'Failed to schedule pod, incompatible with nodepool "default", daemonset overhead='
+    '{"cpu":"30m","pods":"3","vpc.amazonaws.com/PrivateIPv4Address":"1"}, no instance type '
+    'satisfied resources {"cpu":"1","pods":"4","vpc.amazonaws.com/PrivateIPv4Address":"1"}'
+)
+LIMITS = (
+    'Failed to schedule pod, all available instance types exceed limits for nodepool: "windows"'
+)
+SCALE = "pod didn't trigger scale-up: 1 "
+
+
+@pytest.mark.parametrize(
+    ("system", "said", "cause", "remedy"),
+    [
+        ("windows", LIMITS, "nodepool-limits", "raise spec.limits of NodePool windows"),
+        ("linux", KARPENTER, "nodepool-mismatch", "In [linux] in NodePool default"),
+        ("windows", KARPENTER, "nodepool-mismatch", "Windows AMI family"),
+        ("windows", f"{SCALE}max node group size reached", "group-at-maximum", "maxSize="),
+        ("windows", f"{SCALE}Insufficient {RESOURCE}", "autoscaler-blind", "node-template"),
+    ],
+)
+def test_what_autoscalers_say_is_read_and_quoted(system, said, cause, remedy):
+    event = an_event("Pod", "p", "FailedScheduling", said)
+    if said.startswith(SCALE):
+        event |= {"type": "Normal", "reason": "NotTriggerScaleUp"}
+    full = f"0/1 nodes are available: 1 Insufficient {RESOURCE}."
+    pod = a_pod(node="", message=full, nodeSelector={"kubernetes.io/os": system})
+    (pending,) = explain_pending(loaded(a_node(), pod, event, a_configmap(ON)))
+    assert (pending.cause, pending.evidence) == (cause, (said,))
+    assert remedy in pending.remedy
+    assert pending.message == full
+    # One that was placed since waits for something else.
+    placed = a_pod(message="", nodeSelector={"kubernetes.io/os": system})
+    state = loaded(a_node(), placed, event, a_configmap(ON))
+    assert cause not in {late.cause for late in explain_pending(state)}
+
+
 # -- laws -----------------------------------------------------------------------------------
 
 BLOCKS = st.lists(st.integers(1, 14), max_size=4, unique=True)

@@ -107,6 +107,8 @@ class Pod:
         The system that ``spec.nodeSelector`` itself names: the webhook looks at nothing else.
     address : str
         The address that the controller or the kubelet wrote down for it; empty without one.
+    events : tuple of str
+        Warnings about it while it waits, and what autoscalers say of it.
     """
 
     namespace: str
@@ -127,6 +129,7 @@ class Pod:
     requests_address: bool | None = None
     selector_os: str = ""
     address: str = ""
+    events: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -167,10 +167,16 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
         code="prefix-delegation",
         remedy=remedy,
         gain=gain,
+        feasible=True if state.subnets else None,
         nodes=2 * len(view.ready),
         why=f"{each}: {gain:,} more such pods on as many nodes, {live:,} of them before the nodes "
         f"are replaced{limited}"
-        + ("" if view.state.subnets else "; the free /28 blocks of the subnets are not known"),
+        + (
+            ""
+            if view.state.subnets
+            else "; the free /28 blocks of the subnets are not known: give aws ec2 describe-subnets and "
+            "describe-network-interfaces"
+        ),
     )
 
 
