@@ -1,5 +1,7 @@
 """The same evidence gives one verdict in ``check``, ``cluster`` and ``explain``."""
 
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -456,7 +458,8 @@ def test_the_three_faces_never_contradict_one_another(
             if change.feasible and change.unit:
                 assert change.gain > 0, change
             if change.feasible is None:
-                assert change.why, change
+                # Unknown, with the answer that would tell.
+                assert re.search(r"\b(aws|kubectl) ", change.why + change.remedy), change
     if "node-advertises-addresses" in failed:
         assert row.headroom == 0 or not row.ready
     if not pd.isna(row.attachable):
@@ -477,3 +480,27 @@ def test_explain_and_subnets_count_the_same_further_nodes():
     (assumption,) = report.assumptions
     assert assumption == "each further m5.large counted full: 9 pods with addresses"
     assert assumption in more.why
+
+
+# -- what is not known ------------------------------------------------------------------------
+
+
+def test_a_gap_may_be_a_reservation_or_another_account():
+    short = {**SUBNET["Subnets"][0], "AvailableIpAddressCount": 200}
+    answers = ({"Subnets": [short]}, interfaces(OLD[:9]))
+    state = loaded(a_node(), answers=answers)
+    (said,) = [text for text in cluster_report(state).unknown if "EC2 counts" in text]
+    assert "a CIDR reservation (aws ec2 get-subnet-cidr-reservations tells)" in said
+    assert "another account" in said
+    # An answer without a reservation leaves the other account alone.
+    state = loaded(a_node(), answers=(*answers, {"SubnetIpv4CidrReservations": []}))
+    (said,) = [text for text in cluster_report(state).unknown if "EC2 counts" in text]
+    assert "reservation" not in said
+
+
+def test_headroom_of_prefixes_says_when_it_rests_on_the_advertised_number():
+    items = (a_node(addresses=144), a_pod("r", phase="Running"), a_configmap(PREFIX))
+    (said,) = [text for text in cluster_report(loaded(*items)).unknown if "attachable" in text]
+    assert "1 node hold" in said
+    seen = loaded(*items, answers=(SUBNET, interfaces((), ["10.0.1.32/28"])))
+    assert not any("attachable" in text for text in cluster_report(seen).unknown)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, node_row
-from eks_win_capacity.cluster.serving import REASONS
+from eks_win_capacity.cluster.serving import REASONS, mode_of
 from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode
 from eks_win_capacity.core.display import count_of
@@ -281,9 +281,32 @@ def cluster_report(
             for text in (
                 *(f"{name}: {state.unknown[name]}" for name in hidden if name in state.unknown),
                 *missing,
+                *_unseen_slots(view),
             )
         ),
     )
+
+
+def _unseen_slots(view: ClusterView) -> list[str]:
+    """What is not known where the interfaces of nodes that serve prefixes were not loaded."""
+    if view.state.pods is None:
+        return []
+    unseen = [
+        node.name
+        for node in view.ready
+        if node.advertised_addresses
+        and mode_of(node, view.row(node.instance_type), view.mode)
+        and view.slots(node) is None
+    ]
+    if not unseen:
+        return []
+    return [
+        (
+            f"attachable: what the interfaces of {count_of(len(unseen), 'node')} hold (aws ec2 "
+            "describe-network-interfaces); their head-room rests on what they advertise, and slots "
+            "may still be held by addresses of secondary mode"
+        )
+    ]
 
 
 def _node_table(view: ClusterView, pod: tuple[int, int]) -> pd.DataFrame | None:

@@ -251,7 +251,8 @@ def lean_targets(
             remedy=remedy,
             unit="prefixes" if prefixes else "addresses",
             feasible=None,
-            why="the ConfigMap, the types or the subnets of the nodes are not known",
+            why="the ConfigMap, the types or the subnets of the nodes are not known: give kubectl get "
+            "configmap -n kube-system amazon-vpc-cni -o json and aws ec2 describe-subnets",
         )
     addresses, blocks = freed
     gain = blocks if prefixes else addresses
@@ -282,7 +283,8 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
             remedy=remedy + word(None, "CIDR"),
             unit="prefixes",
             feasible=None,
-            why="where the used addresses of the subnet lie is not known",
+            why="where the used addresses of the subnet lie is not known: give aws ec2 "
+            "describe-network-interfaces",
         )
     blocks = subnet.blocks()
     free = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
@@ -310,7 +312,7 @@ def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         feasible=gain > 0 if tainted else None,
         why=f"the tainted Windows nodes take {gain:,} more such pods"
         if tainted
-        else "no ready Windows node that was loaded has a taint: see the message",
+        else "no ready Windows node that was loaded has a taint: kubectl get nodes -o json tells",
     )
 
 

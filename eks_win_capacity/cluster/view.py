@@ -206,12 +206,16 @@ def room_for(
     pool = pool_of(state, row)
     if pool is None:
         return (
-            "the ConfigMap amazon-vpc-cni is not known"
+            "the ConfigMap amazon-vpc-cni is not known (kubectl get configmap -n kube-system "
+            "amazon-vpc-cni -o json)"
             if state.cni_configmap is None
             else "the ConfigMap amazon-vpc-cni holds a value that cannot act"
         )
     if subnet is None:
-        return "what is in use of the subnet and of its reservations is not known"
+        return (
+            "what is in use of the subnet and of its reservations is not known (aws ec2 "
+            "describe-network-interfaces, get-subnet-cidr-reservations)"
+        )
     wanted = full_node(state, row, pool) if pods is None else min(pods, servable(row, pool))
     try:
         unseen = 0 if available is None else subnet.free_outside_reservations - available
