@@ -188,7 +188,7 @@ class ClusterView:
         late = [pod for pod in self.waiting.get(node.name, ()) if not pod.without_request]
         if not late:
             return None
-        if node in self.silent:
+        if any(node is one for one in self.silent):
             return Obstacle("not-served", self.why_silent(node))
         for pod in late:
             for code, _ in causes(pod.message):
