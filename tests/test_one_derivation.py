@@ -504,3 +504,30 @@ def test_headroom_of_prefixes_says_when_it_rests_on_the_advertised_number():
     assert "1 node hold" in said
     seen = loaded(*items, answers=(SUBNET, interfaces((), ["10.0.1.32/28"])))
     assert not any("attachable" in text for text in cluster_report(seen).unknown)
+
+
+def test_nodes_of_one_subnet_do_not_count_its_last_block_twice():
+    taken = tuple(f"10.0.0.{16 * n + 9}" for n in range(2, 15))
+    nodes = tuple(
+        Node(
+            name=f"win-{n}",
+            os="windows",
+            instance_type="m5.large",
+            address=f"10.0.0.{4 + n}",
+            pods_limit=110,
+            cpu_m=2000,
+            advertised_addresses=144,
+        )
+        for n in (1, 2)
+    )
+    subnet = SubnetState(
+        subnet_id="subnet-1",
+        cidr="10.0.0.0/24",
+        used=("10.0.0.5", "10.0.0.6", *taken),
+        interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
+    )
+    report = cluster_report(
+        ClusterState(nodes=nodes, pods=(), cni_configmap=PREFIX, subnets=(subnet,))
+    )
+    assert report.nodes["attachable"].tolist() == [16, 16]
+    assert (report.total["attachable"], report.total["headroom"]) == (16, 16)
