@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
-    """Look for a subnet that takes the nodes which the full one does not."""
+    """A subnet that takes the nodes which the full one does not."""
     full = view.subnet_of.get(pod.node) if pod.node else None
     node = view.state.nodes_by_name.get(pod.node)
     names = [node.instance_type] if node and node.instance_type in view.types else view.types
@@ -71,7 +71,7 @@ def _place(held: SubnetState) -> str:
 
 
 def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Change]:
-    """Count the nodes that take what waits, and whether the subnets take them."""
+    """Number of nodes that take what waits, and whether the subnets take them."""
     group = view.groups[0] if view.groups else None
     if not view.types:
         yield Change(
@@ -163,7 +163,7 @@ def larger(need: PodNeed, view: ClusterView) -> str:
 
 
 def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
-    """Weigh whether lower warm targets make room for one more node in a full subnet."""
+    """Whether lower warm targets make room for one more node in a full subnet."""
     row = view.catalog[name]
     pool = view.pool(row)
     prefixes = pool is not None and pool.prefix_delegation
@@ -183,7 +183,7 @@ def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
 
 
 def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetState]) -> Change:
-    """Look for a subnet beyond those of the node groups."""
+    """A subnet beyond those of the node groups."""
     ids = {held.subnet_id for held in full}
     counts = [
         (number, held)
@@ -215,7 +215,7 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
 
 
 def _scale(group: str | None, name: str | None, more: int, view: ClusterView) -> str:
-    """Give the command that adds nodes, with the sizes that follow from today's."""
+    """The command that adds nodes, with the sizes that follow from today's."""
     kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
     if group is None:
         return f"start {kind}: raise the desired size of your Windows node group"

@@ -106,7 +106,7 @@ def shared_growth(rows: pd.DataFrame, view: ClusterView) -> dict[str, int]:
 
 
 def _by_request(room: int | None, used: int, pods: int, request: int) -> int | None:
-    """Count the pods that fit: those that run, and typical ones in what is left."""
+    """Number of pods that fit: those that run, and typical ones in what is left."""
     if room is None or not request:
         return None
     return pods + max(room - used, 0) // request

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
     """
-    Give what may help, settings, then pods, then nodes; the caller ranks them.
+    What may help, settings, then pods, then nodes; the caller ranks them.
 
     Parameters
     ----------

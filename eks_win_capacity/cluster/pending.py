@@ -110,7 +110,7 @@ class PendingPod(Shown):
     owner: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the fields as a plain mapping."""
+        """The fields as a plain mapping."""
         return asdict(self)
 
 
@@ -121,7 +121,7 @@ def explain_pending(
     catalog: Catalog | None = None,
 ) -> Listed[PendingPod]:
     """
-    Say of each pending Windows pod why it waits and what helps at the least cost.
+    Why each pending Windows pod waits, and the smallest change that helps.
 
     What certainly helps comes before what may, what serves all that wait before what serves
     a part; then comes what touches the fewest nodes. What each change gains is computed

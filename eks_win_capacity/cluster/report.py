@@ -135,7 +135,7 @@ class ClusterReport:
         return found[columns].assign(why=found["reason"].map(REASONS))
 
     def __repr__(self) -> str:
-        """Say what was reported, without the tables."""
+        """What was reported, without the tables."""
         nodes = (
             "unknown nodes"
             if self._nodes is None
@@ -154,7 +154,7 @@ class ClusterReport:
         return "\n".join(told)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the tables as plain lists of rows, with None for what is not known."""
+        """The tables as plain lists of rows, with None for what is not known."""
         tables = {
             "nodes": self._nodes,
             "subnets": self.subnets,
@@ -329,7 +329,7 @@ def _node_table(view: ClusterView, pod: tuple[int, int]) -> pd.DataFrame | None:
 
 
 def _typical(state: ClusterState) -> tuple[int, int]:
-    """Give the mean request of the Windows pods that take an address, rounded up."""
+    """The mean request of the Windows pods that take an address, rounded up."""
     pods = [
         pod for pod in state.windows_pods or () if pod.takes_address and not pod.without_request
     ]

@@ -127,7 +127,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
 
 
 def prefixes(need: PodNeed, view: ClusterView) -> Change:
-    """Weigh prefix delegation."""
+    """Gain of prefix delegation."""
     state = view.state
     remedy = safe_steps(prefixes=True)
 
@@ -181,7 +181,7 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
 
 
 def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
-    """Weigh a higher max-pods."""
+    """Gain of a higher max-pods."""
     most, gain = view.with_max_pods(need, full=full)
     if gain <= 0:
         limits = sorted({n.pods_limit for n in view.ready if n.pods_limit is not None})
@@ -214,7 +214,7 @@ def lean_targets(
     held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
 ) -> Change:
     """
-    Weigh lower warm targets in the subnet that is full.
+    Gain of lower warm targets in the subnet that is full.
 
     Parameters
     ----------
@@ -317,7 +317,7 @@ def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
 
 
 def _toleration(taint: str) -> str:
-    """Write the toleration of a taint as it stands in a manifest."""
+    """The toleration of a taint as it stands in a manifest."""
     told, _, effect = taint.partition(":")
     key, equal, value = told.partition("=")
     parts = {"key": key, "operator": "Equal" if equal else "Exists"}
