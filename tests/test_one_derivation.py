@@ -531,3 +531,11 @@ def test_nodes_of_one_subnet_do_not_count_its_last_block_twice():
     )
     assert report.nodes["attachable"].tolist() == [16, 16]
     assert (report.total["attachable"], report.total["headroom"]) == (16, 16)
+
+
+def test_a_missing_policy_is_not_to_blame_where_another_node_is_served():
+    answers = ({"AttachedPolicies": [{"PolicyName": "AmazonEKSClusterPolicy"}]},)
+    items = (a_node(addresses=None), a_node("win-2"), a_configmap(ON))
+    rows = cluster_report(loaded(*items, answers=answers)).nodes.set_index("node")
+    assert rows.loc["win-1", "reason"] == "not-initialised"
+    assert rows.loc["win-2", "reason"] == ""
