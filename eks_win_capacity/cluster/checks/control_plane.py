@@ -111,7 +111,13 @@ def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     why="without it the control plane may not attach addresses to Windows nodes",
 )
 def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the policy, and for the one case that does without."""
+    """
+    Look for the policy.
+
+    The guide's exception (no Amazon Linux nodes, security groups for pods in use) does not
+    count: the controller's docs/troubleshooting.md wants the policy for Windows, and its code
+    assigns addresses with the cluster role.
+    """
     state = look.state
     if state.cluster_role_policies is None:
         yield rule.unknown(look, "cluster_role_policies")
@@ -121,41 +127,24 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     }:
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
         return
-    amazon_linux = _amazon_linux(look)
-    flag, policies = look.cni_flag("ENABLE_POD_ENI"), state.security_group_policies
-    pod_groups: bool | None = None
-    if flag or policies:
-        pod_groups = True
-    elif flag is False or policies == ():
-        pod_groups = False
-    held = some(state.cluster_role_policies) or "none"
-    seen = f"the cluster role {state.cluster_role or ''} has the managed policies: {held}"
-    exception = "no Amazon Linux nodes, and security groups for pods are in use"
-    if amazon_linux is False and pod_groups:
-        yield rule.passed(f"{seen}; not needed: {exception}")
-    elif (amazon_linux is False and pod_groups is None) or (amazon_linux is None and pod_groups):
-        missing = "cni_env" if pod_groups is None else "nodes"
-        yield rule.unknown(look, missing, seen=f"{seen}; whether it does without is not known")
+    listed = some(state.cluster_role_policies) or "none"
+    seen = f"the cluster role {state.cluster_role or ''} has the managed policies: {listed}"
+    working = [n.name for n in state.windows_nodes or () if n.advertised_addresses]
+    role = word(state.cluster_role, "CLUSTER_ROLE")
+    if working:
+        yield rule.unknown(
+            look,
+            seen=f"{seen}; Windows nodes advertise addresses ({some(working)}), so that a policy "
+            "of your own or an inline one may grant the same",
+            remedy=f"aws iam list-role-policies --role-name {role}; one policy must allow "
+            "ec2:AssignPrivateIpAddresses and ec2:UnassignPrivateIpAddresses",
+        )
     else:
-        role = word(state.cluster_role, "CLUSTER_ROLE")
         yield rule.failed(
-            f"{seen}; only a cluster with {exception} does without",
+            seen,
             f"aws iam attach-role-policy --role-name {role} --policy-arn "
             f"arn:{look.partition}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}",
         )
-
-
-def _amazon_linux(look: Look) -> bool | None:
-    """Tell whether the cluster has Amazon Linux nodes; None where it is not known."""
-    nodes = [n for n in look.state.nodes or () if n.os == "linux" and n.compute != "fargate"]
-    groups = look.state.node_groups
-    if any("amazon linux" in node.os_image.lower() for node in nodes) or any(
-        group.amazon_linux for group in groups or ()
-    ):
-        return True
-    if look.state.nodes is None or any(not node.os_image for node in nodes):
-        return None
-    return False
 
 
 CHECKS = (coredns_capacity, coredns_redundancy, resource_controller_policy)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.core.findings import Finding
 
 KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]
+WINDOWS_AMI_TYPE = "WINDOWS_CORE_2022_x86_64"
 
 
 def _mode(look: Look) -> str:
@@ -163,7 +164,9 @@ def _own_role(look: Look, role: str, types: list[str]) -> str:
     """Give the commands for an entry; a role that Linux nodes need must keep its own."""
     if not types or all(group.role != role for group in look.linux_groups):
         return access_entry_command(role, look.cluster, types)
-    names = ", ".join(group.name for group in look.linux_groups if group.role == role)
+    names = ", ".join(
+        word(group.name, "NODE_GROUP") for group in look.linux_groups if group.role == role
+    )
     return (
         f"the entry serves the Linux nodes of {names}: give Windows nodes a role of their own, "
         f"and it an entry: aws eks create-access-entry --cluster-name {look.cluster} "
@@ -176,7 +179,7 @@ def _with_own_role(look: Look, name: str) -> str:
     group = next((g for g in look.windows_groups if g.name == name), None)
     subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
     types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
-    ami = group.ami_type if group and group.windows else "WINDOWS_CORE_2022_x86_64"
+    ami = word(group.ami_type if group and group.windows else WINDOWS_AMI_TYPE, "AMI_TYPE")
     return (
         f"aws eks create-nodegroup --cluster-name {look.cluster} --nodegroup-name "
         f"{word(f'{name}-own-role' if group else None, 'NODE_GROUP')} --subnets "
@@ -332,7 +335,7 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.failed(
             f"{role} serves {ours} (Windows) and {theirs} (Linux)",
             f"make a role of its own for Windows nodes, and a node group with it in place of "
-            f"{ours}: {_with_own_role(look, ours)}",
+            f"{word(ours, 'NODE_GROUP')}: {_with_own_role(look, ours)}",
             subject=role,
         )
     if shared:

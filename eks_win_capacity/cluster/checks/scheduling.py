@@ -118,7 +118,8 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
         return
     windows = {name: maker for name, (maker, os) in look.makers.items() if os == "windows"}
     wrong = [n for n, m in windows.items() if m.selects_arch not in {"", "amd64"}]
-    missing = [n for n, m in windows.items() if not m.selects_arch]
+    shipped = [n for n, m in windows.items() if not m.selects_arch and n == _CSI_NODE]
+    missing = [n for n, m in windows.items() if not m.selects_arch and n != _CSI_NODE]
     if wrong:
         yield rule.failed(
             f"Windows workloads select another architecture than amd64: {some(wrong)}",
@@ -126,15 +127,26 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
             severity="error",
             subject="other",
         )
+    if shipped:
+        yield rule.failed(
+            f"AWS ships {some(shipped)} without kubernetes.io/arch",
+            "leave it as it is: Windows nodes are amd64 alone, and an update would take the "
+            "change away",
+            severity="info",
+            subject="shipped",
+        )
     if missing:
         yield rule.failed(
             f"{len(missing):,} Windows workloads select no kubernetes.io/arch: {some(missing)}",
             _patches(missing, "kubernetes.io/arch", "amd64"),
             subject="missing",
         )
-    if not wrong and not missing:
+    if not wrong and not missing and not shipped:
         yield rule.passed(f"all {len(windows):,} Windows workloads select amd64")
 
+
+_CSI_NODE = "DaemonSet kube-system/ebs-csi-node-windows"
+"""The EBS CSI driver's own DaemonSet, which waits for Windows nodes on every cluster with it."""
 
 _PATCHED = 3
 """How many commands a remedy spells out."""

@@ -16,7 +16,9 @@ from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
     WINDOWS_BUILDS,
     WINDOWS_PLATFORM_VERSIONS,
+    WINDOWS_SERVER_ENDED,
     WINDOWS_SERVER_FROM,
+    WINDOWS_SERVER_LAST,
 )
 
 if TYPE_CHECKING:
@@ -152,6 +154,13 @@ def _release(node: Node) -> str | None:
     return named[0] if named else None
 
 
+def _ended(node: Node) -> tuple[str, str] | None:
+    """Name and end of a node's release, where EKS supports it no more."""
+    parts = node.build.split(".")
+    known = len(parts) > 2 and parts[2].isdecimal()
+    return WINDOWS_SERVER_ENDED.get(int(parts[2])) if known else None
+
+
 @check(
     "windows-server-version",
     considers="Windows Server release and Kubernetes version",
@@ -169,9 +178,12 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         return
     users: dict[str, list[str]] = {}
     strange = []
+    ended: dict[tuple[str, str], list[str]] = {}
     for node in state.windows_nodes or ():
         release = _release(node)
-        if release:
+        if over := _ended(node):
+            ended.setdefault(over, []).append(f"node {node.name}")
+        elif release:
             users.setdefault(release, []).append(f"node {node.name}")
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
@@ -179,6 +191,13 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         for release in WINDOWS_SERVER_FROM:
             if f"_{release}_" in group.ami_type:
                 users.setdefault(release, []).append(f"node group {group.name}")
+    for (name, day), nodes in ended.items():
+        yield rule.failed(
+            f"{some(nodes)}: EKS supports Windows Server {name} no more, since {day}",
+            "replace the nodes by ones with an AMI of Windows Server 2022, and the images of "
+            "their pods with it: a container needs the build of its node",
+            subject=name,
+        )
     if strange:
         yield rule.unknown(
             look,
@@ -199,12 +218,20 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
                 f"version at a time, up to {first}",
                 subject=release,
             )
+        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release, "")) or version):
+            yield rule.failed(
+                f"{some(names)}: the AMI documentation of EKS names no Windows Server {release} "
+                f"after Kubernetes {WINDOWS_SERVER_LAST[release]}, the cluster has {state.version}",
+                "use an AMI of Windows Server 2022 or 2025, and images of that build",
+                subject=release,
+                severity="warning",
+            )
         else:
             yield rule.passed(
                 f"Windows Server {release} is for Kubernetes {first} and later: {some(names)}",
                 subject=release,
             )
-    if not users and not strange:
+    if not users and not strange and not ended:
         yield rule.passed("no Windows nodes yet")
 
 
