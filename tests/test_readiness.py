@@ -149,6 +149,20 @@ CASES = {
             "fail",
         ),
         ({"nodes": (WIN, replace(LINUX, ready=False))}, "fail"),
+        ({"nodes": (WIN, replace(LINUX, taints=("team=x:NoSchedule",)))}, "fail"),
+        ({"nodes": (WIN, replace(LINUX, taints=("team=x:PreferNoSchedule",)))}, "pass"),
+        ({"nodes": (WIN, replace(LINUX, taints=("CriticalAddonsOnly=true:NoSchedule",)))}, "pass"),
+        # Where it runs, it tolerates the taint.
+        (
+            {
+                "nodes": (WIN, replace(LINUX, taints=("team=x:NoSchedule",))),
+                "pods": (replace(DNS, node="lin-1"),),
+            },
+            "pass",
+        ),
+        ({"nodes": (WIN, LINUX), "pods": (replace(DNS, name="aws-node-x"),)}, "fail"),
+        ({"nodes": (WIN, LINUX), "pods": (replace(DNS, phase="Pending"),)}, "fail"),
+        ({"nodes": (WIN, LINUX), "pods": (POD,)}, "pass"),
         ({"nodes": (WIN, replace(LINUX, schedulable=False))}, "fail"),
         ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "pass"),
         ({"node_groups": (LINUX_GROUP,)}, "pass"),
@@ -164,6 +178,13 @@ CASES = {
         ),
         ({"node_groups": (), "fargate_profiles": ()}, "fail"),
         ({"node_groups": ()}, "unknown"),
+        ({}, "unknown"),
+    ],
+    "windows-nodes-ready": [
+        ({"nodes": (replace(WIN, ready=False), LINUX)}, "fail"),
+        ({"nodes": (replace(WIN, ready=True),)}, "pass"),
+        ({"nodes": (LINUX,)}, "pass"),
+        ({"nodes": (replace(WIN, ready=None),)}, "unknown"),
         ({}, "unknown"),
     ],
     "coredns-redundancy": [
@@ -567,6 +588,9 @@ CASES = {
         ),
         ({"workloads": (WEB,)}, "pass"),
         ({"workloads": (SCALER,), "cni_configmap": ON, "node_groups": (GROUP,)}, "unknown"),
+        # Self-managed nodes have Auto Scaling groups that no managed group shows.
+        ({"workloads": (SCALER,), "node_groups": (), "nodes": (WIN,)}, "unknown"),
+        ({"workloads": (SCALER,), "node_groups": (), "nodes": (LINUX,)}, "pass"),
         # Prefixes make it 144.
         (
             {
@@ -698,6 +722,7 @@ CONSIDERATIONS = {
     "instance-type-caveats": "32nd",
     "instance-type-controller": "controller may not know",
     "node-advertises-addresses": "one interface",
+    "windows-nodes-ready": "ready",
     "kubelet-max-pods": "110, at most 250",
     "linux-max-pods-list": "linux max-pods lists",
     "system-memory": "2 gib",
@@ -1098,6 +1123,30 @@ def test_no_name_of_a_file_is_run_by_a_shell(name, tmp_path):
         )
         assert ran.returncode == 0, (found.remedy, ran.stderr)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_role_that_no_node_is_known_to_have_serves_none():
+    mapped = RoleMapping(role="other", groups=GROUPS)
+    entry = AccessEntry(role="other", type="EC2_WINDOWS")
+    alone = {"nodes": (WIN,), "node_groups": (), "aws_auth": (mapped,), "access_entries": (entry,)}
+    for mode, code in (("CONFIG_MAP", "aws-auth-mapping"), ("API", "access-entry")):
+        assert outcomes(authentication_mode=mode, **alone)[code] == {"unknown"}
+    managed = {**alone, "node_groups": (GROUP,), "nodes": (replace(WIN, node_group="win"),)}
+    # Another role with the groups does nothing for the one that the nodes have.
+    for mode, code in (("CONFIG_MAP", "aws-auth-mapping"), ("API", "access-entry")):
+        assert outcomes(authentication_mode=mode, **managed)[code] == {"fail"}
+
+
+def test_a_service_of_linux_pods_alone_is_a_warning():
+    service = Service(namespace="default", name="web", selector=POD.labels, backends=1100)
+
+    def severity(system):
+        pod = replace(POD, selects_os=system)
+        found = check_cluster(ClusterState(services=(service,), nodes=(WIN,), pods=(pod,)))
+        return next(f.severity for f in found if f.code == "service-backends")
+
+    assert severity("linux") == "warning"
+    assert severity("windows") == "error"
 
 
 def test_a_name_with_a_line_end_adds_nothing_to_a_manifest():

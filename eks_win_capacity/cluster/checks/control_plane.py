@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.checks.check import Check, Look
-    from eks_win_capacity.cluster.state import Node
+    from eks_win_capacity.cluster.state import Node, Pod
     from eks_win_capacity.core.findings import Finding
 
 
@@ -44,18 +44,63 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
 
 def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
     fit = [n for n in nodes if n.os == "linux" and n.ready and n.schedulable]
-    linux = sum(n.compute != "fargate" for n in fit)
+    # What CoreDNS tolerates beyond its own manifest shows in where it runs.
+    serving = {pod.node for pod in _dns_pods(look) if pod.phase == "Running"}
+    closed = [
+        n.name
+        for n in fit
+        if n.compute != "fargate" and n.name not in serving and any(map(_repels_dns, n.taints))
+    ]
+    linux = sum(n.compute != "fargate" and n.name not in closed for n in fit)
     # A Fargate node runs one pod: one that is another's cannot take CoreDNS.
-    taken = {
-        pod.node
-        for pod in look.state.pods or ()
-        if pod.active and not (pod.namespace == "kube-system" and pod.name.startswith("coredns"))
-    }
+    taken = {pod.node for pod in look.state.pods or () if pod.active and not _is_dns(pod)}
     fargate = sum(n.compute == "fargate" and n.name not in taken for n in fit)
     told = f"ready: {count_of(linux, 'Linux node')}, {count_of(fargate, 'Fargate pod')}"
+    if closed:
+        told += f"; taints keep CoreDNS away from {some(closed)}"
     if look.legacy:
         return linux, f"{told} (legacy support excludes Fargate)"
     return linux + fargate, told
+
+
+def _is_dns(pod: Pod) -> bool:
+    return pod.namespace == "kube-system" and (
+        pod.name.startswith("coredns") or ("k8s-app", "kube-dns") in pod.labels
+    )
+
+
+def _dns_pods(look: Look) -> list[Pod]:
+    return [pod for pod in look.state.pods or () if pod.active and _is_dns(pod)]
+
+
+def _repels_dns(taint: str) -> bool:
+    """Whether the CoreDNS that EKS ships does not tolerate a taint."""
+    key, _, effect = taint.rpartition(":")
+    return effect in {"NoSchedule", "NoExecute"} and key.partition("=")[0] not in {
+        "CriticalAddonsOnly",
+        "node-role.kubernetes.io/control-plane",
+    }
+
+
+def _dns_at_work(rule: Check, look: Look) -> Finding | None:
+    """Failure of CoreDNS itself; None where nothing shows one."""
+    state = look.state
+    pods = _dns_pods(look)
+    if pods and all(pod.phase != "Running" for pod in pods):
+        return rule.failed(
+            f"no pod of CoreDNS runs: {some([f'{p.name} ({p.phase})' for p in pods])}",
+            "see why: kubectl describe pods -n kube-system -l k8s-app=kube-dns",
+        )
+    others = any(pod.namespace == "kube-system" for pod in state.pods or ())
+    whole = "pods" not in state.unknown and not any(
+        "coredns" in w.name for w in state.workloads or ()
+    )
+    if others and whole and not pods:
+        return rule.failed(
+            "kube-system has pods, and none of CoreDNS among them",
+            f"aws eks create-addon --cluster-name {look.cluster} --addon-name coredns",
+        )
+    return None
 
 
 def _add_linux(look: Look) -> str:
@@ -64,6 +109,13 @@ def _add_linux(look: Look) -> str:
         f"add Linux capacity: eksctl create nodegroup --cluster {look.cluster} --node-type "
         "t3.medium --nodes 2"
     )
+    if look.state.nodes and any(
+        n.os == "linux" and n.ready and n.schedulable and any(map(_repels_dns, n.taints))
+        for n in look.state.nodes
+    ):
+        linux += (
+            "; or let CoreDNS tolerate their taints, by the value tolerations of the add-on coredns"
+        )
     if look.legacy:
         return linux
     return (
@@ -89,8 +141,10 @@ def _enough_dns_hosts(rule: Check, look: Look, least: int) -> Iterator[Finding]:
     why="CoreDNS runs on Linux alone: without it no pod resolves a name",
 )
 def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
-    """Count what can run CoreDNS."""
-    return _enough_dns_hosts(rule, look, 1)
+    """Look at CoreDNS' own pods, then count what can run them."""
+    down = _dns_at_work(rule, look)
+    for finding in _enough_dns_hosts(rule, look, 1):
+        yield down if down and finding.outcome != "fail" else finding
 
 
 @check(

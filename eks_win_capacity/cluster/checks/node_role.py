@@ -64,10 +64,37 @@ def _marked_roles(look: Look) -> list[str]:
     ]
 
 
+def _group_roles(look: Look) -> list[str]:
+    return [group.role for group in look.windows_groups if group.role]
+
+
+def _without_role(look: Look) -> list[str]:
+    """Names of the Windows nodes whose role no node group tells."""
+    telling = {group.name for group in look.windows_groups if group.role}
+    return [n.name for n in look.state.windows_nodes or () if n.node_group not in telling]
+
+
+def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
+    """Pass of a role; unknown where nothing says that the nodes have it."""
+    alone = _without_role(look)
+    if not alone or role in _group_roles(look):
+        return rule.passed(seen, subject=role)
+    return rule.unknown(
+        look,
+        seen=f"{seen}; whether {some(alone)} have this role is not known",
+        remedy="aws ec2 describe-instances shows IamInstanceProfile, and aws iam "
+        "get-instance-profile its role; with Karpenter: kubectl get ec2nodeclasses -o "
+        "custom-columns=NAME:.metadata.name,ROLE:.spec.role",
+        subject=role,
+    )
+
+
 def _windows_roles(look: Look) -> list[str] | None:
     """Give the roles of Windows nodes, from the groups, else from aws-auth and entries."""
     state = look.state
-    roles = [group.role for group in look.windows_groups if group.role] + _marked_roles(look)
+    roles = _group_roles(look)
+    if not roles or _without_role(look):
+        roles += _marked_roles(look)
     if roles:
         return list(dict.fromkeys(roles))
     if state.windows_nodes or look.hidden_groups:
@@ -122,9 +149,9 @@ def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
         types = _entry_types(look, role)
         pathed = [e for e in state.aws_auth if e.role == role and e.has_path]
         if not lacking and not _wrong_username(look, role):
-            yield rule.passed(f"aws-auth gives {role} all three groups", subject=role)
+            yield _served(rule, look, role, f"aws-auth gives {role} all three groups")
         elif _is_windows_entry(types):
-            yield rule.passed(f"an access entry of type EC2_WINDOWS serves {role}", subject=role)
+            yield _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
         elif mode == "API_AND_CONFIG_MAP" and types is None:
             yield rule.unknown(
                 look,
@@ -245,9 +272,9 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
         types = _entry_types(look, role) or []
         lacking = _role_lacks(look, role)
         if _is_windows_entry(types):
-            yield rule.passed(f"an access entry of type EC2_WINDOWS serves {role}", subject=role)
+            yield _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
         elif mode != "API" and lacking == []:
-            yield rule.passed(f"aws-auth serves {role}", subject=role)
+            yield _served(rule, look, role, f"aws-auth serves {role}")
         elif mode != "API" and lacking is None:
             yield rule.unknown(look, "aws_auth", subject=role)
         else:

@@ -192,6 +192,17 @@ def _backend_limit(state: ClusterState) -> int | None:
     )
 
 
+def _linux_alone(look: Look, service: Service) -> bool:
+    """Whether pods are known to serve it and none is Windows: only clients can be."""
+    chosen = set(service.selector)
+    serving = [
+        pod
+        for pod in look.state.pods or ()
+        if pod.active and pod.namespace == service.namespace and chosen <= set(pod.labels)
+    ]
+    return bool(chosen and serving) and all(look.state.pod_os(pod) == "linux" for pod in serving)
+
+
 @check(
     "service-backends",
     considers="At most 1024 backends of a service, 64 before build 17763.2746",
@@ -219,6 +230,7 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
                 else ""
             ),
             subject=f"{service.namespace}/{service.name}",
+            severity="warning" if _linux_alone(look, service) else rule.severity,
         )
     if any(count < 0 for _, count in counted):
         yield rule.unknown(look, "pods", seen="the backends of some services are not known")
