@@ -64,9 +64,7 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
 
 
 def _is_dns(pod: Pod) -> bool:
-    return pod.namespace == "kube-system" and (
-        pod.name.startswith("coredns") or ("k8s-app", "kube-dns") in pod.labels
-    )
+    return pod.namespace == "kube-system" and pod.name.startswith("coredns")
 
 
 def _dns_pods(look: Look) -> list[Pod]:
