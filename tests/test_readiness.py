@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -156,6 +157,20 @@ CASES = {
             "fail",
         ),
         ({"nodes": (WIN, replace(LINUX, ready=False))}, "fail"),
+        ({"nodes": (WIN, replace(LINUX, taints=("team=x:NoSchedule",)))}, "fail"),
+        ({"nodes": (WIN, replace(LINUX, taints=("team=x:PreferNoSchedule",)))}, "pass"),
+        ({"nodes": (WIN, replace(LINUX, taints=("CriticalAddonsOnly=true:NoSchedule",)))}, "pass"),
+        # Where it runs, it tolerates the taint.
+        (
+            {
+                "nodes": (WIN, replace(LINUX, taints=("team=x:NoSchedule",))),
+                "pods": (replace(DNS, node="lin-1"),),
+            },
+            "pass",
+        ),
+        ({"nodes": (WIN, LINUX), "pods": (replace(DNS, name="aws-node-x"),)}, "fail"),
+        ({"nodes": (WIN, LINUX), "pods": (replace(DNS, phase="Pending"),)}, "fail"),
+        ({"nodes": (WIN, LINUX), "pods": (POD,)}, "pass"),
         ({"nodes": (WIN, replace(LINUX, schedulable=False))}, "fail"),
         ({"nodes": (replace(LINUX, compute="fargate"), DNS_NODE), "pods": (DNS,)}, "pass"),
         ({"node_groups": (LINUX_GROUP,)}, "pass"),
@@ -171,6 +186,13 @@ CASES = {
         ),
         ({"node_groups": (), "fargate_profiles": ()}, "fail"),
         ({"node_groups": ()}, "unknown"),
+        ({}, "unknown"),
+    ],
+    "windows-nodes-ready": [
+        ({"nodes": (replace(WIN, ready=False), LINUX)}, "fail"),
+        ({"nodes": (replace(WIN, ready=True),)}, "pass"),
+        ({"nodes": (LINUX,)}, "pass"),
+        ({"nodes": (replace(WIN, ready=None),)}, "unknown"),
         ({}, "unknown"),
     ],
     "coredns-redundancy": [
@@ -202,26 +224,17 @@ CASES = {
             {"cluster_role_policies": ("arn:aws:iam::aws:policy/AmazonEKSVPCResourceController",)},
             "pass",
         ),
+        # The guide's exception: the controller's own documentation does not know it.
         (
             {
                 "cluster_role_policies": (),
                 "nodes": (BOTTLE,),
-                "cni_env": {"ENABLE_POD_ENI": "false"},
-            },
-            "fail",
-        ),
-        # The controller needs it for Windows nodes whatever the guide's exception says.
-        ({"cluster_role_policies": (), "nodes": (BOTTLE,)}, "fail"),
-        (
-            {
-                "cluster_role_policies": (),
-                "nodes": (replace(WIN, advertised_addresses=0), BOTTLE),
                 "cni_env": {"ENABLE_POD_ENI": "true"},
-                "security_group_policies": (policy(),),
             },
             "fail",
         ),
-        # Nodes that are served tell that another policy may do.
+        ({"cluster_role_policies": (), "nodes": (replace(WIN, advertised_addresses=0),)}, "fail"),
+        # Nodes with addresses: a policy of one's own may grant the same.
         ({"cluster_role_policies": (), "nodes": (WIN, LINUX)}, "unknown"),
         ({}, "unknown"),
     ],
@@ -473,13 +486,6 @@ CASES = {
         ({"node_groups": (LINUX_GROUP,), "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
-    "windows-nodes-ready": [
-        ({"nodes": (replace(WIN, ready=False),)}, "fail"),
-        ({"nodes": (replace(WIN, ready=None),)}, "unknown"),
-        ({"nodes": (WIN, replace(LINUX, ready=False))}, "pass"),
-        ({"nodes": ()}, "pass"),
-        ({}, "unknown"),
-    ],
     "kubernetes-support": [
         ({"version": "1.30"}, "fail"),
         ({"version": "1.22"}, "fail"),
@@ -497,6 +503,11 @@ CASES = {
         ({"version": "1.22", "node_groups": (GROUP,)}, "fail"),
         ({"version": "1.35", "nodes": (replace(WIN, build="10.0.26100.1"),)}, "pass"),
         ({"version": "1.30", "nodes": (replace(WIN, build="10.0.19042.1"),)}, "fail"),
+        ({"version": "1.30", "nodes": (replace(WIN, build="10.0.19041.1"),)}, "fail"),
+        ({"version": "1.30", "nodes": (replace(WIN, build="10.0.18363.1"),)}, "fail"),
+        ({"version": "1.30", "nodes": (replace(WIN, build="10.0.25398.1"),)}, "unknown"),
+        ({"version": "1.35", "nodes": (WIN,)}, "pass"),
+        ({"version": "1.36", "nodes": (WIN,)}, "fail"),
         ({"version": "1.22", "nodes": (replace(WIN, build="10.0.20348.2700"),)}, "fail"),
         ({"version": "1.23", "nodes": (replace(WIN, build="10.0.20348.2700"),)}, "pass"),
         ({"version": "1.22", "nodes": (replace(WIN, build="10.0.17763.1"),)}, "pass"),
@@ -597,6 +608,9 @@ CASES = {
         ),
         ({"workloads": (WEB,)}, "pass"),
         ({"workloads": (SCALER,), "cni_configmap": ON, "node_groups": (GROUP,)}, "unknown"),
+        # Self-managed nodes have Auto Scaling groups that no managed group shows.
+        ({"workloads": (SCALER,), "node_groups": (), "nodes": (WIN,)}, "unknown"),
+        ({"workloads": (SCALER,), "node_groups": (), "nodes": (LINUX,)}, "pass"),
         # Prefixes make it 144.
         (
             {
@@ -712,7 +726,6 @@ CONSIDERATIONS = {
     "arch-selector": "amd64",
     "coredns-capacity": "coredns",
     "coredns-redundancy": "two linux",
-    "windows-nodes-ready": "ready",
     "kubernetes-support": "extended support",
     "legacy-windows-support": "legacy",
     "resource-controller-policy": "amazoneksvpcresourcecontroller",
@@ -730,6 +743,7 @@ CONSIDERATIONS = {
     "instance-type-caveats": "32nd",
     "instance-type-controller": "controller may not know",
     "node-advertises-addresses": "one interface",
+    "windows-nodes-ready": "ready",
     "kubelet-max-pods": "110, at most 250",
     "linux-max-pods-list": "linux max-pods lists",
     "system-memory": "2 gib",
@@ -955,7 +969,7 @@ def test_remedies_are_files_that_apply():
     assert entry["groups"] == ["team:x", "system:nodes", "system:bootstrappers", GROUPS[2]]
     assert entry["username"] == "system:node:{{EC2PrivateDNSName}}"
     assert entry["rolearn"] == "arn:aws:iam::${AWS_ACCOUNT_ID}:role/win"
-    assert "In place of the entry of win" in made["aws-auth-win.yaml"]
+    assert 'In place of the entry of "win"' in made["aws-auth-win.yaml"]
     arguments = made["bootstrap-arguments-m5.large.txt"]
     assert arguments.startswith("-KubeletExtraArgs '--max-pods=144 --kube-reserved memory=0.5Gi")
     tags = json.loads(made["node-template-tags-win.json"])["Tags"]
@@ -1086,14 +1100,85 @@ def test_a_type_that_does_not_do_has_one_that_does():
         assert (other.vcpus, other.memory_mib) >= (old.vcpus, old.memory_mib)
 
 
-def test_a_switch_is_turned_off_where_it_was_turned_on():
-    name = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
-    values = {"env": {name: "true", "WARM_ENI_TARGET": "1"}, "tolerations": []}
-    told = remedy_of("custom-networking", addons=(Addon(name="vpc-cni", configuration=values),))
-    assert "aws eks update-addon --cluster-name prod --addon-name vpc-cni" in told
-    kept = json.loads(told.partition("--configuration-values '")[2].rstrip("'"))
-    assert kept == {**values, "env": {name: "false", "WARM_ENI_TARGET": "1"}}
-    assert "kubectl set env" in remedy_of("custom-networking", cni_env={name: "true"})
+def test_custom_networking_of_linux_nodes_stays_on():
+    env = {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"}
+    (found,) = [
+        f for f in check_cluster(ClusterState(cni_env=env)) if f.code == "custom-networking"
+    ]
+    assert (found.outcome, found.severity) == ("fail", "warning")
+    assert "false" not in found.remedy
+
+
+def test_an_idle_daemonset_for_windows_asks_nothing_of_fargate_or_auto_mode():
+    idle = replace(WEB, kind="DaemonSet", namespace="kube-system", name="ebs-csi-node-windows")
+    idle = replace(idle, selects_arch="")
+    state = ClusterState(
+        workloads=(idle,), pods=(), nodes=(LINUX,), auto_mode=True, fargate_profiles=(KUBE_SYSTEM,)
+    )
+    found = {f.code: f for f in check_cluster(state)}
+    assert found["auto-mode-windows-pods"].outcome == "pass"
+    assert found["fargate-windows-pods"].outcome == "pass"
+    assert found["arch-selector"].severity == "info"
+    asking = replace(idle, selects_compute="auto")
+    again = {f.code: f for f in check_cluster(replace(state, workloads=(asking,)))}
+    assert again["auto-mode-windows-pods"].outcome == "fail"
+
+
+@pytest.mark.parametrize("name", ["a$(touch x)", "a`touch x`", 'a"; touch x; "', "a'; touch x; '"])
+def test_no_name_of_a_file_is_run_by_a_shell(name, tmp_path):
+    group = replace(GROUP, role=name, autoscaling_tags=(), autoscaling_groups=(name,))
+    linux = replace(LINUX_GROUP, name=name, role=name)
+    state = broken(name=name, node_groups=(group, linux), aws_auth=(), authentication_mode=None)
+    for found in check_cluster(state):
+        if found.code not in {"aws-auth-mapping", "autoscaler-node-template"} or not found.remedy:
+            continue
+        ran = subprocess.run(
+            [
+                "bash",
+                "-c",
+                f"aws() {{ :; }}; eksctl() {{ :; }}; {found.remedy.partition('; the role')[0]}",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+        assert ran.returncode == 0, (found.remedy, ran.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_role_that_no_node_is_known_to_have_serves_none():
+    mapped = RoleMapping(role="other", groups=GROUPS)
+    entry = AccessEntry(role="other", type="EC2_WINDOWS")
+    alone = {"nodes": (WIN,), "node_groups": (), "aws_auth": (mapped,), "access_entries": (entry,)}
+    for mode, code in (("CONFIG_MAP", "aws-auth-mapping"), ("API", "access-entry")):
+        assert outcomes(authentication_mode=mode, **alone)[code] == {"unknown"}
+    managed = {**alone, "node_groups": (GROUP,), "nodes": (replace(WIN, node_group="win"),)}
+    # Another role with the groups does nothing for the one that the nodes have.
+    for mode, code in (("CONFIG_MAP", "aws-auth-mapping"), ("API", "access-entry")):
+        assert outcomes(authentication_mode=mode, **managed)[code] == {"fail"}
+
+
+def test_a_service_of_linux_pods_alone_is_a_warning():
+    service = Service(namespace="default", name="web", selector=POD.labels, backends=1100)
+
+    def severity(system):
+        pod = replace(POD, selects_os=system)
+        found = check_cluster(ClusterState(services=(service,), nodes=(WIN,), pods=(pod,)))
+        return next(f.severity for f in found if f.code == "service-backends")
+
+    assert severity("linux") == "warning"
+    assert severity("windows") == "error"
+
+
+def test_a_name_with_a_line_end_adds_nothing_to_a_manifest():
+    import yaml
+
+    role = "x\n- rolearn: arn:aws:iam::1:role/admin\n  groups: [system:masters]\n# "
+    state = broken(
+        node_groups=(replace(GROUP, role=role),), aws_auth=(RoleMapping(role=role, groups=()),)
+    )
+    texts = [t for n, t in remedies(check_cluster(state)).items() if n.startswith("aws-auth")]
+    assert [len(yaml.safe_load(text)) for text in texts] == [1]
 
 
 def test_a_group_with_a_role_of_its_own_is_like_the_old_one():

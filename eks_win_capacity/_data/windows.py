@@ -77,6 +77,84 @@ RULES: list[dict[str, Any]] = [
     {
         "architectures": [],
         "families": [
+            "dl2q",
+            "p5e",
+            "p5en"
+        ],
+        "types": [
+            "trn2.48xlarge"
+        ],
+        "except": [],
+        "absent_from": "",
+        "code": "no-windows-price",
+        "status": "unsupported",
+        "why": "EC2's price list has no Windows price for this type",
+        "date": "2025-03-02",
+        "source": "apache-libcloud, pricing data of 2025-03-02, from the AWS price list"
+    },
+    {
+        "architectures": [],
+        "families": [
+            "inf1"
+        ],
+        "types": [],
+        "except": [],
+        "absent_from": "",
+        "code": "windows-price-disputed",
+        "status": "warned",
+        "why": "EC2's price list has no Windows price for this type, which other sources dispute; try one node first",
+        "date": "2025-03-02",
+        "source": "apache-libcloud, pricing data of 2025-03-02, from the AWS price list"
+    },
+    {
+        "architectures": [],
+        "families": [
+            "p6-b200",
+            "p6-b300",
+            "trn2u"
+        ],
+        "types": [
+            "p5.4xlarge",
+            "trn2.3xlarge"
+        ],
+        "except": [],
+        "absent_from": "",
+        "code": "windows-not-verified",
+        "status": "warned",
+        "why": "the siblings of this type have no Windows price, and no source names this one; ask the price list (pricing:GetProducts) or try one node first",
+        "date": "2026-11-25",
+        "source": "inferred from github.com/aws/karpenter-provider-aws, issue 7985"
+    },
+    {
+        "architectures": [],
+        "families": [],
+        "types": [
+            "c1.medium",
+            "c7a.medium",
+            "c8a.medium",
+            "m1.small",
+            "t1.micro",
+            "t2.micro",
+            "t2.nano",
+            "t2.small",
+            "t3.micro",
+            "t3.nano",
+            "t3.small",
+            "t3a.micro",
+            "t3a.nano",
+            "t3a.small"
+        ],
+        "except": [],
+        "absent_from": "",
+        "code": "little-memory",
+        "status": "warned",
+        "why": "AWS advises to keep 2 GiB for Windows itself, and this type has no more than that: nothing remains for pods",
+        "date": "2026-11-25",
+        "source": "Amazon EKS best practices guide, \"Avoiding OOM errors\""
+    },
+    {
+        "architectures": [],
+        "families": [
             "c3",
             "c4",
             "d2",

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ACCOUNT: Final = re.compile(r"(?<![0-9A-Za-z])[0-9]{12}(?![0-9A-Za-z])")
+_ACCOUNT: Final = re.compile(
+    # An encoded colon or slash ends in a letter, which is no part of a word.
+    r"(?:(?<![0-9A-Za-z])|(?<=%3[Aa])|(?<=%253[Aa])|(?<=%2[Ff])|(?<=%252[Ff]))"
+    r"[0-9]{12}(?![0-9A-Za-z])"
+)
 
 MASK: Final = "ACCOUNT_ID"
 """What stands where an account id stood."""
@@ -27,6 +31,8 @@ def without_accounts(text: str) -> str:
     --------
     >>> without_accounts("arn:aws:iam::123456789012:role/win may not do that")
     'arn:aws:iam::ACCOUNT_ID:role/win may not do that'
+    >>> without_accounts("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwin")
+    'arn%3Aaws%3Aiam%3A%3AACCOUNT_ID%3Arole%2Fwin'
     >>> without_accounts("i-0123456789012 of 2026-10-03")
     'i-0123456789012 of 2026-10-03'
     """

@@ -163,7 +163,11 @@ class Look:
         if state.workloads is None and state.pods is None:
             return None
         makers: list[Workload | Pod] = [
-            w for w in state.workloads or () if "windows" in {w.selects_os, w.declares_os}
+            w
+            for w in state.workloads or ()
+            # A DaemonSet makes no pod without a node: an idle one asks nothing of anybody.
+            if "windows" in {w.selects_os, w.declares_os}
+            and (w.kind != "DaemonSet" or w.selects_compute)
         ]
         makers += state.windows_pods or ()
         return makers

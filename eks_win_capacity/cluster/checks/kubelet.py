@@ -54,6 +54,36 @@ def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("no Windows nodes yet")
 
 
+@check(
+    "windows-nodes-ready",
+    considers="Windows nodes are Ready",
+    severity="warning",
+    why="a node that is not Ready takes no pods, and its addresses stay out of use",
+    source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
+)
+def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look at the condition Ready of each Windows node."""
+    nodes = look.state.windows_nodes
+    if nodes is None:
+        yield rule.unknown(look, "nodes")
+        return
+    down = [n.name for n in nodes if n.ready is False]
+    silent = [n.name for n in nodes if n.ready is None]
+    if down:
+        yield rule.failed(
+            f"{len(down):,} of {len(nodes):,} Windows nodes are not Ready: {some(down)}",
+            f"see its conditions and events: kubectl describe node {word(down[0], 'NODE')}",
+        )
+    if silent:
+        yield rule.unknown(
+            look, seen=f"whether {some(silent)} are Ready is not known", remedy=_NODES
+        )
+    elif not down:
+        yield rule.passed(
+            f"all {len(nodes):,} Windows nodes are Ready" if nodes else "no Windows nodes yet"
+        )
+
+
 @dataclass(frozen=True)
 class Kind:
     """
@@ -309,7 +339,17 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
     if state.node_groups is None:
         yield rule.unknown(look, "node_groups")
         return
-    if not look.windows_groups:
+    alone = [node.name for node in state.windows_nodes or () if not node.node_group]
+    if alone:
+        yield rule.unknown(
+            look,
+            seen=f"the Auto Scaling groups of {some(alone)}, which are in no managed node group, "
+            "are not known",
+            remedy="see that each carries the tag: aws autoscaling describe-auto-scaling-groups",
+        )
+    elif not look.windows_groups and state.windows_nodes is None:
+        yield rule.unknown(look, "nodes")
+    elif not look.windows_groups:
         yield rule.passed("no Windows node groups yet")
     for group in look.windows_groups:
         if group.autoscaling_tags is None:
@@ -344,6 +384,7 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 CHECKS = (
+    windows_nodes_ready,
     node_advertises_addresses,
     kubelet_max_pods,
     linux_max_pods_list,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.core.findings import Finding
 
 KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]
+WINDOWS_AMI_TYPE = "WINDOWS_CORE_2022_x86_64"
 
 
 def _mode(look: Look) -> str:
@@ -63,10 +64,37 @@ def _marked_roles(look: Look) -> list[str]:
     ]
 
 
+def _group_roles(look: Look) -> list[str]:
+    return [group.role for group in look.windows_groups if group.role]
+
+
+def _without_role(look: Look) -> list[str]:
+    """Names of the Windows nodes whose role no node group tells."""
+    telling = {group.name for group in look.windows_groups if group.role}
+    return [n.name for n in look.state.windows_nodes or () if n.node_group not in telling]
+
+
+def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
+    """Pass of a role; unknown where nothing says that the nodes have it."""
+    alone = _without_role(look)
+    if not alone or role in _group_roles(look):
+        return rule.passed(seen, subject=role)
+    return rule.unknown(
+        look,
+        seen=f"{seen}; whether {some(alone)} have this role is not known",
+        remedy="aws ec2 describe-instances shows IamInstanceProfile, and aws iam "
+        "get-instance-profile its role; with Karpenter: kubectl get ec2nodeclasses -o "
+        "custom-columns=NAME:.metadata.name,ROLE:.spec.role",
+        subject=role,
+    )
+
+
 def _windows_roles(look: Look) -> list[str] | None:
     """Give the roles of Windows nodes, from the groups, else from aws-auth and entries."""
     state = look.state
-    roles = [group.role for group in look.windows_groups if group.role] + _marked_roles(look)
+    roles = _group_roles(look)
+    if not roles or _without_role(look):
+        roles += _marked_roles(look)
     if roles:
         return list(dict.fromkeys(roles))
     if state.windows_nodes or look.hidden_groups:
@@ -121,9 +149,9 @@ def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
         types = _entry_types(look, role)
         pathed = [e for e in state.aws_auth if e.role == role and e.has_path]
         if not lacking and not _wrong_username(look, role):
-            yield rule.passed(f"aws-auth gives {role} all three groups", subject=role)
+            yield _served(rule, look, role, f"aws-auth gives {role} all three groups")
         elif _is_windows_entry(types):
-            yield rule.passed(f"an access entry of type EC2_WINDOWS serves {role}", subject=role)
+            yield _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
         elif mode == "API_AND_CONFIG_MAP" and types is None:
             yield rule.unknown(
                 look,
@@ -163,7 +191,9 @@ def _own_role(look: Look, role: str, types: list[str]) -> str:
     """Give the commands for an entry; a role that Linux nodes need must keep its own."""
     if not types or all(group.role != role for group in look.linux_groups):
         return access_entry_command(role, look.cluster, types)
-    names = ", ".join(group.name for group in look.linux_groups if group.role == role)
+    names = ", ".join(
+        word(group.name, "NODE_GROUP") for group in look.linux_groups if group.role == role
+    )
     return (
         f"the entry serves the Linux nodes of {names}: give Windows nodes a role of their own, "
         f"and it an entry: aws eks create-access-entry --cluster-name {look.cluster} "
@@ -176,7 +206,7 @@ def _with_own_role(look: Look, name: str) -> str:
     group = next((g for g in look.windows_groups if g.name == name), None)
     subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
     types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
-    ami = group.ami_type if group and group.windows else "WINDOWS_CORE_2022_x86_64"
+    ami = word(group.ami_type if group and group.windows else WINDOWS_AMI_TYPE, "AMI_TYPE")
     return (
         f"aws eks create-nodegroup --cluster-name {look.cluster} --nodegroup-name "
         f"{word(f'{name}-own-role' if group else None, 'NODE_GROUP')} --subnets "
@@ -242,9 +272,9 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
         types = _entry_types(look, role) or []
         lacking = _role_lacks(look, role)
         if _is_windows_entry(types):
-            yield rule.passed(f"an access entry of type EC2_WINDOWS serves {role}", subject=role)
+            yield _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
         elif mode != "API" and lacking == []:
-            yield rule.passed(f"aws-auth serves {role}", subject=role)
+            yield _served(rule, look, role, f"aws-auth serves {role}")
         elif mode != "API" and lacking is None:
             yield rule.unknown(look, "aws_auth", subject=role)
         else:
@@ -332,7 +362,7 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.failed(
             f"{role} serves {ours} (Windows) and {theirs} (Linux)",
             f"make a role of its own for Windows nodes, and a node group with it in place of "
-            f"{ours}: {_with_own_role(look, ours)}",
+            f"{word(ours, 'NODE_GROUP')}: {_with_own_role(look, ours)}",
             subject=role,
         )
     if shared:

@@ -118,7 +118,8 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
         return
     windows = {name: maker for name, (maker, os) in look.makers.items() if os == "windows"}
     wrong = [n for n, m in windows.items() if m.selects_arch not in {"", "amd64"}]
-    missing = [n for n, m in windows.items() if not m.selects_arch]
+    shipped = [n for n, m in windows.items() if not m.selects_arch and n == _CSI_NODE]
+    missing = [n for n, m in windows.items() if not m.selects_arch and n != _CSI_NODE]
     if wrong:
         yield rule.failed(
             f"Windows workloads select another architecture than amd64: {some(wrong)}",
@@ -126,15 +127,26 @@ def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
             severity="error",
             subject="other",
         )
+    if shipped:
+        yield rule.failed(
+            f"AWS ships {some(shipped)} without kubernetes.io/arch",
+            "leave it as it is: Windows nodes are amd64 alone, and an update would take the "
+            "change away",
+            severity="info",
+            subject="shipped",
+        )
     if missing:
         yield rule.failed(
             f"{len(missing):,} Windows workloads select no kubernetes.io/arch: {some(missing)}",
             _patches(missing, "kubernetes.io/arch", "amd64"),
             subject="missing",
         )
-    if not wrong and not missing:
+    if not wrong and not missing and not shipped:
         yield rule.passed(f"all {len(windows):,} Windows workloads select amd64")
 
+
+_CSI_NODE = "DaemonSet kube-system/ebs-csi-node-windows"
+"""The EBS CSI driver's own DaemonSet, which waits for Windows nodes on every cluster with it."""
 
 _PATCHED = 3
 """How many commands a remedy spells out."""
@@ -180,6 +192,17 @@ def _backend_limit(state: ClusterState) -> int | None:
     )
 
 
+def _linux_alone(look: Look, service: Service) -> bool:
+    """Whether pods are known to serve it and none is Windows: only clients can be."""
+    chosen = set(service.selector)
+    serving = [
+        pod
+        for pod in look.state.pods or ()
+        if pod.active and pod.namespace == service.namespace and chosen <= set(pod.labels)
+    ]
+    return bool(chosen and serving) and all(look.state.pod_os(pod) == "linux" for pod in serving)
+
+
 @check(
     "service-backends",
     considers="At most 1024 backends of a service, 64 before build 17763.2746",
@@ -207,6 +230,7 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
                 else ""
             ),
             subject=f"{service.namespace}/{service.name}",
+            severity="warning" if _linux_alone(look, service) else rule.severity,
         )
     if any(count < 0 for _, count in counted):
         yield rule.unknown(look, "pods", seen="the backends of some services are not known")

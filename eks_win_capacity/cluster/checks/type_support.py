@@ -66,7 +66,12 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
                 subject=name,
             )
         else:
-            yield rule.passed(f"{name} runs Windows", subject=name)
+            yield rule.passed(
+                f"nothing is known against Windows on {name}"
+                if row.windows.status == "supported"
+                else f"{name} is not known to refuse Windows; its caveats are a check of their own",
+                subject=name,
+            )
 
 
 @check(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import json
-import shlex
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks.check import check, some
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 @check(
     "custom-networking",
     considers="No custom networking with Windows",
-    severity="error",
+    severity="warning",
     why="Windows nodes ignore ENIConfig: their pods take addresses from the node's own subnet, "
     "which custom networking was meant to spare",
 )
@@ -34,23 +32,10 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.failed(
             f"{name} is true",
             "put Windows nodes into subnets with room for their pods, and do not count on "
-            f"ENIConfig for them; to turn it off: {_turn_off(look, name)}",
+            "ENIConfig for them; Linux nodes keep the switch",
         )
     else:
         yield rule.passed(f"{name} is not true")
-
-
-def _turn_off(look: Look, variable: str) -> str:
-    """Give the command that turns a switch of the VPC CNI off where it was turned on."""
-    addon = next((a for a in look.state.addons or () if a.name == "vpc-cni"), None)
-    env = addon.configuration.get("env") if addon else None
-    if addon is None or not isinstance(env, dict) or variable not in env:
-        return f"kubectl set env daemonset aws-node -n kube-system {variable}=false"
-    values = {**addon.configuration, "env": {**env, variable: "false"}}
-    return (
-        f"aws eks update-addon --cluster-name {look.cluster} --addon-name vpc-cni "
-        f"--configuration-values {shlex.quote(json.dumps(values))}"
-    )
 
 
 @check(

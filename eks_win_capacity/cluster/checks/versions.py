@@ -18,8 +18,8 @@ from eks_win_capacity.core.constants import (
     KUBERNETES_SUPPORT_AS_OF,
     KUBERNETES_SUPPORT_ENDS,
     WINDOWS_BUILDS,
-    WINDOWS_BUILDS_ENDED,
     WINDOWS_PLATFORM_VERSIONS,
+    WINDOWS_SERVER_ENDED,
     WINDOWS_SERVER_FROM,
     WINDOWS_SERVER_LAST,
 )
@@ -160,11 +160,11 @@ def _release(node: Node) -> str | None:
     return named[0] if named else None
 
 
-def _ended(node: Node) -> str:
-    """Windows Server release of a node that EKS no longer has, with its last day; else empty."""
+def _ended(node: Node) -> tuple[str, str] | None:
+    """Name and end of a node's release, where EKS supports it no more."""
     parts = node.build.split(".")
-    build = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
-    return " of ".join(WINDOWS_BUILDS_ENDED.get(build, ()))
+    known = len(parts) > 2 and parts[2].isdecimal()
+    return WINDOWS_SERVER_ENDED.get(int(parts[2])) if known else None
 
 
 @check(
@@ -223,11 +223,12 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         return
     users: dict[str, list[str]] = {}
     strange = []
+    ended: dict[tuple[str, str], list[str]] = {}
     for node in state.windows_nodes or ():
         release = _release(node)
-        if _ended(node):
-            continue
-        if release:
+        if over := _ended(node):
+            ended.setdefault(over, []).append(f"node {node.name}")
+        elif release:
             users.setdefault(release, []).append(f"node {node.name}")
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
@@ -246,6 +247,13 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         for release in WINDOWS_SERVER_FROM:
             if f"_{release}_" in group.ami_type:
                 users.setdefault(release, []).append(f"node group {group.name}")
+    for (name, day), nodes in ended.items():
+        yield rule.failed(
+            f"{some(nodes)}: EKS supports Windows Server {name} no more, since {day}",
+            "replace the nodes by ones with an AMI of Windows Server 2022, and the images of "
+            "their pods with it: a container needs the build of its node",
+            subject=name,
+        )
     if strange:
         yield rule.unknown(
             look,
@@ -266,12 +274,11 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
                 f"version at a time, up to {first}",
                 subject=release,
             )
-        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release)) or version):
+        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release, "")) or version):
             yield rule.failed(
-                f"{some(names)}: Kubernetes {state.version} no longer names Windows Server {release} "
-                f"among the releases it supports; the last that did is "
-                f"{WINDOWS_SERVER_LAST[release]}",
-                "move to an AMI of Windows Server 2022 or 2025, and rebuild the images",
+                f"{some(names)}: the AMI documentation of EKS names no Windows Server {release} "
+                f"after Kubernetes {WINDOWS_SERVER_LAST[release]}, the cluster has {state.version}",
+                "use an AMI of Windows Server 2022 or 2025, and images of that build",
                 subject=release,
                 severity="warning",
             )
