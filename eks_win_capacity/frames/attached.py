@@ -86,10 +86,11 @@ def with_attached_addresses(
     def chosen(answer: Any) -> Any:
         if isinstance(pool, WarmPool):
             return answer(pool)
-        branches = n * 0  # never taken: every pool is known by then
+        # A sum under masks: Dask does not align a chain of branches with constants in it.
+        parts = n * 0
         for name, each in (pools or {}).items():
-            branches = nw.when(nw.col(pool) == name).then(answer(each)).otherwise(branches)
-        return branches
+            parts += (nw.col(pool) == name).cast(nw.Int64) * answer(each)
+        return parts
 
     if isinstance(pool, str):
         _verify_pools(data, pool, pools or {})
