@@ -10,7 +10,7 @@ from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.frames import engines, verify
+from eks_win_capacity.frames import backends, verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,9 +68,9 @@ def with_attached_addresses(
     0     0         16         1     0    16
     1    16         32         2    16    16
     """
-    data = engines.read_frame(frame)
+    data = backends.read_frame(frame)
     for answer in ("addresses", "prefixes", "used", "warm"):
-        engines.new_name(data, answer)
+        backends.new_name(data, answer)
     counts: dict[str, tuple[str, int]] = {}
     n, s = (
         _count(data, value, argument, low, counts)
@@ -79,7 +79,7 @@ def with_attached_addresses(
     if not isinstance(pool, (WarmPool, str)):
         raise UnsupportedInputError(f"pool must be a WarmPool or a column name; got {pool!r}")
     verify.verify_values(data, counts=counts)
-    n_name, s_name, u_name, p_name = engines.spare_names(data, 4)
+    n_name, s_name, u_name, p_name = backends.spare_names(data, 4)
     data = data.with_columns(n.alias(n_name), s.alias(s_name))
     n, s, used, prefixes = map(nw.col, (n_name, s_name, u_name, p_name))
 
@@ -99,7 +99,7 @@ def with_attached_addresses(
     addresses = chosen(lambda p: _addresses(used, prefixes, s, p)).cast(nw.Int64)
     data = data.with_columns(addresses.alias("addresses"), prefixes.alias("prefixes"))
     data = data.with_columns(used=used, warm=nw.col("addresses") - used)
-    return engines.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
+    return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
 
 
 def _count(
@@ -107,13 +107,13 @@ def _count(
 ) -> Any:
     if not isinstance(value, str):
         return nw.lit(int(arrays.counts(value, name=argument, low=low)), dtype=nw.Int64)
-    engines.check_column(data, value, argument, "counts")
+    backends.check_column(data, value, argument, "counts")
     counts[value] = (argument, max(low, counts.get(value, ("", 0))[1]))
     return nw.col(value).cast(nw.Int64)
 
 
 def _verify_pools(data: Any, column: str, pools: Mapping[str, WarmPool]) -> None:
-    engines.check_column(data, column, "pool", "names")
+    backends.check_column(data, column, "pool", "names")
     for name, pool in pools.items():
         if not isinstance(pool, WarmPool):
             raise UnsupportedInputError(f"pools[{name!r}] must be a WarmPool; got {pool!r}")

@@ -12,7 +12,7 @@ from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import InputError, InvalidCountError
 from eks_win_capacity.density.fleet import checked_flags, checked_kubelet
 from eks_win_capacity.density.max_pods import max_pods
-from eks_win_capacity.frames import engines, verify
+from eks_win_capacity.frames import backends, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,8 +80,8 @@ def with_capacity(
     0      m5.large         9
     1     t3.xlarge        14
     """
-    data = engines.read_frame(frame)
-    engines.new_name(data, answer)
+    data = backends.read_frame(frame)
+    backends.new_name(data, answer)
     data = _sized(
         data,
         answer,
@@ -91,7 +91,7 @@ def with_capacity(
         catalog=catalog,
         on_unknown=on_unknown,
     )
-    return engines.give_back(data, frame)
+    return backends.give_back(data, frame)
 
 
 def nodes_needed(
@@ -137,10 +137,10 @@ def nodes_needed(
     0      m5.large            12
     1    c5.4xlarge             4
     """
-    data = engines.read_frame(frame)
-    engines.new_name(data, answer)
+    data = backends.read_frame(frame)
+    backends.new_name(data, answer)
     wanted = _wanted(data, pods)
-    room = engines.spare_names(data, 9)[8]
+    room = backends.spare_names(data, 9)[8]
     data = _sized(
         data,
         room,
@@ -155,7 +155,7 @@ def nodes_needed(
     # A type has two addresses or more on its interface: only the kubelet's limit gives 0.
     each = nw.col(room)
     nodes = (wanted + each - 1) // each
-    return engines.give_back(data.with_columns(nodes.alias(answer)).drop(room), frame)
+    return backends.give_back(data.with_columns(nodes.alias(answer)).drop(room), frame)
 
 
 def totals(
@@ -201,18 +201,18 @@ def totals(
        nodes  max_pods  unknown
     0      3        32        0
     """
-    data = engines.read_frame(frame)
+    data = backends.read_frame(frame)
     groups = [by] if isinstance(by, str) else list(by or ())
     for name in groups:
-        engines.column(data, name, "by")
+        backends.column(data, name, "by")
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
     nodes: Any = nw.lit(1, dtype=nw.Int64)
     if count is not None:
-        engines.check_column(data, count, "count", "counts")
+        backends.check_column(data, count, "count", "counts")
         verify.verify_values(data, counts={count: ("count", 0)})
         nodes = nw.col(count).cast(nw.Int64)
-    room, each, lost = engines.spare_names(data, 9)[6:]
+    room, each, lost = backends.spare_names(data, 9)[6:]
     data = _sized(
         data,
         room,
@@ -233,13 +233,13 @@ def totals(
     ]
     summed = data.group_by(groups).agg(*sums).sort(groups) if groups else data.select(*sums)
     whole = [nw.col(name).fill_null(0).cast(nw.Int64) for name in ("nodes", "max_pods", "unknown")]
-    return engines.give_back(summed.with_columns(*whole), frame)
+    return backends.give_back(summed.with_columns(*whole), frame)
 
 
 def _wanted(data: Any, pods: object) -> Any:
     if not isinstance(pods, str):
         return nw.lit(int(arrays.counts(pods, name="pods")), dtype=nw.Int64)
-    engines.check_column(data, pods, "pods", "counts")
+    backends.check_column(data, pods, "pods", "counts")
     verify.verify_values(data, counts={pods: ("pods", 0)})
     return nw.col(pods).cast(nw.Int64)
 
@@ -259,11 +259,11 @@ def _sized(
     """Add the pods of each node, in the way that suits the engine."""
     if on_unknown not in {"raise", "null"}:
         raise InputError(f'on_unknown must be "raise" or "null"; got {on_unknown!r}')
-    engines.check_column(data, by, "instance_type", "names")
+    backends.check_column(data, by, "instance_type", "names")
     if isinstance(prefixes, str):
-        engines.check_column(data, prefixes, "prefix_delegation", "flags")
+        backends.check_column(data, prefixes, "prefix_delegation", "flags")
     if isinstance(kubelet, str):
-        engines.check_column(data, kubelet, "kubelet_max_pods", "counts")
+        backends.check_column(data, kubelet, "kubelet_max_pods", "counts")
     verify.verify_values(
         data,
         counts={kubelet: ("kubelet_max_pods", 0)} if isinstance(kubelet, str) else {},
@@ -271,8 +271,8 @@ def _sized(
     )
     modes = (False, True) if isinstance(prefixes, str) else (bool(checked_flags(prefixes)),)
     limit = None if isinstance(kubelet, str) else checked_kubelet(kubelet)
-    names = engines.spare_names(data, len(modes))
-    look_up = _from_plan if engines.is_lazy(data) else _from_data
+    names = backends.spare_names(data, len(modes))
+    look_up = _from_plan if backends.is_lazy(data) else _from_data
     data = look_up(
         data,
         by,
@@ -319,7 +319,7 @@ def _from_plan(
         )[:-1].tolist()
         for name, mode in modes.items()
     }
-    data = engines.looked_up(data, by, table.names, values)
+    data = backends.looked_up(data, by, table.names, values)
     if on_unknown == "raise":
         verify.verify_names(data, by, next(iter(modes)), table)
         if data.implementation.is_dask():  # no value is missing: plain integers, as in pandas

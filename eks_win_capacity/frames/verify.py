@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from eks_win_capacity.catalog.limit_table import LimitTable
-    from eks_win_capacity.frames.engines import Frame
+    from eks_win_capacity.frames.backends import Frame
 
 _SHOWN = 3
 
