@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,7 +184,7 @@ def check(
     state = load_state(**where)
     if save:
         state.save(save)
-    found = check_cluster(state)
+    found = check_cluster(state, now=datetime.now(tz=UTC).date())
     bad = [f for f in found if f.outcome == "fail"]
     unknown = [f for f in found if f.outcome == "unknown"]
     shown = list(found) if everything or output != "table" else [*bad, *unknown]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import check, some
 from eks_win_capacity.cluster.view import word
@@ -43,7 +43,7 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
 
 
 def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
-    fit = [n for n in nodes if n.os == "linux" and n.ready and n.schedulable]
+    fit = [n for n in nodes if n.os == "linux" and n.ready and n.schedulable and not _bars_dns(n)]
     linux = sum(n.compute != "fargate" for n in fit)
     # A Fargate node runs one pod: one that is another's cannot take CoreDNS.
     taken = {
@@ -53,9 +53,42 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
     }
     fargate = sum(n.compute == "fargate" and n.name not in taken for n in fit)
     told = f"ready: {count_of(linux, 'Linux node')}, {count_of(fargate, 'Fargate pod')}"
+    tainted = sum(n.os == "linux" and _bars_dns(n) for n in nodes)
+    if tainted:
+        told += f"; {count_of(tainted, 'more is', 'more are')} tainted against CoreDNS"
     if look.legacy:
         return linux, f"{told} (legacy support excludes Fargate)"
     return linux + fargate, told
+
+
+def _bars_dns(node: Node) -> bool:
+    """Whether a taint of a node keeps CoreDNS, with the tolerations EKS gives it, away."""
+    return any(
+        effect in {"NoSchedule", "NoExecute"} and key not in _DNS_TOLERATES
+        for key, _, effect in (_taint(taint) for taint in node.taints)
+    )
+
+
+def _taint(text: str) -> tuple[str, str, str]:
+    """Key, value and effect of a taint such as ``team=a:NoSchedule``."""
+    left, _, effect = text.rpartition(":")
+    key, _, value = left.partition("=")
+    return key, value, effect
+
+
+_DNS_TOLERATES: Final = {"CriticalAddonsOnly", "node-role.kubernetes.io/control-plane"}
+"""Keys of taints that CoreDNS tolerates, by the add-on's manifest."""
+
+
+def _dns_runs(look: Look) -> bool | None:
+    """Whether a pod of CoreDNS runs; None where pods are not known."""
+    pods = look.state.pods
+    if pods is None or "pods" in look.state.unknown:
+        return None
+    system = [pod for pod in pods if pod.namespace == "kube-system"]
+    if not system:
+        return None  # the pods of one namespace alone, perhaps
+    return any(pod.active and pod.name.startswith("coredns") for pod in system)
 
 
 def _add_linux(look: Look) -> str:
@@ -89,8 +122,15 @@ def _enough_dns_hosts(rule: Check, look: Look, least: int) -> Iterator[Finding]:
     why="CoreDNS runs on Linux alone: without it no pod resolves a name",
 )
 def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
-    """Count what can run CoreDNS."""
-    return _enough_dns_hosts(rule, look, 1)
+    """Count what can run CoreDNS, and look for its pods."""
+    if _dns_runs(look) is False:
+        yield rule.failed(
+            "kube-system has no running pod of CoreDNS",
+            f"aws eks create-addon --cluster-name {look.cluster} --addon-name coredns, or see why "
+            "its pods wait: kubectl describe pod -n kube-system -l k8s-app=kube-dns",
+        )
+        return
+    yield from _enough_dns_hosts(rule, look, 1)
 
 
 @check(
@@ -121,42 +161,57 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     }:
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
         return
-    amazon_linux = _amazon_linux(look)
-    flag, policies = look.cni_flag("ENABLE_POD_ENI"), state.security_group_policies
-    pod_groups: bool | None = None
-    if flag or policies:
-        pod_groups = True
-    elif flag is False or policies == ():
-        pod_groups = False
-    held = some(state.cluster_role_policies) or "none"
-    seen = f"the cluster role {state.cluster_role or ''} has the managed policies: {held}"
-    exception = "no Amazon Linux nodes, and security groups for pods are in use"
-    if amazon_linux is False and pod_groups:
-        yield rule.passed(f"{seen}; not needed: {exception}")
-    elif (amazon_linux is False and pod_groups is None) or (amazon_linux is None and pod_groups):
-        missing = "cni_env" if pod_groups is None else "nodes"
-        yield rule.unknown(look, missing, seen=f"{seen}; whether it does without is not known")
-    else:
-        role = word(state.cluster_role, "CLUSTER_ROLE")
-        yield rule.failed(
-            f"{seen}; only a cluster with {exception} does without",
-            f"aws iam attach-role-policy --role-name {role} --policy-arn "
-            f"arn:{look.partition}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}",
+    seen = (
+        f"the cluster role {state.cluster_role or ''} has the managed policies: "
+        f"{some(state.cluster_role_policies) or 'none'}"
+    )
+    role = word(state.cluster_role, "CLUSTER_ROLE")
+    served = [n.name for n in state.windows_nodes or () if n.advertised_addresses]
+    if served:
+        yield rule.unknown(
+            look,
+            seen=f"{seen}; {some(served)} advertise addresses all the same, so a policy of the "
+            "customer's may grant what it does",
+            remedy=f"aws iam list-role-policies --role-name {role}, and the documents of the "
+            "policies that it and the list above name: ec2:AssignPrivateIpAddresses and "
+            "ec2:UnassignPrivateIpAddresses must be in one",
         )
+        return
+    yield rule.failed(
+        seen,
+        f"aws iam attach-role-policy --role-name {role} --policy-arn "
+        f"arn:{look.partition}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}",
+    )
 
 
-def _amazon_linux(look: Look) -> bool | None:
-    """Tell whether the cluster has Amazon Linux nodes; None where it is not known."""
-    nodes = [n for n in look.state.nodes or () if n.os == "linux" and n.compute != "fargate"]
-    groups = look.state.node_groups
-    if any("amazon linux" in node.os_image.lower() for node in nodes) or any(
-        group.amazon_linux for group in groups or ()
-    ):
-        return True
-    if look.state.nodes is None or any(not node.os_image for node in nodes):
-        return None
-    return False
+@check(
+    "windows-nodes-ready",
+    considers="Windows nodes ready",
+    severity="warning",
+    why="a node that is not ready takes no pods, and its addresses stay attached",
+    source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
+)
+def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look for Windows nodes that are not ready, or do not say."""
+    nodes = look.state.windows_nodes
+    if nodes is None:
+        yield rule.unknown(look, "nodes")
+        return
+    silent = [node.name for node in nodes if node.ready is None]
+    late = [node.name for node in nodes if node.ready is False]
+    if late:
+        yield rule.failed(
+            f"not ready: {some(late)}",
+            f"kubectl describe node {word(late[0], 'NODE')}; a node whose kubelet does not come "
+            "back is replaced",
+        )
+    if silent:
+        yield rule.unknown(
+            look, seen=f"{some(silent)} report no Ready condition", remedy="kubectl get nodes"
+        )
+    if not late and not silent:
+        yield rule.passed(f"{count_of(len(nodes), 'Windows node')} ready")
 
 
-CHECKS = (coredns_capacity, coredns_redundancy, resource_controller_policy)
+CHECKS = (coredns_capacity, coredns_redundancy, resource_controller_policy, windows_nodes_ready)
 """In the order of the guide."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import AMIS, check, some
 from eks_win_capacity.cluster.view import (
@@ -14,9 +15,13 @@ from eks_win_capacity.cluster.view import (
 )
 from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
+    KUBERNETES_SUPPORT_AS_OF,
+    KUBERNETES_SUPPORT_ENDS,
     WINDOWS_BUILDS,
+    WINDOWS_BUILDS_ENDED,
     WINDOWS_PLATFORM_VERSIONS,
     WINDOWS_SERVER_FROM,
+    WINDOWS_SERVER_LAST,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding, Severity
+
+_SOON_DAYS: Final = 90
+"""Days before the end of support from which on a check warns."""
 
 
 def _platform(
@@ -152,6 +160,52 @@ def _release(node: Node) -> str | None:
     return named[0] if named else None
 
 
+def _ended(node: Node) -> str:
+    """Windows Server release of a node that EKS no longer has, with its last day; else empty."""
+    parts = node.build.split(".")
+    build = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
+    return " of ".join(WINDOWS_BUILDS_ENDED.get(build, ()))
+
+
+@check(
+    "kubernetes-support",
+    considers="Kubernetes version within EKS' support",
+    severity="error",
+    why="after extended support EKS updates the control plane by itself, and older Windows AMIs go",
+    source='Amazon EKS user guide, "Understand the Kubernetes version lifecycle on EKS": '
+    "https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html",
+)
+def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the day with the end of extended support of the cluster's version."""
+    version = minor(look.state.version)
+    if version is None:
+        yield rule.unknown(look, "version")
+        return
+    # Without a day, what had ended when the table was written has ended.
+    day = look.now or date.fromisoformat(KUBERNETES_SUPPORT_AS_OF)
+    name = f"{version[0]}.{version[1]}"
+    newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
+    end = KUBERNETES_SUPPORT_ENDS.get(name)
+    if end is None and version > (minor(newest) or (0, 0)):
+        yield rule.passed(f"extended support of Kubernetes {name} ends after that of {newest}")
+    elif end is None or day.isoformat() >= end:
+        yield rule.failed(
+            f"extended support of Kubernetes {name} {f'ends on {end}' if end else 'has ended'}",
+            f"aws eks update-cluster-version --name {look.cluster} --kubernetes-version "
+            f"{version[0]}.{version[1] + 1}, one minor version at a time, then the node groups",
+        )
+    elif look.now and (date.fromisoformat(end) - day).days <= _SOON_DAYS:
+        yield rule.failed(
+            f"extended support of Kubernetes {name} ends on {end}",
+            f"plan the update: aws eks update-cluster-version --name {look.cluster} "
+            f"--kubernetes-version {version[0]}.{version[1] + 1}",
+            severity="warning",
+        )
+    else:
+        since = "" if look.now else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
+        yield rule.passed(f"extended support of Kubernetes {name} ends on {end}{since}")
+
+
 @check(
     "windows-server-version",
     considers="Windows Server release and Kubernetes version",
@@ -171,10 +225,23 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     strange = []
     for node in state.windows_nodes or ():
         release = _release(node)
+        if _ended(node):
+            continue
         if release:
             users.setdefault(release, []).append(f"node {node.name}")
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
+    ended: dict[str, list[str]] = {}
+    for node in state.windows_nodes or ():
+        if name := _ended(node):
+            ended.setdefault(name, []).append(f"node {node.name}")
+    for name, nodes in ended.items():
+        yield rule.failed(
+            f"{some(nodes)}: EKS has had no AMI of Windows Server {name} since its end",
+            "replace the nodes by ones with an AMI of Windows Server 2022 or 2025, and rebuild "
+            "their images: a container runs on a host of its own release",
+            subject=name,
+        )
     for group in look.windows_groups:
         for release in WINDOWS_SERVER_FROM:
             if f"_{release}_" in group.ami_type:
@@ -199,12 +266,21 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
                 f"version at a time, up to {first}",
                 subject=release,
             )
+        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release)) or version):
+            yield rule.failed(
+                f"{some(names)}: Kubernetes {state.version} no longer names Windows Server {release} "
+                f"among the releases it supports; the last that did is "
+                f"{WINDOWS_SERVER_LAST[release]}",
+                "move to an AMI of Windows Server 2022 or 2025, and rebuild the images",
+                subject=release,
+                severity="warning",
+            )
         else:
             yield rule.passed(
                 f"Windows Server {release} is for Kubernetes {first} and later: {some(names)}",
                 subject=release,
             )
-    if not users and not strange:
+    if not users and not strange and not ended:
         yield rule.passed("no Windows nodes yet")
 
 
@@ -272,5 +348,6 @@ CHECKS = (
     legacy_windows_support,
     windows_server_version,
     kubelet_version,
+    kubernetes_support,
 )
 """In the order of the guide."""
