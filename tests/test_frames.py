@@ -271,23 +271,3 @@ def test_expressions_obey_the_closed_form(nodes, pool):
     expected = ewc.attached_addresses(pods, slots=slots, pool=pool)
     for field in ("addresses", "prefixes", "used", "warm"):
         assert out[field].to_list() == getattr(expected, field).tolist()
-
-
-def test_a_worker_that_dies_does_not_change_the_answer():
-    distributed = pytest.importorskip("distributed", reason="Dask's scheduler is not installed")
-    dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
-    nodes = pd.concat([NODES] * 5_000, ignore_index=True)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        sized = ewc.frames.with_capacity(dd.from_pandas(nodes, npartitions=40))
-        sums = ewc.frames.totals(sized.drop(columns="max_pods"), by="group")
-        future = client.compute(sums)
-        victim = next(iter(cluster.workers.values()))
-        client.run(os._exit, 1, workers=[victim.worker_address], on_error="ignore")
-        answer = future.result(timeout=60)
-    expected = ewc.max_pods(nodes.instance_type).groupby(nodes.group).sum()
-    assert answer.sort_values("group")["max_pods"].tolist() == expected.tolist()

@@ -10,7 +10,7 @@ from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.frames import verify
+from eks_win_capacity.frames import backends, verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,10 +86,11 @@ def with_attached_addresses(
     def chosen(answer: Any) -> Any:
         if isinstance(pool, WarmPool):
             return answer(pool)
-        branches = n * 0  # never taken: every pool is known by then
+        # A sum under masks: Dask does not align a chain of branches with constants in it.
+        parts = n * 0
         for name, each in (pools or {}).items():
-            branches = nw.when(nw.col(pool) == name).then(answer(each)).otherwise(branches)
-        return branches
+            parts += (nw.col(pool) == name).cast(nw.Int64) * answer(each)
+        return parts
 
     if isinstance(pool, str):
         _verify_pools(data, pool, pools or {})

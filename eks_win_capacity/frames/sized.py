@@ -12,7 +12,7 @@ from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import InputError, InvalidCountError
 from eks_win_capacity.density.fleet import checked_flags, checked_kubelet
 from eks_win_capacity.density.max_pods import max_pods
-from eks_win_capacity.frames import verify
+from eks_win_capacity.frames import backends, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
