@@ -81,6 +81,8 @@ def test_few_files_lie_flat_in_the_root():
 
 def test_the_version_stands_once_in_effect():
     assert PROJECT["version"] == ewc.__version__
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {ewc.__version__}\n" in citation
 
 
 def test_all_means_all():
