@@ -66,7 +66,7 @@ def test_csv_yaml_and_json_are_read_alike(tmp_path, file):
         ("a.csv", "name,replicas\nweb,1,2\n", "line 2"),
         ("a.csv", "name,replicas,team\nweb,1,x\n", "no field 'team'"),
         ("a.csv", "name,replicas\nweb,-1\n", "from 0"),
-        ("a.yaml", "a: [", "no YAML"),
+        ("a.yaml", "a: [", "sound YAML"),
         ("a.json", "{", "no JSON"),
         ("a.yaml", "7", "list of workloads"),
         ("a.yaml", "[]", "list of workloads"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.cli.plan_files import read_price_file, read_workload_file
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.documents import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ def _pool(file: str | None, state: ClusterState | None) -> WarmPool | None:
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
     if file is not None:
-        return WarmPool.from_configmap(Path(file).read_text(encoding="utf-8"))
+        return WarmPool.from_configmap(whole.text_of(whole.file_bytes(file), file))
     if state is not None and state.cni_configmap is not None:
         return WarmPool.from_configmap(dict(state.cni_configmap))
     return None
