@@ -365,7 +365,7 @@ def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
 
     told = []
     monkeypatch.setattr(plan.sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(plan.click, "echo", lambda text="", **more: told.append((text, more)))
+    monkeypatch.setattr(plan, "say", lambda text="", **more: told.append((text, more)))
     plan._told(10.0, 9.9)
     assert told == [("cost 10, at most 1.00 % above the least possible", {"err": True})]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -120,62 +118,3 @@ def _keeper(name: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
 def gzipped(content: bytes) -> bytes:
     """Compress without the time of day, which would make every result new."""
     return gzip.compress(content, 9, mtime=0)
-
-
-def replace_files(contents: dict[Path, bytes]) -> None:
-    """
-    Replace several files, all or none.
-
-    Everything is written and flushed beside its target before the first target
-    is touched. A failure between two replacements puts the old files back. Only
-    a power cut in that instant can leave a mixed set; whoever keeps several
-    files must be able to tell one.
-
-    Parameters
-    ----------
-    contents : dict of Path to bytes
-        The new content of each file, in the order of replacement.
-    """
-    staged: list[tuple[Path, Path]] = []
-    undo: list[tuple[Path, Path | None]] = []
-    try:
-        for target, content in contents.items():
-            staged.append((_written_beside(target, content), target))
-        for fresh, target in staged:
-            kept = _written_beside(target, target.read_bytes()) if target.exists() else None
-            undo.append((target, kept))
-            fresh.replace(target)
-    except BaseException:
-        for target, kept in reversed(undo):
-            if kept is None:
-                target.unlink(missing_ok=True)
-            else:
-                kept.replace(target)
-        raise
-    finally:
-        for path in [fresh for fresh, _ in staged] + [kept for _, kept in undo if kept]:
-            path.unlink(missing_ok=True)
-
-
-def _written_beside(target: Path, content: bytes) -> Path:
-    """Write a whole new file into the target's folder, and give its path."""
-    handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; a data file is as readable as its neighbours.
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        Path(path).chmod(mode)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
-        raise
-    return Path(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from eks_win_capacity.cli.options import binding_options, note_units, text_of
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.output import emit, output_option, say
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,7 @@ def fleet(
         _write(sized, out)
     if output != "table":
         for note in table.notes:
-            click.echo(f"eks-win-capacity: note: {note}", err=True)
+            say(f"eks-win-capacity: note: {note}", err=True)
         _print_rows(sized, output)
         return
     notes = [f"{note[0].upper()}{note[1:]}." for note in table.notes]
@@ -327,21 +328,18 @@ def _print_rows(sized: pd.DataFrame, output: str) -> None:
 
 
 def _write(sized: pd.DataFrame, out: Path) -> None:
-    """Write the whole file beside its place, then put it there."""
+    """Write the sized rows as the name of the file asks."""
     kind = out.suffix.lower()
     if kind not in {".csv", ".json", ".parquet"}:
         raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
-    beside = out.with_name(f".{out.name}.part")
-    try:
-        if kind == ".csv":
-            sized.to_csv(beside, index=False, lineterminator="\n")
-        elif kind == ".json":
-            sized.to_json(beside, orient="records", indent=2)
-        else:
-            try:
-                sized.to_parquet(beside, index=False)
-            except ImportError:
-                raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    if kind == ".csv":
+        sized.to_csv(buffer, index=False, lineterminator="\n")
+    elif kind == ".json":
+        sized.to_json(buffer, orient="records", indent=2)
+    else:
+        try:
+            sized.to_parquet(buffer, index=False)
+        except ImportError:
+            raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
+    replace_file(out, buffer.getvalue())

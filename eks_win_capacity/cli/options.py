@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eks_win_capacity.cli.output import say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import source_name, whole
 from eks_win_capacity.core.errors import CapacityError, InputError
@@ -69,7 +70,7 @@ def note_units(cpu: object, memory: object, *, of: str = "") -> None:
         if _bare(memory) and 0 < whole_bytes(str(memory)) < _LITTLE_MEMORY:
             told.append(f"memory {memory} is {memory} bytes; {memory} MiB are {memory}Mi")
     for line in told:
-        click.echo(f"eks-win-capacity: note: {of}{line}", err=True)
+        say(f"eks-win-capacity: note: {of}{line}", err=True)
 
 
 def _bare(quantity: object) -> bool:

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from eks_win_capacity.cli.output import say
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.kubectl.templates import is_template, workload_rows
@@ -35,7 +34,7 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
     if objects and all(is_template(one) for one in objects):
         rows, notes = workload_rows(objects)
         for note in notes:
-            click.echo(f"eks-win-capacity: note: {note}", err=True)
+            say(f"eks-win-capacity: note: {note}", err=True)
         return rows
     manifests = all(isinstance(one, dict) and "kind" in one for one in objects)
     if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
