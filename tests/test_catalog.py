@@ -22,6 +22,7 @@ from eks_win_capacity.catalog import (
     generate,
     json_files,
 )
+from eks_win_capacity.core import replacing
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     CatalogFileError,
@@ -541,7 +542,7 @@ def test_files_are_replaced_together_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", failing)
     with pytest.raises(OSError, match="disk"):
-        json_files.replace_files({old: b"2", new: b"3", tmp_path / "last": b"4"})
+        replacing.replace_files({old: b"2", new: b"3", tmp_path / "last": b"4"})
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert old.read_bytes() == b"1"
 
@@ -560,7 +561,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypat
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="full"):
-        json_files.replace_files({tmp_path / "a": b"1"})
+        replacing.replace_files({tmp_path / "a": b"1"})
     assert not list(tmp_path.iterdir())
 
 

@@ -66,7 +66,7 @@ def test_csv_yaml_and_json_are_read_alike(tmp_path, file):
         ("a.csv", "name,replicas\nweb,1,2\n", "line 2"),
         ("a.csv", "name,replicas,team\nweb,1,x\n", "no field 'team'"),
         ("a.csv", "name,replicas\nweb,-1\n", "from 0"),
-        ("a.yaml", "a: [", "no YAML"),
+        ("a.yaml", "a: [", "sound YAML"),
         ("a.json", "{", "no JSON"),
         ("a.yaml", "7", "list of workloads"),
         ("a.yaml", "[]", "list of workloads"),
@@ -365,7 +365,7 @@ def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
 
     told = []
     monkeypatch.setattr(plan.sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(plan.click, "echo", lambda text="", **more: told.append((text, more)))
+    monkeypatch.setattr(plan, "say", lambda text="", **more: told.append((text, more)))
     plan._told(10.0, 9.9)
     assert told == [("cost 10, at most 1.00 % above the least possible", {"err": True})]
 

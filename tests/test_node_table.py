@@ -136,7 +136,7 @@ def test_a_table_of_linux_nodes_alone_is_refused_and_names_the_option():
 
 def test_a_foreign_document_is_named_for_what_it_is():
     ran = fleet(json.dumps({"kind": "ConfigMap", "data": {}}))
-    assert "of kind ConfigMap" in str(ran.exception)
+    assert "is a ConfigMap without nodes" in str(ran.exception)
 
 
 @given(

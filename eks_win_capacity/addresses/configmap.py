@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.core.documents.whole import what_it_is
 from eks_win_capacity.core.errors import ConfigMapError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -25,6 +26,20 @@ Kubernetes limits a ConfigMap to 1 MiB, and printing adds quotes and escapes.
 
 _MAX_NODES: Final = 200_000
 """YAML values that are looked at; aliases repeat what they stand for, and this ends it."""
+
+_ADDON_KEYS: Final = {
+    # Value of the chart: (key of the ConfigMap, what the chart writes where none is given).
+    "enableWindowsIpam": ("enable-windows-ipam", "false"),
+    "enableWindowsPrefixDelegation": ("enable-windows-prefix-delegation", "false"),
+    "warmWindowsPrefixTarget": ("warm-prefix-target", "0"),
+    "warmWindowsIPTarget": ("warm-ip-target", "1"),
+    "minimumWindowsIPTarget": ("minimum-ip-target", "3"),
+}
+"""Windows values of the vpc-cni add-on, which writes them into the ConfigMap.
+
+Source: aws/amazon-vpc-cni-k8s, ``charts/aws-vpc-cni/values.yaml`` and
+``templates/configmap.yaml``.
+"""
 
 _INT64: Final = 2**63
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -111,6 +126,10 @@ def read_configmap(source: object) -> ConfigMap:
         The ``data`` mapping; a whole ConfigMap, or a List that holds
         kube-system/amazon-vpc-cni; either of them as YAML or JSON text, as
         ``kubectl get configmap -o yaml`` prints it; None if there is none.
+        Of several documents the ConfigMap among them is read. The
+        ``configurationValues`` of the vpc-cni add-on, alone or in the answer of
+        ``aws eks describe-addon``, stand for what the add-on writes, its defaults
+        included.
 
     Returns
     -------
@@ -128,6 +147,8 @@ def read_configmap(source: object) -> ConfigMap:
     --------
     >>> read_configmap('data: {enable-windows-ipam: "true"}').data
     {'enable-windows-ipam': 'true'}
+    >>> read_configmap('{"enableWindowsIpam": "true"}').data["warm-ip-target"]
+    '1'
     """
     if source is None:
         return ConfigMap(data=None, present=False)
@@ -140,6 +161,8 @@ def read_configmap(source: object) -> ConfigMap:
             "a ConfigMap is a mapping, YAML or JSON text, or None; got "
             f"{type(source).__name__}; of a file, give its text: path.read_text()"
         )
+    if values := _addon_values(source):
+        return ConfigMap(data=_of_addon(values), name=CONFIGMAP_NAME, namespace=CONFIGMAP_NAMESPACE)
     whole = "kind" in source or "apiVersion" in source or "metadata" in source
     if whole or not isinstance(source.get("data", ""), str):
         return _whole(source)
@@ -155,12 +178,56 @@ def _decoded(raw: bytes) -> str:
         raise ConfigMapError(f"the ConfigMap is not UTF-8 text: {error}") from None
 
 
+def _addon_values(source: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
+    """Values of the vpc-cni add-on that a mapping holds; None if it is something else."""
+    addon = source.get("addon", source)
+    if not isinstance(addon, Mapping):
+        return None
+    if {"addonName", "configurationValues"} & set(addon):
+        if addon.get("addonName", "vpc-cni") != "vpc-cni":
+            raise ConfigMapError(
+                f"this is the add-on {addon['addonName']!r}; the Windows keys are in that of "
+                "--addon-name vpc-cni",
+                place="addonName",
+            )
+        values = addon.get("configurationValues")
+        if isinstance(values, str):
+            values = _parsed(values) if values.strip() else None
+        if not isinstance(values, Mapping):
+            values = {}
+        # Without a value of its own the add-on writes its defaults.
+        return {"enableWindowsIpam": _ADDON_KEYS["enableWindowsIpam"][1], **values}
+    return addon if set(_ADDON_KEYS) & set(addon) else None
+
+
+def _of_addon(values: Mapping[Any, Any]) -> dict[str, str]:
+    """Pairs that the add-on writes: its chart quotes booleans and numbers by itself."""
+    return {
+        key: _quoted(values[name], name) if values.get(name) is not None else default
+        for name, (key, default) in _ADDON_KEYS.items()
+    }
+
+
+def _quoted(value: object, name: str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (str, int)):
+        return str(value)
+    if isinstance(value, _Unquoted):
+        return value.text
+    raise ConfigMapError(
+        f"{name} of the add-on must be a text, a number or a boolean; got {value!r}", place=name
+    )
+
+
 def _whole(source: Mapping[Any, Any]) -> ConfigMap:
     kind = source.get("kind", "ConfigMap")
     if kind in {"List", "ConfigMapList"}:
         return _whole(_picked(source.get("items")))
     if kind != "ConfigMap":
-        raise ConfigMapError(f"expected a ConfigMap; got kind {kind!r}", place="kind")
+        raise ConfigMapError(
+            f"expected a ConfigMap; got {what_it_is(source)}: kind {kind!r}", place="kind"
+        )
     name, namespace = _names(source)
     data = source.get("data")
     if data is not None and not isinstance(data, Mapping):
@@ -263,11 +330,14 @@ def _from_yaml(text: str) -> object:
     import yaml
 
     try:
-        node = yaml.SafeLoader(text).get_single_node()
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         told = " ".join(str(error).split())
         raise ConfigMapError(f"the text is neither YAML nor JSON: {told}") from None
-    return None if node is None else _plain(node, [_MAX_NODES])
+    budget = [_MAX_NODES]
+    found = [_plain(node, budget) for node in nodes]
+    found = [one for one in found if one is not None] or found
+    return {"kind": "List", "items": found} if len(found) > 1 else found[0] if found else None
 
 
 def _plain(node: yaml.Node, budget: list[int]) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,11 +13,15 @@ from eks_win_capacity.core.redact import without_accounts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LOG: Final = logging.getLogger(__name__)
+
 ATTEMPTS: Final = 4
 """How often botocore tries one request before a throttled or lost one is an error."""
 
 CONNECT_TIMEOUT_S: Final = 10
-READ_TIMEOUT_S: Final = 60
+READ_TIMEOUT_S: Final = 28
+SILENT_TRIES: Final = 2
+"""How often a silent endpoint is asked: with the pause between, it costs a minute at most."""
 
 FILTER_VALUES: Final = 200
 """How many values one filter of an EC2 call may have.
@@ -127,7 +133,8 @@ def client(
     session : boto3.Session, optional
         Whose credentials and region to use; boto3's default otherwise.
     region : str, optional
-        The session's region by default.
+        By default that of the session, or of AWS_REGION, which goes first where no
+        session is given.
     endpoint_url : str, optional
         Where to ask instead of AWS, such as a test server.
 
@@ -139,11 +146,14 @@ def client(
     from botocore.config import Config
 
     with faults(operation=service, region=region or ""):
+        variable = os.environ.get("AWS_REGION")
         if session is None:
             import boto3
 
             session = boto3.session.Session()
-        region = region or session.region_name
+            # Like the AWS CLI, and unlike boto3, which reads AWS_DEFAULT_REGION alone.
+            region = region or variable
+        region = region or session.region_name or variable
         if not region:
             raise AwsError(
                 f"{service}: no region is given and none is configured; {_CURES['NoRegionError']}",
@@ -156,7 +166,21 @@ def client(
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             user_agent_extra="eks-win-capacity",
         )
-        return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+        answering = session.client(
+            service, region_name=region, endpoint_url=endpoint_url, config=config
+        )
+        answering.meta.events.register("needs-retry", _bound_silence)
+        return answering
+
+
+def _bound_silence(*, attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+    """Log the first lost try of a request, and end one that stays without an answer."""
+    from botocore.exceptions import ReadTimeoutError
+
+    if attempts >= SILENT_TRIES and isinstance(caught_exception, ReadTimeoutError):
+        raise caught_exception
+    if attempts == 1 and caught_exception is not None:
+        _LOG.warning("no answer yet, asking again: %s", without_accounts(str(caught_exception)))
 
 
 @contextmanager

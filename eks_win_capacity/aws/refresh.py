@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.aws import _catalog, calls
 from eks_win_capacity.catalog import CatalogDiff, generate, json_files, responses
 from eks_win_capacity.core.errors import CatalogFileError, InputError
+from eks_win_capacity.core.replacing import replace_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -108,7 +109,7 @@ def refresh(
     before = generate.catalog_of(kept | old)
     after = generate.catalog_of(new)
     if not dry_run:
-        json_files.replace_files(changed)
+        replace_files(changed)
     return Refreshed(
         diff=before.diff(after),
         written=() if dry_run else tuple(changed),

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import gzip
 import json
 import os
-import tempfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from eks_win_capacity.core.errors import CatalogFileError, UnsupportedInputError
+from eks_win_capacity.core.documents.whole import file_bytes, text_of, unpacked
+from eks_win_capacity.core.errors import CatalogFileError, DocumentError, UnsupportedInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_MARKS = (
-    # UTF-32 first: its little-endian mark begins with that of UTF-16.
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
-"""Byte order marks. PowerShell writes UTF-16 where its output is redirected."""
 
 
 def read_json(source: Any) -> tuple[Any, str]:
@@ -53,10 +40,10 @@ def read_json(source: Any) -> tuple[Any, str]:
     """
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
-        content: Any = Path(source).read_bytes()
+        content = _read(Path(source))
     elif callable(getattr(source, "read", None)):
         name = str(getattr(source, "name", None) or "<file>")
-        content = source.read()
+        content = _read(source)
     else:
         raise UnsupportedInputError(
             f"a path or an open file is needed; got {type(source).__name__}"
@@ -66,7 +53,7 @@ def read_json(source: Any) -> tuple[Any, str]:
 
 def parse_json(content: bytes | str, name: str) -> Any:
     """Parse the content of a file; see `read_json`."""
-    text = content if isinstance(content, str) else _decoded(_unpacked(content, name), name)
+    text = content if isinstance(content, str) else _text(content, name)
     if not text.strip():
         raise CatalogFileError(f"{name} is empty", source=name, place="line 1 column 1")
     try:
@@ -91,29 +78,18 @@ def parse_json(content: bytes | str, name: str) -> Any:
         raise CatalogFileError(f"{name} is no valid JSON: {error}", source=name) from error
 
 
-def _unpacked(content: bytes, name: str) -> bytes:
-    """Undo gzip, told by its first bytes, for names end as they like."""
-    if not content.startswith(b"\x1f\x8b"):
-        return content
+def _read(source: Any) -> bytes:
     try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise CatalogFileError(
-            f"{name} is a damaged or truncated gzip file: {error}", source=name, place="gzip"
-        ) from error
+        return file_bytes(source)
+    except DocumentError as error:
+        raise CatalogFileError(str(error), source=error.source, place=error.place) from error
 
 
-def _decoded(content: bytes, name: str) -> str:
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+def _text(content: bytes, name: str) -> str:
     try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        place = f"byte {error.start}"
-        raise CatalogFileError(
-            f"{name} is no {encoding.upper().removesuffix('-SIG')} text: {error.reason} at {place}",
-            source=name,
-            place=place,
-        ) from error
+        return text_of(unpacked(content, name), name)
+    except DocumentError as error:
+        raise CatalogFileError(str(error), source=name, place=error.place) from error
 
 
 def _refuser(name: str, why: str) -> Callable[[str], NoReturn]:
@@ -142,62 +118,3 @@ def _keeper(name: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
 def gzipped(content: bytes) -> bytes:
     """Compress without the time of day, which would make every result new."""
     return gzip.compress(content, 9, mtime=0)
-
-
-def replace_files(contents: dict[Path, bytes]) -> None:
-    """
-    Replace several files, all or none.
-
-    Everything is written and flushed beside its target before the first target
-    is touched. A failure between two replacements puts the old files back. Only
-    a power cut in that instant can leave a mixed set; whoever keeps several
-    files must be able to tell one.
-
-    Parameters
-    ----------
-    contents : dict of Path to bytes
-        The new content of each file, in the order of replacement.
-    """
-    staged: list[tuple[Path, Path]] = []
-    undo: list[tuple[Path, Path | None]] = []
-    try:
-        for target, content in contents.items():
-            staged.append((_written_beside(target, content), target))
-        for fresh, target in staged:
-            kept = _written_beside(target, target.read_bytes()) if target.exists() else None
-            undo.append((target, kept))
-            fresh.replace(target)
-    except BaseException:
-        for target, kept in reversed(undo):
-            if kept is None:
-                target.unlink(missing_ok=True)
-            else:
-                kept.replace(target)
-        raise
-    finally:
-        for path in [fresh for fresh, _ in staged] + [kept for _, kept in undo if kept]:
-            path.unlink(missing_ok=True)
-
-
-def _written_beside(target: Path, content: bytes) -> Path:
-    """Write a whole new file into the target's folder, and give its path."""
-    handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; a data file is as readable as its neighbours.
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        Path(path).chmod(mode)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
-        raise
-    return Path(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,6 +11,7 @@ from eks_win_capacity.catalog import json_files
 from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
 from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
 from eks_win_capacity.core.errors import CapacityError, CatalogFileError
+from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
     import os
@@ -40,7 +41,7 @@ def save(catalog: InstanceTable, path: str | os.PathLike[str]) -> None:
     content = text.encode()
     target = Path(path)
     packed = json_files.gzipped(content) if target.suffix == ".gz" else content
-    json_files.replace_files({target: packed})
+    replace_file(target, packed)
 
 
 def _plain(row: InstanceType) -> dict[str, Any]:

@@ -113,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit codes: 0 for an answer, 1 for input or a service that gives none, 2 for a
     wrong command line, 130 after Ctrl-C. Every error is one line on stderr.
     """
+    from eks_win_capacity.cli.output import print_anywhere
+
+    print_anywhere()
     try:
         code = app.main(arguments, prog_name="eks-win-capacity", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -134,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    told = without_accounts(" ".join(message.split()))
-    click.echo(f"eks-win-capacity: error: {told}", err=True)
+    from eks_win_capacity.cli.output import say
+
+    line = without_accounts(" ".join(message.split()))
+    say(f"eks-win-capacity: error: {line}", err=True)
     sys.exit(code)

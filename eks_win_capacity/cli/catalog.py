@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.output import emit, output_option, say
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -199,10 +199,10 @@ def refresh(
                 "version": endpoint_url,
             }
         done = renew(**settings)
-    click.echo(f"{done.instance_types:,} types, {len(done.regions)} regions: {done.diff}")
+    say(f"{done.instance_types:,} types, {len(done.regions)} regions: {done.diff}")
     if done.left_out:
-        click.echo(f"regions that offer nothing, left out: {', '.join(done.left_out)}")
-    click.echo("\n".join(f"wrote {path}" for path in done.written) or "no file changed")
+        say(f"regions that offer nothing, left out: {', '.join(done.left_out)}")
+    say("\n".join(f"wrote {path}" for path in done.written) or "no file changed")
 
 
 def _from_moto(settings: dict[str, Any]) -> Any:

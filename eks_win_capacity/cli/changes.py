@@ -8,7 +8,7 @@ import click
 
 from eks_win_capacity.cli.cluster import load_state, records_of, source_options
 from eks_win_capacity.cli.options import note_units
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.output import emit, output_option, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 
 
@@ -165,7 +165,7 @@ def free_blocks(*, output: str, subnet_id: str | None, blocks: int | None, **whe
         "cidrs",
     ]
     if not steps and output == "table":
-        click.echo("no whole /28 block comes free by draining Windows nodes")
+        say("no whole /28 block comes free by draining Windows nodes")
         return
     emit(
         [step.to_dict() for step in steps],

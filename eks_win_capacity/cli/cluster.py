@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.output import emit, output_option, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +114,7 @@ def _note_unknown(unknown: list[str], output: str) -> str:
         return ""
     note = "not known: " + "; ".join(unknown)
     if output != "table":
-        click.echo(f"eks-win-capacity: {note}", err=True)
+        say(f"eks-win-capacity: {note}", err=True)
     return note
 
 
@@ -200,7 +200,7 @@ def check(
     )
     if write_remedies:
         for name in remedies(found, folder=write_remedies):
-            click.echo(f"wrote {Path(write_remedies) / name}", err=True)
+            say(f"wrote {Path(write_remedies) / name}", err=True)
     severities = {f.severity for f in bad}
     if "error" in severities:
         ctx.exit(ERROR_FAILED)
@@ -401,7 +401,7 @@ def explain(*, output: str, pods: tuple[str, ...], **where: Any) -> None:
     state = load_state(**where)
     rows = _once_for_each_owner(_chosen(list(explain_pending(state)), pods, state))
     if not rows and output == "table":
-        click.echo("no Windows pod is pending")
+        say("no Windows pod is pending")
         return
     columns = ["pod", "pods", "cause", "why", "evidence", "change", "remedy", "also", "message"]
     if output == "json":

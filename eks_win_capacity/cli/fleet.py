@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from eks_win_capacity.cli.options import binding_options, note_units, text_of
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.density.fleet import Fleet
+
+_YAML = re.compile(r"\s*(---\s*\n|apiVersion:|items:|Reservations:|- )")
+"""How the YAML of kubectl and of the AWS CLI begins."""
 
 _SHOWN = (
     "secondary_addresses",
@@ -98,7 +103,7 @@ def fleet(
         _write(sized, out)
     if output != "table":
         for note in table.notes:
-            click.echo(f"eks-win-capacity: note: {note}", err=True)
+            say(f"eks-win-capacity: note: {note}", err=True)
         _print_rows(sized, output)
         return
     notes = [f"{note[0].upper()}{note[1:]}." for note in table.notes]
@@ -121,7 +126,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
             return _read_parquet(file)
         with click.open_file(file, "rb") as opened:
             content = text_of(opened).strip("\r\n")
-        if content.lstrip()[:1] in {"{", "["}:
+        if content.lstrip()[:1] in {"{", "["} or _YAML.match(content):
             return _read_json(content, name)
         head = content[:4096].split("\n", 1)[0]
         separator = max(",;\t", key=head.count)
@@ -146,15 +151,11 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
 
 
 def _read_json(content: str, name: str) -> pd.DataFrame:
-    """Rows of what kubectl or the AWS CLI prints as JSON."""
-    import json
-
+    """Rows of what kubectl or the AWS CLI prints as JSON or YAML, in one document or several."""
     import pandas as pd
 
-    try:
-        document = json.loads(content)
-    except ValueError as error:
-        raise InputError(f"{name} is not JSON that can be read: {error}") from None
+    found = whole.values_in(content, name)
+    document = found[0] if len(found) == 1 else whole.objects_in(found)
     items = document if isinstance(document, list) else None
     if isinstance(document, dict):
         if "Reservations" in document:
@@ -181,9 +182,8 @@ def _read_json(content: str, name: str) -> pd.DataFrame:
             return pd.DataFrame({"instance_type": items})
         if all(isinstance(one, dict) and "kind" not in one for one in items):
             return pd.DataFrame(items)
-    what = document.get("kind") if isinstance(document, dict) else None
     raise InputError(
-        f"{name} is JSON{f' of kind {what}' if what else ''} without nodes; fleet reads tables, "
+        f"{name} is {whole.what_it_is(document)} without nodes; fleet reads tables, "
         "kubectl get nodes -o json and aws ec2 describe-instances; a whole cluster is read by "
         "eks-win-capacity cluster -f"
     )
@@ -328,21 +328,18 @@ def _print_rows(sized: pd.DataFrame, output: str) -> None:
 
 
 def _write(sized: pd.DataFrame, out: Path) -> None:
-    """Write the whole file beside its place, then put it there."""
+    """Write the sized rows as the name of the file asks."""
     kind = out.suffix.lower()
     if kind not in {".csv", ".json", ".parquet"}:
         raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
-    beside = out.with_name(f".{out.name}.part")
-    try:
-        if kind == ".csv":
-            sized.to_csv(beside, index=False, lineterminator="\n")
-        elif kind == ".json":
-            sized.to_json(beside, orient="records", indent=2)
-        else:
-            try:
-                sized.to_parquet(beside, index=False)
-            except ImportError:
-                raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    if kind == ".csv":
+        sized.to_csv(buffer, index=False, lineterminator="\n")
+    elif kind == ".json":
+        sized.to_json(buffer, orient="records", indent=2)
+    else:
+        try:
+            sized.to_parquet(buffer, index=False)
+        except ImportError:
+            raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
+    replace_file(out, buffer.getvalue())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
+from eks_win_capacity.cli.output import say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.documents import source_name, whole
 from eks_win_capacity.core.errors import CapacityError, InputError
 
 if TYPE_CHECKING:
@@ -18,29 +19,26 @@ if TYPE_CHECKING:
 
 def text_of(file: IO[bytes]) -> str:
     """
-    Read a file as text; the byte-order marks that PowerShell writes are obeyed.
+    Text of a file; the byte-order marks that PowerShell writes are obeyed.
 
     Raises
     ------
-    InputError
-        If it is no text.
+    DocumentError
+        If it is not a text, or without an end.
     """
-    raw = file.read()
-    marked = raw[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-    try:
-        return raw.decode("utf-16" if marked else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{getattr(file, 'name', 'the file')} is no text: {error}") from None
+    return whole.text_of(whole.file_bytes(file), source_name(file))
 
 
 def filled_text_of(file: IO[bytes]) -> str:
     """
-    Read a file as text that must hold something.
+    Text of a file that must hold something.
 
     Raises
     ------
     InputError
-        If it is empty, or no text.
+        If it is empty.
+    DocumentError
+        As `text_of`.
     """
     text = text_of(file)
     if not text.strip():
@@ -72,7 +70,7 @@ def note_units(cpu: object, memory: object, *, of: str = "") -> None:
         if _bare(memory) and 0 < whole_bytes(str(memory)) < _LITTLE_MEMORY:
             told.append(f"memory {memory} is {memory} bytes; {memory} MiB are {memory}Mi")
     for line in told:
-        click.echo(f"eks-win-capacity: note: {of}{line}", err=True)
+        say(f"eks-win-capacity: note: {of}{line}", err=True)
 
 
 def _bare(quantity: object) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -11,6 +14,53 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 FORMATS = ("table", "json", "csv")
+
+
+_CONTROLS = {
+    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
+    # Marks that turn the direction of what follows.
+    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the start of a formula."""
+
+
+def visible(text: str) -> str:
+    r"""
+    Text whose control characters are spelled out, so that none acts on a terminal.
+
+    Examples
+    --------
+    >>> visible("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text that may hold names from files, on stdout or stderr."""
+    # By name: click writes UTF-8 by itself where a stream is in ASCII.
+    click.echo(visible(text), file=sys.stderr if err else sys.stdout, nl=nl)
+
+
+_PLAIN = str.maketrans({"─": "-", "│": "|", "–": "-", "—": "-", "≤": "<", "≥": ">", "…": "."})  # noqa: RUF001
+
+
+def print_anywhere() -> None:
+    """Let streams in cp1252, cp437 or ASCII print, with plain signs for what they lack."""
+    codecs.register_error("eks-win-capacity", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="eks-win-capacity")
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    plain = error.object[error.start : error.end].translate(_PLAIN)
+    # Lines of boxes that Rich draws, and whatever else: a question mark is honest.
+    plain = "".join("-" if "\u2500" <= one < "\u2580" else one for one in plain)
+    return plain.encode("ascii", "replace").decode(), error.end
 
 
 def output_option(function: Callable[..., None]) -> Callable[..., None]:
@@ -58,7 +108,7 @@ def emit(
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_cell(row[name]) for name in names] for row in rows)
+        writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
     else:
         _print_table(rows, names, title, note)
 
@@ -78,6 +128,7 @@ _PROSE = 60
 def _print_table(
     rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
 ) -> None:
+    title, note = visible(title), visible(note)
     # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
     if not sys.stdout.isatty() or len(rows) > _MANY_ROWS:
         _print_plainly(rows, names, title, note)
@@ -97,7 +148,7 @@ def _print_plainly(
     widths = [max(map(_width, column)) for column in columns]
     lines = [title] if title else []
     if sum(widths) + len(_GAP) * (len(widths) - 1) > _WIDE and _holds_prose(columns):
-        click.echo("\n".join([*lines, *_blocks(columns), *([note] if note else [])]))
+        say("\n".join([*lines, *_blocks(columns), *([note] if note else [])]))
         return
     for number, cells in enumerate(zip(*columns, strict=True)):
         padded = (
@@ -107,7 +158,7 @@ def _print_plainly(
         lines.append(_GAP.join(padded))
         if number == 0:
             lines.append("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
-    click.echo("\n".join([*lines, note] if note else lines))
+    say("\n".join([*lines, note] if note else lines))
 
 
 def _width(text: str) -> int:
@@ -215,7 +266,7 @@ def _human(value: object) -> str:
         return "yes" if value else "no"
     if _is_number(value):
         return f"{value:,}"
-    return _cell(value)
+    return visible(_cell(value))
 
 
 def _cell(value: object) -> str:
@@ -224,6 +275,17 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value))
     return str(value)
+
+
+def _csv_cell(value: object) -> str:
+    """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
+    text = visible(_cell(value))
+    if not text.startswith(_FORMULA) or _is_number(value):
+        return text
+    with suppress(ValueError):
+        float(text)
+        return text
+    return f"'{text}"
 
 
 def _jsonable(value: Any) -> Any:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eks_win_capacity.cli.options import note_units
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.output import emit, output_option, say
 from eks_win_capacity.cli.plan_files import read_price_file, read_workload_file
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.documents import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ def _pool(file: str | None, state: ClusterState | None) -> WarmPool | None:
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
     if file is not None:
-        return WarmPool.from_configmap(Path(file).read_text(encoding="utf-8"))
+        return WarmPool.from_configmap(whole.text_of(whole.file_bytes(file), file))
     if state is not None and state.cni_configmap is not None:
         return WarmPool.from_configmap(dict(state.cni_configmap))
     return None
@@ -276,13 +276,13 @@ def plan(  # noqa: PLR0917
 
 def _note(state: ClusterState, where: list[Any] | None) -> None:
     """Say what a state cannot tell."""
-    click.echo(
+    say(
         "planning for the Windows pods of the state, by owner and requests; what spreads or "
         "keeps apart pods is not in it",
         err=True,
     )
     if where is not None and state.subnets:
-        click.echo(
+        say(
             "new nodes stand beside those that run now, in what the subnets have free; "
             "--no-state-subnets leaves subnets out",
             err=True,
@@ -293,7 +293,7 @@ def _told(cost: float, bound: float) -> None:
     """Show progress where somebody looks."""
     if sys.stderr.isatty():
         gap = 100 * (1 - bound / cost) if cost else 0.0
-        click.echo(f"cost {cost:,.6g}, at most {gap:.2f} % above the least possible", err=True)
+        say(f"cost {cost:,.6g}, at most {gap:.2f} % above the least possible", err=True)
 
 
 _SNIPPETS: Mapping[str, tuple[str, ...]] = {
@@ -308,12 +308,12 @@ def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool)
     if output == "json" and not snippet:
         click.echo(found.to_json())
     elif not found.feasible:
-        click.echo(found.explain(), err=output == "csv" or bool(snippet))
+        say(found.explain(), err=output == "csv" or bool(snippet))
     elif snippet:
         texts = [getattr(found, name)() for name in _SNIPPETS[snippet]]
-        click.echo("---\n".join(texts), nl=False)
+        say("---\n".join(texts), nl=False)
     elif explain:
-        click.echo(found.explain())
+        say(found.explain())
     else:
         _table(found, output)
     if not found.feasible:
@@ -338,7 +338,7 @@ def _table(found: FleetPlan, output: str) -> None:
     if shown:
         emit(shown, output, columns=columns, title="Cheapest fleet", note=note)
     else:
-        click.echo(note)
+        say(note)
 
 
 _COLUMNS = (

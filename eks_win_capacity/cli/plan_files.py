@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.cli.output import say
+from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.kubectl.templates import is_template, workload_rows
 
 if TYPE_CHECKING:
     from eks_win_capacity.cluster.state import ClusterState
@@ -19,58 +22,55 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
         from eks_win_capacity.files import load_files
 
         return load_files(path)
-    raw = sys.stdin.buffer.read() if file == "-" else path.read_bytes()
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is no text in UTF-8: {error}") from error
+    name = "standard input" if file == "-" else file
+    text = whole.text_of(whole.file_bytes(file, unpack=True), name)
     kind = path.suffix.lower()
     if kind == ".csv" or (kind not in {".yaml", ".yml", ".json"} and _looks_like_csv(text)):
         return _csv(text, file)
-    told = _parsed(text, file)
+    found = whole.values_in(text, name)
+    told = found[0] if len(found) == 1 else whole.objects_in(found)
     rows = told.get("workloads") if isinstance(told, dict) and "format" not in told else told
-    if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+    objects = whole.objects_in(found)
+    if objects and all(is_template(one) for one in objects):
+        rows, notes = workload_rows(objects)
+        for note in notes:
+            say(f"eks-win-capacity: note: {note}", err=True)
         return rows
-    if isinstance(told, dict) and {"format", "kind", "items", "apiVersion"} & set(told):
+    manifests = all(isinstance(one, dict) and "kind" in one for one in objects)
+    if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+        if not manifests:
+            return rows
+        told = {"kind": "List", "apiVersion": "v1", "items": objects}
+    if isinstance(told, dict) and {"format", "items", "apiVersion"} & set(told):
         from eks_win_capacity.files import load_files
 
         return load_files(told if "format" not in told else path if file != "-" else told)
     raise InputError(
-        f"{file} must hold a list of workloads, each with name and replicas, or the saved "
-        "state of a cluster"
+        f"{name} is {whole.what_it_is(told)}; plan needs a list of workloads, each with name and "
+        "replicas, manifests such as Deployments, or the saved state of a cluster"
     )
 
 
 def _looks_like_csv(text: str) -> bool:
-    """Tell a header of CSV from the start of YAML or JSON."""
+    """Whether a text begins with a header of CSV, and not as YAML or JSON do."""
     first = text.lstrip().partition("\n")[0]
-    return "," in first and not first.startswith(("{", "[", "-")) and ": " not in first
+    return (
+        any(sign in first for sign in ",;\t")
+        and not first.startswith(("{", "[", "-"))
+        and ": " not in first
+    )
 
 
-def _parsed(text: str, file: str) -> Any:
-    import json
-
-    import yaml
-
-    try:
-        # Large answers of kubectl are JSON, which the YAML reader takes minutes for.
-        return json.loads(text) if text.lstrip()[:1] in {"{", "["} else yaml.safe_load(text)
-    except ValueError as error:
-        if not file.endswith((".yaml", ".yml")):
-            raise InputError(f"{file} is no JSON: {error}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is no YAML: {error}") from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is no YAML: {error}") from error
+def _separator(head: str) -> str:
+    return max(",;\t", key=head.count)
 
 
 def _csv(text: str, file: str) -> list[dict[str, Any]]:
     import csv
     import io
 
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    separator = _separator(text.lstrip().partition("\n")[0])
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=separator)
     rows = []
     for row in reader:
         if None in row or None in row.values():
@@ -78,24 +78,40 @@ def _csv(text: str, file: str) -> list[dict[str, Any]]:
                 f"line {reader.line_num} of {file} has not as many fields as its header"
             )
         if any(value.strip() for value in row.values()):
-            rows.append({(key or "").strip(): value for key, value in row.items()})
+            rows.append(
+                {(key or "").strip(): _point(value, separator) for key, value in row.items()}
+            )
     if not rows:
         raise InputError(f"{file} holds no workloads: a header and a line for each are needed")
     return rows
+
+
+def _point(value: str, separator: str) -> str:
+    """Number with a point; tables with semicolons have decimal commas."""
+    if separator == ";" and re.fullmatch(r"\s*[0-9]+,[0-9]+\s*[A-Za-z]{0,2}\s*", value):
+        return value.replace(",", ".")
+    return value
 
 
 def read_price_file(file: str | None) -> Any:
     """
     Read prices from a CSV of type and price, with or without a header.
 
+    An export of ec2instances.info gives its on-demand prices with Windows.
+
     A table of `Prices` that was saved as CSV is read with its markets and marks.
     """
     if file is None:
         return None
     import csv
+    import io
 
-    with Path(file).open(encoding="utf-8-sig", newline="") as handle:
-        lines = [row for row in csv.reader(handle) if "".join(row).strip()]
+    text = whole.text_of(whole.file_bytes(file, unpack=True), file)
+    separator = _separator(text.lstrip().partition("\n")[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    lines = [[_point(cell, separator) for cell in row] for row in reader if "".join(row).strip()]
+    if lines and "API Name" in lines[0]:
+        return _export(file, lines)
     if lines and {"instance_type", "price"} <= set(lines[0]):
         return _price_table(file, lines)
     prices: dict[str, float] = {}
@@ -111,6 +127,41 @@ def read_price_file(file: str | None) -> Any:
         prices[name] = price
     if not prices:
         raise InputError(f"{file} holds no prices: lines of TYPE,PRICE are needed")
+    return prices
+
+
+_WINDOWS_PRICES = ("Windows On Demand cost", "Windows On-Demand cost", "Windows On Demand")
+"""Columns of hourly prices with Windows in the exports of ec2instances.info."""
+
+
+def _export(file: str, lines: list[list[str]]) -> dict[str, float]:
+    """Windows prices of an export of ec2instances.info; its unavailable types have none."""
+    head = [cell.strip() for cell in lines[0]]
+    column = next((name for name in _WINDOWS_PRICES if name in head), None)
+    if column is None:
+        raise InputError(
+            f"{file} is an export of ec2instances.info without the column "
+            f"{_WINDOWS_PRICES[0]!r}: show that column, then export again"
+        )
+    at, names = head.index(column), head.index("API Name")
+    prices: dict[str, float] = {}
+    for number, row in enumerate(lines[1:], start=2):
+        if len(row) != len(head):
+            raise InputError(f"line {number} of {file} has not as many fields as its header")
+        found = re.fullmatch(r"\$\s*([0-9]+(?:,[0-9]{3})*\.?[0-9]*)(?:\s+hourly)?", row[at].strip())
+        if found is None:
+            if row[at].strip().lower() in {"", "-", "n/a", "unavailable"}:
+                continue
+            raise InputError(
+                f"line {number} of {file} has {row[at]!r} under {column!r}; US dollars an hour are "
+                "needed, as in $0.188000 hourly: choose the currency USD and hourly costs"
+            )
+        name = row[names].strip()
+        if name in prices:
+            raise InputError(f"line {number} of {file} tells {name} a second time")
+        prices[name] = float(found[1].replace(",", ""))
+    if not prices:
+        raise InputError(f"{file} holds no price under {column!r}")
     return prices
 
 

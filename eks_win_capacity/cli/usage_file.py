@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import json
-import sys
-import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.documents import whole
+from eks_win_capacity.core.errors import DocumentError, InputError, MissingExtraError
 from eks_win_capacity.forecast.monitoring import console_table, is_document, usage_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-"""PowerShell's ``>`` and ``Export-Csv -Encoding Unicode`` write UTF-16."""
-
 
 _LONGEST_HEAD = 10**6
 """Characters of a first line that names columns: room for 10,000 subnets and more."""
@@ -41,18 +33,15 @@ def read_table(file: str) -> pd.DataFrame:
     ------
     InputError
         If it is neither.
+    DocumentError
+        If it is without an end, also once unpacked, or damaged gzip.
     MissingExtraError
         If it is Parquet, without pyarrow (extra ``arrow``).
     OSError
         If it cannot be read.
     """
     name = "standard input" if file == "-" else file
-    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    if content.startswith(b"\x1f\x8b"):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{name} is a damaged gzip file: {error}") from error
+    content = whole.file_bytes(file, unpack=True)
     if content.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
         return _parquet(content, name)
     return _csv(content, name)
@@ -71,16 +60,11 @@ def _parquet(content: bytes, name: str) -> pd.DataFrame:
 
 def _json(text: str, name: str) -> pd.DataFrame:
     """Answers of monitoring tools: one document, or one on each line."""
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        try:
-            document = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except json.JSONDecodeError:
-            raise InputError(f"{name} is not JSON that can be read: {error}") from None
+    found = whole.values_in(text, name)
+    document = found[0] if len(found) == 1 else found
     if not is_document(document):
         raise InputError(
-            f"{name} is JSON, and not a history: give a table, a range query of Prometheus, "
+            f"{name} is JSON, and not a history: it is {whole.what_it_is(found[0])}; give a table, a range query of Prometheus, "
             "get-metric-data or get-metric-statistics of CloudWatch, or describe-subnets with times"
         )
     return usage_table(document)
@@ -99,8 +83,8 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        text = content.decode(_BOMS.get(content[:2], "utf-8-sig"))
-    except UnicodeDecodeError as error:
+        text = whole.text_of(content, name)
+    except DocumentError as error:
         raise InputError(f"{name} is no CSV file in UTF-8 or UTF-16: {error}") from error
     if text.startswith("#TYPE"):
         # The first line of PowerShell's Export-Csv.

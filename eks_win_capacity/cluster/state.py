@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from eks_win_capacity.cluster.records import (
@@ -27,6 +26,7 @@ from eks_win_capacity.cluster.serialise import damaged, read, written
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
+from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.values import read_only
 
 if TYPE_CHECKING:
@@ -252,9 +252,9 @@ class ClusterState(Shown):
         return cls(**values)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the state as JSON; nothing else of this library stores it."""
+        """Write the state as JSON, whole or not at all; nothing else of this library stores it."""
         text = json.dumps(self.to_dict(), indent=1)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        replace_file(path, text + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ClusterState:

@@ -26,6 +26,7 @@ from eks_win_capacity.cluster.remedies import with_account
 from eks_win_capacity.cluster.view import autoscaler_tags
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
     import os
@@ -159,5 +160,5 @@ def remedies(
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
-            (target / name).write_text(text, encoding="utf-8")
+            replace_file(target / name, text)
     return made

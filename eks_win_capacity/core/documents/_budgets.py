@@ -16,6 +16,12 @@ MAX_WHOLE_CHARS: Final = 256 * 1024**2
 Source: this project. 40,000 interfaces as the AWS CLI prints them.
 """
 
+MAX_WHOLE_BYTES: Final = 512 * 1024**2
+"""The largest file that is held as a whole, also once it is unpacked. [bytes]
+
+Source: this project. A table of ten million nodes, or twenty captures of all instance types.
+"""
+
 MAX_HELD: Final = 2 * 1024**3
 """The most that is held of a pipe, which cannot be read twice. [bytes]
 

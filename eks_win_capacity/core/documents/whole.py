@@ -1,0 +1,257 @@
+"""Files that are read as a whole: bounded bytes, their text, and the values written in it."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import sys
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+from eks_win_capacity.core.documents import _budgets as limits
+from eks_win_capacity.core.documents._open import source_name
+from eks_win_capacity.core.documents._yaml import yaml_documents
+from eks_win_capacity.core.errors import DocumentError
+
+_MARKS: Final = (
+    # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+"""Byte order marks. PowerShell writes UTF-16 where its output is redirected."""
+
+_CONSTANTS: Final = "NaN and Infinity are not numbers of JSON"
+
+
+def file_bytes(source: str | Path | IO[bytes], *, unpack: bool = False) -> bytes:
+    """
+    Content of a file, of a pipe, or of standard input (``"-"``), up to a limit.
+
+    Parameters
+    ----------
+    source : path, "-" or binary file
+        What is read. A device or a pipe without an end is refused at the limit.
+    unpack : bool
+        Undo gzip, which is seen by its first bytes.
+
+    Raises
+    ------
+    DocumentError
+        If it holds more than ``MAX_WHOLE_BYTES``, also once it is unpacked, or the
+        gzip is damaged.
+    OSError
+        If the file cannot be read.
+    """
+    if hasattr(source, "read"):
+        return _bounded(source, source_name(source), unpack=unpack)
+    if str(source) == "-":
+        return _bounded(sys.stdin.buffer, "standard input", unpack=unpack)
+    with Path(source).open("rb") as file:
+        return _bounded(file, str(source), unpack=unpack)
+
+
+def _bounded(file: Any, name: str, *, unpack: bool) -> bytes:
+    most = limits.MAX_WHOLE_BYTES
+    parts: list[bytes] = []
+    left = most + 1
+    # Piece by piece: one large read would reserve the limit for the smallest file.
+    while left and (part := file.read(min(left, limits.CHUNK))):
+        parts.append(part.encode() if isinstance(part, str) else part)
+        left -= len(parts[-1])
+        left = max(left, 0)
+    content = b"".join(parts)
+    if len(content) > most:
+        raise DocumentError(f"{name} holds more than {most:,} bytes; split it", source=name)
+    return unpacked(content, name) if unpack else content
+
+
+def unpacked(content: bytes, name: str) -> bytes:
+    """
+    Content without gzip; other content as it is.
+
+    Raises
+    ------
+    DocumentError
+        If it is damaged, cut short, or grows beyond ``MAX_WHOLE_BYTES``.
+    """
+    most = limits.MAX_WHOLE_BYTES
+    parts: list[bytes] = []
+    size = 0
+    while content.startswith(b"\x1f\x8b"):
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(stream.decompress(content, most + 1 - size))
+        except zlib.error as error:
+            raise DocumentError(
+                f"{name} is a damaged gzip file: {error}", source=name, place="gzip"
+            ) from error
+        size += len(parts[-1])
+        if size > most:
+            raise DocumentError(
+                f"{name} is gzip that unpacks to more than {most:,} bytes; split it",
+                source=name,
+                place="gzip",
+            )
+        if not stream.eof:
+            raise DocumentError(
+                f"{name} is a damaged gzip file: it is truncated", source=name, place="gzip"
+            )
+        # A gzip file may hold several members, and zeros behind them.
+        content = stream.unused_data.lstrip(b"\0")
+        if content and not content.startswith(b"\x1f\x8b"):
+            raise DocumentError(
+                f"{name} is a damaged gzip file: other bytes follow", source=name, place="gzip"
+            )
+    return b"".join(parts) if parts else content
+
+
+def text_of(content: bytes, name: str) -> str:
+    """
+    Text of bytes: UTF-8, or UTF-16 and UTF-32 as their marks or first zeros tell.
+
+    Raises
+    ------
+    DocumentError
+        If they are not such a text; ``place`` names the byte.
+    """
+    encoding = next((coding for mark, coding in _MARKS if content.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and content[:1] and content[1:2] == b"\0":
+        encoding = "utf-16-le"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start}"
+        spelled = encoding.upper().removesuffix("-SIG")
+        raise DocumentError(
+            f"{name} is no text: {spelled} can't decode it, {error.reason} at {place}",
+            source=name,
+            place=place,
+        ) from error
+
+
+def values_in(text: str, name: str) -> list[Any]:
+    r"""
+    Every value that a text holds: JSON, one a line or one after the other, or YAML documents.
+
+    Raises
+    ------
+    DocumentError
+        If it is neither, too large, too deep, or empty.
+
+    Examples
+    --------
+    >>> values_in('{"a": 1}\n{"a": 2}', "two lines")
+    [{'a': 1}, {'a': 2}]
+    >>> values_in("a: 1\n---\na: 2", "two documents")
+    [{'a': 1}, {'a': 2}]
+    """
+    text = text.lstrip("\ufeff")
+    if not text.strip():
+        raise DocumentError(f"{name} is empty: did the command that wrote it fail?", source=name)
+    if text.lstrip()[0] not in "{[":
+        return list(yaml_documents(io.StringIO(), text, name))
+    try:
+        return _json_values(text)
+    except RecursionError as error:
+        raise DocumentError(f"{name} is nested too deep", source=name) from error
+    except ValueError as error:
+        if str(error) != _CONSTANTS and len(text) <= limits.MAX_YAML_CHARS:
+            # A flow mapping of YAML begins with a brace as well.
+            try:
+                return list(yaml_documents(io.StringIO(), text, name))
+            except DocumentError:
+                pass
+        place = (
+            f"line {error.lineno} column {error.colno}"
+            if isinstance(error, json.JSONDecodeError)
+            else ""
+        )
+        raise DocumentError(f"{name} is no JSON: {error}", source=name, place=place) from error
+
+
+def _json_values(text: str) -> list[Any]:
+    decode = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+    values: list[Any] = []
+    at = 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        value, at = decode(text, at)
+        values.append(value)
+    return values
+
+
+def _no_constant(_text: str) -> NoReturn:
+    raise ValueError(_CONSTANTS)
+
+
+def objects_in(values: list[Any]) -> list[Any]:
+    """
+    Single objects of values: the items of Lists of Kubernetes and of arrays, one by one.
+
+    Examples
+    --------
+    >>> objects_in([{"kind": "List", "items": [{"kind": "Node"}]}, [{"kind": "Pod"}]])
+    [{'kind': 'Node'}, {'kind': 'Pod'}]
+    """
+    found: list[Any] = []
+    for value in values:
+        items = value.get("items") if isinstance(value, Mapping) else value
+        listed = isinstance(value, list) or (
+            isinstance(value, Mapping) and str(value.get("kind", "List")).endswith("List")
+        )
+        if listed and isinstance(items, list):
+            found += objects_in(items)
+        else:
+            found.append(value)
+    return found
+
+
+_KNOWN: Final = (
+    ("Reservations", "the answer of aws ec2 describe-instances"),
+    ("Subnets", "the answer of aws ec2 describe-subnets"),
+    ("NetworkInterfaces", "the answer of aws ec2 describe-network-interfaces"),
+    ("InstanceTypes", "the answer of aws ec2 describe-instance-types"),
+    ("SpotPriceHistory", "the answer of aws ec2 describe-spot-price-history"),
+    ("PriceList", "the answer of aws pricing get-products"),
+    ("MetricDataResults", "the answer of aws cloudwatch get-metric-data"),
+    ("Datapoints", "the answer of aws cloudwatch get-metric-statistics"),
+    ("addon", "the answer of aws eks describe-addon"),
+    ("cluster", "the answer of aws eks describe-cluster"),
+    ("nodegroup", "the answer of aws eks describe-nodegroup"),
+    ("workloads", "a list of workloads"),
+)
+
+
+def what_it_is(value: Any) -> str:
+    """
+    Words for what a foreign value is.
+
+    Examples
+    --------
+    >>> what_it_is({"kind": "Deployment", "metadata": {"name": "web"}})
+    'a Deployment named web'
+    >>> what_it_is({"Subnets": []})
+    'the answer of aws ec2 describe-subnets'
+    """
+    if isinstance(value, Mapping):
+        if value.get("kind"):
+            meta = value.get("metadata")
+            name = meta.get("name") if isinstance(meta, Mapping) else None
+            kind = str(value["kind"])
+            article = "an" if kind[:1] in "AEIOU" else "a"
+            return f"{article} {kind}" + (f" named {name}" if name else "")
+        if isinstance(value.get("data"), Mapping) and "result" in value["data"]:
+            return "the answer of a query of Prometheus"
+        known = next((words for key, words in _KNOWN if key in value), "")
+        return known or f"a mapping of {', '.join(map(str, list(value)[:5])) or 'nothing'}"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else f"the text {str(value)[:40]!r}"

@@ -1,0 +1,97 @@
+"""Files that are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def replace_file(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """
+    Replace one file, whole or not at all; a full disk or Ctrl-C leaves the old one.
+
+    The new content is written beside it under a name that nobody can foresee, and takes
+    the old one's permissions. A link is replaced, not followed. A device or a pipe, such
+    as ``/dev/stdout``, cannot be replaced and is written to.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    content : str or bytes
+        Its new content; text is written as UTF-8.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    target = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+    else:
+        replace_files({target: data})
+
+
+def replace_files(contents: dict[Path, bytes]) -> None:
+    """
+    Replace several files, all or none.
+
+    Everything is written and flushed beside its target before the first target
+    is touched. A failure between two replacements puts the old files back. Only
+    a power cut in that instant can leave a mixed set; whoever keeps several
+    files must be able to tell one.
+
+    Parameters
+    ----------
+    contents : dict of Path to bytes
+        The new content of each file, in the order of replacement.
+    """
+    staged: list[tuple[Path, Path]] = []
+    undo: list[tuple[Path, Path | None]] = []
+    try:
+        for target, content in contents.items():
+            staged.append((_written_beside(target, content), target))
+        for fresh, target in staged:
+            kept = _written_beside(target, target.read_bytes()) if target.exists() else None
+            undo.append((target, kept))
+            fresh.replace(target)
+    except BaseException:
+        for target, kept in reversed(undo):
+            if kept is None:
+                target.unlink(missing_ok=True)
+            else:
+                kept.replace(target)
+        raise
+    finally:
+        for path in [fresh for fresh, _ in staged] + [kept for _, kept in undo if kept]:
+            path.unlink(missing_ok=True)
+
+
+def _written_beside(target: Path, content: bytes) -> Path:
+    """Write a whole new file into the target's folder, and give its path."""
+    handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; a data file is as readable as its neighbours.
+        # A link is replaced itself: what it points to is neither written nor asked.
+        old = target.is_file() and not target.is_symlink()
+        mode = target.stat().st_mode & 0o777 if old else 0o666 & ~_umask()
+        Path(path).chmod(mode)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(path).unlink()
+        raise
+    return Path(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,214 @@
+"""One reader for what people have: encodings, several documents, lists, limits."""
+
+import gzip
+import json
+from contextlib import suppress
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eks_win_capacity import WarmPool, cli
+from eks_win_capacity.core.documents import _budgets, whole
+from eks_win_capacity.core.errors import CapacityError, ConfigMapError, DocumentError
+
+WEB = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "namespace": "default"},
+    "spec": {
+        "replicas": 3,
+        "template": {
+            "spec": {
+                "nodeSelector": {"kubernetes.io/os": "windows"},
+                "containers": [{"resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}}],
+            }
+        },
+    },
+}
+DATABASE = {**WEB, "kind": "StatefulSet", "metadata": {"name": "db"}}
+LINUX = json.loads(json.dumps(WEB).replace("windows", "linux").replace("web", "api"))
+REPORT = {
+    "kind": "CronJob",
+    "metadata": {"name": "report"},
+    "spec": {"jobTemplate": {"spec": {"parallelism": 2, "template": WEB["spec"]["template"]}}},
+}
+CONFIGMAP = {
+    "kind": "ConfigMap",
+    "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
+    "data": {"enable-windows-ipam": "true"},
+}
+NODE = {
+    "kind": "Node",
+    "metadata": {
+        "name": "win-1",
+        "labels": {
+            "kubernetes.io/os": "windows",
+            "node.kubernetes.io/instance-type": "m5.large",
+        },
+    },
+    "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, [str(one) for one in arguments])
+
+
+def as_yaml(values):
+    return "---\n" + "\n---\n".join(json.dumps(value, indent=1) for value in values)
+
+
+FORMS = {
+    "list": lambda values: json.dumps({"kind": "List", "apiVersion": "v1", "items": values}),
+    "array": json.dumps,
+    "a line each": lambda values: "\n".join(map(json.dumps, values)),
+    "documents": as_yaml,
+}
+CODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le")
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_and_coding_gives_the_same_plan(tmp_path, form, coding):
+    path = tmp_path / "workloads.txt"
+    text = FORMS[form]([WEB, DATABASE, LINUX]).replace("\n", "\r\n")
+    path.write_bytes(text.encode(coding))
+    answer = run("plan", path, "-o", "json")
+    assert answer.exit_code == 0, answer.output
+    assert "Deployment default/api" in answer.stderr
+    assert "db=3" in answer.stdout or '"db": 3' in answer.stdout
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_and_coding_gives_the_same_fleet(tmp_path, form, coding):
+    path = tmp_path / "nodes.txt"
+    path.write_bytes(FORMS[form]([NODE, NODE]).encode(coding))
+    answer = run("fleet", path)
+    assert answer.exit_code == 0, answer.output
+    assert answer.stdout.startswith("2 nodes")
+
+
+def test_a_cron_job_asks_for_the_pods_that_run_at_once(tmp_path):
+    path = tmp_path / "jobs.json"
+    path.write_text(json.dumps(REPORT))
+    assert "report=2" in run("plan", path).stdout
+
+
+def test_manifests_without_windows_are_refused_by_name(tmp_path):
+    path = tmp_path / "linux.json"
+    path.write_text(json.dumps(LINUX))
+    answer = run("plan", path)
+    assert isinstance(answer.exception, CapacityError)
+    assert "they are for linux: Deployment default/api" in str(answer.exception)
+
+
+def test_semicolons_go_with_decimal_commas_in_workloads(tmp_path):
+    path = tmp_path / "de.csv"
+    path.write_text("name;replicas;cpu;memory\r\nweb;20;0,5;1,5Gi\r\n", encoding="utf-8-sig")
+    plain = tmp_path / "plain.csv"
+    plain.write_text("name,replicas,cpu,memory\nweb,20,0.5,1.5Gi\n")
+    assert run("plan", path, "-o", "json").stdout == run("plan", plain, "-o", "json").stdout
+
+
+def test_an_export_of_ec2instances_gives_the_prices_with_windows(tmp_path):
+    workloads, prices = tmp_path / "w.csv", tmp_path / "p.csv"
+    workloads.write_text("name,replicas,cpu,memory\nweb,2,500m,1Gi\n")
+    head = '"Name","API Name","Linux On Demand cost","Windows On Demand cost"\n'
+    prices.write_text(
+        head
+        + '"M6I Large","m8a.large","$0.096000 hourly","$0.188000 hourly"\n'
+        + '"M6I Extra Large","m8a.xlarge","$0.192000 hourly","unavailable"\n'
+    )
+    answer = run("plan", workloads, "--prices", prices)
+    assert "0.1935" in answer.stdout, "0.188 and the root volume"
+    prices.write_text(head.replace("Windows", "SQL") + '"a","m8a.large","$1","$2"\n')
+    assert "without the column" in str(run("plan", workloads, "--prices", prices).exception)
+    prices.write_text(head + '"a","m8a.large","$1","$70.08 monthly"\n')
+    assert "choose the currency" in str(run("plan", workloads, "--prices", prices).exception)
+
+
+VALUES = {"enableWindowsIpam": "true", "enableWindowsPrefixDelegation": True}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        VALUES,
+        json.dumps(VALUES),
+        "enableWindowsIpam: 'true'\nenableWindowsPrefixDelegation: true\n",
+        {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(VALUES)}},
+        {"configurationValues": "enableWindowsIpam: true\nenableWindowsPrefixDelegation: true\n"},
+    ],
+)
+def test_values_of_the_addon_are_the_configmap_that_it_writes(source):
+    pool = WarmPool.from_configmap(source)
+    assert pool == WarmPool.from_configmap(
+        {
+            "enable-windows-ipam": "true",
+            "enable-windows-prefix-delegation": "true",
+            "warm-prefix-target": "0",
+            "warm-ip-target": "1",
+            "minimum-ip-target": "3",
+        }
+    )
+    assert "windows-ipam-off" not in {finding.code for finding in pool.findings}
+
+
+def test_another_addon_and_an_unset_one_are_told_apart():
+    with pytest.raises(ConfigMapError, match="'coredns'"):
+        WarmPool.from_configmap({"addon": {"addonName": "coredns"}})
+    unset = WarmPool.from_configmap({"addon": {"addonName": "vpc-cni"}})
+    assert "windows-ipam-off" in {finding.code for finding in unset.findings}
+
+
+@pytest.mark.parametrize("form", ["list", "documents"])
+def test_the_configmap_is_found_among_other_documents(tmp_path, form):
+    path = tmp_path / "all.yaml"
+    path.write_text(FORMS[form]([{"kind": "Namespace", "metadata": {"name": "w"}}, CONFIGMAP]))
+    assert run("pool", path).exit_code == 0
+
+
+def test_a_foreign_document_is_called_what_it_is(tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps({"kind": "Secret", "metadata": {"name": "s"}}))
+    for command in ("fleet", "pool", "forecast"):
+        more = ("--capacity", "9") if command == "forecast" else ()
+        assert "a Secret named s" in str(run(command, path, *more).exception)
+
+
+@pytest.mark.parametrize("command", ["fleet", "pool", "forecast", "plan"])
+def test_files_without_an_end_are_refused_at_the_limit(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 10**6)
+    path = tmp_path / "zeros.csv"
+    path.write_bytes(bytes(2 * 10**6))
+    more = ("--capacity", "9") if command == "forecast" else ()
+    answer = run(command, path, *more)
+    assert "more than 1,000,000 bytes" in str(answer.exception)
+
+
+@pytest.mark.parametrize("command", [("forecast", "--capacity", "9"), ("plan",), ("catalog",)])
+def test_gzip_that_grows_is_refused_at_the_limit(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 10**6)
+    path = tmp_path / "bomb.json.gz"
+    path.write_bytes(gzip.compress(b" " * 2 * 10**6))
+    name, *more = command
+    if name == "catalog":
+        answer = run("catalog", "show", "m5.large", "--catalog", path)
+    else:
+        answer = run(name, path, *more)
+    assert "unpacks to more than 1,000,000 bytes" in str(answer.exception), answer.output
+
+
+@given(st.lists(st.binary(max_size=50), min_size=1, max_size=4))
+def test_gzip_of_several_members_is_their_content(parts):
+    packed = b"".join(gzip.compress(part) for part in parts)
+    assert whole.unpacked(packed, "x") == b"".join(parts)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_value_or_one_error(data):
+    with suppress(DocumentError):
+        whole.values_in(whole.text_of(whole.unpacked(data, "x"), "x"), "x")
