@@ -121,7 +121,7 @@ def dies(copied: Path, path: Path, source: str) -> bool:
     target = copied / path
     sound = target.read_text("utf-8")
     target.write_text(source, "utf-8")
-    tests = [f"tests/{name}.py" for name in [*COMMON, *TESTS[path.parts[1]]]]
+    tests = [f"tests/{name}.py" for name in [*TESTS[path.parts[1]], *COMMON]]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:benchmark", "-p"]
     command += ["no:cacheprovider", *tests]
     try:

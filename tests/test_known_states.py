@@ -9,6 +9,7 @@ import pytest
 
 import eks_win_capacity as ewc
 from eks_win_capacity.addresses.room import Room, guaranteed_nodes, most_nodes
+from eks_win_capacity.core.errors import AddressError
 
 PACKED = [f"10.0.0.{last}" for last in range(32, 48)]
 SUBNET = ewc.Subnet(
@@ -125,3 +126,9 @@ def test_records_of_models_and_floor_cannot_be_changed(kind):
     for field in dataclasses.fields(kind):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, field.name, 1)
+
+
+def test_the_lowest_address_of_all_is_an_address():
+    with pytest.raises(AddressError) as caught:
+        ewc.Subnet("10.0.0.0/24", used=[0])
+    assert caught.value.reason == "outside"

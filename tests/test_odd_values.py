@@ -9,12 +9,15 @@ import pyarrow as pa
 import pytest
 
 import eks_win_capacity as ewc
+from eks_win_capacity.catalog.limit_table import bundled_table
+from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import (
     CapacityError,
     InvalidCountError,
     MissingValueError,
     UnknownInstanceTypeError,
 )
+from eks_win_capacity.density.fleet import max_pods_of_codes
 
 TYPES = ["m5.large", "m5.4xlarge"]
 POOL = ewc.WarmPool.secondary()
@@ -219,3 +222,25 @@ def test_wrong_arguments_are_errors_of_ours(call, wrong):
         return
     with pytest.raises(CapacityError):
         CALLS[call](wrong)
+
+
+def test_an_array_with_nothing_masked_is_an_array():
+    assert ewc.ip_capacity(np.ma.masked_array([10, 15], mask=False)).tolist() == [9, 14]
+
+
+def test_a_masked_item_is_missing():
+    assert arrays.is_missing(np.ma.masked)
+    with pytest.raises(CapacityError, match="position 1"):
+        ewc.max_pods(["m5.large", np.ma.masked])
+
+
+def test_one_number_is_not_a_column():
+    with pytest.raises(InvalidCountError, match=r"got a column of shape \(2,\)"):
+        ewc.Reserved(cpu_m=[1, 2])
+
+
+def test_answers_may_overwrite_the_codes_they_come_from():
+    table = bundled_table()
+    codes = np.array([table.code_of[name] for name in TYPES], dtype=np.int64)
+    max_pods_of_codes(codes, table, prefix_delegation=False, kubelet_max_pods=None, out=codes)
+    assert codes.tolist() == ewc.max_pods(TYPES).tolist()
