@@ -132,7 +132,8 @@ def forecast(
     subnet runs dry within 30 days is 5 % or more, and adds chance_within and alert to
     its rows; stderr names the subnets. For the textfile collector of Prometheus:
       eks-win-capacity forecast usage.csv -o json --alert-risk 0.05 > out.json
-      jq -r '.[] | "subnet_dry_chance{subnet=\\"\\(.subnet)\\"} \\(.chance_within // 0)"'
+      jq -r '.[] | select(.chance_within != null) |
+        "subnet_dry_chance{subnet=\\"\\(.subnet)\\"} \\(.chance_within)"' \\
         out.json > subnets.prom.tmp && mv subnets.prom.tmp subnets.prom
     """  # noqa: D301
     from eks_win_capacity.forecast import MIN_PERIODS, forecast_exhaustion

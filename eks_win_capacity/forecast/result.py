@@ -394,7 +394,7 @@ class ExhaustionForecast:
 
     @property
     def level_shifts(self) -> pd.DataFrame:
-        """Jumps of the past that stayed: subnet, time, change. They do not bend the trend."""
+        """Jumps of the past that stayed: subnet, time, change. A finding: no path is made from it."""
         return self._found(self.answers.shifts)
 
     @property
