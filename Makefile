@@ -23,7 +23,7 @@ COVERED_FILES := $(foreach m,$(COVERED),*/eks_win_capacity/$(m).py */eks_win_cap
 COVERED_FILES := $(subst $(space),$(comma),$(strip $(COVERED_FILES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage coverage-report lint format readme bench bench-smoke build clean
+.PHONY: help demo test coverage coverage-report fuzz mutants lint format readme bench bench-smoke build clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,6 +41,12 @@ coverage: $(VENV)/.test  ## Run the suite; fail unless models and floor are cove
 
 coverage-report: $(VENV)/.test
 	@$(BIN)/python -m coverage report --include='$(COVERED_FILES)' --fail-under=100
+
+fuzz: $(VENV)/.test  ## Throw seeded nonsense at core and readers (ARGS="--seconds 600" for longer)
+	$(BIN)/python .ci/fuzz.py $(ARGS)
+
+mutants: $(VENV)/.test  ## Break models and floor on purpose; 95 % must be noticed (up to an hour)
+	$(BIN)/python .ci/mutants.py $(ARGS)
 
 lint: $(VENV)/.dev  ## Check format, style, types, layers and the house
 	$(BIN)/ruff format --check .

@@ -78,11 +78,15 @@ _HOME = _SHOWN | {
 """Every public name: results and settings, and the simulator's, beside the questions."""
 
 _MODULES = {
+    "accessor": "accessor",
     "aws": "aws",
     "cluster": "cluster",
+    "demo": "demo",
     "errors": "core.errors",
     "fleet": "planning",
+    "frames": "frames",
     "kubectl": "kubectl",
+    "plots": "plots",
     "readiness": "cluster.checks",
     "reports": "cluster",
     "simulator": "simulator",

@@ -1,7 +1,11 @@
+from eks_win_capacity import accessor as accessor
 from eks_win_capacity import aws as aws
 from eks_win_capacity import cluster as cluster
+from eks_win_capacity import demo as demo
+from eks_win_capacity import frames as frames
 from eks_win_capacity import kubectl as kubectl
 from eks_win_capacity import planning as _planning
+from eks_win_capacity import plots as plots
 from eks_win_capacity import simulator as simulator
 from eks_win_capacity.addresses import mode_change as _mode_change
 from eks_win_capacity.addresses import warm_pool as warm_pool

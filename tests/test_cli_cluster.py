@@ -135,7 +135,7 @@ def test_the_exit_code_tells_the_worst(  # noqa: PLR0917
     capsys, folder, monkeypatch, found, options, code
 ):
     made = tuple(finding(*f) for f in found)
-    monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _: made)
+    monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _, now: made)
     told, out, _ = run(capsys, "check", "-f", folder / "cm.yaml", "-o", "json", *options)
     assert told == code
     assert [f["code"] for f in json.loads(out)] == [f.code for f in made]

@@ -182,14 +182,6 @@ def test_a_chart_is_written(tmp_path, rows, ending):
     assert chart.read_bytes().startswith(heads[ending])
 
 
-def test_generating_gives_the_shipped_history_byte_for_byte(tmp_path):
-    import runpy
-
-    generator = runpy.run_path(str(DEMO.with_name("generate_usage.py")))
-    generator["write"](tmp_path / "usage.csv")
-    assert (tmp_path / "usage.csv").read_bytes() == DEMO.read_bytes()
-
-
 # -- progress and errors ------------------------------------------------------------------------
 
 
@@ -276,3 +268,35 @@ def test_too_short_a_history_is_told_why_it_has_no_forecast(tmp_path, capsys):
     assert left.value.code == 0
     assert "no forecast" in out
     assert "1 subnet has fewer than 7 periods of 1 day with a value" in out
+
+
+# -- in cron ------------------------------------------------------------------------------
+
+
+def test_an_alert_has_its_exit_code_and_names_the_subnets(run, tmp_path):
+    file = tmp_path / "usage.csv"
+    table(soon=100.0 + np.arange(60), calm=50.0).to_csv(file, index=False)
+    asked = (file, "--capacity", "180", "-o", "json", "--alert-risk", "0.05")
+    code, out, error = run(*asked, "--alert-within", "30")
+    assert code == 3
+    assert "alert: soon" in error
+    rows = {row["subnet"]: row for row in json.loads(out)}
+    assert rows["soon"]["alert"]
+    assert rows["soon"]["chance_within"] == 1
+    assert not rows["calm"]["alert"]
+    code, out, error = run(*asked, "--alert-within", "10")
+    assert (code, error) == (0, "")
+    assert not any(row["alert"] for row in json.loads(out))
+    code, _, error = run(*asked, "--alert-within", "300")
+    assert code == 2
+    assert "beyond the horizon" in error
+
+
+def test_a_subnet_without_a_forecast_is_not_called_safe(run, tmp_path):
+    file = tmp_path / "usage.csv"
+    wide = table(old=100.0 + np.arange(60), new=np.nan)
+    wide.loc[57:, "new"] = 5.0
+    wide.to_csv(file, index=False)
+    _, out, _ = run(file, "--capacity", "900", "-o", "json", "--alert-risk", "0.5")
+    rows = {row["subnet"]: row for row in json.loads(out)}
+    assert rows["new"]["chance_within"] is None

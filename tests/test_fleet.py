@@ -495,3 +495,54 @@ def test_a_solver_that_looks_at_no_clock_is_left_behind(monkeypatch):
         Deadline.after(0.1).linprog([1.0])
     assert time.monotonic() - begun < 1
     waiting.set()
+
+
+def test_accelerators_local_disks_and_credits_are_left_out_unless_they_are_named():
+    loads = [load("web", 20, 1483, 256)]
+    found = plan(loads, candidates=None)
+    codes = {one.instance_type: one.code for one in found.rejected}
+    for name, code in (
+        ("g4dn.xlarge", "accelerator"),
+        ("p6-b200.48xlarge", "accelerator"),
+        ("m5d.large", "local-disk"),
+        ("x1e.xlarge", "local-disk"),
+        ("t3.large", "burstable"),
+    ):
+        assert codes[name] == code
+    assert plan(loads, candidates=["t3.*"]).feasible
+    named = plan(loads, candidates=["g4dn.*", "m5.*"])
+    assert all(name.startswith("m5.") for name in named.types)
+
+
+def test_an_exclusion_takes_its_types_out_and_one_that_matches_nothing_is_refused():
+    loads = [load("web", 20, 1483, 256)]
+    found = plan(loads, candidates=["m5.*", "!m5.metal", "!*.large"])
+    codes = {one.instance_type: one.code for one in found.rejected}
+    assert codes["m5.metal"] == codes["m5.large"] == "excluded"
+    assert not any(name.startswith("c") for name in plan(loads, candidates="!c*").types)
+    with pytest.raises(InputError, match="matches the exclusion '!zz"):
+        plan(loads, candidates=["m5.*", "!zz*"])
+
+
+def test_two_nodes_in_two_of_three_zones_survive_the_loss_of_any():
+    found = plan(
+        [load("a", 2, 1500, 1024)],
+        candidates=["c5.xlarge"],
+        zones=["a", "b", "c"],
+        zone_lost=True,
+        node_cost=0,
+    )
+    assert (found.nodes, found.status) == (2, "proved")
+
+
+def test_the_bound_of_spread_plans_is_summed_over_the_zones():
+    loads = [load(f"w{i}", 30 * (i + 1), 300 + 370 * i, 700, zone_spread=True) for i in range(6)]
+    found = plan(loads, candidates=["m5.*"], zones=["a", "b", "c"])
+    assert found.gap <= 0.01
+
+
+def test_a_plan_of_even_shares_says_so():
+    loads = [load(f"w{i}", 40 + 31 * i, 130 + 217 * i, 200 + 333 * i) for i in range(9)]
+    found = plan(loads, candidates=["m5.*", "c5.*"], zones=["a", "b", "c"], zone_lost=True)
+    assert found.bound_of == "even shares of the zones"
+    assert "no plan with even shares of the zones costs less" in found.explain()

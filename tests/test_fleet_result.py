@@ -10,6 +10,7 @@ from fleet_verifier import problems
 
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.cluster.karpenter import karpenter_view
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning import FleetPlan, plan_fleet
 
@@ -194,16 +195,27 @@ def test_node_groups_carry_what_eksctl_needs():
     assert "taints" not in PLAN.node_groups(taint=False)
 
 
+EKSCTL_NODE_GROUP = {
+    "ami", "amiFamily", "availabilityZones", "desiredCapacity", "instanceType", "labels",
+    "maxPodsPerNode", "maxSize", "minSize", "name", "propagateASGTags", "subnets", "tags", "taints",
+}  # fmt: skip
+"""Of what eksctl's schema of v1alpha5 allows in a self-managed node group."""
+
+
 def test_a_lifted_kubelet_limit_reaches_the_node_groups():
     text = PREFIXED.node_groups(ami="ami-0123")
     assert "-KubeletExtraArgs '--max-pods=250'" in text
-    for group in yaml.safe_load(text)["managedNodeGroups"]:
-        slots = CATALOG[group["instanceTypes"][0]].ipv4_per_interface - 1
+    assert "managedNodeGroups" not in yaml.safe_load(PREFIXED.node_groups())
+    assert "ami" not in yaml.safe_load(PREFIXED.node_groups())["nodeGroups"][0]
+    for group in yaml.safe_load(text)["nodeGroups"]:
+        slots = CATALOG[group["instanceType"]].ipv4_per_interface - 1
+        assert set(group) <= EKSCTL_NODE_GROUP
         assert group["maxPodsPerNode"] == 250
         assert group["ami"] == "ami-0123"
         assert group["tags"][TAG] == str(16 * slots)
     free = plan(prefix_delegation=True, kubelet_max_pods=None, compare=False)
-    most = max(group.pods_used for group in free.groups)
+    most = max(group.address_slots for group in free.groups)
+    assert most > max(group.pods_used for group in free.groups)
     assert f"--max-pods={most}'" in free.node_groups()
 
 
@@ -227,7 +239,15 @@ def test_karpenter_gets_a_node_pool_and_its_class():
     made = yaml.safe_load(ZONED.karpenter_node_class(cluster="prod"))
     assert made["kind"] == "EC2NodeClass"
     assert made["spec"]["amiFamily"] == "Windows2022"
-    assert made["spec"]["kubelet"] == {"maxPods": 110}
+    assert made["spec"]["kubelet"] == {
+        "maxPods": 110,
+        "kubeReserved": {"memory": "512Mi"},
+        "systemReserved": {"memory": "1536Mi"},
+        "evictionHard": {"memory.available": "200Mi"},
+    }
+    cpus = [CATALOG[name].vcpus for name in ZONED.types]
+    most = sum(cpu * n for cpu, n in zip(cpus, ZONED.types.values(), strict=True)) + max(cpus)
+    assert pool["spec"]["limits"]["cpu"] == str(most)
     assert made["spec"]["subnetSelectorTerms"] == [{"id": "subnet-0a"}, {"id": "subnet-0b"}]
     assert "&id" not in PLAN.karpenter_node_class()
     assert "under prefix delegation" in PREFIXED.karpenter()
@@ -326,3 +346,21 @@ def test_progress_is_reported_where_subnets_bind_nothing():
     nets = [Subnet("10.0.0.0/16", zone="a")]
     found = plan(subnets=nets, progress=lambda cost, bound: seen.append((cost, bound)))
     assert seen[-1][0] >= found.cost
+
+
+@pytest.mark.parametrize("prefix", [False, True])
+def test_karpenter_would_place_what_is_planned_for_it(prefix):
+    found = plan(prefix_delegation=prefix, launcher="karpenter", compare=False)
+    view = karpenter_view(list(found.types), prefix_delegation=prefix).set_index("instance_type")
+    for group in found.groups:
+        believed = view.loc[group.instance_type]
+        assert group.pod_addresses <= believed["karpenter_addresses"]
+        assert group.cpu_m_used <= believed["karpenter_cpu_m"]
+        assert group.memory_used <= believed["karpenter_memory_mib"] * 2**20
+    assert problems(found, LOADS, CATALOG, prefix=prefix) == []
+    assert "may launch more nodes" not in found.karpenter()
+
+
+def test_an_unknown_launcher_is_refused():
+    with pytest.raises(InputError, match="launcher must be"):
+        plan(launcher="helm")

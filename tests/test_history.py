@@ -660,3 +660,40 @@ def test_a_step_of_weeks_or_months(step, text):
     history = line(np.arange(900.0), pd.date_range("2023-01-01", periods=900))
     made = forecast_exhaustion(history, capacity=2000, horizon="1y", step=step)
     assert str(made.panel.grid) == text
+
+
+# -- what monitoring writes ----------------------------------------------------------------
+
+
+def sixty():
+    return pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60), dtype=float)
+
+
+def test_the_text_nan_is_a_missing_value():
+    frame = sixty().rename("used").rename_axis("time").reset_index()
+    frame["used"] = frame["used"].astype(str).where(frame["used"] != 120, "NaN")
+    made = forecast_exhaustion(frame, capacity=300, horizon=30)
+    assert "missing-values" in {x.code for x in made.findings}
+    assert made.history["used"].isna().sum() == 1
+
+
+def test_assigned_and_total_of_the_cni_are_not_two_subnets():
+    frame = pd.DataFrame(
+        {"awscni_assigned_ip_addresses": sixty(), "awscni_total_ip_addresses": sixty() + 40}
+    )
+    with pytest.raises(InputError, match="used='awscni_total_ip_addresses'"):
+        forecast_exhaustion(frame, capacity=300)
+    made = forecast_exhaustion(frame, capacity=300, used="awscni_total_ip_addresses", horizon=90)
+    assert len(made.subnets) == 1
+
+
+def test_one_row_of_1970_is_refused_and_named():
+    history = pd.concat([pd.Series([0.0], index=[pd.Timestamp("1970-01-01")]), sixty()])
+    with pytest.raises(InputError, match=r"1970-01-01 00:00:00 at position 0"):
+        forecast_exhaustion(history, capacity=300)
+
+
+def test_keys_of_a_wrong_type_are_named():
+    frame = pd.DataFrame({"a": sixty(), "b": sixty()})
+    with pytest.raises(InputError, match=r"its keys are 1, 2 \(of type int\)"):
+        forecast_exhaustion(frame, capacity={1: 300, 2: 300})

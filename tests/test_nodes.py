@@ -1,5 +1,7 @@
 """What binds a node: addresses, the kubelet, CPU or memory."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -284,3 +286,39 @@ def test_unknown_and_missing_types_are_refused():
 def test_counts_are_whole_numbers(question):
     with pytest.raises(InvalidCountError):
         node_capacity("m5.large", **question)
+
+
+@given(
+    name=st.sampled_from(["m5.large", "t2.large", "c5.metal", "m5.24xlarge", "r5.4xlarge"]),
+    prefix_delegation=st.booleans(),
+    kubelet_max_pods=st.none() | st.integers(0, 300),
+    pod_cpu=st.none() | st.sampled_from([0, "0", "250m", 2, 0.1, "64", 10**30]),
+    pod_memory=st.none() | st.sampled_from([0, "1Gi", "512Mi", 1.5, "2e9", "1E"]),
+    host_process_pods=st.integers(0, 120),
+    reserved=st.sampled_from([Reserved(), Reserved(cpu_m=1_900), {"memory": "500Gi"}]),
+)
+def test_one_node_is_the_row_of_its_frame(name, **asked):
+    node = ewc.node_capacity(name, **asked)
+    row = ewc.node_capacity([name], **asked).iloc[0]
+    for field, value in node.to_dict().items():
+        if field in row.index:
+            assert (None if row[field] is pd.NA else row[field]) == value, field
+    # Numbers of NumPy take the way of columns, and end at the same answer.
+    columns = {**asked, "prefix_delegation": np.bool_(asked["prefix_delegation"])}
+    assert ewc.node_capacity(name, **columns) == node
+
+
+def test_one_node_costs_few_calls():
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event == "call"
+
+    ewc.node_capacity("m5.large", pod_memory="1Gi")
+    sys.setprofile(count)
+    try:
+        ewc.node_capacity("m5.large", pod_memory="1Gi")
+    finally:
+        sys.setprofile(None)
+    assert calls <= 100

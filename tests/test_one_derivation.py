@@ -1,5 +1,7 @@
 """The same evidence gives one verdict in ``check``, ``cluster`` and ``explain``."""
 
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -320,6 +322,45 @@ def test_an_event_of_the_node_tells_that_no_whole_block_is_left():
     assert "InsufficientCidrBlocks" in row.evidence
 
 
+# -- autoscalers ----------------------------------------------------------------------------
+
+KARPENTER = (
+    'Failed to schedule pod, incompatible with nodepool "default", daemonset overhead='
+    '{"cpu":"30m","pods":"3","vpc.amazonaws.com/PrivateIPv4Address":"1"}, no instance type '
+    'satisfied resources {"cpu":"1","pods":"4","vpc.amazonaws.com/PrivateIPv4Address":"1"}'
+)
+LIMITS = (
+    'Failed to schedule pod, all available instance types exceed limits for nodepool: "windows"'
+)
+SCALE = "pod didn't trigger scale-up: 1 "
+
+
+@pytest.mark.parametrize(
+    ("system", "said", "cause", "remedy"),
+    [
+        ("windows", LIMITS, "nodepool-limits", "raise spec.limits of NodePool windows"),
+        ("linux", KARPENTER, "nodepool-mismatch", "In [linux] in NodePool default"),
+        ("windows", KARPENTER, "nodepool-mismatch", "Windows AMI family"),
+        ("windows", f"{SCALE}max node group size reached", "group-at-maximum", "maxSize="),
+        ("windows", f"{SCALE}Insufficient {RESOURCE}", "autoscaler-blind", "node-template"),
+    ],
+)
+def test_what_autoscalers_say_is_read_and_quoted(system, said, cause, remedy):
+    event = an_event("Pod", "p", "FailedScheduling", said)
+    if said.startswith(SCALE):
+        event |= {"type": "Normal", "reason": "NotTriggerScaleUp"}
+    full = f"0/1 nodes are available: 1 Insufficient {RESOURCE}."
+    pod = a_pod(node="", message=full, nodeSelector={"kubernetes.io/os": system})
+    (pending,) = explain_pending(loaded(a_node(), pod, event, a_configmap(ON)))
+    assert (pending.cause, pending.evidence) == (cause, (said,))
+    assert remedy in pending.remedy
+    assert pending.message == full
+    # One that was placed since waits for something else.
+    placed = a_pod(message="", nodeSelector={"kubernetes.io/os": system})
+    state = loaded(a_node(), placed, event, a_configmap(ON))
+    assert cause not in {late.cause for late in explain_pending(state)}
+
+
 # -- laws -----------------------------------------------------------------------------------
 
 BLOCKS = st.lists(st.integers(1, 14), max_size=4, unique=True)
@@ -417,7 +458,8 @@ def test_the_three_faces_never_contradict_one_another(
             if change.feasible and change.unit:
                 assert change.gain > 0, change
             if change.feasible is None:
-                assert change.why, change
+                # Unknown, with the answer that would tell.
+                assert re.search(r"\b(aws|kubectl) ", change.why + change.remedy), change
     if "node-advertises-addresses" in failed:
         assert row.headroom == 0 or not row.ready
     if not pd.isna(row.attachable):
@@ -438,3 +480,62 @@ def test_explain_and_subnets_count_the_same_further_nodes():
     (assumption,) = report.assumptions
     assert assumption == "each further m5.large counted full: 9 pods with addresses"
     assert assumption in more.why
+
+
+# -- what is not known ------------------------------------------------------------------------
+
+
+def test_a_gap_may_be_a_reservation_or_another_account():
+    short = {**SUBNET["Subnets"][0], "AvailableIpAddressCount": 200}
+    answers = ({"Subnets": [short]}, interfaces(OLD[:9]))
+    state = loaded(a_node(), answers=answers)
+    (said,) = [text for text in cluster_report(state).unknown if "EC2 counts" in text]
+    assert "a CIDR reservation (aws ec2 get-subnet-cidr-reservations tells)" in said
+    assert "another account" in said
+    # An answer without a reservation leaves the other account alone.
+    state = loaded(a_node(), answers=(*answers, {"SubnetIpv4CidrReservations": []}))
+    (said,) = [text for text in cluster_report(state).unknown if "EC2 counts" in text]
+    assert "reservation" not in said
+
+
+def test_headroom_of_prefixes_says_when_it_rests_on_the_advertised_number():
+    items = (a_node(addresses=144), a_pod("r", phase="Running"), a_configmap(PREFIX))
+    (said,) = [text for text in cluster_report(loaded(*items)).unknown if "attachable" in text]
+    assert "1 node hold" in said
+    seen = loaded(*items, answers=(SUBNET, interfaces((), ["10.0.1.32/28"])))
+    assert not any("attachable" in text for text in cluster_report(seen).unknown)
+
+
+def test_nodes_of_one_subnet_do_not_count_its_last_block_twice():
+    taken = tuple(f"10.0.0.{16 * n + 9}" for n in range(2, 15))
+    nodes = tuple(
+        Node(
+            name=f"win-{n}",
+            os="windows",
+            instance_type="m5.large",
+            address=f"10.0.0.{4 + n}",
+            pods_limit=110,
+            cpu_m=2000,
+            advertised_addresses=144,
+        )
+        for n in (1, 2)
+    )
+    subnet = SubnetState(
+        subnet_id="subnet-1",
+        cidr="10.0.0.0/24",
+        used=("10.0.0.5", "10.0.0.6", *taken),
+        interfaces=tuple(InterfaceState(address=node.address) for node in nodes),
+    )
+    report = cluster_report(
+        ClusterState(nodes=nodes, pods=(), cni_configmap=PREFIX, subnets=(subnet,))
+    )
+    assert report.nodes["attachable"].tolist() == [16, 16]
+    assert (report.total["attachable"], report.total["headroom"]) == (16, 16)
+
+
+def test_a_missing_policy_is_not_to_blame_where_another_node_is_served():
+    answers = ({"AttachedPolicies": [{"PolicyName": "AmazonEKSClusterPolicy"}]},)
+    items = (a_node(addresses=None), a_node("win-2"), a_configmap(ON))
+    rows = cluster_report(loaded(*items, answers=answers)).nodes.set_index("node")
+    assert rows.loc["win-1", "reason"] == "not-initialised"
+    assert rows.loc["win-2", "reason"] == ""

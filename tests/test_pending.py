@@ -1,6 +1,7 @@
 """Why pods wait: what messages say, what helps, and what each change gains."""
 
 import json
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -621,6 +622,8 @@ def test_whatever_runs_each_waiting_pod_gets_an_answer_that_adds_up(
             assert change.gain is None or change.gain >= 0
             assert change.feasible is not True or change.gain is None or change.gain > 0
             assert change.why or change.feasible
+            if change.feasible is None:
+                assert re.search(r"\b(aws|kubectl|ConfigMap) ", change.why + change.remedy), change
         more = [c for c in pod.options if c.code == "more-nodes" and c.feasible and c.gain]
         assert not more or more[0].gain >= pod.waiting or "fit" in more[0].why
     json.dumps([pod.to_dict() for pod in found])

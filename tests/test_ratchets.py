@@ -76,7 +76,7 @@ def codes() -> list[str]:
     """Constants in kebab-case: codes of findings, causes, changes and rejections among them."""
     found: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
-        if path.parent.name in {"_data", "cli"}:
+        if path.parent.name in {"_data", "cli", "demo"}:
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -222,7 +222,7 @@ def windows(suite: str, part: str = "held-out") -> list[Window]:
     """Cut rolling-origin windows out of every series of a suite, spread over its length."""
     known, horizon, season, per_day, most = SHAPES[suite]
     out: list[Window] = []
-    for values in _series(suite, part).values():
+    for name, values in _series(suite, part).items():
         array = values.to_numpy(dtype=float)
         seen = np.flatnonzero(~np.isnan(array))
         array = array[seen[0] : seen[-1] + 1]
@@ -240,5 +240,5 @@ def windows(suite: str, part: str = "held-out") -> list[Window]:
             ):
                 continue
             limit = headroom_limit(history, season, horizon, SHARES[len(out) % len(SHARES)])
-            out.append(Window(suite, history, future, limit, season, per_day))
+            out.append(Window(suite, history, future, limit, season, per_day, series=name))
     return out

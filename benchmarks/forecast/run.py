@@ -57,13 +57,18 @@ def _table(windows: list, freq: str, *, limited: bool) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def ours(windows: list, engine: str = "theta") -> list[Score]:
+def ours(windows: list) -> list[Score]:
     """Forecast every window as a user would, and score path and date."""
+    return scores_and_chances(windows)[0]
+
+
+def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
+    """Scores of every window, and the probability of exhaustion by each period."""
     freq = STEPS.get(windows[0].suite, "D")
     ahead = len(windows[0].future)
     longest = max(len(window.history) for window in windows)
     until = pd.date_range("2020-01-01", periods=longest + ahead, freq=freq)[-1]
-    options = {"horizon": until, "step": freq if freq == "h" else None, "engine": engine}
+    options = {"horizon": until, "step": freq if freq == "h" else None}
     dates = forecast_exhaustion(_table(windows, freq, limited=True), **options).path
     # The truth of a path is not clipped, so it is held against a path that is not either.
     paths = forecast_exhaustion(_table(windows, freq, limited=False), **options).path
@@ -72,7 +77,7 @@ def ours(windows: list, engine: str = "theta") -> list[Score]:
         name: part["probability"].to_numpy()[:ahead] for name, part in dates.groupby("subnet")
     }
     made = {name: part.iloc[:ahead] for name, part in paths.groupby("subnet")}
-    return [
+    scores = [
         scored(
             window,
             distribution=chances[number],
@@ -88,6 +93,7 @@ def ours(windows: list, engine: str = "theta") -> list[Score]:
         )
         for number, window in enumerate(windows)
     ]
+    return scores, [chances[number] for number in range(len(windows))]
 
 
 def _baseline(window, path: np.ndarray) -> dict[str, float]:
@@ -157,11 +163,11 @@ def suites(*, count: int, tuned: bool) -> dict[str, list]:
     return made | {suite: real.windows(suite, part) for suite in real.SHAPES}
 
 
-def backtest(made: dict[str, list], engine: str) -> None:
+def backtest(made: dict[str, list]) -> None:
     """Print the table of suites, and the coverage of the synthetic and the real ones."""
     rows, scores = [], {}
     for suite, windows in made.items():
-        scores[suite] = mean(ours(windows, engine))
+        scores[suite] = mean(ours(windows))
         rows.append(_row(suite, windows, scores[suite], baselines(windows)))
         print(suite, "done", file=sys.stderr)
     show(pd.DataFrame(rows))
@@ -237,7 +243,6 @@ def speed() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", default="theta", choices=["theta", "statsforecast"])
     parser.add_argument("--windows", type=int, default=400, help="synthetic windows a suite")
     parser.add_argument("--tuned", action="store_true", help="the windows used in development")
     parser.add_argument("--engines", action="store_true", help="compare with other engines")
@@ -251,7 +256,7 @@ def main() -> None:
     if options.engines:
         compare(made, options.sample)
     else:
-        backtest(made, options.engine)
+        backtest(made)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ Every series is the demand for addresses of one subnet::
     mixed    hours, not days: a daily season, bursts of Poisson noise, growth that is straight,
              compound or levels off, and steps, spikes, gaps and a weekly season, each with a
              chance of a half; the limit is that of a /24 to /20 where one fits
+    bent     growth that is idle first, ends, is compound, or levels off
+    newest   a step of 5 to 60 % one to five days before the end, which stays in six cases of ten
 
 The limit of a window lies so far above the level that steady growth would reach
 it between 0.2 and 2 horizons from its end: about half of the windows run dry.
@@ -25,12 +27,34 @@ from __future__ import annotations
 import numpy as np
 from windows import Window
 
-SUITES = ("steady", "ramps", "steps", "dirty", "spikes", "saturated", "short", "mixed")
+SUITES = (
+    "steady",
+    "ramps",
+    "steps",
+    "dirty",
+    "spikes",
+    "saturated",
+    "short",
+    "mixed",
+    "bent",
+    "newest",
+)
 HORIZON = 90
 _STREAMS = {
     kind: place
     for place, kind in enumerate(
-        ("steady", "ramps", "steps", "dirty", "saturated", "short", "spikes", "mixed")
+        (
+            "steady",
+            "ramps",
+            "steps",
+            "dirty",
+            "saturated",
+            "short",
+            "spikes",
+            "mixed",
+            "bent",
+            "newest",
+        )
     )
 }
 
@@ -106,13 +130,50 @@ def _mixed(rng: np.random.Generator) -> Window:
     return Window("mixed", history, future, limit, 7)
 
 
+def _bent(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(90, 366))
+    at = np.arange(known + HORIZON, dtype=float)
+    base, top = np.exp(rng.uniform(np.log(50), np.log(600))), rng.uniform(0.5, 4.0)
+    form = rng.integers(4)
+    if form == 0:
+        since = known - rng.integers(14, 80)
+        level = base * rng.choice([0.05, 0.3, 1.0]) + base * top * np.maximum(at - since, 0) / 60
+    elif form == 1:
+        ended = known - rng.integers(7, 90)
+        level = base * (1 + top * np.minimum(at, ended) / 90)
+    elif form == 2:
+        level = base * 2 ** (at / rng.uniform(40, 200))
+    else:
+        middle = known - rng.uniform(-30, 90)
+        level = base * (1 + 2 * top / (1 + np.exp(-(at - middle) / rng.uniform(8, 40))))
+    level = level * (1 + rng.uniform(0, 0.2) * (at % 7 < 5))
+    demand = np.maximum(np.round(level * (1 + rng.normal(0, rng.uniform(0.005, 0.05), len(at)))), 0)
+    history, future = demand[:known], demand[known:]
+    limit = max(history[-14:].max(), history.max()) * (1 + rng.uniform(0.02, 1.0)) + 2
+    return Window("bent", history, future, float(np.ceil(limit)), 7)
+
+
+def _newest(rng: np.random.Generator) -> Window:
+    known = int(rng.choice([150, 240, 365]))
+    demand, _ = series(rng, "steady", known + HORIZON)
+    begun = known - int(rng.integers(1, 6))
+    ended = None if rng.random() < 0.6 else known + int(rng.integers(0, 5))
+    demand[begun:ended] += np.round(demand[begun] * rng.uniform(0.05, 0.6))
+    history, future = demand[:known], demand[known:]
+    limit = np.ceil(history.max() * (1 + rng.uniform(0.01, 0.3)) + 1)
+    return Window("newest", history, future, float(limit), 7)
+
+
+_RECIPES = {"mixed": _mixed, "bent": _bent, "newest": _newest}
+
+
 def windows(kind: str, count: int, *, seed: int = 20260401) -> list[Window]:
     """Draw windows of one suite; the same for the same seed."""
     rng = np.random.default_rng([seed, _STREAMS[kind]])
     out = []
     for _ in range(count):
-        if kind == "mixed":
-            out.append(_mixed(rng))
+        if kind in _RECIPES:
+            out.append(_RECIPES[kind](rng))
             continue
         known = int(rng.integers(45, 90)) if kind == "short" else int(rng.choice([150, 240, 365]))
         demand, slope = series(rng, kind, known + HORIZON)

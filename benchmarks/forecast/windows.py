@@ -26,6 +26,8 @@ class Window:
         Periods a day.
     past_limits : ndarray, optional
         The capacity of each known period, where it was another one.
+    series : str
+        What the window was cut from: windows of one series are not independent.
     """
 
     suite: str
@@ -35,6 +37,7 @@ class Window:
     season: int
     per_day: float = 1.0
     past_limits: np.ndarray | None = None
+    series: str = ""
 
     @property
     def first_passage(self) -> float:

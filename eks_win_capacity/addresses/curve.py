@@ -10,7 +10,7 @@ from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
 from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def known_type(name: object, catalog: Catalog | None) -> InstanceType:
     """Look an instance type up, in the bundled table unless another one is given."""
     if not isinstance(name, str):
         raise UnsupportedInputError(f"instance_type must be a name like 'm5.large'; got {name!r}")
+    if catalog is not None and not isinstance(catalog, Catalog):
+        raise InputError(f"catalog must be a Catalog or None; got {catalog!r}")
     return (Catalog.bundled() if catalog is None else catalog)[name]
 
 

@@ -150,7 +150,7 @@ def migration(
     >>> change.advertised, change.attachable, change.at_risk
     (224, 176, 45)
     """
-    if direction not in _DIRECTIONS:
+    if not isinstance(direction, str) or direction not in _DIRECTIONS:  # type: ignore[redundant-expr]
         raise InputError(f"direction must be to-prefix or to-secondary; got {direction!r}")
     way = _DIRECTIONS[direction]
     name, slots, acts = _node(node, nitro)
@@ -160,8 +160,8 @@ def migration(
         # Such a node is in secondary mode before and after.
         size_before = size_after = 1
     room = slots * size_before
-    pods = int(arrays.counts(pods_running, name="pods_running", high=room).item())
-    cool = int(arrays.counts(cooling, name="cooling", high=room - pods).item())
+    pods = arrays.count(pods_running, name="pods_running", high=room)
+    cool = arrays.count(cooling, name="cooling", high=room - pods)
     least, most = _held(pods + cool, slots, size_before, prefixes_in_use)
     if not acts:
         least = most = 0
@@ -208,7 +208,7 @@ def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT0
             f"node must be an instance type, a row of a catalog or slots; got {node!r}"
         )
     else:
-        slots = int(arrays.counts(node, name="slots", low=1).item())
+        slots = arrays.count(node, name="slots", low=1)
         return f"{slots} slots", slots, True if nitro is None else nitro
     return name, addresses - NODE_ADDRESSES, table_nitro if nitro is None else nitro
 
@@ -218,7 +218,7 @@ def _held(busy: int, slots: int, size: int, known: int | None) -> tuple[int, int
     least, most = -(-busy // size), min(slots, busy)
     if known is None:
         return least, most
-    held = int(arrays.counts(known, name="prefixes_in_use", low=least, high=most).item())
+    held = arrays.count(known, name="prefixes_in_use", low=least, high=most)
     return held, held
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import AddressError, InputError, UnsupportedInputError
 
@@ -73,7 +74,7 @@ def spans(used: object, *, subnet_id: str | None = None) -> Spans:
     elif isinstance(used, (bytes, ipaddress.IPv6Address, ipaddress.IPv6Network)):
         raise _unsupported(used)
     elif getattr(getattr(used, "dtype", None), "kind", "") in "iu" and hasattr(used, "dtype"):
-        return _whole_numbers(np.asarray(used).ravel())
+        return _whole_numbers(np.asarray(arrays.unmasked(used, "used")).ravel())
     if not isinstance(used, Iterable):
         raise _unsupported(used)
     items = list(used)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -224,9 +225,13 @@ class WarmPool(Shown):
         >>> WarmPool.prefix(warm_ip_target=5).minimum_ip_target
         3
         """
-        warm = _target(warm_ip_target or 0, "warm_ip_target")
-        minimum = _target(minimum_ip_target or 0, "minimum_ip_target")
-        prefixes = _target(warm_prefix_target or 0, "warm_prefix_target")
+        warm = _target(0 if warm_ip_target is None else warm_ip_target, "warm_ip_target")
+        minimum = _target(
+            0 if minimum_ip_target is None else minimum_ip_target, "minimum_ip_target"
+        )
+        prefixes = _target(
+            0 if warm_prefix_target is None else warm_prefix_target, "warm_prefix_target"
+        )
         rule = uses_prefix_rule(warm, minimum, prefixes)
         return cls._linted(
             prefix_delegation=True,
@@ -339,9 +344,12 @@ def _targets(pool: WarmPool) -> dict[str, int]:
 
 def _target(value: object, name: str, *, low: int = 0) -> int:
     """Read one target as a whole number; the upper limit has its own error."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
         raise InvalidCountError(f"{name} must be a whole number; got {value!r}")
-    number = value.__index__()
     if number < low:
         raise InvalidCountError(
             f"{name} must be a whole number from {max(low, 0):,} to {MAX_COUNT:,}; got {number:,}"
@@ -511,8 +519,8 @@ def _pool_columns(pool: Any) -> tuple[Any, Any, Any, Any]:
 
     from eks_win_capacity.core import arrays
 
-    array = np.asarray(pool, dtype=object)
     arrays.refuse_frame(pool, "pool")
+    array = np.asarray(arrays.unmasked(pool, "pool"), dtype=object)
     for position, item in enumerate(array.flat):
         if not isinstance(item, WarmPool):
             where = f" at position {position}" if array.ndim else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,7 @@ def _progress(what: str) -> Iterator[Callable[[str], None]]:
 
 
 def _note_unknown(unknown: list[str], output: str) -> str:
-    """Give the note on what is not known; programs get it on stderr, not in the data."""
+    """The note on what is not known; programs get it on stderr, not in the data."""
     if not unknown:
         return ""
     note = "not known: " + "; ".join(unknown)
@@ -183,7 +184,7 @@ def check(
     state = load_state(**where)
     if save:
         state.save(save)
-    found = check_cluster(state)
+    found = check_cluster(state, now=datetime.now(tz=UTC).date())
     bad = [f for f in found if f.outcome == "fail"]
     unknown = [f for f in found if f.outcome == "unknown"]
     shown = list(found) if everything or output != "table" else [*bad, *unknown]
@@ -210,7 +211,7 @@ def check(
 
 
 def records_of(frame: Any) -> list[dict[str, Any]]:
-    """Give a frame's rows with None for what is missing."""
+    """A frame's rows with None for what is missing."""
     return [
         {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
         for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
@@ -292,7 +293,7 @@ def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
     if any(row["attachable"] is not None for row in rows):
         yield (
             "attachable: pods that can still get an address by what the interfaces hold and the "
-            "subnets give, each node for itself; the head-room is no higher"
+            "subnets give, each node for itself, the total once; the head-room is no higher"
         )
     if any(row["no_address_pods"] for row in rows):
         yield "no address pods: they asked for no pod address, so none will come (explain)"
@@ -368,7 +369,7 @@ def subnets(
 
 
 def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
-    """Give the state as if the ConfigMap asked for a mode; warm targets stay."""
+    """The state as if the ConfigMap asked for a mode; warm targets stay."""
     from dataclasses import replace
 
     asked = {

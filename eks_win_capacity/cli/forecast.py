@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.forecast import ExhaustionForecast
 
+ALERT = 3
+"""Exit code where --alert-risk is reached."""
+
 _SHOW_PROGRESS_FROM = 200
 """Subnets from which a terminal is told how far it has come."""
 
@@ -70,10 +73,23 @@ _SHOW_PROGRESS_FROM = 200
 )
 @click.option(
     "--engine",
-    type=click.Choice(["theta", "statsforecast"]),
+    type=click.Choice(["theta"]),
     default="theta",
     show_default=True,
-    help="The model built in, or Theta of the package statsforecast.",
+    help="The model built in, the only one.",
+)
+@click.option(
+    "--alert-risk",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Exit with 3 if the chance that a subnet runs dry within --alert-within is this or more.",
+)
+@click.option(
+    "--alert-within",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    metavar="DAYS",
+    help="Days that --alert-risk looks ahead.",
 )
 @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
 @click.option(
@@ -88,6 +104,8 @@ def forecast(
     output: str,
     plot: Path | None,
     risk: float,
+    alert_risk: float | None,
+    alert_within: int,
     prefixes: bool,
     level: tuple[float, ...],
     events: tuple[str, ...],
@@ -108,6 +126,14 @@ def forecast(
       eks-win-capacity forecast usage.parquet --capacity total -o json --plot out.png
       eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
       eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
+
+    \b
+    In cron, --alert-risk 0.05 --alert-within 30 exits with 3 where the chance that a
+    subnet runs dry within 30 days is 5 % or more, and adds chance_within and alert to
+    its rows; stderr names the subnets. For the textfile collector of Prometheus:
+      eks-win-capacity forecast usage.csv -o json --alert-risk 0.05 > out.json
+      jq -r '.[] | "subnet_dry_chance{subnet=\\"\\(.subnet)\\"} \\(.chance_within // 0)"'
+        out.json > subnets.prom.tmp && mv subnets.prom.tmp subnets.prom
     """  # noqa: D301
     from eks_win_capacity.forecast import MIN_PERIODS, forecast_exhaustion
 
@@ -140,8 +166,10 @@ def forecast(
         )
     count = len(made.subnets)
     end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
+    rows = _rows(made, risk)
+    alarmed = [] if alert_risk is None else _alerts(made, rows, alert_risk, alert_within)
     emit(
-        _rows(made, risk),
+        rows,
         output,
         title=(
             f"{count:,} subnet{'s' * (count != 1)}, {made.horizon} periods of {made.panel.grid} "
@@ -149,6 +177,37 @@ def forecast(
         ),
         note="\n".join(said),
     )
+    if alarmed:
+        click.echo(
+            f"alert: {', '.join(alarmed[:10])}{', ...' * (len(alarmed) > 10)}: a chance of "
+            f"{100 * (alert_risk or 0):g} % or more to run dry within {alert_within:,} days",
+            err=True,
+        )
+        click.get_current_context().exit(ALERT)
+
+
+def _alerts(
+    made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, within: int
+) -> list[str]:
+    """Names of subnets whose chance within some days reaches a risk; each row gets both."""
+    import numpy as np
+
+    if within > made.horizon * made.panel.grid.days:
+        raise click.BadParameter(
+            f"{within:,} days lie beyond the horizon; give a longer --horizon",
+            param_hint="--alert-within",
+        )
+    ahead = max(int(within / made.panel.grid.days), 1)
+    chances = dict(zip(made.subnets, made.answers.reached[:, ahead - 1], strict=True))
+    alarmed = []
+    for row in rows:
+        chance = float(chances[row["subnet"]])
+        # Where there is no forecast there is no all-clear either: the chance is empty.
+        row["chance_within"] = None if np.isnan(chance) else round(chance, 3)
+        row["alert"] = bool(chance >= risk - 1e-9)
+        if row["alert"]:
+            alarmed.append(str(row["subnet"]))
+    return alarmed
 
 
 def _check_plot(plot: Path) -> None:

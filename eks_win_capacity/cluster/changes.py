@@ -55,5 +55,5 @@ class Change:
         return (self.feasible is False, self.feasible is None, partial, self.nodes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the fields as a plain mapping."""
+        """The fields as a plain mapping."""
         return asdict(self)

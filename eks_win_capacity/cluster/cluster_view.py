@@ -98,13 +98,13 @@ class ClusterView:
         self.broken = [n for n in self.windows if n.ready is False]
 
     def row(self, name: str) -> InstanceType | None:
-        """Give the catalog's row of a type, or None where it has none."""
+        """The catalog's row of a type, or None where it has none."""
         found: InstanceType | None = self.catalog.get(name)
         return found
 
     @cached_property
     def subnet_of(self) -> Mapping[str, SubnetState | None]:
-        """Give the subnet of each Windows node; None where it is not known."""
+        """The subnet of each Windows node; None where it is not known."""
         return subnets_of(self.state)
 
     @cached_property
@@ -188,7 +188,7 @@ class ClusterView:
         late = [pod for pod in self.waiting.get(node.name, ()) if not pod.without_request]
         if not late:
             return None
-        if node in self.silent:
+        if any(node is one for one in self.silent):
             return Obstacle("not-served", self.why_silent(node))
         for pod in late:
             for code, _ in causes(pod.message):
@@ -300,7 +300,7 @@ class ClusterView:
 
     def used(self, node: Node, full: str = "") -> Use:
         """
-        Give what runs on a node, and no less than the scheduler's word about it implies.
+        What runs on a node, and no less than the scheduler's word about it implies.
 
         Parameters
         ----------
@@ -326,7 +326,7 @@ class ClusterView:
         full: str = "",
     ) -> int:
         """
-        Count the pods of one kind that a node still takes. [pods].
+        Number of pods of one kind that a node still takes. [pods].
 
         Parameters
         ----------
@@ -348,12 +348,12 @@ class ClusterView:
         return 0 if lowest == math.inf else max(int(lowest), 0)
 
     def left_in_all(self, need: PodNeed, nodes: list[Node]) -> int:
-        """Count the pods of one kind that some nodes still take. [pods]."""
+        """Number of pods of one kind that some nodes still take. [pods]."""
         return sum(self.left(node, need) for node in nodes)
 
     def with_prefixes(self, need: PodNeed) -> tuple[int, int, list[str]]:
         """
-        Weigh prefix delegation on as many fresh nodes as there are today.
+        Gain of prefix delegation on as many fresh nodes as there are today.
 
         Returns
         -------
@@ -396,13 +396,13 @@ class ClusterView:
             return WarmPool.prefix()
 
     def pool(self, row: InstanceType) -> WarmPool | None:
-        """Give the pool that acts on a type; None where the ConfigMap does not tell."""
+        """The pool that acts on a type; None where the ConfigMap does not tell."""
         if row.nitro not in self._pools:
             self._pools[row.nitro] = pool_of(self.state, row)
         return self._pools[row.nitro]
 
     def _in_blocks(self, node: Node, row: InstanceType, pods: int, blocks: dict[str, int]) -> int:
-        """Count the pods that the free /28 blocks of a node's subnet serve; keeps account."""
+        """Number of pods that the free /28 blocks of a node's subnet serve; keeps account."""
         own = self.subnet_of[node.name]
         places = [own] if own else self.own_subnets
         models = [self.models[held.subnet_id] for held in places]
@@ -416,7 +416,7 @@ class ClusterView:
         return pods if wanted <= free else min(pods, free * ADDRESSES_PER_PREFIX)
 
     def with_max_pods(self, need: PodNeed, *, full: str) -> tuple[int, int]:
-        """Give the max-pods that lets nodes use their addresses, and the pods that gains."""
+        """The max-pods that lets nodes use their addresses, and the pods that gains."""
         most, gain = 0, 0
         for node in self.ready:
             host = self.use.get(node.name, IDLE).without_address
@@ -430,7 +430,7 @@ class ClusterView:
         return most, gain
 
     def fresh(self, name: str, need: PodNeed) -> int:
-        """Count the pods of one kind on a new node of a type, beside its DaemonSets. [pods]."""
+        """Number of pods of one kind on a new node of a type, beside its DaemonSets. [pods]."""
         row = self.row(name)
         if row is None:
             return 0
@@ -533,7 +533,7 @@ class ClusterView:
 
     def freed_by_lean_targets(self, held: SubnetState | None) -> tuple[int, int] | None:
         """
-        Count what the lowest warm targets give back, in one subnet or in all.
+        What the lowest warm targets give back, in one subnet or in all.
 
         Returns
         -------
@@ -564,7 +564,7 @@ class ClusterView:
         return addresses, prefixes
 
     def starved(self, node: Node) -> WarmPool | None:
-        """Give the pool of a node that makes no address for its further pods, if it is so."""
+        """The pool of a node that makes no address for its further pods, if it is so."""
         row = self.row(node.instance_type)
         pool = None if row is None else self.pool(row)
         if pool is None or pool.prefix_delegation or pool.warm_ip_target:
@@ -575,13 +575,13 @@ class ClusterView:
 
 @lru_cache(maxsize=4096)
 def _attached(pods: int, slots: int, pool: WarmPool) -> tuple[int, int]:
-    """Give addresses and prefixes that a node keeps attached; many nodes are alike."""
+    """Addresses and prefixes that a node keeps attached; many nodes are alike."""
     state = attached_addresses(pods, slots=slots, pool=pool)
     return int(state.addresses), int(state.prefixes)
 
 
 def lean(pool: WarmPool) -> WarmPool:
-    """Give the lowest targets under which every pod still gets its address."""
+    """The lowest targets under which every pod still gets its address."""
     if pool.prefix_delegation:
         return WarmPool.prefix(warm_ip_target=1, minimum_ip_target=1)
     return WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)

@@ -136,30 +136,47 @@ def _steps(
     sizes: Counter[str] = Counter()
     for item, name in owners.items():
         sizes[name] += ADDRESSES_PER_PREFIX if "/" in item else 1
+    blocks_of: dict[str, set[ipaddress.IPv4Network]] = defaultdict(set)
+    for block, others in needed.items():
+        for name in others:
+            blocks_of[name].add(block)
     steps: list[DrainStep] = []
     total = 0
     while needed and (blocks is None or total < blocks):
         wanted = len(needed) if blocks is None else blocks - total
-
-        nodes = min(
-            set(needed.values()), key=partial(_price, needed=needed, wanted=wanted, pods=pods)
-        )
-        freed = sorted(block for block, others in needed.items() if others <= nodes)
-        needed = {block: others - nodes for block, others in needed.items() if block not in freed}
+        price = partial(_price, needed=needed, blocks_of=blocks_of, wanted=wanted, pods=pods)
+        nodes = min(set(needed.values()), key=price)
+        freed = sorted(_freed(nodes, needed, blocks_of))
+        # Only blocks that a drained node broke change: the others stay as they are.
+        for name in nodes:
+            for block in blocks_of.pop(name):
+                needed[block] -= {name}
+        for block in freed:
+            del needed[block]
         total += len(freed)
         steps.append(_step(held, sorted(nodes), freed, total, pods, sizes))
     return steps
+
+
+def _freed(
+    nodes: frozenset[str],
+    needed: Mapping[ipaddress.IPv4Network, frozenset[str]],
+    blocks_of: Mapping[str, set[ipaddress.IPv4Network]],
+) -> set[ipaddress.IPv4Network]:
+    """The blocks that come free once some nodes are gone."""
+    return {block for name in nodes for block in blocks_of[name] if needed[block] <= nodes}
 
 
 def _price(
     nodes: frozenset[str],
     *,
     needed: Mapping[ipaddress.IPv4Network, frozenset[str]],
+    blocks_of: Mapping[str, set[ipaddress.IPv4Network]],
     wanted: int,
     pods: Counter[str],
 ) -> tuple[Any, ...]:
     """Order of the sets of nodes: pods, then nodes, for each block that is still wanted."""
-    gain = sum(others <= nodes for others in needed.values())
+    gain = len(_freed(nodes, needed, blocks_of))
     each = min(gain, wanted)
     cost = sum(pods[name] for name in nodes)
     return (cost / each, len(nodes) / each, len(nodes), -gain, sorted(nodes))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
-    """Look for a subnet that takes the nodes which the full one does not."""
+    """A subnet that takes the nodes which the full one does not."""
     full = view.subnet_of.get(pod.node) if pod.node else None
     node = view.state.nodes_by_name.get(pod.node)
     names = [node.instance_type] if node and node.instance_type in view.types else view.types
@@ -32,7 +32,9 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
             code="other-subnet",
             remedy=f"{remedy}aws ec2 describe-subnets shows the free addresses",
             feasible=None,
-            why="the subnets are not known" if names else "no type of Windows nodes is known",
+            why="the subnets are not known"
+            if names
+            else "no type of Windows nodes is known: give kubectl get nodes -o json",
         )
     best: tuple[int, int, str] = (0, 0, "")
     said = []
@@ -59,7 +61,8 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         remedy="add a subnet with view, and a node group in it",
         gain=None if unknown else 0,
         feasible=None if unknown else False,
-        why="; ".join(said[:4]) or "no other subnet is known",
+        why="; ".join(said[:4])
+        or "no other subnet is known: aws ec2 describe-subnets shows those of the VPC",
     )
 
 
@@ -68,7 +71,7 @@ def _place(held: SubnetState) -> str:
 
 
 def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Change]:
-    """Count the nodes that take what waits, and whether the subnets take them."""
+    """Number of nodes that take what waits, and whether the subnets take them."""
     group = view.groups[0] if view.groups else None
     if not view.types:
         yield Change(
@@ -76,7 +79,8 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
             remedy=_scale(None, None, 1, view),
             nodes=1,
             feasible=None,
-            why="no type of Windows nodes is known: node_capacity tells what one takes",
+            why="no type of Windows nodes is known: kubectl get nodes -o json tells those in use, "
+            "node_capacity what one takes",
         )
         return
     each = {name: view.fresh(name, need) for name in view.types}
@@ -117,7 +121,8 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
             remedy=_scale(owner.name if owner else None, name, count, view),
             gain=count * pods,
             nodes=count,
-            why=f"{told}; whether the subnets take them is not known",
+            why=f"{told}; whether the subnets take them is not known: give aws ec2 "
+            "describe-subnets and describe-network-interfaces",
             feasible=None,
         )
         return
@@ -158,7 +163,7 @@ def larger(need: PodNeed, view: ClusterView) -> str:
 
 
 def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
-    """Weigh whether lower warm targets make room for one more node in a full subnet."""
+    """Whether lower warm targets make room for one more node in a full subnet."""
     row = view.catalog[name]
     pool = view.pool(row)
     prefixes = pool is not None and pool.prefix_delegation
@@ -178,7 +183,7 @@ def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
 
 
 def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetState]) -> Change:
-    """Look for a subnet beyond those of the node groups."""
+    """A subnet beyond those of the node groups."""
     ids = {held.subnet_id for held in full}
     counts = [
         (number, held)
@@ -191,9 +196,8 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
         return Change(
             code="other-subnet",
             remedy="add a subnet with view, and a node group in it",
-            gain=0,
             feasible=None,
-            why="no known subnet takes one more node: "
+            why="no known subnet takes one more full node (aws ec2 describe-subnets shows others): "
             + ", ".join(
                 f"{_place(h)} has {h.available if h.available is not None else 'an unknown number of'}"
                 " free addresses"
@@ -211,7 +215,7 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
 
 
 def _scale(group: str | None, name: str | None, more: int, view: ClusterView) -> str:
-    """Give the command that adds nodes, with the sizes that follow from today's."""
+    """The command that adds nodes, with the sizes that follow from today's."""
     kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
     if group is None:
         return f"start {kind}: raise the desired size of your Windows node group"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def karpenter_cpu_reserved_m(vcpus: int) -> int:
     """
-    Give the CPU Karpenter keeps for the kubelet. [millicores].
+    The CPU Karpenter keeps for the kubelet. [millicores].
 
     6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest.
 
@@ -40,7 +40,7 @@ def karpenter_cpu_reserved_m(vcpus: int) -> int:
 
 def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
     """
-    Give the memory Karpenter leaves to pods. [MiB].
+    The memory Karpenter leaves to pods. [MiB].
 
     7.5 % go to the hypervisor, 11 MiB for each pod of max-pods and 255 MiB to the
     kubelet, 100 MiB to eviction.
@@ -191,7 +191,7 @@ def _row(
 def _least(
     addresses: int, max_pods: int, room: tuple[int, int], request: tuple[int, int]
 ) -> tuple[int, str]:
-    """Give the pods a node takes, and what decides; the first of equals."""
+    """The pods a node takes, and what decides; the first of equals."""
     bounds = {"addresses": addresses, "kubelet": max_pods}
     for name, has, wants in zip(("cpu", "memory"), room, request, strict=True):
         if wants:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.serving import IDLE, advertised_by
 from eks_win_capacity.cluster.view import expected_addresses
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from eks_win_capacity.cluster.cluster_view import ClusterView
     from eks_win_capacity.cluster.state import Node
 
@@ -74,8 +77,36 @@ def node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, A
     }
 
 
+def shared_growth(rows: pd.DataFrame, view: ClusterView) -> dict[str, int]:
+    """
+    Pods that the nodes of a subnet count more than once, for each for itself has room.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        A row for each Windows node, as `node_row` makes them.
+
+    Returns
+    -------
+    dict of str to int
+        What a sum of ``headroom`` and of ``attachable`` holds too much. [pods]
+    """
+    excess = dict.fromkeys(("headroom", "attachable"), 0)
+    for column in excess:
+        grown: dict[tuple[str, int, int], int] = defaultdict(int)
+        for node, pods in zip(view.windows, rows[column].tolist(), strict=True):
+            slots, subnet = view.slots(node), view.subnet_of[node.name]
+            if slots is None or slots.room is None or subnet is None or not isinstance(pods, int):
+                continue
+            used = view.use.get(node.name, IDLE).with_address
+            there = max(slots.old + slots.each * slots.attached - used, 0)
+            grown[subnet.subnet_id, slots.each, slots.room] += max(pods - there, 0)
+        excess[column] = sum(max(pods - each * room, 0) for (_, each, room), pods in grown.items())
+    return excess
+
+
 def _by_request(room: int | None, used: int, pods: int, request: int) -> int | None:
-    """Count the pods that fit: those that run, and typical ones in what is left."""
+    """Number of pods that fit: those that run, and typical ones in what is left."""
     if room is None or not request:
         return None
     return pods + max(room - used, 0) // request

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster import growth, settings
+from eks_win_capacity.cluster.autoscalers import lift
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.initialise import serve
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
     """
-    Give what may help, settings, then pods, then nodes; the caller ranks them.
+    What may help, settings, then pods, then nodes; the caller ranks them.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         yield from settings.enable(need, view)
     if cause == "no-address-asked":
         yield from settings.ask_for_address(pod, waiting, view)
+    if not pod.node:
+        yield from lift(pod, view)
     if cause in {"not-served", "addresses"}:
         yield from serve(need, view)
     if cause in {"not-ready", "addresses", "kubelet", "cpu", "memory", "no-windows-node"}:
@@ -46,7 +49,7 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         yield settings.tolerate(pod, need, view)
     if cause == "selector":
         yield settings.select(pod, view)
-    if cause == "addresses":
+    if cause in {"addresses", "nodepool-limits", "group-at-maximum"} and need.address:
         yield settings.prefixes(need, view)
     if cause in {"kubelet", "addresses"}:
         yield settings.max_pods(need, view, full=cause)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.cluster.autoscalers import refusal
 from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
 from eks_win_capacity.cluster.options import changes
 from eks_win_capacity.cluster.scheduler_messages import causes
@@ -39,6 +40,11 @@ WHY: Final = {
     "no-address-asked": "it needs a pod address and asked for none, so that none will come",
     "not-served": "no Windows node that takes pods has been initialised by the VPC resource "
     "controller: they advertise no address",
+    "nodepool-limits": "no node takes it, and the limits of Karpenter's NodePool are reached",
+    "nodepool-mismatch": "no node takes it, and Karpenter finds no type in its NodePool that does",
+    "group-at-maximum": "no node takes it, and the node group has its maximum size",
+    "autoscaler-blind": "no node takes it, and the cluster autoscaler does not know that a new one "
+    "would offer pod addresses",
     "slots-held": "it has a node whose slots are still held by addresses of the other mode",
     "taint": "every fitting node has a taint that it does not tolerate",
     "selector": "no node matches what it selects",
@@ -104,7 +110,7 @@ class PendingPod(Shown):
     owner: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the fields as a plain mapping."""
+        """The fields as a plain mapping."""
         return asdict(self)
 
 
@@ -115,7 +121,7 @@ def explain_pending(
     catalog: Catalog | None = None,
 ) -> Listed[PendingPod]:
     """
-    Say of each pending Windows pod why it waits and what helps at the least cost.
+    Why each pending Windows pod waits, and the smallest change that helps.
 
     What certainly helps comes before what may, what serves all that wait before what serves
     a part; then comes what touches the fewest nodes. What each change gains is computed
@@ -163,7 +169,10 @@ def explain_pending(
         for pod in state.pods or ()
         if pod.phase == "Pending"
         # The resource belongs to Windows alone, whatever the pod itself says.
-        and (state.pod_os(pod) == "windows" or ADDRESS_RESOURCE.lower() in pod.message.lower())
+        and (
+            state.pod_os(pod) == "windows"
+            or any(ADDRESS_RESOURCE.lower() in t.lower() for t in (pod.message, *pod.events))
+        )
     ]
     named = [(pod, causes(pod.message)) for pod in waiting]
     derived = [_cause(pod, reasons, view) for pod, reasons in named]
@@ -243,6 +252,8 @@ def _cause(
         return ("no-windows-node" if not view.ready else "not-ready"), ()
     if pod.node:
         return _placed(pod, codes, view)
+    if answer := refusal(pod):
+        return answer[0], (answer[1],)
     if codes and codes[0] == "addresses" and view.silent and len(view.silent) == len(view.ready):
         return "not-served", tuple(e for node in view.silent[:4] for e in view.why_silent(node))
     if codes:

@@ -107,6 +107,8 @@ class Pod:
         The system that ``spec.nodeSelector`` itself names: the webhook looks at nothing else.
     address : str
         The address that the controller or the kubelet wrote down for it; empty without one.
+    events : tuple of str
+        Warnings about it while it waits, and what autoscalers say of it.
     """
 
     namespace: str
@@ -127,15 +129,16 @@ class Pod:
     requests_address: bool | None = None
     selector_os: str = ""
     address: str = ""
+    events: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:
-        """Give namespace and name as kubectl does."""
+        """Namespace and name as kubectl does."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def takes_address(self) -> bool:
-        """Tell whether it needs a pod address once it runs on Windows."""
+        """Whether it needs a pod address once it runs on Windows."""
         return not (self.host_process or self.host_network)
 
     @property
@@ -156,7 +159,7 @@ class Pod:
 
     @property
     def active(self) -> bool:
-        """Tell whether it holds, or will hold, a place: finished pods hold none."""
+        """Whether it holds, or will hold, a place: finished pods hold none."""
         return self.phase not in {"Succeeded", "Failed"}
 
 
@@ -192,7 +195,7 @@ class Workload:
 
     @property
     def full_name(self) -> str:
-        """Give kind, namespace and name in one text."""
+        """Kind, namespace and name in one text."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
@@ -350,14 +353,14 @@ class NodeGroup:
 
     @property
     def windows(self) -> bool | None:
-        """Tell whether its nodes run Windows; None where a custom AMI hides it."""
+        """Whether its nodes run Windows; None where a custom AMI hides it."""
         if self.ami_type.startswith("WINDOWS"):
             return True
         return None if self.ami_type in {"", "CUSTOM"} else False
 
     @property
     def amazon_linux(self) -> bool | None:
-        """Tell whether its nodes run Amazon Linux; None where a custom AMI hides it."""
+        """Whether its nodes run Amazon Linux; None where a custom AMI hides it."""
         if self.ami_type.startswith(("AL2", "AL1")):
             return True
         return None if self.ami_type in {"", "CUSTOM"} else False

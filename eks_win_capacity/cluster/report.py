@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
-from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, node_row
-from eks_win_capacity.cluster.serving import REASONS
+from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, node_row, shared_growth
+from eks_win_capacity.cluster.serving import REASONS, mode_of
 from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode
 from eks_win_capacity.core.display import count_of
@@ -61,6 +61,7 @@ class ClusterReport:
     unknown: tuple[str, ...]
     _nodes: pd.DataFrame | None = field(repr=False)
     _why: str = field(default="", repr=False)
+    _shared: Mapping[str, int] = field(default_factory=dict, repr=False)
     assumptions: tuple[str, ...] = ()
 
     __eq__ = same_values
@@ -94,6 +95,9 @@ class ClusterReport:
         """
         Sums over the nodes; where a node's value is unknown, so is the sum.
 
+        What several nodes could attach from the same free addresses or blocks of a subnet
+        is counted once in ``headroom`` and ``attachable``.
+
         Raises
         ------
         InputError
@@ -106,7 +110,11 @@ class ClusterReport:
             {
                 "nodes": len(nodes),
                 "ready": int(nodes["ready"].eq(other=True).sum()),
-                **{name: nodes[name].sum(skipna=False) for name in COUNTS if name != "difference"},
+                **{
+                    name: nodes[name].sum(skipna=False) - self._shared.get(name, 0)
+                    for name in COUNTS
+                    if name != "difference"
+                },
             },
             name="total",
             dtype="Int64",
@@ -127,12 +135,12 @@ class ClusterReport:
         return found[columns].assign(why=found["reason"].map(REASONS))
 
     def __repr__(self) -> str:
-        """Say what was reported, without the tables."""
+        """What was reported, without the tables."""
         nodes = (
             "unknown nodes"
             if self._nodes is None
             else f"{count_of(len(self._nodes), 'Windows node')} with head-room for "
-            f"{self._nodes['headroom'].sum(skipna=False)} pods"
+            f"{self.total['headroom']} pods"
         )
         return f"<ClusterReport of {nodes} in {count_of(len(self.subnets), 'subnet')}>"
 
@@ -146,7 +154,7 @@ class ClusterReport:
         return "\n".join(told)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the tables as plain lists of rows, with None for what is not known."""
+        """The tables as plain lists of rows, with None for what is not known."""
         tables = {
             "nodes": self._nodes,
             "subnets": self.subnets,
@@ -248,6 +256,7 @@ def cluster_report(
     )
     wanted = list(dict.fromkeys([*view.types, *(types or ())])) or ["m5.large"]
     subnets, zones, more, missing = subnet_tables(view, wanted, pods_per_node, keep_free)
+    table = _node_table(view, given)
     hidden = {
         "nodes": state.nodes,
         "subnets": state.subnets,
@@ -255,8 +264,9 @@ def cluster_report(
         "cni_configmap": state.cni_configmap,
     }
     return ClusterReport(
-        _nodes=_node_table(view, given),
+        _nodes=table,
         _why=state.unknown.get("nodes", ""),
+        _shared={} if table is None else shared_growth(table, view),
         subnets=subnets,
         zones=zones,
         more_nodes=more,
@@ -281,9 +291,32 @@ def cluster_report(
             for text in (
                 *(f"{name}: {state.unknown[name]}" for name in hidden if name in state.unknown),
                 *missing,
+                *_unseen_slots(view),
             )
         ),
     )
+
+
+def _unseen_slots(view: ClusterView) -> list[str]:
+    """What is not known where the interfaces of nodes that serve prefixes were not loaded."""
+    if view.state.pods is None:
+        return []
+    unseen = [
+        node.name
+        for node in view.ready
+        if node.advertised_addresses
+        and mode_of(node, view.row(node.instance_type), view.mode)
+        and view.slots(node) is None
+    ]
+    if not unseen:
+        return []
+    return [
+        (
+            f"attachable: what the interfaces of {count_of(len(unseen), 'node')} hold (aws ec2 "
+            "describe-network-interfaces); their head-room rests on what they advertise, and slots "
+            "may still be held by addresses of secondary mode"
+        )
+    ]
 
 
 def _node_table(view: ClusterView, pod: tuple[int, int]) -> pd.DataFrame | None:
@@ -296,7 +329,7 @@ def _node_table(view: ClusterView, pod: tuple[int, int]) -> pd.DataFrame | None:
 
 
 def _typical(state: ClusterState) -> tuple[int, int]:
-    """Give the mean request of the Windows pods that take an address, rounded up."""
+    """The mean request of the Windows pods that take an address, rounded up."""
     pods = [
         pod for pod in state.windows_pods or () if pod.takes_address and not pod.without_request
     ]

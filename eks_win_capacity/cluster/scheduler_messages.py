@@ -129,7 +129,7 @@ def _parts(text: str) -> list[str]:
 
 def taints_of(message: str) -> list[str]:
     """
-    Give the taints that a message names, as ``key=value``.
+    The taints that a message names, as ``key=value``.
 
     Examples
     --------

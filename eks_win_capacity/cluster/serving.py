@@ -308,7 +308,9 @@ def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
         return "type-unknown-to-controller"
     if node.ready is False:
         return "stale-node"
-    if policies is not None and RESOURCE_CONTROLLER_POLICY not in policies:
+    lacking = policies is not None and RESOURCE_CONTROLLER_POLICY not in policies
+    # Where other nodes are served, a policy of the customer's grants what the managed one does.
+    if lacking and not any(other.advertised_addresses for other in state.windows_nodes or ()):
         return "role-policy"
     if platform_serves(state, WINDOWS_PLATFORM_VERSIONS) is False:
         return "platform-too-old"

@@ -127,7 +127,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
 
 
 def prefixes(need: PodNeed, view: ClusterView) -> Change:
-    """Weigh prefix delegation."""
+    """Gain of prefix delegation."""
     state = view.state
     remedy = safe_steps(prefixes=True)
 
@@ -167,15 +167,21 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
         code="prefix-delegation",
         remedy=remedy,
         gain=gain,
+        feasible=True if state.subnets else None,
         nodes=2 * len(view.ready),
         why=f"{each}: {gain:,} more such pods on as many nodes, {live:,} of them before the nodes "
         f"are replaced{limited}"
-        + ("" if view.state.subnets else "; the free /28 blocks of the subnets are not known"),
+        + (
+            ""
+            if view.state.subnets
+            else "; the free /28 blocks of the subnets are not known: give aws ec2 describe-subnets and "
+            "describe-network-interfaces"
+        ),
     )
 
 
 def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
-    """Weigh a higher max-pods."""
+    """Gain of a higher max-pods."""
     most, gain = view.with_max_pods(need, full=full)
     if gain <= 0:
         limits = sorted({n.pods_limit for n in view.ready if n.pods_limit is not None})
@@ -208,7 +214,7 @@ def lean_targets(
     held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
 ) -> Change:
     """
-    Weigh lower warm targets in the subnet that is full.
+    Gain of lower warm targets in the subnet that is full.
 
     Parameters
     ----------
@@ -245,7 +251,8 @@ def lean_targets(
             remedy=remedy,
             unit="prefixes" if prefixes else "addresses",
             feasible=None,
-            why="the ConfigMap, the types or the subnets of the nodes are not known",
+            why="the ConfigMap, the types or the subnets of the nodes are not known: give kubectl get "
+            "configmap -n kube-system amazon-vpc-cni -o json and aws ec2 describe-subnets",
         )
     addresses, blocks = freed
     gain = blocks if prefixes else addresses
@@ -276,7 +283,8 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
             remedy=remedy + word(None, "CIDR"),
             unit="prefixes",
             feasible=None,
-            why="where the used addresses of the subnet lie is not known",
+            why="where the used addresses of the subnet lie is not known: give aws ec2 "
+            "describe-network-interfaces",
         )
     blocks = subnet.blocks()
     free = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
@@ -304,12 +312,12 @@ def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         feasible=gain > 0 if tainted else None,
         why=f"the tainted Windows nodes take {gain:,} more such pods"
         if tainted
-        else "no ready Windows node that was loaded has a taint: see the message",
+        else "no ready Windows node that was loaded has a taint: kubectl get nodes -o json tells",
     )
 
 
 def _toleration(taint: str) -> str:
-    """Write the toleration of a taint as it stands in a manifest."""
+    """The toleration of a taint as it stands in a manifest."""
     told, _, effect = taint.partition(":")
     key, equal, value = told.partition("=")
     parts = {"key": key, "operator": "Equal" if equal else "Exists"}

@@ -165,23 +165,23 @@ class ClusterState(Shown):
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:
-        """Give each node by its name; empty where nodes are not known."""
+        """Each node by its name; empty where nodes are not known."""
         return {node.name: node for node in self.nodes or ()}
 
     @cached_property
     def windows_nodes(self) -> tuple[Node, ...] | None:
-        """Give the nodes that run Windows, or None where nodes are not known."""
+        """The nodes that run Windows, or None where nodes are not known."""
         return None if self.nodes is None else tuple(n for n in self.nodes if n.os == "windows")
 
     @cached_property
     def windows_pods(self) -> tuple[Pod, ...] | None:
-        """Give the unfinished pods that run on Windows, or would; None where not known."""
+        """The unfinished pods that run on Windows, or would; None where not known."""
         if self.pods is None:
             return None
         return tuple(pod for pod in self.pods if pod.active and self.pod_os(pod) == "windows")
 
     def pod_os(self, pod: Pod) -> str:
-        """Give the system a pod runs on, else the one it asks for; empty if neither tells."""
+        """The system a pod runs on, else the one it asks for; empty if neither tells."""
         node = self.nodes_by_name.get(pod.node) if pod.node else None
         return (node.os if node else "") or pod.selects_os or pod.declares_os
 
@@ -217,7 +217,7 @@ class ClusterState(Shown):
         return ClusterState(**values, unknown=why)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the state as plain mappings and lists, ready for JSON."""
+        """The state as plain mappings and lists, ready for JSON."""
         plain: dict[str, Any] = {"format": _FORMAT}
         for part in (*PARTS, "unknown"):
             value = getattr(self, part)

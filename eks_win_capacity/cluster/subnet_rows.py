@@ -35,7 +35,7 @@ def subnet_tables(
     pods: int | Mapping[str, int] | None,
     keep_free: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
-    """Give the tables of subnets, of zones and of further nodes, and what is not known."""
+    """The tables of subnets, of zones and of further nodes, and what is not known."""
     import pandas as pd
 
     rows, more, unknown = [], [], []
@@ -105,7 +105,7 @@ def _row(held: SubnetState, subnet: Subnet | None) -> dict[str, Any]:
 
 
 def _unseen(held: SubnetState, subnet: Subnet | None) -> int:
-    """Count the addresses that EC2 counts as used and no interface shows."""
+    """Number of addresses that EC2 counts as used and no interface shows."""
     if subnet is None or held.available is None or not subnet.placement_known:
         return 0
     return max(subnet.free_outside_reservations - held.available, 0)

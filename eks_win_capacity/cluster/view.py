@@ -62,7 +62,7 @@ def minor(version: str | None) -> tuple[int, int] | None:
 
 def lowest_platform(version: tuple[int, int], table: Mapping[str, int]) -> int | None:
     """
-    Give the lowest platform version that a table asks of a Kubernetes version.
+    The lowest platform version that a table asks of a Kubernetes version.
 
     Every platform version of a version later than the table's will do; an earlier one
     has none that does.
@@ -81,7 +81,7 @@ def lowest_platform(version: tuple[int, int], table: Mapping[str, int]) -> int |
 
 
 def platform_serves(state: ClusterState, table: Mapping[str, int]) -> bool | None:
-    """Tell whether the platform version reaches a table's; None where that is not known."""
+    """Whether the platform version reaches a table's; None where that is not known."""
     version = minor(state.version)
     if version is None:
         return None
@@ -94,7 +94,7 @@ def platform_serves(state: ClusterState, table: Mapping[str, int]) -> bool | Non
 
 
 def legacy_components(state: ClusterState) -> list[str] | None:
-    """Give the components of legacy Windows support, or None where they are not known."""
+    """The components of legacy Windows support, or None where they are not known."""
     if state.workloads is None and state.pods is None:
         return None
     names = [w.name for w in state.workloads or () if w.namespace == "kube-system"]
@@ -103,7 +103,7 @@ def legacy_components(state: ClusterState) -> list[str] | None:
 
 
 def asked_mode(state: ClusterState) -> bool | None:
-    """Tell whether the ConfigMap asks for prefix delegation; None where it is not known."""
+    """Whether the ConfigMap asks for prefix delegation; None where it is not known."""
     data = state.cni_configmap
     if data is None:
         return None
@@ -112,7 +112,7 @@ def asked_mode(state: ClusterState) -> bool | None:
 
 def seen_mode(state: ClusterState, catalog: Catalog) -> bool | None:
     """
-    Tell whether the Windows nodes themselves advertise prefixes.
+    Whether the Windows nodes themselves advertise prefixes.
 
     None where no Nitro node advertises a number of either mode, or where they differ.
     """
@@ -130,7 +130,7 @@ def seen_mode(state: ClusterState, catalog: Catalog) -> bool | None:
 
 
 def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | None) -> int | None:
-    """Give the addresses a node of a type should advertise; None where it is not known."""
+    """The addresses a node of a type should advertise; None where it is not known."""
     if row is None or (prefix_delegation is None and row.nitro):
         return None
     return int(kernels.by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
@@ -138,7 +138,7 @@ def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | No
 
 def max_pods_of(state: ClusterState, name: str) -> int:
     """
-    Give the kubelet's limit on a further node of a type. [pods].
+    The kubelet's limit on a further node of a type. [pods].
 
     What most of its Windows nodes have, else what the bootstrap arguments of its node
     group say, else the default of the EKS AMIs.
@@ -159,7 +159,7 @@ def max_pods_of(state: ClusterState, name: str) -> int:
 
 
 def pool_of(state: ClusterState, row: InstanceType) -> WarmPool | None:
-    """Give the pool that acts on nodes of a type; None where the ConfigMap does not tell."""
+    """The pool that acts on nodes of a type; None where the ConfigMap does not tell."""
     if state.cni_configmap is None:
         return None
     try:
@@ -169,12 +169,12 @@ def pool_of(state: ClusterState, row: InstanceType) -> WarmPool | None:
 
 
 def full_node(state: ClusterState, row: InstanceType, pool: WarmPool) -> int:
-    """Count the pods with addresses that a full node of a type runs. [pods]."""
+    """Number of pods with addresses that a full node of a type runs. [pods]."""
     return min(max_pods_of(state, row.name), servable(row, pool))
 
 
 def servable(row: InstanceType, pool: WarmPool) -> int:
-    """Count the pods to which a node's pool can give addresses. [pods]."""
+    """Number of pods to which a node's pool can give addresses. [pods]."""
     most = kernels.by_mode(row.ipv4_per_interface, int(pool.prefix_delegation))
     slots = kernels.secondary(row.ipv4_per_interface)
     return int(attached_addresses(most, slots=slots, pool=pool).used)
@@ -191,7 +191,7 @@ def room_for(
     keep_free: int = 0,
 ) -> NodesThatFit | str:
     """
-    Count the further nodes of a type that a subnet takes, or say why that is not known.
+    Number of further nodes of a type that a subnet takes, or why that is not known.
 
     Parameters
     ----------
@@ -206,12 +206,16 @@ def room_for(
     pool = pool_of(state, row)
     if pool is None:
         return (
-            "the ConfigMap amazon-vpc-cni is not known"
+            "the ConfigMap amazon-vpc-cni is not known (kubectl get configmap -n kube-system "
+            "amazon-vpc-cni -o json)"
             if state.cni_configmap is None
             else "the ConfigMap amazon-vpc-cni holds a value that cannot act"
         )
     if subnet is None:
-        return "what is in use of the subnet and of its reservations is not known"
+        return (
+            "what is in use of the subnet and of its reservations is not known (aws ec2 "
+            "describe-network-interfaces, get-subnet-cidr-reservations)"
+        )
     wanted = full_node(state, row, pool) if pods is None else min(pods, servable(row, pool))
     try:
         unseen = 0 if available is None else subnet.free_outside_reservations - available
@@ -228,7 +232,7 @@ def room_for(
 
 
 def subnets_of(state: ClusterState) -> dict[str, SubnetState | None]:
-    """Give the subnet of each Windows node, by its address; None where it is not known."""
+    """The subnet of each Windows node, by its address; None where it is not known."""
     networks = [(ipaddress.IPv4Network(s.cidr, strict=False), s) for s in state.subnets or ()]
 
     def place(address: str) -> SubnetState | None:
@@ -243,7 +247,7 @@ def subnets_of(state: ClusterState) -> dict[str, SubnetState | None]:
 
 def autoscaler_tags(addresses: int) -> dict[str, str]:
     """
-    Give the tags by which the cluster autoscaler knows a Windows node before it exists.
+    The tags by which the cluster autoscaler knows a Windows node before it exists.
 
     Parameters
     ----------
@@ -267,7 +271,7 @@ def autoscaler_tags(addresses: int) -> dict[str, str]:
 
 def word(value: str | None, variable: str) -> str:
     """
-    Give a name as one word of a shell command.
+    A name as one word of a shell command.
 
     A name that is not known becomes a variable that the shell refuses to leave empty, so
     that no command runs with a made-up name.
@@ -282,7 +286,7 @@ def word(value: str | None, variable: str) -> str:
 
 def acting_key(state: ClusterState, target: str) -> str:
     """
-    Give the key of the ConfigMap in which a warm target acts.
+    The key of the ConfigMap in which a warm target acts.
 
     Examples
     --------
@@ -295,7 +299,7 @@ def acting_key(state: ClusterState, target: str) -> str:
 
 def patch(changes: Mapping[str, str]) -> str:
     """
-    Give the command that sets keys of ConfigMap amazon-vpc-cni and leaves the others.
+    The command that sets keys of ConfigMap amazon-vpc-cni and leaves the others.
 
     Examples
     --------

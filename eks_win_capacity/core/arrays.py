@@ -19,6 +19,8 @@ from eks_win_capacity.core.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
 SHOWN = 5
@@ -33,13 +35,15 @@ def is_series(value: object) -> bool:
 
 def is_scalar(value: object) -> bool:
     """Tell a single value; an array without dimensions is an array."""
-    return not isinstance(value, np.ndarray) and np.ndim(value) == 0  # type: ignore[arg-type]
+    return not isinstance(value, (np.ndarray, list, tuple)) and np.ndim(value) == 0  # type: ignore[arg-type]
 
 
 def is_missing(value: object) -> bool:
     """Tell None, NaN, NaT and pandas' NA from values."""
     if value is None or isinstance(value, str):
         return value is None
+    if value is np.ma.masked:
+        return True
     try:
         return bool(value != value)  # noqa: PLR0124
     except TypeError:  # pandas' NA refuses to say
@@ -65,6 +69,8 @@ def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
 def _plain(value: object, name: str) -> NDArray[Any]:
     """Turn a value into an array of its own kind, refusing missing values."""
     refuse_frame(value, name)
+    if isinstance(value, np.ma.MaskedArray):
+        value = unmasked(value, name)
     if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "isna"):
         missing = np.asarray(value.isna())
         if missing.any():
@@ -74,6 +80,9 @@ def _plain(value: object, name: str) -> NDArray[Any]:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeMismatchError(f"{name} is ragged: {error}") from error
+    if array.dtype.kind == "f" and array.dtype.itemsize < np.dtype(np.float64).itemsize:
+        # The limits themselves would be infinite as float16.
+        array = array.astype(np.float64)
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise missing_error(np.isnan(array), name)
     if array.dtype.kind == "O":
@@ -81,6 +90,23 @@ def _plain(value: object, name: str) -> NDArray[Any]:
         if missing.any():
             raise missing_error(missing, name)
     return array
+
+
+def unmasked(value: Any, name: str) -> Any:
+    """
+    Values of an array without a mask; anything else as it is.
+
+    Raises
+    ------
+    MissingValueError
+        If a value is masked.
+    """
+    if not isinstance(value, np.ma.MaskedArray):
+        return value
+    missing = np.ma.getmaskarray(value)
+    if missing.any():
+        raise missing_error(missing, name)
+    return np.ma.getdata(value)
 
 
 def missing_error(missing: NDArray[np.bool_], name: str) -> MissingValueError:
@@ -134,6 +160,40 @@ def counts(
         if bad.any():
             raise _count_error(name, low, high, array[bad].flat[0], _place(bad))
     return array.astype(np.int64, copy=copy)
+
+
+def count(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> int:
+    """
+    One whole number, read as :func:`counts` reads columns.
+
+    Raises
+    ------
+    InvalidCountError
+        If it is not one whole number inside the limits.
+    MissingValueError
+        If it is missing.
+    """
+    number = counts(value, name=name, low=low, high=high)
+    if number.ndim:
+        raise InvalidCountError(
+            f"{name} must be one whole number from {low:,} to {high:,}; got a column of "
+            f"shape {number.shape}"
+        )
+    return int(number)
+
+
+def choice(value: object, choices: Collection[str], *, name: str) -> str:
+    """
+    One word of some, as a plain string.
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+    return str(value)
 
 
 def _indexed(array: NDArray[Any], name: str, low: int, high: int) -> NDArray[Any]:
@@ -194,7 +254,12 @@ def common_shape(**columns: Any) -> tuple[int, ...]:
         If two Series have different indexes.
     """
     common_index(**columns)
-    shapes = {name: np.shape(value) for name, value in columns.items()}
+    shapes = {}
+    for name, value in columns.items():
+        try:
+            shapes[name] = np.shape(value)
+        except ValueError as error:
+            raise ShapeMismatchError(f"{name} is ragged: {error}") from error
     try:
         return np.broadcast_shapes(*shapes.values())
     except ValueError as error:

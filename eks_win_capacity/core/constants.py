@@ -162,27 +162,47 @@ WINDOWS_BUILDS: Final = {17763: "2019", 20348: "2022", 26100: "2025"}
 Source: Microsoft, "Windows Server release information".
 """
 
-WINDOWS_SERVER_FROM: Final = {"2019": "1.14", "2022": "1.23", "2025": "1.35"}
-"""First Kubernetes version with an EKS AMI of each Windows Server release.
-
-Source: EKS user guide, "Create nodes with optimized Windows AMIs".
-"""
-
-WINDOWS_SERVER_ENDED: Final = {
+WINDOWS_BUILDS_ENDED: Final = {
     18363: ("1909", "2020-12-08"),
     19041: ("2004", "2021-12-14"),
     19042: ("20H2", "2022-08-09"),
 }
-"""Releases that EKS supports no more, by build: name, and date of the end.
+"""Name and last day of each Windows Server release that EKS no longer has AMIs of, by OS build.
 
-Source: EKS user guide, "Create nodes with optimized Windows AMIs", as of 2026-11-25.
+Source: EKS user guide, "Create nodes with optimized Windows AMIs", release calendar (2026-11-25).
 """
 
 WINDOWS_SERVER_LAST: Final = {"2019": "1.35"}
-"""Last Kubernetes version whose EKS documentation names a Windows Server release.
+"""Last Kubernetes version whose documentation names a Windows Server release.
 
-Source: EKS user guide, "Create nodes with optimized Windows AMIs": for 1.36 it names
-2022 and 2025 alone; as of 2026-11-25.
+Source: Kubernetes, "Windows containers in Kubernetes", versions 1.35 and 1.36 (2026-11-25).
+"""
+
+KUBERNETES_SUPPORT_AS_OF: Final = "2026-11-25"
+"""Day on which the ends of support were read."""
+
+KUBERNETES_SUPPORT_ENDS: Final = {
+    "1.23": "2024-10-11",
+    "1.24": "2025-01-31",
+    "1.25": "2025-05-01",
+    "1.26": "2025-06-11",
+    "1.27": "2025-07-24",
+    "1.28": "2025-11-26",
+    "1.29": "2026-03-23",
+    "1.30": "2026-07-23",
+    "1.31": "2026-11-26",
+    "1.32": "2027-03-23",
+    "1.33": "2027-07-29",
+}
+"""Day on which EKS' extended support of each Kubernetes version ends.
+
+Source: EKS user guide, "Understand the Kubernetes version lifecycle on EKS" (2026-11-25).
+"""
+
+WINDOWS_SERVER_FROM: Final = {"2019": "1.14", "2022": "1.23", "2025": "1.35"}
+"""First Kubernetes version with an EKS AMI of each Windows Server release.
+
+Source: EKS user guide, "Create nodes with optimized Windows AMIs".
 """
 
 SERVICE_BACKENDS: Final = 1024

@@ -88,13 +88,16 @@ class Names:
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
-    def value(self, position: int) -> object:
-        """Give the value at a position of the flattened column."""
-        for part in self.parts:
-            if position < len(part):
-                return part.value(position)
-            position -= len(part)
-        raise IndexError(position)
+    def values(self, positions: NDArray[np.intp]) -> list[object]:
+        """Values at some positions of the flattened column, found in one pass over its parts."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        places = np.searchsorted(starts, positions, side="right") - 1
+        return [
+            self.parts[place].value(offset)
+            for place, offset in zip(
+                places.tolist(), (positions - starts[places]).tolist(), strict=True
+            )
+        ]
 
 
 def read_names(column: object, name: str) -> Names:
@@ -335,6 +338,7 @@ def _as_column(
 
         values = result if missing is None else _nullable(result, missing)
         return pd.Index(values, name=answer, copy=False)
+    result = _native(result)
     if names.kind == "polars":
         series = type(names.column)(answer, result)
         return series if missing is None else series.set(type(series)(missing), None)
@@ -352,4 +356,9 @@ def _nullable(result: NDArray[Any], missing: NDArray[np.bool_]) -> Any:
             f"nullable results have one dimension; got the shape {result.shape}: "
             "flatten the names first"
         )
-    return pd.arrays.IntegerArray(result, missing)
+    return pd.arrays.IntegerArray(_native(result), missing)
+
+
+def _native(result: NDArray[Any]) -> NDArray[Any]:
+    """Integers in the byte order of the machine, the only one that Arrow columns have."""
+    return result.astype(result.dtype.newbyteorder("="), copy=False)

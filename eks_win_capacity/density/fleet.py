@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -11,7 +12,12 @@ from eks_win_capacity.catalog.limit_table import LimitTable, table_of
 from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
 from eks_win_capacity.core.display import count_of, html_table
-from eks_win_capacity.core.errors import InputError, InvalidCountError, ShapeMismatchError
+from eks_win_capacity.core.errors import (
+    InputError,
+    InvalidCountError,
+    ShapeMismatchError,
+    UnsupportedInputError,
+)
 from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,
@@ -22,8 +28,6 @@ from eks_win_capacity.density.fleet_codes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from numpy.typing import DTypeLike, NDArray
 
@@ -80,6 +84,11 @@ def max_pods_of_codes(
     InvalidCountError
         If the dtype of `out` is too narrow for a node.
     """
+    # What is written must not be read again: `out` may overlap any input.
+    if np.may_share_memory(out, codes):
+        codes = codes.copy()
+    if isinstance(kubelet_max_pods, np.ndarray) and np.may_share_memory(out, kubelet_max_pods):
+        kubelet_max_pods = kubelet_max_pods.copy()
     if out.dtype.itemsize <= _NARROW and table.most_pods > np.iinfo(out.dtype).max:
         # Whether so narrow a dtype will do hangs on the nodes, so they are counted first.
         wide = np.empty(out.shape, dtype=np.int64)
@@ -126,18 +135,18 @@ def _prepared_out(
     shape: tuple[int, ...], dtype: DTypeLike | None, out: NDArray[Any] | None
 ) -> NDArray[Any]:
     """Give the array that takes the answer, checked if the caller brought it."""
+    try:
+        wanted = np.dtype(np.int64 if dtype is None else dtype)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise InputError(f"dtype must be an integer dtype; {error}") from error
+    if wanted.kind not in "iu":
+        raise InputError(f"dtype must be an integer dtype; got {wanted}")
     if out is None:
-        try:
-            wanted = np.dtype(np.int64 if dtype is None else dtype)
-        except TypeError as error:
-            raise InputError(f"dtype must be an integer dtype; {error}") from error
-        if wanted.kind not in "iu":
-            raise InputError(f"dtype must be an integer dtype; got {wanted}")
         return np.empty(shape, dtype=wanted)
     if not _is_integer_array(out):
-        raise InputError("out must be a NumPy array of integers")
-    if dtype is not None and out.dtype != np.dtype(dtype):
-        raise InputError(f"out has dtype {out.dtype}, and dtype asks for {np.dtype(dtype)}")
+        raise InputError("out must be a NumPy array of integers, without a mask")
+    if dtype is not None and out.dtype != wanted:
+        raise InputError(f"out has dtype {out.dtype}, and dtype asks for {wanted}")
     if out.shape != shape:
         raise ShapeMismatchError(f"out has the shape {out.shape}; the answer has {shape}")
     if not out.flags.writeable:
@@ -190,9 +199,9 @@ def max_pods_of_column(
     )
 
 
-def checked_policy(on_unknown: str) -> None:
+def checked_policy(on_unknown: object) -> None:
     """Refuse a policy that is neither "raise" nor "null"."""
-    if on_unknown not in {"raise", "null"}:
+    if not isinstance(on_unknown, str) or on_unknown not in {"raise", "null"}:
         raise InputError(f'on_unknown must be "raise" or "null"; got {on_unknown!r}')
 
 
@@ -300,6 +309,15 @@ class Fleet:
         >>> Fleet.from_codes([0, 1, 1], ["m5.large", "t3.xlarge"]).max_pods()
         array([ 9, 14, 14])
         """
+        if isinstance(instance_types, str) or not isinstance(instance_types, Sequence):
+            kind = type(instance_types).__name__
+            raise UnsupportedInputError(f"instance_types must be a sequence of names; got a {kind}")
+        for place, category in enumerate(instance_types):
+            if not isinstance(category, Hashable):
+                raise UnsupportedInputError(
+                    f"instance_types holds a {type(category).__name__} at position {place}, "
+                    "not a name"
+                )
         given = arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)
         # Past the last category, as lookup() wants it: clipped as it is, -1 would be the first.
         given[given < 0] = len(instance_types)
@@ -578,14 +596,15 @@ def _without_values(names: Names) -> Names:
 
 
 def _is_integer_array(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    return plain and value.dtype.kind in "iu"  # type: ignore[attr-defined]
 
 
 def _plain_integers(value: object) -> NDArray[Any] | None:
     """Give the integers of a NumPy array or Series of a NumPy dtype, without a copy."""
     if arrays.is_series(value):
         value = value.to_numpy() if isinstance(value.dtype, np.dtype) else None  # type: ignore[attr-defined]
-    return value if isinstance(value, np.ndarray) and value.dtype.kind in "iu" else None
+    return value if _is_integer_array(value) else None  # type: ignore[return-value]
 
 
 def _ip_capacity_of_integers(

@@ -154,7 +154,7 @@ def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None
         If any name has no row.
     """
     offenders = np.flatnonzero(codes >= table.sentinel)
-    values = [names.value(int(position)) for position in offenders]
+    values = names.values(offenders)
     missing = np.array([is_missing(value) for value in values], dtype=np.bool_)
     if missing.any():
         first = tuple(int(x) for x in offenders[missing][:SHOWN])

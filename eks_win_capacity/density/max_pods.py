@@ -68,6 +68,33 @@ def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> A
     return ip_capacity_of_column(ipv4_per_interface, prefix_delegation)
 
 
+_SHORT = 1 << 15
+"""Names of a list that are answered at once; longer ones go block by block, for memory's sake."""
+
+
+def _short_list(
+    names: list[Any],
+    prefix_delegation: bool,  # noqa: FBT001
+    kubelet_max_pods: int | None,
+) -> NDArray[Any] | None:
+    """Answers from the table's own, or None if the list holds anything but known names."""
+    import numpy as np
+
+    from eks_win_capacity.catalog.limit_table import bundled_table
+
+    table = bundled_table()
+    try:
+        codes = [table.code_of[name] for name in names]
+    except (KeyError, TypeError):
+        return None
+    answers = table.answers(
+        prefix_delegation=prefix_delegation,
+        kubelet_max_pods=kubelet_max_pods,
+        dtype=np.dtype(np.int64),
+    )
+    return answers[codes]
+
+
 def max_pods(
     instance_type: Any,
     *,
@@ -139,20 +166,32 @@ def max_pods(
     Traceback (most recent call last):
     eks_win_capacity.core.errors.UnknownInstanceTypeError: no row for 'm5.larg' in the catalog of ...
     """
-    if (
-        type(instance_type) is str
-        and type(prefix_delegation) is bool
-        and (kubelet_max_pods is None or type(kubelet_max_pods) is int)
+    plain = (
+        type(prefix_delegation) is bool
+        and (
+            kubelet_max_pods is None
+            or (type(kubelet_max_pods) is int and 0 <= kubelet_max_pods <= MAX_COUNT)
+        )
         and catalog is None
-        and on_unknown in {"raise", "null"}
+        and str(on_unknown) in {"raise", "null"}
         and dtype is None
         and out is None
-    ):
+    )
+    if plain and type(instance_type) is str:
         limit = bundled_limit(instance_type)
-        if limit is not None and (kubelet_max_pods is None or 0 <= kubelet_max_pods <= MAX_COUNT):
+        if limit is not None:
             addresses, nitro = limit
             pods = kernels.by_mode(addresses, int(nitro and prefix_delegation))
             return pods if kubelet_max_pods is None else min(pods, kubelet_max_pods)
+    elif (
+        plain
+        and on_unknown == "raise"
+        and type(instance_type) is list
+        and 0 < len(instance_type) <= _SHORT
+    ):
+        answers = _short_list(instance_type, prefix_delegation, kubelet_max_pods)
+        if answers is not None:
+            return answers
     from eks_win_capacity.density.fleet import max_pods_of_column
 
     return max_pods_of_column(

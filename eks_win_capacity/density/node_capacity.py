@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
+from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
+    MAX_COUNT,
     WINDOWS_EVICTION_MIB,
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, ShapeMismatchError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MIB: Final = 2**20
+_EXTRA_ARGS: Final = "-KubeletExtraArgs '--max-pods={}'"
+_PLAIN: Final = {str, int, float}
+"""Kinds of one request that need no look at columns."""
+
 _UNBOUND: Final = np.iinfo(np.int64).max
 CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
 """What may bind, in the order in which ties are named."""
@@ -61,7 +68,9 @@ class Reserved(Shown):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            arrays.counts(getattr(self, field.name), name=field.name, high=2**31)
+            number = arrays.count(getattr(self, field.name), name=field.name, high=2**31)
+            # A narrow NumPy scalar would wrap where the sums are made.
+            object.__setattr__(self, field.name, number)
 
     @property
     def memory(self) -> int:
@@ -258,7 +267,30 @@ def node_capacity(
     1    13     memory
     """
     kept = _reserved(reserved)
-    catalog = Catalog.bundled() if catalog is None else catalog
+    if catalog is None:
+        catalog = Catalog.bundled()
+    else:
+        table_of(catalog)  # refuses what is not a catalog
+    if (
+        type(instance_type) is str
+        and type(prefix_delegation) is bool
+        and type(host_process_pods) is int
+        and (kubelet_max_pods is None or type(kubelet_max_pods) is int)
+        and 0 <= host_process_pods <= MAX_COUNT
+        and 0 <= (kubelet_max_pods or 0) <= MAX_COUNT
+        and (pod_cpu is None or type(pod_cpu) in _PLAIN)
+        and (pod_memory is None or type(pod_memory) in _PLAIN)
+        and instance_type in catalog
+    ):
+        return _one_node(
+            catalog[instance_type],
+            kept,
+            prefix_delegation=prefix_delegation,
+            kubelet_max_pods=kubelet_max_pods,
+            pod_cpu=0 if pod_cpu is None else millicores(pod_cpu),
+            pod_memory=0 if pod_memory is None else whole_bytes(pod_memory),
+            host_process_pods=host_process_pods,
+        )
     fleet = (
         instance_type
         if isinstance(instance_type, Fleet)
@@ -289,12 +321,21 @@ def node_capacity(
     if len(shape) > 1:
         raise InputError(f"node_capacity takes one dimension; got the shape {shape}")
     wide = {name: np.broadcast_to(value, shape).reshape(-1) for name, value in columns.items()}
-    types = [catalog[name] for name in fleet.instance_types]
+    if not shape and index is None:
+        return _one_node(
+            catalog[fleet.instance_types[int(fleet.codes)]],
+            kept,
+            prefix_delegation=bool(columns["prefix_delegation"]),
+            kubelet_max_pods=None if kubelet_max_pods is None else columns["kubelet_max_pods"],
+            pod_cpu=int(columns["pod_cpu"]),
+            pod_memory=int(columns["pod_memory"]),
+            host_process_pods=int(columns["host_process_pods"]),
+        )
+    # Only the types that occur are looked at: a fleet has tens of them, the catalog many more.
+    used, wide["instance_type"] = np.unique(wide["instance_type"], return_inverse=True)
+    types = [catalog[fleet.instance_types[code]] for code in used]
     kubelet = None if kubelet_max_pods is None else wide["kubelet_max_pods"]
-    frame = _sized(types, kept, wide, kubelet)
-    if shape or index is not None:
-        return _as_frame(frame, index, fleet.instance_types, wide["instance_type"])
-    return _as_node(frame, types[int(wide["instance_type"][0])], kept)
+    return _as_frame(_sized(types, kept, wide, kubelet), index, types, wide["instance_type"])
 
 
 def _check_catalog(fleet: Fleet, catalog: Catalog) -> None:
@@ -328,10 +369,13 @@ def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.i
     if arrays.is_scalar(value):
         return np.array(min(read(value), _UNBOUND), dtype=np.int64)
     arrays.refuse_frame(value, name)
-    items = np.asarray(value, dtype=object)
+    items = np.asarray(arrays.unmasked(value, name), dtype=object)
     missing = np.array([arrays.is_missing(item) for item in items.flat], dtype=np.bool_)
     if missing.any():
         raise arrays.missing_error(missing, name)
+    for item in items.flat:
+        if not isinstance(item, Hashable):
+            raise ShapeMismatchError(f"{name} is ragged or nested; got {item!r} in it")
     read_once = {item: min(read(item), _UNBOUND) for item in set(items.flat)}
     return np.array([read_once[item] for item in items.flat], np.int64).reshape(items.shape)
 
@@ -345,7 +389,8 @@ def _sized(
     """Give what each constraint allows, and the smallest, for every row."""
     codes = wide["instance_type"]
     room = np.array([allocatable(instance, kept) for instance in types], dtype=np.int64)
-    nitro = np.array([instance.nitro for instance in types])
+    room = room.reshape(-1, 2)
+    nitro = np.array([instance.nitro for instance in types], dtype=np.bool_)
     prefixes = nitro[codes] & wide["prefix_delegation"]
     hosts = wide["host_process_pods"]
     addresses = np.array([instance.ipv4_per_interface for instance in types], dtype=np.int64)
@@ -372,35 +417,62 @@ def _extra_args(sized: dict[str, NDArray[Any]]) -> list[str | None]:
     binds = sized["binding"] == CONSTRAINTS.index("kubelet")
     helps = binds & (sized["wanted_max_pods"] > sized["kubelet"])
     return [
-        f"-KubeletExtraArgs '--max-pods={wanted}'" if useful else None
+        _EXTRA_ARGS.format(wanted) if useful else None
         for wanted, useful in zip(sized["wanted_max_pods"].tolist(), helps.tolist(), strict=True)
     ]
 
 
-def _as_node(
-    sized: dict[str, NDArray[Any]], instance: InstanceType, kept: Reserved
+def _one_node(
+    instance: InstanceType,
+    kept: Reserved,
+    *,
+    prefix_delegation: bool,
+    kubelet_max_pods: int | None,
+    pod_cpu: int,
+    pod_memory: int,
+    host_process_pods: int,
 ) -> NodeCapacity:
-    addresses, *others = sized["allowed"][:, 0].tolist()
-    allowed = [None if value == _UNBOUND else value for value in others]
+    """
+    One node without arrays, which cost more than its whole arithmetic.
+
+    It must answer as a row of the frame does.
+    """
     cpu_m, memory = allocatable(instance, kept)
+    prefixes = instance.nitro and prefix_delegation
+    addresses = kernels.by_mode(instance.ipv4_per_interface, int(prefixes))
+    kubelet = None if kubelet_max_pods is None else max(kubelet_max_pods - host_process_pods, 0)
+    cpu_pods = cpu_m // pod_cpu if pod_cpu else None
+    memory_pods = memory // pod_memory if pod_memory else None
+    allowed = [
+        _UNBOUND if limit is None else limit
+        for limit in (addresses, kubelet, cpu_pods, memory_pods)
+    ]
+    pods = min(allowed)
+    binding = CONSTRAINTS[allowed.index(pods)]
+    extra_args = None
+    if kubelet_max_pods is not None and binding == "kubelet":
+        others = min(allowed[0], *allowed[2:])
+        wanted = min(others + host_process_pods, KUBELET_MAX_PODS_ADVISED)
+        if wanted > kubelet_max_pods:
+            extra_args = _EXTRA_ARGS.format(wanted)
     return NodeCapacity(
         instance_type=instance.name,
-        pods=int(sized["pods"][0]),
-        binding=CONSTRAINTS[int(sized["binding"][0])],
+        pods=pods,
+        binding=binding,
         address_pods=addresses,
-        kubelet_pods=allowed[0],
-        cpu_pods=allowed[1],
-        memory_pods=allowed[2],
-        prefix_delegation=bool(sized["prefix_delegation"][0]),
+        kubelet_pods=kubelet,
+        cpu_pods=cpu_pods,
+        memory_pods=memory_pods,
+        prefix_delegation=prefixes,
         allocatable_cpu_m=cpu_m,
         allocatable_memory=memory,
-        kubelet_extra_args=_extra_args(sized)[0],
+        kubelet_extra_args=extra_args,
         windows=instance.windows,
     )
 
 
 def _as_frame(
-    sized: dict[str, NDArray[Any]], index: Any, names: tuple[str, ...], codes: NDArray[Any]
+    sized: dict[str, NDArray[Any]], index: Any, types: list[InstanceType], codes: NDArray[Any]
 ) -> Any:
     import pandas as pd
 
@@ -409,10 +481,9 @@ def _as_frame(
         missing = values == _UNBOUND
         return pd.arrays.IntegerArray(np.where(missing, 0, values), missing)
 
-    used, positions = np.unique(codes, return_inverse=True)
-    kinds = pd.Index([names[code] for code in used], dtype=object)
+    kinds = pd.Index([instance.name for instance in types], dtype=object)
     columns = {
-        "instance_type": pd.Categorical.from_codes(positions, kinds),
+        "instance_type": pd.Categorical.from_codes(codes, kinds),
         "pods": sized["pods"],
         "binding": pd.Categorical.from_codes(sized["binding"], pd.Index(CONSTRAINTS)),
         "address_pods": sized["allowed"][0],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.core.values import same_values
+from eks_win_capacity.forecast.history_views import VIEWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,10 @@ class Answers:
     alpha: Floats
     phi: Floats
     drift: Floats
-    calibration: Floats
+    views: Floats
+    step_age: NDArray[np.int64]
+    step_size: Floats
+    step_stays: Floats
     origins: NDArray[np.int64]
     backtest_mae: Floats
     backtest_naive: Floats
@@ -58,6 +62,9 @@ class Answers:
             np.zeros(count, dtype=bool),
             room(count),
             room(count),
+            room(count),
+            np.zeros((count, len(VIEWS))),
+            np.zeros(count, dtype=np.int64),
             room(count),
             room(count),
             np.zeros(count, dtype=np.int64),

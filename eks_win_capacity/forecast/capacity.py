@@ -74,9 +74,13 @@ class Capacities:
         named = _by_subnet(capacity, subnets)
         lacking = [str(name) for name in subnets if name not in named]
         if lacking:
+            keys = list(dict.fromkeys(map(str, named)))[:5]
+            odd = {type(key).__name__ for key in named if not isinstance(key, str)}
+            kinds = f" (of type {', '.join(sorted(odd))})" if odd else ""
             raise InputError(
                 f"capacity has no value for {len(lacking):,} of {len(subnets):,} subnets: "
-                f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; it has {', '.join(map(str, list(named)[:5])) or 'none'}"
+                f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; its keys are "
+                f"{', '.join(keys) or 'none'}{kinds}: give the names of the subnets as keys"
             )
         at, current = np.empty(len(code)), np.empty(len(subnets))
         starts = np.searchsorted(code, np.arange(len(subnets) + 1))

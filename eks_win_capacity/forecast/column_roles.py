@@ -134,10 +134,24 @@ def find_roles(
         roles["time"] = found
         free.remove(found)
     if not any(roles[kind] for kind in VALUES):
+        _refuse_node_counters(free)
         _find_values(frame, free, roles, unit)
     if roles["subnet"] is None and roles["cidr"] is not None:
         roles["subnet"] = roles["cidr"]
     return roles
+
+
+def _refuse_node_counters(columns: list[Any]) -> None:
+    """Refuse the CNI's pair of counters, which are not two subnets but two counts of one."""
+    by_words = {frozenset(words(column)): column for column in columns}
+    for said, assigned in by_words.items():
+        total = by_words.get(said - {"assigned"} | {"total"})
+        if "assigned" in said and total is not None:
+            raise InputError(
+                f"{assigned!r} counts the addresses of pods, and {total!r} all that nodes hold of "
+                "the subnet: neither is a subnet, nor is the second the capacity; name one with "
+                f"used= (used={str(total)!r} for when the subnet runs dry)"
+            )
 
 
 def _has(frame: pd.DataFrame) -> str:

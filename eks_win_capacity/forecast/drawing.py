@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.forecast.demand import DemandForecast
     from eks_win_capacity.forecast.result import ExhaustionForecast
 
+_HIGHEST = 1.6
+"""How far above the capacity a chart goes; what lies higher is written at its edge."""
+
 INK, BAND, LIMIT, MUTED = "#1f2933", "#2a6f97", "#c1121f", "#7b8794"
 
 
@@ -102,40 +105,61 @@ def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
 def draw(
     forecast: ExhaustionForecast, subnet: Any, *, ax: Any, table: pd.DataFrame | None = None
 ) -> Any:
-    """Draw history, path, intervals, capacity and the date of one subnet."""
+    """
+    Draw history, path, intervals, capacity and the date of one subnet.
+
+    Path and intervals are those of the demand: they go past the capacity, for
+    demand does not stop there.
+    """
     table = forecast.to_pandas() if table is None else table
     if subnet is None:
         subnet = table["subnet"].iloc[0]
     if subnet not in set(forecast.subnets):
         raise InputError(f"{subnet!r} is no subnet of this forecast")
-    place = forecast.subnets.get_loc(subnet)
-    if not forecast.usable[place]:
+    at = int(np.flatnonzero(forecast.subnets == subnet)[0])
+    if not forecast.usable[at]:
         raise InputError(f"{subnet} has no forecast: too little history")
     row = table[table["subnet"] == subnet].iloc[0]
     ax = axes(ax)
-    here = np.array([place], dtype=np.intp)
+    here = np.array([at], dtype=np.intp)
     past, path = forecast.history_of(here), forecast.path_of(here)
     # Far more past than future would squeeze what the chart is for.
     past = past.tail(max(3 * forecast.horizon, 60))
     ax.plot(past["time"], past["used"], color=INK, lw=1.1, label="peak used")
     for place, level in enumerate(reversed(forecast.levels)):
-        name = f"{100 * level:g}"
+        name, column = f"{100 * level:g}", len(forecast.levels) - 1 - place
         ax.fill_between(
             path["time"],
-            path[f"lower_{name}"],
-            path[f"upper_{name}"],
+            forecast.answers.lower[at, :, column],
+            forecast.answers.upper[at, :, column],
             color=BAND,
             lw=0,
             alpha=0.16 + 0.16 * place,
             label=f"{name} % interval",
         )
-    ax.plot(path["time"], path["median"], color=BAND, lw=1.6, label="median")
+    ax.plot(path["time"], path["demand"], color=BAND, lw=1.6, label="median")
     _draw_capacity(past, path, row, ax)
     ax.axvline(past["time"].iloc[-1], color=MUTED, lw=0.8, label="end of the history")
     _mark_shifts(forecast, subnet, past, ax)
+    if forecast.answers.step_age[at]:
+        start = past["time"].iloc[-min(int(forecast.answers.step_age[at]), len(past))]
+        ax.axvspan(start, past["time"].iloc[-1], color=LIMIT, alpha=0.12, lw=0, label="newest step")
     _mark_date(forecast, row, path, ax)
     ax.set_ylabel(forecast.unit)
-    ax.set_ylim(0, max(row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12)
+    known = max(row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12
+    reach = 1.03 * max(path["demand"].max(), forecast.answers.upper[at].max())
+    top = min(max(known, reach), _HIGHEST * known)
+    ax.set_ylim(0, top)
+    if reach > top:
+        ax.annotate(
+            f"goes on to {count(round(reach / 1.03))}",
+            (0.99, 0.99),
+            xycoords="axes fraction",
+            ha="right",
+            va="top",
+            fontsize=8,
+            color=MUTED,
+        )
     ax.set_title(forecast.sentence(row), loc="left", fontsize=11)
     # Below the capacity line and off the history, wherever there is room.
     ax.legend(loc="best", fontsize=8, frameon=False, ncols=2)

@@ -10,10 +10,10 @@ import numpy as np
 
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
-from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.answers import Answers
-from eks_win_capacity.forecast.backtest import backtest_scores
+from eks_win_capacity.forecast.backtest import backtest_scores, drift
 from eks_win_capacity.forecast.history import read_rows
+from eks_win_capacity.forecast.judgements import judgements
 from eks_win_capacity.forecast.known_events import event_steps
 from eks_win_capacity.forecast.learning import learn
 from eks_win_capacity.forecast.paths import Draws, simulate
@@ -40,7 +40,7 @@ _CHUNK = 48
 _TOLERANCE = 1e-6
 """Share of the capacity that single precision may miss a limit by."""
 
-Engine = Literal["theta", "statsforecast"]
+Engine = Literal["theta"]
 Unit = Literal["addresses", "prefixes", "pods"]
 
 
@@ -72,11 +72,12 @@ def forecast_exhaustion(
 
     The history becomes the peaks of each period, for the peak is what exhausts.
     Simple exponential smoothing with drift (the Theta method) is fitted for a
-    grid of memories, some with a growth that wanders about the drift; sample
-    paths follow each model as far as the history speaks for it, with resampled
-    innovations that are larger where the history was noisier: at higher levels,
-    at some hours, of late. Within a day, what the last days have that the
-    average day has not is carried forward, as far as it was worth it before.
+    grid of memories, some with a growth that wanders about the drift, to four
+    views of the history: the whole, its logarithm, its last 84 and its last 35
+    periods. Each view gets the share of the sample paths that its own backtest
+    over the newest weeks earns, and innovations are resampled. Within a day,
+    what the last days have that the average day has not is carried forward, as
+    far as that would have helped before.
     The date is the first passage of the unclipped paths over the capacity.
 
     Parameters
@@ -122,8 +123,8 @@ def forecast_exhaustion(
         Steps known in advance, each added from its time on; a frame may have a
         column ``subnet`` beside ``time`` and ``change``, a tuple a third place.
         [addresses or prefixes]
-    engine : {"theta", "statsforecast"}
-        The one built in, or Theta of the package statsforecast.
+    engine : {"theta"}
+        The one there is.
     unusable : {"raise", "report"}
         Whether a subnet with less than seven periods of values is an error, or
         a row with the status ``"no forecast"``.
@@ -156,8 +157,6 @@ def forecast_exhaustion(
         If the history is no table, or its values are no counts.
     PlacementUnknownError
         If the blocks of a `Subnet` hang on where its used addresses are.
-    MissingExtraError
-        If the engine is not installed.
 
     Notes
     -----
@@ -179,7 +178,15 @@ def forecast_exhaustion(
                                above the capacity
     capacity changed           each value is held against that of its time
                                (``capacity-changed``)
-    constant, or all zero      stays so, with no spread
+    constant, or all zero      stays so, with a small spread
+    level changed in the last  stays in some of the paths (``newest-step``)
+    two weeks
+    growth bends               the newest past counts for more
+                               (``bent-growth``)
+    shorter than half the      forecast all the same (``short-history``)
+    horizon
+    season of which too few    left out (``season-too-long``)
+    cycles are seen
     less than seven periods,   `TooLittleHistoryError`, or the status
     or nothing but missing     ``no forecast`` with ``unusable="report"``
     negative, infinite         `InvalidCountError`
@@ -245,6 +252,7 @@ def forecast_exhaustion(
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))
     _work(plan, rows, peaks, usable, answers, workers=int(workers), progress=progress)
+    judged = judgements(answers, rows, peaks, usable, lengths=lengths, given=given)
     return ExhaustionForecast(
         answers=answers,
         levels=levels,
@@ -255,15 +263,20 @@ def forecast_exhaustion(
         engine=engine,
         season_lengths=lengths,
         seed=int(seed),
-        findings=(*peaks.findings, *told),
+        findings=(*peaks.findings, *told, *judged),
     )
 
 
 def _check_choices(unit: object, engine: object, unusable: object) -> None:
     if unit not in ("addresses", "prefixes", "pods", None):
         raise InputError(f"unit must be 'addresses', 'prefixes' or 'pods'; got {unit!r}")
-    if engine not in ("theta", "statsforecast"):
-        raise InputError(f"engine must be 'theta' or 'statsforecast'; got {engine!r}")
+    if engine == "statsforecast":
+        raise InputError(
+            "engine='statsforecast' is not part of the package any more: it was slower and no "
+            "better on any suite (benchmarks/forecast compares them); leave engine away"
+        )
+    if engine != "theta":
+        raise InputError(f"engine must be 'theta', the one there is; got {engine!r}")
     if unusable not in ("raise", "report"):
         raise InputError(f"unusable must be 'raise' or 'report'; got {unusable!r}")
 
@@ -397,13 +410,7 @@ def _one_chunk(
         given=plan.given,
         per_day=max(round(1 / peaks.grid.days), 1),
     )
-    if plan.engine == "statsforecast":
-        from eks_win_capacity.forecast.statsforecast import library_paths
-
-        paths, models = library_paths(learned, plan.draws, plan.lengths)
-        answers.model[chunk] = models
-    else:
-        paths = simulate(learned, plan.draws)
+    paths = simulate(learned, plan.draws)
     if plan.events is not None:
         paths += plan.events[chunk].T[:, :, None].astype(np.float32)
     if plan.whole:
@@ -453,8 +460,8 @@ def _quantiles(
     answers.demand[chunk] = at(0.5)
     answers.median[chunk] = within(0.5)
     for place, level in enumerate(plan.levels):
-        answers.lower[chunk, :, place] = within((1 - level) / 2)
-        answers.upper[chunk, :, place] = within((1 + level) / 2)
+        answers.lower[chunk, :, place] = np.maximum(at((1 - level) / 2), 0)
+        answers.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
 
 
 def _facts(
@@ -464,12 +471,15 @@ def _facts(
     answers: Answers,
 ) -> None:
     """Keep what was learned, in units of the history."""
-    best = learned.fit.weight.argmax(axis=1)
-    answers.alpha[chunk], answers.phi[chunk] = smoothing.GRID[best, :2].T
+    whole = learned.views[0].fit
+    answers.alpha[chunk], answers.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
     mean_factor = learned.season.future_factor.mean(axis=1) * learned.scale
-    answers.drift[chunk] = (learned.fit.weight * learned.fit.drift).sum(axis=1) * mean_factor
-    answers.calibration[chunk] = learned.calibration.mean(axis=1)
-    answers.origins[chunk] = learned.origins
+    answers.drift[chunk] = drift(learned.views, learned.shares) * mean_factor
+    answers.views[chunk, : len(learned.views)] = learned.shares
+    answers.step_age[chunk] = learned.step.age
+    answers.step_size[chunk] = learned.step.size * mean_factor
+    answers.step_stays[chunk] = learned.step.stays
+    answers.origins[chunk] = len(learned.back)
     scores = backtest_scores(learned, plan.levels)
     answers.backtest_mae[chunk] = scores.error * learned.scale
     answers.backtest_naive[chunk] = scores.naive * learned.scale

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_STRAY_YEARS = 15
+"""Years before the middle of a history from which a few times cannot belong to it."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """
@@ -101,6 +105,7 @@ def read_rows(
     unit = unit or ("prefixes" if table.prefixes else "addresses")
     long = table.frame
     times, findings = read_times(long["time"], timezone)
+    _refuse_stray_times(times)
     values = numbers(long["value"], table.kind)
     code, uniques = pd.factorize(long["subnet"], sort=False)
     subnets = pd.Index(uniques)
@@ -138,6 +143,18 @@ def read_rows(
         unit,
         (*findings, *_changes(limits, code)),
     )
+
+
+def _refuse_stray_times(times: pd.DatetimeIndex) -> None:
+    """Refuse a few times that lie decades before all others, such as a 0 read as 1970."""
+    years = times.year.to_numpy()
+    stray = np.flatnonzero(years < np.median(years) - _STRAY_YEARS)
+    if len(stray) and len(stray) <= max(1, len(years) // 20):
+        raise InputError(
+            f"{count_of(len(stray), 'time lies', 'times lie')} more than {_STRAY_YEARS} years "
+            f"before the others, first {times[stray[0]]} at position {stray[0]}: a missing time "
+            "written as 0 reads so; leave such rows out"
+        )
 
 
 def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> list[Finding]:

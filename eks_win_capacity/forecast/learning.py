@@ -1,4 +1,4 @@
-"""What the histories of many series say: season, shifts, outliers, a level with drift, noise."""
+"""What the histories of many series say: season, steps, outliers, and views of a level with drift."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.forecast import history_views as views
 from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.adapting import adapted
-from eks_win_capacity.forecast.backtest import backtest_origins, calibration, forecasts_made
-from eks_win_capacity.forecast.level_shifts import level_shifts, outliers, without_shifts
-from eks_win_capacity.forecast.noise import noise_now
+from eks_win_capacity.forecast.level_shifts import (
+    kept_shifts,
+    level_shifts,
+    newest_step,
+    outliers,
+    without_shifts,
+)
 from eks_win_capacity.forecast.normal import upper_tail
 from eks_win_capacity.forecast.seasons import Seasons, seasons
 
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from eks_win_capacity.forecast.level_shifts import Step
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -28,6 +35,12 @@ _FREE = 5
 
 _BRIDGES = 4
 """Rounds of bridging gaps; each leaves about the missing share of the error before."""
+
+_EVEN = 2.0
+"""Innovations of usual size that are taken for granted in each hour of the day."""
+
+_RECENT = 180
+"""Newest periods whose innovations may come again."""
 
 _EITHER_WAY = np.array([-1.0, 1.0])
 
@@ -43,40 +56,37 @@ class Learned:
     season : Seasons
     shifts : ndarray, (series, periods)
         Level shifts by the period they begin.
+    kept : ndarray, (series, periods)
+        Those of them that the level was freed of, and that come again.
+    step : Step
+        A step so new that nobody knows whether it stays.
     outliers : ndarray, (series, periods)
         What single values stuck out by.
-    fit : Fit
-        All models at the last period.
-    errors : ndarray, (series, periods)
-        Innovations of the likeliest model, in units of their usual size at their time.
+    views : tuple of View
+        The whole history first.
+    shares : ndarray, (series, views)
+        Share of the paths that follows each view.
     noise : ndarray, (series, horizon)
         How much larger innovations to come are than they were on average.
-    lengths : tuple of int
-        Season lengths. [periods]
     seen : ndarray of bool, (series, periods)
-    calibration : ndarray, (series, horizon)
-        What the spread of the paths is multiplied by.
-    origins : ndarray of int, (series,)
-        Backtest origins behind it; 0 where the history was too short.
     level : ndarray, (series, periods)
         The history without season, at the level of today.
-    backtest : tuple of (origin, mean, deviation)
-        What would have been forecast at each origin.
+    back : tuple of int
+        Origins of the backtest.
     """
 
     scale: Floats
     season: Seasons
     shifts: Floats
+    kept: Floats
+    step: Step
     outliers: Floats
-    fit: smoothing.Fit
-    errors: Floats
+    views: tuple[views.View, ...]
+    shares: Floats
     noise: Floats
-    lengths: tuple[int, ...]
     seen: Flags
-    calibration: Floats
-    origins: NDArray[np.int64]
     level: Floats
-    backtest: tuple[tuple[int, Floats, Floats], ...]
+    back: tuple[int, ...]
 
 
 def learn(
@@ -89,7 +99,7 @@ def learn(
     per_day: int = 1,
 ) -> Learned:
     """
-    Take histories apart into season, shifts, outliers and a level with drift.
+    Take histories apart into season, steps, outliers and a level with drift.
 
     Parameters
     ----------
@@ -105,6 +115,7 @@ def learn(
     per_day : int
         Periods of a day; 1 also for longer periods.
     """
+    periods = values.shape[1]
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
@@ -112,19 +123,20 @@ def learn(
     free = _unclipped(seen, censored)
     # Across a plateau demand is first taken to run straight from free value to free value.
     filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
-    origins = backtest_origins(values.shape[1], horizon)
-    # Within a day only what lasts a day is a level.
-    near = max(per_day, 5)
-    # An unfinished last period takes one more round, saturation in between some.
+    back = views.origins(periods, horizon)
+    # An unfinished last period takes one more round, saturation in between more.
     rounds = 4 if censored[:, :-1].any() else 2 if censored.any() else 1
     if lengths and not seen.all():
         filled = _in_season(filled, seen, lengths=lengths, horizon=horizon, given=given)
     hidden = np.zeros_like(filled)
     for turn in range(rounds):
+        last = turn == rounds - 1
         season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
-        level = (filled - season.term) / season.factor
-        shifts = level_shifts(level, near=near)
-        level = without_shifts(level, shifts)
+        raw = (filled - season.term) / season.factor
+        # Within a day only what lasts a day is a level.
+        shifts = level_shifts(raw, near=max(per_day, 5))
+        kept = kept_shifts(raw, shifts)
+        level = without_shifts(raw, kept)
         off = outliers(level)
         if per_day > 1 and any(length % per_day == 0 for length in lengths):
             again = _again(off, per_day)
@@ -135,64 +147,82 @@ def learn(
             level = level + strange
             off = outliers(level)
         off[censored] = 0.0
-        last = turn == rounds - 1
         clean = level - off
-        told = seen if turn or last else free
-        ends = [*(origins if last else ()), values.shape[1]]
-        fits = smoothing.fit(clean, told, ends, within_day=per_day > 1)
+        ends = [*(back if last else ()), periods]
+        known = seen if turn or last else free
+        given_values = clean
+        if last and per_day == 1:
+            # One pass over the periods for both: a pass costs most where series are few.
+            logs, possible = views.logarithm(clean)
+            given_values, known = np.concatenate([clean, logs]), np.concatenate([known, known])
+        both = smoothing.fit(given_values, known, ends, within_day=per_day > 1)
+        fits = both.rows(slice(len(clean)))
         at = fits.at[-1]
         best = at.weight.argmax(axis=1)
-        errors = fits.innovations(best)
         sigma = at.sigma[np.arange(len(values)), best]
         if not last:
-            mean = (clean - errors) + (without_shifts(filled, shifts) - filled) * -1
-            mean = mean * season.factor + season.term
-            expected, hidden = _above(bound, mean, sigma[:, None])
+            mean = clean - fits.innovations(best) - (level - raw)
+            expected, hidden = _above(bound, mean * season.factor + season.term, sigma[:, None])
             filled = np.where(censored, expected, filled)
-    usual = np.sqrt((errors**2).sum(axis=1))
+    whole = views.whole_view(fits, clean, seen, back)
     # What was not seen above the limit lay now higher, now lower than its mean.
-    errors = (
-        errors
-        + np.where(censored, hidden * sigma[:, None], 0.0)
-        * _EITHER_WAY[np.arange(values.shape[1]) % 2]
-    )
-    wider = np.sqrt((errors**2).sum(axis=1)) / np.where(usual > 0, usual, 1.0)
-    steps = np.arange(1, horizon + 1)
-    level_now, drift_now = ((at.weight * x).sum(axis=1)[:, None] for x in (at.level, at.drift))
-    noise = noise_now(
-        errors,
-        np.concatenate(
-            [
-                clean - errors + season.term,
-                level_now + drift_now * steps + season.future_term,
-            ],
-            axis=1,
-        ),
-        seen,
-        [*origins, values.shape[1]],
-        cycle=min(lengths, default=0),
-    )
-    backtest = forecasts_made(fits.at[:-1], origins, values.shape[1], horizon, noise.now)
-    spread, counted = calibration(level, seen, backtest, horizon)
+    wider = whole.errors + np.where(censored, hidden, 0.0) * _EITHER_WAY[np.arange(periods) % 2]
+    usual = (whole.errors**2).sum(axis=1)
+    stretch = np.where(usual > 1e-6, (wider**2).sum(axis=1) / np.maximum(usual, 1e-6), 1.0)
+    stretch = np.clip(np.sqrt(stretch), 1.0, 10.0)
+    noise = np.ones((len(values), horizon))
+    if per_day > 1:
+        wider, noise = _by_hour(wider / stretch[:, None], seen, day=per_day, horizon=horizon)
+    else:
+        # How noisy a series is now, its last half year says.
+        wider = wider[:, -_RECENT:] / stretch[:, None]
+    whole = views.View(at, wider, seen[:, -wider.shape[1] :], whole.looks, whole.possible)
+    every = [whole]
+    if per_day == 1:
+        # What is reset again and again is added, not multiplied.
+        possible &= ~(kept != 0).any(axis=1)
+        every.append(views.logarithm_view(both.rows(slice(len(clean), None)), seen, back, possible))
+        every += [
+            views.short_view(clean, seen, back, length=length)
+            for length in views.LENGTHS
+            if periods >= 1.2 * length
+        ]
     return Learned(
         scale,
         season,
         shifts,
+        kept,
+        newest_step(level, kept, off),
         off,
-        at,
-        errors / np.where(sigma > 0, sigma, 1.0)[:, None] / noise.scale,
-        noise.now[:, -1:] * noise.future * (season.fitted * np.maximum(wider, 1.0))[:, None],
-        tuple(lengths),
+        tuple(every),
+        views.shares(every, clean, seen, back),
+        noise * (season.fitted * stretch)[:, None],
         seen,
-        spread,
-        counted,
         level,
-        backtest,
+        tuple(back),
     )
 
 
+def _by_hour(errors: Floats, seen: Flags, *, day: int, horizon: int) -> tuple[Floats, Floats]:
+    """Errors of one size at all hours, and the size of those to come: nights are quieter."""
+    periods = errors.shape[1]
+    place = (np.arange(periods + horizon) - periods) % day
+    squares = np.where(seen, errors**2, 0.0)
+    # One strange value must not make its hour noisy.
+    squares = np.minimum(squares, 25 * np.median(squares, axis=1, keepdims=True) + 1e-300)
+    usual = squares.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    usual = np.where(usual > 0, usual, 1.0)
+    size = np.ones((len(errors), day))
+    for hour in range(day):
+        here = place[:periods] == hour
+        count = seen[:, here].sum(axis=1)
+        size[:, hour] = (squares[:, here].sum(axis=1) / usual + _EVEN) / (count + _EVEN)
+    size = np.sqrt(size / size.mean(axis=1, keepdims=True))
+    return errors / size[:, place[:periods]], size[:, place[periods:]]
+
+
 def _again(off: Floats, day: int) -> Flags:
-    """Tell what sticks out as it did at that time on the day before or after: a habit, no error."""
+    """Outliers that recur at the same time on an adjacent day: a habit, not an error."""
     before, after = np.zeros_like(off), np.zeros_like(off)
     before[:, day:], after[:, :-day] = off[:, :-day], off[:, day:]
     alike = [(other * off > 0) & (np.abs(other) > 0.5 * np.abs(off)) for other in (before, after)]
@@ -200,7 +230,7 @@ def _again(off: Floats, day: int) -> Flags:
 
 
 def _unclipped(seen: Flags, censored: Flags) -> Flags:
-    """Tell what was seen and is no lower bound, where enough of that is left."""
+    """Values that are seen and not a lower bound, where enough of them are left."""
     free = seen & ~censored
     few = free.sum(axis=1) < _FREE
     free[few] = seen[few]
@@ -208,7 +238,7 @@ def _unclipped(seen: Flags, censored: Flags) -> Flags:
 
 
 def _filled(values: Floats, seen: Flags) -> Floats:
-    """Bridge gaps by straight lines, for the steps that need a value everywhere."""
+    """Values with gaps bridged by straight lines, for the steps that need one everywhere."""
     if seen.all():
         return values
     out = values.copy()
@@ -221,7 +251,7 @@ def _filled(values: Floats, seen: Flags) -> Floats:
 def _in_season(
     filled: Floats, seen: Flags, *, lengths: Sequence[int], horizon: int, given: bool
 ) -> Floats:
-    """Bridge gaps again with the season in view: a missing Sunday is no mean of its neighbours."""
+    """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
     for _ in range(_BRIDGES):
         season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
         level = _filled((filled - season.term) / season.factor, seen)
@@ -231,7 +261,7 @@ def _in_season(
 
 def _above(bound: Floats, mean: Floats, sigma: Floats) -> tuple[Floats, Floats]:
     """
-    Give the mean of a normal value of which only the lower bound is known.
+    Mean of a normal value of which only the lower bound is known.
 
     And what of its deviation is left, as a share of sigma.
     """

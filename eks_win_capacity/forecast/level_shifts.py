@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Flags = NDArray[np.bool_]
 
     Floats = NDArray[np.float64]
 
@@ -35,6 +38,12 @@ _SHARPER = 0.75
 
 _SOON = 30
 """Periods after which a shift that is undone was more than a holiday."""
+
+NEWEST = 14
+"""Periods before the end in which a step is so new that it may be undone."""
+
+STAYS = (0.4, 0.5, 0.75, 0.8, 0.85, 0.9)
+"""Share of the paths in which a step stays, by the periods it has lasted."""
 
 MAX_SHIFTS = 12
 """Shifts looked for in one series; more of them are growth."""
@@ -168,6 +177,70 @@ def lasting(sizes: Floats) -> Floats:
         else:
             left.append((int(at), size))
     return np.array([size for _, size in left])
+
+
+def kept_shifts(values: Floats, sizes: Floats) -> Floats:
+    """
+    Shifts that the level is freed of: resets of a slow leak, and the newest.
+
+    Other steps are growth that comes in steps, and stay in what the trend is
+    fitted to. A reset undoes the growth before it, so its like has come twice
+    or more, always down, while the values rise in between.
+    """
+    out = np.zeros_like(sizes)
+    for row in np.flatnonzero((sizes != 0).any(axis=1)):
+        places = np.flatnonzero(sizes[row])
+        down = sizes[row, places]
+        rise = np.median(np.diff(values[row]))
+        if len(places) >= 2 and (down < 0).all() and rise > 0:
+            out[row] = sizes[row]
+        newest = places[places >= values.shape[1] - NEWEST]
+        out[row, newest] = sizes[row, newest]
+    return out
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    A step of the last periods, of which nobody knows whether it stays.
+
+    Attributes
+    ----------
+    age : ndarray of int, (series,)
+        Periods it has lasted; 0 where there is none.
+    size : ndarray, (series,)
+        The change, in units of the level.
+    stays : ndarray, (series,)
+        Share of the paths in which it stays.
+    fitted : ndarray of bool, (series,)
+        Whether the level has it: then paths that lose it are lowered by it.
+    """
+
+    age: NDArray[np.int64]
+    size: Floats
+    stays: Floats
+    fitted: Flags
+
+
+def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
+    """The step of each series' last periods: a shift of the last two weeks, or a run of outliers."""
+    count, periods = values.shape
+    age, size = np.zeros(count, dtype=np.int64), np.zeros(count)
+    shift = kept[:, -NEWEST:]
+    for row in np.flatnonzero((shift != 0).any(axis=1)):
+        places = np.flatnonzero(shift[row])
+        # A dip that has ended is not a step.
+        if abs(shift[row].sum()) > 0.3 * np.abs(shift[row]).max():
+            age[row] = shift.shape[1] - places[-1]
+            size[row] = shift[row].sum()
+    fitted = age > 0
+    for row in np.flatnonzero((off[:, -1] != 0) & ~fitted):
+        run = off[row, ::-1]
+        length = int(np.argmax(run == 0)) if (run == 0).any() else periods
+        age[row] = length
+        size[row] = np.median(run[:length])
+    stays = np.take(STAYS, np.clip(age - 1, 0, len(STAYS) - 1))
+    return Step(age, size, stays, fitted)
 
 
 def without_shifts(values: Floats, sizes: Floats) -> Floats:

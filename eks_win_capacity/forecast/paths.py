@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.level_shifts import lasting
 from eks_win_capacity.forecast.normal import normal_quantile
 
@@ -18,9 +17,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Singles = NDArray[np.float32]
+    Places = NDArray[np.int32]
 
 RECURS = 0.6
 """Share of paths in which strange values of the past, which may have been errors, come again."""
+
+_LOGARITHM = 1
+"""Place of the view whose paths are logarithms."""
+
+_MOST = float(np.log(1e4))
+"""Logarithm of the largest growth that a path may show."""
+
+_STILL = 0.01
+"""Change of a constant history, should it change, as a share of its level; at least one address."""
 
 
 @dataclass(frozen=True)
@@ -28,39 +37,39 @@ class Draws:
     """
     The randomness of a forecast, drawn once and shared by all series.
 
-    What one series is told so never depends on which others were asked about.
+    The answer for one series so never depends on which others were asked about.
     """
 
     model: Floats
     parameter: Floats
-    innovation: Floats
+    innovation: Singles
     jump: Floats
     size: Floats
-    season: Floats
     rate: Floats
-    recurs: Floats
+    recurs: Singles
+    stays: Floats
 
     @classmethod
     def of(cls, seed: int, *, paths: int, horizon: int) -> Draws:
-        """Draw for so many paths and periods; parameters are spread evenly, not at random."""
+        """Draws for so many paths and periods; parameters are spread evenly, not at random."""
         rng = np.random.default_rng(seed)
         spread = (np.arange(paths) + 0.5) / paths
         normal = normal_quantile(spread)
         return cls(
             model=rng.permutation(spread),
             parameter=np.stack([rng.permutation(normal), rng.permutation(normal)]),
-            innovation=rng.random((horizon, paths)),
+            innovation=rng.random((horizon, paths), dtype=np.float32),
             jump=rng.random((horizon, paths)),
             size=rng.random((horizon, paths)),
-            season=rng.random((horizon, paths)),
             rate=rng.permutation(normal),
             recurs=(rng.permutation(spread) < RECURS).astype(np.float32),
+            stays=rng.permutation(spread),
         )
 
 
-def simulate(learned: Learned, draws: Draws) -> NDArray[np.float32]:
+def simulate(learned: Learned, draws: Draws) -> Singles:
     """
-    Run the sample paths, unclipped, in units of the history.
+    Sample paths, unclipped, in units of the history.
 
     What is common to all paths of a series is kept in double precision, and
     what they differ by in single, which is twice as fast.
@@ -69,111 +78,146 @@ def simulate(learned: Learned, draws: Draws) -> NDArray[np.float32]:
     -------
     ndarray, (horizon, series, paths)
     """
-    horizon, paths = draws.innovation.shape
-    at = learned.fit
-    now = [(at.weight * x).sum(axis=1)[:, None] for x in (at.level, at.drift)]
-    line = now[0] + now[1] * np.arange(1, horizon + 1)
-    factor = learned.season.future_factor * learned.scale[:, None]
-    line = line * factor + learned.season.future_term * learned.scale[:, None]
-    out = np.empty((horizon, len(at.weight), paths), dtype=np.float32)
-    _run(out, _initial(at, draws, *now), learned, draws, (line.T, factor.T))
+    horizon = len(draws.innovation)
+    state = _State.of(learned, draws)
+    steps = np.arange(1, horizon + 1)
+    line = state.middle[:, :1] + state.middle[:, 1:] * steps
+    out = np.empty((horizon, *state.level.shape), dtype=np.float32)
+    _run(out, state, learned, draws, line)
     return out
 
 
-def _initial(
-    at: smoothing.Fit, draws: Draws, level_now: Floats, drift_now: Floats
-) -> tuple[Singles, ...]:
-    """Give each path its model and parameters, as differences from their means."""
-    rows = np.arange(len(at.weight))[:, None]
-    # Which model each path follows: the inverse of the cumulated weights.
-    cumulated = at.weight.cumsum(axis=1)
-    model = np.stack([np.searchsorted(row, draws.model) for row in cumulated])
-    model = np.minimum(model, at.weight.shape[1] - 1)
-    first, second = draws.parameter
-    root = at.root[rows, model]
-    level = at.level[rows, model] - level_now + root[..., 0, 0] * first
-    drift = at.drift[rows, model] - drift_now
-    drift += root[..., 1, 0] * first + root[..., 1, 1] * second
-    parts = (
-        level,
-        drift,
-        at.off[rows, model],
-        at.wander[rows, model],
-        at.sigma[rows, model],
-        smoothing.GRID[model, 0],
-        smoothing.GRID[model, 1],
-        smoothing.GRID[model, 2],
-        smoothing.GRID[model, 3],
-    )
-    return tuple(part.astype(np.float32) for part in parts)
+@dataclass(frozen=True)
+class _State:
+    """
+    Model and parameters of each path, as differences from the middle of its series.
+
+    Paths that are logarithms stand for themselves; `logs` are their places in
+    the flat array, and `rows` the series of each.
+    """
+
+    level: Singles
+    drift: Singles
+    off: Singles
+    wander: Singles
+    sigma: Singles
+    alpha: Singles
+    phi: Singles
+    gamma: Singles
+    rho: Singles
+    view: NDArray[np.intp]
+    middle: Floats
+    logs: NDArray[np.intp]
+    rows: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, learned: Learned, draws: Draws) -> _State:
+        """Deal the paths to the models of all views, as many as each has earned."""
+        fits = [view.fit for view in learned.views]
+        views = np.repeat(np.arange(len(fits)), [len(at.grid) for at in fits])
+
+        def joined(name: str) -> Floats:
+            return np.concatenate([getattr(at, name) for at in fits], axis=1)
+
+        weight = joined("weight") * learned.shares[:, views]
+        linear = np.where(views == _LOGARITHM, 0.0, weight)
+        total = np.maximum(linear.sum(axis=1), 1e-300)
+        level, drift = joined("level"), joined("drift")
+        middle = np.stack([(linear * x).sum(axis=1) / total for x in (level, drift)], axis=1)
+        # Which model each path follows: the inverse of the cumulated weights.
+        model = np.stack([np.searchsorted(row, draws.model) for row in weight.cumsum(axis=1)])
+        model = np.minimum(model, weight.shape[1] - 1)
+        rows = np.arange(len(weight))[:, None]
+        view = views[model]
+        straight = view != _LOGARITHM
+        first, second = draws.parameter
+        root = joined("root")[rows, model]
+        level = level[rows, model] - middle[:, :1] * straight + root[..., 0, 0] * first
+        drift = drift[rows, model] - middle[:, 1:] * straight
+        drift += root[..., 1, 0] * first + root[..., 1, 1] * second
+        grid = np.concatenate([at.grid for at in fits])[model]
+        sigma, alpha = joined("sigma")[rows, model], grid[..., 0]
+        still = (sigma == 0).all(axis=1) & (np.abs(middle[:, 1]) < 1e-9)
+        if still.any():
+            least = np.maximum(1 / learned.scale, _STILL * np.abs(middle[:, 0]))
+            # A logarithm changes by shares of the level, which is positive where there is one.
+            share = least / np.maximum(np.abs(middle[:, 0]), 1e-12)
+            least = np.where(straight, least[:, None], np.minimum(share, 1.0)[:, None])
+            sigma = np.where(still[:, None], least, sigma)
+            alpha = np.where(still[:, None], 1.0, alpha)
+        logs = np.flatnonzero(~straight)
+
+        def single(part: Floats) -> Singles:
+            return np.ascontiguousarray(part, dtype=np.float32)
+
+        return cls(
+            level=single(level),
+            drift=single(drift),
+            off=single(joined("off")[rows, model]),
+            wander=single(joined("wander")[rows, model]),
+            sigma=single(sigma),
+            alpha=single(alpha),
+            phi=single(grid[..., 1]),
+            gamma=single(grid[..., 2]),
+            rho=single(grid[..., 3]),
+            view=view,
+            middle=middle,
+            logs=logs,
+            rows=logs // level.shape[1],
+        )
 
 
-def _run(
-    out: Singles,
-    state: tuple[Singles, ...],
-    learned: Learned,
-    draws: Draws,
-    center: tuple[Floats, Floats],
-) -> None:
-    """Step all paths on, and bring each step to its center and its calibrated spread."""
-    level, drift, off, wander, sigma, alpha, phi, gamma, rho = state
-    beta = 1 - alpha
-    pool = _Pool.of(learned)
-    phases = _phases(pool, sigma, learned, draws)
+def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floats) -> None:
+    """Step all paths on, and bring each step to its line and its season."""
+    level, drift, off, wander = state.level, state.drift, state.off, state.wander
+    beta = 1 - state.alpha
+    pool = _Pool.of(learned, state)
     noise = learned.noise.T.astype(np.float32)[..., None]
-    spread = learned.calibration.T
-    jumps = _Jumps.of(learned, draws)
+    factor = (learned.season.future_factor * learned.scale[:, None]).T
+    term = (learned.season.future_term * learned.scale[:, None]).T
+    jumps, step_then = _Jumps.of(learned, draws), _newest(learned, draws)
     error, scratch = np.empty_like(level), np.empty_like(level)
     for step in range(len(out)):
         here = out[step]
         pick = pool.pick(draws.innovation[step])
         pool.errors.take(pick, out=error, mode="clip")
-        error *= sigma
+        error *= state.sigma
         error *= noise[step]
         level += drift
         level += wander
-        wander *= rho
-        off *= phi
+        np.multiply(wander, state.rho, out=wander)
+        off *= state.phi
         np.add(level, off, out=here)
         here += error
-        for table in phases:
-            np.multiply(table[step % len(table)], noise[step], out=scratch)
-            here += scratch
         if pool.strange:
             pool.extra.take(pick, out=scratch, mode="clip")
             scratch *= draws.recurs
             here += scratch
-        np.multiply(alpha, error, out=scratch)
+        np.multiply(state.alpha, error, out=scratch)
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
-        np.multiply(gamma, error, out=scratch)
+        np.multiply(state.gamma, error, out=scratch)
         wander += scratch
+        if len(state.logs):
+            flat = here.reshape(-1)
+            grown = np.exp(np.minimum(flat[state.logs], _MOST))
+            flat[state.logs] = grown - line[state.rows, step]
         jumps.happen(here, step)
-        middle = here.mean(axis=1)
-        here -= middle[:, None]
-        here *= (spread[step] * center[1][step]).astype(np.float32)[:, None]
-        here += (center[0][step] + center[1][step] * middle).astype(np.float32)[:, None]
+        if step_then is not None:
+            here += step_then
+        here *= factor[step].astype(np.float32)[:, None]
+        here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
 
 
-def _phases(pool: _Pool, sigma: Singles, learned: Learned, draws: Draws) -> list[Singles]:
-    """
-    Draw how far each phase's index may be off: once for each path, for it stays.
-
-    A Monday taken for too low is too low on every Monday to come.
-    """
-    horizon = len(draws.innovation)
-    tables = []
-    for doubt, length in zip(learned.season.doubt.T, learned.lengths, strict=True):
-        if not doubt.any():
-            continue
-        table = np.empty((min(length, horizon), *sigma.shape), dtype=np.float32)
-        share = sigma * doubt.astype(np.float32)[:, None]
-        for phase in range(len(table)):
-            pool.errors.take(pool.pick(draws.season[phase]), out=table[phase], mode="clip")
-        table *= share
-        tables.append(table)
-    return tables
+def _newest(learned: Learned, draws: Draws) -> Singles | None:
+    """What a step that nobody knows to stay adds to each path; None where there is none."""
+    step = learned.step
+    if not step.age.any():
+        return None
+    stays = draws.stays < step.stays[:, None]
+    change = np.where(step.fitted[:, None], (stays - 1.0), stays * 1.0) * step.size[:, None]
+    return np.asarray(change, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -182,40 +226,52 @@ class _Pool:
 
     errors: Singles
     extra: Singles
-    size: NDArray[np.int64]
-    offset: NDArray[np.int32]
+    size: Singles
+    offset: Places
     strange: bool
 
     @classmethod
-    def of(cls, learned: Learned) -> _Pool:
-        errors, extra, size = _pools(learned)
-        offset = (np.arange(len(errors), dtype=np.int32) * errors.shape[1])[:, None]
-        return cls(errors.ravel(), extra.ravel(), size, offset, bool(extra.any()))
+    def of(cls, learned: Learned, state: _State) -> _Pool:
+        """Innovations of all views side by side; each path draws from those of its own."""
+        errors: list[Floats] = []
+        extra: list[Floats] = []
+        size = []
+        for place, view in enumerate(learned.views):
+            periods = view.errors.shape[1]
+            strange = learned.outliers[:, -periods:]
+            if place == _LOGARITHM and strange.any():
+                clean = (learned.level - learned.outliers)[:, -periods:]
+                ratio = np.maximum(learned.level[:, -periods:], 0.01) / np.maximum(clean, 0.01)
+                strange = np.where(strange != 0, np.log(ratio), 0.0)
+            pool, number = view.errors, view.seen.sum(axis=1)
+            if not view.seen.all():
+                order = np.argsort(~view.seen, axis=1, kind="stable")
+                pool = np.take_along_axis(pool, order, axis=1)
+                strange = np.take_along_axis(strange, order, axis=1)
+            still = np.where(np.arange(periods) < 2, [1.0, -1.0] + [0.0] * (periods - 2), 0.0)
+            # Errors are in deviations of their model: where it has none they are rounding.
+            real = (pool**2).sum(axis=1, keepdims=True) > 1e-6
+            errors.append(np.where(real, pool, still))
+            extra.append(strange)
+            size.append(number)
+        flat = np.concatenate(errors, axis=1).astype(np.float32)
+        starts = np.cumsum([0, *(part.shape[1] for part in errors[:-1])])
+        rows = np.arange(len(flat))[:, None]
+        offset = (rows * flat.shape[1] + starts[state.view]).astype(np.int32)
+        sizes = np.stack(size, axis=1).astype(np.float32)[rows, state.view]
+        odd = np.concatenate(extra, axis=1).astype(np.float32)
+        return cls(flat.ravel(), odd.ravel(), sizes, offset, bool(odd.any()))
 
-    def pick(self, uniform: Floats) -> NDArray[np.int32]:
-        """Turn draws from 0 to 1 into places, one for each series and path."""
-        return (uniform * self.size).astype(np.int32) + self.offset
-
-
-def _pools(learned: Learned) -> tuple[Singles, Singles, NDArray[np.int64]]:
-    """Gather what may be drawn: innovations to the left, how many of them there are."""
-    size = learned.seen.sum(axis=1)
-    if learned.seen.all():
-        pool, extra = learned.errors, learned.outliers
-    else:
-        order = np.argsort(~learned.seen, axis=1, kind="stable")
-        pool = np.take_along_axis(learned.errors, order, axis=1)
-        extra = np.take_along_axis(learned.outliers, order, axis=1)
-    spread = np.sqrt((pool**2).sum(axis=1, keepdims=True) / np.maximum(size[:, None] - 2, 1))
-    pool = pool / np.where(spread > 0, spread, 1.0)
-    # One size for all, as is usual, saves a product for each path and period.
-    sizes = size[:1, None] if (size == size[0]).all() else size[:, None]
-    return pool.astype(np.float32, order="C"), extra.astype(np.float32, order="C"), sizes
+    def pick(self, uniform: Singles) -> Places:
+        """Places of draws from 0 to 1, one for each series and path."""
+        place = (uniform * self.size).astype(np.int32)
+        place += self.offset
+        return place
 
 
 @dataclass(frozen=True)
 class _Jumps:
-    """Shifts that happen again as often as they did, each as large as one that did."""
+    """Resets that happen again as often as they did, each as large as one that did."""
 
     rows: NDArray[np.intp]
     jumps: list[Floats]
@@ -223,12 +279,12 @@ class _Jumps:
     @classmethod
     def of(cls, learned: Learned, draws: Draws) -> _Jumps:
         rows, jumps = [], []
-        for row in np.flatnonzero((learned.shifts != 0).any(axis=1)):
-            sizes = lasting(learned.shifts[row])
+        for row in np.flatnonzero((learned.kept != 0).sum(axis=1) > 1):
+            sizes = lasting(learned.kept[row])
             if not len(sizes):
                 continue
             rows.append(row)
-            # A few shifts tell little about how often they come: each path has its own rate.
+            # A few resets show little of how often they come: each path has its own rate.
             often = len(sizes) / learned.seen[row].sum()
             rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
             picked = sizes[(draws.size * len(sizes)).astype(np.intp)]

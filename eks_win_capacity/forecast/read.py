@@ -274,6 +274,9 @@ def numbers(column: pd.Series[Any], what: str) -> Floats:
         raise UnsupportedInputError(f"{what} must be counts; got booleans")
     if kind == "complex" or pd.api.types.is_datetime64_any_dtype(column):
         raise UnsupportedInputError(f"{what} must be counts; got {column.dtype}")
+    if is_text(column):
+        # Prometheus writes a missing value as the text NaN.
+        column = column.mask(column.astype(str).str.strip().str.lower() == "nan")
     try:
         values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError) as error:

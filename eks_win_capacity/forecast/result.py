@@ -12,6 +12,7 @@ import pandas as pd
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import show
+from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.periods import in_zone
 
 if TYPE_CHECKING:
@@ -172,9 +173,10 @@ class ExhaustionForecast:
             "time": self.panel.grid.starts(numbers),
             "median": self.answers.median[rows].ravel(),
         }
+        most = self.rows.current[rows][:, None]
         for place, name in enumerate(names):
-            columns[f"lower_{name}"] = self.answers.lower[rows, :, place].ravel()
-            columns[f"upper_{name}"] = self.answers.upper[rows, :, place].ravel()
+            for side, bound in (("lower", self.answers.lower), ("upper", self.answers.upper)):
+                columns[f"{side}_{name}"] = np.minimum(bound[rows, :, place], most).ravel()
         columns["demand"] = self.answers.demand[rows].ravel()
         columns["probability"] = self.answers.reached[rows].ravel()
         return pd.DataFrame(columns)
@@ -355,7 +357,7 @@ class ExhaustionForecast:
                 "drift_per_day": self._drift(),
                 "level_shifts": [len(x[0]) for x in a.shifts],
                 "outliers": [len(x[0]) for x in a.outliers],
-                "spread_factor": a.calibration,
+                **{name: a.views[:, place] for place, name in enumerate(VIEWS)},
             },
             index=self.subnets,
         )
@@ -488,6 +490,56 @@ class ExhaustionForecast:
         from eks_win_capacity.forecast.drawing import draw_most_urgent
 
         return draw_most_urgent(self, most)
+
+    def explain(self, subnet: Any = None) -> str:
+        """
+        Why the date is what it is, and what would change it, in plain words.
+
+        Parameters
+        ----------
+        subnet : str, optional
+            Which one; the most urgent by default.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        InputError
+            If the forecast has no such subnet.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from eks_win_capacity import forecast_exhaustion
+        >>> used = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
+        >>> print(forecast_exhaustion(used.rename("subnet-a"), capacity=200, horizon=90).explain())
+        ... # doctest: +ELLIPSIS
+        subnet-a: 2026-04-11 (80 %: 2026-04-11 to 2026-04-11)
+          now: 159 of 200 addresses are used at the peak, 41 are left
+          growth: about 1 a day; at that alone the rest would last 41 days, ...
+        """
+        from eks_win_capacity.forecast.explanation import explanation
+
+        table = self.to_pandas()
+        subnet = table["subnet"].iloc[0] if subnet is None else subnet
+        if subnet not in set(self.subnets):
+            raise InputError(
+                f"{subnet!r} is not a subnet of this forecast; it has "
+                f"{', '.join(map(str, self.subnets[:5]))}"
+            )
+        place = int(np.flatnonzero(self.subnets == subnet)[0])
+        row = table[table["subnet"] == subnet].to_dict("records")[0]
+        return explanation(
+            row,
+            self.model.iloc[place].to_dict(),
+            self.answers,
+            place,
+            head=self.sentence(row),
+            unit=self.unit,
+            period=str(self.panel.grid),
+        )
 
     def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
         """

@@ -49,8 +49,6 @@ class Seasons:
     fitted : ndarray, (series,)
         How much smaller the errors left behind are than those to come, because
         the season was fitted to them. A deviation's factor, 1 or larger.
-    doubt : ndarray, (series, lengths)
-        Deviation of the error of one phase's index, as a share of the noise.
     """
 
     factor: Floats
@@ -59,7 +57,6 @@ class Seasons:
     future_term: Floats
     strength: Floats
     fitted: Floats
-    doubt: Floats
 
 
 def seasons(
@@ -87,10 +84,10 @@ def seasons(
     total = periods + horizon
     factor, term = np.ones((count, total)), np.zeros((count, total))
     strength = np.zeros((count, len(lengths)))
-    fitted, doubt = np.ones(count), np.zeros((count, len(lengths)))
+    fitted = np.ones(count)
     rest = values
     for place, length in enumerate(lengths):
-        if not _told(length, lengths, periods, 2 if given else MIN_CYCLES):
+        if not usable_season(length, lengths, periods, given=given):
             continue
         part = max(
             (other for other in lengths if other < length and length % other == 0), default=0
@@ -99,7 +96,6 @@ def seasons(
         multiplies = multiply.share > add.share
         strength[:, place] = np.where(multiplies, multiply.share, add.share)
         fitted *= np.where(multiplies, multiply.fitted, add.fitted)
-        doubt[:, place] = np.where(multiplies, multiply.doubt, add.doubt)
         phase = (np.arange(total) - periods) % length
         factor *= np.where(multiplies[:, None], multiply.values[:, phase], 1.0)
         term = np.where(
@@ -113,24 +109,29 @@ def seasons(
         term[:, periods:],
         strength,
         fitted,
-        doubt,
     )
 
 
-def _told(length: int, lengths: Sequence[int], periods: int, cycles: int) -> bool:
-    """Tell whether a season is seen often enough, and is not part of a longer one that is."""
-    usable = [other for other in lengths if other >= 2 and periods >= cycles * other]
-    return length in usable and not any(other > length and other % length == 0 for other in usable)
+def usable_season(length: int, lengths: Sequence[int], periods: int, *, given: bool) -> bool:
+    """Whether a season length has enough cycles and is not part of a longer usable one."""
+
+    def seen(other: int) -> bool:
+        # Two years of days are two values a phase, whoever asks for it.
+        cycles = 2 if given and other < LONG_SEASON else MIN_CYCLES
+        return other >= 2 and periods >= cycles * other
+
+    return seen(length) and not any(
+        other > length and other % length == 0 and seen(other) for other in lengths
+    )
 
 
 @dataclass(frozen=True)
 class _Index:
-    """The index of each phase, what it explains, and how far it may be off."""
+    """The index of each phase, and what it explains."""
 
     values: Floats
     share: Floats
     fitted: Floats
-    doubt: Floats
 
 
 def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]:
@@ -143,7 +144,7 @@ def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]
     if cycles == 0:
         none = np.zeros(len(values))
         flat = np.zeros((len(values), length))
-        return _Index(flat, none, none + 1, none), _Index(flat + 1, none, none + 1, none)
+        return _Index(flat, none, none + 1), _Index(flat + 1, none, none + 1)
     start = body.shape[1] - cycles * length
     body, trend = body[:, start:], trend[:, start:]
     # Phase 0 is the period right after the last one.
@@ -159,7 +160,7 @@ def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]
     share = np.where(positive & (spread > 0), 1 - left / np.where(spread > 0, spread, 1.0), -np.inf)
     # Dividing by a factor near zero would blow the noise of quiet hours up.
     share = np.where(factor.min(axis=1) < _QUIET, -np.inf, share)
-    return add, _Index(factor, share, multiply.fitted, multiply.doubt)
+    return add, _Index(factor, share, multiply.fitted)
 
 
 def _moving_mean(values: Floats, length: int) -> tuple[Floats, int, int]:
@@ -190,8 +191,9 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
     days = length // part if part else 1
     weight = _worth((index - base).reshape(-1, length // days), variance.repeat(days), cycles)
     weight = weight.reshape(-1, days).repeat(length // days, axis=1)
-    if length >= LONG_SEASON and length % 24:
-        index = _smooth(index, max(length // 24, 1))
+    reach = max(length // 24, 1) if length >= LONG_SEASON and length % 24 else 0
+    if reach:
+        index = _smooth(index, reach)
     index = base + (index - base) * weight
     # Floating-point dust is no season: a flat or straight series stays what it is.
     dust = np.abs(index - neutral).max(axis=1) <= np.maximum(
@@ -202,11 +204,10 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
     left = ((table - index[:, None, :]) ** 2).sum(axis=(1, 2))
     share = np.where(total > 0, 1 - left / np.where(total > 0, total, 1.0), 0.0)
     weight = weight.mean(axis=1)
-    taken = weight + (1 - weight) * base_share * part / length
-    missed = weight**2 + ((1 - weight) * base_share) ** 2 * part / length
+    # Smoothed phases are so many fewer parameters, and take less of the noise with them.
+    taken = weight / (2 * reach + 1) + (1 - weight) * base_share * part / length
     fitted = np.where(dust, 1.0, 1 / np.sqrt(1 - np.minimum(taken / cycles, 0.9)))
-    doubt = np.where(dust, 0.0, np.sqrt(missed / cycles))
-    return _Index(np.roll(index, shift, axis=1), share, fitted, doubt)
+    return _Index(np.roll(index, shift, axis=1), share, fitted)
 
 
 def _robust_mean(table: Floats) -> tuple[Floats, Floats]:

@@ -40,6 +40,13 @@ def day(value: Any, never: str = "later than the horizon") -> str:
     return f"{value:%Y-%m-%d}" if value == value.normalize() else f"{value:%Y-%m-%d %H:%M}"
 
 
+def chance(share: float) -> str:
+    """A probability in words; sample paths cannot tell 0 or 100 %."""
+    if share < 0.01:
+        return "below 1 %"
+    return "above 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+
+
 def sentence(row: Mapping[Any, Any], *, unit: str, level: float) -> str:
     """Say one row of the table in words."""
     name, status = row["subnet"], row["status"]
@@ -48,7 +55,8 @@ def sentence(row: Mapping[Any, Any], *, unit: str, level: float) -> str:
     if status == "no forecast":
         return f"{name}: no forecast, too little history"
     if pd.isna(row["date"]):
-        return f"{name}: {status} (a chance of {100 * row['probability']:.0f} %)"
+        odds = chance(row["probability"])
+        return f"{name}: {status} (a chance {'' if odds[0] in 'ab' else 'of '}{odds})"
     share = f"{100 * level:g}"
     early, late = row[f"earliest_{share}"], row[f"latest_{share}"]
     return f"{name}: {day(row['date'])} ({share} %: {day(early)} to {day(late)})"
@@ -98,8 +106,8 @@ def as_html(made: ExhaustionForecast) -> str:
     share = f"{100 * made.levels[0]:g}"
     end = made.horizon_end
     titles = ("subnet", "status", "used", "capacity", "runs dry", f"{share} % interval")
-    chance = f"chance by {day(end, 'the horizon')}"
-    columns = dict.fromkeys(titles, "left") | {"days left": "right", chance: "right"}
+    odds = f"chance by {day(end, 'the horizon')}"
+    columns = dict.fromkeys(titles, "left") | {"days left": "right", odds: "right"}
     columns |= {"used": "right", "capacity": "right"}
     rows = []
     for row in frame.head(_SHOWN).to_dict("records"):
@@ -120,7 +128,7 @@ def as_html(made: ExhaustionForecast) -> str:
                     else f"{day(early)} to {day(late, 'later')}"
                 ),
                 "days left": "" if not there else "never" if left == float("inf") else count(left),
-                chance: f"{100 * row['probability']:.0f} %" if there else "",
+                odds: chance(row["probability"]) if there else "",
             }
         )
     what = f"{made.unit}, peaks of {made.panel.grid}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -38,8 +38,8 @@ Every combination that is a model of its own; rows of (alpha, phi, gamma, rho).
 Gamma is what of an innovation goes on as growth, and rho what of that is left a period later.
 """
 
-_TEMPER = 0.7
-"""Power of the likelihood. At 1 one model takes all, and the intervals are too narrow."""
+_TEMPER = 1.0
+"""Power of the likelihood; below 1 for more doubt about the model."""
 
 _PRIOR = np.where(GRID[:, 2] > 0, -0.4, 0.0)
 """Log of what each model is worth beforehand: most subnets grow steadily."""
@@ -52,8 +52,10 @@ There the next value says little about the days to come: what is warm now is
 not warm tomorrow, so a level may only be learned slowly, and the rest fades.
 """
 
-_STEADY = int((GRID[:, 2] == 0).sum())
-"""Models whose growth never wanders; they come first."""
+BRIEF = np.array(
+    [(a, p, 0.0, 0.0) for a in (0.0, 0.05, 0.2, 0.4) for p in (0.0, 0.65)] + [(1.0, 0.0, 0.0, 0.0)]
+)
+"""The models that a few weeks can tell apart."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Fit:
         Level before the first period, change of level a period, and the deviation of one innovation.
     root : ndarray, (series, models, 2, 2)
         Lower Cholesky factor of the covariance of (level, drift).
+    grid : ndarray, (models, 4)
+        Alpha, phi, gamma and rho of each model.
     """
 
     weight: Floats
@@ -81,6 +85,20 @@ class Fit:
     drift: Floats
     sigma: Floats
     root: Floats
+    grid: Floats
+
+    def rows(self, chosen: slice) -> Fit:
+        """Fits of some of the series."""
+        changed = {
+            name: getattr(self, name)[chosen]
+            for name in ("weight", "level", "off", "wander", "start", "drift", "sigma", "root")
+        }
+        return replace(self, **changed)
+
+
+def _steady(grid: Floats) -> int:
+    """Number of models whose growth never wanders; they come first."""
+    return int((grid[:, 2] == 0).sum())
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,7 @@ def _response(
     origins: Sequence[int],
     *,
     periods: int,
+    grid: Floats,
     drift: float = 0.0,
     start: float = 0.0,
 ) -> _Response:
@@ -105,13 +124,13 @@ def _response(
 
     Where nothing was seen there is no error, and the model runs on alone.
     """
-    alpha, phi, gamma, rho = GRID.T
-    beta = 1 - alpha
+    alpha, phi, gamma, rho = grid.T
+    beta, steady = 1 - alpha, _steady(grid)
     given = values if seen is None else seen
     count = 1 if given is None else len(given)
-    level, off = np.full((count, len(GRID)), start), np.zeros((count, len(GRID)))
-    wander = np.zeros_like(off[:, _STEADY:])
-    errors = np.empty((periods, count, len(GRID)))
+    level, off = np.full((count, len(grid)), start), np.zeros((count, len(grid)))
+    wander = np.zeros_like(off[:, steady:])
+    errors = np.empty((periods, count, len(grid)))
     states = []
     scratch = np.empty_like(level)
     stops = set(origins)
@@ -119,7 +138,7 @@ def _response(
         error = errors[period]
         if drift:
             level += drift
-        level[:, _STEADY:] += wander
+        level[:, steady:] += wander
         off *= phi
         np.add(level, off, out=error)
         if values is None:
@@ -132,19 +151,22 @@ def _response(
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
-        wander *= rho[_STEADY:]
-        wander += gamma[_STEADY:] * error[:, _STEADY:]
+        wander *= rho[steady:]
+        wander += gamma[steady:] * error[:, steady:]
         if period + 1 in stops:
             states.append((level.copy(), off.copy(), wander.copy()))
     return _Response(errors, states)
 
 
 @lru_cache(maxsize=16)
-def _without_gaps(periods: int, origins: tuple[int, ...]) -> tuple[_Response, _Response]:
-    """Give the channels of drift and start, which are the same for every whole series."""
+def _without_gaps(
+    periods: int, origins: tuple[int, ...], *, brief: bool
+) -> tuple[_Response, _Response]:
+    """Channels of drift and start, which are the same for every whole series."""
+    grid = BRIEF if brief else GRID
     return (
-        _response(None, None, origins, periods=periods, drift=1.0),
-        _response(None, None, origins, periods=periods, start=1.0),
+        _response(None, None, origins, periods=periods, grid=grid, drift=1.0),
+        _response(None, None, origins, periods=periods, grid=grid, start=1.0),
     )
 
 
@@ -160,7 +182,15 @@ class Fits:
     """
 
     at: tuple[Fit, ...]
-    channels: tuple[_Response, _Response, _Response]
+    channels: tuple[_Response, ...]
+
+    def rows(self, chosen: slice) -> Fits:
+        """Fits of some of the series."""
+        channels = tuple(
+            _Response(c.errors[:, chosen], []) if c.errors.shape[1] > 1 else c
+            for c in self.channels
+        )
+        return Fits(tuple(at.rows(chosen) for at in self.at), channels)
 
     def innovations(self, model: NDArray[np.int64]) -> Floats:
         """Give the one-step errors of one model for each series, with the last fit's parameters."""
@@ -173,7 +203,14 @@ class Fits:
         return np.ascontiguousarray(errors.T)
 
 
-def fit(values: Floats, seen: Flags, origins: Sequence[int], *, within_day: bool = False) -> Fits:
+def fit(
+    values: Floats,
+    seen: Flags,
+    origins: Sequence[int],
+    *,
+    within_day: bool = False,
+    brief: bool = False,
+) -> Fits:
     """
     Fit every model of the grid by least squares, at several origins in one pass.
 
@@ -190,17 +227,21 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int], *, within_day: bool
         How many periods each fit may know, in rising order.
     within_day : bool
         Whether periods are shorter than a day.
+    brief : bool
+        Whether only the models of a short view are fitted.
     """
     count, periods = values.shape
+    grid = BRIEF if brief else GRID
+    prior = np.zeros(len(BRIEF)) if brief else _WITHIN_DAY if within_day else _PRIOR
     whole = bool(seen.all())
-    data = _response(values, None if whole else seen, origins, periods=periods)
+    data = _response(values, None if whole else seen, origins, periods=periods, grid=grid)
     if whole:
-        drift, start = _without_gaps(periods, tuple(origins))
+        drift, start = _without_gaps(periods, tuple(origins), brief=brief)
     else:
-        drift = _response(None, seen, origins, periods=periods, drift=1.0)
-        start = _response(None, seen, origins, periods=periods, start=1.0)
+        drift = _response(None, seen, origins, periods=periods, grid=grid, drift=1.0)
+        start = _response(None, seen, origins, periods=periods, grid=grid, start=1.0)
     channels = (data, drift, start)
-    sums = [np.zeros((count, len(GRID))) for _ in range(6)]
+    sums = [np.zeros((count, len(grid))) for _ in range(6)]
     fits, low = [], 0
     for place, origin in enumerate(origins):
         d, g, c = (channel.errors[low:origin] for channel in channels)
@@ -209,7 +250,7 @@ def fit(values: Floats, seen: Flags, origins: Sequence[int], *, within_day: bool
             np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
         known = seen[:, :origin].sum(axis=1)
         states = [c.states[place] for c in channels]
-        fits.append(_solve(sums, known, states, _WITHIN_DAY if within_day else _PRIOR))
+        fits.append(_solve(sums, known, states, grid=grid, prior=prior))
         low = origin
     return Fits(tuple(fits), channels)
 
@@ -218,6 +259,8 @@ def _solve(
     sums: list[Floats],
     known: NDArray[np.int64],
     states: list[tuple[Floats, Floats, Floats]],
+    *,
+    grid: Floats,
     prior: Floats,
 ) -> Fit:
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
@@ -241,7 +284,7 @@ def _solve(
     weight = np.exp(score)
     weight /= weight.sum(axis=1, keepdims=True)
     line = squares[:, 0] <= floor[:, 0]
-    weight[line] = np.arange(len(GRID)) == 0
+    weight[line] = np.arange(len(grid)) == 0
     # Covariance of (start, drift), carried to (level at the origin, drift).
     factor = variance / determinant
     vs, vd, vsd = gg * factor, cc * factor, -drift_start * factor
@@ -249,9 +292,9 @@ def _solve(
     by_start, off_start, wander_start = states[2]
     level = level_data + by_drift * drift + by_start * start
     off = off_data + off_drift * drift + off_start * start
-    wander = np.zeros_like(level)
-    wander[:, _STEADY:] = (
-        wander_data + wander_drift * drift[:, _STEADY:] + wander_start * start[:, _STEADY:]
+    wander, steady = np.zeros_like(level), _steady(grid)
+    wander[:, steady:] = (
+        wander_data + wander_drift * drift[:, steady:] + wander_start * start[:, steady:]
     )
     vl = by_start**2 * vs + 2 * by_start * by_drift * vsd + by_drift**2 * vd
     vld = by_start * vsd + by_drift * vd
@@ -260,19 +303,19 @@ def _solve(
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
     root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vld / safe, 0.0)
     root[..., 1, 1] = np.sqrt(np.maximum(vd - root[..., 1, 0] ** 2, 0))
-    return Fit(weight, level, off, wander, start, drift, np.sqrt(variance), root)
+    return Fit(weight, level, off, wander, start, drift, np.sqrt(variance), root, grid)
 
 
-def mean_and_deviation(at: Fit, horizon: int, noise: Floats) -> tuple[Floats, Floats]:
+def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     """
-    Give mean and deviation of the mixture of models at each step ahead.
+    Mean and deviation of the mixture of models at each step ahead.
 
     Returns
     -------
     (ndarray, ndarray), (series, horizon)
     """
     steps = np.arange(1, horizon + 1)
-    growth, fade, carried = _responses(horizon)
+    growth, fade, carried = _responses(horizon, brief=len(at.grid) == len(BRIEF))
     share = at.weight
     level, drift = (share * at.level).sum(axis=1), (share * at.drift).sum(axis=1)
     center = (share * at.off) @ fade + (share * at.wander) @ carried
@@ -284,7 +327,7 @@ def mean_and_deviation(at: Fit, horizon: int, noise: Floats) -> tuple[Floats, Fl
     vd = at.root[..., 1, 0] ** 2 + at.root[..., 1, 1] ** 2 + dd**2
     off, wander = share * at.off, share * at.wander
     variance = (
-        (share * (at.sigma * noise[:, None]) ** 2) @ growth
+        (share * at.sigma**2) @ growth
         + (share * vl).sum(axis=1)[:, None]
         + 2 * (share * vld).sum(axis=1)[:, None] * steps
         + (share * vd).sum(axis=1)[:, None] * steps**2
@@ -299,14 +342,15 @@ def mean_and_deviation(at: Fit, horizon: int, noise: Floats) -> tuple[Floats, Fl
 
 
 @lru_cache(maxsize=64)
-def _responses(horizon: int) -> tuple[Floats, Floats, Floats]:
-    """Give what an innovation adds to the variance, and what is left of off and of growth."""
-    alpha, phi, gamma, rho = GRID.T[..., None]
+def _responses(horizon: int, *, brief: bool) -> tuple[Floats, Floats, Floats]:
+    """What an innovation adds to the variance, and what is left of off and of growth."""
+    grid = BRIEF if brief else GRID
+    alpha, phi, gamma, rho = grid.T[..., None]
     steps = np.arange(1, horizon + 1)
     fade = phi**steps
     carried = (1 - rho**steps) / (1 - rho)
     response = alpha + (1 - alpha) * fade + gamma * carried
     growth = np.concatenate(
-        [np.ones((len(GRID), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1
+        [np.ones((len(grid), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1
     )
     return growth, fade, carried

@@ -112,7 +112,7 @@ class Reading:
         self._cut_short: set[tuple[str, str]] = set()
         self._has_endpoints = False
         self._runtimes: dict[str, Mapping[str, str]] = {}
-        self._events: dict[tuple[str, str], str] = {}
+        self._events: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._node_events: dict[str, dict[str, None]] = defaultdict(dict)
         self._data: dict[str, Mapping[str, str]] = {}
         self._configmaps: set[str] = set()
@@ -256,15 +256,18 @@ class Reading:
 
     def _event(self, item: Mapping[str, Any]) -> None:
         about = item.get("involvedObject") or item.get("regarding") or {}
-        if item.get("type") == "Normal":
+        # The cluster autoscaler says why it starts no node in an event of type Normal.
+        if item.get("type") == "Normal" and item.get("reason") != "NotTriggerScaleUp":
             return
         text = without_accounts(str(item.get("message") or item.get("note") or ""))
         if about.get("kind") == "Pod":
-            self._events[str(about.get("namespace")), str(about.get("name"))] = text
+            said = self._events[str(about.get("namespace")), str(about.get("name"))]
+            if text not in said:
+                said.append(text)
         elif about.get("kind") == "Node":
             reason = str(item.get("reason") or "")
-            said = text if text.startswith(reason) else f"{reason}: {text}"
-            self._node_events[str(about.get("name"))][said] = None
+            line = text if text.startswith(reason) else f"{reason}: {text}"
+            self._node_events[str(about.get("name"))][line] = None
 
     def _configmap(self, item: Mapping[str, Any]) -> None:
         namespace, name, _ = read.metadata(item)
@@ -303,14 +306,16 @@ class Reading:
         pods: tuple[Pod, ...] | None = self._part("pods")
         if pods is None or not self._events:
             return pods
-        return tuple(
-            replace(pod, message=told)
-            if pod.phase == "Pending"
-            and not pod.message.startswith("0/")
-            and (told := self._events.get((pod.namespace, pod.name)))
-            else pod
-            for pod in pods
-        )
+        return tuple(self._with_events(pod) if pod.phase == "Pending" else pod for pod in pods)
+
+    def _with_events(self, pod: Pod) -> Pod:
+        said = self._events.get((pod.namespace, pod.name))
+        if not said:
+            return pod
+        # The scheduler's own word stays; what the kubelet says later takes its place otherwise.
+        latest = [text for text in said if "trigger scale-up" not in text]
+        keep = pod.message.startswith("0/") or not latest
+        return replace(pod, message=pod.message if keep else latest[-1], events=tuple(said))
 
     def _nodes(self) -> tuple[Node, ...] | None:
         nodes: tuple[Node, ...] | None = self._part("nodes")

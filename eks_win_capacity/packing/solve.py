@@ -183,9 +183,9 @@ class _Search:
         for packed in starts:
             self.columns.add(packed.kind, packed.mix)
         relaxed = self.generate(fluid)
-        if not self.simple:
-            self.round(relaxed)
-        elif self.sums and self.best is not None and self.best.number.sum() < _SUMMED:
+        # The textbook plan is now and then cheaper than every dive.
+        self.round(relaxed)
+        if self.sums and self.best is not None and self.best.number.sum() < _SUMMED:
             cuts = relaxed.cuts[-60:]
             self.prove(cheapest_numbers(self.problem, cuts, deadline=self.deadline)[1])
         for parts in _PARTS[_EARLY_DIVES:]:

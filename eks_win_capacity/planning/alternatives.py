@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.answering import answer as answer_of
-from eks_win_capacity.planning.plan import Alternative
+from eks_win_capacity.planning.plan_values import Alternative
 from eks_win_capacity.planning.question import BRIEF, Answer
 from eks_win_capacity.planning.rejections import alone
 from eks_win_capacity.planning.solving import Solving
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.planning.model import Node
-    from eks_win_capacity.planning.plan import FleetPlan, NodeGroup
+    from eks_win_capacity.planning.plan import FleetPlan
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["beside", "fewer_types"]

@@ -61,16 +61,25 @@ def _answer(run: Solving, nodes: tuple[Node, ...], effort: float | None) -> Answ
 
 def _exact(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
     """Settle it exactly where all patterns can be listed."""
+    even = None
     if run.ask.zone_lost:
         settled = run.settled(nodes, evenly=True, known=bound)
-        if settled is not None and settled.packed is not None:
-            return run.from_settled(settled, bound, lp_bound)
+        even = None if settled is None else run.from_settled(settled, 0.0, 0.0)
+        if even is not None:
+            # Its bound is that of even shares; uneven ones may cost less.
+            even = Answer(even.groups, even.value, bound, lp_bound)
+            run.known = better(run.known, even)
     settled = run.settled(nodes, known=bound)
     if settled is None:
-        return None
+        return even
     run.impossible = run.impossible or (settled.packed is None and settled.proved)
-    found = run.from_settled(settled, bound, lp_bound)
-    if found is None or settled.proved or found.value - found.bound <= NEAR * found.value:
+    found = better(run.from_settled(settled, bound, lp_bound), even)
+    if (
+        found is None
+        or settled.proved
+        or run.ask.zone_lost
+        or found.value - found.bound <= NEAR * found.value
+    ):
         return found
     run.known = better(run.known, found)
     return better(found, in_zones(run, nodes, bound, lp_bound, effort=BRIEF))

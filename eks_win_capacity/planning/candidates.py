@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.model import ALL_NODES
-from eks_win_capacity.planning.plan import Rejection
+from eks_win_capacity.planning.plan_values import Rejection
+from eks_win_capacity.planning.type_names import speciality
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType
 
 __all__ = ["read_candidates", "read_limits"]
+
+_UNASKED: Final = {
+    "accelerator": "it has accelerators that no workload asks for; name it in candidates",
+    "local-disk": "it has local disks that no workload asks for; name it in candidates",
+    "burstable": "its CPU is a baseline with credits, which a plan does not count; name it in "
+    "candidates",
+}
+"""Types that are left out by default, by code, and why."""
 
 
 def read_candidates(
@@ -33,6 +42,9 @@ def read_candidates(
     UnsupportedInputError
         If the candidates are of another kind.
     """
+    excluded: frozenset[str] = frozenset()
+    if candidates is not None and not isinstance(candidates, Catalog):
+        candidates, excluded = _exclusions(candidates, catalog)
     if candidates is None:
         rows = [catalog[name] for name in sorted(catalog)]
     else:
@@ -43,6 +55,7 @@ def read_candidates(
     able: list[InstanceType] = []
     rejected: list[Rejection] = []
     for row in rows:
+        unasked = speciality(row.name) if candidates is None else ""
         if row.windows.status == "unsupported":
             arm = any(one.startswith("arm64") for one in row.architectures)
             why = (
@@ -52,11 +65,37 @@ def read_candidates(
         elif candidates is None and not row.current_generation:
             code = "previous-generation"
             why = "EC2 counts it as previous generation; name it in candidates to use it"
+        elif unasked:
+            code, why = unasked, _UNASKED[unasked]
+        elif row.name in excluded:
+            code, why = "excluded", "candidates excludes it"
         else:
             able.append(row)
             continue
         rejected.append(Rejection(instance_type=row.name, code=code, why=why))
     return able, rejected
+
+
+def _exclusions(candidates: Any, catalog: Catalog) -> tuple[Any, frozenset[str]]:
+    """Split patterns with ``!`` in front from the rest; None for the rest where only they stand."""
+    if isinstance(candidates, str):
+        candidates = [candidates]
+    if not isinstance(candidates, (list, tuple, set, frozenset)):
+        return candidates, frozenset()
+    against = [one for one in candidates if isinstance(one, str) and one.strip()[:1] == "!"]
+    if not against:
+        return candidates, frozenset()
+    excluded: set[str] = set()
+    for pattern in against:
+        matched = fnmatch.filter(catalog, pattern.strip()[1:].strip())
+        if not matched:
+            raise InputError(
+                f"no instance type in the catalog of {catalog.as_of} matches the exclusion "
+                f"{pattern!r}"
+            )
+        excluded.update(matched)
+    rest = [one for one in candidates if one not in against]
+    return rest or None, frozenset(excluded)
 
 
 def _rows(candidates: Any, catalog: Catalog) -> list[InstanceType]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.catalog.prices import Prices
 from eks_win_capacity.core.arrays import is_missing
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.planning.type_names import speciality
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType
@@ -21,6 +22,14 @@ PROXY_GIB: Final = 1 / 24
 Source: Amazon EC2 on-demand pricing, us-east-1. Linux prices of c5.large, m5.large and r5.large
 are 0.085, 0.096 and 0.126 USD an hour; Windows adds 0.046 a vCPU, which gives 0.177, 0.188 and
 0.218 for 4, 8 and 16 GiB beside two vCPUs: 0.0034 USD a GiB and 0.0804 a vCPU, 1 to 23.5.
+"""
+
+PROXY_FACTOR: Final = {"accelerator": 4.0, "local-disk": 1.1}
+"""What the proxy counts accelerators and local disks, as a multiple of the same without.
+
+Source: Amazon EC2 on-demand pricing, us-east-1, Windows. g4dn.xlarge is 0.710 USD an hour and
+p3.2xlarge 3.428 beside 0.376 and 0.752 for m5.xlarge and m5.2xlarge, 1.9 and 4.6 times as much;
+m5d.large is 0.205 beside 0.188. A stand-in, so that no GPU wins a plan without prices.
 """
 
 NODE_COST_PRICE: Final = 0.0055
@@ -61,7 +70,8 @@ class PriceList:
     def cost(self, row: InstanceType) -> float | None:
         """Give what a node costs by the hour; None where no price is known."""
         if self.known is None:
-            return row.vcpus + row.memory_mib / 1024 * PROXY_GIB + self.node_cost
+            plain = row.vcpus + row.memory_mib / 1024 * PROXY_GIB
+            return plain * PROXY_FACTOR.get(speciality(row.name), 1.0) + self.node_cost
         price = self.known.get(row.name)
         return None if price is None else price + self.node_cost
 

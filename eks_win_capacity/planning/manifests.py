@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.plan import FleetPlan, NodeGroup
+    from eks_win_capacity.planning.plan_values import NodeGroup, PlanValues
 
 __all__ = ["node_class", "node_groups", "node_pool"]
 
@@ -21,7 +22,7 @@ _TAINT_TAG: Final = "k8s.io/cluster-autoscaler/node-template/taint/os"
 
 
 def node_groups(
-    plan: FleetPlan, *, cluster: str, region: str, ami_family: str, ami: str | None, taint: bool
+    plan: PlanValues, *, cluster: str, region: str, ami_family: str, ami: str | None, taint: bool
 ) -> str:
     """
     Write managed node groups of eksctl, one for each type, zone and subnet.
@@ -29,10 +30,14 @@ def node_groups(
     References
     ----------
     eksctl, ``pkg/nodebootstrap/windows.go`` and ``windows_managed.go``: ``maxPodsPerNode``
-    reaches the kubelet of a managed Windows group only with an ``ami`` of its own.
+    reaches the kubelet of self-managed groups; managed Windows groups refuse an image and leave
+    it out.
     """
     entries = []
-    notes = ["EKS managed node groups for eksctl: eksctl create nodegroup -f FILE"]
+    most = _max_pods(plan, plan.groups)
+    managed = most == KUBELET_MAX_PODS and ami is None
+    kind = "EKS managed" if managed else "self-managed"
+    notes = [f"{kind} node groups for eksctl: eksctl create nodegroup -f FILE"]
     for place in plan.places():
         mine = [
             group
@@ -40,32 +45,30 @@ def node_groups(
             if (group.instance_type, group.zone, group.subnet)
             == (place["instance_type"], place["zone"], place["subnet"])
         ]
-        entries.append(_entry(plan, place, mine, ami_family=ami_family, ami=ami, taint=taint))
-    most = _max_pods(plan, plan.groups)
-    notes.append(f"bootstrap argument: -KubeletExtraArgs '--max-pods={most}'")
-    if most != KUBELET_MAX_PODS and ami is None:
-        notes.append(
-            "it needs an image id of your own in place of AMI_ID, see eksctl on custom AMIs"
+        entries.append(
+            _entry(plan, place, mine, ami_family=ami_family, ami=ami, taint=taint, managed=managed)
         )
+    notes.append(f"bootstrap argument: -KubeletExtraArgs '--max-pods={most}'")
     if any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups):
         notes.append("put subnet ids in place of the CIDRs")
     told = {
         "apiVersion": "eksctl.io/v1alpha5",
         "kind": "ClusterConfig",
         "metadata": {"name": cluster, "region": region},
-        "managedNodeGroups": entries,
+        "managedNodeGroups" if managed else "nodeGroups": entries,
     }
     return _text(notes, told)
 
 
 def _entry(
-    plan: FleetPlan,
+    plan: PlanValues,
     place: dict[str, Any],
     groups: list[NodeGroup],
     *,
     ami_family: str,
     ami: str | None,
     taint: bool,
+    managed: bool,
 ) -> dict[str, Any]:
     name, zone, subnet = place["instance_type"], place["zone"], place["subnet"]
     where = (subnet or zone).replace(".", "-").replace("/", "-")
@@ -74,10 +77,10 @@ def _entry(
         "name": "-".join(filter(None, ("windows", name.replace(".", "-"), where))),
         "amiFamily": ami_family,
     }
-    if ami is not None or most != KUBELET_MAX_PODS:
-        entry["ami"] = ami or "AMI_ID"
+    if ami is not None:
+        entry["ami"] = ami
+    entry |= {"instanceTypes": [name]} if managed else {"instanceType": name}
     entry |= {
-        "instanceTypes": [name],
         "desiredCapacity": place["nodes"],
         "minSize": place["nodes"],
         "maxSize": place["nodes"],
@@ -99,14 +102,15 @@ def _entry(
     return entry
 
 
-def _max_pods(plan: FleetPlan, groups: Any) -> int:
-    """Give the kubelet's limit: the one planned with, else what the fullest node runs."""
+def _max_pods(plan: PlanValues, groups: Any) -> int:
+    """Kubelet's limit: the one planned with, else all addresses of the largest, for surge."""
     if plan.kubelet_max_pods is not None:
         return plan.kubelet_max_pods
-    return max((group.pods_used + plan.daemon_pods for group in groups), default=KUBELET_MAX_PODS)
+    most = (max(group.pods_used, group.address_slots) for group in groups)
+    return max((pods + plan.daemon_pods for pods in most), default=KUBELET_MAX_PODS)
 
 
-def node_pool(plan: FleetPlan, *, name: str, node_class: str, taint: bool) -> str:
+def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> str:
     """Write a NodePool of the plan's types and zones, limited to the plan's size."""
     wanted: dict[str, list[str]] = {
         "kubernetes.io/os": ["windows"],
@@ -128,12 +132,14 @@ def node_pool(plan: FleetPlan, *, name: str, node_class: str, taint: bool) -> st
     }
     if taint:
         spec["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
+    limits = _limits(plan)
     told = {
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodePool",
         "metadata": {"name": name},
         "spec": {
             "template": {"metadata": {"labels": {"windows-fleet": "planned"}}, "spec": spec},
+            **({"limits": limits} if limits else {}),
         },
     }
     notes = [
@@ -141,14 +147,14 @@ def node_pool(plan: FleetPlan, *, name: str, node_class: str, taint: bool) -> st
         + ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items()),
         "AMI family Windows2022 and maxPods stand in the EC2NodeClass it names",
     ]
-    if plan.prefix_delegation:
+    if plan.prefix_delegation and plan.launcher != "karpenter":
         notes.append(
             "Karpenter counts addresses - 1 under prefix delegation too, and may launch more nodes"
         )
     return _text(notes, told)
 
 
-def node_class(plan: FleetPlan, *, name: str, cluster: str, ami_family: str) -> str:
+def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) -> str:
     """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
     most = _max_pods(plan, plan.groups)
@@ -162,10 +168,36 @@ def node_class(plan: FleetPlan, *, name: str, cluster: str, ami_family: str) -> 
             "role": f"KarpenterNodeRole-{cluster}",
             "subnetSelectorTerms": [{"id": one} for one in subnets] or _discovery(cluster),
             "securityGroupSelectorTerms": _discovery(cluster),
-            "kubelet": {"maxPods": most},
+            "kubelet": {"maxPods": most, **_reservations(plan)},
         },
     }
     return _text([f"EC2NodeClass; kubelet --max-pods={most}"], told)
+
+
+def _reservations(plan: PlanValues) -> dict[str, Any]:
+    """Reservations that were planned with, as the kubelet and Karpenter read them."""
+    kept = plan.reserved
+    if not kept:
+        return {}
+    kube = {"memory": f"{kept['kube_memory_mib']}Mi"}
+    if kept["cpu_m"]:
+        kube["cpu"] = f"{kept['cpu_m']}m"
+    return {
+        "kubeReserved": kube,
+        "systemReserved": {"memory": f"{kept['system_memory_mib']}Mi"},
+        "evictionHard": {"memory.available": f"{kept['eviction_mib']}Mi"},
+    }
+
+
+def _limits(plan: PlanValues) -> dict[str, str]:
+    """Size of the fleet and one node more of its largest type, so that nodes can be replaced."""
+    catalog = Catalog.bundled()
+    if any(name not in catalog for name in plan.types):
+        return {}
+    sizes = [(catalog[name].vcpus, catalog[name].memory_mib, n) for name, n in plan.types.items()]
+    vcpus = sum(cpu * n for cpu, _, n in sizes) + max((cpu for cpu, _, _ in sizes), default=0)
+    memory = sum(mib * n for _, mib, n in sizes) + max((mib for _, mib, _ in sizes), default=0)
+    return {"cpu": str(vcpus), "memory": f"{memory}Mi"}
 
 
 def _discovery(cluster: str) -> list[dict[str, Any]]:

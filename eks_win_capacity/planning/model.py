@@ -12,7 +12,7 @@ from eks_win_capacity.addresses.warm_pool import attached_addresses
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.packing.problem import Problem
-from eks_win_capacity.planning.plan import NodeGroup
+from eks_win_capacity.planning.plan_values import NodeGroup
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType

@@ -16,7 +16,7 @@ from eks_win_capacity.planning.model import TIES
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.model import Model, Node, Site
-    from eks_win_capacity.planning.plan import NodeGroup
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
 _NEVER = Deadline()

@@ -3,130 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.planning.plan_values import (
+    Alternative,
+    Infeasible,
+    NodeGroup,
+    PlanValues,
+    Rejection,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
+    from eks_win_capacity.planning.fleet_diff import FleetDiff
+
 __all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "Rejection"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeGroup:
-    """
-    Nodes that are all alike and run the same pods.
-
-    Attributes
-    ----------
-    instance_type, zone, subnet : str
-        What and where; zone and subnet are empty where they do not matter.
-    nodes : int
-        How many.
-    pods : dict
-        Pods of each workload on one node.
-    cpu_m, memory, pod_slots, address_slots : int
-        What one node gives to workloads. [thousandths of a core, bytes, pods, pods]
-    cpu_m_used, memory_used, pods_used, pod_addresses : int
-        What its pods take of it.
-    addresses, prefixes : int
-        Subnet addresses of one node, its own included, and the /28 among them.
-    binds : str
-        The constraint with the least room left: cpu, memory, addresses or kubelet.
-    cost : float
-        Cost of one node.
-    """
-
-    instance_type: str
-    zone: str
-    subnet: str
-    nodes: int
-    pods: dict[str, int]
-    cpu_m: int
-    memory: int
-    pod_slots: int
-    address_slots: int
-    cpu_m_used: int
-    memory_used: int
-    pods_used: int
-    pod_addresses: int
-    addresses: int
-    prefixes: int
-    binds: str
-    cost: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Infeasible:
-    """
-    Why there is no plan.
-
-    Attributes
-    ----------
-    code : str
-        ``too-large``, ``no-candidate``, ``addresses-short``, ``blocks-short``, ``zones-short``,
-        ``limits`` or ``not-found``.
-    why, remedy : str
-        In words.
-    subject : str
-        The workload or subnets it is about.
-    short : int
-        How many addresses, blocks, zones or nodes are missing; 0 where that is not the trouble.
-    """
-
-    code: str
-    why: str
-    remedy: str
-    subject: str = ""
-    short: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rejection:
-    """
-    Why a candidate has no node in the plan.
-
-    Attributes
-    ----------
-    instance_type : str
-        The type.
-    code : str
-        ``arm64``, ``no-windows``, ``previous-generation``, ``no-price``, ``not-allowed``,
-        ``too-small``, ``dominated``, ``dearer`` or ``not-needed``.
-    why : str
-        The reason in words.
-    subject : str
-        The workload it is too small for, or the type that dominates it.
-    percent : float or None
-        How much more than the plan a fleet of this type alone costs. [%]
-    """
-
-    instance_type: str
-    code: str
-    why: str
-    subject: str = ""
-    percent: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alternative:
-    """Another way to run the workloads, for comparison; ``nodes`` is 0 where there is none."""
-
-    name: str
-    nodes: int
-    cost: float
-    addresses: int
-    prefixes: int = 0
-    types: dict[str, int] = field(default_factory=dict)
-    why: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FleetPlan:
+class FleetPlan(PlanValues):
     """
     The cheapest fleet found, and how cheap any could be.
 
@@ -163,6 +63,20 @@ class FleetPlan:
     status : str
         ``proved`` where the bound meets the cost, else ``gap`` or ``interrupted``; without a
         plan ``infeasible`` where that is proved, ``not-found`` where it is not.
+    bound_of : str
+        The plans that ``lower_bound`` is of, where it is not of all.
+    launcher : str
+        Who starts the nodes, and by whose estimate of their room.
+    reserved : dict
+        What a node keeps from pods: ``cpu_m``, and memory for Windows, kubelet and eviction in
+        MiB.
+    price_unit : str
+        What the cost of a node counts.
+    current : dict or None
+        Nodes that ran before the plan, by type; None where that was not asked.
+    node_costs, idle_addresses : dict
+        By type, present ones included: cost of a node, and the subnet addresses that an empty
+        one takes; empty where nothing was said of present nodes.
 
     Examples
     --------
@@ -173,62 +87,6 @@ class FleetPlan:
     >>> plan.feasible, plan.infeasible[0].code
     (False, 'too-large')
     """
-
-    feasible: bool
-    groups: tuple[NodeGroup, ...] = ()
-    objective: str = "cost"
-    cost_unit: str = ""
-    price_basis: str = field(default="", repr=False)
-    estimated_prices: tuple[str, ...] = ()
-    cost: float = 0.0
-    lower_bound: float = 0.0
-    lp_bound: float = 0.0
-    prefix_delegation: bool = False
-    kubelet_max_pods: int | None = None
-    daemon_pods: int = 0
-    daemon_addresses: int = 0
-    rejected: tuple[Rejection, ...] = field(default=(), repr=False)
-    infeasible: tuple[Infeasible, ...] = ()
-    single_type: Alternative | None = None
-    other_mode: Alternative | None = None
-    status: str = ""
-
-    @property
-    def gap(self) -> float:
-        """How far the cost may be above the cheapest possible, as a part of it."""
-        return max(0.0, 1 - self.lower_bound / self.cost) if self.cost else 0.0
-
-    @property
-    def nodes(self) -> int:
-        """Count the nodes."""
-        return sum(group.nodes for group in self.groups)
-
-    @property
-    def pods(self) -> dict[str, int]:
-        """Count the pods placed of each workload, surge and head-room included."""
-        counted: dict[str, int] = {}
-        for group in self.groups:
-            for name, each in group.pods.items():
-                counted[name] = counted.get(name, 0) + each * group.nodes
-        return dict(sorted(counted.items()))
-
-    @property
-    def addresses(self) -> int:
-        """Count the subnet addresses the nodes take."""
-        return sum(group.nodes * group.addresses for group in self.groups)
-
-    @property
-    def prefixes(self) -> int:
-        """Count the /28 prefixes the nodes take."""
-        return sum(group.nodes * group.prefixes for group in self.groups)
-
-    @property
-    def types(self) -> dict[str, int]:
-        """Count the nodes of each type."""
-        counted: dict[str, int] = {}
-        for group in self.groups:
-            counted[group.instance_type] = counted.get(group.instance_type, 0) + group.nodes
-        return dict(sorted(counted.items()))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain values."""
@@ -316,25 +174,32 @@ class FleetPlan:
         more = ("addresses_per_node", "prefixes_per_node", "cost")
         return pd.DataFrame(self.rows(), columns=[*columns, *more])
 
-    def places(self) -> list[dict[str, Any]]:
-        """Give one row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
-        told: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for group in self.groups:
-            key = (group.instance_type, group.zone, group.subnet)
-            row = told.setdefault(
-                key,
-                {
-                    **dict(zip(("instance_type", "zone", "subnet"), key, strict=True)),
-                    "nodes": 0,
-                    "addresses": 0,
-                    "prefixes": 0,
-                    "node_cost": group.cost,
-                },
-            )
-            row["nodes"] += group.nodes
-            row["addresses"] += group.nodes * group.addresses
-            row["prefixes"] += group.nodes * group.prefixes
-        return [told[key] for key in sorted(told)]
+    def diff(self) -> FleetDiff:
+        """
+        Changes from the present nodes to the plan: keep, add, drain, and what that saves.
+
+        Raises
+        ------
+        InputError
+            If the plan was not asked with ``current``, or there is none.
+
+        Examples
+        --------
+        >>> from eks_win_capacity import plan_fleet
+        >>> plan = plan_fleet(
+        ...     [{"name": "web", "replicas": 9, "cpu": "100m"}],
+        ...     candidates=["m5.large"],
+        ...     current={"m5.large": 3},
+        ... )
+        >>> changes = plan.diff()
+        >>> changes.keep, changes.add, changes.drain
+        (1, 0, 2)
+        """
+        from eks_win_capacity.planning.fleet_diff import diff_of
+
+        if self.current is None:
+            raise InputError("the plan was not asked with present nodes; give plan_fleet current=")
+        return diff_of(self._writable())
 
     def rejections(self) -> pd.DataFrame:
         """Give one row for each candidate without a node, with the reason."""
@@ -356,7 +221,7 @@ class FleetPlan:
     def _repr_html_(self) -> str:
         from eks_win_capacity.planning.summary import as_html
 
-        return as_html(self)
+        return as_html(self, self.to_pandas())
 
     def _writable(self) -> FleetPlan:
         if not self.feasible:
@@ -376,7 +241,11 @@ class FleetPlan:
         taint: bool = True,
     ) -> str:
         """
-        Write the fleet as EKS managed node groups of eksctl (``eksctl.io/v1alpha5``).
+        Write the fleet as node groups of eksctl (``eksctl.io/v1alpha5``).
+
+        They are EKS managed groups. Where the kubelet's limit is not the image's own of 110, or
+        an image is given, they are self-managed: eksctl refuses an image for managed Windows
+        groups, and their user data leaves ``maxPodsPerNode`` out.
 
         Parameters
         ----------
@@ -385,8 +254,7 @@ class FleetPlan:
         ami_family : str
             The Windows image.
         ami : str, optional
-            Image id, needed where the kubelet's limit is not the image's own of 110: EKS
-            takes bootstrap arguments from a launch template with an image of its own only.
+            Image id, in place of the newest of the family.
         taint : bool
             Whether nodes keep Linux pods off by the taint ``os=windows:NoSchedule``.
 

@@ -16,6 +16,7 @@ from eks_win_capacity.density.node_capacity import Reserved, reservations
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.candidates import read_limits
 from eks_win_capacity.planning.costs import read_prices
+from eks_win_capacity.planning.current import from_now, read_current
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.question import Question
 from eks_win_capacity.planning.run import plan_of, with_others
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan import FleetPlan
 
     Objective = Literal["cost", "nodes", "addresses"]
+    Launcher = Literal["eksctl", "autoscaler", "karpenter"]
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
@@ -58,6 +60,9 @@ def plan_fleet(
     compare: bool = True,
     catalog: Catalog | None = None,
     progress: Callable[[float, float], None] | None = None,
+    current: Any = None,
+    max_replaced: int | None = None,
+    launcher: Launcher = "eksctl",
 ) -> FleetPlan:
     """
     Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
@@ -75,8 +80,10 @@ def plan_fleet(
         its Windows pods, running and pending, by owner and requests; those of its DaemonSets
         count among the ``daemonsets``.
     candidates : str, iterable of str, Catalog or DataFrame, optional
-        Instance types or patterns such as ``m5.*``; every current-generation Windows-capable
-        type by default. One that cannot be a Windows node is rejected with its reason.
+        Instance types or patterns such as ``m5.*``; ``!m5.*`` excludes what it matches. By
+        default every current-generation Windows-capable type without accelerators, local disks
+        or CPU credits (T types): those must be named. One that cannot be a Windows node is
+        rejected with its reason.
     subnets : Subnet, list of Subnet or CIDR, or mapping by zone, optional
         Where nodes may stand. Addresses and free /28 blocks then bind: in prefix mode the
         node's own address comes from broken blocks first, and prefix reservations serve
@@ -123,6 +130,17 @@ def plan_fleet(
         The instance table; the bundled one by default.
     progress : callable, optional
         Told cost and lower bound of every better plan.
+    current : ClusterState, iterable of NodeGroup, DataFrame or mapping, optional
+        The nodes that run now; a mapping or a table (columns ``instance_type`` and ``nodes``)
+        has how many of each type. The plan then says what to keep, add and drain, see
+        `FleetPlan.diff`; nothing to do is an answer too. All pods may move; where present
+        nodes stand is not looked at.
+    max_replaced : int, optional
+        Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
+    launcher : {"eksctl", "autoscaler", "karpenter"}
+        Who starts the nodes. Karpenter starts a node for what its own estimate says fits: one
+        address less than the interface holds (prefixes or not), its CPU and memory overheads;
+        the plan then fits that too.
 
     Returns
     -------
@@ -158,6 +176,12 @@ def plan_fleet(
     start, seconds = time.monotonic(), _seconds(time_limit_s)
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
+    if launcher not in {"eksctl", "autoscaler", "karpenter"}:
+        raise InputError(
+            f"launcher must be 'eksctl', 'autoscaler' or 'karpenter'; got {launcher!r}"
+        )
+    if max_replaced is not None:
+        counts(max_replaced, name="max_replaced", low=0)
     if kubelet_max_pods is not None:
         counts(kubelet_max_pods, name="kubelet_max_pods", low=1)
     prefix = _mode(prefix_delegation, pool)
@@ -190,7 +214,13 @@ def plan_fleet(
         # What stands beside the plan gets the rest of the time.
         deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
         progress=progress,
+        launcher=launcher,
     )
+    if current is not None:
+        present = read_current(current, catalog)
+        return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
+    if max_replaced is not None:
+        raise InputError("max_replaced limits what happens to present nodes; give current too")
     return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
 
 

@@ -22,16 +22,20 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.costs import PriceList
     from eks_win_capacity.planning.model import Node, Site
-    from eks_win_capacity.planning.plan import NodeGroup
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["BRIEF", "NEAR", "ROUGH", "Answer", "Question", "better"]
+__all__ = ["BRIEF", "NEAR", "PROVED", "ROUGH", "Answer", "Question", "better"]
 
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
 
 NEAR: Final = 2.5e-3
 """Gap from which small fleets are settled exactly."""
+
+PROVED: Final = 4e-6
+"""Gap up to which a plan counts as proved: the tolerance of the solver, 1e-6, and the margin of
+2e-6 that bounds of integer programs give back."""
 
 ROUGH: Final = 0.01
 """Gap at which such a plan is good enough."""
@@ -58,6 +62,8 @@ class Question:
         Different types at most, and nodes of each at most.
     sites : tuple of Site
         Where nodes may stand.
+    present : tuple of Node
+        Kinds of node that run already; ``limits`` has how many.
     other_sites : callable or None
         The same in the other address mode.
     catalog, candidates
@@ -66,6 +72,8 @@ class Question:
         When to stop.
     effort : float
         Part of the usual work.
+    launcher : {"eksctl", "autoscaler", "karpenter"}
+        Who starts the nodes, and by whose estimate of their room.
     progress : callable or None
         Called with cost and bound of every better plan.
     """
@@ -84,10 +92,12 @@ class Question:
     max_types: int | None = None
     limits: dict[str, int] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
+    present: tuple[Node, ...] = ()
     other_sites: Callable[[], tuple[Site, ...]] | None = None
     candidates: Any = None
     deadline: Deadline = field(default_factory=Deadline)
     effort: float = 1.0
+    launcher: str = "eksctl"
     progress: Callable[[float, float], None] | None = None
 
     @property
@@ -114,6 +124,16 @@ class Question:
     def slots(self) -> Ints:
         """Places of each workload."""
         return slots_of(self.workloads, self.surge, len(self.zones), zone_lost=self.zone_lost)
+
+    @property
+    def odd(self) -> bool:
+        """Whether a workload that is spread does not share evenly over the zones."""
+        zones = len(self.zones)
+        return any(
+            int(slot) % zones
+            for load, slot in zip(self.workloads, self.slots, strict=True)
+            if load.zone_spread or self.zone_lost
+        )
 
     def check(self) -> None:
         """

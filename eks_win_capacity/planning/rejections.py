@@ -10,7 +10,7 @@ import numpy as np
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.planning.model import build, named
 from eks_win_capacity.planning.placement import value_of
-from eks_win_capacity.planning.plan import Rejection
+from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.sizing import lacking, usable
 
 if TYPE_CHECKING:

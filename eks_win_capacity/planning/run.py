@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.planning.alternatives import beside, fewer_types
 from eks_win_capacity.planning.answering import answer
 from eks_win_capacity.planning.placement import cheapened, value_of
-from eks_win_capacity.planning.plan import FleetPlan, Infeasible
+from eks_win_capacity.planning.plan import FleetPlan
+from eks_win_capacity.planning.plan_values import Infeasible
+from eks_win_capacity.planning.question import PROVED
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.solving import Solving
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_of", "with_others"]
 
-_PROVED: Final = 1e-6
-"""Gap up to which a plan counts as proved: the tolerance of the solver."""
+_EVEN: Final = "even shares of the zones"
+"""Plans that the bound is of, where a zone may be lost and the patterns are too many to list."""
+
+_ANY_TYPES: Final = 0.3
+"""Part of the time for the plan with any types, where only some may be used."""
 
 
 def with_others(ask: Question, *, end: Deadline) -> FleetPlan:
@@ -58,11 +63,16 @@ def _plan(run: Solving) -> FleetPlan:
     if trouble:
         return _no(run, *trouble)
     lean = run.without_dominated(nodes)
+    if ask.max_types is not None:
+        # Most of the time goes to the plan with few types; without, only its bound is wanted.
+        run.deadline = ask.deadline.part(_ANY_TYPES)
     try:
         found = answer(run, lean)
     except KeyboardInterrupt:
         run.stop()
         found = run.known
+    if not run.interrupted:
+        run.deadline = ask.deadline
     if found is None:
         return _none(run, lean)
     bound = found.bound
@@ -100,7 +110,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         value = value_of(groups, ask.objective)
     bound = min(max(bound, found.bound), value)
     gap = 1 - bound / value if value else 0.0
-    status = "interrupted" if run.interrupted else "proved" if gap <= _PROVED else "gap"
+    status = "interrupted" if run.interrupted else "proved" if gap <= PROVED else "gap"
     used = {group.instance_type for group in groups}
     try:
         left = left_over(ask, lean, used, value, deadline=run.deadline)
@@ -112,6 +122,9 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         objective=ask.objective,
         cost_unit=ask.prices.unit if ask.objective == "cost" else ask.objective,
         price_basis=ask.prices.basis,
+        price_unit=ask.prices.unit,
+        launcher=ask.launcher,
+        reserved=_reserved(ask),
         estimated_prices=tuple(sorted(used & ask.prices.estimated)),
         cost=value,
         lower_bound=bound,
@@ -122,7 +135,18 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         daemon_addresses=sum(not daemon.host_process for daemon in ask.daemons),
         rejected=tuple(sorted([*run.rejected, *left], key=lambda one: one.instance_type)),
         status=status,
+        bound_of=_EVEN if run.even_only else "",
     )
+
+
+def _reserved(ask: Question) -> dict[str, int]:
+    reserved = ask.reserved
+    return {
+        "cpu_m": reserved.cpu_m,
+        "system_memory_mib": reserved.system_memory_mib,
+        "kube_memory_mib": reserved.kube_memory_mib,
+        "eviction_mib": reserved.eviction_mib,
+    }
 
 
 def _no(  # noqa: PLR0917

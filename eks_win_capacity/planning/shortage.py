@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.model import ALL_NODES
-from eks_win_capacity.planning.plan import Infeasible
+from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import BRIEF
 from eks_win_capacity.planning.solving import Solving
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.cluster.karpenter import karpenter_cpu_reserved_m, karpenter_memory_mib
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.kernels import secondary
 from eks_win_capacity.planning.candidates import read_candidates
 from eks_win_capacity.planning.model import RESOURCES, Node, node_of
-from eks_win_capacity.planning.plan import Rejection
+from eks_win_capacity.planning.plan_values import Rejection
 
 if TYPE_CHECKING:
+    from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.workloads import Load
 
     Trouble = tuple[str, str, str, str]
+
+HYPERVISOR_PERMILLE: Final = 75
+"""Part of the memory that Karpenter leaves to the hypervisor. [1/1000]
+
+Source: karpenter-provider-aws, ``VM_MEMORY_OVERHEAD_PERCENT`` of 0.075.
+"""
 
 __all__ = ["fits", "lacking", "sized", "usable"]
 
@@ -29,17 +40,16 @@ def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | N
             why = "prices has no row for it"
             rejected.append(Rejection(instance_type=row.name, code="no-price", why=why))
             continue
-        nodes.append(
-            node_of(
-                row,
-                cost=float(cost),
-                prefix=ask.prefix,
-                pool=_pool(ask, nitro=row.nitro),
-                kubelet=ask.kubelet,
-                reserved=ask.reserved,
-                daemons=ask.daemons,
-            )
+        node = node_of(
+            row,
+            cost=float(cost),
+            prefix=ask.prefix,
+            pool=_pool(ask, nitro=row.nitro),
+            kubelet=ask.kubelet,
+            reserved=ask.reserved,
+            daemons=ask.daemons,
         )
+        nodes.append(_by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node)
     live = [load for load, slot in zip(ask.workloads, ask.slots, strict=True) if slot]
     kept = []
     for node in nodes:
@@ -54,6 +64,36 @@ def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | N
         if not any(usable(load, node) for node in kept):
             return (), rejected, _too_large(load, nodes)
     return tuple(kept), rejected, None
+
+
+def _by_karpenter(ask: Question, row: InstanceType, node: Node) -> Node:
+    """
+    Room that Karpenter believes a node has, where that is less than it gives.
+
+    It counts one address less than the interface holds, prefixes or not, keeps CPU for the
+    kubelet and 7.5 % of the memory for the hypervisor, and knows the DaemonSets.
+    """
+    daemons = ask.daemons
+    kept = -(-row.memory_mib * HYPERVISOR_PERMILLE // 1000) * 2**20
+    memory = min(
+        karpenter_memory_mib(row.memory_mib, ask.kubelet or KUBELET_MAX_PODS) * 2**20,
+        row.memory_mib * 2**20 - kept - ask.reserved.memory,
+    )
+    believed = (
+        row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus) - sum(d.cpu for d in daemons),
+        memory - sum(d.memory for d in daemons),
+        secondary(row.ipv4_per_interface) - sum(not d.host_process for d in daemons),
+        node.room[3],
+    )
+    cpu, memory, addresses, pods = (
+        max(0, min(have, view)) for have, view in zip(node.room, believed, strict=True)
+    )
+    return replace(
+        node,
+        room=(cpu, memory, addresses, pods),
+        attached=node.attached[: addresses + 1],
+        prefixes=node.prefixes[: addresses + 1],
+    )
 
 
 def _pool(ask: Question, *, nitro: bool) -> WarmPool:

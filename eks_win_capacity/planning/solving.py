@@ -13,7 +13,7 @@ from eks_win_capacity.packing.solve import solve
 from eks_win_capacity.planning.model import ALL_NODES, Site, build, dominated, levels, named
 from eks_win_capacity.planning.patterns import list_patterns
 from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
-from eks_win_capacity.planning.plan import Rejection
+from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.zones_exact import settle
@@ -51,6 +51,8 @@ class Solving:
         Whether somebody asked to stop.
     impossible : bool
         Whether it is proved that there is no answer.
+    even_only : bool
+        Whether the bound is that of plans with even shares of the zones.
     rejected : list of Rejection
         Candidates left out so far.
     lean : tuple of Node
@@ -63,6 +65,7 @@ class Solving:
         self.known: Answer | None = None
         self.interrupted = False
         self.impossible = False
+        self.even_only = False
         self.rejected: list[Rejection] = []
         self.lean: tuple[Node, ...] = ()
 
@@ -78,7 +81,7 @@ class Solving:
     def nodes(self) -> tuple[tuple[Node, ...], Trouble | None]:
         """Size the candidates, and find the workload that fits none of them."""
         nodes, self.rejected, trouble = sized(self.ask)
-        return nodes, trouble
+        return (*nodes, *self.ask.present), trouble
 
     def without_dominated(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         """Leave out the types that another one beats in everything."""
@@ -251,7 +254,10 @@ class Solving:
             if packed is None:
                 packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
         if packed is None:
-            self.impossible = self.impossible or (bound == np.inf and nodes == every and not turn)
+            # Only what binds every plan proves that there is none.
+            fixed = coupled and (ask.zone_lost or ask.odd)
+            if bound == np.inf and nodes == every and slots is ask.slots and not fixed:
+                self.impossible = True
             return None
         if nodes != every:
             # What is proved of some of the types is not proved of all.

@@ -6,29 +6,33 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.planning.fleet_diff import diff_of
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.plan import Alternative, FleetPlan, NodeGroup
+    import pandas as pd
+
+    from eks_win_capacity.planning.plan_values import Alternative, NodeGroup, PlanValues
 
 __all__ = ["as_html", "comparison", "explained", "headline", "summary_lines"]
 
 
-def headline(plan: FleetPlan) -> str:
+def headline(plan: PlanValues) -> str:
     """Say nodes, cost and bound in one line."""
     if not plan.nodes:
         return "No pods are to run, so no node is needed."
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
     fleet = f"{count_of(plan.nodes, 'node')} ({types})"
     least = f"{plan.lower_bound:,.6g}"
+    of = f" with {plan.bound_of}" if plan.bound_of else ""
     near = f"so this one is within {100 * plan.gap:.3f} % of the least possible."
     if plan.objective == "nodes":
         return f"{fleet}; no plan has fewer than {least} nodes, {near}"
     if plan.objective == "addresses":
         return f"{fleet}; no plan takes fewer than {least} subnet addresses, {near}"
-    return f"{fleet}: {_cost(plan.cost, plan)}; no plan costs less than {least}, {near}"
+    return f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} costs less than {least}, {near}"
 
 
-def explained(plan: FleetPlan) -> str:
+def explained(plan: PlanValues) -> str:
     """Say what the plan is, or why there is none."""
     if not plan.feasible:
         return "\n".join(
@@ -38,7 +42,7 @@ def explained(plan: FleetPlan) -> str:
     return "\n".join([lines[0], *(_group(group) for group in plan.groups), *lines[1:]])
 
 
-def summary_lines(plan: FleetPlan) -> list[str]:
+def summary_lines(plan: PlanValues) -> list[str]:
     """Say all of a plan but its kinds of nodes: cost and bound first."""
     lines = [headline(plan)]
     if plan.status == "interrupted":
@@ -53,13 +57,15 @@ def summary_lines(plan: FleetPlan) -> list[str]:
         lines.append(f"Cost: {plan.price_basis}.")
     if plan.estimated_prices:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
+    if plan.current is not None:
+        lines += str(diff_of(plan)).splitlines()
     lines += [comparison(other, plan) for other in (plan.single_type, plan.other_mode) if other]
     if plan.rejected:
         lines.append(f"Not used: {_rejected(plan)}.")
     return lines
 
 
-def _cost(value: float, plan: FleetPlan) -> str:
+def _cost(value: float, plan: PlanValues) -> str:
     return f"{value:,.6g} {plan.cost_unit}"
 
 
@@ -83,7 +89,7 @@ def _binding(group: NodeGroup) -> str:
     return f"{group.binds} {verb} first, {100 * used / max(room, 1):.0f} % used."
 
 
-def comparison(other: Alternative, plan: FleetPlan) -> str:
+def comparison(other: Alternative, plan: PlanValues) -> str:
     """Say what another way to run the workloads takes, beside the plan."""
     if not other.nodes:
         return f"With {other.name}: no plan: {other.why}."
@@ -96,7 +102,7 @@ def comparison(other: Alternative, plan: FleetPlan) -> str:
     )
 
 
-def _rejected(plan: FleetPlan) -> str:
+def _rejected(plan: PlanValues) -> str:
     counted: dict[str, int] = {}
     for one in plan.rejected:
         counted[one.code] = counted.get(one.code, 0) + 1
@@ -104,11 +110,10 @@ def _rejected(plan: FleetPlan) -> str:
     return ", ".join(f"{number:,} {code}" for code, number in order)
 
 
-def as_html(plan: FleetPlan) -> str:
+def as_html(plan: PlanValues, frame: pd.DataFrame) -> str:
     """Show a plan in a notebook: the headline, the nodes, and what stands beside it."""
     if not plan.feasible or not plan.groups:
         return "".join(f"<p>{escape(line)}</p>" for line in explained(plan).splitlines())
-    frame = plan.to_pandas()
     empty = [name for name in ("zone", "subnet", "prefixes_per_node") if not frame[name].any()]
     frame = frame.drop(columns=empty)
     frame.columns = [str(name).replace("_", " ") for name in frame.columns]

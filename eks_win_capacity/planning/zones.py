@@ -10,18 +10,15 @@ import numpy as np
 from eks_win_capacity.packing.packings import total_cost
 from eks_win_capacity.planning.model import ALL_NODES, build, named
 from eks_win_capacity.planning.placement import merged, placed_in, starts_of, value_of
-from eks_win_capacity.planning.question import BRIEF, Answer
+from eks_win_capacity.planning.question import BRIEF, NEAR, Answer
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.model import Node, Site
-    from eks_win_capacity.planning.plan import NodeGroup
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.solving import Solving
 
 __all__ = ["in_zones", "quick"]
-
-_NEAR = 5e-3
-"""Gap at which zones packed each for itself are near enough to the cheapest."""
 
 
 def in_zones(
@@ -54,14 +51,21 @@ def in_zones(
                 run.ask.progress(run.known.value, bound)
 
     offer(quick(run, nodes, bound, lp_bound))
+    if run.ask.spread and not run.over():
+        bound = max(bound, _sum_of_zones(run, nodes))
+        run.even_only = run.ask.zone_lost
+        offer(_apart(run, nodes, bound, lp_bound))
+        best = _best(found, bound, lp_bound)
+        if best is not None and best.value - bound <= NEAR * best.value:
+            return best
     if not run.ask.spread and not run.over():
         # In one zone, what takes the fewest addresses fits if anything does.
         fewest = run.solved(nodes, coupled=False, objective="addresses", effort=BRIEF)
         placed = None if fewest is None else placed_in(fewest.groups, run.ask.sites)
         if placed is not None:
             offer(Answer(placed, value_of(placed, run.ask.objective), bound, lp_bound))
-    odd = _odd(run)
-    for turn in range(len({site.zone for site in run.ask.sites}) if odd else 1):
+    odd = run.ask.odd
+    for turn in range(len(run.ask.zones) if odd else 1):
         if run.over():
             break
         coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn)
@@ -76,12 +80,23 @@ def in_zones(
         if lean is not None:
             offer(Answer(lean.groups, value_of(lean.groups, run.ask.objective), bound, lp_bound))
             break
-    best = _best(found, bound, lp_bound)
-    if run.over():
-        return best
-    if run.ask.spread and (best is None or best.value - bound > _NEAR * best.value):
-        offer(_apart(run, nodes, bound, lp_bound))
     return _best(found, bound, lp_bound)
+
+
+def _sum_of_zones(run: Solving, nodes: tuple[Node, ...]) -> float:
+    """
+    Bound of what every zone must hold, summed over the zones.
+
+    Each zone has at least the whole part of an even share of every workload that is spread,
+    whatever else stands there. With a zone to lose that holds of plans with even shares.
+    """
+    zones = len(run.ask.zones)
+    even = np.array([load.zone_spread or run.ask.zone_lost for load in run.ask.workloads])
+    base = np.where(even, run.ask.slots // zones, 0)
+    if not base.any():
+        return 0.0
+    one = run.solved(nodes, coupled=False, slots=base, limits={}, deadline=run.deadline.part(0.4))
+    return 0.0 if one is None else zones * one.bound
 
 
 def _best(found: list[Answer], bound: float, lp_bound: float) -> Answer | None:
@@ -89,16 +104,6 @@ def _best(found: list[Answer], bound: float, lp_bound: float) -> Answer | None:
         return None
     best = min(found, key=lambda one: one.value)
     return Answer(best.groups, best.value, min(bound, best.value), lp_bound)
-
-
-def _odd(run: Solving) -> bool:
-    """Tell whether a workload does not share evenly over the zones."""
-    zones = len({site.zone for site in run.ask.sites})
-    return any(
-        int(slot) % zones
-        for load, slot in zip(run.ask.workloads, run.ask.slots, strict=True)
-        if load.zone_spread or run.ask.zone_lost
-    )
 
 
 def _shares(run: Solving) -> list[tuple[str, tuple[Site, ...], Ints]]:
@@ -150,7 +155,9 @@ def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float)
         if key not in solved:
             if run.over():
                 return None
-            solved[key] = run.solved(nodes, coupled=False, effort=BRIEF, rough=_NEAR, slots=slots)
+            solved[key] = run.solved(
+                nodes, coupled=False, slots=slots, deadline=run.deadline.part(0.4)
+            )
         answer = solved[key]
         own = None if answer is None else _stood(run, answer.groups, zone, sites)
         if own is None:

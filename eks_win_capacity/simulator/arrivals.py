@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core import arrays
+from eks_win_capacity.core.errors import InputError, MissingValueError
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ MAX_PODS: Final = 100_000_000
 
 
 def _positive(value: Any, name: str, *, zero: bool = False) -> float:
-    number = float(value) if isinstance(value, (int, float, np.number)) else math.nan
+    try:
+        number = float(value) if isinstance(value, (int, float, np.number)) else math.nan
+    except (OverflowError, TypeError):
+        number = math.nan
     if isinstance(value, bool) or not 0 <= number < math.inf or (number == 0 and not zero):
         raise InputError(
             f"{name} must be a {'number from 0 on' if zero else 'number above 0'}; got {value!r}"
@@ -32,9 +37,23 @@ def _positive(value: Any, name: str, *, zero: bool = False) -> float:
 
 
 def _whole(value: Any, name: str, *, low: int = 0) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < low:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = low - 1
+    if isinstance(value, bool) or number < low:
         raise InputError(f"{name} must be a whole number from {low} on; got {value!r}")
-    return int(value)
+    _refuse_many(number)
+    return number
+
+
+def _numbers(value: Any, name: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(arrays.unmasked(value, name), dtype=np.float64)
+    except MissingValueError:
+        raise
+    except (OverflowError, TypeError, ValueError):
+        raise InputError(f"{name} must be numbers; got {value!r}") from None
 
 
 @dataclass(frozen=True)
@@ -137,7 +156,7 @@ class Empirical:
 
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         """Draw lifetimes. [s]"""  # noqa: D400
-        measured = np.asarray(self.seconds, dtype=np.float64).ravel()
+        measured = _numbers(self.seconds, "seconds").ravel()
         if not measured.size or not np.isfinite(measured).all() or (measured <= 0).any():
             raise InputError("measured lifetimes must be numbers above 0, one at least")
         return rng.choice(measured, count)
@@ -280,13 +299,11 @@ def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> P
         arrivals = _poisson(workload, rng, duration_s)
         return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
     if isinstance(workload, CronJob):
-        starts = np.arange(
-            _positive(workload.first_s, "first_s", zero=True),
-            duration_s,
-            _positive(workload.every_s, "every_s"),
-        )
+        first = _positive(workload.first_s, "first_s", zero=True)
+        every = _positive(workload.every_s, "every_s")
         pods = _whole(workload.pods, "pods", low=1)
-        _refuse_many(float(len(starts)) * pods)
+        _refuse_many(max(duration_s - first, 0.0) / every * pods)
+        starts = np.arange(first, max(duration_s, first), every)
         arrivals = np.repeat(starts, pods)
         return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
     if isinstance(workload, RollingUpdate):
@@ -297,7 +314,7 @@ def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> P
 def _refuse_many(pods: float) -> None:
     if pods > MAX_PODS:
         raise InputError(
-            f"the workload brings about {pods:,.0f} pods; at most {MAX_PODS:,} fit into memory: "
+            f"the workload brings about {min(pods, 10**18):,.0f} pods; at most {MAX_PODS:,} fit into memory: "
             "simulate fewer hours, or a part of the nodes"
         )
 
@@ -309,7 +326,7 @@ def _alone(arrivals: Any, lifetimes: Any) -> Pods:
 
 def _poisson(workload: Poisson, rng: np.random.Generator, duration_s: float) -> Any:
     rate = _positive(workload.pods_per_minute, "pods_per_minute", zero=True) / 60
-    weights = np.ones(24) if workload.hourly is None else np.asarray(workload.hourly, dtype=float)
+    weights = np.ones(24) if workload.hourly is None else _numbers(workload.hourly, "hourly")
     if (
         weights.shape != (24,)
         or not np.isfinite(weights).all()

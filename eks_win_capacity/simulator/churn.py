@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.values import same_values
@@ -160,8 +162,7 @@ def simulate_churn(
     """
     _check_pool(pool)
     engines.check_engine(engine)
-    if placement not in _PLACEMENTS:
-        raise InputError(f"placement must be one of {', '.join(_PLACEMENTS)}; got {placement!r}")
+    arrays.choice(placement, _PLACEMENTS, name="placement")
     duration, step = _hours(hours, "hours"), checked_seconds(sample_s, "sample_s")
     if not duration or not step:
         raise InputError("hours and sample_s must be above 0")
@@ -201,13 +202,13 @@ def _random(rng: object) -> np.random.Generator:
 
 
 def _is_seed(rng: object) -> bool:
-    return hasattr(rng, "__index__") and rng.__index__() >= 0
+    return isinstance(rng, (int, np.integer)) and bool(rng >= 0)
 
 
 def _several(workload: Any) -> list[Workload]:
     if isinstance(workload, (Poisson, CronJob, RollingUpdate)):
         return [workload]
-    if isinstance(workload, str) or not hasattr(workload, "__iter__"):
+    if isinstance(workload, str) or not isinstance(workload, Iterable) or workload is np.ma.masked:
         raise InputError(f"a workload is a Poisson, CronJob or RollingUpdate; got {workload!r}")
     several = list(workload)
     if not several:
@@ -399,6 +400,7 @@ def effective_concurrency(
     True
     """
     _check_pool(pool)
+    engines.check_engine(engine)
     random = _random(rng)
     lifetime = lifetime_of(pod_lifetime)
     capacity = _slots(slots) * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
@@ -525,8 +527,9 @@ def best_targets(
     import pandas as pd
 
     goal = checked_seconds(wait_s, "wait_s")
-    if not 0 <= quantile <= 1:
-        raise InputError(f"quantile must be from 0 to 1; got {quantile!r}")
+    _check_quantile(quantile)
+    if candidates is not None and not isinstance(candidates, (list, tuple)):
+        raise InputError(f"candidates must be a list of WarmPool; got {candidates!r}")
     pools = list(
         _candidates(_slots(slots), prefix_delegation) if candidates is None else candidates
     )
@@ -568,6 +571,11 @@ def best_targets(
     row = good.iloc[0]
     why = f"{share} of the pods wait {row['wait_s']:g} s at most, with {row['waste']:.1f} addresses idle on a node"
     return BestTargets(pools[int(row["candidate"])], curve, why)
+
+
+def _check_quantile(quantile: object) -> None:
+    if not isinstance(quantile, (int, float, np.floating)) or not 0 <= quantile <= 1:
+        raise InputError(f"quantile must be from 0 to 1; got {quantile!r}")
 
 
 def _candidates(slots: int, prefix_delegation: bool | None) -> list[WarmPool]:  # noqa: FBT001

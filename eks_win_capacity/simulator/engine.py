@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core import arrays
+from eks_win_capacity.core.errors import MissingExtraError
 from eks_win_capacity.simulator import machine
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ _ENGINES: Final = ("auto", "compiled", "reference")
 
 def check_engine(engine: str) -> None:
     """Refuse an engine that does not exist."""
-    if engine not in _ENGINES:
-        raise InputError(f"engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
+    arrays.choice(engine, _ENGINES, name="engine")
 
 
 def available() -> bool:

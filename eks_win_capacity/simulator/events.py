@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core import arrays
+from eks_win_capacity.core.errors import InputError, MissingValueError, UnsupportedInputError
 from eks_win_capacity.simulator.clock import MAX_SECONDS, as_nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 KINDS: Final = ("tick", "assign", "free", "configmap", "drain", "subnet")
@@ -80,8 +79,12 @@ def read_events(source: Any, *, starts: Any = ()) -> Events:
     return Events(seconds, as_nanoseconds(seconds), kinds, pods, subjects, count)
 
 
-def _rows(source: Iterable[Any]) -> tuple[NDArray[Any], NDArray[Any], Any]:
-    if isinstance(source, (str, bytes)) or not hasattr(source, "__iter__"):
+def _rows(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
+    if (
+        isinstance(source, (str, bytes))
+        or not isinstance(source, Iterable)
+        or source is np.ma.masked
+    ):
         raise UnsupportedInputError(
             f"events are rows (seconds, kind, pod) or a table; got {type(source).__name__}"
         )
@@ -123,10 +126,12 @@ def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
     if missing:
         raise InputError(f"a table of events needs seconds, kind and pod; without {missing}")
     try:
-        seconds = np.asarray(source["seconds"], dtype=np.float64)
+        seconds = np.asarray(arrays.unmasked(source["seconds"], "seconds"), dtype=np.float64)
+    except MissingValueError:
+        raise
     except (TypeError, ValueError) as error:
         raise InputError(f"seconds must be numbers: {error}") from None
-    column = source["kind"]
+    column = arrays.unmasked(source["kind"], "kind")
     # A pandas column counts its own texts several times faster than as objects.
     codes, names = pd.factorize(column if isinstance(column, pd.Series) else np.asarray(column))
     if (codes < 0).any():
@@ -145,6 +150,11 @@ def _named(column: Any) -> NDArray[Any]:
         subjects = np.empty(len(column), dtype=object)
         subjects[:] = column
         return subjects
+    if isinstance(column, np.ma.MaskedArray):
+        # Ticks name no pod; what must name one is refused where it is read.
+        values: NDArray[Any] = np.ma.getdata(column).astype(object)
+        values[np.ma.getmaskarray(column)] = None
+        return values
     return np.asarray(column)
 
 

@@ -127,6 +127,8 @@ def simulate_pool(
     _check_pool(pool)
     latency = checked_seconds(ec2_latency_s, "ec2_latency_s")
     left = None if subnet_free is None else _count(subnet_free, "subnet_free")
+    if not isinstance(retries, (bool, np.bool_)):
+        raise InputError(f"retries must be True or False; got {retries!r}")
     read = read_events(events)
     plain = read.plain and left is None and not retries
     if engine == "compiled" and not plain:
@@ -149,11 +151,11 @@ def _check_pool(pool: object) -> None:
 
 
 def _slots(slots: object) -> int:
-    return int(arrays.counts(slots, name="slots", low=1, high=MAX_SLOTS).item())
+    return arrays.count(slots, name="slots", low=1, high=MAX_SLOTS)
 
 
 def _count(value: object, name: str) -> int:
-    return int(arrays.counts(value, name=name).item())
+    return arrays.count(value, name=name)
 
 
 def _units_left(subject: object) -> float | None:

@@ -30,6 +30,7 @@ from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
+    from datetime import date
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.state import ClusterState
@@ -50,7 +51,9 @@ CHECKS: tuple[Check, ...] = (
 """Every check: one for each consideration and step of the guide."""
 
 
-def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> Listed[Finding]:
+def check_cluster(
+    state: ClusterState, *, catalog: Catalog | None = None, now: date | None = None
+) -> Listed[Finding]:
     """
     Check every consideration and step of the EKS guide for Windows nodes.
 
@@ -60,6 +63,8 @@ def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> Lis
         From `aws.load_cluster`, `kubectl.load`, `load_files`, or their merge.
     catalog : Catalog, optional
         The instance types to judge by; the bundled ones by default.
+    now : date, optional
+        The day by which ends of support are judged; that of the table without it.
 
     Returns
     -------
@@ -93,7 +98,7 @@ def check_cluster(state: ClusterState, *, catalog: Catalog | None = None) -> Lis
         from eks_win_capacity.catalog import Catalog
 
         catalog = Catalog.bundled()
-    look = Look(state, catalog)
+    look = Look(state, catalog, now)
     return Listed(finding for rule in CHECKS for finding in rule.run(look))
 
 

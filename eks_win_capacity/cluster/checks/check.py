@@ -14,6 +14,8 @@ from eks_win_capacity.core.findings import Finding, Severity
 from eks_win_capacity.core.redact import without_accounts
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.cluster.state import ClusterState, NodeGroup, Pod, Workload
 
@@ -60,10 +62,13 @@ class Look:
     state : ClusterState
     catalog : Catalog
         The instance types to judge by.
+    now : date or None
+        The day by which dates are judged; None where it is not given.
     """
 
     state: ClusterState
     catalog: Catalog
+    now: date | None = None
 
     @property
     def cluster(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import AMIS, check, some
 from eks_win_capacity.cluster.view import (
@@ -14,9 +15,11 @@ from eks_win_capacity.cluster.view import (
 )
 from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
+    KUBERNETES_SUPPORT_AS_OF,
+    KUBERNETES_SUPPORT_ENDS,
     WINDOWS_BUILDS,
+    WINDOWS_BUILDS_ENDED,
     WINDOWS_PLATFORM_VERSIONS,
-    WINDOWS_SERVER_ENDED,
     WINDOWS_SERVER_FROM,
     WINDOWS_SERVER_LAST,
 )
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding, Severity
+
+_SOON_DAYS: Final = 90
+"""Days before the end of support from which on a check warns."""
 
 
 def _platform(
@@ -154,11 +160,50 @@ def _release(node: Node) -> str | None:
     return named[0] if named else None
 
 
-def _ended(node: Node) -> tuple[str, str] | None:
-    """Name and end of a node's release, where EKS supports it no more."""
+def _ended(node: Node) -> str:
+    """Windows Server release of a node that EKS no longer has, with its last day; else empty."""
     parts = node.build.split(".")
-    known = len(parts) > 2 and parts[2].isdecimal()
-    return WINDOWS_SERVER_ENDED.get(int(parts[2])) if known else None
+    build = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
+    return " of ".join(WINDOWS_BUILDS_ENDED.get(build, ()))
+
+
+@check(
+    "kubernetes-support",
+    considers="Kubernetes version within EKS' support",
+    severity="error",
+    why="after extended support EKS updates the control plane by itself, and older Windows AMIs go",
+    source='Amazon EKS user guide, "Understand the Kubernetes version lifecycle on EKS": '
+    "https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html",
+)
+def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the day with the end of extended support of the cluster's version."""
+    version = minor(look.state.version)
+    if version is None:
+        yield rule.unknown(look, "version")
+        return
+    # Without a day, what had ended when the table was written has ended.
+    day = look.now or date.fromisoformat(KUBERNETES_SUPPORT_AS_OF)
+    name = f"{version[0]}.{version[1]}"
+    newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
+    end = KUBERNETES_SUPPORT_ENDS.get(name)
+    if end is None and version > (minor(newest) or (0, 0)):
+        yield rule.passed(f"extended support of Kubernetes {name} ends after that of {newest}")
+    elif end is None or day.isoformat() >= end:
+        yield rule.failed(
+            f"extended support of Kubernetes {name} {f'ends on {end}' if end else 'has ended'}",
+            f"aws eks update-cluster-version --name {look.cluster} --kubernetes-version "
+            f"{version[0]}.{version[1] + 1}, one minor version at a time, then the node groups",
+        )
+    elif look.now and (date.fromisoformat(end) - day).days <= _SOON_DAYS:
+        yield rule.failed(
+            f"extended support of Kubernetes {name} ends on {end}",
+            f"plan the update: aws eks update-cluster-version --name {look.cluster} "
+            f"--kubernetes-version {version[0]}.{version[1] + 1}",
+            severity="warning",
+        )
+    else:
+        since = "" if look.now else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
+        yield rule.passed(f"extended support of Kubernetes {name} ends on {end}{since}")
 
 
 @check(
@@ -178,26 +223,29 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         return
     users: dict[str, list[str]] = {}
     strange = []
-    ended: dict[tuple[str, str], list[str]] = {}
     for node in state.windows_nodes or ():
         release = _release(node)
-        if over := _ended(node):
-            ended.setdefault(over, []).append(f"node {node.name}")
-        elif release:
+        if _ended(node):
+            continue
+        if release:
             users.setdefault(release, []).append(f"node {node.name}")
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
+    ended: dict[str, list[str]] = {}
+    for node in state.windows_nodes or ():
+        if name := _ended(node):
+            ended.setdefault(name, []).append(f"node {node.name}")
+    for name, nodes in ended.items():
+        yield rule.failed(
+            f"{some(nodes)}: EKS has had no AMI of Windows Server {name} since its end",
+            "replace the nodes by ones with an AMI of Windows Server 2022 or 2025, and rebuild "
+            "their images: a container runs on a host of its own release",
+            subject=name,
+        )
     for group in look.windows_groups:
         for release in WINDOWS_SERVER_FROM:
             if f"_{release}_" in group.ami_type:
                 users.setdefault(release, []).append(f"node group {group.name}")
-    for (name, day), nodes in ended.items():
-        yield rule.failed(
-            f"{some(nodes)}: EKS supports Windows Server {name} no more, since {day}",
-            "replace the nodes by ones with an AMI of Windows Server 2022, and the images of "
-            "their pods with it: a container needs the build of its node",
-            subject=name,
-        )
     if strange:
         yield rule.unknown(
             look,
@@ -218,11 +266,12 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
                 f"version at a time, up to {first}",
                 subject=release,
             )
-        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release, "")) or version):
+        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release)) or version):
             yield rule.failed(
-                f"{some(names)}: the AMI documentation of EKS names no Windows Server {release} "
-                f"after Kubernetes {WINDOWS_SERVER_LAST[release]}, the cluster has {state.version}",
-                "use an AMI of Windows Server 2022 or 2025, and images of that build",
+                f"{some(names)}: Kubernetes {state.version} no longer names Windows Server {release} "
+                f"among the releases it supports; the last that did is "
+                f"{WINDOWS_SERVER_LAST[release]}",
+                "move to an AMI of Windows Server 2022 or 2025, and rebuild the images",
                 subject=release,
                 severity="warning",
             )
@@ -299,5 +348,6 @@ CHECKS = (
     legacy_windows_support,
     windows_server_version,
     kubelet_version,
+    kubernetes_support,
 )
 """In the order of the guide."""

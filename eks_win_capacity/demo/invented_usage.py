@@ -1,25 +1,22 @@
 """
-Write the demo history of subnets: ``python data/demo/generate_usage.py``.
+An invented history of six subnets, the same everywhere.
 
 The use is invented, but shaped like what watchers of subnets record: a value
 every six hours, more on weekdays and by day, growth, one migration as a step, a
 subnet that hit its limit and stays there, one that hardly moves, and an outage
-of the watcher. Only the standard library draws, with a fixed seed, so the file
-is the same everywhere.
+of the watcher. Only the standard library draws, with a fixed seed.
 """
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import math
 import random
-from pathlib import Path
+from typing import Final
 
-SEED = 20260920
-DAYS = 120
+SEED: Final = 20260920
+DAYS: Final = 120
 START = dt.datetime(2026, 5, 24, tzinfo=dt.UTC)
-TARGET = Path(__file__).with_name("subnet_usage.csv")
 
 USABLE = 1019
 """Addresses of a /22 that can be in use; what is wanted beyond them is not seen."""
@@ -39,10 +36,10 @@ OUTAGE = range(43, 46)
 COLUMNS = ("time", "subnet", "used")
 
 
-def history() -> list[tuple[str, str, int]]:
-    """Draw the rows, by time and then by subnet."""
+def rows() -> list[tuple[str, str, int]]:
+    """Used addresses at each time, by time and then by subnet."""
     draw = random.Random(SEED)  # noqa: S311 - a history to look at, no secret
-    rows = []
+    drawn = []
     for number in range(4 * DAYS):
         time = START + number * dt.timedelta(hours=6)
         day = number // 4
@@ -55,17 +52,5 @@ def history() -> list[tuple[str, str, int]]:
             if name == "shared" and day in OUTAGE:
                 continue
             used = min(max(round(wanted), 0), USABLE)
-            rows.append((time.strftime("%Y-%m-%dT%H:%MZ"), name, used))
-    return rows
-
-
-def write(target: Path = TARGET) -> None:
-    """Write the history as CSV."""
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(history())
-
-
-if __name__ == "__main__":
-    write()
+            drawn.append((time.strftime("%Y-%m-%dT%H:%MZ"), name, used))
+    return drawn

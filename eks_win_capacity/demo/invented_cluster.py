@@ -1,5 +1,5 @@
 """
-Write the demo cluster: ``python data/demo/generate_cluster.py``.
+An invented cluster, as kubectl and the AWS CLI print it.
 
 The cluster is invented; its files have the shape of what kubectl and the AWS CLI
 print, cut to what planning reads. Three Windows nodes in two zones are full by
@@ -10,11 +10,7 @@ system.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
-
-TARGET = Path(__file__).with_name("cluster")
 
 ACCOUNT = "111122223333"
 """The account that AWS's own examples use."""
@@ -220,7 +216,7 @@ def daemonset() -> Any:
 
 
 def service() -> Any:
-    """Give the one Service, part of ``kubectl get services -A``."""
+    """Part of ``kubectl get services -A``: one Service."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -259,7 +255,7 @@ def _interface(number: int, zone: str, addresses: list[str], **more: Any) -> Any
 
 def interfaces() -> list[Any]:
     """Every interface: nodes, two of the control plane, a load balancer in each zone."""
-    rows = []
+    rows: list[Any] = []
     for *_, zone, instance, net, host in (*WINDOWS, LINUX):
         addresses = [f"{net}.{host + step}" for step in range(10 if instance != LINUX[2] else 4)]
         rows.append(
@@ -268,8 +264,8 @@ def interfaces() -> list[Any]:
             )
         )
     for zone, net in (("eu-west-1a", "10.20.0"), ("eu-west-1b", "10.20.1")):
-        for host, told in ((5, "Amazon EKS shop"), (6, "ELB app/k8s-shop/0123456789abcdef")):
-            rows.append(_interface(len(rows) + 1, zone, [f"{net}.{host}"], Description=told))
+        for host, text in ((5, "Amazon EKS shop"), (6, "ELB app/k8s-shop/0123456789abcdef")):
+            rows.append(_interface(len(rows) + 1, zone, [f"{net}.{host}"], Description=text))
     return rows
 
 
@@ -297,12 +293,12 @@ def subnets() -> Any:
 def instances() -> Any:
     """``aws ec2 describe-instances``."""
     tags = [{"Key": "eks:cluster-name", "Value": "shop"}]
-    told = [
+    windows = [
         {"InstanceId": row[2], "InstanceType": "m5.large", "Tags": tags, "Platform": "windows"}
         for row in WINDOWS
     ]
     linux = {"InstanceId": LINUX[2], "InstanceType": "m5.large", "Tags": tags}
-    return {"Reservations": [{"Instances": [*told, linux]}]}
+    return {"Reservations": [{"Instances": [*windows, linux]}]}
 
 
 def answers() -> dict[str, Any]:
@@ -324,15 +320,3 @@ def answers() -> dict[str, Any]:
         "describe-network-interfaces": {"NetworkInterfaces": interfaces()},
         "describe-instances": instances(),
     }
-
-
-def write(folder: Path = TARGET) -> None:
-    """Write all files, one JSON document each."""
-    folder.mkdir(exist_ok=True)
-    for name, answer in answers().items():
-        text = json.dumps(answer, indent=1) + "\n"
-        (folder / f"{name}.json").write_bytes(text.encode())
-
-
-if __name__ == "__main__":
-    write()

@@ -1,0 +1,178 @@
+"""Views of one history: the whole, its logarithm, its last months, and what each has earned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eks_win_capacity.forecast import smoothing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+
+VIEWS = ("whole", "logarithm", "last_84", "last_35")
+"""Names of the views, as columns of ``forecast.model``."""
+
+LENGTHS = (84, 35)
+"""Periods of the short views: a quarter that has three months' habits, and five weeks."""
+
+_PRIOR = np.log((0.5, 0.2, 0.15, 0.15))
+"""Log of each view's share before its backtest."""
+
+_TEMPER = 0.7
+"""Power of each look back: its days err together, and the next months are not the last ones."""
+
+_LOOKS = 4
+"""Origins of the backtest."""
+
+_LONGEST = 56
+"""Periods that the oldest look goes back, at most: views differ in what happened recently."""
+
+_LEAST = 0.01
+"""Smallest share of the paths that a view is given."""
+
+MIN_TRAINING = 21
+"""Periods that a backtest origin must know."""
+
+_POSITIVE = 0.1
+"""Share of its mean that a level must never fall below for its logarithm to be a view."""
+
+_CLIP = 16.0
+"""Largest squared error of a look, in variances: one surprise does not decide alone."""
+
+_SHARPEST = 2e-3
+"""Smallest deviation that a look is scored with, as a share of the usual level."""
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    One view of a chunk of series, fitted.
+
+    Attributes
+    ----------
+    fit : Fit
+        Its models at the last period.
+    errors, seen : ndarray, (series, periods of the view)
+        Innovations of its likeliest model, in that model's deviations.
+    looks : list of (ndarray, ndarray), (series, periods ahead)
+        Mean and deviation that it forecast at each origin, in units of the level.
+    possible : ndarray of bool, (series,)
+        Whether the view exists for a series.
+    """
+
+    fit: smoothing.Fit
+    errors: Floats
+    seen: Flags
+    looks: list[tuple[Floats, Floats]]
+    possible: Flags
+
+
+def origins(periods: int, horizon: int) -> list[int]:
+    """Origins of the backtest, oldest first; none where the history is too short."""
+    reach = min(horizon, periods // 4, _LONGEST)
+    looks = sorted({-(-reach * step // _LOOKS) for step in range(1, _LOOKS + 1)}, reverse=True)
+    return [periods - ahead for ahead in looks if periods - ahead >= MIN_TRAINING and ahead > 0]
+
+
+def whole_view(fits: smoothing.Fits, values: Floats, seen: Flags, back: Sequence[int]) -> View:
+    """The view of the whole history, from a fit at the origins and the end."""
+    periods = values.shape[1]
+    ahead = zip(back, fits.at[:-1], strict=True)
+    looks = [smoothing.mean_and_deviation(at, periods - origin) for origin, at in ahead]
+    errors = _innovations(fits)
+    return View(fits.at[-1], errors, seen, looks, np.ones(len(values), dtype=bool))
+
+
+def logarithm(values: Floats) -> tuple[Floats, Flags]:
+    """Logarithms of levels, and where they are a view: far enough from zero."""
+    floor = _POSITIVE * values.mean(axis=1, keepdims=True)
+    possible = np.asarray((values > floor).all(axis=1) & (floor[:, 0] > 0))
+    return np.log(np.where(possible[:, None], values, 1.0)), possible
+
+
+def logarithm_view(fits: smoothing.Fits, seen: Flags, back: Sequence[int], possible: Flags) -> View:
+    """The view in which growth is compound: straight in the logarithm."""
+    periods, looks = seen.shape[1], []
+    for origin, at in zip(back, fits.at[:-1], strict=True):
+        mean, deviation = smoothing.mean_and_deviation(at, periods - origin)
+        middle = np.exp(np.clip(mean, -9.0, 9.0))
+        looks.append((middle, middle * np.minimum(deviation, 1.0)))
+    return View(fits.at[-1], _innovations(fits), seen, looks, possible)
+
+
+def short_view(values: Floats, seen: Flags, back: Sequence[int], *, length: int) -> View:
+    """The view of the newest periods alone, looked back at with as many periods each time."""
+    count, periods = values.shape
+    known = min(length, *back, periods)
+
+    def windows(table: Any, width: int, ends: Sequence[int]) -> Any:
+        return np.concatenate([table[:, end - width : end] for end in ends])
+
+    # All windows of one length are fitted in one pass.
+    together = [*back, periods] if known == length else [*back]
+    fits = older = smoothing.fit(
+        windows(values, known, together or [periods]),
+        windows(seen, known, together or [periods]),
+        [known],
+        brief=True,
+    )
+    if known == length:
+        fits = older.rows(slice(len(back) * count, None))
+    else:
+        fits = smoothing.fit(values[:, -length:], seen[:, -length:], [length], brief=True)
+    looks = [
+        smoothing.mean_and_deviation(
+            older.at[0].rows(slice(place * count, (place + 1) * count)), periods - origin
+        )
+        for place, origin in enumerate(back)
+    ]
+    enough = seen[:, -length:].sum(axis=1) >= length // 2
+    return View(fits.at[0], _innovations(fits), seen[:, -length:], looks, enough)
+
+
+def _innovations(fits: smoothing.Fits) -> Floats:
+    at = fits.at[-1]
+    best = at.weight.argmax(axis=1)
+    sigma = at.sigma[np.arange(len(best)), best][:, None]
+    return fits.innovations(best) / np.where(sigma > 0, sigma, 1.0)
+
+
+def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
+    """
+    Share of the paths that each view earns by how well it would have forecast.
+
+    Parameters
+    ----------
+    views : sequence of View
+    values : ndarray, (series, periods)
+        The level that the views were fitted to.
+    seen : ndarray of bool, (series, periods)
+    back : sequence of int
+        Origins of the backtest.
+
+    Returns
+    -------
+    ndarray, (series, views)
+    """
+    score = np.tile(_PRIOR[: len(views)], (len(values), 1))
+    for column, view in enumerate(views):
+        score[~view.possible, column] = -np.inf
+        for origin, (mean, deviation) in zip(back, view.looks, strict=True):
+            here = seen[:, origin:]
+            size = np.maximum(deviation, _SHARPEST)
+            squares = np.minimum(((values[:, origin:] - mean) / size) ** 2, _CLIP)
+            logs = np.where(here, -0.5 * squares - np.log(size), 0.0).sum(axis=1)
+            score[:, column] += _TEMPER * logs / np.maximum(here.sum(axis=1), 1)
+    weight = np.exp(score - score.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    # A view that would be a handful of paths only blurs the facts about a series.
+    weight[weight < _LEAST] = 0.0
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))

@@ -1,0 +1,164 @@
+"""Addresses that the nodes of a frame keep attached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.core import arrays
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.frames import engines, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def with_attached_addresses(
+    frame: Any,
+    *,
+    pods: int | str,
+    slots: int | str,
+    pool: WarmPool | str,
+    pools: Mapping[str, WarmPool] | None = None,
+) -> Any:
+    """
+    The frame with the addresses each node keeps attached in the steady state.
+
+    Adds the columns `addresses`, `prefixes`, `used` and `warm`, as
+    :func:`eks_win_capacity.attached_addresses` counts them on a node that has
+    only grown. A lazy frame stays lazy, but columns that are arguments are
+    checked by one aggregate query at once.
+
+    Parameters
+    ----------
+    frame : pandas, Polars, PyArrow, DuckDB, Dask or PySpark frame
+        Eager or lazy; one row for each node.
+    pods : int or str
+        Pods that need an address, or the column of integers with them. [pods]
+    slots : int or str
+        IPv4 addresses per interface - 1, or the column with them: that is what
+        :func:`with_capacity` gives without prefix delegation. [slots]
+    pool : WarmPool or str
+        Mode and targets of all nodes, or the column that names a pool of `pools`.
+    pools : mapping of str to WarmPool, optional
+        The pools that a column may name.
+
+    Returns
+    -------
+    frame
+        Of the kind that came in.
+
+    Raises
+    ------
+    InputError, UnsupportedInputError
+        If a column is missing or of the wrong type, or names an unknown pool.
+    InvalidCountError, MissingValueError
+        If a count is out of range or missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eks_win_capacity import WarmPool
+    >>> nodes = pd.DataFrame({"pods": [0, 16]})
+    >>> with_attached_addresses(nodes, pods="pods", slots=9, pool=WarmPool.prefix())
+       pods  addresses  prefixes  used  warm
+    0     0         16         1     0    16
+    1    16         32         2    16    16
+    """
+    data = engines.read_frame(frame)
+    for answer in ("addresses", "prefixes", "used", "warm"):
+        engines.new_name(data, answer)
+    counts: dict[str, tuple[str, int]] = {}
+    n, s = (
+        _count(data, value, argument, low, counts)
+        for value, argument, low in ((pods, "pods", 0), (slots, "slots", 1))
+    )
+    if not isinstance(pool, (WarmPool, str)):
+        raise UnsupportedInputError(f"pool must be a WarmPool or a column name; got {pool!r}")
+    verify.verify_values(data, counts=counts)
+    n_name, s_name, u_name, p_name = engines.spare_names(data, 4)
+    data = data.with_columns(n.alias(n_name), s.alias(s_name))
+    n, s, used, prefixes = map(nw.col, (n_name, s_name, u_name, p_name))
+
+    def chosen(answer: Any) -> Any:
+        if isinstance(pool, WarmPool):
+            return answer(pool)
+        branches = n * 0  # never taken: every pool is known by then
+        for name, each in (pools or {}).items():
+            branches = nw.when(nw.col(pool) == name).then(answer(each)).otherwise(branches)
+        return branches
+
+    if isinstance(pool, str):
+        _verify_pools(data, pool, pools or {})
+    data = data.with_columns(chosen(lambda p: _used(n, s, p)).cast(nw.Int64).alias(u_name))
+    data = data.with_columns(chosen(lambda p: _prefixes(used, s, p)).cast(nw.Int64).alias(p_name))
+    addresses = chosen(lambda p: _addresses(used, prefixes, s, p)).cast(nw.Int64)
+    data = data.with_columns(addresses.alias("addresses"), prefixes.alias("prefixes"))
+    data = data.with_columns(used=used, warm=nw.col("addresses") - used)
+    return engines.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
+
+
+def _count(
+    data: Any, value: object, argument: str, low: int, counts: dict[str, tuple[str, int]]
+) -> Any:
+    if not isinstance(value, str):
+        return nw.lit(int(arrays.counts(value, name=argument, low=low)), dtype=nw.Int64)
+    engines.check_column(data, value, argument, "counts")
+    counts[value] = (argument, max(low, counts.get(value, ("", 0))[1]))
+    return nw.col(value).cast(nw.Int64)
+
+
+def _verify_pools(data: Any, column: str, pools: Mapping[str, WarmPool]) -> None:
+    engines.check_column(data, column, "pool", "names")
+    for name, pool in pools.items():
+        if not isinstance(pool, WarmPool):
+            raise UnsupportedInputError(f"pools[{name!r}] must be a WarmPool; got {pool!r}")
+    named = verify.rows_of(data.select(pool=nw.col(column).cast(nw.String)).unique().head(10_000))
+    strange = sorted({repr(row["pool"]) for row in named if row["pool"] not in pools})
+    if strange:
+        raise InputError(
+            f"the column {column!r} names pools that are not in pools=: {', '.join(strange[:3])}"
+        )
+
+
+def _least(*values: Any) -> Any:
+    return nw.min_horizontal(*map(_expression, values))
+
+
+def _most(*values: Any) -> Any:
+    return nw.max_horizontal(*map(_expression, values))
+
+
+def _expression(value: Any) -> Any:
+    return nw.lit(value, dtype=nw.Int64) if isinstance(value, int) else value
+
+
+def _ceil16(value: Any) -> Any:
+    return (value + (ADDRESSES_PER_PREFIX - 1)) // ADDRESSES_PER_PREFIX
+
+
+def _used(pods: Any, slots: Any, pool: WarmPool) -> Any:
+    """The pods that get an address; see `addresses.warm_pool.attached_addresses`."""
+    if pool.prefix_delegation:
+        return _least(pods, slots * ADDRESSES_PER_PREFIX)
+    if pool.warm_ip_target == 0:
+        return _least(pods, slots, pool.minimum_ip_target)
+    return _least(pods, slots)
+
+
+def _prefixes(used: Any, slots: Any, pool: WarmPool) -> Any:
+    if not pool.prefix_delegation:
+        return slots * 0
+    if pool.prefix_rule:
+        return _least(slots, _ceil16(used) + pool.warm_prefix_target)
+    # A used address is a wanted one, so the occupied prefixes are among those counted.
+    return _least(slots, _ceil16(_most(used + pool.warm_ip_target, pool.minimum_ip_target)))
+
+
+def _addresses(used: Any, prefixes: Any, slots: Any, pool: WarmPool) -> Any:
+    if pool.prefix_delegation:
+        return prefixes * ADDRESSES_PER_PREFIX
+    return _least(slots, _most(used + pool.warm_ip_target, pool.minimum_ip_target))

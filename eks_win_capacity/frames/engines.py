@@ -1,0 +1,204 @@
+"""How each engine reads a frame and looks a name up in a small table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eks_win_capacity.core.errors import (
+    InputError,
+    MissingExtraError,
+    UnsupportedInputError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+try:
+    import narwhals as nw
+except ImportError as error:
+    raise MissingExtraError("narwhals", extra="frames", purpose="a frame") from error
+
+Frame = Any
+"""A narwhals frame, eager or lazy."""
+
+
+def read_frame(frame: object) -> Frame:
+    """
+    The frame as narwhals sees it.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is not a frame of a known engine.
+    """
+    if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+        return frame
+    try:
+        return nw.from_native(frame)
+    except TypeError:
+        raise UnsupportedInputError(
+            "frame must be a pandas, Polars, PyArrow, DuckDB, Dask or PySpark frame; "
+            f"got a {type(frame).__name__}"
+        ) from None
+
+
+def give_back(result: Frame, frame: object) -> Any:
+    """The result in the kind of the frame that came in."""
+    return result if isinstance(frame, (nw.DataFrame, nw.LazyFrame)) else result.to_native()
+
+
+def is_lazy(frame: Frame) -> bool:
+    """Whether the frame is a plan rather than data."""
+    return isinstance(frame, nw.LazyFrame)
+
+
+def column(frame: Frame, name: object, argument: str) -> Any:
+    """
+    The dtype of a column.
+
+    Raises
+    ------
+    InputError
+        If the frame has no such column; the error lists those it has.
+    """
+    schema = frame.collect_schema()
+    if not isinstance(name, str):
+        raise UnsupportedInputError(f"{argument} must be the name of a column; got {name!r}")
+    if name not in schema:
+        shown = ", ".join(map(repr, list(schema)[:20]))
+        raise InputError(f"{argument}: the frame has no column {name!r}; it has {shown}")
+    return schema[name]
+
+
+def check_column(frame: Frame, name: object, argument: str, kind: str) -> None:
+    """
+    Refuse a column that is missing, or not of the kind its argument needs.
+
+    Parameters
+    ----------
+    kind : {"names", "flags", "counts"}
+        Strings or categories, booleans, integers.
+    """
+    dtype = column(frame, name, argument)
+    fits = {
+        "names": dtype in (nw.String, nw.Categorical) or isinstance(dtype, nw.Enum),
+        "flags": dtype == nw.Boolean,
+        "counts": dtype.is_integer(),
+    }[kind]
+    if not fits:
+        wanted = {"names": "strings", "flags": "booleans", "counts": "integers"}[kind]
+        raise UnsupportedInputError(
+            f"{argument} must be a column of {wanted}; {name!r} is of {dtype}: cast it first"
+        )
+
+
+def new_name(frame: Frame, answer: str) -> str:
+    """
+    The name of a new column.
+
+    Raises
+    ------
+    InputError
+        If the frame has such a column: nothing is overwritten in silence.
+    """
+    if answer in frame.collect_schema():
+        raise InputError(
+            f"the frame has a column {answer!r} already: drop or rename it, or pass answer="
+        )
+    return answer
+
+
+def spare_names(frame: Frame, count: int) -> list[str]:
+    """Names for columns that live only inside a query."""
+    taken = set(frame.collect_schema())
+    stem = "_ewc"
+    while any(name.startswith(stem) for name in taken):
+        stem += "_"
+    return [f"{stem}{position}" for position in range(count)]
+
+
+def looked_up(
+    frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Sequence[int]]
+) -> Frame:
+    """
+    A lazy frame with columns from a small table, null where a name has no row.
+
+    The rows stay where they were in every engine that knows an order.
+
+    Parameters
+    ----------
+    frame : narwhals LazyFrame
+        Any engine.
+    by : str
+        Column of names.
+    keys : sequence of str
+        Names of the table, each once.
+    values : mapping of str to sequence of int
+        Columns of the table, by the names they get.
+    """
+    engine = frame.implementation
+    native = frame.to_native()
+    if engine.is_duckdb():
+        return nw.from_native(_in_duckdb(native, by, keys, values))
+    if engine.is_dask():
+        return nw.from_native(_in_dask(native, by, keys, values))
+    if engine.is_polars():
+        return nw.from_native(_in_polars(frame, by, keys, values))
+    if engine.is_pyspark():
+        return nw.from_native(_in_spark(native, by, keys, values))
+    raise UnsupportedInputError(f"lazy frames of {engine} are not supported; collect it first")
+
+
+def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
+    """
+    Look up by the code of an enum: DuckDB's join does not promise the order of rows.
+
+    Sorting the rows back would hold them all in memory; a projection streams.
+    """
+    names = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    quoted = '"' + by.replace('"', '""') + '"'
+    code = f"CAST(enum_code(TRY_CAST(CAST({quoted} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
+    columns = [
+        f'CAST(list_extract({list(map(int, column))}, {code}) AS BIGINT) AS "{name}"'
+        for name, column in values.items()
+    ]
+    return native.project(", ".join(["*", *columns]))
+
+
+def _in_dask(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
+    """Map by a Series: unlike a merge it keeps the index and the partitions."""
+    import pandas as pd
+
+    text = native[by].astype("object")
+    columns = {
+        name: text.map(pd.Series(column, index=list(keys), dtype="Int64"), meta=(name, "Int64"))
+        for name, column in values.items()
+    }
+    return native.assign(**columns)
+
+
+def _in_polars(frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
+    import polars as pl
+
+    native = frame.to_native()
+    (key,) = spare_names(frame, 10)[9:]
+    table = pl.LazyFrame({key: keys, **values}, schema_overrides=dict.fromkeys(values, pl.Int64))
+    on = pl.col(by).cast(pl.String)
+    joined = native.with_columns(on.alias(key)).join(
+        table, on=key, how="left", maintain_order="left"
+    )
+    return joined.drop(key)
+
+
+def _in_spark(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
+    from pyspark.sql import functions
+
+    key = "_ewc_key"
+    while key in native.columns:
+        key += "_"
+    rows = list(zip(keys, *([int(x) for x in column] for column in values.values()), strict=True))
+    schema = ", ".join([f"`{key}` string", *(f"`{name}` bigint" for name in values)])
+    table = native.sparkSession.createDataFrame(rows, schema)
+    quoted = "`" + by.replace("`", "``") + "`"
+    joined = native.withColumn(key, functions.col(quoted))
+    return joined.join(functions.broadcast(table), on=key, how="left").drop(key)

@@ -1,0 +1,206 @@
+"""The parts of a plan as plain values: nodes, reasons, comparisons, and their sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeGroup:
+    """
+    Nodes that are all alike and run the same pods.
+
+    Attributes
+    ----------
+    instance_type, zone, subnet : str
+        What and where; zone and subnet are empty where they do not matter.
+    nodes : int
+        How many.
+    pods : dict
+        Pods of each workload on one node.
+    cpu_m, memory, pod_slots, address_slots : int
+        What one node gives to workloads. [thousandths of a core, bytes, pods, pods]
+    cpu_m_used, memory_used, pods_used, pod_addresses : int
+        What its pods take of it.
+    addresses, prefixes : int
+        Subnet addresses of one node, its own included, and the /28 among them.
+    binds : str
+        The constraint with the least room left: cpu, memory, addresses or kubelet.
+    cost : float
+        Cost of one node.
+    """
+
+    instance_type: str
+    zone: str
+    subnet: str
+    nodes: int
+    pods: dict[str, int]
+    cpu_m: int
+    memory: int
+    pod_slots: int
+    address_slots: int
+    cpu_m_used: int
+    memory_used: int
+    pods_used: int
+    pod_addresses: int
+    addresses: int
+    prefixes: int
+    binds: str
+    cost: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Infeasible:
+    """
+    Why there is no plan.
+
+    Attributes
+    ----------
+    code : str
+        ``too-large``, ``no-candidate``, ``addresses-short``, ``blocks-short``, ``zones-short``,
+        ``limits`` or ``not-found``.
+    why, remedy : str
+        In words.
+    subject : str
+        The workload or subnets it is about.
+    short : int
+        How many addresses, blocks, zones or nodes are missing; 0 where that is not the trouble.
+    """
+
+    code: str
+    why: str
+    remedy: str
+    subject: str = ""
+    short: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """
+    Why a candidate has no node in the plan.
+
+    Attributes
+    ----------
+    instance_type : str
+        The type.
+    code : str
+        ``arm64``, ``no-windows``, ``previous-generation``, ``accelerator``, ``local-disk``,
+        ``burstable``, ``excluded``, ``no-price``, ``not-allowed``, ``too-small``, ``dominated``,
+        ``dearer`` or ``not-needed``.
+    why : str
+        The reason in words.
+    subject : str
+        The workload it is too small for, or the type that dominates it.
+    percent : float or None
+        How much more than the plan a fleet of this type alone costs. [%]
+    """
+
+    instance_type: str
+    code: str
+    why: str
+    subject: str = ""
+    percent: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """Another way to run the workloads, for comparison; ``nodes`` is 0 where there is none."""
+
+    name: str
+    nodes: int
+    cost: float
+    addresses: int
+    prefixes: int = 0
+    types: dict[str, int] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanValues:
+    """The values of a plan; `FleetPlan` says what each is, and reads and writes them."""
+
+    feasible: bool
+    groups: tuple[NodeGroup, ...] = ()
+    objective: str = "cost"
+    cost_unit: str = ""
+    price_basis: str = field(default="", repr=False)
+    estimated_prices: tuple[str, ...] = ()
+    cost: float = 0.0
+    lower_bound: float = 0.0
+    lp_bound: float = 0.0
+    prefix_delegation: bool = False
+    kubelet_max_pods: int | None = None
+    daemon_pods: int = 0
+    daemon_addresses: int = 0
+    rejected: tuple[Rejection, ...] = field(default=(), repr=False)
+    infeasible: tuple[Infeasible, ...] = ()
+    single_type: Alternative | None = None
+    other_mode: Alternative | None = None
+    status: str = ""
+    bound_of: str = ""
+    price_unit: str = ""
+    launcher: str = "eksctl"
+    reserved: dict[str, int] = field(default_factory=dict, repr=False)
+    current: dict[str, int] | None = None
+    node_costs: dict[str, float] = field(default_factory=dict, repr=False)
+    idle_addresses: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def gap(self) -> float:
+        """How far the cost may be above the cheapest possible, as a part of it."""
+        return max(0.0, 1 - self.lower_bound / self.cost) if self.cost else 0.0
+
+    @property
+    def nodes(self) -> int:
+        """Count the nodes."""
+        return sum(group.nodes for group in self.groups)
+
+    @property
+    def pods(self) -> dict[str, int]:
+        """Count the pods placed of each workload, surge and head-room included."""
+        counted: dict[str, int] = {}
+        for group in self.groups:
+            for name, each in group.pods.items():
+                counted[name] = counted.get(name, 0) + each * group.nodes
+        return dict(sorted(counted.items()))
+
+    @property
+    def addresses(self) -> int:
+        """Count the subnet addresses the nodes take."""
+        return sum(group.nodes * group.addresses for group in self.groups)
+
+    @property
+    def prefixes(self) -> int:
+        """Count the /28 prefixes the nodes take."""
+        return sum(group.nodes * group.prefixes for group in self.groups)
+
+    @property
+    def types(self) -> dict[str, int]:
+        """Count the nodes of each type."""
+        counted: dict[str, int] = {}
+        for group in self.groups:
+            counted[group.instance_type] = counted.get(group.instance_type, 0) + group.nodes
+        return dict(sorted(counted.items()))
+
+    def places(self) -> list[dict[str, Any]]:
+        """Give one row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
+        told: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for group in self.groups:
+            key = (group.instance_type, group.zone, group.subnet)
+            row = told.setdefault(
+                key,
+                {
+                    **dict(zip(("instance_type", "zone", "subnet"), key, strict=True)),
+                    "nodes": 0,
+                    "addresses": 0,
+                    "prefixes": 0,
+                    "node_cost": group.cost,
+                },
+            )
+            row["nodes"] += group.nodes
+            row["addresses"] += group.nodes * group.addresses
+            row["prefixes"] += group.nodes * group.prefixes
+        return [told[key] for key in sorted(told)]

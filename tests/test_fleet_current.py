@@ -1,0 +1,103 @@
+"""Plans from the nodes that run now: what stays, what comes and what goes."""
+
+import pandas as pd
+import pytest
+
+from eks_win_capacity.cluster.records import Node, NodeGroup
+from eks_win_capacity.cluster.state import ClusterState
+from eks_win_capacity.core.errors import InputError, UnknownInstanceTypeError, UnsupportedInputError
+from eks_win_capacity.planning import FleetPlan, plan_fleet
+
+LOADS = [
+    {"name": "web", "replicas": 40, "cpu": "500m", "memory": "1Gi"},
+    {"name": "api", "replicas": 12, "cpu": "1500m", "memory": "3Gi"},
+]
+PRICES = {"m5.large": 0.188, "m5.xlarge": 0.376, "m5.2xlarge": 0.752, "m5.4xlarge": 1.504}
+
+
+def plan(**options):
+    return plan_fleet(LOADS, prices=PRICES, candidates=list(PRICES), **options)
+
+
+def test_without_limits_the_present_nodes_do_not_change_the_cost():
+    changes = plan(current={"m5.4xlarge": 5}).diff()
+    assert changes.cost_after == pytest.approx(plan().cost)
+    assert (changes.keep + changes.drain, changes.replace) == (5, min(changes.add, changes.drain))
+    assert changes.saving_per_month == pytest.approx(changes.cost_now - changes.cost_after)
+
+
+@pytest.mark.parametrize(("most", "left"), [(0, 5), (1, 4), (2, 3)])
+def test_no_more_nodes_are_drained_than_allowed(most, left):
+    found = plan(current={"m5.4xlarge": 5}, max_replaced=most)
+    assert found.diff().drain <= most
+    assert found.types["m5.4xlarge"] == left
+    assert found.pods == {"api": 12, "web": 40}
+
+
+def test_additions_alone_use_the_free_room_of_present_nodes_first():
+    found = plan(current={"m5.4xlarge": 1, "m5.2xlarge": 1}, max_replaced=0)
+    changes = found.diff()
+    assert (changes.drain, changes.keep) == (0, 2)
+    assert found.cost <= 1.504 + 0.752 + 2 * 1.504 + 4 * 0.0055 + 1e-9
+    assert changes.addresses_freed < 0
+    assert "Keep: 1 x m5.2xlarge, 1 x m5.4xlarge." in found.explain()
+
+
+def test_nothing_to_do_is_an_answer():
+    found = plan(current=plan().types)
+    assert found.diff().nothing_to_do
+    assert str(found.diff()).startswith("Nothing to do")
+    assert found.status == "proved"
+
+
+def test_a_present_type_that_is_no_candidate_may_stay_but_not_grow():
+    found = plan_fleet(
+        LOADS,
+        prices={**PRICES, "c5.4xlarge": 0.1},
+        candidates=list(PRICES),
+        current={"c5.4xlarge": 1},
+    )
+    assert found.types["c5.4xlarge"] == 1
+
+
+def test_hourly_prices_are_saved_by_the_month():
+    changes = plan(current={"m5.4xlarge": 5}).diff()
+    hourly = type(changes)(**{**vars(changes), "unit": "USD/h"})
+    assert hourly.saving_per_month == pytest.approx(730 * changes.saving_per_month)
+    assert "USD a month" in str(hourly)
+
+
+def test_present_nodes_are_read_from_states_groups_and_tables():
+    group = NodeGroup(name="g", instance_types=("m5.4xlarge",), desired_size=2)
+    nodes = tuple(Node(name=f"n{i}", os="windows", instance_type="m5.4xlarge") for i in range(2))
+    table = pd.DataFrame({"instance_type": ["m5.4xlarge"], "nodes": [2]})
+    given = (ClusterState(nodes=nodes), [group], table, table.set_index("instance_type")["nodes"])
+    for current in given:
+        found = plan(current=current)
+        assert found.current == {"m5.4xlarge": 2}
+        assert found.diff().to_pandas()["now"].sum() == 2
+    assert FleetPlan.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"current": {"m5.larg": 1}}, UnknownInstanceTypeError, "m5.larg"),
+        ({"current": 3}, UnsupportedInputError, "current must be"),
+        ({"current": [3]}, UnsupportedInputError, "must hold node groups"),
+        ({"current": {"r5.large": 1}}, InputError, "with a price"),
+        ({"current": ClusterState()}, InputError, "knows no nodes"),
+        ({"current": pd.DataFrame({"a": [1]})}, InputError, "columns 'instance_type'"),
+        ({"current": [NodeGroup(name="g")]}, InputError, "tells 0 types"),
+        ({"max_replaced": 1}, InputError, "give current too"),
+        ({"current": {}, "max_replaced": -1}, InputError, "max_replaced"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(options, error, words):
+    with pytest.raises(error, match=words):
+        plan(**options)
+
+
+def test_changes_need_present_nodes():
+    with pytest.raises(InputError, match="give plan_fleet current="):
+        plan().diff()

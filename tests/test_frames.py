@@ -1,0 +1,293 @@
+"""The same answers in every engine, in kind."""
+
+import os
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import eks_win_capacity as ewc
+
+nw = pytest.importorskip("narwhals", reason="narwhals is not installed: the extra `frames`")
+
+pytestmark = [
+    # Third parties' own: Dask's and Spark's use of older calls, and sockets they leave to exit.
+    pytest.mark.filterwarnings("ignore:Dask support is moving out of Narwhals:FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:(dask|distributed|pyspark|duckdb).*"),
+    pytest.mark.filterwarnings("ignore::FutureWarning:(dask|distributed|pyspark).*"),
+    pytest.mark.filterwarnings("ignore::UserWarning:(dask|distributed|pyspark).*"),
+]
+
+NODES = pd.DataFrame(
+    {
+        "row": range(8),
+        "instance_type": [
+            "m5.large", "t3.xlarge", "m5.large", "c5.4xlarge",
+            "t2.large", "m5.24xlarge", "t3.xlarge", "c5.4xlarge",
+        ],
+        "delegation": [True, False] * 4,
+        "limit": [110, 5, 250, 20, 110, 0, 7, 1000],
+        "pods": [0, 1, 9, 15, 16, 17, 200, 1000],
+        "slots": [9, 14, 9, 29, 11, 49, 14, 29],
+        "group": ["a", "b"] * 4,
+        "pool": ["warm", "prefix"] * 4,
+    }
+)  # fmt: skip
+ENGINES = ["pandas", "polars", "polars-lazy", "pyarrow", "duckdb", "dask", "pyspark"]
+POOLS = {
+    "warm": ewc.WarmPool.secondary(),
+    "minimum": ewc.WarmPool.secondary(warm_ip_target=0, minimum_ip_target=4),
+    "prefix": ewc.WarmPool.prefix(),
+    "rule": ewc.WarmPool.prefix(warm_prefix_target=2),
+    "both": ewc.WarmPool.prefix(warm_ip_target=20, minimum_ip_target=40),
+}
+
+
+@pytest.fixture(scope="module")
+def spark():
+    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed")
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    try:
+        session = (
+            sql.SparkSession.builder.master("local[1]")
+            .config("spark.ui.enabled", "false")
+            .config("spark.sql.shuffle.partitions", "1")
+            .config("spark.driver.memory", "512m")
+            .config("spark.driver.host", "127.0.0.1")
+            .getOrCreate()
+        )
+    except (OSError, RuntimeError) as error:
+        pytest.skip(f"Spark does not start, it needs Java 17 or newer: {error}")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """How a pandas frame becomes one of the engine."""
+    name = request.param
+    if name == "pandas":
+        return lambda frame: frame
+    if name == "pyspark":
+        session = request.getfixturevalue("spark")
+        kinds = {"int64": "bigint", "bool": "boolean", "float64": "double"}
+
+        def to_spark(frame):
+            schema = ", ".join(
+                f"`{c}` {kinds.get(str(t), 'string')}" for c, t in frame.dtypes.items()
+            )
+            rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+            return session.createDataFrame(rows, schema)
+
+        return to_spark
+    if name == "pyarrow":
+        pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+        return lambda frame: pa.Table.from_pandas(frame, preserve_index=False)
+    if name == "duckdb":
+        duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+        pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+        con = duckdb.connect()
+        return lambda frame: con.from_arrow(pa.Table.from_pandas(frame, preserve_index=False))
+    if name == "dask":
+        dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
+        return lambda frame: dd.from_pandas(frame, npartitions=3)
+    pl = pytest.importorskip("polars", reason="Polars is not installed")
+    lazy = name == "polars-lazy"
+    return lambda frame: pl.from_pandas(frame).lazy() if lazy else pl.from_pandas(frame)
+
+
+def rows(frame, by="row"):
+    """The rows of any frame in pandas; Spark knows no order, so it is sorted there."""
+    frame = nw.from_native(frame)
+    sort = isinstance(frame, nw.LazyFrame) and frame.implementation.is_pyspark()
+    whole = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    listed = pd.DataFrame(list(whole.iter_rows(named=True)), columns=whole.columns)
+    return listed.sort_values(by, ignore_index=True) if sort and by else listed
+
+
+def values(column):
+    return [None if pd.isna(value) else int(value) for value in column]
+
+
+@pytest.mark.parametrize("limit", [None, 20, "limit"])
+@pytest.mark.parametrize("mode", [False, True, "delegation"])
+def test_capacity_is_that_of_the_columns(engine, mode, limit):
+    frame = engine(NODES)
+    out = ewc.frames.with_capacity(frame, prefix_delegation=mode, kubelet_max_pods=limit)
+    expected = ewc.max_pods(
+        NODES.instance_type,
+        prefix_delegation=NODES[mode] if isinstance(mode, str) else mode,
+        kubelet_max_pods=NODES[limit] if isinstance(limit, str) else limit,
+    )
+    assert type(out) is type(frame)
+    listed = rows(out)
+    assert list(listed.columns) == [*NODES.columns, "max_pods"]
+    assert listed.row.tolist() == NODES.row.tolist()
+    assert values(listed.max_pods) == expected.tolist()
+
+
+def test_an_unknown_name_is_an_error_or_a_null(engine):
+    names = ["m5.larg", "m5.large", "x", "x", *["m5.large"] * 4]
+    frame = engine(NODES.assign(instance_type=names))
+    with pytest.raises(ewc.errors.UnknownInstanceTypeError, match=r"m5\.larg") as caught:
+        ewc.frames.with_capacity(frame)
+    assert caught.value.count == 3
+    frame = engine(NODES.assign(instance_type=["m5.larg", None, *names[2:]]))
+    out = rows(ewc.frames.with_capacity(frame, on_unknown="null", prefix_delegation="delegation"))
+    assert values(out.max_pods) == [None] * 4 + [144, 9, 144, 9]
+    needed = rows(ewc.frames.nodes_needed(frame, pods=10, on_unknown="null"))
+    assert values(needed.nodes_needed) == [None] * 4 + [2] * 4
+    summed = rows(ewc.frames.totals(frame, on_unknown="null"), by=None)
+    assert summed.to_dict("records") == [{"nodes": 8, "max_pods": 36, "unknown": 4}]
+
+
+def test_a_missing_name_is_an_error(engine):
+    frame = engine(NODES.assign(instance_type=[None, *["m5.large"] * 7]))
+    with pytest.raises(ewc.errors.MissingValueError, match="1 missing value"):
+        ewc.frames.with_capacity(frame)
+
+
+def test_nodes_needed_are_those_of_a_fleet(engine):
+    fleet = ewc.Fleet.encode(NODES.instance_type)
+    for pods in (100, "pods"):
+        out = rows(ewc.frames.nodes_needed(engine(NODES), pods=pods, prefix_delegation=True))
+        column = NODES[pods] if isinstance(pods, str) else pods
+        expected = fleet.nodes_needed(column, prefix_delegation=True)
+        assert values(out.nodes_needed) == expected.tolist()
+    with pytest.raises(ewc.errors.InvalidCountError, match="takes no pod"):
+        ewc.frames.nodes_needed(engine(NODES), pods=1, kubelet_max_pods="limit")
+
+
+def test_totals_are_sums_of_the_columns(engine):
+    out = rows(ewc.frames.totals(engine(NODES), by="group", count="slots"), by="group")
+    pods = ewc.max_pods(NODES.instance_type) * NODES.slots
+    assert out.group.tolist() == ["a", "b"]
+    assert values(out.nodes) == NODES.slots.groupby(NODES.group).sum().tolist()
+    assert values(out.max_pods) == pods.groupby(NODES.group).sum().tolist()
+    assert values(out.unknown) == [0, 0]
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_attached_addresses_are_those_of_the_columns(engine, pool):
+    frame = engine(NODES)
+    out = ewc.frames.with_attached_addresses(frame, pods="pods", slots="slots", pool=POOLS[pool])
+    assert type(out) is type(frame)
+    expected = ewc.attached_addresses(NODES.pods, slots=NODES.slots, pool=POOLS[pool])
+    listed = rows(out)
+    for field in ("addresses", "prefixes", "used", "warm"):
+        assert values(listed[field]) == getattr(expected, field).tolist()
+
+
+def test_a_column_may_name_the_pool(engine):
+    frame = engine(NODES)
+    out = ewc.frames.with_attached_addresses(frame, pods="pods", slots=9, pool="pool", pools=POOLS)
+    pools = np.array([POOLS[name] for name in NODES.pool], dtype=object)
+    expected = ewc.attached_addresses(NODES.pods, slots=9, pool=pools)
+    assert values(rows(out).addresses) == expected.addresses.tolist()
+    with pytest.raises(ewc.errors.InputError, match="'prefix'"):
+        ewc.frames.with_attached_addresses(
+            frame, pods=1, slots=9, pool="pool", pools={"warm": POOLS["warm"]}
+        )
+
+
+def test_empty_frames_stay_empty(engine):
+    frame = engine(NODES.iloc[:0])
+    assert len(rows(ewc.frames.with_capacity(frame, kubelet_max_pods="limit"))) == 0
+    attached = ewc.frames.with_attached_addresses(
+        frame, pods="pods", slots="slots", pool=POOLS["rule"]
+    )
+    assert len(rows(attached)) == 0
+    assert rows(ewc.frames.totals(frame), by=None).to_numpy().tolist() == [[0, 0, 0]]
+
+
+def test_wrong_columns_are_errors_of_ours(engine):
+    frame = engine(NODES.assign(bad=-1))
+    sized = ewc.frames.with_capacity
+    with pytest.raises(ewc.errors.InputError, match="no column 'kind'; it has 'row'"):
+        sized(frame, instance_type="kind")
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="a column of strings; 'row'"):
+        sized(frame, instance_type="row")
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="a column of booleans"):
+        sized(frame, prefix_delegation="pods")
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="a column of integers"):
+        sized(frame, kubelet_max_pods="group")
+    with pytest.raises(ewc.errors.InvalidCountError, match="'bad' has -1"):
+        sized(frame, kubelet_max_pods="bad")
+    with pytest.raises(ewc.errors.InputError, match="already"):
+        sized(frame, answer="row")
+
+
+def test_what_is_not_a_frame_is_an_error():
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="got a list"):
+        ewc.frames.with_capacity([1])
+
+
+def test_pandas_keeps_its_index():
+    frame = NODES.set_index("group")
+    assert ewc.frames.with_capacity(frame).index.equals(frame.index)
+
+
+def test_long_lazy_frames_keep_the_order_of_their_rows():
+    pl = pytest.importorskip("polars", reason="Polars is not installed")
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    long = pl.concat([pl.from_pandas(NODES[["instance_type"]])] * 50_000).with_row_index("row")
+    expected = ewc.max_pods(long["instance_type"])
+    out = ewc.frames.with_capacity(long.lazy()).collect()
+    assert out["row"].is_sorted()
+    assert (out["max_pods"] == expected).all()
+    out = ewc.frames.with_capacity(duckdb.from_arrow(long.to_arrow())).pl()
+    assert out["row"].is_sorted()
+    assert (out["max_pods"] == expected).all()
+
+
+targets = st.integers(0, 60)
+pools = st.one_of(
+    st.builds(
+        lambda w, m: ewc.WarmPool.secondary(warm_ip_target=w, minimum_ip_target=m), targets, targets
+    ),
+    st.builds(
+        lambda w, m, p: ewc.WarmPool.prefix(
+            warm_ip_target=w, minimum_ip_target=m, warm_prefix_target=p
+        ),
+        targets,
+        targets,
+        targets.filter(bool),
+    ),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**6)), min_size=1), pools)
+def test_expressions_obey_the_closed_form(nodes, pool):
+    pl = pytest.importorskip("polars", reason="Polars is not installed")
+    pods, slots = map(list, zip(*nodes, strict=True))
+    frame = pl.LazyFrame({"pods": pods, "slots": slots})
+    out = ewc.frames.with_attached_addresses(frame, pods="pods", slots="slots", pool=pool).collect()
+    expected = ewc.attached_addresses(pods, slots=slots, pool=pool)
+    for field in ("addresses", "prefixes", "used", "warm"):
+        assert out[field].to_list() == getattr(expected, field).tolist()
+
+
+def test_a_worker_that_dies_does_not_change_the_answer():
+    distributed = pytest.importorskip("distributed", reason="Dask's scheduler is not installed")
+    dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
+    nodes = pd.concat([NODES] * 5_000, ignore_index=True)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        sized = ewc.frames.with_capacity(dd.from_pandas(nodes, npartitions=40))
+        sums = ewc.frames.totals(sized.drop(columns="max_pods"), by="group")
+        future = client.compute(sums)
+        victim = next(iter(cluster.workers.values()))
+        client.run(os._exit, 1, workers=[victim.worker_address], on_error="ignore")
+        answer = future.result(timeout=60)
+    expected = ewc.max_pods(nodes.instance_type).groupby(nodes.group).sum()
+    assert answer.sort_values("group")["max_pods"].tolist() == expected.tolist()
