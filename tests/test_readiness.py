@@ -188,13 +188,6 @@ CASES = {
         ({"node_groups": ()}, "unknown"),
         ({}, "unknown"),
     ],
-    "windows-nodes-ready": [
-        ({"nodes": (replace(WIN, ready=False), LINUX)}, "fail"),
-        ({"nodes": (replace(WIN, ready=True),)}, "pass"),
-        ({"nodes": (LINUX,)}, "pass"),
-        ({"nodes": (replace(WIN, ready=None),)}, "unknown"),
-        ({}, "unknown"),
-    ],
     "coredns-redundancy": [
         ({"nodes": (LINUX,)}, "fail"),
         ({"nodes": (LINUX, replace(LINUX, name="b"))}, "pass"),
@@ -969,7 +962,7 @@ def test_remedies_are_files_that_apply():
     assert entry["groups"] == ["team:x", "system:nodes", "system:bootstrappers", GROUPS[2]]
     assert entry["username"] == "system:node:{{EC2PrivateDNSName}}"
     assert entry["rolearn"] == "arn:aws:iam::${AWS_ACCOUNT_ID}:role/win"
-    assert 'In place of the entry of "win"' in made["aws-auth-win.yaml"]
+    assert "In place of the entry of win" in made["aws-auth-win.yaml"]
     arguments = made["bootstrap-arguments-m5.large.txt"]
     assert arguments.startswith("-KubeletExtraArgs '--max-pods=144 --kube-reserved memory=0.5Gi")
     tags = json.loads(made["node-template-tags-win.json"])["Tags"]

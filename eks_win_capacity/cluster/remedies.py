@@ -106,10 +106,12 @@ def bootstrap_arguments(max_pods: int | None) -> str:
 
 def tag_command(tags: Mapping[str, str], groups: tuple[str, ...], cluster: str, group: str) -> str:
     """Give the command that puts tags on the Auto Scaling groups of a node group."""
-    asked = (
-        f"$(aws eks describe-nodegroup --cluster-name {cluster} --nodegroup-name "
-        f"{word(group, 'NODE_GROUP')} --query nodegroup.resources.autoScalingGroups[0].name "
-        "--output text)"
+    names = groups or (
+        (
+            f"$(aws eks describe-nodegroup --cluster-name {cluster} --nodegroup-name "
+            f"{word(group, 'NODE_GROUP')} --query nodegroup.resources.autoScalingGroups[0].name "
+            "--output text)"
+        ),
     )
     given = " ".join(
         _tag_word(

@@ -192,23 +192,6 @@ WINDOWS_SERVER_FROM: Final = {"2019": "1.14", "2022": "1.23", "2025": "1.35"}
 Source: EKS user guide, "Create nodes with optimized Windows AMIs".
 """
 
-WINDOWS_SERVER_ENDED: Final = {
-    18363: ("1909", "2020-12-08"),
-    19041: ("2004", "2021-12-14"),
-    19042: ("20H2", "2022-08-09"),
-}
-"""Releases that EKS supports no more, by build: name, and date of the end.
-
-Source: EKS user guide, "Create nodes with optimized Windows AMIs", as of 2026-11-25.
-"""
-
-WINDOWS_SERVER_LAST: Final = {"2019": "1.35"}
-"""Last Kubernetes version whose EKS documentation names a Windows Server release.
-
-Source: EKS user guide, "Create nodes with optimized Windows AMIs": for 1.36 it names
-2022 and 2025 alone; as of 2026-11-25.
-"""
-
 SERVICE_BACKENDS: Final = 1024
 """Backends that a service reaches from Windows. [pods]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.checks.check import Check, Look
-    from eks_win_capacity.cluster.state import Node, Pod
+    from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding
 
 
@@ -53,7 +53,11 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
     ]
     linux = sum(n.compute != "fargate" and n.name not in closed for n in fit)
     # A Fargate node runs one pod: one that is another's cannot take CoreDNS.
-    taken = {pod.node for pod in look.state.pods or () if pod.active and not _is_dns(pod)}
+    taken = {
+        pod.node
+        for pod in look.state.pods or ()
+        if pod.active and not (pod.namespace == "kube-system" and pod.name.startswith("coredns"))
+    }
     fargate = sum(n.compute == "fargate" and n.name not in taken for n in fit)
     told = f"ready: {count_of(linux, 'Linux node')}, {count_of(fargate, 'Fargate pod')}"
     if closed:
@@ -107,13 +111,6 @@ def _add_linux(look: Look) -> str:
         f"add Linux capacity: eksctl create nodegroup --cluster {look.cluster} --node-type "
         "t3.medium --nodes 2"
     )
-    if look.state.nodes and any(
-        n.os == "linux" and n.ready and n.schedulable and any(map(_repels_dns, n.taints))
-        for n in look.state.nodes
-    ):
-        linux += (
-            "; or let CoreDNS tolerate their taints, by the value tolerations of the add-on coredns"
-        )
     if look.legacy:
         return linux
     return (
@@ -163,13 +160,7 @@ def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     why="without it the control plane may not attach addresses to Windows nodes",
 )
 def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
-    """
-    Look for the policy.
-
-    The guide's exception (no Amazon Linux nodes, security groups for pods in use) does not
-    count: the controller's docs/troubleshooting.md wants the policy for Windows, and its code
-    assigns addresses with the cluster role.
-    """
+    """Look for the policy, and for the one case that does without."""
     state = look.state
     if state.cluster_role_policies is None:
         yield rule.unknown(look, "cluster_role_policies")

@@ -54,36 +54,6 @@ def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("no Windows nodes yet")
 
 
-@check(
-    "windows-nodes-ready",
-    considers="Windows nodes are Ready",
-    severity="warning",
-    why="a node that is not Ready takes no pods, and its addresses stay out of use",
-    source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
-)
-def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look at the condition Ready of each Windows node."""
-    nodes = look.state.windows_nodes
-    if nodes is None:
-        yield rule.unknown(look, "nodes")
-        return
-    down = [n.name for n in nodes if n.ready is False]
-    silent = [n.name for n in nodes if n.ready is None]
-    if down:
-        yield rule.failed(
-            f"{len(down):,} of {len(nodes):,} Windows nodes are not Ready: {some(down)}",
-            f"see its conditions and events: kubectl describe node {word(down[0], 'NODE')}",
-        )
-    if silent:
-        yield rule.unknown(
-            look, seen=f"whether {some(silent)} are Ready is not known", remedy=_NODES
-        )
-    elif not down:
-        yield rule.passed(
-            f"all {len(nodes):,} Windows nodes are Ready" if nodes else "no Windows nodes yet"
-        )
-
-
 @dataclass(frozen=True)
 class Kind:
     """
@@ -384,7 +354,6 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 CHECKS = (
-    windows_nodes_ready,
     node_advertises_addresses,
     kubelet_max_pods,
     linux_max_pods_list,

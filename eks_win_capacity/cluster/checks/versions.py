@@ -19,7 +19,6 @@ from eks_win_capacity.core.constants import (
     KUBERNETES_SUPPORT_ENDS,
     WINDOWS_BUILDS,
     WINDOWS_PLATFORM_VERSIONS,
-    WINDOWS_SERVER_ENDED,
     WINDOWS_SERVER_FROM,
     WINDOWS_SERVER_LAST,
 )
@@ -223,7 +222,6 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         return
     users: dict[str, list[str]] = {}
     strange = []
-    ended: dict[tuple[str, str], list[str]] = {}
     for node in state.windows_nodes or ():
         release = _release(node)
         if over := _ended(node):
@@ -247,13 +245,6 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         for release in WINDOWS_SERVER_FROM:
             if f"_{release}_" in group.ami_type:
                 users.setdefault(release, []).append(f"node group {group.name}")
-    for (name, day), nodes in ended.items():
-        yield rule.failed(
-            f"{some(nodes)}: EKS supports Windows Server {name} no more, since {day}",
-            "replace the nodes by ones with an AMI of Windows Server 2022, and the images of "
-            "their pods with it: a container needs the build of its node",
-            subject=name,
-        )
     if strange:
         yield rule.unknown(
             look,
