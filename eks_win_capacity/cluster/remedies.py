@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.view import word
@@ -21,6 +21,9 @@ ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
 _ACCOUNT_NOTE: Final = (
     "# AWS_ACCOUNT_ID is left open: aws sts get-caller-identity --query Account --output text\n"
 )
+_SAFE: Final = re.compile(r"[\w+=,.@-]+", re.ASCII)
+"""What a role's name may hold, by IAM; the shell leaves all of it alone in double quotes."""
+
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 
 _USERNAME: Final = "system:node:{{EC2PrivateDNSName}}"
@@ -56,8 +59,8 @@ def aws_auth_entry(role: str, mapped: RoleMapping | None, partition: str) -> dic
         "username": _USERNAME,
         "groups": list(groups),
     }
-    # A comment ends with its line: no name may end it.
-    what = f"In place of the entry of {json.dumps(role)} in" if mapped else "Add to"
+    shown = " ".join(role.split())  # a name with a line break must not end the comment
+    what = f"In place of the entry of {shown} in" if mapped else "Add to"
     text = (
         f"# {what} mapRoles: kubectl edit configmap -n kube-system aws-auth\n{_ACCOUNT_NOTE}"
         + ("" if role else "# NODE_ROLE is left open: the name of the Windows nodes' IAM role\n")
@@ -75,13 +78,18 @@ def map_role_command(role: str, cluster: str, partition: str) -> str:
     """Give the command that maps a role, the account looked up when it runs."""
     groups = " ".join(f"--group {group}" for group in WINDOWS_ROLE_GROUPS)
     account = "$(aws sts get-caller-identity --query Account --output text)"
-    arn = f"arn:{partition}:iam::{account}:role/"
-    # The shell expands the account, and must not expand anything in the name.
-    plain = not role or shlex.quote(role) == role
-    end = f'{role or "${NODE_ROLE:?}"}"' if plain else f'"{shlex.quote(role)}'
+    # The account is expanded by the shell; a name from a file must never be.
+    start = f'"arn:{partition}:iam::{account}:role/'
+    name = (
+        '${NODE_ROLE:?}"'
+        if not role
+        else f'{role}"'
+        if _SAFE.fullmatch(role)
+        else f'"{quote(role)}'
+    )
     return (
         f"eksctl create iamidentitymapping --cluster {cluster} --arn "
-        f"\"{arn}{end} {groups} --username '{_USERNAME}'"
+        f"{start}{name} {groups} --username '{_USERNAME}'"
     )
 
 
@@ -114,21 +122,17 @@ def tag_command(tags: Mapping[str, str], groups: tuple[str, ...], cluster: str, 
         ),
     )
     given = " ".join(
-        _tag_word(
-            f"ResourceId={name},ResourceType=auto-scaling-group,Key={key},Value={value},"
-            "PropagateAtLaunch=true",
-            expands=not groups,
-        )
-        for name in groups or (asked,)
+        f"{_resource(name)},ResourceType=auto-scaling-group,Key={key},Value={value},"
+        "PropagateAtLaunch=true"
+        for name in names
         for key, value in tags.items()
     )
     return f"aws autoscaling create-or-update-tags --tags {given}"
 
 
-def _tag_word(tag: str, *, expands: bool) -> str:
-    """One word of a command; what is in it is expanded only where the shell is to ask."""
-    quoted = shlex.quote(tag)
-    return f'"{tag}"' if expands or quoted == tag else quoted
+def _resource(name: str) -> str:
+    """Resource of a tag as one word of a command; one that is looked up stays open."""
+    return f'"ResourceId={name}"' if name.startswith("$(") else quote(f"ResourceId={name}")
 
 
 def tags_file(tags: Mapping[str, str], groups: tuple[str, ...]) -> str:

@@ -162,6 +162,22 @@ WINDOWS_BUILDS: Final = {17763: "2019", 20348: "2022", 26100: "2025"}
 Source: Microsoft, "Windows Server release information".
 """
 
+WINDOWS_BUILDS_ENDED: Final = {
+    18363: ("1909", "2020-12-08"),
+    19041: ("2004", "2021-12-14"),
+    19042: ("20H2", "2022-08-09"),
+}
+"""Name and last day of each Windows Server release that EKS no longer has AMIs of, by OS build.
+
+Source: EKS user guide, "Create nodes with optimized Windows AMIs", release calendar (2026-11-25).
+"""
+
+WINDOWS_SERVER_LAST: Final = {"2019": "1.35"}
+"""Last Kubernetes version whose documentation names a Windows Server release.
+
+Source: Kubernetes, "Windows containers in Kubernetes", versions 1.35 and 1.36 (2026-11-25).
+"""
+
 KUBERNETES_SUPPORT_AS_OF: Final = "2026-11-25"
 """Day on which the ends of support were read.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import check, some
 from eks_win_capacity.cluster.view import word
@@ -43,15 +43,20 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
 
 
 def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
-    fit = [n for n in nodes if n.os == "linux" and n.ready and n.schedulable]
-    # What CoreDNS tolerates beyond its own manifest shows in where it runs.
-    serving = {pod.node for pod in _dns_pods(look) if pod.phase == "Running"}
-    closed = [
-        n.name
-        for n in fit
-        if n.compute != "fargate" and n.name not in serving and any(map(_repels_dns, n.taints))
+    # Where CoreDNS runs, it tolerates the taints, whatever its manifest says elsewhere.
+    serving = {
+        pod.node
+        for pod in look.state.pods or ()
+        if pod.phase == "Running"
+        and pod.namespace == "kube-system"
+        and pod.name.startswith("coredns")
+    }
+    fit = [
+        n
+        for n in nodes
+        if n.os == "linux" and n.ready and n.schedulable and (n.name in serving or not _bars_dns(n))
     ]
-    linux = sum(n.compute != "fargate" and n.name not in closed for n in fit)
+    linux = sum(n.compute != "fargate" for n in fit)
     # A Fargate node runs one pod: one that is another's cannot take CoreDNS.
     taken = {
         pod.node
@@ -60,49 +65,42 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
     }
     fargate = sum(n.compute == "fargate" and n.name not in taken for n in fit)
     told = f"ready: {count_of(linux, 'Linux node')}, {count_of(fargate, 'Fargate pod')}"
-    if closed:
-        told += f"; taints keep CoreDNS away from {some(closed)}"
+    tainted = sum(n.os == "linux" and _bars_dns(n) and n.name not in serving for n in nodes)
+    if tainted:
+        told += f"; {count_of(tainted, 'more is', 'more are')} tainted against CoreDNS"
     if look.legacy:
         return linux, f"{told} (legacy support excludes Fargate)"
     return linux + fargate, told
 
 
-def _is_dns(pod: Pod) -> bool:
-    return pod.namespace == "kube-system" and pod.name.startswith("coredns")
-
-
-def _dns_pods(look: Look) -> list[Pod]:
-    return [pod for pod in look.state.pods or () if pod.active and _is_dns(pod)]
-
-
-def _repels_dns(taint: str) -> bool:
-    """Whether the CoreDNS that EKS ships does not tolerate a taint."""
-    key, _, effect = taint.rpartition(":")
-    return effect in {"NoSchedule", "NoExecute"} and key.partition("=")[0] not in {
-        "CriticalAddonsOnly",
-        "node-role.kubernetes.io/control-plane",
-    }
-
-
-def _dns_at_work(rule: Check, look: Look) -> Finding | None:
-    """Failure of CoreDNS itself; None where nothing shows one."""
-    state = look.state
-    pods = _dns_pods(look)
-    if pods and all(pod.phase != "Running" for pod in pods):
-        return rule.failed(
-            f"no pod of CoreDNS runs: {some([f'{p.name} ({p.phase})' for p in pods])}",
-            "see why: kubectl describe pods -n kube-system -l k8s-app=kube-dns",
-        )
-    others = any(pod.namespace == "kube-system" for pod in state.pods or ())
-    whole = "pods" not in state.unknown and not any(
-        "coredns" in w.name for w in state.workloads or ()
+def _bars_dns(node: Node) -> bool:
+    """Whether a taint of a node keeps CoreDNS, with the tolerations EKS gives it, away."""
+    return any(
+        effect in {"NoSchedule", "NoExecute"} and key not in _DNS_TOLERATES
+        for key, _, effect in (_taint(taint) for taint in node.taints)
     )
-    if others and whole and not pods:
-        return rule.failed(
-            "kube-system has pods, and none of CoreDNS among them",
-            f"aws eks create-addon --cluster-name {look.cluster} --addon-name coredns",
-        )
-    return None
+
+
+def _taint(text: str) -> tuple[str, str, str]:
+    """Key, value and effect of a taint such as ``team=a:NoSchedule``."""
+    left, _, effect = text.rpartition(":")
+    key, _, value = left.partition("=")
+    return key, value, effect
+
+
+_DNS_TOLERATES: Final = {"CriticalAddonsOnly", "node-role.kubernetes.io/control-plane"}
+"""Keys of taints that CoreDNS tolerates, by the add-on's manifest."""
+
+
+def _dns_runs(look: Look) -> bool | None:
+    """Whether a pod of CoreDNS runs; None where pods are not known."""
+    pods = look.state.pods
+    if pods is None or "pods" in look.state.unknown:
+        return None
+    system = [pod for pod in pods if pod.namespace == "kube-system"]
+    if not system:
+        return None  # the pods of one namespace alone, perhaps
+    return any(pod.phase == "Running" and pod.name.startswith("coredns") for pod in system)
 
 
 def _add_linux(look: Look) -> str:
@@ -136,10 +134,15 @@ def _enough_dns_hosts(rule: Check, look: Look, least: int) -> Iterator[Finding]:
     why="CoreDNS runs on Linux alone: without it no pod resolves a name",
 )
 def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look at CoreDNS' own pods, then count what can run them."""
-    down = _dns_at_work(rule, look)
-    for finding in _enough_dns_hosts(rule, look, 1):
-        yield down if down and finding.outcome != "fail" else finding
+    """Count what can run CoreDNS, and look for its pods."""
+    if _dns_runs(look) is False:
+        yield rule.failed(
+            "kube-system has no running pod of CoreDNS",
+            f"aws eks create-addon --cluster-name {look.cluster} --addon-name coredns, or see why "
+            "its pods wait: kubectl describe pod -n kube-system -l k8s-app=kube-dns",
+        )
+        return
+    yield from _enough_dns_hosts(rule, look, 1)
 
 
 @check(
@@ -170,23 +173,20 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     }:
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
         return
-    listed = some(state.cluster_role_policies) or "none"
-    seen = f"the cluster role {state.cluster_role or ''} has the managed policies: {listed}"
-    working = [n.name for n in state.windows_nodes or () if n.advertised_addresses]
+    seen = (
+        f"the cluster role {state.cluster_role or ''} has the managed policies: "
+        f"{some(state.cluster_role_policies) or 'none'}"
+    )
     role = word(state.cluster_role, "CLUSTER_ROLE")
-    if working:
+    served = [n.name for n in state.windows_nodes or () if n.advertised_addresses]
+    if served:
         yield rule.unknown(
             look,
-            seen=f"{seen}; Windows nodes advertise addresses ({some(working)}), so that a policy "
-            "of your own or an inline one may grant the same",
-            remedy=f"aws iam list-role-policies --role-name {role}; one policy must allow "
-            "ec2:AssignPrivateIpAddresses and ec2:UnassignPrivateIpAddresses",
-        )
-    else:
-        yield rule.failed(
-            seen,
-            f"aws iam attach-role-policy --role-name {role} --policy-arn "
-            f"arn:{look.partition}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}",
+            seen=f"{seen}; {some(served)} advertise addresses all the same, so a policy of the "
+            "customer's may grant what it does",
+            remedy=f"aws iam list-role-policies --role-name {role}, and the documents of the "
+            "policies that it and the list above name: ec2:AssignPrivateIpAddresses and "
+            "ec2:UnassignPrivateIpAddresses must be in one",
         )
         return
     yield rule.failed(
@@ -196,5 +196,34 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     )
 
 
-CHECKS = (coredns_capacity, coredns_redundancy, resource_controller_policy)
+@check(
+    "windows-nodes-ready",
+    considers="Windows nodes ready",
+    severity="warning",
+    why="a node that is not ready takes no pods, and its addresses stay attached",
+    source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
+)
+def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look for Windows nodes that are not ready, or do not say."""
+    nodes = look.state.windows_nodes
+    if nodes is None:
+        yield rule.unknown(look, "nodes")
+        return
+    silent = [node.name for node in nodes if node.ready is None]
+    late = [node.name for node in nodes if node.ready is False]
+    if late:
+        yield rule.failed(
+            f"not ready: {some(late)}",
+            f"kubectl describe node {word(late[0], 'NODE')}; a node whose kubelet does not come "
+            "back is replaced",
+        )
+    if silent:
+        yield rule.unknown(
+            look, seen=f"{some(silent)} report no Ready condition", remedy="kubectl get nodes"
+        )
+    if not late and not silent:
+        yield rule.passed(f"{count_of(len(nodes), 'Windows node')} ready")
+
+
+CHECKS = (coredns_capacity, coredns_redundancy, resource_controller_policy, windows_nodes_ready)
 """In the order of the guide."""

@@ -18,6 +18,7 @@ from eks_win_capacity.core.constants import (
     KUBERNETES_SUPPORT_AS_OF,
     KUBERNETES_SUPPORT_ENDS,
     WINDOWS_BUILDS,
+    WINDOWS_BUILDS_ENDED,
     WINDOWS_PLATFORM_VERSIONS,
     WINDOWS_SERVER_FROM,
     WINDOWS_SERVER_LAST,
@@ -159,11 +160,11 @@ def _release(node: Node) -> str | None:
     return named[0] if named else None
 
 
-def _ended(node: Node) -> tuple[str, str] | None:
-    """Name and end of a node's release, where EKS supports it no more."""
+def _ended(node: Node) -> str:
+    """Windows Server release of a node that EKS no longer has, with its last day; else empty."""
     parts = node.build.split(".")
-    known = len(parts) > 2 and parts[2].isdecimal()
-    return WINDOWS_SERVER_ENDED.get(int(parts[2])) if known else None
+    build = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
+    return " of ".join(WINDOWS_BUILDS_ENDED.get(build, ()))
 
 
 @check(
@@ -224,9 +225,9 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     strange = []
     for node in state.windows_nodes or ():
         release = _release(node)
-        if over := _ended(node):
-            ended.setdefault(over, []).append(f"node {node.name}")
-        elif release:
+        if _ended(node):
+            continue
+        if release:
             users.setdefault(release, []).append(f"node {node.name}")
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
@@ -265,11 +266,12 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
                 f"version at a time, up to {first}",
                 subject=release,
             )
-        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release, "")) or version):
+        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release)) or version):
             yield rule.failed(
-                f"{some(names)}: the AMI documentation of EKS names no Windows Server {release} "
-                f"after Kubernetes {WINDOWS_SERVER_LAST[release]}, the cluster has {state.version}",
-                "use an AMI of Windows Server 2022 or 2025, and images of that build",
+                f"{some(names)}: Kubernetes {state.version} no longer names Windows Server {release} "
+                f"among the releases it supports; the last that did is "
+                f"{WINDOWS_SERVER_LAST[release]}",
+                "move to an AMI of Windows Server 2022 or 2025, and rebuild the images",
                 subject=release,
                 severity="warning",
             )
