@@ -261,9 +261,10 @@ def test_the_command_asks_aws_live(server, made, monkeypatch, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["check", *where, "--output", "json"])
     out, err = capsys.readouterr()
-    assert (caught.value.code, err) == (3, "")
+    assert (caught.value.code, err) == (4, "")
     found = {f["code"]: f["outcome"] for f in json.loads(out)}
     assert found["resource-controller-policy"] == "pass"
+    assert found["kubernetes-support"] == "fail"  # 1.30, past its extended support
     assert found["windows-ipam-enabled"] == "unknown"
     assert "123456789012" not in out
 
