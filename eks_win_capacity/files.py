@@ -85,7 +85,7 @@ def load_files(*sources: Any) -> ClusterState:
 
 
 def _kind(source: Any, *, in_folder: bool) -> str:
-    """Tell whose answer a source is; empty for one that lies in a folder for another loader."""
+    """Whose answer a source is; empty for one that lies in a folder for another loader."""
     name = source_name(source)
     found = beginning(source, name=name)
     if "format" in found:

@@ -1,5 +1,6 @@
 """The project says about itself what is true."""
 
+import ast
 import re
 import runpy
 import subprocess
@@ -73,6 +74,17 @@ def test_a_file_stem_stands_for_one_thing():
         if path.stem not in {"__init__", "__main__"} and room not in {"aws", "cli"}:
             stems.setdefault(path.stem.strip("_").rstrip("s"), set()).add(str(path))
     assert not {stem: paths for stem, paths in stems.items() if len(paths) > 1}
+
+
+def test_a_function_is_named_by_what_it_returns_and_not_by_an_act_of_speech():
+    said = {
+        f"{path.name}: {line}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)
+        and re.match(r"(Give|Tell|Say)\b", line := (ast.get_docstring(node) or ""))
+    }
+    assert not said
 
 
 def test_few_files_lie_flat_in_the_root():

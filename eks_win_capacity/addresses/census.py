@@ -140,13 +140,13 @@ class PrefixEstimate:
         return chances
 
     def at_least(self, prefixes: int) -> float:
-        """Give the chance that at least so many prefixes are free."""
+        """The chance that at least so many prefixes are free."""
         wanted = int(counts(prefixes, name="prefixes"))
         return min(1.0, float(self.distribution[wanted:].sum()))
 
     def quantile(self, chance: float) -> int:
         """
-        Give the number of free prefixes that is not exceeded with this chance.
+        The number of free prefixes that is not exceeded with this chance.
 
         Raises
         ------

@@ -64,7 +64,7 @@ def known_type(name: object, catalog: Catalog | None) -> InstanceType:
 
 def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
     """
-    Give the pool that acts on a type.
+    The pool that acts on a type.
 
     The targets of a ConfigMap go to the pool of its own mode. A type that cannot hold
     prefixes runs the other mode, whose pool keeps its defaults.

@@ -128,7 +128,7 @@ class NodesThatFit(Shown):
         return row
 
     def to_dict(self) -> dict[str, Any]:
-        """Give one row for a table, in plain values."""
+        """One row for a table, in plain values."""
         return {
             "subnet": self.subnet.subnet_id or self.subnet.cidr,
             "cidr": self.subnet.cidr,
@@ -151,7 +151,7 @@ class NodesThatFit(Shown):
 
 def room_of(subnet: Subnet, *, prefixes: bool, worst: bool = False) -> Room:
     """
-    Give what a subnet has left for nodes.
+    What a subnet has left for nodes.
 
     Raises
     ------
@@ -378,7 +378,7 @@ def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:
 def _stop(
     room: Room, need: NodeNeed, keep_free: int, left: int, nodes: int
 ) -> tuple[Literal["addresses", "prefixes"], str]:
-    """Say what the next node lacks."""
+    """What the next node lacks."""
     kept = f", {keep_free:,} of them kept free" if keep_free else ""
     if not need.prefixes:
         return "addresses", (

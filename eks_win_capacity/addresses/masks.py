@@ -57,7 +57,7 @@ def network_of(cidr: object) -> ipaddress.IPv4Network:
 def occupied(
     network: ipaddress.IPv4Network, used: object, subnet_id: str | None
 ) -> tuple[bytes | None, int]:
-    """Give one byte an address, or None when only the count is known; and the count."""
+    """One byte an address, or None when only the count is known; and the count."""
     size = network.num_addresses
     usable = size - KEPT
     if used is None:

@@ -86,7 +86,7 @@ class Migration:
     steps: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the numbers as a table of one row."""
+        """The numbers as a table of one row."""
         import pandas as pd
 
         numbers = {
@@ -108,7 +108,7 @@ def migration(
     prefixes_in_use: int | None = None,
 ) -> Migration:
     """
-    Tell what a node can still take when its mode changes under running pods.
+    What a node can still take when its mode changes under running pods.
 
     The node advertises the new mode's capacity at once, while running pods keep
     their slots. The scheduler goes by what is advertised, so it can place more

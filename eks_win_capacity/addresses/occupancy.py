@@ -30,7 +30,7 @@ def fewest_broken(addresses: Any, loose: Any, used: Any) -> Any:
 
 def expected_free(usable: Any, blocks: Any, used: Any) -> Any:
     """
-    Give the mean number of free blocks over all placements of the used addresses.
+    The mean number of free blocks over all placements of the used addresses.
 
     A block is free with the chance that a hypergeometric draw misses it:
     C(usable - 16, used) / C(usable, used).
@@ -44,7 +44,7 @@ def expected_free(usable: Any, blocks: Any, used: Any) -> Any:
 
 def distribution(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
     """
-    Give the chance of each number of free blocks.
+    The chance of each number of free blocks.
 
     Every set of ``used`` out of ``usable`` addresses is equally likely. Two exact
     ways lead there, and the cheaper one is taken: a chain that places one address
@@ -96,7 +96,7 @@ def _by_chain(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
 
 def _log2_moments(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
     """
-    Give log2 of the factorial moments, as many as matter.
+    Log2 of the factorial moments, as many as matter.
 
     The moment m is the mean number of ways to pick m free blocks:
     C(blocks, m) C(usable - 16 m, used) / C(usable, used).

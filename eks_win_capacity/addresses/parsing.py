@@ -264,7 +264,7 @@ def _interfaces(pages: list[Any]) -> list[Mapping[str, Any]]:
 
 def _held_in_bulk(interfaces: list[tuple[object, Mapping[str, Any]]]) -> Spans | None:
     """
-    Give the spans of all interfaces at once, or None if something looks odd.
+    The spans of all interfaces at once, or None if something looks odd.
 
     The same as `_held` for each, which says what is wrong; it takes several
     microseconds an address, and a /16 has 65,000.
@@ -307,7 +307,7 @@ def _owned(owner: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _held(interface: Mapping[str, Any], position: int) -> set[tuple[int, int]]:
-    """Give the spans one interface holds, each address once."""
+    """The spans one interface holds, each address once."""
     try:
         prefixes = {
             _span(entry["Ipv4Prefix"], position) for entry in interface.get("Ipv4Prefixes") or ()

@@ -79,7 +79,7 @@ def guaranteed_nodes(room: Room, *, addresses: int, prefixes: int, keep_free: in
 
 
 def _last(fits: Callable[[int], bool], most: int) -> int:
-    """Give the largest number that fits, where all smaller ones do; 0 if none does."""
+    """The largest number that fits, where all smaller ones do; 0 if none does."""
     return max(0, bisect.bisect_left(range(most + 1), True, key=lambda n: not fits(n)) - 1)
 
 
@@ -87,7 +87,7 @@ def expected_nodes(
     room: Room, whole: NDArray[np.float64], *, prefixes: int, keep_free: int
 ) -> float:
     """
-    Give the mean number of nodes when each primary address falls on any free one.
+    The mean number of nodes when each primary address falls on any free one.
 
     How many blocks are whole is all that matters for what comes next, so one vector of
     chances holds the state: a node's primary address breaks a whole block with the

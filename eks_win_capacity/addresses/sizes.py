@@ -370,19 +370,19 @@ def _need(
 
 
 def _lengths() -> range:
-    """Give the lengths of subnets, the smallest subnet first."""
+    """The lengths of subnets, the smallest subnet first."""
     return range(_SMALLEST, _LARGEST - 1, -1)
 
 
 def _empty(length: int) -> Room:
-    """Give the room of an empty subnet."""
+    """The room of an empty subnet."""
     size = 1 << (32 - length)
     blocks = max(0, size // ADDRESSES_PER_PREFIX - 2)
     return Room(size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST, 0, blocks)
 
 
 def _ranges(wins: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
-    """Give the runs of a mask whose first item belongs to one pod."""
+    """The runs of a mask whose first item belongs to one pod."""
     steps = np.diff(np.concatenate([[False], wins, [False]]).astype(np.int8))
     starts, ends = np.flatnonzero(steps == 1) + 1, np.flatnonzero(steps == -1)
     return tuple((int(a), int(b)) for a, b in zip(starts, ends, strict=True))

@@ -194,11 +194,11 @@ class Subnet:
         return found
 
     def with_used(self, used: object) -> Subnet:
-        """Give the same subnet with other addresses in use."""
+        """The same subnet with other addresses in use."""
         return self._changed(used=used)
 
     def with_reservations(self, reservations: object) -> Subnet:
-        """Give the same subnet with other CIDR reservations."""
+        """The same subnet with other CIDR reservations."""
         used: object = self.used
         if self._mask is not None:
             used = np.flatnonzero(self.used_mask) + int(self.network.network_address)
@@ -274,7 +274,7 @@ class Subnet:
     @property
     def available_ip_address_count(self) -> int:
         """
-        Give what DescribeSubnets reports as AvailableIpAddressCount.
+        What DescribeSubnets reports as AvailableIpAddressCount.
 
         It falls by the free addresses of every reservation, so it can read 0 while
         prefixes remain.
@@ -329,7 +329,7 @@ class Subnet:
         return free
 
     def offsets(self, held: Reservation) -> tuple[int, int]:
-        """Give where a reservation starts and ends, counted from the first address."""
+        """Where a reservation starts and ends, counted from the first address."""
         low = int(held.network.network_address) - int(self.network.network_address)
         return low, low + held.network.num_addresses
 
@@ -505,7 +505,7 @@ class Subnet:
 
     def to_dict(self) -> dict[str, Any]:
         """
-        Give one row for a table, in plain values.
+        One row for a table, in plain values.
 
         What hangs on where the used addresses are is None when only a count is known.
         """

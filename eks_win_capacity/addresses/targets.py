@@ -207,12 +207,12 @@ def _reading(data: Mapping[str, str], target: str) -> _Reading:
 
 
 def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
-    """Tell whether whole warm prefixes are kept, rather than warm addresses."""
+    """Whether whole warm prefixes are kept, rather than warm addresses."""
     return warm_ip <= 0 and minimum_ip <= 0 and warm_prefix > 0
 
 
 def _parsed(readings: Mapping[str, _Reading], *, flag: bool) -> tuple[int, int, int]:
-    """Give the numbers that the controller hands to the pool of the flag's mode."""
+    """The numbers that the controller hands to the pool of the flag's mode."""
     warm, minimum = readings[WARM_IP].number or 0, readings[MINIMUM_IP].number or 0
     prefixes = (readings[WARM_PREFIX].number or 0) if flag else 0
     if not flag and readings[WARM_IP].number == 0:
@@ -226,7 +226,7 @@ def _parsed(readings: Mapping[str, _Reading], *, flag: bool) -> tuple[int, int, 
 
 
 def _effective(warm: int, minimum: int, prefixes: int, *, prefix: bool) -> tuple[int, int, int]:
-    """Give what the pool makes of the numbers that it was handed."""
+    """What the pool makes of the numbers that it was handed."""
     if not prefix:
         return (
             warm if warm >= 0 else SECONDARY_WARM_IP_TARGET,

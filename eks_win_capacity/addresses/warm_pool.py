@@ -509,7 +509,7 @@ def _ceil16(column: Any) -> Any:
 
 
 def uses_prefix_columns(warm: Any, minimum: Any, prefixes: Any) -> Any:
-    """Tell for columns whether whole warm prefixes are kept."""
+    """Whether whole warm prefixes are kept."""
     return (warm <= 0) & (minimum <= 0) & (prefixes > 0)
 
 

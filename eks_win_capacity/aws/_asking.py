@@ -52,7 +52,7 @@ class Asking:
         self.unknown: dict[str, str] = {}
 
     def client(self, service: str) -> Any:
-        """Give the client of a service, made once."""
+        """The client of a service, made once."""
         if service not in self._made:
             self._made[service] = client(service, **self._how)
         return self._made[service]
@@ -71,7 +71,7 @@ class Asking:
         return answer
 
     def _asked(self, service: str, method: str) -> Any:
-        """Give the client, and tell what it is asked."""
+        """The client, and tell what it is asked."""
         found = self.client(service)
         self._tell(api_name(found, method))
         return found

@@ -130,7 +130,7 @@ def region_clients(
 
 def _filters(wanted: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     """
-    Give the requests for some types, or the one for all.
+    The requests for some types, or the one for all.
 
     A filter is asked and not ``InstanceTypes``, which fails as a whole in any
     region that lacks one of the types.
@@ -171,7 +171,7 @@ def offering_pages(client: Any, wanted: Sequence[str] | None = None) -> list[dic
 
 def offered_in(client: Any, wanted: Sequence[str] | None = None) -> list[str]:
     """
-    Give the types that one region offers.
+    The types that one region offers.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def _rows(
 
 @contextmanager
 def _whole(operation: str, region: str) -> Iterator[None]:
-    """Tell of a damaged row as of any other fault of AWS."""
+    """Report a damaged row as any other fault of AWS."""
     try:
         yield
     except CatalogFileError as error:

@@ -137,7 +137,7 @@ def load_cluster(
 
 
 def subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
-    """Give the subnets of a cluster, and those that its node groups add."""
+    """The subnets of a cluster, and those that its node groups add."""
     ids = list((cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or ())
     ids += [s for group in ask.answers.get("nodegroup", ()) for s in group.get("subnets") or ()]
     return list(dict.fromkeys(ids))

@@ -149,7 +149,7 @@ def _span(
     end: dt.datetime | None,
     period_s: int,
 ) -> tuple[int, int]:
-    """Give the first period and the end of saved values, unless they are asked for."""
+    """The first period and the end of saved values, unless they are asked for."""
     seen = [time for values in known.values() for time in values]
     if not seen and (start is None or end is None):
         raise InputError("the saved answers hold no value; give start and end")
@@ -215,7 +215,7 @@ def _live(
 
 
 def _published(watch: Any, metric: Metric) -> dict[str, list[dict[str, str]]]:
-    """Give the dimensions under which each subnet is published, spelled as they are."""
+    """The dimensions under which each subnet is published, spelled as they are."""
     names = {_plain(metric.dimension)} | _SPELLINGS
     wanted = {(_plain(name), value) for name, value in metric.dimensions.items()}
     found: dict[str, list[dict[str, str]]] = {}
@@ -293,7 +293,7 @@ def _values(
 
 
 def _points(result: Mapping[str, Any], period_s: int) -> dict[int, float]:
-    """Give the values of one result by the start of their period."""
+    """The values of one result by the start of their period."""
     return {
         int(moment(time).timestamp()) // period_s * period_s: float(value)
         for time, value in zip(result["Timestamps"], result["Values"], strict=True)

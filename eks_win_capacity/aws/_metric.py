@@ -61,7 +61,7 @@ class Metric:
 
     def used(self, raw: Any, usable: int) -> Any:
         """
-        Give used addresses from the metric's own values.
+        Used addresses from the metric's own values.
 
         Parameters
         ----------

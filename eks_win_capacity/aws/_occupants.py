@@ -51,7 +51,7 @@ _Answers = dict[str, list[Any]]
 
 def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
     """
-    Give the rows of all pages of a call, each once; None if there is no answer.
+    The rows of all pages of a call, each once; None if there is no answer.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
 
 def count(item: Mapping[str, Any], key: str) -> int | None:
     """
-    Give a count of an answer, or None if it is absent.
+    A count of an answer, or None if it is absent.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def _reservations(
     answers: _Answers, names: list[str], why: MutableMapping[str, str]
 ) -> dict[str, list[tuple[str, str]]] | None:
     """
-    Give the reservations of each subnet that was asked about.
+    The reservations of each subnet that was asked about.
 
     An answer without a reservation does not name its subnet. So a subnet is known
     to have none only where there are as many answers as subnets.
@@ -254,7 +254,7 @@ def _held(interface: Mapping[str, Any]) -> list[str]:
 
 
 def _systems(answers: _Answers) -> dict[str, str] | None:
-    """Give what each instance is: ``windows nodes``, ``linux nodes`` or ``other``."""
+    """What each instance is: ``windows nodes``, ``linux nodes`` or ``other``."""
     if "Reservations" not in answers:
         return None
     found = {}
@@ -290,7 +290,7 @@ def _size(interface: Mapping[str, Any]) -> int:
 
 
 def _user(interface: Mapping[str, Any], systems: Mapping[str, str] | None) -> str | None:
-    """Tell who holds an interface, by what its maker wrote on it, else by its instance."""
+    """Who holds an interface, by what its maker wrote on it, else by its instance."""
     kind = str(interface.get("InterfaceType") or "").lower()
     told = str(interface.get("Description") or "").lower()
     instance = (interface.get("Attachment") or {}).get("InstanceId")

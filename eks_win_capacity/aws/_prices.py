@@ -263,7 +263,7 @@ def _product(text: Any, region: str, left_out: list[str]) -> dict[str, Any] | No
 
 
 def _other(told: Mapping[str, Any], region: str) -> str:
-    """Say by which attribute a product is another one than was asked for."""
+    """Attribute by which a product is another one than was asked for."""
     for key, value in {**_FILTERS, "regionCode": region}.items():
         if key in told and str(told[key]).lower() != value.lower():
             return f"a product with {key} {told[key]}"

@@ -140,7 +140,7 @@ def _which(
     vpc_id: str | None,
     cluster: str | None,
 ) -> dict[str, Any]:
-    """Say in EC2's words which subnets are meant."""
+    """Subnets that are meant, in EC2's words."""
     if vpc_id is not None:
         return {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
     if cluster is not None:

@@ -226,7 +226,7 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
 
 
 def _short(text: str) -> str:
-    """Give one line: a parser's error carries the whole page it could not read."""
+    """One line: a parser's error carries the whole page it could not read."""
     line = without_accounts(" ".join(text.split()).rstrip("."))
     return line if len(line) <= _MESSAGE else line[:_MESSAGE] + "..."
 
@@ -316,7 +316,7 @@ def one_answer(client: Any, method: str, *, key: str, **request: Any) -> dict[st
 
 
 def api_name(client: Any, method: str) -> str:
-    """Give AWS's name of a client's method."""
+    """AWS's name of a client's method."""
     return str(client.meta.method_to_api_mapping[method])
 
 

@@ -138,7 +138,7 @@ def read_hand_kept(data: Path) -> dict[str, bytes]:
 
 
 def _same(capture: dict[str, Any], old: dict[str, bytes]) -> bool:
-    """Tell whether the files hold this capture, and the manifest describes it."""
+    """Whether the files hold this capture, and the manifest describes it."""
     if len(old) != len(capture) + 1:
         return False
     try:

@@ -71,7 +71,7 @@ def gather(*sources: Any) -> Answers:
 
 def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """
-    Give the saved answers of some calls; a folder may hold others beside them.
+    The saved answers of some calls; a folder may hold others beside them.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def shaped(source: str = "the answer") -> Iterator[None]:
 
 
 def role_name(arn: str) -> str:
-    """Give the name at the end of a role's ARN; the account is not kept."""
+    """The name at the end of a role's ARN; the account is not kept."""
     arn = arn.strip()
     return arn.rpartition("/")[2] if "/" in arn else arn.rpartition(":")[2]
 

@@ -114,7 +114,7 @@ class Catalog(Mapping[str, InstanceType]):
     @classmethod
     def bundled(cls) -> Catalog:
         """
-        Give the table that comes with this package.
+        The table that comes with this package.
 
         It is EC2's answer of the day `as_of`, for all its regions; nothing is
         fetched. Types that EC2 no longer lists are in it with no region.
@@ -244,13 +244,13 @@ class Catalog(Mapping[str, InstanceType]):
             return made
 
     def __getitem__(self, name: str) -> InstanceType:
-        """Give the row of a type; an unknown one raises UnknownInstanceTypeError."""
+        """The row of a type; an unknown one raises UnknownInstanceTypeError."""
         if name not in self:
             raise self.unknown_error([name])
         return self._rows[name]
 
     def get(self, key: object, default: Any = None) -> Any:
-        """Give the row of a type, or the default for an unknown one."""
+        """The row of a type, or the default for an unknown one."""
         return self._rows.get(key, default) if isinstance(key, str) else default
 
     def __contains__(self, name: object) -> bool:
@@ -263,7 +263,7 @@ class Catalog(Mapping[str, InstanceType]):
         return len(self._rows)
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether two catalogs hold the same, their date and source included."""
+        """Whether two catalogs hold the same, their date and source included."""
         if not isinstance(other, Catalog):
             return NotImplemented
         return self._all() == other._all()
@@ -333,7 +333,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     def close_matches(self, name: object) -> tuple[str, ...]:
         """
-        Give the names that look like another one, likeliest first.
+        The names that look like another one, likeliest first.
 
         Examples
         --------
@@ -375,7 +375,7 @@ class Catalog(Mapping[str, InstanceType]):
         max_memory_mib: int | None = None,
     ) -> Catalog:
         """
-        Give the types that pass every condition given, as a catalog.
+        The types that pass every condition given, as a catalog.
 
         Parameters
         ----------
@@ -436,12 +436,12 @@ class Catalog(Mapping[str, InstanceType]):
         return Catalog(rows, as_of=self._as_of, source=self._source, regions=self._regions)
 
     def windows(self) -> Catalog:
-        """Give the types that can run Windows on EKS, those with a warning included."""
+        """The types that can run Windows on EKS, those with a warning included."""
         return self.filter(windows=("supported", "warned"))
 
     def diff(self, other: Catalog) -> CatalogDiff:
         """
-        Say what is other in another catalog, as seen from this one.
+        What is other in another catalog, as seen from this one.
 
         Examples
         --------
@@ -456,7 +456,7 @@ class Catalog(Mapping[str, InstanceType]):
 
     def to_pandas(self) -> pd.DataFrame:
         """
-        Give the table as a frame, one row for each type.
+        The table as a frame, one row for each type.
 
         Returns
         -------

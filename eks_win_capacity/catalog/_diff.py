@@ -86,7 +86,7 @@ class CatalogDiff:
         return ", ".join(parts)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one mapping for each difference, in the order of the names."""
+        """One mapping for each difference, in the order of the names."""
         rows = [
             {"instance_type": name, "change": change, "field": None, "before": None, "after": None}
             for change, names in (("added", self.added), ("removed", self.removed))
@@ -100,7 +100,7 @@ class CatalogDiff:
         return sorted(rows, key=lambda row: str(row["instance_type"]))
 
     def to_pandas(self) -> pd.DataFrame:
-        """Give the differences as a frame, one row for each."""
+        """The differences as a frame, one row for each."""
         import pandas as pd
 
         columns = ["instance_type", "change", "field", "before", "after"]

@@ -73,7 +73,7 @@ class WindowsVerdict:
             )
 
     def __str__(self) -> str:
-        """Give the status and the codes of the reasons."""
+        """The status and the codes of the reasons."""
         return self.status + (f" ({', '.join(self.codes)})" if self.reasons else "")
 
     @property
@@ -144,7 +144,7 @@ def _architecture_reason(architectures: tuple[str, ...]) -> Reason:
 
 @cache
 def controller_types() -> frozenset[str]:
-    """Give the types that the controller's table of 2026-03-20 has."""
+    """The types that the controller's table of 2026-03-20 has."""
     names = []
     for line in facts.CONTROLLER_TYPES.split("\n"):
         family, *sizes = line.split()

@@ -42,7 +42,7 @@ def canonical(document: Any) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """Give the SHA-256 of some canonical JSON."""
+    """The SHA-256 of some canonical JSON."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -132,7 +132,7 @@ def generated(contents: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _rows(capture: Mapping[str, Any], extra: bytes) -> list[InstanceType]:
-    """Give the rows of the table, sorted: the capture's, and the hand-kept it lacks."""
+    """The rows of the table, sorted: the capture's, and the hand-kept it lacks."""
     regions = regions_of(capture[OFFERINGS], source=OFFERINGS)
     rows = instance_types(capture[TYPES], source=TYPES, regions=regions)
     if unknown := sorted(regions.keys() - rows.keys()):
@@ -188,7 +188,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def catalog_of(contents: Mapping[str, bytes]) -> Catalog:
-    """Give the table that files of ``data/`` hold; an empty one if there are none."""
+    """The table that files of ``data/`` hold; an empty one if there are none."""
     if MANIFEST not in contents:
         return Catalog([], as_of=UNKNOWN_DATE, source="no capture")
     try:

@@ -59,17 +59,17 @@ class LimitTable:
 
     @functools.cached_property
     def code_of(self) -> dict[object, int]:
-        """Give the code of each name."""
+        """The code of each name."""
         return {name: code for code, name in enumerate(self.names)}
 
     @functools.cached_property
     def lenient_code_of(self) -> dict[object, int]:
-        """Give the code of each name, and the sentinel for every other key."""
+        """The code of each name, and the sentinel for every other key."""
         return _WithDefault(self.code_of, self.sentinel)
 
     @functools.cached_property
     def arrow_names(self) -> Any:
-        """Give the names as an Arrow array."""
+        """The names as an Arrow array."""
         import pyarrow as pa
 
         return pa.array(self.names, pa.string())
@@ -78,7 +78,7 @@ class LimitTable:
         self, *, prefix_delegation: bool, kubelet_max_pods: int | None, dtype: np.dtype[Any]
     ) -> NDArray[Any]:
         """
-        Give the pods of every type under both limits; kept, for small columns ask often.
+        The pods of every type under both limits; kept, for small columns ask often.
 
         The dtype must hold them: see `most_pods`.
         """
@@ -99,7 +99,7 @@ class LimitTable:
         return int(self.pods(prefix_delegation=True).max())
 
     def pods(self, *, prefix_delegation: bool) -> NDArray[np.int64]:
-        """Give the pod addresses of every type in one mode, and 0 in the last slot."""
+        """The pod addresses of every type in one mode, and 0 in the last slot."""
         answers = np.zeros(self.sentinel + 1, dtype=np.int64)
         prefixes = (self.nitro & prefix_delegation).astype(np.int64)
         answers[:-1] = kernels.by_mode(self.ipv4_per_interface, prefixes)
@@ -125,7 +125,7 @@ def bundled_table() -> LimitTable:
 
 
 def table_of(catalog: Any) -> LimitTable:
-    """Give the limits of a catalog, or the bundled ones without one."""
+    """The limits of a catalog, or the bundled ones without one."""
     if catalog is None:
         return bundled_table()
     try:

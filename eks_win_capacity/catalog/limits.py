@@ -31,14 +31,14 @@ def bundled_limit(name: str) -> tuple[int, bool] | None:
 
 
 def bundled_rows() -> tuple[list[str], list[int], list[bool], str, str]:
-    """Give names, addresses per interface, Nitro flags, date and source of the bundled table."""
+    """Names, addresses per interface, Nitro flags, date and source of the bundled table."""
     rows = [row.split(" ") for row in ROWS.strip("\n").split("\n")]
     names, addresses, nitro = zip(*rows, strict=True)
     return list(names), [int(x) for x in addresses], [x == "1" for x in nitro], AS_OF, SOURCE
 
 
 def close_names(name: str, names: Iterable[str]) -> list[str]:
-    """Give up to three names that look like the one asked for, the likeliest first."""
+    """Up to three names that look like the one asked for, the likeliest first."""
     import difflib
 
     wanted = name.strip().lower()

@@ -84,7 +84,7 @@ class Prices:
 
     def series(self, market: str = "on-demand") -> pd.Series:
         """
-        Give the price of each type; of several zones, the lowest.
+        The price of each type; of several zones, the lowest.
 
         Raises
         ------
@@ -195,14 +195,14 @@ def estimate_windows_prices(
 
 
 def _is_price(price: object) -> bool:
-    """Tell a price from text, truth values, nothing and nonsense; NumPy's floats are prices."""
+    """Whether a value is a price: NumPy's floats are, text and truth values are not."""
     if isinstance(price, (bool, str)) or not hasattr(price, "__float__"):
         return False
     return 0 < float(price) < 1e6
 
 
 def _licence(name: str, common: float) -> float:
-    """Give the licence of one type by the hour."""
+    """The licence of one type by the hour."""
     family, _, size = name.partition(".")
     if not re.fullmatch(r"t[0-9][a-z]*", family):
         return common

@@ -31,7 +31,7 @@ _PATHS: Final[dict[str, tuple[str, ...]]] = {
 
 def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]:
     """
-    Give the pages of an answer, seeing to it that none is missing.
+    The pages of an answer, seeing to it that none is missing.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _kind(value: Any) -> str:
 def rows_of(
     pages: Sequence[Mapping[str, Any]], *, key: str, source: str
 ) -> Iterator[tuple[str, Any]]:
-    """Give each row of some pages with its place."""
+    """Each row of some pages with its place."""
     for number, page in enumerate(pages):
         before = f"[{number}]." if len(pages) > 1 else ""
         for position, row in enumerate(page[key]):
@@ -165,7 +165,7 @@ def instance_type(
 
 def _default_card(row: Mapping[str, Any], *, source: str, place: str) -> Any:
     """
-    Give the interfaces of the default card, None where EC2 named no cards.
+    The interfaces of the default card, None where EC2 named no cards.
 
     A type with several cards counts those of all cards in
     MaximumNetworkInterfaces; Windows nodes use the default card alone.
@@ -265,7 +265,7 @@ def instance_types(
 
 
 def conflicts(first: InstanceType, second: InstanceType) -> list[str]:
-    """Say in which fields two rows about one type disagree."""
+    """Fields in which two rows about one type disagree."""
     return [
         f"{first.name} {field}: {getattr(first, field)!r}, {getattr(second, field)!r}"
         for field in _PATHS
@@ -275,7 +275,7 @@ def conflicts(first: InstanceType, second: InstanceType) -> list[str]:
 
 def day_of(document: Any) -> str | None:
     """
-    Give the day of an answer by the clock of who gave it.
+    The day of an answer by the clock of who gave it.
 
     boto3 keeps the Date header of each page; the latest one counts.
     """

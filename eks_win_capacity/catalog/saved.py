@@ -110,7 +110,7 @@ def _row(row: Any, name: str, place: str) -> InstanceType:
 
 
 def _member(value: Any, key: str, kind: type, name: str, place: str) -> Any:
-    """Give a member of an object, if it is there and of its kind."""
+    """A member of an object, if it is there and of its kind."""
     at = f"{place}.{key}" if place else key
     if not isinstance(value, dict) or key not in value:
         raise CatalogFileError(f"{name}: {at} is missing", source=name, place=at)

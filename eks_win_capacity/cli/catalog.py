@@ -268,5 +268,5 @@ def _told(table: Catalog) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Give a value of a field as something that any format can print."""
+    """A value of a field as something that any format can print."""
     return value if value is None or isinstance(value, (bool, int, str, tuple)) else str(value)

@@ -386,7 +386,7 @@ def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
 @click.argument("pods", metavar="[POD]...", nargs=-1)
 def explain(*, output: str, pods: tuple[str, ...], **where: Any) -> None:
     """
-    Say why pending Windows pods wait, and the smallest change that helps.
+    Why pending Windows pods wait, and the smallest change that helps.
 
     POD is a name, or NAMESPACE/NAME; all that wait by default. Pods of one ReplicaSet
     that wait for the same cause are told once, with their number.

@@ -113,7 +113,7 @@ def forecast(
     **options: Any,
 ) -> None:
     """
-    Tell when each subnet of FILE (CSV or Parquet) runs dry, the most urgent first.
+    When each subnet of FILE (CSV or Parquet) runs dry, the most urgent first.
 
     FILE has times and used or available addresses, for one subnet or many, in
     columns such as time, subnet, used, available, total, cidr; other names are told
@@ -255,7 +255,7 @@ def _number(text: str) -> float | str:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Tell how far it has come, on a terminal's stderr only, and leave its line clean."""
+    """How far it has come, on a terminal's stderr only, and leave its line clean."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -279,7 +279,7 @@ def _form(made: ExhaustionForecast) -> str:
 
 
 def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
-    """Give the table as plain values; what is not within the horizon is empty."""
+    """The table as plain values; what is not within the horizon is empty."""
     import pandas as pd
 
     table = made.to_pandas(risk=risk)

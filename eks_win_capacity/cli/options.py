@@ -56,7 +56,7 @@ _LITTLE_MEMORY = 1_000_000
 
 def note_units(cpu: object, memory: object, *, of: str = "") -> None:
     """
-    Say on stderr where a number without a unit is one that nobody means.
+    Note on stderr where a number without a unit is one that nobody means.
 
     Kubernetes takes a bare number as CPUs and as bytes; it is taken so here, too.
     """

@@ -230,7 +230,7 @@ def _narrowest(column: Sequence[str]) -> int:
 
 
 def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Give each column the width it wants, or what the room leaves; no word is broken."""
+    """Each column the width it wants, or what the room leaves; no word is broken."""
     wanted = [max(map(_width, column)) for column in texts]
     widths = [_narrowest(column) for column in texts]
     while sum(widths) < room and widths != wanted:
@@ -245,7 +245,7 @@ def _holds_prose(texts: Sequence[Sequence[str]]) -> bool:
 
 
 def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Tell each row as lines of a name and its value, and an empty line."""
+    """Each row as lines of a name and its value, and an empty line."""
     heads, *rows = zip(*texts, strict=True)
     width = max(map(_width, heads))
     for cells in rows:

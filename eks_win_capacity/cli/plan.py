@@ -73,7 +73,7 @@ def _pool(file: str | None, state: ClusterState | None) -> WarmPool | None:
 
 
 def _state_subnets(state: ClusterState) -> list[Any] | None:
-    """Give the subnets of a state: those of its Windows node groups, where these are known."""
+    """The subnets of a state: those of its Windows node groups, where these are known."""
     if not state.subnets:
         return None
     windows = {
@@ -275,7 +275,7 @@ def plan(  # noqa: PLR0917
 
 
 def _note(state: ClusterState, where: list[Any] | None) -> None:
-    """Say what a state cannot tell."""
+    """What a state cannot tell."""
     say(
         "planning for the Windows pods of the state, by owner and requests; what spreads or "
         "keeps apart pods is not in it",

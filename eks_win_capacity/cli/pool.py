@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
-    """Give the slots of the node that the options name, and whether it is Nitro."""
+    """The slots of the node that the options name, and whether it is Nitro."""
     from eks_win_capacity.catalog.limits import bundled_limit
     from eks_win_capacity.core.constants import NODE_ADDRESSES
 

@@ -218,7 +218,7 @@ def subnet(
 
 
 def _reservation_row(place: Subnet, number: int) -> dict[str, Any]:
-    """Give one reservation; what it holds only where the used addresses are known."""
+    """One reservation; what it holds only where the used addresses are known."""
     from dataclasses import asdict
 
     held = place.reservations[number]

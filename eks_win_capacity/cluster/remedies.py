@@ -75,7 +75,7 @@ def with_account(text: str, account_id: str) -> str:
 
 
 def map_role_command(role: str, cluster: str, partition: str) -> str:
-    """Give the command that maps a role, the account looked up when it runs."""
+    """The command that maps a role, the account looked up when it runs."""
     groups = " ".join(f"--group {group}" for group in WINDOWS_ROLE_GROUPS)
     account = "$(aws sts get-caller-identity --query Account --output text)"
     # The account is expanded by the shell; a name from a file must never be.
@@ -94,7 +94,7 @@ def map_role_command(role: str, cluster: str, partition: str) -> str:
 
 
 def access_entry_command(role: str, cluster: str, old: list[str]) -> str:
-    """Give the commands that make a role's access entry, in place of one of another type."""
+    """The commands that make a role's access entry, in place of one of another type."""
     name = word(role, "NODE_ROLE")
     arn = f'"$(aws iam get-role --role-name {name} --query Role.Arn --output text)"'
     where = f"--cluster-name {cluster} --principal-arn {arn}"
@@ -103,7 +103,7 @@ def access_entry_command(role: str, cluster: str, old: list[str]) -> str:
 
 
 def bootstrap_arguments(max_pods: int | None) -> str:
-    """Give the bootstrap arguments with the reservations that AWS advises."""
+    """The bootstrap arguments with the reservations that AWS advises."""
     pods = "" if max_pods is None else f"--max-pods={max_pods} "
     return (
         f"-KubeletExtraArgs '{pods}--kube-reserved memory=0.5Gi,ephemeral-storage=1Gi "
@@ -113,7 +113,7 @@ def bootstrap_arguments(max_pods: int | None) -> str:
 
 
 def tag_command(tags: Mapping[str, str], groups: tuple[str, ...], cluster: str, group: str) -> str:
-    """Give the command that puts tags on the Auto Scaling groups of a node group."""
+    """The command that puts tags on the Auto Scaling groups of a node group."""
     names = groups or (
         (
             f"$(aws eks describe-nodegroup --cluster-name {cluster} --nodegroup-name "

@@ -13,7 +13,7 @@ from eks_win_capacity.core.redact import without_accounts
 
 
 def written(value: Any) -> Any:
-    """Give a record, or tuples and mappings of them, as JSON has it; defaults are left out."""
+    """A record, or tuples and mappings of them, as JSON has it; defaults are left out."""
     if dataclasses.is_dataclass(value):
         return {
             name: written(held)
@@ -39,7 +39,7 @@ def _defaults(record: Any) -> tuple[tuple[str, Any], ...]:
 
 def read(value: Any, kind: Any, place: str) -> Any:
     """
-    Give what `written` wrote as the kind that a field has.
+    What `written` wrote as the kind that a field has.
 
     Parameters
     ----------

@@ -28,18 +28,18 @@ SHOWN = 5
 
 
 def is_series(value: object) -> bool:
-    """Tell a pandas Series, without loading pandas for it."""
+    """Whether a value is a pandas Series, without loading pandas for it."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, pandas.Series)
 
 
 def is_scalar(value: object) -> bool:
-    """Tell a single value; an array without dimensions is an array."""
+    """Whether a value is a single one; an array without dimensions is an array."""
     return not isinstance(value, (np.ndarray, list, tuple)) and np.ndim(value) == 0  # type: ignore[arg-type]
 
 
 def is_missing(value: object) -> bool:
-    """Tell None, NaN, NaT and pandas' NA from values."""
+    """Whether a value is missing: None, NaN, NaT or pandas' NA."""
     if value is None or isinstance(value, str):
         return value is None
     if value is np.ma.masked:
@@ -53,7 +53,7 @@ def is_missing(value: object) -> bool:
 
 
 def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Give the first few positions where a mask is true, in flattened order."""
+    """The first few positions where a mask is true, in flattened order."""
     flat = mask.ravel()
     positions: list[int] = []
     start = 0
@@ -110,7 +110,7 @@ def unmasked(value: Any, name: str) -> Any:
 
 
 def missing_error(missing: NDArray[np.bool_], name: str) -> MissingValueError:
-    """Say where and how many values of a column are missing."""
+    """Where and how many values of a column are missing."""
     count, positions = int(missing.sum()), first_positions(missing)
     return MissingValueError(
         f"{name} has {count:,} missing value{'s' * (count != 1)}, "
@@ -244,7 +244,7 @@ def flags(value: object, *, name: str) -> NDArray[np.bool_]:
 
 def common_shape(**columns: Any) -> tuple[int, ...]:
     """
-    Give the shape that columns broadcast to.
+    The shape that columns broadcast to.
 
     Raises
     ------
@@ -268,7 +268,7 @@ def common_shape(**columns: Any) -> tuple[int, ...]:
 
 
 def common_index(**columns: object) -> Any:
-    """Give the index that the Series among some columns share, or None without one."""
+    """The index that the Series among some columns share, or None without one."""
     first_name, first = "", None
     for name, value in columns.items():
         if not is_series(value):
@@ -286,7 +286,7 @@ def common_index(**columns: object) -> Any:
 
 def in_kind(result: NDArray[Any], *, answer: str, **columns: object) -> Any:
     """
-    Give a result back as the kind that its inputs had.
+    A result back as the kind that its inputs had.
 
     Parameters
     ----------

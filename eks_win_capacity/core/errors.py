@@ -289,7 +289,7 @@ class UnknownInstanceTypeError(CapacityError, KeyError):
         self.as_of = as_of
 
     def __str__(self) -> str:
-        """Give the message as it is; KeyError would print its repr."""
+        """The message as it is; KeyError would print its repr."""
         return str(self.args[0])
 
 

@@ -51,5 +51,5 @@ class Finding(Shown):
     files: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the fields as a plain mapping."""
+        """The fields as a plain mapping."""
         return asdict(self)

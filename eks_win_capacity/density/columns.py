@@ -33,7 +33,7 @@ class Coded:
         return len(self.codes)
 
     def value(self, position: int) -> object:
-        """Give one value, None where it is missing."""
+        """One value, None where it is missing."""
         code = int(self.codes[position])
         return self.categories[code] if code < len(self.categories) else None
 
@@ -48,7 +48,7 @@ class ArrowText:
         return len(self.array)
 
     def value(self, position: int) -> object:
-        """Give one value, None where it is missing."""
+        """One value, None where it is missing."""
         return self.array[position].as_py()
 
 
@@ -62,12 +62,12 @@ class Objects:
         return len(self.values)
 
     def value(self, position: int) -> object:
-        """Give one value as it stands."""
+        """One value as it stands."""
         value = self.values[position]
         return value.item() if isinstance(value, np.generic) else value
 
     def blocks(self, size: int) -> Iterator[list[Any]]:
-        """Give the values as lists, block by block, for memory's sake."""
+        """The values as lists, block by block, for memory's sake."""
         for start in range(0, len(self.values), size):
             block = self.values[start : start + size]
             yield block if isinstance(block, list) else block.tolist()
@@ -290,7 +290,7 @@ def answer_in_kind(
     **others: object,
 ) -> Any:
     """
-    Give a result back as the kind of column that the names came in.
+    A result back as the kind of column that the names came in.
 
     Parameters
     ----------

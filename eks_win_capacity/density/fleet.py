@@ -134,7 +134,7 @@ def max_pods_of_codes(
 def _prepared_out(
     shape: tuple[int, ...], dtype: DTypeLike | None, out: NDArray[Any] | None
 ) -> NDArray[Any]:
-    """Give the array that takes the answer, checked if the caller brought it."""
+    """The array that takes the answer, checked if the caller brought it."""
     try:
         wanted = np.dtype(np.int64 if dtype is None else dtype)
     except (TypeError, ValueError, SyntaxError) as error:
@@ -601,7 +601,7 @@ def _is_integer_array(value: object) -> bool:
 
 
 def _plain_integers(value: object) -> NDArray[Any] | None:
-    """Give the integers of a NumPy array or Series of a NumPy dtype, without a copy."""
+    """The integers of a NumPy array or Series of a NumPy dtype, without a copy."""
     if arrays.is_series(value):
         value = value.to_numpy() if isinstance(value.dtype, np.dtype) else None  # type: ignore[attr-defined]
     return value if _is_integer_array(value) else None  # type: ignore[return-value]

@@ -78,7 +78,7 @@ def _codes_of_part(part: Part, table: LimitTable, out: NDArray[Any]) -> bool:
 
 
 def rows_of(categories: Sequence[object], table: LimitTable) -> NDArray[Any]:
-    """Give the code of every category, and the sentinel in one slot more."""
+    """The code of every category, and the sentinel in one slot more."""
     known = table.lenient_code_of
     rows = [known[category] for category in categories]
     return np.array([*rows, table.sentinel], dtype=table.code_dtype)
@@ -132,7 +132,7 @@ def _holds(codes: NDArray[Any], sentinel: int) -> bool:
 
 
 def encoded(names: Names, table: LimitTable) -> tuple[NDArray[Any], bool]:
-    """Give a column as codes into a table, and whether all its names are known."""
+    """A column as codes into a table, and whether all its names are known."""
     codes = np.empty(len(names), dtype=table.code_dtype)
     complete, start = True, 0
     for part in names.parts:
@@ -186,7 +186,7 @@ def unknown_error(
     *,
     single: bool,
 ) -> UnknownInstanceTypeError:
-    """Say which names have no row, where they stand, and what they look like."""
+    """Which names have no row, where they stand, and what they look like."""
     first_seen: dict[str, int] = {}
     for value, position in zip(values, positions, strict=True):
         first_seen.setdefault(str(value), position)
@@ -217,7 +217,7 @@ def unknown_error(
 def cheapest_codes(
     names: Names, table: LimitTable
 ) -> tuple[NDArray[Any], NDArray[Any] | None, bool]:
-    """Give the codes a column already has, if it has some, else make them."""
+    """The codes a column already has, if it has some, else make them."""
     if len(names.parts) == 1 and isinstance(names.parts[0], Coded):
         part = names.parts[0]
         rows = rows_of(part.categories, table)

@@ -132,7 +132,7 @@ class NodeCapacity(Shown):
     windows: WindowsVerdict
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the fields as a plain mapping, with the verdict in one word."""
+        """The fields as a plain mapping, with the verdict in one word."""
         return {**asdict(self), "windows": self.windows.status}
 
     def _fields_shown(self) -> dict[str, Any]:
@@ -386,7 +386,7 @@ def _sized(
     wide: dict[str, NDArray[Any]],
     kubelet: NDArray[np.int64] | None,
 ) -> dict[str, NDArray[Any]]:
-    """Give what each constraint allows, and the smallest, for every row."""
+    """What each constraint allows, and the smallest, for every row."""
     codes = wide["instance_type"]
     room = np.array([allocatable(instance, kept) for instance in types], dtype=np.int64)
     room = room.reshape(-1, 2)

@@ -103,7 +103,7 @@ def _shape(level: Floats, factor: Floats) -> Floats:
 
 
 def _smoothed(off: Floats, seen: Flags, rate: float) -> Floats:
-    """Give what is expected of each day by the days before it, and of the day to come."""
+    """What is expected of each day by the days before it, and of the day to come."""
     count, days, day = off.shape
     state = np.zeros((count, days + 1, day))
     if not rate:
@@ -118,7 +118,7 @@ def _smoothed(off: Floats, seen: Flags, rate: float) -> Floats:
 
 
 def _judged_from(days: int) -> int:
-    """Give the first day that the rates are judged by; those before it begin each."""
+    """The first day that the rates are judged by; those before it begin each."""
     return max(2, days // 4)
 
 

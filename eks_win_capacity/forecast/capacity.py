@@ -117,7 +117,7 @@ class Capacities:
 
 
 def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:
-    """Give a capacity for each name; a wide history names its subnets by texts."""
+    """A capacity for each name; a wide history names its subnets by texts."""
     if isinstance(capacity, pd.DataFrame):
         capacity = {name: capacity[name] for name in capacity.columns}
     if isinstance(capacity, (list, tuple, set)) and all(isinstance(x, Subnet) for x in capacity):
@@ -136,7 +136,7 @@ def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:
 
 def amount(value: Any, unit: str) -> float:
     """
-    Give a capacity as a number of addresses, or of whole /28 blocks.
+    A capacity as a number of addresses, or of whole /28 blocks.
 
     A `Subnet` holds what it has in use and what AWS can still hand out: in
     addresses, all but the free ones of its reservations; in blocks, those that

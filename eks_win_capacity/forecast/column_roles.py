@@ -61,7 +61,7 @@ _THINGS = {
 
 
 def plain(name: object) -> str:
-    """Give a name without case and without what is no letter or digit."""
+    """A name without case and without what is no letter or digit."""
     return "".join(c for c in str(name).lower() if c.isalnum())
 
 
@@ -71,7 +71,7 @@ def words(name: object) -> set[str]:
 
 
 def value_kind(name: object) -> str | None:
-    """Tell whether a name says used, available or percent; None if it says neither."""
+    """Whether a name says used, available or percent; None if it says neither."""
     for kind in VALUES:
         if plain(name) in _NAMES[kind]:
             return kind
@@ -83,17 +83,17 @@ def value_kind(name: object) -> str | None:
 
 
 def counts_prefixes(name: object) -> bool:
-    """Tell whether a name says that whole /28 blocks are counted."""
+    """Whether a name says that whole /28 blocks are counted."""
     return bool(words(name) & {"prefix", "prefixes"})
 
 
 def says_nothing(name: object) -> bool:
-    """Tell whether a name such as ``Maximum`` leaves open what it is the maximum of."""
+    """Whether a name such as ``Maximum`` leaves open what it is the maximum of."""
     return bool(words(name)) and words(name) <= _THINGS
 
 
 def listed(columns: Iterable[object]) -> str:
-    """Give the names of columns for a message."""
+    """The names of columns for a message."""
     return ", ".join(map(str, columns)) or "none"
 
 
@@ -101,7 +101,7 @@ def find_roles(
     frame: pd.DataFrame, *, capacity: Any, unit: str | None, **given: str | None
 ) -> Roles:
     """
-    Tell which column is what; a name that was given must be there.
+    Which column is what; a name that was given must be there.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def _time_column(frame: pd.DataFrame, free: list[Any]) -> Any:
 
 
 def is_text(column: pd.Series[Any]) -> bool:
-    """Tell whether a column holds texts, or categories of them."""
+    """Whether a column holds texts, or categories of them."""
     return not (
         pd.api.types.is_numeric_dtype(column)
         or pd.api.types.is_datetime64_any_dtype(column)

@@ -175,7 +175,7 @@ def _one(made: ExhaustionForecast) -> ExhaustionForecast:
 
 
 def _of_zone(history: Any, zone: str, plan: str) -> Any:
-    """Give the pods of a zone; without zones there is one history for all."""
+    """The pods of a zone; without zones there is one history for all."""
     if not zone:
         return history
     if isinstance(history, pd.DataFrame) and "zone" in history.columns:
@@ -245,7 +245,7 @@ class DemandForecast:
     pieces: tuple[_Piece, ...] = field(repr=False)
 
     def _first(self, quantile: float) -> list[_Piece]:
-        """Give the subnet of each plan that fails first; the others can no longer help it."""
+        """The subnet of each plan that fails first; the others can no longer help it."""
         out = []
         for plan in self.plans:
             here = [piece for piece in self.pieces if piece.plan is plan]
@@ -258,7 +258,7 @@ class DemandForecast:
         return out
 
     def date(self, quantile: float = 0.5) -> pd.Series[Any]:
-        """Give the date at which the first subnet of each plan is exhausted; NaT for never."""
+        """The date at which the first subnet of each plan is exhausted; NaT for never."""
         return pd.Series(
             [piece.pods.date(quantile) for piece in self._first(quantile)],
             index=self._index(),
@@ -266,7 +266,7 @@ class DemandForecast:
         )
 
     def days_left(self, risk: float = 0.1) -> pd.Series[Any]:
-        """Give the days until the risk of a plan reaches a share; inf for never. [days]."""
+        """The days until the risk of a plan reaches a share; inf for never. [days]."""
         return pd.Series(
             [piece.pods.days_left(risk) for piece in self._first(risk)],
             index=self._index(),
@@ -274,7 +274,7 @@ class DemandForecast:
         )
 
     def probability(self, by: Any = None) -> pd.Series[Any]:
-        """Give the probability that the subnet of a plan most at risk is exhausted by a date."""
+        """The probability that the subnet of a plan most at risk is exhausted by a date."""
         return pd.Series(
             [
                 max(p.pods.probability(by) for p in self.pieces if p.plan is plan)
@@ -289,7 +289,7 @@ class DemandForecast:
 
     def to_pandas(self, *, risk: float = 0.1) -> pd.DataFrame:
         """
-        Give one row a plan and subnet, in the order of the plans.
+        One row a plan and subnet, in the order of the plans.
 
         Columns: plan, subnet, zone, status, date, the ends of each interval,
         days_left, probability, pods_limit (the first number of pods, of the
@@ -418,7 +418,7 @@ class DemandForecast:
         return self.pieces[0].pods.levels
 
     def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
-        """Give dates and needs of each plan in plain values; what never comes is None."""
+        """Dates and needs of each plan in plain values; what never comes is None."""
         return {
             "risk": risk,
             "levels": list(self._levels),
@@ -427,7 +427,7 @@ class DemandForecast:
         }
 
     def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
-        """Give `to_dict` as JSON."""
+        """`to_dict` as JSON."""
         return json.dumps(self.to_dict(risk=risk), indent=indent, allow_nan=False)
 
     def __repr__(self) -> str:

@@ -179,7 +179,7 @@ class DemandPlan(Shown):
         return out
 
     def zone(self, subnet: str) -> str:
-        """Give the zone of a subnet; empty if none is known."""
+        """The zone of a subnet; empty if none is known."""
         known = self.known_zones
         return "" if known is None else known[subnet]
 
@@ -193,7 +193,7 @@ class DemandPlan(Shown):
         return {name: str(zone) for name, zone in own.items()} if all(own.values()) else None
 
     def share(self, subnet: str) -> float:
-        """Give the share of its zone's pods that a subnet carries."""
+        """The share of its zone's pods that a subnet carries."""
         if self.shares is not None:
             return float(self.shares[subnet])
         return self._carried[subnet]
@@ -266,7 +266,7 @@ class DemandPlan(Shown):
 
     def need(self, pods: Any) -> Need:
         """
-        Give what pods cost one subnet.
+        What pods cost one subnet.
 
         Parameters
         ----------
@@ -313,7 +313,7 @@ class DemandPlan(Shown):
 
     def capacity(self, subnet: str) -> tuple[int, int]:
         """
-        Give the addresses and the whole /28 blocks that a subnet has for the plan.
+        The addresses and the whole /28 blocks that a subnet has for the plan.
 
         Addresses in reservations of type ``prefix`` count in prefix mode only,
         those in ``explicit`` ones never.
@@ -362,7 +362,7 @@ class DemandPlan(Shown):
 
 
 def _named(subnets: Any, plan: str) -> dict[str, Any]:
-    """Give subnets by name."""
+    """Subnets by name."""
     if isinstance(subnets, (Subnet, str, IPv4Network)):
         subnets = [subnets]
     if not isinstance(subnets, Mapping):

@@ -22,7 +22,7 @@ INK, BAND, LIMIT, MUTED = "#1f2933", "#2a6f97", "#c1121f", "#7b8794"
 
 
 def axes(ax: Any) -> Any:
-    """Give the axes to draw on, new ones if none are given."""
+    """The axes to draw on, new ones if none are given."""
     if ax is not None:
         return ax
     return _figure(9, 4.5).add_subplot()
@@ -49,7 +49,7 @@ def _in_notebook() -> bool:
 
 def chart_formats() -> frozenset[str]:
     """
-    Give the endings of files that a chart can be written to.
+    The endings of files that a chart can be written to.
 
     Raises
     ------

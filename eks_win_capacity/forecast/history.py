@@ -70,7 +70,7 @@ class Rows:
 def told(
     code: str, seen: str, why: str, *, severity: Any = "info", remedy: str = "", subject: str = ""
 ) -> Finding:
-    """Say openly what was done to a history, or what is odd about it."""
+    """Finding of what was done to a history, or what is odd about it."""
     return Finding(
         code=code,
         severity=severity,
@@ -172,7 +172,7 @@ def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> list[Findi
 
 
 def _changes(limits: Capacities, code: NDArray[np.intp]) -> list[Finding]:
-    """Tell where the capacity was another one before."""
+    """Where the capacity was another one before."""
     other = limits.rows != limits.current[code]
     other &= ~np.isnan(limits.rows)
     if not other.any():

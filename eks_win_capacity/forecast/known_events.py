@@ -59,7 +59,7 @@ def event_steps(
     events: Any, rows: Rows, peaks: Panel, horizon: int, usable: NDArray[np.bool_]
 ) -> tuple[Floats | None, list[Finding]]:
     """
-    Give what scheduled events add to each subnet in each period to come.
+    What scheduled events add to each subnet in each period to come.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def event_steps(
 
 
 def _newest_times(rows: Rows) -> NDArray[np.int64]:
-    """Give the newest time with a value of each subnet. [ns]."""
+    """The newest time with a value of each subnet. [ns]."""
     out = np.full(len(rows.subnets), np.iinfo(np.int64).min)
     seen = ~np.isnan(rows.used)
     np.maximum.at(out, rows.code[seen], rows.times.asi8[seen])

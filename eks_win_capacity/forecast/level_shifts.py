@@ -113,7 +113,7 @@ def _row_shifts(
 
 
 def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
-    """Tell a jump from a stretch of growth: two levels fit better than one slope."""
+    """Whether this is a jump and not growth: two levels fit better than one slope."""
     first, last = max(at - 2 * near, 0), min(at + 2 * near, len(values))
     here, place = values[first:last], np.arange(first, last) - at
     slope, start = np.polyfit(place, here, 1)
@@ -156,7 +156,7 @@ def _returned(values: Floats, sizes: Floats, near: int) -> None:
 
 
 def _sharpest(values: Floats, middle: int, near: int) -> int:
-    """Give the period around `middle` that splits the neighbourhood best."""
+    """The period around `middle` that splits the neighbourhood best."""
     low, high = max(middle - near + 1, 1), min(middle + near, len(values) - 1)
     first, last = max(low - near, 0), min(high + near, len(values))
     costs = [
@@ -168,7 +168,7 @@ def _sharpest(values: Floats, middle: int, near: int) -> int:
 
 
 def lasting(sizes: Floats) -> Floats:
-    """Give the sizes of one series' shifts that no later shift soon undid."""
+    """The sizes of one series' shifts that no later shift soon undid."""
     left: list[tuple[int, float]] = []
     for at in np.flatnonzero(sizes):
         size = float(sizes[at])
@@ -253,7 +253,7 @@ def without_shifts(values: Floats, sizes: Floats) -> Floats:
 
 def outliers(values: Floats) -> Floats:
     """
-    Give what single values stick out by, beyond what the series usually does.
+    What single values stick out by, beyond what the series usually does.
 
     A value is held against the median of the seven around it. Three in a row
     move that median, so the newest level, however sudden, is never an outlier.

@@ -20,7 +20,7 @@ def normal_quantile(share: Floats) -> Floats:
 
 
 def upper_tail(value: Floats) -> Floats:
-    """Give the normal probability above a value (Abramowitz and Stegun, 26.2.17)."""
+    """The normal probability above a value (Abramowitz and Stegun, 26.2.17)."""
     away = np.abs(value)
     step = 1 / (1 + 0.2316419 * away)
     series = step * (

@@ -128,7 +128,7 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
 
 
 def _spacing(rows: Rows) -> tuple[int, int]:
-    """Give the usual distance of two times of a subnet, and how many subnets have another."""
+    """The usual distance of two times of a subnet, and how many subnets have another."""
     distance = np.diff(rows.times.asi8)
     inside = (np.diff(rows.code) == 0) & (distance > 0)
     distance, code = distance[inside], rows.code[1:][inside]
@@ -160,7 +160,7 @@ def _repeated(rows: Rows) -> Finding | None:
 def _stale(
     rows: Rows, grid: Grid, last: NDArray[np.int64], known: NDArray[np.bool_]
 ) -> Finding | None:
-    """Tell of subnets whose history ends long before the others'."""
+    """Finding of subnets whose history ends long before the others'."""
     if not known.any():
         return None
     old = known & (last < last[known].max() - _STALE)
@@ -178,7 +178,7 @@ def _stale(
 
 
 def _held(capacity: Floats, where: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
-    """Give the last capacity of each period, held through periods without a value."""
+    """The last capacity of each period, held through periods without a value."""
     out = np.full(int(ends[-1]), np.nan)
     # Rows are sorted: what is written last is the newest of its period.
     out[where] = capacity
@@ -214,7 +214,7 @@ def _reading_findings(
     part: NDArray[np.bool_],
     kept: int,
 ) -> list[Finding]:
-    """Say openly what was done to the rows."""
+    """Findings of what was done to the rows."""
     out = []
     periods = sum(len(v) for v in values)
     gaps = sum(int(np.isnan(v).sum()) for v in values)

@@ -66,14 +66,14 @@ class Grid:
         return bool(self.months) or self.length_ns % DAY_NS == 0
 
     def clock(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
-        """Give times on the clock that the periods follow. [ns]."""
+        """Times on the clock that the periods follow. [ns]."""
         if times.tz is not None:
             times = times.tz_convert(self.zone) if self.wall_clock else times.tz_convert("UTC")
             times = times.tz_localize(None)
         return np.asarray(times.as_unit("ns").asi8)
 
     def numbers(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
-        """Give the number of the period that each time falls in."""
+        """The number of the period that each time falls in."""
         clock = self.clock(times)
         if self.months:
             month = clock.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
@@ -87,7 +87,7 @@ class Grid:
         return np.asarray(numbers * self.length_ns + self.anchor_ns)
 
     def starts(self, numbers: NDArray[np.int64]) -> pd.DatetimeIndex:
-        """Give the first moment of each period, in the time zone of the history."""
+        """The first moment of each period, in the time zone of the history."""
         index = pd.DatetimeIndex(self._clock_starts(numbers).astype("datetime64[ns]"))
         if self.zone is None:
             return index
@@ -98,13 +98,13 @@ class Grid:
         return index.tz_localize(self.zone, nonexistent="shift_forward", ambiguous=first)
 
     def unfinished(self, time: pd.DatetimeIndex, spacing_ns: int) -> NDArray[np.bool_]:
-        """Tell where the period of a newest time goes on after it."""
+        """Where the period of a newest time goes on after it."""
         end = self._clock_starts(self.numbers(time) + 1)
         return np.asarray(self.clock(time) + spacing_ns < end)
 
     def periods(self, horizon: object, after: pd.Timestamp) -> int:
         """
-        Give how many periods a horizon has, rounded up.
+        How many periods a horizon has, rounded up.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Grid:
         return count
 
     def season_lengths(self) -> tuple[int, ...]:
-        """Give the seasons that periods of this length usually have. [periods]."""
+        """The seasons that periods of this length usually have. [periods]."""
         if self.months:
             return _SEASONS.get(12 // self.months, ())
         per_day = DAY_NS / self.length_ns
@@ -188,7 +188,7 @@ def months(text: str) -> int:
 
 
 def in_zone(time: pd.Timestamp, zone: Any) -> pd.Timestamp:
-    """Give a moment in the time zone of a history; a naive one is meant to be in it."""
+    """A moment in the time zone of a history; a naive one is meant to be in it."""
     if zone is None:
         return time if time.tz is None else time.tz_convert("UTC").tz_localize(None)
     return time.tz_localize(zone) if time.tz is None else time.tz_convert(zone)

@@ -261,7 +261,7 @@ def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str]]:
 
 
 def _is_row_number(name: object, frame: pd.DataFrame) -> bool:
-    """Tell whether a column is the index that ``to_csv`` wrote: no subnet, though it is numbers."""
+    """Whether a column is the index that ``to_csv`` wrote: no subnet, though it is numbers."""
     return str(name) in {"Unnamed: 0", "index"} and np.array_equal(
         frame[name].to_numpy(), np.arange(len(frame))
     )

@@ -118,7 +118,7 @@ class ExhaustionForecast:
         return self.history_of(np.arange(len(self.subnets)))
 
     def history_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
-        """Give `history` of some subnets, by their places in `subnets`."""
+        """`history` of some subnets, by their places in `subnets`."""
         panel = self.panel
         sizes = np.array([len(panel.peaks[row]) for row in rows], dtype=np.int64)
         ends = sizes.cumsum()
@@ -164,7 +164,7 @@ class ExhaustionForecast:
         return self.path_of(np.flatnonzero(self.usable))
 
     def path_of(self, rows: NDArray[np.intp]) -> pd.DataFrame:
-        """Give `path` of some subnets, by their places in `subnets`."""
+        """`path` of some subnets, by their places in `subnets`."""
         names = [f"{100 * level:g}" for level in self.levels]
         ahead = np.tile(np.arange(1, self.horizon + 1), len(rows))
         numbers = np.repeat(self.panel.last[rows], self.horizon) + ahead
@@ -183,7 +183,7 @@ class ExhaustionForecast:
 
     def probability(self, by: Any = None) -> Any:
         """
-        Give the probability that a subnet is exhausted by a date.
+        The probability that a subnet is exhausted by a date.
 
         Parameters
         ----------
@@ -240,7 +240,7 @@ class ExhaustionForecast:
 
     def date(self, quantile: float = 0.5) -> Any:
         """
-        Give the date by which a subnet is exhausted with a given probability.
+        The date by which a subnet is exhausted with a given probability.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class ExhaustionForecast:
 
     def days_left(self, risk: float = 0.1) -> Any:
         """
-        Give the days until the probability of exhaustion reaches a chosen risk.
+        The days until the probability of exhaustion reaches a chosen risk.
 
         Returns
         -------
@@ -316,7 +316,7 @@ class ExhaustionForecast:
     @property
     def status(self) -> Any:
         """
-        Say it in a word, by subnet.
+        One word for each subnet.
 
         ``exhausted`` now, ``within horizon`` (as likely as not), ``possible``,
         ``not within horizon``, or ``no forecast``.
@@ -387,7 +387,7 @@ class ExhaustionForecast:
         return out
 
     def _drift(self) -> Floats:
-        """Give the growth a day; what is no more than rounding is none."""
+        """The growth a day; what is no more than rounding is none."""
         drift = self.answers.drift / self.panel.grid.days
         most = np.array([np.nanmax(v, initial=0.0) for v in self.panel.peaks])
         return np.where(np.abs(drift) < 1e-9 * most, 0.0, drift)
@@ -420,7 +420,7 @@ class ExhaustionForecast:
 
     def to_pandas(self, *, risk: float = 0.1) -> pd.DataFrame:
         """
-        Give one row a subnet, the most urgent first.
+        One row a subnet, the most urgent first.
 
         Parameters
         ----------
@@ -543,7 +543,7 @@ class ExhaustionForecast:
 
     def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
         """
-        Give all that is told of each subnet in plain values, the most urgent first.
+        All that is told of each subnet in plain values, the most urgent first.
 
         Dates are ISO 8601 texts; what is missing or never comes is None, and
         ``status`` and ``answer`` say which of the two.
@@ -551,11 +551,11 @@ class ExhaustionForecast:
         return show.as_document(self, risk)
 
     def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
-        """Give `to_dict` as JSON."""
+        """`to_dict` as JSON."""
         return json.dumps(self.to_dict(risk=risk), indent=indent, allow_nan=False)
 
     def __repr__(self) -> str:
-        """Give the most urgent subnets in words."""
+        """The most urgent subnets in words."""
         top = self.to_pandas()
         lines = ["  " + self.sentence(row) for row in top.head(5).to_dict("records")]
         more = len(top) - len(lines)
@@ -568,7 +568,7 @@ class ExhaustionForecast:
 
     def sentence(self, row: Mapping[Any, Any]) -> str:
         """
-        Say one row of the table in words.
+        One row of the table in words.
 
         Parameters
         ----------

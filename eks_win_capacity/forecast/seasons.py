@@ -135,7 +135,7 @@ class _Index:
 
 
 def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]:
-    """Give additive and multiplicative indices of one length."""
+    """Additive and multiplicative indices of one length."""
     periods = values.shape[1]
     trend, low, high = _moving_mean(values, length)
     body = values[:, low:high]
@@ -223,7 +223,7 @@ def _robust_mean(table: Floats) -> tuple[Floats, Floats]:
 
 
 def _worth(off: Floats, variance: Floats, cycles: int) -> Floats:
-    """Give how much of an index to believe: 0 where noise alone gives as much."""
+    """How much of an index to believe: 0 where noise alone gives as much."""
     between = (off**2).sum(axis=1) / max(off.shape[1] - 1, 1) * cycles
     ratio = between / np.where(variance > 0, variance, 1.0)
     weight = np.clip(1 - 1 / np.maximum(ratio, 1e-300), 0, 1)

@@ -48,7 +48,7 @@ def chance(share: float) -> str:
 
 
 def sentence(row: Mapping[Any, Any], *, unit: str, level: float) -> str:
-    """Say one row of the table in words."""
+    """One row of the table in words."""
     name, status = row["subnet"], row["status"]
     if status == "exhausted":
         return f"{name}: exhausted now ({count(row['used'])} of {count(row['capacity'])} {unit})"
@@ -183,7 +183,7 @@ def plans_as_html(made: DemandForecast) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Give a value that JSON knows; missing and infinite ones are None."""
+    """A value that JSON knows; missing and infinite ones are None."""
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     if isinstance(value, (tuple, list)):
@@ -198,12 +198,12 @@ def plain(value: Any) -> Any:
 
 
 def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Give a row in plain values."""
+    """A row in plain values."""
     return {str(key): plain(value) for key, value in row.items()}
 
 
 def as_document(made: ExhaustionForecast, risk: float) -> dict[str, Any]:
-    """Give a forecast as plain values."""
+    """A forecast as plain values."""
     model = dict(zip(made.subnets, made.model.to_dict("records"), strict=True))
     dates: dict[Any, list[dict[Any, Any]]] = {}
     for row in made.dates.to_dict("records"):

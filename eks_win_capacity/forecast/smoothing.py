@@ -193,7 +193,7 @@ class Fits:
         return Fits(tuple(at.rows(chosen) for at in self.at), channels)
 
     def innovations(self, model: NDArray[np.int64]) -> Floats:
-        """Give the one-step errors of one model for each series, with the last fit's parameters."""
+        """The one-step errors of one model for each series, with the last fit's parameters."""
         rows, last = np.arange(len(model)), self.at[-1]
         data, drift, start = (
             channel.errors[:, rows if channel.errors.shape[1] > 1 else 0, model]

@@ -72,7 +72,7 @@ _memory = _bounded(whole_bytes)
 
 
 def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
-    """Give namespace, name and labels of any object."""
+    """Namespace, name and labels of any object."""
     meta = item["metadata"]
     name, namespace = meta["name"], meta.get("namespace") or "default"
     if not isinstance(name, str) or not isinstance(namespace, str):
@@ -81,7 +81,7 @@ def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
 
 
 def pairs(labels: Mapping[str, Any]) -> _Labels:
-    """Give labels as sorted pairs."""
+    """Labels as sorted pairs."""
     return tuple(sorted((str(key), str(value)) for key, value in labels.items()))
 
 
@@ -121,7 +121,7 @@ def node(item: Mapping[str, Any]) -> Node:
 
 
 def _zone_of(provider_id: str) -> str:
-    """Give the zone of an id such as ``aws:///eu-west-1a/i-0abc``."""
+    """The zone of an id such as ``aws:///eu-west-1a/i-0abc``."""
     return provider_id.removeprefix("aws:///").partition("/")[0] if "///" in provider_id else ""
 
 
@@ -136,7 +136,7 @@ def _count(room: Mapping[str, Any], key: str) -> int | None:
 
 
 def unplaced(item: Mapping[str, Any]) -> bool:
-    """Tell a pod's manifest from a pod: no cluster has given it a status or a node."""
+    """Whether this is a pod's manifest and not a pod: no cluster has given it a status or a node."""
     return not item.get("status") and not (item.get("spec") or {}).get("nodeName")
 
 
@@ -219,7 +219,7 @@ def _message(status: Mapping[str, Any]) -> str:
 
 def requests(spec: Mapping[str, Any]) -> tuple[int, int]:
     """
-    Give what the scheduler keeps for a pod: CPU [millicores] and memory [bytes].
+    What the scheduler keeps for a pod: CPU [millicores] and memory [bytes].
 
     Containers add up; an init container counts alone, above the side-cars that
     were started before it; requests of the pod itself and its overhead follow.
@@ -251,7 +251,7 @@ def _request(resources: Mapping[str, Any] | None) -> tuple[int, int]:
 
 
 def host_process(spec: Mapping[str, Any]) -> bool:
-    """Tell whether every container of a pod is a HostProcess container."""
+    """Whether every container of a pod is a HostProcess container."""
     whole = _windows_options(spec).get("hostProcess")
     each = [_windows_options(c).get("hostProcess", whole) for c in spec.get("containers") or ()]
     return all(each) if each else bool(whole)
@@ -263,7 +263,7 @@ def _windows_options(spec: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def declared_os(spec: Mapping[str, Any]) -> str:
-    """Give the system a pod says it is for, without selecting its node."""
+    """The system a pod says it is for, without selecting its node."""
     named = str((spec.get("os") or {}).get("name") or "")
     options = any(_windows_options(part) for part in (spec, *(spec.get("containers") or ())))
     return named or ("windows" if options else "")
@@ -273,7 +273,7 @@ def selection(
     spec: Mapping[str, Any], runtime: Mapping[str, str] | None = None
 ) -> tuple[str, str, str]:
     """
-    Give the system, architecture and compute type that a pod's node must have.
+    The system, architecture and compute type that a pod's node must have.
 
     A required node affinity counts where each of its terms demands the same.
     """
@@ -306,7 +306,7 @@ def _term_value(term: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def pod_template(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the template of the pods that an object makes."""
+    """The template of the pods that an object makes."""
     spec = item["spec"]
     if item["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
@@ -336,13 +336,13 @@ def workload(item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]])
 
 
 def controlled(item: Mapping[str, Any]) -> bool:
-    """Tell whether another object made this one."""
+    """Whether another object made this one."""
     owners = item["metadata"].get("ownerReferences") or ()
     return any(reference.get("controller", True) for reference in owners)
 
 
 def runtime_class(item: Mapping[str, Any]) -> str:
-    """Give the runtime class of the pods that an object makes; empty if it names none."""
+    """The runtime class of the pods that an object makes; empty if it names none."""
     template = item if item["kind"] == "Pod" else pod_template(item)
     return str(template["spec"].get("runtimeClassName") or "")
 
@@ -361,7 +361,7 @@ def service(item: Mapping[str, Any]) -> Service:
 
 def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | None]:
     """
-    Give namespace, service and addresses of an Endpoints or EndpointSlice object.
+    Namespace, service and addresses of an Endpoints or EndpointSlice object.
 
     The addresses are None where the object was cut short: Endpoints hold at
     most 1,000, and say so in an annotation.
@@ -400,7 +400,7 @@ def security_group_policy(item: Mapping[str, Any]) -> SecurityGroupPolicy:
 
 
 def container_env(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Give the plain environment variables of a pod's containers."""
+    """The plain environment variables of a pod's containers."""
     return {
         str(variable["name"]): str(variable.get("value", ""))
         for container in spec.get("containers") or ()

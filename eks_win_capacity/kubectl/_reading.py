@@ -50,7 +50,7 @@ CNI_VARIABLES: Final = (
 
 def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """
-    Give every Kubernetes object of a source, with its place.
+    Every Kubernetes object of a source, with its place.
 
     Raises
     ------

@@ -40,12 +40,12 @@ class Blend:
 
 
 def covered(problem: Problem) -> bool:
-    """Tell whether nothing is left to place."""
+    """Whether nothing is left to place."""
     return not problem.count.any() and not problem.floor.any()
 
 
 def plain(problem: Problem) -> bool:
-    """Tell whether first-fit alone keeps all limits."""
+    """Whether first-fit alone keeps all limits."""
     return not len(problem.limit) and not problem.floor.any()
 
 
@@ -124,7 +124,7 @@ def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.
 
 
 def reduced(problem: Problem, duals: Duals, kind: Ints, mix: Ints) -> Floats:
-    """Give what each node costs beyond what its pods are worth."""
+    """What each node costs beyond what its pods are worth."""
     price = duals.pods + duals.floor[problem.zone[kind]]
     used = problem.usage(kind, mix) @ (duals.limit / np.maximum(problem.limit, 1))
     spare: Floats = problem.costs(kind, mix) + used - (price * mix).sum(axis=1)

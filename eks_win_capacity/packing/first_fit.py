@@ -109,7 +109,7 @@ def first_fit(
 
 
 def _most_more(problem: Problem, kinds: Ints, used: Ints, need: Ints, top: int) -> int:
-    """Say how many more pods fit on a node that may become any of the kinds."""
+    """How many more pods fit on a node that may become any of the kinds."""
     if not len(kinds):
         return 0
     free = problem.room[kinds] - used

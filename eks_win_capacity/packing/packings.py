@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def total_cost(problem: Problem, packed: Packed) -> float:
-    """Give what a packing costs."""
+    """What a packing costs."""
     return math.fsum((problem.costs(packed.kind, packed.mix) * packed.number).tolist())
 
 
 def feasible(problem: Problem, packed: Packed) -> bool:
-    """Tell whether a packing places all pods and keeps the shared limits."""
+    """Whether a packing places all pods and keeps the shared limits."""
     placed = packed.number @ packed.mix
     if (placed < problem.count).any():
         return False
@@ -33,7 +33,7 @@ def feasible(problem: Problem, packed: Packed) -> bool:
 
 
 def rest_of(problem: Problem, packed: Packed) -> Problem:
-    """Give what is left of a problem once some nodes are fixed."""
+    """What is left of a problem once some nodes are fixed."""
     count = np.maximum(problem.count - packed.number @ packed.mix, 0)
     floor = problem.floor.copy()
     for zone in range(problem.zones):

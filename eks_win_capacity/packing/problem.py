@@ -117,7 +117,7 @@ class Problem:
         return len(self.floor)
 
     def only(self, kinds: Ints) -> Problem:
-        """Give the same problem with some of the kinds."""
+        """The same problem with some of the kinds."""
         return replace(
             self,
             room=self.room[kinds],
@@ -143,12 +143,12 @@ class Problem:
         return counted
 
     def usage(self, kind: Ints, mix: Ints) -> Ints:
-        """Give what each pattern takes of each shared limit."""
+        """What each pattern takes of each shared limit."""
         pods = self.addresses(mix)[:, None]
         return np.maximum(self.share[kind] + self.per_pod[kind] * pods, self.least[kind])
 
     def costs(self, kind: Ints, mix: Ints) -> Floats:
-        """Give what each pattern costs."""
+        """What each pattern costs."""
         return self.cost[kind] + self.pod_cost[kind] * self.addresses(mix)
 
 
@@ -169,7 +169,7 @@ class Duals:
         )
 
     def worth(self, problem: Problem) -> Floats:
-        """Give what a pod of each shape is worth on a node of each kind."""
+        """What a pod of each shape is worth on a node of each kind."""
         scale = np.maximum(problem.limit, 1)
         per_pod = problem.per_pod @ (self.limit / scale) + problem.pod_cost
         worth = self.pods + self.floor[problem.zone] - per_pod[:, None] * problem.addressed
@@ -177,6 +177,6 @@ class Duals:
         return positive
 
     def budget(self, problem: Problem) -> Floats:
-        """Give what a node of each kind costs, with its part of the shared limits."""
+        """What a node of each kind costs, with its part of the shared limits."""
         paid: Floats = problem.cost + problem.share @ (self.limit / np.maximum(problem.limit, 1))
         return paid

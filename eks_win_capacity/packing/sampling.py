@@ -155,7 +155,7 @@ def _swap(  # noqa: PLR0917
 
 
 def _fits(need: Ints, left: Ints) -> Flags:
-    """Tell which pods fit into what is left of each node."""
+    """Which pods fit into what is left of each node."""
     fits: Flags = need[:, 0] <= left[:, :1]
     for resource in range(1, need.shape[1]):
         fits &= need[:, resource] <= left[:, resource : resource + 1]

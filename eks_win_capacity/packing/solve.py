@@ -159,7 +159,7 @@ class _Search:
         self.bound = max(self.bound, value)
 
     def gap(self) -> float:
-        """Tell how far the best may be from the cheapest, as a part of it."""
+        """How far the best may be from the cheapest, as a part of it."""
         if self.best is None:
             return math.inf
         return (self.cost - self.bound) / self.cost if self.cost else 0.0
@@ -194,7 +194,7 @@ class _Search:
             self.dive(first, fluid, parts)
 
     def done(self) -> bool:
-        """Tell whether the gap is small enough, or the time over."""
+        """Whether the gap is small enough, or the time over."""
         return self.gap() <= self.target or self.deadline.over()
 
     def flow(self, fluid: Fluid, starts: tuple[Packed, ...]) -> Blend | None:

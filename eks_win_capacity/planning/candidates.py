@@ -31,7 +31,7 @@ def read_candidates(
     candidates: Any, catalog: Catalog
 ) -> tuple[list[InstanceType], list[Rejection]]:
     """
-    Give the types that can be Windows nodes, and why the others cannot.
+    The types that can be Windows nodes, and why the others cannot.
 
     Raises
     ------

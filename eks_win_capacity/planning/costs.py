@@ -68,7 +68,7 @@ class PriceList:
     estimated: frozenset[str] = field(default_factory=frozenset)
 
     def cost(self, row: InstanceType) -> float | None:
-        """Give what a node costs by the hour; None where no price is known."""
+        """What a node costs by the hour; None where no price is known."""
         if self.known is None:
             plain = row.vcpus + row.memory_mib / 1024 * PROXY_GIB
             return plain * PROXY_FACTOR.get(speciality(row.name), 1.0) + self.node_cost

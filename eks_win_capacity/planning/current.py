@@ -214,7 +214,7 @@ def _settled(  # noqa: PLR0917
     most: int,
     fresh: FleetPlan,
 ) -> FleetPlan:
-    """Give present nodes their names and costs back, and drain the dearest that are empty."""
+    """Present nodes their names and costs back, and drain the dearest that are empty."""
     by_name = {node.name: node for node in nodes}
     groups: list[NodeGroup] = []
     used = dict.fromkeys(present, 0)

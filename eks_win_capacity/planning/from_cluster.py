@@ -35,7 +35,7 @@ def workloads_of(state: ClusterState) -> tuple[Load, ...]:
 
 
 def daemons_of(state: ClusterState) -> tuple[Load, ...]:
-    """Give the DaemonSets whose pods are on Windows nodes, one pod each."""
+    """The DaemonSets whose pods are on Windows nodes, one pod each."""
     found = [pod for pod in _pods(state) if pod.owner.startswith(_EVERY_NODE)]
     largest = {}
     for pod in sorted(found, key=lambda pod: (pod.cpu_m, pod.memory_bytes)):

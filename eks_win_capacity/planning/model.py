@@ -357,7 +357,7 @@ def named(
     model: Model, workloads: tuple[Workload, ...], slots: Ints, packed: Packed, *, shrink: bool
 ) -> list[NodeGroup]:
     """
-    Give each node its pods by name, in runs of equal nodes.
+    Each node its pods by name, in runs of equal nodes.
 
     Workloads of one shape fill its places one after the other. Places beyond what is asked
     stay empty, and where ``shrink`` allows it a node becomes the cheapest that holds its pods.

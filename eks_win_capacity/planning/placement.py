@@ -51,7 +51,7 @@ def least_of_each(model: Model) -> Any:
 
 
 def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False) -> float:
-    """Give what nodes cost, or how many they are, or how many addresses or prefixes they take."""
+    """What nodes cost, or how many they are, or how many addresses or prefixes they take."""
     if objective == "nodes":
         return float(sum(group.nodes for group in groups))
     if objective == "addresses":
@@ -105,7 +105,7 @@ def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGrou
 def cheapened(
     groups: list[NodeGroup], nodes: tuple[Node, ...], loads: tuple[Load, ...]
 ) -> list[NodeGroup]:
-    """Give each node its cheapest type that holds its pods and takes no more addresses."""
+    """Each node its cheapest type that holds its pods and takes no more addresses."""
     allowed = {load.name: load.allowed_types for load in loads}
     order = sorted(nodes, key=lambda node: (node.cost, node.name))
     return merged([_cheapest(group, order, allowed) for group in groups])

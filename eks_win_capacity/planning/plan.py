@@ -89,14 +89,14 @@ class FleetPlan(PlanValues):
     """
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plan as plain values."""
+        """The plan as plain values."""
         told = asdict(self)
         for name in _DERIVED:
             told[name] = getattr(self, name)
         return told
 
     def to_json(self) -> str:
-        """Give the plan as JSON."""
+        """The plan as JSON."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     @classmethod
@@ -149,7 +149,7 @@ class FleetPlan(PlanValues):
         return cls.from_dict(told)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one row for each kind of node: its type, its place and what runs on it."""
+        """One row for each kind of node: its type, its place and what runs on it."""
         return [
             {
                 "instance_type": group.instance_type,
@@ -167,7 +167,7 @@ class FleetPlan(PlanValues):
         ]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Give one row for each kind of node: its type, its place and what runs on it."""
+        """One row for each kind of node: its type, its place and what runs on it."""
         import pandas as pd
 
         columns = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds")
@@ -202,20 +202,20 @@ class FleetPlan(PlanValues):
         return diff_of(self._writable())
 
     def rejections(self) -> pd.DataFrame:
-        """Give one row for each candidate without a node, with the reason."""
+        """One row for each candidate without a node, with the reason."""
         import pandas as pd
 
         names = [one.name for one in fields(Rejection)]
         return pd.DataFrame([asdict(one) for one in self.rejected], columns=names)
 
     def explain(self) -> str:
-        """Say in words what the plan is, or why there is none."""
+        """Plan in words, or why there is none."""
         from eks_win_capacity.planning.summary import explained
 
         return explained(self)
 
     def __str__(self) -> str:
-        """Say what `explain` says, so that printing a plan reads well."""
+        """What `explain` says, so that printing a plan reads well."""
         return self.explain()
 
     def _repr_html_(self) -> str:

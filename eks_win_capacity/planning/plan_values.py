@@ -186,7 +186,7 @@ class PlanValues:
         return dict(sorted(counted.items()))
 
     def places(self) -> list[dict[str, Any]]:
-        """Give one row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
+        """One row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
         told: dict[tuple[str, str, str], dict[str, Any]] = {}
         for group in self.groups:
             key = (group.instance_type, group.zone, group.subnet)

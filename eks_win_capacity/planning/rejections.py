@@ -25,7 +25,7 @@ def left_over(
     ask: Question, nodes: tuple[Node, ...], used: set[str], value: float, *, deadline: Deadline
 ) -> list[Rejection]:
     """
-    Say of each type without a node what a fleet of it alone would cost.
+    What a fleet of each type without a node would cost alone.
 
     That is what anyone can check by asking for a plan with this candidate only. It is packed
     first-fit decreasing, without subnets, zones and limits, so a solved plan of the type lies

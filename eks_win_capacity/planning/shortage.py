@@ -67,7 +67,7 @@ def _reasons(
 
 
 def _by_limits(run: Solving, plan_of: Callable[[Question], FleetPlan]) -> list[Infeasible]:
-    """Tell whether there is a plan without the limits, and what it takes."""
+    """Whether there is a plan without the limits, and what it takes."""
     free = replace(
         run.ask, limits={}, max_types=None, progress=None, effort=BRIEF, deadline=run.deadline
     )
@@ -138,7 +138,7 @@ def _settled(run: Solving, nodes: tuple[Node, ...]) -> list[Infeasible]:
 def _told(
     missing: _Missing, sites: tuple[Site, ...], short: list[int], *, tied: bool
 ) -> Infeasible:
-    """Say what is missing; where nodes may stand anywhere, one way to make it good."""
+    """What is missing; where nodes may stand anywhere, one way to make it good."""
     lacking = [(site, count) for site, count in zip(sites, short, strict=True) if count]
     parts = []
     for site, count in lacking:
@@ -188,7 +188,7 @@ def _bounded(run: Solving, nodes: tuple[Node, ...]) -> Infeasible:
 
 
 def _by_zone(run: Solving) -> list[Solving]:
-    """Give for each zone the pods that must stand there, and its subnets."""
+    """For each zone the pods that must stand there, and its subnets."""
     ask = run.ask
     zones = ask.zones
     even = [

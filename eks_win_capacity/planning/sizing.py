@@ -105,17 +105,17 @@ def _pool(ask: Question, *, nitro: bool) -> WarmPool:
 
 
 def fits(load: Load, node: Node) -> bool:
-    """Tell whether a node has room for one pod."""
+    """Whether a node has room for one pod."""
     return not lacking(load, node)
 
 
 def usable(load: Load, node: Node) -> bool:
-    """Tell whether a node may run one pod, and has room for it."""
+    """Whether a node may run one pod, and has room for it."""
     return (not load.allowed_types or node.name in load.allowed_types) and fits(load, node)
 
 
 def lacking(load: Load, node: Node) -> list[str]:
-    """Say what an empty node lacks for one pod."""
+    """What an empty node lacks for one pod."""
     need = (load.cpu, load.memory, int(not load.host_process), 1)
     return [
         f"{name} {_said(name, want)} of {_said(name, have)}"

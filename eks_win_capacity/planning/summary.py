@@ -17,7 +17,7 @@ __all__ = ["as_html", "comparison", "explained", "headline", "summary_lines"]
 
 
 def headline(plan: PlanValues) -> str:
-    """Say nodes, cost and bound in one line."""
+    """Nodes, cost and bound in one line."""
     if not plan.nodes:
         return "No pods are to run, so no node is needed."
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
@@ -33,7 +33,7 @@ def headline(plan: PlanValues) -> str:
 
 
 def explained(plan: PlanValues) -> str:
-    """Say what the plan is, or why there is none."""
+    """What the plan is, or why there is none."""
     if not plan.feasible:
         return "\n".join(
             f"No plan ({reason.code}): {reason.why}. {reason.remedy}." for reason in plan.infeasible
@@ -43,7 +43,7 @@ def explained(plan: PlanValues) -> str:
 
 
 def summary_lines(plan: PlanValues) -> list[str]:
-    """Say all of a plan but its kinds of nodes: cost and bound first."""
+    """All of a plan but its kinds of nodes: cost and bound first."""
     lines = [headline(plan)]
     if plan.status == "interrupted":
         lines.append("The search was interrupted: this is the best plan so far.")
@@ -90,7 +90,7 @@ def _binding(group: NodeGroup) -> str:
 
 
 def comparison(other: Alternative, plan: PlanValues) -> str:
-    """Say what another way to run the workloads takes, beside the plan."""
+    """What another way to run the workloads takes, beside the plan."""
     if not other.nodes:
         return f"With {other.name}: no plan: {other.why}."
     more = 100 * (other.cost / plan.cost - 1) if plan.cost else 0.0

@@ -93,7 +93,7 @@ _ALSO: Final = {
 
 def records(table: Any, name: str) -> list[Any]:
     """
-    Give the rows of a table: pandas, polars or Arrow, or any iterable of rows.
+    The rows of a table: pandas, polars or Arrow, or any iterable of rows.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def _load(row: Any, place: str) -> Load:
 
 
 def _fields(row: Mapping[Any, Any], place: str) -> dict[str, Any]:
-    """Give the fields of a row by their own names; an empty cell is a field not given."""
+    """The fields of a row by their own names; an empty cell is a field not given."""
     given: dict[str, Any] = {}
     for key, value in row.items():
         field = _field(str(key))

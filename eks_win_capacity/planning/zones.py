@@ -107,7 +107,7 @@ def _best(found: list[Answer], bound: float, lp_bound: float) -> Answer | None:
 
 
 def _shares(run: Solving) -> list[tuple[str, tuple[Site, ...], Ints]]:
-    """Give each zone, its subnets and its even share of every workload."""
+    """Each zone, its subnets and its even share of every workload."""
     zones = sorted({site.zone for site in run.ask.sites}) if run.ask.spread else [""]
     base, extra = np.divmod(run.ask.slots, len(zones))
     # The zone that takes the odd pod turns with the workload, so that none gets them all.

@@ -192,7 +192,7 @@ class _Program:
         self.high.append(most)
 
     def shares(self, shape: int) -> Ints:
-        """Give the columns of the pods of a shape in each zone."""
+        """The columns of the pods of a shape in each zone."""
         columns: Ints = self.width + shape * len(self.zones) + np.arange(len(self.zones))
         return columns
 
@@ -311,7 +311,7 @@ class _Program:
         return _Found(whole, bound, ended=solved.status == 0, impossible=False)
 
     def packed(self, whole: Ints) -> Packed:
-        """Give the nodes that were chosen, with kinds of the model."""
+        """The nodes that were chosen, with kinds of the model."""
         chosen = np.nonzero(whole[: self.width])[0]
         kinds = [
             _kind(self.model, self.patterns, int(self.pattern[one]), int(self.site[one]))
@@ -321,7 +321,7 @@ class _Program:
 
 
 def _trimmed(places: list[int], wanted: int) -> list[int]:
-    """Give back the places that no loss of a zone asks for."""
+    """Back the places that no loss of a zone asks for."""
     total = sum(places)
     for place, have in enumerate(places):
         others = [total - lost for at, lost in enumerate(places) if at != place]

@@ -22,7 +22,7 @@ def check_engine(engine: str) -> None:
 
 
 def available() -> bool:
-    """Tell whether numba is installed."""
+    """Whether numba is installed."""
     import importlib.util
 
     return importlib.util.find_spec("numba") is not None
@@ -30,7 +30,7 @@ def available() -> bool:
 
 def compiled(entry: str) -> Callable[..., Any]:
     """
-    Give one entry of the machine in its compiled form.
+    One entry of the machine in its compiled form.
 
     Raises
     ------

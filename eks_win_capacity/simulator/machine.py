@@ -256,7 +256,7 @@ def wake(m: Machine, i: int, now: int) -> None:
 
 
 def assign(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
-    """Give a pod an address, or the reason why it gets none."""
+    """A pod an address, or the reason why it gets none."""
     if holder[pod] >= 0:
         return ALREADY
     capacity = m.state[i, SLOTS] * m.state[i, SIZE]

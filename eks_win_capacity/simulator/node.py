@@ -142,7 +142,7 @@ class Pool:
         return _prefixes(wanted) - _prefixes(total)
 
     def refusal(self, pod: Hashable) -> str | None:
-        """Say why a pod gets no address, in the controller's order of checks."""
+        """Why a pod gets no address, in the controller's order of checks."""
         used, cooling = len(self.pods), len(self.cooling)
         if pod in self.pods:
             return "ALREADY"
@@ -157,7 +157,7 @@ class Pool:
         return None if self.warm else "EMPTY"
 
     def take(self, pod: Hashable) -> None:
-        """Give a pod an address of the unit with the fewest warm ones; ties to the oldest."""
+        """A pod an address of the unit with the fewest warm ones; ties to the oldest."""
         unit = min((unit for unit, warm in self.units.items() if warm), key=self.units.__getitem__)
         self.units[unit] -= 1
         self.pods[pod] = unit
@@ -252,7 +252,7 @@ class Node:
         return why
 
     def free(self, pod: Hashable) -> str | None:
-        """Give a pod's address back; it cools first."""
+        """A pod's address back; it cools first."""
         for pool in self.pools:
             if pod in pool.pods:
                 pool.cooling.append((self.now, pool.pods.pop(pod)))

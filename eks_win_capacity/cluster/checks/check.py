@@ -211,7 +211,7 @@ class Look:
         return None if env is None else str(env.get(variable, "")).lower() in {"1", "t", "true"}
 
     def row(self, name: str) -> InstanceType | None:
-        """Give the catalog's row of a type, or None where it has none."""
+        """The catalog's row of a type, or None where it has none."""
         found: InstanceType | None = self.catalog.get(name)
         return found
 
@@ -248,7 +248,7 @@ class Check:
     look: Callable[[Check, Look], Iterator[Finding]]
 
     def run(self, look: Look) -> Iterator[Finding]:
-        """Give the findings; where a part is known in part alone, no pass of the whole."""
+        """The findings; where a part is known in part alone, no pass of the whole."""
         state = look.state
         found = list(self.look(self, look))
         partial = [p for p in self.whole if getattr(state, p) is not None and p in state.unknown]
@@ -272,7 +272,7 @@ class Check:
         severity: Severity | None = None,
         files: dict[str, str] | None = None,
     ) -> Finding:
-        """Give the finding of a failure."""
+        """The finding of a failure."""
         return Finding(
             code=self.code,
             severity=severity or self.severity,
@@ -286,7 +286,7 @@ class Check:
         )
 
     def passed(self, seen: str, *, subject: str = "") -> Finding:
-        """Give the finding that all is well."""
+        """The finding that all is well."""
         return Finding(
             code=self.code,
             severity=self.severity,
@@ -301,7 +301,7 @@ class Check:
     def unknown(
         self, look: Look, *parts: str, seen: str = "", remedy: str = "", subject: str = ""
     ) -> Finding:
-        """Give the finding that parts of the state are missing, with how to get them."""
+        """The finding that parts of the state are missing, with how to get them."""
         commands = dict.fromkeys(_command(look, part) for part in parts if part in PARTS)
         return Finding(
             code=self.code,
@@ -324,7 +324,7 @@ class Check:
 
 
 def _command(look: Look, part: str) -> str:
-    """Give the command that tells a part, with the names that are known filled in."""
+    """The command that tells a part, with the names that are known filled in."""
     names = {
         " NAME": f" {look.cluster}",
         " ROLE": f" {word(look.state.cluster_role if 'role' in part else None, 'ROLE')}",

@@ -104,7 +104,7 @@ def _dns_runs(look: Look) -> bool | None:
 
 
 def _add_linux(look: Look) -> str:
-    """Give the commands that add hosts for CoreDNS."""
+    """The commands that add hosts for CoreDNS."""
     linux = (
         f"add Linux capacity: eksctl create nodegroup --cluster {look.cluster} --node-type "
         "t3.medium --nodes 2"

@@ -111,7 +111,7 @@ def _expected(look: Look, row: InstanceType | None) -> int | None:
 
 def arguments(look: Look, name: str) -> dict[str, str]:
     """
-    Give the bootstrap arguments of nodes of a type, all that they should hold in one file.
+    The bootstrap arguments of nodes of a type, all that they should hold in one file.
 
     A limit that was set on purpose stays where nothing speaks against it.
     """

@@ -36,7 +36,7 @@ _STAND_IN = "m5.large"
 
 def _changes(look: Look) -> dict[str, str]:
     """
-    Give the keys of the ConfigMap to set so that it does what it says.
+    The keys of the ConfigMap to set so that it does what it says.
 
     A windows- key that is hidden says what was meant; where pods would starve, the
     controller's own default takes the place of nothing.
@@ -59,7 +59,7 @@ def _changes(look: Look) -> dict[str, str]:
 
 
 def _mended(look: Look) -> dict[str, str]:
-    """Give the whole ConfigMap with all changes, so that no file undoes another."""
+    """The whole ConfigMap with all changes, so that no file undoes another."""
     data = {**(look.state.cni_configmap or {}), **_changes(look)}
     return {"amazon-vpc-cni.yaml": configmap(data)}
 
@@ -139,7 +139,7 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     source=CONTROLLER,
 )
 def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
-    """Give the warm pool's own findings, and whether there were any."""
+    """The warm pool's own findings, and whether there were any."""
     data = look.state.cni_configmap
     if data is None:
         yield rule.unknown(look, "cni_configmap")
@@ -174,7 +174,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _asked_subnets(look: Look) -> list[SubnetState]:
-    """Give the subnets of Windows nodes and groups, else of the cluster, else all."""
+    """The subnets of Windows nodes and groups, else of the cluster, else all."""
     state = look.state
     wanted = {subnet for group in look.windows_groups for subnet in group.subnet_ids}
     wanted |= {held.subnet_id for held in subnets_of(state).values() if held}
@@ -252,7 +252,7 @@ def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, nam
 
 
 def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
-    """Give the cure for a subnet that is too full or too fragmented."""
+    """The cure for a subnet that is too full or too fragmented."""
     cure = "give the node group another subnet, or lower the warm targets"
     if not prefixes or subnet is None or not subnet.placement_known:
         return f"{cure}, or take smaller nodes"

@@ -28,7 +28,7 @@ def _mode(look: Look) -> str:
 
 
 def _role_lacks(look: Look, role: str) -> list[str] | None:
-    """Give the groups that aws-auth does not give a role; None where it is not known."""
+    """The groups that aws-auth does not give a role; None where it is not known."""
     if _mode(look) == "API":
         return list(WINDOWS_ROLE_GROUPS)
     if look.state.aws_auth is None:
@@ -43,7 +43,7 @@ def _role_lacks(look: Look, role: str) -> list[str] | None:
 
 
 def _entry_types(look: Look, role: str) -> list[str] | None:
-    """Give the types of a role's access entries; None where they are not known."""
+    """The types of a role's access entries; None where they are not known."""
     if _mode(look) == "CONFIG_MAP":
         return []
     if look.state.access_entries is None:
@@ -56,7 +56,7 @@ def _is_windows_entry(types: list[str] | None) -> bool:
 
 
 def _marked_roles(look: Look) -> list[str]:
-    """Give the roles that aws-auth or an access entry marks as those of Windows nodes."""
+    """The roles that aws-auth or an access entry marks as those of Windows nodes."""
     state = look.state
     roles = [entry.role for entry in state.aws_auth or () if KUBE_PROXY_GROUP in entry.groups]
     return roles + [
@@ -90,7 +90,7 @@ def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
 
 
 def _windows_roles(look: Look) -> list[str] | None:
-    """Give the roles of Windows nodes, from the groups, else from aws-auth and entries."""
+    """The roles of Windows nodes, from the groups, else from aws-auth and entries."""
     state = look.state
     roles = _group_roles(look)
     if not roles or _without_role(look):
@@ -179,7 +179,7 @@ def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _role_command(look: Look) -> str:
-    """Give the command that tells the role of the Windows nodes' own node group."""
+    """The command that tells the role of the Windows nodes' own node group."""
     groups = [node.node_group for node in look.state.windows_nodes or () if node.node_group]
     return (
         f"aws eks describe-nodegroup --cluster-name {look.cluster} --nodegroup-name "
@@ -188,7 +188,7 @@ def _role_command(look: Look) -> str:
 
 
 def _own_role(look: Look, role: str, types: list[str]) -> str:
-    """Give the commands for an entry; a role that Linux nodes need must keep its own."""
+    """The commands for an entry; a role that Linux nodes need must keep its own."""
     if not types or all(group.role != role for group in look.linux_groups):
         return access_entry_command(role, look.cluster, types)
     names = ", ".join(
@@ -202,7 +202,7 @@ def _own_role(look: Look, role: str, types: list[str]) -> str:
 
 
 def _with_own_role(look: Look, name: str) -> str:
-    """Give the command for a node group like another one, with a role of its own."""
+    """The command for a node group like another one, with a role of its own."""
     group = next((g for g in look.windows_groups if g.name == name), None)
     subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
     types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
@@ -217,7 +217,7 @@ def _with_own_role(look: Look, name: str) -> str:
 
 
 def _wrong_username(look: Look, role: str) -> str:
-    """Give the username of a mapping that no node could have; empty if all is well."""
+    """The username of a mapping that no node could have; empty if all is well."""
     return next(
         (
             entry.username

@@ -77,7 +77,7 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _patches(names: list[str], label: str, value: str) -> str:
-    """Give the commands that add a node selector to the first few manifests."""
+    """The commands that add a node selector to the first few manifests."""
     made = []
     for name in names:
         kind, _, where = name.partition(" ")
@@ -97,7 +97,7 @@ def _patches(names: list[str], label: str, value: str) -> str:
 
 
 def _open_nodes(look: Look) -> bool:
-    """Tell whether a Windows node takes pods that tolerate nothing."""
+    """Whether a Windows node takes pods that tolerate nothing."""
     return any(
         not any(taint.endswith((":NoSchedule", ":NoExecute")) for taint in node.taints)
         for node in look.state.windows_nodes or ()
@@ -176,7 +176,7 @@ def _backends(state: ClusterState, services: tuple[Service, ...]) -> Iterator[tu
 
 
 def _backend_limit(state: ClusterState) -> int | None:
-    """Give the limit of the oldest build; None where a build is not known."""
+    """The limit of the oldest build; None where a build is not known."""
     builds = []
     for node in state.windows_nodes or ():
         parts = node.build.split(".")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]]:
-    """Give what stands in the way of judging types, and the types with their users."""
+    """What stands in the way of judging types, and the types with their users."""
     types = look.windows_types
     if types is None:
         return [rule.unknown(look, "nodes", "node_groups")], {}
@@ -82,7 +82,7 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     whole=("node_groups",),
 )
 def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
-    """Give the warnings of each type's verdict, but for the controller's table."""
+    """The warnings of each type's verdict, but for the controller's table."""
     found, types = _typed(rule, look)
     yield from found
     for name, users in types.items():

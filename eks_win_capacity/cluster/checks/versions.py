@@ -152,7 +152,7 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _release(node: Node) -> str | None:
-    """Give the Windows Server release of a node, by its build, else by its image's name."""
+    """The Windows Server release of a node, by its build, else by its image's name."""
     parts = node.build.split(".")
     if len(parts) > 2 and parts[2].isdecimal():
         return WINDOWS_BUILDS.get(int(parts[2]))
@@ -327,7 +327,7 @@ def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _updates(look: Look, text: str) -> str:
-    """Give the command that replaces the nodes of a kubelet version, for each group."""
+    """The command that replaces the nodes of a kubelet version, for each group."""
     nodes = look.state.windows_nodes or ()
     groups = {n.node_group for n in nodes if n.kubelet_version == text}
     groups |= {group.name for group in look.windows_groups if group.version == text}

@@ -114,7 +114,7 @@ def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
 
 def beginning(source: Source, *, name: str = "") -> dict[str, Any]:
     """
-    Give the members of a source's first document, up to the first item of a list.
+    The members of a source's first document, up to the first item of a list.
 
     Raises
     ------

@@ -50,7 +50,7 @@ class JsonText:
         return True
 
     def peek(self) -> str:
-        """Give the next character that is no space, or an empty text at the end."""
+        """The next character that is no space, or an empty text at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._at)
             self._at = match.end() if match else self._at

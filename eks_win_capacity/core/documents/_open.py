@@ -17,7 +17,7 @@ Source = Any
 
 
 def source_name(source: Source) -> str:
-    """Say what an error should call a source."""
+    """What an error should call a source."""
     if isinstance(source, Mapping):
         return "the mapping"
     if isinstance(source, (bytes, bytearray)) or (isinstance(source, str) and _is_text(source)):
@@ -107,7 +107,7 @@ class _Held(io.BytesIO):
 
 def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
     """
-    Give every single source of lists and folders, each file once.
+    Every single source of lists and folders, each file once.
 
     Parameters
     ----------
@@ -162,6 +162,6 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def _is_path(source: str | os.PathLike[str]) -> bool:
-    """Tell a path from a text that holds the answer itself."""
+    """Whether a text is a path, and not the answer itself."""
     text = os.fspath(source)
     return len(text) < 4096 and "\0" not in text and not _is_text(text)
