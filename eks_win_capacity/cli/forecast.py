@@ -173,7 +173,7 @@ def forecast(
         rows,
         output,
         title=(
-            f"{count:,} subnet{'s' * (count != 1)}, {made.horizon} periods of {made.panel.grid} "
+            f"{count_of(count, 'subnet')}, {made.horizon} periods of {made.panel.grid} "
             f"after {end.strftime(_form(made))}; days left until the risk is {100 * risk:g} %"
         ),
         note="\n".join(said),

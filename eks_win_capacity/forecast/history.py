@@ -181,7 +181,7 @@ def _changes(limits: Capacities, code: NDArray[np.intp]) -> list[Finding]:
     return [
         told(
             "capacity-changed",
-            f"the capacity of {count:,} subnet{'s' * (count != 1)} changed",
+            f"the capacity of {count_of(count, 'subnet')} changed",
             "each value is held against the capacity of its time, the future against the newest",
         )
     ]

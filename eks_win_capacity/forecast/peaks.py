@@ -249,7 +249,7 @@ def _reading_findings(
         out.append(
             told(
                 "unfinished-period",
-                f"the newest period of {count:,} subnet{'s' * (count != 1)} is not over",
+                f"the newest period of {count_of(count, 'subnet')} is not over",
                 "its peak so far is taken as a lower bound",
             )
         )

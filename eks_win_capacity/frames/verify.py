@@ -8,6 +8,7 @@ import narwhals as nw
 
 from eks_win_capacity.catalog.limits import close_names
 from eks_win_capacity.core.constants import MAX_COUNT
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import (
     InvalidCountError,
     MissingValueError,
@@ -59,8 +60,7 @@ def verify_values(
         missing = int(seen[f"n{at}"] or 0)
         if missing:
             raise MissingValueError(
-                f"the column {name!r} has {missing:,} missing value{'s' * (missing > 1)}; "
-                "fill or drop them",
+                f"the column {name!r} has {count_of(missing, 'missing value')}; fill or drop them",
                 positions=(),
                 count=missing,
             )
@@ -101,8 +101,7 @@ def verify_names(frame: Frame, by: str, looked: str, table: LimitTable) -> None:
     missing, unknown = int(seen["absent"] or 0), int(seen["lost"] or 0)
     if missing:
         raise MissingValueError(
-            f"{by} has {missing:,} missing value{'s' * (missing > 1)}; "
-            'drop them, or pass on_unknown="null"',
+            f'{by} has {count_of(missing, "missing value")}; drop them, or pass on_unknown="null"',
             positions=(),
             count=missing,
         )
