@@ -53,7 +53,7 @@ lint: $(VENV)/.dev  ## Check format, style, types, layers and the house
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q tests/test_house.py
+	$(PYTEST) -q tests/house/test_house.py
 
 format: $(VENV)/.dev  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .

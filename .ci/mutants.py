@@ -25,11 +25,28 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "eks_win_capacity"
-COMMON = ["test_values", "test_odd_values", "test_known_states"]
+COMMON = ["core/test_values", "core/test_odd_values", "laws/test_known_states"]
 TESTS = {
-    "core": ["test_floor", "test_quantities", "test_findings", "test_columns", "test_capacity"],
-    "density": ["test_capacity", "test_nodes", "test_columns", "test_bulk", "test_golden"],
-    "addresses": ["test_subnets", "test_placement", "test_warm_pool", "test_golden"],
+    "core": [
+        "core/test_floor",
+        "core/test_quantities",
+        "core/test_findings",
+        "density/test_columns",
+        "density/test_capacity",
+    ],
+    "density": [
+        "density/test_capacity",
+        "density/test_nodes",
+        "density/test_columns",
+        "density/test_encoded_fleet",
+        "laws/test_golden",
+    ],
+    "addresses": [
+        "addresses/test_subnets",
+        "addresses/test_placement",
+        "addresses/test_warm_pool",
+        "laws/test_golden",
+    ],
 }
 """What must notice a mutant of each room; more tests would only take longer."""
 

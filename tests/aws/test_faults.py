@@ -26,7 +26,7 @@ from eks_win_capacity import aws
 from eks_win_capacity.aws.calls import ATTEMPTS
 from eks_win_capacity.core.errors import AwsError, InputError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "eks_win_capacity"
 REGION = "eu-west-1"
 DENIAL = f"User: arn:aws:iam::{ACCOUNT}:user/x is not authorized"

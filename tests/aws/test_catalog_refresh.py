@@ -28,7 +28,7 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def row(name="m5.large", **changes):

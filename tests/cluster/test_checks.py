@@ -763,7 +763,7 @@ CONSIDERATIONS = {
 
 ROWS = re.findall(
     r"^\| (?P<what>[^|]+) \| (?P<by>`[^|]+`) \|$",
-    (Path(__file__).parent.parent / "README.md")
+    (Path(__file__).parents[2] / "README.md")
     .read_text("utf-8")
     .partition("<summary>Every consideration, and what covers it</summary>")[2]
     .partition("</details>")[0],

@@ -9,7 +9,7 @@ import pytest
 import eks_win_capacity as ewc
 from eks_win_capacity.core.display import Listed, html_fields, html_table, words_of
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 STATE = ewc.load_files(ROOT / "data" / "demo" / "cluster")
 PREFIX = ewc.WarmPool.prefix()
 SHOWN = {

@@ -9,7 +9,7 @@ import pytest
 
 from eks_win_capacity import WarmPool, attached_addresses, simulate_pool
 
-_GOLDEN = Path(__file__).parent / "golden"
+_GOLDEN = Path(__file__).parents[1] / "golden"
 with (_GOLDEN / "steady_states.csv").open(newline="", encoding="utf-8") as file:
     _STATES = list(csv.DictReader(file))
 _TRACES = [json.loads(x) for x in (_GOLDEN / "traces.jsonl").read_text().splitlines()]

@@ -16,7 +16,7 @@ from eks_win_capacity.cluster import ClusterState, Node, NodeGroup, Pod, SubnetS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning import FleetPlan, daemons_of, plan_fleet, workloads_of
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROWS = [
     {"name": "web", "replicas": 30, "cpu": "500m", "memory": "1Gi"},
     {"name": "api", "replicas": 6, "cpu": "1", "memory": "2Gi"},

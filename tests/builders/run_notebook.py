@@ -1,5 +1,5 @@
 """
-Run one notebook from start to end: ``python tests/run_notebook.py NOTEBOOK FOLDER``.
+Run one notebook from start to end: ``python tests/builders/run_notebook.py NOTEBOOK FOLDER``.
 
 A process of its own, so that the kernel's sockets and event loop stay out of
 the test process. The notebook is a copy in memory and runs in FOLDER: it must

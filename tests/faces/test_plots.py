@@ -1,7 +1,7 @@
 """
 The charts: each is drawn on a light and a dark style and compared with one that was looked at.
 
-``python tests/test_plots.py`` writes the small pictures anew: look at them before you commit.
+``python tests/faces/test_plots.py`` writes the small pictures anew: look at them before you commit.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 
-PICTURES = Path(__file__).parent / "golden" / "plots"
+PICTURES = Path(__file__).parents[1] / "golden" / "plots"
 STYLES = {"light": "default", "dark": "dark_background"}
 TOLERANCE = 3.0
 """Mean difference of a pixel out of 255; other charts differ by far more."""

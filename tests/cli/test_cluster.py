@@ -159,7 +159,7 @@ def test_the_help_teaches(capsys):
         (("-f", "nowhere.json"), 1, "nowhere.json"),
         (("--cluster", "prod"), 1, "region"),
         (("--cluster", "prod", "--profile", "nobody"), 1, "nobody"),
-        (("-f", __file__), 1, "test_cli_cluster.py"),
+        (("-f", __file__), 1, "test_cluster.py"),
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)

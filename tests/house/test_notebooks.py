@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(
     path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
 )
@@ -30,7 +30,12 @@ def test_a_notebook_is_kept_without_outputs(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_without_a_warning(path, tmp_path):
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "run_notebook.py"), str(path), str(tmp_path)],
+        [
+            sys.executable,
+            str(ROOT / "tests" / "builders" / "run_notebook.py"),
+            str(path),
+            str(tmp_path),
+        ],
         capture_output=True,
         text=True,
         check=False,

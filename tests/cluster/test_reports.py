@@ -375,7 +375,7 @@ def test_a_report_shows_itself_in_words_and_in_a_notebook():
 
     from eks_win_capacity import load_files
 
-    folder = Path(__file__).resolve().parent.parent / "data" / "demo" / "cluster"
+    folder = Path(__file__).resolve().parents[2] / "data" / "demo" / "cluster"
     report = cluster_report(load_files(folder))
     told = "ClusterReport of 3 Windows nodes with head-room for 0 pods in 2 subnets"
     assert repr(report) == f"<{told}>"

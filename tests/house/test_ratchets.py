@@ -1,7 +1,7 @@
 """
 What a change of the house may not lose: public names, help texts, codes and exit codes.
 
-``python tests/test_ratchets.py`` writes the snapshots anew: run it when a name, an option or a
+``python tests/house/test_ratchets.py`` writes the snapshots anew: run it when a name, an option or a
 code is added, and read the difference before it is committed. Nothing may go.
 """
 
@@ -18,7 +18,7 @@ import eks_win_capacity as ewc
 from eks_win_capacity import cli
 
 PACKAGE = Path(ewc.__file__).parent
-SNAPSHOTS = Path(__file__).parent / "golden" / "public"
+SNAPSHOTS = Path(__file__).parents[1] / "golden" / "public"
 KEBAB = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
 OTHERS = re.compile(
     r"utf-.*|[a-z]{2}-[a-z]+-\d|aws-(cn|us-gov)|.*-(id|ds|hash|post|system|capacity)"

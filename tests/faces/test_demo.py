@@ -9,7 +9,7 @@ import pytest
 
 import eks_win_capacity as ewc
 
-FOLDER = Path(__file__).resolve().parent.parent / "data" / "demo"
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "demo"
 
 
 def rows() -> list[dict[str, str]]:

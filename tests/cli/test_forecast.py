@@ -17,7 +17,7 @@ import pytest
 
 from eks_win_capacity.cli import main
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "data" / "demo" / "subnet_usage.csv"
 
 

@@ -31,7 +31,7 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = Catalog.bundled()
 
 

@@ -15,7 +15,7 @@ from eks_win_capacity.core.errors import InputError, UnsupportedInputError, Warm
 
 _STATE = ["used", "warm", "cooling", "addresses", "prefixes", "outcome"]
 _EC2 = ["create_calls", "created", "delete_calls", "deleted"]
-_TRACES = Path(__file__).parent / "golden" / "traces.jsonl"
+_TRACES = Path(__file__).parents[1] / "golden" / "traces.jsonl"
 
 
 def ceil16(addresses):
