@@ -153,11 +153,12 @@ class _Study:
         lacking = [name for name in self.columns if name not in found]
         if lacking:
             raise InputError(f"the answer has no column {lacking[0]!r}; columns= promises it")
-        found = found[list(self.columns)].astype(self.columns).reset_index(drop=True)
+        answers: pd.DataFrame = found[list(self.columns)].astype(self.columns)
+        answers = answers.reset_index(drop=True)
         for place, name in enumerate(self.by):
-            values = group[name].iloc[:1].repeat(len(found)).reset_index(drop=True)
-            found.insert(place, name, values)
-        return found
+            values = group[name].iloc[:1].repeat(len(answers)).reset_index(drop=True)
+            answers.insert(place, name, values)
+        return answers
 
     def empty(self, rows: pd.DataFrame) -> pd.DataFrame:
         """No answers, in the types that answers have."""

@@ -132,7 +132,7 @@ def refuse(frame: Frame, checks: Sequence[Check]) -> None:
     if not checks or not len(frame):
         return
     sums = [_rows(check).alias(str(at)) for at, check in enumerate(checks)]
-    for check, n in zip(checks, frame.select(*sums).row(0), strict=True):
+    for check, n in zip(checks, next(frame.select(*sums).iter_rows()), strict=True):
         if n:
             rows = frame.filter(check.bad)
             values = rows[check.shown].unique().to_list()
@@ -182,13 +182,13 @@ def _filled(template: str, stem: str, at: int) -> Any:
 
 
 def _unknown(rows: Frame, by: str, count: int, table: LimitTable) -> UnknownInstanceTypeError:
-    found = (
+    found = list(
         rows.select(name=nw.col(by).cast(nw.String))
         .group_by("name")
         .agg(rows=nw.len())
         .sort("rows", "name", descending=[True, False])
         .head(_SHOWN)
-        .rows()
+        .iter_rows()
     )
     names = [name for name, _ in found]
     close = next((alike for name in names if (alike := close_names(name, table.names))), [])
