@@ -233,8 +233,8 @@ def _curve(
 
 
 def what_if(
-    instance_type: str = "m5.large",
     *,
+    instance_type: str = "m5.large",
     prefix_delegation: bool = False,
     pods: int = 5,
     pool: ewc.WarmPool | None = None,
@@ -275,7 +275,7 @@ def what_if(
 
     Examples
     --------
-    >>> sliders = what_if("m5.large", pods=5)
+    >>> sliders = what_if(pods=5)
     >>> sliders.answer["pods_per_node"], sliders.answer["addresses"], sliders.answer["nodes"]
     (9, 8, 27)
     >>> sliders.controls["prefix_delegation"].value = True

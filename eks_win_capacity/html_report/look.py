@@ -24,7 +24,7 @@ p,ul{margin:.4rem 0 .8rem;max-width:62rem}a{color:var(--link)}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums;margin:.4rem 0}
 caption{text-align:left;font-weight:600;padding:.2rem 0}
-th,td{padding:.28rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);
+th,td{padding:.28rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);
 overflow-wrap:break-word;max-width:24rem}
 thead th{background:var(--wash);vertical-align:bottom}
 tbody th{font-weight:400}

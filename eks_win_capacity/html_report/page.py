@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.forecast import ExhaustionForecast
-    from eks_win_capacity.html_report.answers import ClusterPart
+    from eks_win_capacity.html_report.cluster_part import ClusterPart
 
 
 def page(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.forecast import ExhaustionForecast
-    from eks_win_capacity.html_report.answers import ClusterPart
+    from eks_win_capacity.html_report.cluster_part import ClusterPart
 
 MOST_FANS = 12
 """Subnets whose forecast is drawn, the most urgent first; the table has all."""
@@ -194,8 +194,7 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
         "used": "Used at the peak",
         "capacity": "Capacity",
         "date": "Runs dry",
-        "early": f"{share} % interval, from",
-        "late": "to",
+        "interval": f"{share} % interval",
         "days_left": "Days left (risk 10 %)",
         "chance": "Chance within the horizon",
     }
@@ -203,8 +202,7 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
         {
             **row,
             "date": _date(row["date"], row["status"]),
-            "early": _date(row[f"earliest_{share}"], row["status"]),
-            "late": _date(row[f"latest_{share}"], row["status"]),
+            "interval": _interval(row[f"earliest_{share}"], row[f"latest_{share}"], row["status"]),
             "days_left": "never" if row["days_left"] == float("inf") else row["days_left"],
             "chance": "unknown" if pd.isna(row["probability"]) else chance(row["probability"]),
         }
@@ -228,6 +226,12 @@ def _date(value: Any, status: str) -> str:
     if status in {"no forecast", "exhausted"}:
         return "unknown" if status == "no forecast" else "now"
     return day(value, "later")
+
+
+def _interval(early: Any, late: Any, status: str) -> str:
+    if status in {"no forecast", "exhausted"} or pd.isna(early):
+        return _date(early, status)
+    return f"{day(early)} to {day(late, 'later')}"
 
 
 def findings(part: ClusterPart) -> str:

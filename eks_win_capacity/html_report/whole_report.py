@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.display import count_of, html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.html_report.answers import ClusterPart, answers_of
+from eks_win_capacity.html_report.cluster_part import ClusterPart, answers_of
 
 if TYPE_CHECKING:
     import os
