@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.type_names import speciality
 from eks_win_capacity.planning.workloads import whole
@@ -139,6 +139,8 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
     """
     Read how many nodes there may be of a type, or of all types under ``nodes``.
 
+    ``addresses`` limits the subnet addresses of all nodes.
+
     Raises
     ------
     UnknownInstanceTypeError
@@ -155,6 +157,6 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
             f"limits must be a mapping of instance type to nodes; got {type(limits).__name__}"
         )
     for name in limits:
-        if name != ALL_NODES and name not in catalog:
+        if name not in {ALL_NODES, ALL_ADDRESSES} and name not in catalog:
             raise catalog.unknown_error([name])
     return {str(name): whole(most, f"limit of {name}") for name, most in limits.items()}

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ALL_NODES = "nodes"
 """The name among the limits that stands for all nodes together."""
 
+ALL_ADDRESSES = "addresses"
+"""The name among the limits that stands for the subnet addresses of all nodes together."""
+
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
 TIES = ("addresses", "kubelet", "cpu", "memory")
@@ -173,6 +176,8 @@ def build(
     spread_all: bool = False,
     count_prefixes: bool = False,
     turn: int = 0,
+    weight: float = 0.0,
+    weighed: str = "",
 ) -> Model:
     """
     Write the covering problem.
@@ -195,6 +200,8 @@ def build(
         Count /28 prefixes in place of addresses, for ``objective="addresses"``.
     turn : int
         Which zone is the first to take one more pod where they do not share evenly.
+    weight, weighed : float, str
+        What each node, or each address, counts beside its cost.
     """
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, load in enumerate(workloads):
@@ -219,7 +226,9 @@ def build(
             for step in range(extra):
                 quota[(column + step + turn) % len(zones), column] += 1
     kinds: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
-    staged = objective == "addresses" or (coupled and any(site.free >= 0 for site in sites))
+    weighs = weight > 0 and weighed == "addresses"
+    staged = objective == "addresses" or ALL_ADDRESSES in limits or weighs
+    staged = staged or (coupled and any(site.free >= 0 for site in sites))
     for where in range(len(sites) if coupled else 1):
         for which, node in enumerate(nodes):
             whole = (node.room[2], 0, 0, 0, 0)
@@ -227,9 +236,11 @@ def build(
                 (which, where, run)
                 for run in (levels(node, flat=not coupled) if staged else [whole])
             ]
-    if objective == "addresses" and not coupled and not limits:
+    capped = ALL_ADDRESSES in limits and limits.keys() <= {ALL_ADDRESSES, ALL_NODES}
+    capped = capped or (weighs and not limits)
+    if not coupled and (capped or (objective == "addresses" and not limits)):
         named_types = {name for load in workloads for name in load.allowed_types}
-        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes)
+        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes, cheap=capped)
     node_of_kind = np.array([kind[0] for kind in kinds], dtype=np.int64)
     site_of_kind = np.array([kind[1] for kind in kinds], dtype=np.int64)
     runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
@@ -242,6 +253,8 @@ def build(
     elif objective == "addresses":
         cost = runs[:, 4 if count_prefixes else 1].astype(np.float64)
         pod_cost = np.zeros_like(pod_cost) if count_prefixes else runs[:, 2]
+    if weight:
+        cost = cost + weight * (runs[:, 1] if weighs else 1)
     share, per_pod, least, limit = _limits(nodes, sites, kinds, limits, coupled=coupled)
     names = [node.name for node in nodes]
     allowed = np.array(
@@ -282,20 +295,21 @@ def _leanest(
     pinned: set[str],
     *,
     prefixes: bool,
+    cheap: bool,
 ) -> list[tuple[int, int, tuple[int, int, int, int, int]]]:
-    """Leave out the kinds that take no fewer addresses than one with as much room."""
+    """Leave out the kinds that take no fewer addresses than one with as much room; or as cheap."""
 
-    def room(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> tuple[int, ...]:
+    def room(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> tuple[float, ...]:
         cpu, memory, _, pods = nodes[kind[0]].room
-        return cpu, memory, kind[2][0], pods
+        return cpu, memory, kind[2][0], pods, -nodes[kind[0]].cost * cheap
 
     def cost(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> int:
         return kind[2][4 if prefixes else 1]
 
     kept: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
-    rooms = np.zeros((0, 4), dtype=np.int64)
+    rooms: Floats = np.zeros((0, 5))
     for kind in sorted(kinds, key=lambda one: (cost(one), [-have for have in room(one)], one)):
-        mine = np.array([room(kind)], dtype=np.int64)
+        mine = np.array([room(kind)])
         beaten = nodes[kind[0]].name not in pinned and bool((rooms >= mine).all(axis=1).any())
         if not beaten:
             kept.append(kind)
@@ -343,6 +357,10 @@ def _limits(
                     )
                 )
     for name, most in sorted(limits.items()):
+        if name == ALL_ADDRESSES:
+            told = [[run[column] for _, _, run in kinds] for column in (1, 2, 3)]
+            rows.append((*told, most))  # type: ignore[arg-type]
+            continue
         ones = [int(name in {nodes[kind[0]].name, ALL_NODES}) for kind in kinds]
         rows.append((ones, [0] * len(kinds), ones, most))
     shape = (len(rows), len(kinds))

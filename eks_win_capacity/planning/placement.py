@@ -12,7 +12,7 @@ from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.packings import total_cost
-from eks_win_capacity.planning.model import TIES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.model import Model, Node, Site
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NEVER = Deadline()
 
-__all__ = ["cheapened", "least_of_each", "merged", "placed_in", "starts_of", "value_of"]
+__all__ = ["cheapened", "least_of_each", "merged", "placed_in", "starts_of", "taken_of", "value_of"]
 
 
 def starts_of(model: Model, *, deadline: Deadline = _NEVER) -> tuple[Packed, ...]:
@@ -59,6 +59,13 @@ def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False)
             sum(group.nodes * (group.prefixes if prefixes else group.addresses) for group in groups)
         )
     return math.fsum(group.nodes * group.cost for group in groups)
+
+
+def taken_of(groups: list[NodeGroup], name: str) -> int:
+    """How much nodes take of a limit: on a type, on all nodes, or on all addresses."""
+    if name == ALL_ADDRESSES:
+        return sum(group.nodes * group.addresses for group in groups)
+    return sum(group.nodes for group in groups if name in {group.instance_type, ALL_NODES})
 
 
 def merged(groups: list[NodeGroup]) -> list[NodeGroup]:

@@ -93,7 +93,7 @@ def plan_fleet(
         Price by instance type. Types without one are rejected. Without prices a type costs
         its vCPUs plus its GiB times 1/24, as ``price_basis`` of the plan says.
     objective : {"cost", "nodes", "addresses"}
-        What to make small.
+        What to make small; of plans with equally few nodes or addresses the cheapest is wanted.
     prefix_delegation : bool, optional
         Address mode; the pool's by default, else False.
     pool : WarmPool, optional
@@ -119,7 +119,8 @@ def plan_fleet(
     max_types : int, optional
         Different instance types at most.
     limits : mapping, optional
-        Most nodes by instance type; ``nodes`` limits all of them together.
+        Most nodes by instance type; ``nodes`` limits all of them together, ``addresses`` the
+        subnet addresses they take.
     time_limit_s : float, optional
         Time limit, kept within half a second and a fifth; the best plan until then is given.
         With None the work is limited by counts alone, so that the same input always gives the

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+__all__ = ["HOURS_PER_MONTH", "Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+
+HOURS_PER_MONTH: Final = 730
+"""Hours that a month is billed as. [h]
+
+Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +135,7 @@ class PlanValues:
     cost_unit: str = ""
     price_basis: str = field(default="", repr=False)
     estimated_prices: tuple[str, ...] = ()
-    cost: float = 0.0
+    value: float = 0.0
     lower_bound: float = 0.0
     lp_bound: float = 0.0
     prefix_delegation: bool = False
@@ -141,7 +148,8 @@ class PlanValues:
     other_mode: Alternative | None = None
     status: str = ""
     bound_of: str = ""
-    price_unit: str = ""
+    scope: str = ""
+    prices_as_of: str = ""
     launcher: str = "eksctl"
     reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
@@ -150,8 +158,18 @@ class PlanValues:
 
     @property
     def gap(self) -> float:
-        """How far the cost may be above the cheapest possible, as a part of it."""
-        return max(0.0, 1 - self.lower_bound / self.cost) if self.cost else 0.0
+        """How far the objective may be above the least possible, as a part of it."""
+        return max(0.0, 1 - self.lower_bound / self.value) if self.value else 0.0
+
+    @property
+    def cost(self) -> float:
+        """What all nodes cost, whatever the objective. [``cost_unit``]."""
+        return math.fsum(group.nodes * group.cost for group in self.groups)
+
+    @property
+    def cost_per_month(self) -> float | None:
+        """The same for a month of 730 hours; None where costs are not by the hour."""
+        return self.cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     @property
     def nodes(self) -> int:

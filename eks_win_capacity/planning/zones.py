@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.packing.packings import total_cost
-from eks_win_capacity.planning.model import ALL_NODES, build, named
-from eks_win_capacity.planning.placement import merged, placed_in, starts_of, value_of
+from eks_win_capacity.planning.model import build, named
+from eks_win_capacity.planning.placement import merged, placed_in, starts_of, taken_of, value_of
 from eks_win_capacity.planning.question import BRIEF, NEAR, Answer
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _stood(
 def _whole(run: Solving, groups: list[NodeGroup], bound: float, lp_bound: float) -> Answer | None:
     """Put the zones together; None where they go beyond the limits on nodes."""
     for name, most in run.ask.limits.items():
-        if sum(g.nodes for g in groups if name in {g.instance_type, ALL_NODES}) > most:
+        if taken_of(groups, name) > most:
             return None
     value = value_of(groups, run.ask.objective)
     return Answer(merged(groups), value, min(bound, value), lp_bound)

@@ -10,7 +10,7 @@ import numpy as np
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
@@ -252,6 +252,10 @@ class _Program:
 
     def keep_limit(self, name: str, most: int) -> None:
         """Keep to so many nodes of a type, or of all."""
+        if name == ALL_ADDRESSES:
+            taken = self.patterns.addresses[self.pattern]
+            self.rule(np.arange(self.width), taken, -np.inf, most)
+            return
         named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
         some = np.nonzero(named[self.patterns.node[self.pattern]])[0]
         if len(some):

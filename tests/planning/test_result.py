@@ -151,7 +151,7 @@ def test_a_plan_is_said_in_words():
     for number, name in ((n, name) for name, n in PLAN.types.items()):
         assert f"{number} x {name}" in words
     for part in (
-        f"no plan costs less than {PLAN.lower_bound:,.6g}",
+        f"in secondary mode costs less than {PLAN.lower_bound:,.6g}",
         f"{PLAN.addresses:,} subnet addresses",
         "With best single type",
         "With prefix delegation",
