@@ -253,11 +253,12 @@ class FleetPlan(PlanValues):
         taint: bool = True,
     ) -> str:
         """
-        Write the fleet as node groups of eksctl (``eksctl.io/v1alpha5``).
+        Write the fleet as node groups, with the kubelet's limit and the reservations of the plan.
 
-        They are EKS managed groups. Where the kubelet's limit is not the image's own of 110, or
-        an image is given, they are self-managed: eksctl refuses an image for managed Windows
-        groups, and their user data leaves ``maxPodsPerNode`` out.
+        For the launcher ``managed`` they are a CloudFormation template of EKS managed groups with
+        a launch template, else groups of eksctl (``eksctl.io/v1alpha5``). Those are self-managed
+        unless the image's own settings were planned with (110 pods, nothing reserved): eksctl
+        refuses an image for managed Windows groups, and their user data leaves both out.
 
         Parameters
         ----------

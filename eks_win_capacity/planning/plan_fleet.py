@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan import FleetPlan
 
     Objective = Literal["cost", "nodes", "addresses"]
-    Launcher = Literal["eksctl", "autoscaler", "karpenter"]
+    Launcher = Literal["eksctl", "managed", "autoscaler", "karpenter"]
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
@@ -138,8 +138,9 @@ def plan_fleet(
         nodes stand is not looked at.
     max_replaced : int, optional
         Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
-    launcher : {"eksctl", "autoscaler", "karpenter"}
-        Who starts the nodes. Karpenter starts a node for what its own estimate says fits: one
+    launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
+        Who starts the nodes, and what `FleetPlan.node_groups` writes: groups for eksctl, or for
+        ``managed`` EKS managed groups with a launch template. Karpenter starts a node for what its own estimate says fits: one
         address less than the interface holds (prefixes or not), its CPU and memory overheads;
         the plan then fits that too.
 
@@ -177,9 +178,9 @@ def plan_fleet(
     start, seconds = time.monotonic(), _seconds(time_limit_s)
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
-    if launcher not in {"eksctl", "autoscaler", "karpenter"}:
+    if launcher not in {"eksctl", "managed", "autoscaler", "karpenter"}:
         raise InputError(
-            f"launcher must be 'eksctl', 'autoscaler' or 'karpenter'; got {launcher!r}"
+            f"launcher must be 'eksctl', 'managed', 'autoscaler' or 'karpenter'; got {launcher!r}"
         )
     if max_replaced is not None:
         counts(max_replaced, name="max_replaced", low=0)

@@ -38,6 +38,8 @@ class NodeGroup:
         The constraint with the least room left: cpu, memory, addresses or kubelet.
     cost : float
         Cost of one node.
+    purchase : {"on-demand", "spot", "paid"}
+        How it is bought; ``paid`` has been already, as reserved or by a savings plan.
     """
 
     instance_type: str
@@ -57,6 +59,7 @@ class NodeGroup:
     prefixes: int
     binds: str
     cost: float
+    purchase: str = "on-demand"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,14 +207,14 @@ class PlanValues:
         return dict(sorted(counted.items()))
 
     def places(self) -> list[dict[str, Any]]:
-        """One row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
-        told: dict[tuple[str, str, str], dict[str, Any]] = {}
+        """One row for each type, zone, subnet and purchase: nodes, addresses, prefixes, cost."""
+        told: dict[tuple[str, ...], dict[str, Any]] = {}
         for group in self.groups:
-            key = (group.instance_type, group.zone, group.subnet)
+            key = (group.instance_type, group.zone, group.subnet, group.purchase)
             row = told.setdefault(
                 key,
                 {
-                    **dict(zip(("instance_type", "zone", "subnet"), key, strict=True)),
+                    **dict(zip(("instance_type", "zone", "subnet", "purchase"), key, strict=True)),
                     "nodes": 0,
                     "addresses": 0,
                     "prefixes": 0,

@@ -72,7 +72,7 @@ class Question:
         When to stop.
     effort : float
         Part of the usual work.
-    launcher : {"eksctl", "autoscaler", "karpenter"}
+    launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
         Who starts the nodes, and by whose estimate of their room.
     progress : callable or None
         Called with cost and bound of every better plan.
