@@ -14,6 +14,8 @@ from eks_win_capacity.planning.type_names import speciality
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eks_win_capacity.catalog import InstanceType
 
 __all__ = ["read_candidates", "read_limits"]
@@ -28,10 +30,13 @@ _UNASKED: Final = {
 
 
 def read_candidates(
-    candidates: Any, catalog: Catalog
+    candidates: Any, catalog: Catalog, *, gives: Callable[[str], bool] | None = None
 ) -> tuple[list[InstanceType], list[Rejection]]:
     """
     The types that can be Windows nodes, and why the others cannot.
+
+    By default types with accelerators are left out, but for those of which ``gives`` says that
+    they have what a workload asks for.
 
     Raises
     ------
@@ -56,6 +61,8 @@ def read_candidates(
     rejected: list[Rejection] = []
     for row in rows:
         unasked = speciality(row.name) if candidates is None else ""
+        if unasked and gives is not None and gives(row.name):
+            unasked = ""
         if row.windows.status == "unsupported":
             arm = any(one.startswith("arm64") for one in row.architectures)
             why = (

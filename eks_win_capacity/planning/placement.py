@@ -113,15 +113,16 @@ def cheapened(
     groups: list[NodeGroup], nodes: tuple[Node, ...], loads: tuple[Load, ...]
 ) -> list[NodeGroup]:
     """Each node its cheapest type that holds its pods and takes no more addresses."""
-    allowed = {load.name: load.allowed_types for load in loads}
+    by_name = {load.name: load for load in loads}
     order = sorted(nodes, key=lambda node: (node.cost, node.name))
-    return merged([_cheapest(group, order, allowed) for group in groups])
+    return merged([_cheapest(group, order, by_name) for group in groups])
 
 
-def _cheapest(
-    group: NodeGroup, nodes: list[Node], allowed: dict[str, tuple[str, ...]]
-) -> NodeGroup:
-    used = (group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used)
+def _cheapest(group: NodeGroup, nodes: list[Node], loads: dict[str, Load]) -> NodeGroup:
+    used = (
+        *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
+        *group.extended_used.values(),
+    )
     for node in nodes:
         if node.cost >= group.cost:
             break
@@ -130,12 +131,10 @@ def _cheapest(
             all(want <= have for want, have in zip(used, node.room, strict=True))
             and node.addresses(pods) <= group.addresses
             and int(node.prefixes[pods]) <= group.prefixes
-            and all(not allowed[name] or node.name in allowed[name] for name in group.pods)
+            and all(node.may_run(loads[name]) for name in group.pods)
         ):
-            room = dict(
-                zip(TIES, (node.room[2], node.room[3], node.room[0], node.room[1]), strict=True)
-            )
-            took = dict(zip(TIES, (used[2], used[3], used[0], used[1]), strict=True))
+            room = dict(zip(node.names(), node.room, strict=True))
+            took = dict(zip(node.names(), used, strict=True))
             return replace(
                 group,
                 instance_type=node.name,
@@ -146,6 +145,10 @@ def _cheapest(
                 pod_slots=node.room[3],
                 addresses=node.addresses(pods),
                 prefixes=int(node.prefixes[pods]),
-                binds=max(TIES, key=lambda name: took[name] / max(room[name], 1)),
+                purchase=node.purchase,
+                extended=dict(zip(node.extended, node.room[4:], strict=True)),
+                binds=max(
+                    (*TIES, *node.extended), key=lambda name: took[name] / max(room[name], 1)
+                ),
             )
     return group

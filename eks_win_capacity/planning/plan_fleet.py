@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
@@ -21,10 +22,10 @@ from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.question import Question
 from eks_win_capacity.planning.run import plan_of, with_others
 from eks_win_capacity.planning.sites import read_sites
-from eks_win_capacity.planning.workloads import read_daemons, read_workloads
+from eks_win_capacity.planning.workloads import read_daemons, read_workloads, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from eks_win_capacity.planning.plan import FleetPlan
 
@@ -63,6 +64,7 @@ def plan_fleet(
     current: Any = None,
     max_replaced: int | None = None,
     launcher: Launcher = "eksctl",
+    extended_resources: Mapping[str, Mapping[str, int]] | None = None,
 ) -> FleetPlan:
     """
     Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
@@ -76,7 +78,8 @@ def plan_fleet(
     ----------
     workloads : DataFrame, list of mapping or of Workload, or ClusterState
         Fields name, replicas, cpu, memory (Kubernetes quantities) and, where wanted,
-        host_process, zone_spread, allowed_types, anti_affinity; see `Workload`. Of a cluster
+        host_process, zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu,
+        extended; see `Workload`. Of a cluster
         its Windows pods, running and pending, by owner and requests; those of its DaemonSets
         count among the ``daemonsets``.
     candidates : str, iterable of str, Catalog or DataFrame, optional
@@ -143,6 +146,9 @@ def plan_fleet(
         ``managed`` EKS managed groups with a launch template. Karpenter starts a node for what its own estimate says fits: one
         address less than the interface holds (prefixes or not), its CPU and memory overheads;
         the plan then fits that too.
+    extended_resources : mapping, optional
+        Extended resources of a node by instance type or pattern, such as
+        ``{"g4dn.*": {"nvidia.com/gpu": 1}}``; whole NVIDIA GPUs of G and P types are known.
 
     Returns
     -------
@@ -217,6 +223,7 @@ def plan_fleet(
         deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
         progress=progress,
         launcher=launcher,
+        extended_resources=_extended(extended_resources),
     )
     if current is not None:
         present = read_current(current, catalog)
@@ -224,6 +231,20 @@ def plan_fleet(
     if max_replaced is not None:
         raise InputError("max_replaced limits what happens to present nodes; give current too")
     return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
+
+
+def _extended(given: Any) -> dict[str, dict[str, int]]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(v, Mapping) for v in given.values()):
+        raise InputError(
+            "extended_resources must map instance types to resources and numbers, such as "
+            f'{{"g4dn.*": {{"nvidia.com/gpu": 1}}}}; got {given!r}'
+        )
+    return {
+        str(name): {str(one): whole(number, f"{one} of {name}") for one, number in told.items()}
+        for name, told in given.items()
+    }
 
 
 def _seconds(limit: Any) -> float:

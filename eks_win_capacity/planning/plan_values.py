@@ -35,11 +35,14 @@ class NodeGroup:
     addresses, prefixes : int
         Subnet addresses of one node, its own included, and the /28 among them.
     binds : str
-        The constraint with the least room left: cpu, memory, addresses or kubelet.
+        The constraint with the least room left: cpu, memory, addresses, kubelet, or an
+        extended resource.
     cost : float
         Cost of one node.
     purchase : {"on-demand", "spot", "paid"}
         How it is bought; ``paid`` has been already, as reserved or by a savings plan.
+    extended, extended_used : dict
+        Extended resources that one node gives, and what its pods take of them.
     """
 
     instance_type: str
@@ -60,6 +63,8 @@ class NodeGroup:
     binds: str
     cost: float
     purchase: str = "on-demand"
+    extended: dict[str, int] = field(default_factory=dict)
+    extended_used: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

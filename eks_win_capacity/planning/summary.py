@@ -91,6 +91,7 @@ def _binding(group: NodeGroup) -> str:
         "memory": (group.memory_used, group.memory),
         "addresses": (group.pod_addresses, group.address_slots),
         "kubelet": (group.pods_used, group.pod_slots),
+        **{name: (group.extended_used[name], have) for name, have in group.extended.items()},
     }[group.binds]
     verb = "bind" if group.binds == "addresses" else "binds"
     return f"{group.binds} {verb} first, {100 * used / max(room, 1):.0f} % used."
