@@ -44,9 +44,9 @@ class Reserved(Shown):
     """
     What a Windows node keeps from its pods.
 
-    The defaults are those of the EKS best practices guide for Windows:
-    ``--system-reserved memory=1.5Gi``, ``--kube-reserved memory=0.5Gi``,
-    ``--eviction-hard memory.available<200Mi``, and no CPU.
+    The defaults are those of the EKS best practices guide for Windows,
+    ``--system-reserved memory=1.5Gi`` and ``--kube-reserved memory=0.5Gi``, the kubelet's
+    own ``memory.available<500Mi`` (since Kubernetes 1.31), and no CPU.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Reserved(Shown):
     Examples
     --------
     >>> Reserved(cpu_m=500).memory // 2**20
-    2248
+    2548
     """
 
     cpu_m: int = 0
@@ -79,7 +79,7 @@ class Reserved(Shown):
 
 
 WINDOWS_RESERVED: Final = Reserved()
-"""The reservations of the EKS best practices guide for Windows."""
+"""The reservations of the EKS best practices guide, and the kubelet's own threshold of eviction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +186,7 @@ def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -
     --------
     >>> from eks_win_capacity import Catalog
     >>> allocatable(Catalog.bundled()["m5.large"])
-    (2000, 6232735744)
+    (2000, 5918162944)
     """
     return (
         max(0, instance.vcpus * 1000 - reserved.cpu_m),
