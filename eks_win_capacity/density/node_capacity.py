@@ -100,7 +100,8 @@ class NodeCapacity(Shown):
     kubelet_pods : int or None
         What the kubelet allows beside the HostProcess pods; None if not limited. [pods]
     cpu_pods, memory_pods : int or None
-        What CPU and memory allow; None if pods ask for none. [pods]
+        What CPU and memory allow; None if pods ask for none, and 0 where the node keeps all
+        its memory. [pods]
     prefix_delegation : bool
         Whether slots hold prefixes; False on types that cannot.
     allocatable_cpu_m : int
@@ -261,6 +262,9 @@ def node_capacity(
     >>> node = ewc.node_capacity("m5.large", prefix_delegation=True)
     >>> node.pods, node.binding, node.kubelet_extra_args
     (110, 'kubelet', "-KubeletExtraArgs '--max-pods=144'")
+    >>> small = ewc.node_capacity("t3.small")  # 2 GiB, which Windows itself needs
+    >>> small.pods, small.binding, small.address_pods
+    (0, 'memory', 3)
     >>> ewc.node_capacity(["m5.large", "t3.xlarge"], pod_memory="1Gi")[["pods", "binding"]]
        pods    binding
     0     5     memory
@@ -401,6 +405,8 @@ def _sized(
     for row, column, request in ((2, 0, wide["pod_cpu"]), (3, 1, wide["pod_memory"])):
         fits = room[codes, column] // np.maximum(request, 1)
         allowed[row] = np.where(request > 0, fits, _UNBOUND)
+    # Where Windows keeps all the memory, a pod without a request finds none either.
+    allowed[3] = np.where(room[codes, 1] == 0, 0, allowed[3])
     others = np.delete(allowed, 1, axis=0).min(axis=0)
     return {
         "allowed": allowed,
@@ -442,7 +448,8 @@ def _one_node(
     addresses = kernels.by_mode(instance.ipv4_per_interface, int(prefixes))
     kubelet = None if kubelet_max_pods is None else max(kubelet_max_pods - host_process_pods, 0)
     cpu_pods = cpu_m // pod_cpu if pod_cpu else None
-    memory_pods = memory // pod_memory if pod_memory else None
+    # Where Windows keeps all the memory, a pod without a request finds none either.
+    memory_pods = memory // pod_memory if pod_memory else 0 if memory == 0 else None
     allowed = [
         _UNBOUND if limit is None else limit
         for limit in (addresses, kubelet, cpu_pods, memory_pods)

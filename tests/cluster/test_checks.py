@@ -87,7 +87,9 @@ KUBE_SYSTEM = FargateProfile(name="dns", selectors=(("kube-system", ()),))
 BOTTLE = replace(LINUX, os_image="Bottlerocket OS 1.20")
 
 
-KARPENTER = NodePool(name="windows", node_class="windows", systems=("windows",), limits=(("cpu", "8"),))
+KARPENTER = NodePool(
+    name="windows", node_class="windows", systems=("windows",), limits=(("cpu", "8"),)
+)
 CLASS = NodeClass(name="windows", ami_family="Windows2022", role="win")
 STARTED = replace(GROUP, bootstraps=True, custom_ami=True, user_data_known=True)
 MANY = tuple(Service(namespace="a", name=f"s{n}", backends=1) for n in range(101))
@@ -598,7 +600,10 @@ CASES = {
             },
             "fail",
         ),
-        ({"node_pools": (KARPENTER,), "node_classes": (CLASS,), "cni_configmap": PREFIX}, "unknown"),
+        (
+            {"node_pools": (KARPENTER,), "node_classes": (CLASS,), "cni_configmap": PREFIX},
+            "unknown",
+        ),
         ({"nodes": (WIN,)}, "pass"),
         (
             {"node_groups": (replace(GROUP, kubelet_max_pods=20),), "cni_configmap": PREFIX},
@@ -1398,7 +1403,7 @@ POOL = {name: [value] for name, value in HEALTHY.items()}
 for cases in CASES.values():
     for known, _ in cases:
         for part, value in known.items():
-                POOL.setdefault(part, []).append(value)
+            POOL.setdefault(part, []).append(value)
 
 STATES = st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in POOL.items()})
 
