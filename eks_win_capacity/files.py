@@ -117,6 +117,7 @@ def _kind(source: Any, *, in_folder: bool) -> str:
         return ""
     raise DocumentError(
         f"{name} is neither of kubectl, of the AWS CLI nor a saved state; its members: "
-        f"{', '.join(list(found)[:5]) or 'none'}" + f"; give it to {other}" * bool(other),
+        f"{', '.join(list(found)[:5]) or 'none'}"
+        + (f"; give it to {other}" if other else "; save whole answers, without --query or jq"),
         source=name,
     )

@@ -100,7 +100,7 @@ def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mappi
     if "kind" not in document and "serverVersion" not in document:
         raise DocumentError(
             f"{name} is no object that kubectl printed: it has no kind (its keys: "
-            f"{', '.join(list(document)[:5])})",
+            f"{', '.join(list(document)[:5])}); save the whole answer, without --query or jq",
             source=name,
         )
     yield "", document
