@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
@@ -148,6 +150,8 @@ def migration(
         than the old mode holds; from columns with the row.
     ShapeMismatchError, IndexMismatchError
         If columns do not go together.
+    UnsupportedInputError
+        If the node is something else, or ``nitro`` is not one truth value.
 
     References
     ----------
@@ -172,6 +176,8 @@ def migration(
         return _of_columns(direction, columns)
     if not isinstance(direction, str) or direction not in _DIRECTIONS:  # type: ignore[redundant-expr]
         raise InputError(f"direction must be to-prefix or to-secondary; got {direction!r}")
+    if nitro is not None and not isinstance(nitro, (bool, np.bool_)):
+        raise UnsupportedInputError(f"nitro must be true or false, of one node; got {nitro!r:.60}")
     way = _DIRECTIONS[direction]
     name, slots, acts = _node(node, nitro)
     size_before = 1 if way == "to-prefix" else ADDRESSES_PER_PREFIX

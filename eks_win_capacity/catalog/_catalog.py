@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
+from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     InputError,
@@ -315,7 +316,10 @@ class Catalog(Mapping[str, InstanceType]):
         at = f" at position{'s' * (len(positions) != 1)} {', '.join(map(str, positions))}"
         more = f" ({count:,} in all)" if count > len(names) else ""
         message = f"no row for {shown}{at * bool(positions)}{more} in the catalog of {self._as_of}."
-        if close:
+        why = absent(names[0]) if isinstance(names[0], str) else ""
+        if why:
+            message += f" {names[0]}: {why}."
+        elif close:
             message += f" Did you mean {' or '.join(map(repr, close))}?"
         elif not isinstance(names[0], str):
             message += f" Instance types are named by texts, not {type(names[0]).__name__}."

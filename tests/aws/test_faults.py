@@ -111,6 +111,8 @@ def test_add_ons_and_access_entries_are_read_live():
     assert {part for part in state.unknown if part not in {"cni_env", "workloads"}} == {
         "aws_auth",
         "cni_configmap",
+        "node_classes",
+        "node_pools",
         "nodes",
         "pods",
         "security_group_policies",
