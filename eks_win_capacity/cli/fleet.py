@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from eks_win_capacity.cli.options import binding_options, note_units, text_of
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.output import csv_cell, emit, output_option, records_of, say
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
@@ -67,6 +67,7 @@ _SHOWN = (
     show_default=True,
     help="Stop at missing and unknown types, or leave their answers empty.",
 )
+@click.option("--rows", is_flag=True, help="Print the sized rows of FILE, and no summary.")
 @output_option
 def fleet(
     *,
@@ -77,22 +78,23 @@ def fleet(
     out: Path | None,
     partition_by: tuple[str, ...],
     on_unknown: str,
+    rows: bool,
     output: str,
     **options: Any,
 ) -> None:
     """
     Size a CSV or Parquet file of nodes in both address modes.
 
-    Prints a summary by instance type; with --output csv or json the sized rows:
-    those of FILE, and for each mode the pods and what binds. FILE may be - for
-    CSV from a pipe, or the table that kubectl get nodes prints. A folder, a pattern
-    such as 'nodes/*.parquet' and files from 64 MiB on need the extra "stream"; they are
-    read and written in pieces, so that memory does not grow with them.
+    Prints a summary by instance type; with --rows the rows of FILE, and for each mode
+    the pods and what binds. FILE may be - for CSV from a pipe, or the table that
+    kubectl get nodes prints. A folder, a pattern such as 'nodes/*.parquet' and files from
+    64 MiB on need the extra "stream"; they are read and written in pieces, so that memory
+    does not grow with them.
 
     \b
     Examples:
       eks-win-capacity fleet nodes.csv --out sized.csv
-      eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi
+      eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi --rows -o csv
       eks-win-capacity fleet nodes/ --out sized --partition-by region
       kubectl get nodes -l kubernetes.io/os=windows \\
           -L node.kubernetes.io/instance-type | eks-win-capacity fleet -
@@ -103,7 +105,9 @@ def fleet(
     note_units(options["pod_cpu"], options["pod_memory"])
     if partition_by and out is None:
         raise InputError("--partition-by needs --out, the folder of the partitions")
-    asked = _Asked(file, column, count, all_rows, out, partition_by, on_unknown, output, options)
+    asked = _Asked(
+        file, column, count, all_rows, out, partition_by, on_unknown, rows, output, options
+    )
     catalog = Catalog.bundled()
     paths = fleet_files.long_files(file, partitioned=bool(partition_by))
     if paths is None:
@@ -124,6 +128,7 @@ class _Asked:
     out: Path | None
     partition_by: tuple[str, ...]
     on_unknown: str
+    rows: bool
     output: str
     options: dict[str, Any]
 
@@ -174,13 +179,13 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
     sizing = Sizing(found.by, _answers(found.table.frame[found.by], groups, sizes), found.kept)
     tally = _Tally.of(groups, found.table.counts)
     if asked.out is not None:
-        files.write(asked.out, sizing, partition_by=asked.partition_by)
+        files.write(asked.out, sizing, partition_by=asked.partition_by, cell=fleet_files.cell)
     sized: pd.DataFrame | None = None
-    if asked.output != "table":
+    if asked.rows:
         if found.rows > fleet_files.MOST_PRINTED:
             raise InputError(
                 f"{found.rows:,} rows are too many to print; write them with --out, and print the "
-                "summary with --output table"
+                "summary without --rows"
             )
         sized = files.rows(sizing)
     _tell(
@@ -237,6 +242,7 @@ def _tell(
     if asked.output != "table":
         for note in notes:
             say(f"eks-win-capacity: note: {note}", err=True)
+    if asked.rows:
         assert sized is not None  # noqa: S101
         _print_rows(sized, asked.output)
         return
@@ -490,10 +496,24 @@ def _nodes(count: int) -> str:
 
 def _print_rows(sized: pd.DataFrame, output: str) -> None:
     if output == "csv":
-        sized.to_csv(sys.stdout, index=False, lineterminator="\n")
-    else:
+        _without_formulas(sized).to_csv(sys.stdout, index=False, lineterminator="\n")
+    elif output == "json":
         sized.to_json(sys.stdout, orient="records", indent=2)
         sys.stdout.write("\n")
+    else:
+        emit(records_of(sized), output, columns=[str(name) for name in sized.columns])
+
+
+def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose texts, and the names of columns, no spreadsheet takes for a formula."""
+    import pandas as pd
+
+    texts = [name for name in sized.columns if not pd.api.types.is_numeric_dtype(sized[name])]
+    safe = sized.astype(dict.fromkeys(texts, object))
+    for name in texts:
+        known = safe[name].notna()
+        safe.loc[known, name] = safe.loc[known, name].map(csv_cell)
+    return safe.rename(columns=csv_cell)
 
 
 def _write(sized: pd.DataFrame, out: Path) -> None:
@@ -503,7 +523,7 @@ def _write(sized: pd.DataFrame, out: Path) -> None:
         raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
     buffer = io.BytesIO()
     if kind == ".csv":
-        sized.to_csv(buffer, index=False, lineterminator="\n")
+        _without_formulas(sized).to_csv(buffer, index=False, lineterminator="\n")
     elif kind == ".json":
         sized.to_json(buffer, orient="records", indent=2)
     else:

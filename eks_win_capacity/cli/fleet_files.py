@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from eks_win_capacity.cli.output import CONTROLS, FORMULA
 from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
 
 if TYPE_CHECKING:
@@ -195,4 +196,18 @@ def refuse_unknown(found: Counted, catalog: Catalog) -> None:
         count=int(by_name.sum()),
         close_matches=close,
         as_of=catalog.as_of,
+    )
+
+
+def cell(text: str) -> str:
+    """SQL of a text as :func:`eks_win_capacity.cli.output.csv_cell` spells it."""
+    spelled = text
+    for code, name in CONTROLS.items():
+        spelled = f"replace({spelled}, chr({code}), '{name}')"
+    controls = "".join(f"\\x{{{code:x}}}" for code in CONTROLS)
+    acts = f"CASE WHEN regexp_matches({text}, '[{controls}]') THEN {spelled} ELSE {text} END"
+    starts = ", ".join(f"chr({ord(one)})" for one in FORMULA)
+    return (
+        f"CASE WHEN left({acts}, 1) IN ({starts}) AND TRY_CAST({acts} AS DOUBLE) IS NULL "
+        f"THEN '''' || {acts} ELSE {acts} END"
     )

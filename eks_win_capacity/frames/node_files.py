@@ -161,7 +161,14 @@ class NodeFiles:
         found: pd.DataFrame = self._run(self._sized(sizing)).df()
         return found
 
-    def write(self, out: Path, sizing: Sizing, *, partition_by: Sequence[str] = ()) -> None:
+    def write(
+        self,
+        out: Path,
+        sizing: Sizing,
+        *,
+        partition_by: Sequence[str] = (),
+        cell: Callable[[str], str] | None = None,
+    ) -> None:
         """
         Write the sized rows, whole or not at all.
 
@@ -173,6 +180,8 @@ class NodeFiles:
             What is kept and added.
         partition_by : sequence of str
             Columns whose values name folders of Parquet files.
+        cell : callable, optional
+            From SQL of a text to SQL of the cell of a CSV.
 
         Raises
         ------
@@ -181,9 +190,10 @@ class NodeFiles:
         OSError
             If it cannot be written.
         """
-        form = "FORMAT parquet, ROW_GROUP_SIZE 122880"
+        form, query = "FORMAT parquet", self._sized(sizing)
         if out.suffix.lower() == ".csv":
             form = "FORMAT csv, HEADER"
+            query = query if cell is None else self._celled(query, cell)
         if partition_by:
             form += f", PARTITION_BY ({', '.join(map(quoted, partition_by))})"
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -192,7 +202,7 @@ class NodeFiles:
             raise InputError(f"{out} is not a file that can be replaced")
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
             fresh = Path(beside) / "new"
-            self._run(f"COPY ({self._sized(sizing)}) TO {_text(str(fresh))} ({form})")
+            self._run(f"COPY ({query}) TO {_text(str(fresh))} ({form})")
             if partition_by and out.exists():
                 out.rmdir()
             elif out.exists():
@@ -212,6 +222,15 @@ class NodeFiles:
         kept = [_among(column, values) for column, values in sizing.kept.items()]
         where = f" WHERE {' AND '.join(kept)}" if kept else ""
         return f"SELECT *, {', '.join(added)} FROM node_rows{where}"  # noqa: S608
+
+    def _celled(self, query: str, cell: Callable[[str], str]) -> str:
+        """The query with its texts as the cells of a CSV."""
+        found = self._connection.sql(query)
+        cells = [
+            f"{cell(quoted(name)) if str(kind) == 'VARCHAR' else quoted(name)} AS {quoted(name)}"
+            for name, kind in zip(found.columns, found.types, strict=True)
+        ]
+        return f"SELECT {', '.join(cells)} FROM ({query})"  # noqa: S608
 
     def _read(self, paths: list[Path], form: CsvForm) -> Any:
         kinds = {_is_parquet(path) for path in paths}

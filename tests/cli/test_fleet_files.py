@@ -22,6 +22,9 @@ TEXT = (
     "n1, M5.Large ,Windows Server 2022,Ready,\n"
     "n2,c5.4xlarge,linux,Ready,x\n"
     "n3,t3.xlarge,windows,NotReady,=1\n"
+    "n5,m5.large,windows,Ready,=1+2\n"
+    "n6,m5.large,windows,Ready,-7\n"
+    "n7,m5.large,windows,Ready,a\x1b\u202eb\n"
     "n4,c5.4xlarge,windows,Ready,'\n"
 )
 COUNTS = "type,count\nm5.large,3\nc5.xlarge,40\nm5.large,2\n"
@@ -58,7 +61,8 @@ def both(monkeypatch):
 def test_long_files_are_sized_as_short_ones_are(tmp_path, both, text, output):
     path = tmp_path / "nodes.csv"
     path.write_text(text)
-    short, long = both(path, "--output", output)
+    rows = [] if output == "table" else ["--rows"]
+    short, long = both(path, *rows, "--output", output)
     if output == "table":
         assert long == short
     elif output == "csv":
@@ -70,7 +74,7 @@ def test_long_files_are_sized_as_short_ones_are(tmp_path, both, text, output):
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_long_files_are_written_as_short_ones_are(tmp_path, both, suffix):
-    frame = pd.read_csv(io.StringIO(TEXT)).drop(columns="note")
+    frame = pd.read_csv(io.StringIO(TEXT)).fillna("")
     source = tmp_path / f"nodes.{suffix}"
     (frame.to_csv if suffix == "csv" else frame.to_parquet)(source, index=False)
     out = tmp_path / f"sized.{suffix}"
@@ -78,7 +82,7 @@ def test_long_files_are_written_as_short_ones_are(tmp_path, both, suffix):
     fleet(source, "--out", out)
     short = read(out)
     _, told = both(source, "--out", out)
-    assert "3 sized rows written" in told
+    assert "6 sized rows written" in told
     pd.testing.assert_frame_equal(read(out), short, check_dtype=False)
 
 
@@ -89,7 +93,8 @@ def test_a_folder_and_a_pattern_are_one_table(tmp_path):
         pd.DataFrame({"instance_type": [name] * 2, "n": [1, 2]}).to_parquet(folder / "a.parquet")
     (tmp_path / "nodes" / "_SUCCESS").touch()
     (tmp_path / "nodes" / ".part.parquet").write_bytes(b"no")
-    told = list(csv.DictReader(io.StringIO(fleet(tmp_path / "nodes", "-o", "csv"))))
+    told = list(csv.DictReader(io.StringIO(fleet(tmp_path / "nodes", "--rows", "-o", "csv"))))
+    assert "6 nodes" in fleet(tmp_path / "nodes")
     assert [row["region"] for row in told] == ["r0", "r0", "r1", "r1", "r2", "r2"]
     assert {row["secondary_addresses"] for row in told} == {"9", "11"}
     assert "4 nodes" in fleet(tmp_path / "nodes" / "region=r[01]" / "*.parquet")
@@ -129,7 +134,10 @@ def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("instance_type\nm5.larg\nm5.large\nx\nx\n", "3 nodes .* 'x' of 2.* Did you mean 'm5.large'"),
+        (
+            "instance_type\nm5.larg\nm5.large\nx\nx\n",
+            "3 nodes .* 'x' of 2.* Did you mean 'm5.large'",
+        ),
         ("instance_type,n\nm5.large,1\n,2\n", "missing for 1 nodes"),
         ("instance_type,count\nm5.large,1\nm5.large,two\n", "got 'two'"),
         ("instance_type,count\nm5.large,1\nm5.large,-1\n", "got '-1'"),
@@ -148,7 +156,9 @@ def test_what_is_wrong_in_long_files_is_said(tmp_path, streamed, text, told):
 def test_unknown_types_may_stay_empty(tmp_path, streamed):
     path = tmp_path / "nodes.csv"
     path.write_text("instance_type,n\nm5.larg,1\nm5.large,2\n,3\n")
-    told = list(csv.DictReader(io.StringIO(fleet(path, "--on-unknown", "null", "-o", "csv"))))
+    told = list(
+        csv.DictReader(io.StringIO(fleet(path, "--on-unknown", "null", "--rows", "-o", "csv")))
+    )
     assert [row["secondary_pods"] for row in told] == ["", "9", ""]
     assert "2 nodes have a missing or unknown type" in fleet(path, "--on-unknown", "null")
 
@@ -183,8 +193,8 @@ def test_hostile_files_end_in_one_line(tmp_path, streamed, monkeypatch):
 
 def test_names_of_files_and_columns_are_data(tmp_path, streamed):
     path = tmp_path / "it's; drop table.csv"
-    path.write_text("instance_type,\"a\"\"b'; --\"\nm5.large,x\n")
-    (row,) = csv.DictReader(io.StringIO(fleet(path, "-o", "csv")))
+    path.write_text('instance_type,"a""b\'; --"\nm5.large,x\n')
+    (row,) = csv.DictReader(io.StringIO(fleet(path, "--rows", "-o", "csv")))
     assert row["a\"b'; --"] == "x"
 
 
