@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv")
 
 
-_CONTROLS = {
+CONTROLS = {
     **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
     # Marks that turn the direction of what follows.
     **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How characters are spelled that would act on a terminal."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula."""
 
 
@@ -34,7 +36,7 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+    return text if text.isascii() and text.isprintable() else text.translate(CONTROLS)
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -280,7 +282,7 @@ def _cell(value: object) -> str:
 def csv_cell(value: object) -> str:
     """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
     text = visible(_cell(value))
-    if not text.startswith(_FORMULA) or _is_number(value):
+    if not text.startswith(FORMULA) or _is_number(value):
         return text
     with suppress(ValueError):
         float(text)
