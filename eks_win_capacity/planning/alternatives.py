@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
 
-__all__ = ["beside", "fewer_types"]
+__all__ = ["afresh", "beside", "fewer_types"]
 
 _TRIED = 4
 """Types that are cheap first-fit and then solved, to find the best single one."""
@@ -98,14 +98,14 @@ def _best_alone(run: Solving, nodes: list[Node], worst: float = float("inf")) ->
             worst, best.value if best is not None else worst
         ):
             continue
-        answer = answer_of(_afresh(run), (node,), effort=BRIEF)
+        answer = answer_of(afresh(run), (node,), effort=BRIEF)
         tried += 1
         if answer is not None and (best is None or answer.value < best.value - 1e-12):
             best = answer
     return best
 
 
-def _afresh(run: Solving) -> Solving:
+def afresh(run: Solving) -> Solving:
     """Start anew with other types: an answer with more of them is not known here."""
     part = Solving(replace(run.ask, progress=None))
     part.deadline = run.deadline
@@ -161,7 +161,7 @@ def _by_dropping(
         }
         kept = sorted(names, key=lambda name: (-weight[name], name))[: max(top, len(names) - 1)]
         tried = answer_of(
-            _afresh(run), tuple(node for node in nodes if node.name in kept), effort=BRIEF
+            afresh(run), tuple(node for node in nodes if node.name in kept), effort=BRIEF
         )
         if tried is None:
             return

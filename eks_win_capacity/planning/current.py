@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.candidates import read_candidates
-from eks_win_capacity.planning.placement import merged, value_of
-from eks_win_capacity.planning.plan_values import NodeGroup
+from eks_win_capacity.planning.placement import empty_group, merged, value_of
 from eks_win_capacity.planning.question import PROVED
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.workloads import whole
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.planning.model import Node
     from eks_win_capacity.planning.plan import FleetPlan
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["from_now", "read_current"]
@@ -154,7 +154,10 @@ def from_now(
 
 
 def _sized(ask: Question, names: list[str]) -> tuple[Node, ...]:
-    return sized(replace(ask, candidates=sorted(set(names)), workloads=()))[0] if names else ()
+    if not names:
+        return ()
+    nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=()))[0]
+    return tuple(node for node in nodes if node.purchase == "on-demand")
 
 
 def _with_present(ask: Question, present: dict[str, int], nodes: tuple[Node, ...]) -> Question:
@@ -164,13 +167,6 @@ def _with_present(ask: Question, present: dict[str, int], nodes: tuple[Node, ...
         for node in nodes
         if present.get(node.name)
     )
-    loads = tuple(
-        replace(
-            load,
-            allowed_types=(*load.allowed_types, *(name + PRESENT for name in load.allowed_types)),
-        )
-        for load in ask.workloads
-    )
     limits = dict(ask.limits)
     for name, n in present.items():
         limits[name + PRESENT] = min(n, ask.limits.get(name, n))
@@ -179,7 +175,6 @@ def _with_present(ask: Question, present: dict[str, int], nodes: tuple[Node, ...
     return replace(
         ask,
         present=kinds,
-        workloads=loads,
         limits=limits,
         max_types=None,
         progress=None,
@@ -229,7 +224,7 @@ def _settled(  # noqa: PLR0917
         key=lambda name: -by_name[name].cost,
     )
     spare = {name: idle[most:].count(name) for name in set(idle[most:])}
-    groups += [_empty(by_name[name], number) for name, number in sorted(spare.items())]
+    groups += [empty_group(by_name[name], number) for name, number in sorted(spare.items())]
     value = value_of(groups, ask.objective)
     bound = min(fresh.lower_bound if fresh.feasible else 0.0, value)
     gap = 1 - bound / value if value else 0.0
@@ -249,26 +244,4 @@ def _settled(  # noqa: PLR0917
         else "proved"
         if gap <= PROVED
         else "gap",
-    )
-
-
-def _empty(node: Node, number: int) -> NodeGroup:
-    return NodeGroup(
-        instance_type=node.name,
-        zone="",
-        subnet="",
-        nodes=number,
-        pods={},
-        cpu_m=node.room[0],
-        memory=node.room[1],
-        pod_slots=node.room[3],
-        address_slots=node.room[2],
-        cpu_m_used=0,
-        memory_used=0,
-        pods_used=0,
-        pod_addresses=0,
-        addresses=node.addresses(0),
-        prefixes=int(node.prefixes[0]),
-        binds="addresses",
-        cost=node.cost,
     )

@@ -82,7 +82,7 @@ def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[NodeGroup]:
 
 
 def _tags(plan: PlanValues, groups: list[NodeGroup], *, taint: bool) -> dict[str, str]:
-    """Tell the cluster autoscaler what a node of the group has, before there is one."""
+    """Tags by which the cluster autoscaler knows a node of the group before there is one."""
     most = max(group.address_slots + plan.daemon_addresses for group in groups)
     tags = {ADDRESS_TAG: str(most), _LABEL_TAG: "windows"}
     return tags | ({_TAINT_TAG: "windows:NoSchedule"} if taint else {})

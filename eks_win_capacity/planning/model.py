@@ -226,7 +226,7 @@ def build(
         own = load.name if load.most or spread else ""
         key = (
             *(load.cpu, load.memory, load.host_process, load.allowed_types, own),
-            *(load.extended, load.firm, spread),
+            *(load.extended, load.purchase, spread),
         )
         groups.setdefault(key, []).append(place)
     order = sorted(groups, key=lambda key: key[:-1], reverse=True)
@@ -378,7 +378,13 @@ def _limits(
             told = [[run[column] for _, _, run in kinds] for column in (1, 2, 3)]
             rows.append((*told, most))  # type: ignore[arg-type]
             continue
-        ones = [int(name in {nodes[kind[0]].name, ALL_NODES}) for kind in kinds]
+        ones = [
+            int(
+                name in {nodes[which].name, ALL_NODES}
+                or (coupled and name == sites[where].zone != "")
+            )
+            for which, where, _ in kinds
+        ]
         rows.append((ones, [0] * len(kinds), ones, most))
     shape = (len(rows), len(kinds))
     share, per_pod, least = (

@@ -163,6 +163,7 @@ class FleetPlan(PlanValues):
                 "instance_type": group.instance_type,
                 "zone": group.zone,
                 "subnet": group.subnet,
+                "purchase": group.purchase,
                 "nodes": group.nodes,
                 "pods_per_node": group.pods_used,
                 "pods": " ".join(f"{name}={number}" for name, number in group.pods.items()),
@@ -182,8 +183,8 @@ class FleetPlan(PlanValues):
         """One row for each kind of node: its type, its place and what runs on it."""
         import pandas as pd
 
-        columns = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds")
-        more = ("addresses_per_node", "prefixes_per_node", "cost", "cost_per_month")
+        columns = ("instance_type", "zone", "subnet", "purchase", "nodes", "pods_per_node", "pods")
+        more = ("binds", "addresses_per_node", "prefixes_per_node", "cost", "cost_per_month")
         return pd.DataFrame(self.rows(), columns=[*columns, *more])
 
     def diff(self) -> FleetDiff:

@@ -15,6 +15,7 @@ from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.density.node_capacity import Reserved, reservations
 from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.planning.buying import PAID, Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits
 from eks_win_capacity.planning.costs import read_prices
 from eks_win_capacity.planning.current import from_now, read_current
@@ -65,6 +66,9 @@ def plan_fleet(
     max_replaced: int | None = None,
     launcher: Launcher = "eksctl",
     extended_resources: Mapping[str, Mapping[str, int]] | None = None,
+    buy: Buying | Mapping[str, Any] | None = None,
+    min_types: int = 1,
+    at_least: Mapping[str, int] | None = None,
 ) -> FleetPlan:
     """
     Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
@@ -122,7 +126,7 @@ def plan_fleet(
     max_types : int, optional
         Different instance types at most.
     limits : mapping, optional
-        Most nodes by instance type; ``nodes`` limits all of them together, ``addresses`` the
+        Most nodes by instance type or zone; ``nodes`` limits all of them together, ``addresses`` the
         subnet addresses they take.
     time_limit_s : float, optional
         Time limit, kept within half a second and a fifth; the best plan until then is given.
@@ -149,6 +153,13 @@ def plan_fleet(
     extended_resources : mapping, optional
         Extended resources of a node by instance type or pattern, such as
         ``{"g4dn.*": {"nvidia.com/gpu": 1}}``; whole NVIDIA GPUs of G and P types are known.
+    buy : Buying or mapping, optional
+        How nodes are bought: ``spot_share``, ``spot_prices``, ``paid``, ``licence``.
+    min_types : int
+        Different instance types at least.
+    at_least : mapping, optional
+        Nodes at least by instance type, by zone, or ``nodes`` in all; empty ones are added
+        where the pods need fewer.
 
     Returns
     -------
@@ -201,20 +212,33 @@ def plan_fleet(
         workloads = workloads_of(workloads)
     if candidates is not None and hasattr(candidates, "__next__"):
         candidates = list(candidates)
+    counts(min_types, name="min_types", low=1)
+    if max_types is not None and min_types > max_types:
+        raise InputError(f"min_types is {min_types} and max_types {max_types}")
+    sites = read_sites(subnets, zones, prefix=prefix)
+    known = sorted({site.zone for site in sites} - {""})
+    buying = read_buying(buy)
+    for name in set(buying.paid) - set(catalog):
+        raise catalog.unknown_error([name])
+    loads = read_workloads(workloads, catalog)
+    if buying.spot_share:
+        loads = split_by_purchase(loads, buying.spot_share, surge=surge, zones=len(known))
+        surge = 0
     ask = Question(
-        workloads=read_workloads(workloads, catalog),
+        workloads=loads,
         objective=objective,
         prefix=prefix,
         pool=pool,
         kubelet=kubelet_max_pods,
         reserved=_reserved(reserved),
         daemons=daemons,
-        prices=read_prices(prices, node_cost),
+        prices=read_prices(prices, node_cost, buying),
         surge=surge,
         zone_lost=bool(zone_lost),
         max_types=max_types,
-        limits=read_limits(limits, catalog),
-        sites=read_sites(subnets, zones, prefix=prefix),
+        limits=read_limits(limits, catalog, known)
+        | {name + PAID: number for name, number in buying.paid.items()},
+        sites=sites,
         # The blocks of a subnet are not counted in the same way in the other mode.
         other_sites=lambda: read_sites(subnets, zones, prefix=not prefix),
         catalog=catalog,
@@ -224,6 +248,9 @@ def plan_fleet(
         progress=progress,
         launcher=launcher,
         extended_resources=_extended(extended_resources),
+        buying=buying,
+        min_types=min_types,
+        at_least=read_limits(at_least, catalog, known, name="at_least"),
     )
     if current is not None:
         present = read_current(current, catalog)

@@ -76,7 +76,7 @@ class Infeasible:
     ----------
     code : str
         ``too-large``, ``no-candidate``, ``addresses-short``, ``blocks-short``, ``zones-short``,
-        ``limits`` or ``not-found``.
+        ``types-short``, ``limits`` or ``not-found``.
     why, remedy : str
         In words.
     subject : str

@@ -78,8 +78,15 @@ def _cost(value: float, plan: PlanValues) -> str:
 def _group(group: NodeGroup, plan: PlanValues) -> str:
     place = " in " + ", ".join(filter(None, (group.zone, group.subnet)))
     pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
+    bought = f" ({group.purchase})" if group.purchase != "on-demand" else ""
+    name = f"{group.nodes:,} x {group.instance_type}{bought}"
+    if not group.pods:
+        return (
+            f"{name}{place * bool(group.zone or group.subnet)}: "
+            f"{_cost(group.nodes * group.cost, plan)}; empty."
+        )
     return (
-        f"{group.nodes:,} x {group.instance_type}{place * bool(group.zone or group.subnet)}: "
+        f"{name}{place * bool(group.zone or group.subnet)}: "
         f"{_cost(group.nodes * group.cost, plan)}; {count_of(group.pods_used, 'pod')} each "
         f"({pods}); {_binding(group)}"
     )
@@ -126,6 +133,7 @@ def as_html(plan: PlanValues, frame: pd.DataFrame) -> str:
         for name in ("zone", "subnet", "prefixes_per_node", "cost_per_month")
         if not frame[name].any()
     ]
+    empty += ["purchase"] if set(frame["purchase"]) <= {"on-demand"} else []
     frame = frame.drop(columns=empty).rename(
         columns={"cost": f"cost [{plan.cost_unit}]", "cost_per_month": "cost a month"}
     )

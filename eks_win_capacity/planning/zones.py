@@ -181,7 +181,7 @@ def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float)
 def _stood(
     run: Solving, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
 ) -> list[NodeGroup] | None:
-    if run.ask.limited:
+    if run.ask.limited or not zone:
         return placed_in(groups, sites)
     return [replace(group, zone=zone) for group in groups]
 
