@@ -45,6 +45,9 @@ _SHOWN = {
     "check_cluster": "cluster.checks",
     "cluster_report": "cluster.report",
     "explain_pending": "cluster.pending",
+    # Faces: a page for those who decide, sliders for those who try
+    "report": "html_report",
+    "what_if": "widget",
 }
 """Names that answer a question, and the module of each."""
 

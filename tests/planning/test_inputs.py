@@ -303,7 +303,7 @@ def test_daemons_take_cpu_memory_an_address_and_a_pod():
     assert quick(fits_nine, candidates="m5.large", daemonsets=[host], kubelet_max_pods=9).nodes == 2
     cpu = [{"name": "a", "replicas": 4, "cpu": "500m"}]
     assert quick(cpu, candidates="m5.large", daemonsets=pd.DataFrame([host])).nodes == 2
-    memory = [{"name": "a", "replicas": 2, "memory": "2972Mi"}]
+    memory = [{"name": "a", "replicas": 2, "memory": "2822Mi"}]
     assert quick(memory, candidates="m5.large").nodes == 1
     assert quick(memory, candidates="m5.large", daemonsets=[host]).nodes == 2
     # The subnet pays for the daemon's address as well.

@@ -235,7 +235,7 @@ def test_karpenter_gets_a_node_pool_and_its_class():
         "maxPods": 110,
         "kubeReserved": {"memory": "512Mi"},
         "systemReserved": {"memory": "1536Mi"},
-        "evictionHard": {"memory.available": "200Mi"},
+        "evictionHard": {"memory.available": "500Mi"},
     }
     cpus = [CATALOG[name].vcpus for name in ZONED.types]
     most = sum(cpu * n for cpu, n in zip(cpus, ZONED.types.values(), strict=True)) + max(cpus)
