@@ -45,11 +45,8 @@ from eks_win_capacity.forecast import DemandPlan as DemandPlan
 from eks_win_capacity.forecast import ExhaustionForecast as ExhaustionForecast
 from eks_win_capacity.forecast import forecast_demand as forecast_demand
 from eks_win_capacity.forecast import forecast_exhaustion as forecast_exhaustion
-<<<<<<< HEAD
-from eks_win_capacity.planning import Buying as Buying
-=======
 from eks_win_capacity.html_report.whole_report import report as report
->>>>>>> main
+from eks_win_capacity.planning import Buying as Buying
 from eks_win_capacity.planning import FleetPlan as FleetPlan
 from eks_win_capacity.planning import Workload as Workload
 from eks_win_capacity.planning import plan_fleet as plan_fleet

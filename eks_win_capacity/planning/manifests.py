@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.planning.bootstrap import (
+from eks_win_capacity.planning.managed_groups import managed_groups
+from eks_win_capacity.planning.node_start import (
     STREAMS,
     ami_defaults,
     kubelet_arguments,
     max_pods,
     reservations_of,
 )
-from eks_win_capacity.planning.managed_groups import managed_groups
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import NodeGroup, PlanValues

@@ -42,6 +42,7 @@ class Node:
     attached: Ints
     prefixes: Ints
     purchase: str = "on-demand"
+    zone: str = ""
     extended: tuple[str, ...] = ()
 
     def may_run(self, load: Workload) -> bool:
@@ -250,6 +251,8 @@ def build(
     staged = staged or (coupled and any(site.free >= 0 for site in sites))
     for where in range(len(sites) if coupled else 1):
         for which, node in enumerate(nodes):
+            if coupled and node.zone not in {"", sites[where].zone}:
+                continue
             whole = (node.room[2], 0, 0, 0, 0)
             kinds += [
                 (which, where, run)

@@ -116,10 +116,13 @@ def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGrou
                 )
                 for have, blocks, single in free
             ]
-            at = max(range(len(sites)), key=lambda place: (room[place], -place))
+            here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
+            if not here:
+                return None
+            at = max(here, key=lambda place: (room[place], -place))
             some = min(left, room[at])
             if sites[at].free < 0:
-                some = min(some, -(-left // len(sites)))
+                some = min(some, -(-left // len(here)))
             if some <= 0:
                 return None
             free[at][0] -= some * group.addresses

@@ -81,6 +81,8 @@ class FleetPlan(PlanValues):
         The plans that were searched, and that the bound is of: types, mode, subnets, limits.
     current : dict or None
         Nodes that ran before the plan, by type; None where that was not asked.
+    current_kept, current_notes
+        How many of these stay, by type, and what is to be known of the others.
     node_costs, idle_addresses : dict
         By type, present ones included: cost of a node, and the subnet addresses that an empty
         one takes; empty where nothing was said of present nodes.
@@ -126,7 +128,8 @@ class FleetPlan(PlanValues):
             for name in ("single_type", "other_mode"):
                 if values.get(name) is not None:
                     values[name] = Alternative(**values[name])
-            values["estimated_prices"] = tuple(values.get("estimated_prices", ()))
+            for name in ("estimated_prices", "current_notes"):
+                values[name] = tuple(values.get(name, ()))
             return cls(**values)
         except TypeError as error:
             raise InputError(f"this is no saved plan: {error}") from error

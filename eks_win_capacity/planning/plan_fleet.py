@@ -140,9 +140,10 @@ def plan_fleet(
         Told cost and lower bound of every better plan.
     current : ClusterState, iterable of NodeGroup, DataFrame or mapping, optional
         The nodes that run now; a mapping or a table (columns ``instance_type`` and ``nodes``)
-        has how many of each type. The plan then says what to keep, add and drain, see
-        `FleetPlan.diff`; nothing to do is an answer too. All pods may move; where present
-        nodes stand is not looked at.
+        has how many of each type, and a table may tell the ``zone``. The plan then says what
+        to keep, add and drain, see `FleetPlan.diff`; nothing to do is an answer too. Nodes
+        stay in their zones, and those of a state whose pods a PodDisruptionBudget keeps from
+        being evicted now are not drained. All other pods may move.
     max_replaced : int, optional
         Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
     launcher : {"eksctl", "managed", "autoscaler", "karpenter"}

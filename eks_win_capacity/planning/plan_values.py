@@ -161,6 +161,8 @@ class PlanValues:
     launcher: str = "eksctl"
     reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
+    current_kept: dict[str, int] = field(default_factory=dict, repr=False)
+    current_notes: tuple[str, ...] = ()
     node_costs: dict[str, float] = field(default_factory=dict, repr=False)
     idle_addresses: dict[str, int] = field(default_factory=dict, repr=False)
 

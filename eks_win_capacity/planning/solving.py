@@ -285,7 +285,11 @@ class Solving:
         free = not coupled and not limits and objective != "addresses"
         groups = named(model, ask.workloads, slots, packed, shrink=free)
         if not coupled:
-            groups = [replace(group, zone="", subnet="") for group in groups]
+            homes = {node.name: node.zone for node in nodes}
+            groups = [
+                replace(group, zone=homes.get(group.instance_type, ""), subnet="")
+                for group in groups
+            ]
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 

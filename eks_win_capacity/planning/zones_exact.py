@@ -187,6 +187,10 @@ class _Program:
         self.total = first + sites + self.kinds
         self.floor, self.ceiling = np.zeros(self.total), np.full(self.total, np.inf)
         self.cost = np.zeros(self.total)
+        homes = np.array([node.zone for node in model.nodes])[patterns.node[self.pattern]]
+        away = (homes != "") & (homes != np.array(self.zones)[self.zone])
+        self.away = np.nonzero(away)[0]
+        self.ceiling[self.away] = 0
         self.rows: list[Any] = []
         self.low: list[float] = []
         self.high: list[float] = []
