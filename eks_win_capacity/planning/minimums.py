@@ -164,9 +164,10 @@ def _added(
         for site in ask.sites:
             here = [g for g in groups if (g.zone, g.subnet) == (site.zone, site.subnet)]
             taken = sum(g.nodes * g.addresses for g in here)
-            blocks = sum(g.nodes * g.prefixes for g in here)
+            blocks = sum(g.nodes * (g.prefixes + site.breaks) for g in here)
             fits = site.free < 0 or (
-                taken + addresses <= site.free and blocks + prefixes <= max(site.blocks, 0)
+                taken + addresses <= site.free
+                and blocks + prefixes + site.breaks <= max(site.blocks, 0)
             )
             if fits and (not zone or site.zone == zone):
                 return empty_group(node, 1, zone=site.zone, subnet=site.subnet)

@@ -102,19 +102,17 @@ def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGrou
         for site in sites
     ]
     placed: list[NodeGroup] = []
+    prefixes = any(group.prefixes for group in groups)
     for group in sorted(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
     ):
         left = group.nodes
         one = group.addresses - ADDRESSES_PER_PREFIX * group.prefixes
+        each = [group.prefixes + (site.breaks and prefixes) * one for site in sites]
         while left:
             room = [
-                min(
-                    have // group.addresses,
-                    blocks // group.prefixes if group.prefixes else have,
-                    single // one,
-                )
-                for have, blocks, single in free
+                min(have // group.addresses, blocks // took if took else have, single // one)
+                for (have, blocks, single), took in zip(free, each, strict=True)
             ]
             here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
             if not here:
@@ -126,7 +124,7 @@ def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGrou
             if some <= 0:
                 return None
             free[at][0] -= some * group.addresses
-            free[at][1] -= some * group.prefixes
+            free[at][1] -= some * each[at]
             free[at][2] -= some * one
             placed.append(replace(group, nodes=some, zone=sites[at].zone, subnet=sites[at].subnet))
             left -= some

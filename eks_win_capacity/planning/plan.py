@@ -67,6 +67,11 @@ class FleetPlan(PlanValues):
         Why there is no plan.
     single_type, other_mode : Alternative or None
         The best plan found with one type, and with the other address mode.
+    best : Alternative or None
+        In prefix mode in subnets, the best plan if blocks are reserved for prefixes, where it is
+        better than this one, which holds wherever EC2 puts the nodes' own addresses.
+    rests_on, reservation_commands : tuple of str
+        What must be reserved for the plan to hold, and how; empty where it holds anyway.
     status : str
         ``proved`` where the bound meets the cost, else ``gap`` or ``interrupted``; without a
         plan ``infeasible`` where that is proved, ``not-found`` where it is not.
@@ -125,10 +130,10 @@ class FleetPlan(PlanValues):
         try:
             for name, record in _RECORDS.items():
                 values[name] = tuple(record(**one) for one in values.get(name, ()))
-            for name in ("single_type", "other_mode"):
+            for name in ("single_type", "other_mode", "best"):
                 if values.get(name) is not None:
                     values[name] = Alternative(**values[name])
-            for name in ("estimated_prices", "current_notes"):
+            for name in ("estimated_prices", "current_notes", "rests_on", "reservation_commands"):
                 values[name] = tuple(values.get(name, ()))
             return cls(**values)
         except TypeError as error:
@@ -233,6 +238,26 @@ class FleetPlan(PlanValues):
     def __str__(self) -> str:
         """What `explain` says, so that printing a plan reads well."""
         return self.explain()
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """
+        Chart of nodes and cost by type, what binds first, and the present nodes beside them.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; axes of its own by default.
+
+        Raises
+        ------
+        InputError
+            If the plan has no nodes.
+        MissingExtraError
+            Without matplotlib (extra ``plot``).
+        """
+        from eks_win_capacity.planning.plan_chart import draw_plan
+
+        return draw_plan(self, ax)
 
     def _repr_html_(self) -> str:
         from eks_win_capacity.planning.summary import as_html

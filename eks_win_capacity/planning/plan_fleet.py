@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
@@ -17,6 +18,7 @@ from eks_win_capacity.density.node_capacity import Reserved, reservations
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.buying import PAID, Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits
+from eks_win_capacity.planning.certainty import with_certainty
 from eks_win_capacity.planning.costs import read_prices
 from eks_win_capacity.planning.current import from_now, read_current
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
+
+_CERTAIN: Final = 0.7
+"""Part of the time for the plan that is certain; the rest is for what a reservation allows."""
 
 _SEARCH_TIME: Final = 0.9
 """Part of it where none are: to say why types are left out takes time too."""
@@ -93,9 +98,10 @@ def plan_fleet(
         rejected with its reason.
     subnets : Subnet, list of Subnet or CIDR, or mapping by zone, optional
         Where nodes may stand. Addresses and free /28 blocks then bind: in prefix mode the
-        node's own address comes from broken blocks first, and prefix reservations serve
-        prefixes alone. Where only the number of used addresses is known, the worst case of
-        whole blocks is taken.
+        node's own address may fall into a whole block and break it, so each node counts one
+        more, and the plan holds wherever EC2 puts it; prefix reservations keep it out. Where no
+        plan holds so, the plan rests on a reservation, which it names. Where only the number of
+        used addresses is known, the worst case of whole blocks is taken.
     prices : Prices, Series, DataFrame or mapping, optional
         Price by instance type. Types without one are rejected. Without prices a type costs
         its vCPUs plus its GiB times 1/24, as ``price_basis`` of the plan says.
@@ -255,10 +261,19 @@ def plan_fleet(
     )
     if current is not None:
         present = read_current(current, catalog)
-        return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
-    if max_replaced is not None:
+    elif max_replaced is not None:
         raise InputError("max_replaced limits what happens to present nodes; give current too")
-    return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
+
+    def planned(ask: Question) -> FleetPlan:
+        if current is not None:
+            return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
+        return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
+
+    best_sites = read_sites(subnets, zones, prefix=prefix, certain=False)
+    if best_sites == ask.sites:
+        return planned(ask)
+    first = planned(replace(ask, deadline=ask.deadline.part(_CERTAIN)))
+    return with_certainty(ask, first, best_sites=best_sites, compare=compare, plan_of=planned)
 
 
 def _extended(given: Any) -> dict[str, dict[str, int]]:

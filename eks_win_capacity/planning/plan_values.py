@@ -154,6 +154,9 @@ class PlanValues:
     infeasible: tuple[Infeasible, ...] = ()
     single_type: Alternative | None = None
     other_mode: Alternative | None = None
+    best: Alternative | None = None
+    rests_on: tuple[str, ...] = ()
+    reservation_commands: tuple[str, ...] = ()
     status: str = ""
     bound_of: str = ""
     scope: str = ""

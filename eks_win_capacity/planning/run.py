@@ -274,12 +274,13 @@ def _scope(ask: Question) -> str:
     types = "the default types" if ask.candidates is None else "the candidates"
     parts = [f"of {types}", f"in {'prefix' if ask.prefix else 'secondary'} mode"]
     if ask.limited:
-        parts.append("in these subnets")
+        certain = any(site.breaks for site in ask.sites)
+        parts.append("in these subnets" + ", wherever their own addresses fall," * certain)
     elif ask.sites:
         parts.append("in these zones")
     if ask.max_types is not None:
         parts.append(f"with at most {count_of(ask.max_types, 'type')}")
-    if ask.limits:
+    if any(" (" not in name for name in ask.limits):
         parts.append("within the limits on nodes")
     if ask.launcher == "karpenter":
         parts.append("by Karpenter's estimate")

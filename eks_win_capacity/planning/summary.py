@@ -55,16 +55,26 @@ def summary_lines(plan: PlanValues) -> list[str]:
             f"They take {count_of(plan.addresses, 'subnet address', 'subnet addresses')}"
             + (f" with {blocks}." if plan.prefixes else ".")
         )
+    if plan.rests_on:
+        lines.append(
+            "It rests on blocks reserved for prefixes; without them the nodes' own addresses may "
+            "break some. Reserve " + ", ".join(plan.rests_on) + "."
+        )
+        lines += plan.reservation_commands
     if plan.price_basis:
         lines.append(f"Cost: {plan.price_basis}.")
     if plan.estimated_prices:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
     if plan.current is not None:
         lines += str(diff_of(plan)).splitlines()
-    lines += [comparison(other, plan) for other in (plan.single_type, plan.other_mode) if other]
+    lines += [comparison(other, plan) for other in _others(plan)]
     if plan.rejected:
         lines.append(f"Not used: {_rejected(plan)}.")
     return lines
+
+
+def _others(plan: PlanValues) -> list[Alternative]:
+    return [other for other in (plan.best, plan.single_type, plan.other_mode) if other]
 
 
 def _cost(value: float, plan: PlanValues) -> str:

@@ -258,12 +258,17 @@ class _Program:
             single = np.where(blocks[here] > 0, NODE_ADDRESSES, addresses[here])
             for word, taken, room in (
                 ("addresses", addresses[here], site.free + more * ADDRESSES_PER_PREFIX),
-                ("blocks", blocks[here], site.blocks + more),
+                ("blocks", blocks[here] + site.breaks * single, site.blocks + more),
                 ("addresses", single, site.singles),
             ):
                 limited = site.singles >= 0 if taken is single else site.free >= 0
                 # While blocks are counted, addresses are no matter.
-                if not limited or not taken.any() or (missing == "blocks" and word != "blocks"):
+                if (
+                    not limited
+                    or not taken.any()
+                    or (word == "blocks" and not blocks.any())
+                    or (missing == "blocks" and word != "blocks")
+                ):
                     continue
                 lends = -1.0 if word == missing else 0.0
                 columns = np.append(here, self.lent.start + place)
