@@ -243,6 +243,29 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DisruptionBudget:
+    """
+    A PodDisruptionBudget: how many of its pods may be evicted now.
+
+    Attributes
+    ----------
+    namespace, name : str
+    selector : tuple of (str, str)
+        Labels that its pods have; of all pods of the namespace where empty.
+    allowed : int or None
+        Evictions allowed now, by its status; None where that does not say. [pods]
+    readable : bool
+        Whether it selects by labels alone.
+    """
+
+    namespace: str
+    name: str
+    selector: tuple[tuple[str, str], ...] = ()
+    allowed: int | None = None
+    readable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SecurityGroupPolicy:
     """
     Which pods ask for their own security groups.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from eks_win_capacity.cluster.records import (
     AccessEntry,
     Addon,
+    DisruptionBudget,
     FargateProfile,
     Instance,
     InterfaceState,
@@ -89,6 +90,7 @@ PARTS = read_only(
         "workloads": "kubectl get deployments,statefulsets,daemonsets,cronjobs,jobs -A -o json",
         "services": "kubectl get services,endpointslices -A -o json",
         "security_group_policies": "kubectl get securitygrouppolicies -A -o json",
+        "budgets": "kubectl get poddisruptionbudgets -A -o json",
         "node_pools": "kubectl get nodepools -o json",
         "node_classes": "kubectl get ec2nodeclasses -o json",
     }
@@ -131,6 +133,8 @@ class ClusterState(Shown):
     nodes, pods, workloads, services, security_group_policies, subnets, instances
         Tuples of `Node`, `Pod`, `Workload`, `Service`, `SecurityGroupPolicy`,
         `SubnetState`, `Instance`.
+    budgets : tuple of DisruptionBudget or None
+        PodDisruptionBudgets.
     node_pools, node_classes
         Karpenter's, as tuples of `NodePool` and `NodeClass`.
     unknown : Mapping of str to str
@@ -169,6 +173,7 @@ class ClusterState(Shown):
     workloads: tuple[Workload, ...] | None = None
     services: tuple[Service, ...] | None = None
     security_group_policies: tuple[SecurityGroupPolicy, ...] | None = None
+    budgets: tuple[DisruptionBudget, ...] | None = None
     subnets: tuple[SubnetState, ...] | None = None
     instances: tuple[Instance, ...] | None = None
     node_pools: tuple[NodePool, ...] | None = None

@@ -76,7 +76,7 @@ class Infeasible:
     ----------
     code : str
         ``too-large``, ``no-candidate``, ``addresses-short``, ``blocks-short``, ``zones-short``,
-        ``limits`` or ``not-found``.
+        ``types-short``, ``limits`` or ``not-found``.
     why, remedy : str
         In words.
     subject : str
@@ -154,6 +154,9 @@ class PlanValues:
     infeasible: tuple[Infeasible, ...] = ()
     single_type: Alternative | None = None
     other_mode: Alternative | None = None
+    best: Alternative | None = None
+    rests_on: tuple[str, ...] = ()
+    reservation_commands: tuple[str, ...] = ()
     status: str = ""
     bound_of: str = ""
     scope: str = ""
@@ -161,6 +164,8 @@ class PlanValues:
     launcher: str = "eksctl"
     reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
+    current_kept: dict[str, int] = field(default_factory=dict, repr=False)
+    current_notes: tuple[str, ...] = ()
     node_costs: dict[str, float] = field(default_factory=dict, repr=False)
     idle_addresses: dict[str, int] = field(default_factory=dict, repr=False)
 
