@@ -914,10 +914,7 @@ CONSIDERATIONS = {
 
 ROWS = re.findall(
     r"^\| (?P<what>[^|]+) \| (?P<by>`[^|]+`) \|$",
-    (Path(__file__).parents[2] / "README.md")
-    .read_text("utf-8")
-    .partition("<summary>Every consideration, and what covers it</summary>")[2]
-    .partition("</details>")[0],
+    (Path(__file__).parents[2] / "docs" / "considerations.md").read_text("utf-8"),
     re.MULTILINE,
 )
 

@@ -2,7 +2,7 @@
 Is this cluster ready for Windows, and if not, why.
 
 Every consideration and step of the EKS guide "Deploy Windows nodes on EKS clusters" has a
-check here or a calculation elsewhere; README.md lists both.
+check here or a calculation elsewhere; docs/considerations.md lists both.
 """
 
 from __future__ import annotations
