@@ -164,6 +164,11 @@ def own_ami(d):
     d["template"] = three.template(image="")
 
 
+def own_ami_of(release):
+    """A group with an AMI of EKS, of a release."""
+    return lambda d: d["windows-group"]["nodegroup"].update(releaseVersion=release)
+
+
 def full_subnet(d):
     held = [f"10.0.{n // 256}.{n % 256}" for n in range(30, 1022)]
     d["interfaces"]["NetworkInterfaces"] = [
@@ -226,7 +231,7 @@ CHANGES = [
      "legacy-windows-support", FAIL, "warning", "kubectl delete deployment"),
     ("managed", taint, "coredns-capacity", FAIL, "error", "add-on|create-addon|describe pod"),
     ("karpenter", lambda d: d["linux-nodes"]["items"].pop(), "coredns-redundancy",
-     FAIL, "warning", "eksctl create nodegroup"),
+     FAIL, "warning", "aws eks create-nodegroup"),
     ("self-managed", put("policies", {"AttachedPolicies": []}), "resource-controller-policy",
      UNKNOWN, "error", "list-role-policies"),
     ("self-managed", lambda d: [put("policies", {"AttachedPolicies": []})(d),
@@ -264,6 +269,9 @@ CHANGES = [
     ("managed", lambda d: d["linux-group"]["nodegroup"].update(
         nodeRole=three.arn("shop-windows")), "shared-node-role", FAIL, "warning",
      "aws eks create-nodegroup"),
+    ("managed", own_ami_of("1.34-2026.05.13"), "ami-release", FAIL, "warning",
+     "update-nodegroup-version"),
+    ("managed", own_ami_of("1.34-2026.11.11"), "ami-release", "pass", "warning", ""),
     ("managed", nodes(kind_of("m6g.large")), "instance-type-windows", FAIL, "error", "such as"),
     ("managed", nodes(kind_of("g3.4xlarge")), "instance-type-windows",
      UNKNOWN, "error", "load_catalog"),
@@ -341,4 +349,4 @@ def test_verdicts_on_data_older_than_six_months_say_so():
         assert "older than six months" in old[code], code
     new = {f.code: f.seen for f in judged(three.karpenter(), now=date(2026, 11, 26))}
     assert "older than six months" not in new["kubernetes-support"]
-    assert not any("older" in f.seen for f in judged(three.karpenter(), now=None))
+    assert not any("older than six" in f.seen for f in judged(three.karpenter(), now=None))
