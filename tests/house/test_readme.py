@@ -48,8 +48,9 @@ def test_it_shows_both_ways_in():
 
 
 @pytest.mark.parametrize(("page", "text"), PYTHON)
-def test_the_python_on_a_page_answers_as_shown(page, text, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_the_python_on_a_page_answers_as_shown(page, text, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # what a page writes stays out of the checkout
+    (tmp_path / "data").symlink_to(ROOT / "data")
     test = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
     assert test.examples
     said: list[str] = []
@@ -61,3 +62,20 @@ def test_the_python_on_a_page_answers_as_shown(page, text, monkeypatch):
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:|#)([^)#]+)", TEXT))
 def test_its_links_lead_somewhere(target):
     assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "how-to").glob("*.md")), ids=lambda p: p.stem
+)
+def test_a_how_to_is_eight_lines_at_most(page):
+    for text in re.findall(
+        r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        assert 1 < len(re.findall(r"^(?:>>>|\.\.\.) ", text, re.MULTILINE)) <= 8
+
+
+def test_every_how_to_is_two_clicks_from_the_readme():
+    assert "](docs/how-to/index.md)" in TEXT
+    index = ROOT / "docs" / "how-to" / "index.md"
+    listed = set(re.findall(r"\]\((\w+\.md)\)", index.read_text("utf-8")))
+    assert listed == {path.name for path in index.parent.glob("*.md")} - {"index.md"}

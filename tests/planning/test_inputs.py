@@ -211,7 +211,7 @@ def test_prices_of_every_kind_are_read_alike():
     known = {"m5.large": 0.188, "m5.xlarge": 0.376}
     frame = pd.DataFrame({"instance_type": known.keys(), "price": known.values()})
     first = quick(prices=known)
-    assert first.cost_unit == "price units"
+    assert first.cost_unit == "price units/h"
     for kind in (pd.Series(known), frame, frame.set_index("instance_type"),
                  {**known, "c5.large": None, "c5.xlarge": float("nan")}):  # fmt: skip
         assert quick(prices=kind).groups == first.groups
@@ -250,7 +250,7 @@ def test_without_prices_the_proxy_is_said_and_no_price_is_made_up():
     assert found.cost_unit == "vCPU equivalents"
     assert "no prices were given" in found.price_basis
     assert found.price_basis in found.explain()
-    assert quick(objective="nodes").cost_unit == "nodes"
+    assert quick(objective="nodes").cost_unit == "vCPU equivalents"
 
 
 @pytest.mark.parametrize(
