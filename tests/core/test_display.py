@@ -108,3 +108,12 @@ def test_answers_are_tuples_that_filter_and_convert():
 )
 def test_values_are_said_as_people_read_them(value, words):
     assert words_of(value) == words
+
+
+def test_a_data_class_shows_its_public_fields_and_anything_else_none():
+    from eks_win_capacity.core.display import plain_fields
+    from eks_win_capacity.density.node_capacity import Reserved
+
+    assert plain_fields(Reserved(cpu_m=7))["cpu_m"] == 7
+    assert "cpu" in Reserved(cpu_m=7)._repr_html_()
+    assert plain_fields(object()) == {}
