@@ -12,7 +12,7 @@ import numpy as np
 from eks_win_capacity.addresses.curve import Mode, NodeNeed, known_type, node_need
 from eks_win_capacity.addresses.room import Room, expected_nodes, guaranteed_nodes, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.arrays import counts, unmasked
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.display import Shown, count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -278,6 +278,7 @@ def nodes_that_fit(
         need = node_need(one, pods_per_node=pods_per_node, pool=pool, fragmented=fragmented)
         return fit_of(Subnet(subnet) if isinstance(subnet, str) else subnet, need, kept)
     names, places = listed_subnets(subnet)
+    instance_type = unmasked(instance_type, "instance_type")
     if not isinstance(instance_type, Iterable):
         raise UnsupportedInputError(f"instance_type must be names; got {instance_type!r}")
     types = [instance_type] if isinstance(instance_type, str) else list(instance_type)
@@ -318,6 +319,7 @@ def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
         If an item is neither a Subnet nor a CIDR.
     """
     names: list[Any] = []
+    subnets = unmasked(subnets, "subnets")
     if isinstance(subnets, (Subnet, str)):
         subnets = [subnets]
     if isinstance(subnets, Mapping):

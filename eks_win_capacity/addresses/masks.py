@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.addresses import parsing
-from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.arrays import counts, unmasked
 from eks_win_capacity.core.constants import (
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
@@ -62,6 +62,7 @@ def occupied(
     usable = size - KEPT
     if used is None:
         return bytes(size), 0
+    used = unmasked(used, f"used of {network}")
     if isinstance(used, (int, float, np.generic)):
         count = int(counts(used, name=f"used of {network}", high=usable))
         if 0 < count < usable:

@@ -161,7 +161,7 @@ def max_pods(
 @click.option(
     "--reserved-memory",
     metavar="QUANTITY",
-    help="Memory that the node keeps; 2 GiB and 200 MiB for eviction by default.",
+    help="Memory that the node keeps; 2 GiB and 500 MiB for eviction by default.",
 )
 def node(
     *,

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from eks_win_capacity.cli.cluster import load_state, records_of, source_options
+from eks_win_capacity.cli.cluster import load_state, source_options
 from eks_win_capacity.cli.options import note_units
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.output import emit, output_option, records_of, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 
 

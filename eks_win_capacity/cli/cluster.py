@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.output import emit, output_option, records_of, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,14 +208,6 @@ def check(
         ctx.exit(WARNING_FAILED)
     if unknown and not allow_unknown:
         ctx.exit(UNKNOWN)
-
-
-def records_of(frame: Any) -> list[dict[str, Any]]:
-    """A frame's rows with None for what is missing."""
-    return [
-        {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
-        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
-    ]
 
 
 def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from eks_win_capacity.cli.options import binding_options, note_units, text_of
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.output import csv_cell, emit, output_option, records_of, say
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
@@ -55,6 +55,7 @@ _SHOWN = (
     show_default=True,
     help="Stop at missing and unknown types, or leave their answers empty.",
 )
+@click.option("--rows", is_flag=True, help="Print the sized rows of FILE, and no summary.")
 @output_option
 def fleet(
     *,
@@ -64,20 +65,21 @@ def fleet(
     all_rows: bool,
     out: Path | None,
     on_unknown: str,
+    rows: bool,
     output: str,
     **options: Any,
 ) -> None:
     """
     Size a CSV or Parquet file of nodes in both address modes.
 
-    Prints a summary by instance type; with --output csv or json the sized rows:
-    those of FILE, and for each mode the pods and what binds. FILE may be - for
-    CSV from a pipe, or the table that kubectl get nodes prints.
+    Prints a summary by instance type; with --rows the rows of FILE, and for each mode
+    the pods and what binds. FILE may be - for CSV from a pipe, or the table that
+    kubectl get nodes prints.
 
     \b
     Examples:
       eks-win-capacity fleet nodes.csv --out sized.csv
-      eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi
+      eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi --rows -o csv
       kubectl get nodes -l kubernetes.io/os=windows \\
           -L node.kubernetes.io/instance-type | eks-win-capacity fleet -
     """  # noqa: D301
@@ -90,20 +92,21 @@ def fleet(
     table = node_table(_read(file, catalog), catalog, column=column, count=count, all_rows=all_rows)
     nodes = table.frame
     unknown: Literal["null", "raise"] = "null" if on_unknown == "null" else "raise"
-    rows = Fleet.encode(table.types, on_unknown=unknown)
-    fleet = rows
+    each = Fleet.encode(table.types, on_unknown=unknown)
+    fleet = each
     if table.counts is not None:
         fleet = Fleet.encode(table.types.repeat(table.counts.tolist()), on_unknown=unknown)
-    sizes = _by_type(rows, options)
+    sizes = _by_type(each, options)
     taken = [name for name in sizes if name in nodes]
     if taken:
         raise InputError(f"{file} has a column {taken[0]!r} already; rename it or drop it")
-    sized = nodes.join(sizes.reindex(rows.codes).set_axis(nodes.index))
+    sized = nodes.join(sizes.reindex(each.codes).set_axis(nodes.index))
     if out is not None:
         _write(sized, out)
     if output != "table":
         for note in table.notes:
             say(f"eks-win-capacity: note: {note}", err=True)
+    if rows:
         _print_rows(sized, output)
         return
     notes = [f"{note[0].upper()}{note[1:]}." for note in table.notes]
@@ -321,10 +324,24 @@ def _nodes(count: int) -> str:
 
 def _print_rows(sized: pd.DataFrame, output: str) -> None:
     if output == "csv":
-        sized.to_csv(sys.stdout, index=False, lineterminator="\n")
-    else:
+        _without_formulas(sized).to_csv(sys.stdout, index=False, lineterminator="\n")
+    elif output == "json":
         sized.to_json(sys.stdout, orient="records", indent=2)
         sys.stdout.write("\n")
+    else:
+        emit(records_of(sized), output, columns=[str(name) for name in sized.columns])
+
+
+def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose texts, and the names of columns, no spreadsheet takes for a formula."""
+    import pandas as pd
+
+    texts = [name for name in sized.columns if not pd.api.types.is_numeric_dtype(sized[name])]
+    safe = sized.astype(dict.fromkeys(texts, object))
+    for name in texts:
+        known = safe[name].notna()
+        safe.loc[known, name] = safe.loc[known, name].map(csv_cell)
+    return safe.rename(columns=csv_cell)
 
 
 def _write(sized: pd.DataFrame, out: Path) -> None:
@@ -334,7 +351,7 @@ def _write(sized: pd.DataFrame, out: Path) -> None:
         raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
     buffer = io.BytesIO()
     if kind == ".csv":
-        sized.to_csv(buffer, index=False, lineterminator="\n")
+        _without_formulas(sized).to_csv(buffer, index=False, lineterminator="\n")
     elif kind == ".json":
         sized.to_json(buffer, orient="records", indent=2)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.output import emit, output_option, say
 from eks_win_capacity.cli.usage_file import read_table
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,7 +159,9 @@ def forecast(
             **options,
         )
     if plot is not None:
-        made.figure().savefig(plot, dpi=150)
+        drawn = io.BytesIO()
+        made.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
+        replace_file(plot, drawn.getvalue())
     said = [f"{x.seen}: {x.why}" for x in made.findings]
     if short := int((~made.usable).sum()):
         said.append(
@@ -179,7 +183,7 @@ def forecast(
         note="\n".join(said),
     )
     if alarmed:
-        click.echo(
+        say(
             f"alert: {', '.join(alarmed[:10])}{', ...' * (len(alarmed) > 10)}: a chance of "
             f"{100 * (alert_risk or 0):g} % or more to run dry within {alert_within:,} days",
             err=True,

@@ -108,7 +108,7 @@ def emit(
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
+        writer.writerows([csv_cell(row[name]) for name in names] for row in rows)
     else:
         _print_table(rows, names, title, note)
 
@@ -277,7 +277,7 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _csv_cell(value: object) -> str:
+def csv_cell(value: object) -> str:
     """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
     text = visible(_cell(value))
     if not text.startswith(_FORMULA) or _is_number(value):
@@ -296,3 +296,11 @@ def _jsonable(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str, dict)):
         return value
     return str(value)
+
+
+def records_of(frame: Any) -> list[dict[str, Any]]:
+    """A frame's rows with None for what is missing."""
+    return [
+        {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
+        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    ]

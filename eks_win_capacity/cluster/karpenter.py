@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arrays import unmasked
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
@@ -121,6 +122,8 @@ def karpenter_view(
         from eks_win_capacity.catalog import Catalog
 
         catalog = Catalog.bundled()
+    unmasked(instance_types, "instance_types")
+    unmasked(pods, "pods")
     if kubelet_max_pods < 1 or (pods is not None and pods < 1):
         raise InputError(f"pods and kubelet_max_pods start at 1; got {pods}, {kubelet_max_pods}")
     names = [instance_types] if isinstance(instance_types, str) else list(instance_types)

@@ -120,10 +120,17 @@ def _whole(value: str | float | Decimal, scale: int) -> int:
 
 
 def _as_text(value: object) -> str:
+    if np_masked(value):
+        raise _refused(value)
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise _refused(value)
     return f"{value}".replace("E+", "e").replace("E", "e")
+
+
+def np_masked(value: object) -> bool:
+    """Whether a value is NumPy's ``masked``, which calls itself 0; NumPy need not be loaded."""
+    return type(value).__name__ == "MaskedConstant"
 
 
 def _refused(value: object) -> InvalidQuantityError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.catalog.limits import close_names
 from eks_win_capacity.core.arrays import SHOWN, is_missing
 from eks_win_capacity.core.errors import (
@@ -195,6 +196,8 @@ def unknown_error(
     asked, close = next((found for found in alike if found[1]), ("", []))
     which = f" for {asked!r}" * (len(shown) > 1)
     hint = f" Did you mean {close[0]!r}{which}?" if close else ""
+    why = next((f" {n}: {w}." for n, _ in shown if (w := absent(str(n)))), "")
+    hint = why or hint
     if single:
         message = f"no row for {shown[0][0]!r} in the catalog of {table.as_of}.{hint}"
     else:

@@ -378,7 +378,7 @@ class DemandForecast:
         """
         from eks_win_capacity.forecast.drawing import draw_plans
 
-        return draw_plans(self, ax=ax)
+        return draw_plans(self.path, self.dates, ax=ax)
 
     @property
     def dates(self) -> pd.DataFrame:
@@ -437,7 +437,7 @@ class DemandForecast:
 
     def _repr_html_(self) -> str:
         """Show a notebook when each plan runs dry, and what it needs now."""
-        return show.plans_as_html(self)
+        return show.plans_as_html(self.to_pandas())
 
 
 _NOT_YET = "not within the horizon"

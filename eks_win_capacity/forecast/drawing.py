@@ -3,22 +3,60 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import MissingExtraError
 from eks_win_capacity.forecast.show import count, day
 
 if TYPE_CHECKING:
-    from eks_win_capacity.forecast.demand import DemandForecast
-    from eks_win_capacity.forecast.result import ExhaustionForecast
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 _HIGHEST = 1.6
 """How far above the capacity a chart goes; what lies higher is written at its edge."""
 
 INK, BAND, LIMIT, MUTED = "#1f2933", "#2a6f97", "#c1121f", "#7b8794"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """
+    What the chart of one subnet shows.
+
+    Attributes
+    ----------
+    title, unit : str
+    levels : tuple of float
+        Shares that the intervals hold, smallest first.
+    row : Series
+        The subnet's row of ``forecast.to_pandas()``.
+    past, path : DataFrame
+        Its rows of ``forecast.history`` and ``forecast.path``.
+    lower, upper : ndarray, (periods, levels)
+        Ends of the intervals, not cut at the capacity.
+    shifts : sequence of Timestamp
+        When its level changed.
+    step : int
+        Periods since the newest step, of which nobody knows whether it stays; 0 for none.
+    """
+
+    title: str
+    unit: str
+    levels: tuple[float, ...]
+    row: pd.Series[Any]
+    past: pd.DataFrame
+    path: pd.DataFrame
+    lower: Floats
+    upper: Floats
+    shifts: Sequence[pd.Timestamp]
+    step: int
 
 
 def axes(ax: Any) -> Any:
@@ -63,26 +101,19 @@ def chart_formats() -> frozenset[str]:
     return frozenset(FigureCanvasBase.get_supported_filetypes())
 
 
-def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
-    """Draw up to so many subnets, two in a row; those without a forecast have no chart."""
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise InputError(f"most must be a whole number from 1; got {most!r}")
-    table = forecast.to_pandas()
-    known = table.loc[table["status"] != "no forecast", "subnet"]
-    names = known.head(most).tolist()
-    if not names:
-        raise InputError("no subnet has a forecast: there is nothing to draw")
-    columns = 1 if len(names) < 2 else 2
-    rows = -(-len(names) // columns)
+def draw_most_urgent(pictures: Sequence[Picture], known: int) -> Any:
+    """Figure of some subnets, two in a row, of so many that have a forecast."""
+    columns = 1 if len(pictures) < 2 else 2
+    rows = -(-len(pictures) // columns)
     figure = _figure(9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows + 0.6)
     handles: dict[str, Any] = {}
-    for place, name in enumerate(names):
-        ax = draw(forecast, name, ax=figure.add_subplot(rows, columns, place + 1), table=table)
-        if len(names) > 1:
+    for place, picture in enumerate(pictures):
+        ax = draw(picture, ax=figure.add_subplot(rows, columns, place + 1))
+        if len(pictures) > 1:
             ax.get_legend().remove()
             for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
                 handles.setdefault("capacity" if label.startswith("capacity") else label, handle)
-    if len(names) > 1:
+    if len(pictures) > 1:
         figure.legend(
             handles.values(),
             handles.keys(),
@@ -91,9 +122,8 @@ def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
             frameon=False,
             fontsize=9,
         )
-    more = len(known) - len(names)
-    if more:
-        figure.suptitle(f"The {len(names)} most urgent of {len(known):,} subnets")
+    if known > len(pictures):
+        figure.suptitle(f"The {len(pictures)} most urgent of {known:,} subnets")
     if _in_notebook():
         import matplotlib.pyplot as plt
 
@@ -102,57 +132,56 @@ def draw_most_urgent(forecast: ExhaustionForecast, most: Any) -> Any:
     return figure
 
 
-def draw(
-    forecast: ExhaustionForecast, subnet: Any, *, ax: Any, table: pd.DataFrame | None = None
-) -> Any:
+def draw(picture: Picture, *, ax: Any) -> Any:
     """
-    Draw history, path, intervals, capacity and the date of one subnet.
+    Axes with history, path, intervals, capacity and the date of one subnet.
 
     Path and intervals are those of the demand: they go past the capacity, for
     demand does not stop there.
     """
-    table = forecast.to_pandas() if table is None else table
-    if subnet is None:
-        subnet = table["subnet"].iloc[0]
-    if subnet not in set(forecast.subnets):
-        raise InputError(f"{subnet!r} is no subnet of this forecast")
-    at = int(np.flatnonzero(forecast.subnets == subnet)[0])
-    if not forecast.usable[at]:
-        raise InputError(f"{subnet} has no forecast: too little history")
-    row = table[table["subnet"] == subnet].iloc[0]
     ax = axes(ax)
-    here = np.array([at], dtype=np.intp)
-    past, path = forecast.history_of(here), forecast.path_of(here)
+    row, path = picture.row, picture.path
     # Far more past than future would squeeze what the chart is for.
-    past = past.tail(max(3 * forecast.horizon, 60))
+    past = picture.past.tail(max(3 * len(path), 60))
     ax.plot(past["time"], past["used"], color=INK, lw=1.1, label="peak used")
-    for place, level in enumerate(reversed(forecast.levels)):
-        name, column = f"{100 * level:g}", len(forecast.levels) - 1 - place
+    for place, level in enumerate(reversed(picture.levels)):
+        column = len(picture.levels) - 1 - place
         ax.fill_between(
             path["time"],
-            forecast.answers.lower[at, :, column],
-            forecast.answers.upper[at, :, column],
+            picture.lower[:, column],
+            picture.upper[:, column],
             color=BAND,
             lw=0,
             alpha=0.16 + 0.16 * place,
-            label=f"{name} % interval",
+            label=f"{100 * level:g} % interval",
         )
     ax.plot(path["time"], path["demand"], color=BAND, lw=1.6, label="median")
     _draw_capacity(past, path, row, ax)
     ax.axvline(past["time"].iloc[-1], color=MUTED, lw=0.8, label="end of the history")
-    _mark_shifts(forecast, subnet, past, ax)
-    if forecast.answers.step_age[at]:
-        start = past["time"].iloc[-min(int(forecast.answers.step_age[at]), len(past))]
+    for place, time in enumerate(time for time in picture.shifts if time >= past["time"].min()):
+        ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if place else "level shift")
+    if picture.step:
+        start = past["time"].iloc[-min(picture.step, len(past))]
         ax.axvspan(start, past["time"].iloc[-1], color=LIMIT, alpha=0.12, lw=0, label="newest step")
-    _mark_date(forecast, row, path, ax)
-    ax.set_ylabel(forecast.unit)
-    known = max(row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12
-    reach = 1.03 * max(path["demand"].max(), forecast.answers.upper[at].max())
-    top = min(max(known, reach), _HIGHEST * known)
+    _mark_date(row, path, picture.levels[0], ax)
+    ax.set_ylabel(picture.unit)
+    _set_height(picture, past, ax)
+    ax.set_title(picture.title, loc="left", fontsize=11)
+    # Below the capacity line and off the history, wherever there is room.
+    ax.legend(loc="best", fontsize=8, frameon=False, ncols=2)
+    tidy(ax)
+    return ax
+
+
+def _set_height(picture: Picture, past: pd.DataFrame, ax: Any) -> None:
+    """Show what lies above the capacity as far as that helps; say how far the rest goes."""
+    known = max(picture.row["capacity"], past["used"].max(), past["capacity"].max(), 1) * 1.12
+    highest = max(picture.path["demand"].max(), picture.upper.max())
+    top = min(max(known, 1.03 * highest), _HIGHEST * known)
     ax.set_ylim(0, top)
-    if reach > top:
+    if highest > top:
         ax.annotate(
-            f"goes on to {count(round(reach / 1.03))}",
+            f"goes on to {count(round(highest))}",
             (0.99, 0.99),
             xycoords="axes fraction",
             ha="right",
@@ -160,11 +189,6 @@ def draw(
             fontsize=8,
             color=MUTED,
         )
-    ax.set_title(forecast.sentence(row), loc="left", fontsize=11)
-    # Below the capacity line and off the history, wherever there is room.
-    ax.legend(loc="best", fontsize=8, frameon=False, ncols=2)
-    tidy(ax)
-    return ax
 
 
 def _draw_capacity(past: pd.DataFrame, path: pd.DataFrame, row: pd.Series[Any], ax: Any) -> None:
@@ -181,19 +205,10 @@ def _draw_capacity(past: pd.DataFrame, path: pd.DataFrame, row: pd.Series[Any], 
     )
 
 
-def _mark_shifts(forecast: ExhaustionForecast, subnet: Any, past: pd.DataFrame, ax: Any) -> None:
-    shifts = forecast.level_shifts
-    here = (shifts["subnet"] == subnet) & (shifts["time"] >= past["time"].min())
-    for place, time in enumerate(shifts.loc[here, "time"]):
-        ax.axvline(time, color=MUTED, lw=0.8, ls=":", label=None if place else "level shift")
-
-
-def _mark_date(
-    forecast: ExhaustionForecast, row: pd.Series[Any], path: pd.DataFrame, ax: Any
-) -> None:
+def _mark_date(row: pd.Series[Any], path: pd.DataFrame, level: float, ax: Any) -> None:
     if pd.isna(row["date"]):
         return
-    name = f"{100 * forecast.levels[0]:g}"
+    name = f"{100 * level:g}"
     early, late = row[f"earliest_{name}"], row[f"latest_{name}"]
     ax.plot(
         [early, path["time"].iloc[-1] if pd.isna(late) else late],
@@ -222,28 +237,27 @@ def tidy(ax: Any) -> None:
 PLANS = ("#2a6f97", "#e07a1f", "#4f772d", "#7b2d8b", "#d4a017", "#5c677d", "#b08968", "#0a9396")
 
 
-def draw_plans(forecast: DemandForecast, *, ax: Any) -> Any:
-    """Draw the share of the tightest subnet of each plan, and where it runs dry."""
+def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
+    """Axes with the share of the tightest subnet of each plan, and where it runs dry."""
     ax = axes(ax)
-    path = forecast.path
-    dates = forecast.dates
+    names = list(dict.fromkeys(path["plan"]))
     low = dates["quantile"][dates["quantile"] < 0.5].max()
     high = 1 - low
-    for place, plan in enumerate(forecast.plans):
-        here = path[path["plan"] == plan.name].groupby("time", as_index=False)["share"].max()
-        told = dates[dates["plan"] == plan.name].set_index("quantile")["date"]
+    for place, plan in enumerate(names):
+        here = path[path["plan"] == plan].groupby("time", as_index=False)["share"].max()
+        told = dates[dates["plan"] == plan].set_index("quantile")["date"]
         early, date, late = (
             told.iloc[(told.index.to_series() - share).abs().argmin()] for share in (low, 0.5, high)
         )
         color = PLANS[place % len(PLANS)]
-        behind = 1 - (place + 1) / len(forecast.plans)
+        behind = 1 - (place + 1) / len(names)
         ax.plot(
             here["time"],
             100 * here["share"],
             color=color,
             # Plans may follow one line: the later one is thinner, so that the earlier is seen.
             lw=1.6 + 2.4 * behind,
-            label=f"{plan.name}: {day(date, 'not within the horizon')}",
+            label=f"{plan}: {day(date, 'not within the horizon')}",
         )
         if not pd.isna(early):
             end = here["time"].max() if pd.isna(late) else late

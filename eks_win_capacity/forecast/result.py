@@ -11,7 +11,8 @@ import pandas as pd
 
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast import show
+from eks_win_capacity.forecast import drawing, show
+from eks_win_capacity.forecast.explanation import explanation
 from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.periods import in_zone
 
@@ -475,9 +476,37 @@ class ExhaustionForecast:
         MissingExtraError
             Without matplotlib (extra ``plot``).
         """
-        from eks_win_capacity.forecast.drawing import draw
+        table = self.to_pandas()
+        at, row = self._place(table, subnet)
+        if not self.usable[at]:
+            raise InputError(f"{self.subnets[at]} has no forecast: too little history")
+        return drawing.draw(self._picture(at, row), ax=ax)
 
-        return draw(self, subnet, ax=ax)
+    def _place(self, table: pd.DataFrame, subnet: Any) -> tuple[int, pd.Series[Any]]:
+        """Place of a subnet, the most urgent one by default, and its row of the table."""
+        subnet = table["subnet"].iloc[0] if subnet is None else subnet
+        if subnet not in set(self.subnets):
+            raise InputError(
+                f"{subnet!r} is not a subnet of this forecast; it has "
+                f"{', '.join(map(str, self.subnets[:5]))}"
+            )
+        row = table[table["subnet"] == subnet].iloc[0]
+        return int(np.flatnonzero(self.subnets == subnet)[0]), row
+
+    def _picture(self, at: int, row: pd.Series[Any]) -> drawing.Picture:
+        here, shifts = np.array([at], dtype=np.intp), self.level_shifts
+        return drawing.Picture(
+            title=self.sentence(row.to_dict()),
+            unit=self.unit,
+            levels=self.levels,
+            row=row,
+            past=self.history_of(here),
+            path=self.path_of(here),
+            lower=self.answers.lower[at],
+            upper=self.answers.upper[at],
+            shifts=shifts.loc[shifts["subnet"] == row["subnet"], "time"].tolist(),
+            step=int(self.answers.step_age[at]),
+        )
 
     def figure(self, *, most: int = 6) -> Any:
         """
@@ -487,9 +516,14 @@ class ExhaustionForecast:
         -------
         matplotlib Figure
         """
-        from eks_win_capacity.forecast.drawing import draw_most_urgent
-
-        return draw_most_urgent(self, most)
+        if type(most) is not int or most < 1:
+            raise InputError(f"most must be a whole number from 1; got {most!r}")
+        table = self.to_pandas()
+        known = table[table["status"] != "no forecast"]
+        if not len(known):
+            raise InputError("no subnet has a forecast: there is nothing to draw")
+        places = [self._place(table, subnet) for subnet in known["subnet"].head(most)]
+        return drawing.draw_most_urgent([self._picture(*place) for place in places], len(known))
 
     def explain(self, subnet: Any = None) -> str:
         """
@@ -520,23 +554,13 @@ class ExhaustionForecast:
           now: 159 of 200 addresses are used at the peak, 41 are left
           growth: about 1 a day; at that alone the rest would last 41 days, ...
         """
-        from eks_win_capacity.forecast.explanation import explanation
-
-        table = self.to_pandas()
-        subnet = table["subnet"].iloc[0] if subnet is None else subnet
-        if subnet not in set(self.subnets):
-            raise InputError(
-                f"{subnet!r} is not a subnet of this forecast; it has "
-                f"{', '.join(map(str, self.subnets[:5]))}"
-            )
-        place = int(np.flatnonzero(self.subnets == subnet)[0])
-        row = table[table["subnet"] == subnet].to_dict("records")[0]
+        place, row = self._place(self.to_pandas(), subnet)
         return explanation(
-            row,
+            row.to_dict(),
             self.model.iloc[place].to_dict(),
             self.answers,
             place,
-            head=self.sentence(row),
+            head=self.sentence(row.to_dict()),
             unit=self.unit,
             period=str(self.panel.grid),
         )
@@ -548,7 +572,30 @@ class ExhaustionForecast:
         Dates are ISO 8601 texts; what is missing or never comes is None, and
         ``status`` and ``answer`` say which of the two.
         """
-        return show.as_document(self, risk)
+        model = dict(zip(self.subnets, self.model.to_dict("records"), strict=True))
+        dates: dict[Any, list[dict[str, Any]]] = {}
+        for row in self.dates.to_dict("records"):
+            dates.setdefault(row.pop("subnet"), []).append(show.plain_row(row))
+        subnets = [
+            {
+                **show.plain_row(row),
+                "dates": dates[row["subnet"]],
+                "model": show.plain_row(model[row["subnet"]]),
+            }
+            for row in self.to_pandas(risk=risk).to_dict("records")
+        ]
+        return {
+            "unit": self.unit,
+            "engine": self.engine,
+            "seed": self.seed,
+            "levels": list(self.levels),
+            "risk": risk,
+            "period": str(self.panel.grid),
+            "horizon": self.horizon,
+            "horizon_end": show.plain(self.horizon_end),
+            "subnets": subnets,
+            "findings": [show.plain_row(finding.to_dict()) for finding in self.findings],
+        }
 
     def to_json(self, *, risk: float = 0.1, indent: int | None = 2) -> str:
         """`to_dict` as JSON."""
@@ -583,4 +630,9 @@ class ExhaustionForecast:
 
     def _repr_html_(self) -> str:
         """Show a notebook the table of dates."""
-        return show.as_html(self)
+        what = f"{self.unit}, peaks of {self.panel.grid}"
+        notes = [
+            f"{what}; days left until the risk is 10 %; engine {self.engine}, seed {self.seed}",
+            *(f"{finding.seen}: {finding.why}" for finding in self.findings),
+        ]
+        return show.as_html(self.to_pandas(), self.levels[0], self.horizon_end, notes)

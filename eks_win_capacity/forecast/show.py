@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from html import escape
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from eks_win_capacity.core.display import html_table
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from eks_win_capacity.forecast.demand import DemandForecast
-    from eks_win_capacity.forecast.result import ExhaustionForecast
-
-_SHOWN = 50
-"""Subnets that a notebook shows."""
-
-_COLOURS = {
-    "exhausted": "#c1121f",
-    "within horizon": "#e07a1f",
-    "possible": "#b8860b",
-    "not within horizon": "#4f772d",
-    "no forecast": "#7b8794",
-}
+    from collections.abc import Mapping, Sequence
 
 
 def count(value: Any) -> str:
@@ -62,124 +49,82 @@ def sentence(row: Mapping[Any, Any], *, unit: str, level: float) -> str:
     return f"{name}: {day(row['date'])} ({share} %: {day(early)} to {day(late)})"
 
 
-def html_table(columns: Mapping[str, str], rows: Iterable[Mapping[str, str]], notes: str) -> str:
+def as_html(frame: pd.DataFrame, level: float, end: Any, notes: Sequence[str]) -> str:
     """
-    Write a table for a notebook.
+    Table of dates for a notebook, the most urgent first.
 
     Parameters
     ----------
-    columns : mapping of str to str
-        Title of each column to its alignment.
-    rows : iterable of mapping
-        Cells as HTML, by title.
-    notes : str
-        HTML below it.
+    frame : DataFrame
+        ``forecast.to_pandas()``.
+    level : float
+        Share that the interval shown holds.
+    end : Timestamp
+        End of the horizon.
+    notes : sequence of str
+        Lines below it.
     """
-    cell = "padding:3px 10px;white-space:nowrap"
-    head = "".join(
-        f'<th style="{cell};text-align:{side};border-bottom:1px solid #9aa5b1">{escape(title)}</th>'
-        for title, side in columns.items()
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="{cell};text-align:{side}">{row[title]}</td>'
-            for title, side in columns.items()
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
-    )
-
-
-def status_html(status: str) -> str:
-    """Write a status in its colour."""
-    return f'<span style="color:{_COLOURS[status]}">&#9679;</span> {escape(status)}'
-
-
-def as_html(made: ExhaustionForecast) -> str:
-    """Write the table of dates for a notebook, the most urgent first, and what is odd below."""
-    frame = made.to_pandas()
-    share = f"{100 * made.levels[0]:g}"
-    end = made.horizon_end
-    titles = ("subnet", "status", "used", "capacity", "runs dry", f"{share} % interval")
-    odds = f"chance by {day(end, 'the horizon')}"
-    columns = dict.fromkeys(titles, "left") | {"days left": "right", odds: "right"}
-    columns |= {"used": "right", "capacity": "right"}
+    share = f"{100 * level:g}"
+    columns = ("subnet", "status", "used", "capacity", "runs dry", f"{share} % interval")
     rows = []
-    for row in frame.head(_SHOWN).to_dict("records"):
+    for row in frame.to_dict("records"):
         there = row["status"] != "no forecast"
-        early, late = row[f"earliest_{share}"], row[f"latest_{share}"]
         never = "not within the horizon" if there else "no forecast: too little history"
-        left = row["days_left"]
         rows.append(
-            {
-                "subnet": escape(str(row["subnet"])),
-                "status": status_html(row["status"]),
-                "used": count(row["used"]),
-                "capacity": count(row["capacity"]),
-                "runs dry": "now" if row["status"] == "exhausted" else day(row["date"], never),
-                f"{share} % interval": (
-                    ""
-                    if pd.isna(early) or row["status"] == "exhausted"
-                    else f"{day(early)} to {day(late, 'later')}"
-                ),
-                "days left": "" if not there else "never" if left == float("inf") else count(left),
-                odds: chance(row["probability"]) if there else "",
-            }
+            (
+                row["subnet"],
+                row["status"],
+                None if pd.isna(row["used"]) else float(row["used"]),
+                float(row["capacity"]),
+                *_when(row, share, never),
+                ""
+                if not there
+                else "never"
+                if row["days_left"] == inf
+                else count(row["days_left"]),
+                chance(row["probability"]) if there else "",
+            )
         )
-    what = f"{made.unit}, peaks of {made.panel.grid}"
-    notes = [f"{what}; days left until the risk is 10 %; engine {made.engine}, seed {made.seed}"]
-    if len(frame) > _SHOWN:
-        notes.insert(0, f"and {len(frame) - _SHOWN:,} more subnets")
-    notes += [f"{x.seen}: {x.why}" for x in made.findings]
-    lines = "<br>".join(map(escape, notes))
-    return html_table(columns, rows, f'<p style="color:#52606d;font-size:90%">{lines}</p>')
+    odds = f"chance by {day(end, 'the horizon')}"
+    return html_table((*columns, "days left", odds), rows, notes=notes)
 
 
-def plans_as_html(made: DemandForecast) -> str:
-    """Write a table of plans for a notebook: when each subnet runs dry, and what it needs now."""
-    frame = made.to_pandas()
+def _when(row: Mapping[Any, Any], share: str, never: str) -> tuple[str, str]:
+    """The median date and the interval of a row."""
+    if row["status"] == "exhausted":
+        return "now", ""
+    early, late = row[f"earliest_{share}"], row[f"latest_{share}"]
+    interval = "" if pd.isna(early) else f"{day(early)} to {day(late, 'later')}"
+    return day(row["date"], never), interval
+
+
+def plans_as_html(frame: pd.DataFrame) -> str:
+    """Table of plans for a notebook: when each subnet runs dry, and what it needs now."""
     share = min(
         (c.removeprefix("earliest_") for c in map(str, frame.columns) if c.startswith("earliest_")),
         key=float,
     )
-    numbers = ("nodes", "addresses", "prefixes", "pods limit")
-    columns = dict.fromkeys(("plan", "subnet", "status", "runs dry", f"{share} % interval"), "left")
-    columns |= dict.fromkeys(numbers, "right") | {"binding": "left"}
-    rows = []
-    for row in frame.to_dict("records"):
-        early, late = row[f"earliest_{share}"], row[f"latest_{share}"]
-        rows.append(
-            {
-                "plan": escape(row["plan"]),
-                "subnet": escape(
-                    f"{row['subnet']} ({row['zone']})" if row["zone"] else row["subnet"]
-                ),
-                "status": status_html(row["status"]),
-                "runs dry": "now"
-                if row["status"] == "exhausted"
-                else day(row["date"], "not within the horizon"),
-                f"{share} % interval": (
-                    ""
-                    if pd.isna(early) or row["status"] == "exhausted"
-                    else f"{day(early)} to {day(late, 'later')}"
-                ),
-                "nodes": count(row["nodes"]),
-                "addresses": f"{count(row['addresses'])} of {count(row['capacity_addresses'])}",
-                "prefixes": f"{count(row['prefixes'])} of {count(row['capacity_prefixes'])}",
-                "pods limit": count(row["pods_limit"]),
-                "binding": row["binding"],
-            }
+    when = ("plan", "subnet", "status", "runs dry", f"{share} % interval")
+    needs = ("nodes", "addresses", "prefixes", "pods limit", "binding")
+    rows = [
+        (
+            row["plan"],
+            f"{row['subnet']} ({row['zone']})" if row["zone"] else row["subnet"],
+            row["status"],
+            *_when(row, share, "not within the horizon"),
+            row["nodes"],
+            f"{count(row['addresses'])} of {count(row['capacity_addresses'])}",
+            f"{count(row['prefixes'])} of {count(row['capacity_prefixes'])}",
+            row["pods_limit"],
+            row["binding"],
         )
+        for row in frame.to_dict("records")
+    ]
     note = (
         "nodes, addresses and prefixes are what the last peak of pods needs under each plan; "
         "pods limit is the first number of all pods that no longer fits"
     )
-    return html_table(columns, rows, f'<p style="color:#52606d;font-size:90%">{note}</p>')
+    return html_table((*when, *needs), rows, notes=[note])
 
 
 def plain(value: Any) -> Any:
@@ -192,7 +137,7 @@ def plain(value: Any) -> Any:
         return None if value is pd.NaT else value
     if hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and not isfinite(value):
         return None
     return value
 
@@ -200,30 +145,3 @@ def plain(value: Any) -> Any:
 def plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A row in plain values."""
     return {str(key): plain(value) for key, value in row.items()}
-
-
-def as_document(made: ExhaustionForecast, risk: float) -> dict[str, Any]:
-    """A forecast as plain values."""
-    model = dict(zip(made.subnets, made.model.to_dict("records"), strict=True))
-    dates: dict[Any, list[dict[Any, Any]]] = {}
-    for row in made.dates.to_dict("records"):
-        dates.setdefault(row.pop("subnet"), []).append(row)
-    subnets = []
-    for row in made.to_pandas(risk=risk).to_dict("records"):
-        name = row["subnet"]
-        told = plain_row(row)
-        told["dates"] = [plain_row(date) for date in dates[name]]
-        told["model"] = plain_row(model[name])
-        subnets.append(told)
-    return {
-        "unit": made.unit,
-        "engine": made.engine,
-        "seed": made.seed,
-        "levels": list(made.levels),
-        "risk": risk,
-        "period": str(made.panel.grid),
-        "horizon": made.horizon,
-        "horizon_end": plain(made.horizon_end),
-        "subnets": subnets,
-        "findings": [plain_row(finding.to_dict()) for finding in made.findings],
-    }

@@ -47,6 +47,13 @@ def give_back(result: Frame, frame: object) -> Any:
     return result if isinstance(frame, (nw.DataFrame, nw.LazyFrame)) else result.to_native()
 
 
+def like(rows: Any, frame: Frame) -> Any:
+    """Rows of pandas in the kind of an eager frame of another library."""
+    columns = {str(name): rows[name].tolist() for name in rows}
+    kinds = nw.from_native(rows, eager_only=True).schema
+    return nw.from_dict(columns, schema=kinds, backend=frame.implementation).to_native()
+
+
 def is_lazy(frame: Frame) -> bool:
     """Whether the frame is a plan rather than data."""
     return isinstance(frame, nw.LazyFrame)
@@ -117,6 +124,11 @@ def spare_names(frame: Frame, count: int) -> list[str]:
     return [f"{stem}{position}" for position in range(count)]
 
 
+def quoted(name: str) -> str:
+    """A name as SQL spells it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def looked_up(
     frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Sequence[int]]
 ) -> Frame:
@@ -156,8 +168,9 @@ def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, A
     Sorting the rows back would hold them all in memory; a projection streams.
     """
     names = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
-    quoted = '"' + by.replace('"', '""') + '"'
-    code = f"CAST(enum_code(TRY_CAST(CAST({quoted} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
+    code = (
+        f"CAST(enum_code(TRY_CAST(CAST({quoted(by)} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
+    )
     columns = [
         f'CAST(list_extract({list(map(int, column))}, {code}) AS BIGINT) AS "{name}"'
         for name, column in values.items()

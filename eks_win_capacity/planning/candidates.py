@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.type_names import speciality
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eks_win_capacity.catalog import InstanceType
 
 __all__ = ["read_candidates", "read_limits"]
@@ -28,10 +30,13 @@ _UNASKED: Final = {
 
 
 def read_candidates(
-    candidates: Any, catalog: Catalog
+    candidates: Any, catalog: Catalog, *, gives: Callable[[str], bool] | None = None
 ) -> tuple[list[InstanceType], list[Rejection]]:
     """
     The types that can be Windows nodes, and why the others cannot.
+
+    By default types with accelerators are left out, but for those of which ``gives`` says that
+    they have what a workload asks for.
 
     Raises
     ------
@@ -56,6 +61,8 @@ def read_candidates(
     rejected: list[Rejection] = []
     for row in rows:
         unasked = speciality(row.name) if candidates is None else ""
+        if unasked and gives is not None and gives(row.name):
+            unasked = ""
         if row.windows.status == "unsupported":
             arm = any(one.startswith("arm64") for one in row.architectures)
             why = (
@@ -139,6 +146,8 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
     """
     Read how many nodes there may be of a type, or of all types under ``nodes``.
 
+    ``addresses`` limits the subnet addresses of all nodes.
+
     Raises
     ------
     UnknownInstanceTypeError
@@ -155,6 +164,6 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
             f"limits must be a mapping of instance type to nodes; got {type(limits).__name__}"
         )
     for name in limits:
-        if name != ALL_NODES and name not in catalog:
+        if name not in {ALL_NODES, ALL_ADDRESSES} and name not in catalog:
             raise catalog.unknown_error([name])
     return {str(name): whole(most, f"limit of {name}") for name, most in limits.items()}

@@ -55,6 +55,8 @@ class PriceList:
         What each node costs on top.
     unit : str
         What a cost counts.
+    as_of : str
+        Day or month of the prices; empty where they do not say.
     basis : str
         Where the costs come from, in words.
     estimated : frozenset of str
@@ -64,6 +66,7 @@ class PriceList:
     known: dict[str, float] | None = None
     node_cost: float = NODE_COST_PROXY
     unit: str = "vCPU equivalents"
+    as_of: str = ""
     basis: str = ""
     estimated: frozenset[str] = field(default_factory=frozenset)
 
@@ -83,7 +86,8 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
     Parameters
     ----------
     prices : Prices, Series, DataFrame, mapping or None
-        A frame has the columns ``instance_type`` and ``price``. Of `Prices` the on-demand
+        By the hour. A frame has the columns ``instance_type`` and ``price``, and may have
+        ``currency``, ``as_of`` and ``estimated``. Of `Prices` the on-demand
         ones are taken, or those of its only market.
     node_cost : float, optional
         Cost of a node beside its instance.
@@ -109,20 +113,31 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
     if isinstance(prices, PriceList):
         return prices
     extra = NODE_COST_PRICE if node_cost is None else float(node_cost)
-    unit, told, estimated = "price units", "the prices given", frozenset[str]()
+    currency, as_of, estimated = "price units", "", frozenset[str]()
+    told = "the prices given, taken as by the hour"
     if isinstance(prices, Prices):
         rows, told = _market(prices)
-        unit = f"{prices.currency}/h"
+        currency, as_of = prices.currency, prices.as_of
         estimated = frozenset(rows.loc[rows["estimated"].astype(bool), "instance_type"])
         prices = rows.groupby("instance_type")["price"].min()
     elif hasattr(prices, "columns"):
+        currency = _only(prices, "currency") or currency
+        as_of = _only(prices, "as_of")
         prices, estimated = _frame(prices)
+        told += f", of {as_of}" if as_of else ""
     known = _known(prices)
     basis = f"{told}, and {extra:g} a node for its root volume"
     estimated &= known.keys()
     if estimated:
         basis += f"; {len(estimated):,} of {len(known):,} prices are estimates"
-    return PriceList(known=known, node_cost=extra, unit=unit, basis=basis, estimated=estimated)
+    return PriceList(
+        known=known,
+        node_cost=extra,
+        unit=f"{currency}/h",
+        as_of="" if as_of == "unknown" else as_of,
+        basis=basis,
+        estimated=estimated,
+    )
 
 
 def _number(value: object) -> bool:
@@ -138,6 +153,16 @@ def _market(prices: Prices) -> tuple[Any, str]:
     lowest = ", the lowest of all zones" if market == "spot" else ""
     place = f" in {prices.region}" if prices.region else ""
     return rows, f"{market} prices with Windows{place} of {prices.as_of}{lowest}"
+
+
+def _only(frame: Any, column: str) -> str:
+    """The newest value of a column that a table of prices may have; empty without it."""
+    if column not in frame.columns:
+        return ""
+    found = sorted({str(one) for one in frame[column] if not is_missing(one)})
+    if column == "currency" and len(found) > 1:
+        raise InputError(f"prices are in {' and '.join(found)}; give one currency")
+    return found[-1] if found else ""
 
 
 def _frame(frame: Any) -> tuple[Any, frozenset[str]]:

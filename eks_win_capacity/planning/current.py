@@ -141,7 +141,7 @@ def from_now(
     if kept.feasible:
         most = sum(present.values()) if max_replaced is None else max_replaced
         kept = _settled(ask, kept, present, present_nodes, most, fresh)
-        if best is None or kept.cost <= best.cost * (1 + 1e-9):
+        if best is None or kept.value <= best.value * (1 + 1e-9):
             best = kept
     best = best or kept
     nodes = _sized(ask, [*present, *best.types])
@@ -236,7 +236,7 @@ def _settled(  # noqa: PLR0917
     return replace(
         kept,
         groups=tuple(merged(groups)),
-        cost=value,
+        value=value,
         rejected=tuple(
             one
             for one in fresh.rejected

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,12 +13,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import PlanValues
 
 __all__ = ["FleetDiff", "diff_of"]
-
-HOURS_PER_MONTH: Final = 730
-"""Hours that a month is billed as. [h]
-
-Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
-"""
 
 _COLUMNS = ("instance_type", "now", "after", "keep", "add", "drain", "cost_now", "cost_after")
 
@@ -136,6 +132,6 @@ def diff_of(plan: PlanValues) -> FleetDiff:
         rows=tuple(rows),
         cost_now=now_cost,
         cost_after=after_cost,
-        unit=plan.price_unit,
+        unit=plan.cost_unit,
         addresses_freed=freed,
     )

@@ -12,7 +12,7 @@ from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.packings import total_cost
-from eks_win_capacity.planning.model import TIES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.model import Model, Node, Site
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NEVER = Deadline()
 
-__all__ = ["cheapened", "least_of_each", "merged", "placed_in", "starts_of", "value_of"]
+__all__ = ["cheapened", "least_of_each", "merged", "placed_in", "starts_of", "taken_of", "value_of"]
 
 
 def starts_of(model: Model, *, deadline: Deadline = _NEVER) -> tuple[Packed, ...]:
@@ -59,6 +59,13 @@ def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False)
             sum(group.nodes * (group.prefixes if prefixes else group.addresses) for group in groups)
         )
     return math.fsum(group.nodes * group.cost for group in groups)
+
+
+def taken_of(groups: list[NodeGroup], name: str) -> int:
+    """How much nodes take of a limit: on a type, on all nodes, or on all addresses."""
+    if name == ALL_ADDRESSES:
+        return sum(group.nodes * group.addresses for group in groups)
+    return sum(group.nodes for group in groups if name in {group.instance_type, ALL_NODES})
 
 
 def merged(groups: list[NodeGroup]) -> list[NodeGroup]:
@@ -106,15 +113,16 @@ def cheapened(
     groups: list[NodeGroup], nodes: tuple[Node, ...], loads: tuple[Load, ...]
 ) -> list[NodeGroup]:
     """Each node its cheapest type that holds its pods and takes no more addresses."""
-    allowed = {load.name: load.allowed_types for load in loads}
+    by_name = {load.name: load for load in loads}
     order = sorted(nodes, key=lambda node: (node.cost, node.name))
-    return merged([_cheapest(group, order, allowed) for group in groups])
+    return merged([_cheapest(group, order, by_name) for group in groups])
 
 
-def _cheapest(
-    group: NodeGroup, nodes: list[Node], allowed: dict[str, tuple[str, ...]]
-) -> NodeGroup:
-    used = (group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used)
+def _cheapest(group: NodeGroup, nodes: list[Node], loads: dict[str, Load]) -> NodeGroup:
+    used = (
+        *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
+        *group.extended_used.values(),
+    )
     for node in nodes:
         if node.cost >= group.cost:
             break
@@ -123,12 +131,10 @@ def _cheapest(
             all(want <= have for want, have in zip(used, node.room, strict=True))
             and node.addresses(pods) <= group.addresses
             and int(node.prefixes[pods]) <= group.prefixes
-            and all(not allowed[name] or node.name in allowed[name] for name in group.pods)
+            and all(node.may_run(loads[name]) for name in group.pods)
         ):
-            room = dict(
-                zip(TIES, (node.room[2], node.room[3], node.room[0], node.room[1]), strict=True)
-            )
-            took = dict(zip(TIES, (used[2], used[3], used[0], used[1]), strict=True))
+            room = dict(zip(node.names(), node.room, strict=True))
+            took = dict(zip(node.names(), used, strict=True))
             return replace(
                 group,
                 instance_type=node.name,
@@ -139,6 +145,10 @@ def _cheapest(
                 pod_slots=node.room[3],
                 addresses=node.addresses(pods),
                 prefixes=int(node.prefixes[pods]),
-                binds=max(TIES, key=lambda name: took[name] / max(room[name], 1)),
+                purchase=node.purchase,
+                extended=dict(zip(node.extended, node.room[4:], strict=True)),
+                binds=max(
+                    (*TIES, *node.extended), key=lambda name: took[name] / max(room[name], 1)
+                ),
             )
     return group

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning.plan_values import (
+    HOURS_PER_MONTH,
     Alternative,
     Infeasible,
     NodeGroup,
@@ -37,17 +38,23 @@ class FleetPlan(PlanValues):
     groups : tuple of NodeGroup
         The nodes.
     objective, cost_unit : str
-        What is made small, and what ``cost`` counts.
+        What is made small, and what costs count.
     price_basis : str
         Where the cost of a node comes from: prices and of when, or the proxy.
     estimated_prices : tuple of str
         Types of the plan whose price is an estimate.
-    cost : float
-        The objective of the plan.
+    prices_as_of : str
+        Day or month of the prices; empty where they do not say.
+    value : float
+        The objective of the plan: its cost, nodes or addresses.
     lower_bound, lp_bound : float
-        No plan costs less; the second is what the linear program alone proves.
+        No plan has a smaller ``value``; the second is what the linear program alone proves.
     gap : float
-        ``1 - lower_bound / cost``.
+        ``1 - lower_bound / value``.
+    cost : float
+        What all nodes cost, whatever the objective.
+    cost_per_month : float or None
+        The same for 730 hours; None where costs are not by the hour.
     prefix_delegation : bool
         The address mode.
     kubelet_max_pods : int or None
@@ -70,8 +77,8 @@ class FleetPlan(PlanValues):
     reserved : dict
         What a node keeps from pods: ``cpu_m``, and memory for Windows, kubelet and eviction in
         MiB.
-    price_unit : str
-        What the cost of a node counts.
+    scope : str
+        The plans that were searched, and that the bound is of: types, mode, subnets, limits.
     current : dict or None
         Nodes that ran before the plan, by type; None where that was not asked.
     node_costs, idle_addresses : dict
@@ -112,6 +119,7 @@ class FleetPlan(PlanValues):
         if "feasible" not in told:
             raise InputError("this is no saved plan: it has no member 'feasible'")
         values = {name: told[name] for name in told if name not in _DERIVED}
+        values.setdefault("value", told.get("cost", 0.0))
         try:
             for name, record in _RECORDS.items():
                 values[name] = tuple(record(**one) for one in values.get(name, ()))
@@ -162,16 +170,20 @@ class FleetPlan(PlanValues):
                 "addresses_per_node": group.addresses,
                 "prefixes_per_node": group.prefixes,
                 "cost": group.cost * group.nodes,
+                "cost_per_month": self._monthly(group.cost * group.nodes),
             }
             for group in self.groups
         ]
+
+    def _monthly(self, cost: float) -> float | None:
+        return cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     def to_pandas(self) -> pd.DataFrame:
         """One row for each kind of node: its type, its place and what runs on it."""
         import pandas as pd
 
         columns = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds")
-        more = ("addresses_per_node", "prefixes_per_node", "cost")
+        more = ("addresses_per_node", "prefixes_per_node", "cost", "cost_per_month")
         return pd.DataFrame(self.rows(), columns=[*columns, *more])
 
     def diff(self) -> FleetDiff:
@@ -241,11 +253,12 @@ class FleetPlan(PlanValues):
         taint: bool = True,
     ) -> str:
         """
-        Write the fleet as node groups of eksctl (``eksctl.io/v1alpha5``).
+        Write the fleet as node groups, with the kubelet's limit and the reservations of the plan.
 
-        They are EKS managed groups. Where the kubelet's limit is not the image's own of 110, or
-        an image is given, they are self-managed: eksctl refuses an image for managed Windows
-        groups, and their user data leaves ``maxPodsPerNode`` out.
+        For the launcher ``managed`` they are a CloudFormation template of EKS managed groups with
+        a launch template, else groups of eksctl (``eksctl.io/v1alpha5``). Those are self-managed
+        unless the image's own settings were planned with (110 pods, nothing reserved): eksctl
+        refuses an image for managed Windows groups, and their user data leaves both out.
 
         Parameters
         ----------
@@ -291,7 +304,7 @@ class FleetPlan(PlanValues):
         return node_class(self._writable(), name=name, cluster=cluster, ami_family=ami_family)
 
 
-_DERIVED = ("gap", "nodes", "pods", "addresses", "prefixes", "types")
+_DERIVED = ("gap", "cost", "cost_per_month", "nodes", "pods", "addresses", "prefixes", "types")
 _RECORDS: Mapping[str, type] = {
     "groups": NodeGroup, "rejected": Rejection, "infeasible": Infeasible,
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
@@ -21,15 +22,15 @@ from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.question import Question
 from eks_win_capacity.planning.run import plan_of, with_others
 from eks_win_capacity.planning.sites import read_sites
-from eks_win_capacity.planning.workloads import read_daemons, read_workloads
+from eks_win_capacity.planning.workloads import read_daemons, read_workloads, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from eks_win_capacity.planning.plan import FleetPlan
 
     Objective = Literal["cost", "nodes", "addresses"]
-    Launcher = Literal["eksctl", "autoscaler", "karpenter"]
+    Launcher = Literal["eksctl", "managed", "autoscaler", "karpenter"]
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
@@ -63,6 +64,7 @@ def plan_fleet(
     current: Any = None,
     max_replaced: int | None = None,
     launcher: Launcher = "eksctl",
+    extended_resources: Mapping[str, Mapping[str, int]] | None = None,
 ) -> FleetPlan:
     """
     Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
@@ -76,7 +78,8 @@ def plan_fleet(
     ----------
     workloads : DataFrame, list of mapping or of Workload, or ClusterState
         Fields name, replicas, cpu, memory (Kubernetes quantities) and, where wanted,
-        host_process, zone_spread, allowed_types, anti_affinity; see `Workload`. Of a cluster
+        host_process, zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu,
+        extended; see `Workload`. Of a cluster
         its Windows pods, running and pending, by owner and requests; those of its DaemonSets
         count among the ``daemonsets``.
     candidates : str, iterable of str, Catalog or DataFrame, optional
@@ -93,7 +96,7 @@ def plan_fleet(
         Price by instance type. Types without one are rejected. Without prices a type costs
         its vCPUs plus its GiB times 1/24, as ``price_basis`` of the plan says.
     objective : {"cost", "nodes", "addresses"}
-        What to make small.
+        What to make small; of plans with equally few nodes or addresses the cheapest is wanted.
     prefix_delegation : bool, optional
         Address mode; the pool's by default, else False.
     pool : WarmPool, optional
@@ -119,7 +122,8 @@ def plan_fleet(
     max_types : int, optional
         Different instance types at most.
     limits : mapping, optional
-        Most nodes by instance type; ``nodes`` limits all of them together.
+        Most nodes by instance type; ``nodes`` limits all of them together, ``addresses`` the
+        subnet addresses they take.
     time_limit_s : float, optional
         Time limit, kept within half a second and a fifth; the best plan until then is given.
         With None the work is limited by counts alone, so that the same input always gives the
@@ -137,10 +141,14 @@ def plan_fleet(
         nodes stand is not looked at.
     max_replaced : int, optional
         Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
-    launcher : {"eksctl", "autoscaler", "karpenter"}
-        Who starts the nodes. Karpenter starts a node for what its own estimate says fits: one
+    launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
+        Who starts the nodes, and what `FleetPlan.node_groups` writes: groups for eksctl, or for
+        ``managed`` EKS managed groups with a launch template. Karpenter starts a node for what its own estimate says fits: one
         address less than the interface holds (prefixes or not), its CPU and memory overheads;
         the plan then fits that too.
+    extended_resources : mapping, optional
+        Extended resources of a node by instance type or pattern, such as
+        ``{"g4dn.*": {"nvidia.com/gpu": 1}}``; whole NVIDIA GPUs of G and P types are known.
 
     Returns
     -------
@@ -176,9 +184,9 @@ def plan_fleet(
     start, seconds = time.monotonic(), _seconds(time_limit_s)
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
-    if launcher not in {"eksctl", "autoscaler", "karpenter"}:
+    if launcher not in {"eksctl", "managed", "autoscaler", "karpenter"}:
         raise InputError(
-            f"launcher must be 'eksctl', 'autoscaler' or 'karpenter'; got {launcher!r}"
+            f"launcher must be 'eksctl', 'managed', 'autoscaler' or 'karpenter'; got {launcher!r}"
         )
     if max_replaced is not None:
         counts(max_replaced, name="max_replaced", low=0)
@@ -215,6 +223,7 @@ def plan_fleet(
         deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
         progress=progress,
         launcher=launcher,
+        extended_resources=_extended(extended_resources),
     )
     if current is not None:
         present = read_current(current, catalog)
@@ -222,6 +231,20 @@ def plan_fleet(
     if max_replaced is not None:
         raise InputError("max_replaced limits what happens to present nodes; give current too")
     return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
+
+
+def _extended(given: Any) -> dict[str, dict[str, int]]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(v, Mapping) for v in given.values()):
+        raise InputError(
+            "extended_resources must map instance types to resources and numbers, such as "
+            f'{{"g4dn.*": {{"nvidia.com/gpu": 1}}}}; got {given!r}'
+        )
+    return {
+        str(name): {str(one): whole(number, f"{one} of {name}") for one, number in told.items()}
+        for name, told in given.items()
+    }
 
 
 def _seconds(limit: Any) -> float:

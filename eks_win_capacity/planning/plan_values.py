@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+__all__ = ["HOURS_PER_MONTH", "Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+
+HOURS_PER_MONTH: Final = 730
+"""Hours that a month is billed as. [h]
+
+Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +35,14 @@ class NodeGroup:
     addresses, prefixes : int
         Subnet addresses of one node, its own included, and the /28 among them.
     binds : str
-        The constraint with the least room left: cpu, memory, addresses or kubelet.
+        The constraint with the least room left: cpu, memory, addresses, kubelet, or an
+        extended resource.
     cost : float
         Cost of one node.
+    purchase : {"on-demand", "spot", "paid"}
+        How it is bought; ``paid`` has been already, as reserved or by a savings plan.
+    extended, extended_used : dict
+        Extended resources that one node gives, and what its pods take of them.
     """
 
     instance_type: str
@@ -50,6 +62,9 @@ class NodeGroup:
     prefixes: int
     binds: str
     cost: float
+    purchase: str = "on-demand"
+    extended: dict[str, int] = field(default_factory=dict)
+    extended_used: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +143,7 @@ class PlanValues:
     cost_unit: str = ""
     price_basis: str = field(default="", repr=False)
     estimated_prices: tuple[str, ...] = ()
-    cost: float = 0.0
+    value: float = 0.0
     lower_bound: float = 0.0
     lp_bound: float = 0.0
     prefix_delegation: bool = False
@@ -141,7 +156,8 @@ class PlanValues:
     other_mode: Alternative | None = None
     status: str = ""
     bound_of: str = ""
-    price_unit: str = ""
+    scope: str = ""
+    prices_as_of: str = ""
     launcher: str = "eksctl"
     reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
@@ -150,8 +166,18 @@ class PlanValues:
 
     @property
     def gap(self) -> float:
-        """How far the cost may be above the cheapest possible, as a part of it."""
-        return max(0.0, 1 - self.lower_bound / self.cost) if self.cost else 0.0
+        """How far the objective may be above the least possible, as a part of it."""
+        return max(0.0, 1 - self.lower_bound / self.value) if self.value else 0.0
+
+    @property
+    def cost(self) -> float:
+        """What all nodes cost, whatever the objective. [``cost_unit``]."""
+        return math.fsum(group.nodes * group.cost for group in self.groups)
+
+    @property
+    def cost_per_month(self) -> float | None:
+        """The same for a month of 730 hours; None where costs are not by the hour."""
+        return self.cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     @property
     def nodes(self) -> int:
@@ -186,14 +212,14 @@ class PlanValues:
         return dict(sorted(counted.items()))
 
     def places(self) -> list[dict[str, Any]]:
-        """One row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
-        told: dict[tuple[str, str, str], dict[str, Any]] = {}
+        """One row for each type, zone, subnet and purchase: nodes, addresses, prefixes, cost."""
+        told: dict[tuple[str, ...], dict[str, Any]] = {}
         for group in self.groups:
-            key = (group.instance_type, group.zone, group.subnet)
+            key = (group.instance_type, group.zone, group.subnet, group.purchase)
             row = told.setdefault(
                 key,
                 {
-                    **dict(zip(("instance_type", "zone", "subnet"), key, strict=True)),
+                    **dict(zip(("instance_type", "zone", "subnet", "purchase"), key, strict=True)),
                     "nodes": 0,
                     "addresses": 0,
                     "prefixes": 0,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from eks_win_capacity.core.display import count_of
+from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.alternatives import beside, fewer_types
 from eks_win_capacity.planning.answering import answer
-from eks_win_capacity.planning.placement import cheapened, value_of
+from eks_win_capacity.planning.placement import cheapened, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import PROVED
@@ -18,12 +20,22 @@ from eks_win_capacity.planning.solving import Solving
 if TYPE_CHECKING:
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Answer, Question
 
 __all__ = ["plan_of", "with_others"]
 
 _EVEN: Final = "even shares of the zones"
 """Plans that the bound is of, where a zone may be lost and the patterns are too many to list."""
+
+_FEWEST: Final = 0.6
+"""Part of the time for the fewest nodes or addresses; the rest finds the cheapest such plan."""
+
+_LIKELY: Final = 12
+"""Types that are cheap alone, among which the cheapest plan with few addresses is looked for."""
+
+_TRADES: Final = (0.0, 0.5, 2.0)
+"""What all addresses or nodes count together, as a multiple of the cost, one try after the other."""
 
 _ANY_TYPES: Final = 0.3
 """Part of the time for the plan with any types, where only some may be used."""
@@ -66,6 +78,8 @@ def _plan(run: Solving) -> FleetPlan:
     if ask.max_types is not None:
         # Most of the time goes to the plan with few types; without, only its bound is wanted.
         run.deadline = ask.deadline.part(_ANY_TYPES)
+    elif ask.objective != "cost":
+        run.deadline = ask.deadline.part(_FEWEST)
     try:
         found = answer(run, lean)
     except KeyboardInterrupt:
@@ -105,9 +119,8 @@ def _none(run: Solving, lean: tuple[Node, ...]) -> FleetPlan:
 def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) -> FleetPlan:
     ask = run.ask
     groups, value = found.groups, found.value
-    if ask.objective != "cost" and not ask.limits and ask.max_types is None:
-        groups = cheapened(groups, lean, ask.workloads)
-        value = value_of(groups, ask.objective)
+    if ask.objective != "cost":
+        groups = _cheapest(run, found, lean)
     bound = min(max(bound, found.bound), value)
     gap = 1 - bound / value if value else 0.0
     status = "interrupted" if run.interrupted else "proved" if gap <= PROVED else "gap"
@@ -120,13 +133,14 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         feasible=True,
         groups=tuple(groups),
         objective=ask.objective,
-        cost_unit=ask.prices.unit if ask.objective == "cost" else ask.objective,
+        cost_unit=ask.prices.unit,
         price_basis=ask.prices.basis,
-        price_unit=ask.prices.unit,
+        prices_as_of=ask.prices.as_of,
+        scope=_scope(ask),
         launcher=ask.launcher,
         reserved=_reserved(ask),
         estimated_prices=tuple(sorted(used & ask.prices.estimated)),
-        cost=value,
+        value=value,
         lower_bound=bound,
         lp_bound=min(found.lp_bound, value),
         prefix_delegation=ask.prefix,
@@ -137,6 +151,86 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         status=status,
         bound_of=_EVEN if run.even_only else "",
     )
+
+
+def _cheapest(run: Solving, found: Answer, lean: tuple[Node, ...]) -> list[NodeGroup]:
+    """Of the plans with no more nodes or addresses than the one found, a cheap one."""
+    ask, groups = run.ask, found.groups
+    if not ask.limits and ask.max_types is None:
+        groups = cheapened(groups, lean, ask.workloads)
+    if run.interrupted or not groups:
+        return groups
+    names = {group.instance_type for group in groups}
+    some = lean if ask.max_types is None else tuple(one for one in lean if one.name in names)
+    tied = Solving(
+        replace(
+            ask,
+            objective="cost",
+            limits=ask.limits | {ask.objective: round(found.value)},
+            progress=None,
+        )
+    )
+    tied.deadline = run.deadline
+    settled = tied.settled(some)
+    try:
+        if settled is not None and settled.proved:
+            other = tied.from_settled(settled, 0.0, 0.0)
+        elif ask.limits or ask.spread:
+            other = answer(tied, some)
+        else:
+            return _traded(run, groups, found.value, some)
+    except KeyboardInterrupt:
+        run.stop()
+        return groups
+    if other is None or other.value >= value_of(groups, "cost"):
+        return groups
+    return other.groups if value_of(other.groups, ask.objective) <= found.value else groups
+
+
+def _traded(
+    run: Solving, groups: list[NodeGroup], most: float, nodes: tuple[Node, ...]
+) -> list[NodeGroup]:
+    """Make cost and objective small together, and keep what has no more of the objective."""
+    ask = run.ask
+    cost = value_of(groups, "cost")
+    each, start = cost / max(most, 1.0), run.deadline
+    for done, part in enumerate(_TRADES):
+        run.deadline = start.part(1 / (len(_TRADES) - done))
+        try:
+            one = run.solved(nodes, coupled=False, objective="cost", weight=part * each)
+        except KeyboardInterrupt:
+            run.stop()
+            break
+        except OutOfTimeError:
+            one = None
+        if part == 0 and one is not None and ask.objective == "addresses":
+            # Each number of addresses makes kinds of its own: only types that matter are left.
+            costs = {group.cost for group in (*groups, *one.groups)}
+            costs |= {node.cost for node in sorted(nodes, key=ask.least_alone)[:_LIKELY]}
+            nodes = tuple(node for node in nodes if node.cost in costs)
+        placed = None if one is None else one.groups
+        if placed is not None and ask.limited:
+            placed = placed_in(placed, ask.sites)
+        if placed and value_of(placed, ask.objective) <= most and value_of(placed, "cost") < cost:
+            groups, cost = placed, value_of(placed, "cost")
+    return groups
+
+
+def _scope(ask: Question) -> str:
+    """The plans that are searched, in words: what a bound is of."""
+    types = "the default types" if ask.candidates is None else "the candidates"
+    parts = [f"of {types}", f"in {'prefix' if ask.prefix else 'secondary'} mode"]
+    if ask.limited:
+        parts.append("in these subnets")
+    elif ask.sites:
+        parts.append("in these zones")
+    if ask.max_types is not None:
+        parts.append(f"with at most {count_of(ask.max_types, 'type')}")
+    if ask.limits:
+        parts.append("within the limits on nodes")
+    if ask.launcher == "karpenter":
+        parts.append("by Karpenter's estimate")
+    return " ".join(parts)
 
 
 def _reserved(ask: Question) -> dict[str, int]:

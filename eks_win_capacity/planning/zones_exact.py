@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
@@ -118,7 +119,8 @@ def settle(
     program.place(tied)
     for shape in tied:
         if even[shape]:
-            program.share_evenly(shape)
+            skew = 1 if evenly else loads[model.members[shape][0]].max_skew
+            program.share_evenly(shape, skew)
         else:
             program.survive(shape, int(wanted[shape]))
     program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
@@ -212,12 +214,17 @@ class _Program:
                 values = np.append(self.mix[some, shape], -1)
                 self.rule(np.append(some, share), values, 0.0, np.inf)
 
-    def share_evenly(self, shape: int) -> None:
-        """Let the zones differ by one pod at most."""
+    def share_evenly(self, shape: int, skew: int = 1) -> None:
+        """Let the zones differ by so many pods at most."""
         count = int(self.model.problem.count[shape])
         base, extra = divmod(count, len(self.zones))
         columns = self.shares(shape)
-        self.floor[columns], self.ceiling[columns] = base, base + bool(extra)
+        if skew == 1:
+            self.floor[columns], self.ceiling[columns] = base, base + bool(extra)
+        else:
+            self.ceiling[columns] = count
+            for one, other in itertools.permutations(columns.tolist(), 2):
+                self.rule(np.array([one, other]), np.array([1, -1]), -np.inf, skew)
         self.rule(columns, np.ones(len(columns)), count, count)
 
     def survive(self, shape: int, wanted: int) -> None:
@@ -252,6 +259,10 @@ class _Program:
 
     def keep_limit(self, name: str, most: int) -> None:
         """Keep to so many nodes of a type, or of all."""
+        if name == ALL_ADDRESSES:
+            taken = self.patterns.addresses[self.pattern]
+            self.rule(np.arange(self.width), taken, -np.inf, most)
+            return
         named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
         some = np.nonzero(named[self.patterns.node[self.pattern]])[0]
         if len(some):

@@ -477,7 +477,7 @@ def best_targets(
     *,
     nodes: int,
     slots: int,
-    wait_s: float,
+    wait_s: float = 10.0,
     quantile: float = 0.99,
     prefix_delegation: bool | None = None,
     candidates: Sequence[WarmPool] | None = None,
@@ -494,7 +494,8 @@ def best_targets(
     workload, nodes, slots
         As in :func:`simulate_churn`.
     wait_s : float
-        The longest wait allowed at the quantile. [s]
+        The longest wait for an address allowed at the quantile; by default less than
+        a Windows container takes to start anyway. [s]
     quantile : float
         From 0 to 1. A pod that never started waited too long.
     prefix_delegation : bool, optional

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import CapacityError, Catalog, WarmPool, attached_addresses, migration
 from eks_win_capacity.cli import app
-from eks_win_capacity.core.errors import UnknownInstanceTypeError, WarmTargetError
+from eks_win_capacity.core.errors import (
+    InputError,
+    MissingValueError,
+    ShapeMismatchError,
+    UnknownInstanceTypeError,
+    WarmTargetError,
+)
 
 _ON = {"enable-windows-ipam": "true"}
 _PREFIX = {**_ON, "enable-windows-prefix-delegation": "true"}
@@ -322,3 +328,30 @@ def test_the_simulate_command_reads_every_kind_of_file(tmp_path, text):
     path.write_text(text)
     ran = CliRunner().invoke(app, ["simulate", str(path), "--slots", "9", "-o", "json"])
     assert [row["used"] for row in json.loads(ran.stdout)] == [1, 1]
+
+
+def test_a_migration_of_columns_is_that_of_each_row():
+    nodes = pd.Series(["m5.large", "t2.large", "m5.xlarge"], index=list("abc"))
+    pods, cooling = [3, 2, 14], [1, 0, 0]
+    table = migration(nodes, pods, "to-prefix", cooling=cooling)
+    each = [
+        migration(*one, "to-prefix", cooling=c).to_frame()
+        for *one, c in zip(nodes, pods, cooling, strict=True)
+    ]
+    pd.testing.assert_frame_equal(table, pd.concat(each).set_axis(nodes.index))
+    assert migration([], [], "to-secondary").empty
+
+
+@pytest.mark.parametrize(
+    ("node", "pods", "error", "told"),
+    [
+        (["m5.large", "m5.larg"], 3, InputError, "row 1: no row for 'm5.larg'"),
+        (["m5.large"], [100], InputError, "row 0: pods_running .* from 0 to 9"),
+        (["m5.large"], [[1, 2]], ShapeMismatchError, "one dimension"),
+        (["m5.large"] * 2, [1, 2, 3], ShapeMismatchError, "do not go together"),
+        (np.ma.array(["m5.large"], mask=[True]), [1], MissingValueError, "position 0"),
+    ],
+)
+def test_a_migration_of_wrong_columns_names_the_row(node, pods, error, told):
+    with pytest.raises(error, match=told):
+        migration(node, pods, "to-prefix")

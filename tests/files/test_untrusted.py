@@ -65,7 +65,7 @@ def test_hostile_bytes_are_one_clear_error(data, told, tmp_path):
     ("text", "told"),
     [
         ('[{"SubnetId": "subnet-1"}]', "without --query"),
-        ("- SubnetId: subnet-1\n", "not a list"),
+        ("- SubnetId: subnet-1\n", "without --query"),
         ("NAME   STATUS   ROLES\nwin-1  Ready    <none>\n", "-o json"),
         ("SUBNETS\tFalse\teu-west-1a\n", "neither JSON nor|-o json"),
         ("Error from server (Forbidden): nodes is forbidden\n", "Error from server"),

@@ -747,7 +747,7 @@ def test_notebook_and_chart():
     ax = made.plot()
     assert ax.get_ylabel() == "addresses"
     assert len(made.dates) == 5
-    with pytest.raises(InputError, match="no subnet"):
+    with pytest.raises(InputError, match="not a subnet"):
         made.plot("elsewhere")
 
 

@@ -40,9 +40,9 @@ def test_karpenters_own_reservations_follow_its_formulas():
 
 def test_requests_bind_on_both_sides():
     view = karpenter_view("m5.large", pods=100, pod_cpu="100m", pod_memory="1Gi").iloc[0]
-    # Karpenter: 6,012 MiB; the node: 8,192 - 2,048 - 200 = 5,944 MiB.
+    # Karpenter: 6,012 MiB; the node: 8,192 - 2,048 - 500 = 5,644 MiB.
     assert (view.karpenter_pods, view.karpenter_binding) == (5, "memory")
-    assert (view.real_pods, view.real_binding, view.real_memory_mib) == (5, "memory", 5944)
+    assert (view.real_pods, view.real_binding, view.real_memory_mib) == (5, "memory", 5644)
     assert view.surplus_nodes == 0
     small = karpenter_view("m5.large", pods=100, pod_cpu="100m").iloc[0]
     assert (small.karpenter_pods, small.karpenter_binding) == (9, "addresses")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import signal
 import threading
 import time
@@ -290,7 +291,7 @@ def test_other_objectives_count_whole_things(objective):
     loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
     found = plan(loads, objective=objective)
     assert problems(found, loads, CATALOG) == []
-    assert found.cost == {"nodes": found.nodes, "addresses": found.addresses}[objective]
+    assert found.value == {"nodes": found.nodes, "addresses": found.addresses}[objective]
     assert found.lower_bound == int(found.lower_bound)
 
 
@@ -546,3 +547,18 @@ def test_a_plan_of_even_shares_says_so():
     found = plan(loads, candidates=["m5.*", "c5.*"], zones=["a", "b", "c"], zone_lost=True)
     assert found.bound_of == "even shares of the zones"
     assert "no plan with even shares of the zones costs less" in found.explain()
+
+
+@pytest.mark.parametrize("objective", ["nodes", "addresses"])
+def test_of_plans_with_equally_few_nodes_or_addresses_the_cheapest_is_given(objective):
+    rng = random.Random(11)
+    for _ in range(6):
+        loads = [
+            load(name, rng.randint(1, 4), rng.choice([300, 1100, 1900]), 1024) for name in "ab"
+        ]
+        names = rng.sample(["m5.large", "m5.xlarge", "c5.large", "c5.2xlarge", "r5.large"], 3)
+        asked = {"candidates": names, "compare": False}
+        found = plan(loads, objective=objective, **asked)
+        cheapest = plan(loads, limits={objective: round(found.value)}, **asked)
+        assert cheapest.value == pytest.approx(cheapest.cost)
+        assert found.cost <= cheapest.cost * (1 + 1e-9)

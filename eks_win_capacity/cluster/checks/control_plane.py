@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import check, some
-from eks_win_capacity.cluster.view import word
+from eks_win_capacity.cluster.view import policy_lacking, word
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 from eks_win_capacity.core.display import count_of
 
@@ -161,21 +161,17 @@ def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     considers="Managed policy AmazonEKSVPCResourceController on the cluster role",
     severity="error",
     why="without it the control plane may not attach addresses to Windows nodes",
+    needs=("cluster_role_policies",),
 )
 def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for the policy, and for the one case that does without."""
     state = look.state
-    if state.cluster_role_policies is None:
-        yield rule.unknown(look, "cluster_role_policies")
-        return
-    if RESOURCE_CONTROLLER_POLICY in {
-        name.rpartition("/")[2] for name in state.cluster_role_policies
-    }:
+    if not policy_lacking(state):
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
         return
     seen = (
         f"the cluster role {state.cluster_role or ''} has the managed policies: "
-        f"{some(state.cluster_role_policies) or 'none'}"
+        f"{some(state.cluster_role_policies or ()) or 'none'}"
     )
     role = word(state.cluster_role, "CLUSTER_ROLE")
     served = [n.name for n in state.windows_nodes or () if n.advertised_addresses]
@@ -202,15 +198,13 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     severity="warning",
     why="a node that is not ready takes no pods, and its addresses stay attached",
     source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
+    needs=("nodes",),
 )
 def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for Windows nodes that are not ready, or do not say."""
-    nodes = look.state.windows_nodes
-    if nodes is None:
-        yield rule.unknown(look, "nodes")
-        return
+    nodes = look.view.windows
     silent = [node.name for node in nodes if node.ready is None]
-    late = [node.name for node in nodes if node.ready is False]
+    late = [node.name for node in look.view.broken]
     if late:
         yield rule.failed(
             f"not ready: {some(late)}",

@@ -11,13 +11,13 @@ from eks_win_capacity.cluster.view import (
     lowest_platform,
     minor,
     platform_serves,
+    release_of,
     word,
 )
 from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
     KUBERNETES_SUPPORT_AS_OF,
     KUBERNETES_SUPPORT_ENDS,
-    WINDOWS_BUILDS,
     WINDOWS_BUILDS_ENDED,
     WINDOWS_PLATFORM_VERSIONS,
     WINDOWS_SERVER_FROM,
@@ -151,15 +151,6 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("kube-system runs no component of legacy Windows support")
 
 
-def _release(node: Node) -> str | None:
-    """The Windows Server release of a node, by its build, else by its image's name."""
-    parts = node.build.split(".")
-    if len(parts) > 2 and parts[2].isdecimal():
-        return WINDOWS_BUILDS.get(int(parts[2]))
-    named = [r for r in WINDOWS_SERVER_FROM if f"Windows Server {r}" in node.os_image]
-    return named[0] if named else None
-
-
 def _ended(node: Node) -> str:
     """Windows Server release of a node that EKS no longer has, with its last day; else empty."""
     parts = node.build.split(".")
@@ -187,7 +178,10 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
     end = KUBERNETES_SUPPORT_ENDS.get(name)
     if end is None and version > (minor(newest) or (0, 0)):
-        yield rule.passed(f"extended support of Kubernetes {name} ends after that of {newest}")
+        aged = look.aged(KUBERNETES_SUPPORT_AS_OF)
+        yield rule.passed(
+            f"extended support of Kubernetes {name} ends after that of {newest}{aged}"
+        )
     elif end is None or day.isoformat() >= end:
         yield rule.failed(
             f"extended support of Kubernetes {name} {f'ends on {end}' if end else 'has ended'}",
@@ -202,7 +196,11 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
             severity="warning",
         )
     else:
-        since = "" if look.now else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
+        since = (
+            look.aged(KUBERNETES_SUPPORT_AS_OF)
+            if look.now
+            else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
+        )
         yield rule.passed(f"extended support of Kubernetes {name} ends on {end}{since}")
 
 
@@ -213,18 +211,16 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     why="EKS has AMIs of each Windows Server release from a certain Kubernetes version on",
     source=AMIS,
     whole=("node_groups",),
+    needs=("nodes|node_groups",),
 )
 def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the release of nodes and node groups with the cluster's version."""
     state = look.state
     version = minor(state.version)
-    if state.windows_nodes is None and state.node_groups is None:
-        yield rule.unknown(look, "nodes", "node_groups")
-        return
     users: dict[str, list[str]] = {}
     strange = []
     for node in state.windows_nodes or ():
-        release = _release(node)
+        release = release_of(node)
         if _ended(node):
             continue
         if release:
@@ -321,16 +317,29 @@ def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
         else:
             yield rule.failed(
                 f"kubelet {text} under Kubernetes {state.version}: {some(names)}",
-                _updates(look, text),
+                _older_nodes(look, text) if kubelet > version else _updates(look, text),
                 subject=text,
             )
+
+
+def _older_nodes(look: Look, text: str) -> str:
+    """The cure for kubelets that are newer than the control plane: no update goes back."""
+    version = minor(look.state.version) or (1, 0)
+    return (
+        f"a node group cannot go back to {look.state.version}: make a new one with an AMI for it "
+        f"and move the pods there, or update the control plane first: aws eks "
+        f"update-cluster-version --name {look.cluster} --kubernetes-version "
+        f"{version[0]}.{version[1] + 1}, one minor version at a time, up to that of kubelet {text}"
+    )
 
 
 def _updates(look: Look, text: str) -> str:
     """The command that replaces the nodes of a kubelet version, for each group."""
     nodes = look.state.windows_nodes or ()
+    own = {group.name for group in look.windows_groups if not group.managed}
     groups = {n.node_group for n in nodes if n.kubelet_version == text}
     groups |= {group.name for group in look.windows_groups if group.version == text}
+    groups -= own
     wide = f"an AMI for {look.state.version}"
     if not groups - {""}:
         return f"replace the nodes by ones with {wide}"

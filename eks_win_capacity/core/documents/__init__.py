@@ -27,7 +27,7 @@ def members(
     Parameters
     ----------
     source : path, str, bytes, file or mapping
-        JSON (one document or several), or YAML. A text with a newline or a
+        JSON (one document or several, or a list of them), or YAML. A text with a newline or a
         leading bracket is the text itself; any other text is a path.
     name : str, optional
         What errors call the source.
@@ -64,8 +64,12 @@ def members(
                     JsonText(stream, head, name, limit or limits.MAX_JSON_CHARS)
                 )
             else:
-                for number, document in enumerate(yaml_documents(stream, head, name)):
-                    yield from _walk(number, document, name)
+                number = 0
+                for document in yaml_documents(stream, head, name):
+                    # A list of mappings is one document after the other.
+                    for one in document if isinstance(document, list) else [document]:
+                        yield from _walk(number, one, name)
+                        number += 1
     except UnicodeDecodeError as error:
         raise DocumentError(f"{name} is no text: {error}", source=name) from error
 

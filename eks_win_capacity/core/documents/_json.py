@@ -110,14 +110,33 @@ class JsonText:
 def json_members(text: JsonText) -> Iterator[tuple[int, str, int | None, Any]]:
     number = 0
     while text.peek():
-        if text.peek() == "[":
-            text.fail("it holds a list; give the whole answer, saved without --query or jq", "")
-        text.take("{", "")
-        if text.peek() == "}":
-            text.take("}", "")
-        else:
-            yield from _json_object(text, number)
-        number += 1
+        # A list of objects, as jq -s writes it, is one document after the other.
+        listed = text.peek() == "["
+        if listed:
+            text.take("[", "")
+        empty = listed and text.peek() == "]"
+        more = "" if empty else ","
+        while more == ",":
+            if text.peek() != "{":
+                text.fail(
+                    "its list holds something else than objects; give the whole answer, saved "
+                    "without --query or jq"
+                    if listed
+                    else "expected {",
+                    "",
+                )
+            text.take("{", "")
+            if text.peek() == "}":
+                text.take("}", "")
+            else:
+                yield from _json_object(text, number)
+            number += 1
+            text.items += 1
+            if text.items > limits.MAX_ITEMS:
+                text.fail(f"it holds more than {limits.MAX_ITEMS:,} objects; split it", "")
+            more = text.take(",]", "") if listed else ""
+        if empty:
+            text.take("]", "")
 
 
 def _json_object(text: JsonText, number: int) -> Iterator[tuple[int, str, int | None, Any]]:
