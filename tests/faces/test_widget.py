@@ -32,10 +32,10 @@ def test_the_answer_is_that_of_the_functions():
 def test_each_slider_changes_the_answer():
     sliders = ewc.what_if()
     for name, value in {
-        "pods": 8,
+        "pods": 3,
         "used": 40,
         "subnet": "10.0.0.0/23",
-        "warm_ip_target": 0,
+        "warm_ip_target": 5,
         "instance_type": "m5.xlarge",
         "prefix_delegation": True,
         "warm_prefix_target": 4,
