@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from eks_win_capacity.core.display import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,7 +16,7 @@ Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Node:
+class Node(Shown):
     """
     A node as kubectl shows it.
 
@@ -83,7 +85,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pod:
+class Pod(Shown):
     """
     A pod, kept small: a cluster may have 100,000.
 
@@ -179,7 +181,7 @@ class Pod:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workload:
+class Workload(Shown):
     """
     A manifest that makes pods.
 
@@ -221,7 +223,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
+class Service(Shown):
     """
     A service and its backends.
 
@@ -243,7 +245,7 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SecurityGroupPolicy:
+class SecurityGroupPolicy(Shown):
     """
     Which pods ask for their own security groups.
 
@@ -263,7 +265,7 @@ class SecurityGroupPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RoleMapping:
+class RoleMapping(Shown):
     """
     An entry of mapRoles in ConfigMap aws-auth.
 
@@ -284,7 +286,7 @@ class RoleMapping:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccessEntry:
+class AccessEntry(Shown):
     """
     An EKS access entry.
 
@@ -303,7 +305,7 @@ class AccessEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FargateProfile:
+class FargateProfile(Shown):
     """
     A Fargate profile.
 
@@ -319,7 +321,7 @@ class FargateProfile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodeGroup:
+class NodeGroup(Shown):
     """
     A node group: a managed one of EKS, or an Auto Scaling group of self-managed nodes.
 
@@ -414,7 +416,7 @@ class NodeGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Instance:
+class Instance(Shown):
     """
     An EC2 instance, for the IAM role of the node on it.
 
@@ -432,7 +434,7 @@ class Instance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodePool:
+class NodePool(Shown):
     """
     A NodePool of Karpenter.
 
@@ -461,7 +463,7 @@ class NodePool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodeClass:
+class NodeClass(Shown):
     """
     An EC2NodeClass of Karpenter.
 
@@ -494,7 +496,7 @@ class NodeClass:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Addon:
+class Addon(Shown):
     """
     An EKS add-on.
 
@@ -512,7 +514,7 @@ class Addon:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InterfaceState:
+class InterfaceState(Shown):
     """
     The network interface of an instance, as EC2 shows it.
 
@@ -532,7 +534,7 @@ class InterfaceState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SubnetState:
+class SubnetState(Shown):
     """
     A subnet as EC2 shows it: what is taken, and by whom.
 
