@@ -180,7 +180,7 @@ def migration(
     if nitro is not None and not isinstance(nitro, (bool, np.bool_)):
         raise UnsupportedInputError(f"nitro must be true or false, of one node; got {nitro!r:.60}")
     way = _DIRECTIONS[direction]
-    name, slots, acts = _node(node, nitro)
+    name, slots, acts = _node(node, None if nitro is None else bool(nitro))
     size_before = 1 if way == "to-prefix" else ADDRESSES_PER_PREFIX
     size_after = ADDRESSES_PER_PREFIX if way == "to-prefix" else 1
     if not acts:
