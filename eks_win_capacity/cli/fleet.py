@@ -114,7 +114,8 @@ def fleet(
     if out is not None:
         notes.append(f"{len(sized):,} sized rows written to {out}")
     title = f"{_nodes(len(fleet))}, limits of {catalog.as_of}"
-    emit(_summary(fleet, sizes), output, title=title, note="\n".join(notes))
+    lead = ("instance_type", "nodes", "secondary_pods", "prefix_pods", "prefix_binding")
+    emit(_summary(fleet, sizes), output, lead=lead, title=title, note="\n".join(notes))
 
 
 def _read(file: str, catalog: Catalog) -> pd.DataFrame:

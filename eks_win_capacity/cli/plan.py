@@ -336,11 +336,12 @@ def _table(found: FleetPlan, output: str) -> None:
     shown = [{**row, "cost": round(row["cost"], 4)} for row in rows]
     note = "\n".join(summary_lines(found))
     if shown:
-        emit(shown, output, columns=columns, title="Cheapest fleet", note=note)
+        emit(shown, output, columns=columns, lead=_DECIDING, title="Cheapest fleet", note=note)
     else:
         say(note)
 
 
+_DECIDING = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "binds", "cost")
 _COLUMNS = (
     "instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds",
     "addresses_per_node", "prefixes_per_node", "cost",
