@@ -252,7 +252,8 @@ def _tell(
         rows = written if sized is None else len(sized)
         told.append(f"{rows:,} sized rows written to {asked.out}")
     title = f"{_nodes(len(tally))}, limits of {catalog.as_of}"
-    emit(_summary(tally, sizes), asked.output, title=title, note="\n".join(told))
+    lead = ("instance_type", "nodes", "secondary_pods", "prefix_pods", "prefix_binding")
+    emit(_summary(tally, sizes), asked.output, lead=lead, title=title, note="\n".join(told))
 
 
 @dataclass(frozen=True)

@@ -579,6 +579,13 @@ class Fleet:
         }
         return self._in_kind(nodes, "nodes_needed", missing, **others)
 
+    def to_pandas(self) -> pd.DataFrame:
+        """Nodes of each type, the most frequent first: ``instance_type`` and ``nodes``."""
+        import pandas as pd
+
+        rows = sorted(self.counts.items(), key=lambda row: (-row[1], row[0]))
+        return pd.DataFrame(rows, columns=["instance_type", "nodes"])
+
     def _repr_html_(self) -> str:
         rows = sorted(self.counts.items(), key=lambda row: (-row[1], row[0]))
         notes = [f"{self.unknown:,} of unknown types"] if self.unknown else []

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.planning.bootstrap import (
+from eks_win_capacity.planning.managed_groups import managed_groups
+from eks_win_capacity.planning.node_start import (
     STREAMS,
     ami_defaults,
     kubelet_arguments,
     max_pods,
     reservations_of,
 )
-from eks_win_capacity.planning.managed_groups import managed_groups
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import NodeGroup, PlanValues
@@ -82,7 +82,7 @@ def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[NodeGroup]:
 
 
 def _tags(plan: PlanValues, groups: list[NodeGroup], *, taint: bool) -> dict[str, str]:
-    """Tell the cluster autoscaler what a node of the group has, before there is one."""
+    """Tags by which the cluster autoscaler knows a node of the group before there is one."""
     most = max(group.address_slots + plan.daemon_addresses for group in groups)
     tags = {ADDRESS_TAG: str(most), _LABEL_TAG: "windows"}
     return tags | ({_TAINT_TAG: "windows:NoSchedule"} if taint else {})
