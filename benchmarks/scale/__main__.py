@@ -153,7 +153,9 @@ def resident(pid: int) -> int:
     with contextlib.suppress(OSError):
         total = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            total += sum(resident(int(child)) for child in (thread / "children").read_text().split())
+            total += sum(
+                resident(int(child)) for child in (thread / "children").read_text().split()
+            )
     return total
 
 
@@ -191,7 +193,9 @@ def table_of(rows: int, engines: list[str], repeats: int, folder: Path) -> None:
     source = folder / "nodes.parquet"
     write_nodes(source, rows)
     load = os.getloadavg()[0]
-    print(f"{rows:,} rows, {source.stat().st_size / 2**20:,.0f} MiB; {os.cpu_count()} cores, load {load:.1f}\n")
+    print(
+        f"{rows:,} rows, {source.stat().st_size / 2**20:,.0f} MiB; {os.cpu_count()} cores, load {load:.1f}\n"
+    )
     print("| engine | task | way | million rows/s | wall [s] | peak [MiB] | this / by hand |")
     print("|---|---|---|---:|---:|---:|---:|")
     for engine in engines:
@@ -218,7 +222,9 @@ def main() -> None:
         one(*sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=lambda text: int(float(text)), nargs="+", default=[10_000_000])
+    parser.add_argument(
+        "--rows", type=lambda text: int(float(text)), nargs="+", default=[10_000_000]
+    )
     parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=ENGINES)
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
