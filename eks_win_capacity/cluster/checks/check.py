@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.cluster.view import asked_mode, group_of, legacy_components, word
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.findings import Finding, Severity
 from eks_win_capacity.core.redact import without_accounts
 
@@ -278,7 +279,7 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(Shown):
     """
     One consideration of the guide, as a question about a cluster.
 
