@@ -461,7 +461,7 @@ def _table(found: FleetPlan, output: str) -> None:
     ]
     note = "\n".join(summary_lines(found))
     if shown:
-        emit(shown, output, columns=columns, title="Cheapest fleet", note=note)
+        emit(shown, output, columns=columns, lead=_DECIDING, title="Cheapest fleet", note=note)
     else:
         say(note)
 
@@ -469,6 +469,7 @@ def _table(found: FleetPlan, output: str) -> None:
 _OPTIONAL = frozenset({"zone", "subnet", "purchase", "prefixes_per_node", "cost_per_month"})
 """Columns that people see only where they hold something."""
 
+_DECIDING = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "binds", "cost")
 _COLUMNS = (
     "instance_type", "zone", "subnet", "purchase", "nodes", "pods_per_node", "pods", "binds",
     "addresses_per_node", "prefixes_per_node", "cost", "cost_per_month",

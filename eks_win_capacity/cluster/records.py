@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from eks_win_capacity.core.display import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,7 +16,7 @@ Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Node:
+class Node(Shown):
     """
     A node as kubectl shows it.
 
@@ -83,7 +85,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pod:
+class Pod(Shown):
     """
     A pod, kept small: a cluster may have 100,000.
 
@@ -179,7 +181,7 @@ class Pod:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workload:
+class Workload(Shown):
     """
     A manifest that makes pods.
 
@@ -221,7 +223,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
+class Service(Shown):
     """
     A service and its backends.
 
@@ -243,7 +245,7 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DisruptionBudget:
+class DisruptionBudget(Shown):
     """
     A PodDisruptionBudget: how many of its pods may be evicted now.
 
@@ -266,7 +268,7 @@ class DisruptionBudget:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SecurityGroupPolicy:
+class SecurityGroupPolicy(Shown):
     """
     Which pods ask for their own security groups.
 
@@ -286,7 +288,7 @@ class SecurityGroupPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RoleMapping:
+class RoleMapping(Shown):
     """
     An entry of mapRoles in ConfigMap aws-auth.
 
@@ -307,7 +309,7 @@ class RoleMapping:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccessEntry:
+class AccessEntry(Shown):
     """
     An EKS access entry.
 
@@ -326,7 +328,7 @@ class AccessEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FargateProfile:
+class FargateProfile(Shown):
     """
     A Fargate profile.
 
@@ -342,7 +344,7 @@ class FargateProfile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodeGroup:
+class NodeGroup(Shown):
     """
     A node group: a managed one of EKS, or an Auto Scaling group of self-managed nodes.
 
@@ -437,7 +439,7 @@ class NodeGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Instance:
+class Instance(Shown):
     """
     An EC2 instance, for the IAM role of the node on it.
 
@@ -455,7 +457,7 @@ class Instance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodePool:
+class NodePool(Shown):
     """
     A NodePool of Karpenter.
 
@@ -484,7 +486,7 @@ class NodePool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodeClass:
+class NodeClass(Shown):
     """
     An EC2NodeClass of Karpenter.
 
@@ -517,7 +519,7 @@ class NodeClass:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Addon:
+class Addon(Shown):
     """
     An EKS add-on.
 
@@ -535,7 +537,7 @@ class Addon:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InterfaceState:
+class InterfaceState(Shown):
     """
     The network interface of an instance, as EC2 shows it.
 
@@ -555,7 +557,7 @@ class InterfaceState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SubnetState:
+class SubnetState(Shown):
     """
     A subnet as EC2 shows it: what is taken, and by whom.
 

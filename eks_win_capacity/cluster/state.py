@@ -27,7 +27,7 @@ from eks_win_capacity.cluster.records import (
     Workload,
 )
 from eks_win_capacity.cluster.serialise import damaged, read, written
-from eks_win_capacity.core.display import Shown, count_of, plain_fields
+from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
 from eks_win_capacity.core.replacing import replace_file
@@ -186,8 +186,9 @@ class ClusterState(Shown):
             value = getattr(self, part)
             if value is None:
                 why.setdefault(part, f"no source told; {command}")
-            elif isinstance(value, list):
-                object.__setattr__(self, part, tuple(value))
+            elif isinstance(value, (list, tuple)):
+                kind = tuple if part in _PLAIN_TUPLES else Listed
+                object.__setattr__(self, part, kind(value))
         object.__setattr__(self, "unknown", read_only(why))
 
     @cached_property

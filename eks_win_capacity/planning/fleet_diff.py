@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.core.display import html_frame
 from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -80,6 +81,10 @@ class FleetDiff:
         import pandas as pd
 
         return pd.DataFrame(list(self.rows), columns=list(_COLUMNS))
+
+    def _repr_html_(self) -> str:
+        first, *notes = str(self).splitlines()
+        return html_frame(self.to_pandas(), title=first, notes=notes)
 
     def __str__(self) -> str:
         """Changes in words."""
