@@ -65,6 +65,7 @@ def tests_of(path: Path) -> list[str]:
     near = next((tests for part, tests in NEARER.items() if inside.startswith(part)), [])
     return list(dict.fromkeys([*near, *TESTS[path.parts[1]], *COMMON]))
 
+
 COMPARED = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
