@@ -260,7 +260,7 @@ def _fitting(
 ) -> tuple[dict[int, Sequence[str]], list[int]]:
     """Columns that fit into the room, by their place, long names shortened; and the others."""
     shown: dict[int, Sequence[str]] = {}
-    left = []
+    left: list[int] = []
     for place in order:
         column = texts[place] if right[place] else [_shortened(text) for text in texts[place]]
         tried = [*shown.values(), column]
