@@ -333,7 +333,9 @@ def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Reading]) -> 
     for key in data:
         close = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.85)
         if key not in _KEYS and close:
-            yield _finding("unknown-key", f"{key} is no key of the controller", key, close=close[0])
+            yield _finding(
+                "unknown-key", f"{key} is not a key of the controller", key, close=close[0]
+            )
     helm = all(data.get(key) == value for key, value in _HELM_DEFAULTS.items())
     if helm:
         written = ", ".join(f'{key}: "{value}"' for key, value in _HELM_DEFAULTS.items())

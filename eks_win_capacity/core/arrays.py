@@ -48,7 +48,7 @@ def is_missing(value: object) -> bool:
         return bool(value != value)  # noqa: PLR0124
     except TypeError:  # pandas' NA refuses to say
         return True
-    except ValueError:  # an array is no value
+    except ValueError:  # an array is not a value
         return False
 
 
@@ -140,7 +140,7 @@ def counts(
     Raises
     ------
     InvalidCountError
-        If a value is no whole number or lies outside the limits.
+        If a value is not a whole number or lies outside the limits.
     MissingValueError
         If a value is missing.
     """

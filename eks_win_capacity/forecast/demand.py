@@ -207,7 +207,7 @@ def _events(events: Any, plans: Sequence[DemandPlan]) -> pd.DataFrame | None:
     unknown = [x for x in frame["zone"] if not pd.isna(x) and x not in zones]
     if unknown:
         raise InputError(
-            f"an event names {unknown[0]!r}, which is no zone of a plan; zones: "
+            f"an event names {unknown[0]!r}, which is not a zone of a plan; zones: "
             f"{', '.join(sorted(filter(None, zones))) or 'none'}"
         )
     return frame

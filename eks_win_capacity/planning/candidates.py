@@ -153,7 +153,7 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
     UnknownInstanceTypeError
         If the catalog lacks a name.
     InvalidCountError
-        If a limit is no count.
+        If a limit is not a count.
     """
     if limits is None:
         return {}

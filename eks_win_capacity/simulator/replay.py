@@ -106,7 +106,7 @@ def simulate_pool(
     ------
     InputError
         If time runs backwards or an event cannot be read. A pod that is assigned
-        twice or freed without an address is no error but the controller's own
+        twice or freed without an address is not an error but the controller's own
         outcome: ALREADY, NOT_FOUND.
     MissingExtraError
         If ``engine="compiled"`` and numba is not installed.
