@@ -288,7 +288,7 @@ def test_a_subnet_without_blocks_leaves_prefixes_no_gain():
                     node(2, instance_type="m4.large"),
                 )
             },
-            "no Nitro type",
+            "not a Nitro type",
         ),
     ],
 )
