@@ -43,6 +43,18 @@ def count_of(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def positions_of(positions: Sequence[int]) -> str:
+    """
+    Positions in a column as words.
+
+    Examples
+    --------
+    >>> positions_of([3]), positions_of([3, 5])
+    ('position 3', 'positions 3, 5')
+    """
+    return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
+
+
 def words_of(value: Any) -> str:
     """
     Value as people read it: thousands separated, nothing for what is missing.
