@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.frames.backends import Frame
 
 
-def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
+def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
     """
     A frame whose `column` cannot be read where its rows fail a check.
 
@@ -29,7 +29,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
         With the columns that the checks read.
     column : str
         What the answer is computed from.
-    checks : sequence of Check
+    checks : sequence of RowCheck
         The first that fails is the error.
 
     Raises
@@ -64,7 +64,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
 
 
 def guarded_sums(
-    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.Check]
+    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.RowCheck]
 ) -> Frame:
     """
     Sums by group that cannot be read where a row of the group fails a check.
@@ -77,7 +77,7 @@ def guarded_sums(
         Columns to group by; one row in all without them.
     sums : dict of str to str
         The column that each sum is of.
-    checks : sequence of Check
+    checks : sequence of RowCheck
         DuckDB and Spark look at them in the same pass that sums.
 
     Raises
@@ -126,7 +126,7 @@ def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
 class _Refusing:
     """A piece of a frame as it is, or one column of it, where it passes the checks."""
 
-    checks: Sequence[verify.Check]
+    checks: Sequence[verify.RowCheck]
     column: str | None = None
 
     def __call__(self, piece: Any) -> Any:
