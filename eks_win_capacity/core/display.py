@@ -64,6 +64,18 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
 
 
+def positions_of(positions: Sequence[int]) -> str:
+    """
+    Positions in a column as words.
+
+    Examples
+    --------
+    >>> positions_of([3]), positions_of([3, 5])
+    ('position 3', 'positions 3, 5')
+    """
+    return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
+
+
 def words_of(value: Any) -> str:
     """
     Value as people read it: thousands separated, nothing for what is missing.
