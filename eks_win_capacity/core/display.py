@@ -19,6 +19,9 @@ MOST_COLUMNS: Final = 8
 MOST_ROWS: Final = 50
 """Rows that a notebook shows; the rest is counted below the table."""
 
+_REPR_ITEMS: Final = 10
+"""Items of a list in its plain repr; the rest is counted."""
+
 LONGEST: Final = 160
 """Characters of a value that a notebook shows before it is cut, with a mark."""
 
@@ -289,7 +292,10 @@ class Listed(tuple[T, ...], Generic[T]):
         return html_table(kept, ([row[name] for name in kept] for row in rows), notes=notes)
 
     def __repr__(self) -> str:
-        return f"({', '.join(map(repr, self))}{',' if len(self) == 1 else ''})"
+        shown = ", ".join(map(repr, self[:_REPR_ITEMS]))
+        if len(self) > _REPR_ITEMS:
+            return f"({shown}, ... {len(self) - _REPR_ITEMS:,} more)"
+        return f"({shown}{',' if len(self) == 1 else ''})"
 
 
 def _row(one: Any) -> dict[str, Any]:
