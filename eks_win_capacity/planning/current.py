@@ -218,6 +218,13 @@ def from_now(
         kept = _settled(ask, kept, present, nodes, most, fresh)
         if best is None or kept.value <= best.value * (1 + 1e-9):
             best = kept
+        fewer = _without_dearest(present, nodes, most)
+        if best is kept and fewer.places != present.places and not ask.deadline.over():
+            # Draining as many as may be and adding others can save more than what lies idle.
+            other = plan_of(_with_present(ask, fewer, nodes))
+            if other.feasible:
+                other = _settled(ask, other, fewer, nodes, 0, fresh)
+                best = other if other.value < best.value * (1 - 1e-9) else best
     best = best or kept
     broken = [name for name, most in ask.limits.items() if taken_of([*best.groups], name) > most]
     if broken:
@@ -231,6 +238,20 @@ def from_now(
         node_costs={node.name: node.cost for node in every},
         idle_addresses={node.name: node.addresses(0) for node in every},
     )
+
+
+def _without_dearest(present: Present, nodes: tuple[Node, ...], most: int) -> Present:
+    """The present nodes without the dearest that may be drained."""
+    cost = {node.name: node.cost for node in nodes}
+    places, may = dict(present.places), present.types
+    for name, held in present.held.items():
+        may[name] -= held
+    for place in sorted(places, key=lambda place: -cost[place[0]]):
+        some = min(most, places[place], max(0, may[place[0]]))
+        places[place] -= some
+        may[place[0]] -= some
+        most -= some
+    return replace(present, places={place: n for place, n in places.items() if n})
 
 
 def _more_types(ask: Question, plan: FleetPlan) -> list[str]:
