@@ -110,6 +110,10 @@ class CatalogDiff:
         columns = ["instance_type", "change", "field", "before", "after"]
         return pd.DataFrame(self.rows(), columns=columns)
 
+    def __repr__(self) -> str:
+        """What is compared, and the counts."""
+        return f"<CatalogDiff of {self.before} against {self.after}: {self}>"
+
     def _repr_html_(self) -> str:
         rows = self.rows()
         if not rows:

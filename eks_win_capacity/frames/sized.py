@@ -201,7 +201,9 @@ def totals(
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
     nodes, more = _counted_or_constant(data, 1 if count is None else count, "count")
     room, each, lost = backends.spare_names(data, 9)[6:]
-    question = _Asked(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
+    question = _Asked(
+        instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown, ordered=False
+    )
     data, checks, _ = _sized(data, room, question)
     data = data.with_columns(nodes.alias(each))
     data = data.with_columns(
@@ -234,6 +236,7 @@ class _Asked:
     kubelet: Any
     catalog: Catalog | None
     on_unknown: str
+    ordered: bool = True
 
     def answers(self, *, mode: bool) -> NDArray[np.int64]:
         """The pods of each type of the catalog in one mode."""
@@ -313,4 +316,5 @@ def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
 def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in the engine, in a small table of the same engine."""
     values = {name: question.answers(mode=mode).tolist() for name, mode in modes.items()}
-    return backends.looked_up(data, question.by, table_of(question.catalog).names, values)
+    names = table_of(question.catalog).names
+    return backends.looked_up(data, question.by, names, values, ordered=question.ordered)

@@ -235,6 +235,10 @@ class FleetPlan(PlanValues):
 
         return explained(self)
 
+    def __repr__(self) -> str:
+        """First line of `explain`."""
+        return f"<FleetPlan: {self.explain().splitlines()[0]}>"
+
     def __str__(self) -> str:
         """What `explain` says, so that printing a plan reads well."""
         return self.explain()
