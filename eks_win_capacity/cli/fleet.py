@@ -10,8 +10,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, note_units, text_of
-from eks_win_capacity.cli.output import csv_cell, emit, output_option, records_of, say
+from eks_win_capacity.cli.options import (
+    binding_options,
+    file_argument,
+    note_kubelet,
+    note_units,
+    text_of,
+)
+from eks_win_capacity.cli.output import (
+    check_ending,
+    csv_cell,
+    document_of,
+    emit,
+    output_option,
+    progress,
+    records_of,
+    say,
+    workbook,
+)
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
@@ -36,7 +52,7 @@ _SHOWN = (
 
 
 @click.command("fleet")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@file_argument(kind=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--column", metavar="NAME", help="The column of instance types; found by default.")
 @click.option(
     "--count", metavar="NAME", help="The column that says how many nodes a row stands for, or none."
@@ -45,7 +61,7 @@ _SHOWN = (
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the sized rows here: .csv, .json or .parquet.",
+    help="Write the sized rows here: .csv, .json, .parquet or .xlsx.",
 )
 @binding_options
 @click.option(
@@ -96,7 +112,9 @@ def fleet(
     fleet = each
     if table.counts is not None:
         fleet = Fleet.encode(table.types.repeat(table.counts.tolist()), on_unknown=unknown)
-    sizes = _by_type(each, options)
+    note_kubelet(options["kubelet_max_pods"], (catalog[str(name)] for name in fleet.counts.index))
+    with progress(f"sizing {_nodes(len(fleet))}"):
+        sizes = _by_type(each, options)
     taken = [name for name in sizes if name in nodes]
     if taken:
         raise InputError(f"{file} has a column {taken[0]!r} already; rename it or drop it")
@@ -114,7 +132,18 @@ def fleet(
     if out is not None:
         notes.append(f"{len(sized):,} sized rows written to {out}")
     title = f"{_nodes(len(fleet))}, limits of {catalog.as_of}"
-    emit(_summary(fleet, sizes), output, title=title, note="\n".join(notes))
+    emit(
+        _summary(fleet, sizes, catalog),
+        output,
+        title=title,
+        note="\n".join(notes),
+        assumptions=[
+            (
+                f"max-pods {options['kubelet_max_pods']:,} on every node (--kubelet-max-pods), and "
+                "what Windows keeps of CPU and memory by default"
+            )
+        ],
+    )
 
 
 def _read(file: str, catalog: Catalog) -> pd.DataFrame:
@@ -262,8 +291,9 @@ def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
     return frame
 
 
-def _summary(fleet: Fleet, sizes: pd.DataFrame) -> list[dict[str, Any]]:
+def _summary(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    runs = {name: catalog[name].windows.status != "unsupported" for name in fleet.counts.index}
     for name, nodes in fleet.counts.items():
         size = sizes.loc[fleet.instance_types.index(str(name))].to_dict()
         rows.append(
@@ -271,12 +301,19 @@ def _summary(fleet: Fleet, sizes: pd.DataFrame) -> list[dict[str, Any]]:
                 "instance_type": name,
                 "nodes": int(nodes),
                 **{key: size[key] for key in _SHOWN},
-                "total_secondary": int(nodes) * int(size["secondary_pods"]),
-                "total_prefix": int(nodes) * int(size["prefix_pods"]),
+                # What cannot run Windows has no pods of it: it counts in no total.
+                "total_secondary": int(nodes) * int(size["secondary_pods"]) if runs[name] else None,
+                "total_prefix": int(nodes) * int(size["prefix_pods"]) if runs[name] else None,
             }
         )
-    sums = {key: sum(row[key] for row in rows) for key in ("total_secondary", "total_prefix")}
-    total = {"instance_type": "total", "nodes": len(fleet) - fleet.unknown}
+    sums = {
+        key: sum(row[key] for row in rows if row[key] is not None)
+        for key in ("total_secondary", "total_prefix")
+    }
+    total = {
+        "instance_type": "total",
+        "nodes": sum(row["nodes"] for row in rows if runs[row["instance_type"]]),
+    }
     return [*rows, {**total, **dict.fromkeys(_SHOWN), **sums}]
 
 
@@ -293,7 +330,11 @@ def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
     barred = [name for name in counts.index if catalog[name].windows.status == "unsupported"]
     if barred:
         told = ", ".join(barred[:5]) + " and more" * (len(barred) > 5)
-        notes.append(f"{_nodes(counts[barred].sum())} cannot run Windows: {told}.")
+        notes.append(
+            f"{_nodes(counts[barred].sum())} cannot run Windows and counts in no total: {told}."
+            if counts[barred].sum() == 1
+            else f"{_nodes(counts[barred].sum())} cannot run Windows and count in no total: {told}."
+        )
     old = [name for name in counts.index if not catalog[name].nitro]
     if old:
         count = counts[old].sum()
@@ -326,8 +367,10 @@ def _print_rows(sized: pd.DataFrame, output: str) -> None:
     if output == "csv":
         _without_formulas(sized).to_csv(sys.stdout, index=False, lineterminator="\n")
     elif output == "json":
-        sized.to_json(sys.stdout, orient="records", indent=2)
-        sys.stdout.write("\n")
+        import json
+
+        document = document_of((), ()) | {"rows": json.loads(sized.to_json(orient="records"))}
+        click.echo(json.dumps(document, indent=2))
     else:
         emit(records_of(sized), output, columns=[str(name) for name in sized.columns])
 
@@ -347,10 +390,12 @@ def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
 def _write(sized: pd.DataFrame, out: Path) -> None:
     """Write the sized rows as the name of the file asks."""
     kind = out.suffix.lower()
-    if kind not in {".csv", ".json", ".parquet"}:
-        raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
+    check_ending(out, (".csv", ".json", ".parquet", ".xlsx"))
     buffer = io.BytesIO()
-    if kind == ".csv":
+    if kind == ".xlsx":
+        names = [str(name) for name in sized.columns]
+        buffer.write(workbook(names, ([row[n] for n in names] for row in records_of(sized))))
+    elif kind == ".csv":
         _without_formulas(sized).to_csv(buffer, index=False, lineterminator="\n")
     elif kind == ".json":
         sized.to_json(buffer, orient="records", indent=2)
