@@ -56,7 +56,8 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except CapacityError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
-            raise _Refusal(_with_options(str(error), command)) from error
+            error.__dict__[_SAID] = _with_options(str(error), command)
+            raise
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -99,8 +100,8 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
-class _Refusal(Exception):  # noqa: N818
-    """An error of ours, in the words of the command line."""
+_SAID = "on the command line"
+"""Where an error of ours keeps its message in the words of the command line."""
 
 
 def _with_options(message: str, command: click.Command | None) -> str:
@@ -126,7 +127,11 @@ def _with_options(message: str, command: click.Command | None) -> str:
     }
     for name, option in names.items():
         # A word of English is a name only where a message begins with it.
-        place = rf"\b{name}\b(?:=True\b)?" if "_" in name else rf"\A{name}(?= must | is )"
+        place = (
+            rf"\b{name}\b(?:=True\b)?"
+            if "_" in name
+            else rf"(?:\A{name}(?= must | is )|\b{name}(?==\S))"
+        )
         message = re.sub(rf"(?<![-\w.'\"]){place}(?![\w(])", option, message)
     return message
 
@@ -201,8 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         plain = error.filename is not None and error.strerror is not None
         _fail(f"{error.filename}: {error.strerror}" if plain else str(error), 1)
-    except (CapacityError, UnicodeError, _Refusal) as error:
-        _fail(str(error), 1)
+    except (CapacityError, UnicodeError) as error:
+        _fail(vars(error).get(_SAID, str(error)), 1)
 
 
 def _fail(message: str, code: int) -> None:

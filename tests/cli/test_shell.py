@@ -17,6 +17,14 @@ from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.core.errors import CapacityError
 
+EMPTY = """{
+  "command": "",
+  "rows": [],
+  "notes": [],
+  "assumptions": []
+}
+"""
+
 LETTERS = "ab Z0-_.:/é日[]"
 
 ROWS = [
@@ -40,7 +48,7 @@ def printed(capsys) -> str:
 
 def test_json_gives_back_the_values(capsys):
     emit(ROWS, "json")
-    assert json.loads(printed(capsys)) == [
+    assert json.loads(printed(capsys))["rows"] == [
         {"instance_type": "m5.large", "max_pods": 9, "share": 0.5, "nitro": True, "why": None},
         {
             "instance_type": "[red]x",
@@ -94,7 +102,7 @@ def test_a_narrow_terminal_cuts_no_word(capsys, monkeypatch):
     assert {"AT_CAPACITY", "every", "word", "stands"} <= set(words)
 
 
-@pytest.mark.parametrize(("output", "told"), [("json", "[]\n"), ("csv", "a\n")])
+@pytest.mark.parametrize(("output", "told"), [("json", EMPTY), ("csv", "a\n")])
 def test_no_rows_are_still_an_answer(capsys, output, told):
     emit([], output, columns=["a"])
     assert printed(capsys) == told
@@ -228,7 +236,7 @@ def test_a_table_that_fits_stays_a_table(monkeypatch):
 
 
 @pytest.mark.parametrize("width", [30, 50, 80])
-def test_many_columns_of_many_rows_are_told_in_several_tables_that_fit(monkeypatch, width):
+def test_many_columns_of_many_rows_are_one_table_that_fits_and_names_the_rest(monkeypatch, width):
     screen = narrow(monkeypatch, width)
     rows = [
         {"node": f"node-{row}"} | {f"column_{n}": 1_000 * row + n for n in range(12)}
@@ -238,13 +246,34 @@ def test_many_columns_of_many_rows_are_told_in_several_tables_that_fit(monkeypat
     lines = screen.getvalue().splitlines()
     assert (lines[0], lines[-1]) == ("Nodes", "As of today")
     assert max(map(len, lines)) <= width
-    heads = [line for line in lines if line.startswith("node ")]
-    assert len(heads) > 1
-    assert sum(line.startswith("node-2") for line in lines) == len(heads)
     for row in rows:
-        told = " ".join(line for line in lines if line.startswith(row["node"]))
-        for name, value in row.items():
-            assert name == "node" or told.split().count(f"{value:,}") == 1
+        (line,) = (line for line in lines if line.startswith(row["node"]))
+        shown = line.split()[1:]
+        assert shown == [f"{row[f'column_{n}']:,}" for n in range(len(shown))]
+    rest = " ".join(" ".join(lines[lines.index(line) + 1 : -1]).split())
+    left = ", ".join(f"column {n}" for n in range(len(shown), 12))
+    assert rest == f"not shown: {left} (--wide or -o json)"
+
+
+def test_a_long_name_loses_its_middle_and_shows_it(monkeypatch):
+    screen = narrow(monkeypatch, 40)
+    names = [f"ip-10-0-{n}-7.eu-west-1.compute.internal" for n in (1, 2)]
+    emit([{"node": name, "pods": 9, "free": 1, "zone": "eu-west-1a"} for name in names], "table")
+    assert [line.split()[0] for line in screen.getvalue().splitlines() if "…" in line] == [
+        "ip-10-0-1-…te.internal",
+        "ip-10-0-2-…te.internal",
+    ]
+
+
+def test_wide_prints_every_column_and_every_name_whole(monkeypatch, capsys):
+    narrow(monkeypatch, 40)
+    rows = [{"node": "n" * 60} | {f"column_{n}": n for n in range(12)} for _ in range(2)]
+    with click.Context(cli.app) as context:
+        context.meta["eks_win_capacity.cli.wide"] = True
+        emit(rows, "table")
+    told = printed(capsys)
+    assert "n" * 60 in told
+    assert "column 11" in told
 
 
 def test_a_lone_row_that_is_too_wide_is_told_name_by_name(monkeypatch):
@@ -281,7 +310,7 @@ def test_a_pipe_gets_the_table_that_a_terminal_gets(rows, title, note):
         output._print_plainly(rows, names, title, note)
     console = Console(file=screen, width=10_000, highlight=False)
     with mock.patch("rich.console.Console", return_value=console):
-        output._print_for_terminal(rows, names, title, note)
+        output._print_for_terminal(rows, names, title, note, None)
     assert plain.getvalue() == screen.getvalue()
 
 
@@ -325,7 +354,7 @@ def test_each_command_notes_a_number_without_its_unit(tmp_path, capsys):
     for arguments in (
         ["node", "m5.large", "--pod-cpu", "500"],
         ["fleet", str(tmp_path / "n.csv"), "--pod-memory", "512"],
-        ["plan", str(tmp_path / "w.csv"), "-c", "m5.large"],
+        ["plan", str(tmp_path / "w.csv"), "-t", "m5.large"],
     ):
         with pytest.raises(SystemExit):
             cli.main(arguments)
