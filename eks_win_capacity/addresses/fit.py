@@ -14,7 +14,7 @@ from eks_win_capacity.addresses.room import Room, expected_nodes, guaranteed_nod
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import counts, unmasked
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.display import Shown, count_of
+from eks_win_capacity.core.display import Listed, Shown, count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ class NodesThatFit(Shown):
     addresses_left: int
     prefixes_left: int | None
     findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", Listed(self.findings))
 
     def __int__(self) -> int:
         return self.nodes

@@ -26,7 +26,7 @@ from eks_win_capacity.core.constants import (
     SECONDARY_MINIMUM_IP_TARGET,
     SECONDARY_WARM_IP_TARGET,
 )
-from eks_win_capacity.core.display import Shown, html_fields, html_table, plain_fields
+from eks_win_capacity.core.display import Listed, Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
 from eks_win_capacity.core.values import same_values
 
@@ -82,6 +82,7 @@ class WarmPool(Shown):
     findings: tuple[Finding, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", Listed(self.findings))
         if not isinstance(self.prefix_delegation, bool):
             raise UnsupportedInputError(
                 f"prefix_delegation must be True or False; got {self.prefix_delegation!r}"

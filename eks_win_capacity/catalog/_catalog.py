@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.catalog.absent import absent
+from eks_win_capacity.core.display import html_frame
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     InputError,
@@ -288,11 +289,9 @@ class Catalog(Mapping[str, InstanceType]):
         return f"<Catalog: {len(self):,} instance types of {self._as_of}, {self._source}>"
 
     def _repr_html_(self) -> str:
-        """Show a notebook the first rows, not all of them."""
-        from html import escape
-
         columns = ["ipv4_per_interface", "nitro", "vcpus", "memory_mib", "windows"]
-        return f"<p>{escape(repr(self))}</p>" + self.to_pandas()[columns].head(8).to_html()
+        rows = self.to_pandas()[columns].head(8)
+        return html_frame(rows.reset_index(), title=repr(self).strip("<>"), notes=["..."])
 
     def unknown_error(
         self, names: Iterable[object], *, positions: Iterable[int] = (), count: int | None = None

@@ -195,26 +195,23 @@ def cluster(
         idle += ["attachable"] * all(row["attachable"] is None for row in rows)
         # A sentence in a cell leaves a narrow terminal no room for numbers.
         notes += [f"{row['node']}: {row['evidence']}" for row in rows if row["evidence"]]
-        columns = _first(
-            [name for name in columns if name not in {*idle, "evidence"}],
-            (
-                "node",
-                "capacity",
-                "pods",
-                "headroom",
-                "binding",
-                "ready",
-                "no_address_pods",
-                "blocked",
-            ),
-        )
-    emit(rows, output, columns=columns, note="\n".join(notes))
+        columns = [name for name in columns if name not in {*idle, "evidence"}]
+    emit(rows, output, columns=columns, lead=_DECIDING, note="\n".join(notes))
 
 
-def _first(columns: list[str], decisive: Iterable[str]) -> list[str]:
-    """Columns with those first that decide."""
-    ahead = [name for name in decisive if name in columns]
-    return [*ahead, *(name for name in columns if name not in ahead)]
+_DECIDING = (
+    "node",
+    "instance_type",
+    "ready",
+    "capacity",
+    "binding",
+    "pods",
+    "headroom",
+    "attachable",
+    "no_address_pods",
+    "blocked",
+)
+"""Columns of a node that stay on a narrow terminal."""
 
 
 def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -290,12 +287,12 @@ def subnets(
             "further nodes: give ConfigMap kube-system/amazon-vpc-cni, --prefix-delegation or "
             "--no-prefix-delegation"
         )
-    columns = [*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)]
-    more = [name for name in columns if name.startswith(("more_", "free_prefixes"))]
+    more = [name for name in report.subnets.columns if name.startswith("more_")]
     emit(
         rows,
         output,
-        columns=columns if output != "table" else _first(columns, ("subnet_id", "free", *more)),
+        columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
+        lead=["subnet_id", "cidr", "free", "free_prefixes", *more],
         note=_note_unknown(hidden, output),
         assumptions=report.assumptions,
     )

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv")
 
 
-_CONTROLS = {
+CONTROLS = {
     **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
     # Marks that turn the direction of what follows.
     **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How characters are spelled that would act on a terminal."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula."""
 
 
@@ -40,7 +42,7 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+    return text if text.isascii() and text.isprintable() else text.translate(CONTROLS)
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -137,6 +139,7 @@ class _Table:
     notes: list[str]
     assumptions: list[str]
     styles: Sequence[str] | None = None
+    lead: Sequence[str] = ()
 
 
 @contextmanager
@@ -164,7 +167,17 @@ def put_together(column: str) -> Iterator[Callable[[str], None]]:
     ]
     notes = [f"{whose}: {line}" for whose, table in gathered for line in table.notes]
     assumed = [f"{whose}: {line}" for whose, table in gathered for line in table.assumptions]
-    _print(_Table(rows, [column, *names], gathered[0][1].title, notes, assumed), _asked("format"))
+    _print(
+        _Table(
+            rows,
+            [column, *names],
+            gathered[0][1].title,
+            notes,
+            assumed,
+            lead=[column, *gathered[0][1].lead],
+        ),
+        _asked("format"),
+    )
 
 
 def emit(
@@ -172,6 +185,7 @@ def emit(
     output: str,
     *,
     columns: Sequence[str] | None = None,
+    lead: Sequence[str] = (),
     title: str = "",
     note: str = "",
     assumptions: Sequence[str] = (),
@@ -187,8 +201,9 @@ def emit(
     output : {"table", "json", "csv"}
         The format. JSON is an object with rows, notes and assumptions.
     columns : sequence of str, optional
-        Which keys, in which order: what decides comes first, for a narrow terminal shows
-        as many as it holds. All keys of the first row by default.
+        Which keys, in which order. All keys of the first row by default.
+    lead : sequence of str, optional
+        Which of them decide, and stay where a terminal has no room for all.
     title : str, optional
         The line above the table.
     note : str, optional
@@ -205,6 +220,7 @@ def emit(
         [line for line in note.splitlines() if line.strip()],
         list(assumptions),
         styles,
+        lead,
     )
     gathering = _asked("gathered")
     if gathering is None:
@@ -224,7 +240,7 @@ def _print(table: _Table, output: str) -> None:
         click.echo(_csv(table), nl=False)
     else:
         note = "\n".join([*table.notes, *table.assumptions])
-        _print_table(table.rows, table.names, table.title, note, table.styles)
+        _print_table(table, note)
 
 
 def _json(table: _Table) -> str:
@@ -322,19 +338,14 @@ _PROSE = 60
 """A longer text than this is a sentence or a command, and no name. [characters]"""
 
 
-def _print_table(
-    rows: Sequence[Mapping[str, Any]],
-    names: list[str],
-    title: str,
-    note: str,
-    styles: Sequence[str] | None = None,
-) -> None:
-    title, note = visible(title), visible(note)
+def _print_table(table: _Table, note: str) -> None:
+    rows, names = table.rows, table.names
+    title, note = visible(table.title), visible(note)
     # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
     if not sys.stdout.isatty() or len(rows) > _MANY_ROWS or _asked("wide"):
         _print_plainly(rows, names, title, note)
     else:
-        _print_for_terminal(rows, names, title, note, styles)
+        _print_for_terminal(rows, names, title, note, lead=table.lead, styles=table.styles)
 
 
 def _print_plainly(
@@ -380,69 +391,99 @@ def _print_for_terminal(
     names: list[str],
     title: str,
     note: str,
-    styles: Sequence[str] | None,
+    *,
+    lead: Sequence[str] = (),
+    styles: Sequence[str] | None = None,
 ) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False)
     texts = [[name.replace("_", " "), *(_human(row[name]) for row in rows)] for name in names]
+    right = [_is_numeric(rows, name) for name in names]
     if title:
         console.print(Text(title, style="bold"))
     gap = len(_GAP)
-    fits = _taken(texts, console.width) == list(range(len(texts)))
-    # Where not even every word has room, prose and a lone row are said name by name.
-    if not fits and (len(rows) == 1 or _holds_prose(texts)):
+    room = console.width
+    if sum(map(_narrowest, texts)) + gap * (len(texts) - 1) <= room:
+        console.print(_table(texts, right, room, styles), width=room)
+    elif len(rows) == 1 or _holds_prose(texts):
+        # Where not even every word has room, a table would break numbers and commands apart.
         console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
-    elif texts:
-        if not fits:
-            texts = [[column[0], *map(shortened, column[1:])] for column in texts]
-        taken = _taken(texts, console.width)
-        columns = [texts[place] for place in taken]
-        widths = _widths(columns, console.width - gap * (len(taken) - 1))
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for place, (head, *_), width in zip(taken, columns, widths, strict=True):
-            right: Literal["left", "right"] = "right" if _is_numeric(rows, names[place]) else "left"
-            table.add_column(Text(head), justify=right, width=width, overflow="fold")
-        for number, cells in enumerate(zip(*(column[1:] for column in columns), strict=True)):
-            table.add_row(*map(Text, cells), style=styles[number] if styles else None)
-        console.print(table, width=max(console.width, sum(widths) + gap * (len(taken) - 1)))
-        if left := [text[0] for place, text in enumerate(texts) if place not in taken]:
-            console.print(Text(f"not shown: {', '.join(left)} (--wide or -o json)", style="dim"))
+    else:
+        order = [names.index(name) for name in lead if name in names]
+        order += [place for place in range(len(names)) if place not in order]
+        shown, left = _fitting(texts, right, order, room)
+        chosen = [right[place] for place in sorted(shown)]
+        columns = [shown[place] for place in sorted(shown)]
+        console.print(_table(columns, chosen, room, styles), width=max(room, _least(columns)))
+        rest = ", ".join(texts[place][0] for place in left)
+        many = f"{len(left)} more columns" if len(left) > 1 else "1 more column"
+        if left:
+            console.print(Text(f"{many} with --wide or -o json: {rest}", style="dim"))
     if note:
         console.print(Text(note))
 
 
-_NAME = 22
-"""What is left of a longer name where a terminal is narrow. [characters]"""
+def _table(
+    columns: Sequence[Sequence[str]],
+    right: Sequence[bool],
+    room: int,
+    styles: Sequence[str] | None = None,
+) -> Any:
+    """Table of Rich whose columns have the widths that the room leaves."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = _widths(columns, room - len(_GAP) * (len(columns) - 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for (head, *_), width, number in zip(columns, widths, right, strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(Text(head), justify=justify, width=width, overflow="fold")
+    for place, cells in enumerate(zip(*(column[1:] for column in columns), strict=True)):
+        table.add_row(*map(Text, cells), style=styles[place] if styles else None)
+    return table
 
 
-def shortened(text: str) -> str:
+_NAME = 20
+"""A text keeps so much of it where it is shortened. [characters]"""
+
+
+def _fitting(
+    texts: Sequence[Sequence[str]], right: Sequence[bool], order: Sequence[int], room: int
+) -> tuple[dict[int, Sequence[str]], list[int]]:
+    """Columns that fit into the room, by their place, long names shortened; and the others."""
+    shown: dict[int, Sequence[str]] = {}
+    left: list[int] = []
+    for place in order:
+        column = texts[place] if right[place] else [_shortened(text) for text in texts[place]]
+        tried = [*shown.values(), column]
+        if shown and (left or _least(tried) > room):
+            left.append(place)
+        else:
+            shown[place] = column
+    return shown, sorted(left)
+
+
+def _least(columns: Sequence[Sequence[str]]) -> int:
+    """Width below which some column would break a word."""
+    return sum(map(_narrowest, columns)) + len(_GAP) * (len(columns) - 1)
+
+
+def _shortened(text: str) -> str:
     """
-    Name without its middle, if it is long; a mark stands for what is left out.
+    Text with a mark in the middle in place of what is too long.
 
     Examples
     --------
-    >>> shortened("ip-10-0-12-34.eu-west-1.compute.internal")
-    'ip-10-0-12…te.internal'
+    >>> _shortened("ip-10-20-0-10.eu-west-1.compute.internal")
+    'ip-10-20-0….internal'
     """
-    if len(text) <= _NAME or " " in text:
+    if _width(text) <= _NAME or " " in text:
         return text
-    return f"{text[: _NAME // 2 - 1]}…{text[-_NAME // 2 :]}"
-
-
-def _taken(texts: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Places of the columns that fit into the room beside one another, the first ones first."""
-    taken: list[int] = []
-    left = room + len(_GAP)
-    for place, column in enumerate(texts):
-        width = len(_GAP) + _narrowest(column)
-        if width <= left or not taken:
-            taken.append(place)
-            left -= width
-    return taken
+    tail = (_NAME - 1) // 2
+    return f"{text[: _NAME - 1 - tail]}…{text[-tail:]}"
 
 
 def _narrowest(column: Sequence[str]) -> int:
@@ -476,6 +517,11 @@ def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
         yield ""
 
 
+def tell_fields(row: Mapping[str, Any]) -> None:
+    """Print one row as a field a line."""
+    say("\n".join(_blocks([[name.replace("_", " "), _human(row[name])] for name in row])))
+
+
 def _is_number(value: object) -> bool:
     return not isinstance(value, bool) and hasattr(value, "__float__")
 
@@ -501,7 +547,7 @@ def _cell(value: object) -> str:
 def csv_cell(value: object) -> str:
     """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
     text = visible(_cell(value))
-    if not text.startswith(_FORMULA) or _is_number(value):
+    if not text.startswith(FORMULA) or _is_number(value):
         return text
     with suppress(ValueError):
         float(text)

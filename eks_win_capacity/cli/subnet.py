@@ -305,10 +305,15 @@ def subnet(
             rows,
             output,
             columns=columns,
+            lead=_DECIDING,
             title="What fits",
             note=note,
             assumptions=_assumed(types, pods_per_node, pool),
         )
+
+
+_DECIDING = ("instance_type", "pods_per_node", "nodes", "expected", "best", "binding")
+"""Columns that stay on a narrow terminal."""
 
 
 def _reservation_row(place: Subnet, number: int) -> dict[str, Any]:

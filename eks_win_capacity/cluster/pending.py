@@ -188,7 +188,7 @@ def explain_pending(
         own = key if cause in _SHARED else (key, pod.full_name)
         if own not in weighed:
             options = changes(cause, pod, like[key], view)
-            weighed[own] = tuple(sorted(options, key=lambda change: change.rank(like[key])))
+            weighed[own] = Listed(sorted(options, key=lambda change: change.rank(like[key])))
         explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[own]))
     return Listed(explained)
 

@@ -42,10 +42,13 @@ class Check:
         All columns that are read.
     template : str
         The message, with ``{n}`` rows and ``{a}``, ``{z}`` of what is shown.
+    kind : type
+        Kind of the error.
     error : callable
         The error of a message, a number of rows, and an eager frame of these rows.
     """
 
+    kind: type[CapacityError]
     bad: Any
     shown: str
     columns: tuple[str, ...]
@@ -56,6 +59,7 @@ class Check:
 def missing(column: str, *, cure: str = "fill or drop them") -> Check:
     """Missing values of a column."""
     return Check(
+        MissingValueError,
         nw.col(column).is_null(),
         column,
         (column,),
@@ -67,6 +71,7 @@ def missing(column: str, *, cure: str = "fill or drop them") -> Check:
 def out_of_range(column: str, argument: str, low: int) -> Check:
     """Counts of a column that no node has."""
     return Check(
+        InvalidCountError,
         (nw.col(column) < low) | (nw.col(column) > MAX_COUNT),
         column,
         (column,),
@@ -83,6 +88,7 @@ def unknown(by: str, looked: str, table: LimitTable) -> Check:
         return _unknown(rows, by, n, table)
 
     return Check(
+        UnknownInstanceTypeError,
         nw.col(looked).is_null() & ~nw.col(by).is_null(),
         by,
         (by, looked),
@@ -96,6 +102,7 @@ def strange(column: str, known: Collection[str], argument: str) -> Check:
     """Names of a column that an argument does not explain."""
     named = nw.col(column).cast(nw.String)
     return Check(
+        InputError,
         nw.col(column).is_null() | ~named.is_in(sorted(known)),
         column,
         (column,),
@@ -108,6 +115,7 @@ def strange(column: str, known: Collection[str], argument: str) -> Check:
 def no_room(column: str) -> Check:
     """Nodes that take no pod, of which no number is enough."""
     return Check(
+        InvalidCountError,
         nw.col(column) == 0,
         column,
         (column,),
@@ -163,7 +171,9 @@ def message(checks: Sequence[Check], stem: str) -> Any:
     """What the first failed check says, over such aggregates; null where none fails."""
     return nw.coalesce(
         *(
-            nw.when(nw.col(f"{stem}n{at}") > 0).then(_filled(check.template, stem, at))
+            nw.when(nw.col(f"{stem}n{at}") > 0).then(
+                _filled(f"{check.kind.__name__}: {check.template}", stem, at)
+            )
             for at, check in enumerate(checks)
         )
     )

@@ -23,6 +23,7 @@ KINDS: Final = frozenset(
         "Event",
         "Node",
         "Pod",
+        "PodDisruptionBudget",
         "RuntimeClass",
         "SecurityGroupPolicy",
         "Service",
@@ -37,6 +38,7 @@ _LISTS: Final = {
     "EC2NodeClassList": "node_classes",
     "NodeList": "nodes",
     "NodePoolList": "node_pools",
+    "PodDisruptionBudgetList": "budgets",
     "PodList": "pods",
     "SecurityGroupPolicyList": "security_group_policies",
     "ServiceList": "services",
@@ -227,6 +229,8 @@ class Reading:
         elif kind == "SecurityGroupPolicy":
             policy = read.security_group_policy(item)
             self._keep("security_group_policies", policy, "namespace", "name")
+        elif kind == "PodDisruptionBudget":
+            self._keep("budgets", read.disruption_budget(item), "namespace", "name")
         elif kind == "RuntimeClass":
             scheduling = item.get("scheduling") or {}
             self._runtimes[read.metadata(item)[1]] = scheduling.get("nodeSelector") or {}
@@ -371,6 +375,7 @@ class Reading:
             workloads=self._part("workloads"),
             services=self._services(),
             security_group_policies=self._part("security_group_policies"),
+            budgets=self._part("budgets"),
             node_pools=self._part("node_pools"),
             node_classes=self._part("node_classes"),
             cni_configmap=self._data.get("amazon-vpc-cni", absent),

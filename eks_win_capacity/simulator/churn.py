@@ -12,6 +12,7 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
+from eks_win_capacity.core.display import count_of, html_frame
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.simulator import engine as engines
@@ -48,7 +49,7 @@ _MOST_SAMPLES: Final = 10_000_000
 _PLACEMENTS: Final = {"random": 0, "spread": 1, "pack": 2}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Churn:
     """
     Many nodes through time.
@@ -92,8 +93,21 @@ class Churn:
 
     __eq__ = same_values
 
+    def __repr__(self) -> str:
+        """Length of the run, and whether pods were left without an address."""
+        samples = count_of(len(self.over_time), "sample")
+        pods = count_of(self.never_started, "pod never starts", "pods never start")
+        return f"<Churn of {samples}: {pods}>"
+
     def _repr_html_(self) -> str:
-        return str(self.quantiles.to_html())
+        started = count_of(self.never_started, "pod never starts", "pods never start")
+        measures = self.quantiles.T.rename(columns=lambda share: f"{100 * share:g} % of the time")
+        measures = measures.rename_axis("measure").reset_index()
+        return html_frame(measures, title="Churn: no more than", notes=[started])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`over_time`: one row for each sample."""
+        return self.over_time
 
 
 def simulate_churn(
@@ -438,7 +452,7 @@ def _queued(arrivals: Any, lifetimes: Any, none: Any) -> Pods:
     return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BestTargets:
     """
     The cheapest targets that meet a waiting-time goal, and what others cost.
@@ -468,8 +482,18 @@ class BestTargets:
 
     __eq__ = same_values
 
+    def __repr__(self) -> str:
+        """The pool that was chosen, and why."""
+        return (
+            f"<BestTargets of {count_of(len(self.curve), 'candidate')}: {self.pool}; {self.reason}>"
+        )
+
     def _repr_html_(self) -> str:
-        return f"<p>{self.reason}</p>{self.curve.to_html(index=False)}"
+        return html_frame(self.curve, title="Best targets", notes=[self.reason])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`curve`: one row for each candidate, least waste first."""
+        return self.curve
 
 
 def best_targets(

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from eks_win_capacity import cli
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.cli.output import shortened, workbook
+from eks_win_capacity.cli.output import workbook
 from eks_win_capacity.density.node_capacity import max_pods_cap
 
 ROOT = Path(__file__).parents[2]
@@ -184,7 +184,7 @@ def test_a_file_is_given_once(folder):
         ),
         (("node", "m5.large", "--host-process-pods", "-1"), "--host-process-pods", "host_process"),
         (("max-pods", "m5.large", "--kubelet-max-pods", "-3"), "--kubelet-max-pods", "kubelet_max"),
-        (("plan", "workloads.csv", "--max-types", "2", "--zone-lost"), "--zone=", "zones"),
+        (("plan", "workloads.csv", "--max-types", "2", "--zone-lost"), "--zone=", "zones="),
     ],
 )
 def test_errors_name_options_and_no_arguments_of_python(
@@ -287,11 +287,6 @@ def test_out_says_which_endings_it_knows():
     done = ran("node", "m5.large", "--out", "x.ods")
     assert done.exit_code == 1
     assert "must end in .csv, .json or .xlsx" in str(done.exception)
-
-
-def test_a_short_name_keeps_all_of_it():
-    assert shortened("ip-10-0-1-7") == "ip-10-0-1-7"
-    assert len(shortened("x" * 99)) == 22
 
 
 # -- several clusters, what-ifs -----------------------------------------------------

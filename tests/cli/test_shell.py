@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import numpy as np
@@ -239,41 +241,45 @@ def test_a_table_that_fits_stays_a_table(monkeypatch):
 def test_many_columns_of_many_rows_are_one_table_that_fits_and_names_the_rest(monkeypatch, width):
     screen = narrow(monkeypatch, width)
     rows = [
-        {"node": f"node-{row}"} | {f"column_{n}": 1_000 * row + n for n in range(12)}
+        {"node": f"ip-10-20-0-{row}.eu-west-1.compute.internal"}
+        | {f"column_{n}": 1_000 * row + n for n in range(12)}
         for row in range(1, 4)
     ]
-    emit(rows, "table", title="Nodes", note="As of today")
+    emit(rows, "table", lead=["node", "column_7"], title="Nodes", note="As of today")
     lines = screen.getvalue().splitlines()
     assert (lines[0], lines[-1]) == ("Nodes", "As of today")
     assert max(map(len, lines)) <= width
-    for row in rows:
-        (line,) = (line for line in lines if line.startswith(row["node"]))
-        shown = line.split()[1:]
-        assert shown == [f"{row[f'column_{n}']:,}" for n in range(len(shown))]
-    rest = " ".join(" ".join(lines[lines.index(line) + 1 : -1]).split())
-    left = ", ".join(f"column {n}" for n in range(len(shown), 12))
-    assert rest == f"not shown: {left} (--wide or -o json)"
+    (head,) = [number for number, line in enumerate(lines) if set(line) == {"─"}]
+    body = lines[head + 1 : head + 4]
+    assert [line.split()[0] for line in body] == ["ip-10-20-0….internal"] * 3
+    assert all(f"{1_000 * row + 7:,}" in line for row, line in enumerate(body, start=1))
+    shown = len(body[0].split())
+    rest = " ".join(lines[head + 4 : -1])
+    assert rest.startswith(f"{13 - shown} more columns with --wide or -o json: column ")
+    assert rest.count("column ") == 13 - shown
 
 
-def test_a_long_name_loses_its_middle_and_shows_it(monkeypatch):
-    screen = narrow(monkeypatch, 40)
-    names = [f"ip-10-0-{n}-7.eu-west-1.compute.internal" for n in (1, 2)]
-    emit([{"node": name, "pods": 9, "free": 1, "zone": "eu-west-1a"} for name in names], "table")
-    assert [line.split()[0] for line in screen.getvalue().splitlines() if "…" in line] == [
-        "ip-10-0-1-…te.internal",
-        "ip-10-0-2-…te.internal",
-    ]
+def test_wide_shows_every_column_on_any_terminal():
+    import pty
 
-
-def test_wide_prints_every_column_and_every_name_whole(monkeypatch, capsys):
-    narrow(monkeypatch, 40)
-    rows = [{"node": "n" * 60} | {f"column_{n}": n for n in range(12)} for _ in range(2)]
-    with click.Context(cli.app) as context:
-        context.meta["eks_win_capacity.cli.wide"] = True
-        emit(rows, "table")
-    told = printed(capsys)
-    assert "n" * 60 in told
-    assert "column 11" in told
+    reader, writer = pty.openpty()
+    command = [sys.executable, "-m", "eks_win_capacity", "cluster", "-f", "data/demo/cluster"]
+    settings = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    root = Path(__file__).resolve().parents[2]
+    for extra, whole in (([], False), (["--wide"], True)):
+        done = subprocess.run(
+            [*command, *extra],
+            stdout=writer,
+            stderr=subprocess.DEVNULL,
+            env=settings,
+            cwd=root,
+            check=True,
+        )
+        assert done.returncode == 0
+        told = os.read(reader, 65536).decode()
+        assert ("ip-10-20-0-10.eu-west-1.compute.internal" in told) is whole
+        assert ("more columns with --wide" in told) is not whole
+        assert told.count("─\r\n") == 1
 
 
 def test_a_lone_row_that_is_too_wide_is_told_name_by_name(monkeypatch):
@@ -310,7 +316,7 @@ def test_a_pipe_gets_the_table_that_a_terminal_gets(rows, title, note):
         output._print_plainly(rows, names, title, note)
     console = Console(file=screen, width=10_000, highlight=False)
     with mock.patch("rich.console.Console", return_value=console):
-        output._print_for_terminal(rows, names, title, note, None)
+        output._print_for_terminal(rows, names, title, note)
     assert plain.getvalue() == screen.getvalue()
 
 

@@ -103,7 +103,7 @@ def _entry_file(look: Look, role: str) -> dict[str, str]:
 
 
 def _map_role(look: Look, role: str) -> str:
-    return map_role_command(role, look.cluster, look.partition)
+    return map_role_command(role, look.cluster, look.partition, look.state.region)
 
 
 @check(
