@@ -352,9 +352,9 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
         )
         return frame.rename(columns=lambda n: f"column_{n + 1}") if headless else frame
     except pd.errors.EmptyDataError:
-        raise InputError(f"{name} is no CSV file: it is empty") from None
+        raise InputError(f"{name} is not a CSV file: it is empty") from None
     except pd.errors.ParserError as error:
-        raise InputError(f"{name} is no CSV file: {error}") from error
+        raise InputError(f"{name} is not a CSV file: {error}") from error
 
 
 def _read_json(content: str, name: str) -> pd.DataFrame:
@@ -433,7 +433,7 @@ def _read_parquet(file: str) -> pd.DataFrame:
     try:
         frame: pd.DataFrame = parquet.read_table(file).to_pandas()
     except pa.ArrowInvalid as error:
-        raise InputError(f"{file} is no Parquet file: {error}") from error
+        raise InputError(f"{file} is not a Parquet file: {error}") from error
     return frame
 
 

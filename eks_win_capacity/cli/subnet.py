@@ -67,7 +67,7 @@ def _document(content: str, name: str) -> Any:
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        raise InputError(f"{name} is no JSON that can be read: {error}") from None
+        raise InputError(f"{name} is not JSON that can be read: {error}") from None
 
 
 def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:

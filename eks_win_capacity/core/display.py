@@ -19,6 +19,9 @@ MOST_COLUMNS: Final = 8
 MOST_ROWS: Final = 50
 """Rows that a notebook shows; the rest is counted below the table."""
 
+_REPR_ITEMS: Final = 10
+"""Items of a list in its plain repr; the rest is counted."""
+
 LONGEST: Final = 160
 """Characters of a value that a notebook shows before it is cut, with a mark."""
 
@@ -59,6 +62,18 @@ def is_missing(value: Any) -> bool:
     (True, True, False)
     """
     return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
+
+
+def positions_of(positions: Sequence[int]) -> str:
+    """
+    Positions in a column as words.
+
+    Examples
+    --------
+    >>> positions_of([3]), positions_of([3, 5])
+    ('position 3', 'positions 3, 5')
+    """
+    return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
 
 
 def words_of(value: Any) -> str:
@@ -289,7 +304,10 @@ class Listed(tuple[T, ...], Generic[T]):
         return html_table(kept, ([row[name] for name in kept] for row in rows), notes=notes)
 
     def __repr__(self) -> str:
-        return f"({', '.join(map(repr, self))}{',' if len(self) == 1 else ''})"
+        shown = ", ".join(map(repr, self[:_REPR_ITEMS]))
+        if len(self) > _REPR_ITEMS:
+            return f"({shown}, ... {len(self) - _REPR_ITEMS:,} more)"
+        return f"({shown}{',' if len(self) == 1 else ''})"
 
 
 def _row(one: Any) -> dict[str, Any]:

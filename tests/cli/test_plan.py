@@ -67,7 +67,7 @@ def test_csv_yaml_and_json_are_read_alike(tmp_path, file):
         ("a.csv", "name,replicas,team\nweb,1,x\n", "no field 'team'"),
         ("a.csv", "name,replicas\nweb,-1\n", "from 0"),
         ("a.yaml", "a: [", "sound YAML"),
-        ("a.json", "{", "no JSON"),
+        ("a.json", "{", "not JSON"),
         ("a.yaml", "7", "list of workloads"),
         ("a.yaml", "[]", "list of workloads"),
         ("a.yaml", "workloads: {web: 1}", "list of workloads"),
@@ -324,7 +324,7 @@ def test_saved_prices_keep_their_marks(tmp_path, file):
     (tmp_path / "q.csv").write_text("m5.large,1\n\nm5.large,2\n")
     (tmp_path / "r.csv").write_text("instance_type,price\nm5.large,dear\n")
     (tmp_path / "s.csv").write_text("type,usd\n")
-    for name, words in (("q", "second time"), ("r", "no number"), ("s", "no prices")):
+    for name, words in (("q", "second time"), ("r", "not a number"), ("s", "no prices")):
         ran = run(file, "--prices", tmp_path / f"{name}.csv")
         assert ran.exit_code == 1
         assert words in str(ran.exception)
