@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "eks_win_capacity"
-COMMON = ["core/test_values", "core/test_odd_values", "laws/test_known_states"]
+COMMON = [
+    "core/test_data_classes",
+    "core/test_values",
+    "core/test_odd_values",
+    "laws/test_known_states",
+]
 TESTS = {
     "core": [
         "core/test_floor",

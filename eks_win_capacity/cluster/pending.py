@@ -109,6 +109,10 @@ class PendingPod(Shown):
     evidence: tuple[str, ...] = ()
     owner: str = ""
 
+    def __repr__(self) -> str:
+        """Pod, why it waits, and the smallest change that helps."""
+        return f"<PendingPod {self.pod}: {self.why}; {self.change}: {self.remedy}>"
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as a plain mapping."""
         return asdict(self)

@@ -191,6 +191,16 @@ class ClusterState(Shown):
                 object.__setattr__(self, part, kind(value))
         object.__setattr__(self, "unknown", read_only(why))
 
+    def __repr__(self) -> str:
+        """Name, and how many of each part are known."""
+        sizes = [
+            f"{len(value):,} {part.replace('_', ' ')}"
+            for part in PARTS
+            if isinstance(value := getattr(self, part), Listed)
+        ]
+        unknown = count_of(len(self.unknown), "part is", "parts are")
+        return f"<ClusterState {self.name or '(no name)'}: {', '.join(sizes)}; {unknown} not known>"
+
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:
         """Each node by its name; empty where nodes are not known."""

@@ -374,6 +374,16 @@ CASES = {
             },
             "fail",
         ),
+        # Instances that a warm pool keeps ready hold an address each.
+        (
+            {
+                "subnets": (SUBNET,),
+                "cni_configmap": ON,
+                "nodes": (WIN,),
+                "node_groups": (replace(GROUP, subnet_ids=("subnet-1",), warm_pool=250),),
+            },
+            "fail",
+        ),
         ({"subnets": (SUBNET,), "cni_configmap": ON, "nodes": ()}, "pass"),
         ({"subnets": (SUBNET,), "cni_configmap": ON}, "unknown"),
         ({"subnets": (FULL,), "cni_configmap": ON}, "fail"),

@@ -50,6 +50,11 @@ def test_a_plain_repr_is_read_at_a_glance(name):
     said = repr(value[0] if isinstance(value, Listed) else value)
     assert "object at 0x" not in said
     assert "dtype" not in said
+    assert len(said) < 1_200
+
+
+def test_a_long_list_says_how_many_it_leaves_out():
+    assert repr(Listed(range(12))).endswith("9, ... 2 more)")
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -2,7 +2,7 @@
 
 import pytest
 from displayed import SHOWN
-from real_browser import axe_violations, browser  # noqa: F401 - a fixture
+from real_browser import axe_violations
 
 THEMES = {"light": ("#fff", "#111"), "dark": ("#111", "#eee")}
 
@@ -16,7 +16,7 @@ def displays() -> str:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_displays_fit_a_page_of_a_thousand_pixels_and_can_be_read(browser, displays, theme):  # noqa: F811
+def test_displays_fit_a_page_of_a_thousand_pixels_and_can_be_read(browser, displays, theme):
     paper, ink = THEMES[theme]
     page = browser.new_page(viewport={"width": 1000, "height": 800})
     page.set_content(

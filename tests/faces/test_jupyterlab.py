@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from real_browser import browser  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK_START = next((ROOT / "notebooks").rglob("*quick*start*.ipynb"))
@@ -75,7 +74,7 @@ def _address(runtime: Path, server: subprocess.Popen, log: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def notebook(browser, lab):  # noqa: F811
+def notebook(browser, lab):
     """The quick start after all its cells have run."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()

@@ -177,7 +177,7 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
         return
     seen = (
-        f"the cluster role {state.cluster_role or ''} has the managed policies: "
+        f"the cluster role{f' {state.cluster_role}' if state.cluster_role else ''} has the managed policies: "
         f"{some(state.cluster_role_policies or ()) or 'none'}"
     )
     role = word(state.cluster_role, "CLUSTER_ROLE")
