@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.catalog.absent import absent
-from eks_win_capacity.core.display import html_frame
+from eks_win_capacity.core.display import html_frame, positions_of
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     InputError,
@@ -312,7 +312,7 @@ class Catalog(Mapping[str, InstanceType]):
         count = len(names) if count is None else count
         close = self.close_matches(names[0])
         shown = ", ".join(map(repr, names))
-        at = f" at position{'s' * (len(positions) != 1)} {', '.join(map(str, positions))}"
+        at = f" at {positions_of(positions)}"
         more = f" ({count:,} in all)" if count > len(names) else ""
         message = f"no row for {shown}{at * bool(positions)}{more} in the catalog of {self._as_of}."
         why = absent(names[0]) if isinstance(names[0], str) else ""
@@ -432,7 +432,7 @@ class Catalog(Mapping[str, InstanceType]):
             ``windows_reasons`` the codes. Fields of several texts are tuples.
             ``attrs`` hold ``as_of`` and ``source``.
         """
-        from eks_win_capacity.catalog._frame import frame
+        from eks_win_capacity.catalog._instance_type import frame
 
         return frame(self)
 
@@ -440,7 +440,7 @@ class Catalog(Mapping[str, InstanceType]):
 @cache
 def _bundled() -> Catalog:
     from eks_win_capacity._data import instance_types as data
-    from eks_win_capacity.catalog._table import from_text
+    from eks_win_capacity.catalog._instance_type import from_text
 
     rows = from_text(data.ROWS, data.REGIONS, data.SETS)
     return Catalog(rows, as_of=data.AS_OF, source=data.SOURCE, regions=data.REGIONS)

@@ -189,7 +189,7 @@ def _price_table(file: str, lines: list[list[str]]) -> Any:
         for row in rows:
             row["price"] = float(row["price"])  # type: ignore[assignment]
     except ValueError as error:
-        raise InputError(f"{file} has a price that is no number: {error}") from error
+        raise InputError(f"{file} has a price that is not a number: {error}") from error
     table = pd.DataFrame(rows)
     if "estimated" in table.columns:
         table["estimated"] = table["estimated"].str.strip().str.lower() == "true"

@@ -105,7 +105,7 @@ def karpenter_view(
     InputError
         If a count is below 1, or no type is given.
     InvalidQuantityError
-        If a request is no Kubernetes quantity.
+        If a request is not a Kubernetes quantity.
     UnknownInstanceTypeError
         If the catalog lacks a type.
 

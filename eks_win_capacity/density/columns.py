@@ -121,7 +121,7 @@ def read_names(column: object, name: str) -> Names:
     Raises
     ------
     UnsupportedInputError
-        If it is no column of names; the error says what it is.
+        If it is not a column of names; the error says what it is.
     ShapeMismatchError
         If nested sequences are ragged.
     """

@@ -266,7 +266,7 @@ class Fleet:
         MissingValueError, UnknownInstanceTypeError
             With the first offenders, their positions and how many there are.
         UnsupportedInputError
-            If it is no column of names.
+            If it is not a column of names.
         """
         checked_policy(on_unknown)
         names = read_names(instance_type, "instance_type")

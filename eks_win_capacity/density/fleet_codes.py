@@ -11,6 +11,7 @@ import numpy as np
 from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.catalog.limits import close_names
 from eks_win_capacity.core.arrays import SHOWN, is_missing
+from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
     MissingValueError,
     UnknownInstanceTypeError,
@@ -246,8 +247,8 @@ def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None
                 count=count,
             )
         raise MissingValueError(
-            f"instance_type has {count:,} missing value{'s' * (count > 1)} among "
-            f"{len(codes):,}, first at position {', '.join(map(str, first))}; "
+            f"instance_type has {count_of(count, 'missing value')} among "
+            f"{len(codes):,}, first at {positions_of(first)}; "
             'drop them, or pass on_unknown="null"',
             positions=first,
             count=count,

@@ -237,7 +237,7 @@ def _mark_date(row: pd.Series[Any], path: pd.DataFrame, level: float, ax: Any) -
 
 
 def tidy(ax: Any) -> None:
-    """Take off what is no data, and write dates briefly."""
+    """Take off what is not data, and write dates briefly."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator: Any = AutoDateLocator()  # type: ignore[no-untyped-call]

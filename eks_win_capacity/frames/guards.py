@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.frames.backends import Frame
 
 
-def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
+def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
     """
     A frame whose `column` cannot be read where its rows fail a check.
 
@@ -29,7 +29,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
         With the columns that the checks read.
     column : str
         What the answer is computed from.
-    checks : sequence of Check
+    checks : sequence of RowCheck
         The first that fails is the error.
 
     Raises
@@ -64,7 +64,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
 
 
 def guarded_sums(
-    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.Check]
+    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.RowCheck]
 ) -> Frame:
     """
     Sums by group that cannot be read where a row of the group fails a check.
@@ -77,7 +77,7 @@ def guarded_sums(
         Columns to group by; one row in all without them.
     sums : dict of str to str
         The column that each sum is of.
-    checks : sequence of Check
+    checks : sequence of RowCheck
         DuckDB and Spark look at them in the same pass that sums.
 
     Raises
@@ -122,7 +122,7 @@ def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
     return nw.from_native(native.drop(message))
 
 
-def _guarded_in_polars(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
+def _guarded_in_polars(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
     """Mark what fails by expressions; Python sees whether a piece has a mark, and no more."""
     mark, shown = backends.spare_names(frame, 22)[20:]
     marks = [nw.when(check.bad).then(nw.lit(at)) for at, check in enumerate(checks)]
@@ -139,7 +139,7 @@ def _guarded_in_polars(frame: Frame, column: str, checks: Sequence[verify.Check]
 class _RefusingMarks:
     """A piece of a Polars frame as it is, where no row is marked."""
 
-    checks: Sequence[verify.Check]
+    checks: Sequence[verify.RowCheck]
     mark: str
     shown: str
 
@@ -156,7 +156,7 @@ class _RefusingMarks:
 class _Refusing:
     """A column of a piece of a Dask frame, where the piece passes the checks."""
 
-    checks: Sequence[verify.Check]
+    checks: Sequence[verify.RowCheck]
     column: str
 
     def __call__(self, piece: Any) -> Any:

@@ -28,7 +28,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Check:
+class RowCheck:
     """
     Rows that must not be, and the error that says so.
 
@@ -56,9 +56,9 @@ class Check:
     error: Callable[[str, int, Mapping[Any, int]], CapacityError] = field(repr=False)
 
 
-def missing(column: str, *, cure: str = "fill or drop them") -> Check:
+def missing(column: str, *, cure: str = "fill or drop them") -> RowCheck:
     """Missing values of a column."""
-    return Check(
+    return RowCheck(
         MissingValueError,
         nw.col(column).is_null(),
         column,
@@ -68,9 +68,9 @@ def missing(column: str, *, cure: str = "fill or drop them") -> Check:
     )
 
 
-def out_of_range(column: str, argument: str, low: int) -> Check:
+def out_of_range(column: str, argument: str, low: int) -> RowCheck:
     """Counts of a column that no node has."""
-    return Check(
+    return RowCheck(
         InvalidCountError,
         (nw.col(column) < low) | (nw.col(column) > MAX_COUNT),
         column,
@@ -81,13 +81,13 @@ def out_of_range(column: str, argument: str, low: int) -> Check:
     )
 
 
-def unknown(by: str, looked: str, table: LimitTable) -> Check:
+def unknown(by: str, looked: str, table: LimitTable) -> RowCheck:
     """Names without a row in the table: `looked` is null where there is none."""
 
     def error(_: str, n: int, values: Mapping[Any, int]) -> CapacityError:
         return _unknown(values, n, table)
 
-    return Check(
+    return RowCheck(
         UnknownInstanceTypeError,
         nw.col(looked).is_null() & ~nw.col(by).is_null(),
         by,
@@ -98,10 +98,10 @@ def unknown(by: str, looked: str, table: LimitTable) -> Check:
     )
 
 
-def strange(column: str, known: Collection[str], argument: str) -> Check:
+def strange(column: str, known: Collection[str], argument: str) -> RowCheck:
     """Names of a column that an argument does not explain."""
     named = nw.col(column).cast(nw.String)
-    return Check(
+    return RowCheck(
         InputError,
         nw.col(column).is_null() | ~named.is_in(sorted(known)),
         column,
@@ -112,9 +112,9 @@ def strange(column: str, known: Collection[str], argument: str) -> Check:
     )
 
 
-def no_room(column: str) -> Check:
+def no_room(column: str) -> RowCheck:
     """Nodes that take no pod, of which no number is enough."""
-    return Check(
+    return RowCheck(
         InvalidCountError,
         nw.col(column) == 0,
         column,
@@ -128,7 +128,7 @@ def _braced(column: str) -> str:
     return repr(column).replace("{", "{{").replace("}", "}}")
 
 
-def refuse(frame: Frame, checks: Sequence[Check]) -> None:
+def refuse(frame: Frame, checks: Sequence[RowCheck]) -> None:
     """
     Raise the error of the first check that an eager frame fails.
 
@@ -145,7 +145,7 @@ def refuse(frame: Frame, checks: Sequence[Check]) -> None:
             raise error_of(check, frame.filter(check.bad), check.shown)
 
 
-def error_of(check: Check, rows: Frame, shown: str) -> CapacityError:
+def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
     """The error of rows that fail a check, with the values of a column of them."""
     found = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
     values = {value: int(count) for value, count in found.iter_rows() if value is not None}
@@ -159,11 +159,11 @@ def _order(value: object) -> Any:
     return value if isinstance(value, int) else str(value)
 
 
-def _rows(check: Check) -> Any:
+def _rows(check: RowCheck) -> Any:
     return check.bad.cast(nw.Int64).sum()
 
 
-def aggregates(checks: Sequence[Check], stem: str) -> list[Any]:
+def aggregates(checks: Sequence[RowCheck], stem: str) -> list[Any]:
     """Of each check the number of bad rows, and the least and greatest value shown of them."""
     ends = [(nw.when(check.bad).then(nw.col(check.shown))) for check in checks]
     return [
@@ -173,7 +173,7 @@ def aggregates(checks: Sequence[Check], stem: str) -> list[Any]:
     ]
 
 
-def message(checks: Sequence[Check], stem: str) -> Any:
+def message(checks: Sequence[RowCheck], stem: str) -> Any:
     """What the first failed check says, over such aggregates; null where none fails."""
     return nw.coalesce(
         *(

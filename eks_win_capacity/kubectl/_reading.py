@@ -77,7 +77,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
             place = f"items[{index}]"
             if not isinstance(value, Mapping):
                 raise DocumentError(
-                    f"{name}: {place} is no object but {without_accounts(repr(value)):.80}",
+                    f"{name}: {place} is not an object but {without_accounts(repr(value)):.80}",
                     source=name,
                     place=place,
                 )
@@ -101,7 +101,7 @@ def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mappi
         return
     if "kind" not in document and "serverVersion" not in document:
         raise DocumentError(
-            f"{name} is no object that kubectl printed: it has no kind (its keys: "
+            f"{name} is not an object that kubectl printed: it has no kind (its keys: "
             f"{', '.join(list(document)[:5])}); save the whole answer, without --query or jq",
             source=name,
         )

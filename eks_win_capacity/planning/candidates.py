@@ -155,7 +155,7 @@ def read_limits(
     UnknownInstanceTypeError
         If the catalog lacks a name.
     InvalidCountError
-        If a limit is no count.
+        If a limit is not a count.
     """
     if limits is None:
         return {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import attached_addresses
+from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.packing.problem import Problem
@@ -106,10 +105,9 @@ def node_of(
     cpu, memory = allocatable(row, reserved)
     held = slots * ADDRESSES_PER_PREFIX if prefix and row.nitro else slots
     most = held if kubelet is None else min(held, kubelet)
-    state = _attached(most, slots, pool)
-    used = np.asarray(state.used)
+    curve = curve_of(row.ipv4_per_interface, pool)
     # A pool without warm addresses serves fewer pods than the node advertises.
-    served = int(used.max(initial=0))
+    served = min(most, curve.most)
     base = sum(not daemon.host_process for daemon in daemons)
     room = (
         cpu - sum(daemon.cpu for daemon in daemons),
@@ -117,8 +115,8 @@ def node_of(
         min(held, served if served < most else held) - base,
         (kubelet if kubelet is not None else 2**31) - len(daemons),
     )
-    attached = np.asarray(state.addresses)[base:]
-    prefixes = np.asarray(state.prefixes)[base:]
+    attached = curve.addresses[base : most + 1]
+    prefixes = curve.prefixes[base : most + 1]
     pods = max(0, min(room[2], len(attached) - 1))
     names = tuple(name for name, _ in extended)
     more = [
@@ -133,12 +131,6 @@ def node_of(
         attached=attached[: pods + 1] if len(attached) else np.zeros(1, dtype=np.int64),
         prefixes=prefixes[: pods + 1] if len(prefixes) else np.zeros(1, dtype=np.int64),
     )
-
-
-@lru_cache(maxsize=256)
-def _attached(most: int, slots: int, pool: Any) -> Any:
-    """Attach addresses for each number of pods; hundreds of types share a few curves."""
-    return attached_addresses(np.arange(most + 1), slots=slots, pool=pool)
 
 
 def levels(node: Node, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:

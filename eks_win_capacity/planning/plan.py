@@ -121,11 +121,11 @@ class FleetPlan(PlanValues):
         Raises
         ------
         InputError
-            If it is no plan, or damaged.
+            If it is not a plan, or damaged.
         """
         if "feasible" not in told:
-            raise InputError("this is no saved plan: it has no member 'feasible'")
-        values = {name: told[name] for name in told if name not in _DERIVED}
+            raise InputError("this is not a saved plan: it has no member 'feasible'")
+        values = {name: told[name] for name in told if name not in {*_DERIVED, *_PRINTED}}
         values.setdefault("value", told.get("cost", 0.0))
         try:
             for name, record in _RECORDS.items():
@@ -137,7 +137,7 @@ class FleetPlan(PlanValues):
                 values[name] = tuple(values.get(name, ()))
             return cls(**values)
         except TypeError as error:
-            raise InputError(f"this is no saved plan: {error}") from error
+            raise InputError(f"this is not a saved plan: {error}") from error
 
     @classmethod
     def from_json(cls, text: str) -> FleetPlan:
@@ -147,7 +147,7 @@ class FleetPlan(PlanValues):
         Raises
         ------
         InputError
-            If the text is no JSON, or no plan.
+            If the text is not JSON, or no plan.
 
         Examples
         --------
@@ -159,9 +159,9 @@ class FleetPlan(PlanValues):
         try:
             told = json.loads(text)
         except ValueError as error:
-            raise InputError(f"this is no JSON: {error}") from error
+            raise InputError(f"this is not JSON: {error}") from error
         if not isinstance(told, dict):
-            raise InputError(f"this is no saved plan, but a {type(told).__name__}")
+            raise InputError(f"this is not a saved plan, but a {type(told).__name__}")
         return cls.from_dict(told)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -338,6 +338,9 @@ class FleetPlan(PlanValues):
 
 
 _DERIVED = ("gap", "cost", "cost_per_month", "nodes", "pods", "addresses", "prefixes", "types")
+_PRINTED = ("command", "rows", "notes", "assumptions")
+"""What the command line puts beside the plan: not part of it."""
+
 _RECORDS: Mapping[str, type] = {
     "groups": NodeGroup, "rejected": Rejection, "infeasible": Infeasible,
 }  # fmt: skip

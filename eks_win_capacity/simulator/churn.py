@@ -32,7 +32,7 @@ from eks_win_capacity.simulator.clock import (
     checked_seconds,
     nanoseconds,
 )
-from eks_win_capacity.simulator.replay import _check_pool, _count, _slots
+from eks_win_capacity.simulator.replay import check_pool, checked_slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -174,7 +174,7 @@ def simulate_churn(
     >>> ran.never_started
     0
     """
-    _check_pool(pool)
+    check_pool(pool)
     engines.check_engine(engine)
     arrays.choice(placement, _PLACEMENTS, name="placement")
     duration, step = _hours(hours, "hours"), checked_seconds(sample_s, "sample_s")
@@ -263,14 +263,14 @@ def _run(  # noqa: PLR0917
     engine: Engine,
     skip: float = 0.0,
 ) -> _Ran:
-    count, room = _count(nodes, "nodes"), _slots(slots)
+    count, room = arrays.count(nodes, name="nodes"), checked_slots(slots)
     if count == 0:
         raise InputError("nodes must be 1 or more")
     size = ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1
     limit = (
         room * size
         if pods_per_node is None
-        else min(_count(pods_per_node, "pods_per_node"), room * size)
+        else min(arrays.count(pods_per_node, name="pods_per_node"), room * size)
     )
     if limit == 0:
         raise InputError("pods_per_node must be 1 or more")
@@ -413,11 +413,11 @@ def effective_concurrency(
     >>> 3 < effective_concurrency(9, WarmPool.secondary(), 60) < 6
     True
     """
-    _check_pool(pool)
+    check_pool(pool)
     engines.check_engine(engine)
     random = _random(rng)
     lifetime = lifetime_of(pod_lifetime)
-    capacity = _slots(slots) * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
+    capacity = checked_slots(slots) * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
     mean = float(np.mean(lifetime.draw(random, 1_000)))
     nodes, cycles = max(64 // capacity, 1), 24
     cycle = mean + 45.0
@@ -556,7 +556,7 @@ def best_targets(
     if candidates is not None and not isinstance(candidates, (list, tuple)):
         raise InputError(f"candidates must be a list of WarmPool; got {candidates!r}")
     pools = list(
-        _candidates(_slots(slots), prefix_delegation) if candidates is None else candidates
+        _candidates(checked_slots(slots), prefix_delegation) if candidates is None else candidates
     )
     if not pools:
         raise InputError("candidates must hold one WarmPool at least")

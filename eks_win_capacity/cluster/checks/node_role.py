@@ -175,7 +175,7 @@ def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
     seen = (
         f"aws-auth does not give {role} {', '.join(lacking)}{path}"
         if lacking
-        else f"aws-auth gives {role} the username {wrong!r}, which is no node's"
+        else f"aws-auth gives {role} the username {wrong!r}, which is not a node's"
     )
     if mode == "API_AND_CONFIG_MAP":
         return rule.failed(
