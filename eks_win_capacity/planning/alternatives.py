@@ -17,7 +17,7 @@ from eks_win_capacity.planning.zones import quick
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
@@ -87,7 +87,7 @@ def _single(run: Solving, plan: FleetPlan) -> Alternative:
     return alternative(f"{name}, {best.groups[0].instance_type}", best.groups)
 
 
-def _best_alone(run: Solving, nodes: list[Node], worst: float = float("inf")) -> Answer | None:
+def _best_alone(run: Solving, nodes: list[NodeKind], worst: float = float("inf")) -> Answer | None:
     """Solve for single types, the likeliest first, until a few have been compared."""
     best: Answer | None = None
     tried = 0
@@ -113,7 +113,9 @@ def afresh(run: Solving) -> Solving:
     return part
 
 
-def fewer_types(run: Solving, answer: Answer, nodes: tuple[Node, ...], top: int) -> Answer | None:
+def fewer_types(
+    run: Solving, answer: Answer, nodes: tuple[NodeKind, ...], top: int
+) -> Answer | None:
     """Find the best plan with few types: exactly where that can be, else step by step."""
     if len({group.instance_type for group in answer.groups}) <= top:
         return answer
@@ -140,7 +142,7 @@ def fewer_types(run: Solving, answer: Answer, nodes: tuple[Node, ...], top: int)
     return Answer(best.groups, best.value, min(answer.bound, best.value), answer.lp_bound)
 
 
-def _likeliest(run: Solving, nodes: tuple[Node, ...]) -> list[Node]:
+def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
     """Order the types that can run everything by what a fleet of each costs, first-fit."""
     values = zip(alone(run.ask, nodes, deadline=run.deadline), nodes, strict=True)
     able = sorted(
@@ -151,7 +153,7 @@ def _likeliest(run: Solving, nodes: tuple[Node, ...]) -> list[Node]:
 
 
 def _by_dropping(
-    run: Solving, answer: Answer, nodes: tuple[Node, ...], top: int, found: list[Answer]
+    run: Solving, answer: Answer, nodes: tuple[NodeKind, ...], top: int, found: list[Answer]
 ) -> None:
     """Drop the least used types one by one until few enough are left."""
     groups = answer.groups
@@ -172,7 +174,7 @@ def _by_dropping(
             found.append(tried)
 
 
-def _first_alone(run: Solving, nodes: tuple[Node, ...], answer: Answer) -> list[Answer]:
+def _first_alone(run: Solving, nodes: tuple[NodeKind, ...], answer: Answer) -> list[Answer]:
     """Pack the likeliest single type first-fit: what there is time for after an interrupt."""
     for node in _likeliest(run, nodes):
         packed = quick(run, (node,), answer.bound, answer.lp_bound)

@@ -10,7 +10,7 @@ from eks_win_capacity.planning.question import BRIEF, NEAR, Answer, better
 from eks_win_capacity.planning.zones import in_zones, quick
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.solving import Solving
 
 __all__ = ["answer"]
@@ -19,7 +19,9 @@ _FREE_PART = 0.4
 """Part of the time for the plan without zones and subnets, where these count."""
 
 
-def answer(run: Solving, nodes: tuple[Node, ...], *, effort: float | None = None) -> Answer | None:
+def answer(
+    run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None = None
+) -> Answer | None:
     """Find the best nodes of some types, where they may stand included."""
     try:
         found = _answer(run, nodes, effort)
@@ -30,7 +32,7 @@ def answer(run: Solving, nodes: tuple[Node, ...], *, effort: float | None = None
     return found
 
 
-def _answer(run: Solving, nodes: tuple[Node, ...], effort: float | None) -> Answer | None:
+def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
     ask = run.ask
     coupled = ask.spread or ask.limited or ask.zoned
     until = run.deadline.part(_FREE_PART) if coupled else run.deadline
@@ -61,7 +63,9 @@ def _answer(run: Solving, nodes: tuple[Node, ...], effort: float | None) -> Answ
     return in_zones(run, nodes, loose.bound, loose.lp_bound, effort=effort)
 
 
-def _exact(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+def _exact(
+    run: Solving, nodes: tuple[NodeKind, ...], bound: float, lp_bound: float
+) -> Answer | None:
     """Settle it exactly where all patterns can be listed."""
     even = None
     if run.ask.zone_lost:
@@ -87,7 +91,7 @@ def _exact(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float)
     return better(found, in_zones(run, nodes, bound, lp_bound, effort=BRIEF))
 
 
-def _or_alone(run: Solving, nodes: tuple[Node, ...], found: Answer | None) -> Answer | None:
+def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], found: Answer | None) -> Answer | None:
     """Take the best plan with one type where it is cheaper: more types never cost more."""
     if found is None or len(nodes) < 2 or run.ask.objective != "cost":
         return found

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
@@ -240,7 +240,7 @@ def from_now(
     )
 
 
-def _without_dearest(present: Present, nodes: tuple[Node, ...], most: int) -> Present:
+def _without_dearest(present: Present, nodes: tuple[NodeKind, ...], most: int) -> Present:
     """The present nodes without the dearest that may be drained."""
     cost = {node.name: node.cost for node in nodes}
     places, may = dict(present.places), present.types
@@ -284,7 +284,7 @@ def _may_drain(present: Present, plan: FleetPlan, most: int) -> bool:
     return drained <= most and all(kept[name] >= n for name, n in present.held.items())
 
 
-def _sized(ask: Question, names: list[str]) -> tuple[Node, ...]:
+def _sized(ask: Question, names: list[str]) -> tuple[NodeKind, ...]:
     if not names:
         return ()
     # Without pods no type is of no use; what workloads ask for still says what rooms have.
@@ -293,10 +293,10 @@ def _sized(ask: Question, names: list[str]) -> tuple[Node, ...]:
     return tuple(node for node in nodes if node.purchase == "on-demand")
 
 
-def _with_present(ask: Question, present: Present, nodes: tuple[Node, ...]) -> Question:
+def _with_present(ask: Question, present: Present, nodes: tuple[NodeKind, ...]) -> Question:
     """Offer the present nodes as kinds of their own, each in its zone as often as it is there."""
     by_name = {node.name: node for node in nodes}
-    kinds: list[Node] = []
+    kinds: list[NodeKind] = []
     limits = dict(ask.limits)
     for (name, where), number in present.places.items():
         zone = where if where in ask.zones else ""
@@ -311,7 +311,9 @@ def _with_present(ask: Question, present: Present, nodes: tuple[Node, ...]) -> Q
     return replace(ask, present=tuple(kinds), limits=limits, max_types=None, progress=None)
 
 
-def _with_candidates(ask: Question, present: dict[str, int]) -> tuple[Question, tuple[Node, ...]]:
+def _with_candidates(
+    ask: Question, present: dict[str, int]
+) -> tuple[Question, tuple[NodeKind, ...]]:
     """Allow the present types beside the candidates, each as often as it is there."""
     nodes = _sized(ask, list(present))
     lacking = set(present) - {node.name for node in nodes}
@@ -335,7 +337,7 @@ def _settled(  # noqa: PLR0917
     ask: Question,
     kept: FleetPlan,
     present: Present,
-    nodes: tuple[Node, ...],
+    nodes: tuple[NodeKind, ...],
     most: int,
     fresh: FleetPlan,
 ) -> FleetPlan:
@@ -383,7 +385,7 @@ def _settled(  # noqa: PLR0917
 
 
 def _idle(
-    ask: Question, present: Present, used: Counter[tuple[str, str]], nodes: dict[str, Node]
+    ask: Question, present: Present, used: Counter[tuple[str, str]], nodes: dict[str, NodeKind]
 ) -> list[tuple[str, str]]:
     """Present nodes without pods, by type and zone, the dearest first."""
     there = Counter[tuple[str, str]]()

@@ -10,7 +10,7 @@ from eks_win_capacity.planning.model import ALL_NODES
 from eks_win_capacity.planning.placement import empty_group, merged
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.workloads import Load
@@ -23,7 +23,9 @@ def plain(name: str) -> str:
     return name.partition(" (")[0]
 
 
-def met(ask: Question, groups: list[NodeGroup], nodes: tuple[Node, ...]) -> list[NodeGroup] | None:
+def met(
+    ask: Question, groups: list[NodeGroup], nodes: tuple[NodeKind, ...]
+) -> list[NodeGroup] | None:
     """Fleet with the types and nodes that are asked for at least; None where there is none."""
     if ask.min_types > 1:
         other = _diversified(ask, groups, nodes, ask.min_types)
@@ -34,7 +36,7 @@ def met(ask: Question, groups: list[NodeGroup], nodes: tuple[Node, ...]) -> list
 
 
 def _diversified(
-    ask: Question, groups: list[NodeGroup], nodes: tuple[Node, ...], least: int
+    ask: Question, groups: list[NodeGroup], nodes: tuple[NodeKind, ...], least: int
 ) -> list[NodeGroup] | None:
     """
     Fleet of at least so many types: node by node becomes the cheapest other type that holds its pods.
@@ -79,7 +81,9 @@ def _diversified(
     return merged(groups)
 
 
-def _moved(ask: Question, group: NodeGroup, node: Node, loads: dict[str, Load]) -> NodeGroup | None:
+def _moved(
+    ask: Question, group: NodeGroup, node: NodeKind, loads: dict[str, Load]
+) -> NodeGroup | None:
     """One node of the group as another type; None where its pods do not fit there."""
     used = (
         *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
@@ -110,7 +114,7 @@ def _moved(ask: Question, group: NodeGroup, node: Node, loads: dict[str, Load]) 
 
 
 def _topped_up(
-    ask: Question, groups: list[NodeGroup], nodes: tuple[Node, ...]
+    ask: Question, groups: list[NodeGroup], nodes: tuple[NodeKind, ...]
 ) -> list[NodeGroup] | None:
     """
     Fleet with the fewest nodes asked for, of a type, in a zone, and in all.
@@ -171,7 +175,7 @@ def _pulled(ask: Question, groups: list[NodeGroup], zone: str, missing: int) -> 
 
 
 def _added(
-    ask: Question, groups: list[NodeGroup], nodes: list[Node], *, zone: str
+    ask: Question, groups: list[NodeGroup], nodes: list[NodeKind], *, zone: str
 ) -> NodeGroup | None:
     """One empty node more, where there is room for it."""
     for node in sorted(nodes, key=lambda node: (node.cost, node.name)):

@@ -32,7 +32,7 @@ TIES = ("addresses", "kubelet", "cpu", "memory")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class NodeKind:
     """An empty node of a type: room for workloads, cost, and what it keeps attached."""
 
     name: str
@@ -99,7 +99,7 @@ def node_of(
     reserved: Any,
     daemons: tuple[Workload, ...],
     extended: tuple[tuple[str, int], ...] = (),
-) -> Node:
+) -> NodeKind:
     """Size one node: what is left for workloads, and what each number of pods attaches."""
     slots = row.ipv4_per_interface - NODE_ADDRESSES
     cpu, memory = allocatable(row, reserved)
@@ -123,7 +123,7 @@ def node_of(
         max(0, have - sum(dict(daemon.extended).get(name, 0) for daemon in daemons))
         for name, have in extended
     ]
-    return Node(
+    return NodeKind(
         name=row.name,
         room=(max(room[0], 0), max(room[1], 0), pods, max(room[3], 0), *more),
         extended=names,
@@ -133,7 +133,7 @@ def node_of(
     )
 
 
-def levels(node: Node, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
+def levels(node: NodeKind, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
     """
     Cut the attached addresses into runs that are flat or rise by one a pod.
 
@@ -172,7 +172,7 @@ class Model:
     """The problem with the names of its parts."""
 
     problem: Problem
-    nodes: tuple[Node, ...]
+    nodes: tuple[NodeKind, ...]
     sites: tuple[Site, ...]
     node: Ints
     site: Ints
@@ -183,7 +183,7 @@ class Model:
 def build(
     workloads: tuple[Workload, ...],
     slots: Ints,
-    nodes: tuple[Node, ...],
+    nodes: tuple[NodeKind, ...],
     sites: tuple[Site, ...],
     *,
     objective: str,
@@ -309,7 +309,7 @@ def build(
 
 def _leanest(
     kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
-    nodes: tuple[Node, ...],
+    nodes: tuple[NodeKind, ...],
     pinned: set[str],
     *,
     prefixes: bool,
@@ -337,7 +337,7 @@ def _leanest(
 
 
 def _limits(
-    nodes: tuple[Node, ...],
+    nodes: tuple[NodeKind, ...],
     sites: tuple[Site, ...],
     kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
     limits: dict[str, int],
@@ -517,13 +517,13 @@ def _group(
     )
 
 
-def dominated(nodes: tuple[Node, ...], *, addresses: bool, pinned: set[str]) -> dict[int, int]:
+def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str]) -> dict[int, int]:
     """
     Find the types that another one beats or equals in everything.
 
     Parameters
     ----------
-    nodes : tuple of Node
+    nodes : tuple of NodeKind
         Sorted by name.
     addresses : bool
         Whether what a node keeps attached matters too.

@@ -16,7 +16,7 @@ from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES
 from eks_win_capacity.planning.plan_values import NodeGroup
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.model import Model, Node, Site
+    from eks_win_capacity.planning.model import Model, NodeKind, Site
     from eks_win_capacity.planning.workloads import Load
 
 _NEVER = Deadline()
@@ -131,7 +131,7 @@ def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGrou
     return merged(placed)
 
 
-def empty_group(node: Node, number: int, *, zone: str = "", subnet: str = "") -> NodeGroup:
+def empty_group(node: NodeKind, number: int, *, zone: str = "", subnet: str = "") -> NodeGroup:
     """Nodes of a kind without pods."""
     return NodeGroup(
         instance_type=node.name,
@@ -158,7 +158,7 @@ def empty_group(node: Node, number: int, *, zone: str = "", subnet: str = "") ->
 
 
 def cheapened(
-    groups: list[NodeGroup], nodes: tuple[Node, ...], loads: tuple[Load, ...]
+    groups: list[NodeGroup], nodes: tuple[NodeKind, ...], loads: tuple[Load, ...]
 ) -> list[NodeGroup]:
     """Each node its cheapest type that holds its pods and takes no more addresses."""
     by_name = {load.name: load for load in loads}
@@ -166,7 +166,7 @@ def cheapened(
     return merged([_cheapest(group, order, by_name) for group in groups])
 
 
-def _cheapest(group: NodeGroup, nodes: list[Node], loads: dict[str, Load]) -> NodeGroup:
+def _cheapest(group: NodeGroup, nodes: list[NodeKind], loads: dict[str, Load]) -> NodeGroup:
     used = (
         *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
         *group.extended_used.values(),

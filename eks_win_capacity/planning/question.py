@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.density.node_capacity import Reserved
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.costs import PriceList
-    from eks_win_capacity.planning.model import Node, Site
+    from eks_win_capacity.planning.model import NodeKind, Site
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
@@ -66,7 +66,7 @@ class Question:
         Different types at most, and nodes of each at most.
     sites : tuple of Site
         Where nodes may stand.
-    present : tuple of Node
+    present : tuple of NodeKind
         Kinds of node that run already; ``limits`` has how many.
     other_sites : callable or None
         The same in the other address mode.
@@ -102,7 +102,7 @@ class Question:
     max_types: int | None = None
     limits: dict[str, int] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
-    present: tuple[Node, ...] = ()
+    present: tuple[NodeKind, ...] = ()
     other_sites: Callable[[], tuple[Site, ...]] | None = None
     candidates: Any = None
     deadline: Deadline = field(default_factory=Deadline)
@@ -185,7 +185,7 @@ class Question:
                 "spreading over zones needs subnets that tell their zone, or zones=('a', 'b', ...)"
             )
 
-    def least_alone(self, node: Node) -> float:
+    def least_alone(self, node: NodeKind) -> float:
         """Bound what the workloads cost on one type alone, resource by resource."""
         need = np.array([load.need(node.extended) for load in self.workloads], dtype=np.int64)
         need = need.reshape(-1, len(node.room))

@@ -15,14 +15,14 @@ from eks_win_capacity.planning.sizing import lacking, usable
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.deadline import Deadline
-    from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["alone", "left_over"]
 
 
 def left_over(
-    ask: Question, nodes: tuple[Node, ...], used: set[str], value: float, *, deadline: Deadline
+    ask: Question, nodes: tuple[NodeKind, ...], used: set[str], value: float, *, deadline: Deadline
 ) -> list[Rejection]:
     """
     What a fleet of each type without a node would cost alone.
@@ -38,7 +38,7 @@ def left_over(
     ]
 
 
-def alone(ask: Question, nodes: tuple[Node, ...], *, deadline: Deadline) -> list[float | None]:
+def alone(ask: Question, nodes: tuple[NodeKind, ...], *, deadline: Deadline) -> list[float | None]:
     """
     Value of a fleet of each type alone, first-fit.
 
@@ -65,7 +65,7 @@ def alone(ask: Question, nodes: tuple[Node, ...], *, deadline: Deadline) -> list
     return values
 
 
-def _rejection(ask: Question, node: Node, cost: float | None, value: float) -> Rejection:
+def _rejection(ask: Question, node: NodeKind, cost: float | None, value: float) -> Rejection:
     if cost is None:
         return _cannot(ask, node)
     if math.isnan(cost):
@@ -89,7 +89,7 @@ def _rejection(ask: Question, node: Node, cost: float | None, value: float) -> R
     return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
 
 
-def _untried(ask: Question, node: Node, value: float) -> Rejection:
+def _untried(ask: Question, node: NodeKind, value: float) -> Rejection:
     """Reject by sums alone a type that there was no time to pack."""
     least = ask.least_alone(node) if ask.objective == "cost" else 0.0
     if math.isinf(least):
@@ -102,7 +102,7 @@ def _untried(ask: Question, node: Node, value: float) -> Rejection:
     return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
 
 
-def _cannot(ask: Question, node: Node) -> Rejection:
+def _cannot(ask: Question, node: NodeKind) -> Rejection:
     for load, slot in zip(ask.workloads, ask.slots.tolist(), strict=True):
         if not slot or usable(load, node):
             continue

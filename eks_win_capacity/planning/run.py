@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.packing.deadline import Deadline
-    from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Answer, Question
 
@@ -107,7 +107,7 @@ def _plan(run: Solving) -> FleetPlan:
     return _written(run, found, bound, lean)
 
 
-def _none(run: Solving, lean: tuple[Node, ...]) -> FleetPlan:
+def _none(run: Solving, lean: tuple[NodeKind, ...]) -> FleetPlan:
     if run.interrupted:
         plan = _no(
             run,
@@ -123,7 +123,7 @@ def _none(run: Solving, lean: tuple[Node, ...]) -> FleetPlan:
         return _none(run, lean)
 
 
-def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) -> FleetPlan:
+def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ...]) -> FleetPlan:
     ask = run.ask
     groups, value = found.groups, found.value
     if ask.objective != "cost":
@@ -206,7 +206,7 @@ def _ways(run: Solving, groups: list[NodeGroup]) -> Iterator[list[NodeGroup] | N
         yield None if one is None else met(ask, one.groups, run.every)
 
 
-def _cheapest(run: Solving, found: Answer, lean: tuple[Node, ...]) -> list[NodeGroup]:
+def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[NodeGroup]:
     """Of the plans with no more nodes or addresses than the one found, a cheap one."""
     ask, groups = run.ask, found.groups
     if not ask.limits and ask.max_types is None:
@@ -241,7 +241,7 @@ def _cheapest(run: Solving, found: Answer, lean: tuple[Node, ...]) -> list[NodeG
 
 
 def _traded(
-    run: Solving, groups: list[NodeGroup], most: float, nodes: tuple[Node, ...]
+    run: Solving, groups: list[NodeGroup], most: float, nodes: tuple[NodeKind, ...]
 ) -> list[NodeGroup]:
     """Make cost and objective small together, and keep what has no more of the objective."""
     ask = run.ask

@@ -16,7 +16,7 @@ from eks_win_capacity.planning.zones import least_in_zone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eks_win_capacity.planning.model import Node, Site
+    from eks_win_capacity.planning.model import NodeKind, Site
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.question import Question
 
@@ -35,7 +35,7 @@ _BLOCKS = _Missing("blocks-short", "free /28 blocks", "Add subnets, or reserve r
 
 
 def why_not(
-    run: Solving, nodes: tuple[Node, ...], *, plan_of: Callable[[Question], FleetPlan]
+    run: Solving, nodes: tuple[NodeKind, ...], *, plan_of: Callable[[Question], FleetPlan]
 ) -> list[Infeasible]:
     """Find what is missing: the fewest addresses and blocks that would do."""
     if not run.over():
@@ -57,7 +57,7 @@ def why_not(
 
 
 def _reasons(
-    run: Solving, nodes: tuple[Node, ...], plan_of: Callable[[Question], FleetPlan]
+    run: Solving, nodes: tuple[NodeKind, ...], plan_of: Callable[[Question], FleetPlan]
 ) -> list[Infeasible]:
     ask = run.ask
     if ask.limits:
@@ -119,7 +119,7 @@ def _nowhere(run: Solving) -> Infeasible:
     )
 
 
-def _settled(run: Solving, nodes: tuple[Node, ...]) -> list[Infeasible]:
+def _settled(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Infeasible]:
     """Count exactly what each subnet lacks, where all patterns can be listed."""
     reasons: list[Infeasible] = []
     allow: Any = None
@@ -172,7 +172,7 @@ def _guess(missing: _Missing, sites: list[Site]) -> str:
     )
 
 
-def _bounded(run: Solving, nodes: tuple[Node, ...]) -> Infeasible:
+def _bounded(run: Solving, nodes: tuple[NodeKind, ...]) -> Infeasible:
     """Prove by totals what is missing, where the patterns are too many to list."""
     for part in (run, *_by_zone(run)):
         for missing in (_BLOCKS, _ADDRESSES) if run.ask.prefix else (_ADDRESSES,):
@@ -217,7 +217,7 @@ def _by_zone(run: Solving) -> list[Solving]:
     return parts
 
 
-def _by_total(run: Solving, nodes: tuple[Node, ...], missing: _Missing) -> Infeasible | None:
+def _by_total(run: Solving, nodes: tuple[NodeKind, ...], missing: _Missing) -> Infeasible | None:
     where = ", ".join(site.subnet for site in run.ask.sites)
     have = sum(site.blocks if missing is _BLOCKS else site.free for site in run.ask.sites)
     least = run.solved(

@@ -12,7 +12,7 @@ from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.kernels import secondary
 from eks_win_capacity.planning.buying import PAID
 from eks_win_capacity.planning.candidates import read_candidates
-from eks_win_capacity.planning.model import Node, node_of
+from eks_win_capacity.planning.model import NodeKind, node_of
 from eks_win_capacity.planning.plan_values import Rejection
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ Source: karpenter-provider-aws, ``VM_MEMORY_OVERHEAD_PERCENT`` of 0.075.
 __all__ = ["fits", "lacking", "sized", "usable"]
 
 
-def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]:
+def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Trouble | None]:
     """Size the candidates, reject those of no use, and find what stops every plan."""
     able, rejected = read_candidates(ask.candidates, ask.catalog, gives=ask.gives)
-    nodes: list[Node] = []
-    bought: list[Node] = []
+    nodes: list[NodeKind] = []
+    bought: list[NodeKind] = []
     paid = [name for name in ask.buying.paid if name not in {row.name for row in able}]
     for row in [*able, *(ask.catalog[name] for name in paid)]:
         cost = ask.prices.cost(row)
@@ -77,7 +77,7 @@ def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | N
     return tuple(kept), rejected, None
 
 
-def _bought(ask: Question, row: InstanceType, node: Node) -> list[Node]:
+def _bought(ask: Question, row: InstanceType, node: NodeKind) -> list[NodeKind]:
     """The same node from Spot, and paid already."""
     found = []
     spot = ask.prices.spot_cost(row)
@@ -89,7 +89,7 @@ def _bought(ask: Question, row: InstanceType, node: Node) -> list[Node]:
     return found
 
 
-def _by_karpenter(ask: Question, row: InstanceType, node: Node) -> Node:
+def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
     """
     Room that Karpenter believes a node has, where that is less than it gives.
 
@@ -127,17 +127,17 @@ def _pool(ask: Question, *, nitro: bool) -> WarmPool:
     return ask.pool if ask.pool is not None else WarmPool.prefix()
 
 
-def fits(load: Load, node: Node) -> bool:
+def fits(load: Load, node: NodeKind) -> bool:
     """Whether a node has room for one pod."""
     return not lacking(load, node)
 
 
-def usable(load: Load, node: Node) -> bool:
+def usable(load: Load, node: NodeKind) -> bool:
     """Whether a node may run one pod, and has room for it."""
     return node.may_run(load) and fits(load, node)
 
 
-def lacking(load: Load, node: Node) -> list[str]:
+def lacking(load: Load, node: NodeKind) -> list[str]:
     """What an empty node lacks for one pod."""
     return [
         f"{name} {_said(name, want)} of {_said(name, have)}"
@@ -152,7 +152,7 @@ def _said(resource: str, value: int) -> str:
     return f"{value:,}m" if resource == "cpu" else f"{value:,}"
 
 
-def _of_no_use(node: Node, live: list[Load]) -> Rejection | None:
+def _of_no_use(node: NodeKind, live: list[Load]) -> Rejection | None:
     allowed = [load for load in live if node.may_run(load)]
     if not live or any(fits(load, node) for load in allowed):
         return None
@@ -182,7 +182,7 @@ def _no_candidate(rejected: list[Rejection]) -> Trouble:
     )
 
 
-def _too_large(load: Load, nodes: list[Node]) -> Trouble:
+def _too_large(load: Load, nodes: list[NodeKind]) -> Trouble:
     mine = [node for node in nodes if node.may_run(load)]
     if not mine:
         return (
@@ -195,7 +195,7 @@ def _too_large(load: Load, nodes: list[Node]) -> Trouble:
             load.name,
         )
 
-    def nearness(node: Node) -> tuple[float, str]:
+    def nearness(node: NodeKind) -> tuple[float, str]:
         need = load.need(node.extended)
         short = [
             want / have if have else 1e9 * bool(want)

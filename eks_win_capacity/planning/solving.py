@@ -29,7 +29,7 @@ from eks_win_capacity.planning.zones_exact import settle
 if TYPE_CHECKING:
     from eks_win_capacity.packing.first_fit import Packed
     from eks_win_capacity.packing.problem import Ints
-    from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.sizing import Trouble
     from eks_win_capacity.planning.zones_exact import Settled
@@ -66,7 +66,7 @@ class Solving:
         Whether the bound is that of plans with even shares of the zones.
     rejected : list of Rejection
         Candidates left out so far.
-    every, lean : tuple of Node
+    every, lean : tuple of NodeKind
         All types of use; the types that no other one beats in everything.
     """
 
@@ -78,8 +78,8 @@ class Solving:
         self.impossible = False
         self.even_only = False
         self.rejected: list[Rejection] = []
-        self.lean: tuple[Node, ...] = ()
-        self.every: tuple[Node, ...] = ()
+        self.lean: tuple[NodeKind, ...] = ()
+        self.every: tuple[NodeKind, ...] = ()
 
     def stop(self) -> None:
         """Remember an interrupt, and leave a moment for what must still be said."""
@@ -90,12 +90,12 @@ class Solving:
         """Whether there is no time left, or somebody asked to stop."""
         return self.interrupted or self.deadline.over()
 
-    def nodes(self) -> tuple[tuple[Node, ...], Trouble | None]:
+    def nodes(self) -> tuple[tuple[NodeKind, ...], Trouble | None]:
         """Size the candidates, and find the workload that fits none of them."""
         nodes, self.rejected, trouble = sized(self.ask)
         return (*nodes, *self.ask.present), trouble
 
-    def without_dominated(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    def without_dominated(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Leave out the types that another one beats in everything."""
         ask = self.ask
         pinned = (set(ask.limits) - _TOTALS).union(*(load.allowed_types for load in ask.workloads))
@@ -123,7 +123,7 @@ class Solving:
         return self.lean
 
     def settled(
-        self, nodes: tuple[Node, ...], *, objective: str | None = None, **asked: Any
+        self, nodes: tuple[NodeKind, ...], *, objective: str | None = None, **asked: Any
     ) -> Settled | None:
         """Settle zones and subnets exactly; None where there are too many patterns, or no time."""
         ask = self.ask
@@ -174,7 +174,7 @@ class Solving:
 
     def solved(
         self,
-        nodes: tuple[Node, ...],
+        nodes: tuple[NodeKind, ...],
         *,
         coupled: bool,
         objective: str | None = None,
@@ -192,7 +192,7 @@ class Solving:
 
         Parameters
         ----------
-        nodes : tuple of Node
+        nodes : tuple of NodeKind
             The types.
         coupled : bool
             Whether zones and subnets count.
@@ -293,7 +293,7 @@ class Solving:
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 
-    def _promising(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    def _promising(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Choose types so few that zones and subnets are solved in time: in use, or cheap."""
         ask = self.ask
         each = np.array([len(levels(node, flat=False)) if ask.limited else 1 for node in nodes])

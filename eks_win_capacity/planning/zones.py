@@ -14,7 +14,7 @@ from eks_win_capacity.planning.question import BRIEF, NEAR, Answer
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
-    from eks_win_capacity.planning.model import Node, Site
+    from eks_win_capacity.planning.model import NodeKind, Site
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.solving import Solving
 
@@ -23,7 +23,7 @@ __all__ = ["in_zones", "least_in_zone", "quick"]
 
 def in_zones(
     run: Solving,
-    nodes: tuple[Node, ...],
+    nodes: tuple[NodeKind, ...],
     bound: float,
     lp_bound: float,
     *,
@@ -34,7 +34,7 @@ def in_zones(
 
     Parameters
     ----------
-    run, nodes : Solving, tuple of Node
+    run, nodes : Solving, tuple of NodeKind
         What is asked, and of what types.
     bound, lp_bound : float
         What is proved without zones and subnets.
@@ -83,7 +83,7 @@ def in_zones(
     return _best(found, bound, lp_bound)
 
 
-def _sum_of_zones(run: Solving, nodes: tuple[Node, ...]) -> float:
+def _sum_of_zones(run: Solving, nodes: tuple[NodeKind, ...]) -> float:
     """
     Bound of what every zone must hold, summed over the zones.
 
@@ -134,7 +134,9 @@ def _shares(run: Solving) -> list[tuple[str, tuple[Site, ...], Ints]]:
     ]
 
 
-def quick(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+def quick(
+    run: Solving, nodes: tuple[NodeKind, ...], bound: float, lp_bound: float
+) -> Answer | None:
     """Pack each zone first-fit: in a moment, and no worse than what people do."""
     groups: list[NodeGroup] = []
     for zone, sites, slots in _shares(run):
@@ -159,7 +161,9 @@ def quick(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) 
     return _whole(run, groups, bound, lp_bound)
 
 
-def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) -> Answer | None:
+def _apart(
+    run: Solving, nodes: tuple[NodeKind, ...], bound: float, lp_bound: float
+) -> Answer | None:
     """Solve each zone for itself; zones with the same share are solved once."""
     groups: list[NodeGroup] = []
     solved: dict[bytes, Answer | None] = {}
