@@ -23,7 +23,7 @@ COVERED_FILES := $(foreach m,$(COVERED),*/eks_win_capacity/$(m).py */eks_win_cap
 COVERED_FILES := $(subst $(space),$(comma),$(strip $(COVERED_FILES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage coverage-report fuzz mutants lint format readme docs bench bench-smoke build clean
+.PHONY: help demo test coverage coverage-report fuzz mutants lint format readme docs bench bench-scale bench-smoke build clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -67,6 +67,10 @@ docs: $(VENV)/.docs  ## Build the documentation into docs/_build (a minute); war
 
 bench: $(VENV)/.bench  ## Measure against what users would write instead (minutes)
 	$(BIN)/python -m pytest -q benchmarks $(ARGS)
+
+bench-scale: $(VENV)/.bench  ## Size 10 million rows of Parquet in every engine (15 minutes; ARGS="--rows 1e8")
+	@$(BIN)/python -m pip install -qq --editable '.[bench,engines]'
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-smoke: $(VENV)/.bench  ## Run each benchmark once, small and unmeasured
 	$(BIN)/python -m pytest -q benchmarks --benchmark-disable $(ARGS)

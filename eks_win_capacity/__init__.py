@@ -39,6 +39,7 @@ _SHOWN = {
     # Planning: the cheapest nodes
     "plan_fleet": "planning",
     "Workload": "planning",
+    "Buying": "planning",
     # Cluster: is it ready, what is left, why pods wait
     "load_files": "files",
     "check_cluster": "cluster.checks",

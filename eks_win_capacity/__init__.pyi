@@ -46,6 +46,7 @@ from eks_win_capacity.forecast import ExhaustionForecast as ExhaustionForecast
 from eks_win_capacity.forecast import forecast_demand as forecast_demand
 from eks_win_capacity.forecast import forecast_exhaustion as forecast_exhaustion
 from eks_win_capacity.html_report.whole_report import report as report
+from eks_win_capacity.planning import Buying as Buying
 from eks_win_capacity.planning import FleetPlan as FleetPlan
 from eks_win_capacity.planning import Workload as Workload
 from eks_win_capacity.planning import plan_fleet as plan_fleet

@@ -15,7 +15,7 @@ from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core.arguments import flag, of_kind, text
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
-from eks_win_capacity.core.display import html_fields
+from eks_win_capacity.core.display import count_of, html_fields
 from eks_win_capacity.core.errors import CapacityError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -94,15 +94,20 @@ class WhatIf:
         self._shown = ipywidgets.HTML()
         self.box = ipywidgets.HBox(
             [ipywidgets.VBox([*self.controls.values()]), self._shown],
-            layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="1.5em"),
+            layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="0 2em"),
         )
         for control in self.controls.values():
             control.observe(self._changed, names="value")
         self._draw()
 
-    def _changed(self, _: Any) -> None:
-        if not self._drawing:
-            self._draw()
+    def _changed(self, change: Any) -> None:
+        if self._drawing:
+            return
+        if change["owner"] is self.controls["prefix_delegation"]:
+            self._drawing = True  # the targets of the other mode mean something else here
+            for name, target in _targets(_default_pool(prefix=change["new"])).items():
+                self.controls[name].value = target
+        self._draw()
 
     def _draw(self) -> None:
         """Answer anew; what cannot be answered says why in its place."""
@@ -132,6 +137,15 @@ class WhatIf:
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.box._repr_mimebundle_(**options)
+
+
+def _default_pool(*, prefix: bool) -> ewc.WarmPool:
+    return ewc.WarmPool.prefix() if prefix else ewc.WarmPool.secondary()
+
+
+def _targets(pool: ewc.WarmPool) -> dict[str, int]:
+    names = ("warm_ip_target", "minimum_ip_target", "warm_prefix_target")
+    return {name: getattr(pool, name) for name in names}
 
 
 def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
@@ -187,11 +201,13 @@ def _pool_of(values: dict[str, Any]) -> ewc.WarmPool:
 
 
 def _as_html(found: dict[str, Any], values: dict[str, Any], catalog: Catalog) -> str:
-    prefixes = f" in {found['prefixes']:,} /28 prefixes" if found["prefixes"] else ""
+    blocks = count_of(found["prefixes"], "/28 prefix", "/28 prefixes")
+    prefixes = f" in {blocks}" if found["prefixes"] else ""
+    verb = "bind" if found["binds"] == "addresses" else "binds"
     told = {
-        "pods per node": f"{found['pods_per_node']:,}, {found['binds']} bind first",
+        "pods per node": f"{found['pods_per_node']:,}, {found['binds']} {verb} first",
         "addresses of a node": (
-            f"{found['addresses']:,}{prefixes} for {values['pods']:,} pods, {found['warm']:,} warm"
+            f"{found['addresses']:,}{prefixes} for {count_of(values['pods'], 'pod')}, {found['warm']:,} warm"
         ),
         "nodes that fit": f"{found['nodes']:,} in any case, {found['nodes_at_best']:,} at best",
         "what stops the next": found["why"],
@@ -292,15 +308,13 @@ def what_if(
     if instance_type not in catalog:
         raise catalog.unknown_error([instance_type])
     if pool is None:
-        pool = ewc.WarmPool.prefix() if prefix_delegation else ewc.WarmPool.secondary()
+        pool = _default_pool(prefix=prefix_delegation)
     of_kind(pool, ewc.WarmPool, name="pool")
     values = {
         "instance_type": instance_type,
         "prefix_delegation": prefix_delegation or pool.prefix_delegation,
         "pods": pods,
-        "warm_ip_target": pool.warm_ip_target,
-        "minimum_ip_target": pool.minimum_ip_target,
-        "warm_prefix_target": pool.warm_prefix_target,
+        **_targets(pool),
         "subnet": subnet,
         "used": used,
     }

@@ -40,7 +40,7 @@ def network_of(cidr: object) -> ipaddress.IPv4Network:
         network = ipaddress.IPv4Network(text, strict=False)
         given = text.split("/")[0]
     except ValueError as error:
-        raise SubnetCidrError(f"{text!r} is no IPv4 CIDR: {error}", cidr=text) from None
+        raise SubnetCidrError(f"{text!r} is not an IPv4 CIDR: {error}", cidr=text) from None
     large, small = SUBNET_PREFIX_LENGTHS
     if not large <= network.prefixlen <= small:
         raise SubnetCidrError(

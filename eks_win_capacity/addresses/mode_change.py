@@ -10,7 +10,7 @@ import numpy as np
 from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.display import count_of, html_fields
 from eks_win_capacity.core.errors import (
     CapacityError,
     InputError,
@@ -92,7 +92,7 @@ class Migration:
     finding: Finding
     steps: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_pandas(self) -> pd.DataFrame:
         """The numbers as a table of one row."""
         import pandas as pd
 
@@ -102,7 +102,8 @@ class Migration:
         return {n: value for n, value in vars(self).items() if isinstance(value, (int, str))}
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False))
+        notes = [self.finding.seen, self.finding.why, *self.steps]
+        return html_fields("Migration", self._numbers(), notes=notes)
 
 
 def migration(
@@ -243,7 +244,7 @@ def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataF
             raise InputError(f"row {at}: {error}") from error
         numbers.append(answer._numbers())  # noqa: SLF001
     if not numbers:  # the columns of an answer, without a row
-        empty: pd.DataFrame = migration(1, 0, direction).to_frame().iloc[:0]
+        empty: pd.DataFrame = migration(1, 0, direction).to_pandas().iloc[:0]
         return empty
     return pd.DataFrame(numbers, index=index)
 

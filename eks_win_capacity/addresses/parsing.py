@@ -59,7 +59,7 @@ def spans(used: object, *, subnet_id: str | None = None) -> Spans:
     Raises
     ------
     AddressError
-        If a text is no address, range or prefix.
+        If a text is not an address, range or prefix.
     InputError
         If an EC2 answer is not complete, or mixes subnets and none is named.
     UnsupportedInputError
@@ -107,7 +107,7 @@ def _whole_numbers(array: NDArray[Any]) -> Spans:
     wrong = (array < 0) | (array >= 2**32)
     if wrong.any():
         raise AddressError(
-            f"{array[wrong][0]} is no IPv4 address: whole numbers run from 0 to 4294967295",
+            f"{array[wrong][0]} is not an IPv4 address: whole numbers run from 0 to 4294967295",
             address=str(array[wrong][0]),
             reason="malformed",
         )
@@ -208,7 +208,7 @@ def _span(item: object, position: int) -> tuple[int, int]:
 
 def _malformed(text: str, why: str = "") -> AddressError:
     return AddressError(
-        f"{text!r} is no IPv4 address, range or prefix{': ' * bool(why)}{why}; {_ACCEPTED}",
+        f"{text!r} is not an IPv4 address, range or prefix{': ' * bool(why)}{why}; {_ACCEPTED}",
         address=text,
         reason="malformed",
     )

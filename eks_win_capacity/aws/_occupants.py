@@ -80,7 +80,7 @@ def count(item: Mapping[str, Any], key: str) -> int | None:
     Raises
     ------
     DocumentError
-        If it is no whole number from 0 up.
+        If it is not a whole number from 0 up.
     """
     value = item.get(key)
     if value is None:

@@ -12,6 +12,7 @@ from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.core.arguments import names, text
+from eks_win_capacity.core.display import html_frame, positions_of
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     InputError,
@@ -296,11 +297,9 @@ class Catalog(Mapping[str, InstanceType]):
         return f"<Catalog: {len(self):,} instance types of {self._as_of}, {self._source}>"
 
     def _repr_html_(self) -> str:
-        """Show a notebook the first rows, not all of them."""
-        from html import escape
-
         columns = ["ipv4_per_interface", "nitro", "vcpus", "memory_mib", "windows"]
-        return f"<p>{escape(repr(self))}</p>" + self.to_pandas()[columns].head(8).to_html()
+        rows = self.to_pandas()[columns].head(8)
+        return html_frame(rows.reset_index(), title=repr(self).strip("<>"), notes=["..."])
 
     def unknown_error(
         self, names: Iterable[object], *, positions: Iterable[int] = (), count: int | None = None
@@ -321,7 +320,7 @@ class Catalog(Mapping[str, InstanceType]):
         count = len(names) if count is None else count
         close = self.close_matches(names[0])
         shown = ", ".join(map(repr, names))
-        at = f" at position{'s' * (len(positions) != 1)} {', '.join(map(str, positions))}"
+        at = f" at {positions_of(positions)}"
         more = f" ({count:,} in all)" if count > len(names) else ""
         message = f"no row for {shown}{at * bool(positions)}{more} in the catalog of {self._as_of}."
         why = absent(names[0]) if isinstance(names[0], str) else ""

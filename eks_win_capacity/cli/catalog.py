@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.output import emit, output_option, say, tell_fields
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def show(names: tuple[str, ...], source: str, output: str) -> None:
     rows = [_row(table[name]) | _sources(table[name]) for name in names]
     if output == "table":
         for row in rows:
-            facts = [{"field": key, "value": value} for key, value in row.items()]
-            emit(facts, output, title=str(row["instance_type"]), note=_told(table) + "\n")
+            tell_fields(row)
+        say(_told(table))
         return
     emit(rows, output)
 

@@ -278,7 +278,20 @@ def cluster(
         idle = [name for name in rare if not any(row[name] for row in rows)]
         idle += ["attachable"] * all(row["attachable"] is None for row in rows)
         columns = [name for name in columns if name not in idle]
-    emit(rows, output, columns=columns, note="\n".join(notes))
+    emit(rows, output, columns=columns, lead=_DECIDING, note="\n".join(notes))
+
+
+_DECIDING = (
+    "node",
+    "instance_type",
+    "ready",
+    "capacity",
+    "binding",
+    "pods",
+    "headroom",
+    "attachable",
+)
+"""Columns of a node that stay on a narrow terminal."""
 
 
 def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -352,10 +365,12 @@ def subnets(
             "further nodes: give ConfigMap kube-system/amazon-vpc-cni, --prefix-delegation or "
             "--no-prefix-delegation"
         )
+    more = [name for name in report.subnets.columns if name.startswith("more_")]
     emit(
         rows,
         output,
         columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
+        lead=["subnet_id", "cidr", "free", "free_prefixes", *more],
         note="\n".join(filter(None, (*report.assumptions, _note_unknown(hidden, output)))),
     )
 

@@ -176,6 +176,7 @@ def forecast(
     emit(
         rows,
         output,
+        lead=("subnet", "used", "capacity", "date", "days_left", "probability"),
         title=(
             f"{count_of(count, 'subnet')}, {made.horizon} periods of {made.panel.grid} "
             f"after {end.strftime(_form(made))}; days left until the risk is {100 * risk:g} %"

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv")
 
 
-_CONTROLS = {
+CONTROLS = {
     **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
     # Marks that turn the direction of what follows.
     **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How characters are spelled that would act on a terminal."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula."""
 
 
@@ -34,7 +36,7 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+    return text if text.isascii() and text.isprintable() else text.translate(CONTROLS)
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -64,7 +66,14 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 
 def output_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--output`` to a command."""
+    """Add ``--output`` and ``--wide`` to a command."""
+    function = click.option(
+        "--wide",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep_wide,
+        help="Every column of a table, however narrow the terminal is.",
+    )(function)
     return click.option(
         "--output",
         "-o",
@@ -75,11 +84,24 @@ def output_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
+_WIDE_ASKED = "eks_win_capacity.wide"
+
+
+def _keep_wide(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    ctx.meta[_WIDE_ASKED] = value
+
+
+def _asked_wide() -> bool:
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(_WIDE_ASKED))
+
+
 def emit(
     rows: Sequence[Mapping[str, Any]],
     output: str,
     *,
     columns: Sequence[str] | None = None,
+    lead: Sequence[str] = (),
     title: str = "",
     note: str = "",
 ) -> None:
@@ -94,6 +116,8 @@ def emit(
         The format. JSON is a list of objects.
     columns : sequence of str, optional
         Which keys, in which order. All keys of the first row by default.
+    lead : sequence of str, optional
+        Which of them decide, and stay where a terminal has no room for all.
     title, note : str, optional
         Lines above and below the table; programs do not get them.
     """
@@ -110,7 +134,7 @@ def emit(
         writer.writerow(names)
         writer.writerows([csv_cell(row[name]) for name in names] for row in rows)
     else:
-        _print_table(rows, names, title, note)
+        _print_table(rows, names, title, note, lead)
 
 
 _MANY_ROWS = 1_000
@@ -126,14 +150,14 @@ _PROSE = 60
 
 
 def _print_table(
-    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
+    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str, lead: Sequence[str]
 ) -> None:
     title, note = visible(title), visible(note)
     # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
-    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS:
+    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS or _asked_wide():
         _print_plainly(rows, names, title, note)
     else:
-        _print_for_terminal(rows, names, title, note)
+        _print_for_terminal(rows, names, title, note, lead)
 
 
 def _print_plainly(
@@ -175,11 +199,13 @@ def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _print_for_terminal(
-    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
+    rows: Sequence[Mapping[str, Any]],
+    names: list[str],
+    title: str,
+    note: str,
+    lead: Sequence[str] = (),
 ) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False)
@@ -187,41 +213,82 @@ def _print_for_terminal(
     right = [_is_numeric(rows, name) for name in names]
     if title:
         console.print(Text(title, style="bold"))
-    # Where not even every word has room, a table would break numbers and commands apart: prose,
-    # and a lone row, is then told name by name, and many numbers in several tables.
-    parts = _parts(texts, console.width)
-    if len(parts) > 1 and (len(rows) == 1 or _holds_prose(texts)):
-        console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
-        parts = []
     gap = len(_GAP)
-    for number, part in enumerate(parts):
-        columns = [texts[place] for place in part]
-        widths = _widths(columns, console.width - gap * (len(part) - 1))
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for place, (head, *_), width in zip(part, columns, widths, strict=True):
-            justify: Literal["left", "right"] = "right" if right[place] else "left"
-            table.add_column(Text(head), justify=justify, width=width, overflow="fold")
-        for cells in zip(*(column[1:] for column in columns), strict=True):
-            table.add_row(*map(Text, cells))
-        if number:
-            console.print()
-        console.print(table, width=max(console.width, sum(widths) + gap * (len(part) - 1)))
+    room = console.width
+    if sum(map(_narrowest, texts)) + gap * (len(texts) - 1) <= room:
+        console.print(_table(texts, right, room), width=room)
+    elif len(rows) == 1 or _holds_prose(texts):
+        # Where not even every word has room, a table would break numbers and commands apart.
+        console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
+    else:
+        order = [names.index(name) for name in lead if name in names]
+        order += [place for place in range(len(names)) if place not in order]
+        shown, left = _fitting(texts, right, order, room)
+        chosen = [right[place] for place in sorted(shown)]
+        columns = [shown[place] for place in sorted(shown)]
+        console.print(_table(columns, chosen, room), width=max(room, _least(columns)))
+        rest = ", ".join(texts[place][0] for place in left)
+        many = f"{len(left)} more columns" if len(left) > 1 else "1 more column"
+        if left:
+            console.print(Text(f"{many} with --wide or -o json: {rest}", style="dim"))
     if note:
         console.print(Text(note))
 
 
-def _parts(texts: Sequence[Sequence[str]], room: int) -> list[list[int]]:
-    """Split columns among tables that fit into the room; each begins with the first column."""
-    narrowest = [_narrowest(column) for column in texts]
-    parts = [[0]] if texts else []
-    left = room - sum(narrowest[:1])
-    for place, width in enumerate(narrowest[1:], start=1):
-        left -= len(_GAP) + width
-        if left < 0 and len(parts[-1]) > 1:
-            parts.append([0])
-            left = room - narrowest[0] - len(_GAP) - width
-        parts[-1].append(place)
-    return parts
+def _table(columns: Sequence[Sequence[str]], right: Sequence[bool], room: int) -> Any:
+    """Table of Rich whose columns have the widths that the room leaves."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = _widths(columns, room - len(_GAP) * (len(columns) - 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for (head, *_), width, number in zip(columns, widths, right, strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(Text(head), justify=justify, width=width, overflow="fold")
+    for cells in zip(*(column[1:] for column in columns), strict=True):
+        table.add_row(*map(Text, cells))
+    return table
+
+
+_NAME = 20
+"""A text keeps so much of it where it is shortened. [characters]"""
+
+
+def _fitting(
+    texts: Sequence[Sequence[str]], right: Sequence[bool], order: Sequence[int], room: int
+) -> tuple[dict[int, Sequence[str]], list[int]]:
+    """Columns that fit into the room, by their place, long names shortened; and the others."""
+    shown: dict[int, Sequence[str]] = {}
+    left: list[int] = []
+    for place in order:
+        column = texts[place] if right[place] else [_shortened(text) for text in texts[place]]
+        tried = [*shown.values(), column]
+        if shown and (left or _least(tried) > room):
+            left.append(place)
+        else:
+            shown[place] = column
+    return shown, sorted(left)
+
+
+def _least(columns: Sequence[Sequence[str]]) -> int:
+    """Width below which some column would break a word."""
+    return sum(map(_narrowest, columns)) + len(_GAP) * (len(columns) - 1)
+
+
+def _shortened(text: str) -> str:
+    """
+    Text with a mark in the middle in place of what is too long.
+
+    Examples
+    --------
+    >>> _shortened("ip-10-20-0-10.eu-west-1.compute.internal")
+    'ip-10-20-0….internal'
+    """
+    if _width(text) <= _NAME or " " in text:
+        return text
+    tail = (_NAME - 1) // 2
+    return f"{text[: _NAME - 1 - tail]}…{text[-tail:]}"
 
 
 def _narrowest(column: Sequence[str]) -> int:
@@ -255,6 +322,11 @@ def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
         yield ""
 
 
+def tell_fields(row: Mapping[str, Any]) -> None:
+    """Print one row as a field a line."""
+    say("\n".join(_blocks([[name.replace("_", " "), _human(row[name])] for name in row])))
+
+
 def _is_number(value: object) -> bool:
     return not isinstance(value, bool) and hasattr(value, "__float__")
 
@@ -280,7 +352,7 @@ def _cell(value: object) -> str:
 def csv_cell(value: object) -> str:
     """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
     text = visible(_cell(value))
-    if not text.startswith(_FORMULA) or _is_number(value):
+    if not text.startswith(FORMULA) or _is_number(value):
         return text
     with suppress(ValueError):
         float(text)

@@ -251,7 +251,7 @@ def _json(line: str, place: int) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"line {place} is no JSON list: {error}") from None
+        raise InputError(f"line {place} is not a JSON list: {error}") from None
 
 
 def _number(text: str, place: int) -> float:

@@ -67,7 +67,7 @@ def _document(content: str, name: str) -> Any:
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        raise InputError(f"{name} is no JSON that can be read: {error}") from None
+        raise InputError(f"{name} is not JSON that can be read: {error}") from None
 
 
 def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
@@ -214,7 +214,11 @@ def subnet(
         lines = [f"{row['instance_type']}: at best, {row['why']}." for row in rows] + [_RANGE]
         note = "\n".join(lines + [f"{finding}." for row in rows for finding in row["findings"]])
         columns = [name for name in rows[0] if name not in _NOT_PRINTED]
-        emit(rows, output, columns=columns, title="What fits", note=note)
+        emit(rows, output, columns=columns, lead=_DECIDING, title="What fits", note=note)
+
+
+_DECIDING = ("instance_type", "pods_per_node", "nodes", "expected", "best", "binding")
+"""Columns that stay on a narrow terminal."""
 
 
 def _reservation_row(place: Subnet, number: int) -> dict[str, Any]:

@@ -375,7 +375,7 @@ class ClusterView:
         for node in self.ready:
             row = self.row(node.instance_type)
             if row is None or not row.nitro:
-                limits.append(f"{node.instance_type or node.name} is no Nitro type")
+                limits.append(f"{node.instance_type or node.name} is not a Nitro type")
                 continue
             use = self.used(node, "addresses")
             slots = kernels.secondary(row.ipv4_per_interface)

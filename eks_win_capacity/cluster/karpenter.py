@@ -70,7 +70,9 @@ def karpenter_view(
     Compare what Karpenter plans with against what a node advertises.
 
     Karpenter counts IPs - 1 addresses on a Windows node, prefixes or not, so under
-    prefix delegation it starts more nodes than the pods need.
+    prefix delegation it starts more nodes than the pods need. A type that its own table
+    lacks counts 0, so it starts none: for types that came after the controller's table of
+    2026-03-20, made by the same generator, that is not known, and its numbers are missing.
 
     Parameters
     ----------
@@ -90,7 +92,8 @@ def karpenter_view(
     Returns
     -------
     DataFrame
-        By type: ``karpenter_addresses`` (what Karpenter plans with) and ``advertised``
+        By type: ``karpenter_addresses`` (what Karpenter plans with, missing where it may
+        not know the type) and ``advertised``
         (what the node gives); ``karpenter_pods`` and ``real_pods``, the least of
         addresses, max-pods, CPU and memory as each sees them, and
         ``karpenter_binding`` and ``real_binding``; CPU and memory that each leaves to
@@ -103,7 +106,7 @@ def karpenter_view(
     InputError
         If a count is below 1, or no type is given.
     InvalidQuantityError
-        If a request is no Kubernetes quantity.
+        If a request is not a Kubernetes quantity.
     UnknownInstanceTypeError
         If the catalog lacks a type.
 
@@ -139,7 +142,16 @@ def karpenter_view(
         _row(catalog[name], pods, pod, kubelet_max_pods, prefix_delegation=prefix_delegation)
         for name in types
     ]
-    counted = dict.fromkeys(("nodes_started", "nodes_needed", "surplus_nodes"), "Int64")
+    counted = dict.fromkeys(
+        (
+            "karpenter_addresses",
+            "karpenter_pods",
+            "nodes_started",
+            "nodes_needed",
+            "surplus_nodes",
+        ),
+        "Int64",
+    )
     table = pd.DataFrame(rows)
     return table.astype({name: kind for name, kind in counted.items() if name in table})
 
@@ -152,14 +164,17 @@ def _row(
     *,
     prefix_delegation: bool,
 ) -> dict[str, object]:
-    believed = kernels.secondary(row.ipv4_per_interface)
+    known = "unknown-to-controller" not in row.windows.codes
+    believed = kernels.secondary(row.ipv4_per_interface) if known else None
     advertised = expected_addresses(row, prefix_delegation=prefix_delegation) or 0
     theirs = (
         row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus),
         karpenter_memory_mib(row.memory_mib, max_pods) * 2**20,
     )
     ours = allocatable(row)
-    planned, planned_by = _least(believed, max_pods, theirs, request)
+    planned, planned_by = (
+        (None, "unknown") if believed is None else _least(believed, max_pods, theirs, request)
+    )
     real, real_by = _least(advertised, max_pods, ours, request)
     tags = autoscaler_tags(advertised)
     told: dict[str, object] = {

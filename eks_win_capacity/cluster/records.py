@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from eks_win_capacity.core.display import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,7 +16,7 @@ Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Node:
+class Node(Shown):
     """
     A node as kubectl shows it.
 
@@ -83,7 +85,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pod:
+class Pod(Shown):
     """
     A pod, kept small: a cluster may have 100,000.
 
@@ -179,7 +181,7 @@ class Pod:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workload:
+class Workload(Shown):
     """
     A manifest that makes pods.
 
@@ -221,7 +223,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
+class Service(Shown):
     """
     A service and its backends.
 
@@ -243,7 +245,30 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SecurityGroupPolicy:
+class DisruptionBudget(Shown):
+    """
+    A PodDisruptionBudget: how many of its pods may be evicted now.
+
+    Attributes
+    ----------
+    namespace, name : str
+    selector : tuple of (str, str)
+        Labels that its pods have; of all pods of the namespace where empty.
+    allowed : int or None
+        Evictions allowed now, by its status; None where that does not say. [pods]
+    readable : bool
+        Whether it selects by labels alone.
+    """
+
+    namespace: str
+    name: str
+    selector: tuple[tuple[str, str], ...] = ()
+    allowed: int | None = None
+    readable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecurityGroupPolicy(Shown):
     """
     Which pods ask for their own security groups.
 
@@ -263,7 +288,7 @@ class SecurityGroupPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RoleMapping:
+class RoleMapping(Shown):
     """
     An entry of mapRoles in ConfigMap aws-auth.
 
@@ -284,7 +309,7 @@ class RoleMapping:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccessEntry:
+class AccessEntry(Shown):
     """
     An EKS access entry.
 
@@ -303,7 +328,7 @@ class AccessEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FargateProfile:
+class FargateProfile(Shown):
     """
     A Fargate profile.
 
@@ -319,7 +344,7 @@ class FargateProfile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodeGroup:
+class NodeGroup(Shown):
     """
     A node group: a managed one of EKS, or an Auto Scaling group of self-managed nodes.
 
@@ -414,7 +439,7 @@ class NodeGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Instance:
+class Instance(Shown):
     """
     An EC2 instance, for the IAM role of the node on it.
 
@@ -432,7 +457,7 @@ class Instance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodePool:
+class NodePool(Shown):
     """
     A NodePool of Karpenter.
 
@@ -461,7 +486,7 @@ class NodePool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodeClass:
+class NodeClass(Shown):
     """
     An EC2NodeClass of Karpenter.
 
@@ -494,7 +519,7 @@ class NodeClass:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Addon:
+class Addon(Shown):
     """
     An EKS add-on.
 
@@ -512,7 +537,7 @@ class Addon:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InterfaceState:
+class InterfaceState(Shown):
     """
     The network interface of an instance, as EC2 shows it.
 
@@ -532,7 +557,7 @@ class InterfaceState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SubnetState:
+class SubnetState(Shown):
     """
     A subnet as EC2 shows it: what is taken, and by whom.
 

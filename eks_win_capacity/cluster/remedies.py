@@ -71,7 +71,7 @@ def with_account(text: str, account_id: str) -> str:
     return text.replace(_ACCOUNT_NOTE, "").replace(ACCOUNT, account_id)
 
 
-def map_role_command(role: str, cluster: str, partition: str) -> str:
+def map_role_command(role: str, cluster: str, partition: str, region: str | None = None) -> str:
     """The command that maps a role, the account looked up when it runs."""
     groups = " ".join(f"--group {group}" for group in WINDOWS_ROLE_GROUPS)
     account = "$(aws sts get-caller-identity --query Account --output text)"
@@ -81,7 +81,7 @@ def map_role_command(role: str, cluster: str, partition: str) -> str:
         '${NODE_ROLE:?}"' if not role else f'{role}"' if quote(role) == role else f'"{quote(role)}'
     )
     return (
-        f"eksctl create iamidentitymapping --cluster {cluster} --arn "
+        f"eksctl create iamidentitymapping --cluster {cluster} --region {word(region, 'AWS_REGION')} --arn "
         f"{start}{name} {groups} --username '{_USERNAME}'"
     )
 

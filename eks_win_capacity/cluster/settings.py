@@ -205,7 +205,9 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
         )
     return Change(
         code="max-pods",
-        remedy=f"raise the kubelet's limit: -KubeletExtraArgs '--max-pods={most}' in the bootstrap "
+        remedy=f"set spec.kubelet.maxPods to {most} in the EC2NodeClass: Karpenter replaces its nodes"
+        if any(node.node_pool for node in view.ready)
+        else f"raise the kubelet's limit: -KubeletExtraArgs '--max-pods={most}' in the bootstrap "
         "arguments; cordon the old nodes, start new ones, then drain the old ones one by one",
         gain=gain,
         nodes=2 * len(view.ready),

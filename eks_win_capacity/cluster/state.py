@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from eks_win_capacity.cluster.records import (
     AccessEntry,
     Addon,
+    DisruptionBudget,
     FargateProfile,
     Instance,
     InterfaceState,
@@ -27,7 +28,7 @@ from eks_win_capacity.cluster.records import (
 )
 from eks_win_capacity.cluster.serialise import damaged, read, written
 from eks_win_capacity.core.arguments import of_kind
-from eks_win_capacity.core.display import Shown, count_of, plain_fields
+from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
 from eks_win_capacity.core.replacing import replace_file
@@ -90,6 +91,7 @@ PARTS = read_only(
         "workloads": "kubectl get deployments,statefulsets,daemonsets,cronjobs,jobs -A -o json",
         "services": "kubectl get services,endpointslices -A -o json",
         "security_group_policies": "kubectl get securitygrouppolicies -A -o json",
+        "budgets": "kubectl get poddisruptionbudgets -A -o json",
         "node_pools": "kubectl get nodepools -o json",
         "node_classes": "kubectl get ec2nodeclasses -o json",
     }
@@ -132,6 +134,8 @@ class ClusterState(Shown):
     nodes, pods, workloads, services, security_group_policies, subnets, instances
         Tuples of `Node`, `Pod`, `Workload`, `Service`, `SecurityGroupPolicy`,
         `SubnetState`, `Instance`.
+    budgets : tuple of DisruptionBudget or None
+        PodDisruptionBudgets.
     node_pools, node_classes
         Karpenter's, as tuples of `NodePool` and `NodeClass`.
     unknown : Mapping of str to str
@@ -170,6 +174,7 @@ class ClusterState(Shown):
     workloads: tuple[Workload, ...] | None = None
     services: tuple[Service, ...] | None = None
     security_group_policies: tuple[SecurityGroupPolicy, ...] | None = None
+    budgets: tuple[DisruptionBudget, ...] | None = None
     subnets: tuple[SubnetState, ...] | None = None
     instances: tuple[Instance, ...] | None = None
     node_pools: tuple[NodePool, ...] | None = None
@@ -182,9 +187,20 @@ class ClusterState(Shown):
             value = getattr(self, part)
             if value is None:
                 why.setdefault(part, f"no source told; {command}")
-            elif isinstance(value, list):
-                object.__setattr__(self, part, tuple(value))
+            elif isinstance(value, (list, tuple)):
+                kind = tuple if part in _PLAIN_TUPLES else Listed
+                object.__setattr__(self, part, kind(value))
         object.__setattr__(self, "unknown", read_only(why))
+
+    def __repr__(self) -> str:
+        """Name, and how many of each part are known."""
+        sizes = [
+            f"{len(value):,} {part.replace('_', ' ')}"
+            for part in PARTS
+            if isinstance(value := getattr(self, part), Listed)
+        ]
+        unknown = count_of(len(self.unknown), "part is", "parts are")
+        return f"<ClusterState {self.name or '(no name)'}: {', '.join(sizes)}; {unknown} not known>"
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:

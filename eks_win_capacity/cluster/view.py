@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses import nodes_that_fit
 from eks_win_capacity.addresses.configmap import go_bool
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.addresses.curve import curve_of
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
@@ -266,9 +267,7 @@ def full_node(state: ClusterState, row: InstanceType, pool: WarmPool) -> int:
 
 def servable(row: InstanceType, pool: WarmPool) -> int:
     """Number of pods to which a node's pool can give addresses. [pods]."""
-    most = kernels.by_mode(row.ipv4_per_interface, int(pool.prefix_delegation))
-    slots = kernels.secondary(row.ipv4_per_interface)
-    return int(attached_addresses(most, slots=slots, pool=pool).used)
+    return curve_of(row.ipv4_per_interface, pool).most
 
 
 def room_for(

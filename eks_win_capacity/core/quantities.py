@@ -48,7 +48,7 @@ def parse_quantity(value: str | float | Decimal) -> Decimal:
     Raises
     ------
     InvalidQuantityError
-        If it is no quantity.
+        If it is not a quantity.
 
     References
     ----------
@@ -86,7 +86,7 @@ def millicores(value: str | float | Decimal) -> int:
     Raises
     ------
     InvalidQuantityError
-        If it is no quantity, or negative.
+        If it is not a quantity, or negative.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def whole_bytes(value: str | float | Decimal) -> int:
     Raises
     ------
     InvalidQuantityError
-        If it is no quantity, or negative.
+        If it is not a quantity, or negative.
 
     Examples
     --------
@@ -158,5 +158,5 @@ def _refused(value: object) -> InvalidQuantityError:
     elif isinstance(value, str) and value != value.strip():
         hint = "; remove the spaces"
     return InvalidQuantityError(
-        f"{value!r} is no Kubernetes quantity such as 250m, 2, 512Mi or 1.5Gi{hint}"
+        f"{value!r} is not a Kubernetes quantity such as 250m, 2, 512Mi or 1.5Gi{hint}"
     )

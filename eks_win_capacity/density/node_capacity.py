@@ -152,7 +152,7 @@ def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
     Raises
     ------
     InvalidQuantityError
-        If one is no quantity.
+        If one is not a quantity.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def node_capacity(
     UnknownInstanceTypeError, MissingValueError
         If a name has no row, or is missing.
     InvalidQuantityError
-        If a request is no Kubernetes quantity.
+        If a request is not a Kubernetes quantity.
     MissingValueError
         If a column of requests has missing values.
     InvalidCountError, InputError

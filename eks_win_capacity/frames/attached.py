@@ -71,7 +71,7 @@ def with_attached_addresses(
     data = backends.read_frame(frame)
     for answer in ("addresses", "prefixes", "used", "warm"):
         backends.new_name(data, answer)
-    checks: list[verify.Check] = []
+    checks: list[verify.RowCheck] = []
     n, s = (
         _count(data, value, argument, low, checks)
         for value, argument, low in ((pods, "pods", 0), (slots, "slots", 1))
@@ -102,7 +102,7 @@ def with_attached_addresses(
     return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
 
 
-def _count(data: Any, value: object, argument: str, low: int, checks: list[verify.Check]) -> Any:
+def _count(data: Any, value: object, argument: str, low: int, checks: list[verify.RowCheck]) -> Any:
     if not isinstance(value, str):
         return nw.lit(int(arrays.counts(value, name=argument, low=low)), dtype=nw.Int64)
     backends.check_column(data, value, argument, "counts")
@@ -110,7 +110,7 @@ def _count(data: Any, value: object, argument: str, low: int, checks: list[verif
     return nw.col(value).cast(nw.Int64)
 
 
-def _named(data: Any, column: str, pools: Mapping[str, WarmPool]) -> verify.Check:
+def _named(data: Any, column: str, pools: Mapping[str, WarmPool]) -> verify.RowCheck:
     backends.check_column(data, column, "pool", "names")
     for name, pool in pools.items():
         if not isinstance(pool, WarmPool):

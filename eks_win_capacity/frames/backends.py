@@ -130,7 +130,12 @@ def quoted(name: str) -> str:
 
 
 def looked_up(
-    frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Sequence[int]]
+    frame: Frame,
+    by: str,
+    keys: Sequence[str],
+    values: Mapping[str, Sequence[int]],
+    *,
+    ordered: bool = True,
 ) -> Frame:
     """
     A lazy frame with columns from a small table, null where a name has no row.
@@ -147,6 +152,8 @@ def looked_up(
         Names of the table, each once.
     values : mapping of str to sequence of int
         Columns of the table, by the names they get.
+    ordered : bool
+        Whether the order of rows matters, which costs Polars time.
     """
     engine = frame.implementation
     native = frame.to_native()
@@ -155,7 +162,7 @@ def looked_up(
     if engine.is_dask():
         return nw.from_native(_in_dask(native, by, keys, values))
     if engine.is_polars():
-        return nw.from_native(_in_polars(frame, by, keys, values))
+        return nw.from_native(_in_polars(frame, by, keys, values, ordered=ordered))
     if engine.is_pyspark():
         return nw.from_native(_in_spark(native, by, keys, values))
     raise UnsupportedInputError(f"lazy frames of {engine} are not supported; collect it first")
@@ -190,7 +197,9 @@ def _in_dask(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any
     return native.assign(**columns)
 
 
-def _in_polars(frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
+def _in_polars(
+    frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Any], *, ordered: bool
+) -> Any:
     import polars as pl
 
     native = frame.to_native()
@@ -198,7 +207,7 @@ def _in_polars(frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, 
     table = pl.LazyFrame({key: keys, **values}, schema_overrides=dict.fromkeys(values, pl.Int64))
     on = pl.col(by).cast(pl.String)
     joined = native.with_columns(on.alias(key)).join(
-        table, on=key, how="left", maintain_order="left"
+        table, on=key, how="left", maintain_order="left" if ordered else "none"
     )
     return joined.drop(key)
 

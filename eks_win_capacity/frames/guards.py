@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.frames.backends import Frame
 
 
-def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
+def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
     """
     A frame whose `column` cannot be read where its rows fail a check.
 
@@ -29,7 +29,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
         With the columns that the checks read.
     column : str
         What the answer is computed from.
-    checks : sequence of Check
+    checks : sequence of RowCheck
         The first that fails is the error.
 
     Raises
@@ -44,7 +44,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
         return frame
     engine, native = frame.implementation, frame.to_native()
     if engine.is_polars():
-        return nw.from_native(native.map_batches(_Refusing(checks), streamable=True))
+        return _guarded_in_polars(frame, column, checks)
     if engine.is_dask():
         needed = [column, *{name for check in checks for name in check.columns} - {column}]
         pieces = native[needed].map_partitions(
@@ -64,7 +64,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.Check]) -> Frame:
 
 
 def guarded_sums(
-    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.Check]
+    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.RowCheck]
 ) -> Frame:
     """
     Sums by group that cannot be read where a row of the group fails a check.
@@ -77,7 +77,7 @@ def guarded_sums(
         Columns to group by; one row in all without them.
     sums : dict of str to str
         The column that each sum is of.
-    checks : sequence of Check
+    checks : sequence of RowCheck
         DuckDB and Spark look at them in the same pass that sums.
 
     Raises
@@ -122,16 +122,43 @@ def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
     return nw.from_native(native.drop(message))
 
 
-@dataclass(frozen=True)
-class _Refusing:
-    """A piece of a frame as it is, or one column of it, where it passes the checks."""
+def _guarded_in_polars(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
+    """Mark what fails by expressions; Python sees whether a piece has a mark, and no more."""
+    mark, shown = backends.spare_names(frame, 22)[20:]
+    marks = [nw.when(check.bad).then(nw.lit(at)) for at, check in enumerate(checks)]
+    values = [nw.when(c.bad).then(nw.col(c.shown).cast(nw.String)) for c in checks]
+    marked = frame.with_columns(nw.coalesce(*marks).alias(mark), nw.coalesce(*values).alias(shown))
+    refusing = _RefusingMarks(checks, mark, shown)
+    passed = nw.from_native(marked.to_native().map_batches(refusing, streamable=True))
+    # The column is made of the marks, or Polars would leave them out where nobody reads them.
+    sound = nw.when(nw.col(mark).is_null() & nw.col(shown).is_null()).then(nw.col(column))
+    return passed.with_columns(sound.alias(column)).drop(mark, shown)
 
-    checks: Sequence[verify.Check]
-    column: str | None = None
+
+@dataclass(frozen=True)
+class _RefusingMarks:
+    """A piece of a Polars frame as it is, where no row is marked."""
+
+    checks: Sequence[verify.RowCheck]
+    mark: str
+    shown: str
 
     def __call__(self, piece: Any) -> Any:
-        frame = nw.from_native(piece, eager_only=True)
-        # An engine that drops columns which nobody asked for does not need them checked.
-        there = set(frame.columns)
-        verify.refuse(frame, [check for check in self.checks if there.issuperset(check.columns)])
-        return piece if self.column is None else piece[self.column]
+        if self.mark in piece.columns and piece[self.mark].null_count() < len(piece):
+            frame = nw.from_native(piece, eager_only=True)
+            first = int(piece[self.mark].min())
+            rows = frame.filter(nw.col(self.mark) == first)
+            raise verify.error_of(self.checks[first], rows, self.shown)
+        return piece
+
+
+@dataclass(frozen=True)
+class _Refusing:
+    """A column of a piece of a Dask frame, where the piece passes the checks."""
+
+    checks: Sequence[verify.RowCheck]
+    column: str
+
+    def __call__(self, piece: Any) -> Any:
+        verify.refuse(nw.from_native(piece, eager_only=True), self.checks)
+        return piece[self.column]

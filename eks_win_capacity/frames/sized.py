@@ -87,7 +87,7 @@ def with_capacity(
     """
     data = backends.read_frame(frame)
     backends.new_name(data, answer)
-    question = _Question(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
+    question = _Asked(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
     data, checks, spare = _sized(data, answer, question)
     data = guards.guarded(data, answer, checks).drop(*spare)
     return backends.give_back(question.tidied(data, answer), frame)
@@ -140,7 +140,7 @@ def nodes_needed(
     backends.new_name(data, answer)
     wanted, more = _counted_or_constant(data, pods, "pods")
     room = backends.spare_names(data, 9)[8]
-    question = _Question(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
+    question = _Asked(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
     data, checks, spare = _sized(data, room, question)
     if question.may_be_none():
         more.append(verify.no_room(room))
@@ -201,7 +201,9 @@ def totals(
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
     nodes, more = _counted_or_constant(data, 1 if count is None else count, "count")
     room, each, lost = backends.spare_names(data, 9)[6:]
-    question = _Question(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
+    question = _Asked(
+        instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown, ordered=False
+    )
     data, checks, _ = _sized(data, room, question)
     data = data.with_columns(nodes.alias(each))
     data = data.with_columns(
@@ -214,7 +216,9 @@ def totals(
     return backends.give_back(summed.with_columns(*whole), frame)
 
 
-def _counted_or_constant(data: Any, value: object, argument: str) -> tuple[Any, list[verify.Check]]:
+def _counted_or_constant(
+    data: Any, value: object, argument: str
+) -> tuple[Any, list[verify.RowCheck]]:
     """The counts of an argument as an expression, and what must be true of its column."""
     if not isinstance(value, str):
         return nw.lit(int(arrays.counts(value, name=argument)), dtype=nw.Int64), []
@@ -224,7 +228,7 @@ def _counted_or_constant(data: Any, value: object, argument: str) -> tuple[Any, 
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Asked:
     """What is asked of a column of names: the arguments that the functions share."""
 
     by: str
@@ -232,6 +236,7 @@ class _Question:
     kubelet: Any
     catalog: Catalog | None
     on_unknown: str
+    ordered: bool = True
 
     def answers(self, *, mode: bool) -> NDArray[np.int64]:
         """The pods of each type of the catalog in one mode."""
@@ -262,14 +267,14 @@ class _Question:
 
 
 def _sized(
-    data: Any, answer: str, question: _Question
-) -> tuple[Any, list[verify.Check], list[str]]:
+    data: Any, answer: str, question: _Asked
+) -> tuple[Any, list[verify.RowCheck], list[str]]:
     """The frame with the pods of each node, what must be true of its rows, and spare columns."""
     by, prefixes, kubelet = question.by, question.prefixes, question.kubelet
     if question.on_unknown not in {"raise", "null"}:
         raise InputError(f'on_unknown must be "raise" or "null"; got {question.on_unknown!r}')
     backends.check_column(data, by, "instance_type", "names")
-    checks: list[verify.Check] = []
+    checks: list[verify.RowCheck] = []
     if isinstance(prefixes, str):
         backends.check_column(data, prefixes, "prefix_delegation", "flags")
         checks.append(verify.missing(prefixes))
@@ -292,7 +297,7 @@ def _sized(
     return data.with_columns(pods.alias(answer)), checks, names
 
 
-def _from_data(data: Any, modes: dict[str, bool], question: _Question) -> Any:
+def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in memory, where the columns of `max_pods` are the fastest way."""
     names = data[question.by].to_native()
     for name, mode in modes.items():
@@ -308,7 +313,8 @@ def _from_data(data: Any, modes: dict[str, bool], question: _Question) -> Any:
     return data
 
 
-def _from_plan(data: Any, modes: dict[str, bool], question: _Question) -> Any:
+def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in the engine, in a small table of the same engine."""
     values = {name: question.answers(mode=mode).tolist() for name, mode in modes.items()}
-    return backends.looked_up(data, question.by, table_of(question.catalog).names, values)
+    names = table_of(question.catalog).names
+    return backends.looked_up(data, question.by, names, values, ordered=question.ordered)

@@ -19,7 +19,7 @@ from eks_win_capacity.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from eks_win_capacity.catalog.limit_table import LimitTable
     from eks_win_capacity.frames.backends import Frame
@@ -28,7 +28,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Check:
+class RowCheck:
     """
     Rows that must not be, and the error that says so.
 
@@ -42,20 +42,24 @@ class Check:
         All columns that are read.
     template : str
         The message, with ``{n}`` rows and ``{a}``, ``{z}`` of what is shown.
+    kind : type
+        Kind of the error.
     error : callable
-        The error of a message, a number of rows, and an eager frame of these rows.
+        The error of a message, a number of rows, and how often each shown value is in them.
     """
 
+    kind: type[CapacityError]
     bad: Any
     shown: str
     columns: tuple[str, ...]
     template: str
-    error: Callable[[str, int, Frame], CapacityError] = field(repr=False)
+    error: Callable[[str, int, Mapping[Any, int]], CapacityError] = field(repr=False)
 
 
-def missing(column: str, *, cure: str = "fill or drop them") -> Check:
+def missing(column: str, *, cure: str = "fill or drop them") -> RowCheck:
     """Missing values of a column."""
-    return Check(
+    return RowCheck(
+        MissingValueError,
         nw.col(column).is_null(),
         column,
         (column,),
@@ -64,9 +68,10 @@ def missing(column: str, *, cure: str = "fill or drop them") -> Check:
     )
 
 
-def out_of_range(column: str, argument: str, low: int) -> Check:
+def out_of_range(column: str, argument: str, low: int) -> RowCheck:
     """Counts of a column that no node has."""
-    return Check(
+    return RowCheck(
+        InvalidCountError,
         (nw.col(column) < low) | (nw.col(column) > MAX_COUNT),
         column,
         (column,),
@@ -76,13 +81,14 @@ def out_of_range(column: str, argument: str, low: int) -> Check:
     )
 
 
-def unknown(by: str, looked: str, table: LimitTable) -> Check:
+def unknown(by: str, looked: str, table: LimitTable) -> RowCheck:
     """Names without a row in the table: `looked` is null where there is none."""
 
-    def error(_: str, n: int, rows: Frame) -> CapacityError:
-        return _unknown(rows, by, n, table)
+    def error(_: str, n: int, values: Mapping[Any, int]) -> CapacityError:
+        return _unknown(values, n, table)
 
-    return Check(
+    return RowCheck(
+        UnknownInstanceTypeError,
         nw.col(looked).is_null() & ~nw.col(by).is_null(),
         by,
         (by, looked),
@@ -92,10 +98,11 @@ def unknown(by: str, looked: str, table: LimitTable) -> Check:
     )
 
 
-def strange(column: str, known: Collection[str], argument: str) -> Check:
+def strange(column: str, known: Collection[str], argument: str) -> RowCheck:
     """Names of a column that an argument does not explain."""
     named = nw.col(column).cast(nw.String)
-    return Check(
+    return RowCheck(
+        InputError,
         nw.col(column).is_null() | ~named.is_in(sorted(known)),
         column,
         (column,),
@@ -105,9 +112,10 @@ def strange(column: str, known: Collection[str], argument: str) -> Check:
     )
 
 
-def no_room(column: str) -> Check:
+def no_room(column: str) -> RowCheck:
     """Nodes that take no pod, of which no number is enough."""
-    return Check(
+    return RowCheck(
+        InvalidCountError,
         nw.col(column) == 0,
         column,
         (column,),
@@ -120,7 +128,7 @@ def _braced(column: str) -> str:
     return repr(column).replace("{", "{{").replace("}", "}}")
 
 
-def refuse(frame: Frame, checks: Sequence[Check]) -> None:
+def refuse(frame: Frame, checks: Sequence[RowCheck]) -> None:
     """
     Raise the error of the first check that an eager frame fails.
 
@@ -134,22 +142,28 @@ def refuse(frame: Frame, checks: Sequence[Check]) -> None:
     sums = [_rows(check).alias(str(at)) for at, check in enumerate(checks)]
     for check, n in zip(checks, next(frame.select(*sums).iter_rows()), strict=True):
         if n:
-            rows = frame.filter(check.bad)
-            values = rows[check.shown].unique().to_list()
-            seen = sorted((value for value in values if value is not None), key=_order)
-            ends = {"a": seen[0], "z": seen[-1]} if seen else {"a": None, "z": None}
-            raise check.error(check.template.format(n=f"{int(n):,}", **ends), int(n), rows)
+            raise error_of(check, frame.filter(check.bad), check.shown)
+
+
+def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
+    """The error of rows that fail a check, with the values of a column of them."""
+    found = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
+    values = {value: int(count) for value, count in found.iter_rows() if value is not None}
+    seen = sorted(values, key=_order)
+    ends = {"a": seen[0], "z": seen[-1]} if seen else {"a": None, "z": None}
+    n = len(rows)
+    return check.error(check.template.format(n=f"{n:,}", **ends), n, values)
 
 
 def _order(value: object) -> Any:
     return value if isinstance(value, int) else str(value)
 
 
-def _rows(check: Check) -> Any:
+def _rows(check: RowCheck) -> Any:
     return check.bad.cast(nw.Int64).sum()
 
 
-def aggregates(checks: Sequence[Check], stem: str) -> list[Any]:
+def aggregates(checks: Sequence[RowCheck], stem: str) -> list[Any]:
     """Of each check the number of bad rows, and the least and greatest value shown of them."""
     ends = [(nw.when(check.bad).then(nw.col(check.shown))) for check in checks]
     return [
@@ -159,11 +173,13 @@ def aggregates(checks: Sequence[Check], stem: str) -> list[Any]:
     ]
 
 
-def message(checks: Sequence[Check], stem: str) -> Any:
+def message(checks: Sequence[RowCheck], stem: str) -> Any:
     """What the first failed check says, over such aggregates; null where none fails."""
     return nw.coalesce(
         *(
-            nw.when(nw.col(f"{stem}n{at}") > 0).then(_filled(check.template, stem, at))
+            nw.when(nw.col(f"{stem}n{at}") > 0).then(
+                _filled(f"{check.kind.__name__}: {check.template}", stem, at)
+            )
             for at, check in enumerate(checks)
         )
     )
@@ -181,18 +197,11 @@ def _filled(template: str, stem: str, at: int) -> Any:
     return nw.concat_str(*parts)
 
 
-def _unknown(rows: Frame, by: str, count: int, table: LimitTable) -> UnknownInstanceTypeError:
-    found = list(
-        rows.select(name=nw.col(by).cast(nw.String))
-        .group_by("name")
-        .agg(rows=nw.len())
-        .sort("rows", "name", descending=[True, False])
-        .head(_SHOWN)
-        .iter_rows()
-    )
-    names = [name for name, _ in found]
+def _unknown(values: Mapping[Any, int], count: int, table: LimitTable) -> UnknownInstanceTypeError:
+    most = sorted(values.items(), key=lambda one: (-one[1], str(one[0])))[:_SHOWN]
+    names = [str(name) for name, _ in most]
     close = next((alike for name in names if (alike := close_names(name, table.names))), [])
-    shown = ", ".join(f"{name!r} in {int(n):,}" for name, n in found)
+    shown = ", ".join(f"{name!r} in {n:,}" for name, (_, n) in zip(names, most, strict=True))
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return UnknownInstanceTypeError(
         f"{count:,} rows have no row in the catalog of {table.as_of}: {shown}.{hint} "

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from eks_win_capacity.cluster.records import (
     Compute,
+    DisruptionBudget,
     Node,
     Pod,
     SecurityGroupPolicy,
@@ -431,6 +432,20 @@ def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | N
         for address in subset.get(kind) or ()
     ]
     return namespace, name, found
+
+
+def disruption_budget(item: Mapping[str, Any]) -> DisruptionBudget:
+    """Read a PodDisruptionBudget."""
+    namespace, name, _ = metadata(item)
+    chosen = (item.get("spec") or {}).get("selector") or {}
+    allowed = (item.get("status") or {}).get("disruptionsAllowed")
+    return DisruptionBudget(
+        namespace=namespace,
+        name=name,
+        selector=pairs(chosen.get("matchLabels") or {}),
+        allowed=None if allowed is None else int(allowed),
+        readable=not chosen.get("matchExpressions"),
+    )
 
 
 def security_group_policy(item: Mapping[str, Any]) -> SecurityGroupPolicy:

@@ -23,6 +23,7 @@ KINDS: Final = frozenset(
         "Event",
         "Node",
         "Pod",
+        "PodDisruptionBudget",
         "RuntimeClass",
         "SecurityGroupPolicy",
         "Service",
@@ -37,6 +38,7 @@ _LISTS: Final = {
     "EC2NodeClassList": "node_classes",
     "NodeList": "nodes",
     "NodePoolList": "node_pools",
+    "PodDisruptionBudgetList": "budgets",
     "PodList": "pods",
     "SecurityGroupPolicyList": "security_group_policies",
     "ServiceList": "services",
@@ -75,7 +77,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
             place = f"items[{index}]"
             if not isinstance(value, Mapping):
                 raise DocumentError(
-                    f"{name}: {place} is no object but {without_accounts(repr(value)):.80}",
+                    f"{name}: {place} is not an object but {without_accounts(repr(value)):.80}",
                     source=name,
                     place=place,
                 )
@@ -99,7 +101,7 @@ def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mappi
         return
     if "kind" not in document and "serverVersion" not in document:
         raise DocumentError(
-            f"{name} is no object that kubectl printed: it has no kind (its keys: "
+            f"{name} is not an object that kubectl printed: it has no kind (its keys: "
             f"{', '.join(list(document)[:5])}); save the whole answer, without --query or jq",
             source=name,
         )
@@ -227,6 +229,8 @@ class Reading:
         elif kind == "SecurityGroupPolicy":
             policy = read.security_group_policy(item)
             self._keep("security_group_policies", policy, "namespace", "name")
+        elif kind == "PodDisruptionBudget":
+            self._keep("budgets", read.disruption_budget(item), "namespace", "name")
         elif kind == "RuntimeClass":
             scheduling = item.get("scheduling") or {}
             self._runtimes[read.metadata(item)[1]] = scheduling.get("nodeSelector") or {}
@@ -371,6 +375,7 @@ class Reading:
             workloads=self._part("workloads"),
             services=self._services(),
             security_group_policies=self._part("security_group_policies"),
+            budgets=self._part("budgets"),
             node_pools=self._part("node_pools"),
             node_classes=self._part("node_classes"),
             cni_configmap=self._data.get("amazon-vpc-cni", absent),

@@ -39,7 +39,7 @@ def load(*sources: Any) -> ClusterState:
     Raises
     ------
     DocumentError
-        If a source is damaged, or is no ClusterConfig.
+        If a source is damaged, or is not a ClusterConfig.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def load(*sources: Any) -> ClusterState:
         name = source_name(source)
         for document in wholes(source, name=name):
             if document.get("kind") != KIND:
-                raise DocumentError(f"{name} is no ClusterConfig of eksctl", source=name)
+                raise DocumentError(f"{name} is not a ClusterConfig of eksctl", source=name)
             try:
                 state = state.merge(_config(document))
             except (KeyError, TypeError, AttributeError, ValueError) as error:

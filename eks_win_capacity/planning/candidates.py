@@ -142,9 +142,11 @@ def _column(frame: Any) -> Any:
     raise InputError("candidates is a table without a column or an index named 'instance_type'")
 
 
-def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
+def read_limits(
+    limits: Any, catalog: Catalog, zones: Iterable[str] = (), *, name: str = "limits"
+) -> dict[str, int]:
     """
-    Read how many nodes there may be of a type, or of all types under ``nodes``.
+    Read how many nodes there may be of a type, in a zone, or of all types under ``nodes``.
 
     ``addresses`` limits the subnet addresses of all nodes.
 
@@ -153,7 +155,7 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
     UnknownInstanceTypeError
         If the catalog lacks a name.
     InvalidCountError
-        If a limit is no count.
+        If a limit is not a count.
     """
     if limits is None:
         return {}
@@ -161,9 +163,10 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
         limits = limits.to_dict()
     if not isinstance(limits, Mapping):
         raise UnsupportedInputError(
-            f"limits must be a mapping of instance type to nodes; got {type(limits).__name__}"
+            f"{name} must be a mapping of instance type to nodes; got {type(limits).__name__}"
         )
-    for name in limits:
-        if name not in {ALL_NODES, ALL_ADDRESSES} and name not in catalog:
-            raise catalog.unknown_error([name])
-    return {str(name): whole(most, f"limit of {name}") for name, most in limits.items()}
+    known = {ALL_NODES, ALL_ADDRESSES, *zones} if name == "limits" else {ALL_NODES, *zones}
+    for one in limits:
+        if one not in known and one not in catalog:
+            raise catalog.unknown_error([one])
+    return {str(one): whole(most, f"limit of {one}") for one, most in limits.items()}

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.catalog.prices import Prices
+from eks_win_capacity.catalog.prices import LICENCE_OF_T, LICENCE_PER_VCPU, Prices
 from eks_win_capacity.core.arrays import is_missing
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.planning.buying import Buying
 from eks_win_capacity.planning.type_names import speciality
 
 if TYPE_CHECKING:
@@ -64,12 +65,18 @@ class PriceList:
         Where the costs come from, in words.
     estimated : frozenset of str
         Types whose price is an estimate.
+    spot : dict
+        Spot price by type.
+    licence : {"included", "own"} or float
+        Whether prices hold the Windows licence, or what to add for each vCPU.
     """
 
     known: dict[str, float] | None = None
     node_cost: float = NODE_COST_PROXY
     unit: str = "vCPU equivalents"
     as_of: str = ""
+    spot: dict[str, float] = field(default_factory=dict)
+    licence: str | float = "included"
     basis: str = ""
     estimated: frozenset[str] = field(default_factory=frozenset)
 
@@ -79,10 +86,26 @@ class PriceList:
             plain = row.vcpus + row.memory_mib / 1024 * PROXY_GIB
             return plain * PROXY_FACTOR.get(speciality(row.name), 1.0) + self.node_cost
         price = self.known.get(row.name)
-        return None if price is None else price + self.node_cost
+        return None if price is None else price + self._licence(row) + self.node_cost
+
+    def spot_cost(self, row: InstanceType) -> float | None:
+        """What a Spot node costs by the hour; None where no Spot price is known."""
+        price = self.spot.get(row.name)
+        return None if price is None else price + self._licence(row) + self.node_cost
+
+    def _licence(self, row: InstanceType) -> float:
+        """What the licence changes of a price."""
+        if self.licence == "included":
+            return 0.0
+        if self.licence == "own":
+            family, _, size = row.name.partition(".")
+            return -LICENCE_OF_T.get(family, {}).get(size, LICENCE_PER_VCPU * row.vcpus)
+        return float(self.licence) * row.vcpus
 
 
-def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
+def read_prices(
+    prices: Any, node_cost: float | None = None, buying: Buying | None = None
+) -> PriceList:
     """
     Read prices by instance type.
 
@@ -94,6 +117,8 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
         ones are taken, or those of its only market.
     node_cost : float, optional
         Cost of a node beside its instance.
+    buying : Buying, optional
+        Spot prices, and whether prices hold the licence.
 
     Raises
     ------
@@ -104,7 +129,10 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
     """
     if node_cost is not None and not (_number(node_cost) and 0 <= node_cost <= _MOST):
         raise InputError(f"node_cost must be a number from 0 to {_MOST:g}; got {node_cost!r}")
+    buying = Buying() if buying is None else buying
     if prices is None:
+        if buying.spot_share or buying.licence != "included":
+            raise InputError("spot_share and licence need prices; give them")
         extra = NODE_COST_PROXY if node_cost is None else float(node_cost)
         return PriceList(
             node_cost=extra,
@@ -118,6 +146,7 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
     extra = NODE_COST_PRICE if node_cost is None else float(node_cost)
     currency, as_of, estimated = "price units", "", frozenset[str]()
     told = "the prices given, taken as by the hour"
+    spot = _spot(prices, buying)
     if isinstance(prices, Prices):
         rows, told = _market(prices)
         currency, as_of = prices.currency, prices.as_of
@@ -138,9 +167,33 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
         node_cost=extra,
         unit=f"{currency}/h",
         as_of="" if as_of == "unknown" else as_of,
-        basis=basis,
+        spot=spot,
+        licence=buying.licence,
+        basis=basis + _LICENCES.get(str(buying.licence), "; the licence is added for each vCPU"),
         estimated=estimated,
     )
+
+
+_LICENCES: Final = {
+    "included": "",
+    "own": "; less the Windows licence, which is one's own and needs Dedicated Hosts",
+}
+
+
+def _spot(prices: Any, buying: Buying) -> dict[str, float]:
+    """Spot price by type, where pods may run on Spot."""
+    if not buying.spot_share:
+        return {}
+    told = buying.spot_prices
+    if told is None and isinstance(prices, Prices) and "spot" in set(prices.table["market"]):
+        told = prices.series("spot")
+    elif isinstance(told, Prices):
+        told = told.series("spot")
+    elif hasattr(told, "columns"):
+        told, _ = _frame(told)
+    if told is None:
+        raise InputError("spot_share needs Spot prices: give spot_prices, or Prices with them")
+    return _known(told)
 
 
 def _number(value: object) -> bool:

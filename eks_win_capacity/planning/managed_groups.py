@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.planning.user_data import (
+from eks_win_capacity.planning.node_start import (
     SCRIPT,
     STREAMS,
     ami_defaults,

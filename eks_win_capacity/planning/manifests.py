@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.planning.managed_groups import managed_groups
-from eks_win_capacity.planning.user_data import (
+from eks_win_capacity.planning.node_start import (
     STREAMS,
     ami_defaults,
     kubelet_arguments,
@@ -82,7 +82,7 @@ def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[NodeGroup]:
 
 
 def _tags(plan: PlanValues, groups: list[NodeGroup], *, taint: bool) -> dict[str, str]:
-    """Tags from which the cluster autoscaler knows what a node has, before there is one."""
+    """Tags by which the cluster autoscaler knows a node of the group before there is one."""
     most = max(group.address_slots + plan.daemon_addresses for group in groups)
     tags = {ADDRESS_TAG: str(most), _LABEL_TAG: "windows"}
     return tags | ({_TAINT_TAG: "windows:NoSchedule"} if taint else {})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import attached_addresses
+from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.packing.problem import Problem
@@ -42,6 +41,7 @@ class Node:
     attached: Ints
     prefixes: Ints
     purchase: str = "on-demand"
+    zone: str = ""
     extended: tuple[str, ...] = ()
 
     def may_run(self, load: Workload) -> bool:
@@ -73,6 +73,10 @@ class Site:
         Free addresses that need not go as a block; -1 where all of them may.
     guessed : bool
         Whether the blocks are the worst case of a count.
+    breaks : bool
+        Whether each single address counts as a block that it breaks.
+    source : object
+        The subnet as it was given.
     """
 
     zone: str
@@ -81,6 +85,8 @@ class Site:
     blocks: int = -1
     singles: int = -1
     guessed: bool = False
+    breaks: bool = False
+    source: Any = field(default=None, compare=False, repr=False)
 
 
 def node_of(
@@ -99,10 +105,9 @@ def node_of(
     cpu, memory = allocatable(row, reserved)
     held = slots * ADDRESSES_PER_PREFIX if prefix and row.nitro else slots
     most = held if kubelet is None else min(held, kubelet)
-    state = _attached(most, slots, pool)
-    used = np.asarray(state.used)
+    curve = curve_of(row.ipv4_per_interface, pool)
     # A pool without warm addresses serves fewer pods than the node advertises.
-    served = int(used.max(initial=0))
+    served = min(most, curve.most)
     base = sum(not daemon.host_process for daemon in daemons)
     room = (
         cpu - sum(daemon.cpu for daemon in daemons),
@@ -110,8 +115,8 @@ def node_of(
         min(held, served if served < most else held) - base,
         (kubelet if kubelet is not None else 2**31) - len(daemons),
     )
-    attached = np.asarray(state.addresses)[base:]
-    prefixes = np.asarray(state.prefixes)[base:]
+    attached = curve.addresses[base : most + 1]
+    prefixes = curve.prefixes[base : most + 1]
     pods = max(0, min(room[2], len(attached) - 1))
     names = tuple(name for name, _ in extended)
     more = [
@@ -126,12 +131,6 @@ def node_of(
         attached=attached[: pods + 1] if len(attached) else np.zeros(1, dtype=np.int64),
         prefixes=prefixes[: pods + 1] if len(prefixes) else np.zeros(1, dtype=np.int64),
     )
-
-
-@lru_cache(maxsize=256)
-def _attached(most: int, slots: int, pool: Any) -> Any:
-    """Attach addresses for each number of pods; hundreds of types share a few curves."""
-    return attached_addresses(np.arange(most + 1), slots=slots, pool=pool)
 
 
 def levels(node: Node, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
@@ -226,7 +225,7 @@ def build(
         own = load.name if load.most or spread else ""
         key = (
             *(load.cpu, load.memory, load.host_process, load.allowed_types, own),
-            *(load.extended, load.firm, spread),
+            *(load.extended, load.purchase, spread),
         )
         groups.setdefault(key, []).append(place)
     order = sorted(groups, key=lambda key: key[:-1], reverse=True)
@@ -250,6 +249,8 @@ def build(
     staged = staged or (coupled and any(site.free >= 0 for site in sites))
     for where in range(len(sites) if coupled else 1):
         for which, node in enumerate(nodes):
+            if coupled and node.zone not in {"", sites[where].zone}:
+                continue
             whole = (node.room[2], 0, 0, 0, 0)
             kinds += [
                 (which, where, run)
@@ -357,9 +358,13 @@ def _limits(
                     site.free,
                 )
             )
-            blocks = [run[4] * at for at, (_, _, run) in zip(here, kinds, strict=True)]
-            if any(blocks):
-                rows.append((blocks, [0] * len(kinds), blocks, site.blocks))
+            if any(run[4] for at, (_, _, run) in zip(here, kinds, strict=True) if at):
+                told = [
+                    _blocks(run, breaks=site.breaks) if at else (0, 0, 0)
+                    for at, (_, _, run) in zip(here, kinds, strict=True)
+                ]
+                share, per_pod, least = ([one[column] for one in told] for column in range(3))
+                rows.append((share, per_pod, least, site.blocks))
             if site.singles >= 0:
                 single = [
                     (NODE_ADDRESSES, 0, NODE_ADDRESSES) if run[4] else run[1:4]
@@ -375,17 +380,29 @@ def _limits(
                 )
     for name, most in sorted(limits.items()):
         if name == ALL_ADDRESSES:
-            told = [[run[column] for _, _, run in kinds] for column in (1, 2, 3)]
-            rows.append((*told, most))  # type: ignore[arg-type]
+            share, per_pod, least = ([run[at] for _, _, run in kinds] for at in (1, 2, 3))
+            rows.append((share, per_pod, least, most))
             continue
-        ones = [int(name in {nodes[kind[0]].name, ALL_NODES}) for kind in kinds]
+        ones = [
+            int(
+                name in {nodes[which].name, ALL_NODES}
+                or (coupled and name == sites[where].zone != "")
+            )
+            for which, where, _ in kinds
+        ]
         rows.append((ones, [0] * len(kinds), ones, most))
     shape = (len(rows), len(kinds))
-    share, per_pod, least = (
-        np.array([row[place] for row in rows], dtype=np.int64).reshape(shape).T
-        for place in range(3)
+    columns = (
+        np.array([row[at] for row in rows], dtype=np.int64).reshape(shape).T for at in range(3)
     )
-    return share, per_pod, least, np.array([row[3] for row in rows], dtype=np.int64)
+    return (*columns, np.array([row[3] for row in rows], dtype=np.int64))  # type: ignore[return-value]
+
+
+def _blocks(run: tuple[int, int, int, int, int], *, breaks: bool) -> tuple[int, int, int]:
+    """What a node takes of the blocks: share, more for each pod, and at least."""
+    if run[4]:
+        return run[4] + breaks * NODE_ADDRESSES, 0, run[4] + breaks * NODE_ADDRESSES
+    return (run[1], run[2], run[3]) if breaks else (0, 0, 0)
 
 
 def named(

@@ -13,15 +13,24 @@ from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.packings import total_cost
 from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES
+from eks_win_capacity.planning.plan_values import NodeGroup
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.model import Model, Node, Site
-    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
 _NEVER = Deadline()
 
-__all__ = ["cheapened", "least_of_each", "merged", "placed_in", "starts_of", "taken_of", "value_of"]
+__all__ = [
+    "cheapened",
+    "empty_group",
+    "least_of_each",
+    "merged",
+    "placed_in",
+    "starts_of",
+    "taken_of",
+    "value_of",
+]
 
 
 def starts_of(model: Model, *, deadline: Deadline = _NEVER) -> tuple[Packed, ...]:
@@ -65,48 +74,87 @@ def taken_of(groups: list[NodeGroup], name: str) -> int:
     """How much nodes take of a limit: on a type, on all nodes, or on all addresses."""
     if name == ALL_ADDRESSES:
         return sum(group.nodes * group.addresses for group in groups)
-    return sum(group.nodes for group in groups if name in {group.instance_type, ALL_NODES})
+    return sum(
+        group.nodes for group in groups if name in {group.instance_type, group.zone, ALL_NODES}
+    )
 
 
 def merged(groups: list[NodeGroup]) -> list[NodeGroup]:
     """Put equal nodes together and give them in a fixed order."""
     same: dict[tuple[Any, ...], NodeGroup] = {}
     for group in groups:
-        key = (group.instance_type, group.zone, group.subnet, tuple(group.pods.items()))
+        where = (group.instance_type, group.zone, group.subnet, group.purchase)
+        key = (*where, tuple(group.pods.items()))
         before = same.get(key)
         same[key] = group if before is None else replace(before, nodes=before.nodes + group.nodes)
     return [same[key] for key in sorted(same)]
 
 
 def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGroup] | None:
-    """Put nodes into subnets, the largest first, each where most is free; None if one is left."""
+    """
+    Put nodes into subnets, the largest first, each where most is free; None if one is left.
+
+    Zones without subnets take them in turn.
+    """
     most = 2**62
-    free = [[site.free, site.blocks, most if site.singles < 0 else site.singles] for site in sites]
+    free = [
+        [have if have >= 0 else most for have in (site.free, site.blocks, site.singles)]
+        for site in sites
+    ]
     placed: list[NodeGroup] = []
+    prefixes = any(group.prefixes for group in groups)
     for group in sorted(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
     ):
         left = group.nodes
         one = group.addresses - ADDRESSES_PER_PREFIX * group.prefixes
+        each = [group.prefixes + (site.breaks and prefixes) * one for site in sites]
         while left:
             room = [
-                min(
-                    have // group.addresses,
-                    blocks // group.prefixes if group.prefixes else have,
-                    single // one,
-                )
-                for have, blocks, single in free
+                min(have // group.addresses, blocks // took if took else have, single // one)
+                for (have, blocks, single), took in zip(free, each, strict=True)
             ]
-            at = max(range(len(sites)), key=lambda place: (room[place], -place))
+            here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
+            if not here:
+                return None
+            at = max(here, key=lambda place: (room[place], -place))
             some = min(left, room[at])
+            if sites[at].free < 0:
+                some = min(some, -(-left // len(here)))
             if some <= 0:
                 return None
             free[at][0] -= some * group.addresses
-            free[at][1] -= some * group.prefixes
+            free[at][1] -= some * each[at]
             free[at][2] -= some * one
             placed.append(replace(group, nodes=some, zone=sites[at].zone, subnet=sites[at].subnet))
             left -= some
     return merged(placed)
+
+
+def empty_group(node: Node, number: int, *, zone: str = "", subnet: str = "") -> NodeGroup:
+    """Nodes of a kind without pods."""
+    return NodeGroup(
+        instance_type=node.name,
+        zone=zone,
+        subnet=subnet,
+        nodes=number,
+        pods={},
+        cpu_m=node.room[0],
+        memory=node.room[1],
+        pod_slots=node.room[3],
+        address_slots=node.room[2],
+        cpu_m_used=0,
+        memory_used=0,
+        pods_used=0,
+        pod_addresses=0,
+        addresses=node.addresses(0),
+        prefixes=int(node.prefixes[0]),
+        binds="addresses",
+        cost=node.cost,
+        purchase=node.purchase,
+        extended=dict(zip(node.extended, node.room[4:], strict=True)),
+        extended_used=dict.fromkeys(node.extended, 0),
+    )
 
 
 def cheapened(

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from eks_win_capacity.core.display import Listed, Shown
+
 __all__ = ["HOURS_PER_MONTH", "Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
 
 HOURS_PER_MONTH: Final = 730
@@ -16,7 +18,7 @@ Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeGroup:
+class NodeGroup(Shown):
     """
     Nodes that are all alike and run the same pods.
 
@@ -68,7 +70,7 @@ class NodeGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Infeasible:
+class Infeasible(Shown):
     """
     Why there is no plan.
 
@@ -76,7 +78,7 @@ class Infeasible:
     ----------
     code : str
         ``too-large``, ``no-candidate``, ``addresses-short``, ``blocks-short``, ``zones-short``,
-        ``limits`` or ``not-found``.
+        ``types-short``, ``limits`` or ``not-found``.
     why, remedy : str
         In words.
     subject : str
@@ -93,7 +95,7 @@ class Infeasible:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rejection:
+class Rejection(Shown):
     """
     Why a candidate has no node in the plan.
 
@@ -121,7 +123,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alternative:
+class Alternative(Shown):
     """Another way to run the workloads, for comparison; ``nodes`` is 0 where there is none."""
 
     name: str
@@ -154,6 +156,9 @@ class PlanValues:
     infeasible: tuple[Infeasible, ...] = ()
     single_type: Alternative | None = None
     other_mode: Alternative | None = None
+    best: Alternative | None = None
+    rests_on: tuple[str, ...] = ()
+    reservation_commands: tuple[str, ...] = ()
     status: str = ""
     bound_of: str = ""
     scope: str = ""
@@ -161,8 +166,14 @@ class PlanValues:
     launcher: str = "eksctl"
     reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
+    current_kept: dict[str, int] = field(default_factory=dict, repr=False)
+    current_notes: tuple[str, ...] = ()
     node_costs: dict[str, float] = field(default_factory=dict, repr=False)
     idle_addresses: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("groups", "rejected", "infeasible"):
+            object.__setattr__(self, name, Listed(getattr(self, name)))
 
     @property
     def gap(self) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.planning.buying import Buying
 from eks_win_capacity.planning.required_pods import slots_of
 from eks_win_capacity.planning.type_names import gpus_of
 from eks_win_capacity.planning.workloads import GPU
@@ -77,6 +78,10 @@ class Question:
         Part of the usual work.
     extended_resources : dict
         Extended resources of types, by name or pattern.
+    buying : Buying
+        Spot shares, what is paid already, and the licence.
+    min_types, at_least
+        Different types at least, and nodes at least by type, zone or in all.
     launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
         Who starts the nodes, and by whose estimate of their room.
     progress : callable or None
@@ -103,6 +108,9 @@ class Question:
     deadline: Deadline = field(default_factory=Deadline)
     effort: float = 1.0
     extended_resources: dict[str, dict[str, int]] = field(default_factory=dict)
+    buying: Buying = field(default_factory=Buying)
+    min_types: int = 1
+    at_least: dict[str, int] = field(default_factory=dict)
     launcher: str = "eksctl"
     progress: Callable[[float, float], None] | None = None
 
@@ -110,6 +118,11 @@ class Question:
     def limited(self) -> bool:
         """Whether subnets limit the addresses."""
         return any(site.free >= 0 for site in self.sites)
+
+    @property
+    def zoned(self) -> bool:
+        """Whether nodes of a zone are limited."""
+        return any(zone in self.limits for zone in self.zones)
 
     @property
     def spread(self) -> bool:

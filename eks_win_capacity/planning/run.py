@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.planning.alternatives import beside, fewer_types
+from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types
 from eks_win_capacity.planning.answering import answer
+from eks_win_capacity.planning.buying import as_bought
+from eks_win_capacity.planning.minimums import met
 from eks_win_capacity.planning.placement import cheapened, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
-from eks_win_capacity.planning.question import PROVED
+from eks_win_capacity.planning.question import BRIEF, PROVED
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.solving import Solving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.planning.model import Node
     from eks_win_capacity.planning.plan_values import NodeGroup
@@ -36,6 +40,9 @@ _LIKELY: Final = 12
 
 _TRADES: Final = (0.0, 0.5, 2.0)
 """What all addresses or nodes count together, as a multiple of the cost, one try after the other."""
+
+_SMALLER: Final = 6
+"""Largest types that are tried where more nodes are wanted than the cheapest fleet has."""
 
 _ANY_TYPES: Final = 0.3
 """Part of the time for the plan with any types, where only some may be used."""
@@ -121,6 +128,11 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
     groups, value = found.groups, found.value
     if ask.objective != "cost":
         groups = _cheapest(run, found, lean)
+    demanded = _demanded(run, groups)
+    if isinstance(demanded, FleetPlan):
+        return demanded
+    groups = as_bought(demanded)
+    value = value_of(groups, ask.objective)
     bound = min(max(bound, found.bound), value)
     gap = 1 - bound / value if value else 0.0
     status = "interrupted" if run.interrupted else "proved" if gap <= PROVED else "gap"
@@ -151,6 +163,47 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         status=status,
         bound_of=_EVEN if run.even_only else "",
     )
+
+
+def _demanded(run: Solving, groups: list[NodeGroup]) -> list[NodeGroup] | FleetPlan:
+    """The fleet with the types and nodes asked for at least, or why there is none."""
+    ask = run.ask
+    if not groups or (ask.min_types == 1 and not ask.at_least):
+        return groups
+    try:
+        found = [one for one in _ways(run, groups) if one is not None]
+    except KeyboardInterrupt:
+        run.stop()
+        found = []
+    if found:
+        return min(found, key=lambda one: value_of(one, ask.objective))
+    if ask.min_types > 1:
+        why = f"too few nodes, or types that hold their pods, for {ask.min_types} types"
+        return _no(run, "types-short", why, "Ask for fewer types, or allow more candidates")
+    why = "subnets and limits leave no room for the nodes asked for at least"
+    return _no(run, "limits", why, "Ask for fewer nodes, or raise the limits")
+
+
+def _ways(run: Solving, groups: list[NodeGroup]) -> Iterator[list[NodeGroup] | None]:
+    """Fleets with what is asked for at least: from the cheapest, exactly, and of small types."""
+    ask = run.ask
+    yield met(ask, groups, run.every)
+    settled = run.settled(
+        run.every,
+        objective=ask.objective,
+        least_types=ask.min_types,
+        at_least=ask.at_least,
+        most_types=ask.max_types,
+    )
+    exact = None if settled is None else run.from_settled(settled, 0.0, 0.0)
+    if exact is not None:
+        yield met(ask, exact.groups, run.every)
+        return
+    costs = sorted({node.cost for node in run.lean})
+    for most in costs[:: max(1, len(costs) // _SMALLER)]:
+        small = tuple(node for node in run.lean if node.cost <= most)
+        one = None if run.over() else answer(afresh(run), small, effort=BRIEF)
+        yield None if one is None else met(ask, one.groups, run.every)
 
 
 def _cheapest(run: Solving, found: Answer, lean: tuple[Node, ...]) -> list[NodeGroup]:
@@ -221,12 +274,13 @@ def _scope(ask: Question) -> str:
     types = "the default types" if ask.candidates is None else "the candidates"
     parts = [f"of {types}", f"in {'prefix' if ask.prefix else 'secondary'} mode"]
     if ask.limited:
-        parts.append("in these subnets")
+        certain = any(site.breaks for site in ask.sites)
+        parts.append("in these subnets" + ", wherever their own addresses fall," * certain)
     elif ask.sites:
         parts.append("in these zones")
     if ask.max_types is not None:
         parts.append(f"with at most {count_of(ask.max_types, 'type')}")
-    if ask.limits:
+    if any(" (" not in name for name in ask.limits):
         parts.append("within the limits on nodes")
     if ask.launcher == "karpenter":
         parts.append("by Karpenter's estimate")

@@ -10,6 +10,7 @@ from eks_win_capacity.cluster.karpenter import karpenter_cpu_reserved_m, karpent
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.kernels import secondary
+from eks_win_capacity.planning.buying import PAID
 from eks_win_capacity.planning.candidates import read_candidates
 from eks_win_capacity.planning.model import Node, node_of
 from eks_win_capacity.planning.plan_values import Rejection
@@ -33,9 +34,14 @@ __all__ = ["fits", "lacking", "sized", "usable"]
 def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]:
     """Size the candidates, reject those of no use, and find what stops every plan."""
     able, rejected = read_candidates(ask.candidates, ask.catalog, gives=ask.gives)
-    nodes = []
-    for row in able:
+    nodes: list[Node] = []
+    bought: list[Node] = []
+    paid = [name for name in ask.buying.paid if name not in {row.name for row in able}]
+    for row in [*able, *(ask.catalog[name] for name in paid)]:
         cost = ask.prices.cost(row)
+        if cost is None and row.name in ask.buying.paid:
+            # What is paid already needs no price; it is not for sale either.
+            paid, cost = [*paid, row.name], ask.prices.node_cost
         if cost is None:
             why = "prices has no row for it"
             rejected.append(Rejection(instance_type=row.name, code="no-price", why=why))
@@ -50,7 +56,10 @@ def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | N
             daemons=ask.daemons,
             extended=tuple((name, ask.supply(row.name).get(name, 0)) for name in ask.extended),
         )
-        nodes.append(_by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node)
+        node = _by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node
+        if row.name not in paid:
+            nodes.append(node)
+        bought += _bought(ask, row, node)
     live = [load for load, slot in zip(ask.workloads, ask.slots, strict=True) if slot]
     kept = []
     for node in nodes:
@@ -59,12 +68,25 @@ def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | N
             kept.append(node)
         else:
             rejected.append(why_not)
-    if not nodes:
+    if not nodes and not bought:
         return (), rejected, _no_candidate(rejected)
+    kept += [node for node in bought if _of_no_use(node, live) is None]
     for load in live:
         if not any(usable(load, node) for node in kept):
-            return (), rejected, _too_large(load, nodes)
+            return (), rejected, _too_large(load, [*nodes, *bought])
     return tuple(kept), rejected, None
+
+
+def _bought(ask: Question, row: InstanceType, node: Node) -> list[Node]:
+    """The same node from Spot, and paid already."""
+    found = []
+    spot = ask.prices.spot_cost(row)
+    if spot is not None:
+        found.append(replace(node, cost=spot, purchase="spot"))
+    if row.name in ask.buying.paid:
+        cost = ask.prices.node_cost
+        found.append(replace(node, name=row.name + PAID, cost=cost, purchase="paid"))
+    return found
 
 
 def _by_karpenter(ask: Question, row: InstanceType, node: Node) -> Node:

@@ -66,8 +66,8 @@ class Solving:
         Whether the bound is that of plans with even shares of the zones.
     rejected : list of Rejection
         Candidates left out so far.
-    lean : tuple of Node
-        The types that no other one beats in everything.
+    every, lean : tuple of Node
+        All types of use; the types that no other one beats in everything.
     """
 
     def __init__(self, ask: Question) -> None:
@@ -79,6 +79,7 @@ class Solving:
         self.even_only = False
         self.rejected: list[Rejection] = []
         self.lean: tuple[Node, ...] = ()
+        self.every: tuple[Node, ...] = ()
 
     def stop(self) -> None:
         """Remember an interrupt, and leave a moment for what must still be said."""
@@ -104,6 +105,8 @@ class Solving:
             pinned=pinned,
         )
         for place, winner in beaten.items():
+            if nodes[place].purchase != "on-demand":
+                continue
             self.rejected.append(
                 Rejection(
                     instance_type=nodes[place].name,
@@ -115,6 +118,7 @@ class Solving:
                     ),
                 )
             )
+        self.every = nodes
         self.lean = tuple(node for place, node in enumerate(nodes) if place not in beaten)
         return self.lean
 
@@ -123,7 +127,7 @@ class Solving:
     ) -> Settled | None:
         """Settle zones and subnets exactly; None where there are too many patterns, or no time."""
         ask = self.ask
-        every_type = bool(set(ask.limits) - _TOTALS) or "most_types" in asked
+        every_type = bool(set(ask.limits) - _TOTALS or {"most_types", "at_least"} & set(asked))
         try:
             self.deadline.check()
             model = build(
@@ -281,7 +285,11 @@ class Solving:
         free = not coupled and not limits and objective != "addresses"
         groups = named(model, ask.workloads, slots, packed, shrink=free)
         if not coupled:
-            groups = [replace(group, zone="", subnet="") for group in groups]
+            homes = {node.name: node.zone for node in nodes}
+            groups = [
+                replace(group, zone=homes.get(group.instance_type, ""), subnet="")
+                for group in groups
+            ]
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 

@@ -55,16 +55,26 @@ def summary_lines(plan: PlanValues) -> list[str]:
             f"They take {count_of(plan.addresses, 'subnet address', 'subnet addresses')}"
             + (f" with {blocks}." if plan.prefixes else ".")
         )
+    if plan.rests_on:
+        lines.append(
+            "It rests on blocks reserved for prefixes; without them the nodes' own addresses may "
+            "break some. Reserve " + ", ".join(plan.rests_on) + "."
+        )
+        lines += plan.reservation_commands
     if plan.price_basis:
         lines.append(f"Cost: {plan.price_basis}.")
     if plan.estimated_prices:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
     if plan.current is not None:
         lines += str(diff_of(plan)).splitlines()
-    lines += [comparison(other, plan) for other in (plan.single_type, plan.other_mode) if other]
+    lines += [comparison(other, plan) for other in _others(plan)]
     if plan.rejected:
         lines.append(f"Not used: {_rejected(plan)}.")
     return lines
+
+
+def _others(plan: PlanValues) -> list[Alternative]:
+    return [other for other in (plan.best, plan.single_type, plan.other_mode) if other]
 
 
 def _cost(value: float, plan: PlanValues) -> str:
@@ -78,8 +88,15 @@ def _cost(value: float, plan: PlanValues) -> str:
 def _group(group: NodeGroup, plan: PlanValues) -> str:
     place = " in " + ", ".join(filter(None, (group.zone, group.subnet)))
     pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
+    bought = f" ({group.purchase})" if group.purchase != "on-demand" else ""
+    name = f"{group.nodes:,} x {group.instance_type}{bought}"
+    if not group.pods:
+        return (
+            f"{name}{place * bool(group.zone or group.subnet)}: "
+            f"{_cost(group.nodes * group.cost, plan)}; empty."
+        )
     return (
-        f"{group.nodes:,} x {group.instance_type}{place * bool(group.zone or group.subnet)}: "
+        f"{name}{place * bool(group.zone or group.subnet)}: "
         f"{_cost(group.nodes * group.cost, plan)}; {count_of(group.pods_used, 'pod')} each "
         f"({pods}); {_binding(group)}"
     )
@@ -126,6 +143,7 @@ def as_html(plan: PlanValues, frame: pd.DataFrame) -> str:
         for name in ("zone", "subnet", "prefixes_per_node", "cost_per_month")
         if not frame[name].any()
     ]
+    empty += ["purchase"] if set(frame["purchase"]) <= {"on-demand"} else []
     frame = frame.drop(columns=empty).rename(
         columns={"cost": f"cost [{plan.cost_unit}]", "cost_per_month": "cost a month"}
     )

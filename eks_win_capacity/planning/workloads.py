@@ -84,8 +84,8 @@ class Load:
     ----------
     most : int
         Its pods on one node at most; 0 for any number.
-    firm : bool
-        Whether it keeps off Spot nodes.
+    purchase : {"", "on-demand", "spot"}
+        Nodes it runs on: of any kind, such that stay, or Spot nodes alone.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Load:
     max_skew: int = 1
     most: int = 0
     extended: tuple[tuple[str, int], ...] = ()
-    firm: bool = False
+    purchase: str = ""
 
     def need(self, extended: tuple[str, ...]) -> tuple[int, ...]:
         """What one pod takes: CPU, memory, an address, a place, and extended resources."""
@@ -108,9 +108,9 @@ class Load:
 
     def may_use(self, name: str, purchase: str) -> bool:
         """Whether it is allowed on a type that is bought in a way."""
-        if self.firm and purchase == "spot":
+        if self.purchase and (purchase == "spot") != (self.purchase == "spot"):
             return False
-        return not self.allowed_types or name in self.allowed_types
+        return not self.allowed_types or name.partition(" (")[0] in self.allowed_types
 
 
 _FIELDS: Final = tuple(field.name for field in fields(Workload))

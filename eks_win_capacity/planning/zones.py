@@ -138,8 +138,9 @@ def quick(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) 
     """Pack each zone first-fit: in a moment, and no worse than what people do."""
     groups: list[NodeGroup] = []
     for zone, sites, slots in _shares(run):
+        mine = tuple(node for node in nodes if node.zone in {"", zone})
         model = build(
-            run.ask.workloads, slots, nodes, (), objective="cost", limits={}, coupled=False
+            run.ask.workloads, slots, mine, (), objective="cost", limits={}, coupled=False
         )
         if not model.problem.count.any():
             continue
@@ -163,12 +164,13 @@ def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float)
     groups: list[NodeGroup] = []
     solved: dict[bytes, Answer | None] = {}
     for zone, sites, slots in _shares(run):
-        key = slots.tobytes()
+        mine = tuple(node for node in nodes if node.zone in {"", zone})
+        key = slots.tobytes() + b"".join(node.name.encode() for node in mine if node.zone)
         if key not in solved:
             if run.over():
                 return None
             solved[key] = run.solved(
-                nodes, coupled=False, slots=slots, deadline=run.deadline.part(0.4)
+                mine, coupled=False, slots=slots, deadline=run.deadline.part(0.4)
             )
         answer = solved[key]
         own = None if answer is None else _stood(run, answer.groups, zone, sites)
@@ -181,7 +183,7 @@ def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float)
 def _stood(
     run: Solving, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
 ) -> list[NodeGroup] | None:
-    if run.ask.limited:
+    if run.ask.limited or not zone:
         return placed_in(groups, sites)
     return [replace(group, zone=zone) for group in groups]
 

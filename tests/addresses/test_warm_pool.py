@@ -272,7 +272,7 @@ def test_a_change_of_mode_takes_a_row_of_the_catalog_and_known_prefixes():
     row = Catalog.bundled()["m5.large"]
     change = migration(row, 20, "to-secondary", cooling=4, prefixes_in_use=3)
     assert (change.held_slots_least, change.held_slots, change.attachable) == (3, 3, 6)
-    assert change.to_frame()["attachable"].tolist() == [6]
+    assert change.to_pandas()["attachable"].tolist() == [6]
     assert "attachable" in change._repr_html_()
     assert migration("t2.large", 2, "to-prefix").changes is False
     with pytest.raises(CapacityError, match="instance type"):
@@ -335,7 +335,7 @@ def test_a_migration_of_columns_is_that_of_each_row():
     pods, cooling = [3, 2, 14], [1, 0, 0]
     table = migration(nodes, pods, "to-prefix", cooling=cooling)
     each = [
-        migration(*one, "to-prefix", cooling=c).to_frame()
+        migration(*one, "to-prefix", cooling=c).to_pandas()
         for *one, c in zip(nodes, pods, cooling, strict=True)
     ]
     pd.testing.assert_frame_equal(table, pd.concat(each).set_axis(nodes.index))

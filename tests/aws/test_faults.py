@@ -110,6 +110,7 @@ def test_add_ons_and_access_entries_are_read_live():
     assert state.subnets[0].users == USERS_OF_0A
     assert {part for part in state.unknown if part not in {"cni_env", "workloads"}} == {
         "aws_auth",
+        "budgets",
         "cni_configmap",
         "node_classes",
         "node_pools",

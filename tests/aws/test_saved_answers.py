@@ -85,6 +85,7 @@ def test_a_folder_of_saved_answers_gives_the_whole_state(folder):
         "security_group_policies",
         "node_classes",
         "node_pools",
+        "budgets",
     }
     assert ACCOUNT not in json.dumps(state.to_dict())
 

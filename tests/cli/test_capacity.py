@@ -185,7 +185,9 @@ def test_node_counts_requests_and_reservations(answer, refusal):
     )
     (row,) = rows_of(answer(*question, "--reserved-cpu", "1500m", "--reserved-memory", "1Gi"))
     assert (row["pods"], row["binding"], row["memory_pods"]) == ("2", "cpu", "7")
-    assert "'1GB' is no Kubernetes quantity" in refusal("node", "m5.large", "--pod-memory", "1GB")
+    assert "'1GB' is not a Kubernetes quantity" in refusal(
+        "node", "m5.large", "--pod-memory", "1GB"
+    )
 
 
 # -- fleet: reading -----------------------------------------------------------
@@ -278,7 +280,7 @@ def test_fleet_reads_parquet(answer, refusal, tmp_path, nodes):
     frame.to_parquet(path)
     told = json.loads(answer("fleet", path, "--rows", "-o", "json"))
     assert [(row["n"], row["secondary_pods"]) for row in told] == [(1, 9), (2, 11)]
-    assert "is no Parquet file" in refusal("fleet", nodes(CSV, "x.parquet"))
+    assert "is not a Parquet file" in refusal("fleet", nodes(CSV, "x.parquet"))
 
 
 def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
@@ -289,10 +291,10 @@ def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "is no CSV file"),
-        (b"\xff\x00x", "is no text"),
-        (b"\xff\xfe\x00", "is no text"),
-        (b'a,b\n"1,2\n', "is no CSV file"),
+        (b"", "is not a CSV file"),
+        (b"\xff\x00x", "is not a text"),
+        (b"\xff\xfe\x00", "is not a text"),
+        (b'a,b\n"1,2\n', "is not a CSV file"),
     ],
 )
 def test_what_is_no_csv_is_refused(content, told, refusal, nodes):

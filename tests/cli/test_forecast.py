@@ -221,10 +221,10 @@ def test_a_terminal_is_told_how_far_it_has_come(tmp_path):
         ([DEMO, "--capacity", "9", "--plot", "out.xyz"], 2, "ending of a picture"),
         ([DEMO, "--capacity", "9", "--plot", "none/out.png"], 2, "no folder"),
         ([DEMO, "--capacity", "9", "--event", "5"], 2, "TIME=CHANGE"),
-        ([DEMO, "--capacity", "9", "--event", "2026-12-01=+5@other"], 1, "no subnet"),
+        ([DEMO, "--capacity", "9", "--event", "2026-12-01=+5@other"], 1, "not a subnet"),
         ([DEMO, "--capacity", "9", "--used", "busy"], 1, "no column 'busy'"),
         ([DEMO, "--capacity", "9", "--step", "7h"], 1, "divide a day"),
-        ([ROOT / "README.md", "--capacity", "9"], 1, "no CSV file"),
+        ([ROOT / "README.md", "--capacity", "9"], 1, "not a CSV file"),
         (
             [ROOT / "data" / "describe_instance_types.json.gz", "--capacity", "9"],
             1,
@@ -244,11 +244,11 @@ def test_an_error_is_one_line_and_a_code(run, arguments, code, word):
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "no CSV file"),
+        (b"", "not a CSV file"),
         (b"time,used\n", "no rows"),
-        (b"\xd0\xff\x00\x01", "no CSV file in UTF-8"),
+        (b"\xd0\xff\x00\x01", "not a CSV file in UTF-8"),
         (gzip.compress(b"time,used\n1,2\n", mtime=0)[:-9], "damaged gzip"),
-        (b"PAR1 and nothing else", "no Parquet file"),
+        (b"PAR1 and nothing else", "not a Parquet file"),
     ],
 )
 def test_a_damaged_file_is_told(tmp_path, run, content, word):

@@ -67,7 +67,7 @@ def test_csv_yaml_and_json_are_read_alike(tmp_path, file):
         ("a.csv", "name,replicas,team\nweb,1,x\n", "no field 'team'"),
         ("a.csv", "name,replicas\nweb,-1\n", "from 0"),
         ("a.yaml", "a: [", "sound YAML"),
-        ("a.json", "{", "no JSON"),
+        ("a.json", "{", "not JSON"),
         ("a.yaml", "7", "list of workloads"),
         ("a.yaml", "[]", "list of workloads"),
         ("a.yaml", "workloads: {web: 1}", "list of workloads"),
@@ -324,7 +324,7 @@ def test_saved_prices_keep_their_marks(tmp_path, file):
     (tmp_path / "q.csv").write_text("m5.large,1\n\nm5.large,2\n")
     (tmp_path / "r.csv").write_text("instance_type,price\nm5.large,dear\n")
     (tmp_path / "s.csv").write_text("type,usd\n")
-    for name, words in (("q", "second time"), ("r", "no number"), ("s", "no prices")):
+    for name, words in (("q", "second time"), ("r", "not a number"), ("s", "no prices")):
         ran = run(file, "--prices", tmp_path / f"{name}.csv")
         assert ran.exit_code == 1
         assert words in str(ran.exception)
@@ -401,3 +401,33 @@ def test_the_configmap_is_named_as_in_the_other_commands(tmp_path, file):
         for option in ("--pool", "--configmap")
     ]
     assert told[0] == told[1]
+
+
+def test_present_nodes_and_the_launcher_are_options(tmp_path, file):
+    (tmp_path / "now.csv").write_text("instance_type,nodes\nm5.2xlarge,9\n")
+    for now in ("m5.2xlarge=9", str(tmp_path / "now.csv")):
+        ran = run(file, "-c", "m5.*large", "--current", now, "--no-compare")
+        assert ran.exit_code == 0, ran.output
+        assert "Drain: " in ran.stdout
+    kept = asked(file, "-c", "m5.*large", "--current", "m5.2xlarge=9", "--max-replaced", 0)
+    assert kept.types["m5.2xlarge"] == 9
+    ran = run(file, "-c", "m5.*large", "--launcher", "managed", "--emit", "nodegroup")
+    assert "AWS::EKS::Nodegroup" in ran.stdout
+    assert "not the state" in run(file, "--current", "state").output
+
+
+def test_how_nodes_are_bought_is_an_option(tmp_path, file):
+    (tmp_path / "p.csv").write_text("m5.large,0.188\nm5.xlarge,0.376\n")
+    (tmp_path / "s.csv").write_text("m5.large,0.1\nm5.xlarge,0.2\n")
+    prices = ("-c", "m5.*large", "--prices", tmp_path / "p.csv")
+    plain = asked(file, *prices)
+    spot = asked(file, *prices, "--spot-share", 0.5, "--spot-prices", tmp_path / "s.csv")
+    assert spot.cost < plain.cost
+    assert asked(file, *prices, "--paid", "m5.large=2").cost < plain.cost
+    assert asked(file, *prices, "--licence", "0.046").cost > plain.cost
+    assert "--licence" in run(file, *prices, "--licence", "free").output
+    assert asked(file, *prices, "--at-least", "nodes=20").nodes >= 20
+    assert len(asked(file, *prices, "--min-types", 2).types) == 2
+    ran = run(file, *prices, "--extended", "m5.*=example.com/slot:2")
+    assert ran.exit_code == 0
+    assert "--extended" in run(file, *prices, "--extended", "m5.*").output

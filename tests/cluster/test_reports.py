@@ -76,7 +76,7 @@ def test_the_report_counts_what_binds():
         ),
         ({"advertised_addresses": None}, ON, "not-initialised"),
         ({"instance_type": "zz9.huge"}, ON, "type-not-in-catalog"),
-        # m4 is no Nitro type: it stays at 8 - 1 addresses whatever is asked for.
+        # m4 is not a Nitro type: it stays at 8 - 1 addresses whatever is asked for.
         ({"instance_type": "m4.large", "advertised_addresses": 9}, PREFIX, ""),
         ({"instance_type": "m4.large", "advertised_addresses": 144}, PREFIX, "stale-node"),
         ({"instance_type": ""}, ON, "type-label-missing"),

@@ -54,6 +54,7 @@ ASKED = {
     "smallest_subnet": {"nodes": 3, "instance_type": "m5.large", "pods_per_node": 5},
     "subnet_census": {"subnets": [SUBNET]},
     "what_if": {},
+    "Buying": {},
     "Catalog": {"rows": [], "as_of": "2026-01-01", "source": "here"},
     "DemandPlan": {"instance_type": "m5.large", "subnets": SUBNET},
     "Reservation": {"cidr": "10.0.0.0/28", "type": "prefix"},
@@ -94,7 +95,6 @@ FREE = {
     ("Subnet", "subnet_id"),
     ("Subnet", "vpc_id"),
     ("Subnet", "zone"),
-    ("WarmPool", "findings"),
 }
 """Read only together with another argument, or a label of any kind."""
 

@@ -1,7 +1,7 @@
 """The page in a real browser: light, dark, printed, without scripts, and by axe-core."""
 
 import pytest
-from real_browser import axe_violations, browser, opened  # noqa: F401 - a fixture
+from real_browser import axe_violations, opened
 
 import eks_win_capacity as ewc
 
@@ -24,7 +24,7 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request, browser, file):  # noqa: F811
+def page(request, browser, file):
     context = browser.new_context(
         color_scheme=request.param, viewport={"width": 1000, "height": 800}
     )
@@ -50,7 +50,7 @@ def test_nothing_scrolls_sideways_at_a_thousand_pixels(page):
     assert wide == []
 
 
-def test_each_theme_has_its_own_paper(browser, file):  # noqa: F811
+def test_each_theme_has_its_own_paper(browser, file):
     papers = {}
     for scheme in ("light", "dark"):
         context = browser.new_context(color_scheme=scheme)
@@ -98,7 +98,7 @@ def test_pictures_have_names_for_screen_readers(page):
     assert any("history and forecast" in name for name in names)
 
 
-def test_without_scripts_all_is_there(browser, file):  # noqa: F811
+def test_without_scripts_all_is_there(browser, file):
     context = browser.new_context(java_script_enabled=False)
     page, *_ = opened(context, file)
     assert page.locator("button").count() == 0
@@ -107,7 +107,7 @@ def test_without_scripts_all_is_there(browser, file):  # noqa: F811
     context.close()
 
 
-def test_it_prints_on_white_paper(browser, file):  # noqa: F811
+def test_it_prints_on_white_paper(browser, file):
     context = browser.new_context(color_scheme="dark")
     page, *_ = opened(context, file)
     page.emulate_media(media="print")

@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
-from eks_win_capacity.cluster.records import Node, NodeGroup
+from eks_win_capacity.cluster.records import DisruptionBudget, Node, NodeGroup, Pod
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnknownInstanceTypeError, UnsupportedInputError
+from eks_win_capacity.files import load_files
 from eks_win_capacity.planning import FleetPlan, plan_fleet
 
 LOADS = [
@@ -102,3 +103,80 @@ def test_what_cannot_be_read_is_refused(options, error, words):
 def test_changes_need_present_nodes():
     with pytest.raises(InputError, match="give plan_fleet current="):
         plan().diff()
+
+
+ZONED = pd.DataFrame(
+    {
+        "instance_type": ["m5.4xlarge", "m5.4xlarge", "m5.2xlarge"],
+        "zone": ["a", "b", "a"],
+        "nodes": [2, 1, 1],
+    }
+)
+
+
+def test_present_nodes_stay_in_their_zones():
+    loads = [load | {"zone_spread": True} for load in LOADS]
+    found = plan_fleet(
+        loads,
+        prices=PRICES,
+        candidates=list(PRICES),
+        zones=["a", "b", "c"],
+        current=ZONED,
+        max_replaced=0,
+        compare=False,
+    )
+    there = {}
+    for group in found.groups:
+        key = (group.instance_type, group.zone)
+        there[key] = there.get(key, 0) + group.nodes
+    for row in ZONED.itertuples():
+        assert there.get((row.instance_type, row.zone), 0) >= row.nodes
+    assert found.diff().drain == 0
+    assert sum(found.current_kept.values()) == 4
+
+
+def a_state(allowed):
+    names = ["n1", "n2", "n3"]
+    node = {"os": "windows", "arch": "amd64", "instance_type": "m5.4xlarge"}
+    return ClusterState(
+        nodes=tuple(Node(name=name, **node) for name in names),
+        pods=tuple(
+            Pod(
+                namespace="shop",
+                name=f"web-{place}",
+                node=name,
+                phase="Running",
+                owner="ReplicaSet/web",
+                cpu_m=500,
+                memory_bytes=2**30,
+                labels=(("app", "web"),) if place < 2 else (),
+            )
+            for place, name in enumerate(names)
+        ),
+        budgets=(
+            DisruptionBudget(
+                namespace="shop", name="web", selector=(("app", "web"),), allowed=allowed
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(("allowed", "stay"), [(0, 2), (1, 0)])
+def test_nodes_whose_pods_may_not_be_evicted_stay(allowed, stay):
+    state = a_state(allowed)
+    found = plan_fleet(state, prices=PRICES, candidates=list(PRICES), current=state, compare=False)
+    assert found.diff().keep == stay
+    assert ("shop/web" in str(found.diff())) == (stay > 0)
+    assert type(found).from_json(found.to_json()) == found
+
+
+def test_budgets_are_read_and_kept():
+    told = {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"namespace": "shop", "name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+        "status": {"disruptionsAllowed": 0},
+    }
+    state = load_files(told)
+    assert state.budgets == a_state(0).budgets
+    assert ClusterState.from_dict(state.to_dict()) == state

@@ -97,3 +97,14 @@ def test_a_question_without_sense_is_refused(options, error):
 def test_no_type_is_no_question():
     with pytest.raises(InputError):
         karpenter_view([])
+
+
+def test_what_karpenter_counts_for_a_type_it_may_not_know_is_missing():
+    view = karpenter_view(["m5.large", "m8in.large"], pods=100).set_index("instance_type")
+    assert view.loc["m5.large", "karpenter_addresses"] == 9
+    new = view.loc["m8in.large"]
+    assert pd.isna(new.karpenter_addresses)
+    assert pd.isna(new.karpenter_pods)
+    assert pd.isna(new.nodes_started)
+    assert new.karpenter_binding == "unknown"
+    assert new.advertised > 0

@@ -356,3 +356,18 @@ def test_karpenter_would_place_what_is_planned_for_it(prefix):
 def test_an_unknown_launcher_is_refused():
     with pytest.raises(InputError, match="launcher must be"):
         plan(launcher="helm")
+
+
+def test_a_plan_is_drawn_with_its_cost_and_what_runs_now():
+    drawn = PLAN.plot()
+    assert str(PLAN.nodes) in drawn.get_title(loc="left")
+    assert {text.get_text() for text in drawn.get_legend().get_texts()} <= {
+        "cpu", "memory", "addresses", "kubelet",
+    }  # fmt: skip
+    widths = sum(bar.get_width() for bar in drawn.patches)
+    assert widths == PLAN.nodes
+    from_now = plan(current={"m5.xlarge": 9}, compare=False)
+    assert "now" in [text.get_text() for text in from_now.plot(ax=drawn).get_legend().get_texts()]
+    none = plan([{"name": "big", "replicas": 1, "cpu_m": 500_000, "mib": 64}])
+    with pytest.raises(InputError, match="nothing to draw"):
+        none.plot()

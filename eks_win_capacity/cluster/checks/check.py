@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.cluster.view import asked_mode, group_of, legacy_components, word
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.findings import Finding, Severity
 from eks_win_capacity.core.redact import without_accounts
 
@@ -278,7 +279,7 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(Shown):
     """
     One consideration of the guide, as a question about a cluster.
 
@@ -445,3 +446,18 @@ def some(names: list[str] | tuple[str, ...]) -> str:
     """Name the first few of many."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def windows_group(look: Look) -> str:
+    """The command that makes a Windows node group, as the cluster's partition allows."""
+    if look.partition != "aws":
+        return (
+            "a self-managed one, for EKS has Windows AMI types in commercial Regions alone: aws "
+            "autoscaling create-auto-scaling-group with a launch template of a Windows AMI"
+        )
+    subnets = " ".join(word(s, "SUBNET_ID") for s in look.state.subnet_ids or ())
+    return (
+        f"aws eks create-nodegroup --cluster-name {look.cluster} --nodegroup-name windows "
+        f"--subnets {subnets or word(None, 'SUBNET_ID')} --instance-types m5.large --ami-type "
+        f"WINDOWS_CORE_2022_x86_64 --node-role {word(None, 'WINDOWS_NODE_ROLE_ARN')}"
+    )

@@ -105,15 +105,22 @@ def _dns_runs(look: Look) -> bool | None:
 
 def _add_linux(look: Look) -> str:
     """The commands that add hosts for CoreDNS."""
+    subnets = " ".join(word(s, "SUBNET_ID") for s in look.state.subnet_ids or ()) or word(
+        None, "SUBNET_ID"
+    )
     linux = (
-        f"add Linux capacity: eksctl create nodegroup --cluster {look.cluster} --node-type "
-        "t3.medium --nodes 2"
+        f"add Linux capacity: aws eks create-nodegroup --cluster-name {look.cluster} "
+        f"--nodegroup-name linux --instance-types t3.medium --subnets {subnets} --node-role "
+        f"{word(None, 'LINUX_NODE_ROLE_ARN')} --scaling-config minSize=2,maxSize=2,desiredSize=2"
     )
     if look.legacy:
         return linux
     return (
-        f"{linux}; or Fargate: eksctl create fargateprofile --cluster {look.cluster} --name "
-        "coredns --namespace kube-system"
+        f"{linux}; or Fargate: aws eks create-fargate-profile --cluster-name {look.cluster} "
+        f"--fargate-profile-name coredns --pod-execution-role-arn {word(None, 'POD_ROLE_ARN')} "
+        "--selectors 'namespace=kube-system,labels={k8s-app=kube-dns}', then take the annotation "
+        "eks.amazonaws.com/compute-type off its pod template and restart it: kubectl rollout restart "
+        "-n kube-system deployment coredns"
     )
 
 
@@ -170,7 +177,7 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
         return
     seen = (
-        f"the cluster role {state.cluster_role or ''} has the managed policies: "
+        f"the cluster role{f' {state.cluster_role}' if state.cluster_role else ''} has the managed policies: "
         f"{some(state.cluster_role_policies or ()) or 'none'}"
     )
     role = word(state.cluster_role, "CLUSTER_ROLE")

@@ -1,4 +1,4 @@
-"""Checks of what Windows nodes offer: addresses, max-pods, memory, and the autoscaler's view."""
+"""Checks of what the kubelet of Windows nodes offers: max-pods and memory."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster.checks.check import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
+from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
 from eks_win_capacity.cluster.remedies import (
     bootstrap_arguments,
     node_class_settings,
-    tag_command,
-    tags_file,
 )
-from eks_win_capacity.cluster.serving import REASONS, advertised_by
-from eks_win_capacity.cluster.view import autoscaler_tags, expected_addresses, group_of, word
+from eks_win_capacity.cluster.view import expected_addresses
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,
@@ -31,107 +28,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.checks.check import Check, Look
-    from eks_win_capacity.cluster.state import NodeGroup
     from eks_win_capacity.core.findings import Finding, Severity
-
-
-@check(
-    "node-advertises-addresses",
-    considers="Windows nodes advertise pod addresses",
-    severity="error",
-    why="a node that advertises no vpc.amazonaws.com/PrivateIPv4Address gets no pods with "
-    "addresses of their own",
-    source=CONTROLLER,
-    needs=("nodes",),
-)
-def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the resource among what nodes can give, and for why it is not there."""
-    view = look.view
-    silent: dict[str, list[str]] = {}
-    for node in view.windows:
-        if advertised_by(node) == 0:
-            silent.setdefault(view.reason(node), []).append(node.name)
-    blind = [node.name for node in view.windows if advertised_by(node) is None]
-    for reason, names in silent.items():
-        node = look.state.nodes_by_name[names[0]]
-        evidence = "; ".join(view.why_silent(node)[1:])
-        yield rule.failed(
-            f"{count_of(len(names), 'Windows node advertises', 'Windows nodes advertise')} none: "
-            f"{some(names)}; {REASONS.get(reason, reason)}" + (f"; {evidence}" if evidence else ""),
-            _served_again(look, reason, names[0]),
-            subject=reason,
-        )
-    if blind:
-        yield rule.unknown(
-            look,
-            seen=f"what {some(blind)} can give is not in what was loaded",
-            remedy=f"{_NODES} (the whole objects, with status.allocatable)",
-        )
-    if not silent and not blind:
-        yield rule.passed(
-            f"{count_of(len(view.windows), 'Windows node advertises', 'Windows nodes advertise')} "
-            "addresses"
-            if view.windows
-            else "no Windows nodes yet"
-        )
-
-
-def _served_again(look: Look, reason: str, node: str) -> str:
-    """The cure for a reason of silence; the check of its own cause says more."""
-    of = {
-        "windows-ipam-off": "turn it on: see windows-ipam-enabled",
-        "role-policy": "attach it: see resource-controller-policy",
-        "platform-too-old": "update it: see windows-platform-version",
-        "type-unknown-to-controller": "start nodes of a type that the controller knows"
-        f"{look.instead_of(look.state.nodes_by_name[node].instance_type)}",
-    }
-    told = f"kubectl describe node {word(node, 'NODE')}"
-    return of.get(reason, f"see the node's events for the reason: {told}")
-
-
-@check(
-    "pods-get-addresses",
-    considers="Placed Windows pods get their addresses",
-    severity="error",
-    why="a pod that was placed and gets no address stays in ContainerCreating, and waiting alone "
-    "does not help",
-    source=CONTROLLER,
-    whole=("pods",),
-    needs=("nodes", "pods"),
-)
-def pods_get_addresses(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for nodes whose pods get no address, and for pods that asked for none."""
-    blocked = look.view.blocked
-    for name, obstacle in blocked.items():
-        late = [pod.full_name for pod in look.view.waiting[name] if not pod.without_request]
-        yield rule.failed(
-            f"{name} gives {some(late)} no address: {'; '.join(obstacle.evidence)}",
-            f"eks-win-capacity explain {word(late[0], 'POD')} weighs what helps; "
-            f"{_UNBLOCKED.get(obstacle.code, 'waiting does not')}",
-            subject=name,
-        )
-    silent = [pod.full_name for pod in look.state.windows_pods or () if pod.without_request]
-    if silent:
-        yield rule.failed(
-            f"{some(silent)} asked for no vpc.amazonaws.com/PrivateIPv4Address, so none comes",
-            'put kubernetes.io/os: "windows" under nodeSelector of the pod template and create '
-            "the pods anew: the webhook adds the request only then",
-            subject="no-address-asked",
-        )
-    if not blocked and not silent:
-        count = len(look.state.windows_pods or ())
-        yield rule.passed(f"of {count_of(count, 'Windows pod')} none waits for an address in vain")
-
-
-_UNBLOCKED: Final = {
-    "prefixes": "reserve or drain whole /28 blocks in its subnet, or take another one",
-    "subnet": "free addresses in its subnet, or take another one",
-    "slots-held": "cordon, drain and replace the node: its slots are of the other mode",
-    "addresses": "run fewer pods on it: it advertises fewer addresses than pods were placed",
-    "starved": "raise the warm targets: see warm-targets",
-    "not-served": "let the controller serve it: see node-advertises-addresses",
-}
-"""What helps against each obstacle, in short."""
 
 
 @dataclass(frozen=True)
@@ -487,101 +384,10 @@ def image_memory(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"no Windows pod requests less memory than {least // 10**6} MB")
 
 
-@check(
-    "autoscaler-node-template",
-    considers="Node-template tag for the cluster autoscaler",
-    severity="warning",
-    why="the cluster autoscaler does not know that a new Windows node brings addresses: from "
-    "zero nodes it never starts one",
-    source="Kubernetes cluster autoscaler on AWS, scaling from 0: https://github.com/kubernetes/"
-    "autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md",
-    whole=("node_groups",),
-)
-def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the tag on the Auto Scaling group of each Windows node group."""
-    state = look.state
-    if _runs_autoscaler(look) is False:
-        yield rule.passed("nothing runs the cluster autoscaler, by name, image or arguments")
-        return
-    if state.node_groups is None:
-        yield rule.unknown(look, "node_groups")
-        return
-    alone = [
-        node.name
-        for node in look.view.windows
-        if not node.node_pool and not node.node_group and group_of(node, state) is None
-    ]
-    if alone:
-        yield rule.unknown(
-            look,
-            seen=f"the Auto Scaling groups of {some(alone)}, which are in no node group that is "
-            "known, are not known",
-            remedy="give the answers of: aws autoscaling describe-auto-scaling-groups, and kubectl "
-            "get nodes -o json; each group must carry the tag",
-        )
-    elif not look.windows_groups and state.windows_nodes is None:
-        yield rule.unknown(look, "nodes")
-    elif not look.windows_groups:
-        yield rule.passed("no Windows node groups yet")
-    for group in look.windows_groups:
-        yield _group_tag(rule, look, group)
-
-
-def _runs_autoscaler(look: Look) -> bool | None:
-    """Whether the cluster autoscaler runs; None where manifests and pods are not known."""
-    marked = any(
-        key == "k8s.io/cluster-autoscaler/enabled"
-        for group in look.windows_groups
-        if not group.managed  # EKS marks the groups that it manages by itself
-        for key, _ in group.autoscaling_tags or ()
-    )
-    if look.makers is None:
-        return True if marked else None
-    runs = any(
-        maker.autoscaler or "cluster-autoscaler" in name for name, (maker, _) in look.makers.items()
-    )
-    return runs or marked
-
-
-def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
-    """Whether the Auto Scaling group of a node group has the tag."""
-    if group.autoscaling_tags is None:
-        return rule.unknown(
-            look,
-            seen=f"the tags of the Auto Scaling group of {group.name} are not known",
-            remedy="give the answer of: aws autoscaling describe-auto-scaling-groups",
-            subject=group.name,
-        )
-    ids = set(group.instances)
-    types = group.instance_types or tuple(
-        {n.instance_type for n in look.view.windows if n.instance_id in ids}
-    )
-    counts = [_expected(look, look.row(name)) for name in types]
-    if not counts or None in counts:
-        return rule.unknown(look, "cni_configmap", "nodes", subject=group.name)
-    # A group of several types must not promise more than its smallest gives.
-    wanted = autoscaler_tags(min(count or 0 for count in counts))
-    lacking = {k: v for k, v in wanted.items() if dict(group.autoscaling_tags).get(k) != v}
-    if next(iter(wanted)) not in lacking:
-        return rule.passed(f"{group.name} has the tag", subject=group.name)
-    told = ", ".join(f"{key}={value}" for key, value in lacking.items())
-    return rule.failed(
-        f"the Auto Scaling group of {group.name} lacks {told}",
-        tag_command(lacking, group.autoscaling_groups, look.cluster, group.name),
-        subject=group.name,
-        files={
-            f"node-template-tags-{group.name}.json": tags_file(lacking, group.autoscaling_groups)
-        },
-    )
-
-
 CHECKS = (
-    node_advertises_addresses,
-    pods_get_addresses,
     kubelet_max_pods,
     linux_max_pods_list,
     system_memory,
     image_memory,
-    autoscaler_node_template,
 )
 """In the order of the guide."""

@@ -113,7 +113,7 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     for name in old:
         users = look.windows_types[name]
         yield rule.failed(
-            f"{name} is no Nitro type: {some(users)}",
+            f"{name} is not a Nitro type: {some(users)}",
             f"use a Nitro type{look.instead_of(name)}",
             subject=name,
         )

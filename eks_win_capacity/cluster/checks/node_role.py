@@ -103,7 +103,7 @@ def _entry_file(look: Look, role: str) -> dict[str, str]:
 
 
 def _map_role(look: Look, role: str) -> str:
-    return map_role_command(role, look.cluster, look.partition)
+    return map_role_command(role, look.cluster, look.partition, look.state.region)
 
 
 @check(
@@ -175,7 +175,7 @@ def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
     seen = (
         f"aws-auth does not give {role} {', '.join(lacking)}{path}"
         if lacking
-        else f"aws-auth gives {role} the username {wrong!r}, which is no node's"
+        else f"aws-auth gives {role} the username {wrong!r}, which is not a node's"
     )
     if mode == "API_AND_CONFIG_MAP":
         return rule.failed(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.cluster.checks.check import CONTROLLER, check, some
+from eks_win_capacity.cluster.view import group_of
 from eks_win_capacity.core.constants import CONTROLLER_TABLE_AS_OF, KARPENTER_TABLE_AS_OF
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]
     if types is None:
         return [rule.unknown(look, "nodes", "node_groups")], {}
     blind = types.get("", [])
-    groups = [g.name for g in look.windows_groups if not g.instance_types]
+    seen = {g.name for n in look.view.windows if (g := group_of(n, look.state)) is not None}
+    groups = [g.name for g in look.windows_groups if not g.instance_types and g.name not in seen]
     found = []
     if blind or groups:
         names = [*blind, *(f"node group {name}" for name in groups)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding, Severity
+
+_RELEASED: Final = re.compile(r"-([0-9]{4})\.(0[1-9]|1[0-2])\.(0[1-9]|1[0-9]|2[0-8])")
+_AMI_DAYS: Final = 120
+"""Age from which on a Windows AMI may be private. [days]"""
 
 _SOON_DAYS: Final = 90
 """Days before the end of support from which on a check warns."""
@@ -350,6 +355,41 @@ def _updates(look: Look, text: str) -> str:
     )
 
 
+@check(
+    "ami-release",
+    considers="Windows AMIs of managed node groups younger than four months",
+    severity="warning",
+    why="EKS makes Windows AMIs private about four months after their release: a group that still "
+    "names one cannot start nodes",
+    source=AMIS,
+    whole=("node_groups",),
+    needs=("node_groups",),
+)
+def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the release of each managed Windows group's AMI with the day."""
+    groups = [g for g in look.windows_groups if g.managed and g.release_version]
+    late = 0
+    for group in groups:
+        found = _RELEASED.search(group.release_version)
+        if found is None:
+            continue
+        released = date(*map(int, found.groups()))
+        age = (look.now - released).days if look.now else 0
+        if age > _AMI_DAYS:
+            late += 1
+            yield rule.failed(
+                f"{group.name} has the AMI of {released}, {age:,} days old",
+                f"aws eks update-nodegroup-version --cluster-name {look.cluster} --nodegroup-name "
+                f"{word(group.name, 'NODE_GROUP')}",
+                subject=group.name,
+            )
+    if not late:
+        yield rule.passed(
+            "no AMI of a managed Windows group is older than four months"
+            + ("" if look.now else " as far as is known: no day was given")
+        )
+
+
 CHECKS = (
     windows_platform_version,
     prefix_platform_version,
@@ -357,6 +397,7 @@ CHECKS = (
     legacy_windows_support,
     windows_server_version,
     kubelet_version,
+    ami_release,
     kubernetes_support,
 )
 """In the order of the guide."""

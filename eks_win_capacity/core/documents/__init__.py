@@ -38,7 +38,7 @@ def members(
     ------
     (int, str, int or None, value)
         Number of the document, key, position in the key's list (None where the
-        value is no list, or an empty one), and the value.
+        value is not a list, or an empty one), and the value.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def members(
                         yield from _walk(number, one, name)
                         number += 1
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{name} is no text: {error}", source=name) from error
+        raise DocumentError(f"{name} is not a text: {error}", source=name) from error
 
 
 def _walk(number: int, document: Any, name: str) -> Iterator[tuple[int, str, int | None, Any]]:
@@ -160,7 +160,7 @@ def yaml_value(text: str, *, name: str) -> Any:
     Raises
     ------
     DocumentError
-        If it is no YAML, too large, too deep, or grows when aliases are followed.
+        If it is not YAML, too large, too deep, or grows when aliases are followed.
     """
     documents = list(yaml_documents(io.StringIO(), text, name)) if text.strip() else []
     if len(documents) > 1:

@@ -50,7 +50,7 @@ class JsonText:
         return True
 
     def peek(self) -> str:
-        """The next character that is no space, or an empty text at the end."""
+        """The next character that is not a space, or an empty text at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._at)
             self._at = match.end() if match else self._at
@@ -101,7 +101,7 @@ class JsonText:
         offset = self._read - len(self._buffer) + self._at
         where = f" at {place}" if place else ""
         raise DocumentError(
-            f"{self.name} is no sound JSON{where} (character {offset:,}): {what}",
+            f"{self.name} is not sound JSON{where} (character {offset:,}): {what}",
             source=self.name,
             place=place,
         )
