@@ -54,7 +54,6 @@ ASKED = {
     "smallest_subnet": {"nodes": 3, "instance_type": "m5.large", "pods_per_node": 5},
     "subnet_census": {"subnets": [SUBNET]},
     "what_if": {},
-    "Buying": {},
     "Catalog": {"rows": [], "as_of": "2026-01-01", "source": "here"},
     "DemandPlan": {"instance_type": "m5.large", "subnets": SUBNET},
     "Reservation": {"cidr": "10.0.0.0/28", "type": "prefix"},
@@ -65,7 +64,7 @@ ASKED = {
 """What each is asked where nothing is wrong; one argument at a time is replaced."""
 
 ELSEWHERE = {
-    "BestTargets", "CapacityError", "CatalogDiff", "Churn", "ClusterState", "CronJob", "Empirical",
+    "BestTargets", "Buying", "CapacityError", "CatalogDiff", "Churn", "ClusterState", "CronJob", "Empirical",
     "ExhaustionForecast", "Exponential", "Fixed", "Fleet", "FleetPlan", "InstanceType",
     "LogNormal", "NodeCapacity", "Poisson", "PoolState", "Prices", "RollingUpdate", "Workload",
     "load_files",
