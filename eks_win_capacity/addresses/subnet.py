@@ -16,7 +16,7 @@ from eks_win_capacity.addresses.census import (
     ReservationCensus,
     used_by_block,
 )
-from eks_win_capacity.addresses.masks import KEPT, network_of, occupied
+from eks_win_capacity.addresses.parsing import KEPT, network_of, occupied
 from eks_win_capacity.addresses.reservations import Reservation, reservations_of
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,

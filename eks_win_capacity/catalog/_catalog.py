@@ -440,7 +440,7 @@ class Catalog(Mapping[str, InstanceType]):
             ``windows_reasons`` the codes. Fields of several texts are tuples.
             ``attrs`` hold ``as_of`` and ``source``.
         """
-        from eks_win_capacity.catalog._frame import frame
+        from eks_win_capacity.catalog._instance_type import frame
 
         return frame(self)
 
@@ -464,7 +464,7 @@ def given_or_bundled(catalog: object) -> Catalog:
 @cache
 def _bundled() -> Catalog:
     from eks_win_capacity._data import instance_types as data
-    from eks_win_capacity.catalog._table import from_text
+    from eks_win_capacity.catalog._instance_type import from_text
 
     rows = from_text(data.ROWS, data.REGIONS, data.SETS)
     return Catalog(rows, as_of=data.AS_OF, source=data.SOURCE, regions=data.REGIONS)

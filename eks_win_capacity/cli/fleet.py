@@ -11,8 +11,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, note_units, text_of
-from eks_win_capacity.cli.output import csv_cell, emit, output_option, records_of, say
+from eks_win_capacity.cli.options import (
+    binding_options,
+    file_argument,
+    note_kubelet,
+    note_units,
+    text_of,
+)
+from eks_win_capacity.cli.output import (
+    check_ending,
+    csv_cell,
+    document_of,
+    emit,
+    output_option,
+    progress,
+    records_of,
+    say,
+    workbook,
+)
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
@@ -42,7 +58,7 @@ _SHOWN = (
 
 
 @click.command("fleet")
-@click.argument("file", type=click.Path(allow_dash=True))
+@file_argument(kind=click.Path(allow_dash=True))
 @click.option("--column", metavar="NAME", help="The column of instance types; found by default.")
 @click.option(
     "--count", metavar="NAME", help="The column that says how many nodes a row stands for, or none."
@@ -51,7 +67,7 @@ _SHOWN = (
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the sized rows here: .csv, .json or .parquet.",
+    help="Write the sized rows here: .csv, .json, .parquet or .xlsx.",
 )
 @click.option(
     "--partition-by",
@@ -147,7 +163,8 @@ def _size_whole(asked: _Asked, catalog: Catalog) -> None:
     )
     unknown: Literal["null", "raise"] = "null" if asked.on_unknown == "null" else "raise"
     rows = Fleet.encode(table.types, on_unknown=unknown)
-    sizes = _by_type(rows, asked.options)
+    with progress(f"sizing {_nodes(len(rows))}"):
+        sizes = _by_type(rows, asked.options)
     _refuse_taken(asked.file, sizes, table.frame)
     sized = table.frame.join(sizes.reindex(rows.codes).set_axis(table.frame.index))
     if asked.out is not None:
@@ -248,12 +265,26 @@ def _tell(
         return
     told = [f"{note[0].upper()}{note[1:]}." for note in notes]
     told += _notes(tally, sizes, catalog)
+    limit = asked.options["kubelet_max_pods"]
+    note_kubelet(limit, (catalog[name] for name in tally.counts))
     if asked.out is not None:
         rows = written if sized is None else len(sized)
         told.append(f"{rows:,} sized rows written to {asked.out}")
     title = f"{_nodes(len(tally))}, limits of {catalog.as_of}"
     lead = ("instance_type", "nodes", "secondary_pods", "prefix_pods", "prefix_binding")
-    emit(_summary(tally, sizes), asked.output, lead=lead, title=title, note="\n".join(told))
+    emit(
+        _summary(tally, sizes, catalog),
+        asked.output,
+        lead=lead,
+        title=title,
+        note="\n".join(told),
+        assumptions=[
+            (
+                f"max-pods {limit:,} on every node (--kubelet-max-pods), and what Windows keeps "
+                "of CPU and memory by default"
+            )
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -435,8 +466,9 @@ def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
     return frame
 
 
-def _summary(fleet: _Tally, sizes: pd.DataFrame) -> list[dict[str, Any]]:
+def _summary(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    runs = {name: catalog[name].windows.status != "unsupported" for name in fleet.counts}
     for name, nodes in fleet.counts.items():
         size = sizes.loc[fleet.instance_types.index(str(name))].to_dict()
         rows.append(
@@ -444,12 +476,17 @@ def _summary(fleet: _Tally, sizes: pd.DataFrame) -> list[dict[str, Any]]:
                 "instance_type": name,
                 "nodes": int(nodes),
                 **{key: size[key] for key in _SHOWN},
-                "total_secondary": int(nodes) * int(size["secondary_pods"]),
-                "total_prefix": int(nodes) * int(size["prefix_pods"]),
+                # What cannot run Windows has no pods of it: it counts in no total.
+                "total_secondary": int(nodes) * int(size["secondary_pods"]) if runs[name] else None,
+                "total_prefix": int(nodes) * int(size["prefix_pods"]) if runs[name] else None,
             }
         )
-    sums = {key: sum(row[key] for row in rows) for key in ("total_secondary", "total_prefix")}
-    total = {"instance_type": "total", "nodes": len(fleet) - fleet.unknown}
+    sums = {
+        key: sum(row[key] for row in rows if row[key] is not None)
+        for key in ("total_secondary", "total_prefix")
+    }
+    counted = sum(row["nodes"] for row in rows if runs[row["instance_type"]])
+    total = {"instance_type": "total", "nodes": counted}
     return [*rows, {**total, **dict.fromkeys(_SHOWN), **sums}]
 
 
@@ -466,7 +503,11 @@ def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
     barred = [name for name in counts if catalog[name].windows.status == "unsupported"]
     if barred:
         told = ", ".join(barred[:5]) + " and more" * (len(barred) > 5)
-        notes.append(f"{_nodes(sum(counts[name] for name in barred))} cannot run Windows: {told}.")
+        count = sum(counts[name] for name in barred)
+        notes.append(
+            f"{_nodes(count)} cannot run Windows and {'counts' if count == 1 else 'count'} in no "
+            f"total: {told}."
+        )
     old = [name for name in counts if not catalog[name].nitro]
     if old:
         count = sum(counts[name] for name in old)
@@ -499,8 +540,10 @@ def _print_rows(sized: pd.DataFrame, output: str) -> None:
     if output == "csv":
         _without_formulas(sized).to_csv(sys.stdout, index=False, lineterminator="\n")
     elif output == "json":
-        sized.to_json(sys.stdout, orient="records", indent=2)
-        sys.stdout.write("\n")
+        import json
+
+        document = document_of((), ()) | {"rows": json.loads(sized.to_json(orient="records"))}
+        click.echo(json.dumps(document, indent=2))
     else:
         emit(records_of(sized), output, columns=[str(name) for name in sized.columns])
 
@@ -520,10 +563,12 @@ def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
 def _write(sized: pd.DataFrame, out: Path) -> None:
     """Write the sized rows as the name of the file asks."""
     kind = out.suffix.lower()
-    if kind not in {".csv", ".json", ".parquet"}:
-        raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
+    check_ending(out, (".csv", ".json", ".parquet", ".xlsx"))
     buffer = io.BytesIO()
-    if kind == ".csv":
+    if kind == ".xlsx":
+        names = [str(name) for name in sized.columns]
+        buffer.write(workbook(names, ([row[n] for n in names] for row in records_of(sized))))
+    elif kind == ".csv":
         _without_formulas(sized).to_csv(buffer, index=False, lineterminator="\n")
     elif kind == ".json":
         sized.to_json(buffer, orient="records", indent=2)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.replacing import replace_file
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 FORMATS = ("table", "json", "csv")
 
@@ -65,14 +71,25 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
     return plain.encode("ascii", "replace").decode(), error.end
 
 
+def output_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add to a command how its rows are printed: ``--output``, ``--wide`` and ``--out``."""
+    return click.option(
+        "--out",
+        type=click.Path(dir_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_kept("out"),
+        help="Write the rows here, too: .csv, .json or .xlsx.",
+    )(output_option(function))
+
+
 def output_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--output`` and ``--wide`` to a command."""
+    """Add ``--output`` and ``--wide`` to a command that has its own ``--out``."""
     function = click.option(
         "--wide",
         is_flag=True,
         expose_value=False,
-        callback=_keep_wide,
-        help="Every column of a table, however narrow the terminal is.",
+        callback=_kept("wide"),
+        help="Print every column, however narrow the terminal is.",
     )(function)
     return click.option(
         "--output",
@@ -84,16 +101,83 @@ def output_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
-_WIDE_ASKED = "eks_win_capacity.wide"
+_META = "eks_win_capacity.cli."
 
 
-def _keep_wide(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
-    ctx.meta[_WIDE_ASKED] = value
+def _kept(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if name == "out" and value is not None:
+            check_ending(value, OUT_KINDS)
+        context.meta[_META + name] = value
+
+    return keep
 
 
-def _asked_wide() -> bool:
-    ctx = click.get_current_context(silent=True)
-    return ctx is not None and bool(ctx.meta.get(_WIDE_ASKED))
+def _asked(name: str) -> Any:
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(_META + name)
+
+
+OUT_KINDS = (".csv", ".json", ".xlsx")
+
+
+def check_ending(out: Path, kinds: Sequence[str]) -> None:
+    """Refuse a file of which the name does not say how to write it."""
+    if out.suffix.lower() not in kinds:
+        raise InputError(
+            f"--out must end in {', '.join(kinds[:-1])} or {kinds[-1]}; got {str(out)!r}"
+        )
+
+
+@dataclass
+class _Table:
+    """What one call of `emit` prints."""
+
+    rows: Sequence[Mapping[str, Any]]
+    names: list[str]
+    title: str
+    notes: list[str]
+    assumptions: list[str]
+    styles: Sequence[str] | None = None
+    lead: Sequence[str] = ()
+
+
+@contextmanager
+def put_together(column: str) -> Iterator[Callable[[str], None]]:
+    """
+    Gather what `emit` is given, and print one table of all at the end.
+
+    Yields a function that names whose rows come next; the name stands in a column.
+    """
+    context = click.get_current_context()
+    gathered: list[tuple[str, _Table]] = []
+    label = [""]
+    context.meta[_META + "gathered"] = (gathered, label)
+    try:
+        yield lambda name: label.__setitem__(0, name)
+    finally:
+        del context.meta[_META + "gathered"]
+    if not gathered:
+        return
+    names = dict.fromkeys(name for _, table in gathered for name in table.names)
+    rows = [
+        {column: whose, **dict.fromkeys(names), **row}
+        for whose, table in gathered
+        for row in table.rows
+    ]
+    notes = [f"{whose}: {line}" for whose, table in gathered for line in table.notes]
+    assumed = [f"{whose}: {line}" for whose, table in gathered for line in table.assumptions]
+    _print(
+        _Table(
+            rows,
+            [column, *names],
+            gathered[0][1].title,
+            notes,
+            assumed,
+            lead=[column, *gathered[0][1].lead],
+        ),
+        _asked("format"),
+    )
 
 
 def emit(
@@ -104,38 +188,143 @@ def emit(
     lead: Sequence[str] = (),
     title: str = "",
     note: str = "",
+    assumptions: Sequence[str] = (),
+    styles: Sequence[str] | None = None,
 ) -> None:
     """
-    Print rows on stdout.
+    Print rows on stdout, and write them where ``--out`` says.
 
     Parameters
     ----------
     rows : sequence of mapping
         One mapping a row; all have the same keys.
     output : {"table", "json", "csv"}
-        The format. JSON is a list of objects.
+        The format. JSON is an object with rows, notes and assumptions.
     columns : sequence of str, optional
         Which keys, in which order. All keys of the first row by default.
     lead : sequence of str, optional
         Which of them decide, and stay where a terminal has no room for all.
-    title, note : str, optional
-        Lines above and below the table; programs do not get them.
+    title : str, optional
+        The line above the table.
+    note : str, optional
+        Lines below the table; the notes of JSON.
+    assumptions : sequence of str, optional
+        What the numbers rest on; below the table, too.
+    styles : sequence of str, optional
+        A style of Rich for each row, on a terminal.
     """
-    names = list(columns or (rows[0] if rows else ()))
+    table = _Table(
+        rows,
+        list(columns or (rows[0] if rows else ())),
+        title,
+        [line for line in note.splitlines() if line.strip()],
+        list(assumptions),
+        styles,
+        lead,
+    )
+    gathering = _asked("gathered")
+    if gathering is None:
+        _print(table, output)
+        return
+    gathered, label = gathering
+    click.get_current_context().meta[_META + "format"] = output
+    gathered.append((label[0], table))
+
+
+def _print(table: _Table, output: str) -> None:
+    if (out := _asked("out")) is not None:
+        replace_file(out, _bytes(table, out.suffix.lower()))
     if output == "json":
-        import json
-
-        picked = [{name: _jsonable(row[name]) for name in names} for row in rows]
-        click.echo(json.dumps(picked, indent=2, allow_nan=False))
+        click.echo(_json(table))
     elif output == "csv":
-        import csv
-
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([csv_cell(row[name]) for name in names] for row in rows)
+        click.echo(_csv(table), nl=False)
     else:
-        _print_table(rows, names, title, note, lead)
+        note = "\n".join([*table.notes, *table.assumptions])
+        _print_table(table, note)
 
+
+def _json(table: _Table) -> str:
+    import json
+
+    return json.dumps(
+        document_of(table.rows, table.names, table.notes, table.assumptions),
+        indent=2,
+        allow_nan=False,
+    )
+
+
+def document_of(
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    notes: Sequence[str] = (),
+    assumptions: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The object that every command prints as JSON; what is not known is null."""
+    context = click.get_current_context(silent=True)
+    return {
+        "command": context.command_path.partition(" ")[2] if context else "",
+        "rows": [{name: _jsonable(row[name]) for name in names} for row in rows],
+        "notes": list(notes),
+        "assumptions": list(assumptions),
+    }
+
+
+def _csv(table: _Table) -> str:
+    import csv
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.names)
+    writer.writerows([csv_cell(row[name]) for name in table.names] for row in table.rows)
+    return text.getvalue()
+
+
+def _bytes(table: _Table, kind: str) -> bytes:
+    if kind == ".xlsx":
+        return workbook(table.names, ([row[name] for name in table.names] for row in table.rows))
+    return (_csv(table) if kind == ".csv" else _json(table) + "\n").encode()
+
+
+def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """
+    An Excel file of one sheet, in which no text is a formula.
+
+    Raises
+    ------
+    MissingExtraError
+        Without openpyxl (extra ``excel``).
+    InputError
+        If there are more rows than a sheet holds.
+    """
+    try:
+        from openpyxl import Workbook
+        from openpyxl.cell import WriteOnlyCell
+    except ImportError:
+        raise MissingExtraError("openpyxl", extra="excel", purpose="Excel files") from None
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("rows")
+    sheet.freeze_panes = "A2"
+    for number, row in enumerate(chain([names], rows), start=1):
+        if number > _SHEET_ROWS:
+            raise InputError(f"an Excel sheet holds {_SHEET_ROWS:,} rows; write .csv or .parquet")
+        cells = []
+        for value in row:
+            plain = _jsonable(value)
+            missing = plain is None or plain != plain  # noqa: PLR0124
+            number_like = isinstance(plain, (bool, int, float))
+            cell = WriteOnlyCell(
+                sheet, None if missing else plain if number_like else visible(_cell(plain))
+            )
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # a text that begins with = stays a text
+            cells.append(cell)
+        sheet.append(cells)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+_SHEET_ROWS = 2**20
 
 _MANY_ROWS = 1_000
 """From here on a table is written plainly: Rich takes a second for 600 rows."""
@@ -149,15 +338,14 @@ _PROSE = 60
 """A longer text than this is a sentence or a command, and no name. [characters]"""
 
 
-def _print_table(
-    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str, lead: Sequence[str]
-) -> None:
-    title, note = visible(title), visible(note)
+def _print_table(table: _Table, note: str) -> None:
+    rows, names = table.rows, table.names
+    title, note = visible(table.title), visible(note)
     # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
-    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS or _asked_wide():
+    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS or _asked("wide"):
         _print_plainly(rows, names, title, note)
     else:
-        _print_for_terminal(rows, names, title, note, lead)
+        _print_for_terminal(rows, names, title, note, lead=table.lead, styles=table.styles)
 
 
 def _print_plainly(
@@ -203,7 +391,9 @@ def _print_for_terminal(
     names: list[str],
     title: str,
     note: str,
+    *,
     lead: Sequence[str] = (),
+    styles: Sequence[str] | None = None,
 ) -> None:
     from rich.console import Console
     from rich.text import Text
@@ -216,7 +406,7 @@ def _print_for_terminal(
     gap = len(_GAP)
     room = console.width
     if sum(map(_narrowest, texts)) + gap * (len(texts) - 1) <= room:
-        console.print(_table(texts, right, room), width=room)
+        console.print(_table(texts, right, room, styles), width=room)
     elif len(rows) == 1 or _holds_prose(texts):
         # Where not even every word has room, a table would break numbers and commands apart.
         console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
@@ -226,7 +416,7 @@ def _print_for_terminal(
         shown, left = _fitting(texts, right, order, room)
         chosen = [right[place] for place in sorted(shown)]
         columns = [shown[place] for place in sorted(shown)]
-        console.print(_table(columns, chosen, room), width=max(room, _least(columns)))
+        console.print(_table(columns, chosen, room, styles), width=max(room, _least(columns)))
         rest = ", ".join(texts[place][0] for place in left)
         many = f"{len(left)} more columns" if len(left) > 1 else "1 more column"
         if left:
@@ -235,7 +425,12 @@ def _print_for_terminal(
         console.print(Text(note))
 
 
-def _table(columns: Sequence[Sequence[str]], right: Sequence[bool], room: int) -> Any:
+def _table(
+    columns: Sequence[Sequence[str]],
+    right: Sequence[bool],
+    room: int,
+    styles: Sequence[str] | None = None,
+) -> Any:
     """Table of Rich whose columns have the widths that the room leaves."""
     from rich import box
     from rich.table import Table
@@ -246,8 +441,8 @@ def _table(columns: Sequence[Sequence[str]], right: Sequence[bool], room: int) -
     for (head, *_), width, number in zip(columns, widths, right, strict=True):
         justify: Literal["left", "right"] = "right" if number else "left"
         table.add_column(Text(head), justify=justify, width=width, overflow="fold")
-    for cells in zip(*(column[1:] for column in columns), strict=True):
-        table.add_row(*map(Text, cells))
+    for place, cells in enumerate(zip(*(column[1:] for column in columns), strict=True)):
+        table.add_row(*map(Text, cells), style=styles[place] if styles else None)
     return table
 
 
@@ -362,7 +557,9 @@ def csv_cell(value: object) -> str:
 
 def _jsonable(value: Any) -> Any:
     if hasattr(value, "item"):
-        return value.item()
+        value = value.item()
+    if isinstance(value, float) and value != value:  # noqa: PLR0124
+        return None
     if isinstance(value, (list, tuple)):
         return [_jsonable(item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str, dict)):
@@ -376,3 +573,17 @@ def records_of(frame: Any) -> list[dict[str, Any]]:
         {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
         for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
     ]
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal's stderr that something long goes on; the function says how far it is."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    steps = count(1)
+    with Console(stderr=True).status(escape(visible(f"{what} ..."))) as status:
+        yield lambda step: status.update(escape(visible(f"{what}: {step} ({next(steps)})")))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import note_units
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.options import file_argument, note_kubelet, note_units
+from eks_win_capacity.cli.output import document_of, emit, output_options, say
 from eks_win_capacity.cli.plan_files import (
     read_current_file,
     read_price_file,
@@ -99,7 +100,7 @@ def _named(options: tuple[tuple[str, dict[str, Any]], ...]) -> Callable[[Any], A
 _EXISTING = click.Path(exists=True, dir_okay=False)
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
-        "--candidate|-c|candidates",
+        "--candidate|--instance-type|-t|candidates",
         {"multiple": True, "help": "An instance type, or a pattern such as 'm5.*'; repeat it."},
     ),
     (
@@ -117,11 +118,15 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
-        "--prefix-delegation/--secondary",
+        "--prefix-delegation/--no-prefix-delegation",
         {"default": None, "help": "Give nodes /28 prefixes, or single addresses."},
     ),
     (
-        "--configmap|--pool|pool",
+        "--secondary|prefix_delegation",
+        {"is_flag": True, "flag_value": False, "default": None, "hidden": True},
+    ),
+    (
+        "--configmap|-c|--pool|pool",
         {"type": _EXISTING, "help": "ConfigMap amazon-vpc-cni with the warm targets."},
     ),
     (
@@ -264,9 +269,9 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, allow_dash=True))
+@file_argument(kind=click.Path(exists=True, allow_dash=True))
 @_named(_OPTIONS)
-@output_option
+@output_options
 def plan(  # noqa: PLR0917
     file: str,
     candidates: tuple[str, ...],
@@ -307,7 +312,7 @@ def plan(  # noqa: PLR0917
       eks-win-capacity plan workloads.csv --objective nodes --explain
       eks-win-capacity plan workloads.yaml --prices prices.csv --emit karpenter
       eks-win-capacity plan workloads.csv --subnet a=10.0.0.0/24,100 --subnet b=10.0.1.0/24
-      eks-win-capacity plan saved/ -c 'm5.*large' --current state
+      eks-win-capacity plan saved/ -t 'm5.*large' --current state
       eks-win-capacity plan workloads.csv --current m5.2xlarge=9 --max-replaced 3
       kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
@@ -329,6 +334,7 @@ def plan(  # noqa: PLR0917
         told_pool = None
     if state is not None:
         _note(state, where)
+    _note_limit(kubelet_max_pods, candidates)
     buy: dict[str, Any] = {"licence": licence}
     if licence not in {"included", "own"}:
         try:
@@ -391,6 +397,13 @@ def _extended(values: tuple[str, ...]) -> dict[str, dict[str, int]]:
     return found
 
 
+def _note_limit(limit: int, candidates: tuple[str, ...]) -> None:
+    """Question a limit of the kubelet that AWS advises against for what may be planned."""
+    from eks_win_capacity.catalog import Catalog
+
+    note_kubelet(limit, Catalog.bundled().filter(names=candidates or None).values())
+
+
 def _note(state: ClusterState, where: list[Any] | None) -> None:
     """What a state cannot tell."""
     say(
@@ -423,7 +436,7 @@ _SNIPPETS: Mapping[str, tuple[str, ...]] = {
 
 def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool) -> None:
     if output == "json" and not snippet:
-        click.echo(found.to_json())
+        click.echo(json.dumps(found.to_dict() | _printed(found), indent=2, allow_nan=False))
     elif not found.feasible:
         say(found.explain(), err=output == "csv" or bool(snippet))
     elif snippet:
@@ -435,6 +448,14 @@ def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool)
         _table(found, output)
     if not found.feasible:
         click.get_current_context().exit(1)
+
+
+def _printed(found: FleetPlan) -> dict[str, Any]:
+    """What every command prints as JSON, from a plan."""
+    from eks_win_capacity.planning import summary_lines
+
+    lines = summary_lines(found) if found.feasible else [found.explain()]
+    return document_of(found.rows(), _COLUMNS, lines)
 
 
 def _table(found: FleetPlan, output: str) -> None:

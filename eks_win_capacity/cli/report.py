@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from eks_win_capacity.cli.output import say
+from eks_win_capacity.cli.output import progress, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from eks_win_capacity.cluster.state import ClusterState
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
@@ -22,11 +19,15 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 @click.command()
 @click.argument(
-    "states",
-    metavar="STATE...",
-    nargs=-1,
-    required=True,
+    "states", metavar="[STATE]...", nargs=-1, type=click.Path(exists=True, allow_dash=True)
+)
+@click.option(
+    "--file",
+    "-f",
+    "files",
+    multiple=True,
     type=click.Path(exists=True, allow_dash=True),
+    help="The same as STATE.",
 )
 @click.option(
     "--history",
@@ -55,6 +56,7 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 def report(
     *,
     states: tuple[str, ...],
+    files: tuple[str, ...],
     history: str | None,
     horizon: str,
     prices: str | None,
@@ -79,7 +81,10 @@ def report(
     from eks_win_capacity.cli.usage_file import read_table
     from eks_win_capacity.html_report.whole_report import report as report_of
 
-    with _progress("reading") as tell:
+    states = (*states, *files)
+    if not states:
+        raise click.UsageError("Missing argument 'STATE...'.")
+    with progress("reading") as tell:
         named: dict[str, ClusterState] = {}
         sources: dict[str, str] = {}
         for place in states:
@@ -94,7 +99,7 @@ def report(
         costs = read_price_file(prices)
         if prices is not None:
             sources[f"Prices: {prices}"] = _day(prices)
-    with _progress("reporting on") as tell:
+    with progress("reporting on") as tell:
         made = report_of(
             named,
             history=table,
@@ -111,19 +116,6 @@ def report(
         return
     made.save(target)
     say(f"wrote {target}: {repr(made).strip('<>')}", err=True)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[str], None]]:
-    """What is worked on, on a terminal's stderr alone."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    with Console(stderr=True).status(what) as status:
-        yield lambda name: status.update(escape(f"{what} {name} ..."))
 
 
 def _state(place: str) -> ClusterState:

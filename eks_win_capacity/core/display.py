@@ -29,14 +29,12 @@ _LONG_WORD: Final = 26
 """Characters of a value that stays whole in a table, such as the id of a subnet."""
 
 # Colours come from the page, so that light and dark themes both read well.
-_CELL: Final = (
-    "padding:.2em .7em;text-align:{side};vertical-align:top;white-space:normal;"
-    "overflow-wrap:{wrap};background:transparent;color:inherit"
-)
+_CELL: Final = "padding:.2em .7em;text-align:{side};vertical-align:top"
+_MAY_BREAK: Final = ";overflow-wrap:anywhere;min-width:9em"
 _LINE: Final = ";border-bottom:1px solid rgba(128,128,128,.5)"
 _TABLE: Final = (
     "border-collapse:collapse;font-variant-numeric:tabular-nums;max-width:960px;"
-    "background:transparent;color:inherit"
+    "overflow-wrap:break-word;white-space:normal;background:transparent;color:inherit"
 )
 
 
@@ -205,9 +203,7 @@ def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] =
 def _cell(side: str, value: Any = "") -> str:
     """Style of a cell; a long text may break anywhere, a word only where it must."""
     long = isinstance(value, (str, tuple)) and len(words_of(value)) > _LONG_WORD
-    return _CELL.format(side=side, wrap="anywhere" if long else "break-word") + (
-        ";min-width:9em" if long else ""
-    )
+    return _CELL.format(side=side) + _MAY_BREAK * long
 
 
 def _cut(value: Any) -> str:

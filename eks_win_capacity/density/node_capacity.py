@@ -14,6 +14,8 @@ from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
+    KUBELET_MAX_PODS_SMALL,
+    KUBELET_MAX_PODS_VCPUS,
     MAX_COUNT,
     WINDOWS_EVICTION_MIB,
     WINDOWS_KUBE_RESERVED_MIB,
@@ -193,6 +195,20 @@ def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -
         max(0, instance.vcpus * 1000 - reserved.cpu_m),
         max(0, instance.memory_mib * _MIB - reserved.memory),
     )
+
+
+def max_pods_cap(row: InstanceType | None) -> int:
+    """
+    The largest max-pods that AWS advises for a type. [pods].
+
+    Examples
+    --------
+    >>> from eks_win_capacity.catalog import Catalog
+    >>> max_pods_cap(Catalog.bundled()["m5.large"]), max_pods_cap(Catalog.bundled()["m5.8xlarge"])
+    (110, 250)
+    """
+    small = row is not None and row.vcpus < KUBELET_MAX_PODS_VCPUS
+    return KUBELET_MAX_PODS_SMALL if small else KUBELET_MAX_PODS_ADVISED
 
 
 def node_capacity(

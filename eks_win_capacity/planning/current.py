@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.candidates import read_candidates
-from eks_win_capacity.planning.placement import empty_group, merged, value_of
+from eks_win_capacity.planning.placement import empty_group, merged, taken_of, value_of
+from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import PROVED
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.workloads import whole
@@ -217,15 +218,62 @@ def from_now(
         kept = _settled(ask, kept, present, nodes, most, fresh)
         if best is None or kept.value <= best.value * (1 + 1e-9):
             best = kept
+        fewer = _without_dearest(present, nodes, most)
+        if best is kept and fewer.places != present.places and not ask.deadline.over():
+            # Draining as many as may be and adding others can save more than what lies idle.
+            other = plan_of(_with_present(ask, fewer, nodes))
+            if other.feasible:
+                other = _settled(ask, other, fewer, nodes, 0, fresh)
+                best = other if other.value < best.value * (1 - 1e-9) else best
     best = best or kept
+    broken = [name for name, most in ask.limits.items() if taken_of([*best.groups], name) > most]
+    if broken:
+        return _beyond(best, broken)
     every = _sized(ask, [*present.types, *best.types])
     return replace(
         best,
         current=present.types,
         current_kept=present.kept(best.groups),
-        current_notes=present.notes,
+        current_notes=(*present.notes, *_more_types(ask, best)),
         node_costs={node.name: node.cost for node in every},
         idle_addresses={node.name: node.addresses(0) for node in every},
+    )
+
+
+def _without_dearest(present: Present, nodes: tuple[Node, ...], most: int) -> Present:
+    """The present nodes without the dearest that may be drained."""
+    cost = {node.name: node.cost for node in nodes}
+    places, may = dict(present.places), present.types
+    for name, held in present.held.items():
+        may[name] -= held
+    for place in sorted(places, key=lambda place: -cost[place[0]]):
+        some = min(most, places[place], max(0, may[place[0]]))
+        places[place] -= some
+        may[place[0]] -= some
+        most -= some
+    return replace(present, places={place: n for place, n in places.items() if n})
+
+
+def _more_types(ask: Question, plan: FleetPlan) -> list[str]:
+    """A note where present nodes that stay are of more types than were to be used."""
+    if ask.max_types is None or len(plan.types) <= ask.max_types:
+        return []
+    return [f"Present nodes that stay make it {len(plan.types)} types, not {ask.max_types}."]
+
+
+def _beyond(plan: FleetPlan, names: list[str]) -> FleetPlan:
+    """Why there is no plan where nodes that must stay go beyond the limits."""
+    why = f"present nodes that stay leave too little room within the limits ({', '.join(names)})"
+    reason = Infeasible(code="limits", why=why, remedy="Raise the limits, or let more be drained")
+    return replace(
+        plan,
+        feasible=False,
+        groups=(),
+        value=0.0,
+        lower_bound=0.0,
+        lp_bound=0.0,
+        infeasible=(reason,),
+        status="not-found",
     )
 
 
@@ -239,7 +287,9 @@ def _may_drain(present: Present, plan: FleetPlan, most: int) -> bool:
 def _sized(ask: Question, names: list[str]) -> tuple[Node, ...]:
     if not names:
         return ()
-    nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=()))[0]
+    # Without pods no type is of no use; what workloads ask for still says what rooms have.
+    none = tuple(replace(load, replicas=0) for load in ask.workloads)
+    nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=none, surge=0))[0]
     return tuple(node for node in nodes if node.purchase == "on-demand")
 
 
@@ -258,9 +308,7 @@ def _with_present(ask: Question, present: Present, nodes: tuple[Node, ...]) -> Q
     for name, number in present.types.items():
         if name in ask.limits:
             limits[name] = max(0, ask.limits[name] - number)
-    return replace(
-        ask, present=tuple(kinds), limits=limits, max_types=None, min_types=1, progress=None
-    )
+    return replace(ask, present=tuple(kinds), limits=limits, max_types=None, progress=None)
 
 
 def _with_candidates(ask: Question, present: dict[str, int]) -> tuple[Question, tuple[Node, ...]]:

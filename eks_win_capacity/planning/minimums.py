@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["met"]
 
 
+def plain(name: str) -> str:
+    """Type of a kind of node that runs already or is paid, without what marks it."""
+    return name.partition(" (")[0]
+
+
 def met(ask: Question, groups: list[NodeGroup], nodes: tuple[Node, ...]) -> list[NodeGroup] | None:
     """Fleet with the types and nodes that are asked for at least; None where there is none."""
     if ask.min_types > 1:
@@ -40,16 +45,21 @@ def _diversified(
         None where there are too few nodes or types for that.
     """
     loads = {load.name: load for load in ask.workloads}
-    while len(types := {group.instance_type for group in groups}) < least:
+    while len(types := {plain(group.instance_type) for group in groups}) < least:
         number = Counter[str]()
         for group in groups:
-            number[group.instance_type] += group.nodes
+            number[plain(group.instance_type)] += group.nodes
         best: tuple[float, int, NodeGroup] | None = None
         for place, group in enumerate(groups):
-            if number[group.instance_type] < 2 or group.purchase == "paid":
+            # Nodes that run already, or are paid, are no others.
+            if number[group.instance_type] < 2 or group.instance_type not in types:
                 continue
             for node in nodes:
-                if node.name in types or node.purchase != group.purchase:
+                if (
+                    node.name != plain(node.name)
+                    or node.name in types
+                    or node.purchase != group.purchase
+                ):
                     continue
                 other = _moved(ask, group, node, loads)
                 if other is None:
@@ -118,7 +128,12 @@ def _topped_up(
         if missing > 0 and name in ask.zones and not ask.limited:
             groups = _pulled(ask, groups, name, missing)
             missing = least - _number_of(groups, name)
-        able = [node for node in nodes if node.purchase == "on-demand"]
+        able = [
+            node for node in nodes if node.purchase == "on-demand" and node.name == plain(node.name)
+        ]
+        used = {plain(group.instance_type) for group in groups}
+        if ask.max_types is not None and len(used) >= ask.max_types:
+            able = [node for node in able if node.name in used]
         if name not in {ALL_NODES, *ask.zones}:
             able = [node for node in able if node.name == name]
         for _ in range(max(0, missing)):
@@ -133,7 +148,9 @@ def _topped_up(
 
 def _number_of(groups: list[NodeGroup], name: str) -> int:
     return sum(
-        group.nodes for group in groups if name in {ALL_NODES, group.instance_type, group.zone}
+        group.nodes
+        for group in groups
+        if name in {ALL_NODES, plain(group.instance_type), group.zone}
     )
 
 

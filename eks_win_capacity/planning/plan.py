@@ -125,7 +125,7 @@ class FleetPlan(PlanValues):
         """
         if "feasible" not in told:
             raise InputError("this is not a saved plan: it has no member 'feasible'")
-        values = {name: told[name] for name in told if name not in _DERIVED}
+        values = {name: told[name] for name in told if name not in {*_DERIVED, *_PRINTED}}
         values.setdefault("value", told.get("cost", 0.0))
         try:
             for name, record in _RECORDS.items():
@@ -338,6 +338,9 @@ class FleetPlan(PlanValues):
 
 
 _DERIVED = ("gap", "cost", "cost_per_month", "nodes", "pods", "addresses", "prefixes", "types")
+_PRINTED = ("command", "rows", "notes", "assumptions")
+"""What the command line puts beside the plan: not part of it."""
+
 _RECORDS: Mapping[str, type] = {
     "groups": NodeGroup, "rejected": Rejection, "infeasible": Infeasible,
 }  # fmt: skip

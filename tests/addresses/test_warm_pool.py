@@ -290,7 +290,7 @@ def test_the_pool_command_prints_targets_findings_and_a_table(tmp_path):
     path = tmp_path / "cm.yaml"
     path.write_text(WarmPool.prefix(warm_prefix_target=1).to_configmap())
     ran = CliRunner().invoke(app, ["pool", str(path), "-t", "m5.large", "-o", "json"])
-    rows = json.loads(ran.stdout)
+    rows = json.loads(ran.stdout)["rows"]
     assert (rows[0]["prefixes"], rows[-1]["pods"]) == (1, 144)
     shown = CliRunner().invoke(app, ["pool", str(path), "--slots", "9", "--non-nitro"])
     assert "prefix-delegation-not-nitro" in shown.stdout
@@ -303,7 +303,9 @@ def test_the_pool_command_needs_no_node_for_targets_and_findings(tmp_path):
     assert shown.exit_code == 0
     for part in ("Targets that act", "minimum-only-starves", "Name --instance-type or --slots"):
         assert part in shown.stdout
-    (targets,) = json.loads(CliRunner().invoke(app, ["pool", str(path), "-o", "json"]).stdout)
+    (targets,) = json.loads(CliRunner().invoke(app, ["pool", str(path), "-o", "json"]).stdout)[
+        "rows"
+    ]
     assert targets == {
         "mode": "secondary",
         "warm_ip_target": 0,
@@ -327,7 +329,7 @@ def test_the_simulate_command_reads_every_kind_of_file(tmp_path, text):
     path = tmp_path / "events"
     path.write_text(text)
     ran = CliRunner().invoke(app, ["simulate", str(path), "--slots", "9", "-o", "json"])
-    assert [row["used"] for row in json.loads(ran.stdout)] == [1, 1]
+    assert [row["used"] for row in json.loads(ran.stdout)["rows"]] == [1, 1]
 
 
 def test_a_migration_of_columns_is_that_of_each_row():

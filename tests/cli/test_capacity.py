@@ -129,12 +129,14 @@ def test_a_retired_flag_without_meaning_says_why(flag, refusal):
 
 @pytest.mark.parametrize("command", ["max-pods", "node"])
 def test_a_region_tells_whether_it_offers_the_type(command, answer, refusal):
-    told = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))
+    told = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))["rows"]
     assert told[0]["offered_in_eu-west-1"] is True
-    far = json.loads(answer(command, "c5ad.12xlarge", "--region", "eu-north-1", "-o", "json"))
+    far = json.loads(answer(command, "c5ad.12xlarge", "--region", "eu-north-1", "-o", "json"))[
+        "rows"
+    ]
     assert far[0]["offered_in_eu-north-1"] is False
     # A hand-kept row does not know who offers the type: neither yes nor no.
-    old = json.loads(answer(command, "f1.2xlarge", "--region", "eu-north-1", "-o", "json"))
+    old = json.loads(answer(command, "f1.2xlarge", "--region", "eu-north-1", "-o", "json"))["rows"]
     assert old[0]["offered_in_eu-north-1"] is None
     assert "nowhere-1" in refusal(command, "m5.large", "--region", "nowhere-1")
 
@@ -153,7 +155,7 @@ def test_a_wrong_type_is_one_line_with_its_cure(command, refusal):
 def test_node_tells_what_binds_and_how_to_lift_it(answer):
     table = answer("node", "m5.large", "--prefix-delegation")
     assert "raise it in the bootstrap arguments with -KubeletExtraArgs '--max-pods=144'" in table
-    told = json.loads(answer("node", "m5.large", "--prefix-delegation", "-o", "json"))
+    told = json.loads(answer("node", "m5.large", "--prefix-delegation", "-o", "json"))["rows"]
     assert told == [
         {
             "instance_type": "m5.large", "mode": "prefix", "pods": 110, "binding": "kubelet", "address_pods": 144,
@@ -208,7 +210,7 @@ def test_fleet_keeps_the_rows_and_adds_the_sizes(answer, nodes):
     assert list(told[0]) == ["name", "instance_type", "zone", *SIZED]
     assert [row["zone"] for row in told] == ["007", "NA", ""]
     assert [row["prefix_pods"] for row in told] == ["110", "11", "110"]
-    as_json = json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))
+    as_json = json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))["rows"]
     assert as_json[1]["secondary_pods"] == 11
     assert as_json[1]["kubelet_extra_args"] is None
 
@@ -278,7 +280,7 @@ def test_fleet_reads_parquet(answer, refusal, tmp_path, nodes):
     path = tmp_path / "nodes.parquet"
     frame = pd.DataFrame({"instance_type": pd.Categorical(["m5.large", "t2.large"]), "n": [1, 2]})
     frame.to_parquet(path)
-    told = json.loads(answer("fleet", path, "--rows", "-o", "json"))
+    told = json.loads(answer("fleet", path, "--rows", "-o", "json"))["rows"]
     assert [(row["n"], row["secondary_pods"]) for row in told] == [(1, 9), (2, 11)]
     assert "is not a Parquet file" in refusal("fleet", nodes(CSV, "x.parquet"))
 
@@ -320,11 +322,13 @@ def test_what_powershell_writes_can_be_read(answer, nodes, tmp_path):
     }
     for name, text in files.items():
         (tmp_path / name).write_bytes(text.encode("utf-16"))
-    told = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))
+    told = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))["rows"]
     assert told[0]["warm_ip_target"] == 2
-    ran = json.loads(answer("simulate", tmp_path / "events", "--slots", "9", "-o", "json"))
+    ran = json.loads(answer("simulate", tmp_path / "events", "--slots", "9", "-o", "json"))["rows"]
     assert ran[0]["used"] == 1
-    census = json.loads(answer("subnet", "10.0.0.0/24", "--used", tmp_path / "used", "-o", "json"))
+    census = json.loads(answer("subnet", "10.0.0.0/24", "--used", tmp_path / "used", "-o", "json"))[
+        "rows"
+    ]
     assert census[0]["used"] == 1
 
 
@@ -355,7 +359,7 @@ def test_unknown_and_missing_types_stop_or_stay_empty(answer, refusal, nodes):
     told = rows_of(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "csv"))
     assert [row["secondary_pods"] for row in told] == ["9", "", ""]
     assert [row["n"] for row in told] == ["1", "2", "3"]
-    told = json.loads(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "json"))
+    told = json.loads(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "json"))["rows"]
     assert [row["prefix_pods"] for row in told] == [110, None, None]
     table = answer("fleet", path, "--on-unknown", "null")
     assert "2 nodes have a missing or unknown type and are not counted." in table
@@ -369,7 +373,9 @@ def test_types_that_cannot_run_windows_are_named(answer, nodes):
 def test_a_file_without_rows_has_a_total_of_nothing(answer, nodes):
     told = answer("fleet", nodes("instance_type\n"))
     assert "0 nodes" in told
-    assert json.loads(answer("fleet", nodes("instance_type\n"), "--rows", "-o", "json")) == []
+    assert (
+        json.loads(answer("fleet", nodes("instance_type\n"), "--rows", "-o", "json"))["rows"] == []
+    )
 
 
 # -- fleet: writing -----------------------------------------------------------
@@ -450,12 +456,12 @@ def test_a_node_without_memory_for_any_pod_is_named(answer, tmp_path):
 def test_every_format_gives_the_table_that_is_printed_and_rows_where_they_are_asked_for(
     answer, nodes
 ):
-    summary = json.loads(answer("fleet", nodes(), "-o", "json"))
-    assert summary == json.loads(answer("fleet", nodes(), "-o", "json"))
+    summary = json.loads(answer("fleet", nodes(), "-o", "json"))["rows"]
+    assert summary == json.loads(answer("fleet", nodes(), "-o", "json"))["rows"]
     assert [row["instance_type"] for row in summary][-1] == "total"
     told = rows_of(answer("fleet", nodes(), "-o", "csv"))
     assert [row["instance_type"] for row in told] == [row["instance_type"] for row in summary]
-    assert len(json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))) == 3
+    assert len(json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))["rows"]) == 3
     assert "secondary pods" in answer("fleet", nodes(), "--rows")
 
 
@@ -468,5 +474,5 @@ def test_no_cell_of_a_csv_is_a_formula(answer, nodes, tmp_path):
 
 
 def test_a_node_without_memory_for_any_pod_takes_none(answer):
-    (row,) = json.loads(answer("node", "t3.small", "-o", "json"))
+    (row,) = json.loads(answer("node", "t3.small", "-o", "json"))["rows"]
     assert (row["pods"], row["binding"], row["memory_pods"]) == (0, "memory", 0)

@@ -37,7 +37,7 @@ def rows(run):
     def call(*arguments):
         code, out, error = run(*arguments, "-o", "json")
         assert (code, error) == (0, "")
-        return json.loads(out)
+        return json.loads(out)["rows"]
 
     return call
 
@@ -280,13 +280,13 @@ def test_an_alert_has_its_exit_code_and_names_the_subnets(run, tmp_path):
     code, out, error = run(*asked, "--alert-within", "30")
     assert code == 3
     assert "alert: soon" in error
-    rows = {row["subnet"]: row for row in json.loads(out)}
+    rows = {row["subnet"]: row for row in json.loads(out)["rows"]}
     assert rows["soon"]["alert"]
     assert rows["soon"]["chance_within"] == 1
     assert not rows["calm"]["alert"]
     code, out, error = run(*asked, "--alert-within", "10")
     assert (code, error) == (0, "")
-    assert not any(row["alert"] for row in json.loads(out))
+    assert not any(row["alert"] for row in json.loads(out)["rows"])
     code, _, error = run(*asked, "--alert-within", "300")
     assert code == 2
     assert "beyond the horizon" in error
@@ -298,5 +298,5 @@ def test_a_subnet_without_a_forecast_is_not_called_safe(run, tmp_path):
     wide.loc[57:, "new"] = 5.0
     wide.to_csv(file, index=False)
     _, out, _ = run(file, "--capacity", "900", "-o", "json", "--alert-risk", "0.5")
-    rows = {row["subnet"]: row for row in json.loads(out)}
+    rows = {row["subnet"]: row for row in json.loads(out)["rows"]}
     assert rows["new"]["chance_within"] is None

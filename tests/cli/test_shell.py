@@ -19,6 +19,14 @@ from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.core.errors import CapacityError
 
+EMPTY = """{
+  "command": "",
+  "rows": [],
+  "notes": [],
+  "assumptions": []
+}
+"""
+
 LETTERS = "ab Z0-_.:/é日[]"
 
 ROWS = [
@@ -42,7 +50,7 @@ def printed(capsys) -> str:
 
 def test_json_gives_back_the_values(capsys):
     emit(ROWS, "json")
-    assert json.loads(printed(capsys)) == [
+    assert json.loads(printed(capsys))["rows"] == [
         {"instance_type": "m5.large", "max_pods": 9, "share": 0.5, "nitro": True, "why": None},
         {
             "instance_type": "[red]x",
@@ -96,7 +104,7 @@ def test_a_narrow_terminal_cuts_no_word(capsys, monkeypatch):
     assert {"AT_CAPACITY", "every", "word", "stands"} <= set(words)
 
 
-@pytest.mark.parametrize(("output", "told"), [("json", "[]\n"), ("csv", "a\n")])
+@pytest.mark.parametrize(("output", "told"), [("json", EMPTY), ("csv", "a\n")])
 def test_no_rows_are_still_an_answer(capsys, output, told):
     emit([], output, columns=["a"])
     assert printed(capsys) == told
@@ -352,7 +360,7 @@ def test_each_command_notes_a_number_without_its_unit(tmp_path, capsys):
     for arguments in (
         ["node", "m5.large", "--pod-cpu", "500"],
         ["fleet", str(tmp_path / "n.csv"), "--pod-memory", "512"],
-        ["plan", str(tmp_path / "w.csv"), "-c", "m5.large"],
+        ["plan", str(tmp_path / "w.csv"), "-t", "m5.large"],
     ):
         with pytest.raises(SystemExit):
             cli.main(arguments)

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "eks_win_capacity"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOR_USERS = set(EXTRAS) - {"all", "bench", "dev", "docs", "test"}
+FOR_USERS = set(EXTRAS) - {"all", "bench", "dev", "docs", "engines", "test"}
 
 
 def expanded(extra: str) -> set[str]:

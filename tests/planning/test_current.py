@@ -180,3 +180,21 @@ def test_budgets_are_read_and_kept():
     state = load_files(told)
     assert state.budgets == a_state(0).budgets
     assert ClusterState.from_dict(state.to_dict()) == state
+
+
+def test_nodes_are_replaced_up_to_the_limit_where_that_saves_more():
+    loads = [{"name": "web", "replicas": 60, "cpu": "1", "memory": "1Gi"}]
+    prices = {"m5.4xlarge": 3.0, "c5.4xlarge": 1.0}
+    costs = [
+        plan_fleet(
+            loads,
+            prices=prices,
+            candidates=list(prices),
+            current={"m5.4xlarge": 4},
+            max_replaced=most,
+            compare=False,
+        ).cost
+        for most in range(5)
+    ]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[2] == pytest.approx(2 * 3.0 + 2 * 1.0 + 4 * 0.0055)

@@ -380,13 +380,13 @@ def test_the_command_reads_csv_and_yaml_alike(tmp_path):
     told = []
     for name in ("w.yaml", "w.csv"):
         ran = CliRunner().invoke(
-            app, ["plan", str(tmp_path / name), "-c", "m5.large", "-o", "json"]
+            app, ["plan", str(tmp_path / name), "-t", "m5.large", "-o", "json"]
         )
         assert ran.exit_code == 0, ran.output
         told.append(json.loads(ran.stdout))
     assert told[0] == told[1]
     assert told[0]["types"] == {"m5.large": 8}
-    ran = CliRunner().invoke(app, ["plan", str(tmp_path / "w.csv"), "-c", "t3.nano"])
+    ran = CliRunner().invoke(app, ["plan", str(tmp_path / "w.csv"), "-t", "t3.nano"])
     assert ran.exit_code == 1
     assert "too-large" in ran.output
 
@@ -424,7 +424,7 @@ def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
     found = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
     assert problems(found, loads, CATALOG, prefix=True, subnets=[subnet]) == []
     (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,60,30m,60Mi\n")
-    asked = ["plan", str(tmp_path / "w.csv"), "-c", "m5.large", "--subnet", "a=10.0.0.0/27"]
+    asked = ["plan", str(tmp_path / "w.csv"), "-t", "m5.large", "--subnet", "a=10.0.0.0/27"]
     ran = CliRunner().invoke(app, asked)
     assert ran.exit_code == 1
     assert "addresses-short" in ran.output

@@ -161,3 +161,32 @@ def test_nodes_of_pods_that_may_be_anywhere_stand_in_all_zones():
     for group in found.groups:
         counts[group.zone] += group.nodes
     assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_wishes_hold_together_from_now_and_within_limits():
+    loads = [load("ml", 3, gpu=1), load(replicas=20, cpu="1", zone_spread=True)]
+    found = plan_fleet(
+        loads,
+        candidates=["m5.*large", "g4dn.*"],
+        zones=ZONES,
+        current={"m5.xlarge": 4, "m5.2xlarge": 2},
+        max_replaced=1,
+        min_types=4,
+        at_least={"nodes": 9},
+        compare=False,
+    )
+    assert found.feasible
+    assert len(found.types) >= 4
+    assert found.nodes >= 9
+    assert found.diff().drain <= 1
+    tight = plan_fleet(
+        [load(replicas=9)],
+        candidates=["m5.large"],
+        current={"m5.large": 9},
+        max_replaced=0,
+        limits={"nodes": 4},
+        compare=False,
+    )
+    assert (tight.feasible, tight.infeasible[0].code) == (False, "limits")
+    capped = plan(*loads[1:], zones=ZONES, max_types=1, at_least={"nodes": 12})
+    assert len(capped.types) == 1

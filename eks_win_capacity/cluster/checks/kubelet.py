@@ -16,12 +16,12 @@ from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
-    KUBELET_MAX_PODS_SMALL,
     KUBELET_MAX_PODS_VCPUS,
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.density.node_capacity import max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,20 +107,6 @@ def _of_pools(look: Look) -> Iterator[tuple[str, int | None]]:
         limit = None if made is None else made.max_pods or KUBELET_MAX_PODS
         for name in pool.instance_types:
             yield name, limit
-
-
-def max_pods_cap(row: InstanceType | None) -> int:
-    """
-    The largest max-pods that AWS advises for a type. [pods].
-
-    Examples
-    --------
-    >>> from eks_win_capacity.catalog import Catalog
-    >>> max_pods_cap(Catalog.bundled()["m5.large"]), max_pods_cap(Catalog.bundled()["m5.8xlarge"])
-    (110, 250)
-    """
-    small = row is not None and row.vcpus < KUBELET_MAX_PODS_VCPUS
-    return KUBELET_MAX_PODS_SMALL if small else KUBELET_MAX_PODS_ADVISED
 
 
 def _expected(look: Look, row: InstanceType | None) -> int | None:
