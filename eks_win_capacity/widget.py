@@ -11,6 +11,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import eks_win_capacity as ewc
+from eks_win_capacity.catalog import given_or_bundled
+from eks_win_capacity.core.arguments import flag, of_kind, text
+from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of, html_fields
 from eks_win_capacity.core.errors import CapacityError, MissingExtraError
@@ -298,11 +301,15 @@ def what_if(
     >>> sliders.answer["pods_per_node"], sliders.answer["prefixes"]
     (110, 1)
     """
-    catalog = ewc.Catalog.bundled() if catalog is None else catalog
+    catalog = given_or_bundled(catalog)
+    prefix_delegation = flag(prefix_delegation, name="prefix_delegation")
+    pods, used = count(pods, name="pods"), count(used, name="used")
+    ewc.Subnet(text(subnet, name="subnet"))
     if instance_type not in catalog:
         raise catalog.unknown_error([instance_type])
     if pool is None:
         pool = _default_pool(prefix=prefix_delegation)
+    of_kind(pool, ewc.WarmPool, name="pool")
     values = {
         "instance_type": instance_type,
         "prefix_delegation": prefix_delegation or pool.prefix_delegation,

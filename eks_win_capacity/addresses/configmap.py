@@ -158,7 +158,7 @@ def read_configmap(source: object) -> ConfigMap:
         source = _parsed(source)
     if not isinstance(source, Mapping):
         raise UnsupportedInputError(
-            "a ConfigMap is a mapping, YAML or JSON text, or None; got "
+            "source must be a ConfigMap: a mapping, YAML or JSON text, or None; got "
             f"{type(source).__name__}; of a file, give its text: path.read_text()"
         )
     if values := _addon_values(source):

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
-from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arguments import flag
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
 from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eks_win_capacity.catalog import InstanceType
+    from eks_win_capacity.catalog import Catalog, InstanceType
 
 Mode = Literal["secondary", "prefix"]
 
@@ -105,9 +106,7 @@ def known_type(name: object, catalog: Catalog | None) -> InstanceType:
     """Look an instance type up, in the bundled table unless another one is given."""
     if not isinstance(name, str):
         raise UnsupportedInputError(f"instance_type must be a name like 'm5.large'; got {name!r}")
-    if catalog is not None and not isinstance(catalog, Catalog):
-        raise InputError(f"catalog must be a Catalog or None; got {catalog!r}")
-    return (Catalog.bundled() if catalog is None else catalog)[name]
+    return given_or_bundled(catalog)[name]
 
 
 def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
@@ -136,6 +135,7 @@ def node_need(
     InvalidCountError
         If the node cannot serve so many pods.
     """
+    fragmented = flag(fragmented, name="fragmented")
     acting = acting_pool(instance, pool)
     pods = counts(pods_per_node, name="pods_per_node")
     if pods.ndim:

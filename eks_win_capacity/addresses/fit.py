@@ -309,7 +309,9 @@ def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
     if isinstance(subnets, Mapping):
         names, subnets = list(subnets), subnets.values()
     if not isinstance(subnets, Iterable):
-        raise UnsupportedInputError(f"give a Subnet, a CIDR or several of them; got {subnets!r}")
+        raise UnsupportedInputError(
+            f"subnets must be a Subnet, a CIDR or several of them; got {subnets!r}"
+        )
     places = []
     for position, item in enumerate(subnets):
         if not isinstance(item, (Subnet, str)):

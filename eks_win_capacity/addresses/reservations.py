@@ -57,7 +57,7 @@ class Reservation(Shown):
                 cidr=text,
                 reason="malformed",
             ) from None
-        if self.type not in get_args(ReservationType):
+        if str(self.type) not in get_args(ReservationType):
             raise ReservationError(
                 f"reservation {text} has type {self.type!r}; AWS knows 'prefix' (it assigns /28 "
                 "prefixes from it) and 'explicit' (only you assign from it)",

@@ -149,7 +149,7 @@ def reservation_plan(
     """
     place = Subnet(subnet) if isinstance(subnet, str) else subnet
     if not isinstance(place, Subnet):
-        raise UnsupportedInputError(f"give one Subnet or CIDR; got {subnet!r}")
+        raise UnsupportedInputError(f"subnet must be one Subnet or CIDR; got {subnet!r}")
     kept = whole_number(keep_free, "keep_free")
     beside = {"instance_type": instance_type, "pods_per_node": pods_per_node, "pool": pool}
     if (prefixes is None) == (nodes is None):

@@ -82,6 +82,8 @@ class WarmPool(Shown):
     findings: tuple[Finding, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.findings, (list, tuple)):
+            raise UnsupportedInputError(f"findings must be Findings; got {self.findings!r:.60}")
         object.__setattr__(self, "findings", Listed(self.findings))
         if not isinstance(self.prefix_delegation, bool):
             raise UnsupportedInputError(

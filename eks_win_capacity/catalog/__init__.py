@@ -9,6 +9,7 @@ _HOME = {
     "InstanceType": "_instance_type",
     "Reason": "_windows",
     "WindowsVerdict": "_windows",
+    "given_or_bundled": "_catalog",
 }
 """Module of each name; the first scalar answer needs none of them."""
 

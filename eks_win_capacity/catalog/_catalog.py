@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.catalog.absent import absent
+from eks_win_capacity.core.arguments import names, text
 from eks_win_capacity.core.display import html_frame, positions_of
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
@@ -87,6 +88,8 @@ class Catalog(Mapping[str, InstanceType]):
         regions: Iterable[str] | None = None,
     ) -> None:
         kept: dict[str, InstanceType] = {}
+        if not isinstance(rows, Iterable):
+            raise UnsupportedInputError(f"rows must be InstanceTypes; got {type(rows).__name__}")
         for row in rows:
             if not isinstance(row, InstanceType):
                 raise UnsupportedInputError(
@@ -102,8 +105,13 @@ class Catalog(Mapping[str, InstanceType]):
         for field, value in (
             ("_rows", {name: kept[name] for name in sorted(kept)}),
             ("_as_of", _iso_day(as_of)),
-            ("_source", source),
-            ("_regions", tuple(sorted(of_rows | set(regions or ())))),
+            ("_source", text(source, name="source")),
+            (
+                "_regions",
+                tuple(
+                    sorted(of_rows | set(names(() if regions is None else regions, name="regions")))
+                ),
+            ),
         ):
             object.__setattr__(self, field, value)
 
@@ -437,6 +445,22 @@ class Catalog(Mapping[str, InstanceType]):
         return frame(self)
 
 
+def given_or_bundled(catalog: object) -> Catalog:
+    """
+    The catalog that was given, or the bundled one without one.
+
+    Raises
+    ------
+    InputError
+        If it is not a Catalog.
+    """
+    if catalog is None:
+        return _bundled()
+    if not isinstance(catalog, Catalog):
+        raise InputError(f"catalog must be a Catalog or None; got {catalog!r:.60}")
+    return catalog
+
+
 @cache
 def _bundled() -> Catalog:
     from eks_win_capacity._data import instance_types as data
@@ -470,7 +494,7 @@ def _document(source: Any, name: str) -> tuple[Any, str]:
 def _iso_day(value: Any) -> str:
     if isinstance(value, dt.date):
         return dt.date(value.year, value.month, value.day).isoformat()
-    if value != UNKNOWN_DATE:
+    if not isinstance(value, str) or value != UNKNOWN_DATE:
         try:
             # Python 3.11 also reads 20261123 and week dates; one spelling is enough here.
             known = dt.date.fromisoformat(value).isoformat() == value

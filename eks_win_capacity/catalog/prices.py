@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.core.arguments import mapping, number, text
 from eks_win_capacity.core.display import html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.values import same_values
@@ -157,12 +158,18 @@ def estimate_windows_prices(
 
     if not hasattr(linux, "items"):
         raise UnsupportedInputError(
-            f"Linux prices are a mapping or Series by instance type; got {type(linux).__name__}"
+            f"linux must be a mapping or Series of prices by instance type; got {type(linux).__name__}"
         )
-    if catalog is None:
-        from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.catalog import given_or_bundled
 
-        catalog = Catalog.bundled()
+    catalog = given_or_bundled(catalog)
+    licence_per_vcpu = number(licence_per_vcpu, name="licence_per_vcpu")
+    licences = {
+        name: number(price, name=f"licences[{name!r}]")
+        for name, price in mapping({} if licences is None else licences, name="licences").items()
+    }
+    text(region, name="region")
+    text(as_of, name="as_of")
     rows: list[dict[str, Any]] = []
     left_out: list[str] = []
     for name, price in linux.items():
@@ -172,7 +179,7 @@ def estimate_windows_prices(
         if "x86_64" not in row.architectures:
             left_out.append(f"{row.name}: {', '.join(row.architectures)} cannot run Windows")
             continue
-        licence = (licences or {}).get(row.name)
+        licence = licences.get(row.name)
         if licence is None:
             licence = _licence(row.name, licence_per_vcpu * row.vcpus)
         rows.append(

@@ -9,10 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.cluster.view import word
+from eks_win_capacity.core.arguments import text
+from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.display import Listed, Shown
-from eks_win_capacity.core.errors import InputError, InvalidCountError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,8 +109,11 @@ def drains_for_blocks(
     >>> [(step.nodes, step.cidrs) for step in drains_for_blocks(state)]
     [(('win-1',), ('10.0.0.16/28',)), (('win-2',), ('10.0.0.32/28',))]
     """
-    if blocks is not None and (isinstance(blocks, bool) or blocks < 1):
-        raise InvalidCountError(f"blocks must be a whole number from 1 up; got {blocks!r}")
+    needs_state(state)
+    if blocks is not None:
+        blocks = count(blocks, name="blocks", low=1)
+    if subnet_id is not None:
+        text(subnet_id, name="subnet_id")
     for part in ("nodes", "pods", "subnets"):
         if getattr(state, part) is None:
             raise InputError(f"draining for blocks needs the {part}: {state.unknown[part]}")

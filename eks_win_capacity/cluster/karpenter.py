@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core import kernels
-from eks_win_capacity.core.arrays import unmasked
+from eks_win_capacity.core.arguments import flag, names
+from eks_win_capacity.core.arrays import count, unmasked
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.quantities import millicores, whole_bytes
+from eks_win_capacity.core.quantities import millicores, request, whole_bytes
 from eks_win_capacity.density.node_capacity import allocatable
 
 if TYPE_CHECKING:
@@ -121,24 +122,25 @@ def karpenter_view(
     """
     import pandas as pd
 
-    if catalog is None:
-        from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.catalog import given_or_bundled
 
-        catalog = Catalog.bundled()
+    catalog = given_or_bundled(catalog)
     unmasked(instance_types, "instance_types")
     unmasked(pods, "pods")
-    if kubelet_max_pods < 1 or (pods is not None and pods < 1):
-        raise InputError(f"pods and kubelet_max_pods start at 1; got {pods}, {kubelet_max_pods}")
-    names = [instance_types] if isinstance(instance_types, str) else list(instance_types)
-    if not names:
+    kubelet_max_pods = count(kubelet_max_pods, name="kubelet_max_pods", low=1)
+    if pods is not None:
+        pods = count(pods, name="pods", low=1)
+    prefix_delegation = flag(prefix_delegation, name="prefix_delegation")
+    types = names(instance_types, name="instance_types")
+    if not types:
         raise InputError("give at least one instance type")
-    request = (
-        0 if pod_cpu is None else millicores(pod_cpu),
-        0 if pod_memory is None else whole_bytes(pod_memory),
+    pod = (
+        0 if pod_cpu is None else request(pod_cpu, millicores, name="pod_cpu"),
+        0 if pod_memory is None else request(pod_memory, whole_bytes, name="pod_memory"),
     )
     rows = [
-        _row(catalog[name], pods, request, kubelet_max_pods, prefix_delegation=prefix_delegation)
-        for name in names
+        _row(catalog[name], pods, pod, kubelet_max_pods, prefix_delegation=prefix_delegation)
+        for name in types
     ]
     counted = dict.fromkeys(
         (

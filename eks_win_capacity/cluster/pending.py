@@ -10,7 +10,9 @@ from eks_win_capacity.cluster.autoscalers import refusal
 from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
 from eks_win_capacity.cluster.options import changes
 from eks_win_capacity.cluster.scheduler_messages import causes
+from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
+from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
@@ -161,12 +163,17 @@ def explain_pending(
     >>> [(pod.pod, pod.cause, pod.change) for pod in explain_pending(state)]
     [('a/b', 'cpu', 'more-nodes')]
     """
+    from eks_win_capacity.catalog import given_or_bundled
+
+    catalog = given_or_bundled(catalog)
+    needs_state(state)
+    if prices is not None:
+        prices = {
+            type_: number(price, name=f"prices[{type_!r}]")
+            for type_, price in mapping(prices, name="prices", of="types to prices").items()
+        }
     if state.windows_pods is None:
         raise InputError(f"explaining needs the pods: {state.unknown['pods']}")
-    if catalog is None:
-        from eks_win_capacity.catalog import Catalog
-
-        catalog = Catalog.bundled()
     view = ClusterView(state, catalog, prices)
     waiting = [
         pod

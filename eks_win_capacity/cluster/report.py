@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, node_row, shared_growth
 from eks_win_capacity.cluster.serving import REASONS, mode_of
+from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode
+from eks_win_capacity.core.arguments import names
+from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.display import count_of, html_frame
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -256,10 +260,12 @@ def cluster_report(
     >>> row["binding"], int(row["headroom"]), int(row["computed"]), row["reason"]
     ('kubelet', 110, 9, 'mode-changed')
     """
-    if catalog is None:
-        from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.catalog import given_or_bundled
 
-        catalog = Catalog.bundled()
+    catalog = given_or_bundled(catalog)
+    needs_state(state)
+    types = names(() if types is None else types, name="types")
+    _check_request(pods_per_node, pod_cpu_m, pod_memory_bytes, keep_free)
     if state.windows_nodes is None and state.subnets is None:
         raise InputError(f"the report needs the nodes: {state.unknown['nodes']}")
     view = ClusterView(state, catalog, None)
@@ -310,6 +316,21 @@ def cluster_report(
             )
         ),
     )
+
+
+def _check_request(
+    pods_per_node: Any, pod_cpu_m: object, pod_memory_bytes: object, keep_free: object
+) -> None:
+    """Refuse counts that are not whole numbers, by the names that the caller gave them."""
+    if isinstance(pods_per_node, Mapping):
+        for name, pods in pods_per_node.items():
+            count(pods, name=f"pods_per_node[{name!r}]", low=1)
+    elif pods_per_node is not None:
+        count(pods_per_node, name="pods_per_node", low=1)
+    for name, value in (("pod_cpu_m", pod_cpu_m), ("pod_memory_bytes", pod_memory_bytes)):
+        if value is not None:
+            count(value, name=name, high=2**62)
+    count(keep_free, name="keep_free")
 
 
 def _unseen_slots(view: ClusterView) -> list[str]:

@@ -27,6 +27,7 @@ from eks_win_capacity.cluster.records import (
     Workload,
 )
 from eks_win_capacity.cluster.serialise import damaged, read, written
+from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
@@ -312,6 +313,19 @@ class ClusterState(Shown):
             for name, value in plain_fields(self).items()
             if value is not None
         }
+
+
+def needs_state(state: object) -> None:
+    """
+    Nothing, if what a function was given is the state of a cluster.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is not.
+    """
+    cure = ": load it with load_files or aws.load_cluster"
+    of_kind(state, ClusterState, name="state", cure=cure)
 
 
 _PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import InvalidQuantityError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?"
@@ -108,6 +111,21 @@ def whole_bytes(value: str | float | Decimal) -> int:
     (1610612736, 1)
     """
     return _whole(value, 0)
+
+
+def request(value: Any, read: Callable[[Any], int], *, name: str) -> int:
+    """
+    What an argument requests, read by `millicores` or `whole_bytes`.
+
+    Raises
+    ------
+    InvalidQuantityError
+        If it is no quantity, or negative; the message names the argument.
+    """
+    try:
+        return read(value)
+    except InvalidQuantityError as error:
+        raise InvalidQuantityError(f"{name}: {error}") from None
 
 
 def _whole(value: str | float | Decimal, scale: int) -> int:

@@ -23,7 +23,7 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError, ShapeMismatchError
-from eks_win_capacity.core.quantities import millicores, whole_bytes
+from eks_win_capacity.core.quantities import millicores, request, whole_bytes
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
 
 if TYPE_CHECKING:
@@ -307,8 +307,10 @@ def node_capacity(
             kept,
             prefix_delegation=prefix_delegation,
             kubelet_max_pods=kubelet_max_pods,
-            pod_cpu=0 if pod_cpu is None else millicores(pod_cpu),
-            pod_memory=0 if pod_memory is None else whole_bytes(pod_memory),
+            pod_cpu=0 if pod_cpu is None else request(pod_cpu, millicores, name="pod_cpu"),
+            pod_memory=0
+            if pod_memory is None
+            else request(pod_memory, whole_bytes, name="pod_memory"),
             host_process_pods=host_process_pods,
         )
     fleet = (
@@ -387,7 +389,7 @@ def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.i
     if value is None:
         return np.array(0, dtype=np.int64)
     if arrays.is_scalar(value):
-        return np.array(min(read(value), _UNBOUND), dtype=np.int64)
+        return np.array(min(request(value, read, name=name), _UNBOUND), dtype=np.int64)
     arrays.refuse_frame(value, name)
     items = np.asarray(arrays.unmasked(value, name), dtype=object)
     missing = np.array([arrays.is_missing(item) for item in items.flat], dtype=np.bool_)
@@ -396,7 +398,7 @@ def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.i
     for item in items.flat:
         if not isinstance(item, Hashable):
             raise ShapeMismatchError(f"{name} is ragged or nested; got {item!r} in it")
-    read_once = {item: min(read(item), _UNBOUND) for item in set(items.flat)}
+    read_once = {item: min(request(item, read, name=name), _UNBOUND) for item in set(items.flat)}
     return np.array([read_once[item] for item in items.flat], np.int64).reshape(items.shape)
 
 
@@ -418,9 +420,9 @@ def _sized(
     allowed[0] = kernels.by_mode(addresses[codes], prefixes.astype(np.int64))
     if kubelet is not None:
         allowed[1] = np.maximum(kubelet - hosts, 0)
-    for row, column, request in ((2, 0, wide["pod_cpu"]), (3, 1, wide["pod_memory"])):
-        fits = room[codes, column] // np.maximum(request, 1)
-        allowed[row] = np.where(request > 0, fits, _UNBOUND)
+    for row, column, asked in ((2, 0, wide["pod_cpu"]), (3, 1, wide["pod_memory"])):
+        fits = room[codes, column] // np.maximum(asked, 1)
+        allowed[row] = np.where(asked > 0, fits, _UNBOUND)
     # Where Windows keeps all the memory, a pod without a request finds none either.
     allowed[3] = np.where(room[codes, 1] == 0, 0, allowed[3])
     others = np.delete(allowed, 1, axis=0).min(axis=0)

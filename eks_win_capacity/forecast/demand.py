@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -143,11 +143,14 @@ def _of_mapping(told: Mapping[str, Any]) -> DemandPlan:
 
 
 def _plans(plan: Any) -> list[DemandPlan]:
-    given = [plan] if isinstance(plan, (DemandPlan, Mapping)) else list(plan)
+    single = isinstance(plan, (DemandPlan, Mapping)) or not isinstance(plan, Iterable)
+    given = [plan] if single else list(plan)
     plans = [_of_mapping(each) if isinstance(each, Mapping) else each for each in given]
     odd = [each for each in plans if not isinstance(each, DemandPlan)]
     if odd:
-        raise InputError(f"a plan is a DemandPlan or the mapping of its fields; got {odd[0]!r}")
+        raise InputError(
+            f"plan must be a DemandPlan or the mapping of its fields; got {odd[0]!r:.60}"
+        )
     names = [each.name for each in plans]
     if not plans or len(set(names)) != len(names):
         raise InputError(f"plans need one name each; got {', '.join(map(repr, names)) or 'none'}")

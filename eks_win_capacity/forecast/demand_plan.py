@@ -14,7 +14,8 @@ from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.room import SubnetRoom
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.catalog import given_or_bundled
+from eks_win_capacity.core.arguments import flag, mapping, number, text
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eks_win_capacity.addresses.curve import AddressCurve
+    from eks_win_capacity.catalog import Catalog
 
     Counts = NDArray[np.int64]
 
@@ -124,6 +126,9 @@ class DemandPlan(Shown):
             raise InputError(
                 f"pool must be a WarmPool, such as WarmPool.prefix(); got {self.pool!r}"
             )
+        given_or_bundled(self.catalog)
+        text(self.name, name="name")
+        flag(self.fragmented, name="fragmented")
         if not self.name:
             mode = "prefixes" if self.prefix_delegation else "secondary"
             object.__setattr__(self, "name", f"{self.instance_type}, {mode}")
@@ -131,10 +136,12 @@ class DemandPlan(Shown):
         self._check_counts()
         for what in ("zones", "shares"):
             given = getattr(self, what)
+            if given is not None:
+                mapping(given, name=what, of="the names of subnets")
             if given is not None and set(given) != set(self.subnets):
                 raise InputError(f"{what} of plan {self.name!r} must name each of its subnets")
         for name, share in (self.shares or {}).items():
-            if not 0 <= share <= 1:
+            if number(share, name=f"shares[{name!r}]") > 1:
                 raise InputError(f"the share of {name} must lie between 0 and 1; got {share!r}")
         for zone, members in self.by_zone.items() if self.shares is not None else ():
             total = sum(self.share(name) for name in members)
@@ -205,13 +212,13 @@ class DemandPlan(Shown):
     @cached_property
     def slots(self) -> int:
         """Addresses of an interface that can serve pods."""
-        catalog = Catalog.bundled() if self.catalog is None else self.catalog
+        catalog = given_or_bundled(self.catalog)
         return int(ip_capacity(catalog[self.instance_type].ipv4_per_interface))
 
     @cached_property
     def prefix_delegation(self) -> bool:
         """Whether nodes run in prefix mode: asked for, and the type can."""
-        catalog = Catalog.bundled() if self.catalog is None else self.catalog
+        catalog = given_or_bundled(self.catalog)
         row = catalog[self.instance_type]
         return bool(self.pool.prefix_delegation and (row.nitro or row.bare_metal))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from eks_win_capacity.core.arrays import choice
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.forecast.answers import Answers
@@ -268,17 +269,15 @@ def forecast_exhaustion(
 
 
 def _check_choices(unit: object, engine: object, unusable: object) -> None:
-    if unit not in ("addresses", "prefixes", "pods", None):
-        raise InputError(f"unit must be 'addresses', 'prefixes' or 'pods'; got {unit!r}")
-    if engine == "statsforecast":
+    if unit is not None:
+        choice(unit, ("addresses", "prefixes", "pods"), name="unit")
+    if isinstance(engine, str) and engine == "statsforecast":
         raise InputError(
             "engine='statsforecast' is not part of the package any more: it was slower and no "
             "better on any suite (benchmarks/forecast compares them); leave engine away"
         )
-    if engine != "theta":
-        raise InputError(f"engine must be 'theta', the one there is; got {engine!r}")
-    if unusable not in ("raise", "report"):
-        raise InputError(f"unusable must be 'raise' or 'report'; got {unusable!r}")
+    choice(engine, ("theta",), name="engine")
+    choice(unusable, ("raise", "report"), name="unusable")
 
 
 def _check_numbers(**given: tuple[Any, int, int]) -> None:

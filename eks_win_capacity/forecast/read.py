@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
 from eks_win_capacity.forecast.capacity import MOST
 from eks_win_capacity.forecast.column_roles import (
@@ -71,6 +72,9 @@ def read_table(
         everything, given = "used", {**given, "used": None}
     frame, given = _with_index(history, given)
     named = {role: name for role, name in given.items() if not isinstance(name, bool)}
+    for role, name in (*given.items(), ("available", available)):
+        if name is not None and not (isinstance(name, bool) and role in {"used", "available"}):
+            text(name, name=role)
     roles = find_roles(
         frame,
         capacity=capacity,

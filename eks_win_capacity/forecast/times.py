@@ -71,7 +71,7 @@ def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex,
 
 
 def _in_zone(index: pd.DatetimeIndex, timezone: Any) -> pd.DatetimeIndex:
-    if not timezone or not isinstance(timezone, (str, dt.tzinfo)):
+    if not isinstance(timezone, (str, dt.tzinfo)) or not timezone:
         raise InputError(
             f"timezone must be a name such as 'Europe/Berlin' or a tzinfo; got {timezone!r}"
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.state import ClusterState
+from eks_win_capacity.core.arguments import mapping, of_kind, text
 from eks_win_capacity.core.display import count_of, html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.html_report.cluster_part import ClusterPart, answers_of
@@ -14,7 +16,6 @@ from eks_win_capacity.html_report.cluster_part import ClusterPart, answers_of
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
-    from datetime import date
 
     import pandas as pd
 
@@ -196,9 +197,13 @@ def report(
     >>> made.to_pandas()[["nodes", "headroom", "waiting"]].to_dict("records")
     [{'nodes': 3, 'headroom': 0, 'waiting': 2}]
     """
-    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.catalog import given_or_bundled
 
-    catalog = Catalog.bundled() if catalog is None else catalog
+    catalog = given_or_bundled(catalog)
+    if now is not None:
+        of_kind(now, date, name="now")
+    text(title, name="title")
+    sources = mapping({} if sources is None else sources, name="sources", of="names to strings")
     tell = progress or (lambda _: None)
     named = _named(states)
     parts = []
@@ -216,7 +221,7 @@ def report(
         title=title,
         clusters=tuple(parts),
         forecast=forecast,
-        sources=(*_sources(forecast, prices, now, catalog), *(sources or {}).items()),
+        sources=(*_sources(forecast, prices, now, catalog), *sources.items()),
     )
 
 

@@ -42,6 +42,9 @@ Source: Amazon EBS pricing, gp3 in us-east-1, 0.08 USD a GB and month.
 NODE_COST_PROXY: Final = 0.06
 """The same in vCPUs of the proxy: 0.0055 of about 0.08 USD an hour. [vCPU]"""
 
+_MOST: Final = 1e12
+"""The largest cost of a node that costs of whole fleets can be added to without overflow."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PriceList:
@@ -124,8 +127,8 @@ def read_prices(
     UnsupportedInputError
         If the prices are of another kind.
     """
-    if node_cost is not None and not (_number(node_cost) and 0 <= node_cost < math.inf):
-        raise InputError(f"node_cost must be a number from 0 on; got {node_cost!r}")
+    if node_cost is not None and not (_number(node_cost) and 0 <= node_cost <= _MOST):
+        raise InputError(f"node_cost must be a number from 0 to {_MOST:g}; got {node_cost!r}")
     buying = Buying() if buying is None else buying
     if prices is None:
         if buying.spot_share or buying.licence != "included":

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.catalog import Catalog, given_or_bundled
 from eks_win_capacity.cluster.state import ClusterState
-from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.arguments import flag, names
+from eks_win_capacity.core.arrays import choice, count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.density.node_capacity import Reserved, reservations
@@ -197,29 +198,29 @@ def plan_fleet(
         import scipy.optimize  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("scipy", extra="fleet", purpose="plan_fleet") from error
-    if objective not in {"cost", "nodes", "addresses"}:
-        raise InputError(f"objective must be 'cost', 'nodes' or 'addresses'; got {objective!r}")
+    choice(objective, ("cost", "nodes", "addresses"), name="objective")
     start, seconds = time.monotonic(), _seconds(time_limit_s)
     if max_types is not None:
-        counts(max_types, name="max_types", low=1)
-    if launcher not in {"eksctl", "managed", "autoscaler", "karpenter"}:
-        raise InputError(
-            f"launcher must be 'eksctl', 'managed', 'autoscaler' or 'karpenter'; got {launcher!r}"
-        )
+        count(max_types, name="max_types", low=1)
+    choice(launcher, ("eksctl", "managed", "autoscaler", "karpenter"), name="launcher")
     if max_replaced is not None:
-        counts(max_replaced, name="max_replaced", low=0)
+        count(max_replaced, name="max_replaced", low=0)
     if kubelet_max_pods is not None:
-        counts(kubelet_max_pods, name="kubelet_max_pods", low=1)
+        count(kubelet_max_pods, name="kubelet_max_pods", low=1)
+    zone_lost, compare = flag(zone_lost, name="zone_lost"), flag(compare, name="compare")
+    if zones is not None:
+        zones = names(zones, name="zones")
     prefix = _mode(prefix_delegation, pool)
-    if catalog is None:
-        catalog = candidates if isinstance(candidates, Catalog) else Catalog.bundled()
+    if catalog is None and isinstance(candidates, Catalog):
+        catalog = candidates
+    catalog = given_or_bundled(catalog)
     daemons = read_daemons(daemonsets)
     if isinstance(workloads, ClusterState):
         daemons = read_daemons([*daemons, *daemons_of(workloads)])
         workloads = workloads_of(workloads)
     if candidates is not None and hasattr(candidates, "__next__"):
         candidates = list(candidates)
-    counts(min_types, name="min_types", low=1)
+    count(min_types, name="min_types", low=1)
     if max_types is not None and min_types > max_types:
         raise InputError(f"min_types is {min_types} and max_types {max_types}")
     sites = read_sites(subnets, zones, prefix=prefix)
@@ -241,7 +242,7 @@ def plan_fleet(
         daemons=daemons,
         prices=read_prices(prices, node_cost, buying),
         surge=surge,
-        zone_lost=bool(zone_lost),
+        zone_lost=zone_lost,
         max_types=max_types,
         limits=read_limits(limits, catalog, known)
         | {name + PAID: number for name, number in buying.paid.items()},
@@ -305,8 +306,7 @@ def _mode(prefix_delegation: Any, pool: Any) -> bool:
         )
     if prefix_delegation is None:
         return pool is not None and bool(pool.prefix_delegation)
-    if prefix_delegation not in (True, False):
-        raise InputError(f"prefix_delegation must be True or False; got {prefix_delegation!r}")
+    prefix_delegation = flag(prefix_delegation, name="prefix_delegation")
     if pool is not None and bool(pool.prefix_delegation) != bool(prefix_delegation):
         mode = "prefix" if pool.prefix_delegation else "secondary"
         raise InputError(

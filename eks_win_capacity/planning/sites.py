@@ -66,7 +66,7 @@ def _listed(subnets: Any) -> list[tuple[str, Any]]:
         return [
             (str(zone), one)
             for zone, told in subnets.items()
-            for one in ([told] if _is_one(told) else list(told))
+            for one in ([told] if _is_one(told) or not isinstance(told, Iterable) else told)
         ]
     if not isinstance(subnets, Iterable) or hasattr(subnets, "columns"):
         raise UnsupportedInputError(

@@ -7,7 +7,10 @@ check here or a calculation elsewhere; docs/considerations.md lists both.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +30,14 @@ from eks_win_capacity.cluster.checks import (
 )
 from eks_win_capacity.cluster.checks.check import Check, Look
 from eks_win_capacity.cluster.remedies import with_account
+from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.cluster.view import autoscaler_tags
+from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
-    from datetime import date
-
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.core.findings import Finding
@@ -96,17 +97,12 @@ def check_cluster(
     >>> {f.outcome for f in found if f.code != "ip-family"}
     {'unknown'}
     """
-    from eks_win_capacity.cluster.state import ClusterState
+    from eks_win_capacity.catalog import given_or_bundled
 
-    if not isinstance(state, ClusterState):
-        raise UnsupportedInputError(
-            f"check_cluster needs a ClusterState; got {type(state).__name__}: load it with "
-            "kubectl.load or aws.load_cluster"
-        )
-    if catalog is None:
-        from eks_win_capacity.catalog import Catalog
-
-        catalog = Catalog.bundled()
+    catalog = given_or_bundled(catalog)
+    needs_state(state)
+    if now is not None:
+        of_kind(now, date, name="now")
     look = Look(state, catalog, now)
     return Listed(finding for rule in CHECKS for finding in rule.run(look))
 
@@ -148,10 +144,10 @@ def remedies(
     >>> list(remedies(check_cluster(ClusterState(cni_configmap={}))))
     ['amazon-vpc-cni.yaml']
     """
-    if account_id is not None and not re.fullmatch(r"[0-9]{12}", account_id):
+    if account_id is not None and not re.fullmatch(r"[0-9]{12}", str(account_id)):
         raise InputError("account_id must be the 12 digits of an AWS account")
     made: dict[str, str] = {}
-    for finding in findings:
+    for finding in _findings(findings):
         if finding.outcome != "fail":
             continue
         for name, text in finding.files:
@@ -165,8 +161,27 @@ def remedies(
                 free = f"{stem}-{number}{dot}{kind}"
             made[free] = whole
     if folder is not None:
-        target = Path(folder)
+        target = _folder(folder)
         target.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
             replace_file(target / name, text)
     return made
+
+
+def _findings(findings: object) -> list[Finding]:
+    """Findings of an iterable that holds nothing else."""
+    from eks_win_capacity.core.findings import Finding
+
+    given = list(findings) if isinstance(findings, Iterable) else [None]
+    known = [one for one in given if isinstance(one, Finding)]
+    if len(known) < len(given):
+        raise UnsupportedInputError(
+            f"findings must be those of check_cluster; got {type(findings).__name__}"
+        )
+    return known
+
+
+def _folder(folder: object) -> Path:
+    if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
+        raise UnsupportedInputError(f"folder must be a path; got {folder!r:.60}")
+    return Path(os.fspath(folder))

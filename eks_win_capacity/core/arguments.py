@@ -1,0 +1,128 @@
+"""Is an argument of the kind that its name promises, and if not, how is that said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+
+__all__ = ["flag", "mapping", "names", "number", "of_kind", "text"]
+
+
+def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
+    """
+    Nothing, if a value is of a class.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is not; `cure` ends the message.
+    """
+    if not isinstance(value, kind):
+        raise UnsupportedInputError(
+            f"{name} must be a {kind.__name__}; got {type(value).__name__}{cure}"
+        )
+
+
+_NUMPY_FLAGS = {("numpy", "True"), ("numpy", "False")}
+
+
+def flag(value: object, *, name: str) -> bool:
+    """
+    One truth value; numbers and texts are refused, for ``"false"`` is true.
+
+    Raises
+    ------
+    InputError
+        If it is not one.
+
+    Examples
+    --------
+    >>> flag("false", name="compare")
+    Traceback (most recent call last):
+        ...
+    eks_win_capacity.core.errors.InputError: compare must be True or False; got 'false'
+    """
+    # NumPy's truth value is not a bool, and NumPy need not be loaded to know it.
+    if isinstance(value, bool) or (type(value).__module__, str(value)) in _NUMPY_FLAGS:
+        return bool(value)
+    raise InputError(f"{name} must be True or False; got {value!r:.60}")
+
+
+def text(value: object, *, name: str) -> str:
+    """
+    One string.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is not one.
+    """
+    if not isinstance(value, str):
+        raise UnsupportedInputError(f"{name} must be a string; got {value!r:.60}")
+    return str(value)
+
+
+def names(value: object, *, name: str) -> list[str]:
+    """
+    Strings of a sequence; one string is a sequence of one.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is not an iterable of strings.
+
+    Examples
+    --------
+    >>> names("m5.large", name="types"), names(("a", "b"), name="types")
+    (['m5.large'], ['a', 'b'])
+    """
+    if isinstance(value, str):
+        return [value]
+    found = list(value) if isinstance(value, Iterable) and not isinstance(value, bytes) else [None]
+    if all(isinstance(item, str) for item in found):
+        return [str(item) for item in found]
+    raise UnsupportedInputError(f"{name} must be strings; got {value!r:.60}")
+
+
+def number(value: object, *, name: str, low: float = 0.0) -> float:
+    """
+    One finite number from a limit up.
+
+    Raises
+    ------
+    InputError
+        If it is not one.
+    """
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        raise InputError(f"{name} must be a number from {low:g} up; got {value!r:.60}")
+    found = _float(value)
+    if not low <= found < math.inf:
+        raise InputError(f"{name} must be a number from {low:g} up; got {value!r:.60}")
+    return found
+
+
+def _float(value: Any) -> float:
+    """NaN for what has no one number, such as a column, or one too large."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def mapping(value: Any, *, name: str, of: str = "names to numbers") -> Mapping[Any, Any]:
+    """
+    A mapping or a Series, as a mapping.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is neither.
+    """
+    if isinstance(value, Mapping):
+        return value
+    if hasattr(value, "items") and hasattr(value, "dtype"):
+        return dict(value.items())
+    raise UnsupportedInputError(f"{name} must be a mapping of {of}; got {type(value).__name__}")
