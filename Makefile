@@ -23,7 +23,7 @@ COVERED_FILES := $(foreach m,$(COVERED),*/eks_win_capacity/$(m).py */eks_win_cap
 COVERED_FILES := $(subst $(space),$(comma),$(strip $(COVERED_FILES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage coverage-report fuzz mutants lint format readme bench bench-smoke build clean
+.PHONY: help demo test coverage coverage-report fuzz mutants lint format readme docs bench bench-scale bench-smoke build clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,11 +59,18 @@ format: $(VENV)/.dev  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-readme: $(VENV)/.base  ## Write into README.md what its commands print today
+readme: $(VENV)/.base  ## Write into README.md and docs/ what their commands print today
 	$(BIN)/python .ci/readme.py
+
+docs: $(VENV)/.docs  ## Build the documentation into docs/_build (a minute); warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 
 bench: $(VENV)/.bench  ## Measure against what users would write instead (minutes)
 	$(BIN)/python -m pytest -q benchmarks $(ARGS)
+
+bench-scale: $(VENV)/.bench  ## Size 10 million rows of Parquet in every engine (15 minutes; ARGS="--rows 1e8")
+	@$(BIN)/python -m pip install -qq --editable '.[bench,engines]'
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-smoke: $(VENV)/.bench  ## Run each benchmark once, small and unmeasured
 	$(BIN)/python -m pytest -q benchmarks --benchmark-disable $(ARGS)
@@ -72,7 +79,7 @@ build: $(VENV)/.dev  ## Build sdist and wheel into dist/
 	$(BIN)/python -m build --outdir dist .
 
 clean:  ## Remove the environment and all that was built
-	rm -rf $(VENV) out build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache \
+	rm -rf $(VENV) out build docs/_build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache .benchmarks .hypothesis
 
 $(VENV)/.created:
@@ -94,7 +101,8 @@ $(VENV)/.base: EXTRAS :=
 $(VENV)/.test: EXTRAS := [test]
 $(VENV)/.bench: EXTRAS := [bench]
 $(VENV)/.dev: EXTRAS := [dev]
-$(VENV)/.base $(VENV)/.test $(VENV)/.bench $(VENV)/.dev: $(VENV)/.created pyproject.toml
+$(VENV)/.docs: EXTRAS := [docs]
+$(VENV)/.base $(VENV)/.test $(VENV)/.bench $(VENV)/.dev $(VENV)/.docs: $(VENV)/.created pyproject.toml
 	@echo "Installing eks-win-capacity$(EXTRAS) into $(VENV)"
 	@$(BIN)/python -m pip install -qq --editable '.$(EXTRAS)'
 	@touch $@

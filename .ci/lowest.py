@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
-TOOLS = {"bench", "dev"}
+TOOLS = {"bench", "dev", "docs"}
 """Extras that the library and its tests run without."""
 
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?>=(?P<low>[0-9.]+)")

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "eks_win_capacity"
-COMMON = ["core/test_values", "core/test_odd_values", "laws/test_known_states"]
+COMMON = [
+    "core/test_data_classes",
+    "core/test_values",
+    "core/test_odd_values",
+    "laws/test_known_states",
+]
 TESTS = {
     "core": [
         "core/test_floor",
@@ -49,6 +54,22 @@ TESTS = {
     ],
 }
 """What must notice a mutant of each room; more tests would only take longer."""
+
+NEARER = {
+    "core/display.py": ["core/test_display"],
+    "core/documents": ["files/test_one_reader", "files/test_untrusted", "kubectl/test_kubectl"],
+    "core/replacing.py": ["files/test_replaced_whole"],
+    "core/quantities.py": ["core/test_quantities"],
+}
+"""What notices a mutant of a part of the floor first, and fastest."""
+
+
+def tests_of(path: Path) -> list[str]:
+    """The tests that must notice a mutant of a file, the nearest first."""
+    inside = path.relative_to(PACKAGE).as_posix()
+    near = next((tests for part, tests in NEARER.items() if inside.startswith(part)), [])
+    return list(dict.fromkeys([*near, *TESTS[path.parts[1]], *COMMON]))
+
 
 COMPARED = {
     ast.Lt: ast.LtE,
@@ -138,7 +159,7 @@ def dies(copied: Path, path: Path, source: str) -> bool:
     target = copied / path
     sound = target.read_text("utf-8")
     target.write_text(source, "utf-8")
-    tests = [f"tests/{name}.py" for name in [*TESTS[path.parts[1]], *COMMON]]
+    tests = [f"tests/{name}.py" for name in tests_of(path)]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:benchmark", "-p"]
     command += ["no:cacheprovider", *tests]
     try:

@@ -1,5 +1,5 @@
 """
-Write into README.md what its commands print today: ``make readme``.
+Write into README.md and docs/ what their commands print today: ``make readme``.
 
 Only the output below our own commands is replaced, in ``console`` blocks: below
 a prompt, and below the command that ``make demo`` echoes.
@@ -16,13 +16,13 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:\$ |\.venv/bin/)eks-win-capacity(?: (?P<arguments>.*))?")
 
 
 def fresh(text: str) -> str:
-    """Give a README with the output that its commands have now."""
+    """A page with the output that its commands have now."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "data" / "demo", Path(folder, "data", "demo"))
         Path(folder, "out").mkdir()
@@ -59,4 +59,7 @@ def _printed(arguments: str, folder: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    README.write_text(fresh(README.read_text("utf-8")), "utf-8")
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        if BLOCK.search(text):
+            page.write_text(fresh(text), "utf-8")

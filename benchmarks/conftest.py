@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 # Programs of their own, some with requirements of their own: run, not collected.
-collect_ignore_glob = ["cluster/*", "fleet/*", "forecast/*"]
+collect_ignore_glob = ["cluster/*", "fleet/*", "forecast/*", "scale/*"]
 
 Contenders = Mapping[str, Callable[[], object]]
 

@@ -39,11 +39,15 @@ _SHOWN = {
     # Planning: the cheapest nodes
     "plan_fleet": "planning",
     "Workload": "planning",
+    "Buying": "planning",
     # Cluster: is it ready, what is left, why pods wait
     "load_files": "files",
     "check_cluster": "cluster.checks",
     "cluster_report": "cluster.report",
     "explain_pending": "cluster.pending",
+    # Faces: a page for those who decide, sliders for those who try
+    "report": "html_report",
+    "what_if": "widget",
 }
 """Names that answer a question, and the module of each."""
 

@@ -45,6 +45,8 @@ from eks_win_capacity.forecast import DemandPlan as DemandPlan
 from eks_win_capacity.forecast import ExhaustionForecast as ExhaustionForecast
 from eks_win_capacity.forecast import forecast_demand as forecast_demand
 from eks_win_capacity.forecast import forecast_exhaustion as forecast_exhaustion
+from eks_win_capacity.html_report.whole_report import report as report
+from eks_win_capacity.planning import Buying as Buying
 from eks_win_capacity.planning import FleetPlan as FleetPlan
 from eks_win_capacity.planning import Workload as Workload
 from eks_win_capacity.planning import plan_fleet as plan_fleet
@@ -62,6 +64,7 @@ from eks_win_capacity.simulator import effective_concurrency as effective_concur
 from eks_win_capacity.simulator import simulate_churn as simulate_churn
 from eks_win_capacity.simulator import simulate_nodes as simulate_nodes
 from eks_win_capacity.simulator import simulate_pool as simulate_pool
+from eks_win_capacity.widget import what_if as what_if
 
 __version__: str
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from eks_win_capacity import kubectl
 from eks_win_capacity.aws import saved_answers
-from eks_win_capacity.cluster.state import ClusterState
+from eks_win_capacity.cluster.state import PARTS, ClusterState
 from eks_win_capacity.core.documents import beginning, each_source, source_name
 from eks_win_capacity.core.errors import DocumentError
+from eks_win_capacity.kubectl import eksctl
 
 _KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
 
@@ -28,7 +30,8 @@ def load_files(*sources: Any) -> ClusterState:
 
     Each source is known by what it holds: objects of kubectl by ``kind`` or
     ``items``, answers of the AWS CLI by their own member (``cluster``,
-    ``Subnets`` ...), and a state that `ClusterState.save` wrote by its format.
+    ``Subnets`` ...), and a state that `ClusterState.save` wrote by its format. A
+    ClusterConfig of eksctl tells what nothing else tells: it says what was planned.
 
     Parameters
     ----------
@@ -62,13 +65,15 @@ def load_files(*sources: Any) -> ClusterState:
     """
     if not sources:
         raise DocumentError("no source is given", source="the files")
-    sorted_: dict[str, list[Any]] = {name: [] for name in ("kubectl", "aws", "saved", "empty")}
+    sorted_: dict[str, list[Any]] = {
+        name: [] for name in ("kubectl", "aws", "saved", "empty", "eksctl")
+    }
     for source, found in each_source(list(sources)):
         if kind := _kind(source, in_folder=found):
             sorted_[kind].append(source)
     state = ClusterState()
     # An empty list tells nothing of its own; alone it is refused by kubectl.load.
-    alone = not any(sorted_[kind] for kind in ("kubectl", "aws", "saved"))
+    alone = not any(sorted_[kind] for kind in ("kubectl", "aws", "saved", "eksctl"))
     if from_kubectl := sorted_["kubectl"] or (sorted_["empty"] if alone else []):
         state = state.merge(kubectl.load(*from_kubectl))
     elif alone:
@@ -81,7 +86,17 @@ def load_files(*sources: Any) -> ClusterState:
         state = state.merge(saved_answers.state(answers, saved=True))
     for source in sorted_["saved"]:
         state = state.merge(ClusterState.load(source))
-    return state
+    return _beside(state, eksctl.load(*sorted_["eksctl"])) if sorted_["eksctl"] else state
+
+
+def _beside(state: ClusterState, planned: ClusterState) -> ClusterState:
+    """The state with what was planned where nothing else tells."""
+    told = {part for part in PARTS if getattr(state, part) is not None}
+    return replace(
+        state,
+        **{part: getattr(planned, part) for part in PARTS if part not in told},
+        unknown={part: why for part, why in state.unknown.items() if part in told},
+    )
 
 
 def _kind(source: Any, *, in_folder: bool) -> str:
@@ -90,6 +105,8 @@ def _kind(source: Any, *, in_folder: bool) -> str:
     found = beginning(source, name=name)
     if "format" in found:
         return "saved"
+    if found.get("kind") == eksctl.KIND:
+        return "eksctl"
     if _KUBECTL & found.keys():
         untold = found.get("items") == [] and found.get("kind", "List") == "List"
         return "empty" if untold else "kubectl"
@@ -100,6 +117,7 @@ def _kind(source: Any, *, in_folder: bool) -> str:
         return ""
     raise DocumentError(
         f"{name} is neither of kubectl, of the AWS CLI nor a saved state; its members: "
-        f"{', '.join(list(found)[:5]) or 'none'}" + f"; give it to {other}" * bool(other),
+        f"{', '.join(list(found)[:5]) or 'none'}"
+        + (f"; give it to {other}" if other else "; save whole answers, without --query or jq"),
         source=name,
     )

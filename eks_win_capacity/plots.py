@@ -119,7 +119,12 @@ def pods_per_node(
         ax.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
     if kubelet_max_pods is not None:
         ax.axvline(
-            kubelet_max_pods, color=_ink(), lw=1, ls="--", zorder=0.5, label="limit of the kubelet"
+            kubelet_max_pods,
+            color=drawing.ink(),
+            lw=1,
+            ls="--",
+            zorder=0.5,
+            label="limit of the kubelet",
         )
     _rows_named(ax, names)
     ax.set_xlim(0, max(1, many.max(), single.max()) * 1.1)
@@ -169,7 +174,9 @@ def binding(
     table = ewc.node_capacity(names, **options)
     ax = drawing.axes(ax)
     at = np.arange(len(names))
-    colors = [CONSTRAINTS[name][1] if name in CONSTRAINTS else _ink() for name in table["binding"]]
+    colors = [
+        CONSTRAINTS[name][1] if name in CONSTRAINTS else drawing.ink() for name in table["binding"]
+    ]
     ax.barh(at, table["pods"], 0.76, color=colors, alpha=0.45)
     for lane, (name, (column, color, marker)) in enumerate(CONSTRAINTS.items()):
         limit = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
@@ -181,7 +188,7 @@ def binding(
                 marker,
                 color=color,
                 ms=6,
-                mec=_ink(),
+                mec=drawing.ink(),
                 mew=0.6,
                 label=name,
             )
@@ -254,7 +261,7 @@ def attached_addresses(
         states.items(), palette, ("-", "--", "-.", ":", "-", "--"), strict=False
     ):
         ax.step(at, state.addresses, where="mid", color=color, ls=style, lw=2, label=name)
-    ax.plot(at, at, color=_ink(), lw=1, ls=":", label="used by pods")
+    ax.plot(at, at, color=drawing.ink(), lw=1, ls=":", label="used by pods")
     ax.set_xlim(0, at[-1])
     ax.set_ylim(bottom=0)
     idle = {name: int((state.addresses - at).max()) for name, state in states.items()}
@@ -430,17 +437,6 @@ def forecast_fan(forecast: Any, subnet: Any = None, *, ax: Any = None) -> Any:
             f"forecast must be an ExhaustionForecast; got {type(forecast).__name__}"
         )
     ax = forecast.plot(subnet, ax=drawing.axes(ax))
-    # The forecast draws for paper; its dark ink would vanish on a dark style.
-    for line in ax.lines:
-        if line.get_color() == drawing.INK:
-            line.set_color(_ink())
-        elif line.get_color() == drawing.BAND:
-            line.set_color(SKY if _dark(ax) else BLUE)
-        elif line.get_color() == drawing.LIMIT:
-            line.set_color(VERMILLION)
-    for band in ax.collections:
-        band.set_facecolor(SKY if _dark(ax) else BLUE)
-    ax.grid(axis="y", color=_ink(), alpha=0.15, lw=0.6)
     ax.set_ylim(top=ax.get_ylim()[1] * 1.25)
     ax.legend(loc="upper left", fontsize=8, frameon=False, ncols=3)
     return ax
@@ -574,18 +570,8 @@ def _squares(ax: Any, x: Any, y: Any, *, color: str, hatch: str, label: str) -> 
     ax.add_patch(Rectangle((0, 0), 0, 0, label=label, **paint))
 
 
-def _ink() -> str:
-    from matplotlib import rcParams
-
-    return str(rcParams["text.color"])
-
-
 def _paper(ax: Any) -> Any:
     return ax.get_facecolor()
-
-
-def _dark(ax: Any) -> bool:
-    return bool(sum(_paper(ax)[:3]) < 1.5)
 
 
 def _plain_log(ax: Any) -> None:
@@ -606,7 +592,7 @@ def _finish(ax: Any, title: str, *, x: str, y: str = "", grid: str | None, keys:
     ax.set_axisbelow(True)
     ax.grid(visible=False)
     if grid:
-        ax.grid(axis=grid, color=_ink(), alpha=0.15, lw=0.6)
+        ax.grid(axis=grid, color=drawing.ink(), alpha=0.15, lw=0.6)
     # Below the axes, where it hides nothing.
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=keys, frameon=False, fontsize=9)
     return ax

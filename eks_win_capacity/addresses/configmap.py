@@ -107,7 +107,7 @@ class ConfigMap:
 
 @dataclass(frozen=True)
 class _Unquoted:
-    """A YAML value that is no text: its spelling, and what YAML takes it for."""
+    """A YAML value that is not a text: its spelling, and what YAML takes it for."""
 
     text: str
     kind: str
@@ -138,7 +138,7 @@ def read_configmap(source: object) -> ConfigMap:
     Raises
     ------
     ConfigMapError
-        If the text cannot be parsed, a key stands twice, a value is no text
+        If the text cannot be parsed, a key stands twice, a value is not a text
         (Kubernetes refuses such a ConfigMap), or the source is another object.
     UnsupportedInputError
         If the source is of another kind, such as a path.

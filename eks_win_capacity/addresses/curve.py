@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
 from eks_win_capacity.catalog import Catalog
@@ -14,9 +17,54 @@ from eks_win_capacity.core.errors import InputError, InvalidCountError, Unsuppor
 from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from eks_win_capacity.catalog import InstanceType
 
 Mode = Literal["secondary", "prefix"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AddressCurve:
+    """
+    Addresses and prefixes that one node attaches, as a function of its pods.
+
+    Attributes
+    ----------
+    addresses, prefixes : ndarray of int64, shape (capacity + 1,)
+        For 0, 1, ... pods up to all that its interface can hold; read-only. The node's own
+        address is not counted.
+    most : int
+        Pods that get an address, at most; less than the capacity where the pool keeps
+        nothing warm and creates nothing beyond its minimum. [pods]
+    """
+
+    addresses: NDArray[np.int64]
+    prefixes: NDArray[np.int64]
+    most: int
+
+
+@lru_cache(maxsize=512)
+def curve_of(ipv4_per_interface: int, pool: WarmPool, *, fragmented: bool = False) -> AddressCurve:
+    """
+    Curve of a node whose interface takes so many addresses, under the pool that acts there.
+
+    Hundreds of types share a few curves, so they are kept.
+
+    Examples
+    --------
+    >>> curve = curve_of(10, WarmPool.prefix())
+    >>> curve.addresses[[0, 16, 17]], curve.most
+    (array([16, 32, 32]), 144)
+    """
+    slots = kernels.secondary(ipv4_per_interface)
+    capacity = kernels.by_mode(ipv4_per_interface, int(pool.prefix_delegation))
+    pods = np.arange(capacity + 1)
+    state = attached_addresses(pods, slots=slots, pool=pool, fragmented=fragmented)
+    for column in (state.addresses, state.prefixes):
+        column.flags.writeable = False
+    most = int(state.used[-1])
+    return AddressCurve(addresses=state.addresses, prefixes=state.prefixes, most=most)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +125,6 @@ def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
     return WarmPool.secondary() if pool.prefix_delegation and not instance.nitro else pool
 
 
-def served(instance: InstanceType, pool: WarmPool) -> int:
-    """Count the pods that the addresses of a node can serve, at most."""
-    slots = kernels.secondary(instance.ipv4_per_interface)
-    most = kernels.by_mode(instance.ipv4_per_interface, int(pool.prefix_delegation))
-    return int(attached_addresses(most, slots=slots, pool=pool).used)
-
-
 def node_need(
     instance: InstanceType, *, pods_per_node: object, pool: object, fragmented: bool = False
 ) -> NodeNeed:
@@ -99,17 +140,15 @@ def node_need(
     pods = counts(pods_per_node, name="pods_per_node")
     if pods.ndim:
         raise UnsupportedInputError(f"pods_per_node must be one number; got {pods_per_node!r}")
-    most = served(instance, acting)
-    if pods > most:
-        raise InvalidCountError(_too_many(instance, acting, int(pods), most))
-    slots = kernels.secondary(instance.ipv4_per_interface)
-    state = attached_addresses(int(pods), slots=slots, pool=acting, fragmented=fragmented)
+    curve = curve_of(instance.ipv4_per_interface, acting, fragmented=fragmented)
+    if pods > curve.most:
+        raise InvalidCountError(_too_many(instance, acting, int(pods), curve.most))
     return NodeNeed(
         instance_type=instance,
         pool=acting,
         pods=int(pods),
-        addresses=int(state.addresses),
-        prefixes=int(state.prefixes),
+        addresses=int(curve.addresses[pods]),
+        prefixes=int(curve.prefixes[pods]),
         findings=_findings(instance, pool, acting),
     )
 

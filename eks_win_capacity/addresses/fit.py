@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from eks_win_capacity.addresses.curve import Mode, NodeNeed, known_type, node_need
-from eks_win_capacity.addresses.room import Room, expected_nodes, guaranteed_nodes, most_nodes
+from eks_win_capacity.addresses.room import SubnetRoom, expected_nodes, guaranteed_nodes, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.arrays import counts, unmasked
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.display import Shown, count_of
+from eks_win_capacity.core.display import Listed, Shown, count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class NodesThatFit(Shown):
     prefixes_left: int | None
     findings: tuple[Finding, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", Listed(self.findings))
+
     def __int__(self) -> int:
         return self.nodes
 
@@ -111,7 +114,7 @@ class NodesThatFit(Shown):
         """
         if not self.prefixes_per_node:
             return float(self.nodes)
-        room = room_of(self.subnet, prefixes=True)
+        room = SubnetRoom.of(self.subnet, prefixes=True, odds="best")
         if self.subnet.placement_known:
             whole = np.zeros(room.whole + 1)
             whole[-1] = 1.0
@@ -147,25 +150,6 @@ class NodesThatFit(Shown):
             "prefixes_left": self.prefixes_left,
             "why": self.why,
         }
-
-
-def room_of(subnet: Subnet, *, prefixes: bool, worst: bool = False) -> Room:
-    """
-    What a subnet has left for nodes.
-
-    Raises
-    ------
-    PlacementUnknownError
-        If only a count is known and there are reservations.
-    """
-    free = subnet.free_outside_reservations
-    if subnet.placement_known:
-        census = subnet.census
-        return Room(free, census.free_prefixes_reserved, census.free_prefixes_unreserved)
-    if not prefixes:
-        return Room(free, 0, 0)
-    odds = subnet.prefix_estimate
-    return Room(free, 0, odds.worst if worst else odds.best)
 
 
 @overload
@@ -278,6 +262,7 @@ def nodes_that_fit(
         need = node_need(one, pods_per_node=pods_per_node, pool=pool, fragmented=fragmented)
         return fit_of(Subnet(subnet) if isinstance(subnet, str) else subnet, need, kept)
     names, places = listed_subnets(subnet)
+    instance_type = unmasked(instance_type, "instance_type")
     if not isinstance(instance_type, Iterable):
         raise UnsupportedInputError(f"instance_type must be names; got {instance_type!r}")
     types = [instance_type] if isinstance(instance_type, str) else list(instance_type)
@@ -318,6 +303,7 @@ def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
         If an item is neither a Subnet nor a CIDR.
     """
     names: list[Any] = []
+    subnets = unmasked(subnets, "subnets")
     if isinstance(subnets, (Subnet, str)):
         subnets = [subnets]
     if isinstance(subnets, Mapping):
@@ -347,8 +333,8 @@ def whole_number(value: object, name: str) -> int:
 def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:
     """Count the nodes of one kind that one subnet takes."""
     takes = {"addresses": need.addresses, "prefixes": need.prefixes, "keep_free": keep_free}
-    room = room_of(subnet, prefixes=bool(need.prefixes))
-    worst = room_of(subnet, prefixes=bool(need.prefixes), worst=True)
+    room = SubnetRoom.of(subnet, prefixes=bool(need.prefixes), odds="best")
+    worst = SubnetRoom.of(subnet, prefixes=bool(need.prefixes), odds="worst")
     best = most_nodes(room, **takes)
     singles = NODE_ADDRESSES if need.prefixes else need.in_all
     drawn = room.unreserved_prefixes(best, need.prefixes)
@@ -376,7 +362,7 @@ def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:
 
 
 def _stop(
-    room: Room, need: NodeNeed, keep_free: int, left: int, nodes: int
+    room: SubnetRoom, need: NodeNeed, keep_free: int, left: int, nodes: int
 ) -> tuple[Literal["addresses", "prefixes"], str]:
     """What the next node lacks."""
     kept = f", {keep_free:,} of them kept free" if keep_free else ""

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.display import count_of, html_fields
+from eks_win_capacity.core.errors import (
+    CapacityError,
+    InputError,
+    ShapeMismatchError,
+    UnsupportedInputError,
+)
 from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
@@ -85,28 +92,29 @@ class Migration:
     finding: Finding
     steps: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_pandas(self) -> pd.DataFrame:
         """The numbers as a table of one row."""
         import pandas as pd
 
-        numbers = {
-            name: value for name, value in vars(self).items() if isinstance(value, (int, str))
-        }
-        return pd.DataFrame([numbers])
+        return pd.DataFrame([self._numbers()])
+
+    def _numbers(self) -> dict[str, int | str]:
+        return {n: value for n, value in vars(self).items() if isinstance(value, (int, str))}
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False))
+        notes = [self.finding.seen, self.finding.why, *self.steps]
+        return html_fields("Migration", self._numbers(), notes=notes)
 
 
 def migration(
     node: Any,
-    pods_running: int,
+    pods_running: Any,
     direction: Direction | str,
     *,
-    nitro: bool | None = None,
-    cooling: int = 0,
-    prefixes_in_use: int | None = None,
-) -> Migration:
+    nitro: Any = None,
+    cooling: Any = 0,
+    prefixes_in_use: Any = None,
+) -> Any:
     """
     What a node can still take when its mode changes under running pods.
 
@@ -116,10 +124,10 @@ def migration(
 
     Parameters
     ----------
-    node : str, InstanceType or int
+    node : str, InstanceType, int or column of them
         An instance type of the bundled table, a row of a catalog, or slots.
-    pods_running : int
-        Pods with an address of the old mode. [pods]
+    pods_running : int or column of int
+        Pods with an address of the old mode. Broadcasts, as the options do. [pods]
     direction : str
         ``to-prefix`` or ``to-secondary``; ``secondary-to-prefix`` and
         ``prefix-to-secondary`` mean the same.
@@ -132,13 +140,19 @@ def migration(
 
     Returns
     -------
-    Migration
+    Migration or DataFrame
+        A DataFrame with a row of numbers for each node, and the index of the Series
+        that came in, if any input is a column.
 
     Raises
     ------
     InputError
         If the type is unknown, the direction is none, or there are more pods
-        than the old mode holds.
+        than the old mode holds; from columns with the row.
+    ShapeMismatchError, IndexMismatchError
+        If columns do not go together.
+    UnsupportedInputError
+        If the node is something else, or ``nitro`` is not one truth value.
 
     References
     ----------
@@ -149,11 +163,24 @@ def migration(
     >>> change = migration(14, 3, "to-prefix")
     >>> change.advertised, change.attachable, change.at_risk
     (224, 176, 45)
+
+    A whole cluster in columns:
+
+    >>> migration(["m5.large", "t2.large"], [3, 2], "to-prefix")[["advertised", "at_risk"]]
+       advertised  at_risk
+    0         144       45
+    1          11        0
     """
+    columns = {"node": node, "pods_running": pods_running, "cooling": cooling}
+    columns |= {"nitro": nitro, "prefixes_in_use": prefixes_in_use}
+    if any(_is_column(value) for value in columns.values()):
+        return _of_columns(direction, columns)
     if not isinstance(direction, str) or direction not in _DIRECTIONS:  # type: ignore[redundant-expr]
         raise InputError(f"direction must be to-prefix or to-secondary; got {direction!r}")
+    if nitro is not None and not isinstance(nitro, (bool, np.bool_)):
+        raise UnsupportedInputError(f"nitro must be true or false, of one node; got {nitro!r:.60}")
     way = _DIRECTIONS[direction]
-    name, slots, acts = _node(node, nitro)
+    name, slots, acts = _node(node, None if nitro is None else bool(nitro))
     size_before = 1 if way == "to-prefix" else ADDRESSES_PER_PREFIX
     size_after = ADDRESSES_PER_PREFIX if way == "to-prefix" else 1
     if not acts:
@@ -189,6 +216,37 @@ def migration(
         finding=_finding(name, way, acts, at_risk, advertised, pods),
         steps=_steps(way) if acts else ("keep the node as it is: its mode does not change",),
     )
+
+
+def _is_column(value: Any) -> bool:
+    return not isinstance(value, str) and hasattr(value, "__len__")
+
+
+def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataFrame:
+    """Answers for nodes in columns, a row each; an error names the row."""
+    import numpy as np
+    import pandas as pd
+
+    held = {
+        name: arrays.unmasked(value, name) if _is_column(value) else np.array(value, dtype=object)
+        for name, value in columns.items()
+    }
+    if len(arrays.common_shape(**held)) != 1:
+        raise ShapeMismatchError("migration takes columns of one dimension")
+    index = arrays.common_index(**held)
+    rows = np.broadcast_arrays(*(np.asarray(value, dtype=object) for value in held.values()))
+    numbers = []
+    for at, given in enumerate(zip(*(row.ravel() for row in rows), strict=True)):
+        one = dict(zip(held, given, strict=True))
+        try:
+            answer = migration(one.pop("node"), one.pop("pods_running"), direction, **one)
+        except CapacityError as error:
+            raise InputError(f"row {at}: {error}") from error
+        numbers.append(answer._numbers())  # noqa: SLF001
+    if not numbers:  # the columns of an answer, without a row
+        empty: pd.DataFrame = migration(1, 0, direction).to_pandas().iloc[:0]
+        return empty
+    return pd.DataFrame(numbers, index=index)
 
 
 def _node(node: Any, nitro: bool | None) -> tuple[str, int, bool]:  # noqa: FBT001

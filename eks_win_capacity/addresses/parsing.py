@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.core import arrays
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.core.errors import AddressError, InputError, UnsupportedInputError
+from eks_win_capacity.core.arrays import counts, unmasked
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    SUBNET_KEPT_FIRST,
+    SUBNET_KEPT_LAST,
+    SUBNET_PREFIX_LENGTHS,
+)
+from eks_win_capacity.core.errors import (
+    AddressError,
+    InputError,
+    SubnetCidrError,
+    UnsupportedInputError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +70,7 @@ def spans(used: object, *, subnet_id: str | None = None) -> Spans:
     Raises
     ------
     AddressError
-        If a text is no address, range or prefix.
+        If a text is not an address, range or prefix.
     InputError
         If an EC2 answer is not complete, or mixes subnets and none is named.
     UnsupportedInputError
@@ -107,7 +118,7 @@ def _whole_numbers(array: NDArray[Any]) -> Spans:
     wrong = (array < 0) | (array >= 2**32)
     if wrong.any():
         raise AddressError(
-            f"{array[wrong][0]} is no IPv4 address: whole numbers run from 0 to 4294967295",
+            f"{array[wrong][0]} is not an IPv4 address: whole numbers run from 0 to 4294967295",
             address=str(array[wrong][0]),
             reason="malformed",
         )
@@ -208,7 +219,7 @@ def _span(item: object, position: int) -> tuple[int, int]:
 
 def _malformed(text: str, why: str = "") -> AddressError:
     return AddressError(
-        f"{text!r} is no IPv4 address, range or prefix{': ' * bool(why)}{why}; {_ACCEPTED}",
+        f"{text!r} is not an IPv4 address, range or prefix{': ' * bool(why)}{why}; {_ACCEPTED}",
         address=text,
         reason="malformed",
     )
@@ -324,3 +335,96 @@ def _held(interface: Mapping[str, Any], position: int) -> set[tuple[int, int]]:
         ) from None
     within = {one for one in singles if any(p[0] <= one[0] <= p[1] for p in prefixes)}
     return prefixes | (singles - within)
+
+
+KEPT = SUBNET_KEPT_FIRST + SUBNET_KEPT_LAST
+"""Addresses of a subnet that AWS keeps. [addresses]"""
+
+
+def network_of(cidr: object) -> ipaddress.IPv4Network:
+    """Read the CIDR of a subnet."""
+    if not isinstance(cidr, (str, ipaddress.IPv4Network, ipaddress.IPv6Network)):
+        raise UnsupportedInputError(
+            f"the CIDR of a subnet is a text like '10.0.0.0/24'; got {cidr!r}"
+        )
+    text = str(cidr).strip()
+    if ":" in text:
+        raise SubnetCidrError(
+            f"{text} is IPv6; Windows nodes on EKS work with IPv4 only: give the IPv4 CIDR "
+            "of the subnet",
+            cidr=text,
+        )
+    try:
+        network = ipaddress.IPv4Network(text, strict=False)
+        given = text.split("/")[0]
+    except ValueError as error:
+        raise SubnetCidrError(f"{text!r} is not an IPv4 CIDR: {error}", cidr=text) from None
+    large, small = SUBNET_PREFIX_LENGTHS
+    if not large <= network.prefixlen <= small:
+        raise SubnetCidrError(
+            f"{text} is a /{network.prefixlen}; AWS has subnets from /{large} to /{small}",
+            cidr=text,
+        )
+    if given != str(network.network_address):
+        raise SubnetCidrError(
+            f"{text} has host bits set; the subnet that holds this address is {network}", cidr=text
+        )
+    return network
+
+
+def occupied(
+    network: ipaddress.IPv4Network, used: object, subnet_id: str | None
+) -> tuple[bytes | None, int]:
+    """One byte an address, or None when only the count is known; and the count."""
+    size = network.num_addresses
+    usable = size - KEPT
+    if used is None:
+        return bytes(size), 0
+    used = unmasked(used, f"used of {network}")
+    if isinstance(used, (int, float, np.generic)):
+        count = int(counts(used, name=f"used of {network}", high=usable))
+        if 0 < count < usable:
+            return None, count
+        # None or all of them: there is only one way to lie.
+        kept = bytes(SUBNET_KEPT_FIRST), bytes(SUBNET_KEPT_LAST)
+        return bytes([count > 0] * usable).join(kept), count
+    first = int(network.network_address)
+    starts, ends = (end - first for end in spans(used, subnet_id=subnet_id))
+    _check_inside(network, starts, ends)
+    steps = np.bincount(starts, minlength=size + 1) - np.bincount(ends + 1, minlength=size + 1)
+    times = steps[:size].cumsum()
+    if (times > 1).any():
+        address = text_of(first + int(np.argmax(times > 1)))
+        raise AddressError(
+            f"{address} is given {times.max()} times as in use in {network}; each address once, "
+            "and not inside a range or prefix that is given as well",
+            address=address,
+            reason="duplicate",
+            subnet=str(network),
+        )
+    return times.astype(np.bool_).tobytes(), int(times.sum())
+
+
+def _check_inside(
+    network: ipaddress.IPv4Network, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> None:
+    """Refuse spans that leave the subnet or touch the addresses AWS keeps."""
+    first, size = int(network.network_address), network.num_addresses
+    outside = (starts < 0) | (ends >= size)
+    kept = (starts < SUBNET_KEPT_FIRST) | (ends >= size - SUBNET_KEPT_LAST)
+    for wrong, reason in ((outside, "outside"), (kept, "kept")):
+        if not wrong.any():
+            continue
+        at = int(np.argmax(wrong))
+        ends_of = [text_of(first + int(side[at])) for side in (starts, ends)]
+        address = "-".join(dict.fromkeys(ends_of))
+        why = (
+            f"{address} lies outside {network}; if it belongs to another subnet leave it out, or "
+            "give subnet_id= with an EC2 answer"
+            if reason == "outside"
+            else f"{address} cannot be in use: AWS keeps the first {SUBNET_KEPT_FIRST} addresses and "
+            f"the last one of {network} ({text_of(first)} to "
+            f"{text_of(first + SUBNET_KEPT_FIRST - 1)}, "
+            f"{text_of(first + size - 1)}); leave them out"
+        )
+        raise AddressError(why, address=address, reason=reason, subnet=str(network))

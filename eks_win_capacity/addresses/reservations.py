@@ -31,7 +31,7 @@ class Reservation(Shown):
     Raises
     ------
     ReservationError
-        If the range is no IPv4 CIDR or the type is neither of the two.
+        If the range is not an IPv4 CIDR or the type is neither of the two.
 
     References
     ----------
@@ -53,7 +53,7 @@ class Reservation(Shown):
         except ValueError as error:
             cure = "; Windows nodes use IPv4 only" if ":" in text else ""
             raise ReservationError(
-                f"reservation {text!r} is no IPv4 CIDR: {error}{cure}",
+                f"reservation {text!r} is not an IPv4 CIDR: {error}{cure}",
                 cidr=text,
                 reason="malformed",
             ) from None
@@ -100,7 +100,7 @@ class Reservation(Shown):
             cidr, kind = value
         if not cidr or kind is None:
             raise ReservationError(
-                f"{value!r} is no reservation; give the range and its type, such as "
+                f"{value!r} is not a reservation; give the range and its type, such as "
                 "'10.0.0.64/26:prefix' or ('10.0.0.64/26', 'prefix')",
                 cidr=str(value),
                 reason="malformed",

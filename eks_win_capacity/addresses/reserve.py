@@ -13,7 +13,7 @@ from eks_win_capacity.addresses.curve import known_type, node_need
 from eks_win_capacity.addresses.fit import whole_number
 from eks_win_capacity.addresses.parsing import text_of
 from eks_win_capacity.addresses.reservations import Reservation
-from eks_win_capacity.addresses.room import Room, most_nodes
+from eks_win_capacity.addresses.room import SubnetRoom, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.display import Shown
@@ -154,12 +154,7 @@ def reservation_plan(
     beside = {"instance_type": instance_type, "pods_per_node": pods_per_node, "pool": pool}
     if (prefixes is None) == (nodes is None):
         raise InputError("give either prefixes= or nodes= with a type, pods and a pool")
-    census = place.census
-    room = Room(
-        place.free_outside_reservations,
-        census.free_prefixes_reserved,
-        census.free_prefixes_unreserved,
-    )
+    room = SubnetRoom.of(place, prefixes=True)
     if nodes is None:
         given = [name for name, value in beside.items() if value is not None]
         if given:
@@ -187,7 +182,7 @@ def reservation_plan(
 
 
 def _plan(
-    place: Subnet, room: Room, wanted: int, new: int, fleet: tuple[int | None, int | None]
+    place: Subnet, room: SubnetRoom, wanted: int, new: int, fleet: tuple[int | None, int | None]
 ) -> ReservationPlan:
     shortfall = max(0, wanted - room.reserved - new)
     why = ""

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    NODE_ADDRESSES,
+    SUBNET_KEPT_FIRST,
+    SUBNET_KEPT_LAST,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from eks_win_capacity.addresses.subnet import Subnet
+
 _NEGLIGIBLE = 1e-30
 """Chances below this are dropped: they add up to nothing a float could show."""
 
 
+_OUTSIDE_BLOCKS = 2 * ADDRESSES_PER_PREFIX - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST
+"""Addresses of the first and the last /28 that serve nodes but never a prefix. [addresses]"""
+
+
 @dataclass(frozen=True)
-class Room:
+class SubnetRoom:
     """
     What a subnet has left for nodes.
 
@@ -38,12 +49,58 @@ class Room:
     reserved: int
     whole: int
 
+    @classmethod
+    def empty(cls, free: int) -> SubnetRoom:
+        """Room of an empty subnet that serves so many addresses."""
+        return cls(free, 0, max(0, free - _OUTSIDE_BLOCKS) // ADDRESSES_PER_PREFIX)
+
+    @classmethod
+    def of(
+        cls, subnet: Subnet, *, prefixes: bool, odds: Literal["best", "worst"] | None = None
+    ) -> SubnetRoom:
+        """
+        Room of a subnet.
+
+        Parameters
+        ----------
+        subnet : Subnet
+            What is in use and reserved there.
+        prefixes : bool
+            Whether nodes take prefixes, so that blocks count.
+        odds : {"best", "worst"}, optional
+            Which number of whole blocks to take where only a count of used addresses is known.
+
+        Raises
+        ------
+        PlacementUnknownError
+            If only a count is known, and there are reservations or no odds were chosen.
+        """
+        free = subnet.free_outside_reservations
+        if not subnet.placement_known and not prefixes:
+            return cls(free, 0, 0)
+        if not subnet.placement_known and odds is not None:
+            return cls(free, 0, int(getattr(subnet.prefix_estimate, odds)))
+        census = subnet.census
+        return cls(free, census.free_prefixes_reserved, census.free_prefixes_unreserved)
+
     def unreserved_prefixes(self, nodes: int, prefixes: int) -> int:
         """Count the prefixes that reservations do not cover; AWS empties those first."""
         return max(0, nodes * prefixes - self.reserved)
 
+    def holds(self, single: Any, prefixes: Any, *, best: bool = False) -> Any:
+        """
+        Whether single addresses and prefixes fit together; ints, or arrays of one shape.
 
-def most_nodes(room: Room, *, addresses: int, prefixes: int, keep_free: int) -> int:
+        At worst each single address breaks a whole block; at best they fill the broken
+        blocks first, and only what is left over costs whole ones, 16 at a time.
+        """
+        drawn = np.maximum(prefixes - self.reserved, 0)
+        loose = self.free - self.whole * ADDRESSES_PER_PREFIX
+        broken = -(-np.maximum(single - loose, 0) // ADDRESSES_PER_PREFIX) if best else single
+        return (single <= self.free) & ((drawn == 0) | (drawn + broken <= self.whole))
+
+
+def most_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_free: int) -> int:
     """
     Count the nodes that fit when no primary address breaks a block without need.
 
@@ -55,13 +112,12 @@ def most_nodes(room: Room, *, addresses: int, prefixes: int, keep_free: int) -> 
 
     def fits(nodes: int) -> bool:
         single = nodes * NODE_ADDRESSES + keep_free
-        whole = min(room.whole, (room.free - single) // ADDRESSES_PER_PREFIX)
-        return single <= room.free and room.unreserved_prefixes(nodes, prefixes) <= whole
+        return bool(room.holds(single, nodes * prefixes, best=True))
 
     return _last(fits, room.free)
 
 
-def guaranteed_nodes(room: Room, *, addresses: int, prefixes: int, keep_free: int) -> int:
+def guaranteed_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_free: int) -> int:
     """
     Count the nodes that fit wherever the primary addresses fall.
 
@@ -71,9 +127,7 @@ def guaranteed_nodes(room: Room, *, addresses: int, prefixes: int, keep_free: in
         return most_nodes(room, addresses=addresses, prefixes=0, keep_free=keep_free)
 
     def fits(nodes: int) -> bool:
-        single = nodes * NODE_ADDRESSES + keep_free
-        needed = room.unreserved_prefixes(nodes, prefixes)
-        return single <= room.free and (not needed or needed + single <= room.whole)
+        return bool(room.holds(nodes * NODE_ADDRESSES + keep_free, nodes * prefixes))
 
     return _last(fits, room.free)
 
@@ -84,7 +138,7 @@ def _last(fits: Callable[[int], bool], most: int) -> int:
 
 
 def expected_nodes(
-    room: Room, whole: NDArray[np.float64], *, prefixes: int, keep_free: int
+    room: SubnetRoom, whole: NDArray[np.float64], *, prefixes: int, keep_free: int
 ) -> float:
     """
     The mean number of nodes when each primary address falls on any free one.
@@ -95,7 +149,7 @@ def expected_nodes(
 
     Parameters
     ----------
-    room : Room
+    room : SubnetRoom
         What there is; its ``whole`` is not looked at.
     whole : ndarray of float64
         Chance of each number of whole blocks outside reservations: 0, 1, ...

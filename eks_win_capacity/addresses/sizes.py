@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.curve import Mode, known_type, served
+from eks_win_capacity.addresses.curve import Mode, curve_of, known_type
 from eks_win_capacity.addresses.fit import whole_number
-from eks_win_capacity.addresses.room import Room, guaranteed_nodes, most_nodes
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.addresses.room import SubnetRoom, guaranteed_nodes, most_nodes
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
-    ADDRESSES_PER_PREFIX,
     NODE_ADDRESSES,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
@@ -224,8 +223,8 @@ def smallest_subnet(
     columns |= {"secondary_nodes": fleets, "secondary_addresses": addresses}
     wins = np.zeros(most, dtype=np.bool_)
     if instance.nitro:
-        state = _attached(instance, pools[1], columns["pods_per_node"])
-        columns["prefix_addresses"] = planned * (NODE_ADDRESSES + state.addresses)
+        curve = curve_of(instance.ipv4_per_interface, pools[1])
+        columns["prefix_addresses"] = planned * (NODE_ADDRESSES + curve.addresses[1:])
         wins = columns["prefix_addresses"] < addresses
     ranges = _ranges(wins)
     return SmallestSubnet(
@@ -250,16 +249,12 @@ def _of_mode(pool: WarmPool | None, default: WarmPool, name: str) -> WarmPool:
     return pool
 
 
-def _attached(instance: InstanceType, pool: WarmPool, pods: Any) -> Any:
-    slots = kernels.secondary(instance.ipv4_per_interface)
-    return attached_addresses(pods, slots=slots, pool=pool)
-
-
 def _secondary_totals(
     instance: InstanceType, pool: WarmPool, planned: int, pods: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count nodes and addresses that carry the pods; full nodes and one rest where need be."""
-    most = served(instance, pool)
+    curve = curve_of(instance.ipv4_per_interface, pool)
+    most = curve.most
     if not most:
         nothing = np.zeros_like(pods)
         return nothing, nothing
@@ -267,15 +262,15 @@ def _secondary_totals(
     fleets = np.where(pods <= most, planned, -(-total // most))
     own = np.where(pods <= most, pods, most)
     rest = np.where(pods <= most, pods, total - (fleets - 1) * most)
-    each = NODE_ADDRESSES + _attached(instance, pool, own).addresses
-    last = NODE_ADDRESSES + _attached(instance, pool, np.maximum(rest, 0)).addresses
+    each = NODE_ADDRESSES + curve.addresses[own]
+    last = NODE_ADDRESSES + curve.addresses[np.maximum(rest, 0)]
     return fleets, np.where(fleets > 0, (fleets - 1) * each + last, 0)
 
 
 def _secondary_need(
     instance: InstanceType, pool: WarmPool, planned: int, pods: int, kept: int
 ) -> SubnetNeed:
-    if not served(instance, pool) and pods:
+    if pods and not curve_of(instance.ipv4_per_interface, pool).most:
         return SubnetNeed(
             mode="secondary",
             prefix_length=None,
@@ -316,8 +311,9 @@ def _prefix_need(
             why=f"{instance.name} is neither Nitro nor bare metal and holds no prefixes",
             remedy="take a Nitro type, or plan with secondary addresses",
         )
-    state = _attached(instance, pool, pods)
-    takes = {"addresses": state.addresses, "prefixes": state.prefixes, "keep_free": kept}
+    curve = curve_of(instance.ipv4_per_interface, pool)
+    attached, prefixes = int(curve.addresses[pods]), int(curve.prefixes[pods])
+    takes = {"addresses": attached, "prefixes": prefixes, "keep_free": kept}
     lengths = [
         next((n for n in _lengths() if count(_empty(n), **takes) >= planned), None)
         for count in (most_nodes, guaranteed_nodes)
@@ -329,8 +325,8 @@ def _prefix_need(
         length=lengths[0],
         unreserved=lengths[1],
         nodes=planned,
-        addresses=planned * (NODE_ADDRESSES + state.addresses),
-        prefixes=planned * state.prefixes,
+        addresses=planned * (NODE_ADDRESSES + attached),
+        prefixes=planned * prefixes,
         kept=kept,
     )
 
@@ -374,11 +370,9 @@ def _lengths() -> range:
     return range(_SMALLEST, _LARGEST - 1, -1)
 
 
-def _empty(length: int) -> Room:
+def _empty(length: int) -> SubnetRoom:
     """The room of an empty subnet."""
-    size = 1 << (32 - length)
-    blocks = max(0, size // ADDRESSES_PER_PREFIX - 2)
-    return Room(size - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST, 0, blocks)
+    return SubnetRoom.empty((1 << (32 - length)) - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST)
 
 
 def _ranges(wins: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:

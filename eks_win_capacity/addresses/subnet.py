@@ -16,13 +16,14 @@ from eks_win_capacity.addresses.census import (
     ReservationCensus,
     used_by_block,
 )
-from eks_win_capacity.addresses.masks import KEPT, network_of, occupied
+from eks_win_capacity.addresses.parsing import KEPT, network_of, occupied
 from eks_win_capacity.addresses.reservations import Reservation, reservations_of
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
+from eks_win_capacity.core.display import Listed, html_fields
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Subnet:
         facts = {
             "cidr": str(network),
             "used": count,
-            "reservations": reservations_of(network, reservations, subnet_id),
+            "reservations": Listed(reservations_of(network, reservations, subnet_id)),
             "subnet_id": subnet_id,
             "zone": zone,
             "vpc_id": vpc_id,
@@ -533,12 +534,13 @@ class Subnet:
         }
 
     def _repr_html_(self) -> str:
-        """Show a notebook the census as a table."""
-        from html import escape
+        numbers = {
+            name: value for name, value in self.to_dict().items() if isinstance(value, (int, float))
+        }
+        return html_fields(repr(self).strip("<>"), numbers)
 
-        cells = "".join(
-            f"<tr><th>{name.replace('_', ' ')}</th><td>{escape(f'{value:,}')}</td></tr>"
-            for name, value in self.to_dict().items()
-            if isinstance(value, (int, float))
-        )
-        return f"<p>{escape(repr(self))}</p><table>{cells}</table>"
+    def to_pandas(self) -> pd.DataFrame:
+        """What `to_dict` tells, as a frame of one row."""
+        import pandas as pd
+
+        return pd.DataFrame([self.to_dict()])

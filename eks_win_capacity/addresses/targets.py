@@ -185,7 +185,7 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _Setting:
     """One target as it stands in the ConfigMap."""
 
     target: str
@@ -198,12 +198,12 @@ class _Reading:
         return None if self.text is None else go_int(self.text)
 
 
-def _reading(data: Mapping[str, str], target: str) -> _Reading:
+def _reading(data: Mapping[str, str], target: str) -> _Setting:
     """Look a target up: a plain key that is present hides the windows- key."""
     windows = f"windows-{target}"
     if target in data:
-        return _Reading(target, target, data[target], data.get(windows))
-    return _Reading(target, windows, data.get(windows), None)
+        return _Setting(target, target, data[target], data.get(windows))
+    return _Setting(target, windows, data.get(windows), None)
 
 
 def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
@@ -211,7 +211,7 @@ def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
     return warm_ip <= 0 and minimum_ip <= 0 and warm_prefix > 0
 
 
-def _parsed(readings: Mapping[str, _Reading], *, flag: bool) -> tuple[int, int, int]:
+def _parsed(readings: Mapping[str, _Setting], *, flag: bool) -> tuple[int, int, int]:
     """The numbers that the controller hands to the pool of the flag's mode."""
     warm, minimum = readings[WARM_IP].number or 0, readings[MINIMUM_IP].number or 0
     prefixes = (readings[WARM_PREFIX].number or 0) if flag else 0
@@ -325,7 +325,7 @@ def _whole_findings(configmap: ConfigMap, *, ipam: bool) -> Iterator[Finding]:
         yield _finding("windows-ipam-off", seen, ENABLE_IPAM)
 
 
-def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Reading]) -> Iterator[Finding]:
+def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Setting]) -> Iterator[Finding]:
     """Find keys that are misspelt, hidden or deprecated, and values that are no values."""
     for key in (ENABLE_IPAM, ENABLE_PREFIX_DELEGATION):
         if key in data and go_bool(data[key]) is None:
@@ -333,7 +333,9 @@ def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Reading]) -> 
     for key in data:
         close = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.85)
         if key not in _KEYS and close:
-            yield _finding("unknown-key", f"{key} is no key of the controller", key, close=close[0])
+            yield _finding(
+                "unknown-key", f"{key} is not a key of the controller", key, close=close[0]
+            )
     helm = all(data.get(key) == value for key, value in _HELM_DEFAULTS.items())
     if helm:
         written = ", ".join(f'{key}: "{value}"' for key, value in _HELM_DEFAULTS.items())
@@ -353,7 +355,7 @@ def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Reading]) -> 
 
 def _mode_findings(
     data: Mapping[str, str],
-    readings: Mapping[str, _Reading],
+    readings: Mapping[str, _Setting],
     *,
     ipam: bool,
     flag: bool,
@@ -372,7 +374,7 @@ def _mode_findings(
 
 
 def _value_findings(
-    readings: Mapping[str, _Reading], effective: Mapping[str, int]
+    readings: Mapping[str, _Setting], effective: Mapping[str, int]
 ) -> Iterator[Finding]:
     """Find zero and negative numbers, and say what acts in their place."""
     for target, reading in readings.items():
@@ -392,7 +394,7 @@ def target_findings(
     *,
     prefix_delegation: bool,
     slots: int | None,
-    readings: Mapping[str, _Reading] | None = None,
+    readings: Mapping[str, _Setting] | None = None,
 ) -> Iterator[Finding]:
     """Lint effective targets, wherever they came from."""
     names = {t: readings[t].key if readings else t.replace("-", "_") for t in _TARGETS}

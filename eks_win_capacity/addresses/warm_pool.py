@@ -26,7 +26,7 @@ from eks_win_capacity.core.constants import (
     SECONDARY_MINIMUM_IP_TARGET,
     SECONDARY_WARM_IP_TARGET,
 )
-from eks_win_capacity.core.display import Shown, html_fields, html_table, plain_fields
+from eks_win_capacity.core.display import Listed, Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
 from eks_win_capacity.core.values import same_values
 
@@ -65,7 +65,7 @@ class WarmPool(Shown):
     Raises
     ------
     InvalidCountError
-        If a target is no whole number, or below what its mode allows.
+        If a target is not a whole number, or below what its mode allows.
     WarmTargetError
         If a target is above 10**6, or no target of a prefix pool is above zero.
 
@@ -82,6 +82,7 @@ class WarmPool(Shown):
     findings: tuple[Finding, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", Listed(self.findings))
         if not isinstance(self.prefix_delegation, bool):
             raise UnsupportedInputError(
                 f"prefix_delegation must be True or False; got {self.prefix_delegation!r}"
@@ -138,7 +139,7 @@ class WarmPool(Shown):
         Raises
         ------
         ConfigMapError
-            If the source is no ConfigMap, or holds values that are no texts.
+            If the source is not a ConfigMap, or holds values that are no texts.
         WarmTargetError
             If a target that would act is above 10**6.
 
@@ -182,7 +183,7 @@ class WarmPool(Shown):
         Raises
         ------
         InvalidCountError, WarmTargetError
-            If a target is no whole number, negative, or above 10**6.
+            If a target is not a whole number, negative, or above 10**6.
         """
         return cls._linted(
             prefix_delegation=False,
@@ -216,7 +217,7 @@ class WarmPool(Shown):
         Raises
         ------
         InvalidCountError, WarmTargetError
-            If a target is no whole number, negative, or above 10**6.
+            If a target is not a whole number, negative, or above 10**6.
 
         Examples
         --------
@@ -442,7 +443,7 @@ def attached_addresses(
     Raises
     ------
     InvalidCountError
-        If a count is no whole number or out of range.
+        If a count is not a whole number or out of range.
     UnsupportedInputError
         If `pool` holds anything but warm pools.
     ShapeMismatchError, IndexMismatchError
@@ -486,7 +487,7 @@ def attached_addresses(
     occupied = _ceil16(used)
     worst = np.maximum(occupied, np.minimum(np.minimum(s, peak), used))
     kept = np.where(spread, worst, occupied)
-    # A pod that the node cannot hold is no pod of its pool: the target counts those that run.
+    # A pod that the node cannot hold is not a pod of its pool: the target counts those that run.
     wanted = np.where(in_prefixes, kept + p, np.maximum(_ceil16(np.maximum(used + w, m)), kept))
     prefixes = np.where(is_prefix, np.minimum(s, wanted), 0)
     single = np.minimum(s, np.maximum(used + w, m))

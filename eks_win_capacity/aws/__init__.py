@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from eks_win_capacity.aws._cluster import PERMISSIONS as PERMISSIONS
     from eks_win_capacity.aws._cluster import load_cluster as load_cluster
     from eks_win_capacity.aws._cluster import load_files as load_files
+    from eks_win_capacity.aws._history import Metric as Metric
     from eks_win_capacity.aws._history import load_usage_history as load_usage_history
-    from eks_win_capacity.aws._metric import Metric as Metric
     from eks_win_capacity.aws._prices import load_prices as load_prices
     from eks_win_capacity.aws._subnets import UsedSubnet as UsedSubnet
     from eks_win_capacity.aws._subnets import load_subnets as load_subnets
 
 _HOME = {
-    "Metric": "_metric",
+    "Metric": "_history",
     "load_usage_history": "_history",
     "load_prices": "_prices",
     "PERMISSIONS": "_cluster",

@@ -220,7 +220,7 @@ def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, Ins
     ------
     CatalogConflictError
         If two regions disagree about a type. How it can be bought differs from
-        region to region and is no disagreement: those ways add up.
+        region to region and is not a disagreement: those ways add up.
     """
     rows: dict[str, InstanceType] = {}
     first: dict[str, str] = {}

@@ -34,6 +34,7 @@ PERMISSIONS: Final = (
     "eks:ListAddons",
     "eks:ListFargateProfiles",
     "eks:ListNodegroups",
+    "iam:GetInstanceProfile",
     "iam:ListAttachedRolePolicies",
     "pricing:GetProducts",
 )
@@ -133,6 +134,7 @@ def load_cluster(
             "Subnets",
         )
         ask_occupants(ask)
+        ask.part("instances", lambda: _profiles(ask), "InstanceProfile")
     return saved_answers.state(ask.answers, ask.unknown)
 
 
@@ -167,6 +169,18 @@ def _entries(ask: Asking, name: str) -> None:
 def _cni(ask: Asking, name: str) -> None:
     if "vpc-cni" in ask.pages("eks", "list_addons", "addons", clusterName=name):
         ask.one("eks", "describe_addon", "addon", clusterName=name, addonName="vpc-cni")
+
+
+def _profiles(ask: Asking) -> None:
+    """Ask for the roles of the instances' profiles, each once."""
+    arns = [
+        str((instance.get("IamInstanceProfile") or {}).get("Arn") or "")
+        for page in ask.answers.get("Reservations", ())
+        for reservation in page
+        for instance in reservation.get("Instances") or ()
+    ]
+    for name in sorted({arn.rpartition("/")[2] for arn in arns} - {""}):
+        ask.one("iam", "get_instance_profile", "InstanceProfile", InstanceProfileName=name)
 
 
 def _templates(ask: Asking) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.state import InterfaceState, SubnetState
+from eks_win_capacity.cluster.state import Instance, InterfaceState, SubnetState
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
@@ -80,7 +80,7 @@ def count(item: Mapping[str, Any], key: str) -> int | None:
     Raises
     ------
     DocumentError
-        If it is no whole number from 0 up.
+        If it is not a whole number from 0 up.
     """
     value = item.get(key)
     if value is None:
@@ -268,6 +268,30 @@ def _systems(answers: _Answers) -> dict[str, str] | None:
                 kind = "windows nodes" if windows else "linux nodes"
                 found[instance["InstanceId"]] = kind if node else "other"
     return found
+
+
+def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instance, ...] | None:
+    """The instances that DescribeInstances names, with the IAM role of each one's profile."""
+    if "Reservations" not in answers:
+        return None
+    roles = {
+        str(profile["InstanceProfileName"]): str(role["RoleName"])
+        for profile in answers.get("InstanceProfile", ())
+        for role in profile.get("Roles") or ()
+    }
+    found = {}
+    for page in answers["Reservations"]:
+        for reservation in page:
+            for item in reservation.get("Instances") or ():
+                arn = str((item.get("IamInstanceProfile") or {}).get("Arn") or "")
+                profile = arn.rpartition("/")[2]
+                found[item["InstanceId"]] = Instance(
+                    instance_id=item["InstanceId"], profile=profile, role=roles.get(profile, "")
+                )
+    lacking = sorted({i.profile for i in found.values() if i.profile and not i.role})
+    if lacking:
+        why.setdefault("instances", f"GetInstanceProfile is missing for {', '.join(lacking[:5])}")
+    return tuple(found.values())
 
 
 def _users(

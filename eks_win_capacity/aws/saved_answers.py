@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
-import re
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.aws._occupants import RESERVATIONS, count, subnets
+from eks_win_capacity.aws import _user_data as user_data
+from eks_win_capacity.aws._occupants import RESERVATIONS, count, instances, subnets
 from eks_win_capacity.cluster.state import (
     AccessEntry,
     Addon,
@@ -42,10 +40,10 @@ KEYS: Final = {
     "NetworkInterfaces": "DescribeNetworkInterfaces",
     RESERVATIONS: "GetSubnetCidrReservations",
     "Reservations": "DescribeInstances",
+    "InstanceProfile": "GetInstanceProfile",
 }
 """The member by which each answer is known, and its call."""
 
-_MAX_PODS: Final = re.compile(r"""--max-pods[=\s]+["']?([0-9]{1,5})""")
 _MORE: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
 """What an answer holds when more pages follow."""
 
@@ -159,6 +157,7 @@ def state(
             ),
             addons=_addons(answers, why),
             subnets=subnets(answers, why, saved=saved),
+            instances=instances(answers, why),
             unknown=why,
         )
 
@@ -214,6 +213,8 @@ def _cluster(answers: Answers) -> dict[str, Any]:
         "cluster_role": role_name(found["roleArn"]) if found.get("roleArn") else None,
         "vpc_id": vpc.get("vpcId"),
         "subnet_ids": tuple(vpc["subnetIds"]) if "subnetIds" in vpc else None,
+        "service_cidr": network.get("serviceIpv4Cidr"),
+        "local_cluster": bool(found.get("outpostConfig")),
     }
 
 
@@ -317,33 +318,124 @@ def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...]
         for v in page
         for version in (str(v["VersionNumber"]), *(["$Default"] if v.get("DefaultVersion") else []))
     }
-    tags = {
-        group["AutoScalingGroupName"]: {t["Key"]: t["Value"] for t in group.get("Tags") or ()}
+    scaling = {
+        group["AutoScalingGroupName"]: group
         for page in answers.get("AutoScalingGroups", ())
         for group in page
     }
 
     def read(item: Mapping[str, Any]) -> NodeGroup:
-        return _node_group(item, templates, tags)
+        return _node_group(item, templates, scaling)
 
-    return _complete(answers, "nodegroup", "nodegroups", read, why, "node_groups")
+    managed = _complete(answers, "nodegroup", "nodegroups", read, why, "node_groups")
+    own = [_self_managed(group, templates) for group in scaling.values() if _is_own(group)]
+    if "nodegroup" not in answers and not scaling:
+        own += _from_templates(answers)
+    if not own:
+        return managed
+    if managed is None:
+        why.setdefault("node_groups", "ListNodegroups is missing: there may be managed groups")
+    return (*(managed or ()), *own)
+
+
+def _tags(group: Mapping[str, Any]) -> dict[str, str]:
+    return {str(t["Key"]): str(t.get("Value") or "") for t in group.get("Tags") or ()}
+
+
+def _is_own(group: Mapping[str, Any]) -> bool:
+    """Whether an Auto Scaling group is of a cluster's nodes and of no managed node group."""
+    tags = _tags(group)
+    return "eks:nodegroup-name" not in tags and any(
+        key.startswith(("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")) for key in tags
+    )
+
+
+def _self_managed(
+    group: Mapping[str, Any], templates: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> NodeGroup:
+    mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    template = group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
+    version = str(template.get("Version") or "$Default")
+    data = templates.get((template.get("LaunchTemplateId", ""), version))
+    told = user_data.read(data)
+    tags = _tags(group)
+    over = [str(o["InstanceType"]) for o in mixed.get("Overrides") or () if o.get("InstanceType")]
+    own = (data or {}).get("InstanceType")
+    label = "k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/os"
+    return NodeGroup(
+        name=group["AutoScalingGroupName"],
+        instance_types=tuple(over or ([own] if own else [])),
+        min_size=count(group, "MinSize"),
+        desired_size=count(group, "DesiredCapacity"),
+        max_size=count(group, "MaxSize"),
+        subnet_ids=tuple(filter(None, str(group.get("VPCZoneIdentifier") or "").split(","))),
+        launch_template=_template_name(template.get("LaunchTemplateId"), version),
+        custom_ami=None if data is None else bool(data.get("ImageId")),
+        user_data_known=data is not None,
+        autoscaling_tags=tuple(sorted(tags.items())),
+        autoscaling_groups=(group["AutoScalingGroupName"],),
+        managed=False,
+        system=tags.get(label) or ("windows" if told.windows else ""),
+        instances=_instances_of(group),
+        **_settings(told),
+    )
+
+
+def _instances_of(group: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(one["InstanceId"]) for one in group.get("Instances") or ())
+
+
+def _template_name(name: Any, version: str) -> str:
+    return f"{name} version {version}" if name else ""
+
+
+def _settings(told: user_data.UserData) -> dict[str, Any]:
+    return {
+        "kubelet_max_pods": told.max_pods,
+        "reserved_memory_mib": told.reserved_memory_mib,
+        "bootstraps": told.bootstraps,
+        "service_cidr": told.service_cidr,
+        "dsr": told.dsr,
+    }
+
+
+def _from_templates(answers: Answers) -> list[NodeGroup]:
+    """Groups of nodes that launch templates alone tell of, before any of them runs."""
+    made = []
+    for version in (v for page in answers.get("LaunchTemplateVersions", ()) for v in page):
+        data = version.get("LaunchTemplateData") or {}
+        told = user_data.read(data)
+        own = data.get("InstanceType")
+        if told.windows:
+            made.append(
+                NodeGroup(
+                    name=str(version.get("LaunchTemplateName") or version["LaunchTemplateId"]),
+                    instance_types=(own,) if own else (),
+                    launch_template=_template_name(
+                        version["LaunchTemplateId"], str(version["VersionNumber"])
+                    ),
+                    custom_ami=bool(data.get("ImageId")),
+                    user_data_known=True,
+                    managed=False,
+                    system="windows",
+                    **_settings(told),
+                )
+            )
+    return made
 
 
 def _node_group(
     item: Mapping[str, Any],
     templates: Mapping[tuple[str, str], Mapping[str, Any]],
-    tags: Mapping[str, Mapping[str, str]],
+    scaling: Mapping[str, Mapping[str, Any]],
 ) -> NodeGroup:
     template = item.get("launchTemplate") or {}
     version = str(template.get("version") or "$Default")
     data = templates.get((template.get("id", ""), version))
-    script = _script((data or {}).get("UserData"))
-    # The kubelet takes the last one where a flag is given twice.
-    limits = _MAX_PODS.findall(script or "")
     own = (data or {}).get("InstanceType")
-    scaling = item.get("scalingConfig") or {}
+    sizes = item.get("scalingConfig") or {}
     groups = [g["name"] for g in (item.get("resources") or {}).get("autoScalingGroups") or ()]
-    known = [tags[name] for name in groups if name in tags]
+    known = [scaling[name] for name in groups if name in scaling]
     custom = item.get("amiType") == "CUSTOM"
     return NodeGroup(
         name=item["nodegroupName"],
@@ -353,31 +445,23 @@ def _node_group(
         version=item.get("version") or "",
         release_version=item.get("releaseVersion") or "",
         instance_types=tuple(item.get("instanceTypes") or ([own] if own else [])),
-        min_size=count(scaling, "minSize"),
-        desired_size=count(scaling, "desiredSize"),
-        max_size=count(scaling, "maxSize"),
+        min_size=count(sizes, "minSize"),
+        desired_size=count(sizes, "desiredSize"),
+        max_size=count(sizes, "maxSize"),
         role=role_name(item.get("nodeRole") or ""),
         subnet_ids=tuple(item.get("subnets") or ()),
-        launch_template=f"{template['id']} version {version}" if template.get("id") else "",
+        launch_template=_template_name(template.get("id"), version),
         custom_ami=custom
         or (None if template and data is None else bool((data or {}).get("ImageId"))),
-        kubelet_max_pods=int(limits[-1]) if limits else None,
         user_data_known=not template or data is not None,
         labels=tuple(sorted((item.get("labels") or {}).items())),
         taints=tuple(
             f"{t['key']}={t.get('value') or ''}:{t.get('effect') or ''}"
             for t in item.get("taints") or ()
         ),
-        autoscaling_tags=tuple(sorted(known[0].items())) if known else None,
+        autoscaling_tags=tuple(sorted(_tags(known[0]).items())) if known else None,
         autoscaling_groups=tuple(groups),
+        instances=tuple(one for group in known for one in _instances_of(group)),
+        warm_pool=count(item.get("warmPoolConfig") or {}, "minSize") or 0,
+        **_settings(user_data.read(data)),
     )
-
-
-def _script(text: str | None) -> str | None:
-    """Decode the user data to look for max-pods; the text itself is not kept."""
-    if text is None:
-        return None
-    try:
-        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return text

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
+from eks_win_capacity.catalog.absent import absent
+from eks_win_capacity.core.display import html_frame, positions_of
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     InputError,
@@ -19,10 +21,12 @@ from eks_win_capacity.core.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Unpack
 
     import pandas as pd
 
     from eks_win_capacity.catalog._diff import CatalogDiff
+    from eks_win_capacity.catalog._filters import Conditions
     from eks_win_capacity.catalog.limit_table import LimitTable
 
 UNKNOWN_DATE: Final = "unknown"
@@ -285,11 +289,9 @@ class Catalog(Mapping[str, InstanceType]):
         return f"<Catalog: {len(self):,} instance types of {self._as_of}, {self._source}>"
 
     def _repr_html_(self) -> str:
-        """Show a notebook the first rows, not all of them."""
-        from html import escape
-
         columns = ["ipv4_per_interface", "nitro", "vcpus", "memory_mib", "windows"]
-        return f"<p>{escape(repr(self))}</p>" + self.to_pandas()[columns].head(8).to_html()
+        rows = self.to_pandas()[columns].head(8)
+        return html_frame(rows.reset_index(), title=repr(self).strip("<>"), notes=["..."])
 
     def unknown_error(
         self, names: Iterable[object], *, positions: Iterable[int] = (), count: int | None = None
@@ -310,10 +312,13 @@ class Catalog(Mapping[str, InstanceType]):
         count = len(names) if count is None else count
         close = self.close_matches(names[0])
         shown = ", ".join(map(repr, names))
-        at = f" at position{'s' * (len(positions) != 1)} {', '.join(map(str, positions))}"
+        at = f" at {positions_of(positions)}"
         more = f" ({count:,} in all)" if count > len(names) else ""
         message = f"no row for {shown}{at * bool(positions)}{more} in the catalog of {self._as_of}."
-        if close:
+        why = absent(names[0]) if isinstance(names[0], str) else ""
+        if why:
+            message += f" {names[0]}: {why}."
+        elif close:
             message += f" Did you mean {' or '.join(map(repr, close))}?"
         elif not isinstance(names[0], str):
             message += f" Instance types are named by texts, not {type(names[0]).__name__}."
@@ -354,25 +359,7 @@ class Catalog(Mapping[str, InstanceType]):
     def filter(
         self,
         predicate: Callable[[InstanceType], bool] | None = None,
-        *,
-        names: str | Iterable[str] | None = None,
-        family: str | Iterable[str] | None = None,
-        region: str | Iterable[str] | None = None,
-        architecture: str | Iterable[str] | None = None,
-        hypervisor: str | Iterable[str] | None = None,
-        usage_class: str | Iterable[str] | None = None,
-        windows: str | Iterable[str] | None = None,
-        nitro: bool | None = None,
-        bare_metal: bool | None = None,
-        current_generation: bool | None = None,
-        min_ipv4_per_interface: int | None = None,
-        max_ipv4_per_interface: int | None = None,
-        min_network_interfaces: int | None = None,
-        max_network_interfaces: int | None = None,
-        min_vcpus: int | None = None,
-        max_vcpus: int | None = None,
-        min_memory_mib: int | None = None,
-        max_memory_mib: int | None = None,
+        **conditions: Unpack[Conditions],
     ) -> Catalog:
         """
         The types that pass every condition given, as a catalog.
@@ -389,49 +376,28 @@ class Catalog(Mapping[str, InstanceType]):
             The status as a Windows node.
         nitro, bare_metal, current_generation : bool, optional
             The type's flag must be this.
-        min_ipv4_per_interface, max_ipv4_per_interface : int, optional
-            Limits, included. [addresses]
-        min_network_interfaces, max_network_interfaces : int, optional
-            Limits, included.
-        min_vcpus, max_vcpus : int, optional
-            Limits, included.
-        min_memory_mib, max_memory_mib : int, optional
-            Limits, included. [MiB]
+        vcpus, memory_mib, ipv4_per_interface, network_interfaces : int, optional
+            The type's count must be this. [vCPUs], [MiB], [addresses], [interfaces]
+        min_vcpus, max_vcpus, min_memory_mib, ... : int, optional
+            Limits of the same counts, included.
 
         Raises
         ------
         InputError
-            If a region, architecture, hypervisor, usage class or status does not
-            exist as far as the catalog knows: a typing error must not look like
-            "no such type".
+            If there is no such condition; the error names close ones. If a region,
+            architecture, hypervisor, usage class or status does not exist as far as
+            the catalog knows: a typing error must not look like "no such type".
 
         Examples
         --------
         >>> list(Catalog.bundled().filter(names="m5.*large", nitro=True, max_vcpus=4))
         ['m5.large', 'm5.xlarge']
+        >>> len(Catalog.bundled().filter(family="m5", vcpus=4))
+        1
         """
-        from eks_win_capacity.catalog._filters import flag_tests, range_tests, text_tests
+        from eks_win_capacity.catalog._filters import tests_of
 
-        tests = [
-            *([] if predicate is None else [predicate]),
-            *text_tests(
-                self,
-                names=names,
-                family=family,
-                region=region,
-                architecture=architecture,
-                hypervisor=hypervisor,
-                usage_class=usage_class,
-                windows=windows,
-            ),
-            *flag_tests(nitro=nitro, bare_metal=bare_metal, current_generation=current_generation),
-            *range_tests(
-                ipv4_per_interface=(min_ipv4_per_interface, max_ipv4_per_interface),
-                network_interfaces=(min_network_interfaces, max_network_interfaces),
-                vcpus=(min_vcpus, max_vcpus),
-                memory_mib=(min_memory_mib, max_memory_mib),
-            ),
-        ]
+        tests = [*([] if predicate is None else [predicate]), *tests_of(self, conditions)]
         rows = [row for row in self._rows.values() if all(test(row) for test in tests)]
         return Catalog(rows, as_of=self._as_of, source=self._source, regions=self._regions)
 
@@ -466,7 +432,7 @@ class Catalog(Mapping[str, InstanceType]):
             ``windows_reasons`` the codes. Fields of several texts are tuples.
             ``attrs`` hold ``as_of`` and ``source``.
         """
-        from eks_win_capacity.catalog._frame import frame
+        from eks_win_capacity.catalog._instance_type import frame
 
         return frame(self)
 
@@ -474,7 +440,7 @@ class Catalog(Mapping[str, InstanceType]):
 @cache
 def _bundled() -> Catalog:
     from eks_win_capacity._data import instance_types as data
-    from eks_win_capacity.catalog._table import from_text
+    from eks_win_capacity.catalog._instance_type import from_text
 
     rows = from_text(data.ROWS, data.REGIONS, data.SETS)
     return Catalog(rows, as_of=data.AS_OF, source=data.SOURCE, regions=data.REGIONS)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-class Change(NamedTuple):
+class FieldChange(NamedTuple):
     """
     One field of one type that has another value.
 
@@ -37,6 +37,10 @@ class Change(NamedTuple):
     after: Any
 
 
+Change = FieldChange
+"""Its older name."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CatalogDiff:
     """
@@ -46,7 +50,7 @@ class CatalogDiff:
     ----------
     added, removed : tuple of str
         Types that only the second, or only the first has.
-    changed : mapping of str to tuple of Change
+    changed : mapping of str to tuple of FieldChange
         Types that both have, with every field that differs.
     not_compared : tuple of str
         Fields that one of the catalogs tells nothing about: regions, where it
@@ -64,7 +68,7 @@ class CatalogDiff:
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
-    changed: Mapping[str, tuple[Change, ...]]
+    changed: Mapping[str, tuple[FieldChange, ...]]
     not_compared: tuple[str, ...]
     before: str
     after: str
@@ -106,6 +110,10 @@ class CatalogDiff:
         columns = ["instance_type", "change", "field", "before", "after"]
         return pd.DataFrame(self.rows(), columns=columns)
 
+    def __repr__(self) -> str:
+        """What is compared, and the counts."""
+        return f"<CatalogDiff of {self.before} against {self.after}: {self}>"
+
     def _repr_html_(self) -> str:
         rows = self.rows()
         if not rows:
@@ -128,7 +136,7 @@ def compared(first: InstanceTable, second: InstanceTable) -> CatalogDiff:
     for name in sorted(first.keys() & second.keys()):
         before, after = first[name], second[name]
         if changes := tuple(
-            Change(field, getattr(before, field), getattr(after, field))
+            FieldChange(field, getattr(before, field), getattr(after, field))
             for field in compare
             if getattr(before, field) != getattr(after, field)
         ):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from eks_win_capacity.catalog._instance_type import HYPERVISORS, InstanceType
 from eks_win_capacity.catalog._windows import STATUSES
@@ -16,6 +17,47 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog._instance_type import InstanceTable
 
 Test = Callable[[InstanceType], bool]
+Texts = str | Iterable[str] | None
+
+
+class Conditions(TypedDict, total=False):
+    """What `Catalog.filter` asks of a type; None asks nothing."""
+
+    names: Texts
+    family: Texts
+    region: Texts
+    architecture: Texts
+    hypervisor: Texts
+    usage_class: Texts
+    windows: Texts
+    nitro: bool | None
+    bare_metal: bool | None
+    current_generation: bool | None
+    vcpus: int | None
+    min_vcpus: int | None
+    max_vcpus: int | None
+    memory_mib: int | None
+    min_memory_mib: int | None
+    max_memory_mib: int | None
+    ipv4_per_interface: int | None
+    min_ipv4_per_interface: int | None
+    max_ipv4_per_interface: int | None
+    network_interfaces: int | None
+    min_network_interfaces: int | None
+    max_network_interfaces: int | None
+
+
+_TEXTS: Final = (
+    "names",
+    "family",
+    "region",
+    "architecture",
+    "hypervisor",
+    "usage_class",
+    "windows",
+)
+_FLAGS: Final = ("nitro", "bare_metal", "current_generation")
+_COUNTS: Final = ("ipv4_per_interface", "network_interfaces", "vcpus", "memory_mib")
 
 ARCHITECTURES: Final = ("arm64", "arm64_mac", "i386", "x86_64", "x86_64_mac")
 USAGE_CLASSES: Final = ("capacity-block", "on-demand", "spot")
@@ -23,6 +65,27 @@ USAGE_CLASSES: Final = ("capacity-block", "on-demand", "spot")
 
 Source: EC2 API reference, ``ProcessorInfo`` and ``InstanceTypeInfo``.
 """
+
+
+def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
+    """Tests of some conditions; a condition that does not exist is an error with close ones."""
+    known = Conditions.__annotations__
+    for name in conditions:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f": did you mean {' or '.join(close)}?" if close else ""
+            raise InputError(
+                f"no condition is called {name}{hint}; there are {', '.join(sorted(known))}"
+            )
+    asked: dict[str, Any] = {**conditions}
+    exact = {name: (asked.get(name), asked.get(name)) for name in _COUNTS}
+    limits = {name: (asked.get(f"min_{name}"), asked.get(f"max_{name}")) for name in _COUNTS}
+    return [
+        *text_tests(catalog, **{name: asked.get(name) for name in _TEXTS}),
+        *flag_tests(**{name: asked.get(name) for name in _FLAGS}),
+        *range_tests("", **exact),
+        *range_tests("min_", "max_", **limits),
+    ]
 
 
 def _texts(name: str, value: str | Iterable[str]) -> set[str]:
@@ -78,14 +141,14 @@ def flag_tests(**wanted: bool | None) -> list[Test]:
     return tests
 
 
-def range_tests(**limits: tuple[int | None, int | None]) -> list[Test]:
-    """Make the conditions on counts; both limits are included."""
+def range_tests(*prefixes: str, **limits: tuple[int | None, int | None]) -> list[Test]:
+    """Make the conditions on counts; both limits are included. An error names it by its prefix."""
     tests: list[Test] = []
     for name, bounds in limits.items():
-        for bound, which in zip(bounds, ("min", "max"), strict=True):
+        for bound, which in zip(bounds, prefixes, strict=False):
             # A NaN would let nothing pass, as if no such type existed.
             if bound is not None and (isinstance(bound, (bool, str)) or math.isnan(bound)):
-                raise InputError(f"{which}_{name} must be a number; got {bound!r}")
+                raise InputError(f"{which}{name} must be a number; got {bound!r}")
         low, high = bounds
         if low is not None or high is not None:
             tests.append(partial(_inside, name, low, high))

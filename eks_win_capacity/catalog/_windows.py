@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from eks_win_capacity._data import windows as facts
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Reason(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class WindowsVerdict:
+class WindowsVerdict(Shown):
     """
     Whether a type can be a Windows node on EKS.
 

@@ -59,7 +59,7 @@ def parse_json(content: bytes | str, name: str) -> Any:
     try:
         return json.loads(
             text,
-            parse_constant=_refuser(name, "is no JSON number"),
+            parse_constant=_refuser(name, "is not a JSON number"),
             object_pairs_hook=_keeper(name),
         )
     except json.JSONDecodeError as error:
@@ -75,7 +75,7 @@ def parse_json(content: bytes | str, name: str) -> Any:
     except ValueError as error:
         if isinstance(error, CatalogFileError):
             raise
-        raise CatalogFileError(f"{name} is no valid JSON: {error}", source=name) from error
+        raise CatalogFileError(f"{name} is not valid JSON: {error}", source=name) from error
 
 
 def _read(source: Any) -> bytes:

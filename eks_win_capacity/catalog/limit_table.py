@@ -56,6 +56,7 @@ class LimitTable:
         self.sentinel = len(self.names)
         self.code_dtype = np.min_scalar_type(self.sentinel)
         self._kept: dict[Any, NDArray[Any]] = {}
+        self.rows_of_index: dict[int, tuple[Any, NDArray[Any]]] = {}
 
     @functools.cached_property
     def code_of(self) -> dict[object, int]:

@@ -97,6 +97,10 @@ class Prices:
         found: pd.Series = rows.groupby("instance_type")["price"].min()
         return found.rename("price")
 
+    def to_pandas(self) -> pd.DataFrame:
+        """`table`: one row for each type, market and zone."""
+        return self.table
+
     def _repr_html_(self) -> str:
         title = f"Prices per hour in {self.currency}, {self.region}, of {self.as_of}"
         return html_table([*map(str, self.table)], self.table.itertuples(index=False), title=title)

@@ -45,7 +45,7 @@ def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]
     Raises
     ------
     CatalogFileError
-        If it is no such answer, or not the whole of it.
+        If it is not such an answer, or not the whole of it.
     """
     if isinstance(document, (str, bytes)) or not hasattr(document, "__iter__"):
         raise _shape_error(document, key=key, source=source, place="")
@@ -90,7 +90,7 @@ def _shape_error(value: Any, *, key: str, source: str, place: str) -> CatalogFil
     else:
         seen = _kind(value)
     return CatalogFileError(
-        f'{source}{where} is no answer with a list "{key}": {seen}', source=source, place=place
+        f'{source}{where} is not an answer with a list "{key}": {seen}', source=source, place=place
     )
 
 
@@ -194,7 +194,7 @@ def regions_of(document: Any, *, source: str) -> dict[str, list[str]]:
     Raises
     ------
     CatalogFileError
-        If it is no such answer, not the whole of it, or lists zones.
+        If it is not such an answer, not the whole of it, or lists zones.
     """
     regions: dict[str, list[str]] = {}
     pages = pages_of(document, key=OFFERINGS_KEY, source=source)
@@ -231,7 +231,7 @@ def instance_types(
     Raises
     ------
     CatalogFileError
-        If it is no such answer, not the whole of it, without rows, or with a
+        If it is not such an answer, not the whole of it, without rows, or with a
         row that is damaged or comes twice. EC2 never repeats a row, so the
         second one means that a page was saved twice and another one may be
         missing.

@@ -69,7 +69,7 @@ def from_document(document: Any, name: str, *, catalog: Callable[..., CatalogT])
         cure = ""
         if isinstance(document, (dict, list)) and "InstanceTypes" in str(document)[:2000]:
             cure = "; EC2's own answers are read by Catalog.from_describe_instance_types"
-        raise CatalogFileError(f"{name} is no saved catalog{cure}", source=name, place="format")
+        raise CatalogFileError(f"{name} is not a saved catalog{cure}", source=name, place="format")
     if document.get("version") != _VERSION:
         raise CatalogFileError(
             f"{name} has version {document.get('version')!r} of the format; this release reads "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,12 +13,15 @@ from eks_win_capacity.core.redact import without_accounts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 _COMMANDS: dict[str, tuple[str, str]] = {
     "max-pods": ("capacity", "Pods that the addresses of a node allow."),
     "node": ("capacity", "Pods that a node really takes, and what binds."),
     "fleet": ("fleet", "Size a file of nodes in both address modes."),
     "pool": ("pool", "Targets and attached addresses that a ConfigMap gives."),
     "simulate": ("simulate", "Recorded events through a node's warm pools."),
+    "targets": ("targets", "Find the warm targets that keep waits short at the least waste."),
     "subnet": ("subnet", "Blocks of a subnet, and the nodes that still fit."),
     "forecast": ("forecast", "When each subnet of a file runs dry."),
     "plan": ("plan", "Find the cheapest nodes for workloads, with a proved bound."),
@@ -26,9 +29,11 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "cluster": ("cluster", "Report capacity, use and head-room of a cluster's Windows nodes."),
     "subnets": ("cluster", "Show each subnet: free, used by whom, room for more nodes."),
     "explain": ("cluster", "Say why Windows pods are pending, and what helps."),
+    "report": ("report", "Write one HTML page on clusters, for those who decide."),
     "migration": ("changes", "Show what a node takes while its address mode changes."),
     "karpenter-view": ("changes", "Compare what Karpenter plans with and what nodes take."),
     "free-blocks": ("changes", "Find the nodes to drain so that /28 blocks come free."),
+    "completion": ("completion", "Print what a shell needs to complete the commands."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }
 """Each command: its module below this package, and its one-line help."""
@@ -45,6 +50,26 @@ Examples:
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported only when they run."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CapacityError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            error.__dict__[_SAID] = _with_options(str(error), command)
+            raise
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        # No command is imported for its name alone.
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [
+            CompletionItem(name, help=text)
+            for name, (_, text) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -73,6 +98,55 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+_SAID = "on the command line"
+"""Where an error of ours keeps its message in the words of the command line."""
+
+
+def _with_options(message: str, command: click.Command | None) -> str:
+    """
+    Message of an error with the options of a command in place of arguments of Python.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cli.capacity import node
+    >>> _with_options("kubelet_max_pods must be a whole number; got -1", node)
+    '--kubelet-max-pods must be a whole number; got -1'
+    """
+    import re
+
+    commands = [command, *getattr(command, "commands", {}).values()]
+    names = {
+        alias: option
+        for each in commands
+        for parameter in getattr(each, "params", ())
+        if isinstance(parameter, click.Option) and parameter.name and not parameter.hidden
+        for option in [max(parameter.opts, key=len)]
+        for alias in (parameter.name, *_OTHERWISE.get(parameter.name, ()))
+    }
+    for name, option in names.items():
+        # A word of English is a name only where a message begins with it.
+        place = (
+            rf"\b{name}\b(?:=True\b)?"
+            if "_" in name
+            else rf"(?:\A{name}(?= must | is )|\b{name}(?==\S))"
+        )
+        message = re.sub(rf"(?<![-\w.'\"]){place}(?![\w(])", option, message)
+    return message
+
+
+_OTHERWISE = {
+    "time_limit": ("time_limit_s",),
+    "ec2_latency": ("ec2_latency_s",),
+    "wait": ("wait_s",),
+    "seed": ("rng",),
+    "rate_per_minute": ("pods_per_minute",),
+    "types": ("instance_type",),
+    "named": ("instance_type",),
+    "candidates": ("instance_type",),
+}
+"""Arguments of functions that options bear under another name."""
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
@@ -133,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         plain = error.filename is not None and error.strerror is not None
         _fail(f"{error.filename}: {error.strerror}" if plain else str(error), 1)
     except (CapacityError, UnicodeError) as error:
-        _fail(str(error), 1)
+        _fail(vars(error).get(_SAID, str(error)), 1)
 
 
 def _fail(message: str, code: int) -> None:

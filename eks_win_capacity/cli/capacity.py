@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, note_units
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.options import binding_options, mode_option, note_kubelet, note_units
+from eks_win_capacity.cli.output import emit, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +42,16 @@ def _retired_options(function: Callable[..., None]) -> Callable[..., None]:
 def _common_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add what ``max-pods`` and ``node`` share."""
     for option in (
-        output_option,
+        output_options,
         click.option("--region", help="Tell also whether this region offers the type."),
+        mode_option(),
         click.option(
-            "--prefix-delegation",
             "--cni-prefix-delegation-enabled",
+            "prefix_delegation",
             is_flag=True,
-            help="Every slot holds a /28 (enable-windows-prefix-delegation).",
+            flag_value=True,
+            default=None,
+            hidden=True,
         ),
         click.option(
             "--instance-type",
@@ -131,6 +134,7 @@ def max_pods(
 
     catalog = Catalog.bundled()
     instances = [catalog[name] for name in _chosen(types, named)]
+    note_kubelet(kubelet_max_pods, instances)
     rows = [
         {
             "instance_type": instance.name,
@@ -161,7 +165,7 @@ def max_pods(
 @click.option(
     "--reserved-memory",
     metavar="QUANTITY",
-    help="Memory that the node keeps; 2 GiB and 200 MiB for eviction by default.",
+    help="Memory that the node keeps; 2 GiB and 500 MiB for eviction by default.",
 )
 def node(
     *,
@@ -195,6 +199,7 @@ def node(
         for name in _chosen(types, named)
     ]
     instances = [catalog[one.instance_type] for one in sized]
+    note_kubelet(options["kubelet_max_pods"], instances)
     rows = [
         {
             "instance_type": one.instance_type,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.output import emit, output_option, output_options, say, tell_fields
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _source_option(function: Any) -> Any:
 @click.option("--min-addresses", "min_ipv4_per_interface", type=click.IntRange(0))
 @click.option("--max-addresses", "max_ipv4_per_interface", type=click.IntRange(0))
 @_source_option
-@output_option
+@output_options
 def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions: Any) -> None:
     """
     List the types that meet every condition.
@@ -113,8 +113,8 @@ def show(names: tuple[str, ...], source: str, output: str) -> None:
     rows = [_row(table[name]) | _sources(table[name]) for name in names]
     if output == "table":
         for row in rows:
-            facts = [{"field": key, "value": value} for key, value in row.items()]
-            emit(facts, output, title=str(row["instance_type"]), note=_told(table) + "\n")
+            tell_fields(row)
+        say(_told(table))
         return
     emit(rows, output)
 
@@ -122,7 +122,7 @@ def show(names: tuple[str, ...], source: str, output: str) -> None:
 @catalog.command("diff")
 @click.argument("before")
 @click.argument("after")
-@output_option
+@output_options
 def diff(before: str, after: str, output: str) -> None:
     """
     Compare two tables: bundled, saved, or what the AWS CLI printed.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.cluster import load_state, records_of, source_options
-from eks_win_capacity.cli.options import note_units
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.options import mode_option, note_kubelet, note_units, state_options
+from eks_win_capacity.cli.output import emit, output_options, records_of, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eks_win_capacity.cluster.state import ClusterState
 
 
 @click.command()
@@ -32,7 +36,7 @@ from eks_win_capacity.core.constants import KUBELET_MAX_PODS
     type=click.IntRange(0),
     help="To secondary mode: prefixes with a used address; the worst case by default.",
 )
-@output_option
+@output_options
 def migration(
     *,
     types: tuple[str, ...],
@@ -88,12 +92,7 @@ def migration(
 @click.option("--pods", type=click.IntRange(1), help="Pods to place; gives the counts of nodes.")
 @click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
 @click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")
-@click.option(
-    "--prefix-delegation/--no-prefix-delegation",
-    default=True,
-    show_default=True,
-    help="Mode of the nodes.",
-)
+@mode_option(default=True)
 @click.option(
     "--kubelet-max-pods",
     type=click.IntRange(1),
@@ -102,7 +101,7 @@ def migration(
     metavar="N",
     help="spec.kubelet.maxPods of the EC2NodeClass.",
 )
-@output_option
+@output_options
 def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> None:
     """
     Compare what Karpenter plans with against what Windows nodes take.
@@ -115,9 +114,12 @@ def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> No
       eks-win-capacity karpenter-view m5.large --pods 1000
       eks-win-capacity karpenter-view m5.large c5.4xlarge --pod-cpu 250m -o json
     """  # noqa: D301
+    from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import karpenter_view as compared
 
     note_units(options["pod_cpu"], options["pod_memory"])
+    bundled = Catalog.bundled()
+    note_kubelet(options["kubelet_max_pods"], (bundled[one] for one in types if one in bundled))
     table = compared(list(types), **options)
     columns = [name for name in table.columns if name != "node_template_tags"]
     rows = records_of(table)
@@ -133,11 +135,15 @@ def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> No
 
 
 @click.command("free-blocks")
-@source_options
-@click.option("--subnet", "subnet_id", metavar="ID", help="One subnet; all by default.")
+@state_options
+@click.option(
+    "--subnet-id", "--subnet", "subnet_id", metavar="ID", help="One subnet; all by default."
+)
 @click.option("--blocks", type=click.IntRange(1), metavar="N", help="Whole /28 blocks wanted.")
-@output_option
-def free_blocks(*, output: str, subnet_id: str | None, blocks: int | None, **where: Any) -> None:
+@output_options
+def free_blocks(
+    *, output: str, subnet_id: str | None, blocks: int | None, load: Callable[[], ClusterState]
+) -> None:
     """
     Find the nodes to drain so that whole /28 blocks come free, the cheapest first.
 
@@ -153,7 +159,7 @@ def free_blocks(*, output: str, subnet_id: str | None, blocks: int | None, **whe
     """  # noqa: D301
     from eks_win_capacity.cluster import drains_for_blocks
 
-    steps = drains_for_blocks(load_state(**where), subnet_id=subnet_id, blocks=blocks)
+    steps = drains_for_blocks(load(), subnet_id=subnet_id, blocks=blocks)
     columns = [
         "subnet_id",
         "nodes",

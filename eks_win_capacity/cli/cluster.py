@@ -2,110 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.options import mode_option, state_options
+from eks_win_capacity.cli.output import emit, output_options, records_of, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from eks_win_capacity.cluster.pending import PendingPod
     from eks_win_capacity.cluster.state import ClusterState
 
 WARNING_FAILED, ERROR_FAILED, UNKNOWN = 3, 4, 5
 """Exit codes of ``check``; 0 means that every check passed."""
-
-
-def source_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say where the cluster's state comes from."""
-    for option in (
-        click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
-        click.option("--profile", help="AWS profile."),
-        click.option("--region", help="AWS region."),
-        click.option(
-            "--cluster",
-            "name",
-            metavar="NAME",
-            help="Ask AWS for this cluster, by read-only calls.",
-        ),
-        click.option(
-            "--file",
-            "-f",
-            "files",
-            multiple=True,
-            metavar="PATH",
-            help="A saved answer of kubectl or the AWS CLI, a folder of them, or - for stdin. "
-            "Repeat for more.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def load_state(
-    files: tuple[str, ...],
-    name: str | None,
-    region: str | None,
-    profile: str | None,
-    endpoint_url: str | None,
-) -> ClusterState:
-    """Load a state from files, from AWS, or from both."""
-    from eks_win_capacity.cluster.state import ClusterState
-
-    if not files and name is None:
-        raise click.UsageError("say which cluster: --cluster NAME, or --file FILE, or both")
-    state = ClusterState()
-    if files:
-        from eks_win_capacity.files import load_files
-
-        named = ", ".join(files[:3]) + ", ..." * (len(files) > 3)
-        with _progress(f"reading {named}"):
-            state = load_files(*(sys.stdin.buffer if file == "-" else Path(file) for file in files))
-    if name is not None:
-        from eks_win_capacity import aws
-
-        with _progress(f"asking AWS about {name}") as tell:
-            live = aws.load_cluster(
-                name,
-                session=_session(profile),
-                region=region,
-                endpoint_url=endpoint_url,
-                on_call=tell,
-            )
-        state = live.merge(state)
-    return state
-
-
-def _session(profile: str | None) -> Any:
-    if profile is None:
-        return None
-    import boto3
-
-    from eks_win_capacity.aws.calls import faults
-
-    with faults(operation="session", region=""):
-        return boto3.session.Session(profile_name=profile)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal's stderr that something long goes on, and how far it is."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    steps = count(1)
-    with Console(stderr=True).status(escape(f"{what} ...")) as status:
-        yield lambda step: status.update(escape(f"{what}: {step} (call {next(steps)})"))
 
 
 def _note_unknown(unknown: list[str], output: str) -> str:
@@ -119,8 +32,8 @@ def _note_unknown(unknown: list[str], output: str) -> str:
 
 
 @click.command()
-@source_options
-@output_option
+@state_options
+@output_options
 @click.option("--list", "listing", is_flag=True, help="List what is checked, and check nothing.")
 @click.option("--all", "everything", is_flag=True, help="Show what passed, too.")
 @click.option("--allow-unknown", is_flag=True, help="Exit with 0 where nothing failed.")
@@ -139,7 +52,7 @@ def check(
     allow_unknown: bool,
     write_remedies: str | None,
     save: str | None,
-    **where: Any,
+    load: Callable[[], ClusterState],
 ) -> None:
     """
     Check whether a cluster is ready for Windows nodes.
@@ -181,7 +94,7 @@ def check(
             output,
         )
         return
-    state = load_state(**where)
+    state = load()
     if save:
         state.save(save)
     found = check_cluster(state, now=datetime.now(tz=UTC).date())
@@ -210,14 +123,6 @@ def check(
         ctx.exit(UNKNOWN)
 
 
-def records_of(frame: Any) -> list[dict[str, Any]]:
-    """A frame's rows with None for what is missing."""
-    return [
-        {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
-        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
-    ]
-
-
 def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
     """Add what further nodes are like."""
     pods = click.option(
@@ -235,12 +140,17 @@ def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@source_options
-@output_option
+@state_options
+@output_options
 @_further_nodes
 @click.option("--total", "summed", is_flag=True, help="Only the sum over all nodes.")
 def cluster(
-    *, output: str, types: tuple[str, ...], pods_per_node: int | None, summed: bool, **where: Any
+    *,
+    output: str,
+    types: tuple[str, ...],
+    pods_per_node: int | None,
+    summed: bool,
+    load: Callable[[], ClusterState],
 ) -> None:
     """
     Report the capacity, use and head-room of each Windows node.
@@ -254,9 +164,7 @@ def cluster(
     from eks_win_capacity.cluster import cluster_report
     from eks_win_capacity.cluster.pending import WHY
 
-    report = cluster_report(
-        load_state(**where), types=list(types) or None, pods_per_node=pods_per_node
-    )
+    report = cluster_report(load(), types=list(types) or None, pods_per_node=pods_per_node)
     total: dict[str, Any] = {
         str(name): None if value is None or value != value else value  # noqa: PLR0124
         for name, value in report.total.astype(object).where(report.total.notna(), None).items()
@@ -285,8 +193,25 @@ def cluster(
         rare = ("difference", "reason", "no_address_pods", "blocked", "evidence")
         idle = [name for name in rare if not any(row[name] for row in rows)]
         idle += ["attachable"] * all(row["attachable"] is None for row in rows)
-        columns = [name for name in columns if name not in idle]
-    emit(rows, output, columns=columns, note="\n".join(notes))
+        # A sentence in a cell leaves a narrow terminal no room for numbers.
+        notes += [f"{row['node']}: {row['evidence']}" for row in rows if row["evidence"]]
+        columns = [name for name in columns if name not in {*idle, "evidence"}]
+    emit(rows, output, columns=columns, lead=_DECIDING, note="\n".join(notes))
+
+
+_DECIDING = (
+    "node",
+    "instance_type",
+    "ready",
+    "capacity",
+    "binding",
+    "pods",
+    "headroom",
+    "attachable",
+    "no_address_pods",
+    "blocked",
+)
+"""Columns of a node that stay on a narrow terminal."""
 
 
 def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -300,22 +225,25 @@ def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 @click.command()
-@source_options
-@output_option
+@state_options
+@output_options
 @_further_nodes
 @click.option(
-    "--prefix-delegation/--no-prefix-delegation",
-    "prefixes",
-    default=None,
-    help="Count further nodes in this mode, whatever the ConfigMap says.",
+    "--add-subnet",
+    "added",
+    multiple=True,
+    metavar="CIDR",
+    help="What if there were this empty subnet, too; repeat for more.",
 )
+@mode_option(None, more=": how further nodes are counted, whatever the ConfigMap says")
 def subnets(
     *,
     output: str,
     types: tuple[str, ...],
     pods_per_node: int | None,
-    prefixes: bool | None,
-    **where: Any,
+    added: tuple[str, ...],
+    prefix_delegation: bool | None,
+    load: Callable[[], ClusterState],
 ) -> None:
     """
     Show each subnet: what is free, who uses it, how many more nodes fit.
@@ -327,6 +255,7 @@ def subnets(
       eks-win-capacity subnets --cluster prod -t m5.large --prefix-delegation
       kubectl get configmap -n kube-system amazon-vpc-cni -o json > cni.json
       eks-win-capacity subnets --cluster prod -f cni.json -t m5.large
+      eks-win-capacity subnets -f saved/ -t m5.large --add-subnet 10.0.64.0/22
       aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-1 > saved/subnets.json
       aws ec2 describe-network-interfaces \\
           --filters Name=vpc-id,Values=vpc-1 > saved/interfaces.json
@@ -336,20 +265,18 @@ def subnets(
     from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.core.errors import InputError
 
-    state = load_state(**where)
+    state = load()
     if state.subnets is None:
         raise InputError(f"subnets are not known: {state.unknown['subnets']}")
+    state = _with_subnets(state, added)
     if state.nodes is None:
         state = state.merge(ClusterState(nodes=()))
-    if prefixes is not None:
-        state = _in_mode(state, prefixes=prefixes)
+    if prefix_delegation is not None:
+        state = _in_mode(state, prefixes=prefix_delegation)
     report = cluster_report(state, types=list(types) or None, pods_per_node=pods_per_node)
     users = {held.subnet_id: held.users for held in state.subnets or ()}
     names = dict.fromkeys(kind for held in users.values() for kind in held or ())
-    rows = [
-        row | {kind.replace(" ", "_"): (users[row["subnet_id"]] or {}).get(kind) for kind in names}
-        for row in records_of(report.subnets)
-    ]
+    rows = [row | _uses(users[row["subnet_id"]], names) for row in records_of(report.subnets)]
     hidden = [
         f"{part}: {why}"
         for part, why in state.unknown.items()
@@ -360,12 +287,53 @@ def subnets(
             "further nodes: give ConfigMap kube-system/amazon-vpc-cni, --prefix-delegation or "
             "--no-prefix-delegation"
         )
+    more = [name for name in report.subnets.columns if name.startswith("more_")]
     emit(
         rows,
         output,
         columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
-        note="\n".join(filter(None, (*report.assumptions, _note_unknown(hidden, output)))),
+        lead=["subnet_id", "cidr", "free", "free_prefixes", *more],
+        note=_note_unknown(hidden, output),
+        assumptions=report.assumptions,
     )
+
+
+def _uses(users: Mapping[str, int] | None, kinds: Iterable[str]) -> dict[str, int | None]:
+    """Addresses that each kind of user holds: 0 only where that is known."""
+    return {kind.replace(" ", "_"): None if users is None else users.get(kind, 0) for kind in kinds}
+
+
+def _with_subnets(state: ClusterState, added: tuple[str, ...]) -> ClusterState:
+    """The state as if there were some empty subnets beside its own."""
+    from dataclasses import replace
+
+    from eks_win_capacity.addresses.subnet import Subnet
+    from eks_win_capacity.cluster.records import SubnetState
+    from eks_win_capacity.core.errors import InputError
+
+    new = []
+    for cidr in added:
+        empty = Subnet(cidr)
+        over = [one.subnet_id for one in state.subnets or () if _overlap(one.cidr, empty.cidr)]
+        if over:
+            raise InputError(f"--add-subnet {cidr} overlaps {', '.join(over)}")
+        new.append(
+            SubnetState(
+                subnet_id=f"new {empty.cidr}",
+                cidr=str(empty.cidr),
+                available=empty.usable,
+                used=(),
+                reservations=(),
+                users={},
+            )
+        )
+    return replace(state, subnets=(*(state.subnets or ()), *new)) if new else state
+
+
+def _overlap(one: str, other: str) -> bool:
+    from ipaddress import ip_network
+
+    return ip_network(one, strict=False).overlaps(ip_network(other, strict=False))
 
 
 def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
@@ -381,10 +349,10 @@ def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
 
 
 @click.command()
-@source_options
-@output_option
+@state_options
+@output_options
 @click.argument("pods", metavar="[POD]...", nargs=-1)
-def explain(*, output: str, pods: tuple[str, ...], **where: Any) -> None:
+def explain(*, output: str, pods: tuple[str, ...], load: Callable[[], ClusterState]) -> None:
     """
     Why pending Windows pods wait, and the smallest change that helps.
 
@@ -398,7 +366,7 @@ def explain(*, output: str, pods: tuple[str, ...], **where: Any) -> None:
     """  # noqa: D301
     from eks_win_capacity.cluster import explain_pending
 
-    state = load_state(**where)
+    state = load()
     rows = _once_for_each_owner(_chosen(list(explain_pending(state)), pods, state))
     if not rows and output == "table":
         say("no Windows pod is pending")

@@ -5,22 +5,44 @@ from __future__ import annotations
 import io
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, note_units, text_of
-from eks_win_capacity.cli.output import emit, output_option, say
+from eks_win_capacity.cli.options import (
+    binding_options,
+    file_argument,
+    note_kubelet,
+    note_units,
+    text_of,
+)
+from eks_win_capacity.cli.output import (
+    check_ending,
+    csv_cell,
+    document_of,
+    emit,
+    output_option,
+    progress,
+    records_of,
+    say,
+    workbook,
+)
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.density.fleet import Fleet
+    from eks_win_capacity.frames.node_files import NodeFiles
 
 _YAML = re.compile(r"\s*(---\s*\n|apiVersion:|items:|Reservations:|- )")
 """How the YAML of kubectl and of the AWS CLI begins."""
@@ -36,7 +58,7 @@ _SHOWN = (
 
 
 @click.command("fleet")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@file_argument(kind=click.Path(allow_dash=True))
 @click.option("--column", metavar="NAME", help="The column of instance types; found by default.")
 @click.option(
     "--count", metavar="NAME", help="The column that says how many nodes a row stands for, or none."
@@ -44,8 +66,14 @@ _SHOWN = (
 @click.option("--all-rows", is_flag=True, help="Size Linux, terminated and NotReady rows as well.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the sized rows here: .csv, .json or .parquet.",
+    type=click.Path(path_type=Path),
+    help="Write the sized rows here: .csv, .json, .parquet or .xlsx.",
+)
+@click.option(
+    "--partition-by",
+    multiple=True,
+    metavar="NAME",
+    help="Make --out a folder of Parquet files, one folder in it for each value of this column.",
 )
 @binding_options
 @click.option(
@@ -55,6 +83,7 @@ _SHOWN = (
     show_default=True,
     help="Stop at missing and unknown types, or leave their answers empty.",
 )
+@click.option("--rows", is_flag=True, help="Print the sized rows of FILE, and no summary.")
 @output_option
 def fleet(
     *,
@@ -63,55 +92,233 @@ def fleet(
     count: str | None,
     all_rows: bool,
     out: Path | None,
+    partition_by: tuple[str, ...],
     on_unknown: str,
+    rows: bool,
     output: str,
     **options: Any,
 ) -> None:
     """
     Size a CSV or Parquet file of nodes in both address modes.
 
-    Prints a summary by instance type; with --output csv or json the sized rows:
-    those of FILE, and for each mode the pods and what binds. FILE may be - for
-    CSV from a pipe, or the table that kubectl get nodes prints.
+    Prints a summary by instance type; with --rows the rows of FILE, and for each mode
+    the pods and what binds. FILE may be - for CSV from a pipe, or the table that
+    kubectl get nodes prints. A folder, a pattern such as 'nodes/*.parquet' and files from
+    64 MiB on need the extra "stream"; they are read and written in pieces, so that memory
+    does not grow with them.
 
     \b
     Examples:
       eks-win-capacity fleet nodes.csv --out sized.csv
-      eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi
+      eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi --rows -o csv
+      eks-win-capacity fleet nodes/ --out sized --partition-by region
       kubectl get nodes -l kubernetes.io/os=windows \\
           -L node.kubernetes.io/instance-type | eks-win-capacity fleet -
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cli import fleet_files
+
+    note_units(options["pod_cpu"], options["pod_memory"])
+    if partition_by and out is None:
+        raise InputError("--partition-by needs --out, the folder of the partitions")
+    asked = _Asked(
+        file, column, count, all_rows, out, partition_by, on_unknown, rows, output, options
+    )
+    catalog = Catalog.bundled()
+    paths = fleet_files.long_files(file, partitioned=bool(partition_by))
+    if paths is None:
+        _size_whole(asked, catalog)
+    else:
+        with fleet_files.opened(paths, catalog) as files:
+            _size_long(asked, catalog, files)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command was asked."""
+
+    file: str
+    column: str | None
+    count: str | None
+    all_rows: bool
+    out: Path | None
+    partition_by: tuple[str, ...]
+    on_unknown: str
+    rows: bool
+    output: str
+    options: dict[str, Any]
+
+
+def _size_whole(asked: _Asked, catalog: Catalog) -> None:
+    """Size a table that is held in memory."""
     from eks_win_capacity.density.fleet import Fleet
     from eks_win_capacity.density.node_table import node_table
 
-    note_units(options["pod_cpu"], options["pod_memory"])
-    catalog = Catalog.bundled()
-    table = node_table(_read(file, catalog), catalog, column=column, count=count, all_rows=all_rows)
-    nodes = table.frame
-    unknown: Literal["null", "raise"] = "null" if on_unknown == "null" else "raise"
+    table = node_table(
+        _read(asked.file, catalog),
+        catalog,
+        column=asked.column,
+        count=asked.count,
+        all_rows=asked.all_rows,
+    )
+    unknown: Literal["null", "raise"] = "null" if asked.on_unknown == "null" else "raise"
     rows = Fleet.encode(table.types, on_unknown=unknown)
-    fleet = rows
-    if table.counts is not None:
-        fleet = Fleet.encode(table.types.repeat(table.counts.tolist()), on_unknown=unknown)
-    sizes = _by_type(rows, options)
-    taken = [name for name in sizes if name in nodes]
+    with progress(f"sizing {_nodes(len(rows))}"):
+        sizes = _by_type(rows, asked.options)
+    _refuse_taken(asked.file, sizes, table.frame)
+    sized = table.frame.join(sizes.reindex(rows.codes).set_axis(table.frame.index))
+    if asked.out is not None:
+        _write(sized, asked.out)
+    tally = _Tally.of(rows, table.counts)
+    _tell(asked, catalog, tally=tally, sizes=sizes, notes=table.notes, sized=sized)
+
+
+def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
+    """Size files that are worked on out of core: counted in one pass, written in another."""
+    from eks_win_capacity.cli import fleet_files
+    from eks_win_capacity.density.fleet import Fleet
+    from eks_win_capacity.frames.node_files import Sizing
+
+    _refuse_kind(asked)
+    found = fleet_files.counted(
+        files, catalog, column=asked.column, count=asked.count, all_rows=asked.all_rows
+    )
+    if asked.on_unknown == "raise":
+        fleet_files.refuse_unknown(found, catalog)
+    groups = Fleet.encode(found.table.types, on_unknown="null")
+    sizes = _by_type(groups, asked.options)
+    _refuse_taken(asked.file, sizes, files.columns)
+    for name in asked.partition_by:
+        if name not in files.columns:
+            raise InputError(
+                f"--partition-by: no column {name!r}; there are: {', '.join(files.columns)}"
+            )
+    sizing = Sizing(found.by, _answers(found.table.frame[found.by], groups, sizes), found.kept)
+    tally = _Tally.of(groups, found.table.counts)
+    if asked.out is not None:
+        files.write(asked.out, sizing, partition_by=asked.partition_by, cell=fleet_files.cell)
+    sized: pd.DataFrame | None = None
+    if asked.rows:
+        if found.rows > fleet_files.MOST_PRINTED:
+            raise InputError(
+                f"{found.rows:,} rows are too many to print; write them with --out, and print the "
+                "summary without --rows"
+            )
+        sized = files.rows(sizing)
+    _tell(
+        asked,
+        catalog,
+        tally=tally,
+        sizes=sizes,
+        notes=found.table.notes,
+        sized=sized,
+        written=found.rows,
+    )
+
+
+def _answers(values: pd.Series, groups: Fleet, sizes: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """What each value of the column of types gets, as it stands in the files."""
+    plain = sizes.astype(object).where(sizes.notna(), None)
+    by_code = dict(zip(plain.index, plain.to_dict("records"), strict=True))
+    codes = zip(values.tolist(), groups.codes.tolist(), strict=True)
+    nothing = dict.fromkeys(map(str, sizes.columns))
+    found = {str(value): by_code.get(code) or nothing for value, code in codes if value is not None}
+    return {value: {str(name): one for name, one in row.items()} for value, row in found.items()}
+
+
+def _refuse_kind(asked: _Asked) -> None:
+    """Refuse what rows of long files cannot be written as, before anything is read."""
+    if asked.out is None:
+        return
+    kind = asked.out.suffix.lower()
+    if asked.partition_by and kind in {".csv", ".json", ".parquet"}:
+        raise InputError(f"--out must be a folder with --partition-by; got {str(asked.out)!r}")
+    if not asked.partition_by and kind not in {".csv", ".parquet"}:
+        raise InputError(
+            f"--out must end in .csv or .parquet for long files; got {str(asked.out)!r}"
+        )
+
+
+def _refuse_taken(file: str, sizes: pd.DataFrame, columns: Container[str]) -> None:
+    taken = [name for name in sizes if name in columns]
     if taken:
         raise InputError(f"{file} has a column {taken[0]!r} already; rename it or drop it")
-    sized = nodes.join(sizes.reindex(rows.codes).set_axis(nodes.index))
-    if out is not None:
-        _write(sized, out)
-    if output != "table":
-        for note in table.notes:
+
+
+def _tell(
+    asked: _Asked,
+    catalog: Catalog,
+    *,
+    tally: _Tally,
+    sizes: pd.DataFrame,
+    notes: Sequence[str],
+    sized: pd.DataFrame | None,
+    written: int = 0,
+) -> None:
+    """Print the rows, or the summary with what was understood and left out."""
+    if asked.output != "table":
+        for note in notes:
             say(f"eks-win-capacity: note: {note}", err=True)
-        _print_rows(sized, output)
+    if asked.rows:
+        assert sized is not None  # noqa: S101
+        _print_rows(sized, asked.output)
         return
-    notes = [f"{note[0].upper()}{note[1:]}." for note in table.notes]
-    notes += _notes(fleet, sizes, catalog)
-    if out is not None:
-        notes.append(f"{len(sized):,} sized rows written to {out}")
-    title = f"{_nodes(len(fleet))}, limits of {catalog.as_of}"
-    emit(_summary(fleet, sizes), output, title=title, note="\n".join(notes))
+    told = [f"{note[0].upper()}{note[1:]}." for note in notes]
+    told += _notes(tally, sizes, catalog)
+    limit = asked.options["kubelet_max_pods"]
+    note_kubelet(limit, (catalog[name] for name in tally.counts))
+    if asked.out is not None:
+        rows = written if sized is None else len(sized)
+        told.append(f"{rows:,} sized rows written to {asked.out}")
+    title = f"{_nodes(len(tally))}, limits of {catalog.as_of}"
+    lead = ("instance_type", "nodes", "secondary_pods", "prefix_pods", "prefix_binding")
+    emit(
+        _summary(tally, sizes, catalog),
+        asked.output,
+        lead=lead,
+        title=title,
+        note="\n".join(told),
+        assumptions=[
+            (
+                f"max-pods {limit:,} on every node (--kubelet-max-pods), and what Windows keeps "
+                "of CPU and memory by default"
+            )
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """Nodes of each type."""
+
+    instance_types: tuple[str, ...]
+    histogram: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Fleet, counts: pd.Series | None) -> _Tally:
+        """Count the nodes that the rows of a fleet stand for."""
+        import numpy as np
+
+        if counts is None:
+            return cls(rows.instance_types, rows.histogram)
+        histogram = np.zeros(len(rows.histogram), dtype=np.int64)
+        np.add.at(histogram, rows.codes, counts.to_numpy())
+        return cls(rows.instance_types, histogram)
+
+    def __len__(self) -> int:
+        return int(self.histogram.sum())
+
+    @property
+    def unknown(self) -> int:
+        """Nodes of unknown type."""
+        return int(self.histogram[-1])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Nodes of each type that occurs, the commonest first."""
+        known = self.histogram[:-1]
+        order = sorted(range(len(known)), key=lambda code: -int(known[code]))
+        return {self.instance_types[at]: int(known[at]) for at in order if known[at]}
 
 
 def _read(file: str, catalog: Catalog) -> pd.DataFrame:
@@ -145,9 +352,9 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
         )
         return frame.rename(columns=lambda n: f"column_{n + 1}") if headless else frame
     except pd.errors.EmptyDataError:
-        raise InputError(f"{name} is no CSV file: it is empty") from None
+        raise InputError(f"{name} is not a CSV file: it is empty") from None
     except pd.errors.ParserError as error:
-        raise InputError(f"{name} is no CSV file: {error}") from error
+        raise InputError(f"{name} is not a CSV file: {error}") from error
 
 
 def _read_json(content: str, name: str) -> pd.DataFrame:
@@ -226,7 +433,7 @@ def _read_parquet(file: str) -> pd.DataFrame:
     try:
         frame: pd.DataFrame = parquet.read_table(file).to_pandas()
     except pa.ArrowInvalid as error:
-        raise InputError(f"{file} is no Parquet file: {error}") from error
+        raise InputError(f"{file} is not a Parquet file: {error}") from error
     return frame
 
 
@@ -259,8 +466,9 @@ def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:
     return frame
 
 
-def _summary(fleet: Fleet, sizes: pd.DataFrame) -> list[dict[str, Any]]:
+def _summary(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    runs = {name: catalog[name].windows.status != "unsupported" for name in fleet.counts}
     for name, nodes in fleet.counts.items():
         size = sizes.loc[fleet.instance_types.index(str(name))].to_dict()
         rows.append(
@@ -268,16 +476,21 @@ def _summary(fleet: Fleet, sizes: pd.DataFrame) -> list[dict[str, Any]]:
                 "instance_type": name,
                 "nodes": int(nodes),
                 **{key: size[key] for key in _SHOWN},
-                "total_secondary": int(nodes) * int(size["secondary_pods"]),
-                "total_prefix": int(nodes) * int(size["prefix_pods"]),
+                # What cannot run Windows has no pods of it: it counts in no total.
+                "total_secondary": int(nodes) * int(size["secondary_pods"]) if runs[name] else None,
+                "total_prefix": int(nodes) * int(size["prefix_pods"]) if runs[name] else None,
             }
         )
-    sums = {key: sum(row[key] for row in rows) for key in ("total_secondary", "total_prefix")}
-    total = {"instance_type": "total", "nodes": len(fleet) - fleet.unknown}
+    sums = {
+        key: sum(row[key] for row in rows if row[key] is not None)
+        for key in ("total_secondary", "total_prefix")
+    }
+    counted = sum(row["nodes"] for row in rows if runs[row["instance_type"]])
+    total = {"instance_type": "total", "nodes": counted}
     return [*rows, {**total, **dict.fromkeys(_SHOWN), **sums}]
 
 
-def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
+def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
     from eks_win_capacity.density.node_capacity import allocatable
 
     counts = fleet.counts
@@ -287,20 +500,24 @@ def _notes(fleet: Fleet, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
         notes.append(
             f"{_nodes(fleet.unknown)} {have} a missing or unknown type and {are} not counted."
         )
-    barred = [name for name in counts.index if catalog[name].windows.status == "unsupported"]
+    barred = [name for name in counts if catalog[name].windows.status == "unsupported"]
     if barred:
         told = ", ".join(barred[:5]) + " and more" * (len(barred) > 5)
-        notes.append(f"{_nodes(counts[barred].sum())} cannot run Windows: {told}.")
-    old = [name for name in counts.index if not catalog[name].nitro]
+        count = sum(counts[name] for name in barred)
+        notes.append(
+            f"{_nodes(count)} cannot run Windows and {'counts' if count == 1 else 'count'} in no "
+            f"total: {told}."
+        )
+    old = [name for name in counts if not catalog[name].nitro]
     if old:
-        count = counts[old].sum()
+        count = sum(counts[name] for name in old)
         notes.append(
             f"{_nodes(count)} {'is' if count == 1 else 'are'} neither Nitro nor bare metal and "
             "cannot use prefixes."
         )
-    bare = [name for name in counts.index if not allocatable(catalog[name])[1]]
+    bare = [name for name in counts if not allocatable(catalog[name])[1]]
     if bare:
-        count = counts[bare].sum()
+        count = sum(counts[name] for name in bare)
         notes.append(
             f"{_nodes(count)} {'has' if count == 1 else 'have'} no memory left for any pod beside "
             f"what Windows keeps, whatever the addresses allow: {', '.join(bare[:5])}."
@@ -321,20 +538,38 @@ def _nodes(count: int) -> str:
 
 def _print_rows(sized: pd.DataFrame, output: str) -> None:
     if output == "csv":
-        sized.to_csv(sys.stdout, index=False, lineterminator="\n")
+        _without_formulas(sized).to_csv(sys.stdout, index=False, lineterminator="\n")
+    elif output == "json":
+        import json
+
+        document = document_of((), ()) | {"rows": json.loads(sized.to_json(orient="records"))}
+        click.echo(json.dumps(document, indent=2))
     else:
-        sized.to_json(sys.stdout, orient="records", indent=2)
-        sys.stdout.write("\n")
+        emit(records_of(sized), output, columns=[str(name) for name in sized.columns])
+
+
+def _without_formulas(sized: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose texts, and the names of columns, no spreadsheet takes for a formula."""
+    import pandas as pd
+
+    texts = [name for name in sized.columns if not pd.api.types.is_numeric_dtype(sized[name])]
+    safe = sized.astype(dict.fromkeys(texts, object))
+    for name in texts:
+        known = safe[name].notna()
+        safe.loc[known, name] = safe.loc[known, name].map(csv_cell)
+    return safe.rename(columns=csv_cell)
 
 
 def _write(sized: pd.DataFrame, out: Path) -> None:
     """Write the sized rows as the name of the file asks."""
     kind = out.suffix.lower()
-    if kind not in {".csv", ".json", ".parquet"}:
-        raise InputError(f"--out must end in .csv, .json or .parquet; got {str(out)!r}")
+    check_ending(out, (".csv", ".json", ".parquet", ".xlsx"))
     buffer = io.BytesIO()
-    if kind == ".csv":
-        sized.to_csv(buffer, index=False, lineterminator="\n")
+    if kind == ".xlsx":
+        names = [str(name) for name in sized.columns]
+        buffer.write(workbook(names, ([row[n] for n in names] for row in records_of(sized))))
+    elif kind == ".csv":
+        _without_formulas(sized).to_csv(buffer, index=False, lineterminator="\n")
     elif kind == ".json":
         sized.to_json(buffer, orient="records", indent=2)
     else:

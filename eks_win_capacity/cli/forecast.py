@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.options import file_argument
+from eks_win_capacity.cli.output import emit, output_options, say
 from eks_win_capacity.cli.usage_file import read_table
+from eks_win_capacity.cli.what_if import TOGETHER, print_plans, what_if
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +30,7 @@ _SHOW_PROGRESS_FROM = 200
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@file_argument(kind=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--capacity",
     multiple=True,
@@ -91,13 +95,26 @@ _SHOW_PROGRESS_FROM = 200
     metavar="DAYS",
     help="Days that --alert-risk looks ahead.",
 )
+@click.option(
+    "--plans",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="YAML or JSON: a list of DemandPlan, each with instance_type, subnets and more. FILE "
+    "then counts pods, and the answer is when each plan runs dry.",
+)
+@click.option(
+    "--add-subnet",
+    "added",
+    multiple=True,
+    metavar="CIDR",
+    help="What if there were this empty subnet, too: all subnets as one, with it and without.",
+)
 @click.option("--seed", default=0, show_default=True, help="Same seed, same answer.")
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a chart of the most urgent subnets, up to six.",
 )
-@output_option
+@output_options
 def forecast(
     file: str,
     *,
@@ -110,6 +127,8 @@ def forecast(
     level: tuple[float, ...],
     events: tuple[str, ...],
     values: str | None,
+    plans: str | None,
+    added: tuple[str, ...],
     **options: Any,
 ) -> None:
     """
@@ -126,13 +145,15 @@ def forecast(
       eks-win-capacity forecast usage.parquet --capacity total -o json --plot out.png
       eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
       eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
+      eks-win-capacity forecast usage.csv --capacity total --add-subnet 10.0.64.0/22
+      eks-win-capacity forecast pods.csv --plans plans.yaml
 
     \b
     In cron, --alert-risk 0.05 --alert-within 30 exits with 3 where the chance that a
     subnet runs dry within 30 days is 5 % or more, and adds chance_within and alert to
     its rows; stderr names the subnets. For the textfile collector of Prometheus:
       eks-win-capacity forecast usage.csv -o json --alert-risk 0.05 > out.json
-      jq -r '.[] | select(.chance_within != null) |
+      jq -r '.rows[] | select(.chance_within != null) |
         "subnet_dry_chance{subnet=\\"\\(.subnet)\\"} \\(.chance_within)"' \\
         out.json > subnets.prom.tmp && mv subnets.prom.tmp subnets.prom
     """  # noqa: D301
@@ -146,18 +167,27 @@ def forecast(
             raise click.UsageError("--values is for all columns; leave --used and --available out")
         options[values] = True
     table = read_table(file)
+    options["level"] = level or (0.8, 0.95)
+    options["events"] = [_event(text) for text in events] or None
+    if plans is not None:
+        if added or alert_risk is not None or prefixes or plot is not None:
+            raise click.UsageError(
+                "--plans goes without --add-subnet, --alert-risk, --prefixes and --plot"
+            )
+        print_plans(table, plans, options, risk=risk, output=output)
+        return
     with _progress() as progress:
         made = forecast_exhaustion(
             table,
             unit="prefixes" if prefixes else None,
-            level=level or (0.8, 0.95),
-            events=[_event(text) for text in events] or None,
             unusable="report",
             progress=progress,
             **options,
         )
     if plot is not None:
-        made.figure().savefig(plot, dpi=150)
+        drawn = io.BytesIO()
+        made.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
+        replace_file(plot, drawn.getvalue())
     said = [f"{x.seen}: {x.why}" for x in made.findings]
     if short := int((~made.usable).sum()):
         said.append(
@@ -167,24 +197,47 @@ def forecast(
         )
     count = len(made.subnets)
     end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
-    rows = _rows(made, risk)
+    rows = sorted(_rows(made, risk), key=_urgency)
+    if added:
+        whole = what_if(made, added, horizon=options["horizon"], level=options["level"])
+        rows += [row for each in whole for row in _rows(each, risk)]
     alarmed = [] if alert_risk is None else _alerts(made, rows, alert_risk, alert_within)
     emit(
         rows,
         output,
+        lead=("subnet", "used", "capacity", "date", "days_left", "probability"),
         title=(
             f"{count_of(count, 'subnet')}, {made.horizon} periods of {made.panel.grid} "
             f"after {end.strftime(_form(made))}; days left until the risk is {100 * risk:g} %"
         ),
         note="\n".join(said),
+        assumptions=[TOGETHER] if added else (),
+        styles=[_style(row) for row in rows],
     )
     if alarmed:
-        click.echo(
+        say(
             f"alert: {', '.join(alarmed[:10])}{', ...' * (len(alarmed) > 10)}: a chance of "
             f"{100 * (alert_risk or 0):g} % or more to run dry within {alert_within:,} days",
             err=True,
         )
         click.get_current_context().exit(ALERT)
+
+
+def _urgency(row: dict[str, Any]) -> tuple[bool, float]:
+    """Days left, first of all; where none are known within the horizon, last."""
+    return row["days_left"] is None, row["days_left"] or 0.0
+
+
+def _style(row: dict[str, Any]) -> str:
+    """Colour of a row by the days that are left."""
+    left = row["days_left"]
+    if row["status"] == "exhausted" or (left is not None and left < _SOON):
+        return "bold red"
+    return "yellow" if left is not None and left < _LATER else ""
+
+
+_SOON, _LATER = 30, 90
+"""Days left below which a subnet is shown in red and in yellow."""
 
 
 def _alerts(
@@ -287,15 +340,18 @@ def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
     wide = f"{100 * made.levels[0]:g}"
     rows = []
     for row in table.to_dict("records"):
-        told: dict[str, Any] = {"subnet": row["subnet"], "status": row["status"]}
+        left = row["days_left"]
+        told: dict[str, Any] = {
+            "subnet": row["subnet"],
+            "status": row["status"],
+            "days_left": None if pd.isna(left) or left == float("inf") else round(left, 2),
+        }
         for name in ("used", "capacity"):
             told[name] = None if pd.isna(row[name]) else round(float(row[name]), 2)
             if told[name] is not None and told[name] == int(told[name]):
                 told[name] = int(told[name])
         for name in ("date", f"earliest_{wide}", f"latest_{wide}"):
             told[name] = None if pd.isna(row[name]) else row[name].strftime(form)
-        left = row["days_left"]
-        told["days_left"] = None if pd.isna(left) or left == float("inf") else round(left, 2)
         chance = row["probability"]
         told["probability"] = None if pd.isna(chance) else round(chance, 3)
         rows.append(told)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import say
+from eks_win_capacity.cli.output import progress, put_together, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import source_name, whole
 from eks_win_capacity.core.errors import CapacityError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import IO
+
+    from eks_win_capacity.catalog import InstanceType
+    from eks_win_capacity.cluster.state import ClusterState
 
 
 def text_of(file: IO[bytes]) -> str:
@@ -75,6 +81,194 @@ def note_units(cpu: object, memory: object, *, of: str = "") -> None:
 
 def _bare(quantity: object) -> bool:
     return str(quantity).strip()[-1:].isdigit()
+
+
+def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
+    """Note on stderr the types for which AWS advises against so high a limit of the kubelet."""
+    from eks_win_capacity.density.node_capacity import max_pods_cap
+
+    above: dict[int, list[str]] = {}
+    for row in types:
+        if limit is not None and limit > max_pods_cap(row):
+            above.setdefault(max_pods_cap(row), []).append(row.name)
+    for cap, names in sorted(above.items()):
+        named = ", ".join(dict.fromkeys(names[:3])) + ", ..." * (len(names) > 3)
+        say(
+            f"eks-win-capacity: note: --kubelet-max-pods {limit:,} is above the {cap} that AWS "
+            f"advises for {named} (110 below 30 vCPUs, 250 above)",
+            err=True,
+        )
+
+
+def note_pods(name: str, pods: int) -> str:
+    """What counts of nodes rest on where the pods of each were not given."""
+    return (
+        f"each {name} counted full: {pods:,} pods, by its addresses and the kubelet's limit of "
+        f"{KUBELET_MAX_PODS}; --pods-per-node for another number"
+    )
+
+
+def full_pods(name: str, *, prefix_delegation: bool) -> int:
+    """Pods of a full node of a type, where nothing else is said: what every command assumes."""
+    from eks_win_capacity.density.max_pods import max_pods
+
+    return int(
+        max_pods(name, prefix_delegation=prefix_delegation, kubelet_max_pods=KUBELET_MAX_PODS)
+    )
+
+
+def mode_option(default: bool | None = False, *, more: str = "") -> Callable[[Any], Any]:  # noqa: FBT001, FBT002
+    """Add the address mode under the one name that it has in every command."""
+    return click.option(
+        "--prefix-delegation/--no-prefix-delegation",
+        default=default,
+        help=f"Every slot holds a /28 prefix, or a single address{more}.",
+    )
+
+
+def file_argument(
+    name: str = "file", kind: Any = None, *, required: bool = True, letters: tuple[str, ...] = ()
+) -> Callable[[Any], Any]:
+    """Add a file as the argument FILE, or as ``-f``; - is standard input."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(*args: Any, **given: Any) -> None:
+            option = given.pop(f"{name}_option")
+            if option is not None and given[name] is not None:
+                raise click.UsageError(f"give {name.upper()} or --file, not both")
+            given[name] = given[name] if option is None else option
+            if required and given[name] is None:
+                raise click.UsageError(f"Missing argument {name.upper()!r}.")
+            function(*args, **given)
+
+        kept = click.option(
+            "--file",
+            "-f",
+            *letters,
+            f"{name}_option",
+            type=kind,
+            help=f"The same as {name.upper()}.",
+        )(run)
+        metavar = name.upper() if required else f"[{name.upper()}]"
+        return click.argument(name, type=kind, required=False, metavar=metavar)(kept)
+
+    return add
+
+
+def state_options(function: Callable[..., None]) -> Callable[..., None]:
+    """
+    Add where the state of a cluster comes from; the command gets ``load``.
+
+    With several clusters it runs once for each, and their rows make one table.
+    """
+
+    @wraps(function)
+    def run(*args: Any, files: tuple[str, ...], names: tuple[str, ...], **given: Any) -> None:
+        asked = {key: given.pop(key) for key in ("region", "profile", "endpoint_url")}
+        if len(set(names)) < 2:
+            name = names[0] if names else None
+            function(*args, load=partial(load_state, files, name, **asked), **given)
+            return
+        alone = [key for key in ("save", "write_remedies") if given.get(key)]
+        if alone:
+            raise click.UsageError(f"--{alone[0].replace('_', '-')} is for one --cluster")
+        codes = {0}
+        with put_together("cluster") as label:
+            for name in dict.fromkeys(names):
+                label(name)
+                load = partial(load_state, _files_of(name, files, names), name, **asked)
+                try:
+                    function(*args, load=load, **given)
+                except click.exceptions.Exit as left:
+                    codes.add(left.exit_code)
+        click.get_current_context().exit(max(codes, key=_BY_WEIGHT.index))
+
+    for option in (
+        click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
+        click.option("--profile", help="AWS profile."),
+        click.option("--region", help="AWS region."),
+        click.option(
+            "--cluster",
+            "names",
+            multiple=True,
+            metavar="NAME",
+            help="Ask AWS for this cluster, by read-only calls; repeat for more, and give files "
+            "as NAME=PATH then.",
+        ),
+        click.option(
+            "--file",
+            "-f",
+            "files",
+            multiple=True,
+            metavar="PATH",
+            help="A saved answer of kubectl or the AWS CLI, a folder of them, or - for stdin. "
+            "Repeat for more.",
+        ),
+    ):
+        run = option(run)
+    return run
+
+
+_BY_WEIGHT = (0, 5, 3, 4)
+"""Exit codes of ``check``, the gravest last."""
+
+
+def _files_of(name: str, files: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The files of one cluster of several; each file says whose it is."""
+    for file in files:
+        if file.partition("=")[0] not in names or "=" not in file:
+            raise click.UsageError(
+                f"with several --cluster, --file says whose it is: NAME=PATH; got {file!r}"
+            )
+    return tuple(
+        path for owner, _, path in (file.partition("=") for file in files) if owner == name
+    )
+
+
+def load_state(
+    files: tuple[str, ...],
+    name: str | None,
+    region: str | None,
+    profile: str | None,
+    endpoint_url: str | None,
+) -> ClusterState:
+    """Load a state from files, from AWS, or from both."""
+    from eks_win_capacity.cluster.state import ClusterState
+
+    if not files and name is None:
+        raise click.UsageError("say which cluster: --cluster NAME, or --file FILE, or both")
+    state = ClusterState()
+    if files:
+        from eks_win_capacity.files import load_files
+
+        named = ", ".join(files[:3]) + ", ..." * (len(files) > 3)
+        with progress(f"reading {named}"):
+            state = load_files(*(sys.stdin.buffer if file == "-" else Path(file) for file in files))
+    if name is not None:
+        from eks_win_capacity import aws
+
+        with progress(f"asking AWS about {name}") as tell:
+            live = aws.load_cluster(
+                name,
+                session=_session(profile),
+                region=region,
+                endpoint_url=endpoint_url,
+                on_call=tell,
+            )
+        state = live.merge(state)
+    return state
+
+
+def _session(profile: str | None) -> Any:
+    if profile is None:
+        return None
+    import boto3
+
+    from eks_win_capacity.aws.calls import faults
+
+    with faults(operation="session", region=""):
+        return boto3.session.Session(profile_name=profile)
 
 
 def binding_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.replacing import replace_file
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 FORMATS = ("table", "json", "csv")
 
 
-_CONTROLS = {
+CONTROLS = {
     **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
     # Marks that turn the direction of what follows.
     **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How characters are spelled that would act on a terminal."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula."""
 
 
@@ -34,7 +42,7 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+    return text if text.isascii() and text.isprintable() else text.translate(CONTROLS)
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -63,8 +71,26 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
     return plain.encode("ascii", "replace").decode(), error.end
 
 
+def output_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add to a command how its rows are printed: ``--output``, ``--wide`` and ``--out``."""
+    return click.option(
+        "--out",
+        type=click.Path(dir_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_kept("out"),
+        help="Write the rows here, too: .csv, .json or .xlsx.",
+    )(output_option(function))
+
+
 def output_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--output`` to a command."""
+    """Add ``--output`` and ``--wide`` to a command that has its own ``--out``."""
+    function = click.option(
+        "--wide",
+        is_flag=True,
+        expose_value=False,
+        callback=_kept("wide"),
+        help="Print every column, however narrow the terminal is.",
+    )(function)
     return click.option(
         "--output",
         "-o",
@@ -75,43 +101,230 @@ def output_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
+_META = "eks_win_capacity.cli."
+
+
+def _kept(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if name == "out" and value is not None:
+            check_ending(value, OUT_KINDS)
+        context.meta[_META + name] = value
+
+    return keep
+
+
+def _asked(name: str) -> Any:
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(_META + name)
+
+
+OUT_KINDS = (".csv", ".json", ".xlsx")
+
+
+def check_ending(out: Path, kinds: Sequence[str]) -> None:
+    """Refuse a file of which the name does not say how to write it."""
+    if out.suffix.lower() not in kinds:
+        raise InputError(
+            f"--out must end in {', '.join(kinds[:-1])} or {kinds[-1]}; got {str(out)!r}"
+        )
+
+
+@dataclass
+class _Table:
+    """What one call of `emit` prints."""
+
+    rows: Sequence[Mapping[str, Any]]
+    names: list[str]
+    title: str
+    notes: list[str]
+    assumptions: list[str]
+    styles: Sequence[str] | None = None
+    lead: Sequence[str] = ()
+
+
+@contextmanager
+def put_together(column: str) -> Iterator[Callable[[str], None]]:
+    """
+    Gather what `emit` is given, and print one table of all at the end.
+
+    Yields a function that names whose rows come next; the name stands in a column.
+    """
+    context = click.get_current_context()
+    gathered: list[tuple[str, _Table]] = []
+    label = [""]
+    context.meta[_META + "gathered"] = (gathered, label)
+    try:
+        yield lambda name: label.__setitem__(0, name)
+    finally:
+        del context.meta[_META + "gathered"]
+    if not gathered:
+        return
+    names = dict.fromkeys(name for _, table in gathered for name in table.names)
+    rows = [
+        {column: whose, **dict.fromkeys(names), **row}
+        for whose, table in gathered
+        for row in table.rows
+    ]
+    notes = [f"{whose}: {line}" for whose, table in gathered for line in table.notes]
+    assumed = [f"{whose}: {line}" for whose, table in gathered for line in table.assumptions]
+    _print(
+        _Table(
+            rows,
+            [column, *names],
+            gathered[0][1].title,
+            notes,
+            assumed,
+            lead=[column, *gathered[0][1].lead],
+        ),
+        _asked("format"),
+    )
+
+
 def emit(
     rows: Sequence[Mapping[str, Any]],
     output: str,
     *,
     columns: Sequence[str] | None = None,
+    lead: Sequence[str] = (),
     title: str = "",
     note: str = "",
+    assumptions: Sequence[str] = (),
+    styles: Sequence[str] | None = None,
 ) -> None:
     """
-    Print rows on stdout.
+    Print rows on stdout, and write them where ``--out`` says.
 
     Parameters
     ----------
     rows : sequence of mapping
         One mapping a row; all have the same keys.
     output : {"table", "json", "csv"}
-        The format. JSON is a list of objects.
+        The format. JSON is an object with rows, notes and assumptions.
     columns : sequence of str, optional
         Which keys, in which order. All keys of the first row by default.
-    title, note : str, optional
-        Lines above and below the table; programs do not get them.
+    lead : sequence of str, optional
+        Which of them decide, and stay where a terminal has no room for all.
+    title : str, optional
+        The line above the table.
+    note : str, optional
+        Lines below the table; the notes of JSON.
+    assumptions : sequence of str, optional
+        What the numbers rest on; below the table, too.
+    styles : sequence of str, optional
+        A style of Rich for each row, on a terminal.
     """
-    names = list(columns or (rows[0] if rows else ()))
+    table = _Table(
+        rows,
+        list(columns or (rows[0] if rows else ())),
+        title,
+        [line for line in note.splitlines() if line.strip()],
+        list(assumptions),
+        styles,
+        lead,
+    )
+    gathering = _asked("gathered")
+    if gathering is None:
+        _print(table, output)
+        return
+    gathered, label = gathering
+    click.get_current_context().meta[_META + "format"] = output
+    gathered.append((label[0], table))
+
+
+def _print(table: _Table, output: str) -> None:
+    if (out := _asked("out")) is not None:
+        replace_file(out, _bytes(table, out.suffix.lower()))
     if output == "json":
-        import json
-
-        picked = [{name: _jsonable(row[name]) for name in names} for row in rows]
-        click.echo(json.dumps(picked, indent=2, allow_nan=False))
+        click.echo(_json(table))
     elif output == "csv":
-        import csv
-
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
+        click.echo(_csv(table), nl=False)
     else:
-        _print_table(rows, names, title, note)
+        note = "\n".join([*table.notes, *table.assumptions])
+        _print_table(table, note)
 
+
+def _json(table: _Table) -> str:
+    import json
+
+    return json.dumps(
+        document_of(table.rows, table.names, table.notes, table.assumptions),
+        indent=2,
+        allow_nan=False,
+    )
+
+
+def document_of(
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    notes: Sequence[str] = (),
+    assumptions: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The object that every command prints as JSON; what is not known is null."""
+    context = click.get_current_context(silent=True)
+    return {
+        "command": context.command_path.partition(" ")[2] if context else "",
+        "rows": [{name: _jsonable(row[name]) for name in names} for row in rows],
+        "notes": list(notes),
+        "assumptions": list(assumptions),
+    }
+
+
+def _csv(table: _Table) -> str:
+    import csv
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.names)
+    writer.writerows([csv_cell(row[name]) for name in table.names] for row in table.rows)
+    return text.getvalue()
+
+
+def _bytes(table: _Table, kind: str) -> bytes:
+    if kind == ".xlsx":
+        return workbook(table.names, ([row[name] for name in table.names] for row in table.rows))
+    return (_csv(table) if kind == ".csv" else _json(table) + "\n").encode()
+
+
+def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """
+    An Excel file of one sheet, in which no text is a formula.
+
+    Raises
+    ------
+    MissingExtraError
+        Without openpyxl (extra ``excel``).
+    InputError
+        If there are more rows than a sheet holds.
+    """
+    try:
+        from openpyxl import Workbook
+        from openpyxl.cell import WriteOnlyCell
+    except ImportError:
+        raise MissingExtraError("openpyxl", extra="excel", purpose="Excel files") from None
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("rows")
+    sheet.freeze_panes = "A2"
+    for number, row in enumerate(chain([names], rows), start=1):
+        if number > _SHEET_ROWS:
+            raise InputError(f"an Excel sheet holds {_SHEET_ROWS:,} rows; write .csv or .parquet")
+        cells = []
+        for value in row:
+            plain = _jsonable(value)
+            missing = plain is None or plain != plain  # noqa: PLR0124
+            number_like = isinstance(plain, (bool, int, float))
+            cell = WriteOnlyCell(
+                sheet, None if missing else plain if number_like else visible(_cell(plain))
+            )
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # a text that begins with = stays a text
+            cells.append(cell)
+        sheet.append(cells)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+_SHEET_ROWS = 2**20
 
 _MANY_ROWS = 1_000
 """From here on a table is written plainly: Rich takes a second for 600 rows."""
@@ -125,15 +338,14 @@ _PROSE = 60
 """A longer text than this is a sentence or a command, and no name. [characters]"""
 
 
-def _print_table(
-    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
-) -> None:
-    title, note = visible(title), visible(note)
+def _print_table(table: _Table, note: str) -> None:
+    rows, names = table.rows, table.names
+    title, note = visible(table.title), visible(note)
     # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
-    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS:
+    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS or _asked("wide"):
         _print_plainly(rows, names, title, note)
     else:
-        _print_for_terminal(rows, names, title, note)
+        _print_for_terminal(rows, names, title, note, lead=table.lead, styles=table.styles)
 
 
 def _print_plainly(
@@ -175,11 +387,15 @@ def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _print_for_terminal(
-    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
+    rows: Sequence[Mapping[str, Any]],
+    names: list[str],
+    title: str,
+    note: str,
+    *,
+    lead: Sequence[str] = (),
+    styles: Sequence[str] | None = None,
 ) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False)
@@ -187,41 +403,87 @@ def _print_for_terminal(
     right = [_is_numeric(rows, name) for name in names]
     if title:
         console.print(Text(title, style="bold"))
-    # Where not even every word has room, a table would break numbers and commands apart: prose,
-    # and a lone row, is then told name by name, and many numbers in several tables.
-    parts = _parts(texts, console.width)
-    if len(parts) > 1 and (len(rows) == 1 or _holds_prose(texts)):
-        console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
-        parts = []
     gap = len(_GAP)
-    for number, part in enumerate(parts):
-        columns = [texts[place] for place in part]
-        widths = _widths(columns, console.width - gap * (len(part) - 1))
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for place, (head, *_), width in zip(part, columns, widths, strict=True):
-            justify: Literal["left", "right"] = "right" if right[place] else "left"
-            table.add_column(Text(head), justify=justify, width=width, overflow="fold")
-        for cells in zip(*(column[1:] for column in columns), strict=True):
-            table.add_row(*map(Text, cells))
-        if number:
-            console.print()
-        console.print(table, width=max(console.width, sum(widths) + gap * (len(part) - 1)))
+    room = console.width
+    if sum(map(_narrowest, texts)) + gap * (len(texts) - 1) <= room:
+        console.print(_table(texts, right, room, styles), width=room)
+    elif len(rows) == 1 or _holds_prose(texts):
+        # Where not even every word has room, a table would break numbers and commands apart.
+        console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
+    else:
+        order = [names.index(name) for name in lead if name in names]
+        order += [place for place in range(len(names)) if place not in order]
+        shown, left = _fitting(texts, right, order, room)
+        chosen = [right[place] for place in sorted(shown)]
+        columns = [shown[place] for place in sorted(shown)]
+        console.print(_table(columns, chosen, room, styles), width=max(room, _least(columns)))
+        rest = ", ".join(texts[place][0] for place in left)
+        many = f"{len(left)} more columns" if len(left) > 1 else "1 more column"
+        if left:
+            console.print(Text(f"{many} with --wide or -o json: {rest}", style="dim"))
     if note:
         console.print(Text(note))
 
 
-def _parts(texts: Sequence[Sequence[str]], room: int) -> list[list[int]]:
-    """Split columns among tables that fit into the room; each begins with the first column."""
-    narrowest = [_narrowest(column) for column in texts]
-    parts = [[0]] if texts else []
-    left = room - sum(narrowest[:1])
-    for place, width in enumerate(narrowest[1:], start=1):
-        left -= len(_GAP) + width
-        if left < 0 and len(parts[-1]) > 1:
-            parts.append([0])
-            left = room - narrowest[0] - len(_GAP) - width
-        parts[-1].append(place)
-    return parts
+def _table(
+    columns: Sequence[Sequence[str]],
+    right: Sequence[bool],
+    room: int,
+    styles: Sequence[str] | None = None,
+) -> Any:
+    """Table of Rich whose columns have the widths that the room leaves."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = _widths(columns, room - len(_GAP) * (len(columns) - 1))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for (head, *_), width, number in zip(columns, widths, right, strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(Text(head), justify=justify, width=width, overflow="fold")
+    for place, cells in enumerate(zip(*(column[1:] for column in columns), strict=True)):
+        table.add_row(*map(Text, cells), style=styles[place] if styles else None)
+    return table
+
+
+_NAME = 20
+"""A text keeps so much of it where it is shortened. [characters]"""
+
+
+def _fitting(
+    texts: Sequence[Sequence[str]], right: Sequence[bool], order: Sequence[int], room: int
+) -> tuple[dict[int, Sequence[str]], list[int]]:
+    """Columns that fit into the room, by their place, long names shortened; and the others."""
+    shown: dict[int, Sequence[str]] = {}
+    left: list[int] = []
+    for place in order:
+        column = texts[place] if right[place] else [_shortened(text) for text in texts[place]]
+        tried = [*shown.values(), column]
+        if shown and (left or _least(tried) > room):
+            left.append(place)
+        else:
+            shown[place] = column
+    return shown, sorted(left)
+
+
+def _least(columns: Sequence[Sequence[str]]) -> int:
+    """Width below which some column would break a word."""
+    return sum(map(_narrowest, columns)) + len(_GAP) * (len(columns) - 1)
+
+
+def _shortened(text: str) -> str:
+    """
+    Text with a mark in the middle in place of what is too long.
+
+    Examples
+    --------
+    >>> _shortened("ip-10-20-0-10.eu-west-1.compute.internal")
+    'ip-10-20-0….internal'
+    """
+    if _width(text) <= _NAME or " " in text:
+        return text
+    tail = (_NAME - 1) // 2
+    return f"{text[: _NAME - 1 - tail]}…{text[-tail:]}"
 
 
 def _narrowest(column: Sequence[str]) -> int:
@@ -255,6 +517,11 @@ def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
         yield ""
 
 
+def tell_fields(row: Mapping[str, Any]) -> None:
+    """Print one row as a field a line."""
+    say("\n".join(_blocks([[name.replace("_", " "), _human(row[name])] for name in row])))
+
+
 def _is_number(value: object) -> bool:
     return not isinstance(value, bool) and hasattr(value, "__float__")
 
@@ -277,10 +544,10 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _csv_cell(value: object) -> str:
+def csv_cell(value: object) -> str:
     """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
     text = visible(_cell(value))
-    if not text.startswith(_FORMULA) or _is_number(value):
+    if not text.startswith(FORMULA) or _is_number(value):
         return text
     with suppress(ValueError):
         float(text)
@@ -290,9 +557,33 @@ def _csv_cell(value: object) -> str:
 
 def _jsonable(value: Any) -> Any:
     if hasattr(value, "item"):
-        return value.item()
+        value = value.item()
+    if isinstance(value, float) and value != value:  # noqa: PLR0124
+        return None
     if isinstance(value, (list, tuple)):
         return [_jsonable(item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str, dict)):
         return value
     return str(value)
+
+
+def records_of(frame: Any) -> list[dict[str, Any]]:
+    """A frame's rows with None for what is missing."""
+    return [
+        {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
+        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    ]
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal's stderr that something long goes on; the function says how far it is."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    steps = count(1)
+    with Console(stderr=True).status(escape(visible(f"{what} ..."))) as status:
+        yield lambda step: status.update(escape(visible(f"{what}: {step} ({next(steps)})")))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import note_units
-from eks_win_capacity.cli.output import emit, output_option, say
-from eks_win_capacity.cli.plan_files import read_price_file, read_workload_file
+from eks_win_capacity.cli.options import file_argument, note_kubelet, note_units
+from eks_win_capacity.cli.output import document_of, emit, output_options, say
+from eks_win_capacity.cli.plan_files import (
+    read_current_file,
+    read_price_file,
+    read_workload_file,
+)
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import whole
 
@@ -95,7 +100,7 @@ def _named(options: tuple[tuple[str, dict[str, Any]], ...]) -> Callable[[Any], A
 _EXISTING = click.Path(exists=True, dir_okay=False)
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
-        "--candidate|-c|candidates",
+        "--candidate|--instance-type|-t|candidates",
         {"multiple": True, "help": "An instance type, or a pattern such as 'm5.*'; repeat it."},
     ),
     (
@@ -113,11 +118,15 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
-        "--prefix-delegation/--secondary",
+        "--prefix-delegation/--no-prefix-delegation",
         {"default": None, "help": "Give nodes /28 prefixes, or single addresses."},
     ),
     (
-        "--configmap|--pool|pool",
+        "--secondary|prefix_delegation",
+        {"is_flag": True, "flag_value": False, "default": None, "hidden": True},
+    ),
+    (
+        "--configmap|-c|--pool|pool",
         {"type": _EXISTING, "help": "ConfigMap amazon-vpc-cni with the warm targets."},
     ),
     (
@@ -154,8 +163,70 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--limit|limits",
         {
             "multiple": True,
-            "metavar": "TYPE=NODES",
-            "help": "Most nodes of a type; nodes=N limits all.",
+            "metavar": "NAME=NODES",
+            "help": "Most nodes of a type or in a zone; nodes=N limits all, addresses=N what they "
+            "take.",
+        },
+    ),
+    (
+        "--current",
+        {
+            "multiple": True,
+            "metavar": "TYPE=NODES|FILE",
+            "help": "Nodes that run now: counts by type, a table of instance_type, nodes and zone, "
+            "or the state of a cluster; 'state' is that in FILE. Says what to keep, add and drain.",
+        },
+    ),
+    (
+        "--max-replaced",
+        {"type": click.IntRange(min=0), "metavar": "N", "help": "Present nodes drained at most."},
+    ),
+    (
+        "--launcher",
+        {
+            "type": click.Choice(["eksctl", "managed", "autoscaler", "karpenter"]),
+            "default": "eksctl",
+            "show_default": True,
+            "help": "Who starts the nodes, by whose estimate of their room.",
+        },
+    ),
+    (
+        "--spot-share",
+        {
+            "type": click.FloatRange(0, 1),
+            "default": 0.0,
+            "help": "Part of each workload's pods that may run on Spot.",
+        },
+    ),
+    ("--spot-prices", {"type": _EXISTING, "help": "CSV of type and Spot price by the hour."}),
+    (
+        "--paid",
+        {"multiple": True, "metavar": "TYPE=NODES", "help": "Nodes that are paid already."},
+    ),
+    (
+        "--licence",
+        {
+            "default": "included",
+            "show_default": True,
+            "metavar": "included|own|PRICE",
+            "help": "Whether prices hold the Windows licence; a price is added by vCPU and hour.",
+        },
+    ),
+    ("--min-types", {"type": click.IntRange(min=1), "default": 1, "help": "Types at least."}),
+    (
+        "--at-least",
+        {
+            "multiple": True,
+            "metavar": "NAME=NODES",
+            "help": "Fewest nodes of a type, in a zone, or in all (nodes=N).",
+        },
+    ),
+    (
+        "--extended|extended",
+        {
+            "multiple": True,
+            "metavar": "TYPE=RESOURCE:N",
+            "help": "Extended resource that nodes of a type have.",
         },
     ),
     (
@@ -198,9 +269,9 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, allow_dash=True))
+@file_argument(kind=click.Path(exists=True, allow_dash=True))
 @_named(_OPTIONS)
-@output_option
+@output_options
 def plan(  # noqa: PLR0917
     file: str,
     candidates: tuple[str, ...],
@@ -215,6 +286,13 @@ def plan(  # noqa: PLR0917
     time_limit: float | None,
     snippet: str | None,
     output: str,
+    current: tuple[str, ...],
+    spot_share: float,
+    spot_prices: str | None,
+    paid: tuple[str, ...],
+    licence: str,
+    at_least: tuple[str, ...],
+    extended: tuple[str, ...],
     *,
     snippets: bool,
     state_subnets: bool,
@@ -225,7 +303,7 @@ def plan(  # noqa: PLR0917
     Find the cheapest nodes for the workloads in FILE.
 
     FILE is CSV or YAML with the columns name, replicas, cpu, memory and, where wanted,
-    host_process, zone_spread, allowed_types, anti_affinity; or the saved state of a cluster
+    host_process, zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu; or the saved state of a cluster
     (a file, or the folder that check reads), whose Windows pods are planned for; - is
     stdin. Ctrl-C gives the best plan so far.
 
@@ -234,7 +312,8 @@ def plan(  # noqa: PLR0917
       eks-win-capacity plan workloads.csv --objective nodes --explain
       eks-win-capacity plan workloads.yaml --prices prices.csv --emit karpenter
       eks-win-capacity plan workloads.csv --subnet a=10.0.0.0/24,100 --subnet b=10.0.1.0/24
-      eks-win-capacity plan saved/ -c 'm5.*large'
+      eks-win-capacity plan saved/ -t 'm5.*large' --current state
+      eks-win-capacity plan workloads.csv --current m5.2xlarge=9 --max-replaced 3
       kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
     from eks_win_capacity.cluster.state import ClusterState
@@ -255,6 +334,14 @@ def plan(  # noqa: PLR0917
         told_pool = None
     if state is not None:
         _note(state, where)
+    _note_limit(kubelet_max_pods, candidates)
+    buy: dict[str, Any] = {"licence": licence}
+    if licence not in {"included", "own"}:
+        try:
+            buy["licence"] = float(licence)
+        except ValueError as error:
+            message = f"{licence!r} is none of included, own and a price"
+            raise click.BadParameter(message, param_hint="--licence") from error
     found = plan_fleet(
         given,
         candidates=candidates or None,
@@ -268,10 +355,53 @@ def plan(  # noqa: PLR0917
         zones=zones or None,
         limits=_pairs(limits, "--limit", "TYPE=NODES"),
         time_limit_s=time_limit,
+        current=_current(current, state),
+        buy=buy
+        | {
+            "spot_share": spot_share,
+            "spot_prices": read_price_file(spot_prices),
+            "paid": _pairs(paid, "--paid", "TYPE=NODES"),
+        },
+        at_least=_pairs(at_least, "--at-least", "NAME=NODES"),
+        extended_resources=_extended(extended),
         progress=_told,
         **options,
     )
     _print(found, output, "all" if snippets else snippet, explain=explain)
+
+
+def _current(values: tuple[str, ...], state: ClusterState | None) -> Any:
+    """The nodes that run now: counts, one file, or what FILE itself says."""
+    if not values:
+        return None
+    if any("=" in value for value in values):
+        return _pairs(values, "--current", "TYPE=NODES")
+    if len(values) > 1:
+        raise click.BadParameter("give one file, or counts", param_hint="--current")
+    if values[0] == "state":
+        if state is None:
+            raise click.BadParameter("FILE is not the state of a cluster", param_hint="--current")
+        return state
+    return read_current_file(values[0])
+
+
+def _extended(values: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for value in values:
+        name, _, told = value.partition("=")
+        resource, sign, number = told.rpartition(":")
+        if not (name and sign and resource and number.strip().isdigit()):
+            message = f"{value!r} is not TYPE=RESOURCE:N"
+            raise click.BadParameter(message, param_hint="--extended")
+        found.setdefault(name.strip(), {})[resource.strip()] = int(number)
+    return found
+
+
+def _note_limit(limit: int, candidates: tuple[str, ...]) -> None:
+    """Question a limit of the kubelet that AWS advises against for what may be planned."""
+    from eks_win_capacity.catalog import Catalog
+
+    note_kubelet(limit, Catalog.bundled().filter(names=candidates or None).values())
 
 
 def _note(state: ClusterState, where: list[Any] | None) -> None:
@@ -306,7 +436,7 @@ _SNIPPETS: Mapping[str, tuple[str, ...]] = {
 
 def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool) -> None:
     if output == "json" and not snippet:
-        click.echo(found.to_json())
+        click.echo(json.dumps(found.to_dict() | _printed(found), indent=2, allow_nan=False))
     elif not found.feasible:
         say(found.explain(), err=output == "csv" or bool(snippet))
     elif snippet:
@@ -320,6 +450,14 @@ def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool)
         click.get_current_context().exit(1)
 
 
+def _printed(found: FleetPlan) -> dict[str, Any]:
+    """What every command prints as JSON, from a plan."""
+    from eks_win_capacity.planning import summary_lines
+
+    lines = summary_lines(found) if found.feasible else [found.explain()]
+    return document_of(found.rows(), _COLUMNS, lines)
+
+
 def _table(found: FleetPlan, output: str) -> None:
     """Print the kinds of nodes; for people without the columns that hold nothing."""
     from eks_win_capacity.planning import summary_lines
@@ -331,17 +469,29 @@ def _table(found: FleetPlan, output: str) -> None:
     columns = [
         name
         for name in _COLUMNS
-        if name not in {"zone", "subnet", "prefixes_per_node"} or any(row[name] for row in rows)
+        if name not in _OPTIONAL or any(row[name] not in {None, "", 0, "on-demand"} for row in rows)
     ]
-    shown = [{**row, "cost": round(row["cost"], 4)} for row in rows]
+    month = {row["cost_per_month"] is not None for row in rows} == {True}
+    shown = [
+        {
+            **row,
+            "cost": round(row["cost"], 4),
+            "cost_per_month": round(row["cost_per_month"], 2) if month else None,
+        }
+        for row in rows
+    ]
     note = "\n".join(summary_lines(found))
     if shown:
-        emit(shown, output, columns=columns, title="Cheapest fleet", note=note)
+        emit(shown, output, columns=columns, lead=_DECIDING, title="Cheapest fleet", note=note)
     else:
         say(note)
 
 
+_OPTIONAL = frozenset({"zone", "subnet", "purchase", "prefixes_per_node", "cost_per_month"})
+"""Columns that people see only where they hold something."""
+
+_DECIDING = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "binds", "cost")
 _COLUMNS = (
-    "instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds",
-    "addresses_per_node", "prefixes_per_node", "cost",
+    "instance_type", "zone", "subnet", "purchase", "nodes", "pods_per_node", "pods", "binds",
+    "addresses_per_node", "prefixes_per_node", "cost", "cost_per_month",
 )  # fmt: skip

@@ -93,6 +93,17 @@ def _point(value: str, separator: str) -> str:
     return value
 
 
+def read_current_file(file: str) -> Any:
+    """Nodes that run now: a table of instance_type, nodes and maybe zone, or a cluster's state."""
+    given = read_workload_file(file) if not file.lower().endswith(".csv") else None
+    if given is not None and not isinstance(given, list):
+        return given
+    import pandas as pd
+
+    text = whole.text_of(whole.file_bytes(file, unpack=True), file)
+    return pd.DataFrame(_csv(text, file) if given is None else given)
+
+
 def read_price_file(file: str | None) -> Any:
     """
     Read prices from a CSV of type and price, with or without a header.
@@ -178,7 +189,7 @@ def _price_table(file: str, lines: list[list[str]]) -> Any:
         for row in rows:
             row["price"] = float(row["price"])  # type: ignore[assignment]
     except ValueError as error:
-        raise InputError(f"{file} has a price that is no number: {error}") from error
+        raise InputError(f"{file} has a price that is not a number: {error}") from error
     table = pd.DataFrame(rows)
     if "estimated" in table.columns:
         table["estimated"] = table["estimated"].str.strip().str.lower() == "true"

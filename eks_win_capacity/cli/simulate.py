@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import filled_text_of
-from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.cli.options import file_argument, filled_text_of, mode_option
+from eks_win_capacity.cli.output import emit, output_options, progress
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("events", type=click.File("rb"), required=False)
+@file_argument("events", click.File("rb"), required=False)
 @click.option(
     "--configmap",
     "-c",
     type=click.File("rb"),
     help="The ConfigMap as YAML or JSON; the mode's defaults without it.",
 )
-@click.option("--prefix-delegation", is_flag=True, help="Without --configmap: prefix mode.")
+@mode_option(more="; without --configmap")
 @click.option("--instance-type", "-t", help="The node's instance type.")
 @click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
 @click.option(
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     type=click.Choice(["quantiles", "over-time", "waits"]),
     help="Of many nodes: quantiles (the default), each minute, or each pod's wait.",
 )
-@output_option
+@output_options
 def simulate(  # noqa: PLR0917
     events: IO[bytes] | None,
     configmap: IO[bytes] | None,
@@ -137,18 +137,21 @@ def _emit_churn(
     for name in ("rate_per_minute", "lifetime"):
         if name not in given:
             raise click.UsageError(f"--nodes needs --{_option(name)}")
-    work = Poisson(pods_per_minute=given["rate_per_minute"], lifetime=_lifetime(given["lifetime"]))
-    ran = simulate_churn(
-        work,
-        nodes=given["nodes"],
-        slots=slots,
-        pool=pool,
-        hours=given.get("hours", 24.0),
-        warm_up_hours=given.get("warm_up_hours", 0.0),
-        pods_per_node=given.get("pods_per_node"),
-        ec2_latency_s=latency,
-        rng=given.get("seed", 0),
+    work = Poisson(
+        pods_per_minute=given["rate_per_minute"], lifetime=lifetime_of(given["lifetime"])
     )
+    with progress(f"simulating {count_of(given['nodes'], 'node')}"):
+        ran = simulate_churn(
+            work,
+            nodes=given["nodes"],
+            slots=slots,
+            pool=pool,
+            hours=given.get("hours", 24.0),
+            warm_up_hours=given.get("warm_up_hours", 0.0),
+            pods_per_node=given.get("pods_per_node"),
+            ec2_latency_s=latency,
+            rng=given.get("seed", 0),
+        )
     show = given.get("show", "quantiles")
     rows, columns = _churn_rows(ran, show)
     if show == "quantiles" and output == "table":
@@ -192,7 +195,7 @@ def _number_or_none(value: Any) -> Any:
     return value
 
 
-def _lifetime(text: str) -> Lifetime:
+def lifetime_of(text: str) -> Lifetime:
     """Read 300, fixed:300, exponential:300 or lognormal:300:1.2."""
     from eks_win_capacity.simulator import Exponential, Fixed, LogNormal
 
@@ -251,7 +254,7 @@ def _json(line: str, place: int) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"line {place} is no JSON list: {error}") from None
+        raise InputError(f"line {place} is not a JSON list: {error}") from None
 
 
 def _number(text: str, place: int) -> float:

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import filled_text_of, text_of
+from eks_win_capacity.cli.options import filled_text_of, full_pods, mode_option, note_pods, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.errors import InputError
 
@@ -67,7 +67,7 @@ def _document(content: str, name: str) -> Any:
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        raise InputError(f"{name} is no JSON that can be read: {error}") from None
+        raise InputError(f"{name} is not JSON that can be read: {error}") from None
 
 
 def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
@@ -84,14 +84,13 @@ def _fits(
     subnet: Subnet, types: tuple[str, ...], pods: int | None, pool: WarmPool, keep_free: int
 ) -> list[dict[str, Any]]:
     from eks_win_capacity.addresses import nodes_that_fit
-    from eks_win_capacity.density.max_pods import max_pods
 
     fits = [
         nodes_that_fit(
             subnet,
             name,
             pods_per_node=(
-                max_pods(name, prefix_delegation=pool.prefix_delegation) if pods is None else pods
+                full_pods(name, prefix_delegation=pool.prefix_delegation) if pods is None else pods
             ),
             pool=pool,
             keep_free=keep_free,
@@ -109,8 +108,74 @@ def _fits(
     ]
 
 
+def _assumed(types: tuple[str, ...], pods: int | None, pool: WarmPool) -> list[str]:
+    """What the counts of nodes rest on."""
+    if pods is not None:
+        return []
+    mode = pool.prefix_delegation
+    return [note_pods(name, full_pods(name, prefix_delegation=mode)) for name in types]
+
+
+def _smallest(
+    nodes: int,
+    *,
+    types: tuple[str, ...],
+    pods: int | None,
+    pool: WarmPool,
+    keep_free: int,
+    output: str,
+) -> None:
+    """Print the smallest subnets that take some nodes, in either mode."""
+    from eks_win_capacity.addresses import smallest_subnet
+
+    if not types:
+        raise click.UsageError("--smallest-for needs --instance-type")
+    mode = pool.prefix_delegation
+    own: dict[str, Any] = {"prefix_pool" if mode else "secondary_pool": pool}
+    rows: list[dict[str, Any]] = []
+    notes = []
+    for name in types:
+        each = full_pods(name, prefix_delegation=mode) if pods is None else pods
+        found = smallest_subnet(
+            nodes=nodes, instance_type=name, pods_per_node=each, keep_free=keep_free, **own
+        )
+        for need in (found.secondary, found.prefix):
+            rows.append(
+                {
+                    "instance_type": name,
+                    "mode": need.mode,
+                    "prefix_length": need.prefix_length,
+                    "prefix_length_unreserved": need.prefix_length_unreserved,
+                    "nodes": need.nodes,
+                    "pods_per_node": each,
+                    "addresses": need.addresses,
+                    "prefixes": need.prefixes,
+                    "reason": need.reason,
+                }
+            )
+            if need.why:
+                notes.append(f"{name}, {need.mode}: {need.why}; {need.remedy}")
+    notes.append(
+        "prefix length: holds for sure, in prefix mode with its prefixes reserved; unreserved: "
+        "for sure without a reservation"
+    )
+    emit(
+        rows,
+        output,
+        title=f"Smallest empty subnet for {nodes:,} nodes",
+        note="\n".join(notes),
+        assumptions=_assumed(types, pods, pool),
+    )
+
+
 @click.command()
-@click.argument("cidr")
+@click.argument("cidr", required=False, metavar="[CIDR]")
+@click.option(
+    "--smallest-for",
+    type=click.IntRange(1),
+    metavar="NODES",
+    help="Without CIDR: the smallest empty subnet for so many nodes of --instance-type.",
+)
 @click.option(
     "--used",
     metavar="N|LIST|FILE",
@@ -131,7 +196,7 @@ def _fits(
 @click.option(
     "--pods-per-node", type=click.IntRange(0), metavar="N", help="Their capacity by default."
 )
-@click.option("--prefix-delegation", is_flag=True, help="Nodes take whole /28 prefixes.")
+@mode_option()
 @click.option(
     "--configmap",
     "-c",
@@ -154,7 +219,8 @@ def _fits(
 @output_option
 def subnet(
     *,
-    cidr: str,
+    cidr: str | None,
+    smallest_for: int | None,
     used: str | None,
     reservations: tuple[str, ...],
     subnet_id: str | None,
@@ -175,6 +241,7 @@ def subnet(
       eks-win-capacity subnet 10.0.0.0/24 --used 10.0.0.9,10.0.0.32/28
       eks-win-capacity subnet 10.0.0.0/24 --used used.txt --reservation 10.0.0.64/26:prefix
       eks-win-capacity subnet 10.0.0.0/22 -t m5.large --pods-per-node 30 --prefix-delegation
+      eks-win-capacity subnet --smallest-for 40 -t m5.large --pods-per-node 30
     """  # noqa: D301
     from eks_win_capacity.addresses.subnet import Subnet
 
@@ -183,6 +250,22 @@ def subnet(
     if pods_per_node is not None and not types:
         raise click.UsageError("--pods-per-node needs --instance-type")
     pool = _pool(configmap, prefix_delegation=prefix_delegation)
+    if (cidr is None) == (smallest_for is None):
+        raise click.UsageError("give either CIDR or --smallest-for NODES")
+    if smallest_for is not None:
+        given = (used, reservations or None, subnet_id, show)
+        if any(one is not None for one in given):
+            raise click.UsageError("--smallest-for is of an empty subnet: it takes no use of one")
+        _smallest(
+            smallest_for,
+            types=types,
+            pods=pods_per_node,
+            pool=pool,
+            keep_free=keep_free,
+            output=output,
+        )
+        return
+    assert cidr is not None  # noqa: S101
     place = Subnet(cidr, used=_used(used), reservations=reservations, subnet_id=subnet_id)
     chosen = show or ("fits" if types and output != "table" else "census")
     census = {
@@ -199,7 +282,11 @@ def subnet(
     held = [_reservation_row(place, number) for number in range(len(place.reservations))]
     if output != "table":
         fits = _fits(place, types, pods_per_node, pool, keep_free) if chosen == "fits" else []
-        emit({"census": [census], "reservations": held, "fits": fits}[chosen], output)
+        emit(
+            {"census": [census], "reservations": held, "fits": fits}[chosen],
+            output,
+            assumptions=_assumed(types, pods_per_node, pool) if chosen == "fits" else (),
+        )
         return
     rows = _fits(place, types, pods_per_node, pool, keep_free)
     told = [
@@ -214,7 +301,19 @@ def subnet(
         lines = [f"{row['instance_type']}: at best, {row['why']}." for row in rows] + [_RANGE]
         note = "\n".join(lines + [f"{finding}." for row in rows for finding in row["findings"]])
         columns = [name for name in rows[0] if name not in _NOT_PRINTED]
-        emit(rows, output, columns=columns, title="What fits", note=note)
+        emit(
+            rows,
+            output,
+            columns=columns,
+            lead=_DECIDING,
+            title="What fits",
+            note=note,
+            assumptions=_assumed(types, pods_per_node, pool),
+        )
+
+
+_DECIDING = ("instance_type", "pods_per_node", "nodes", "expected", "best", "binding")
+"""Columns that stay on a narrow terminal."""
 
 
 def _reservation_row(place: Subnet, number: int) -> dict[str, Any]:

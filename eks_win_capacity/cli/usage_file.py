@@ -55,7 +55,7 @@ def _parquet(content: bytes, name: str) -> pd.DataFrame:
     except ImportError as error:
         raise MissingExtraError("pyarrow", extra="arrow", purpose="reading Parquet") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{name} is no Parquet file: {error}") from error
+        raise InputError(f"{name} is not a Parquet file: {error}") from error
 
 
 def _json(text: str, name: str) -> pd.DataFrame:
@@ -85,7 +85,7 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
     try:
         text = whole.text_of(content, name)
     except DocumentError as error:
-        raise InputError(f"{name} is no CSV file in UTF-8 or UTF-16: {error}") from error
+        raise InputError(f"{name} is not a CSV file in UTF-8 or UTF-16: {error}") from error
     if text.startswith("#TYPE"):
         # The first line of PowerShell's Export-Csv.
         text = text.partition("\n")[2]
@@ -96,7 +96,7 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         names, rows = console_table(list(csv.reader(io.StringIO(text))))
         return pd.DataFrame(rows, columns=names).apply(_numbers)
     if head.lstrip()[:1] in {"{", "["} or len(head) > _LONGEST_HEAD:
-        raise InputError(f"{name} is no CSV file: it begins with {head[:40]!r}")
+        raise InputError(f"{name} is not a CSV file: it begins with {head[:40]!r}")
     separator = max(",;\t", key=head.count)
     try:
         frame = pd.read_csv(
@@ -107,9 +107,9 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
             index_col=False,
         )
     except pd.errors.EmptyDataError:
-        raise InputError(f"{name} is no CSV file: it is empty") from None
+        raise InputError(f"{name} is not a CSV file: it is empty") from None
     except (pd.errors.ParserError, ValueError) as error:
-        raise InputError(f"{name} is no CSV file: {error}") from error
+        raise InputError(f"{name} is not a CSV file: {error}") from error
     if not len(frame):
         raise InputError(f"{name} has a head and no rows")
     return frame

@@ -10,9 +10,12 @@ from eks_win_capacity.cluster.pending import explain_pending as explain_pending
 from eks_win_capacity.cluster.records import AccessEntry as AccessEntry
 from eks_win_capacity.cluster.records import Addon as Addon
 from eks_win_capacity.cluster.records import FargateProfile as FargateProfile
+from eks_win_capacity.cluster.records import Instance as Instance
 from eks_win_capacity.cluster.records import InterfaceState as InterfaceState
 from eks_win_capacity.cluster.records import Node as Node
+from eks_win_capacity.cluster.records import NodeClass as NodeClass
 from eks_win_capacity.cluster.records import NodeGroup as NodeGroup
+from eks_win_capacity.cluster.records import NodePool as NodePool
 from eks_win_capacity.cluster.records import Pod as Pod
 from eks_win_capacity.cluster.records import RoleMapping as RoleMapping
 from eks_win_capacity.cluster.records import SecurityGroupPolicy as SecurityGroupPolicy

@@ -94,7 +94,11 @@ def lift(pod: Pod, view: ClusterView) -> Iterator[Change]:
         most = group.max_size + 1 if group and group.max_size is not None else None
         yield Change(
             code="raise-maximum",
-            remedy="aws eks update-nodegroup-config --cluster-name "
+            remedy="aws autoscaling update-auto-scaling-group --auto-scaling-group-name "
+            f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --max-size "
+            f"{most or word(None, 'SIZE')}"
+            if group and not group.managed and group.autoscaling_groups
+            else "aws eks update-nodegroup-config --cluster-name "
             f"{word(view.state.name, 'CLUSTER_NAME')} --nodegroup-name "
             f"{word(group.name if group else None, 'NODE_GROUP')} --scaling-config "
             f"maxSize={most or word(None, 'SIZE')}",

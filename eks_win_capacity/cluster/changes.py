@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from eks_win_capacity.core.display import Shown
+
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class Change(Shown):
     """
     One thing to do, and what it gains.
 

@@ -37,6 +37,8 @@ from eks_win_capacity.cluster.view import (
     seen_mode,
     servable,
     subnets_of,
+    system_of,
+    windows_pools,
 )
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
@@ -53,7 +55,9 @@ if TYPE_CHECKING:
         ClusterState,
         InterfaceState,
         Node,
+        NodeClass,
         NodeGroup,
+        NodePool,
         Pod,
         SubnetState,
     )
@@ -371,7 +375,7 @@ class ClusterView:
         for node in self.ready:
             row = self.row(node.instance_type)
             if row is None or not row.nitro:
-                limits.append(f"{node.instance_type or node.name} is no Nitro type")
+                limits.append(f"{node.instance_type or node.name} is not a Nitro type")
                 continue
             use = self.used(node, "addresses")
             slots = kernels.secondary(row.ipv4_per_interface)
@@ -416,7 +420,11 @@ class ClusterView:
         return pods if wanted <= free else min(pods, free * ADDRESSES_PER_PREFIX)
 
     def with_max_pods(self, need: PodNeed, *, full: str) -> tuple[int, int]:
-        """The max-pods that lets nodes use their addresses, and the pods that gains."""
+        """
+        The max-pods that lets nodes use their addresses, and the pods that gains.
+
+        It may lie above what AWS advises for a type of few vCPUs, never above that for any.
+        """
         most, gain = 0, 0
         for node in self.ready:
             host = self.use.get(node.name, IDLE).without_address
@@ -455,25 +463,32 @@ class ClusterView:
     @cached_property
     def groups(self) -> list[NodeGroup]:
         """The node groups that run Windows."""
-        named = {node.node_group for node in self.windows} - {""}
-        return [
-            group
-            for group in self.state.node_groups or ()
-            if group.windows or (group.windows is None and group.name in named)
-        ]
+        return [g for g in self.state.node_groups or () if self.systems[g.name] == "windows"]
+
+    @cached_property
+    def systems(self) -> Mapping[str, str]:
+        """What each node group runs; empty where nothing tells."""
+        return {group.name: system_of(group, self.state) for group in self.state.node_groups or ()}
+
+    @cached_property
+    def pools(self) -> list[tuple[NodePool, NodeClass | None]]:
+        """Karpenter's NodePools of Windows nodes, each with its class."""
+        return windows_pools(self.state)
 
     @cached_property
     def types(self) -> list[str]:
         """The types of Windows nodes and node groups that the catalog has."""
         names = [node.instance_type for node in self.windows]
         names += [name for group in self.groups for name in group.instance_types]
+        names += [name for pool, _ in self.pools for name in pool.instance_types]
         return [name for name in dict.fromkeys(names) if name in self.catalog]
 
     @cached_property
     def own_subnets(self) -> list[SubnetState]:
-        """The subnets that Windows nodes start in, as far as is known; else all."""
+        """The subnets that Windows nodes start in, else the cluster's, else all."""
         wanted = {subnet for group in self.groups for subnet in group.subnet_ids}
         wanted |= {held.subnet_id for held in self.subnet_of.values() if held}
+        wanted = wanted or set(self.state.subnet_ids or ())
         known = list(self.state.subnets or ())
         return [held for held in known if held.subnet_id in wanted] or known
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import InputError, InvalidCountError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrainStep:
+class DrainStep(Shown):
     """
     Nodes to drain together, and what that gains.
 
@@ -62,7 +63,7 @@ class DrainStep:
 
 def drains_for_blocks(
     state: ClusterState, *, subnet_id: str | None = None, blocks: int | None = None
-) -> tuple[DrainStep, ...]:
+) -> Listed[DrainStep]:
     """
     Steps of draining Windows nodes that make whole /28 blocks free, the cheapest first.
 
@@ -83,7 +84,7 @@ def drains_for_blocks(
 
     Returns
     -------
-    tuple of DrainStep
+    Listed of DrainStep
         Empty where no block can be made free by draining Windows nodes.
 
     Raises
@@ -125,7 +126,7 @@ def drains_for_blocks(
         for pod in state.pods or ()
         if pod.node and pod.active and not pod.owner.startswith(("DaemonSet/", "Node/"))
     )
-    return tuple(step for held in seen for step in _steps(state, held, pods, blocks))
+    return Listed(step for held in seen for step in _steps(state, held, pods, blocks))
 
 
 def _steps(

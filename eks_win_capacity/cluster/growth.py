@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.settings import lean_targets
-from eks_win_capacity.cluster.view import word
+from eks_win_capacity.cluster.view import group_of, word
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
-    from eks_win_capacity.cluster.state import Pod, SubnetState
+    from eks_win_capacity.cluster.state import NodeGroup, Pod, SubnetState
 
 
 def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
@@ -214,14 +214,29 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
     )
 
 
+def resized(group: NodeGroup, desired: int) -> str:
+    """How a self-managed group comes to a size, by what is known of it."""
+    if not group.autoscaling_groups:
+        return f"the nodes of {group.name}: {desired:,} in all, in the file that makes them"
+    most = group.max_size is not None and group.max_size < desired
+    return (
+        f"Auto Scaling group {group.autoscaling_groups[0]}: aws autoscaling "
+        "update-auto-scaling-group --auto-scaling-group-name "
+        f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --desired-capacity {desired}"
+        + (f" --max-size {desired}" if most else "")
+    )
+
+
 def _scale(group: str | None, name: str | None, more: int, view: ClusterView) -> str:
     """The command that adds nodes, with the sizes that follow from today's."""
     kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
     if group is None:
         return f"start {kind}: raise the desired size of your Windows node group"
     found = next(g for g in view.groups if g.name == group)
-    running = sum(node.node_group == group for node in view.windows)
+    running = sum(group_of(node, view.state) is found for node in view.windows)
     desired = (running if found.desired_size is None else found.desired_size) + more
+    if not found.managed:
+        return f"add {kind} to {resized(found, desired)}"
     sizes = f"desiredSize={desired}"
     if found.max_size is not None and found.max_size < desired:
         sizes = f"maxSize={desired},{sizes}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arrays import unmasked
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
@@ -68,7 +69,9 @@ def karpenter_view(
     Compare what Karpenter plans with against what a node advertises.
 
     Karpenter counts IPs - 1 addresses on a Windows node, prefixes or not, so under
-    prefix delegation it starts more nodes than the pods need.
+    prefix delegation it starts more nodes than the pods need. A type that its own table
+    lacks counts 0, so it starts none: for types that came after the controller's table of
+    2026-03-20, made by the same generator, that is not known, and its numbers are missing.
 
     Parameters
     ----------
@@ -88,7 +91,8 @@ def karpenter_view(
     Returns
     -------
     DataFrame
-        By type: ``karpenter_addresses`` (what Karpenter plans with) and ``advertised``
+        By type: ``karpenter_addresses`` (what Karpenter plans with, missing where it may
+        not know the type) and ``advertised``
         (what the node gives); ``karpenter_pods`` and ``real_pods``, the least of
         addresses, max-pods, CPU and memory as each sees them, and
         ``karpenter_binding`` and ``real_binding``; CPU and memory that each leaves to
@@ -101,7 +105,7 @@ def karpenter_view(
     InputError
         If a count is below 1, or no type is given.
     InvalidQuantityError
-        If a request is no Kubernetes quantity.
+        If a request is not a Kubernetes quantity.
     UnknownInstanceTypeError
         If the catalog lacks a type.
 
@@ -121,6 +125,8 @@ def karpenter_view(
         from eks_win_capacity.catalog import Catalog
 
         catalog = Catalog.bundled()
+    unmasked(instance_types, "instance_types")
+    unmasked(pods, "pods")
     if kubelet_max_pods < 1 or (pods is not None and pods < 1):
         raise InputError(f"pods and kubelet_max_pods start at 1; got {pods}, {kubelet_max_pods}")
     names = [instance_types] if isinstance(instance_types, str) else list(instance_types)
@@ -134,7 +140,16 @@ def karpenter_view(
         _row(catalog[name], pods, request, kubelet_max_pods, prefix_delegation=prefix_delegation)
         for name in names
     ]
-    counted = dict.fromkeys(("nodes_started", "nodes_needed", "surplus_nodes"), "Int64")
+    counted = dict.fromkeys(
+        (
+            "karpenter_addresses",
+            "karpenter_pods",
+            "nodes_started",
+            "nodes_needed",
+            "surplus_nodes",
+        ),
+        "Int64",
+    )
     table = pd.DataFrame(rows)
     return table.astype({name: kind for name, kind in counted.items() if name in table})
 
@@ -147,14 +162,17 @@ def _row(
     *,
     prefix_delegation: bool,
 ) -> dict[str, object]:
-    believed = kernels.secondary(row.ipv4_per_interface)
+    known = "unknown-to-controller" not in row.windows.codes
+    believed = kernels.secondary(row.ipv4_per_interface) if known else None
     advertised = expected_addresses(row, prefix_delegation=prefix_delegation) or 0
     theirs = (
         row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus),
         karpenter_memory_mib(row.memory_mib, max_pods) * 2**20,
     )
     ours = allocatable(row)
-    planned, planned_by = _least(believed, max_pods, theirs, request)
+    planned, planned_by = (
+        (None, "unknown") if believed is None else _least(believed, max_pods, theirs, request)
+    )
     real, real_by = _least(advertised, max_pods, ours, request)
     tags = autoscaler_tags(advertised)
     told: dict[str, object] = {

@@ -109,6 +109,10 @@ class PendingPod(Shown):
     evidence: tuple[str, ...] = ()
     owner: str = ""
 
+    def __repr__(self) -> str:
+        """Pod, why it waits, and the smallest change that helps."""
+        return f"<PendingPod {self.pod}: {self.why}; {self.change}: {self.remedy}>"
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as a plain mapping."""
         return asdict(self)
@@ -188,7 +192,7 @@ def explain_pending(
         own = key if cause in _SHARED else (key, pod.full_name)
         if own not in weighed:
             options = changes(cause, pod, like[key], view)
-            weighed[own] = tuple(sorted(options, key=lambda change: change.rank(like[key])))
+            weighed[own] = Listed(sorted(options, key=lambda change: change.rank(like[key])))
         explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[own]))
     return Listed(explained)
 

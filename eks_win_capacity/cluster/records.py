@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from eks_win_capacity.core.display import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,7 +16,7 @@ Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Node:
+class Node(Shown):
     """
     A node as kubectl shows it.
 
@@ -49,6 +51,12 @@ class Node:
         As ``key=value:effect``.
     events : tuple of str
         Warnings about it, as ``Reason: message``, without account ids.
+    instance_id : str
+        EC2's id of the instance, from ``spec.providerID``; empty where it does not say.
+    node_pool : str
+        Karpenter's NodePool that started it; empty for other nodes.
+    build_label : str
+        Its label ``node.kubernetes.io/windows-build``, by which pods choose a release.
     """
 
     name: str
@@ -71,10 +79,13 @@ class Node:
     memory_bytes: int | None = None
     taints: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    instance_id: str = ""
+    node_pool: str = ""
+    build_label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pod:
+class Pod(Shown):
     """
     A pod, kept small: a cluster may have 100,000.
 
@@ -109,6 +120,10 @@ class Pod:
         The address that the controller or the kubelet wrote down for it; empty without one.
     events : tuple of str
         Warnings about it while it waits, and what autoscalers say of it.
+    selects_build : str
+        The Windows build that its node must have, by selector, affinity or RuntimeClass.
+    autoscaler : bool
+        Whether a container's image or arguments are those of the cluster autoscaler.
     """
 
     namespace: str
@@ -130,6 +145,8 @@ class Pod:
     selector_os: str = ""
     address: str = ""
     events: tuple[str, ...] = ()
+    selects_build: str = ""
+    autoscaler: bool = False
 
     @property
     def full_name(self) -> str:
@@ -164,7 +181,7 @@ class Pod:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workload:
+class Workload(Shown):
     """
     A manifest that makes pods.
 
@@ -180,6 +197,10 @@ class Workload:
         Of its pods.
     replicas : int or None
         How many it asks for; None where the kind does not say.
+    selects_build : str
+        As for a pod.
+    autoscaler : bool
+        As for a pod.
     """
 
     kind: str
@@ -192,6 +213,8 @@ class Workload:
     host_process: bool = False
     labels: tuple[tuple[str, str], ...] = ()
     replicas: int | None = None
+    selects_build: str = ""
+    autoscaler: bool = False
 
     @property
     def full_name(self) -> str:
@@ -200,7 +223,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Service:
+class Service(Shown):
     """
     A service and its backends.
 
@@ -222,7 +245,30 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SecurityGroupPolicy:
+class DisruptionBudget(Shown):
+    """
+    A PodDisruptionBudget: how many of its pods may be evicted now.
+
+    Attributes
+    ----------
+    namespace, name : str
+    selector : tuple of (str, str)
+        Labels that its pods have; of all pods of the namespace where empty.
+    allowed : int or None
+        Evictions allowed now, by its status; None where that does not say. [pods]
+    readable : bool
+        Whether it selects by labels alone.
+    """
+
+    namespace: str
+    name: str
+    selector: tuple[tuple[str, str], ...] = ()
+    allowed: int | None = None
+    readable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecurityGroupPolicy(Shown):
     """
     Which pods ask for their own security groups.
 
@@ -242,7 +288,7 @@ class SecurityGroupPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RoleMapping:
+class RoleMapping(Shown):
     """
     An entry of mapRoles in ConfigMap aws-auth.
 
@@ -263,7 +309,7 @@ class RoleMapping:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccessEntry:
+class AccessEntry(Shown):
     """
     An EKS access entry.
 
@@ -282,7 +328,7 @@ class AccessEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FargateProfile:
+class FargateProfile(Shown):
     """
     A Fargate profile.
 
@@ -298,9 +344,9 @@ class FargateProfile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NodeGroup:
+class NodeGroup(Shown):
     """
-    A managed node group.
+    A node group: a managed one of EKS, or an Auto Scaling group of self-managed nodes.
 
     Attributes
     ----------
@@ -328,6 +374,22 @@ class NodeGroup:
         Tags of its Auto Scaling group; None if they were not looked at.
     autoscaling_groups : tuple of str
         Names of its Auto Scaling groups, as far as EKS told them.
+    managed : bool
+        Whether EKS manages it.
+    system : str
+        ``windows`` or ``linux`` where something else than the AMI type says so.
+    instances : tuple of str
+        Ids of its EC2 instances, as far as its Auto Scaling group told them.
+    reserved_memory_mib : int or None
+        Memory that the bootstrap arguments keep from pods; None if not given there. [MiB]
+    bootstraps : bool or None
+        Whether its user data runs the bootstrap script; None if it was not looked at.
+    service_cidr : str
+        ``-ServiceCIDR`` of the bootstrap arguments; empty without one.
+    dsr : bool
+        Whether the bootstrap arguments turn direct server return on for kube-proxy.
+    warm_pool : int
+        Instances that its warm pool keeps ready at least. [nodes]
     """
 
     name: str
@@ -350,10 +412,20 @@ class NodeGroup:
     taints: tuple[str, ...] = ()
     autoscaling_tags: tuple[tuple[str, str], ...] | None = None
     autoscaling_groups: tuple[str, ...] = ()
+    managed: bool = True
+    system: str = ""
+    instances: tuple[str, ...] = ()
+    reserved_memory_mib: int | None = None
+    bootstraps: bool | None = None
+    service_cidr: str = ""
+    dsr: bool = False
+    warm_pool: int = 0
 
     @property
     def windows(self) -> bool | None:
         """Whether its nodes run Windows; None where a custom AMI hides it."""
+        if self.system:
+            return self.system == "windows"
         if self.ami_type.startswith("WINDOWS"):
             return True
         return None if self.ami_type in {"", "CUSTOM"} else False
@@ -367,7 +439,87 @@ class NodeGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Addon:
+class Instance(Shown):
+    """
+    An EC2 instance, for the IAM role of the node on it.
+
+    Attributes
+    ----------
+    instance_id, profile : str
+        Id, and name of its instance profile; empty without one.
+    role : str
+        Name of the profile's role; empty where no answer of GetInstanceProfile told it.
+    """
+
+    instance_id: str
+    profile: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodePool(Shown):
+    """
+    A NodePool of Karpenter.
+
+    Attributes
+    ----------
+    name, node_class : str
+        Its own name, and that of the EC2NodeClass its nodes are made of.
+    systems : tuple of str
+        The values that its requirements or labels allow for ``kubernetes.io/os``; empty
+        where they do not name it.
+    instance_types : tuple of str
+        The types that its requirements name; empty where they name none.
+    limits, used : tuple of (str, str)
+        ``spec.limits`` and ``status.resources``, as Kubernetes quantities.
+    taints : tuple of str
+        As ``key=value:effect``.
+    """
+
+    name: str
+    node_class: str = ""
+    systems: tuple[str, ...] = ()
+    instance_types: tuple[str, ...] = ()
+    limits: tuple[tuple[str, str], ...] = ()
+    used: tuple[tuple[str, str], ...] = ()
+    taints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeClass(Shown):
+    """
+    An EC2NodeClass of Karpenter.
+
+    Attributes
+    ----------
+    name, ami_family, role, profile : str
+        ``ami_family`` from ``spec.amiFamily``, else from the alias of its AMIs, such as
+        ``Windows2022``; role or instance profile of its nodes.
+    max_pods : int or None
+        ``spec.kubelet.maxPods``; None where it is not set. [pods]
+    reserved_memory_mib : int or None
+        Memory that ``spec.kubelet`` keeps from pods; None where it says nothing. [MiB]
+    prefixes : int or None
+        ``spec.ipPrefixCount``; None where it is not set.
+    """
+
+    name: str
+    ami_family: str = ""
+    role: str = ""
+    profile: str = ""
+    max_pods: int | None = None
+    reserved_memory_mib: int | None = None
+    prefixes: int | None = None
+
+    @property
+    def windows(self) -> bool | None:
+        """Whether its nodes run Windows; None for custom AMIs, which do not say."""
+        family = self.ami_family.lower()
+        return None if family in {"", "custom"} else family.startswith("windows")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addon(Shown):
     """
     An EKS add-on.
 
@@ -385,7 +537,7 @@ class Addon:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InterfaceState:
+class InterfaceState(Shown):
     """
     The network interface of an instance, as EC2 shows it.
 
@@ -405,7 +557,7 @@ class InterfaceState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SubnetState:
+class SubnetState(Shown):
     """
     A subnet as EC2 shows it: what is taken, and by whom.
 

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.view import word
-from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
+from eks_win_capacity.core.constants import WINDOWS_EVICTION_MIB, WINDOWS_ROLE_GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,6 @@ ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
 _ACCOUNT_NOTE: Final = (
     "# AWS_ACCOUNT_ID is left open: aws sts get-caller-identity --query Account --output text\n"
 )
-_SAFE: Final = re.compile(r"[\w+=,.@-]+", re.ASCII)
-"""What a role's name may hold, by IAM; the shell leaves all of it alone in double quotes."""
-
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 
 _USERNAME: Final = "system:node:{{EC2PrivateDNSName}}"
@@ -74,21 +71,17 @@ def with_account(text: str, account_id: str) -> str:
     return text.replace(_ACCOUNT_NOTE, "").replace(ACCOUNT, account_id)
 
 
-def map_role_command(role: str, cluster: str, partition: str) -> str:
+def map_role_command(role: str, cluster: str, partition: str, region: str | None = None) -> str:
     """The command that maps a role, the account looked up when it runs."""
     groups = " ".join(f"--group {group}" for group in WINDOWS_ROLE_GROUPS)
     account = "$(aws sts get-caller-identity --query Account --output text)"
     # The account is expanded by the shell; a name from a file must never be.
     start = f'"arn:{partition}:iam::{account}:role/'
     name = (
-        '${NODE_ROLE:?}"'
-        if not role
-        else f'{role}"'
-        if _SAFE.fullmatch(role)
-        else f'"{quote(role)}'
+        '${NODE_ROLE:?}"' if not role else f'{role}"' if quote(role) == role else f'"{quote(role)}'
     )
     return (
-        f"eksctl create iamidentitymapping --cluster {cluster} --arn "
+        f"eksctl create iamidentitymapping --cluster {cluster} --region {word(region, 'AWS_REGION')} --arn "
         f"{start}{name} {groups} --username '{_USERNAME}'"
     )
 
@@ -108,7 +101,27 @@ def bootstrap_arguments(max_pods: int | None) -> str:
     return (
         f"-KubeletExtraArgs '{pods}--kube-reserved memory=0.5Gi,ephemeral-storage=1Gi "
         "--system-reserved memory=1.5Gi,ephemeral-storage=1Gi "
-        "--eviction-hard memory.available<200Mi,nodefs.available<10%'"
+        f"--eviction-hard memory.available<{WINDOWS_EVICTION_MIB}Mi,nodefs.available<10%'"
+    )
+
+
+def node_class_settings(name: str, max_pods: int | None) -> str:
+    """Write the kubelet's settings of an EC2NodeClass, to be merged into its spec."""
+    import yaml
+
+    kubelet: dict[str, object] = {} if max_pods is None else {"maxPods": max_pods}
+    kubelet |= {
+        "systemReserved": {"memory": "1.5Gi", "ephemeral-storage": "1Gi"},
+        "kubeReserved": {"memory": "0.5Gi", "ephemeral-storage": "1Gi"},
+        "evictionHard": {
+            "memory.available": f"{WINDOWS_EVICTION_MIB}Mi",
+            "nodefs.available": "10%",
+        },
+    }
+    shown = " ".join(word(name, "EC2NODECLASS").split())
+    return (
+        f"# kubectl patch ec2nodeclass {shown} --type merge --patch-file FILE\n"
+        + yaml.safe_dump({"spec": {"kubelet": kubelet}}, sort_keys=False, allow_unicode=False)
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, node_row, shared_growth
 from eks_win_capacity.cluster.serving import REASONS, mode_of
 from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.display import count_of, html_frame
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.core.values import same_values
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.state import ClusterState
+
+_SHOWN: Final = (
+    "node", "instance_type", "zone", "ready", "binding", "capacity", "pods", "headroom", "reason",
+    "blocked",
+)  # fmt: skip
+"""Columns of the nodes that a notebook has room for."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -145,13 +151,22 @@ class ClusterReport:
         return f"<ClusterReport of {nodes} in {count_of(len(self.subnets), 'subnet')}>"
 
     def _repr_html_(self) -> str:
-        tables = [t for t in (self._nodes, self.subnets) if t is not None and len(t)]
-        told = [
-            f"<p>{html.escape(repr(self).strip('<>'))}</p>",
-            *(table.to_html(index=False, na_rep="unknown") for table in tables),
-            *(f"<p>Not known: {html.escape(why)}</p>" for why in self.unknown),
-        ]
-        return "\n".join(told)
+        parts = [html_frame(self.subnets, title="Subnets")] if len(self.subnets) else []
+        if self._nodes is not None and len(self._nodes):
+            parts.insert(0, html_frame(self._nodes[list(_SHOWN)], title="Windows nodes"))
+        lines = [repr(self).strip("<>"), *(f"Not known: {why}" for why in self.unknown)]
+        return "".join([*(f"<p>{html.escape(line)}</p>" for line in lines), *parts])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """
+        `nodes`: one row for each Windows node.
+
+        Raises
+        ------
+        InputError
+            If nodes are not known.
+        """
+        return self.nodes
 
     def to_dict(self) -> dict[str, Any]:
         """The tables as plain lists of rows, with None for what is not known."""

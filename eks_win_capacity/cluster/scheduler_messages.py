@@ -77,7 +77,7 @@ def causes(message: str) -> tuple[tuple[str, int | None], ...]:
     """
     Read why no node fits, the most telling cause first, with the nodes each one rules out.
 
-    Reads what schedulers since Kubernetes 1.6 write; what is said of preemption is no
+    Reads what schedulers since Kubernetes 1.6 write; what is said of preemption is not a
     reason of its own and is left aside.
 
     Parameters

@@ -13,11 +13,11 @@ from eks_win_capacity.cluster.view import (
     expected_addresses,
     legacy_components,
     platform_serves,
+    policy_lacking,
 )
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
-    RESOURCE_CONTROLLER_POLICY,
     WINDOWS_PLATFORM_VERSIONS,
 )
 
@@ -298,7 +298,7 @@ def difference_reason(
 
 def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
     """Code of why a node advertises nothing."""
-    data, policies = state.cni_configmap, state.cluster_role_policies
+    data = state.cni_configmap
     if advertised_by(node) is None:
         return "not-reported"
     if data is not None and not go_bool(data.get(ENABLE, "")):
@@ -308,9 +308,10 @@ def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
         return "type-unknown-to-controller"
     if node.ready is False:
         return "stale-node"
-    lacking = policies is not None and RESOURCE_CONTROLLER_POLICY not in policies
     # Where other nodes are served, a policy of the customer's grants what the managed one does.
-    if lacking and not any(other.advertised_addresses for other in state.windows_nodes or ()):
+    if policy_lacking(state) and not any(
+        other.advertised_addresses for other in state.windows_nodes or ()
+    ):
         return "role-policy"
     if platform_serves(state, WINDOWS_PLATFORM_VERSIONS) is False:
         return "platform-too-old"

@@ -26,7 +26,11 @@ from eks_win_capacity.cluster.view import (
     platform_serves,
     word,
 )
-from eks_win_capacity.core.constants import KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.core.constants import (
+    KUBELET_MAX_PODS_ADVISED,
+    KUBELET_MAX_PODS_SMALL,
+    KUBELET_MAX_PODS_VCPUS,
+)
 from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
@@ -201,12 +205,21 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
         )
     return Change(
         code="max-pods",
-        remedy=f"raise the kubelet's limit: -KubeletExtraArgs '--max-pods={most}' in the bootstrap "
+        remedy=f"set spec.kubelet.maxPods to {most} in the EC2NodeClass: Karpenter replaces its nodes"
+        if any(node.node_pool for node in view.ready)
+        else f"raise the kubelet's limit: -KubeletExtraArgs '--max-pods={most}' in the bootstrap "
         "arguments; cordon the old nodes, start new ones, then drain the old ones one by one",
         gain=gain,
         nodes=2 * len(view.ready),
         why=f"{gain:,} more such pods on as many nodes as today: addresses, CPU and memory allow "
-        "them",
+        "them"
+        + (
+            f"; AWS advises {KUBELET_MAX_PODS_SMALL} below {KUBELET_MAX_PODS_VCPUS} vCPUs, so try it "
+            "on one node first"
+            if most > KUBELET_MAX_PODS_SMALL
+            and any(view.catalog[n].vcpus < KUBELET_MAX_PODS_VCPUS for n in view.types)
+            else ""
+        ),
     )
 
 

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from eks_win_capacity.cluster.records import (
     AccessEntry,
     Addon,
+    DisruptionBudget,
     FargateProfile,
+    Instance,
     InterfaceState,
     Node,
+    NodeClass,
     NodeGroup,
+    NodePool,
     Pod,
     RoleMapping,
     SecurityGroupPolicy,
@@ -23,7 +27,7 @@ from eks_win_capacity.cluster.records import (
     Workload,
 )
 from eks_win_capacity.cluster.serialise import damaged, read, written
-from eks_win_capacity.core.display import Shown, count_of, plain_fields
+from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
 from eks_win_capacity.core.replacing import replace_file
@@ -38,9 +42,12 @@ __all__ = [
     "Addon",
     "ClusterState",
     "FargateProfile",
+    "Instance",
     "InterfaceState",
     "Node",
+    "NodeClass",
     "NodeGroup",
+    "NodePool",
     "Pod",
     "RoleMapping",
     "SecurityGroupPolicy",
@@ -64,12 +71,15 @@ PARTS = read_only(
         "cluster_role": "aws eks describe-cluster --name NAME",
         "vpc_id": "aws eks describe-cluster --name NAME",
         "subnet_ids": "aws eks describe-cluster --name NAME",
+        "service_cidr": "aws eks describe-cluster --name NAME",
+        "local_cluster": "aws eks describe-cluster --name NAME",
         "cluster_role_policies": "aws iam list-attached-role-policies --role-name ROLE",
         "node_groups": "aws eks describe-nodegroup --cluster-name NAME --nodegroup-name GROUP",
         "fargate_profiles": "aws eks describe-fargate-profile --cluster-name NAME "
         "--fargate-profile-name PROFILE",
         "access_entries": "aws eks describe-access-entry --cluster-name NAME --principal-arn ROLE",
         "addons": "aws eks describe-addon --cluster-name NAME --addon-name vpc-cni",
+        "instances": "aws ec2 describe-instances, and aws iam get-instance-profile",
         "subnets": "aws ec2 describe-subnets, describe-network-interfaces and "
         "get-subnet-cidr-reservations",
         "cni_configmap": "kubectl get configmap -n kube-system amazon-vpc-cni -o json",
@@ -80,6 +90,9 @@ PARTS = read_only(
         "workloads": "kubectl get deployments,statefulsets,daemonsets,cronjobs,jobs -A -o json",
         "services": "kubectl get services,endpointslices -A -o json",
         "security_group_policies": "kubectl get securitygrouppolicies -A -o json",
+        "budgets": "kubectl get poddisruptionbudgets -A -o json",
+        "node_pools": "kubectl get nodepools -o json",
+        "node_classes": "kubectl get ec2nodeclasses -o json",
     }
 )
 """Every part of a cluster's state, and the command that tells it."""
@@ -104,6 +117,10 @@ class ClusterState(Shown):
         Names of the managed policies attached to it.
     vpc_id, subnet_ids
         Where the cluster lives.
+    service_cidr : str or None
+        The addresses of its services.
+    local_cluster : bool or None
+        Whether its control plane runs on an Outpost.
     node_groups, fargate_profiles, access_entries, addons
         Tuples of `NodeGroup`, `FargateProfile`, `AccessEntry`, `Addon`.
     cni_configmap : Mapping of str to str, or None
@@ -113,9 +130,13 @@ class ClusterState(Shown):
         Environment of DaemonSet kube-system/aws-node.
     aws_auth : tuple of RoleMapping or None
         mapRoles of ConfigMap kube-system/aws-auth.
-    nodes, pods, workloads, services, security_group_policies, subnets
+    nodes, pods, workloads, services, security_group_policies, subnets, instances
         Tuples of `Node`, `Pod`, `Workload`, `Service`, `SecurityGroupPolicy`,
-        `SubnetState`.
+        `SubnetState`, `Instance`.
+    budgets : tuple of DisruptionBudget or None
+        PodDisruptionBudgets.
+    node_pools, node_classes
+        Karpenter's, as tuples of `NodePool` and `NodeClass`.
     unknown : Mapping of str to str
         Each part that is not known, or not wholly, and why.
 
@@ -138,6 +159,8 @@ class ClusterState(Shown):
     cluster_role_policies: tuple[str, ...] | None = None
     vpc_id: str | None = None
     subnet_ids: tuple[str, ...] | None = None
+    service_cidr: str | None = None
+    local_cluster: bool | None = None
     node_groups: tuple[NodeGroup, ...] | None = None
     fargate_profiles: tuple[FargateProfile, ...] | None = None
     access_entries: tuple[AccessEntry, ...] | None = None
@@ -150,7 +173,11 @@ class ClusterState(Shown):
     workloads: tuple[Workload, ...] | None = None
     services: tuple[Service, ...] | None = None
     security_group_policies: tuple[SecurityGroupPolicy, ...] | None = None
+    budgets: tuple[DisruptionBudget, ...] | None = None
     subnets: tuple[SubnetState, ...] | None = None
+    instances: tuple[Instance, ...] | None = None
+    node_pools: tuple[NodePool, ...] | None = None
+    node_classes: tuple[NodeClass, ...] | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -159,9 +186,20 @@ class ClusterState(Shown):
             value = getattr(self, part)
             if value is None:
                 why.setdefault(part, f"no source told; {command}")
-            elif isinstance(value, list):
-                object.__setattr__(self, part, tuple(value))
+            elif isinstance(value, (list, tuple)):
+                kind = tuple if part in _PLAIN_TUPLES else Listed
+                object.__setattr__(self, part, kind(value))
         object.__setattr__(self, "unknown", read_only(why))
+
+    def __repr__(self) -> str:
+        """Name, and how many of each part are known."""
+        sizes = [
+            f"{len(value):,} {part.replace('_', ' ')}"
+            for part in PARTS
+            if isinstance(value := getattr(self, part), Listed)
+        ]
+        unknown = count_of(len(self.unknown), "part is", "parts are")
+        return f"<ClusterState {self.name or '(no name)'}: {', '.join(sizes)}; {unknown} not known>"
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:
@@ -287,6 +325,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "aws_auth": ("role",),
     "access_entries": ("role",),
     "subnets": ("subnet_id",),
+    "instances": ("instance_id",),
 }
 """What tells the records of a part apart; ``name`` where nothing is said."""
 

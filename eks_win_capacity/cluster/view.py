@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses import nodes_that_fit
 from eks_win_capacity.addresses.configmap import go_bool
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.addresses.curve import curve_of
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     PREFIX_PLATFORM_VERSIONS,
+    RESOURCE_CONTROLLER_POLICY,
+    WINDOWS_BUILDS,
     WINDOWS_PLATFORM_VERSIONS,
+    WINDOWS_SERVER_FROM,
 )
 from eks_win_capacity.core.errors import CapacityError
 
@@ -25,7 +29,14 @@ if TYPE_CHECKING:
     from eks_win_capacity.addresses import NodesThatFit
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster.state import ClusterState, SubnetState
+    from eks_win_capacity.cluster.state import (
+        ClusterState,
+        Node,
+        NodeClass,
+        NodeGroup,
+        NodePool,
+        SubnetState,
+    )
 
 ENABLE: Final = "enable-windows-ipam"
 ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"
@@ -136,6 +147,66 @@ def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | No
     return int(kernels.by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
 
 
+def system_of(group: NodeGroup, state: ClusterState) -> str:
+    """
+    What a node group runs, by its own word, else by its nodes; empty where neither tells.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import ClusterState, Node, NodeGroup
+    >>> state = ClusterState(nodes=(Node(name="n", os="windows", node_group="own"),))
+    >>> system_of(NodeGroup(name="own", ami_type="CUSTOM"), state)
+    'windows'
+    """
+    if group.windows is not None:
+        return "windows" if group.windows else "linux"
+    ids = set(group.instances)
+    found = {
+        node.os
+        for node in state.nodes or ()
+        if (node.node_group == group.name or node.instance_id in ids) and node.os
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def release_of(node: Node) -> str:
+    """
+    Windows Server release of a node, by its build, else by its image; empty if neither tells.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import Node
+    >>> release_of(Node(name="n", build="10.0.20348.3091"))
+    '2022'
+    """
+    parts = node.build.split(".")
+    if len(parts) > 2 and parts[2].isdecimal():
+        return WINDOWS_BUILDS.get(int(parts[2]), "")
+    named = [r for r in WINDOWS_SERVER_FROM if f"Windows Server {r}" in node.os_image]
+    return named[0] if named else ""
+
+
+def group_of(node: Node, state: ClusterState) -> NodeGroup | None:
+    """The node group of a node, by its label, else by the instance; None where none is known."""
+    return next(
+        (
+            group
+            for group in state.node_groups or ()
+            if group.name == node.node_group
+            or (node.instance_id and node.instance_id in group.instances)
+        ),
+        None,
+    )
+
+
+def policy_lacking(state: ClusterState) -> bool | None:
+    """Whether the cluster role lacks the controller's policy; None where it is not known."""
+    if state.cluster_role_policies is None:
+        return None
+    names = {name.rpartition("/")[2] for name in state.cluster_role_policies}
+    return RESOURCE_CONTROLLER_POLICY not in names
+
+
 def max_pods_of(state: ClusterState, name: str) -> int:
     """
     The kubelet's limit on a further node of a type. [pods].
@@ -155,7 +226,28 @@ def max_pods_of(state: ClusterState, name: str) -> int:
         for group in state.node_groups or ()
         if group.windows is not False and name in group.instance_types and group.kubelet_max_pods
     ]
+    given += [
+        made.max_pods
+        for pool, made in windows_pools(state)
+        if made is not None and made.max_pods and name in (pool.instance_types or (name,))
+    ]
     return max(given, default=KUBELET_MAX_PODS)
+
+
+def windows_pools(state: ClusterState) -> list[tuple[NodePool, NodeClass | None]]:
+    """
+    Karpenter's NodePools of Windows nodes, each with its EC2NodeClass.
+
+    A pool that names no system is one of Windows where its class is; None stands for a
+    class that is not known.
+    """
+    classes = {made.name: made for made in state.node_classes or ()}
+    pairs = [(pool, classes.get(pool.node_class)) for pool in state.node_pools or ()]
+    return [
+        (pool, made)
+        for pool, made in pairs
+        if "windows" in pool.systems or (not pool.systems and made is not None and made.windows)
+    ]
 
 
 def pool_of(state: ClusterState, row: InstanceType) -> WarmPool | None:
@@ -175,9 +267,7 @@ def full_node(state: ClusterState, row: InstanceType, pool: WarmPool) -> int:
 
 def servable(row: InstanceType, pool: WarmPool) -> int:
     """Number of pods to which a node's pool can give addresses. [pods]."""
-    most = kernels.by_mode(row.ipv4_per_interface, int(pool.prefix_delegation))
-    slots = kernels.secondary(row.ipv4_per_interface)
-    return int(attached_addresses(most, slots=slots, pool=pool).used)
+    return curve_of(row.ipv4_per_interface, pool).most
 
 
 def room_for(

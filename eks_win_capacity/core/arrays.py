@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.core.constants import MAX_COUNT
+from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
@@ -48,7 +49,7 @@ def is_missing(value: object) -> bool:
         return bool(value != value)  # noqa: PLR0124
     except TypeError:  # pandas' NA refuses to say
         return True
-    except ValueError:  # an array is no value
+    except ValueError:  # an array is not a value
         return False
 
 
@@ -113,8 +114,7 @@ def missing_error(missing: NDArray[np.bool_], name: str) -> MissingValueError:
     """Where and how many values of a column are missing."""
     count, positions = int(missing.sum()), first_positions(missing)
     return MissingValueError(
-        f"{name} has {count:,} missing value{'s' * (count != 1)}, "
-        f"first at position{'s' * (len(positions) != 1)} {', '.join(map(str, positions))}",
+        f"{name} has {count_of(count, 'missing value')}, first at {positions_of(positions)}",
         positions=positions,
         count=count,
     )
@@ -140,7 +140,7 @@ def counts(
     Raises
     ------
     InvalidCountError
-        If a value is no whole number or lies outside the limits.
+        If a value is not a whole number or lies outside the limits.
     MissingValueError
         If a value is missing.
     """

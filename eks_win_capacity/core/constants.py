@@ -30,6 +30,43 @@ KUBELET_MAX_PODS_ADVISED: Final = 250
 Source: EKS best practices guide, "Prefix mode for Windows".
 """
 
+KUBELET_MAX_PODS_SMALL: Final = 110
+"""The largest max-pods that AWS's own calculation gives a type of fewer than 30 vCPUs. [pods]
+
+Above, it is `KUBELET_MAX_PODS_ADVISED`.
+Source: EKS user guide, "Choose an optimal Amazon EC2 node instance type" (2026-11-25).
+"""
+
+KUBELET_MAX_PODS_VCPUS: Final = 30
+"""vCPUs from which on a node may have `KUBELET_MAX_PODS_ADVISED` pods.
+
+Source: as `KUBELET_MAX_PODS_SMALL`.
+"""
+
+SERVICES_WITHOUT_DSR: Final = 100
+"""Services from which on kube-proxy on Windows needs direct server return.
+
+Source: this project's audit of the EKS documentation (2026-11-25).
+"""
+
+DEFAULT_SERVICE_CIDRS: Final = ("10.100.0.0/16", "172.20.0.0/16")
+"""The service addresses that EKS chooses by itself, which the bootstrap script assumes.
+
+Source: EKS API reference, KubernetesNetworkConfigRequest.serviceIpv4Cidr (2026-11-25).
+"""
+
+CONTROLLER_TABLE_AS_OF: Final = "2026-03-20"
+"""Day of the controller's table of instance types that the bundled one was read from.
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/aws/vpc/limits.go``.
+"""
+
+KARPENTER_TABLE_AS_OF: Final = "2026-08-06"
+"""Day of Karpenter's own table of instance types, 1,401 of them.
+
+Source: karpenter-provider-aws, ``pkg/providers/instancetype/zz_generated.vpclimits.go``.
+"""
+
 MAX_COUNT: Final = 1_000_000
 """The largest count taken as meant; above it a typing error is likelier.
 
@@ -48,10 +85,13 @@ WINDOWS_KUBE_RESERVED_MIB: Final = 512
 Source: EKS best practices guide, Windows, "Memory and systems management".
 """
 
-WINDOWS_EVICTION_MIB: Final = 200
-"""Free memory below which pods are evicted (``memory.available<200Mi``). [MiB]
+WINDOWS_EVICTION_MIB: Final = 500
+"""Free memory below which the kubelet evicts pods, by its own default since 1.31. [MiB]
 
-Source: EKS best practices guide, Windows, "Memory and systems management".
+Before 1.31 it evicted for memory only where it was told to; the EKS best practices guide
+still writes ``memory.available<200Mi``, which lowers the default.
+Source: Kubernetes pull request 122922, ``pkg/kubelet/apis/config/v1beta1/defaults_windows.go``
+(2026-11-25).
 """
 
 CONTAINER_IMAGE_MEMORY_MB: Final = {"Nano Server": 30, "Server Core": 45}

@@ -13,21 +13,28 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_COLUMNS: Final = 8
+"""Columns of a list that a notebook has room for; `Listed.to_pandas` has all."""
+
 MOST_ROWS: Final = 50
 """Rows that a notebook shows; the rest is counted below the table."""
+
+_REPR_ITEMS: Final = 10
+"""Items of a list in its plain repr; the rest is counted."""
 
 LONGEST: Final = 160
 """Characters of a value that a notebook shows before it is cut, with a mark."""
 
+_LONG_WORD: Final = 26
+"""Characters of a value that stays whole in a table, such as the id of a subnet."""
+
 # Colours come from the page, so that light and dark themes both read well.
-_CELL: Final = (
-    "padding:.2em .7em;text-align:{side};vertical-align:top;white-space:normal;"
-    "overflow-wrap:break-word;background:transparent;color:inherit"
-)
+_CELL: Final = "padding:.2em .7em;text-align:{side};vertical-align:top"
+_MAY_BREAK: Final = ";overflow-wrap:anywhere;min-width:9em"
 _LINE: Final = ";border-bottom:1px solid rgba(128,128,128,.5)"
 _TABLE: Final = (
     "border-collapse:collapse;font-variant-numeric:tabular-nums;max-width:960px;"
-    "background:transparent;color:inherit"
+    "overflow-wrap:break-word;white-space:normal;background:transparent;color:inherit"
 )
 
 
@@ -43,23 +50,51 @@ def count_of(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def is_missing(value: Any) -> bool:
+    """
+    Whether a value is None, NaN, NaT or pandas' NA.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+    (True, True, False)
+    """
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
+
+
+def positions_of(positions: Sequence[int]) -> str:
+    """
+    Positions in a column as words.
+
+    Examples
+    --------
+    >>> positions_of([3]), positions_of([3, 5])
+    ('position 3', 'positions 3, 5')
+    """
+    return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
+
+
 def words_of(value: Any) -> str:
     """
     Value as people read it: thousands separated, nothing for what is missing.
 
     Examples
     --------
-    >>> words_of(6_000), words_of(True), words_of(None), words_of(("a", "b"))
-    ('6,000', 'yes', '', 'a, b')
+    >>> words_of(6_000), words_of(True), words_of(None), words_of(("a", "b")), words_of({"a": 1})
+    ('6,000', 'yes', '', 'a, b', 'a: 1')
     """
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    if is_missing(value):
         return ""
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{words_of(key)}: {words_of(each)}" for key, each in value.items())
     if isinstance(value, (tuple, list, frozenset)):
         return ", ".join(map(words_of, value))
     return str(value)
@@ -91,19 +126,18 @@ def html_table(
     if len(kept) > len(shown):
         notes = [f"{len(kept) - len(shown):,} more rows", *notes]
     right = [
-        all(isinstance(row[at], (int, float)) or row[at] is None for row in shown)
+        all(is_missing(row[at]) or hasattr(row[at], "__round__") for row in shown)
         for at in range(len(columns))
     ]
     sides = ["right" if number else "left" for number in right]
     head = "".join(
-        f'<th scope="col" style="{_CELL.format(side=side)}{_LINE}">'
-        f"{escape(str(name).replace('_', ' '))}</th>"
+        f'<th scope="col" style="{_cell(side)}{_LINE}">{escape(str(name).replace("_", " "))}</th>'
         for name, side in zip(columns, sides, strict=True)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="{_CELL.format(side=side)}">{_cut(value)}</td>'
+            f'<td style="{_cell(side, value)}">{_cut(value)}</td>'
             for value, side in zip(row, sides, strict=True)
         )
         + "</tr>"
@@ -121,6 +155,24 @@ def html_table(
     )
 
 
+def html_frame(frame: pd.DataFrame, *, title: str = "", notes: Sequence[str] = ()) -> str:
+    """
+    Data frame as `html_table` shows it; columns without any value are left out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    title : str, optional
+        Caption of the table.
+    notes : sequence of str, optional
+        Lines below it.
+    """
+    rows = list(frame.itertuples(index=False, name=None))
+    kept = [at for at in range(frame.shape[1]) if any(words_of(row[at]) for row in rows)]
+    cells = [[row[at] for at in kept] for row in rows]
+    return html_table([str(frame.columns[at]) for at in kept], cells, title=title, notes=notes)
+
+
 def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] = ()) -> str:
     """
     Fields of one value as a table of names and values for a notebook.
@@ -135,9 +187,9 @@ def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] =
         Lines below it.
     """
     rows = "".join(
-        f'<tr><th scope="row" style="{_CELL.format(side="left")}">'
+        f'<tr><th scope="row" style="{_cell("left")}">'
         f"{escape(str(name).replace('_', ' '))}</th>"
-        f'<td style="{_CELL.format(side="left")}">{_cut(value)}</td></tr>'
+        f'<td style="{_cell("left", value)}">{_cut(value)}</td></tr>'
         for name, value in values.items()
         if words_of(value)
     )
@@ -146,6 +198,12 @@ def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] =
         f'<table style="{_TABLE}"><caption style="text-align:left;font-weight:bold;color:inherit">'
         f"{escape(title)}</caption><tbody>{rows}</tbody></table>{below}"
     )
+
+
+def _cell(side: str, value: Any = "") -> str:
+    """Style of a cell; a long text may break anywhere, a word only where it must."""
+    long = isinstance(value, (str, tuple)) and len(words_of(value)) > _LONG_WORD
+    return _CELL.format(side=side) + _MAY_BREAK * long
 
 
 def _cut(value: Any) -> str:
@@ -164,6 +222,12 @@ class Shown:
     def _fields_shown(self) -> Mapping[str, Any]:
         """Fields that a notebook shows: those of the data class unless a class says otherwise."""
         return plain_fields(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The fields as a frame of one row."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(self)])
 
     def _repr_html_(self) -> str:
         return html_fields(_spaced(type(self).__name__), self._fields_shown())
@@ -230,10 +294,16 @@ class Listed(tuple[T, ...], Generic[T]):
             return "<p>none</p>"
         wanted = getattr(type(self[0]), "_LISTED", None) or rows[0]
         columns = [name for name in wanted if any(words_of(row[name]) for row in rows)]
-        return html_table(columns, ([row[name] for name in columns] for row in rows))
+        more = columns[MOST_COLUMNS:]
+        notes = [f"also in to_pandas(): {', '.join(more)}"] if more else []
+        kept = columns[:MOST_COLUMNS]
+        return html_table(kept, ([row[name] for name in kept] for row in rows), notes=notes)
 
     def __repr__(self) -> str:
-        return f"({', '.join(map(repr, self))}{',' if len(self) == 1 else ''})"
+        shown = ", ".join(map(repr, self[:_REPR_ITEMS]))
+        if len(self) > _REPR_ITEMS:
+            return f"({shown}, ... {len(self) - _REPR_ITEMS:,} more)"
+        return f"({shown}{',' if len(self) == 1 else ''})"
 
 
 def _row(one: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PACKAGE = __name__.partition(".")[0]
 
 MOVED = {
+    "addresses.masks": "addresses.parsing",
     "bulk": "density.fleet",
     "capacity": "density.max_pods",
     "catalog.files": "catalog.json_files",

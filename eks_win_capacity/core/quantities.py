@@ -45,7 +45,7 @@ def parse_quantity(value: str | float | Decimal) -> Decimal:
     Raises
     ------
     InvalidQuantityError
-        If it is no quantity.
+        If it is not a quantity.
 
     References
     ----------
@@ -83,7 +83,7 @@ def millicores(value: str | float | Decimal) -> int:
     Raises
     ------
     InvalidQuantityError
-        If it is no quantity, or negative.
+        If it is not a quantity, or negative.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def whole_bytes(value: str | float | Decimal) -> int:
     Raises
     ------
     InvalidQuantityError
-        If it is no quantity, or negative.
+        If it is not a quantity, or negative.
 
     Examples
     --------
@@ -120,10 +120,17 @@ def _whole(value: str | float | Decimal, scale: int) -> int:
 
 
 def _as_text(value: object) -> str:
+    if np_masked(value):
+        raise _refused(value)
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise _refused(value)
     return f"{value}".replace("E+", "e").replace("E", "e")
+
+
+def np_masked(value: object) -> bool:
+    """Whether a value is NumPy's ``masked``, which calls itself 0; NumPy need not be loaded."""
+    return type(value).__name__ == "MaskedConstant"
 
 
 def _refused(value: object) -> InvalidQuantityError:
@@ -133,5 +140,5 @@ def _refused(value: object) -> InvalidQuantityError:
     elif isinstance(value, str) and value != value.strip():
         hint = "; remove the spaces"
     return InvalidQuantityError(
-        f"{value!r} is no Kubernetes quantity such as 250m, 2, 512Mi or 1.5Gi{hint}"
+        f"{value!r} is not a Kubernetes quantity such as 250m, 2, 512Mi or 1.5Gi{hint}"
     )

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _ACCOUNT: Final = re.compile(
-    # An encoded colon or slash ends in a letter, which is no part of a word.
+    # An encoded colon or slash ends in a letter, which is not a part of a word.
     r"(?:(?<![0-9A-Za-z])|(?<=%3[Aa])|(?<=%253[Aa])|(?<=%2[Ff])|(?<=%252[Ff]))"
     r"[0-9]{12}(?![0-9A-Za-z])"
 )

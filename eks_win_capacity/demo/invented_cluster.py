@@ -66,7 +66,7 @@ def node(name: str, zone: str, instance: str, net: str, host: int, *, windows: b
                 "kernelVersion": "10.0.20348.3091"
                 if windows
                 else "6.1.119-129.201.amzn2023.x86_64",
-                "kubeletVersion": "v1.31.4-eks-0000000",
+                "kubeletVersion": "v1.34.2-eks-0000000",
                 "osImage": "Windows Server 2022 Datacenter" if windows else "Amazon Linux 2023",
             },
         },
@@ -173,12 +173,15 @@ def cluster() -> Any:
         "cluster": {
             "name": "shop",
             "arn": f"arn:aws:eks:eu-west-1:{ACCOUNT}:cluster/shop",
-            "version": "1.31",
-            "platformVersion": "eks.18",
+            "version": "1.34",
+            "platformVersion": "eks.9",
             "status": "ACTIVE",
             "roleArn": f"arn:aws:iam::{ACCOUNT}:role/shop-cluster",
             "resourcesVpcConfig": {"subnetIds": list(SUBNETS), "vpcId": "vpc-0c0000000000000c"},
-            "kubernetesNetworkConfig": {"ipFamily": "ipv4"},
+            "kubernetesNetworkConfig": {
+                "ipFamily": "ipv4",
+                "serviceIpv4Cidr": "172.20.0.0/16",
+            },
             "accessConfig": {"authenticationMode": "CONFIG_MAP"},
             "computeConfig": {"enabled": False},
         }
@@ -192,7 +195,7 @@ def nodegroup() -> Any:
             "nodegroupName": "windows-web",
             "nodegroupArn": f"arn:aws:eks:eu-west-1:{ACCOUNT}:nodegroup/shop/windows-web/1",
             "clusterName": "shop",
-            "version": "1.31",
+            "version": "1.34",
             "status": "ACTIVE",
             "amiType": "WINDOWS_CORE_2022_x86_64",
             "instanceTypes": ["m5.large"],

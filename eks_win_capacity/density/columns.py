@@ -24,18 +24,32 @@ Kind = Literal["scalar", "array", "series", "index", "arrow", "chunked", "polars
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Codes into categories; a code past the last category is a missing value."""
+    """
+    Codes into categories; a code past the last category is a missing value.
+
+    The index, where there is one, is an object that stands for the same categories as
+    long as it lives.
+    """
 
     codes: NDArray[Any]
-    categories: Sequence[object]
+    listed: Sequence[object] | None
+    index: Any = None
+
+    @property
+    def categories(self) -> Sequence[object]:
+        """The value of each code."""
+        if self.listed is not None:
+            return self.listed
+        values: Sequence[object] = self.index.tolist()
+        return values
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def value(self, position: int) -> object:
         """One value, None where it is missing."""
-        code = int(self.codes[position])
-        return self.categories[code] if code < len(self.categories) else None
+        code, categories = int(self.codes[position]), self.categories
+        return categories[code] if code < len(categories) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +121,7 @@ def read_names(column: object, name: str) -> Names:
     Raises
     ------
     UnsupportedInputError
-        If it is no column of names; the error says what it is.
+        If it is not a column of names; the error says what it is.
     ShapeMismatchError
         If nested sequences are ragged.
     """
@@ -183,7 +197,7 @@ def _read_pandas(column: Any, pandas: Any, name: str) -> Names | None:
     if isinstance(dtype, pandas.CategoricalDtype):
         # Unsigned, a missing value's -1 becomes the largest code, past every category.
         codes = np.asarray(array.codes)
-        coded = Coded(codes.view(f"u{codes.itemsize}"), array.categories.tolist())
+        coded = Coded(codes.view(f"u{codes.itemsize}"), None, array.categories)
         return Names(column, kind, shape, (coded,))
     if isinstance(dtype, pandas.ArrowDtype) or getattr(dtype, "storage", "") == "pyarrow":
         import pyarrow as pa

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.catalog.limits import close_names
 from eks_win_capacity.core.arrays import SHOWN, is_missing
+from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
     MissingValueError,
     UnknownInstanceTypeError,
@@ -22,8 +26,14 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog.limit_table import LimitTable
 
+_MOST_KEPT: Final = 16
+"""Indexes of categories whose codes are kept, for small columns that share one."""
+
 BLOCK = 1 << 15
 """Rows looked up at once: their indices and answers stay in the processor's cache."""
+
+_WORTH_THREADS: Final = 2
+"""Blocks from which on they are looked up in parallel."""
 
 _TEXT_BLOCK = 1 << 18
 """Rows of text looked up at once: large enough to hide a call's cost, small in memory."""
@@ -70,35 +80,105 @@ def lookup(
 def _codes_of_part(part: Part, table: LimitTable, out: NDArray[Any]) -> bool:
     """Write the codes of one part of a column; tell whether all its names are known."""
     if isinstance(part, Coded):
-        lookup(rows_of(part.categories, table), part.codes, out)
+        lookup(rows_of(part, table), part.codes, out)
         return not _holds(out, table.sentinel)
     if isinstance(part, ArrowText):
         return _codes_of_arrow(part.array, table, out)
     return _codes_of_objects(part, table, out)
 
 
-def rows_of(categories: Sequence[object], table: LimitTable) -> NDArray[Any]:
-    """The code of every category, and the sentinel in one slot more."""
+def rows_of(part: Coded, table: LimitTable) -> NDArray[Any]:
+    """The code of every category, and the sentinel in one slot more; kept for the same index."""
+    kept = table.rows_of_index.get(id(part.index)) if part.index is not None else None
+    if kept is not None and kept[0]() is part.index:
+        rows: NDArray[Any] = kept[1]
+        return rows
     known = table.lenient_code_of
-    rows = [known[category] for category in categories]
-    return np.array([*rows, table.sentinel], dtype=table.code_dtype)
+    codes = [known[category] for category in part.categories]
+    rows = np.array([*codes, table.sentinel], dtype=table.code_dtype)
+    if part.index is not None:
+        if len(table.rows_of_index) >= _MOST_KEPT:
+            table.rows_of_index.clear()
+        table.rows_of_index[id(part.index)] = (weakref.ref(part.index), rows)
+    return rows
 
 
 def _codes_of_arrow(array: Any, table: LimitTable, out: NDArray[Any]) -> bool:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     names = table.arrow_names.cast(array.type)
-    complete = True
-    for start in range(0, len(array), _TEXT_BLOCK):
-        found = pc.index_in(array.slice(start, _TEXT_BLOCK), value_set=names)
-        if found.null_count:
-            complete = False
-            found = found.fill_null(table.sentinel)
-        out[start : start + _TEXT_BLOCK] = found.to_numpy()
+
+    def look_up(start: int) -> bool:
+        rows = pc.index_in(array.slice(start, _TEXT_BLOCK), value_set=names)
+        complete = not rows.null_count
+        if not complete:
+            rows = rows.fill_null(table.sentinel)
+        out[start : start + _TEXT_BLOCK] = rows.to_numpy()
+        return bool(complete)
+
+    starts = range(0, len(array), _TEXT_BLOCK)
+    threads = min(len(starts), pa.cpu_count())
+    if threads < _WORTH_THREADS:
+        found = list(map(look_up, starts))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(look_up, starts))
+    return all(found)
+
+
+_SHARED: Final = 1 << 16
+"""Rows whose objects are told apart at once."""
+
+_SAMPLE: Final = 1 << 11
+"""Rows that are asked whether many of them are the same object."""
+
+
+class _Addresses:
+    """The addresses of the objects of a column, as NumPy reads them."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self.__array_interface__ = {
+            "shape": values.shape,
+            "typestr": np.dtype(np.intp).str,
+            "data": (values.ctypes.data, True),
+            "strides": values.strides,
+            "version": 3,
+        }
+        self.values = values
+
+
+def _shares_objects(values: object) -> bool:
+    """Whether a column of objects has few of them, as parsers and drivers make it."""
+    if not isinstance(values, np.ndarray) or values.dtype != object or len(values) < _SHARED:
+        return False
+    step = len(values) // _SAMPLE
+    return len(set(map(id, values[::step].tolist()))) < _SAMPLE // 4
+
+
+def _codes_of_shared(values: NDArray[Any], table: LimitTable, out: NDArray[Any]) -> bool:
+    """Look each object up once for a block of rows, and its rows by its address."""
+    import pandas as pd
+
+    known, complete = table.lenient_code_of, True
+    for start in range(0, len(values), _SHARED):
+        block = values[start : start + _SHARED]
+        numbers, addresses = pd.factorize(np.asarray(_Addresses(block)))
+        place = np.empty(len(addresses), dtype=np.intp)
+        place[numbers] = np.arange(len(block))
+        try:
+            rows = [known[one] for one in block[place].tolist()]
+        except TypeError:
+            raise _unhashable(block.tolist(), start) from None
+        codes = np.array(rows, dtype=table.code_dtype)
+        complete &= not _holds(codes, table.sentinel)
+        np.take(codes, numbers, out=out[start : start + _SHARED], mode="clip")
     return complete
 
 
 def _codes_of_objects(part: Objects, table: LimitTable, out: NDArray[Any]) -> bool:
+    if _shares_objects(part.values):
+        return _codes_of_shared(part.values, table, out)  # type: ignore[arg-type]
     complete, start = True, 0
     for block in part.blocks(_TEXT_BLOCK):
         stop = start + len(block)
@@ -167,8 +247,8 @@ def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None
                 count=count,
             )
         raise MissingValueError(
-            f"instance_type has {count:,} missing value{'s' * (count > 1)} among "
-            f"{len(codes):,}, first at position {', '.join(map(str, first))}; "
+            f"instance_type has {count_of(count, 'missing value')} among "
+            f"{len(codes):,}, first at {positions_of(first)}; "
             'drop them, or pass on_unknown="null"',
             positions=first,
             count=count,
@@ -195,6 +275,8 @@ def unknown_error(
     asked, close = next((found for found in alike if found[1]), ("", []))
     which = f" for {asked!r}" * (len(shown) > 1)
     hint = f" Did you mean {close[0]!r}{which}?" if close else ""
+    why = next((f" {n}: {w}." for n, _ in shown if (w := absent(str(n)))), "")
+    hint = why or hint
     if single:
         message = f"no row for {shown[0][0]!r} in the catalog of {table.as_of}.{hint}"
     else:
@@ -220,10 +302,8 @@ def cheapest_codes(
     """The codes a column already has, if it has some, else make them."""
     if len(names.parts) == 1 and isinstance(names.parts[0], Coded):
         part = names.parts[0]
-        rows = rows_of(part.categories, table)
-        complete = not _holds(part.codes, len(part.categories)) and not _holds(
-            rows[:-1], table.sentinel
-        )
+        rows = rows_of(part, table)
+        complete = not _holds(part.codes, len(rows) - 1) and not _holds(rows[:-1], table.sentinel)
         return part.codes, rows, complete
     codes, complete = encoded(names, table)
     return codes, None, complete

@@ -143,7 +143,7 @@ def max_pods(
     MissingValueError
         If a name, a flag or a limit is missing.
     UnsupportedInputError
-        If `instance_type` is no column of names.
+        If `instance_type` is not a column of names.
     InvalidCountError
         If a limit is not a whole number from 0 to 1,000,000, or `dtype` is too narrow.
     ShapeMismatchError, IndexMismatchError

@@ -14,6 +14,8 @@ from eks_win_capacity.core import arrays, kernels
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
+    KUBELET_MAX_PODS_SMALL,
+    KUBELET_MAX_PODS_VCPUS,
     MAX_COUNT,
     WINDOWS_EVICTION_MIB,
     WINDOWS_KUBE_RESERVED_MIB,
@@ -44,9 +46,9 @@ class Reserved(Shown):
     """
     What a Windows node keeps from its pods.
 
-    The defaults are those of the EKS best practices guide for Windows:
-    ``--system-reserved memory=1.5Gi``, ``--kube-reserved memory=0.5Gi``,
-    ``--eviction-hard memory.available<200Mi``, and no CPU.
+    The defaults are those of the EKS best practices guide for Windows,
+    ``--system-reserved memory=1.5Gi`` and ``--kube-reserved memory=0.5Gi``, the kubelet's
+    own ``memory.available<500Mi`` (since Kubernetes 1.31), and no CPU.
 
     Attributes
     ----------
@@ -58,7 +60,7 @@ class Reserved(Shown):
     Examples
     --------
     >>> Reserved(cpu_m=500).memory // 2**20
-    2248
+    2548
     """
 
     cpu_m: int = 0
@@ -79,7 +81,7 @@ class Reserved(Shown):
 
 
 WINDOWS_RESERVED: Final = Reserved()
-"""The reservations of the EKS best practices guide for Windows."""
+"""The reservations of the EKS best practices guide, and the kubelet's own threshold of eviction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,8 @@ class NodeCapacity(Shown):
     kubelet_pods : int or None
         What the kubelet allows beside the HostProcess pods; None if not limited. [pods]
     cpu_pods, memory_pods : int or None
-        What CPU and memory allow; None if pods ask for none. [pods]
+        What CPU and memory allow; None if pods ask for none, and 0 where the node keeps all
+        its memory. [pods]
     prefix_delegation : bool
         Whether slots hold prefixes; False on types that cannot.
     allocatable_cpu_m : int
@@ -151,7 +154,7 @@ def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
     Raises
     ------
     InvalidQuantityError
-        If one is no quantity.
+        If one is not a quantity.
 
     Examples
     --------
@@ -186,12 +189,26 @@ def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -
     --------
     >>> from eks_win_capacity import Catalog
     >>> allocatable(Catalog.bundled()["m5.large"])
-    (2000, 6232735744)
+    (2000, 5918162944)
     """
     return (
         max(0, instance.vcpus * 1000 - reserved.cpu_m),
         max(0, instance.memory_mib * _MIB - reserved.memory),
     )
+
+
+def max_pods_cap(row: InstanceType | None) -> int:
+    """
+    The largest max-pods that AWS advises for a type. [pods].
+
+    Examples
+    --------
+    >>> from eks_win_capacity.catalog import Catalog
+    >>> max_pods_cap(Catalog.bundled()["m5.large"]), max_pods_cap(Catalog.bundled()["m5.8xlarge"])
+    (110, 250)
+    """
+    small = row is not None and row.vcpus < KUBELET_MAX_PODS_VCPUS
+    return KUBELET_MAX_PODS_SMALL if small else KUBELET_MAX_PODS_ADVISED
 
 
 def node_capacity(
@@ -242,7 +259,7 @@ def node_capacity(
     UnknownInstanceTypeError, MissingValueError
         If a name has no row, or is missing.
     InvalidQuantityError
-        If a request is no Kubernetes quantity.
+        If a request is not a Kubernetes quantity.
     MissingValueError
         If a column of requests has missing values.
     InvalidCountError, InputError
@@ -261,6 +278,9 @@ def node_capacity(
     >>> node = ewc.node_capacity("m5.large", prefix_delegation=True)
     >>> node.pods, node.binding, node.kubelet_extra_args
     (110, 'kubelet', "-KubeletExtraArgs '--max-pods=144'")
+    >>> small = ewc.node_capacity("t3.small")  # 2 GiB, which Windows itself needs
+    >>> small.pods, small.binding, small.address_pods
+    (0, 'memory', 3)
     >>> ewc.node_capacity(["m5.large", "t3.xlarge"], pod_memory="1Gi")[["pods", "binding"]]
        pods    binding
     0     5     memory
@@ -401,6 +421,8 @@ def _sized(
     for row, column, request in ((2, 0, wide["pod_cpu"]), (3, 1, wide["pod_memory"])):
         fits = room[codes, column] // np.maximum(request, 1)
         allowed[row] = np.where(request > 0, fits, _UNBOUND)
+    # Where Windows keeps all the memory, a pod without a request finds none either.
+    allowed[3] = np.where(room[codes, 1] == 0, 0, allowed[3])
     others = np.delete(allowed, 1, axis=0).min(axis=0)
     return {
         "allowed": allowed,
@@ -442,7 +464,8 @@ def _one_node(
     addresses = kernels.by_mode(instance.ipv4_per_interface, int(prefixes))
     kubelet = None if kubelet_max_pods is None else max(kubelet_max_pods - host_process_pods, 0)
     cpu_pods = cpu_m // pod_cpu if pod_cpu else None
-    memory_pods = memory // pod_memory if pod_memory else None
+    # Where Windows keeps all the memory, a pod without a request finds none either.
+    memory_pods = memory // pod_memory if pod_memory else 0 if memory == 0 else None
     allowed = [
         _UNBOUND if limit is None else limit
         for limit in (addresses, kubelet, cpu_pods, memory_pods)

@@ -66,6 +66,7 @@ def node_table(
     column: str | None = None,
     count: str | None = None,
     all_rows: bool = False,
+    weights: pd.Series | None = None,
 ) -> NodeTable:
     """
     Windows nodes of a table, with their types and how many each row stands for.
@@ -82,6 +83,8 @@ def node_table(
         The column of counts, or ``none``; by default one that is called so.
     all_rows : bool
         Whether rows of Linux nodes and of nodes that are gone count too.
+    weights : Series of int, optional
+        Rows that each row of the frame was grouped from, for what the notes count.
 
     Raises
     ------
@@ -93,8 +96,8 @@ def node_table(
     notes: list[str] = []
     kept = frame
     if not all_rows:
-        kept = _windows_rows(kept, notes)
-        kept = _present_rows(kept, notes)
+        kept = _windows_rows(kept, notes, weights)
+        kept = _present_rows(kept, notes, weights)
     if not len(kept) and len(frame):
         raise InputError(
             f"no row is a Windows node that runs: {'; '.join(notes)}; size every row with "
@@ -109,6 +112,36 @@ def node_table(
     if counts is not None:
         notes.append(f"each row stands for as many nodes as its {counts.name!r} says")
     return NodeTable(kept, types, counts, tuple(notes))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns of a table that tell types, counts, systems and states; None without one."""
+
+    types: Any
+    count: Any
+    system: Any
+    state: Any
+
+
+def roles(
+    frame: pd.DataFrame, known: Container[str], *, column: str | None, count: str | None
+) -> Roles:
+    """
+    Columns that matter, by names and values of the first rows.
+
+    Raises
+    ------
+    InputError
+        As :func:`node_table`.
+    """
+    types = _type_column(frame, known, column)
+    return Roles(
+        types,
+        _count_column(frame, types, count),
+        _column_called(frame, _OS_NAMES),
+        _column_called(frame, _STATE_NAMES),
+    )
 
 
 def without_head(rows: list[list[str]], known: Container[str]) -> bool:
@@ -161,7 +194,12 @@ def _words(values: pd.Series) -> pd.Series:
     return values.map(lambda value: value.strip().lower() if isinstance(value, str) else "")
 
 
-def _windows_rows(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+def _left(out: pd.Series, weights: pd.Series | None) -> int:
+    """Rows that are left out."""
+    return int(out.sum() if weights is None else weights[out.index][out].sum())
+
+
+def _windows_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | None) -> pd.DataFrame:
     name = _column_called(frame, _OS_NAMES)
     if name is None:
         return frame
@@ -170,23 +208,24 @@ def _windows_rows(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     # A column that names no system at all, such as one of EKS platform versions, says nothing.
     if not windows.any() and not words.str.contains("linux", regex=False).any():
         return frame
-    if left := int((~windows).sum()):
+    if left := _left(~windows, weights):
         notes.append(f"{count_of(left, 'row')} left out: not Windows by {str(name)!r}")
     return frame[windows]
 
 
-def _present_rows(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+def _present_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | None) -> pd.DataFrame:
     name = _column_called(frame, _STATE_NAMES)
     if name is None:
         return frame
     gone = _words(frame[name]).map(lambda word: word.partition(",")[0]).isin(_GONE)
-    if left := int(gone.sum()):
+    if left := _left(gone, weights):
         states = sorted(set(frame.loc[gone, name].astype(str)))
         notes.append(f"{count_of(left, 'row')} left out: {', '.join(states[:5])}")
     return frame[~gone]
 
 
-def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | None:
+def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
+    """The column that says how many nodes a row stands for, None without one."""
     import pandas as pd
 
     columns = [str(name) for name in frame.columns]
@@ -210,15 +249,25 @@ def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | 
             f"columns {' and '.join(repr(str(name)) for name in found)} may each say how many "
             "nodes a row stands for; name one with --count, or --count none"
         )
-    counts = pd.to_numeric(frame[found[0]], errors="coerce")
+    return found[0]
+
+
+def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | None:
+    import pandas as pd
+
+    name = _count_column(frame, types, wanted)
+    if name is None:
+        return None
+    counts = pd.to_numeric(frame[name], errors="coerce")
     wrong = counts.isna() | (counts < 0) | (counts % 1 != 0)
     if wrong.any():
         at = int(wrong.to_numpy().argmax())
         raise InputError(
-            f"{found[0]} must be whole numbers from 0 where it says how many nodes a row stands "
-            f"for; got {frame[found[0]].iloc[at]!r} in row {at + 1}; name another column with "
+            f"{name} must be whole numbers from 0 where it says how many nodes a row stands "
+            f"for; got {frame[name].iloc[at]!r} in row {at + 1}; name another column with "
             "--count, or --count none"
         )
     if counts.sum() > _MOST_NODES:
-        raise InputError(f"{found[0]} adds up to more than {_MOST_NODES:,} nodes")
-    return counts.astype("int64").rename(str(found[0]))
+        raise InputError(f"{name} adds up to more than {_MOST_NODES:,} nodes")
+    whole: pd.Series = counts.astype("int64").rename(str(name))
+    return whole

@@ -61,7 +61,7 @@ _THINGS = {
 
 
 def plain(name: object) -> str:
-    """A name without case and without what is no letter or digit."""
+    """A name without case and without what is not a letter or digit."""
     return "".join(c for c in str(name).lower() if c.isalnum())
 
 
@@ -107,7 +107,7 @@ def find_roles(
     ----------
     frame : DataFrame
     capacity : object
-        A text that is no CIDR names a column.
+        A text that is not a CIDR names a column.
     unit : str or None
         Where columns of addresses and of prefixes stand side by side.
     **given

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.forecast import show
 from eks_win_capacity.forecast.column_roles import words
@@ -207,7 +208,7 @@ def _events(events: Any, plans: Sequence[DemandPlan]) -> pd.DataFrame | None:
     unknown = [x for x in frame["zone"] if not pd.isna(x) and x not in zones]
     if unknown:
         raise InputError(
-            f"an event names {unknown[0]!r}, which is no zone of a plan; zones: "
+            f"an event names {unknown[0]!r}, which is not a zone of a plan; zones: "
             f"{', '.join(sorted(filter(None, zones))) or 'none'}"
         )
     return frame
@@ -432,8 +433,7 @@ class DemandForecast:
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {show.day(day, _NOT_YET)}" for name, day in self.date().items()]
-        count = len(self.plans)
-        return "\n".join([f"DemandForecast of {count} plan{'s' * (count != 1)}", *lines])
+        return "\n".join([f"DemandForecast of {count_of(len(self.plans), 'plan')}", *lines])
 
     def _repr_html_(self) -> str:
         """Show a notebook when each plan runs dry, and what it needs now."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from eks_win_capacity.addresses.curve import curve_of
+from eks_win_capacity.addresses.room import SubnetRoom
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.display import Shown
@@ -23,21 +25,12 @@ from eks_win_capacity.forecast.capacity import amount
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Counts = NDArray[np.int64]
+    from eks_win_capacity.addresses.curve import AddressCurve
 
-_OUTSIDE_BLOCKS = 27
-"""Addresses of the first and the last /28 that serve nodes but never a prefix: 12 and 15."""
+    Counts = NDArray[np.int64]
 
 _LARGEST = 10**7
 """The largest number of addresses that a plan may be given for a subnet."""
-
-
-class _Room(NamedTuple):
-    """What a subnet has: addresses outside reservations, and whole /28 blocks out and inside."""
-
-    addresses: int
-    whole: int
-    reserved: int
 
 
 class Need(NamedTuple):
@@ -235,8 +228,7 @@ class DemandPlan(Shown):
         slots = self.slots * (ADDRESSES_PER_PREFIX if self.prefix_delegation else 1)
         most = min(slots, int(self.kubelet_max_pods))
         # Without a warm target nothing is attached beyond the minimum: the rest waits for ever.
-        state = attached_addresses(np.arange(most + 1), slots=self.slots, pool=self._pool)
-        most = min(int(np.max(state.used)), slots - int(self.cooling))
+        most = min(most, self._curve().most, slots - int(self.cooling))
         if most < 1:
             raise InputError(
                 f"{self.instance_type} has {slots} addresses for pods: with {self.cooling} of them "
@@ -254,15 +246,16 @@ class DemandPlan(Shown):
         """Addresses and prefixes of one node by its pods, from 0 to all it takes."""
         pods = np.arange(self.node_pods + 1)
         held = pods + np.where(pods > 0, int(self.cooling), 0)
-        pool, slots = self._pool, self.slots
-        state = attached_addresses(held, slots=slots, pool=pool, fragmented=self.fragmented)
-        addresses, prefixes = np.asarray(state.addresses), np.asarray(state.prefixes)
-        if self.prefix_delegation and not pool.prefix_rule and not self.fragmented:
+        curve = self._curve(fragmented=self.fragmented)
+        addresses, prefixes = curve.addresses[held], curve.prefixes[held]
+        if self.prefix_delegation and not self._pool.prefix_rule and not self.fragmented:
             # This rule takes a cooling address for a warm one.
-            calm = np.asarray(attached_addresses(pods, slots=slots, pool=pool).prefixes)
-            prefixes = np.maximum(calm, -(-held // ADDRESSES_PER_PREFIX))
+            prefixes = np.maximum(curve.prefixes[pods], -(-held // ADDRESSES_PER_PREFIX))
             addresses = prefixes * ADDRESSES_PER_PREFIX
-        return addresses.astype(np.int64) + NODE_ADDRESSES, prefixes.astype(np.int64)
+        return addresses + NODE_ADDRESSES, prefixes
+
+    def _curve(self, *, fragmented: bool = False) -> AddressCurve:
+        return curve_of(self.slots + NODE_ADDRESSES, self._pool, fragmented=fragmented)
 
     def need(self, pods: Any) -> Need:
         """
@@ -295,7 +288,7 @@ class DemandPlan(Shown):
             full * prefixes[size] + np.where(rest > 0, prefixes[rest], 0) + idle * prefixes[0],
         )
 
-    def _room(self, subnet: str) -> _Room:
+    def _room(self, subnet: str) -> SubnetRoom:
         value = self.subnets[subnet]
         if isinstance(value, (str, IPv4Network)):
             value = Subnet(value)
@@ -303,13 +296,8 @@ class DemandPlan(Shown):
             addresses = int(amount(value, "addresses"))
             if addresses > _LARGEST:
                 raise InputError(f"subnet {subnet!r} has {addresses:,} addresses, too many")
-            blocks = max((addresses - _OUTSIDE_BLOCKS) // ADDRESSES_PER_PREFIX, 0)
-            return _Room(addresses, blocks, 0)
-        outside = value.free_outside_reservations
-        if not self.prefix_delegation and not value.placement_known:
-            return _Room(outside, 0, 0)
-        census = value.census
-        return _Room(outside, census.free_prefixes_unreserved, census.free_prefixes_reserved)
+            return SubnetRoom.empty(addresses)
+        return SubnetRoom.of(value, prefixes=self.prefix_delegation)
 
     def capacity(self, subnet: str) -> tuple[int, int]:
         """
@@ -320,7 +308,7 @@ class DemandPlan(Shown):
         """
         room = self._room(subnet)
         more = room.reserved * ADDRESSES_PER_PREFIX if self.prefix_delegation else 0
-        return room.addresses + more, room.whole + room.reserved
+        return room.free + more, room.whole + room.reserved
 
     def pod_limit(self, subnet: str, *, best: bool = False) -> tuple[int, str]:
         """
@@ -346,14 +334,11 @@ class DemandPlan(Shown):
         pods = np.arange(self.capacity(subnet)[0] + 2)
         need = self.need(pods)
         fixed = pods[-1] if self.nodes is None else self.nodes * self.node_pods
-        limits = {"addresses": need.addresses > room.addresses, "nodes": pods > fixed}
+        limits = {"addresses": need.addresses > room.free, "nodes": pods > fixed}
         if self.prefix_delegation:
-            loose = room.addresses - room.whole * ADDRESSES_PER_PREFIX
             single = need.nodes * NODE_ADDRESSES
-            broken = -(-np.maximum(single - loose, 0) // ADDRESSES_PER_PREFIX) if best else single
-            drawn = np.maximum(need.prefixes - room.reserved, 0)
-            limits["prefixes"] = (drawn > 0) & (drawn + broken > room.whole)
-            limits["addresses"] = need.nodes * NODE_ADDRESSES > room.addresses
+            limits["addresses"] = single > room.free
+            limits["prefixes"] = ~room.holds(single, need.prefixes, best=best)
         first = {
             name: int(over.argmax()) if over.any() else len(pods) for name, over in limits.items()
         }

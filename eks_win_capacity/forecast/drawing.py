@@ -22,7 +22,21 @@ if TYPE_CHECKING:
 _HIGHEST = 1.6
 """How far above the capacity a chart goes; what lies higher is written at its edge."""
 
-INK, BAND, LIMIT, MUTED = "#1f2933", "#2a6f97", "#c1121f", "#7b8794"
+LIMIT, MUTED = "#D55E00", "#7b8794"
+_BAND_ON_LIGHT, _BAND_ON_DARK = "#0072B2", "#56B4E9"
+"""Colours of Okabe and Ito, "Color Universal Design" (2008), that show on every paper."""
+
+
+def ink() -> str:
+    """Colour of text in the style that is drawn in."""
+    from matplotlib import rcParams
+
+    return str(rcParams["text.color"])
+
+
+def band(ax: Any) -> str:
+    """Colour of forecasts that shows on the paper of these axes."""
+    return _BAND_ON_DARK if sum(ax.get_facecolor()[:3]) < 1.5 else _BAND_ON_LIGHT
 
 
 @dataclass(frozen=True)
@@ -143,19 +157,19 @@ def draw(picture: Picture, *, ax: Any) -> Any:
     row, path = picture.row, picture.path
     # Far more past than future would squeeze what the chart is for.
     past = picture.past.tail(max(3 * len(path), 60))
-    ax.plot(past["time"], past["used"], color=INK, lw=1.1, label="peak used")
+    ax.plot(past["time"], past["used"], color=ink(), lw=1.1, label="peak used")
     for place, level in enumerate(reversed(picture.levels)):
         column = len(picture.levels) - 1 - place
         ax.fill_between(
             path["time"],
             picture.lower[:, column],
             picture.upper[:, column],
-            color=BAND,
+            color=band(ax),
             lw=0,
             alpha=0.16 + 0.16 * place,
             label=f"{100 * level:g} % interval",
         )
-    ax.plot(path["time"], path["demand"], color=BAND, lw=1.6, label="median")
+    ax.plot(path["time"], path["demand"], color=band(ax), lw=1.6, label="median")
     _draw_capacity(past, path, row, ax)
     ax.axvline(past["time"].iloc[-1], color=MUTED, lw=0.8, label="end of the history")
     for place, time in enumerate(time for time in picture.shifts if time >= past["time"].min()):
@@ -223,14 +237,14 @@ def _mark_date(row: pd.Series[Any], path: pd.DataFrame, level: float, ax: Any) -
 
 
 def tidy(ax: Any) -> None:
-    """Take off what is no data, and write dates briefly."""
+    """Take off what is not data, and write dates briefly."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator: Any = AutoDateLocator()  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#e4e7eb", lw=0.6)
+    ax.grid(axis="y", color=ink(), alpha=0.15, lw=0.6)
     ax.set_axisbelow(True)
 
 
@@ -266,8 +280,7 @@ def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
             ax.plot([date], [100], "o", color=color, ms=6 + 6 * behind, zorder=3)
     ax.axhline(100, color=LIMIT, lw=1.2)
     ax.set_ylabel("% of the tightest subnet in use (median)")
-    top = min(100 * path["share"].max(), 160.0)
-    ax.set_ylim(0, max(112.0, top))
+    ax.set_ylim(0, max(112.0, min(105 * path["share"].max(), 160.0)))
     bar = f"{100 * (high - low):g} %"
     ax.set_title(
         f"The same growth under each plan, and when it runs dry (bar: {bar})",

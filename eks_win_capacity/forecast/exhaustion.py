@@ -154,7 +154,7 @@ def forecast_exhaustion(
     MissingValueError
         If times, names of subnets, or capacities are missing.
     UnsupportedInputError
-        If the history is no table, or its values are no counts.
+        If the history is not a table, or its values are no counts.
     PlacementUnknownError
         If the blocks of a `Subnet` hang on where its used addresses are.
 
@@ -306,7 +306,7 @@ class _Plan:
 
 def _levels(level: float | Sequence[float]) -> tuple[float, ...]:
     try:
-        # Not a cast: "0.8" is no share.
+        # Not a cast: "0.8" is not a share.
         given = np.atleast_1d(np.asarray(level)) * 1.0
     except (TypeError, ValueError):
         given = np.zeros(0)
@@ -323,7 +323,7 @@ def _season_lengths(
     if given is None:
         return peaks.grid.season_lengths(), False
     try:
-        # Not a cast: "7" is no number of periods.
+        # Not a cast: "7" is not a number of periods.
         lengths = np.atleast_1d(np.array(given)) * 1.0 if np.size(given) else np.zeros(0)
     except (TypeError, ValueError):
         lengths = np.zeros(1)

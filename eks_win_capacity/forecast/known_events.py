@@ -77,7 +77,7 @@ def event_steps(
         if name is not None and not pd.isna(name):
             named = np.flatnonzero(rows.subnets.map(str) == str(name))
             if not len(named):
-                raise InputError(f"an event names {name!r}, which is no subnet of the history")
+                raise InputError(f"an event names {name!r}, which is not a subnet of the history")
             whom = named[usable[named]]
         number = peaks.grid.numbers(pd.DatetimeIndex([moment]))[0]
         for row in whom.tolist():

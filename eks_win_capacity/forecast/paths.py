@@ -198,7 +198,7 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
     """Step all paths on, and bring each step to its line and its season."""
     level, drift, off, wander = state.level, state.drift, state.off, state.wander
     beta = 1 - state.alpha
-    pool = _Pool.of(learned, state)
+    pool = _Innovations.of(learned, state)
     noise = learned.noise.T.astype(np.float32)[..., None]
     factor = (learned.season.future_factor * learned.scale[:, None]).T
     term = (learned.season.future_term * learned.scale[:, None]).T
@@ -249,7 +249,7 @@ def _newest(learned: Learned, draws: Draws) -> Singles | None:
 
 
 @dataclass(frozen=True)
-class _Pool:
+class _Innovations:
     """What may be drawn: innovations of size 1, and what strange values stuck out by."""
 
     errors: Singles
@@ -259,7 +259,7 @@ class _Pool:
     strange: bool
 
     @classmethod
-    def of(cls, learned: Learned, state: _State) -> _Pool:
+    def of(cls, learned: Learned, state: _State) -> _Innovations:
         """Innovations of all views side by side; each path draws from those of its own."""
         errors: list[Floats] = []
         extra: list[Floats] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.core.display import Listed, count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import drawing, show
@@ -82,6 +83,9 @@ class ExhaustionForecast:
     findings: tuple[Finding, ...] = field(default=(), repr=False)
 
     __eq__ = same_values
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", Listed(self.findings))
 
     # -- who and when ---------------------------------------------------------
 
@@ -608,7 +612,7 @@ class ExhaustionForecast:
         more = len(top) - len(lines)
         tail = [f"... and {more:,} more"] if more > 0 else []
         head = (
-            f"ExhaustionForecast of {len(top):,} subnet{'s' * (len(top) != 1)}, "
+            f"ExhaustionForecast of {count_of(len(top), 'subnet')}, "
             f"{self.horizon} periods of {self.panel.grid}"
         )
         return "\n".join([head, *lines, *tail])

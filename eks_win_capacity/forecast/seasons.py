@@ -195,7 +195,7 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
     if reach:
         index = _smooth(index, reach)
     index = base + (index - base) * weight
-    # Floating-point dust is no season: a flat or straight series stays what it is.
+    # Floating-point dust is not a season: a flat or straight series stays what it is.
     dust = np.abs(index - neutral).max(axis=1) <= np.maximum(
         1e-9, 1e-10 * np.abs(detrended).max(axis=1)
     )

@@ -151,7 +151,7 @@ def _unreadable(unique: pd.Series[Any], codes: NDArray[np.intp]) -> InputError:
     bad = pd.to_datetime(unique, utc=True, format="ISO8601", errors="coerce").isna()
     first = int(np.flatnonzero(bad)[0]) if bad.any() else 0
     return InputError(
-        f"the time {unique.iloc[first]!r} at position {int(np.argmax(codes == first))} is no ISO "
+        f"the time {unique.iloc[first]!r} at position {int(np.argmax(codes == first))} is not an ISO "
         "8601 date such as 2026-01-31T12:00Z; convert the column first, with "
         "pd.to_datetime(column, format=...)"
     )

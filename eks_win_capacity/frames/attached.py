@@ -9,8 +9,8 @@ import narwhals as nw
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.frames import backends, verify
+from eks_win_capacity.core.errors import UnsupportedInputError
+from eks_win_capacity.frames import backends, guards, verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,8 @@ def with_attached_addresses(
 
     Adds the columns `addresses`, `prefixes`, `used` and `warm`, as
     :func:`eks_win_capacity.attached_addresses` counts them on a node that has
-    only grown. A lazy frame stays lazy, but columns that are arguments are
-    checked by one aggregate query at once.
+    only grown. A lazy frame stays lazy; values that no node has are errors once
+    the answer is read, as :func:`with_capacity` says.
 
     Parameters
     ----------
@@ -71,16 +71,18 @@ def with_attached_addresses(
     data = backends.read_frame(frame)
     for answer in ("addresses", "prefixes", "used", "warm"):
         backends.new_name(data, answer)
-    counts: dict[str, tuple[str, int]] = {}
+    checks: list[verify.RowCheck] = []
     n, s = (
-        _count(data, value, argument, low, counts)
+        _count(data, value, argument, low, checks)
         for value, argument, low in ((pods, "pods", 0), (slots, "slots", 1))
     )
     if not isinstance(pool, (WarmPool, str)):
         raise UnsupportedInputError(f"pool must be a WarmPool or a column name; got {pool!r}")
-    verify.verify_values(data, counts=counts)
+    if isinstance(pool, str):
+        checks.append(_named(data, pool, pools or {}))
     n_name, s_name, u_name, p_name = backends.spare_names(data, 4)
     data = data.with_columns(n.alias(n_name), s.alias(s_name))
+    data = guards.guarded(data, n_name, checks)
     n, s, used, prefixes = map(nw.col, (n_name, s_name, u_name, p_name))
 
     def chosen(answer: Any) -> Any:
@@ -92,8 +94,6 @@ def with_attached_addresses(
             parts += (nw.col(pool) == name).cast(nw.Int64) * answer(each)
         return parts
 
-    if isinstance(pool, str):
-        _verify_pools(data, pool, pools or {})
     data = data.with_columns(chosen(lambda p: _used(n, s, p)).cast(nw.Int64).alias(u_name))
     data = data.with_columns(chosen(lambda p: _prefixes(used, s, p)).cast(nw.Int64).alias(p_name))
     addresses = chosen(lambda p: _addresses(used, prefixes, s, p)).cast(nw.Int64)
@@ -102,27 +102,20 @@ def with_attached_addresses(
     return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
 
 
-def _count(
-    data: Any, value: object, argument: str, low: int, counts: dict[str, tuple[str, int]]
-) -> Any:
+def _count(data: Any, value: object, argument: str, low: int, checks: list[verify.RowCheck]) -> Any:
     if not isinstance(value, str):
         return nw.lit(int(arrays.counts(value, name=argument, low=low)), dtype=nw.Int64)
     backends.check_column(data, value, argument, "counts")
-    counts[value] = (argument, max(low, counts.get(value, ("", 0))[1]))
+    checks += [verify.missing(value), verify.out_of_range(value, argument, low)]
     return nw.col(value).cast(nw.Int64)
 
 
-def _verify_pools(data: Any, column: str, pools: Mapping[str, WarmPool]) -> None:
+def _named(data: Any, column: str, pools: Mapping[str, WarmPool]) -> verify.RowCheck:
     backends.check_column(data, column, "pool", "names")
     for name, pool in pools.items():
         if not isinstance(pool, WarmPool):
             raise UnsupportedInputError(f"pools[{name!r}] must be a WarmPool; got {pool!r}")
-    named = verify.rows_of(data.select(pool=nw.col(column).cast(nw.String)).unique().head(10_000))
-    strange = sorted({repr(row["pool"]) for row in named if row["pool"] not in pools})
-    if strange:
-        raise InputError(
-            f"the column {column!r} names pools that are not in pools=: {', '.join(strange[:3])}"
-        )
+    return verify.strange(column, pools, "pools")
 
 
 def _least(*values: Any) -> Any:

@@ -47,6 +47,13 @@ def give_back(result: Frame, frame: object) -> Any:
     return result if isinstance(frame, (nw.DataFrame, nw.LazyFrame)) else result.to_native()
 
 
+def like(rows: Any, frame: Frame) -> Any:
+    """Rows of pandas in the kind of an eager frame of another library."""
+    columns = {str(name): rows[name].tolist() for name in rows}
+    kinds = nw.from_native(rows, eager_only=True).schema
+    return nw.from_dict(columns, schema=kinds, backend=frame.implementation).to_native()
+
+
 def is_lazy(frame: Frame) -> bool:
     """Whether the frame is a plan rather than data."""
     return isinstance(frame, nw.LazyFrame)
@@ -117,8 +124,18 @@ def spare_names(frame: Frame, count: int) -> list[str]:
     return [f"{stem}{position}" for position in range(count)]
 
 
+def quoted(name: str) -> str:
+    """A name as SQL spells it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def looked_up(
-    frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Sequence[int]]
+    frame: Frame,
+    by: str,
+    keys: Sequence[str],
+    values: Mapping[str, Sequence[int]],
+    *,
+    ordered: bool = True,
 ) -> Frame:
     """
     A lazy frame with columns from a small table, null where a name has no row.
@@ -135,6 +152,8 @@ def looked_up(
         Names of the table, each once.
     values : mapping of str to sequence of int
         Columns of the table, by the names they get.
+    ordered : bool
+        Whether the order of rows matters, which costs Polars time.
     """
     engine = frame.implementation
     native = frame.to_native()
@@ -143,7 +162,7 @@ def looked_up(
     if engine.is_dask():
         return nw.from_native(_in_dask(native, by, keys, values))
     if engine.is_polars():
-        return nw.from_native(_in_polars(frame, by, keys, values))
+        return nw.from_native(_in_polars(frame, by, keys, values, ordered=ordered))
     if engine.is_pyspark():
         return nw.from_native(_in_spark(native, by, keys, values))
     raise UnsupportedInputError(f"lazy frames of {engine} are not supported; collect it first")
@@ -156,8 +175,9 @@ def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, A
     Sorting the rows back would hold them all in memory; a projection streams.
     """
     names = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
-    quoted = '"' + by.replace('"', '""') + '"'
-    code = f"CAST(enum_code(TRY_CAST(CAST({quoted} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
+    code = (
+        f"CAST(enum_code(TRY_CAST(CAST({quoted(by)} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
+    )
     columns = [
         f'CAST(list_extract({list(map(int, column))}, {code}) AS BIGINT) AS "{name}"'
         for name, column in values.items()
@@ -177,7 +197,9 @@ def _in_dask(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any
     return native.assign(**columns)
 
 
-def _in_polars(frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
+def _in_polars(
+    frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Any], *, ordered: bool
+) -> Any:
     import polars as pl
 
     native = frame.to_native()
@@ -185,7 +207,7 @@ def _in_polars(frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, 
     table = pl.LazyFrame({key: keys, **values}, schema_overrides=dict.fromkeys(values, pl.Int64))
     on = pl.col(by).cast(pl.String)
     joined = native.with_columns(on.alias(key)).join(
-        table, on=key, how="left", maintain_order="left"
+        table, on=key, how="left", maintain_order="left" if ordered else "none"
     )
     return joined.drop(key)
 

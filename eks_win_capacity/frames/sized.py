@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import narwhals as nw
 import numpy as np
 
 from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays
-from eks_win_capacity.core.errors import InputError, InvalidCountError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.density.fleet import checked_flags, checked_kubelet
 from eks_win_capacity.density.max_pods import max_pods
-from eks_win_capacity.frames import backends, verify
+from eks_win_capacity.frames import backends, guards, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from eks_win_capacity.catalog import Catalog
 
@@ -36,10 +39,12 @@ def with_capacity(
     The frame with the pods that the addresses of each node allow.
 
     The numbers are those of :func:`eks_win_capacity.max_pods`. The rows keep
-    their order where the engine knows one. A lazy frame stays lazy; unknown
-    names, and columns given as arguments, are checked at once by small
-    aggregate queries, so that the error can count them. With
-    ``on_unknown="null"`` and constant arguments nothing is read.
+    their order where the engine knows one. A lazy frame stays lazy and nothing
+    of it is read: names without a row, and values out of range in columns that
+    are arguments, are errors once the answer is. DuckDB and Spark read the
+    columns that are checked one more time for it, and raise an error of their own
+    that holds the message; Polars and Dask raise ours, which counts the rows of
+    the piece that they were at.
 
     Parameters
     ----------
@@ -82,16 +87,10 @@ def with_capacity(
     """
     data = backends.read_frame(frame)
     backends.new_name(data, answer)
-    data = _sized(
-        data,
-        answer,
-        by=instance_type,
-        prefixes=prefix_delegation,
-        kubelet=kubelet_max_pods,
-        catalog=catalog,
-        on_unknown=on_unknown,
-    )
-    return backends.give_back(data, frame)
+    question = _Asked(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
+    data, checks, spare = _sized(data, answer, question)
+    data = guards.guarded(data, answer, checks).drop(*spare)
+    return backends.give_back(question.tidied(data, answer), frame)
 
 
 def nodes_needed(
@@ -139,23 +138,16 @@ def nodes_needed(
     """
     data = backends.read_frame(frame)
     backends.new_name(data, answer)
-    wanted = _wanted(data, pods)
+    wanted, more = _counted_or_constant(data, pods, "pods")
     room = backends.spare_names(data, 9)[8]
-    data = _sized(
-        data,
-        room,
-        by=instance_type,
-        prefixes=prefix_delegation,
-        kubelet=kubelet_max_pods,
-        catalog=catalog,
-        on_unknown=on_unknown,
-    )
-    if isinstance(kubelet_max_pods, str) or kubelet_max_pods == 0:
-        _refuse_no_room(data, room)
-    # A type has two addresses or more on its interface: only the kubelet's limit gives 0.
+    question = _Asked(instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown)
+    data, checks, spare = _sized(data, room, question)
+    if question.may_be_none():
+        more.append(verify.no_room(room))
+    data = question.tidied(guards.guarded(data, room, [*more, *checks]), room)
     each = nw.col(room)
     nodes = (wanted + each - 1) // each
-    return backends.give_back(data.with_columns(nodes.alias(answer)).drop(room), frame)
+    return backends.give_back(data.with_columns(nodes.alias(answer)).drop(room, *spare), frame)
 
 
 def totals(
@@ -207,121 +199,122 @@ def totals(
         backends.column(data, name, "by")
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
-    nodes: Any = nw.lit(1, dtype=nw.Int64)
-    if count is not None:
-        backends.check_column(data, count, "count", "counts")
-        verify.verify_values(data, counts={count: ("count", 0)})
-        nodes = nw.col(count).cast(nw.Int64)
+    nodes, more = _counted_or_constant(data, 1 if count is None else count, "count")
     room, each, lost = backends.spare_names(data, 9)[6:]
-    data = _sized(
-        data,
-        room,
-        by=instance_type,
-        prefixes=prefix_delegation,
-        kubelet=kubelet_max_pods,
-        catalog=catalog,
-        on_unknown=on_unknown,
+    question = _Asked(
+        instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown, ordered=False
     )
+    data, checks, _ = _sized(data, room, question)
     data = data.with_columns(nodes.alias(each))
     data = data.with_columns(
         (nw.col(room).fill_null(0) * nw.col(each)).cast(nw.Int64).alias(room),
         (nw.col(room).is_null().cast(nw.Int64) * nw.col(each)).cast(nw.Int64).alias(lost),
     )
-    sums = [
-        nw.col(source).sum().alias(name)
-        for name, source in {"nodes": each, "max_pods": room, "unknown": lost}.items()
-    ]
-    summed = data.group_by(groups).agg(*sums).sort(groups) if groups else data.select(*sums)
-    whole = [nw.col(name).fill_null(0).cast(nw.Int64) for name in ("nodes", "max_pods", "unknown")]
+    sums = {"nodes": each, "max_pods": room, "unknown": lost}
+    summed = guards.guarded_sums(data, groups, sums, [*more, *checks])
+    whole = [nw.col(name).fill_null(0).cast(nw.Int64) for name in sums]
     return backends.give_back(summed.with_columns(*whole), frame)
 
 
-def _wanted(data: Any, pods: object) -> Any:
-    if not isinstance(pods, str):
-        return nw.lit(int(arrays.counts(pods, name="pods")), dtype=nw.Int64)
-    backends.check_column(data, pods, "pods", "counts")
-    verify.verify_values(data, counts={pods: ("pods", 0)})
-    return nw.col(pods).cast(nw.Int64)
+def _counted_or_constant(
+    data: Any, value: object, argument: str
+) -> tuple[Any, list[verify.RowCheck]]:
+    """The counts of an argument as an expression, and what must be true of its column."""
+    if not isinstance(value, str):
+        return nw.lit(int(arrays.counts(value, name=argument)), dtype=nw.Int64), []
+    backends.check_column(data, value, argument, "counts")
+    checks = [verify.missing(value), verify.out_of_range(value, argument, 0)]
+    return nw.col(value).cast(nw.Int64), checks
 
 
-def _refuse_no_room(data: Any, room: str) -> None:
-    least = verify.rows_of(data.select(nw.col(room).min().alias("least")))[0]["least"]
-    if least == 0:
-        raise InvalidCountError(
-            "no number of nodes is enough where a node takes no pod: kubelet_max_pods is 0 for "
-            "some node"
-        )
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of a column of names: the arguments that the functions share."""
+
+    by: str
+    prefixes: Any
+    kubelet: Any
+    catalog: Catalog | None
+    on_unknown: str
+    ordered: bool = True
+
+    def answers(self, *, mode: bool) -> NDArray[np.int64]:
+        """The pods of each type of the catalog in one mode."""
+        limit = None if isinstance(self.kubelet, str) else checked_kubelet(self.kubelet)
+        table = table_of(self.catalog)
+        return table.answers(
+            prefix_delegation=mode,
+            kubelet_max_pods=cast("int | None", limit),
+            dtype=np.dtype(np.int64),
+        )[:-1]
+
+    def modes(self) -> tuple[bool, ...]:
+        """The modes that rows can be in."""
+        one = isinstance(self.prefixes, str)
+        return (False, True) if one else (bool(checked_flags(self.prefixes)),)
+
+    def may_be_none(self) -> bool:
+        """Whether a node may take no pod at all."""
+        if isinstance(self.kubelet, str):
+            return True
+        return any((self.answers(mode=mode) == 0).any() for mode in self.modes())
+
+    def tidied(self, data: Any, answer: str) -> Any:
+        """Plain integers in Dask where no value is missing, as in pandas."""
+        if self.on_unknown == "raise" and data.implementation.is_dask():
+            return nw.from_native(data.to_native().astype({answer: "int64"}))
+        return data
 
 
 def _sized(
-    data: Any, answer: str, *, by: str, prefixes: Any, kubelet: Any, catalog: Any, on_unknown: str
-) -> Any:
-    """Add the pods of each node, in the way that suits the engine."""
-    if on_unknown not in {"raise", "null"}:
-        raise InputError(f'on_unknown must be "raise" or "null"; got {on_unknown!r}')
+    data: Any, answer: str, question: _Asked
+) -> tuple[Any, list[verify.RowCheck], list[str]]:
+    """The frame with the pods of each node, what must be true of its rows, and spare columns."""
+    by, prefixes, kubelet = question.by, question.prefixes, question.kubelet
+    if question.on_unknown not in {"raise", "null"}:
+        raise InputError(f'on_unknown must be "raise" or "null"; got {question.on_unknown!r}')
     backends.check_column(data, by, "instance_type", "names")
+    checks: list[verify.RowCheck] = []
     if isinstance(prefixes, str):
         backends.check_column(data, prefixes, "prefix_delegation", "flags")
+        checks.append(verify.missing(prefixes))
     if isinstance(kubelet, str):
-        backends.check_column(data, kubelet, "kubelet_max_pods", "counts")
-    verify.verify_values(
-        data,
-        counts={kubelet: ("kubelet_max_pods", 0)} if isinstance(kubelet, str) else {},
-        flags=[prefixes] if isinstance(prefixes, str) else [],
-    )
-    modes = (False, True) if isinstance(prefixes, str) else (bool(checked_flags(prefixes)),)
-    limit = None if isinstance(kubelet, str) else checked_kubelet(kubelet)
+        own, more = _counted_or_constant(data, kubelet, "kubelet_max_pods")
+        checks += more
+    modes = question.modes()
     names = backends.spare_names(data, len(modes))
     look_up = _from_plan if backends.is_lazy(data) else _from_data
-    data = look_up(
-        data,
-        by,
-        dict(zip(names, modes, strict=True)),
-        limit=limit,
-        catalog=catalog,
-        on_unknown=on_unknown,
-    )
+    data = look_up(data, dict(zip(names, modes, strict=True)), question)
     pods: Any = nw.col(names[0])
     if isinstance(prefixes, str):
         pods = nw.when(nw.col(prefixes)).then(nw.col(names[1])).otherwise(pods)
     if isinstance(kubelet, str):
-        own = nw.col(kubelet).cast(nw.Int64)
         pods = nw.when(own < pods).then(own).otherwise(pods)
-    return data.with_columns(pods.alias(answer)).drop(*names)
+    if question.on_unknown == "raise" and backends.is_lazy(data):  # max_pods() sees to the rest
+        cure = 'drop them, or pass on_unknown="null"'
+        unknown = verify.unknown(by, names[0], table_of(question.catalog))
+        checks += [verify.missing(by, cure=cure), unknown]
+    return data.with_columns(pods.alias(answer)), checks, names
 
 
-def _from_data(
-    data: Any, by: str, modes: dict[str, bool], *, limit: Any, catalog: Any, on_unknown: Any
-) -> Any:
+def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in memory, where the columns of `max_pods` are the fastest way."""
-    names = data[by].to_native()
+    names = data[question.by].to_native()
     for name, mode in modes.items():
         pods = max_pods(
             names,
             prefix_delegation=mode,
-            kubelet_max_pods=limit,
-            catalog=catalog,
-            on_unknown=on_unknown,
+            kubelet_max_pods=None if isinstance(question.kubelet, str) else question.kubelet,
+            catalog=question.catalog,
+            on_unknown=question.on_unknown,  # type: ignore[arg-type]
         )
         column = nw.from_native(pods, series_only=True).alias(name)
         data = data.with_columns(column)
     return data
 
 
-def _from_plan(
-    data: Any, by: str, modes: dict[str, bool], *, limit: Any, catalog: Any, on_unknown: Any
-) -> Any:
+def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in the engine, in a small table of the same engine."""
-    table = table_of(catalog)
-    values = {
-        name: table.answers(
-            prefix_delegation=mode, kubelet_max_pods=limit, dtype=np.dtype(np.int64)
-        )[:-1].tolist()
-        for name, mode in modes.items()
-    }
-    data = backends.looked_up(data, by, table.names, values)
-    if on_unknown == "raise":
-        verify.verify_names(data, by, next(iter(modes)), table)
-        if data.implementation.is_dask():  # no value is missing: plain integers, as in pandas
-            return nw.from_native(data.to_native().astype(dict.fromkeys(modes, "int64")))
-    return data
+    values = {name: question.answers(mode=mode).tolist() for name, mode in modes.items()}
+    names = table_of(question.catalog).names
+    return backends.looked_up(data, question.by, names, values, ordered=question.ordered)

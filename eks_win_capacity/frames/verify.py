@@ -1,22 +1,25 @@
-"""What the values of a frame must be before an answer is given: one query for all of it."""
+"""What the rows of a frame must be, checked at once where they are data, else when they are read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from eks_win_capacity.catalog.limits import close_names
 from eks_win_capacity.core.constants import MAX_COUNT
-from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import (
+    CapacityError,
+    InputError,
     InvalidCountError,
     MissingValueError,
     UnknownInstanceTypeError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from eks_win_capacity.catalog.limit_table import LimitTable
     from eks_win_capacity.frames.backends import Frame
@@ -24,103 +27,181 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-def verify_values(
-    frame: Frame, *, counts: Mapping[str, tuple[str, int]], flags: Sequence[str] = ()
-) -> None:
+@dataclass(frozen=True)
+class RowCheck:
     """
-    Refuse missing values and counts out of range.
+    Rows that must not be, and the error that says so.
 
-    Parameters
+    Attributes
     ----------
-    frame : narwhals frame
-        Lazy ones run one aggregate query, and none without columns to check.
-    counts : mapping of str to (str, int)
-        Argument and lowest value of each column of counts.
-    flags : sequence of str
-        Columns of booleans.
+    bad : expression
+        True for each such row.
+    shown : str
+        The column whose least and greatest value among them the error names.
+    columns : tuple of str
+        All columns that are read.
+    template : str
+        The message, with ``{n}`` rows and ``{a}``, ``{z}`` of what is shown.
+    kind : type
+        Kind of the error.
+    error : callable
+        The error of a message, a number of rows, and how often each shown value is in them.
+    """
+
+    kind: type[CapacityError]
+    bad: Any
+    shown: str
+    columns: tuple[str, ...]
+    template: str
+    error: Callable[[str, int, Mapping[Any, int]], CapacityError] = field(repr=False)
+
+
+def missing(column: str, *, cure: str = "fill or drop them") -> RowCheck:
+    """Missing values of a column."""
+    return RowCheck(
+        MissingValueError,
+        nw.col(column).is_null(),
+        column,
+        (column,),
+        f"the column {_braced(column)} has missing values in {{n}} of its rows; {cure}",
+        lambda message, n, _: MissingValueError(message, positions=(), count=n),
+    )
+
+
+def out_of_range(column: str, argument: str, low: int) -> RowCheck:
+    """Counts of a column that no node has."""
+    return RowCheck(
+        InvalidCountError,
+        (nw.col(column) < low) | (nw.col(column) > MAX_COUNT),
+        column,
+        (column,),
+        f"{argument} must be whole numbers from {low:,} to {MAX_COUNT:,}; the column "
+        f"{_braced(column)} holds others in {{n}} of its rows, such as {{a}}",
+        lambda message, *_: InvalidCountError(message),
+    )
+
+
+def unknown(by: str, looked: str, table: LimitTable) -> RowCheck:
+    """Names without a row in the table: `looked` is null where there is none."""
+
+    def error(_: str, n: int, values: Mapping[Any, int]) -> CapacityError:
+        return _unknown(values, n, table)
+
+    return RowCheck(
+        UnknownInstanceTypeError,
+        nw.col(looked).is_null() & ~nw.col(by).is_null(),
+        by,
+        (by, looked),
+        f"{{n}} of the rows have no row in the catalog of {table.as_of}, such as '{{a}}' and '{{z}}'; "
+        'on_unknown="null" gives nulls',
+        error,
+    )
+
+
+def strange(column: str, known: Collection[str], argument: str) -> RowCheck:
+    """Names of a column that an argument does not explain."""
+    named = nw.col(column).cast(nw.String)
+    return RowCheck(
+        InputError,
+        nw.col(column).is_null() | ~named.is_in(sorted(known)),
+        column,
+        (column,),
+        f"the column {_braced(column)} names {argument} that are not in {argument}= in {{n}} of its "
+        "rows, such as '{a}' and '{z}'",
+        lambda message, *_: InputError(message),
+    )
+
+
+def no_room(column: str) -> RowCheck:
+    """Nodes that take no pod, of which no number is enough."""
+    return RowCheck(
+        InvalidCountError,
+        nw.col(column) == 0,
+        column,
+        (column,),
+        "no number of nodes is enough where a node takes no pod, as in {n} of the rows",
+        lambda message, *_: InvalidCountError(message),
+    )
+
+
+def _braced(column: str) -> str:
+    return repr(column).replace("{", "{{").replace("}", "}}")
+
+
+def refuse(frame: Frame, checks: Sequence[RowCheck]) -> None:
+    """
+    Raise the error of the first check that an eager frame fails.
 
     Raises
     ------
-    MissingValueError, InvalidCountError
-        Name the column and the value.
+    CapacityError
+        Of the kind that the check names.
     """
-    columns = [*counts, *flags]
-    if not columns:
+    if not checks or not len(frame):
         return
-    aggregates = []
-    for at, name in enumerate(columns):
-        aggregates.append(nw.col(name).is_null().cast(nw.Int64).sum().alias(f"n{at}"))
-        if name in counts:
-            aggregates += [
-                nw.col(name).min().alias(f"a{at}"),
-                nw.col(name).max().alias(f"z{at}"),
-            ]
-    seen = _row(frame.select(*aggregates))
-    for at, name in enumerate(columns):
-        missing = int(seen[f"n{at}"] or 0)
-        if missing:
-            raise MissingValueError(
-                f"the column {name!r} has {count_of(missing, 'missing value')}; fill or drop them",
-                positions=(),
-                count=missing,
+    sums = [_rows(check).alias(str(at)) for at, check in enumerate(checks)]
+    for check, n in zip(checks, next(frame.select(*sums).iter_rows()), strict=True):
+        if n:
+            raise error_of(check, frame.filter(check.bad), check.shown)
+
+
+def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
+    """The error of rows that fail a check, with the values of a column of them."""
+    found = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
+    values = {value: int(count) for value, count in found.iter_rows() if value is not None}
+    seen = sorted(values, key=_order)
+    ends = {"a": seen[0], "z": seen[-1]} if seen else {"a": None, "z": None}
+    n = len(rows)
+    return check.error(check.template.format(n=f"{n:,}", **ends), n, values)
+
+
+def _order(value: object) -> Any:
+    return value if isinstance(value, int) else str(value)
+
+
+def _rows(check: RowCheck) -> Any:
+    return check.bad.cast(nw.Int64).sum()
+
+
+def aggregates(checks: Sequence[RowCheck], stem: str) -> list[Any]:
+    """Of each check the number of bad rows, and the least and greatest value shown of them."""
+    ends = [(nw.when(check.bad).then(nw.col(check.shown))) for check in checks]
+    return [
+        *(_rows(check).alias(f"{stem}n{at}") for at, check in enumerate(checks)),
+        *(end.min().alias(f"{stem}a{at}") for at, end in enumerate(ends)),
+        *(end.max().alias(f"{stem}z{at}") for at, end in enumerate(ends)),
+    ]
+
+
+def message(checks: Sequence[RowCheck], stem: str) -> Any:
+    """What the first failed check says, over such aggregates; null where none fails."""
+    return nw.coalesce(
+        *(
+            nw.when(nw.col(f"{stem}n{at}") > 0).then(
+                _filled(f"{check.kind.__name__}: {check.template}", stem, at)
             )
-        if name not in counts:
-            continue
-        argument, low = counts[name]
-        for value in (seen[f"a{at}"], seen[f"z{at}"]):
-            if value is not None and value == value and not low <= value <= MAX_COUNT:  # noqa: PLR0124
-                raise InvalidCountError(
-                    f"{argument} must be whole numbers from {low:,} to {MAX_COUNT:,}; "
-                    f"the column {name!r} has {int(value):,}"
-                )
-
-
-def verify_names(frame: Frame, by: str, looked: str, table: LimitTable) -> None:
-    """
-    Refuse names without a row in the table.
-
-    Parameters
-    ----------
-    frame : narwhals LazyFrame
-        With a column that is null where a name was not found.
-    by, looked : str
-        The column of names and the one that was looked up.
-
-    Raises
-    ------
-    MissingValueError, UnknownInstanceTypeError
-        Say how many rows, and which names most often.
-    """
-    lost = nw.col(looked).is_null()
-    absent = nw.col(by).is_null()
-    seen = _row(
-        frame.select(
-            lost.cast(nw.Int64).sum().alias("lost"), absent.cast(nw.Int64).sum().alias("absent")
+            for at, check in enumerate(checks)
         )
     )
-    missing, unknown = int(seen["absent"] or 0), int(seen["lost"] or 0)
-    if missing:
-        raise MissingValueError(
-            f'{by} has {count_of(missing, "missing value")}; drop them, or pass on_unknown="null"',
-            positions=(),
-            count=missing,
-        )
-    if unknown:
-        raise _unknown(frame.filter(lost), by, unknown, table)
 
 
-def _unknown(frame: Frame, by: str, count: int, table: LimitTable) -> UnknownInstanceTypeError:
-    by_name = (
-        frame.select(name=nw.col(by).cast(nw.String))
-        .group_by("name")
-        .agg(rows=nw.len())
-        .sort("rows", "name", descending=[True, False])
-        .head(_SHOWN)
-    )
-    found = rows_of(by_name)
-    names = [row["name"] for row in found]
+def _filled(template: str, stem: str, at: int) -> Any:
+    """The template as an expression over one row of aggregates."""
+    parts = []
+    for literal, key, _, _ in Formatter().parse(template):
+        if literal:
+            parts.append(nw.lit(literal))
+        if key:
+            text = nw.col(f"{stem}{key}{at}").cast(nw.String)
+            parts.append(nw.coalesce(text, nw.lit("None")))
+    return nw.concat_str(*parts)
+
+
+def _unknown(values: Mapping[Any, int], count: int, table: LimitTable) -> UnknownInstanceTypeError:
+    most = sorted(values.items(), key=lambda one: (-one[1], str(one[0])))[:_SHOWN]
+    names = [str(name) for name, _ in most]
     close = next((alike for name in names if (alike := close_names(name, table.names))), [])
-    shown = ", ".join(f"{row['name']!r} in {int(row['rows']):,}" for row in found)
+    shown = ", ".join(f"{name!r} in {n:,}" for name, (_, n) in zip(names, most, strict=True))
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return UnknownInstanceTypeError(
         f"{count:,} rows have no row in the catalog of {table.as_of}: {shown}.{hint} "
@@ -130,13 +211,3 @@ def _unknown(frame: Frame, by: str, count: int, table: LimitTable) -> UnknownIns
         close_matches=close,
         as_of=table.as_of,
     )
-
-
-def rows_of(frame: Frame) -> list[dict[str, Any]]:
-    """The rows of a small frame, collected where it is lazy."""
-    whole = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    return list(whole.iter_rows(named=True))
-
-
-def _row(frame: Frame) -> dict[str, Any]:
-    return rows_of(frame)[0]

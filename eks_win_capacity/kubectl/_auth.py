@@ -20,7 +20,7 @@ def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
     Raises
     ------
     DocumentError
-        If mapRoles is no YAML list of mappings.
+        If mapRoles is not a YAML list of mappings.
     """
     listed = yaml_value(data.get("mapRoles", ""), name="mapRoles of aws-auth") or []
     made = []

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from eks_win_capacity.cluster.records import (
     Compute,
+    DisruptionBudget,
     Node,
     Pod,
     SecurityGroupPolicy,
@@ -36,6 +37,7 @@ TYPE_LABELS: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/in
 ZONE_LABELS: Final = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 
 BUILD_LABEL: Final = "node.kubernetes.io/windows-build"
+POOL_LABELS: Final = ("karpenter.sh/nodepool", "karpenter.sh/provisioner-name")
 
 TEMPLATE_KINDS: Final = (
     "Deployment",
@@ -117,7 +119,26 @@ def node(item: Mapping[str, Any]) -> Node:
         cpu_m=_cpu(str(room["cpu"])) if "cpu" in room else None,
         memory_bytes=_memory(str(room["memory"])) if "memory" in room else None,
         taints=tuple(taint_text(taint) for taint in spec.get("taints") or ()),
+        instance_id=_instance_of(str(spec.get("providerID") or "")),
+        node_pool=_first(labels, POOL_LABELS),
+        build_label=str(labels.get(BUILD_LABEL) or ""),
     )
+
+
+def _instance_of(provider_id: str) -> str:
+    """The instance of an id such as ``aws:///eu-west-1a/i-0abc``."""
+    last = provider_id.rpartition("/")[2]
+    return last if last.startswith("i-") else ""
+
+
+def reserved_memory(kubelet: Mapping[str, Any]) -> int | None:
+    """Memory that a kubelet's configuration keeps from pods; None where it says nothing. [MiB]."""
+    kept = [
+        _memory(str(part["memory"]))
+        for key in ("kubeReserved", "systemReserved")
+        if "memory" in (part := kubelet.get(key) or {})
+    ]
+    return sum(kept) // 2**20 if kept else None
 
 
 def _zone_of(provider_id: str) -> str:
@@ -167,7 +188,32 @@ def pod(item: Mapping[str, Any]) -> Pod:
         requests_address=requests_address(spec),
         selector_os=_first(spec.get("nodeSelector") or {}, OS_LABELS),
         address=_address(item["metadata"], status),
+        selects_build=selected[3],
+        autoscaler=cluster_autoscaler(spec),
     )
+
+
+def cluster_autoscaler(spec: Mapping[str, Any]) -> bool:
+    """
+    Whether a container is the cluster autoscaler, by its image, command or arguments.
+
+    Examples
+    --------
+    >>> cluster_autoscaler({"containers": [{"image": "mirror/cluster-autoscaler:v1.33.0"}]})
+    True
+    >>> cluster_autoscaler({"containers": [{"image": "cluster-proportional-autoscaler:1"}]})
+    False
+    """
+    told = [
+        str(text)
+        for container in spec.get("containers") or ()
+        for text in (
+            str(container.get("image") or "").rpartition("/")[2],
+            *(container.get("command") or ()),
+            *(container.get("args") or ()),
+        )
+    ]
+    return any("cluster-autoscaler" in t or "--node-group-auto-discovery" in t for t in told)
 
 
 def requests_address(spec: Mapping[str, Any]) -> bool:
@@ -271,9 +317,9 @@ def declared_os(spec: Mapping[str, Any]) -> str:
 
 def selection(
     spec: Mapping[str, Any], runtime: Mapping[str, str] | None = None
-) -> tuple[str, str, str]:
+) -> tuple[str, str, str, str]:
     """
-    The system, architecture and compute type that a pod's node must have.
+    The system, architecture, compute type and Windows build that a pod's node must have.
 
     A required node affinity counts where each of its terms demands the same.
     """
@@ -285,6 +331,7 @@ def selection(
         _first(selector, OS_LABELS) or _demanded(terms, OS_LABELS),
         _first(selector, ARCH_LABELS) or _demanded(terms, ARCH_LABELS),
         _first(selector, (COMPUTE_TYPE,)) or _demanded(terms, (COMPUTE_TYPE,)),
+        _first(selector, (BUILD_LABEL,)) or _demanded(terms, (BUILD_LABEL,)),
     )
 
 
@@ -332,6 +379,8 @@ def workload(item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]])
         host_process=host_process(spec) or bool(spec.get("hostNetwork")),
         labels=pairs((template.get("metadata") or {}).get("labels") or {}),
         replicas=replicas if isinstance(replicas, int) else None,
+        selects_build=selected[3],
+        autoscaler=cluster_autoscaler(spec),
     )
 
 
@@ -383,6 +432,20 @@ def endpoint_addresses(item: Mapping[str, Any]) -> tuple[str, str, list[str] | N
         for address in subset.get(kind) or ()
     ]
     return namespace, name, found
+
+
+def disruption_budget(item: Mapping[str, Any]) -> DisruptionBudget:
+    """Read a PodDisruptionBudget."""
+    namespace, name, _ = metadata(item)
+    chosen = (item.get("spec") or {}).get("selector") or {}
+    allowed = (item.get("status") or {}).get("disruptionsAllowed")
+    return DisruptionBudget(
+        namespace=namespace,
+        name=name,
+        selector=pairs(chosen.get("matchLabels") or {}),
+        allowed=None if allowed is None else int(allowed),
+        readable=not chosen.get("matchExpressions"),
+    )
 
 
 def security_group_policy(item: Mapping[str, Any]) -> SecurityGroupPolicy:

@@ -11,6 +11,7 @@ from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.errors import CapacityError, DocumentError
 from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.kubectl import _node_pools as karpenter
 from eks_win_capacity.kubectl import _objects as read
 from eks_win_capacity.kubectl._auth import role_mappings
 
@@ -22,16 +23,22 @@ KINDS: Final = frozenset(
         "Event",
         "Node",
         "Pod",
+        "PodDisruptionBudget",
         "RuntimeClass",
         "SecurityGroupPolicy",
         "Service",
         *read.TEMPLATE_KINDS,
+        *karpenter.POOL_KINDS,
+        *karpenter.CLASS_KINDS,
     }
 )
 """The kinds of objects that are read; any other kind is passed over."""
 
 _LISTS: Final = {
+    "EC2NodeClassList": "node_classes",
     "NodeList": "nodes",
+    "NodePoolList": "node_pools",
+    "PodDisruptionBudgetList": "budgets",
     "PodList": "pods",
     "SecurityGroupPolicyList": "security_group_policies",
     "ServiceList": "services",
@@ -70,7 +77,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
             place = f"items[{index}]"
             if not isinstance(value, Mapping):
                 raise DocumentError(
-                    f"{name}: {place} is no object but {without_accounts(repr(value)):.80}",
+                    f"{name}: {place} is not an object but {without_accounts(repr(value)):.80}",
                     source=name,
                     place=place,
                 )
@@ -94,8 +101,8 @@ def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mappi
         return
     if "kind" not in document and "serverVersion" not in document:
         raise DocumentError(
-            f"{name} is no object that kubectl printed: it has no kind (its keys: "
-            f"{', '.join(list(document)[:5])})",
+            f"{name} is not an object that kubectl printed: it has no kind (its keys: "
+            f"{', '.join(list(document)[:5])}); save the whole answer, without --query or jq",
             source=name,
         )
     yield "", document
@@ -112,6 +119,7 @@ class Reading:
         self._cut_short: set[tuple[str, str]] = set()
         self._has_endpoints = False
         self._runtimes: dict[str, Mapping[str, str]] = {}
+        self._runtime_of: dict[tuple[str, str], str] = {}
         self._events: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._node_events: dict[str, dict[str, None]] = defaultdict(dict)
         self._data: dict[str, Mapping[str, str]] = {}
@@ -203,8 +211,15 @@ class Reading:
             self._version = ".".join(version.split(".")[:2])
         elif kind == "Node":
             self._keep("nodes", read.node(item), "name")
+        elif kind in karpenter.POOL_KINDS:
+            self._keep("node_pools", karpenter.node_pool(item), "name")
+        elif kind in karpenter.CLASS_KINDS:
+            self._keep("node_classes", karpenter.node_class(item), "name")
         elif kind == "Pod" and not manifest and not read.unplaced(item):
-            self._keep("pods", read.pod(item), "namespace", "name")
+            pod = read.pod(item)
+            self._keep("pods", pod, "namespace", "name")
+            if runtime := item["spec"].get("runtimeClassName"):
+                self._runtime_of[pod.namespace, pod.name] = str(runtime)
         elif kind in read.TEMPLATE_KINDS or kind == "Pod":
             self._workload(item)
         elif kind == "Service":
@@ -214,6 +229,8 @@ class Reading:
         elif kind == "SecurityGroupPolicy":
             policy = read.security_group_policy(item)
             self._keep("security_group_policies", policy, "namespace", "name")
+        elif kind == "PodDisruptionBudget":
+            self._keep("budgets", read.disruption_budget(item), "namespace", "name")
         elif kind == "RuntimeClass":
             scheduling = item.get("scheduling") or {}
             self._runtimes[read.metadata(item)[1]] = scheduling.get("nodeSelector") or {}
@@ -304,9 +321,19 @@ class Reading:
 
     def _pods(self) -> tuple[Pod, ...] | None:
         pods: tuple[Pod, ...] | None = self._part("pods")
-        if pods is None or not self._events:
+        if pods is None:
+            return None
+        if self._runtimes and self._runtime_of:
+            pods = tuple(map(self._with_build, pods))
+        if not self._events:
             return pods
         return tuple(self._with_events(pod) if pod.phase == "Pending" else pod for pod in pods)
+
+    def _with_build(self, pod: Pod) -> Pod:
+        """The pod with the Windows build that its RuntimeClass selects."""
+        runtime = self._runtimes.get(self._runtime_of.get((pod.namespace, pod.name), ""), {})
+        build = str(runtime.get(read.BUILD_LABEL) or "")
+        return replace(pod, selects_build=build) if build and not pod.selects_build else pod
 
     def _with_events(self, pod: Pod) -> Pod:
         said = self._events.get((pod.namespace, pod.name))
@@ -348,6 +375,9 @@ class Reading:
             workloads=self._part("workloads"),
             services=self._services(),
             security_group_policies=self._part("security_group_policies"),
+            budgets=self._part("budgets"),
+            node_pools=self._part("node_pools"),
+            node_classes=self._part("node_classes"),
             cni_configmap=self._data.get("amazon-vpc-cni", absent),
             cni_env=self._env,
             aws_auth=None if mappings is None else role_mappings(mappings),

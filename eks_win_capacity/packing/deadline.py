@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import threading
 import time
@@ -22,6 +23,21 @@ _LOOK: Final = 0.2
 
 _TIME_OVER: Final = 1
 """Status of SciPy's solvers where a limit on time or steps ended them."""
+
+
+_LEFT: Final[list[threading.Thread]] = []
+"""Threads of the solver that were left behind."""
+
+_PATIENCE: Final = 10.0
+"""Time that the end of the interpreter waits for these: the solver aborts the process if it is
+torn down while it works. [s]"""
+
+
+@atexit.register
+def _wait_for_solvers() -> None:
+    end = time.monotonic() + _PATIENCE
+    for thread in _LEFT:
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 class OutOfTimeError(Exception):
@@ -136,5 +152,6 @@ class Deadline:
         if failure:
             raise failure[0]
         if not answer:
+            _LEFT[:] = [one for one in (*_LEFT, thread) if one.is_alive()]
             raise OutOfTimeError
         return answer[0]

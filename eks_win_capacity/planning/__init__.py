@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eks_win_capacity.planning.buying import Buying
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.plan import Alternative, FleetPlan, Infeasible, NodeGroup, Rejection
 from eks_win_capacity.planning.plan_fleet import plan_fleet
@@ -10,6 +11,7 @@ from eks_win_capacity.planning.workloads import Workload
 
 __all__ = [
     "Alternative",
+    "Buying",
     "FleetPlan",
     "Infeasible",
     "NodeGroup",

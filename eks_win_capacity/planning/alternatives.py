@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.answering import answer as answer_of
+from eks_win_capacity.planning.placement import value_of
 from eks_win_capacity.planning.plan_values import Alternative
 from eks_win_capacity.planning.question import BRIEF, Answer
 from eks_win_capacity.planning.rejections import alone
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
 
-__all__ = ["beside", "fewer_types"]
+__all__ = ["afresh", "alternative", "beside", "fewer_types"]
 
 _TRIED = 4
 """Types that are cheap first-fit and then solved, to find the best single one."""
@@ -53,20 +54,21 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
     if found.status == "interrupted" or (not found.feasible and run.over()):
         return replace(plan, single_type=single)
     if found.feasible:
-        mode = _alternative(name, list(found.groups), found.cost)
+        mode = alternative(name, list(found.groups))
     else:
         mode = Alternative(name=name, nodes=0, cost=0.0, addresses=0, why=found.infeasible[0].why)
     return replace(plan, single_type=single, other_mode=mode)
 
 
-def _alternative(name: str, groups: list[NodeGroup], cost: float) -> Alternative:
+def alternative(name: str, groups: list[NodeGroup]) -> Alternative:
+    """Groups as another way to run the workloads."""
     types: dict[str, int] = {}
     for group in groups:
         types[group.instance_type] = types.get(group.instance_type, 0) + group.nodes
     return Alternative(
         name=name,
         nodes=sum(group.nodes for group in groups),
-        cost=cost,
+        cost=value_of(groups, "cost"),
         addresses=sum(group.nodes * group.addresses for group in groups),
         prefixes=sum(group.nodes * group.prefixes for group in groups),
         types=dict(sorted(types.items())),
@@ -76,13 +78,13 @@ def _alternative(name: str, groups: list[NodeGroup], cost: float) -> Alternative
 def _single(run: Solving, plan: FleetPlan) -> Alternative:
     name = "best single type"
     if len(plan.types) == 1:
-        return _alternative(f"{name}, {next(iter(plan.types))}", list(plan.groups), plan.cost)
+        return alternative(f"{name}, {next(iter(plan.types))}", list(plan.groups))
     best = _best_alone(run, _likeliest(run, run.lean))
     if best is None:
         return Alternative(
             name=name, nodes=0, cost=0.0, addresses=0, why="no single type runs all workloads"
         )
-    return _alternative(f"{name}, {best.groups[0].instance_type}", best.groups, best.value)
+    return alternative(f"{name}, {best.groups[0].instance_type}", best.groups)
 
 
 def _best_alone(run: Solving, nodes: list[Node], worst: float = float("inf")) -> Answer | None:
@@ -97,14 +99,14 @@ def _best_alone(run: Solving, nodes: list[Node], worst: float = float("inf")) ->
             worst, best.value if best is not None else worst
         ):
             continue
-        answer = answer_of(_afresh(run), (node,), effort=BRIEF)
+        answer = answer_of(afresh(run), (node,), effort=BRIEF)
         tried += 1
         if answer is not None and (best is None or answer.value < best.value - 1e-12):
             best = answer
     return best
 
 
-def _afresh(run: Solving) -> Solving:
+def afresh(run: Solving) -> Solving:
     """Start anew with other types: an answer with more of them is not known here."""
     part = Solving(replace(run.ask, progress=None))
     part.deadline = run.deadline
@@ -160,7 +162,7 @@ def _by_dropping(
         }
         kept = sorted(names, key=lambda name: (-weight[name], name))[: max(top, len(names) - 1)]
         tried = answer_of(
-            _afresh(run), tuple(node for node in nodes if node.name in kept), effort=BRIEF
+            afresh(run), tuple(node for node in nodes if node.name in kept), effort=BRIEF
         )
         if tried is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.planning.placement import placed_in
+from eks_win_capacity.planning.placement import placed_in, taken_of
 from eks_win_capacity.planning.question import BRIEF, NEAR, Answer, better
 from eks_win_capacity.planning.zones import in_zones, quick
 
@@ -32,7 +32,7 @@ def answer(run: Solving, nodes: tuple[Node, ...], *, effort: float | None = None
 
 def _answer(run: Solving, nodes: tuple[Node, ...], effort: float | None) -> Answer | None:
     ask = run.ask
-    coupled = ask.spread or ask.limited
+    coupled = ask.spread or ask.limited or ask.zoned
     until = run.deadline.part(_FREE_PART) if coupled else run.deadline
     loose = run.solved(nodes, coupled=False, effort=effort, deadline=until)
     if not ask.spread:
@@ -43,7 +43,9 @@ def _answer(run: Solving, nodes: tuple[Node, ...], effort: float | None) -> Answ
     if ask.spread:
         placed = None
     else:
-        placed = placed_in(loose.groups, ask.sites) if ask.limited else loose.groups
+        placed = placed_in(loose.groups, ask.sites) if ask.sites else loose.groups
+        if placed is not None and any(taken_of(placed, z) > n for z, n in ask.limits.items()):
+            placed = None
     if placed is not None:
         run.known = Answer(placed, loose.value, loose.bound, loose.lp_bound)
         near = loose.value - loose.bound <= NEAR * loose.value
@@ -89,6 +91,7 @@ def _or_alone(run: Solving, nodes: tuple[Node, ...], found: Answer | None) -> An
     """Take the best plan with one type where it is cheaper: more types never cost more."""
     if found is None or len(nodes) < 2 or run.ask.objective != "cost":
         return found
+    impossible = run.impossible
     for node in nodes:
         if found.value - found.bound <= 1e-9 * found.value or run.over():
             break
@@ -96,4 +99,6 @@ def _or_alone(run: Solving, nodes: tuple[Node, ...], found: Answer | None) -> An
             alone = run.solved((node,), coupled=False)
             if alone is not None and alone.value < found.value:
                 found = Answer(alone.groups, alone.value, found.bound, found.lp_bound)
+    # What one type cannot run, others may.
+    run.impossible = impossible
     return found

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.type_names import speciality
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eks_win_capacity.catalog import InstanceType
 
 __all__ = ["read_candidates", "read_limits"]
@@ -28,10 +30,13 @@ _UNASKED: Final = {
 
 
 def read_candidates(
-    candidates: Any, catalog: Catalog
+    candidates: Any, catalog: Catalog, *, gives: Callable[[str], bool] | None = None
 ) -> tuple[list[InstanceType], list[Rejection]]:
     """
     The types that can be Windows nodes, and why the others cannot.
+
+    By default types with accelerators are left out, but for those of which ``gives`` says that
+    they have what a workload asks for.
 
     Raises
     ------
@@ -56,6 +61,8 @@ def read_candidates(
     rejected: list[Rejection] = []
     for row in rows:
         unasked = speciality(row.name) if candidates is None else ""
+        if unasked and gives is not None and gives(row.name):
+            unasked = ""
         if row.windows.status == "unsupported":
             arm = any(one.startswith("arm64") for one in row.architectures)
             why = (
@@ -135,16 +142,20 @@ def _column(frame: Any) -> Any:
     raise InputError("candidates is a table without a column or an index named 'instance_type'")
 
 
-def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
+def read_limits(
+    limits: Any, catalog: Catalog, zones: Iterable[str] = (), *, name: str = "limits"
+) -> dict[str, int]:
     """
-    Read how many nodes there may be of a type, or of all types under ``nodes``.
+    Read how many nodes there may be of a type, in a zone, or of all types under ``nodes``.
+
+    ``addresses`` limits the subnet addresses of all nodes.
 
     Raises
     ------
     UnknownInstanceTypeError
         If the catalog lacks a name.
     InvalidCountError
-        If a limit is no count.
+        If a limit is not a count.
     """
     if limits is None:
         return {}
@@ -152,9 +163,10 @@ def read_limits(limits: Any, catalog: Catalog) -> dict[str, int]:
         limits = limits.to_dict()
     if not isinstance(limits, Mapping):
         raise UnsupportedInputError(
-            f"limits must be a mapping of instance type to nodes; got {type(limits).__name__}"
+            f"{name} must be a mapping of instance type to nodes; got {type(limits).__name__}"
         )
-    for name in limits:
-        if name != ALL_NODES and name not in catalog:
-            raise catalog.unknown_error([name])
-    return {str(name): whole(most, f"limit of {name}") for name, most in limits.items()}
+    known = {ALL_NODES, ALL_ADDRESSES, *zones} if name == "limits" else {ALL_NODES, *zones}
+    for one in limits:
+        if one not in known and one not in catalog:
+            raise catalog.unknown_error([one])
+    return {str(one): whole(most, f"limit of {one}") for one, most in limits.items()}

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.catalog.prices import Prices
+from eks_win_capacity.catalog.prices import LICENCE_OF_T, LICENCE_PER_VCPU, Prices
 from eks_win_capacity.core.arrays import is_missing
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.planning.buying import Buying
 from eks_win_capacity.planning.type_names import speciality
 
 if TYPE_CHECKING:
@@ -55,15 +56,24 @@ class PriceList:
         What each node costs on top.
     unit : str
         What a cost counts.
+    as_of : str
+        Day or month of the prices; empty where they do not say.
     basis : str
         Where the costs come from, in words.
     estimated : frozenset of str
         Types whose price is an estimate.
+    spot : dict
+        Spot price by type.
+    licence : {"included", "own"} or float
+        Whether prices hold the Windows licence, or what to add for each vCPU.
     """
 
     known: dict[str, float] | None = None
     node_cost: float = NODE_COST_PROXY
     unit: str = "vCPU equivalents"
+    as_of: str = ""
+    spot: dict[str, float] = field(default_factory=dict)
+    licence: str | float = "included"
     basis: str = ""
     estimated: frozenset[str] = field(default_factory=frozenset)
 
@@ -73,20 +83,39 @@ class PriceList:
             plain = row.vcpus + row.memory_mib / 1024 * PROXY_GIB
             return plain * PROXY_FACTOR.get(speciality(row.name), 1.0) + self.node_cost
         price = self.known.get(row.name)
-        return None if price is None else price + self.node_cost
+        return None if price is None else price + self._licence(row) + self.node_cost
+
+    def spot_cost(self, row: InstanceType) -> float | None:
+        """What a Spot node costs by the hour; None where no Spot price is known."""
+        price = self.spot.get(row.name)
+        return None if price is None else price + self._licence(row) + self.node_cost
+
+    def _licence(self, row: InstanceType) -> float:
+        """What the licence changes of a price."""
+        if self.licence == "included":
+            return 0.0
+        if self.licence == "own":
+            family, _, size = row.name.partition(".")
+            return -LICENCE_OF_T.get(family, {}).get(size, LICENCE_PER_VCPU * row.vcpus)
+        return float(self.licence) * row.vcpus
 
 
-def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
+def read_prices(
+    prices: Any, node_cost: float | None = None, buying: Buying | None = None
+) -> PriceList:
     """
     Read prices by instance type.
 
     Parameters
     ----------
     prices : Prices, Series, DataFrame, mapping or None
-        A frame has the columns ``instance_type`` and ``price``. Of `Prices` the on-demand
+        By the hour. A frame has the columns ``instance_type`` and ``price``, and may have
+        ``currency``, ``as_of`` and ``estimated``. Of `Prices` the on-demand
         ones are taken, or those of its only market.
     node_cost : float, optional
         Cost of a node beside its instance.
+    buying : Buying, optional
+        Spot prices, and whether prices hold the licence.
 
     Raises
     ------
@@ -97,7 +126,10 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
     """
     if node_cost is not None and not (_number(node_cost) and 0 <= node_cost < math.inf):
         raise InputError(f"node_cost must be a number from 0 on; got {node_cost!r}")
+    buying = Buying() if buying is None else buying
     if prices is None:
+        if buying.spot_share or buying.licence != "included":
+            raise InputError("spot_share and licence need prices; give them")
         extra = NODE_COST_PROXY if node_cost is None else float(node_cost)
         return PriceList(
             node_cost=extra,
@@ -109,20 +141,56 @@ def read_prices(prices: Any, node_cost: float | None = None) -> PriceList:
     if isinstance(prices, PriceList):
         return prices
     extra = NODE_COST_PRICE if node_cost is None else float(node_cost)
-    unit, told, estimated = "price units", "the prices given", frozenset[str]()
+    currency, as_of, estimated = "price units", "", frozenset[str]()
+    told = "the prices given, taken as by the hour"
+    spot = _spot(prices, buying)
     if isinstance(prices, Prices):
         rows, told = _market(prices)
-        unit = f"{prices.currency}/h"
+        currency, as_of = prices.currency, prices.as_of
         estimated = frozenset(rows.loc[rows["estimated"].astype(bool), "instance_type"])
         prices = rows.groupby("instance_type")["price"].min()
     elif hasattr(prices, "columns"):
+        currency = _only(prices, "currency") or currency
+        as_of = _only(prices, "as_of")
         prices, estimated = _frame(prices)
+        told += f", of {as_of}" if as_of else ""
     known = _known(prices)
     basis = f"{told}, and {extra:g} a node for its root volume"
     estimated &= known.keys()
     if estimated:
         basis += f"; {len(estimated):,} of {len(known):,} prices are estimates"
-    return PriceList(known=known, node_cost=extra, unit=unit, basis=basis, estimated=estimated)
+    return PriceList(
+        known=known,
+        node_cost=extra,
+        unit=f"{currency}/h",
+        as_of="" if as_of == "unknown" else as_of,
+        spot=spot,
+        licence=buying.licence,
+        basis=basis + _LICENCES.get(str(buying.licence), "; the licence is added for each vCPU"),
+        estimated=estimated,
+    )
+
+
+_LICENCES: Final = {
+    "included": "",
+    "own": "; less the Windows licence, which is one's own and needs Dedicated Hosts",
+}
+
+
+def _spot(prices: Any, buying: Buying) -> dict[str, float]:
+    """Spot price by type, where pods may run on Spot."""
+    if not buying.spot_share:
+        return {}
+    told = buying.spot_prices
+    if told is None and isinstance(prices, Prices) and "spot" in set(prices.table["market"]):
+        told = prices.series("spot")
+    elif isinstance(told, Prices):
+        told = told.series("spot")
+    elif hasattr(told, "columns"):
+        told, _ = _frame(told)
+    if told is None:
+        raise InputError("spot_share needs Spot prices: give spot_prices, or Prices with them")
+    return _known(told)
 
 
 def _number(value: object) -> bool:
@@ -138,6 +206,16 @@ def _market(prices: Prices) -> tuple[Any, str]:
     lowest = ", the lowest of all zones" if market == "spot" else ""
     place = f" in {prices.region}" if prices.region else ""
     return rows, f"{market} prices with Windows{place} of {prices.as_of}{lowest}"
+
+
+def _only(frame: Any, column: str) -> str:
+    """The newest value of a column that a table of prices may have; empty without it."""
+    if column not in frame.columns:
+        return ""
+    found = sorted({str(one) for one in frame[column] if not is_missing(one)})
+    if column == "currency" and len(found) > 1:
+        raise InputError(f"prices are in {' and '.join(found)}; give one currency")
+    return found[-1] if found else ""
 
 
 def _frame(frame: Any) -> tuple[Any, frozenset[str]]:

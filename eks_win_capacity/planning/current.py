@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.candidates import read_candidates
-from eks_win_capacity.planning.placement import merged, value_of
-from eks_win_capacity.planning.plan_values import NodeGroup
+from eks_win_capacity.planning.placement import empty_group, merged, taken_of, value_of
+from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import PROVED
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.workloads import whole
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.planning.model import Node
     from eks_win_capacity.planning.plan import FleetPlan
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["from_now", "read_current"]
@@ -35,15 +37,60 @@ _REPLAN: Final = 0.5
 """Part of the time for the fleet that is best from scratch."""
 
 
-def read_current(current: Any, catalog: Catalog) -> dict[str, int]:
+@dataclass(frozen=True, kw_only=True)
+class Present:
     """
-    Nodes that run now, by type.
+    The nodes that run now.
+
+    Attributes
+    ----------
+    places : dict
+        Nodes by type and zone; the zone is empty where it is not known.
+    held : dict
+        Nodes by type that a PodDisruptionBudget keeps from being drained now.
+    notes : tuple of str
+        What holds them, and what is not known.
+    """
+
+    places: dict[tuple[str, str], int]
+    held: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def types(self) -> dict[str, int]:
+        """Nodes by type."""
+        counted = Counter[str]()
+        for (name, _), number in self.places.items():
+            counted[name] += number
+        return dict(sorted(counted.items()))
+
+    def kept(self, groups: Iterable[NodeGroup]) -> dict[str, int]:
+        """Present nodes by type that a fleet keeps, zone by zone where both tell theirs."""
+        after = Counter[tuple[str, str]]()
+        for group in groups:
+            after[group.instance_type, group.zone] += group.nodes
+        zoned = all(zone for _, zone in (*self.places, *after))
+        kept = dict.fromkeys(self.types, 0)
+        if zoned:
+            for (name, zone), number in self.places.items():
+                kept[name] += min(number, after[name, zone])
+            return kept
+        total = Counter[str]()
+        for (name, _), number in after.items():
+            total[name] += number
+        return {name: min(number, total[name]) for name, number in self.types.items()}
+
+
+def read_current(current: Any, catalog: Catalog) -> Present:
+    """
+    Nodes that run now, by type and zone.
 
     Parameters
     ----------
     current : ClusterState, iterable of NodeGroup, DataFrame or mapping
-        Of a state its Windows nodes; of node groups their desired size, one type each; a table
-        has the columns ``instance_type`` and ``nodes``.
+        Of a state its Windows nodes and PodDisruptionBudgets; of node groups their desired size,
+        one type each; a table has the columns ``instance_type`` and ``nodes``, and may have
+        ``zone``.
     catalog : Catalog
         Where the types must be.
 
@@ -56,15 +103,41 @@ def read_current(current: Any, catalog: Catalog) -> dict[str, int]:
     UnsupportedInputError
         If the input is of another kind.
     """
-    counted: dict[str, int] = {}
-    for name, number in _pairs(current):
+    counted = Counter[tuple[str, str]]()
+    for name, zone, number in _rows(current):
         if name not in catalog:
             raise catalog.unknown_error([name])
-        counted[name] = counted.get(name, 0) + whole(number, f"present nodes of {name}")
-    return {name: number for name, number in sorted(counted.items()) if number}
+        counted[name, zone] += whole(number, f"present nodes of {name}")
+    places = {place: number for place, number in sorted(counted.items()) if number}
+    if isinstance(current, ClusterState):
+        held, notes = _held(current)
+        return Present(places=places, held=held, notes=notes)
+    return Present(places=places)
 
 
-def _pairs(current: Any) -> list[tuple[str, Any]]:
+def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Nodes by type that have a pod whose budget allows no eviction now, and what to say."""
+    if state.budgets is None:
+        return {}, ("PodDisruptionBudgets are not in the state: what they hold is not known.",)
+    holding: dict[str, set[str]] = {}
+    for budget in state.budgets:
+        if budget.allowed != 0 or not budget.readable:
+            continue
+        for pod in state.windows_pods or ():
+            mine = pod.namespace == budget.namespace and set(budget.selector) <= set(pod.labels)
+            if mine and pod.node and not pod.owner.startswith("DaemonSet/"):
+                holding.setdefault(pod.node, set()).add(f"{budget.namespace}/{budget.name}")
+    types = {node.name: node.instance_type for node in state.windows_nodes or ()}
+    held = Counter(types[name] for name in holding if name in types)
+    names = sorted({one for name in holding if name in types for one in holding[name]})
+    if not held:
+        return {}, ()
+    nodes = ", ".join(f"{n:,} x {name}" for name, n in sorted(held.items()))
+    why = f"Not drained, as PodDisruptionBudgets allow no eviction now: {nodes}"
+    return dict(held), (f"{why} ({', '.join(names)}).",)
+
+
+def _rows(current: Any) -> list[tuple[str, str, Any]]:
     if isinstance(current, ClusterState):
         nodes = current.windows_nodes
         if nodes is None:
@@ -75,18 +148,21 @@ def _pairs(current: Any) -> list[tuple[str, Any]]:
             raise InputError(
                 f"node {lacking[0]} has no instance type in the state; give current as a mapping"
             )
-        return [(node.instance_type, 1) for node in nodes]
+        return [(node.instance_type, node.zone, 1) for node in nodes]
     if hasattr(current, "columns"):
         if not {"instance_type", "nodes"} <= set(current.columns):
             raise InputError("a table of current needs the columns 'instance_type' and 'nodes'")
+        zones = current["zone"] if "zone" in current.columns else [""] * len(current)
         return [
-            (str(name), number)
-            for name, number in zip(current["instance_type"], current["nodes"], strict=True)
+            (str(name), str(zone), number)
+            for name, zone, number in zip(
+                current["instance_type"], zones, current["nodes"], strict=True
+            )
         ]
     if hasattr(current, "to_dict") and not isinstance(current, Mapping):
         current = current.to_dict()
     if isinstance(current, Mapping):
-        return [(str(name), number) for name, number in current.items()]
+        return [(str(name), "", number) for name, number in current.items()]
     if isinstance(current, Iterable) and not isinstance(current, (str, bytes)):
         return [_of_group(group) for group in current]
     raise UnsupportedInputError(
@@ -95,7 +171,7 @@ def _pairs(current: Any) -> list[tuple[str, Any]]:
     )
 
 
-def _of_group(group: Any) -> tuple[str, Any]:
+def _of_group(group: Any) -> tuple[str, str, Any]:
     if not hasattr(group, "instance_types") or not hasattr(group, "desired_size"):
         raise UnsupportedInputError(
             f"current must hold node groups; got {type(group).__name__} among them"
@@ -105,12 +181,12 @@ def _of_group(group: Any) -> tuple[str, Any]:
             f"node group {group.name} tells {len(group.instance_types)} types and the size "
             f"{group.desired_size}; give current as a mapping of instance type to nodes"
         )
-    return group.instance_types[0], group.desired_size
+    return group.instance_types[0], "", group.desired_size
 
 
 def from_now(
     ask: Question,
-    present: dict[str, int],
+    present: Present,
     *,
     max_replaced: int | None,
     plan_of: Callable[[Question], FleetPlan],
@@ -126,64 +202,113 @@ def from_now(
     ----------
     ask : Question
         What is asked.
-    present : dict
-        Nodes that run now, by type.
+    present : Present
+        Nodes that run now.
     max_replaced : int or None
         Present nodes drained at most; None for any number.
     plan_of : callable
         Plans a question.
     """
-    ask, present_nodes = _with_candidates(ask, present)
+    ask, nodes = _with_candidates(ask, present.types)
     fresh = plan_of(replace(ask, deadline=ask.deadline.part(_REPLAN)))
-    drained = sum(max(0, n - fresh.types.get(name, 0)) for name, n in present.items())
-    best = fresh if fresh.feasible and (max_replaced is None or drained <= max_replaced) else None
-    kept = plan_of(_with_present(ask, present, present_nodes))
+    most = sum(present.places.values()) if max_replaced is None else max_replaced
+    best = fresh if fresh.feasible and _may_drain(present, fresh, most) else None
+    kept = plan_of(_with_present(ask, present, nodes))
     if kept.feasible:
-        most = sum(present.values()) if max_replaced is None else max_replaced
-        kept = _settled(ask, kept, present, present_nodes, most, fresh)
-        if best is None or kept.cost <= best.cost * (1 + 1e-9):
+        kept = _settled(ask, kept, present, nodes, most, fresh)
+        if best is None or kept.value <= best.value * (1 + 1e-9):
             best = kept
+        fewer = _without_dearest(present, nodes, most)
+        if best is kept and fewer.places != present.places and not ask.deadline.over():
+            # Draining as many as may be and adding others can save more than what lies idle.
+            other = plan_of(_with_present(ask, fewer, nodes))
+            if other.feasible:
+                other = _settled(ask, other, fewer, nodes, 0, fresh)
+                best = other if other.value < best.value * (1 - 1e-9) else best
     best = best or kept
-    nodes = _sized(ask, [*present, *best.types])
+    broken = [name for name, most in ask.limits.items() if taken_of([*best.groups], name) > most]
+    if broken:
+        return _beyond(best, broken)
+    every = _sized(ask, [*present.types, *best.types])
     return replace(
         best,
-        current=dict(present),
-        node_costs={node.name: node.cost for node in nodes},
-        idle_addresses={node.name: node.addresses(0) for node in nodes},
+        current=present.types,
+        current_kept=present.kept(best.groups),
+        current_notes=(*present.notes, *_more_types(ask, best)),
+        node_costs={node.name: node.cost for node in every},
+        idle_addresses={node.name: node.addresses(0) for node in every},
     )
+
+
+def _without_dearest(present: Present, nodes: tuple[Node, ...], most: int) -> Present:
+    """The present nodes without the dearest that may be drained."""
+    cost = {node.name: node.cost for node in nodes}
+    places, may = dict(present.places), present.types
+    for name, held in present.held.items():
+        may[name] -= held
+    for place in sorted(places, key=lambda place: -cost[place[0]]):
+        some = min(most, places[place], max(0, may[place[0]]))
+        places[place] -= some
+        may[place[0]] -= some
+        most -= some
+    return replace(present, places={place: n for place, n in places.items() if n})
+
+
+def _more_types(ask: Question, plan: FleetPlan) -> list[str]:
+    """A note where present nodes that stay are of more types than were to be used."""
+    if ask.max_types is None or len(plan.types) <= ask.max_types:
+        return []
+    return [f"Present nodes that stay make it {len(plan.types)} types, not {ask.max_types}."]
+
+
+def _beyond(plan: FleetPlan, names: list[str]) -> FleetPlan:
+    """Why there is no plan where nodes that must stay go beyond the limits."""
+    why = f"present nodes that stay leave too little room within the limits ({', '.join(names)})"
+    reason = Infeasible(code="limits", why=why, remedy="Raise the limits, or let more be drained")
+    return replace(
+        plan,
+        feasible=False,
+        groups=(),
+        value=0.0,
+        lower_bound=0.0,
+        lp_bound=0.0,
+        infeasible=(reason,),
+        status="not-found",
+    )
+
+
+def _may_drain(present: Present, plan: FleetPlan, most: int) -> bool:
+    """Whether a fleet drains no more nodes than allowed, and none that is held."""
+    kept = present.kept(plan.groups)
+    drained = sum(number - kept[name] for name, number in present.types.items())
+    return drained <= most and all(kept[name] >= n for name, n in present.held.items())
 
 
 def _sized(ask: Question, names: list[str]) -> tuple[Node, ...]:
-    return sized(replace(ask, candidates=sorted(set(names)), workloads=()))[0] if names else ()
+    if not names:
+        return ()
+    # Without pods no type is of no use; what workloads ask for still says what rooms have.
+    none = tuple(replace(load, replicas=0) for load in ask.workloads)
+    nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=none, surge=0))[0]
+    return tuple(node for node in nodes if node.purchase == "on-demand")
 
 
-def _with_present(ask: Question, present: dict[str, int], nodes: tuple[Node, ...]) -> Question:
-    """Offer the present nodes as kinds of their own, each as often as it is there."""
-    kinds = tuple(
-        replace(node, name=node.name + PRESENT, cost=node.cost * _SUNK)
-        for node in nodes
-        if present.get(node.name)
-    )
-    loads = tuple(
-        replace(
-            load,
-            allowed_types=(*load.allowed_types, *(name + PRESENT for name in load.allowed_types)),
-        )
-        for load in ask.workloads
-    )
+def _with_present(ask: Question, present: Present, nodes: tuple[Node, ...]) -> Question:
+    """Offer the present nodes as kinds of their own, each in its zone as often as it is there."""
+    by_name = {node.name: node for node in nodes}
+    kinds: list[Node] = []
     limits = dict(ask.limits)
-    for name, n in present.items():
-        limits[name + PRESENT] = min(n, ask.limits.get(name, n))
+    for (name, where), number in present.places.items():
+        zone = where if where in ask.zones else ""
+        called = name + PRESENT + f" {zone}" * bool(zone)
+        if called not in limits:
+            node = by_name[name]
+            kinds.append(replace(node, name=called, zone=zone, cost=node.cost * _SUNK))
+        limits[called] = limits.get(called, 0) + number
+    for name, number in present.types.items():
         if name in ask.limits:
-            limits[name] = max(0, ask.limits[name] - n)
-    return replace(
-        ask,
-        present=kinds,
-        workloads=loads,
-        limits=limits,
-        max_types=None,
-        progress=None,
-    )
+            limits[name] = max(0, ask.limits[name] - number)
+    return replace(ask, present=tuple(kinds), limits=limits, max_types=None, progress=None)
 
 
 def _with_candidates(ask: Question, present: dict[str, int]) -> tuple[Question, tuple[Node, ...]]:
@@ -209,7 +334,7 @@ def _with_candidates(ask: Question, present: dict[str, int]) -> tuple[Question, 
 def _settled(  # noqa: PLR0917
     ask: Question,
     kept: FleetPlan,
-    present: dict[str, int],
+    present: Present,
     nodes: tuple[Node, ...],
     most: int,
     fresh: FleetPlan,
@@ -217,26 +342,31 @@ def _settled(  # noqa: PLR0917
     """Present nodes their names and costs back, and drain the dearest that are empty."""
     by_name = {node.name: node for node in nodes}
     groups: list[NodeGroup] = []
-    used = dict.fromkeys(present, 0)
+    used = Counter[tuple[str, str]]()
     for group in kept.groups:
-        name = group.instance_type.removesuffix(PRESENT)
-        if name != group.instance_type:
-            used[name] += group.nodes
+        name, mark, zone = group.instance_type.partition(PRESENT)
+        if mark:
+            used[name, zone.strip()] += group.nodes
             group = replace(group, instance_type=name, cost=by_name[name].cost)  # noqa: PLW2901
         groups.append(group)
-    idle = sorted(
-        (name for name, n in present.items() for _ in range(n - used[name])),
-        key=lambda name: -by_name[name].cost,
-    )
-    spare = {name: idle[most:].count(name) for name in set(idle[most:])}
-    groups += [_empty(by_name[name], number) for name, number in sorted(spare.items())]
+    may = {name: n - present.held.get(name, 0) for name, n in present.types.items()}
+    spare = Counter[tuple[str, str]]()
+    for name, zone in _idle(ask, present, used, by_name):
+        if most > 0 and may[name] > 0:
+            most, may[name] = most - 1, may[name] - 1
+        else:
+            spare[name, zone] += 1
+    groups += [
+        empty_group(by_name[name], number, zone=zone)
+        for (name, zone), number in sorted(spare.items())
+    ]
     value = value_of(groups, ask.objective)
     bound = min(fresh.lower_bound if fresh.feasible else 0.0, value)
     gap = 1 - bound / value if value else 0.0
     return replace(
         kept,
         groups=tuple(merged(groups)),
-        cost=value,
+        value=value,
         rejected=tuple(
             one
             for one in fresh.rejected
@@ -252,23 +382,12 @@ def _settled(  # noqa: PLR0917
     )
 
 
-def _empty(node: Node, number: int) -> NodeGroup:
-    return NodeGroup(
-        instance_type=node.name,
-        zone="",
-        subnet="",
-        nodes=number,
-        pods={},
-        cpu_m=node.room[0],
-        memory=node.room[1],
-        pod_slots=node.room[3],
-        address_slots=node.room[2],
-        cpu_m_used=0,
-        memory_used=0,
-        pods_used=0,
-        pod_addresses=0,
-        addresses=node.addresses(0),
-        prefixes=int(node.prefixes[0]),
-        binds="addresses",
-        cost=node.cost,
-    )
+def _idle(
+    ask: Question, present: Present, used: Counter[tuple[str, str]], nodes: dict[str, Node]
+) -> list[tuple[str, str]]:
+    """Present nodes without pods, by type and zone, the dearest first."""
+    there = Counter[tuple[str, str]]()
+    for (name, where), number in present.places.items():
+        there[name, where if where in ask.zones else ""] += number
+    idle = [place for place, number in there.items() for _ in range(number - used[place])]
+    return sorted(idle, key=lambda place: -nodes[place[0]].cost)

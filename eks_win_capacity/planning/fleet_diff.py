@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from eks_win_capacity.core.display import html_frame
+from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,12 +14,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import PlanValues
 
 __all__ = ["FleetDiff", "diff_of"]
-
-HOURS_PER_MONTH: Final = 730
-"""Hours that a month is billed as. [h]
-
-Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
-"""
 
 _COLUMNS = ("instance_type", "now", "after", "keep", "add", "drain", "cost_now", "cost_after")
 
@@ -37,6 +34,8 @@ class FleetDiff:
     addresses_freed : int
         Subnet addresses that drained nodes free even when empty, less those that empty added
         nodes take; below zero where more are taken. [addresses]
+    notes : tuple of str
+        What keeps present nodes from being drained, and what is not known of that.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -44,6 +43,7 @@ class FleetDiff:
     cost_after: float
     unit: str
     addresses_freed: int
+    notes: tuple[str, ...] = ()
 
     @property
     def keep(self) -> int:
@@ -82,12 +82,18 @@ class FleetDiff:
 
         return pd.DataFrame(list(self.rows), columns=list(_COLUMNS))
 
+    def _repr_html_(self) -> str:
+        first, *notes = str(self).splitlines()
+        return html_frame(self.to_pandas(), title=first, notes=notes)
+
     def __str__(self) -> str:
         """Changes in words."""
         if self.nothing_to_do:
+            more = "".join(f"\n{note}" for note in self.notes)
             return (
                 f"Nothing to do: the {self.keep:,} nodes that run cost {self.cost_now:,.6g} "
                 f"{self.unit}, and nothing cheaper was found within what may change."
+                f"{more}"
             )
         lines = []
         for word, column in (("Keep", "keep"), ("Add", "add"), ("Drain", "drain")):
@@ -105,7 +111,7 @@ class FleetDiff:
         )
         freed = self.addresses_freed
         lines.append(f"Subnet addresses {'freed' if freed >= 0 else 'taken'}: {abs(freed):,}.")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes])
 
 
 def diff_of(plan: PlanValues) -> FleetDiff:
@@ -116,7 +122,8 @@ def diff_of(plan: PlanValues) -> FleetDiff:
     now_cost = 0.0
     for name in sorted({*present, *plan.types}):
         now, after = present.get(name, 0), plan.types.get(name, 0)
-        add, drain = max(0, after - now), max(0, now - after)
+        keep = plan.current_kept.get(name, min(now, after))
+        add, drain = after - keep, now - keep
         freed += (drain - add) * plan.idle_addresses[name]
         now_cost += now * cost[name]
         rows.append(
@@ -124,7 +131,7 @@ def diff_of(plan: PlanValues) -> FleetDiff:
                 "instance_type": name,
                 "now": now,
                 "after": after,
-                "keep": min(now, after),
+                "keep": keep,
                 "add": add,
                 "drain": drain,
                 "cost_now": now * cost[name],
@@ -136,6 +143,7 @@ def diff_of(plan: PlanValues) -> FleetDiff:
         rows=tuple(rows),
         cost_now=now_cost,
         cost_after=after_cost,
-        unit=plan.price_unit,
+        unit=plan.cost_unit,
         addresses_freed=freed,
+        notes=plan.current_notes,
     )

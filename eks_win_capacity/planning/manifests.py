@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.planning.managed_groups import managed_groups
+from eks_win_capacity.planning.node_start import (
+    STREAMS,
+    ami_defaults,
+    kubelet_arguments,
+    max_pods,
+    reservations_of,
+)
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import NodeGroup, PlanValues
@@ -25,45 +32,65 @@ def node_groups(
     plan: PlanValues, *, cluster: str, region: str, ami_family: str, ami: str | None, taint: bool
 ) -> str:
     """
-    Write managed node groups of eksctl, one for each type, zone and subnet.
+    Write node groups, one for each type, zone and subnet, as the plan's launcher has them.
 
     References
     ----------
-    eksctl, ``pkg/nodebootstrap/windows.go`` and ``windows_managed.go``: ``maxPodsPerNode``
-    reaches the kubelet of self-managed groups; managed Windows groups refuse an image and leave
-    it out.
+    eksctl, ``pkg/nodebootstrap/windows.go``, ``windows_managed.go`` and ``validation.go``:
+    ``maxPodsPerNode`` and ``overrideBootstrapCommand`` reach the kubelet of self-managed groups;
+    managed Windows groups refuse an image and leave both out, and ``kubeletExtraConfig`` is
+    refused for Windows.
     """
-    entries = []
-    most = _max_pods(plan, plan.groups)
-    managed = most == KUBELET_MAX_PODS and ami is None
-    kind = "EKS managed" if managed else "self-managed"
-    notes = [f"{kind} node groups for eksctl: eksctl create nodegroup -f FILE"]
-    for place in plan.places():
-        mine = [
-            group
-            for group in plan.groups
-            if (group.instance_type, group.zone, group.subnet)
-            == (place["instance_type"], place["zone"], place["subnet"])
-        ]
-        entries.append(
-            _entry(plan, place, mine, ami_family=ami_family, ami=ami, taint=taint, managed=managed)
+
+    def tags_of(place: dict[str, Any]) -> dict[str, str]:
+        return _tags(plan, _of_place(plan, place), taint=taint)
+
+    if plan.launcher == "managed":
+        notes, told = managed_groups(
+            plan, cluster=cluster, ami_family=ami_family, ami=ami, taint=taint, tags_of=tags_of
         )
-    notes.append(f"bootstrap argument: -KubeletExtraArgs '--max-pods={most}'")
-    if any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups):
-        notes.append("put subnet ids in place of the CIDRs")
+        return _text([*notes, *_about_places(plan)], told)
+    managed = ami_defaults(plan) and ami is None
+    entries = [
+        _entry(plan, place, ami_family=ami_family, ami=ami, taint=taint, managed=managed)
+        for place in plan.places()
+    ]
+    kind = "EKS managed" if managed else "self-managed"
     told = {
         "apiVersion": "eksctl.io/v1alpha5",
         "kind": "ClusterConfig",
         "metadata": {"name": cluster, "region": region},
         "managedNodeGroups" if managed else "nodeGroups": entries,
     }
-    return _text(notes, told)
+    notes = [f"{kind} node groups for eksctl: eksctl create nodegroup -f FILE"]
+    notes.append(
+        f"bootstrap argument: -KubeletExtraArgs '{kubelet_arguments(plan, max_pods(plan))}'"
+    )
+    return _text([*notes, *_about_places(plan)], told)
+
+
+def _about_places(plan: PlanValues) -> list[str]:
+    cidrs = any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups)
+    return ["put subnet ids in place of the CIDRs"] * cidrs
+
+
+def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[NodeGroup]:
+    key = ("instance_type", "zone", "subnet", "purchase")
+    return [
+        group for group in plan.groups if all(getattr(group, name) == place[name] for name in key)
+    ]
+
+
+def _tags(plan: PlanValues, groups: list[NodeGroup], *, taint: bool) -> dict[str, str]:
+    """Tags by which the cluster autoscaler knows a node of the group before there is one."""
+    most = max(group.address_slots + plan.daemon_addresses for group in groups)
+    tags = {ADDRESS_TAG: str(most), _LABEL_TAG: "windows"}
+    return tags | ({_TAINT_TAG: "windows:NoSchedule"} if taint else {})
 
 
 def _entry(
     plan: PlanValues,
     place: dict[str, Any],
-    groups: list[NodeGroup],
     *,
     ami_family: str,
     ami: str | None,
@@ -71,43 +98,52 @@ def _entry(
     managed: bool,
 ) -> dict[str, Any]:
     name, zone, subnet = place["instance_type"], place["zone"], place["subnet"]
+    spot = place["purchase"] == "spot"
     where = (subnet or zone).replace(".", "-").replace("/", "-")
-    most = _max_pods(plan, groups)
+    groups = _of_place(plan, place)
+    most = max_pods(plan, groups)
+    parts = ("windows", name.replace(".", "-"), where, place["purchase"] * (not managed or spot))
     entry: dict[str, Any] = {
-        "name": "-".join(filter(None, ("windows", name.replace(".", "-"), where))),
+        "name": "-".join(one for one in parts if one and one != "on-demand"),
         "amiFamily": ami_family,
     }
     if ami is not None:
         entry["ami"] = ami
     entry |= {"instanceTypes": [name]} if managed else {"instanceType": name}
+    if spot and managed:
+        entry["spot"] = True
+    elif spot:
+        entry["instanceType"] = "mixed"
+        entry["instancesDistribution"] = {
+            "instanceTypes": [name],
+            "onDemandBaseCapacity": 0,
+            "onDemandPercentageAboveBaseCapacity": 0,
+        }
     entry |= {
         "desiredCapacity": place["nodes"],
         "minSize": place["nodes"],
         "maxSize": place["nodes"],
-        "maxPodsPerNode": most,
         "labels": {"windows-fleet": "planned"},
     }
-    tags = {
-        ADDRESS_TAG: str(max(group.address_slots + plan.daemon_addresses for group in groups)),
-        _LABEL_TAG: "windows",
-    }
+    if ami is None:
+        # Beside an image eksctl refuses it: the command below carries it then.
+        entry["maxPodsPerNode"] = most
+    arguments = kubelet_arguments(plan, None if ami is None else most)
+    if arguments and not managed:
+        entry["overrideBootstrapCommand"] = (
+            '& $EKSBootstrapScriptFile -EKSClusterName "$EKSClusterName" '
+            '-APIServerEndpoint "$APIServerEndpoint" -Base64ClusterCA "$Base64ClusterCA" '
+            f'-ServiceCIDR "$ServiceCIDR" -KubeletExtraArgs "$KubeletExtraArgs {arguments}" '
+            f"{STREAMS}\n"
+        )
     if taint:
         entry["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
-        tags[_TAINT_TAG] = "windows:NoSchedule"
-    entry |= {"tags": tags, "propagateASGTags": True}
+    entry |= {"tags": _tags(plan, groups, taint=taint), "propagateASGTags": True}
     if subnet:
         entry["subnets"] = [subnet]
     elif zone:
         entry["availabilityZones"] = [zone]
     return entry
-
-
-def _max_pods(plan: PlanValues, groups: Any) -> int:
-    """Kubelet's limit: the one planned with, else all addresses of the largest, for surge."""
-    if plan.kubelet_max_pods is not None:
-        return plan.kubelet_max_pods
-    most = (max(group.pods_used, group.address_slots) for group in groups)
-    return max((pods + plan.daemon_pods for pods in most), default=KUBELET_MAX_PODS)
 
 
 def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> str:
@@ -117,6 +153,11 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
         "kubernetes.io/arch": ["amd64"],
         "node.kubernetes.io/instance-type": list(plan.types),
     }
+    bought = {group.purchase == "spot" for group in plan.groups}
+    if True in bought:
+        wanted["karpenter.sh/capacity-type"] = [
+            name for name, spot in (("on-demand", False), ("spot", True)) if spot in bought
+        ]
     zones = sorted({group.zone for group in plan.groups} - {""})
     if zones:
         wanted["topology.kubernetes.io/zone"] = zones
@@ -157,7 +198,7 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
 def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) -> str:
     """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
-    most = _max_pods(plan, plan.groups)
+    most = max_pods(plan)
     told = {
         "apiVersion": "karpenter.k8s.aws/v1",
         "kind": "EC2NodeClass",
@@ -168,25 +209,10 @@ def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) ->
             "role": f"KarpenterNodeRole-{cluster}",
             "subnetSelectorTerms": [{"id": one} for one in subnets] or _discovery(cluster),
             "securityGroupSelectorTerms": _discovery(cluster),
-            "kubelet": {"maxPods": most, **_reservations(plan)},
+            "kubelet": {"maxPods": most, **reservations_of(plan)},
         },
     }
     return _text([f"EC2NodeClass; kubelet --max-pods={most}"], told)
-
-
-def _reservations(plan: PlanValues) -> dict[str, Any]:
-    """Reservations that were planned with, as the kubelet and Karpenter read them."""
-    kept = plan.reserved
-    if not kept:
-        return {}
-    kube = {"memory": f"{kept['kube_memory_mib']}Mi"}
-    if kept["cpu_m"]:
-        kube["cpu"] = f"{kept['cpu_m']}m"
-    return {
-        "kubeReserved": kube,
-        "systemReserved": {"memory": f"{kept['system_memory_mib']}Mi"},
-        "evictionHard": {"memory.available": f"{kept['eviction_mib']}Mi"},
-    }
 
 
 def _limits(plan: PlanValues) -> dict[str, str]:
@@ -207,4 +233,6 @@ def _discovery(cluster: str) -> list[dict[str, Any]]:
 def _text(notes: list[str], told: dict[str, Any]) -> str:
     import yaml
 
-    return "".join(f"# {note}\n" for note in notes) + str(yaml.safe_dump(told, sort_keys=False))
+    return "".join(f"# {note}\n" for note in notes) + str(
+        yaml.safe_dump(told, sort_keys=False, width=1_000)
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import attached_addresses
+from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.packing.problem import Problem
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 ALL_NODES = "nodes"
 """The name among the limits that stands for all nodes together."""
 
+ALL_ADDRESSES = "addresses"
+"""The name among the limits that stands for the subnet addresses of all nodes together."""
+
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
 TIES = ("addresses", "kubelet", "cpu", "memory")
@@ -34,10 +36,21 @@ class Node:
     """An empty node of a type: room for workloads, cost, and what it keeps attached."""
 
     name: str
-    room: tuple[int, int, int, int]
+    room: tuple[int, ...]
     cost: float
     attached: Ints
     prefixes: Ints
+    purchase: str = "on-demand"
+    zone: str = ""
+    extended: tuple[str, ...] = ()
+
+    def may_run(self, load: Workload) -> bool:
+        """Whether a workload is allowed on it."""
+        return load.may_use(self.name, self.purchase)
+
+    def names(self) -> tuple[str, ...]:
+        """The constraints in the order of ``room``."""
+        return (*RESOURCES, *self.extended)
 
     def addresses(self, pods: int) -> int:
         """Count the subnet addresses, its own included, with so many addressed pods on it."""
@@ -60,6 +73,10 @@ class Site:
         Free addresses that need not go as a block; -1 where all of them may.
     guessed : bool
         Whether the blocks are the worst case of a count.
+    breaks : bool
+        Whether each single address counts as a block that it breaks.
+    source : object
+        The subnet as it was given.
     """
 
     zone: str
@@ -68,6 +85,8 @@ class Site:
     blocks: int = -1
     singles: int = -1
     guessed: bool = False
+    breaks: bool = False
+    source: Any = field(default=None, compare=False, repr=False)
 
 
 def node_of(
@@ -79,16 +98,16 @@ def node_of(
     kubelet: int | None,
     reserved: Any,
     daemons: tuple[Workload, ...],
+    extended: tuple[tuple[str, int], ...] = (),
 ) -> Node:
     """Size one node: what is left for workloads, and what each number of pods attaches."""
     slots = row.ipv4_per_interface - NODE_ADDRESSES
     cpu, memory = allocatable(row, reserved)
     held = slots * ADDRESSES_PER_PREFIX if prefix and row.nitro else slots
     most = held if kubelet is None else min(held, kubelet)
-    state = _attached(most, slots, pool)
-    used = np.asarray(state.used)
+    curve = curve_of(row.ipv4_per_interface, pool)
     # A pool without warm addresses serves fewer pods than the node advertises.
-    served = int(used.max(initial=0))
+    served = min(most, curve.most)
     base = sum(not daemon.host_process for daemon in daemons)
     room = (
         cpu - sum(daemon.cpu for daemon in daemons),
@@ -96,22 +115,22 @@ def node_of(
         min(held, served if served < most else held) - base,
         (kubelet if kubelet is not None else 2**31) - len(daemons),
     )
-    attached = np.asarray(state.addresses)[base:]
-    prefixes = np.asarray(state.prefixes)[base:]
+    attached = curve.addresses[base : most + 1]
+    prefixes = curve.prefixes[base : most + 1]
     pods = max(0, min(room[2], len(attached) - 1))
+    names = tuple(name for name, _ in extended)
+    more = [
+        max(0, have - sum(dict(daemon.extended).get(name, 0) for daemon in daemons))
+        for name, have in extended
+    ]
     return Node(
         name=row.name,
-        room=(max(room[0], 0), max(room[1], 0), pods, max(room[3], 0)),
+        room=(max(room[0], 0), max(room[1], 0), pods, max(room[3], 0), *more),
+        extended=names,
         cost=cost,
         attached=attached[: pods + 1] if len(attached) else np.zeros(1, dtype=np.int64),
         prefixes=prefixes[: pods + 1] if len(prefixes) else np.zeros(1, dtype=np.int64),
     )
-
-
-@lru_cache(maxsize=256)
-def _attached(most: int, slots: int, pool: Any) -> Any:
-    """Attach addresses for each number of pods; hundreds of types share a few curves."""
-    return attached_addresses(np.arange(most + 1), slots=slots, pool=pool)
 
 
 def levels(node: Node, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
@@ -173,6 +192,8 @@ def build(
     spread_all: bool = False,
     count_prefixes: bool = False,
     turn: int = 0,
+    weight: float = 0.0,
+    weighed: str = "",
 ) -> Model:
     """
     Write the covering problem.
@@ -195,41 +216,51 @@ def build(
         Count /28 prefixes in place of addresses, for ``objective="addresses"``.
     turn : int
         Which zone is the first to take one more pod where they do not share evenly.
+    weight, weighed : float, str
+        What each node, or each address, counts beside its cost.
     """
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, load in enumerate(workloads):
         spread = coupled and (load.zone_spread or spread_all)
-        own = load.name if load.anti_affinity or spread else ""
-        key = (load.cpu, load.memory, load.host_process, load.allowed_types, own, spread)
+        own = load.name if load.most or spread else ""
+        key = (
+            *(load.cpu, load.memory, load.host_process, load.allowed_types, own),
+            *(load.extended, load.purchase, spread),
+        )
         groups.setdefault(key, []).append(place)
-    order = sorted(groups, key=lambda key: (key[0], key[1], key[2], key[3], key[4]), reverse=True)
+    order = sorted(groups, key=lambda key: key[:-1], reverse=True)
     members = tuple(tuple(groups[key]) for key in order)
     first = [workloads[group[0]] for group in members]
     count = np.array([slots[list(group)].sum() for group in members], dtype=np.int64)
-    need = np.array(
-        [[load.cpu, load.memory, not load.host_process, 1] for load in first], dtype=np.int64
-    )
+    extended = nodes[0].extended if nodes else ()
+    need = np.array([load.need(extended) for load in first], dtype=np.int64)
     zones = sorted({site.zone for site in sites}) if coupled else [""]
     quota = np.zeros((len(zones), len(first)), dtype=np.int64)
     for column, key in enumerate(order):
-        if key[5]:
+        if key[-1]:
             base, extra = divmod(int(count[column]), len(zones))
             # The zones that take one more rotate with the workload, so that none gets them all.
             quota[:, column] = base
             for step in range(extra):
                 quota[(column + step + turn) % len(zones), column] += 1
     kinds: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
-    staged = objective == "addresses" or (coupled and any(site.free >= 0 for site in sites))
+    weighs = weight > 0 and weighed == "addresses"
+    staged = objective == "addresses" or ALL_ADDRESSES in limits or weighs
+    staged = staged or (coupled and any(site.free >= 0 for site in sites))
     for where in range(len(sites) if coupled else 1):
         for which, node in enumerate(nodes):
+            if coupled and node.zone not in {"", sites[where].zone}:
+                continue
             whole = (node.room[2], 0, 0, 0, 0)
             kinds += [
                 (which, where, run)
                 for run in (levels(node, flat=not coupled) if staged else [whole])
             ]
-    if objective == "addresses" and not coupled and not limits:
+    capped = ALL_ADDRESSES in limits and limits.keys() <= {ALL_ADDRESSES, ALL_NODES}
+    capped = capped or (weighs and not limits)
+    if not coupled and (capped or (objective == "addresses" and not limits)):
         named_types = {name for load in workloads for name in load.allowed_types}
-        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes)
+        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes, cheap=capped)
     node_of_kind = np.array([kind[0] for kind in kinds], dtype=np.int64)
     site_of_kind = np.array([kind[1] for kind in kinds], dtype=np.int64)
     runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
@@ -242,15 +273,15 @@ def build(
     elif objective == "addresses":
         cost = runs[:, 4 if count_prefixes else 1].astype(np.float64)
         pod_cost = np.zeros_like(pod_cost) if count_prefixes else runs[:, 2]
+    if weight:
+        cost = cost + weight * (runs[:, 1] if weighs else 1)
     share, per_pod, least, limit = _limits(nodes, sites, kinds, limits, coupled=coupled)
-    names = [node.name for node in nodes]
-    allowed = np.array(
-        [[not load.allowed_types or name in load.allowed_types for load in first] for name in names]
-    ).reshape(len(nodes), len(first))
+    allowed = np.array([[node.may_run(load) for load in first] for node in nodes])
+    allowed = allowed.reshape(len(nodes), len(first))
     problem = Problem(
         need=need,
         count=count,
-        most=np.array([1 if load.anti_affinity else 2**31 for load in first], dtype=np.int64),
+        most=np.array([load.most or 2**31 for load in first], dtype=np.int64),
         addressed=need[:, 2] > 0,
         room=room,
         cost=cost.astype(np.float64),
@@ -282,20 +313,21 @@ def _leanest(
     pinned: set[str],
     *,
     prefixes: bool,
+    cheap: bool,
 ) -> list[tuple[int, int, tuple[int, int, int, int, int]]]:
-    """Leave out the kinds that take no fewer addresses than one with as much room."""
+    """Leave out the kinds that take no fewer addresses than one with as much room; or as cheap."""
 
-    def room(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> tuple[int, ...]:
-        cpu, memory, _, pods = nodes[kind[0]].room
-        return cpu, memory, kind[2][0], pods
+    def room(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> tuple[float, ...]:
+        cpu, memory, _, *more = nodes[kind[0]].room
+        return cpu, memory, kind[2][0], *more, -nodes[kind[0]].cost * cheap
 
     def cost(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> int:
         return kind[2][4 if prefixes else 1]
 
     kept: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
-    rooms = np.zeros((0, 4), dtype=np.int64)
+    rooms: Floats = np.zeros((0, len(room(kinds[0])) if kinds else 5))
     for kind in sorted(kinds, key=lambda one: (cost(one), [-have for have in room(one)], one)):
-        mine = np.array([room(kind)], dtype=np.int64)
+        mine = np.array([room(kind)])
         beaten = nodes[kind[0]].name not in pinned and bool((rooms >= mine).all(axis=1).any())
         if not beaten:
             kept.append(kind)
@@ -326,9 +358,13 @@ def _limits(
                     site.free,
                 )
             )
-            blocks = [run[4] * at for at, (_, _, run) in zip(here, kinds, strict=True)]
-            if any(blocks):
-                rows.append((blocks, [0] * len(kinds), blocks, site.blocks))
+            if any(run[4] for at, (_, _, run) in zip(here, kinds, strict=True) if at):
+                told = [
+                    _blocks(run, breaks=site.breaks) if at else (0, 0, 0)
+                    for at, (_, _, run) in zip(here, kinds, strict=True)
+                ]
+                share, per_pod, least = ([one[column] for one in told] for column in range(3))
+                rows.append((share, per_pod, least, site.blocks))
             if site.singles >= 0:
                 single = [
                     (NODE_ADDRESSES, 0, NODE_ADDRESSES) if run[4] else run[1:4]
@@ -343,14 +379,30 @@ def _limits(
                     )
                 )
     for name, most in sorted(limits.items()):
-        ones = [int(name in {nodes[kind[0]].name, ALL_NODES}) for kind in kinds]
+        if name == ALL_ADDRESSES:
+            share, per_pod, least = ([run[at] for _, _, run in kinds] for at in (1, 2, 3))
+            rows.append((share, per_pod, least, most))
+            continue
+        ones = [
+            int(
+                name in {nodes[which].name, ALL_NODES}
+                or (coupled and name == sites[where].zone != "")
+            )
+            for which, where, _ in kinds
+        ]
         rows.append((ones, [0] * len(kinds), ones, most))
     shape = (len(rows), len(kinds))
-    share, per_pod, least = (
-        np.array([row[place] for row in rows], dtype=np.int64).reshape(shape).T
-        for place in range(3)
+    columns = (
+        np.array([row[at] for row in rows], dtype=np.int64).reshape(shape).T for at in range(3)
     )
-    return share, per_pod, least, np.array([row[3] for row in rows], dtype=np.int64)
+    return (*columns, np.array([row[3] for row in rows], dtype=np.int64))  # type: ignore[return-value]
+
+
+def _blocks(run: tuple[int, int, int, int, int], *, breaks: bool) -> tuple[int, int, int]:
+    """What a node takes of the blocks: share, more for each pod, and at least."""
+    if run[4]:
+        return run[4] + breaks * NODE_ADDRESSES, 0, run[4] + breaks * NODE_ADDRESSES
+    return (run[1], run[2], run[3]) if breaks else (0, 0, 0)
 
 
 def named(
@@ -425,20 +477,17 @@ def _group(
     *,
     shrink: bool,
 ) -> NodeGroup:
-    used = np.zeros(4, dtype=np.int64)
-    for member, each in pods.items():
-        load = workloads[member]
-        used += each * np.array([load.cpu, load.memory, not load.host_process, 1], dtype=np.int64)
     which = int(model.node[kind])
+    extended = model.nodes[which].extended
+    used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
+    for member, each in pods.items():
+        used += each * np.array(workloads[member].need(extended), dtype=np.int64)
     if shrink:
         able = [
             (node.cost, place != which, place)
             for place, node in enumerate(model.nodes)
             if (np.array(node.room) >= used).all()
-            and all(
-                not workloads[member].allowed_types or node.name in workloads[member].allowed_types
-                for member in pods
-            )
+            and all(node.may_run(workloads[member]) for member in pods)
         ]
         which = min(able)[2]
     node = model.nodes[which]
@@ -460,8 +509,11 @@ def _group(
         pod_addresses=int(used[2]),
         addresses=node.addresses(int(used[2])),
         prefixes=int(node.prefixes[int(used[2])]),
-        binds=max(TIES, key=lambda name: share[RESOURCES.index(name)]),
+        binds=max((*TIES, *extended), key=lambda name: share[node.names().index(name)]),
         cost=node.cost,
+        purchase=node.purchase,
+        extended=dict(zip(extended, node.room[4:], strict=True)),
+        extended_used=dict(zip(extended, used[4:].tolist(), strict=True)),
     )
 
 
@@ -478,7 +530,7 @@ def dominated(nodes: tuple[Node, ...], *, addresses: bool, pinned: set[str]) -> 
     pinned : set of str
         Types that a workload or a limit names; they neither beat nor are beaten.
     """
-    room = np.array([node.room for node in nodes], dtype=np.int64).reshape(-1, 4)
+    room = np.array([node.room for node in nodes], dtype=np.int64)
     cost: Floats = np.array([node.cost for node in nodes])
     beaten: dict[int, int] = {}
     order = np.lexsort((np.arange(len(nodes)), -room.sum(axis=1), cost)).tolist()
@@ -487,6 +539,9 @@ def dominated(nodes: tuple[Node, ...], *, addresses: bool, pinned: set[str]) -> 
         if nodes[place].name in pinned:
             continue
         for better in kept:
+            bought = {nodes[better].purchase, nodes[place].purchase}
+            if len(bought) > 1:
+                continue
             if cost[better] <= cost[place] and (room[better] >= room[place]).all():
                 have, other = nodes[better].attached, nodes[place].attached
                 if not addresses or (have[: len(other)] <= other).all():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning.plan_values import (
+    HOURS_PER_MONTH,
     Alternative,
     Infeasible,
     NodeGroup,
@@ -37,17 +38,23 @@ class FleetPlan(PlanValues):
     groups : tuple of NodeGroup
         The nodes.
     objective, cost_unit : str
-        What is made small, and what ``cost`` counts.
+        What is made small, and what costs count.
     price_basis : str
         Where the cost of a node comes from: prices and of when, or the proxy.
     estimated_prices : tuple of str
         Types of the plan whose price is an estimate.
-    cost : float
-        The objective of the plan.
+    prices_as_of : str
+        Day or month of the prices; empty where they do not say.
+    value : float
+        The objective of the plan: its cost, nodes or addresses.
     lower_bound, lp_bound : float
-        No plan costs less; the second is what the linear program alone proves.
+        No plan has a smaller ``value``; the second is what the linear program alone proves.
     gap : float
-        ``1 - lower_bound / cost``.
+        ``1 - lower_bound / value``.
+    cost : float
+        What all nodes cost, whatever the objective.
+    cost_per_month : float or None
+        The same for 730 hours; None where costs are not by the hour.
     prefix_delegation : bool
         The address mode.
     kubelet_max_pods : int or None
@@ -60,6 +67,11 @@ class FleetPlan(PlanValues):
         Why there is no plan.
     single_type, other_mode : Alternative or None
         The best plan found with one type, and with the other address mode.
+    best : Alternative or None
+        In prefix mode in subnets, the best plan if blocks are reserved for prefixes, where it is
+        better than this one, which holds wherever EC2 puts the nodes' own addresses.
+    rests_on, reservation_commands : tuple of str
+        What must be reserved for the plan to hold, and how; empty where it holds anyway.
     status : str
         ``proved`` where the bound meets the cost, else ``gap`` or ``interrupted``; without a
         plan ``infeasible`` where that is proved, ``not-found`` where it is not.
@@ -70,10 +82,12 @@ class FleetPlan(PlanValues):
     reserved : dict
         What a node keeps from pods: ``cpu_m``, and memory for Windows, kubelet and eviction in
         MiB.
-    price_unit : str
-        What the cost of a node counts.
+    scope : str
+        The plans that were searched, and that the bound is of: types, mode, subnets, limits.
     current : dict or None
         Nodes that ran before the plan, by type; None where that was not asked.
+    current_kept, current_notes
+        How many of these stay, by type, and what is to be known of the others.
     node_costs, idle_addresses : dict
         By type, present ones included: cost of a node, and the subnet addresses that an empty
         one takes; empty where nothing was said of present nodes.
@@ -107,21 +121,23 @@ class FleetPlan(PlanValues):
         Raises
         ------
         InputError
-            If it is no plan, or damaged.
+            If it is not a plan, or damaged.
         """
         if "feasible" not in told:
-            raise InputError("this is no saved plan: it has no member 'feasible'")
-        values = {name: told[name] for name in told if name not in _DERIVED}
+            raise InputError("this is not a saved plan: it has no member 'feasible'")
+        values = {name: told[name] for name in told if name not in {*_DERIVED, *_PRINTED}}
+        values.setdefault("value", told.get("cost", 0.0))
         try:
             for name, record in _RECORDS.items():
                 values[name] = tuple(record(**one) for one in values.get(name, ()))
-            for name in ("single_type", "other_mode"):
+            for name in ("single_type", "other_mode", "best"):
                 if values.get(name) is not None:
                     values[name] = Alternative(**values[name])
-            values["estimated_prices"] = tuple(values.get("estimated_prices", ()))
+            for name in ("estimated_prices", "current_notes", "rests_on", "reservation_commands"):
+                values[name] = tuple(values.get(name, ()))
             return cls(**values)
         except TypeError as error:
-            raise InputError(f"this is no saved plan: {error}") from error
+            raise InputError(f"this is not a saved plan: {error}") from error
 
     @classmethod
     def from_json(cls, text: str) -> FleetPlan:
@@ -131,7 +147,7 @@ class FleetPlan(PlanValues):
         Raises
         ------
         InputError
-            If the text is no JSON, or no plan.
+            If the text is not JSON, or no plan.
 
         Examples
         --------
@@ -143,9 +159,9 @@ class FleetPlan(PlanValues):
         try:
             told = json.loads(text)
         except ValueError as error:
-            raise InputError(f"this is no JSON: {error}") from error
+            raise InputError(f"this is not JSON: {error}") from error
         if not isinstance(told, dict):
-            raise InputError(f"this is no saved plan, but a {type(told).__name__}")
+            raise InputError(f"this is not a saved plan, but a {type(told).__name__}")
         return cls.from_dict(told)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -155,6 +171,7 @@ class FleetPlan(PlanValues):
                 "instance_type": group.instance_type,
                 "zone": group.zone,
                 "subnet": group.subnet,
+                "purchase": group.purchase,
                 "nodes": group.nodes,
                 "pods_per_node": group.pods_used,
                 "pods": " ".join(f"{name}={number}" for name, number in group.pods.items()),
@@ -162,16 +179,20 @@ class FleetPlan(PlanValues):
                 "addresses_per_node": group.addresses,
                 "prefixes_per_node": group.prefixes,
                 "cost": group.cost * group.nodes,
+                "cost_per_month": self._monthly(group.cost * group.nodes),
             }
             for group in self.groups
         ]
+
+    def _monthly(self, cost: float) -> float | None:
+        return cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     def to_pandas(self) -> pd.DataFrame:
         """One row for each kind of node: its type, its place and what runs on it."""
         import pandas as pd
 
-        columns = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "pods", "binds")
-        more = ("addresses_per_node", "prefixes_per_node", "cost")
+        columns = ("instance_type", "zone", "subnet", "purchase", "nodes", "pods_per_node", "pods")
+        more = ("binds", "addresses_per_node", "prefixes_per_node", "cost", "cost_per_month")
         return pd.DataFrame(self.rows(), columns=[*columns, *more])
 
     def diff(self) -> FleetDiff:
@@ -214,9 +235,33 @@ class FleetPlan(PlanValues):
 
         return explained(self)
 
+    def __repr__(self) -> str:
+        """First line of `explain`."""
+        return f"<FleetPlan: {self.explain().splitlines()[0]}>"
+
     def __str__(self) -> str:
         """What `explain` says, so that printing a plan reads well."""
         return self.explain()
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """
+        Chart of nodes and cost by type, what binds first, and the present nodes beside them.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; axes of its own by default.
+
+        Raises
+        ------
+        InputError
+            If the plan has no nodes.
+        MissingExtraError
+            Without matplotlib (extra ``plot``).
+        """
+        from eks_win_capacity.planning.plan_chart import draw_plan
+
+        return draw_plan(self, ax)
 
     def _repr_html_(self) -> str:
         from eks_win_capacity.planning.summary import as_html
@@ -241,11 +286,12 @@ class FleetPlan(PlanValues):
         taint: bool = True,
     ) -> str:
         """
-        Write the fleet as node groups of eksctl (``eksctl.io/v1alpha5``).
+        Write the fleet as node groups, with the kubelet's limit and the reservations of the plan.
 
-        They are EKS managed groups. Where the kubelet's limit is not the image's own of 110, or
-        an image is given, they are self-managed: eksctl refuses an image for managed Windows
-        groups, and their user data leaves ``maxPodsPerNode`` out.
+        For the launcher ``managed`` they are a CloudFormation template of EKS managed groups with
+        a launch template, else groups of eksctl (``eksctl.io/v1alpha5``). Those are self-managed
+        unless the image's own settings were planned with (110 pods, nothing reserved): eksctl
+        refuses an image for managed Windows groups, and their user data leaves both out.
 
         Parameters
         ----------
@@ -291,7 +337,10 @@ class FleetPlan(PlanValues):
         return node_class(self._writable(), name=name, cluster=cluster, ami_family=ami_family)
 
 
-_DERIVED = ("gap", "nodes", "pods", "addresses", "prefixes", "types")
+_DERIVED = ("gap", "cost", "cost_per_month", "nodes", "pods", "addresses", "prefixes", "types")
+_PRINTED = ("command", "rows", "notes", "assumptions")
+"""What the command line puts beside the plan: not part of it."""
+
 _RECORDS: Mapping[str, type] = {
     "groups": NodeGroup, "rejected": Rejection, "infeasible": Infeasible,
 }  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
@@ -14,25 +16,30 @@ from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.density.node_capacity import Reserved, reservations
 from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.planning.buying import PAID, Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits
+from eks_win_capacity.planning.certainty import with_certainty
 from eks_win_capacity.planning.costs import read_prices
 from eks_win_capacity.planning.current import from_now, read_current
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.question import Question
 from eks_win_capacity.planning.run import plan_of, with_others
 from eks_win_capacity.planning.sites import read_sites
-from eks_win_capacity.planning.workloads import read_daemons, read_workloads
+from eks_win_capacity.planning.workloads import read_daemons, read_workloads, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from eks_win_capacity.planning.plan import FleetPlan
 
     Objective = Literal["cost", "nodes", "addresses"]
-    Launcher = Literal["eksctl", "autoscaler", "karpenter"]
+    Launcher = Literal["eksctl", "managed", "autoscaler", "karpenter"]
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
+
+_CERTAIN: Final = 0.7
+"""Part of the time for the plan that is certain; the rest is for what a reservation allows."""
 
 _SEARCH_TIME: Final = 0.9
 """Part of it where none are: to say why types are left out takes time too."""
@@ -63,6 +70,10 @@ def plan_fleet(
     current: Any = None,
     max_replaced: int | None = None,
     launcher: Launcher = "eksctl",
+    extended_resources: Mapping[str, Mapping[str, int]] | None = None,
+    buy: Buying | Mapping[str, Any] | None = None,
+    min_types: int = 1,
+    at_least: Mapping[str, int] | None = None,
 ) -> FleetPlan:
     """
     Find the cheapest Windows nodes that run some workloads, and prove how cheap any could be.
@@ -76,7 +87,8 @@ def plan_fleet(
     ----------
     workloads : DataFrame, list of mapping or of Workload, or ClusterState
         Fields name, replicas, cpu, memory (Kubernetes quantities) and, where wanted,
-        host_process, zone_spread, allowed_types, anti_affinity; see `Workload`. Of a cluster
+        host_process, zone_spread, max_skew, allowed_types, anti_affinity, max_per_node, gpu,
+        extended; see `Workload`. Of a cluster
         its Windows pods, running and pending, by owner and requests; those of its DaemonSets
         count among the ``daemonsets``.
     candidates : str, iterable of str, Catalog or DataFrame, optional
@@ -86,14 +98,15 @@ def plan_fleet(
         rejected with its reason.
     subnets : Subnet, list of Subnet or CIDR, or mapping by zone, optional
         Where nodes may stand. Addresses and free /28 blocks then bind: in prefix mode the
-        node's own address comes from broken blocks first, and prefix reservations serve
-        prefixes alone. Where only the number of used addresses is known, the worst case of
-        whole blocks is taken.
+        node's own address may fall into a whole block and break it, so each node counts one
+        more, and the plan holds wherever EC2 puts it; prefix reservations keep it out. Where no
+        plan holds so, the plan rests on a reservation, which it names. Where only the number of
+        used addresses is known, the worst case of whole blocks is taken.
     prices : Prices, Series, DataFrame or mapping, optional
         Price by instance type. Types without one are rejected. Without prices a type costs
         its vCPUs plus its GiB times 1/24, as ``price_basis`` of the plan says.
     objective : {"cost", "nodes", "addresses"}
-        What to make small.
+        What to make small; of plans with equally few nodes or addresses the cheapest is wanted.
     prefix_delegation : bool, optional
         Address mode; the pool's by default, else False.
     pool : WarmPool, optional
@@ -119,7 +132,8 @@ def plan_fleet(
     max_types : int, optional
         Different instance types at most.
     limits : mapping, optional
-        Most nodes by instance type; ``nodes`` limits all of them together.
+        Most nodes by instance type or zone; ``nodes`` limits all of them together, ``addresses`` the
+        subnet addresses they take.
     time_limit_s : float, optional
         Time limit, kept within half a second and a fifth; the best plan until then is given.
         With None the work is limited by counts alone, so that the same input always gives the
@@ -132,15 +146,27 @@ def plan_fleet(
         Told cost and lower bound of every better plan.
     current : ClusterState, iterable of NodeGroup, DataFrame or mapping, optional
         The nodes that run now; a mapping or a table (columns ``instance_type`` and ``nodes``)
-        has how many of each type. The plan then says what to keep, add and drain, see
-        `FleetPlan.diff`; nothing to do is an answer too. All pods may move; where present
-        nodes stand is not looked at.
+        has how many of each type, and a table may tell the ``zone``. The plan then says what
+        to keep, add and drain, see `FleetPlan.diff`; nothing to do is an answer too. Nodes
+        stay in their zones, and those of a state whose pods a PodDisruptionBudget keeps from
+        being evicted now are not drained. All other pods may move.
     max_replaced : int, optional
         Present nodes drained at most; 0 for additions alone. Any number by default. [nodes]
-    launcher : {"eksctl", "autoscaler", "karpenter"}
-        Who starts the nodes. Karpenter starts a node for what its own estimate says fits: one
+    launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
+        Who starts the nodes, and what `FleetPlan.node_groups` writes: groups for eksctl, or for
+        ``managed`` EKS managed groups with a launch template. Karpenter starts a node for what its own estimate says fits: one
         address less than the interface holds (prefixes or not), its CPU and memory overheads;
         the plan then fits that too.
+    extended_resources : mapping, optional
+        Extended resources of a node by instance type or pattern, such as
+        ``{"g4dn.*": {"nvidia.com/gpu": 1}}``; whole NVIDIA GPUs of G and P types are known.
+    buy : Buying or mapping, optional
+        How nodes are bought: ``spot_share``, ``spot_prices``, ``paid``, ``licence``.
+    min_types : int
+        Different instance types at least.
+    at_least : mapping, optional
+        Nodes at least by instance type, by zone, or ``nodes`` in all; empty ones are added
+        where the pods need fewer.
 
     Returns
     -------
@@ -176,9 +202,9 @@ def plan_fleet(
     start, seconds = time.monotonic(), _seconds(time_limit_s)
     if max_types is not None:
         counts(max_types, name="max_types", low=1)
-    if launcher not in {"eksctl", "autoscaler", "karpenter"}:
+    if launcher not in {"eksctl", "managed", "autoscaler", "karpenter"}:
         raise InputError(
-            f"launcher must be 'eksctl', 'autoscaler' or 'karpenter'; got {launcher!r}"
+            f"launcher must be 'eksctl', 'managed', 'autoscaler' or 'karpenter'; got {launcher!r}"
         )
     if max_replaced is not None:
         counts(max_replaced, name="max_replaced", low=0)
@@ -193,20 +219,33 @@ def plan_fleet(
         workloads = workloads_of(workloads)
     if candidates is not None and hasattr(candidates, "__next__"):
         candidates = list(candidates)
+    counts(min_types, name="min_types", low=1)
+    if max_types is not None and min_types > max_types:
+        raise InputError(f"min_types is {min_types} and max_types {max_types}")
+    sites = read_sites(subnets, zones, prefix=prefix)
+    known = sorted({site.zone for site in sites} - {""})
+    buying = read_buying(buy)
+    for name in set(buying.paid) - set(catalog):
+        raise catalog.unknown_error([name])
+    loads = read_workloads(workloads, catalog)
+    if buying.spot_share:
+        loads = split_by_purchase(loads, buying.spot_share, surge=surge, zones=len(known))
+        surge = 0
     ask = Question(
-        workloads=read_workloads(workloads, catalog),
+        workloads=loads,
         objective=objective,
         prefix=prefix,
         pool=pool,
         kubelet=kubelet_max_pods,
         reserved=_reserved(reserved),
         daemons=daemons,
-        prices=read_prices(prices, node_cost),
+        prices=read_prices(prices, node_cost, buying),
         surge=surge,
         zone_lost=bool(zone_lost),
         max_types=max_types,
-        limits=read_limits(limits, catalog),
-        sites=read_sites(subnets, zones, prefix=prefix),
+        limits=read_limits(limits, catalog, known)
+        | {name + PAID: number for name, number in buying.paid.items()},
+        sites=sites,
         # The blocks of a subnet are not counted in the same way in the other mode.
         other_sites=lambda: read_sites(subnets, zones, prefix=not prefix),
         catalog=catalog,
@@ -215,13 +254,40 @@ def plan_fleet(
         deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
         progress=progress,
         launcher=launcher,
+        extended_resources=_extended(extended_resources),
+        buying=buying,
+        min_types=min_types,
+        at_least=read_limits(at_least, catalog, known, name="at_least"),
     )
     if current is not None:
         present = read_current(current, catalog)
-        return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
-    if max_replaced is not None:
+    elif max_replaced is not None:
         raise InputError("max_replaced limits what happens to present nodes; give current too")
-    return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
+
+    def planned(ask: Question) -> FleetPlan:
+        if current is not None:
+            return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
+        return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
+
+    best_sites = read_sites(subnets, zones, prefix=prefix, certain=False)
+    if best_sites == ask.sites:
+        return planned(ask)
+    first = planned(replace(ask, deadline=ask.deadline.part(_CERTAIN)))
+    return with_certainty(ask, first, best_sites=best_sites, compare=compare, plan_of=planned)
+
+
+def _extended(given: Any) -> dict[str, dict[str, int]]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(v, Mapping) for v in given.values()):
+        raise InputError(
+            "extended_resources must map instance types to resources and numbers, such as "
+            f'{{"g4dn.*": {{"nvidia.com/gpu": 1}}}}; got {given!r}'
+        )
+    return {
+        str(name): {str(one): whole(number, f"{one} of {name}") for one, number in told.items()}
+        for name, told in given.items()
+    }
 
 
 def _seconds(limit: Any) -> float:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+from eks_win_capacity.core.display import Listed, Shown
+
+__all__ = ["HOURS_PER_MONTH", "Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+
+HOURS_PER_MONTH: Final = 730
+"""Hours that a month is billed as. [h]
+
+Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeGroup:
+class NodeGroup(Shown):
     """
     Nodes that are all alike and run the same pods.
 
@@ -28,9 +37,14 @@ class NodeGroup:
     addresses, prefixes : int
         Subnet addresses of one node, its own included, and the /28 among them.
     binds : str
-        The constraint with the least room left: cpu, memory, addresses or kubelet.
+        The constraint with the least room left: cpu, memory, addresses, kubelet, or an
+        extended resource.
     cost : float
         Cost of one node.
+    purchase : {"on-demand", "spot", "paid"}
+        How it is bought; ``paid`` has been already, as reserved or by a savings plan.
+    extended, extended_used : dict
+        Extended resources that one node gives, and what its pods take of them.
     """
 
     instance_type: str
@@ -50,10 +64,13 @@ class NodeGroup:
     prefixes: int
     binds: str
     cost: float
+    purchase: str = "on-demand"
+    extended: dict[str, int] = field(default_factory=dict)
+    extended_used: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Infeasible:
+class Infeasible(Shown):
     """
     Why there is no plan.
 
@@ -61,7 +78,7 @@ class Infeasible:
     ----------
     code : str
         ``too-large``, ``no-candidate``, ``addresses-short``, ``blocks-short``, ``zones-short``,
-        ``limits`` or ``not-found``.
+        ``types-short``, ``limits`` or ``not-found``.
     why, remedy : str
         In words.
     subject : str
@@ -78,7 +95,7 @@ class Infeasible:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rejection:
+class Rejection(Shown):
     """
     Why a candidate has no node in the plan.
 
@@ -106,7 +123,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alternative:
+class Alternative(Shown):
     """Another way to run the workloads, for comparison; ``nodes`` is 0 where there is none."""
 
     name: str
@@ -128,7 +145,7 @@ class PlanValues:
     cost_unit: str = ""
     price_basis: str = field(default="", repr=False)
     estimated_prices: tuple[str, ...] = ()
-    cost: float = 0.0
+    value: float = 0.0
     lower_bound: float = 0.0
     lp_bound: float = 0.0
     prefix_delegation: bool = False
@@ -139,19 +156,39 @@ class PlanValues:
     infeasible: tuple[Infeasible, ...] = ()
     single_type: Alternative | None = None
     other_mode: Alternative | None = None
+    best: Alternative | None = None
+    rests_on: tuple[str, ...] = ()
+    reservation_commands: tuple[str, ...] = ()
     status: str = ""
     bound_of: str = ""
-    price_unit: str = ""
+    scope: str = ""
+    prices_as_of: str = ""
     launcher: str = "eksctl"
     reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
+    current_kept: dict[str, int] = field(default_factory=dict, repr=False)
+    current_notes: tuple[str, ...] = ()
     node_costs: dict[str, float] = field(default_factory=dict, repr=False)
     idle_addresses: dict[str, int] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        for name in ("groups", "rejected", "infeasible"):
+            object.__setattr__(self, name, Listed(getattr(self, name)))
+
     @property
     def gap(self) -> float:
-        """How far the cost may be above the cheapest possible, as a part of it."""
-        return max(0.0, 1 - self.lower_bound / self.cost) if self.cost else 0.0
+        """How far the objective may be above the least possible, as a part of it."""
+        return max(0.0, 1 - self.lower_bound / self.value) if self.value else 0.0
+
+    @property
+    def cost(self) -> float:
+        """What all nodes cost, whatever the objective. [``cost_unit``]."""
+        return math.fsum(group.nodes * group.cost for group in self.groups)
+
+    @property
+    def cost_per_month(self) -> float | None:
+        """The same for a month of 730 hours; None where costs are not by the hour."""
+        return self.cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     @property
     def nodes(self) -> int:
@@ -186,14 +223,14 @@ class PlanValues:
         return dict(sorted(counted.items()))
 
     def places(self) -> list[dict[str, Any]]:
-        """One row for each type, zone and subnet: nodes, addresses, prefixes and cost."""
-        told: dict[tuple[str, str, str], dict[str, Any]] = {}
+        """One row for each type, zone, subnet and purchase: nodes, addresses, prefixes, cost."""
+        told: dict[tuple[str, ...], dict[str, Any]] = {}
         for group in self.groups:
-            key = (group.instance_type, group.zone, group.subnet)
+            key = (group.instance_type, group.zone, group.subnet, group.purchase)
             row = told.setdefault(
                 key,
                 {
-                    **dict(zip(("instance_type", "zone", "subnet"), key, strict=True)),
+                    **dict(zip(("instance_type", "zone", "subnet", "purchase"), key, strict=True)),
                     "nodes": 0,
                     "addresses": 0,
                     "prefixes": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +12,10 @@ import numpy as np
 
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.planning.buying import Buying
 from eks_win_capacity.planning.required_pods import slots_of
+from eks_win_capacity.planning.type_names import gpus_of
+from eks_win_capacity.planning.workloads import GPU
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +76,13 @@ class Question:
         When to stop.
     effort : float
         Part of the usual work.
-    launcher : {"eksctl", "autoscaler", "karpenter"}
+    extended_resources : dict
+        Extended resources of types, by name or pattern.
+    buying : Buying
+        Spot shares, what is paid already, and the licence.
+    min_types, at_least
+        Different types at least, and nodes at least by type, zone or in all.
+    launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
         Who starts the nodes, and by whose estimate of their room.
     progress : callable or None
         Called with cost and bound of every better plan.
@@ -97,6 +107,10 @@ class Question:
     candidates: Any = None
     deadline: Deadline = field(default_factory=Deadline)
     effort: float = 1.0
+    extended_resources: dict[str, dict[str, int]] = field(default_factory=dict)
+    buying: Buying = field(default_factory=Buying)
+    min_types: int = 1
+    at_least: dict[str, int] = field(default_factory=dict)
     launcher: str = "eksctl"
     progress: Callable[[float, float], None] | None = None
 
@@ -104,6 +118,11 @@ class Question:
     def limited(self) -> bool:
         """Whether subnets limit the addresses."""
         return any(site.free >= 0 for site in self.sites)
+
+    @property
+    def zoned(self) -> bool:
+        """Whether nodes of a zone are limited."""
+        return any(zone in self.limits for zone in self.zones)
 
     @property
     def spread(self) -> bool:
@@ -135,6 +154,23 @@ class Question:
             if load.zone_spread or self.zone_lost
         )
 
+    @cached_property
+    def extended(self) -> tuple[str, ...]:
+        """The extended resources that workloads ask for."""
+        return tuple(sorted({name for load in self.workloads for name, _ in load.extended}))
+
+    def supply(self, name: str) -> dict[str, int]:
+        """Extended resources that a type has."""
+        for pattern, given in self.extended_resources.items():
+            if fnmatch.fnmatchcase(name, pattern):
+                return given
+        number = gpus_of(name)
+        return {GPU: number} if number else {}
+
+    def gives(self, name: str) -> bool:
+        """Whether a type has an extended resource that a workload asks for."""
+        return any(self.supply(name).get(one) for one in self.extended)
+
     def check(self) -> None:
         """
         Refuse what contradicts itself.
@@ -151,10 +187,8 @@ class Question:
 
     def least_alone(self, node: Node) -> float:
         """Bound what the workloads cost on one type alone, resource by resource."""
-        need = np.array(
-            [[load.cpu, load.memory, not load.host_process, 1] for load in self.workloads],
-            dtype=np.int64,
-        ).reshape(-1, 4)
+        need = np.array([load.need(node.extended) for load in self.workloads], dtype=np.int64)
+        need = need.reshape(-1, len(node.room))
         room = np.array(node.room, dtype=np.int64)
         live = self.slots > 0
         if (need[live] > room).any():

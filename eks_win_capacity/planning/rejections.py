@@ -31,7 +31,7 @@ def left_over(
     first-fit decreasing, without subnets, zones and limits, so a solved plan of the type lies
     between the two figures that are told.
     """
-    left = tuple(node for node in nodes if node.name not in used)
+    left = tuple(node for node in nodes if node.name not in used and node.purchase == "on-demand")
     return [
         _rejection(ask, node, cost, value)
         for node, cost in zip(left, alone(ask, left, deadline=deadline), strict=True)

@@ -5,25 +5,44 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.planning.alternatives import beside, fewer_types
+from eks_win_capacity.core.display import count_of
+from eks_win_capacity.packing.deadline import OutOfTimeError
+from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types
 from eks_win_capacity.planning.answering import answer
-from eks_win_capacity.planning.placement import cheapened, value_of
+from eks_win_capacity.planning.buying import as_bought
+from eks_win_capacity.planning.minimums import met
+from eks_win_capacity.planning.placement import cheapened, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
-from eks_win_capacity.planning.question import PROVED
+from eks_win_capacity.planning.question import BRIEF, PROVED
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.solving import Solving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.planning.model import Node
+    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Answer, Question
 
 __all__ = ["plan_of", "with_others"]
 
 _EVEN: Final = "even shares of the zones"
 """Plans that the bound is of, where a zone may be lost and the patterns are too many to list."""
+
+_FEWEST: Final = 0.6
+"""Part of the time for the fewest nodes or addresses; the rest finds the cheapest such plan."""
+
+_LIKELY: Final = 12
+"""Types that are cheap alone, among which the cheapest plan with few addresses is looked for."""
+
+_TRADES: Final = (0.0, 0.5, 2.0)
+"""What all addresses or nodes count together, as a multiple of the cost, one try after the other."""
+
+_SMALLER: Final = 6
+"""Largest types that are tried where more nodes are wanted than the cheapest fleet has."""
 
 _ANY_TYPES: Final = 0.3
 """Part of the time for the plan with any types, where only some may be used."""
@@ -66,6 +85,8 @@ def _plan(run: Solving) -> FleetPlan:
     if ask.max_types is not None:
         # Most of the time goes to the plan with few types; without, only its bound is wanted.
         run.deadline = ask.deadline.part(_ANY_TYPES)
+    elif ask.objective != "cost":
+        run.deadline = ask.deadline.part(_FEWEST)
     try:
         found = answer(run, lean)
     except KeyboardInterrupt:
@@ -105,9 +126,13 @@ def _none(run: Solving, lean: tuple[Node, ...]) -> FleetPlan:
 def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) -> FleetPlan:
     ask = run.ask
     groups, value = found.groups, found.value
-    if ask.objective != "cost" and not ask.limits and ask.max_types is None:
-        groups = cheapened(groups, lean, ask.workloads)
-        value = value_of(groups, ask.objective)
+    if ask.objective != "cost":
+        groups = _cheapest(run, found, lean)
+    demanded = _demanded(run, groups)
+    if isinstance(demanded, FleetPlan):
+        return demanded
+    groups = as_bought(demanded)
+    value = value_of(groups, ask.objective)
     bound = min(max(bound, found.bound), value)
     gap = 1 - bound / value if value else 0.0
     status = "interrupted" if run.interrupted else "proved" if gap <= PROVED else "gap"
@@ -120,13 +145,14 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         feasible=True,
         groups=tuple(groups),
         objective=ask.objective,
-        cost_unit=ask.prices.unit if ask.objective == "cost" else ask.objective,
+        cost_unit=ask.prices.unit,
         price_basis=ask.prices.basis,
-        price_unit=ask.prices.unit,
+        prices_as_of=ask.prices.as_of,
+        scope=_scope(ask),
         launcher=ask.launcher,
         reserved=_reserved(ask),
         estimated_prices=tuple(sorted(used & ask.prices.estimated)),
-        cost=value,
+        value=value,
         lower_bound=bound,
         lp_bound=min(found.lp_bound, value),
         prefix_delegation=ask.prefix,
@@ -137,6 +163,128 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[Node, ...]) 
         status=status,
         bound_of=_EVEN if run.even_only else "",
     )
+
+
+def _demanded(run: Solving, groups: list[NodeGroup]) -> list[NodeGroup] | FleetPlan:
+    """The fleet with the types and nodes asked for at least, or why there is none."""
+    ask = run.ask
+    if not groups or (ask.min_types == 1 and not ask.at_least):
+        return groups
+    try:
+        found = [one for one in _ways(run, groups) if one is not None]
+    except KeyboardInterrupt:
+        run.stop()
+        found = []
+    if found:
+        return min(found, key=lambda one: value_of(one, ask.objective))
+    if ask.min_types > 1:
+        why = f"too few nodes, or types that hold their pods, for {ask.min_types} types"
+        return _no(run, "types-short", why, "Ask for fewer types, or allow more candidates")
+    why = "subnets and limits leave no room for the nodes asked for at least"
+    return _no(run, "limits", why, "Ask for fewer nodes, or raise the limits")
+
+
+def _ways(run: Solving, groups: list[NodeGroup]) -> Iterator[list[NodeGroup] | None]:
+    """Fleets with what is asked for at least: from the cheapest, exactly, and of small types."""
+    ask = run.ask
+    yield met(ask, groups, run.every)
+    settled = run.settled(
+        run.every,
+        objective=ask.objective,
+        least_types=ask.min_types,
+        at_least=ask.at_least,
+        most_types=ask.max_types,
+    )
+    exact = None if settled is None else run.from_settled(settled, 0.0, 0.0)
+    if exact is not None:
+        yield met(ask, exact.groups, run.every)
+        return
+    costs = sorted({node.cost for node in run.lean})
+    for most in costs[:: max(1, len(costs) // _SMALLER)]:
+        small = tuple(node for node in run.lean if node.cost <= most)
+        one = None if run.over() else answer(afresh(run), small, effort=BRIEF)
+        yield None if one is None else met(ask, one.groups, run.every)
+
+
+def _cheapest(run: Solving, found: Answer, lean: tuple[Node, ...]) -> list[NodeGroup]:
+    """Of the plans with no more nodes or addresses than the one found, a cheap one."""
+    ask, groups = run.ask, found.groups
+    if not ask.limits and ask.max_types is None:
+        groups = cheapened(groups, lean, ask.workloads)
+    if run.interrupted or not groups:
+        return groups
+    names = {group.instance_type for group in groups}
+    some = lean if ask.max_types is None else tuple(one for one in lean if one.name in names)
+    tied = Solving(
+        replace(
+            ask,
+            objective="cost",
+            limits=ask.limits | {ask.objective: round(found.value)},
+            progress=None,
+        )
+    )
+    tied.deadline = run.deadline
+    settled = tied.settled(some)
+    try:
+        if settled is not None and settled.proved:
+            other = tied.from_settled(settled, 0.0, 0.0)
+        elif ask.limits or ask.spread:
+            other = answer(tied, some)
+        else:
+            return _traded(run, groups, found.value, some)
+    except KeyboardInterrupt:
+        run.stop()
+        return groups
+    if other is None or other.value >= value_of(groups, "cost"):
+        return groups
+    return other.groups if value_of(other.groups, ask.objective) <= found.value else groups
+
+
+def _traded(
+    run: Solving, groups: list[NodeGroup], most: float, nodes: tuple[Node, ...]
+) -> list[NodeGroup]:
+    """Make cost and objective small together, and keep what has no more of the objective."""
+    ask = run.ask
+    cost = value_of(groups, "cost")
+    each, start = cost / max(most, 1.0), run.deadline
+    for done, part in enumerate(_TRADES):
+        run.deadline = start.part(1 / (len(_TRADES) - done))
+        try:
+            one = run.solved(nodes, coupled=False, objective="cost", weight=part * each)
+        except KeyboardInterrupt:
+            run.stop()
+            break
+        except OutOfTimeError:
+            one = None
+        if part == 0 and one is not None and ask.objective == "addresses":
+            # Each number of addresses makes kinds of its own: only types that matter are left.
+            costs = {group.cost for group in (*groups, *one.groups)}
+            costs |= {node.cost for node in sorted(nodes, key=ask.least_alone)[:_LIKELY]}
+            nodes = tuple(node for node in nodes if node.cost in costs)
+        placed = None if one is None else one.groups
+        if placed is not None and ask.limited:
+            placed = placed_in(placed, ask.sites)
+        if placed and value_of(placed, ask.objective) <= most and value_of(placed, "cost") < cost:
+            groups, cost = placed, value_of(placed, "cost")
+    return groups
+
+
+def _scope(ask: Question) -> str:
+    """The plans that are searched, in words: what a bound is of."""
+    types = "the default types" if ask.candidates is None else "the candidates"
+    parts = [f"of {types}", f"in {'prefix' if ask.prefix else 'secondary'} mode"]
+    if ask.limited:
+        certain = any(site.breaks for site in ask.sites)
+        parts.append("in these subnets" + ", wherever their own addresses fall," * certain)
+    elif ask.sites:
+        parts.append("in these zones")
+    if ask.max_types is not None:
+        parts.append(f"with at most {count_of(ask.max_types, 'type')}")
+    if any(" (" not in name for name in ask.limits):
+        parts.append("within the limits on nodes")
+    if ask.launcher == "karpenter":
+        parts.append("by Karpenter's estimate")
+    return " ".join(parts)
 
 
 def _reserved(ask: Question) -> dict[str, int]:

@@ -11,6 +11,7 @@ from eks_win_capacity.planning.model import ALL_NODES
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import BRIEF
 from eks_win_capacity.planning.solving import Solving
+from eks_win_capacity.planning.zones import least_in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +193,7 @@ def _by_zone(run: Solving) -> list[Solving]:
     ask = run.ask
     zones = ask.zones
     even = [
-        (load, int(slot) // len(zones))
+        (load, least_in_zone(int(slot), len(zones), load.max_skew))
         for load, slot in zip(run.ask.workloads, run.ask.slots, strict=True)
         if load.zone_spread
     ]

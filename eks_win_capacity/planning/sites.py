@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["read_sites"]
 
 
-def read_sites(subnets: Any, zones: Sequence[str] | None, *, prefix: bool) -> tuple[Site, ...]:
+def read_sites(
+    subnets: Any, zones: Sequence[str] | None, *, prefix: bool, certain: bool = True
+) -> tuple[Site, ...]:
     """
     Read subnets, or bare zones.
 
@@ -29,6 +31,9 @@ def read_sites(subnets: Any, zones: Sequence[str] | None, *, prefix: bool) -> tu
         Zones where no subnets are given.
     prefix : bool
         Whether nodes take /28 blocks.
+    certain : bool
+        Whether each single address counts as a block that it breaks, unless a reservation keeps
+        it out.
 
     Raises
     ------
@@ -42,7 +47,9 @@ def read_sites(subnets: Any, zones: Sequence[str] | None, *, prefix: bool) -> tu
         return tuple(Site(zone=str(zone)) for zone in sorted(set(named)))
     if zones is not None:
         raise InputError("give subnets or zones, not both: each subnet tells its zone")
-    sites = [_site(subnet, zone, prefix=prefix) for zone, subnet in _listed(subnets)]
+    sites = [
+        _site(subnet, zone, prefix=prefix, certain=certain) for zone, subnet in _listed(subnets)
+    ]
     if not sites:
         raise InputError("subnets is empty; give at least one, or None for no limit")
     names = [site.subnet for site in sites]
@@ -73,7 +80,7 @@ def _is_one(value: Any) -> bool:
     return isinstance(value, str) or hasattr(value, "cidr")
 
 
-def _site(given: Any, zone: str, *, prefix: bool) -> Site:
+def _site(given: Any, zone: str, *, prefix: bool, certain: bool) -> Site:
     subnet = Subnet(given) if isinstance(given, str) else given
     if hasattr(subnet, "subnet") and hasattr(subnet, "available"):
         state, subnet = subnet, subnet.subnet
@@ -93,11 +100,12 @@ def _site(given: Any, zone: str, *, prefix: bool) -> Site:
         subnet=str(getattr(subnet, "subnet_id", None) or subnet.cidr),
         free=int(getattr(subnet, "free_outside_reservations", subnet.free)),
         blocks=0,
+        source=subnet,
     )
-    return _with_blocks(site, subnet) if prefix else site
+    return _with_blocks(site, subnet, certain=certain) if prefix else site
 
 
-def _with_blocks(site: Site, subnet: Any) -> Site:
+def _with_blocks(site: Site, subnet: Any, *, certain: bool) -> Site:
     """
     Count the blocks, and give the single addresses their own limit where one is needed.
 
@@ -105,11 +113,14 @@ def _with_blocks(site: Site, subnet: Any) -> Site:
     inside count for prefixes, and never for the nodes' own addresses.
     """
     if not getattr(subnet, "placement_known", True):
-        return replace(site, blocks=int(subnet.prefix_estimate.worst), guessed=True)
+        blocks = int(subnet.prefix_estimate.worst)
+        return replace(site, blocks=blocks, guessed=True, breaks=certain)
     blocks = int(subnet.free_prefixes)
     if not getattr(subnet, "reservations", ()):
-        return replace(site, blocks=blocks)
+        return replace(site, blocks=blocks, breaks=certain)
     inside = int(subnet.census.free_prefixes_reserved)
-    return replace(
-        site, free=site.free + ADDRESSES_PER_PREFIX * inside, blocks=blocks, singles=site.free
-    )
+    site = replace(site, free=site.free + ADDRESSES_PER_PREFIX * inside, singles=site.free)
+    if certain and 2 * inside >= blocks:
+        # What is reserved is certain; what lies outside is left alone.
+        return replace(site, blocks=inside)
+    return replace(site, blocks=blocks, breaks=certain)

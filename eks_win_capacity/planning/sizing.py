@@ -10,8 +10,9 @@ from eks_win_capacity.cluster.karpenter import karpenter_cpu_reserved_m, karpent
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.kernels import secondary
+from eks_win_capacity.planning.buying import PAID
 from eks_win_capacity.planning.candidates import read_candidates
-from eks_win_capacity.planning.model import RESOURCES, Node, node_of
+from eks_win_capacity.planning.model import Node, node_of
 from eks_win_capacity.planning.plan_values import Rejection
 
 if TYPE_CHECKING:
@@ -32,10 +33,15 @@ __all__ = ["fits", "lacking", "sized", "usable"]
 
 def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | None]:
     """Size the candidates, reject those of no use, and find what stops every plan."""
-    able, rejected = read_candidates(ask.candidates, ask.catalog)
-    nodes = []
-    for row in able:
+    able, rejected = read_candidates(ask.candidates, ask.catalog, gives=ask.gives)
+    nodes: list[Node] = []
+    bought: list[Node] = []
+    paid = [name for name in ask.buying.paid if name not in {row.name for row in able}]
+    for row in [*able, *(ask.catalog[name] for name in paid)]:
         cost = ask.prices.cost(row)
+        if cost is None and row.name in ask.buying.paid:
+            # What is paid already needs no price; it is not for sale either.
+            paid, cost = [*paid, row.name], ask.prices.node_cost
         if cost is None:
             why = "prices has no row for it"
             rejected.append(Rejection(instance_type=row.name, code="no-price", why=why))
@@ -48,8 +54,12 @@ def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | N
             kubelet=ask.kubelet,
             reserved=ask.reserved,
             daemons=ask.daemons,
+            extended=tuple((name, ask.supply(row.name).get(name, 0)) for name in ask.extended),
         )
-        nodes.append(_by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node)
+        node = _by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node
+        if row.name not in paid:
+            nodes.append(node)
+        bought += _bought(ask, row, node)
     live = [load for load, slot in zip(ask.workloads, ask.slots, strict=True) if slot]
     kept = []
     for node in nodes:
@@ -58,12 +68,25 @@ def sized(ask: Question) -> tuple[tuple[Node, ...], list[Rejection], Trouble | N
             kept.append(node)
         else:
             rejected.append(why_not)
-    if not nodes:
+    if not nodes and not bought:
         return (), rejected, _no_candidate(rejected)
+    kept += [node for node in bought if _of_no_use(node, live) is None]
     for load in live:
         if not any(usable(load, node) for node in kept):
-            return (), rejected, _too_large(load, nodes)
+            return (), rejected, _too_large(load, [*nodes, *bought])
     return tuple(kept), rejected, None
+
+
+def _bought(ask: Question, row: InstanceType, node: Node) -> list[Node]:
+    """The same node from Spot, and paid already."""
+    found = []
+    spot = ask.prices.spot_cost(row)
+    if spot is not None:
+        found.append(replace(node, cost=spot, purchase="spot"))
+    if row.name in ask.buying.paid:
+        cost = ask.prices.node_cost
+        found.append(replace(node, name=row.name + PAID, cost=cost, purchase="paid"))
+    return found
 
 
 def _by_karpenter(ask: Question, row: InstanceType, node: Node) -> Node:
@@ -86,11 +109,11 @@ def _by_karpenter(ask: Question, row: InstanceType, node: Node) -> Node:
         node.room[3],
     )
     cpu, memory, addresses, pods = (
-        max(0, min(have, view)) for have, view in zip(node.room, believed, strict=True)
+        max(0, min(have, view)) for have, view in zip(node.room[:4], believed, strict=True)
     )
     return replace(
         node,
-        room=(cpu, memory, addresses, pods),
+        room=(cpu, memory, addresses, pods, *node.room[4:]),
         attached=node.attached[: addresses + 1],
         prefixes=node.prefixes[: addresses + 1],
     )
@@ -111,15 +134,14 @@ def fits(load: Load, node: Node) -> bool:
 
 def usable(load: Load, node: Node) -> bool:
     """Whether a node may run one pod, and has room for it."""
-    return (not load.allowed_types or node.name in load.allowed_types) and fits(load, node)
+    return node.may_run(load) and fits(load, node)
 
 
 def lacking(load: Load, node: Node) -> list[str]:
     """What an empty node lacks for one pod."""
-    need = (load.cpu, load.memory, int(not load.host_process), 1)
     return [
         f"{name} {_said(name, want)} of {_said(name, have)}"
-        for name, want, have in zip(RESOURCES, need, node.room, strict=True)
+        for name, want, have in zip(node.names(), load.need(node.extended), node.room, strict=True)
         if want > have
     ]
 
@@ -131,7 +153,7 @@ def _said(resource: str, value: int) -> str:
 
 
 def _of_no_use(node: Node, live: list[Load]) -> Rejection | None:
-    allowed = [load for load in live if not load.allowed_types or node.name in load.allowed_types]
+    allowed = [load for load in live if node.may_run(load)]
     if not live or any(fits(load, node) for load in allowed):
         return None
     if not allowed:
@@ -161,7 +183,7 @@ def _no_candidate(rejected: list[Rejection]) -> Trouble:
 
 
 def _too_large(load: Load, nodes: list[Node]) -> Trouble:
-    mine = [node for node in nodes if not load.allowed_types or node.name in load.allowed_types]
+    mine = [node for node in nodes if node.may_run(load)]
     if not mine:
         return (
             "no-candidate",
@@ -174,8 +196,11 @@ def _too_large(load: Load, nodes: list[Node]) -> Trouble:
         )
 
     def nearness(node: Node) -> tuple[float, str]:
-        need = (load.cpu, load.memory, int(not load.host_process), 1)
-        short = [want / have if have else 1e9 for want, have in zip(need, node.room, strict=True)]
+        need = load.need(node.extended)
+        short = [
+            want / have if have else 1e9 * bool(want)
+            for want, have in zip(need, node.room, strict=True)
+        ]
         return max(short), node.name
 
     top = min(mine, key=nearness)

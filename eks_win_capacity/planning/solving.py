@@ -10,7 +10,15 @@ import numpy as np
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
 from eks_win_capacity.packing.packings import total_cost
 from eks_win_capacity.packing.solve import solve
-from eks_win_capacity.planning.model import ALL_NODES, Site, build, dominated, levels, named
+from eks_win_capacity.planning.model import (
+    ALL_ADDRESSES,
+    ALL_NODES,
+    Site,
+    build,
+    dominated,
+    levels,
+    named,
+)
 from eks_win_capacity.planning.patterns import list_patterns
 from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
 from eks_win_capacity.planning.plan_values import Rejection
@@ -30,6 +38,9 @@ __all__ = ["Solving"]
 
 _FEW: Final = 8
 """Shapes of pods up to which the search goes on to a quarter of a percent."""
+
+_TOTALS: Final = frozenset({ALL_NODES, ALL_ADDRESSES})
+"""Limits that no single type is named in."""
 
 _TABLE: Final = 120_000
 """Kinds times shapes up to which zones and subnets are solved with all types together."""
@@ -55,8 +66,8 @@ class Solving:
         Whether the bound is that of plans with even shares of the zones.
     rejected : list of Rejection
         Candidates left out so far.
-    lean : tuple of Node
-        The types that no other one beats in everything.
+    every, lean : tuple of Node
+        All types of use; the types that no other one beats in everything.
     """
 
     def __init__(self, ask: Question) -> None:
@@ -68,6 +79,7 @@ class Solving:
         self.even_only = False
         self.rejected: list[Rejection] = []
         self.lean: tuple[Node, ...] = ()
+        self.every: tuple[Node, ...] = ()
 
     def stop(self) -> None:
         """Remember an interrupt, and leave a moment for what must still be said."""
@@ -86,13 +98,15 @@ class Solving:
     def without_dominated(self, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         """Leave out the types that another one beats in everything."""
         ask = self.ask
-        pinned = (set(ask.limits) - {ALL_NODES}).union(
-            *(load.allowed_types for load in ask.workloads)
-        )
+        pinned = (set(ask.limits) - _TOTALS).union(*(load.allowed_types for load in ask.workloads))
         beaten = dominated(
-            nodes, addresses=ask.limited or ask.objective == "addresses", pinned=pinned
+            nodes,
+            addresses=ask.limited or ask.objective == "addresses" or ALL_ADDRESSES in ask.limits,
+            pinned=pinned,
         )
         for place, winner in beaten.items():
+            if nodes[place].purchase != "on-demand":
+                continue
             self.rejected.append(
                 Rejection(
                     instance_type=nodes[place].name,
@@ -104,6 +118,7 @@ class Solving:
                     ),
                 )
             )
+        self.every = nodes
         self.lean = tuple(node for place, node in enumerate(nodes) if place not in beaten)
         return self.lean
 
@@ -112,7 +127,7 @@ class Solving:
     ) -> Settled | None:
         """Settle zones and subnets exactly; None where there are too many patterns, or no time."""
         ask = self.ask
-        every_type = bool(ask.limits) or "most_types" in asked
+        every_type = bool(set(ask.limits) - _TOTALS or {"most_types", "at_least"} & set(asked))
         try:
             self.deadline.check()
             model = build(
@@ -170,6 +185,7 @@ class Solving:
         slots: Ints | None = None,
         limits: dict[str, int] | None = None,
         deadline: Deadline | None = None,
+        weight: float = 0.0,
     ) -> Answer | None:
         """
         Solve once.
@@ -196,6 +212,8 @@ class Solving:
             Other limits on nodes than were asked for.
         deadline : Deadline, optional
             An earlier end than that of the whole.
+        weight : float
+            What each node or address counts beside its cost, as the objective asked for says.
         """
         ask = self.ask
         objective = objective or ask.objective
@@ -215,6 +233,8 @@ class Solving:
             spread_all=ask.zone_lost,
             count_prefixes=prefixes,
             turn=turn,
+            weight=weight,
+            weighed=ask.objective,
         )
         problem = model.problem
         if not problem.count.any():
@@ -265,7 +285,11 @@ class Solving:
         free = not coupled and not limits and objective != "addresses"
         groups = named(model, ask.workloads, slots, packed, shrink=free)
         if not coupled:
-            groups = [replace(group, zone="", subnet="") for group in groups]
+            homes = {node.name: node.zone for node in nodes}
+            groups = [
+                replace(group, zone=homes.get(group.instance_type, ""), subnet="")
+                for group in groups
+            ]
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.display import count_of, html_table
 from eks_win_capacity.planning.fleet_diff import diff_of
+from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,14 +23,15 @@ def headline(plan: PlanValues) -> str:
         return "No pods are to run, so no node is needed."
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
     fleet = f"{count_of(plan.nodes, 'node')} ({types})"
-    least = f"{plan.lower_bound:,.6g}"
-    of = f" with {plan.bound_of}" if plan.bound_of else ""
-    near = f"so this one is within {100 * plan.gap:.3f} % of the least possible."
-    if plan.objective == "nodes":
-        return f"{fleet}; no plan has fewer than {least} nodes, {near}"
-    if plan.objective == "addresses":
-        return f"{fleet}; no plan takes fewer than {least} subnet addresses, {near}"
-    return f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} costs less than {least}, {near}"
+    least = {
+        "nodes": f"has fewer than {plan.lower_bound:,.6g} nodes",
+        "addresses": f"takes fewer than {plan.lower_bound:,.6g} subnet addresses",
+    }.get(plan.objective, f"costs less than {plan.lower_bound:,.6g}")
+    of = f" {plan.scope}" * bool(plan.scope) + f" with {plan.bound_of}" * bool(plan.bound_of)
+    return (
+        f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} {least}, so this one is within "
+        f"{100 * plan.gap:.3f} % of the least possible."
+    )
 
 
 def explained(plan: PlanValues) -> str:
@@ -39,7 +41,7 @@ def explained(plan: PlanValues) -> str:
             f"No plan ({reason.code}): {reason.why}. {reason.remedy}." for reason in plan.infeasible
         )
     lines = summary_lines(plan)
-    return "\n".join([lines[0], *(_group(group) for group in plan.groups), *lines[1:]])
+    return "\n".join([lines[0], *(_group(group, plan) for group in plan.groups), *lines[1:]])
 
 
 def summary_lines(plan: PlanValues) -> list[str]:
@@ -53,28 +55,50 @@ def summary_lines(plan: PlanValues) -> list[str]:
             f"They take {count_of(plan.addresses, 'subnet address', 'subnet addresses')}"
             + (f" with {blocks}." if plan.prefixes else ".")
         )
-    if plan.objective == "cost" and plan.price_basis:
+    if plan.rests_on:
+        lines.append(
+            "It rests on blocks reserved for prefixes; without them the nodes' own addresses may "
+            "break some. Reserve " + ", ".join(plan.rests_on) + "."
+        )
+        lines += plan.reservation_commands
+    if plan.price_basis:
         lines.append(f"Cost: {plan.price_basis}.")
     if plan.estimated_prices:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
     if plan.current is not None:
         lines += str(diff_of(plan)).splitlines()
-    lines += [comparison(other, plan) for other in (plan.single_type, plan.other_mode) if other]
+    lines += [comparison(other, plan) for other in _others(plan)]
     if plan.rejected:
         lines.append(f"Not used: {_rejected(plan)}.")
     return lines
 
 
+def _others(plan: PlanValues) -> list[Alternative]:
+    return [other for other in (plan.best, plan.single_type, plan.other_mode) if other]
+
+
 def _cost(value: float, plan: PlanValues) -> str:
-    return f"{value:,.6g} {plan.cost_unit}"
+    """A cost by the hour, and for a month where it is by the hour."""
+    if not plan.cost_unit.endswith("/h"):
+        return f"{value:,.6g} {plan.cost_unit}"
+    unit = plan.cost_unit.removesuffix("/h")
+    return f"{value:,.6g} {plan.cost_unit} ({value * HOURS_PER_MONTH:,.0f} {unit} a month)"
 
 
-def _group(group: NodeGroup) -> str:
+def _group(group: NodeGroup, plan: PlanValues) -> str:
     place = " in " + ", ".join(filter(None, (group.zone, group.subnet)))
     pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
+    bought = f" ({group.purchase})" if group.purchase != "on-demand" else ""
+    name = f"{group.nodes:,} x {group.instance_type}{bought}"
+    if not group.pods:
+        return (
+            f"{name}{place * bool(group.zone or group.subnet)}: "
+            f"{_cost(group.nodes * group.cost, plan)}; empty."
+        )
     return (
-        f"{group.nodes:,} x {group.instance_type}{place * bool(group.zone or group.subnet)}: "
-        f"{count_of(group.pods_used, 'pod')} each ({pods}); {_binding(group)}"
+        f"{name}{place * bool(group.zone or group.subnet)}: "
+        f"{_cost(group.nodes * group.cost, plan)}; {count_of(group.pods_used, 'pod')} each "
+        f"({pods}); {_binding(group)}"
     )
 
 
@@ -84,6 +108,7 @@ def _binding(group: NodeGroup) -> str:
         "memory": (group.memory_used, group.memory),
         "addresses": (group.pod_addresses, group.address_slots),
         "kubelet": (group.pods_used, group.pod_slots),
+        **{name: (group.extended_used[name], have) for name, have in group.extended.items()},
     }[group.binds]
     verb = "bind" if group.binds == "addresses" else "binds"
     return f"{group.binds} {verb} first, {100 * used / max(room, 1):.0f} % used."
@@ -95,9 +120,8 @@ def comparison(other: Alternative, plan: PlanValues) -> str:
         return f"With {other.name}: no plan: {other.why}."
     more = 100 * (other.cost / plan.cost - 1) if plan.cost else 0.0
     than = f", {abs(more):.1f} % {'more' if more > 0 else 'less'}" if abs(more) >= 0.05 else ""
-    cost = f", {_cost(other.cost, plan)}" if plan.objective == "cost" else ""
     return (
-        f"With {other.name}: {count_of(other.nodes, 'node')}{cost}{than}, "
+        f"With {other.name}: {count_of(other.nodes, 'node')}, {_cost(other.cost, plan)}{than}, "
         f"{count_of(other.addresses, 'address', 'addresses')}."
     )
 
@@ -114,11 +138,16 @@ def as_html(plan: PlanValues, frame: pd.DataFrame) -> str:
     """Show a plan in a notebook: the headline, the nodes, and what stands beside it."""
     if not plan.feasible or not plan.groups:
         return "".join(f"<p>{escape(line)}</p>" for line in explained(plan).splitlines())
-    empty = [name for name in ("zone", "subnet", "prefixes_per_node") if not frame[name].any()]
-    frame = frame.drop(columns=empty)
-    frame.columns = [str(name).replace("_", " ") for name in frame.columns]
-    table = frame.to_html(index=False, max_rows=40, float_format=lambda value: f"{value:,.4g}")
-    count = f"<p>{len(frame):,} kinds of nodes</p>" if len(frame) > 40 else ""
+    empty = [
+        name
+        for name in ("zone", "subnet", "prefixes_per_node", "cost_per_month")
+        if not frame[name].any()
+    ]
+    empty += ["purchase"] if set(frame["purchase"]) <= {"on-demand"} else []
+    frame = frame.drop(columns=empty).rename(
+        columns={"cost": f"cost [{plan.cost_unit}]", "cost_per_month": "cost a month"}
+    )
     first, *more = summary_lines(plan)
-    small = "".join(f"<li>{escape(line)}</li>" for line in more)
-    return f"<p><b>{escape(first)}</b></p>{table}{count}<ul>{small}</ul>"
+    return html_table(
+        [*map(str, frame)], frame.itertuples(index=False, name=None), title=first, notes=more
+    )

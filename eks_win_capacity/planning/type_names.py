@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["speciality"]
+__all__ = ["gpus_of", "speciality"]
 
 _NAME: Final = re.compile(r"(?P<series>[a-z]+)(?:\d+)(?P<options>[a-z]*)(-[a-z0-9]+)?\.")
 """A type's name in parts, as m5dn.large: series m, options dn.
@@ -43,3 +43,37 @@ def speciality(name: str) -> str:
     if series in _STORAGE or "d" in options or name.startswith(_OLD_STORAGE):
         return "local-disk"
     return "burstable" if series == "t" else ""
+
+
+_GPUS: Final = {
+    "g3": {"4xlarge": 1, "8xlarge": 2, "16xlarge": 4},
+    "g3s": {"xlarge": 1},
+    "g4dn": {"12xlarge": 4, "metal": 8},
+    "g5": {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8},
+    "g6": {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8},
+    "g6e": {"12xlarge": 4, "24xlarge": 4, "48xlarge": 8},
+    "p2": {"xlarge": 1, "8xlarge": 8, "16xlarge": 16},
+    "p3": {"2xlarge": 1, "8xlarge": 4, "16xlarge": 8},
+    "p3dn": {"24xlarge": 8},
+    "p4d": {"24xlarge": 8},
+    "p5": {"48xlarge": 8},
+}
+"""NVIDIA GPUs of a type by family and size; other sizes of g4dn, g5, g6 and g6e have one.
+
+Source: Amazon EC2 instance types guide, "Accelerated computing".
+"""
+
+_ONE_EACH: Final = frozenset({"g4dn", "g5", "g6", "g6e"})
+
+
+def gpus_of(name: str) -> int:
+    """
+    Whole NVIDIA GPUs of an instance type; 0 where it has none, or parts of one.
+
+    Examples
+    --------
+    >>> [gpus_of(name) for name in ("g5.xlarge", "g4dn.12xlarge", "m5.large")]
+    [1, 4, 0]
+    """
+    family, _, size = name.partition(".")
+    return _GPUS.get(family, {}).get(size, int(family in _ONE_EACH))

@@ -48,6 +48,13 @@ class Workload(Shown):
         Instance types it may run on, or patterns such as ``m5.*``; all where empty.
     anti_affinity : bool
         Whether a node runs one of its pods at most.
+    max_skew : int
+        Pods by which zones may differ where ``zone_spread`` is set.
+    max_per_node : int, optional
+        Its pods on one node at most; a plan then keeps any spread over hosts with this maxSkew.
+    extended : mapping, optional
+        Extended resources of one pod, such as ``{"nvidia.com/gpu": 1}``; the field ``gpu`` is
+        short for that one.
 
     Examples
     --------
@@ -63,11 +70,23 @@ class Workload(Shown):
     zone_spread: bool = False
     allowed_types: str | Sequence[str] = ()
     anti_affinity: bool = False
+    max_skew: int = 1
+    max_per_node: int | None = None
+    extended: Mapping[str, int] | str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """A workload as the models count it: thousandths of a core, and bytes."""
+    """
+    A workload as the models count it: thousandths of a core, and bytes.
+
+    Attributes
+    ----------
+    most : int
+        Its pods on one node at most; 0 for any number.
+    purchase : {"", "on-demand", "spot"}
+        Nodes it runs on: of any kind, such that stay, or Spot nodes alone.
+    """
 
     name: str
     replicas: int
@@ -76,10 +95,28 @@ class Load:
     host_process: bool = False
     zone_spread: bool = False
     allowed_types: tuple[str, ...] = ()
-    anti_affinity: bool = False
+    max_skew: int = 1
+    most: int = 0
+    extended: tuple[tuple[str, int], ...] = ()
+    purchase: str = ""
+
+    def need(self, extended: tuple[str, ...]) -> tuple[int, ...]:
+        """What one pod takes: CPU, memory, an address, a place, and extended resources."""
+        more = dict(self.extended)
+        plain = (self.cpu, self.memory, int(not self.host_process), 1)
+        return (*plain, *(more.get(name, 0) for name in extended))
+
+    def may_use(self, name: str, purchase: str) -> bool:
+        """Whether it is allowed on a type that is bought in a way."""
+        if self.purchase and (purchase == "spot") != (self.purchase == "spot"):
+            return False
+        return not self.allowed_types or name.partition(" (")[0] in self.allowed_types
 
 
 _FIELDS: Final = tuple(field.name for field in fields(Workload))
+
+GPU: Final = "nvidia.com/gpu"
+"""The resource that the field ``gpu`` asks for. Source: NVIDIA, "k8s-device-plugin"."""
 
 _ALSO: Final = {
     "workload": "name", "pods": "replicas", "cpu_request": "cpu", "mem": "memory",
@@ -87,6 +124,7 @@ _ALSO: Final = {
     "spread_zones": "zone_spread", "spread_over_zones": "zone_spread",
     "allowed_instance_types": "allowed_types", "instance_types": "allowed_types",
     "types": "allowed_types", "antiaffinity": "anti_affinity", "one_per_node": "anti_affinity",
+    "extended_resources": "extended", "skew": "max_skew", "pods_per_node": "max_per_node",
 }  # fmt: skip
 """Other words for the fields, in any spelling of case, spaces and dashes."""
 
@@ -164,9 +202,9 @@ def _once(row: Any) -> Any:
 
 def _load(row: Any, place: str) -> Load:
     if isinstance(row, (Workload, Load)):
-        given: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
         if isinstance(row, Load):
-            given["cpu"] = f"{row.cpu}m"
+            return row
+        given: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
     elif isinstance(row, Mapping):
         given = _fields(row, place)
     else:
@@ -187,8 +225,31 @@ def _load(row: Any, place: str) -> Load:
         host_process=_flag(given, "host_process"),
         zone_spread=_flag(given, "zone_spread"),
         allowed_types=_types(given.get("allowed_types", ()), name),
-        anti_affinity=_flag(given, "anti_affinity"),
+        max_skew=whole(given.get("max_skew", 1), f"max_skew of workload {name!r}", low=1),
+        most=_most(given, name),
+        extended=_extended(given.get("extended"), name),
     )
+
+
+def _most(given: Mapping[str, Any], name: str) -> int:
+    """Its pods on one node at most; 0 for any number."""
+    told = given.get("max_per_node")
+    most = 0 if told is None else whole(told, f"max_per_node of workload {name!r}", low=1)
+    return 1 if _flag(given, "anti_affinity") else most
+
+
+def _extended(value: Any, name: str) -> tuple[tuple[str, int], ...]:
+    """Extended resources of one pod, as a mapping or as ``NAME=NUMBER`` with commas."""
+    if not value:
+        return ()
+    if isinstance(value, str):
+        value = dict(part.strip().partition("=")[::2] for part in value.split(","))
+    if not isinstance(value, Mapping):
+        raise InputError(
+            f"extended of workload {name!r} must be a mapping of resource to number; got {value!r}"
+        )
+    pairs = {str(key).strip(): whole(number, f"{key} of {name!r}") for key, number in value.items()}
+    return tuple(sorted((key, number) for key, number in pairs.items() if number))
 
 
 def _fields(row: Mapping[Any, Any], place: str) -> dict[str, Any]:
@@ -196,6 +257,8 @@ def _fields(row: Mapping[Any, Any], place: str) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key, value in row.items():
         field = _field(str(key))
+        if field in {"gpu", "gpus"}:
+            field, value = "extended", value and not is_missing(value) and {GPU: value}  # noqa: PLW2901
         if field not in _FIELDS:
             close = difflib.get_close_matches(field, _FIELDS, 1)
             hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(_FIELDS)}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.packing.packings import total_cost
-from eks_win_capacity.planning.model import ALL_NODES, build, named
-from eks_win_capacity.planning.placement import merged, placed_in, starts_of, value_of
+from eks_win_capacity.planning.model import build, named
+from eks_win_capacity.planning.placement import merged, placed_in, starts_of, taken_of, value_of
 from eks_win_capacity.planning.question import BRIEF, NEAR, Answer
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.solving import Solving
 
-__all__ = ["in_zones", "quick"]
+__all__ = ["in_zones", "least_in_zone", "quick"]
 
 
 def in_zones(
@@ -91,12 +91,24 @@ def _sum_of_zones(run: Solving, nodes: tuple[Node, ...]) -> float:
     whatever else stands there. With a zone to lose that holds of plans with even shares.
     """
     zones = len(run.ask.zones)
-    even = np.array([load.zone_spread or run.ask.zone_lost for load in run.ask.workloads])
-    base = np.where(even, run.ask.slots // zones, 0)
+    base = np.array(
+        [
+            least_in_zone(int(slot), zones, 1 if run.ask.zone_lost else load.max_skew)
+            if load.zone_spread or run.ask.zone_lost
+            else 0
+            for load, slot in zip(run.ask.workloads, run.ask.slots, strict=True)
+        ],
+        dtype=np.int64,
+    )
     if not base.any():
         return 0.0
     one = run.solved(nodes, coupled=False, slots=base, limits={}, deadline=run.deadline.part(0.4))
     return 0.0 if one is None else zones * one.bound
+
+
+def least_in_zone(pods: int, zones: int, skew: int) -> int:
+    """Fewest pods that a zone has where zones differ by no more than ``skew``."""
+    return max(0, -(-(pods - (zones - 1) * skew) // zones))
 
 
 def _best(found: list[Answer], bound: float, lp_bound: float) -> Answer | None:
@@ -126,8 +138,9 @@ def quick(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float) 
     """Pack each zone first-fit: in a moment, and no worse than what people do."""
     groups: list[NodeGroup] = []
     for zone, sites, slots in _shares(run):
+        mine = tuple(node for node in nodes if node.zone in {"", zone})
         model = build(
-            run.ask.workloads, slots, nodes, (), objective="cost", limits={}, coupled=False
+            run.ask.workloads, slots, mine, (), objective="cost", limits={}, coupled=False
         )
         if not model.problem.count.any():
             continue
@@ -151,12 +164,13 @@ def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float)
     groups: list[NodeGroup] = []
     solved: dict[bytes, Answer | None] = {}
     for zone, sites, slots in _shares(run):
-        key = slots.tobytes()
+        mine = tuple(node for node in nodes if node.zone in {"", zone})
+        key = slots.tobytes() + b"".join(node.name.encode() for node in mine if node.zone)
         if key not in solved:
             if run.over():
                 return None
             solved[key] = run.solved(
-                nodes, coupled=False, slots=slots, deadline=run.deadline.part(0.4)
+                mine, coupled=False, slots=slots, deadline=run.deadline.part(0.4)
             )
         answer = solved[key]
         own = None if answer is None else _stood(run, answer.groups, zone, sites)
@@ -169,7 +183,7 @@ def _apart(run: Solving, nodes: tuple[Node, ...], bound: float, lp_bound: float)
 def _stood(
     run: Solving, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
 ) -> list[NodeGroup] | None:
-    if run.ask.limited:
+    if run.ask.limited or not zone:
         return placed_in(groups, sites)
     return [replace(group, zone=zone) for group in groups]
 
@@ -177,7 +191,7 @@ def _stood(
 def _whole(run: Solving, groups: list[NodeGroup], bound: float, lp_bound: float) -> Answer | None:
     """Put the zones together; None where they go beyond the limits on nodes."""
     for name, most in run.ask.limits.items():
-        if sum(g.nodes for g in groups if name in {g.instance_type, ALL_NODES}) > most:
+        if taken_of(groups, name) > most:
             return None
     value = value_of(groups, run.ask.objective)
     return Answer(merged(groups), value, min(bound, value), lp_bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
@@ -69,6 +70,8 @@ def settle(
     missing: str = "",
     allow: Ints | None = None,
     most_types: int | None = None,
+    least_types: int = 1,
+    at_least: dict[str, int] | None = None,
     known: float = 0.0,
     deadline: Deadline = _NEVER,
 ) -> Settled:
@@ -100,6 +103,10 @@ def settle(
         Blocks that each subnet may have on top.
     most_types : int, optional
         Different types at most.
+    least_types : int
+        Different types at least.
+    at_least : dict, optional
+        Nodes at least of a type, in a zone, or in all.
     known : float
         What is proved already: no choice costs less.
     deadline : Deadline
@@ -110,7 +117,7 @@ def settle(
     OutOfTimeError
         If the deadline passed before anything was chosen.
     """
-    program = _Program(model, patterns, types=most_types is not None)
+    program = _Program(model, patterns, types=most_types is not None or least_types > 1)
     even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
     if zone_lost and evenly:
         even[:] = True
@@ -118,14 +125,17 @@ def settle(
     program.place(tied)
     for shape in tied:
         if even[shape]:
-            program.share_evenly(shape)
+            skew = 1 if evenly else loads[model.members[shape][0]].max_skew
+            program.share_evenly(shape, skew)
         else:
             program.survive(shape, int(wanted[shape]))
     program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
     for name, most in sorted(limits.items()):
         program.keep_limit(name, most)
-    if most_types is not None:
-        program.keep_types(most_types)
+    for name, least in sorted((at_least or {}).items()):
+        program.keep_least(name, least)
+    if program.kinds:
+        program.keep_types(least_types, program.kinds if most_types is None else most_types)
     program.aim("" if missing else objective, known)
     found = program.solve(deadline)
     if found.whole is None:
@@ -177,6 +187,10 @@ class _Program:
         self.total = first + sites + self.kinds
         self.floor, self.ceiling = np.zeros(self.total), np.full(self.total, np.inf)
         self.cost = np.zeros(self.total)
+        homes = np.array([node.zone for node in model.nodes])[patterns.node[self.pattern]]
+        away = (homes != "") & (homes != np.array(self.zones)[self.zone])
+        self.away = np.nonzero(away)[0]
+        self.ceiling[self.away] = 0
         self.rows: list[Any] = []
         self.low: list[float] = []
         self.high: list[float] = []
@@ -212,12 +226,17 @@ class _Program:
                 values = np.append(self.mix[some, shape], -1)
                 self.rule(np.append(some, share), values, 0.0, np.inf)
 
-    def share_evenly(self, shape: int) -> None:
-        """Let the zones differ by one pod at most."""
+    def share_evenly(self, shape: int, skew: int = 1) -> None:
+        """Let the zones differ by so many pods at most."""
         count = int(self.model.problem.count[shape])
         base, extra = divmod(count, len(self.zones))
         columns = self.shares(shape)
-        self.floor[columns], self.ceiling[columns] = base, base + bool(extra)
+        if skew == 1:
+            self.floor[columns], self.ceiling[columns] = base, base + bool(extra)
+        else:
+            self.ceiling[columns] = count
+            for one, other in itertools.permutations(columns.tolist(), 2):
+                self.rule(np.array([one, other]), np.array([1, -1]), -np.inf, skew)
         self.rule(columns, np.ones(len(columns)), count, count)
 
     def survive(self, shape: int, wanted: int) -> None:
@@ -239,12 +258,17 @@ class _Program:
             single = np.where(blocks[here] > 0, NODE_ADDRESSES, addresses[here])
             for word, taken, room in (
                 ("addresses", addresses[here], site.free + more * ADDRESSES_PER_PREFIX),
-                ("blocks", blocks[here], site.blocks + more),
+                ("blocks", blocks[here] + site.breaks * single, site.blocks + more),
                 ("addresses", single, site.singles),
             ):
                 limited = site.singles >= 0 if taken is single else site.free >= 0
                 # While blocks are counted, addresses are no matter.
-                if not limited or not taken.any() or (missing == "blocks" and word != "blocks"):
+                if (
+                    not limited
+                    or not taken.any()
+                    or (word == "blocks" and not blocks.any())
+                    or (missing == "blocks" and word != "blocks")
+                ):
                     continue
                 lends = -1.0 if word == missing else 0.0
                 columns = np.append(here, self.lent.start + place)
@@ -252,21 +276,37 @@ class _Program:
 
     def keep_limit(self, name: str, most: int) -> None:
         """Keep to so many nodes of a type, or of all."""
+        if name == ALL_ADDRESSES:
+            taken = self.patterns.addresses[self.pattern]
+            self.rule(np.arange(self.width), taken, -np.inf, most)
+            return
         named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
-        some = np.nonzero(named[self.patterns.node[self.pattern]])[0]
+        here = np.array([name == zone != "" for zone in self.zones])
+        some = np.nonzero(named[self.patterns.node[self.pattern]] | here[self.zone])[0]
         if len(some):
             self.rule(some, np.ones(len(some)), -np.inf, most)
 
-    def keep_types(self, most: int) -> None:
+    def keep_least(self, name: str, least: int) -> None:
+        """Have so many nodes of a type, in a zone, or in all."""
+        named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
+        here = np.array([name == zone != "" for zone in self.zones])
+        some = np.nonzero(named[self.patterns.node[self.pattern]] | here[self.zone])[0]
+        self.rule(some, np.ones(len(some)), least, np.inf)
+
+    def keep_types(self, least: int, most: int) -> None:
         """Keep to so many different types."""
         used = self.lent.stop + np.arange(self.kinds)
         self.ceiling[used] = 1
-        self.rule(used, np.ones(self.kinds), 0.0, most)
+        self.rule(used, np.ones(self.kinds), least, most)
         pods = float(self.model.problem.count.sum())
+        names = sorted({node.name for node in self.model.nodes})
+        named = np.array([names.index(node.name) for node in self.model.nodes])
         for place, column in enumerate(used):
-            some = np.nonzero(self.patterns.node[self.pattern] == place)[0]
+            some = np.nonzero(named[self.patterns.node[self.pattern]] == place)[0]
             values = np.append(np.ones(len(some)), -pods)
             self.rule(np.append(some, column), values, -np.inf, 0.0)
+            if least > 1:
+                self.rule(np.append(some, column), np.append(values[:-1], -1), 0.0, np.inf)
 
     def aim(self, objective: str, known: float) -> None:
         """Make the objective small, or where there is none, what the subnets lack."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core import arrays
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, MissingValueError
 from eks_win_capacity.core.values import same_values
 
@@ -57,7 +58,7 @@ def _numbers(value: Any, name: str) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(Shown):
     """
     Every pod runs equally long.
 
@@ -81,7 +82,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(Shown):
     """
     Pods end by chance, whatever their age.
 
@@ -105,7 +106,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class LogNormal:
+class LogNormal(Shown):
     """
     Most pods end near the median, a few run far longer.
 
@@ -134,7 +135,7 @@ class LogNormal:
 
 
 @dataclass(frozen=True)
-class Empirical:
+class Empirical(Shown):
     """
     Pods run as long as those that were measured.
 
@@ -173,7 +174,7 @@ def lifetime_of(value: Any) -> Lifetime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Poisson:
+class Poisson(Shown):
     """
     Pods that come one by one, by chance.
 
@@ -201,7 +202,7 @@ class Poisson:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CronJob:
+class CronJob(Shown):
     """
     Pods that all come at once, again and again.
 
@@ -225,7 +226,7 @@ class CronJob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollingUpdate:
+class RollingUpdate(Shown):
     """
     A Deployment that runs from 0 s on and is replaced pod by pod.
 

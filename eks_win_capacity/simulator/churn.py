@@ -12,6 +12,7 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
+from eks_win_capacity.core.display import count_of, html_frame
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.simulator import engine as engines
@@ -31,7 +32,7 @@ from eks_win_capacity.simulator.clock import (
     checked_seconds,
     nanoseconds,
 )
-from eks_win_capacity.simulator.replay import _check_pool, _count, _slots
+from eks_win_capacity.simulator.replay import check_pool, checked_slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ _MOST_SAMPLES: Final = 10_000_000
 _PLACEMENTS: Final = {"random": 0, "spread": 1, "pack": 2}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Churn:
     """
     Many nodes through time.
@@ -92,8 +93,21 @@ class Churn:
 
     __eq__ = same_values
 
+    def __repr__(self) -> str:
+        """Length of the run, and whether pods were left without an address."""
+        samples = count_of(len(self.over_time), "sample")
+        pods = count_of(self.never_started, "pod never starts", "pods never start")
+        return f"<Churn of {samples}: {pods}>"
+
     def _repr_html_(self) -> str:
-        return str(self.quantiles.to_html())
+        started = count_of(self.never_started, "pod never starts", "pods never start")
+        measures = self.quantiles.T.rename(columns=lambda share: f"{100 * share:g} % of the time")
+        measures = measures.rename_axis("measure").reset_index()
+        return html_frame(measures, title="Churn: no more than", notes=[started])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`over_time`: one row for each sample."""
+        return self.over_time
 
 
 def simulate_churn(
@@ -160,7 +174,7 @@ def simulate_churn(
     >>> ran.never_started
     0
     """
-    _check_pool(pool)
+    check_pool(pool)
     engines.check_engine(engine)
     arrays.choice(placement, _PLACEMENTS, name="placement")
     duration, step = _hours(hours, "hours"), checked_seconds(sample_s, "sample_s")
@@ -249,14 +263,14 @@ def _run(  # noqa: PLR0917
     engine: Engine,
     skip: float = 0.0,
 ) -> _Ran:
-    count, room = _count(nodes, "nodes"), _slots(slots)
+    count, room = arrays.count(nodes, name="nodes"), checked_slots(slots)
     if count == 0:
         raise InputError("nodes must be 1 or more")
     size = ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1
     limit = (
         room * size
         if pods_per_node is None
-        else min(_count(pods_per_node, "pods_per_node"), room * size)
+        else min(arrays.count(pods_per_node, name="pods_per_node"), room * size)
     )
     if limit == 0:
         raise InputError("pods_per_node must be 1 or more")
@@ -399,11 +413,11 @@ def effective_concurrency(
     >>> 3 < effective_concurrency(9, WarmPool.secondary(), 60) < 6
     True
     """
-    _check_pool(pool)
+    check_pool(pool)
     engines.check_engine(engine)
     random = _random(rng)
     lifetime = lifetime_of(pod_lifetime)
-    capacity = _slots(slots) * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
+    capacity = checked_slots(slots) * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
     mean = float(np.mean(lifetime.draw(random, 1_000)))
     nodes, cycles = max(64 // capacity, 1), 24
     cycle = mean + 45.0
@@ -438,7 +452,7 @@ def _queued(arrivals: Any, lifetimes: Any, none: Any) -> Pods:
     return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BestTargets:
     """
     The cheapest targets that meet a waiting-time goal, and what others cost.
@@ -468,8 +482,18 @@ class BestTargets:
 
     __eq__ = same_values
 
+    def __repr__(self) -> str:
+        """The pool that was chosen, and why."""
+        return (
+            f"<BestTargets of {count_of(len(self.curve), 'candidate')}: {self.pool}; {self.reason}>"
+        )
+
     def _repr_html_(self) -> str:
-        return f"<p>{self.reason}</p>{self.curve.to_html(index=False)}"
+        return html_frame(self.curve, title="Best targets", notes=[self.reason])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`curve`: one row for each candidate, least waste first."""
+        return self.curve
 
 
 def best_targets(
@@ -477,7 +501,7 @@ def best_targets(
     *,
     nodes: int,
     slots: int,
-    wait_s: float,
+    wait_s: float = 10.0,
     quantile: float = 0.99,
     prefix_delegation: bool | None = None,
     candidates: Sequence[WarmPool] | None = None,
@@ -494,7 +518,8 @@ def best_targets(
     workload, nodes, slots
         As in :func:`simulate_churn`.
     wait_s : float
-        The longest wait allowed at the quantile. [s]
+        The longest wait for an address allowed at the quantile; by default less than
+        a Windows container takes to start anyway. [s]
     quantile : float
         From 0 to 1. A pod that never started waited too long.
     prefix_delegation : bool, optional
@@ -531,7 +556,7 @@ def best_targets(
     if candidates is not None and not isinstance(candidates, (list, tuple)):
         raise InputError(f"candidates must be a list of WarmPool; got {candidates!r}")
     pools = list(
-        _candidates(_slots(slots), prefix_delegation) if candidates is None else candidates
+        _candidates(checked_slots(slots), prefix_delegation) if candidates is None else candidates
     )
     if not pools:
         raise InputError("candidates must hold one WarmPool at least")

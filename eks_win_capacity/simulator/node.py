@@ -167,7 +167,7 @@ def _prefixes(addresses: int) -> int:
     return -(-addresses // ADDRESSES_PER_PREFIX)
 
 
-class Node:
+class SimulatedNode:
     """
     One node through time: two pools, one of them active, and the EC2 calls.
 

@@ -15,7 +15,7 @@ from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
 from eks_win_capacity.simulator.clock import SECOND, checked_seconds, nanoseconds
 from eks_win_capacity.simulator.events import KINDS, Events, read_events, subject_pool
-from eks_win_capacity.simulator.node import Node, Retries
+from eks_win_capacity.simulator.node import Retries, SimulatedNode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ def simulate_pool(
     ------
     InputError
         If time runs backwards or an event cannot be read. A pod that is assigned
-        twice or freed without an address is no error but the controller's own
+        twice or freed without an address is not an error but the controller's own
         outcome: ALREADY, NOT_FOUND.
     MissingExtraError
         If ``engine="compiled"`` and numba is not installed.
@@ -123,10 +123,10 @@ def simulate_pool(
     2     0     1        0          1
     """
     engines.check_engine(engine)
-    room = _slots(slots)
-    _check_pool(pool)
+    room = checked_slots(slots)
+    check_pool(pool)
     latency = checked_seconds(ec2_latency_s, "ec2_latency_s")
-    left = None if subnet_free is None else _count(subnet_free, "subnet_free")
+    left = None if subnet_free is None else arrays.count(subnet_free, name="subnet_free")
     if not isinstance(retries, (bool, np.bool_)):
         raise InputError(f"retries must be True or False; got {retries!r}")
     read = read_events(events)
@@ -142,30 +142,30 @@ def simulate_pool(
     if fast:
         first = np.array([0, len(read.seconds)])
         return _replayed(read, first, np.array([room]), [pool], latency, compiled=True)
-    return _stepped(read, Node(room, pool, ec2_latency_s=latency, subnet_free=left), nitro, retries)
+    return _stepped(
+        read, SimulatedNode(room, pool, ec2_latency_s=latency, subnet_free=left), nitro, retries
+    )
 
 
-def _check_pool(pool: object) -> None:
+def check_pool(pool: object) -> None:
+    """Refuse what is not a warm pool."""
     if not isinstance(pool, WarmPool):
         raise UnsupportedInputError(f"pool must be a WarmPool; got {pool!r}")
 
 
-def _slots(slots: object) -> int:
+def checked_slots(slots: object) -> int:
+    """Slots of a node: one whole number from 1."""
     return arrays.count(slots, name="slots", low=1, high=MAX_SLOTS)
-
-
-def _count(value: object, name: str) -> int:
-    return arrays.count(value, name=name)
 
 
 def _units_left(subject: object) -> float | None:
     """Units that a subnet event leaves; what is released adds nothing to a subnet kept full."""
     if subject is None:
         return None
-    return -math.inf if subject == "full" else _count(subject, "subnet")
+    return -math.inf if subject == "full" else arrays.count(subject, name="subnet")
 
 
-def _stepped(read: Events, node: Node, nitro: bool, retries: bool) -> pd.DataFrame:  # noqa: FBT001
+def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> pd.DataFrame:  # noqa: FBT001
     """Step through the events with the readable form."""
     import pandas as pd
 
@@ -392,9 +392,9 @@ def simulate_nodes(
     """
     import pandas as pd
 
-    _check_pool(pool)
+    check_pool(pool)
     engines.check_engine(engine)
-    room, latency = _slots(slots), checked_seconds(ec2_latency_s, "ec2_latency_s")
+    room, latency = checked_slots(slots), checked_seconds(ec2_latency_s, "ec2_latency_s")
     if not isinstance(events, pd.DataFrame) or "node" not in events:
         raise InputError("events must be a DataFrame with node, seconds, kind and pod")
     codes, names = pd.factorize(events["node"])

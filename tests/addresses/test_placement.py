@@ -21,7 +21,7 @@ from eks_win_capacity import (
 )
 from eks_win_capacity.addresses.reserve import aligned_chunks
 from eks_win_capacity.addresses.room import (
-    Room,
+    SubnetRoom,
     expected_nodes,
     guaranteed_nodes,
     most_nodes,
@@ -157,7 +157,7 @@ def test_the_mean_is_exact(whole, loose, reserved, prefixes, keep_free):
             total += Fraction(chance, free) * (1 + rest)
         return total
 
-    room = Room(16 * whole + loose, reserved, whole)
+    room = SubnetRoom(16 * whole + loose, reserved, whole)
     start = np.eye(whole + 1)[-1]
     told = expected_nodes(room, start, prefixes=prefixes, keep_free=keep_free)
     assert told == pytest.approx(float(mean(whole, loose, reserved)), rel=1e-12, abs=1e-12)
@@ -228,9 +228,9 @@ def test_a_count_is_enough_in_secondary_mode_and_never_beside_reservations():
 def test_the_bounds_are_ordered_and_more_room_never_hurts(free, reserved, prefixes, kept, data):
     whole = data.draw(st.integers(0, free // 16))
     takes = {"addresses": 16 * prefixes, "prefixes": prefixes, "keep_free": kept}
-    room = Room(free, reserved, whole)
+    room = SubnetRoom(free, reserved, whole)
     assert guaranteed_nodes(room, **takes) <= most_nodes(room, **takes)
-    for more in (Room(free + 1, reserved, whole), Room(free, reserved + 1, whole)):
+    for more in (SubnetRoom(free + 1, reserved, whole), SubnetRoom(free, reserved + 1, whole)):
         assert most_nodes(more, **takes) >= most_nodes(room, **takes)
         assert guaranteed_nodes(more, **takes) >= guaranteed_nodes(room, **takes)
 

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import CapacityError, Catalog, WarmPool, attached_addresses, migration
 from eks_win_capacity.cli import app
-from eks_win_capacity.core.errors import UnknownInstanceTypeError, WarmTargetError
+from eks_win_capacity.core.errors import (
+    InputError,
+    MissingValueError,
+    ShapeMismatchError,
+    UnknownInstanceTypeError,
+    WarmTargetError,
+)
 
 _ON = {"enable-windows-ipam": "true"}
 _PREFIX = {**_ON, "enable-windows-prefix-delegation": "true"}
@@ -266,7 +272,7 @@ def test_a_change_of_mode_takes_a_row_of_the_catalog_and_known_prefixes():
     row = Catalog.bundled()["m5.large"]
     change = migration(row, 20, "to-secondary", cooling=4, prefixes_in_use=3)
     assert (change.held_slots_least, change.held_slots, change.attachable) == (3, 3, 6)
-    assert change.to_frame()["attachable"].tolist() == [6]
+    assert change.to_pandas()["attachable"].tolist() == [6]
     assert "attachable" in change._repr_html_()
     assert migration("t2.large", 2, "to-prefix").changes is False
     with pytest.raises(CapacityError, match="instance type"):
@@ -284,7 +290,7 @@ def test_the_pool_command_prints_targets_findings_and_a_table(tmp_path):
     path = tmp_path / "cm.yaml"
     path.write_text(WarmPool.prefix(warm_prefix_target=1).to_configmap())
     ran = CliRunner().invoke(app, ["pool", str(path), "-t", "m5.large", "-o", "json"])
-    rows = json.loads(ran.stdout)
+    rows = json.loads(ran.stdout)["rows"]
     assert (rows[0]["prefixes"], rows[-1]["pods"]) == (1, 144)
     shown = CliRunner().invoke(app, ["pool", str(path), "--slots", "9", "--non-nitro"])
     assert "prefix-delegation-not-nitro" in shown.stdout
@@ -297,7 +303,9 @@ def test_the_pool_command_needs_no_node_for_targets_and_findings(tmp_path):
     assert shown.exit_code == 0
     for part in ("Targets that act", "minimum-only-starves", "Name --instance-type or --slots"):
         assert part in shown.stdout
-    (targets,) = json.loads(CliRunner().invoke(app, ["pool", str(path), "-o", "json"]).stdout)
+    (targets,) = json.loads(CliRunner().invoke(app, ["pool", str(path), "-o", "json"]).stdout)[
+        "rows"
+    ]
     assert targets == {
         "mode": "secondary",
         "warm_ip_target": 0,
@@ -321,4 +329,31 @@ def test_the_simulate_command_reads_every_kind_of_file(tmp_path, text):
     path = tmp_path / "events"
     path.write_text(text)
     ran = CliRunner().invoke(app, ["simulate", str(path), "--slots", "9", "-o", "json"])
-    assert [row["used"] for row in json.loads(ran.stdout)] == [1, 1]
+    assert [row["used"] for row in json.loads(ran.stdout)["rows"]] == [1, 1]
+
+
+def test_a_migration_of_columns_is_that_of_each_row():
+    nodes = pd.Series(["m5.large", "t2.large", "m5.xlarge"], index=list("abc"))
+    pods, cooling = [3, 2, 14], [1, 0, 0]
+    table = migration(nodes, pods, "to-prefix", cooling=cooling)
+    each = [
+        migration(*one, "to-prefix", cooling=c).to_pandas()
+        for *one, c in zip(nodes, pods, cooling, strict=True)
+    ]
+    pd.testing.assert_frame_equal(table, pd.concat(each).set_axis(nodes.index))
+    assert migration([], [], "to-secondary").empty
+
+
+@pytest.mark.parametrize(
+    ("node", "pods", "error", "told"),
+    [
+        (["m5.large", "m5.larg"], 3, InputError, "row 1: no row for 'm5.larg'"),
+        (["m5.large"], [100], InputError, "row 0: pods_running .* from 0 to 9"),
+        (["m5.large"], [[1, 2]], ShapeMismatchError, "one dimension"),
+        (["m5.large"] * 2, [1, 2, 3], ShapeMismatchError, "do not go together"),
+        (np.ma.array(["m5.large"], mask=[True]), [1], MissingValueError, "position 0"),
+    ],
+)
+def test_a_migration_of_wrong_columns_names_the_row(node, pods, error, told):
+    with pytest.raises(error, match=told):
+        migration(node, pods, "to-prefix")

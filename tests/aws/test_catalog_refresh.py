@@ -311,7 +311,9 @@ def run(*arguments):
 
 
 def test_list_filters_and_prints_every_format(tmp_path):
-    rows = json.loads(run("list", "m5*.large", "--region", "eu-west-1", "-o", "json").stdout)
+    rows = json.loads(run("list", "m5*.large", "--region", "eu-west-1", "-o", "json").stdout)[
+        "rows"
+    ]
     assert {row["instance_type"] for row in rows} >= {"m5.large", "m5a.large"}
     assert "m5.large,10,3,2,8192" in run("list", "--family", "m5", "-o", "csv").stdout
     assert "m5.large" in run("list", "--nitro", "--max-vcpus", "2").stdout
@@ -326,14 +328,14 @@ def test_show_gives_reasons_with_sources():
     shown = run("show", "m6a.large", "m5.large").stdout
     assert "2023-04" in shown
     assert "supported" in shown
-    (row,) = json.loads(run("show", "m6a.large", "-o", "json").stdout)
+    (row,) = json.loads(run("show", "m6a.large", "-o", "json").stdout)["rows"]
     assert row["windows_source"]
 
 
 def test_diff_reads_what_the_aws_cli_printed(tmp_path):
     path = tmp_path / "now.json"
     path.write_text(json.dumps({"InstanceTypes": [row()]}))
-    rows = json.loads(run("diff", str(path), "bundled", "-o", "json").stdout)
+    rows = json.loads(run("diff", str(path), "bundled", "-o", "json").stdout)["rows"]
     assert len(rows) > 1400
 
 

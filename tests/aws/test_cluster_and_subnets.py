@@ -262,7 +262,7 @@ def test_the_command_asks_aws_live(server, made, monkeypatch, capsys):
         cli.main(["check", *where, "--output", "json"])
     out, err = capsys.readouterr()
     assert (caught.value.code, err) == (4, "")
-    found = {f["code"]: f["outcome"] for f in json.loads(out)}
+    found = {f["code"]: f["outcome"] for f in json.loads(out)["rows"]}
     assert found["resource-controller-policy"] == "pass"
     assert found["kubernetes-support"] == "fail"  # 1.30, past its extended support
     assert found["windows-ipam-enabled"] == "unknown"

@@ -110,7 +110,10 @@ def test_add_ons_and_access_entries_are_read_live():
     assert state.subnets[0].users == USERS_OF_0A
     assert {part for part in state.unknown if part not in {"cni_env", "workloads"}} == {
         "aws_auth",
+        "budgets",
         "cni_configmap",
+        "node_classes",
+        "node_pools",
         "nodes",
         "pods",
         "security_group_policies",
@@ -340,9 +343,9 @@ def test_only_reading_calls_are_made_and_each_has_its_permission():
     assert asked == set(aws.PERMISSIONS)
 
 
-def test_the_readme_lists_the_least_permissions():
-    readme = (ROOT / "README.md").read_text("utf-8")
-    policies = [json.loads(t) for t in re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
+def test_the_documentation_lists_the_least_permissions():
+    page = (ROOT / "docs" / "clusters.md").read_text("utf-8")
+    policies = [json.loads(t) for t in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
     (policy,) = [p for p in policies if "Statement" in p]
     assert [s["Effect"] for s in policy["Statement"]] == ["Allow"] * len(policy["Statement"])
     actions = [action for s in policy["Statement"] for action in s["Action"]]

@@ -83,6 +83,9 @@ def test_a_folder_of_saved_answers_gives_the_whole_state(folder):
     assert {part for part in state.unknown if not part.startswith(("cni_env", "work"))} == {
         "services",
         "security_group_policies",
+        "node_classes",
+        "node_pools",
+        "budgets",
     }
     assert ACCOUNT not in json.dumps(state.to_dict())
 

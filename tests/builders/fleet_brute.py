@@ -52,7 +52,7 @@ def patterns(loads, types, *, prefix):
     return [(*key, cost) for key, cost in found.items()]
 
 
-def least_cost(loads, types, nets, *, prefix=False):
+def least_cost(loads, types, nets, *, prefix=False, certain=True):
     """The least cost, or infinity where no fleet keeps the subnets and the zone spread."""
     zones = sorted({net.zone for net in nets})
     even = [place for place, load in enumerate(loads) if load.get("zone_spread")]
@@ -69,10 +69,12 @@ def least_cost(loads, types, nets, *, prefix=False):
             if not mix[first] or any(n > left for n, left in zip(mix, rest, strict=True)):
                 continue
             for at in range(len(nets)):
-                if addresses > free[at][0] or blocks > free[at][1]:
+                # In prefix mode each address that is not in a prefix may break a block.
+                taken = blocks + (addresses - 16 * blocks if prefix and certain else 0)
+                if addresses > free[at][0] or taken > free[at][1]:
                     continue
                 after = list(free)
-                after[at] = (free[at][0] - addresses, free[at][1] - blocks)
+                after[at] = (free[at][0] - addresses, free[at][1] - taken)
                 counts = [list(one) for one in placed]
                 for column, place in enumerate(even):
                     counts[zones.index(nets[at].zone)][column] += mix[place]
@@ -100,6 +102,6 @@ def fewest_more(loads, types, nets, *, prefix=False, blocks=False):
                 )
                 for net, added in zip(nets, extra, strict=True)
             ]
-            if math.isfinite(least_cost(loads, types, grown, prefix=prefix)):
+            if math.isfinite(least_cost(loads, types, grown, prefix=prefix, certain=False)):
                 return more
     raise AssertionError("60 more do not help")

@@ -70,6 +70,6 @@ def problems(
             wrong.append(f"{subnet.cidr} holds {addresses}, {blocks}")
     if subnets and taken:
         wrong.append(f"nodes outside the subnets: {sorted(taken)}")
-    if plan.lower_bound > plan.cost * (1 + 1e-9):
+    if plan.lower_bound > plan.value * (1 + 1e-9):
         wrong.append("the bound exceeds the cost")
     return wrong

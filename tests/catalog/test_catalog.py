@@ -259,6 +259,25 @@ CONDITIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize(
+    "name", ["vcpus", "memory_mib", "ipv4_per_interface", "network_interfaces"]
+)
+def test_a_count_alone_means_exactly_that_many(name):
+    value = getattr(BUNDLED["m5.xlarge"], name)
+    both = BUNDLED.filter(**{f"min_{name}": value, f"max_{name}": value})
+    assert BUNDLED.filter(**{name: value}) == both
+    assert "m5.xlarge" in both
+    with pytest.raises(InputError, match=f"^{name} must be a number"):
+        BUNDLED.filter(**{name: "4"})
+
+
+def test_a_condition_that_does_not_exist_names_close_ones():
+    with pytest.raises(InputError, match="no condition is called vcpu: did you mean vcpus"):
+        BUNDLED.filter(vcpu=4)
+    with pytest.raises(InputError, match="called price; there are architecture, bare_metal"):
+        BUNDLED.filter(price=4)
+
+
 @settings(max_examples=25, deadline=None)
 @given(CONDITIONS, CONDITIONS)
 def test_filtering_twice_is_filtering_by_both(first, second):

@@ -129,12 +129,14 @@ def test_a_retired_flag_without_meaning_says_why(flag, refusal):
 
 @pytest.mark.parametrize("command", ["max-pods", "node"])
 def test_a_region_tells_whether_it_offers_the_type(command, answer, refusal):
-    told = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))
+    told = json.loads(answer(command, "m5.large", "--region", "eu-west-1", "-o", "json"))["rows"]
     assert told[0]["offered_in_eu-west-1"] is True
-    far = json.loads(answer(command, "c5ad.12xlarge", "--region", "eu-north-1", "-o", "json"))
+    far = json.loads(answer(command, "c5ad.12xlarge", "--region", "eu-north-1", "-o", "json"))[
+        "rows"
+    ]
     assert far[0]["offered_in_eu-north-1"] is False
     # A hand-kept row does not know who offers the type: neither yes nor no.
-    old = json.loads(answer(command, "f1.2xlarge", "--region", "eu-north-1", "-o", "json"))
+    old = json.loads(answer(command, "f1.2xlarge", "--region", "eu-north-1", "-o", "json"))["rows"]
     assert old[0]["offered_in_eu-north-1"] is None
     assert "nowhere-1" in refusal(command, "m5.large", "--region", "nowhere-1")
 
@@ -153,7 +155,7 @@ def test_a_wrong_type_is_one_line_with_its_cure(command, refusal):
 def test_node_tells_what_binds_and_how_to_lift_it(answer):
     table = answer("node", "m5.large", "--prefix-delegation")
     assert "raise it in the bootstrap arguments with -KubeletExtraArgs '--max-pods=144'" in table
-    told = json.loads(answer("node", "m5.large", "--prefix-delegation", "-o", "json"))
+    told = json.loads(answer("node", "m5.large", "--prefix-delegation", "-o", "json"))["rows"]
     assert told == [
         {
             "instance_type": "m5.large", "mode": "prefix", "pods": 110, "binding": "kubelet", "address_pods": 144,
@@ -185,7 +187,9 @@ def test_node_counts_requests_and_reservations(answer, refusal):
     )
     (row,) = rows_of(answer(*question, "--reserved-cpu", "1500m", "--reserved-memory", "1Gi"))
     assert (row["pods"], row["binding"], row["memory_pods"]) == ("2", "cpu", "7")
-    assert "'1GB' is no Kubernetes quantity" in refusal("node", "m5.large", "--pod-memory", "1GB")
+    assert "'1GB' is not a Kubernetes quantity" in refusal(
+        "node", "m5.large", "--pod-memory", "1GB"
+    )
 
 
 # -- fleet: reading -----------------------------------------------------------
@@ -202,18 +206,28 @@ def test_fleet_sums_up_by_type(answer, nodes):
 
 
 def test_fleet_keeps_the_rows_and_adds_the_sizes(answer, nodes):
-    told = rows_of(answer("fleet", nodes(), "-o", "csv"))
+    told = rows_of(answer("fleet", nodes(), "--rows", "-o", "csv"))
     assert list(told[0]) == ["name", "instance_type", "zone", *SIZED]
     assert [row["zone"] for row in told] == ["007", "NA", ""]
     assert [row["prefix_pods"] for row in told] == ["110", "11", "110"]
-    as_json = json.loads(answer("fleet", nodes(), "-o", "json"))
+    as_json = json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))["rows"]
     assert as_json[1]["secondary_pods"] == 11
     assert as_json[1]["kubelet_extra_args"] is None
 
 
 def test_the_sizes_are_those_of_the_library(answer, nodes):
     told = rows_of(
-        answer("fleet", nodes(), "-o", "csv", "--pod-memory", "1Gi", "--kubelet-max-pods", "4")
+        answer(
+            "fleet",
+            nodes(),
+            "--rows",
+            "-o",
+            "csv",
+            "--pod-memory",
+            "1Gi",
+            "--kubelet-max-pods",
+            "4",
+        )
     )
     frame = ewc.node_capacity(
         ["m5.large", "t2.large", "m5.large"], kubelet_max_pods=4, pod_memory="1Gi"
@@ -226,7 +240,7 @@ def test_the_sizes_are_those_of_the_library(answer, nodes):
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_separators_marks_and_line_ends_do_not_matter(separator, bom, end, answer, nodes):
     text = bom + "Instance-Type,name\nm5.large,a\n".replace(",", separator).replace("\n", end)
-    (row,) = rows_of(answer("fleet", nodes(text), "-o", "csv"))
+    (row,) = rows_of(answer("fleet", nodes(text), "--rows", "-o", "csv"))
     assert (row["Instance-Type"], row["secondary_pods"]) == ("m5.large", "9")
 
 
@@ -243,13 +257,13 @@ def test_separators_marks_and_line_ends_do_not_matter(separator, bom, end, answe
     ],
 )
 def test_the_column_is_found(header, answer, nodes):
-    (row,) = rows_of(answer("fleet", nodes(f"name,{header}\na,m5.large\n"), "-o", "csv"))
+    (row,) = rows_of(answer("fleet", nodes(f"name,{header}\na,m5.large\n"), "--rows", "-o", "csv"))
     assert row["secondary_pods"] == "9"
 
 
 def test_the_column_may_be_named(answer, refusal, nodes):
     path = nodes("instance_type,other\nm5.large,t2.large\n")
-    (row,) = rows_of(answer("fleet", path, "--column", "other", "-o", "csv"))
+    (row,) = rows_of(answer("fleet", path, "--column", "other", "--rows", "-o", "csv"))
     assert row["secondary_pods"] == "11"
     assert "no column 'nope'; there are: instance_type, other" in refusal(
         "fleet", path, "--column", "nope"
@@ -259,16 +273,16 @@ def test_the_column_may_be_named(answer, refusal, nodes):
 
 def test_fleet_reads_a_pipe(answer, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV.encode())))
-    assert len(rows_of(answer("fleet", "-", "-o", "csv"))) == 3
+    assert len(rows_of(answer("fleet", "-", "--rows", "-o", "csv"))) == 3
 
 
 def test_fleet_reads_parquet(answer, refusal, tmp_path, nodes):
     path = tmp_path / "nodes.parquet"
     frame = pd.DataFrame({"instance_type": pd.Categorical(["m5.large", "t2.large"]), "n": [1, 2]})
     frame.to_parquet(path)
-    told = json.loads(answer("fleet", path, "-o", "json"))
+    told = json.loads(answer("fleet", path, "--rows", "-o", "json"))["rows"]
     assert [(row["n"], row["secondary_pods"]) for row in told] == [(1, 9), (2, 11)]
-    assert "is no Parquet file" in refusal("fleet", nodes(CSV, "x.parquet"))
+    assert "is not a Parquet file" in refusal("fleet", nodes(CSV, "x.parquet"))
 
 
 def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
@@ -279,10 +293,10 @@ def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "is no CSV file"),
-        (b"\xff\x00x", "is no text"),
-        (b"\xff\xfe\x00", "is no text"),
-        (b'a,b\n"1,2\n', "is no CSV file"),
+        (b"", "is not a CSV file"),
+        (b"\xff\x00x", "is not a text"),
+        (b"\xff\xfe\x00", "is not a text"),
+        (b'a,b\n"1,2\n', "is not a CSV file"),
     ],
 )
 def test_what_is_no_csv_is_refused(content, told, refusal, nodes):
@@ -292,15 +306,15 @@ def test_what_is_no_csv_is_refused(content, told, refusal, nodes):
 def test_an_empty_line_of_a_single_column_is_a_missing_value(answer, refusal, nodes):
     one = nodes("\ninstance_type\r\nm5.large\r\n\r\nt2.large\r\n\r\n")
     assert "1 missing value among 3, first at position 1" in refusal("fleet", one)
-    told = rows_of(answer("fleet", one, "--on-unknown", "null", "-o", "csv"))
+    told = rows_of(answer("fleet", one, "--on-unknown", "null", "--rows", "-o", "csv"))
     assert [row["secondary_pods"] for row in told] == ["9", "", "11"]
     two = nodes("instance_type,n\nm5.large,1\n\nt2.large,2\n\n", "two.csv")
-    assert len(rows_of(answer("fleet", two, "-o", "csv"))) == 2
+    assert len(rows_of(answer("fleet", two, "--rows", "-o", "csv"))) == 2
 
 
 def test_what_powershell_writes_can_be_read(answer, nodes, tmp_path):
-    plain = answer("fleet", nodes(CSV), "-o", "csv")
-    assert answer("fleet", nodes(CSV.encode("utf-16"), "wide.csv"), "-o", "csv") == plain
+    plain = answer("fleet", nodes(CSV), "--rows", "-o", "csv")
+    assert answer("fleet", nodes(CSV.encode("utf-16"), "wide.csv"), "--rows", "-o", "csv") == plain
     files = {
         "cm": 'data:\n  enable-windows-ipam: "true"\n  windows-warm-ip-target: "2"\n',
         "events": '[0, "assign", "a"]\n',
@@ -308,11 +322,13 @@ def test_what_powershell_writes_can_be_read(answer, nodes, tmp_path):
     }
     for name, text in files.items():
         (tmp_path / name).write_bytes(text.encode("utf-16"))
-    told = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))
+    told = json.loads(answer("pool", tmp_path / "cm", "-o", "json"))["rows"]
     assert told[0]["warm_ip_target"] == 2
-    ran = json.loads(answer("simulate", tmp_path / "events", "--slots", "9", "-o", "json"))
+    ran = json.loads(answer("simulate", tmp_path / "events", "--slots", "9", "-o", "json"))["rows"]
     assert ran[0]["used"] == 1
-    census = json.loads(answer("subnet", "10.0.0.0/24", "--used", tmp_path / "used", "-o", "json"))
+    census = json.loads(answer("subnet", "10.0.0.0/24", "--used", tmp_path / "used", "-o", "json"))[
+        "rows"
+    ]
     assert census[0]["used"] == 1
 
 
@@ -340,10 +356,10 @@ def test_unknown_and_missing_types_stop_or_stay_empty(answer, refusal, nodes):
         "fleet", nodes('instance_type,n\nm5.large,1\n"",2\n')
     )
     path = nodes('instance_type,n\nm5.large,1\n"",2\nnope,3\n')
-    told = rows_of(answer("fleet", path, "--on-unknown", "null", "-o", "csv"))
+    told = rows_of(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "csv"))
     assert [row["secondary_pods"] for row in told] == ["9", "", ""]
     assert [row["n"] for row in told] == ["1", "2", "3"]
-    told = json.loads(answer("fleet", path, "--on-unknown", "null", "-o", "json"))
+    told = json.loads(answer("fleet", path, "--on-unknown", "null", "--rows", "-o", "json"))["rows"]
     assert [row["prefix_pods"] for row in told] == [110, None, None]
     table = answer("fleet", path, "--on-unknown", "null")
     assert "2 nodes have a missing or unknown type and are not counted." in table
@@ -357,7 +373,9 @@ def test_types_that_cannot_run_windows_are_named(answer, nodes):
 def test_a_file_without_rows_has_a_total_of_nothing(answer, nodes):
     told = answer("fleet", nodes("instance_type\n"))
     assert "0 nodes" in told
-    assert json.loads(answer("fleet", nodes("instance_type\n"), "-o", "json")) == []
+    assert (
+        json.loads(answer("fleet", nodes("instance_type\n"), "--rows", "-o", "json"))["rows"] == []
+    )
 
 
 # -- fleet: writing -----------------------------------------------------------
@@ -408,7 +426,9 @@ ip-10-0-0-3.eu.internal     Ready             9d    v1.31.4-eks-aeac579   Window
 def test_the_table_that_kubectl_prints_is_sized(tmp_path, capsys):
     (tmp_path / "nodes.txt").write_text(KUBECTL)
     with pytest.raises(SystemExit) as left:
-        cli.main(["fleet", str(tmp_path / "nodes.txt"), "--on-unknown", "null", "-o", "csv"])
+        cli.main(
+            ["fleet", str(tmp_path / "nodes.txt"), "--on-unknown", "null", "--rows", "-o", "csv"]
+        )
     assert left.value.code == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["INSTANCE-TYPE"] for row in rows] == ["m5.large", "c5.4xlarge", ""]
@@ -431,3 +451,28 @@ def test_a_node_without_memory_for_any_pod_is_named(answer, tmp_path):
     (tmp_path / "nodes.csv").write_text("instance_type\nt3.small\nm5.large\n")
     told = answer("fleet", str(tmp_path / "nodes.csv"))
     assert "1 node has no memory left for any pod" in told
+
+
+def test_every_format_gives_the_table_that_is_printed_and_rows_where_they_are_asked_for(
+    answer, nodes
+):
+    summary = json.loads(answer("fleet", nodes(), "-o", "json"))["rows"]
+    assert summary == json.loads(answer("fleet", nodes(), "-o", "json"))["rows"]
+    assert [row["instance_type"] for row in summary][-1] == "total"
+    told = rows_of(answer("fleet", nodes(), "-o", "csv"))
+    assert [row["instance_type"] for row in told] == [row["instance_type"] for row in summary]
+    assert len(json.loads(answer("fleet", nodes(), "--rows", "-o", "json"))["rows"]) == 3
+    assert "secondary pods" in answer("fleet", nodes(), "--rows")
+
+
+def test_no_cell_of_a_csv_is_a_formula(answer, nodes, tmp_path):
+    path = nodes("note,instance_type,@n\n=cmd|'/c calc'!A0,m5.large,-5\n")
+    (row,) = rows_of(answer("fleet", path, "--column", "instance_type", "--rows", "-o", "csv"))
+    assert (row["note"], row["'@n"]) == ("'=cmd|'/c calc'!A0", "-5")
+    answer("fleet", path, "--column", "instance_type", "--out", tmp_path / "x.csv")
+    assert "\n'=cmd" in (tmp_path / "x.csv").read_text("utf-8")
+
+
+def test_a_node_without_memory_for_any_pod_takes_none(answer):
+    (row,) = json.loads(answer("node", "t3.small", "-o", "json"))["rows"]
+    assert (row["pods"], row["binding"], row["memory_pods"]) == (0, "memory", 0)

@@ -29,6 +29,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+EMPTY = """{
+  "command": "explain",
+  "rows": [],
+  "notes": [],
+  "assumptions": []
+}
+"""
+
+
 def run(capsys, *arguments):
     with pytest.raises(SystemExit) as caught:
         cli.main([str(argument) for argument in arguments])
@@ -44,7 +53,7 @@ def test_every_command_answers_from_a_folder(capsys, folder, command, output):
     assert not err or command == "cluster"
     assert ACCOUNT not in out + err
     if output == "json":
-        assert isinstance(json.loads(out), list)
+        assert isinstance(json.loads(out)["rows"], list)
     elif output == "csv":
         header, *rows = csv.reader(io.StringIO(out))
         assert rows
@@ -53,17 +62,17 @@ def test_every_command_answers_from_a_folder(capsys, folder, command, output):
 
 def test_what_each_command_shows(capsys, folder):
     _, out, _ = run(capsys, "cluster", "-f", folder, "-o", "json")
-    rows = {row["node"]: row for row in json.loads(out)}
+    rows = {row["node"]: row for row in json.loads(out)["rows"]}
     assert (rows["win-1"]["address_pods_used"], rows["win-1"]["host_pods"]) == (8, 2)
     _, out, _ = run(capsys, "cluster", "-f", folder, "-o", "json", "--total")
-    (total,) = json.loads(out)
+    (total,) = json.loads(out)["rows"]
     assert (total["nodes"], total["address_pods_used"]) == (2, 8)
     _, out, _ = run(capsys, "subnets", "-f", folder, "-o", "json")
-    subnets = {row["subnet_id"]: row for row in json.loads(out)}
+    subnets = {row["subnet_id"]: row for row in json.loads(out)["rows"]}
     assert subnets["subnet-0a"]["windows_nodes"] == 27
     assert subnets["subnet-0b"]["linux_nodes"] == 5
     _, out, _ = run(capsys, "explain", "-f", folder, "-o", "json")
-    (waiting,) = json.loads(out)
+    (waiting,) = json.loads(out)["rows"]
     assert (waiting["pod"], waiting["cause"]) == ("shop/web-8", "addresses")
 
 
@@ -78,7 +87,7 @@ def test_a_node_that_advertises_another_number_is_told_with_the_reason(capsys, f
 def test_subnets_are_shown_from_their_own_answers_alone(capsys, folder):
     code, out, err = run(capsys, "subnets", "-f", folder / "describe-subnets.json", "-o", "json")
     assert code == 0
-    assert [row["free"] for row in json.loads(out)] == [211, 246]
+    assert [row["free"] for row in json.loads(out)["rows"]] == [211, 246]
     assert "DescribeNetworkInterfaces" in err
     code, out, err = run(capsys, "subnets", "-f", folder / "objects.json")
     assert (code, out) == (1, "")
@@ -89,13 +98,13 @@ def test_how_many_more_nodes_fit_hangs_on_a_mode_that_is_given_or_asked_for(caps
     (folder / "cm.yaml").unlink()
     common = ("subnets", "-f", folder, "--type", "m5.large", "-o", "json")
     _, out, err = run(capsys, *common)
-    assert [row["more_m5.large"] for row in json.loads(out)] == [None, None]
+    assert [row["more_m5.large"] for row in json.loads(out)["rows"]] == [None, None]
     assert "--prefix-delegation" in err
     counts = {}
     for mode in ("--prefix-delegation", "--no-prefix-delegation"):
         _, out, err = run(capsys, *common, mode, "--pods-per-node", "9")
         assert err == ""
-        counts[mode] = [row["more_m5.large"] for row in json.loads(out)]
+        counts[mode] = [row["more_m5.large"] for row in json.loads(out)["rows"]]
     # 215 free addresses in secondary mode, of which a reservation keeps 64; 10 per node.
     assert counts["--no-prefix-delegation"] == [15, 24]
     assert counts["--prefix-delegation"] == [5, 7]
@@ -105,7 +114,7 @@ def test_no_pending_pod_is_said_in_words_and_in_data(capsys, tmp_path):
     path = tmp_path / "k.json"
     path.write_text(json.dumps({"kind": "List", "items": [node("win-1"), pod("a", "win-1")]}))
     assert run(capsys, "explain", "-f", path) == (0, "no Windows pod is pending\n", "")
-    assert run(capsys, "explain", "-f", path, "-o", "json") == (0, "[]\n", "")
+    assert run(capsys, "explain", "-f", path, "-o", "json") == (0, EMPTY, "")
 
 
 # -- exit codes ---------------------------------------------------------------------
@@ -138,7 +147,7 @@ def test_the_exit_code_tells_the_worst(  # noqa: PLR0917
     monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _, now: made)
     told, out, _ = run(capsys, "check", "-f", folder / "cm.yaml", "-o", "json", *options)
     assert told == code
-    assert [f["code"] for f in json.loads(out)] == [f.code for f in made]
+    assert [f["code"] for f in json.loads(out)["rows"]] == [f.code for f in made]
 
 
 def test_the_help_teaches(capsys):
@@ -202,7 +211,7 @@ def test_a_pipe_is_a_source(folder):
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert json.loads(done.stdout)[0]["pod"] == "shop/web-8"
+    assert json.loads(done.stdout)["rows"][0]["pod"] == "shop/web-8"
 
 
 def test_progress_is_shown_on_a_terminal_and_kept_out_of_the_data(folder):
@@ -226,24 +235,24 @@ def test_progress_is_shown_on_a_terminal_and_kept_out_of_the_data(folder):
         os.close(theirs)
     assert process.returncode == 0
     assert b"reading" in shown
-    assert json.loads(out)[0]["pod"] == "shop/web-8"
+    assert json.loads(out)["rows"][0]["pod"] == "shop/web-8"
 
 
 def test_progress_names_each_call(monkeypatch):
     from rich.console import Console
 
-    from eks_win_capacity.cli import cluster
+    from eks_win_capacity.cli.output import progress
 
     console, steps = Console(file=io.StringIO(), force_terminal=True, width=200), []
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("rich.console.Console", lambda **_: console)
     monkeypatch.setattr("rich.status.Status.update", lambda _, text: steps.append(text))
-    with cluster._progress("asking AWS about prod") as tell:
+    with progress("asking AWS about prod") as tell:
         tell("DescribeCluster")
         tell("[red]ListNodegroups")
     assert "asking AWS about prod" in console.file.getvalue()
-    assert steps[0] == "asking AWS about prod: DescribeCluster (call 1)"
-    assert steps[1].endswith("ListNodegroups (call 2)")
+    assert steps[0] == "asking AWS about prod: DescribeCluster (1)"
+    assert steps[1].endswith("ListNodegroups (2)")
 
 
 # -- explain one pod, and once for each ReplicaSet --------------------------------------------
@@ -266,7 +275,7 @@ def late(tmp_path):
 
 def test_pods_of_one_replica_set_are_explained_once(capsys, late):
     _, out, _ = run(capsys, "explain", "-f", late, "-o", "json")
-    rows = json.loads(out)
+    rows = json.loads(out)["rows"]
     assert [(row["owner"], row["pods"], len(row["names"])) for row in rows] == [
         ("ReplicaSet/web", 2, 2),
         ("ReplicaSet/db", 1, 1),
@@ -274,11 +283,11 @@ def test_pods_of_one_replica_set_are_explained_once(capsys, late):
 
 
 def test_one_pod_is_explained_by_its_name(capsys, late):
-    full = json.loads(run(capsys, "explain", "-f", late, "-o", "json")[1])[0]["names"][0]
+    full = json.loads(run(capsys, "explain", "-f", late, "-o", "json")[1])["rows"][0]["names"][0]
     namespace = full.partition("/")[0]
     for name in ("db-1", f"{namespace}/db-1"):
         _, out, _ = run(capsys, "explain", "-f", late, "-o", "json", name)
-        assert [row["pod"] for row in json.loads(out)] == [f"{namespace}/db-1"]
+        assert [row["pod"] for row in json.loads(out)["rows"]] == [f"{namespace}/db-1"]
     code, _, err = run(capsys, "explain", "-f", late, "wbe-1")
     assert code == 1
     assert "no such pod was loaded" in err
@@ -290,7 +299,7 @@ def test_one_pod_is_explained_by_its_name(capsys, late):
 
 def test_migration_shows_the_risk_and_the_safe_order(capsys):
     _, out, _ = run(capsys, "migration", "t3.xlarge", "--to", "prefix", "--pods", 14, "-o", "json")
-    (row,) = json.loads(out)
+    (row,) = json.loads(out)["rows"]
     assert (row["attachable"], row["advertised"], row["at_risk"]) == (0, 224, 210)
     assert "cordon" in row["steps"][0]
     _, out, _ = run(capsys, "migration", "m5.large", "--to", "secondary", "--pods", 40)
@@ -301,7 +310,7 @@ def test_migration_shows_the_risk_and_the_safe_order(capsys):
 
 def test_karpenter_view_shows_the_surplus(capsys):
     _, out, _ = run(capsys, "karpenter-view", "m5.large", "--pods", 1000, "-o", "json")
-    (row,) = json.loads(out)
+    (row,) = json.loads(out)["rows"]
     assert (row["karpenter_pods"], row["real_pods"], row["surplus_nodes"]) == (9, 110, 102)
     assert len(row["node_template_tags"]) == 3
     _, out, _ = run(capsys, "karpenter-view", "m5.large", "--no-prefix-delegation", "-o", "csv")
@@ -313,7 +322,7 @@ def test_karpenter_view_shows_the_surplus(capsys):
 
 def test_free_blocks_names_the_nodes_to_drain(capsys, folder):
     _, out, _ = run(capsys, "free-blocks", "-f", folder, "-o", "json")
-    totals = [row["total_blocks"] for row in json.loads(out)]
+    totals = [row["total_blocks"] for row in json.loads(out)["rows"]]
     assert totals == sorted(totals)
     _, out, _ = run(capsys, "free-blocks", "-f", folder)
     assert "drain" in out

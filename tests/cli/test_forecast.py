@@ -37,7 +37,7 @@ def rows(run):
     def call(*arguments):
         code, out, error = run(*arguments, "-o", "json")
         assert (code, error) == (0, "")
-        return json.loads(out)
+        return json.loads(out)["rows"]
 
     return call
 
@@ -221,10 +221,10 @@ def test_a_terminal_is_told_how_far_it_has_come(tmp_path):
         ([DEMO, "--capacity", "9", "--plot", "out.xyz"], 2, "ending of a picture"),
         ([DEMO, "--capacity", "9", "--plot", "none/out.png"], 2, "no folder"),
         ([DEMO, "--capacity", "9", "--event", "5"], 2, "TIME=CHANGE"),
-        ([DEMO, "--capacity", "9", "--event", "2026-12-01=+5@other"], 1, "no subnet"),
+        ([DEMO, "--capacity", "9", "--event", "2026-12-01=+5@other"], 1, "not a subnet"),
         ([DEMO, "--capacity", "9", "--used", "busy"], 1, "no column 'busy'"),
         ([DEMO, "--capacity", "9", "--step", "7h"], 1, "divide a day"),
-        ([ROOT / "README.md", "--capacity", "9"], 1, "no CSV file"),
+        ([ROOT / "README.md", "--capacity", "9"], 1, "not a CSV file"),
         (
             [ROOT / "data" / "describe_instance_types.json.gz", "--capacity", "9"],
             1,
@@ -244,11 +244,11 @@ def test_an_error_is_one_line_and_a_code(run, arguments, code, word):
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "no CSV file"),
+        (b"", "not a CSV file"),
         (b"time,used\n", "no rows"),
-        (b"\xd0\xff\x00\x01", "no CSV file in UTF-8"),
+        (b"\xd0\xff\x00\x01", "not a CSV file in UTF-8"),
         (gzip.compress(b"time,used\n1,2\n", mtime=0)[:-9], "damaged gzip"),
-        (b"PAR1 and nothing else", "no Parquet file"),
+        (b"PAR1 and nothing else", "not a Parquet file"),
     ],
 )
 def test_a_damaged_file_is_told(tmp_path, run, content, word):
@@ -280,13 +280,13 @@ def test_an_alert_has_its_exit_code_and_names_the_subnets(run, tmp_path):
     code, out, error = run(*asked, "--alert-within", "30")
     assert code == 3
     assert "alert: soon" in error
-    rows = {row["subnet"]: row for row in json.loads(out)}
+    rows = {row["subnet"]: row for row in json.loads(out)["rows"]}
     assert rows["soon"]["alert"]
     assert rows["soon"]["chance_within"] == 1
     assert not rows["calm"]["alert"]
     code, out, error = run(*asked, "--alert-within", "10")
     assert (code, error) == (0, "")
-    assert not any(row["alert"] for row in json.loads(out))
+    assert not any(row["alert"] for row in json.loads(out)["rows"])
     code, _, error = run(*asked, "--alert-within", "300")
     assert code == 2
     assert "beyond the horizon" in error
@@ -298,5 +298,5 @@ def test_a_subnet_without_a_forecast_is_not_called_safe(run, tmp_path):
     wide.loc[57:, "new"] = 5.0
     wide.to_csv(file, index=False)
     _, out, _ = run(file, "--capacity", "900", "-o", "json", "--alert-risk", "0.5")
-    rows = {row["subnet"]: row for row in json.loads(out)}
+    rows = {row["subnet"]: row for row in json.loads(out)["rows"]}
     assert rows["new"]["chance_within"] is None

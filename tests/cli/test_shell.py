@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import numpy as np
@@ -16,6 +18,14 @@ from eks_win_capacity import cli
 from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.core.errors import CapacityError
+
+EMPTY = """{
+  "command": "",
+  "rows": [],
+  "notes": [],
+  "assumptions": []
+}
+"""
 
 LETTERS = "ab Z0-_.:/é日[]"
 
@@ -40,7 +50,7 @@ def printed(capsys) -> str:
 
 def test_json_gives_back_the_values(capsys):
     emit(ROWS, "json")
-    assert json.loads(printed(capsys)) == [
+    assert json.loads(printed(capsys))["rows"] == [
         {"instance_type": "m5.large", "max_pods": 9, "share": 0.5, "nitro": True, "why": None},
         {
             "instance_type": "[red]x",
@@ -94,7 +104,7 @@ def test_a_narrow_terminal_cuts_no_word(capsys, monkeypatch):
     assert {"AT_CAPACITY", "every", "word", "stands"} <= set(words)
 
 
-@pytest.mark.parametrize(("output", "told"), [("json", "[]\n"), ("csv", "a\n")])
+@pytest.mark.parametrize(("output", "told"), [("json", EMPTY), ("csv", "a\n")])
 def test_no_rows_are_still_an_answer(capsys, output, told):
     emit([], output, columns=["a"])
     assert printed(capsys) == told
@@ -228,23 +238,48 @@ def test_a_table_that_fits_stays_a_table(monkeypatch):
 
 
 @pytest.mark.parametrize("width", [30, 50, 80])
-def test_many_columns_of_many_rows_are_told_in_several_tables_that_fit(monkeypatch, width):
+def test_many_columns_of_many_rows_are_one_table_that_fits_and_names_the_rest(monkeypatch, width):
     screen = narrow(monkeypatch, width)
     rows = [
-        {"node": f"node-{row}"} | {f"column_{n}": 1_000 * row + n for n in range(12)}
+        {"node": f"ip-10-20-0-{row}.eu-west-1.compute.internal"}
+        | {f"column_{n}": 1_000 * row + n for n in range(12)}
         for row in range(1, 4)
     ]
-    emit(rows, "table", title="Nodes", note="As of today")
+    emit(rows, "table", lead=["node", "column_7"], title="Nodes", note="As of today")
     lines = screen.getvalue().splitlines()
     assert (lines[0], lines[-1]) == ("Nodes", "As of today")
     assert max(map(len, lines)) <= width
-    heads = [line for line in lines if line.startswith("node ")]
-    assert len(heads) > 1
-    assert sum(line.startswith("node-2") for line in lines) == len(heads)
-    for row in rows:
-        told = " ".join(line for line in lines if line.startswith(row["node"]))
-        for name, value in row.items():
-            assert name == "node" or told.split().count(f"{value:,}") == 1
+    (head,) = [number for number, line in enumerate(lines) if set(line) == {"─"}]
+    body = lines[head + 1 : head + 4]
+    assert [line.split()[0] for line in body] == ["ip-10-20-0….internal"] * 3
+    assert all(f"{1_000 * row + 7:,}" in line for row, line in enumerate(body, start=1))
+    shown = len(body[0].split())
+    rest = " ".join(lines[head + 4 : -1])
+    assert rest.startswith(f"{13 - shown} more columns with --wide or -o json: column ")
+    assert rest.count("column ") == 13 - shown
+
+
+def test_wide_shows_every_column_on_any_terminal():
+    import pty
+
+    reader, writer = pty.openpty()
+    command = [sys.executable, "-m", "eks_win_capacity", "cluster", "-f", "data/demo/cluster"]
+    settings = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    root = Path(__file__).resolve().parents[2]
+    for extra, whole in (([], False), (["--wide"], True)):
+        done = subprocess.run(
+            [*command, *extra],
+            stdout=writer,
+            stderr=subprocess.DEVNULL,
+            env=settings,
+            cwd=root,
+            check=True,
+        )
+        assert done.returncode == 0
+        told = os.read(reader, 65536).decode()
+        assert ("ip-10-20-0-10.eu-west-1.compute.internal" in told) is whole
+        assert ("more columns with --wide" in told) is not whole
+        assert told.count("─\r\n") == 1
 
 
 def test_a_lone_row_that_is_too_wide_is_told_name_by_name(monkeypatch):
@@ -325,7 +360,7 @@ def test_each_command_notes_a_number_without_its_unit(tmp_path, capsys):
     for arguments in (
         ["node", "m5.large", "--pod-cpu", "500"],
         ["fleet", str(tmp_path / "n.csv"), "--pod-memory", "512"],
-        ["plan", str(tmp_path / "w.csv"), "-c", "m5.large"],
+        ["plan", str(tmp_path / "w.csv"), "-t", "m5.large"],
     ):
         with pytest.raises(SystemExit):
             cli.main(arguments)

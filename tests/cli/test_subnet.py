@@ -23,7 +23,7 @@ def run(*arguments, text=None):
 def told(*arguments, text=None):
     done = run(*arguments, "-o", "json", text=text)
     assert done.exit_code == 0, done.output
-    return json.loads(done.output)
+    return json.loads(done.output)["rows"]
 
 
 def test_a_count_gives_the_range_of_free_prefixes():

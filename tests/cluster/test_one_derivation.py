@@ -437,7 +437,22 @@ def test_the_three_faces_never_contradict_one_another(
     found = explain_pending(state)
     report = cluster_report(state)
     row = report.nodes.iloc[0]
-    failed = {f.code for f in check_cluster(state) if f.outcome == "fail"}
+    checks = check_cluster(state)
+    failed = {f.code for f in checks if f.outcome == "fail"}
+    served = {f.subject for f in checks if f.code == "pods-get-addresses" and f.outcome == "fail"}
+    assert served == {
+        *(["win-1"] if row.blocked else []),
+        *(["no-address-asked"] if row.no_address_pods > 0 else []),
+    }
+    if row.blocked:
+        waiting = {pod.cause for pod in found if row.blocked == pod.cause}
+        assert waiting or all(pod.cause == "no-address-asked" for pod in found), row.blocked
+    if seen and configmap is not None:
+        (room,) = [f for f in checks if f.code == "subnet-room"]
+        more = report.more_nodes.iloc[0]
+        # Full nodes, as every face counts them; the check sees one with a single pod as well.
+        assert room.outcome != "pass" or more["best"] > 0
+        assert more["best"] == 0 or not (room.outcome == "fail" and room.severity == "error")
     for pod in found:
         codes = {change.code for change in pod.options}
         if pod.cause in {"slots-held", "prefixes", "subnet", "starved", "not-served"}:

@@ -156,7 +156,7 @@ def option(pod, code):
         ("0/1 nodes are available: 1 Insufficient ephemeral-storage.", (("storage", 1),)),
         ("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", (("resource", 1),)),
         ("0/1 nodes are available: 1 Insufficient pods.", (("kubelet", 1),)),
-        # What would stand in the way after a preemption is no reason of its own.
+        # What would stand in the way after a preemption is not a reason of its own.
         (
             (
                 "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
@@ -288,7 +288,7 @@ def test_a_subnet_without_blocks_leaves_prefixes_no_gain():
                     node(2, instance_type="m4.large"),
                 )
             },
-            "no Nitro type",
+            "not a Nitro type",
         ),
     ],
 )

@@ -76,7 +76,7 @@ def test_the_report_counts_what_binds():
         ),
         ({"advertised_addresses": None}, ON, "not-initialised"),
         ({"instance_type": "zz9.huge"}, ON, "type-not-in-catalog"),
-        # m4 is no Nitro type: it stays at 8 - 1 addresses whatever is asked for.
+        # m4 is not a Nitro type: it stays at 8 - 1 addresses whatever is asked for.
         ({"instance_type": "m4.large", "advertised_addresses": 9}, PREFIX, ""),
         ({"instance_type": "m4.large", "advertised_addresses": 144}, PREFIX, "stale-node"),
         ({"instance_type": ""}, ON, "type-label-missing"),
@@ -312,7 +312,7 @@ def run(capsys, *arguments):
 
 def test_programs_get_every_change_that_was_weighed(capsys, saved):
     code, out, _ = run(capsys, "explain", "-f", saved, "--output", "json")
-    (pod,) = json.loads(out)
+    (pod,) = json.loads(out)["rows"]
     assert code == 0
     assert [option["code"] for option in pod["options"]]
     assert pod["causes"] == [["cpu", 1]]
@@ -327,7 +327,7 @@ def saved(tmp_path):
 
 def test_the_exit_code_tells_the_worst(capsys, tmp_path, saved):
     code, out, _ = run(capsys, "check", "-f", saved, "--output", "json")
-    found = json.loads(out)
+    found = json.loads(out)["rows"]
     assert code == 4
     assert {f["outcome"] for f in found} == {"fail", "pass", "unknown"}
     ClusterState().save(tmp_path / "none.json")
@@ -351,7 +351,7 @@ def test_every_command_prints_every_format(capsys, saved, command, output):
     assert (code, err) == (0, "")
     assert out
     if output == "json":
-        assert json.loads(out)
+        assert json.loads(out)["rows"]
 
 
 def test_the_list_of_checks_is_printed(capsys):

@@ -2,41 +2,13 @@
 
 import html.parser
 import re
-from pathlib import Path
 
+import pandas as pd
 import pytest
+from displayed import SHOWN, STATE
 
 import eks_win_capacity as ewc
 from eks_win_capacity.core.display import Listed, html_fields, html_table, words_of
-
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ewc.load_files(ROOT / "data" / "demo" / "cluster")
-PREFIX = ewc.WarmPool.prefix()
-SHOWN = {
-    "InstanceType": lambda: ewc.Catalog.bundled()["m5.large"],
-    "NodeCapacity": lambda: ewc.node_capacity("m5.large"),
-    "WarmPool": ewc.WarmPool.secondary,
-    "PoolState": lambda: ewc.attached_addresses([3, 4], slots=9, pool=PREFIX),
-    "NodesThatFit": lambda: ewc.nodes_that_fit(
-        "10.0.0.0/24", "m5.large", pods_per_node=5, pool=PREFIX
-    ),
-    "check_cluster": lambda: ewc.check_cluster(STATE),
-    "Finding": lambda: ewc.check_cluster(STATE)[0],
-    "explain_pending": lambda: ewc.explain_pending(STATE),
-    "PendingPod": lambda: ewc.explain_pending(STATE)[0],
-    "ClusterState": lambda: STATE,
-    "Fleet": lambda: ewc.Fleet.encode(["m5.large", "c5.large"]),
-    "Reservation": lambda: ewc.Reservation("10.0.0.64/26", "prefix"),
-    "CatalogDiff": lambda: ewc.Catalog.bundled().diff(ewc.Catalog.bundled().filter(family="m5")),
-    "SmallestSubnet": lambda: ewc.smallest_subnet(
-        nodes=3, instance_type="m5.large", pods_per_node=9
-    ),
-    "reservation_plan": lambda: ewc.reservation_plan("10.0.0.0/24", prefixes=3),
-    "Subnet": lambda: ewc.Subnet("10.0.0.0/24", used=3),
-    "cluster_report": lambda: ewc.cluster_report(STATE),
-    "Reserved": ewc.Reserved,
-    "Prices": lambda: ewc.estimate_windows_prices({"m5.large": 0.096}, as_of="2026-10-02"),
-}
 
 
 class Balance(html.parser.HTMLParser):
@@ -64,7 +36,28 @@ def test_every_value_has_a_display_without_scripts(name):
     assert not page.seen & {"script", "onclick", "onload", "link", "iframe", "img"}
 
 
-@pytest.mark.parametrize("name", sorted(set(SHOWN) - {"Subnet", "cluster_report"}))
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_value_becomes_a_frame_under_one_name(name):
+    value = SHOWN[name]()
+    frame = value.to_pandas()
+    assert isinstance(frame, pd.DataFrame)
+    assert len(frame) == len(value) if isinstance(value, Listed) else len(frame) > 0
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_plain_repr_is_read_at_a_glance(name):
+    value = SHOWN[name]()
+    said = repr(value[0] if isinstance(value, Listed) else value)
+    assert "object at 0x" not in said
+    assert "dtype" not in said
+    assert len(said) < 1_200
+
+
+def test_a_long_list_says_how_many_it_leaves_out():
+    assert repr(Listed(range(12))).endswith("9, ... 2 more)")
+
+
+@pytest.mark.parametrize("name", SHOWN)
 def test_a_display_takes_its_colours_from_the_page(name):
     shown = SHOWN[name]()._repr_html_()
     assert not re.search(r"(?<![-\w])color:(?!inherit)", shown)
@@ -108,3 +101,12 @@ def test_answers_are_tuples_that_filter_and_convert():
 )
 def test_values_are_said_as_people_read_them(value, words):
     assert words_of(value) == words
+
+
+def test_a_data_class_shows_its_public_fields_and_anything_else_none():
+    from eks_win_capacity.core.display import plain_fields
+    from eks_win_capacity.density.node_capacity import Reserved
+
+    assert plain_fields(Reserved(cpu_m=7))["cpu_m"] == 7
+    assert "cpu" in Reserved(cpu_m=7)._repr_html_()
+    assert plain_fields(object()) == {}

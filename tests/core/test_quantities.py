@@ -101,7 +101,7 @@ def test_what_is_just_below_the_cut_stays():
 @pytest.mark.parametrize("wrong", REFUSED, ids=repr)
 def test_what_is_no_quantity_is_refused(wrong):
     for read in (parse_quantity, millicores, whole_bytes):
-        with pytest.raises(InvalidQuantityError, match="is no Kubernetes quantity such as 250m"):
+        with pytest.raises(InvalidQuantityError, match="is not a Kubernetes quantity such as 250m"):
             read(wrong)
 
 

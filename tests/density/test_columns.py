@@ -330,7 +330,7 @@ def test_the_first_five_offenders_are_named_and_all_are_counted():
     assert caught.value.positions == (0, 1, 2, 3, 4)
     assert caught.value.count == 1000
     with pytest.raises(
-        MissingValueError, match="3 missing values among 4, first at position 0, 1, 3"
+        MissingValueError, match="3 missing values among 4, first at positions 0, 1, 3"
     ):
         ewc.max_pods([None, float("nan"), "nope", pd.NaT])
 

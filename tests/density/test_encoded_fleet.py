@@ -1,5 +1,7 @@
 """A fleet encoded once answers as if it were asked anew."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -219,3 +221,95 @@ def test_codes_past_the_end_take_the_last_slot():
     second = np.array([True, False, False, True])
     lookup(np.array([5, 0, 50, -1]), codes, out, second=second)
     assert out.tolist() == [50, 0, 0, -1]
+
+
+# -- objects that rows share, and groups --------------------------------------
+
+
+CATALOG = ewc.Catalog.bundled()
+
+
+def shared_column(rows=200_000, extra=()):
+    rng = np.random.default_rng(3)
+    names = np.array([*CATALOG][:50] + list(extra), dtype=object)
+    return names[rng.integers(0, len(names), rows)]
+
+
+@pytest.mark.parametrize("step", [1, -1, 3])
+def test_shared_objects_are_looked_up_as_others_are(step):
+    column = shared_column()[::step]
+    each = [f"{name} "[:-1] for name in column.tolist()]
+    assert ewc.max_pods(column).tolist() == ewc.max_pods(each).tolist()
+
+
+def test_shared_objects_that_are_no_names_are_found():
+    column = shared_column(extra=["m5.larg", None, float("nan")])
+    out = ewc.max_pods(column, on_unknown="null")
+    known = np.array([isinstance(x, str) and x != "m5.larg" for x in column])
+    assert (np.asarray(out.isna()) == ~known).all()
+    with pytest.raises(ewc.errors.MissingValueError):
+        ewc.max_pods(column)
+    with pytest.raises(ewc.errors.UnknownInstanceTypeError):
+        ewc.max_pods(shared_column(extra=["m5.larg"]))
+    odd = shared_column()
+    odd[150_000] = []
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="a list at position 150000"):
+        ewc.max_pods(odd)
+
+
+def test_the_same_categories_are_looked_up_once_and_others_anew():
+    names = pd.Index(["m5.large", "c5.4xlarge"])
+    column = pd.Series(pd.Categorical.from_codes([0, 1, -1], names))
+    catalog = ewc.Catalog(
+        [replace(CATALOG[name], ipv4_per_interface=5) for name in names],
+        as_of="2026-01-01",
+        source="a test",
+    )
+    for _ in range(2):
+        assert ewc.max_pods(column[:2]).tolist() == [9, 29]
+        assert ewc.max_pods(column[:2], catalog=catalog).tolist() == [4, 4]
+        assert ewc.max_pods(column, on_unknown="null").isna().tolist() == [False, False, True]
+    other = column[:2].cat.rename_categories(["t3.xlarge", "m5.large"])
+    assert ewc.max_pods(other).tolist() == [14, 9]
+
+
+def test_long_texts_are_looked_up_in_as_many_threads_as_pyarrow_has():
+    pa = pytest.importorskip("pyarrow")
+    column = shared_column(600_000)
+    text, before = pa.array(column), pa.cpu_count()
+    expected = ewc.max_pods(column)
+    try:
+        for threads in (1, 2, 5):
+            pa.set_cpu_count(threads)
+            assert (np.asarray(ewc.max_pods(text)) == expected).all()
+            with pytest.raises(ewc.errors.UnknownInstanceTypeError):
+                ewc.max_pods(pa.concat_arrays([pa.array(["m5.larg"]), text]))
+    finally:
+        pa.set_cpu_count(before)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
+def test_sums_of_groups_are_those_of_the_columns(kind):
+    column = shared_column(100_000, extra=["m5.larg"])
+    fleet = ewc.Fleet.encode(column, on_unknown="null")
+    groups = np.array([f"g{i}" for i in np.random.default_rng(1).integers(0, 60, len(column))])
+    pods = np.asarray(ewc.max_pods(column, on_unknown="null").fillna(0).astype("int64"))
+    by = fleet.by(kind(groups))
+    expected = pd.Series(pods).groupby(groups).sum()
+    assert by.total().tolist() == expected.tolist()
+    assert by.total().index.tolist() == expected.index.tolist()
+    assert by.nodes.tolist() == pd.Series(1, index=groups).groupby(level=0).sum().tolist()
+    assert by.total(prefix_delegation=True, kubelet_max_pods=110).sum() == fleet.total(
+        prefix_delegation=True, kubelet_max_pods=110
+    )
+
+
+def test_groups_that_do_not_go_with_a_fleet_are_refused():
+    fleet = ewc.Fleet.encode(["m5.large", "c5.large"])
+    with pytest.raises(ewc.errors.ShapeMismatchError):
+        fleet.by(["a"])
+    with pytest.raises(ewc.errors.MissingValueError):
+        fleet.by(["a", None])
+    series = ewc.Fleet.encode(pd.Series(["m5.large"], index=[3]))
+    with pytest.raises(ewc.errors.IndexMismatchError):
+        series.by(pd.Series(["a"], index=[4]))

@@ -119,10 +119,10 @@ def test_no_limit_above_250_is_advised():
 
 
 def test_the_best_practices_reservations_are_the_default():
-    """1.5 GiB for the system, 0.5 GiB for the kubelet, 200 MiB before eviction; m5.large has 8 GiB."""
-    assert Reserved().memory == (1536 + 512 + 200) * 2**20
+    """1.5 GiB for the system, 0.5 GiB for the kubelet, 500 MiB before eviction; m5.large has 8 GiB."""
+    assert Reserved().memory == (1536 + 512 + 500) * 2**20
     node = node_capacity("m5.large", pod_cpu="250m", pod_memory="1Gi")
-    assert node.allocatable_memory == (8192 - 2248) * 2**20
+    assert node.allocatable_memory == (8192 - 2548) * 2**20
     assert node.allocatable_cpu_m == 2000
     assert (node.cpu_pods, node.memory_pods, node.pods, node.binding) == (8, 5, 5, "memory")
 
@@ -139,7 +139,7 @@ def test_host_process_pods_count_towards_the_kubelet_alone():
 def test_ties_name_the_first_constraint():
     assert node_capacity("m5.large", kubelet_max_pods=9).binding == "addresses"
     assert node_capacity("m5.large", kubelet_max_pods=4, pod_cpu="500m").binding == "kubelet"
-    tie = node_capacity("m5.large", pod_cpu="500m", pod_memory=1558183936)
+    tie = node_capacity("m5.large", pod_cpu="500m", pod_memory=1479540736)
     assert (tie.cpu_pods, tie.memory_pods, tie.binding) == (4, 4, "cpu")
 
 

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import image, style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -101,6 +103,10 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one.astype(float) - other.astype(float)).mean())
 
 
+@pytest.mark.skipif(
+    tuple(map(int, mpl.__version__.split(".")[:2])) < (3, 11),
+    reason="the pictures were drawn with matplotlib 3.11, whose text is laid out differently",
+)
 @pytest.mark.parametrize("look", STYLES)
 @pytest.mark.parametrize("name", CASES)
 def test_a_chart_looks_as_it_did_when_it_was_looked_at(name, look):
@@ -135,6 +141,24 @@ def test_text_has_the_ink_of_the_style(name):
         shown = [ax.title, ax._left_title, ax.xaxis.label, ax.yaxis.label, *ax.get_legend().texts]
         assert {text.get_color() for text in shown if text.get_text()} == {"white"}
         assert not {"#1f2933", "k", "black"} & {line.get_color() for line in ax.lines}
+
+
+@pytest.mark.parametrize("subnet", ["windows-b", "windows-c"])
+def test_a_forecast_draws_itself_in_the_ink_of_the_style(subnet):
+    with style.context("dark_background"):
+        ax = _forecast().plot(subnet, ax=Figure().add_subplot())
+    history = next(line for line in ax.lines if line.get_label() == "peak used")
+    assert history.get_color() == "white"
+    median = next(line for line in ax.lines if line.get_label() == "median")
+    assert median.get_color() == plots.SKY
+
+
+def test_the_chart_of_a_demand_has_room_above_its_lines():
+    pods = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
+    plan = ewc.DemandPlan(instance_type="m5.large", subnets={"a": "10.0.0.0/24"})
+    ax = ewc.forecast_demand(pods, plan=plan, horizon=120).plot(ax=Figure().add_subplot())
+    highest = max(np.nanmax(line.get_ydata()) for line in ax.lines)
+    assert 1.04 * highest < ax.get_ylim()[1]
 
 
 TITLES = {

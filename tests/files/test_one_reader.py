@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_win_capacity import WarmPool, cli
+from eks_win_capacity import WarmPool, cli, load_files
 from eks_win_capacity.core.documents import _budgets, whole
 from eks_win_capacity.core.errors import CapacityError, ConfigMapError, DocumentError
 
@@ -212,3 +212,18 @@ def test_gzip_of_several_members_is_their_content(parts):
 def test_any_bytes_are_a_value_or_one_error(data):
     with suppress(DocumentError):
         whole.values_in(whole.text_of(whole.unpacked(data, "x"), "x"), "x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"kind": "Node", "metadata": {"name": "a"}}, {"kind": "Node", "metadata": {"name": "b"}}]',
+        "- {kind: Node, metadata: {name: a}}\n- {kind: Node, metadata: {name: b}}\n",
+        '[] [{"kind": "Node", "metadata": {"name": "a"}}] [] {"kind": "Node", "metadata": {"name": "b"}}',
+    ],
+    ids=["JSON", "YAML", "several lists"],
+)
+def test_a_list_of_objects_is_read_as_one_document_after_the_other(text, tmp_path):
+    (tmp_path / "all.json").write_text(text, "utf-8")
+    state = load_files(tmp_path / "all.json")
+    assert [node.name for node in state.nodes] == ["a", "b"]

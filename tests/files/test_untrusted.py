@@ -32,10 +32,10 @@ def zipped():
         (zipped(), "unzip"),
         (b"BZh91AY&SY", "bunzip2"),
         (b"\xfd7zXZ\x00", "unxz"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "no text"),
-        (b"\xff\xfe\x00", "no text|empty"),
-        ("Node kühl\n".encode("latin-1"), "no text"),
-        (b'{"kind": "\xff"}', "no text"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "not a text"),
+        (b"\xff\xfe\x00", "not a text|empty"),
+        ("Node kühl\n".encode("latin-1"), "not a text"),
+        (b'{"kind": "\xff"}', "not a text"),
         (b"\x00" * 100, "YAML|text"),
         (b"{" * 100_000, "JSON"),
         (b"[" * 100_000, "JSON"),
@@ -65,7 +65,7 @@ def test_hostile_bytes_are_one_clear_error(data, told, tmp_path):
     ("text", "told"),
     [
         ('[{"SubnetId": "subnet-1"}]', "without --query"),
-        ("- SubnetId: subnet-1\n", "not a list"),
+        ("- SubnetId: subnet-1\n", "without --query"),
         ("NAME   STATUS   ROLES\nwin-1  Ready    <none>\n", "-o json"),
         ("SUBNETS\tFalse\teu-west-1a\n", "neither JSON nor|-o json"),
         ("Error from server (Forbidden): nodes is forbidden\n", "Error from server"),
@@ -271,8 +271,8 @@ def test_only_the_part_of_an_environment_that_matters_is_kept():
     secret = {"kind": "Secret", "metadata": {"name": "s"}, "data": {"token": "aGlkZGVu"}}
     state = kubectl.load({"kind": "List", "items": [daemon, secret, node("win-1")]})
     assert state.cni_env == {"ENABLE_POD_ENI": "false"}
-    assert "hidden" not in repr(state)
-    assert "aGlkZGVu" not in repr(state)
+    assert "hidden" not in repr(state.to_dict())
+    assert "aGlkZGVu" not in repr(state.to_dict())
 
 
 def test_one_document_is_asked_for_where_one_is_read():

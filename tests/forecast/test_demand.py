@@ -367,7 +367,7 @@ def test_an_event_may_hit_one_zone():
         table = forecast_demand(wide, plan=made, horizon=60, events=events).to_pandas()
         assert list(table["status"]) == ["not within horizon", "within horizon"]
         assert table["date"].iloc[1] == pd.Timestamp("2026-03-20")
-    with pytest.raises(InputError, match="no zone of a plan"):
+    with pytest.raises(InputError, match="not a zone of a plan"):
         forecast_demand(wide, plan=made, events=[("2026-03-20", 5, "az3")])
 
 

@@ -243,7 +243,11 @@ def test_several_offsets_are_days_of_utc_unless_a_zone_is_given():
 @pytest.mark.parametrize(
     ("times", "error", "word"),
     [
-        (["2026-01-01Z" if i % 2 else "2026-01-02" for i in range(COUNT)], InputError, "no ISO"),
+        (
+            ["2026-01-01Z" if i % 2 else "2026-01-02" for i in range(COUNT)],
+            InputError,
+            "not an ISO",
+        ),
         (
             [f"2026-01-{i % 28 + 1:02}T00:00{'Z' * (i % 2)}" for i in range(COUNT)],
             InputError,

@@ -110,7 +110,7 @@ def run(text, *options):
 def test_what_says_what_it_counts_is_read_the_right_way_round(name):
     ran = run(SAYS[name])
     assert ran.exit_code == 0, ran.exception
-    (row,) = json.loads(ran.stdout)
+    (row,) = json.loads(ran.stdout)["rows"]
     assert row["used"] == USED[-1]
     assert abs(pd.Timestamp(row["date"]).tz_localize("UTC") - DRY) < pd.Timedelta(days=5)
 
@@ -123,7 +123,7 @@ def test_what_does_not_say_it_is_refused_and_the_option_named(name):
 
 
 def test_the_option_settles_what_every_column_counts():
-    (row,) = json.loads(run(SILENT["labels alone"], "--values", "available").stdout)
+    (row,) = json.loads(run(SILENT["labels alone"], "--values", "available").stdout)["rows"]
     assert (row["subnet"], row["used"]) == ("subnet-0aaa", USED[-1])
     contradicted = run(SAYS["a word beside the name"], "--values", "used")
     assert "says available" in str(contradicted.exception)

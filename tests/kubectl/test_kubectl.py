@@ -223,7 +223,7 @@ def test_a_source_of_no_known_kind_is_refused():
 
 
 def test_a_directory_is_no_source(tmp_path):
-    with pytest.raises(DocumentError, match="no regular file"):
+    with pytest.raises(DocumentError, match="not a regular file"):
         kubectl.load(tmp_path)
 
 

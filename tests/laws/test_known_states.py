@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import eks_win_capacity as ewc
-from eks_win_capacity.addresses.room import Room, guaranteed_nodes, most_nodes
+from eks_win_capacity.addresses.room import SubnetRoom, guaranteed_nodes, most_nodes
 from eks_win_capacity.core.errors import AddressError
 
 PACKED = [f"10.0.0.{last}" for last in range(32, 48)]
@@ -96,16 +96,22 @@ def test_prefix_pools_take_zero_for_not_given(targets, rule, wanted):
 
 def test_the_last_free_address_takes_a_node_whose_prefixes_are_reserved():
     for fits in (most_nodes, guaranteed_nodes):
-        last = Room(free=1, reserved=2, whole=0)
+        last = SubnetRoom(free=1, reserved=2, whole=0)
         assert fits(last, addresses=0, prefixes=1, keep_free=0) == 1
         assert fits(last, addresses=0, prefixes=1, keep_free=1) == 0
         assert fits(last, addresses=0, prefixes=3, keep_free=0) == 0
-        two = Room(free=2, reserved=2, whole=0)
+        two = SubnetRoom(free=2, reserved=2, whole=0)
         assert fits(two, addresses=0, prefixes=1, keep_free=0) == 2
         assert fits(two, addresses=0, prefixes=2, keep_free=0) == 1
-    assert most_nodes(Room(free=17, reserved=0, whole=1), addresses=0, prefixes=1, keep_free=0) == 1
-    assert most_nodes(Room(free=16, reserved=0, whole=1), addresses=0, prefixes=1, keep_free=0) == 0
-    whole = Room(free=32, reserved=0, whole=2)
+    assert (
+        most_nodes(SubnetRoom(free=17, reserved=0, whole=1), addresses=0, prefixes=1, keep_free=0)
+        == 1
+    )
+    assert (
+        most_nodes(SubnetRoom(free=16, reserved=0, whole=1), addresses=0, prefixes=1, keep_free=0)
+        == 0
+    )
+    whole = SubnetRoom(free=32, reserved=0, whole=2)
     assert guaranteed_nodes(whole, addresses=0, prefixes=1, keep_free=0) == 1
     assert guaranteed_nodes(whole, addresses=0, prefixes=1, keep_free=1) == 0
 

@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
-from eks_win_capacity.cluster.records import Node, NodeGroup
+from eks_win_capacity.cluster.records import DisruptionBudget, Node, NodeGroup, Pod
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnknownInstanceTypeError, UnsupportedInputError
+from eks_win_capacity.files import load_files
 from eks_win_capacity.planning import FleetPlan, plan_fleet
 
 LOADS = [
@@ -23,7 +24,7 @@ def test_without_limits_the_present_nodes_do_not_change_the_cost():
     changes = plan(current={"m5.4xlarge": 5}).diff()
     assert changes.cost_after == pytest.approx(plan().cost)
     assert (changes.keep + changes.drain, changes.replace) == (5, min(changes.add, changes.drain))
-    assert changes.saving_per_month == pytest.approx(changes.cost_now - changes.cost_after)
+    assert changes.saving_per_month == pytest.approx(730 * (changes.cost_now - changes.cost_after))
 
 
 @pytest.mark.parametrize(("most", "left"), [(0, 5), (1, 4), (2, 3)])
@@ -63,7 +64,8 @@ def test_a_present_type_that_is_no_candidate_may_stay_but_not_grow():
 def test_hourly_prices_are_saved_by_the_month():
     changes = plan(current={"m5.4xlarge": 5}).diff()
     hourly = type(changes)(**{**vars(changes), "unit": "USD/h"})
-    assert hourly.saving_per_month == pytest.approx(730 * changes.saving_per_month)
+    plain = type(changes)(**{**vars(changes), "unit": "vCPU equivalents"})
+    assert hourly.saving_per_month == pytest.approx(730 * plain.saving_per_month)
     assert "USD a month" in str(hourly)
 
 
@@ -101,3 +103,98 @@ def test_what_cannot_be_read_is_refused(options, error, words):
 def test_changes_need_present_nodes():
     with pytest.raises(InputError, match="give plan_fleet current="):
         plan().diff()
+
+
+ZONED = pd.DataFrame(
+    {
+        "instance_type": ["m5.4xlarge", "m5.4xlarge", "m5.2xlarge"],
+        "zone": ["a", "b", "a"],
+        "nodes": [2, 1, 1],
+    }
+)
+
+
+def test_present_nodes_stay_in_their_zones():
+    loads = [load | {"zone_spread": True} for load in LOADS]
+    found = plan_fleet(
+        loads,
+        prices=PRICES,
+        candidates=list(PRICES),
+        zones=["a", "b", "c"],
+        current=ZONED,
+        max_replaced=0,
+        compare=False,
+    )
+    there = {}
+    for group in found.groups:
+        key = (group.instance_type, group.zone)
+        there[key] = there.get(key, 0) + group.nodes
+    for row in ZONED.itertuples():
+        assert there.get((row.instance_type, row.zone), 0) >= row.nodes
+    assert found.diff().drain == 0
+    assert sum(found.current_kept.values()) == 4
+
+
+def a_state(allowed):
+    names = ["n1", "n2", "n3"]
+    node = {"os": "windows", "arch": "amd64", "instance_type": "m5.4xlarge"}
+    return ClusterState(
+        nodes=tuple(Node(name=name, **node) for name in names),
+        pods=tuple(
+            Pod(
+                namespace="shop",
+                name=f"web-{place}",
+                node=name,
+                phase="Running",
+                owner="ReplicaSet/web",
+                cpu_m=500,
+                memory_bytes=2**30,
+                labels=(("app", "web"),) if place < 2 else (),
+            )
+            for place, name in enumerate(names)
+        ),
+        budgets=(
+            DisruptionBudget(
+                namespace="shop", name="web", selector=(("app", "web"),), allowed=allowed
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(("allowed", "stay"), [(0, 2), (1, 0)])
+def test_nodes_whose_pods_may_not_be_evicted_stay(allowed, stay):
+    state = a_state(allowed)
+    found = plan_fleet(state, prices=PRICES, candidates=list(PRICES), current=state, compare=False)
+    assert found.diff().keep == stay
+    assert ("shop/web" in str(found.diff())) == (stay > 0)
+    assert type(found).from_json(found.to_json()) == found
+
+
+def test_budgets_are_read_and_kept():
+    told = {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"namespace": "shop", "name": "web"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
+        "status": {"disruptionsAllowed": 0},
+    }
+    state = load_files(told)
+    assert state.budgets == a_state(0).budgets
+    assert ClusterState.from_dict(state.to_dict()) == state
+
+
+def test_nodes_are_replaced_up_to_the_limit_where_that_saves_more():
+    loads = [{"name": "web", "replicas": 60, "cpu": "1", "memory": "1Gi"}]
+    prices = {"m5.4xlarge": 3.0, "c5.4xlarge": 1.0}
+    costs = [
+        plan_fleet(
+            loads,
+            prices=prices,
+            candidates=list(prices),
+            current={"m5.4xlarge": 4},
+            max_replaced=most,
+            compare=False,
+        ).cost
+        for most in range(5)
+    ]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[2] == pytest.approx(2 * 3.0 + 2 * 1.0 + 4 * 0.0055)

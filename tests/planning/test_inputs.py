@@ -211,7 +211,7 @@ def test_prices_of_every_kind_are_read_alike():
     known = {"m5.large": 0.188, "m5.xlarge": 0.376}
     frame = pd.DataFrame({"instance_type": known.keys(), "price": known.values()})
     first = quick(prices=known)
-    assert first.cost_unit == "price units"
+    assert first.cost_unit == "price units/h"
     for kind in (pd.Series(known), frame, frame.set_index("instance_type"),
                  {**known, "c5.large": None, "c5.xlarge": float("nan")}):  # fmt: skip
         assert quick(prices=kind).groups == first.groups
@@ -250,7 +250,7 @@ def test_without_prices_the_proxy_is_said_and_no_price_is_made_up():
     assert found.cost_unit == "vCPU equivalents"
     assert "no prices were given" in found.price_basis
     assert found.price_basis in found.explain()
-    assert quick(objective="nodes").cost_unit == "nodes"
+    assert quick(objective="nodes").cost_unit == "vCPU equivalents"
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_daemons_take_cpu_memory_an_address_and_a_pod():
     assert quick(fits_nine, candidates="m5.large", daemonsets=[host], kubelet_max_pods=9).nodes == 2
     cpu = [{"name": "a", "replicas": 4, "cpu": "500m"}]
     assert quick(cpu, candidates="m5.large", daemonsets=pd.DataFrame([host])).nodes == 2
-    memory = [{"name": "a", "replicas": 2, "memory": "2972Mi"}]
+    memory = [{"name": "a", "replicas": 2, "memory": "2822Mi"}]
     assert quick(memory, candidates="m5.large").nodes == 1
     assert quick(memory, candidates="m5.large", daemonsets=[host]).nodes == 2
     # The subnet pays for the daemon's address as well.

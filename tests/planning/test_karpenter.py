@@ -40,9 +40,9 @@ def test_karpenters_own_reservations_follow_its_formulas():
 
 def test_requests_bind_on_both_sides():
     view = karpenter_view("m5.large", pods=100, pod_cpu="100m", pod_memory="1Gi").iloc[0]
-    # Karpenter: 6,012 MiB; the node: 8,192 - 2,048 - 200 = 5,944 MiB.
+    # Karpenter: 6,012 MiB; the node: 8,192 - 2,048 - 500 = 5,644 MiB.
     assert (view.karpenter_pods, view.karpenter_binding) == (5, "memory")
-    assert (view.real_pods, view.real_binding, view.real_memory_mib) == (5, "memory", 5944)
+    assert (view.real_pods, view.real_binding, view.real_memory_mib) == (5, "memory", 5644)
     assert view.surplus_nodes == 0
     small = karpenter_view("m5.large", pods=100, pod_cpu="100m").iloc[0]
     assert (small.karpenter_pods, small.karpenter_binding) == (9, "addresses")
@@ -97,3 +97,14 @@ def test_a_question_without_sense_is_refused(options, error):
 def test_no_type_is_no_question():
     with pytest.raises(InputError):
         karpenter_view([])
+
+
+def test_what_karpenter_counts_for_a_type_it_may_not_know_is_missing():
+    view = karpenter_view(["m5.large", "m8in.large"], pods=100).set_index("instance_type")
+    assert view.loc["m5.large", "karpenter_addresses"] == 9
+    new = view.loc["m8in.large"]
+    assert pd.isna(new.karpenter_addresses)
+    assert pd.isna(new.karpenter_pods)
+    assert pd.isna(new.nodes_started)
+    assert new.karpenter_binding == "unknown"
+    assert new.advertised > 0

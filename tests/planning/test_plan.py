@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import signal
 import threading
 import time
@@ -290,7 +291,7 @@ def test_other_objectives_count_whole_things(objective):
     loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
     found = plan(loads, objective=objective)
     assert problems(found, loads, CATALOG) == []
-    assert found.cost == {"nodes": found.nodes, "addresses": found.addresses}[objective]
+    assert found.value == {"nodes": found.nodes, "addresses": found.addresses}[objective]
     assert found.lower_bound == int(found.lower_bound)
 
 
@@ -379,13 +380,13 @@ def test_the_command_reads_csv_and_yaml_alike(tmp_path):
     told = []
     for name in ("w.yaml", "w.csv"):
         ran = CliRunner().invoke(
-            app, ["plan", str(tmp_path / name), "-c", "m5.large", "-o", "json"]
+            app, ["plan", str(tmp_path / name), "-t", "m5.large", "-o", "json"]
         )
         assert ran.exit_code == 0, ran.output
         told.append(json.loads(ran.stdout))
     assert told[0] == told[1]
     assert told[0]["types"] == {"m5.large": 8}
-    ran = CliRunner().invoke(app, ["plan", str(tmp_path / "w.csv"), "-c", "t3.nano"])
+    ran = CliRunner().invoke(app, ["plan", str(tmp_path / "w.csv"), "-t", "t3.nano"])
     assert ran.exit_code == 1
     assert "too-large" in ran.output
 
@@ -423,7 +424,7 @@ def test_real_subnets_limit_the_plan_and_the_command_takes_them(tmp_path):
     found = plan(loads, candidates=["m5.large"], subnets=[subnet], prefix_delegation=True)
     assert problems(found, loads, CATALOG, prefix=True, subnets=[subnet]) == []
     (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,60,30m,60Mi\n")
-    asked = ["plan", str(tmp_path / "w.csv"), "-c", "m5.large", "--subnet", "a=10.0.0.0/27"]
+    asked = ["plan", str(tmp_path / "w.csv"), "-t", "m5.large", "--subnet", "a=10.0.0.0/27"]
     ran = CliRunner().invoke(app, asked)
     assert ran.exit_code == 1
     assert "addresses-short" in ran.output
@@ -546,3 +547,18 @@ def test_a_plan_of_even_shares_says_so():
     found = plan(loads, candidates=["m5.*", "c5.*"], zones=["a", "b", "c"], zone_lost=True)
     assert found.bound_of == "even shares of the zones"
     assert "no plan with even shares of the zones costs less" in found.explain()
+
+
+@pytest.mark.parametrize("objective", ["nodes", "addresses"])
+def test_of_plans_with_equally_few_nodes_or_addresses_the_cheapest_is_given(objective):
+    rng = random.Random(11)
+    for _ in range(6):
+        loads = [
+            load(name, rng.randint(1, 4), rng.choice([300, 1100, 1900]), 1024) for name in "ab"
+        ]
+        names = rng.sample(["m5.large", "m5.xlarge", "c5.large", "c5.2xlarge", "r5.large"], 3)
+        asked = {"candidates": names, "compare": False}
+        found = plan(loads, objective=objective, **asked)
+        cheapest = plan(loads, limits={objective: round(found.value)}, **asked)
+        assert cheapest.value == pytest.approx(cheapest.cost)
+        assert found.cost <= cheapest.cost * (1 + 1e-9)

@@ -151,7 +151,7 @@ def test_a_plan_is_said_in_words():
     for number, name in ((n, name) for name, n in PLAN.types.items()):
         assert f"{number} x {name}" in words
     for part in (
-        f"no plan costs less than {PLAN.lower_bound:,.6g}",
+        f"in secondary mode costs less than {PLAN.lower_bound:,.6g}",
         f"{PLAN.addresses:,} subnet addresses",
         "With best single type",
         "With prefix delegation",
@@ -178,11 +178,11 @@ def test_names_are_escaped_in_a_notebook():
 def test_node_groups_carry_what_eksctl_needs():
     told = yaml.safe_load(ZONED.node_groups(cluster="prod", region="eu-west-1"))
     assert told["metadata"] == {"name": "prod", "region": "eu-west-1"}
-    groups = told["managedNodeGroups"]
+    groups = told["nodeGroups"]
     assert len({group["name"] for group in groups}) == len(groups) == len(ZONED.places())
     for group, place in zip(groups, ZONED.places(), strict=True):
         assert group["amiFamily"] == "WindowsServer2022CoreContainer"
-        assert group["instanceTypes"] == [place["instance_type"]]
+        assert group["instanceType"] == place["instance_type"]
         assert group["minSize"] == group["desiredCapacity"] == place["nodes"]
         assert group["subnets"] == [place["subnet"]]
         assert group["maxPodsPerNode"] == 110
@@ -191,38 +191,30 @@ def test_node_groups_carry_what_eksctl_needs():
         assert group["taints"] == [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
         assert group["labels"]
         assert "ami" not in group
-    assert "-KubeletExtraArgs '--max-pods=110'" in ZONED.node_groups()
+    assert "-KubeletExtraArgs '--max-pods=110 --kube-reserved=memory=512Mi" in ZONED.node_groups()
     assert "taints" not in PLAN.node_groups(taint=False)
-
-
-EKSCTL_NODE_GROUP = {
-    "ami", "amiFamily", "availabilityZones", "desiredCapacity", "instanceType", "labels",
-    "maxPodsPerNode", "maxSize", "minSize", "name", "propagateASGTags", "subnets", "tags", "taints",
-}  # fmt: skip
-"""Of what eksctl's schema of v1alpha5 allows in a self-managed node group."""
 
 
 def test_a_lifted_kubelet_limit_reaches_the_node_groups():
     text = PREFIXED.node_groups(ami="ami-0123")
-    assert "-KubeletExtraArgs '--max-pods=250'" in text
+    assert "-KubeletExtraArgs '--max-pods=250 " in text
     assert "managedNodeGroups" not in yaml.safe_load(PREFIXED.node_groups())
     assert "ami" not in yaml.safe_load(PREFIXED.node_groups())["nodeGroups"][0]
     for group in yaml.safe_load(text)["nodeGroups"]:
         slots = CATALOG[group["instanceType"]].ipv4_per_interface - 1
-        assert set(group) <= EKSCTL_NODE_GROUP
-        assert group["maxPodsPerNode"] == 250
+        assert "--max-pods=250" in group["overrideBootstrapCommand"]
         assert group["ami"] == "ami-0123"
         assert group["tags"][TAG] == str(16 * slots)
     free = plan(prefix_delegation=True, kubelet_max_pods=None, compare=False)
     most = max(group.address_slots for group in free.groups)
     assert most > max(group.pods_used for group in free.groups)
-    assert f"--max-pods={most}'" in free.node_groups()
+    assert f"--max-pods={most} " in free.node_groups()
 
 
 def test_the_addresses_of_daemons_count_in_the_tag():
     found = plan(daemonsets=[{"name": "log", "cpu": "50m"}], compare=False)
-    for group in yaml.safe_load(found.node_groups())["managedNodeGroups"]:
-        slots = CATALOG[group["instanceTypes"][0]].ipv4_per_interface - 1
+    for group in yaml.safe_load(found.node_groups())["nodeGroups"]:
+        slots = CATALOG[group["instanceType"]].ipv4_per_interface - 1
         assert group["tags"][TAG] == str(slots)
 
 
@@ -243,7 +235,7 @@ def test_karpenter_gets_a_node_pool_and_its_class():
         "maxPods": 110,
         "kubeReserved": {"memory": "512Mi"},
         "systemReserved": {"memory": "1536Mi"},
-        "evictionHard": {"memory.available": "200Mi"},
+        "evictionHard": {"memory.available": "500Mi"},
     }
     cpus = [CATALOG[name].vcpus for name in ZONED.types]
     most = sum(cpu * n for cpu, n in zip(cpus, ZONED.types.values(), strict=True)) + max(cpus)
@@ -364,3 +356,18 @@ def test_karpenter_would_place_what_is_planned_for_it(prefix):
 def test_an_unknown_launcher_is_refused():
     with pytest.raises(InputError, match="launcher must be"):
         plan(launcher="helm")
+
+
+def test_a_plan_is_drawn_with_its_cost_and_what_runs_now():
+    drawn = PLAN.plot()
+    assert str(PLAN.nodes) in drawn.get_title(loc="left")
+    assert {text.get_text() for text in drawn.get_legend().get_texts()} <= {
+        "cpu", "memory", "addresses", "kubelet",
+    }  # fmt: skip
+    widths = sum(bar.get_width() for bar in drawn.patches)
+    assert widths == PLAN.nodes
+    from_now = plan(current={"m5.xlarge": 9}, compare=False)
+    assert "now" in [text.get_text() for text in from_now.plot(ax=drawn).get_legend().get_texts()]
+    none = plan([{"name": "big", "replicas": 1, "cpu_m": 500_000, "mib": 64}])
+    with pytest.raises(InputError, match="nothing to draw"):
+        none.plot()

@@ -8,6 +8,7 @@ import pytest
 from fleet_brute import CATALOG, Net, fewest_more, least_cost
 from fleet_verifier import problems
 
+from eks_win_capacity.addresses.reserve import reservation_plan
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster import SubnetState
@@ -61,6 +62,11 @@ def test_tiny_fleets_in_subnets_agree_with_brute_force(seed, spread):
     loads, nets, prefix = drawn(seed, spread=spread)
     exact = least_cost(loads, TYPES, nets, prefix=prefix)
     found = plan(loads, subnets=nets, prefix_delegation=prefix)
+    if prefix and not math.isfinite(exact):
+        exact = least_cost(loads, TYPES, nets, prefix=prefix, certain=False)
+        assert bool(found.rests_on) == math.isfinite(exact)
+    else:
+        assert not found.rests_on
     assert found.feasible == math.isfinite(exact)
     if found.feasible:
         zones = sorted({net.zone for net in nets})
@@ -302,3 +308,31 @@ def test_every_mixture_of_options_keeps_every_limit(seed):
         for one in loads:
             kept = sum(g.nodes * g.pods.get(one["name"], 0) for g in found.groups if g.zone != lost)
             assert kept >= one["replicas"]
+
+
+@pytest.mark.parametrize("replicas", [100, 400, 560, 640, 900])
+def test_in_prefix_mode_what_is_certain_leads_or_the_reservation_is_named(replicas):
+    subnets = [Subnet(f"10.0.{place}.0/24") for place in range(3)]
+    loads = [load("web", replicas, 10, 2)]
+    found = plan(loads, subnets=subnets, prefix_delegation=True, candidates=["m5.large"])
+    if found.feasible and not found.rests_on:
+        for place in found.places():
+            blocks = place["prefixes"] + place["nodes"]
+            subnet = next(one for one in subnets if str(one.cidr) == place["subnet"])
+            assert blocks <= subnet.free_prefixes
+        assert "wherever their own addresses fall" in found.explain()
+    if found.rests_on:
+        assert found.reservation_commands
+        reserved = [
+            reservation_plan(
+                subnet,
+                prefixes=sum(
+                    p["prefixes"] for p in found.places() if p["subnet"] == str(subnet.cidr)
+                ),
+            ).planned_subnet
+            for subnet in subnets
+        ]
+        again = plan(loads, subnets=reserved, prefix_delegation=True, candidates=["m5.large"])
+        assert again.feasible
+        assert not again.rests_on
+        assert again.nodes == found.nodes

@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from eks_win_capacity import WarmPool
 from eks_win_capacity.simulator.clock import nanoseconds
-from eks_win_capacity.simulator.node import Node
+from eks_win_capacity.simulator.node import SimulatedNode
 
 _pools = st.sampled_from(
     [
@@ -22,7 +22,7 @@ _pools = st.sampled_from(
 class NodeMachine(RuleBasedStateMachine):
     @initialize(slots=st.integers(1, 6), pool=_pools, latency=st.sampled_from([0.0, 1.0, 40.0]))
     def start(self, slots, pool, latency):
-        self.node = Node(slots, pool, ec2_latency_s=latency)
+        self.node = SimulatedNode(slots, pool, ec2_latency_s=latency)
 
     @rule(pod=st.integers(0, 30))
     def assign(self, pod):

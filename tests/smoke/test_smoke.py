@@ -64,7 +64,7 @@ def test_an_unknown_type_is_an_error_with_a_hint():
 def test_the_command_line_answers_as_the_library_does():
     done = cli("max-pods", "m5.large", "c5.4xlarge", "--output", "json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = json.loads(done.stdout)["rows"]
     assert [row["instance_type"] for row in told] == ["m5.large", "c5.4xlarge"]
     assert [row["max_pods"] for row in told] == [9, 29]
 

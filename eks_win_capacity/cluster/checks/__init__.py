@@ -2,7 +2,7 @@
 Is this cluster ready for Windows, and if not, why.
 
 Every consideration and step of the EKS guide "Deploy Windows nodes on EKS clusters" has a
-check here or a calculation elsewhere; README.md lists both.
+check here or a calculation elsewhere; docs/considerations.md lists both.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks import (
+    bootstrap,
     control_plane,
+    karpenter_pools,
     kubelet,
     network,
     node_role,
+    node_template,
+    pod_addresses,
     scheduling,
     type_support,
     unsupported,
@@ -46,7 +50,11 @@ CHECKS: tuple[Check, ...] = (
     *network.CHECKS,
     *node_role.CHECKS,
     *type_support.CHECKS,
+    *pod_addresses.CHECKS,
     *kubelet.CHECKS,
+    *node_template.CHECKS,
+    *bootstrap.CHECKS,
+    *karpenter_pools.CHECKS,
     *scheduling.CHECKS,
 )
 """Every check: one for each consideration and step of the guide."""

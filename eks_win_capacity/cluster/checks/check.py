@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.state import PARTS
-from eks_win_capacity.cluster.view import asked_mode, legacy_components, word
+from eks_win_capacity.cluster.view import asked_mode, group_of, legacy_components, word
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.findings import Finding, Severity
 from eks_win_capacity.core.redact import without_accounts
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster.state import ClusterState, NodeGroup, Pod, Workload
+    from eks_win_capacity.cluster.state import ClusterState, Node, NodeGroup, Pod, Workload
 
 _EKS: Final = "https://docs.aws.amazon.com/eks/latest"
 GUIDE: Final = (
@@ -48,8 +49,13 @@ CONTROLLER: Final = (
     "https://github.com/aws/amazon-vpc-resource-controller-k8s/tree/b8d425119bdb"
 )
 
+KARPENTER: Final = "Karpenter, NodePools: https://karpenter.sh/docs/concepts/nodepools/"
+
 SHOWN: Final = 10
 """How many offenders a finding names."""
+
+_STALE_DAYS: Final = 183
+"""Age from which on data behind a verdict are called old. [days]"""
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,15 @@ class Look:
         return legacy_components(self.state)
 
     @cached_property
+    def view(self) -> ClusterView:
+        """What `cluster` and `explain` derive from the state too."""
+        return ClusterView(self.state, self.catalog, None)
+
+    @cached_property
     def windows_types(self) -> dict[str, list[str]] | None:
-        """Each instance type of Windows nodes and node groups, and who has it."""
-        nodes, groups = self.state.windows_nodes, self.state.node_groups
-        if nodes is None and groups is None:
+        """Each instance type of Windows nodes, node groups and NodePools, and who has it."""
+        nodes, groups, pools = self.state.windows_nodes, self.state.node_groups, self.view.pools
+        if nodes is None and groups is None and not pools:
             return None
         users: dict[str, list[str]] = {}
         for node in nodes or ():
@@ -104,37 +115,88 @@ class Look:
         for group in self.windows_groups:
             for name in group.instance_types:
                 users.setdefault(name, []).append(f"node group {group.name}")
+        for pool, _ in pools:
+            for name in pool.instance_types:
+                users.setdefault(name, []).append(f"NodePool {pool.name}")
         return users
 
-    @cached_property
+    @property
     def windows_groups(self) -> list[NodeGroup]:
         """The node groups that are known to run Windows."""
-        named = {node.node_group for node in self.state.windows_nodes or () if node.node_group}
-        return [
-            group
-            for group in self.state.node_groups or ()
-            if group.windows or (group.windows is None and group.name in named)
-        ]
+        return self.view.groups
 
     @cached_property
     def linux_groups(self) -> list[NodeGroup]:
         """The node groups that are known to run Linux."""
-        named = {
-            node.node_group
-            for node in self.state.nodes or ()
-            if node.node_group and node.os == "linux"
-        }
-        return [
-            group
-            for group in self.state.node_groups or ()
-            if group.windows is False or (group.windows is None and group.name in named)
-        ]
+        return [g for g in self.state.node_groups or () if self.view.systems[g.name] == "linux"]
 
     @cached_property
     def hidden_groups(self) -> list[NodeGroup]:
-        """The node groups whose custom AMI hides what they run."""
-        known = {id(group) for group in (*self.windows_groups, *self.linux_groups)}
-        return [group for group in self.state.node_groups or () if id(group) not in known]
+        """The node groups of which nothing tells what they run."""
+        return [g for g in self.state.node_groups or () if not self.view.systems[g.name]]
+
+    def role_of(self, node: Node) -> str:
+        """
+        The IAM role of a node, by its group, its instance or its EC2NodeClass.
+
+        Empty where none of them tells it.
+        """
+        group = group_of(node, self.state)
+        if group is not None and group.role:
+            return group.role
+        if role := self._instance_roles.get(node.instance_id, ""):
+            return role
+        return self._pool_roles.get(node.node_pool, "")
+
+    @cached_property
+    def _instance_roles(self) -> dict[str, str]:
+        return {one.instance_id: one.role for one in self.state.instances or ()}
+
+    @cached_property
+    def _pool_roles(self) -> dict[str, str]:
+        roles = {made.name: made.role for made in self.state.node_classes or ()}
+        return {pool.name: roles.get(pool.node_class, "") for pool in self.state.node_pools or ()}
+
+    def roles(self, system: str) -> dict[str, str]:
+        """The IAM roles of nodes of a system, each with one who has it."""
+        groups = self.windows_groups if system == "windows" else self.linux_groups
+        found = {group.role: group.name for group in groups if group.role}
+        for node in self.state.nodes or ():
+            if node.os == system and (role := self.role_of(node)):
+                found.setdefault(role, f"node {node.name}")
+        for made in self.state.node_classes or ():
+            if made.role and made.windows is (system == "windows"):
+                found.setdefault(made.role, f"EC2NodeClass {made.name}")
+        return found
+
+    @cached_property
+    def karpenter(self) -> bool | None:
+        """Whether Karpenter starts nodes here; None where nothing tells."""
+        state = self.state
+        if state.node_pools or any(node.node_pool for node in state.nodes or ()):
+            return True
+        if state.node_pools is not None:
+            return False
+        if self.makers is None:
+            return None
+        return any("karpenter" in name for name in self.makers)
+
+    def aged(self, day: str) -> str:
+        """
+        Words for data that are older than six months; empty for newer ones.
+
+        Parameters
+        ----------
+        day : str
+            When they were read, in ISO 8601; a month or a year stands for its first day.
+        """
+        parts = [int(part) for part in day.split("-")[:3] if part.isdecimal()]
+        if self.now is None or not parts:
+            return ""
+        read = date(parts[0], *([*parts[1:], 1, 1][:2]))
+        if (self.now - read).days <= _STALE_DAYS:
+            return ""
+        return f" (these data are of {day}, older than six months)"
 
     @cached_property
     def makers(self) -> dict[str, tuple[Workload | Pod, str]] | None:
@@ -217,7 +279,7 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(Shown):
     """
     One consideration of the guide, as a question about a cluster.
 
@@ -235,6 +297,8 @@ class Check:
         Where the rule comes from, with its address.
     whole : tuple of str
         Parts of the state of which a pass must know all: the rest could fail.
+    needs : tuple of str
+        Parts without which nothing is seen; ``a|b`` where either one does.
     look : callable
         Looks at the state and gives findings.
     """
@@ -245,11 +309,22 @@ class Check:
     why: str
     source: str
     whole: tuple[str, ...]
+    needs: tuple[str, ...]
     look: Callable[[Check, Look], Iterator[Finding]]
 
     def run(self, look: Look) -> Iterator[Finding]:
         """The findings; where a part is known in part alone, no pass of the whole."""
         state = look.state
+        wanted = [need.split("|") for need in self.needs]
+        missing = [
+            part
+            for parts in wanted
+            if all(getattr(state, part) is None for part in parts)
+            for part in parts
+        ]
+        if missing:
+            yield self.unknown(look, *missing)
+            return
         found = list(self.look(self, look))
         partial = [p for p in self.whole if getattr(state, p) is not None and p in state.unknown]
         doubtful = partial and all(f.outcome == "pass" for f in found)
@@ -348,6 +423,7 @@ def check(
     why: str,
     source: str = GUIDE,
     whole: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
 ) -> Callable[[Run], Check]:
     """Make a check of a function that looks."""
 
@@ -359,6 +435,7 @@ def check(
             why=why,
             source=source,
             whole=whole,
+            needs=needs,
             look=look,
         )
 
@@ -369,3 +446,18 @@ def some(names: list[str] | tuple[str, ...]) -> str:
     """Name the first few of many."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def windows_group(look: Look) -> str:
+    """The command that makes a Windows node group, as the cluster's partition allows."""
+    if look.partition != "aws":
+        return (
+            "a self-managed one, for EKS has Windows AMI types in commercial Regions alone: aws "
+            "autoscaling create-auto-scaling-group with a launch template of a Windows AMI"
+        )
+    subnets = " ".join(word(s, "SUBNET_ID") for s in look.state.subnet_ids or ())
+    return (
+        f"aws eks create-nodegroup --cluster-name {look.cluster} --nodegroup-name windows "
+        f"--subnets {subnets or word(None, 'SUBNET_ID')} --instance-types m5.large --ami-type "
+        f"WINDOWS_CORE_2022_x86_64 --node-role {word(None, 'WINDOWS_NODE_ROLE_ARN')}"
+    )

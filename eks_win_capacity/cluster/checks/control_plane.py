@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import check, some
-from eks_win_capacity.cluster.view import word
+from eks_win_capacity.cluster.view import policy_lacking, word
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 from eks_win_capacity.core.display import count_of
 
@@ -105,15 +105,22 @@ def _dns_runs(look: Look) -> bool | None:
 
 def _add_linux(look: Look) -> str:
     """The commands that add hosts for CoreDNS."""
+    subnets = " ".join(word(s, "SUBNET_ID") for s in look.state.subnet_ids or ()) or word(
+        None, "SUBNET_ID"
+    )
     linux = (
-        f"add Linux capacity: eksctl create nodegroup --cluster {look.cluster} --node-type "
-        "t3.medium --nodes 2"
+        f"add Linux capacity: aws eks create-nodegroup --cluster-name {look.cluster} "
+        f"--nodegroup-name linux --instance-types t3.medium --subnets {subnets} --node-role "
+        f"{word(None, 'LINUX_NODE_ROLE_ARN')} --scaling-config minSize=2,maxSize=2,desiredSize=2"
     )
     if look.legacy:
         return linux
     return (
-        f"{linux}; or Fargate: eksctl create fargateprofile --cluster {look.cluster} --name "
-        "coredns --namespace kube-system"
+        f"{linux}; or Fargate: aws eks create-fargate-profile --cluster-name {look.cluster} "
+        f"--fargate-profile-name coredns --pod-execution-role-arn {word(None, 'POD_ROLE_ARN')} "
+        "--selectors 'namespace=kube-system,labels={k8s-app=kube-dns}', then take the annotation "
+        "eks.amazonaws.com/compute-type off its pod template and restart it: kubectl rollout restart "
+        "-n kube-system deployment coredns"
     )
 
 
@@ -161,21 +168,17 @@ def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     considers="Managed policy AmazonEKSVPCResourceController on the cluster role",
     severity="error",
     why="without it the control plane may not attach addresses to Windows nodes",
+    needs=("cluster_role_policies",),
 )
 def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for the policy, and for the one case that does without."""
     state = look.state
-    if state.cluster_role_policies is None:
-        yield rule.unknown(look, "cluster_role_policies")
-        return
-    if RESOURCE_CONTROLLER_POLICY in {
-        name.rpartition("/")[2] for name in state.cluster_role_policies
-    }:
+    if not policy_lacking(state):
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
         return
     seen = (
-        f"the cluster role {state.cluster_role or ''} has the managed policies: "
-        f"{some(state.cluster_role_policies) or 'none'}"
+        f"the cluster role{f' {state.cluster_role}' if state.cluster_role else ''} has the managed policies: "
+        f"{some(state.cluster_role_policies or ()) or 'none'}"
     )
     role = word(state.cluster_role, "CLUSTER_ROLE")
     served = [n.name for n in state.windows_nodes or () if n.advertised_addresses]
@@ -202,15 +205,13 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     severity="warning",
     why="a node that is not ready takes no pods, and its addresses stay attached",
     source='Kubernetes, "Node status": https://kubernetes.io/docs/reference/node/node-status/',
+    needs=("nodes",),
 )
 def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for Windows nodes that are not ready, or do not say."""
-    nodes = look.state.windows_nodes
-    if nodes is None:
-        yield rule.unknown(look, "nodes")
-        return
+    nodes = look.view.windows
     silent = [node.name for node in nodes if node.ready is None]
-    late = [node.name for node in nodes if node.ready is False]
+    late = [node.name for node in look.view.broken]
     if late:
         yield rule.failed(
             f"not ready: {some(late)}",

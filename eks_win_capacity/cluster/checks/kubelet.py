@@ -1,22 +1,27 @@
-"""Checks of what Windows nodes offer: addresses, max-pods, memory, and the autoscaler's view."""
+"""Checks of what the kubelet of Windows nodes offers: max-pods and memory."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster.checks.check import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
-from eks_win_capacity.cluster.remedies import bootstrap_arguments, tag_command, tags_file
-from eks_win_capacity.cluster.view import autoscaler_tags, expected_addresses, word
+from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
+from eks_win_capacity.cluster.remedies import (
+    bootstrap_arguments,
+    node_class_settings,
+)
+from eks_win_capacity.cluster.view import expected_addresses
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
+    KUBELET_MAX_PODS_VCPUS,
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.density.node_capacity import max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,38 +31,10 @@ if TYPE_CHECKING:
     from eks_win_capacity.core.findings import Finding, Severity
 
 
-@check(
-    "node-advertises-addresses",
-    considers="Windows nodes advertise pod addresses",
-    severity="error",
-    why="a node that advertises no vpc.amazonaws.com/PrivateIPv4Address gets no pods with "
-    "addresses of their own",
-    source=CONTROLLER,
-)
-def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the resource among what nodes can give."""
-    nodes = look.state.windows_nodes
-    if nodes is None:
-        yield rule.unknown(look, "nodes")
-        return
-    without = [n.name for n in nodes if not n.advertised_addresses]
-    if without:
-        yield rule.failed(
-            f"{len(without):,} of {len(nodes):,} Windows nodes advertise none: {some(without)}",
-            "see the node's events for the reason: kubectl describe node "
-            f"{word(without[0], 'NODE')}; then check enable-windows-ipam, the cluster role and the "
-            "type",
-        )
-    elif nodes:
-        yield rule.passed(f"all {len(nodes):,} Windows nodes advertise addresses")
-    else:
-        yield rule.passed("no Windows nodes yet")
-
-
 @dataclass(frozen=True)
 class Kind:
     """
-    Nodes, or node groups before their first node, that are alike to the kubelet.
+    Nodes, node groups or NodePools that are alike to the kubelet.
 
     Attributes
     ----------
@@ -67,64 +44,122 @@ class Kind:
         max-pods, and the pod addresses of each; None where not known. [pods], [addresses]
     host : int
         Most HostProcess pods on one of them. [pods]
+    cap : int
+        The largest max-pods that AWS advises for the type. [pods]
     """
 
     name: str
     limit: int | None
     addresses: int | None
     host: int = 0
+    cap: int = KUBELET_MAX_PODS_ADVISED
 
     @property
     def wanted(self) -> int | None:
         """The max-pods to set; None where it may stay as it is."""
         if self.limit is None or self.addresses is None:
             return None
+        most = min(self.addresses + self.host, self.cap)
         if self.limit > KUBELET_MAX_PODS_ADVISED:
-            return KUBELET_MAX_PODS_ADVISED
-        most = min(self.addresses + self.host, KUBELET_MAX_PODS_ADVISED)
+            return most
         return most if self.limit < self.addresses and most > self.limit else None
 
 
 def kinds(look: Look) -> Counter[Kind]:
-    """Count the Windows nodes of each kind; the node groups where there are no nodes."""
-    state = look.state
+    """Count the Windows nodes of each kind; what will start them where there are no nodes."""
+    state, view = look.state, look.view
     most: dict[str, int] = {}
-    for node in state.windows_nodes or ():
+    for node in view.windows:
         most[node.instance_type] = max(most.get(node.instance_type, 0), look.host_pods[node.name])
     found: Counter[Kind] = Counter()
-    for node in state.windows_nodes or ():
+    for node in view.windows:
         row = look.row(node.instance_type)
         addresses = node.advertised_addresses or _expected(look, row)
-        found[Kind(node.instance_type, node.pods_limit, addresses, most[node.instance_type])] += 1
-    for group in [] if state.windows_nodes else look.windows_groups:
-        for name in group.instance_types:
-            limit = group.kubelet_max_pods
-            if limit is None and (group.user_data_known or not group.launch_template):
-                limit = KUBELET_MAX_PODS
-            found[Kind(name, limit, _expected(look, look.row(name)))] += 1
+        found[
+            Kind(
+                node.instance_type,
+                node.pods_limit,
+                addresses,
+                most[node.instance_type],
+                max_pods_cap(row),
+            )
+        ] += 1
+    planned = [] if state.windows_nodes else [*_of_groups(look), *_of_pools(look)]
+    for name, limit in planned:
+        row = look.row(name)
+        found[Kind(name, limit, _expected(look, row), cap=max_pods_cap(row))] += 1
     return found
 
 
+def _of_groups(look: Look) -> Iterator[tuple[str, int | None]]:
+    """Each type of a Windows node group, with its max-pods."""
+    for group in look.windows_groups:
+        limit = group.kubelet_max_pods
+        if limit is None and (group.user_data_known or not group.launch_template):
+            limit = KUBELET_MAX_PODS
+        for name in group.instance_types:
+            yield name, limit
+
+
+def _of_pools(look: Look) -> Iterator[tuple[str, int | None]]:
+    """Each type that a NodePool of Windows nodes names, with its max-pods."""
+    for pool, made in look.view.pools:
+        limit = None if made is None else made.max_pods or KUBELET_MAX_PODS
+        for name in pool.instance_types:
+            yield name, limit
+
+
 def _expected(look: Look, row: InstanceType | None) -> int | None:
-    return expected_addresses(row, prefix_delegation=look.prefix_delegation)
+    return expected_addresses(row, prefix_delegation=look.view.mode)
 
 
 def arguments(look: Look, name: str) -> dict[str, str]:
     """
-    The bootstrap arguments of nodes of a type, all that they should hold in one file.
+    The kubelet's settings for nodes of a type, all that they should hold in one file.
 
-    A limit that was set on purpose stays where nothing speaks against it.
+    A limit that was set on purpose stays where nothing speaks against it. Karpenter writes
+    the bootstrap arguments itself: its nodes take the settings from their EC2NodeClass.
     """
     same = [kind for kind in kinds(look) if kind.name == name]
     wanted = max((kind.wanted for kind in same if kind.wanted), default=None)
     if wanted is None:
         kept = max((kind.limit for kind in same if kind.limit), default=KUBELET_MAX_PODS)
         wanted = None if kept == KUBELET_MAX_PODS else kept
+    if (made := _classes_of(look, name)) is not None:
+        return {
+            f"ec2nodeclass-{one or 'windows'}.yaml": node_class_settings(one, wanted)
+            for one in made
+        }
     return {f"bootstrap-arguments-{name}.txt": bootstrap_arguments(wanted) + "\n"}
 
 
-def _start_with(files: dict[str, str]) -> str:
-    return f"start such nodes with {next(iter(files.values())).strip()}"
+def _classes_of(look: Look, name: str) -> list[str] | None:
+    """Names of the EC2NodeClasses that start nodes of a type; None where Karpenter does not."""
+    classes = {pool.name: pool.node_class for pool in look.state.node_pools or ()}
+    pools = {n.node_pool for n in look.view.windows if n.instance_type == name} - {""}
+    pools |= {pool.name for pool, _ in look.view.pools if name in pool.instance_types}
+    return sorted({classes.get(pool, "") for pool in pools}) if pools else None
+
+
+def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
+    """How nodes of a type get the settings, by what starts them."""
+    if _classes_of(look, name) is not None:
+        return (
+            f"set spec.kubelet of the EC2NodeClass as in {next(iter(files))}: Karpenter replaces "
+            "its nodes by itself"
+        )
+    told = f"start such nodes with {next(iter(files.values())).strip()}"
+    plain = [
+        g.name
+        for g in look.windows_groups
+        if g.managed and g.custom_ami is False and (name in g.instance_types or not name)
+    ]
+    if not plain:
+        return f"{told}, beside the arguments that they have"
+    return (
+        f"{told}: node group {some(plain)} takes bootstrap arguments only from a launch template "
+        "that names an AMI id, so make a new group with one, and map its role"
+    )
 
 
 @check(
@@ -132,17 +167,16 @@ def _start_with(files: dict[str, str]) -> str:
     considers="Kubelet max-pods against addresses; AWS suggests 110, at most 250",
     severity="warning",
     why="the kubelet takes 110 pods unless it is told otherwise: addresses above that are paid "
-    "for in the subnet and never used",
+    "for in the subnet and never used; AWS advises 110 below 30 vCPUs and 250 above",
     source=PREFIXES,
+    needs=("nodes|node_groups|node_pools",),
 )
 def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare max-pods with the addresses, by kind of node."""
-    nodes = look.state.windows_nodes
+    nodes = look.view.windows
     found = kinds(look)
-    if not found and nodes is None:
-        yield rule.unknown(look, "nodes")
-    elif not found:
-        yield rule.passed("no Windows nodes yet")
+    if not found:
+        yield _none_yet(rule, look)
     for kind, count in found.items():
         who = (
             f"{kind.name or 'unknown type'} ({count_of(count, 'node' if nodes else 'node group')})"
@@ -155,23 +189,48 @@ def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
         files = arguments(look, kind.name)
         if kind.limit > KUBELET_MAX_PODS_ADVISED:
             yield rule.failed(
-                f"{told}; AWS advises at most {KUBELET_MAX_PODS_ADVISED}",
-                _start_with(files),
+                f"{told}; AWS advises at most {kind.cap} for a type of its size",
+                _start_with(look, kind.name, files),
                 subject=kind.name,
                 files=files,
+            )
+        elif kind.limit > kind.cap:
+            yield rule.failed(
+                f"{told}; AWS advises at most {kind.cap} below {KUBELET_MAX_PODS_VCPUS} vCPUs",
+                "see under load that kubelet and runtime keep up, or lower it",
+                subject=kind.name,
+                severity="info",
             )
         elif kind.wanted:
             # AWS suggests 110: a node that keeps to it is well, and only not used in full.
             severity: Severity = "info" if kind.limit >= KUBELET_MAX_PODS else rule.severity
             yield rule.failed(
                 f"{told}: {kind.addresses - kind.limit} unused",
-                _start_with(files),
+                _start_with(look, kind.name, files),
                 subject=kind.name,
                 severity=severity,
                 files=files,
             )
         else:
-            yield rule.passed(told, subject=kind.name)
+            idle = max(kind.addresses - kind.limit, 0)
+            yield rule.passed(
+                f"{told}, as AWS advises for its size; {idle} stay unused" if idle else told,
+                subject=kind.name,
+            )
+
+
+def _none_yet(rule: Check, look: Look) -> Finding:
+    """Pass without Windows nodes; unknown where they, or the types of a NodePool, are not known."""
+    open_pools = [pool.name for pool, _ in look.view.pools if not pool.instance_types]
+    if open_pools:
+        return rule.unknown(
+            look,
+            "nodes",
+            seen=f"NodePool {some(open_pools)} names no instance type, and no node of it is known",
+        )
+    if look.state.windows_nodes is None and not look.windows_groups:
+        return rule.unknown(look, "nodes")
+    return rule.passed("no Windows nodes yet")
 
 
 @check(
@@ -181,15 +240,13 @@ def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
     why="those lists count interfaces x (addresses - 1) + 2; a Windows node has one interface and "
     "no two pods beside it",
     source=GUIDE,
+    needs=("nodes|node_groups|node_pools",),
 )
 def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for Windows nodes whose max-pods is the Linux list's number."""
     found = [kind for kind in kinds(look) if kind.name]
     if not found:
-        if look.state.windows_nodes is None:
-            yield rule.unknown(look, "nodes")
-        else:
-            yield rule.passed("no Windows nodes yet")
+        yield _none_yet(rule, look)
         return
     blind = [k.name for k in found if k.limit is None or look.row(k.name) is None]
     wrong = []
@@ -205,7 +262,7 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
             yield rule.failed(
                 f"{kind.name}: max-pods {listed} is the number of the Linux list; a Windows node "
                 f"has {kind.addresses or 'other'} addresses",
-                f"take it away (110 is the default), or {_start_with(files)}",
+                f"take it away (110 is the default), or {_start_with(look, kind.name, files)}",
                 subject=kind.name,
             )
     if blind:
@@ -216,23 +273,52 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("no Windows node has the max-pods of the Linux list")
 
 
-_NODES = "kubectl get nodes -o json"
+_NODES: Final = "kubectl get nodes -o json"
 
 
 @check(
     "system-memory",
     considers="At least 2 GiB of memory kept for the system",
     severity="warning",
-    why="Windows does not kill for memory: without a reserve a node that runs out pages to disk "
-    "and stops answering",
+    why="Windows does not kill for memory: without a reserve a node pages to disk and stops "
+    "answering; since Kubernetes 1.31 the kubelet evicts below 500 MiB, and earlier not at all "
+    "unless it is told to",
     source=MEMORY,
+    needs=("nodes|node_groups|node_classes",),
 )
 def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare allocatable memory with all memory of the type."""
-    nodes = look.state.windows_nodes
-    if nodes is None:
-        yield rule.unknown(look, "nodes")
+    """Compare allocatable memory with all memory of the type, else the reserve that is set."""
+    if look.state.windows_nodes:
+        yield from _memory_of_nodes(rule, look)
         return
+    wanted = WINDOWS_SYSTEM_RESERVED_MIB + WINDOWS_KUBE_RESERVED_MIB
+    planned = {
+        f"node group {g.name}": (g.reserved_memory_mib, g.user_data_known)
+        for g in look.windows_groups
+    } | {
+        f"EC2NodeClass {made.name}": (made.reserved_memory_mib, True)
+        for made in look.state.node_classes or ()
+        if made.windows
+    }
+    if not planned:
+        yield _none_yet(rule, look)
+    for who, (kept, known) in planned.items():
+        if kept is not None and kept >= wanted:
+            yield rule.passed(f"{who} keeps {kept:,} MiB of {wanted:,} MiB", subject=who)
+        elif kept is None and not known:
+            yield rule.unknown(look, "nodes", subject=who)
+        else:
+            yield rule.failed(
+                f"{who} keeps {kept or 0:,} MiB of {wanted:,} MiB for the system",
+                f"keep memory as {bootstrap_arguments(None)} does"
+                if "group" in who
+                else "set systemReserved and kubeReserved under spec.kubelet",
+                subject=who,
+            )
+
+
+def _memory_of_nodes(rule: Check, look: Look) -> Iterator[Finding]:
+    nodes = look.view.windows
     wanted = WINDOWS_SYSTEM_RESERVED_MIB + WINDOWS_KUBE_RESERVED_MIB
     short: dict[str, tuple[int, list[str]]] = {}
     blind = []
@@ -248,7 +334,7 @@ def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
         files = arguments(look, name)
         yield rule.failed(
             f"{name}: {kept:,} MiB kept of {wanted:,} MiB: {some(names)}",
-            _start_with(files),
+            _start_with(look, name, files),
             subject=name,
             files=files,
         )
@@ -257,11 +343,7 @@ def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
             look, seen=f"type or allocatable memory of {some(blind)} is not known", remedy=_NODES
         )
     if not short and not blind:
-        yield rule.passed(
-            f"{len(nodes):,} Windows nodes keep {wanted:,} MiB or more"
-            if nodes
-            else "no Windows nodes yet"
-        )
+        yield rule.passed(f"{len(nodes):,} Windows nodes keep {wanted:,} MiB or more")
 
 
 @check(
@@ -272,13 +354,11 @@ def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
     "a node than its memory holds",
     source=MEMORY,
     whole=("pods",),
+    needs=("pods",),
 )
 def image_memory(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for Windows pods that request less memory than any base image needs."""
-    pods = look.state.windows_pods
-    if pods is None:
-        yield rule.unknown(look, "pods")
-        return
+    pods = look.state.windows_pods or ()
     least = CONTAINER_IMAGE_MEMORY_MB["Nano Server"] * 10**6
     small = [p.full_name for p in pods if not p.host_process and 0 < p.memory_bytes < least]
     if small:
@@ -290,75 +370,10 @@ def image_memory(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"no Windows pod requests less memory than {least // 10**6} MB")
 
 
-@check(
-    "autoscaler-node-template",
-    considers="Node-template tag for the cluster autoscaler",
-    severity="warning",
-    why="the cluster autoscaler does not know that a new Windows node brings addresses: from "
-    "zero nodes it never starts one",
-    source="Kubernetes cluster autoscaler on AWS, scaling from 0: https://github.com/kubernetes/"
-    "autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md",
-    whole=("node_groups",),
-)
-def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the tag on the Auto Scaling group of each Windows node group."""
-    state = look.state
-    if look.makers is not None and not any("cluster-autoscaler" in name for name in look.makers):
-        yield rule.passed("the cluster autoscaler does not run here")
-        return
-    if state.node_groups is None:
-        yield rule.unknown(look, "node_groups")
-        return
-    alone = [node.name for node in state.windows_nodes or () if not node.node_group]
-    if alone:
-        yield rule.unknown(
-            look,
-            seen=f"the Auto Scaling groups of {some(alone)}, which are in no managed node group, "
-            "are not known",
-            remedy="see that each carries the tag: aws autoscaling describe-auto-scaling-groups",
-        )
-    elif not look.windows_groups and state.windows_nodes is None:
-        yield rule.unknown(look, "nodes")
-    elif not look.windows_groups:
-        yield rule.passed("no Windows node groups yet")
-    for group in look.windows_groups:
-        if group.autoscaling_tags is None:
-            yield rule.unknown(
-                look,
-                seen=f"the tags of the Auto Scaling group of {group.name} are not known",
-                remedy="give the answer of: aws autoscaling describe-auto-scaling-groups",
-                subject=group.name,
-            )
-            continue
-        counts = [_expected(look, look.row(name)) for name in group.instance_types]
-        if not counts or None in counts:
-            yield rule.unknown(look, "cni_configmap", "nodes", subject=group.name)
-            continue
-        # A group of several types must not promise more than its smallest gives.
-        wanted = autoscaler_tags(min(count or 0 for count in counts))
-        lacking = {k: v for k, v in wanted.items() if dict(group.autoscaling_tags).get(k) != v}
-        if next(iter(wanted)) in lacking:
-            told = ", ".join(f"{key}={value}" for key, value in lacking.items())
-            yield rule.failed(
-                f"the Auto Scaling group of {group.name} lacks {told}",
-                tag_command(lacking, group.autoscaling_groups, look.cluster, group.name),
-                subject=group.name,
-                files={
-                    f"node-template-tags-{group.name}.json": tags_file(
-                        lacking, group.autoscaling_groups
-                    )
-                },
-            )
-        else:
-            yield rule.passed(f"{group.name} has the tag", subject=group.name)
-
-
 CHECKS = (
-    node_advertises_addresses,
     kubelet_max_pods,
     linux_max_pods_list,
     system_memory,
     image_memory,
-    autoscaler_node_template,
 )
 """In the order of the guide."""

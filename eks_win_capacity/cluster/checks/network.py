@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.configmap import go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster.checks.check import CONTROLLER, PREFIXES, SUBNETS, check, some
 from eks_win_capacity.cluster.remedies import configmap
-from eks_win_capacity.cluster.view import ENABLE, acting_key, patch, room_for, subnets_of, word
+from eks_win_capacity.cluster.view import ENABLE, acting_key, patch, word
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,
@@ -69,13 +68,11 @@ def _mended(look: Look) -> dict[str, str]:
     considers="enable-windows-ipam in ConfigMap amazon-vpc-cni",
     severity="error",
     why="without it the control plane gives Windows nodes no pod addresses",
+    needs=("cni_configmap",),
 )
 def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
     """Read the switch as the controller does."""
-    data = look.state.cni_configmap
-    if data is None:
-        yield rule.unknown(look, "cni_configmap")
-        return
+    data = look.state.cni_configmap or {}
     value = data.get(ENABLE)
     if value is not None and go_bool(value):
         yield rule.passed(f'{ENABLE} is "{value}"')
@@ -101,12 +98,10 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
     why="other nodes stay in secondary-IP mode with the default warm targets",
     source=CONTROLLER,
     whole=("node_groups",),
+    needs=("cni_configmap",),
 )
 def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the types of Windows nodes with the mode."""
-    if look.prefix_delegation is None:
-        yield rule.unknown(look, "cni_configmap")
-        return
     if not look.prefix_delegation:
         yield rule.passed("prefix delegation is off")
         return
@@ -118,7 +113,7 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     for name in old:
         users = look.windows_types[name]
         yield rule.failed(
-            f"{name} is no Nitro type: {some(users)}",
+            f"{name} is not a Nitro type: {some(users)}",
             f"use a Nitro type{look.instead_of(name)}",
             subject=name,
         )
@@ -137,13 +132,11 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     severity="warning",
     why="targets decide how many addresses idle nodes hold, and whether pods wait for one",
     source=CONTROLLER,
+    needs=("cni_configmap",),
 )
 def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     """The warm pool's own findings, and whether there were any."""
-    data = look.state.cni_configmap
-    if data is None:
-        yield rule.unknown(look, "cni_configmap")
-        return
+    data = look.state.cni_configmap or {}
     # Those of another check are not said twice.
     own = {"windows-ipam-off", "configmap-missing", "prefix-delegation-not-nitro"}
     rows = [row for name in look.windows_types or () if (row := look.row(name))]
@@ -173,16 +166,6 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("the warm targets hold no trap")
 
 
-def _asked_subnets(look: Look) -> list[SubnetState]:
-    """The subnets of Windows nodes and groups, else of the cluster, else all."""
-    state = look.state
-    wanted = {subnet for group in look.windows_groups for subnet in group.subnet_ids}
-    wanted |= {held.subnet_id for held in subnets_of(state).values() if held}
-    wanted = wanted or set(state.subnet_ids or ())
-    known = state.subnets or ()
-    return [subnet for subnet in known if subnet.subnet_id in wanted] or list(known)
-
-
 @check(
     "subnet-room",
     considers="Room in the subnets for one more Windows node",
@@ -191,30 +174,25 @@ def _asked_subnets(look: Look) -> list[SubnetState]:
     "mode whole aligned /28 blocks, so a fragmented subnet is full before its addresses are",
     source=PREFIXES,
     whole=("subnets",),
+    needs=("subnets", "cni_configmap"),
 )
 def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
     """See whether one more node of each type finds its addresses."""
-    state = look.state
-    if state.subnets is None:
-        yield rule.unknown(look, "subnets")
-        return
-    if state.cni_configmap is None:
-        yield rule.unknown(look, "cni_configmap")
-        return
-    for held in _asked_subnets(look):
-        subnet = held.subnet
-        for name in [n for n in look.windows_types or () if look.row(n)] or [_STAND_IN]:
-            yield _room(rule, look, held, subnet, name)
-    if not state.subnets:
+    for held in look.view.own_subnets:
+        for name in look.view.types or [_STAND_IN]:
+            yield _room(rule, look, held, name)
+    if not look.state.subnets:
         yield rule.unknown(look, "subnets", seen="no subnet was given")
 
 
-def _room(rule: Check, look: Look, held: SubnetState, subnet: Subnet | None, name: str) -> Finding:
+def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     """Judge one subnet for one type: an idle node must fit, a full one should."""
     where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
-    row = look.catalog[name]
-    count = partial(room_for, subnet, row, look.state, catalog=look.catalog)
-    idle, full = count(available=held.available, pods=1), count(available=held.available)
+    subnet = look.view.models[held.subnet_id]
+    # An instance that a warm pool keeps ready holds its own address, and no pod's.
+    kept = sum(g.warm_pool for g in look.windows_groups if held.subnet_id in g.subnet_ids)
+    idle = look.view.further_nodes(held, name, pods=1, keep_free=kept)
+    full = look.view.further_nodes(held, name, keep_free=kept)
     if isinstance(idle, str) or isinstance(full, str):
         why = idle if isinstance(idle, str) else full
         return rule.unknown(look, "subnets", seen=f"{where}: {why}", subject=held.subnet_id)
@@ -273,16 +251,12 @@ def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
     why="EKS puts interfaces into these subnets when it updates the control plane; without room "
     "the update fails",
     source=SUBNETS,
+    needs=("subnets", "subnet_ids"),
 )
 def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
     """Count the free addresses of each subnet of the cluster."""
-    state = look.state
-    ids = state.subnet_ids
-    if state.subnets is None or ids is None:
-        yield rule.unknown(look, "subnets" if state.subnets is None else "subnet_ids")
-        return
-    found = {subnet.subnet_id: subnet for subnet in state.subnets}
-    for name in ids:
+    found = {subnet.subnet_id: subnet for subnet in look.state.subnets or ()}
+    for name in look.state.subnet_ids or ():
         held = found.get(name)
         subnet = held.subnet if held else None
         if held is None or (held.available is None and subnet is None):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.checks.check import Check, Look
-    from eks_win_capacity.core.findings import Finding
+    from eks_win_capacity.core.findings import Finding, Severity
 
 KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]
 WINDOWS_AMI_TYPE = "WINDOWS_CORE_2022_x86_64"
@@ -64,35 +64,30 @@ def _marked_roles(look: Look) -> list[str]:
     ]
 
 
-def _group_roles(look: Look) -> list[str]:
-    return [group.role for group in look.windows_groups if group.role]
-
-
 def _without_role(look: Look) -> list[str]:
-    """Names of the Windows nodes whose role no node group tells."""
-    telling = {group.name for group in look.windows_groups if group.role}
-    return [n.name for n in look.state.windows_nodes or () if n.node_group not in telling]
+    """Names of the Windows nodes whose role nothing tells."""
+    return [node.name for node in look.view.windows if not look.role_of(node)]
 
 
 def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
     """Pass of a role; unknown where nothing says that the nodes have it."""
     alone = _without_role(look)
-    if not alone or role in _group_roles(look):
+    if not alone or role in look.roles("windows"):
         return rule.passed(seen, subject=role)
     return rule.unknown(
         look,
         seen=f"{seen}; whether {some(alone)} have this role is not known",
-        remedy="aws ec2 describe-instances shows IamInstanceProfile, and aws iam "
-        "get-instance-profile its role; with Karpenter: kubectl get ec2nodeclasses -o "
-        "custom-columns=NAME:.metadata.name,ROLE:.spec.role",
+        remedy="give the answers of: aws ec2 describe-instances, which shows IamInstanceProfile, "
+        "and aws iam get-instance-profile, which shows its role; with Karpenter: kubectl get "
+        "nodepools,ec2nodeclasses -o json",
         subject=role,
     )
 
 
 def _windows_roles(look: Look) -> list[str] | None:
-    """The roles of Windows nodes, from the groups, else from aws-auth and entries."""
+    """The roles of Windows nodes: those that are known, else as aws-auth and entries mark them."""
     state = look.state
-    roles = _group_roles(look)
+    roles = list(look.roles("windows"))
     if not roles or _without_role(look):
         roles += _marked_roles(look)
     if roles:
@@ -108,7 +103,7 @@ def _entry_file(look: Look, role: str) -> dict[str, str]:
 
 
 def _map_role(look: Look, role: str) -> str:
-    return map_role_command(role, look.cluster, look.partition)
+    return map_role_command(role, look.cluster, look.partition, look.state.region)
 
 
 @check(
@@ -121,8 +116,7 @@ def _map_role(look: Look, role: str) -> str:
 )
 def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare each Windows role's groups with the three it needs."""
-    state = look.state
-    mode = (state.authentication_mode or "").upper()
+    state, mode = look.state, _mode(look)
     if mode == "API":
         yield rule.passed("the cluster uses access entries alone; aws-auth is not read")
         return
@@ -131,59 +125,87 @@ def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
         return
     roles = _windows_roles(look)
     if not roles:
-        if state.windows_nodes:
-            mapped = some([entry.role for entry in state.aws_auth]) or "no role"
-            yield rule.failed(
-                f"the cluster has Windows nodes, and aws-auth gives no role the group "
-                f"{KUBE_PROXY_GROUP}; it maps {mapped}",
-                f"{_map_role(look, '')}; the role is told by: {_role_command(look)}",
-                files=_entry_file(look, ""),
-            )
-        elif roles is None:
-            yield rule.unknown(look, "nodes", "node_groups")
-        else:
-            yield rule.passed("no role of Windows nodes yet; map it when the first one comes")
+        yield _no_role_mapped(rule, look, roles)
         return
     for role in roles:
-        lacking = _role_lacks(look, role) or []
-        types = _entry_types(look, role)
-        pathed = [e for e in state.aws_auth if e.role == role and e.has_path]
-        if not lacking and not _wrong_username(look, role):
-            yield _served(rule, look, role, f"aws-auth gives {role} all three groups")
-        elif _is_windows_entry(types):
-            yield _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
-        elif mode == "API_AND_CONFIG_MAP" and types is None:
-            yield rule.unknown(
-                look,
-                "access_entries",
-                seen=f"aws-auth does not give {role} {', '.join(lacking)}; whether an access "
-                "entry does instead is not known",
-                subject=role,
-            )
-        else:
-            path = "; the mapped ARN has a path, which is never matched" if pathed else ""
-            if not mode and types is None:
-                path += " (an access entry could, where the cluster uses them)"
-            seen = (
-                f"aws-auth does not give {role} {', '.join(lacking)}{path}"
-                if lacking
-                else f"aws-auth gives {role} the username {_wrong_username(look, role)!r}, which is "
-                "no node's"
-            )
-            yield rule.failed(
-                seen,
-                _map_role(look, role),
-                subject=role,
-                files=_entry_file(look, role),
-            )
+        yield _mapping(rule, look, role, mode)
+
+
+def _no_role_mapped(rule: Check, look: Look, roles: list[str] | None) -> Finding:
+    """What is said where nothing names a role of Windows nodes."""
+    both = _mode(look) == "API_AND_CONFIG_MAP"
+    if look.state.windows_nodes and both and look.state.access_entries is None:
+        return rule.unknown(look, "access_entries", "instances")
+    if look.state.windows_nodes:
+        mapped = some([entry.role for entry in look.state.aws_auth or ()]) or "no role"
+        return rule.failed(
+            f"the cluster has Windows nodes, and aws-auth gives no role the group "
+            f"{KUBE_PROXY_GROUP}; it maps {mapped}",
+            f"{_map_role(look, '')}; the role is told by: {_role_command(look)}",
+            files=_entry_file(look, ""),
+        )
+    if roles is None:
+        return rule.unknown(look, "nodes", "node_groups")
+    return rule.passed("no role of Windows nodes yet; map it when the first one comes")
+
+
+def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
+    """Judge what aws-auth, or an entry in its place, gives one role."""
+    state = look.state
+    lacking = _role_lacks(look, role) or []
+    types = _entry_types(look, role)
+    wrong = _wrong_username(look, role)
+    if not lacking and not wrong:
+        return _served(rule, look, role, f"aws-auth gives {role} all three groups")
+    if _is_windows_entry(types):
+        return _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
+    if mode == "API_AND_CONFIG_MAP" and types is None:
+        return rule.unknown(
+            look,
+            "access_entries",
+            seen=f"aws-auth does not give {role} {', '.join(lacking)}; whether an access "
+            "entry does instead is not known",
+            subject=role,
+        )
+    path = ""
+    if any(entry.role == role and entry.has_path for entry in state.aws_auth or ()):
+        path = "; the mapped ARN has a path, which is never matched"
+    if not mode and types is None:
+        path += " (an access entry could, where the cluster uses them)"
+    seen = (
+        f"aws-auth does not give {role} {', '.join(lacking)}{path}"
+        if lacking
+        else f"aws-auth gives {role} the username {wrong!r}, which is not a node's"
+    )
+    if mode == "API_AND_CONFIG_MAP":
+        return rule.failed(
+            f"{seen}, and no access entry of type EC2_WINDOWS does",
+            f"{_own_role(look, role, types or [])}; or, in aws-auth: {_map_role(look, role)}",
+            subject=role,
+            files=_entry_file(look, role),
+        )
+    return rule.failed(seen, _map_role(look, role), subject=role, files=_entry_file(look, role))
 
 
 def _role_command(look: Look) -> str:
-    """The command that tells the role of the Windows nodes' own node group."""
-    groups = [node.node_group for node in look.state.windows_nodes or () if node.node_group]
+    """The command that tells the role of the Windows nodes, by what started them."""
+    groups = [node.node_group for node in look.view.windows if node.node_group]
+    if groups:
+        return (
+            f"aws eks describe-nodegroup --cluster-name {look.cluster} --nodegroup-name "
+            f"{word(groups[0], 'NODE_GROUP')} --query nodegroup.nodeRole"
+        )
+    if any(node.node_pool for node in look.view.windows):
+        return (
+            "kubectl get ec2nodeclasses -o "
+            "custom-columns=NAME:.metadata.name,ROLE:.spec.role,PROFILE:.spec.instanceProfile"
+        )
+    ids = [node.instance_id for node in look.view.windows if node.instance_id]
+    profile = word(None, "INSTANCE_PROFILE")
     return (
-        f"aws eks describe-nodegroup --cluster-name {look.cluster} --nodegroup-name "
-        f"{word(groups[0] if groups else None, 'NODE_GROUP')} --query nodegroup.nodeRole"
+        f"aws ec2 describe-instances --instance-ids {word(ids[0] if ids else None, 'INSTANCE_ID')} "
+        "--query Reservations[].Instances[].IamInstanceProfile.Arn, then aws iam "
+        f"get-instance-profile --instance-profile-name {profile}"
     )
 
 
@@ -203,6 +225,11 @@ def _own_role(look: Look, role: str, types: list[str]) -> str:
 
 def _with_own_role(look: Look, name: str) -> str:
     """The command for a node group like another one, with a role of its own."""
+    if look.partition != "aws":
+        return (
+            "a self-managed group, for EKS has Windows AMI types in commercial Regions alone: aws "
+            "autoscaling create-auto-scaling-group with a launch template whose profile has it"
+        )
     group = next((g for g in look.windows_groups if g.name == name), None)
     subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
     types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
@@ -291,14 +318,15 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
     severity="error",
     why="EKS adds eks:kube-proxy-windows by itself only for its own Windows AMIs",
     whole=("node_groups",),
+    needs=("node_groups",),
 )
 def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
     """See that the role of each group with a custom AMI is mapped."""
-    state = look.state
-    if state.node_groups is None:
-        yield rule.unknown(look, "node_groups")
-        return
-    custom = [g for g in state.node_groups if g.ami_type == "CUSTOM" or g.custom_ami]
+    custom = [
+        g
+        for g in look.state.node_groups or ()
+        if g.managed and (g.ami_type == "CUSTOM" or g.custom_ami)
+    ]
     if not custom:
         yield rule.passed("no managed node group has a custom AMI")
         return
@@ -342,32 +370,35 @@ def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
     "shared-node-role",
     considers="Node role not shared by Windows and Linux nodes",
     severity="warning",
-    why="the mapping of a Windows role gives its Linux nodes rights they do not need, and one "
-    "access entry cannot be of both types",
+    why="one access entry cannot be of both types, and EKS makes the entry of Windows by itself "
+    "only for a role of its own; in aws-auth the Linux nodes get rights they do not need",
+    source="awsdocs/amazon-eks-user-guide, pull request 1142 of 2025-10-16, which dropped the "
+    f"sentence against it: {ENTRIES.rpartition(' ')[2]}",
     whole=("node_groups",),
+    needs=("node_groups|node_classes",),
 )
 def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the roles of Windows and Linux node groups."""
-    if look.state.node_groups is None:
-        yield rule.unknown(look, "node_groups")
-        return
-    windows = dict.fromkeys(_marked_roles(look), "the Windows nodes")
-    windows |= {group.role: group.name for group in look.windows_groups if group.role}
-    shared = [
-        (role, windows[role], group.name)
-        for group in look.linux_groups
-        if (role := group.role) in windows
-    ]
-    for role, ours, theirs in shared:
+    """Compare the roles of Windows and Linux nodes."""
+    linux, ours = look.roles("linux"), look.roles("windows")
+    windows = dict.fromkeys(_marked_roles(look), "the Windows nodes") | ours
+    shared = [role for role in windows if role in linux]
+    severity: Severity = "info" if _mode(look) == "CONFIG_MAP" else rule.severity
+    for role in shared:
+        cure = (
+            "in aws-auth the mapping of Windows serves both, and nothing needs to change; before "
+            "a move to access entries, make a role of its own for Windows nodes"
+            if severity == "info"
+            else f"make a role of its own for Windows nodes, and {_moved(look, windows[role])}"
+        )
         yield rule.failed(
-            f"{role} serves {ours} (Windows) and {theirs} (Linux)",
-            f"make a role of its own for Windows nodes, and a node group with it in place of "
-            f"{word(ours, 'NODE_GROUP')}: {_with_own_role(look, ours)}",
+            f"{role} serves {windows[role]} (Windows) and {linux[role]} (Linux)",
+            cure,
             subject=role,
+            severity=severity,
         )
     if shared:
         return
-    alone = [node.name for node in look.state.windows_nodes or () if not node.node_group]
+    alone = _without_role(look)
     if look.hidden_groups:
         names = [group.name for group in look.hidden_groups]
         yield rule.unknown(look, "nodes", seen=f"what {some(names)} run is not known: custom AMI")
@@ -376,10 +407,27 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
             look,
             "aws_auth",
             "access_entries",
-            seen=f"the role of {some(alone)}, which are in no managed node group, is not known",
+            "instances",
+            seen=f"the role of {some(alone)}, which no node group tells, is not known",
         )
     else:
-        yield rule.passed("no role serves both Windows and Linux node groups")
+        yield rule.passed("no role serves both Windows and Linux nodes")
+
+
+def _moved(look: Look, who: str) -> str:
+    """How nodes come to another role, by what starts them."""
+    if who.startswith("EC2NodeClass ") or any(node.node_pool for node in look.view.windows):
+        return "name it in spec.role of the EC2NodeClass: Karpenter replaces its nodes"
+    group = next((g for g in look.windows_groups if g.name == who), None)
+    if group is not None and not group.managed:
+        return (
+            f"give the launch template of Auto Scaling group {word(who, 'GROUP_OF_NODES')} a "
+            "profile with it, and replace its instances: aws autoscaling start-instance-refresh "
+            f"--auto-scaling-group-name {word(who, 'GROUP_OF_NODES')}"
+        )
+    return (
+        f"a node group with it in place of {word(who, 'NODE_GROUP')}: {_with_own_role(look, who)}"
+    )
 
 
 CHECKS = (aws_auth_mapping, access_entry, custom_ami_mapping, shared_node_role)

@@ -8,11 +8,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks.check import check, some
-from eks_win_capacity.cluster.view import word
+from eks_win_capacity.cluster.view import release_of, word
 from eks_win_capacity.core.constants import (
     SERVICE_BACKENDS,
     SERVICE_BACKENDS_BUILD,
     SERVICE_BACKENDS_OLD,
+    WINDOWS_SERVER_FROM,
 )
 from eks_win_capacity.core.display import count_of
 
@@ -31,15 +32,14 @@ if TYPE_CHECKING:
     why="without it a Linux pod may land on a Windows node and a Windows pod on a Linux one, "
     "where neither starts",
     whole=("workloads", "pods"),
+    needs=("workloads|pods",),
 )
 def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for kubernetes.io/os in each manifest."""
-    if look.makers is None:
-        yield rule.unknown(look, "workloads")
-        return
+    makers = look.makers or {}
     missing: dict[str, list[str]] = {}
     odd: dict[str, list[str]] = {}
-    for name, (maker, system) in look.makers.items():
+    for name, (maker, system) in makers.items():
         if not maker.selects_os:
             missing.setdefault(system if system in {"windows", "linux"} else "", []).append(name)
         elif maker.selects_os not in {"windows", "linux"}:
@@ -72,7 +72,7 @@ def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
         )
     if not missing and not odd:
         yield rule.passed(
-            f"{count_of(len(look.makers), 'workload selects its', 'workloads select their')} operating system"
+            f"{count_of(len(makers), 'workload selects its', 'workloads select their')} operating system"
         )
 
 
@@ -110,13 +110,11 @@ def _open_nodes(look: Look) -> bool:
     severity="warning",
     why="Windows nodes are amd64 alone",
     whole=("workloads", "pods"),
+    needs=("workloads|pods",),
 )
 def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for kubernetes.io/arch in each Windows manifest."""
-    if look.makers is None:
-        yield rule.unknown(look, "workloads")
-        return
-    windows = {name: maker for name, (maker, os) in look.makers.items() if os == "windows"}
+    windows = {name: maker for name, (maker, os) in (look.makers or {}).items() if os == "windows"}
     wrong = [n for n, m in windows.items() if m.selects_arch not in {"", "amd64"}]
     shipped = [n for n, m in windows.items() if not m.selects_arch and n == _CSI_NODE]
     missing = [n for n, m in windows.items() if not m.selects_arch and n != _CSI_NODE]
@@ -209,15 +207,13 @@ def _linux_alone(look: Look, service: Service) -> bool:
     severity="error",
     why="Windows reaches no more backends of one service: traffic to the rest is lost",
     whole=("services", "pods"),
+    needs=("services",),
 )
 def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
     """Count the backends of each service."""
     state = look.state
-    if state.services is None:
-        yield rule.unknown(look, "services")
-        return
     limit = _backend_limit(state)
-    counted = list(_backends(state, state.services))
+    counted = list(_backends(state, state.services or ()))
     over = [(s, n) for s, n in counted if n > (limit or SERVICE_BACKENDS)]
     for service, count in over:
         yield rule.failed(
@@ -241,6 +237,65 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed(f"{len(counted):,} services, {most:,} backends at most")
 
 
+@check(
+    "windows-build-match",
+    considers="Windows pods choose their release where nodes of several releases run",
+    severity="warning",
+    why="a container runs on a host of its own Windows release alone: on another one it is placed "
+    "and never starts",
+    source='Kubernetes, "Guide for running Windows containers in Kubernetes": '
+    "https://kubernetes.io/docs/concepts/windows/user-guide/",
+    whole=("workloads", "pods"),
+    needs=("nodes|node_groups|node_classes",),
+)
+def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the releases of nodes with what workloads select."""
+    releases = _releases(look)
+    if len(releases) < 2:
+        yield rule.passed(
+            f"Windows nodes are of one release: {', '.join(releases)}"
+            if releases
+            else "no Windows nodes yet"
+        )
+        return
+    if look.makers is None:
+        yield rule.unknown(look, "workloads")
+        return
+    open_ = [
+        name
+        for name, (maker, system) in look.makers.items()
+        if system == "windows" and not maker.selects_build and not _on_host(maker)
+    ]
+    told = f"Windows nodes are of {', '.join(sorted(releases))}"
+    if open_:
+        yield rule.failed(
+            f"{told}, and {some(open_)} may land on any",
+            f"add to the pod template under nodeSelector {_BUILD}, as the image is, or a "
+            f"RuntimeClass whose scheduling.nodeSelector has it; kubectl get nodes -L {_BUILD} "
+            "shows the values",
+        )
+    else:
+        yield rule.passed(f"{told}, and every Windows workload chooses one")
+
+
+_BUILD = "node.kubernetes.io/windows-build"
+
+
+def _on_host(maker: object) -> bool:
+    """Whether pods are HostProcess, whose one image runs on every release."""
+    return bool(getattr(maker, "host_process", False))
+
+
+def _releases(look: Look) -> dict[str, None]:
+    """The Windows Server releases of nodes, else of what will start them, in order."""
+    found = [release for node in look.view.windows if (release := release_of(node))]
+    if not found:
+        names = [group.ami_type for group in look.windows_groups]
+        names += [made.ami_family for made in look.state.node_classes or () if made.windows]
+        found = [r for name in names for r in WINDOWS_SERVER_FROM if r in name]
+    return dict.fromkeys(found)
+
+
 _LOGGERS = (
     "alloy", "cloudwatch", "datadog", "filebeat", "fluent", "logging", "promtail", "splunk",
     "vector",
@@ -253,15 +308,13 @@ _LOGGERS = (
     severity="info",
     why="older entries are overwritten: what is not collected is gone when it is needed",
     whole=("workloads", "pods"),
+    needs=("workloads|pods",),
 )
 def event_log_collected(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for a DaemonSet on Windows that collects logs by its name."""
-    if look.makers is None:
-        yield rule.unknown(look, "workloads")
-        return
     found = [
         name
-        for name, (_, system) in look.makers.items()
+        for name, (_, system) in (look.makers or {}).items()
         if name.startswith("DaemonSet ") and system == "windows"
     ]
     known = [name for name in found if any(word in name.lower() for word in _LOGGERS)]
@@ -280,5 +333,5 @@ def event_log_collected(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.failed("no DaemonSet runs on Windows, so none collects the event log", remedy)
 
 
-CHECKS = (os_selector, arch_selector, service_backends, event_log_collected)
+CHECKS = (os_selector, arch_selector, windows_build_match, service_backends, event_log_collected)
 """In the order of the guide."""

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.cluster.checks.check import CONTROLLER, check, some
+from eks_win_capacity.cluster.view import group_of
+from eks_win_capacity.core.constants import CONTROLLER_TABLE_AS_OF, KARPENTER_TABLE_AS_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from eks_win_capacity.catalog import Reason
     from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.core.findings import Finding
+
+
+def _told(look: Look, reasons: Iterable[Reason]) -> str:
+    """Each reason with its date and source, and whether it is an old one."""
+    return "; ".join(f"{r.why} ({r.date}, {r.source}){look.aged(r.date)}" for r in reasons)
+
+
+def _no_row(rule: Check, look: Look, name: str, users: list[str]) -> Finding:
+    """What is said of a type that the catalog lacks."""
+    known = absent(name)
+    return rule.unknown(
+        look,
+        seen=f"{name} ({some(users)}) is not in the catalog of {look.catalog.as_of}"
+        + (f": {known}" if known else ""),
+        remedy="give a catalog that has it: aws.load_catalog()",
+        subject=name,
+    )
 
 
 def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]]:
@@ -19,7 +40,8 @@ def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]
     if types is None:
         return [rule.unknown(look, "nodes", "node_groups")], {}
     blind = types.get("", [])
-    groups = [g.name for g in look.windows_groups if not g.instance_types]
+    seen = {g.name for n in look.view.windows if (g := group_of(n, look.state)) is not None}
+    groups = [g.name for g in look.windows_groups if not g.instance_types and g.name not in seen]
     found = []
     if blind or groups:
         names = [*blind, *(f"node group {name}" for name in groups)]
@@ -51,14 +73,9 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     for name, users in types.items():
         row = look.row(name)
         if row is None:
-            yield rule.unknown(
-                look,
-                seen=f"{name} ({some(users)}) is not in the catalog of {look.catalog.as_of}",
-                remedy="give a catalog that has it: aws.load_catalog()",
-                subject=name,
-            )
+            yield _no_row(rule, look, name, users)
         elif row.windows.status == "unsupported":
-            why = "; ".join(f"{r.why} ({r.date}, {r.source})" for r in row.windows.reasons)
+            why = _told(look, row.windows.reasons)
             yield rule.failed(
                 f"{name} ({some(users)}): {why}",
                 f"choose a type that runs Windows{look.instead_of(name)}: eks-win-capacity catalog "
@@ -67,7 +84,7 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
             )
         else:
             yield rule.passed(
-                f"nothing is known against Windows on {name}"
+                f"nothing is known against Windows on {name}{look.aged(look.catalog.as_of)}"
                 if row.windows.status == "supported"
                 else f"{name} is not known to refuse Windows; its caveats are a check of their own",
                 subject=name,
@@ -93,14 +110,9 @@ def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
             if row and row.windows.status == "warned" and reason.code != "unknown-to-controller"
         ]
         if row is None:
-            yield rule.unknown(
-                look,
-                seen=f"{name} is not in the catalog of {look.catalog.as_of}",
-                remedy="give a catalog that has it: aws.load_catalog()",
-                subject=name,
-            )
+            yield _no_row(rule, look, name, users)
         elif reasons:
-            told = "; ".join(f"{r.why} ({r.date}, {r.source})" for r in reasons)
+            told = _told(look, reasons)
             yield rule.failed(
                 f"{name} ({some(users)}): {told}",
                 "put at most 31 pods with addresses on such a node"
@@ -124,31 +136,35 @@ def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare types with the controller's table, and with what nodes advertise."""
     found, types = _typed(rule, look)
     yield from found
-    working = {
-        node.instance_type for node in look.state.windows_nodes or () if node.advertised_addresses
+    working = {node.instance_type for node in look.view.windows if node.advertised_addresses}
+    refused = {
+        node.instance_type
+        for node in look.view.windows
+        if look.view.reason(node) == "type-unknown-to-controller"
     }
     for name, users in types.items():
         row = look.row(name)
         if name in working:
             yield rule.passed(f"{name}: nodes advertise addresses", subject=name)
         elif row is None:
-            yield rule.unknown(
-                look,
-                seen=f"{name} is not in the catalog of {look.catalog.as_of}",
-                remedy="give a catalog that has it: aws.load_catalog()",
-                subject=name,
-            )
-        elif "unknown-to-controller" in row.windows.codes:
-            reason = next(r for r in row.windows.reasons if r.code == "unknown-to-controller")
+            yield _no_row(rule, look, name, users)
+        elif name in refused or "unknown-to-controller" in row.windows.codes:
+            reasons = [r for r in row.windows.reasons if r.code == "unknown-to-controller"]
+            said = _told(look, reasons) or "the controller says that it does not support the type"
             yield rule.failed(
-                f"{name} ({some(users)}): {reason.why}",
+                f"{name} ({some(users)}): {said}; Karpenter's table of {KARPENTER_TABLE_AS_OF}, made "
+                "by the same generator, may have it already",
                 "start one node and see that it advertises addresses: kubectl get nodes -l "
                 f"node.kubernetes.io/instance-type={name} -o "
                 "jsonpath='{.items[*].status.allocatable}'; else take an older type",
                 subject=name,
             )
         else:
-            yield rule.passed(f"{name} is in the controller's table", subject=name)
+            yield rule.passed(
+                f"{name} is in the controller's table of {CONTROLLER_TABLE_AS_OF}"
+                f"{look.aged(CONTROLLER_TABLE_AS_OF)}",
+                subject=name,
+            )
 
 
 CHECKS = (instance_type_windows, instance_type_caveats, instance_type_controller)

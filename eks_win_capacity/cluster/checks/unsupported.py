@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.checks.check import check, some
+from eks_win_capacity.cluster.checks.check import check, some, windows_group
 from eks_win_capacity.cluster.view import word
 
 if TYPE_CHECKING:
@@ -162,8 +162,7 @@ def _compute_check(
         yield rule.failed(
             f"{len(makers)} Windows pods or workloads, and no Windows node beside {compute} "
             f"compute: {some([m.full_name for m in makers])}",
-            f"add a Windows node group: eksctl create nodegroup --cluster {look.cluster} "
-            "--node-ami-family WindowsServer2022CoreContainer --node-type m5.large",
+            f"add a Windows node group: {windows_group(look)}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -11,13 +12,13 @@ from eks_win_capacity.cluster.view import (
     lowest_platform,
     minor,
     platform_serves,
+    release_of,
     word,
 )
 from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
     KUBERNETES_SUPPORT_AS_OF,
     KUBERNETES_SUPPORT_ENDS,
-    WINDOWS_BUILDS,
     WINDOWS_BUILDS_ENDED,
     WINDOWS_PLATFORM_VERSIONS,
     WINDOWS_SERVER_FROM,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding, Severity
+
+_RELEASED: Final = re.compile(r"-([0-9]{4})\.(0[1-9]|1[0-2])\.(0[1-9]|1[0-9]|2[0-8])")
+_AMI_DAYS: Final = 120
+"""Age from which on a Windows AMI may be private. [days]"""
 
 _SOON_DAYS: Final = 90
 """Days before the end of support from which on a check warns."""
@@ -151,15 +156,6 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("kube-system runs no component of legacy Windows support")
 
 
-def _release(node: Node) -> str | None:
-    """The Windows Server release of a node, by its build, else by its image's name."""
-    parts = node.build.split(".")
-    if len(parts) > 2 and parts[2].isdecimal():
-        return WINDOWS_BUILDS.get(int(parts[2]))
-    named = [r for r in WINDOWS_SERVER_FROM if f"Windows Server {r}" in node.os_image]
-    return named[0] if named else None
-
-
 def _ended(node: Node) -> str:
     """Windows Server release of a node that EKS no longer has, with its last day; else empty."""
     parts = node.build.split(".")
@@ -187,7 +183,10 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
     end = KUBERNETES_SUPPORT_ENDS.get(name)
     if end is None and version > (minor(newest) or (0, 0)):
-        yield rule.passed(f"extended support of Kubernetes {name} ends after that of {newest}")
+        aged = look.aged(KUBERNETES_SUPPORT_AS_OF)
+        yield rule.passed(
+            f"extended support of Kubernetes {name} ends after that of {newest}{aged}"
+        )
     elif end is None or day.isoformat() >= end:
         yield rule.failed(
             f"extended support of Kubernetes {name} {f'ends on {end}' if end else 'has ended'}",
@@ -202,7 +201,11 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
             severity="warning",
         )
     else:
-        since = "" if look.now else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
+        since = (
+            look.aged(KUBERNETES_SUPPORT_AS_OF)
+            if look.now
+            else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
+        )
         yield rule.passed(f"extended support of Kubernetes {name} ends on {end}{since}")
 
 
@@ -213,18 +216,16 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     why="EKS has AMIs of each Windows Server release from a certain Kubernetes version on",
     source=AMIS,
     whole=("node_groups",),
+    needs=("nodes|node_groups",),
 )
 def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the release of nodes and node groups with the cluster's version."""
     state = look.state
     version = minor(state.version)
-    if state.windows_nodes is None and state.node_groups is None:
-        yield rule.unknown(look, "nodes", "node_groups")
-        return
     users: dict[str, list[str]] = {}
     strange = []
     for node in state.windows_nodes or ():
-        release = _release(node)
+        release = release_of(node)
         if _ended(node):
             continue
         if release:
@@ -321,16 +322,29 @@ def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
         else:
             yield rule.failed(
                 f"kubelet {text} under Kubernetes {state.version}: {some(names)}",
-                _updates(look, text),
+                _older_nodes(look, text) if kubelet > version else _updates(look, text),
                 subject=text,
             )
+
+
+def _older_nodes(look: Look, text: str) -> str:
+    """The cure for kubelets that are newer than the control plane: no update goes back."""
+    version = minor(look.state.version) or (1, 0)
+    return (
+        f"a node group cannot go back to {look.state.version}: make a new one with an AMI for it "
+        f"and move the pods there, or update the control plane first: aws eks "
+        f"update-cluster-version --name {look.cluster} --kubernetes-version "
+        f"{version[0]}.{version[1] + 1}, one minor version at a time, up to that of kubelet {text}"
+    )
 
 
 def _updates(look: Look, text: str) -> str:
     """The command that replaces the nodes of a kubelet version, for each group."""
     nodes = look.state.windows_nodes or ()
+    own = {group.name for group in look.windows_groups if not group.managed}
     groups = {n.node_group for n in nodes if n.kubelet_version == text}
     groups |= {group.name for group in look.windows_groups if group.version == text}
+    groups -= own
     wide = f"an AMI for {look.state.version}"
     if not groups - {""}:
         return f"replace the nodes by ones with {wide}"
@@ -341,6 +355,41 @@ def _updates(look: Look, text: str) -> str:
     )
 
 
+@check(
+    "ami-release",
+    considers="Windows AMIs of managed node groups younger than four months",
+    severity="warning",
+    why="EKS makes Windows AMIs private about four months after their release: a group that still "
+    "names one cannot start nodes",
+    source=AMIS,
+    whole=("node_groups",),
+    needs=("node_groups",),
+)
+def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the release of each managed Windows group's AMI with the day."""
+    groups = [g for g in look.windows_groups if g.managed and g.release_version]
+    late = 0
+    for group in groups:
+        found = _RELEASED.search(group.release_version)
+        if found is None:
+            continue
+        released = date(*map(int, found.groups()))
+        age = (look.now - released).days if look.now else 0
+        if age > _AMI_DAYS:
+            late += 1
+            yield rule.failed(
+                f"{group.name} has the AMI of {released}, {age:,} days old",
+                f"aws eks update-nodegroup-version --cluster-name {look.cluster} --nodegroup-name "
+                f"{word(group.name, 'NODE_GROUP')}",
+                subject=group.name,
+            )
+    if not late:
+        yield rule.passed(
+            "no AMI of a managed Windows group is older than four months"
+            + ("" if look.now else " as far as is known: no day was given")
+        )
+
+
 CHECKS = (
     windows_platform_version,
     prefix_platform_version,
@@ -348,6 +397,7 @@ CHECKS = (
     legacy_windows_support,
     windows_server_version,
     kubelet_version,
+    ami_release,
     kubernetes_support,
 )
 """In the order of the guide."""

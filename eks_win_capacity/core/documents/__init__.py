@@ -27,7 +27,7 @@ def members(
     Parameters
     ----------
     source : path, str, bytes, file or mapping
-        JSON (one document or several), or YAML. A text with a newline or a
+        JSON (one document or several, or a list of them), or YAML. A text with a newline or a
         leading bracket is the text itself; any other text is a path.
     name : str, optional
         What errors call the source.
@@ -38,7 +38,7 @@ def members(
     ------
     (int, str, int or None, value)
         Number of the document, key, position in the key's list (None where the
-        value is no list, or an empty one), and the value.
+        value is not a list, or an empty one), and the value.
 
     Raises
     ------
@@ -64,10 +64,14 @@ def members(
                     JsonText(stream, head, name, limit or limits.MAX_JSON_CHARS)
                 )
             else:
-                for number, document in enumerate(yaml_documents(stream, head, name)):
-                    yield from _walk(number, document, name)
+                number = 0
+                for document in yaml_documents(stream, head, name):
+                    # A list of mappings is one document after the other.
+                    for one in document if isinstance(document, list) else [document]:
+                        yield from _walk(number, one, name)
+                        number += 1
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{name} is no text: {error}", source=name) from error
+        raise DocumentError(f"{name} is not a text: {error}", source=name) from error
 
 
 def _walk(number: int, document: Any, name: str) -> Iterator[tuple[int, str, int | None, Any]]:
@@ -156,7 +160,7 @@ def yaml_value(text: str, *, name: str) -> Any:
     Raises
     ------
     DocumentError
-        If it is no YAML, too large, too deep, or grows when aliases are followed.
+        If it is not YAML, too large, too deep, or grows when aliases are followed.
     """
     documents = list(yaml_documents(io.StringIO(), text, name)) if text.strip() else []
     if len(documents) > 1:

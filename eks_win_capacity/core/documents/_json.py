@@ -50,7 +50,7 @@ class JsonText:
         return True
 
     def peek(self) -> str:
-        """The next character that is no space, or an empty text at the end."""
+        """The next character that is not a space, or an empty text at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._at)
             self._at = match.end() if match else self._at
@@ -101,7 +101,7 @@ class JsonText:
         offset = self._read - len(self._buffer) + self._at
         where = f" at {place}" if place else ""
         raise DocumentError(
-            f"{self.name} is no sound JSON{where} (character {offset:,}): {what}",
+            f"{self.name} is not sound JSON{where} (character {offset:,}): {what}",
             source=self.name,
             place=place,
         )
@@ -110,14 +110,33 @@ class JsonText:
 def json_members(text: JsonText) -> Iterator[tuple[int, str, int | None, Any]]:
     number = 0
     while text.peek():
-        if text.peek() == "[":
-            text.fail("it holds a list; give the whole answer, saved without --query or jq", "")
-        text.take("{", "")
-        if text.peek() == "}":
-            text.take("}", "")
-        else:
-            yield from _json_object(text, number)
-        number += 1
+        # A list of objects, as jq -s writes it, is one document after the other.
+        listed = text.peek() == "["
+        if listed:
+            text.take("[", "")
+        empty = listed and text.peek() == "]"
+        more = "" if empty else ","
+        while more == ",":
+            if text.peek() != "{":
+                text.fail(
+                    "its list holds something else than objects; give the whole answer, saved "
+                    "without --query or jq"
+                    if listed
+                    else "expected {",
+                    "",
+                )
+            text.take("{", "")
+            if text.peek() == "}":
+                text.take("}", "")
+            else:
+                yield from _json_object(text, number)
+            number += 1
+            text.items += 1
+            if text.items > limits.MAX_ITEMS:
+                text.fail(f"it holds more than {limits.MAX_ITEMS:,} objects; split it", "")
+            more = text.take(",]", "") if listed else ""
+        if empty:
+            text.take("]", "")
 
 
 def _json_object(text: JsonText, number: int) -> Iterator[tuple[int, str, int | None, Any]]:

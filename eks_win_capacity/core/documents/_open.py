@@ -41,7 +41,7 @@ def opened(source: Source) -> Iterator[IO[str]]:
     elif isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if path.exists() and not path.is_file():
-            raise DocumentError(f"{path} is no regular file", source=str(path))
+            raise DocumentError(f"{path} is not a regular file", source=str(path))
         with path.open("rb") as file:
             yield _decoded(file, str(path))
     elif hasattr(source, "read"):

@@ -129,7 +129,7 @@ def text_of(content: bytes, name: str) -> str:
         place = f"byte {error.start}"
         spelled = encoding.upper().removesuffix("-SIG")
         raise DocumentError(
-            f"{name} is no text: {spelled} can't decode it, {error.reason} at {place}",
+            f"{name} is not a text: {spelled} can't decode it, {error.reason} at {place}",
             source=name,
             place=place,
         ) from error
@@ -172,7 +172,7 @@ def values_in(text: str, name: str) -> list[Any]:
             if isinstance(error, json.JSONDecodeError)
             else ""
         )
-        raise DocumentError(f"{name} is no JSON: {error}", source=name, place=place) from error
+        raise DocumentError(f"{name} is not JSON: {error}", source=name, place=place) from error
 
 
 def _json_values(text: str) -> list[Any]:

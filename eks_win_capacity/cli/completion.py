@@ -1,0 +1,30 @@
+"""``completion``: what a shell needs to complete commands, options and instance types."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """
+    Print what SHELL needs to complete commands, options and instance types.
+
+    \b
+    Once, then in each new shell:
+      eks-win-capacity completion bash >> ~/.bashrc
+      eks-win-capacity completion zsh >> ~/.zshrc
+      eks-win-capacity completion fish > ~/.config/fish/completions/eks-win-capacity.fish
+    """  # noqa: D301
+    from click.shell_completion import get_completion_class
+
+    from eks_win_capacity.cli import app
+
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101
+    click.echo(made(app, {}, "eks-win-capacity", _VARIABLE).source())
+
+
+_VARIABLE = "_EKS_WIN_CAPACITY_COMPLETE"
+"""Where the shell says what it wants; Click derives it from the name of the program."""

@@ -1,0 +1,213 @@
+"""Which files ``fleet`` reads, and how it sizes those that are too long for memory."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from eks_win_capacity.cli.output import CONTROLS, FORMULA
+from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pandas as pd
+
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.density.node_table import NodeTable
+    from eks_win_capacity.frames.node_files import NodeFiles
+
+LONG: Final = 64 * 1024**2
+"""A file from this size on is worked on out of core. [bytes]"""
+
+MOST_PRINTED: Final = 1_000_000
+"""Rows that are printed; more go to a file."""
+
+_SUFFIXES: Final = (".csv", ".parquet", ".pq", ".tsv", ".txt")
+_HEAD: Final = 4_096
+_SAMPLE: Final = 1_000
+_WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
+    """
+    The files to work on out of core; None where one short file is read as a whole.
+
+    Parameters
+    ----------
+    file : str
+        A file, a folder with files below it, or a pattern with ``*``.
+    partitioned : bool
+        Whether partitions are written, which only the engine does.
+
+    Raises
+    ------
+    InputError
+        If a folder or a pattern holds no file of nodes.
+    """
+    path = Path(file)
+    if file == "-":
+        if partitioned:
+            raise InputError("partitions are written from files, not from standard input")
+        return None
+    if path.is_dir():
+        found = sorted(one for one in path.rglob("*") if _is_rows(one, path))
+        if not found:
+            raise InputError(f"{file} holds no {', '.join(_SUFFIXES)} file")
+        return found
+    if not path.exists() and any(mark in file for mark in "*?["):
+        names = glob.glob(file, recursive=True)  # noqa: PTH207
+        found = sorted(one for one in map(Path, names) if one.is_file())
+        if not found:
+            raise InputError(f"no file is called {file}")
+        return found
+    if path.is_file() and (partitioned or path.stat().st_size >= LONG):
+        with path.open("rb") as opened:
+            head = opened.read(_HEAD)
+        # JSON, YAML and UTF-16 have readers of their own, with limits of their own.
+        if not head.startswith(_WIDE_MARKS) and head.lstrip()[:1] not in {b"{", b"[", b"-"}:
+            return [path]
+        if partitioned:
+            raise InputError("partitions are written from CSV in UTF-8 and from Parquet")
+    return None
+
+
+def _is_rows(path: Path, folder: Path) -> bool:
+    """Whether a file below a folder holds rows: not what writers leave beside them."""
+    parts = path.relative_to(folder).parts
+    hidden = any(part.startswith((".", "_")) for part in parts)
+    return not hidden and path.suffix.lower() in _SUFFIXES and path.is_file()
+
+
+@contextmanager
+def opened(paths: Sequence[Path], catalog: Catalog) -> Iterator[NodeFiles]:
+    """The files as one table, with progress on a terminal's stderr."""
+    from eks_win_capacity.density.node_table import without_head
+    from eks_win_capacity.frames.node_files import CsvForm, NodeFiles
+
+    with paths[0].open("rb") as first:
+        line = first.readline(_HEAD).decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
+    separator = max(",;\t", key=line.count)
+    headless = without_head([line.replace('"', "").split(separator)], catalog)
+    with (
+        _progress() as tell,
+        NodeFiles(paths, form=CsvForm(separator, not headless), progress=tell) as files,
+    ):
+        yield files
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[float], None] | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    click.echo("reading", err=True, nl=False)
+    try:
+        yield lambda share: click.echo(f"\rreading {share:3.0f} %", err=True, nl=False)
+    finally:
+        click.echo("\r" + " " * 16 + "\r", err=True, nl=False)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The rows of long files, one row for each combination of type, system and state."""
+
+    table: NodeTable
+    by: str
+    kept: dict[str, list[str | None]]
+    rows: int
+
+
+def counted(
+    files: NodeFiles, catalog: Catalog, *, column: str | None, count: str | None, all_rows: bool
+) -> Counted:
+    """
+    The Windows nodes of long files, told apart as those of short ones are.
+
+    Raises
+    ------
+    InputError
+        As :func:`eks_win_capacity.density.node_table.node_table` raises it.
+    """
+    from eks_win_capacity.density.node_table import node_table, roles
+
+    found = roles(files.head(_SAMPLE), catalog, column=column, count=count)
+    sides = [] if all_rows else [name for name in (found.system, found.state) if name is not None]
+    names = list(dict.fromkeys([found.types, *sides]))
+    groups = files.counted(names, found.count)
+    wrong = groups["wrong"].dropna()
+    if len(wrong):
+        raise InputError(
+            f"{found.count} must be whole numbers from 0 where it says how many nodes a row stands "
+            f"for; got {wrong.iloc[0]!r}; name another column with --count, or --count none"
+        )
+    weights = groups["rows"].astype("int64")
+    nodes = groups["nodes"].astype("float64").astype("int64")
+    table = node_table(
+        groups[names], catalog, column=found.types, count="none", all_rows=all_rows, weights=weights
+    )
+    notes = list(table.notes)
+    if found.count is not None:
+        notes.append(f"each row stands for as many nodes as its {found.count!r} says")
+    index = table.frame.index
+    kept = {name: table.frame[name].drop_duplicates().tolist() for name in sides}
+    told = type(table)(table.frame, table.types, nodes[index], tuple(notes))
+    return Counted(told, found.types, kept, int(weights[index].sum()))
+
+
+def refuse_unknown(found: Counted, catalog: Catalog) -> None:
+    """
+    Raise for types without a row in the catalog, with the nodes that have them.
+
+    Raises
+    ------
+    MissingValueError, UnknownInstanceTypeError
+    """
+    from eks_win_capacity.catalog.limits import close_names
+
+    counts = found.table.counts
+    assert counts is not None  # noqa: S101
+    types = found.table.types
+    absent = int(counts[types.isna()].sum())
+    if types.isna().any():
+        raise MissingValueError(
+            f"{found.by} is missing for {absent:,} nodes; drop them, or pass --on-unknown null",
+            positions=(),
+            count=absent,
+        )
+    strange: pd.Series[Any] = counts[[name not in catalog for name in types]]
+    if not len(strange):
+        return
+    by_name = strange.groupby(types[strange.index]).sum().sort_values(ascending=False)
+    names = [str(name) for name in by_name.index[:5]]
+    close = next((alike for name in names if (alike := close_names(name, list(catalog)))), [])
+    shown = ", ".join(f"{name!r} of {by_name[name]:,}" for name in names)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise UnknownInstanceTypeError(
+        f"{int(by_name.sum()):,} nodes are of types without a row in the catalog of "
+        f"{catalog.as_of}: {shown}.{hint}",
+        names=names,
+        count=int(by_name.sum()),
+        close_matches=close,
+        as_of=catalog.as_of,
+    )
+
+
+def cell(text: str) -> str:
+    """SQL of a text as :func:`eks_win_capacity.cli.output.csv_cell` spells it."""
+    spelled = text
+    for code, name in CONTROLS.items():
+        spelled = f"replace({spelled}, chr({code}), '{name}')"
+    controls = "".join(f"\\x{{{code:x}}}" for code in CONTROLS)
+    acts = f"CASE WHEN regexp_matches({text}, '[{controls}]') THEN {spelled} ELSE {text} END"
+    starts = ", ".join(f"chr({ord(one)})" for one in FORMULA)
+    return (
+        f"CASE WHEN left({acts}, 1) IN ({starts}) AND TRY_CAST({acts} AS DOUBLE) IS NULL "
+        f"THEN '''' || {acts} ELSE {acts} END"
+    )

@@ -1,0 +1,134 @@
+"""``report``: one HTML page on some clusters, for those who decide."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from eks_win_capacity.cli.output import progress, say
+
+if TYPE_CHECKING:
+    from eks_win_capacity.cluster.state import ClusterState
+
+_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
+
+
+@click.command()
+@click.argument(
+    "states", metavar="[STATE]...", nargs=-1, type=click.Path(exists=True, allow_dash=True)
+)
+@click.option(
+    "--file",
+    "-f",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, allow_dash=True),
+    help="The same as STATE.",
+)
+@click.option(
+    "--history",
+    type=_FILE,
+    help="CSV or Parquet of use through time, with the ids of the subnets; see forecast.",
+)
+@click.option("--horizon", default="180d", show_default=True, help="Days, a duration or a date.")
+@click.option("--prices", type=_FILE, help="CSV of type and price by the hour.")
+@click.option("--title", default="Capacity of Windows nodes on Amazon EKS", help="Of the page.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For the fleet plan of each cluster.",
+)
+@click.option(
+    "--output",
+    "-o",
+    "target",
+    required=True,
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="The page, such as report.html; - is standard output.",
+)
+def report(
+    *,
+    states: tuple[str, ...],
+    files: tuple[str, ...],
+    history: str | None,
+    horizon: str,
+    prices: str | None,
+    title: str,
+    time_limit: float,
+    target: str,
+) -> None:
+    """
+    Write one HTML page on clusters: head-room, subnets, dates, findings, pods, fleet.
+
+    STATE is a saved state (check --save), or a folder or file of saved answers of kubectl
+    and the AWS CLI; those of one cluster are put together. The page loads nothing from
+    anywhere, prints well and reads in light and dark.
+
+    \b
+    Examples:
+      eks-win-capacity check --cluster prod -f k.json --save prod.json
+      eks-win-capacity report prod.json --history usage.csv -o report.html
+      eks-win-capacity report saved/prod saved/test --prices prices.csv -o report.html
+    """  # noqa: D301
+    from eks_win_capacity.cli.plan_files import read_price_file
+    from eks_win_capacity.cli.usage_file import read_table
+    from eks_win_capacity.html_report.whole_report import report as report_of
+
+    states = (*states, *files)
+    if not states:
+        raise click.UsageError("Missing argument 'STATE...'.")
+    with progress("reading") as tell:
+        named: dict[str, ClusterState] = {}
+        sources: dict[str, str] = {}
+        for place in states:
+            tell(place)
+            state = _state(place)
+            name = state.name or Path(place).stem
+            named[name] = named[name].merge(state) if name in named else state
+            sources[f"State of {name}: {place}"] = _day(place)
+        table = None if history is None else read_table(history)
+        if history is not None:
+            sources[f"History of use: {history}"] = _day(history)
+        costs = read_price_file(prices)
+        if prices is not None:
+            sources[f"Prices: {prices}"] = _day(prices)
+    with progress("reporting on") as tell:
+        made = report_of(
+            named,
+            history=table,
+            horizon=horizon,
+            prices=costs,
+            title=title,
+            now=datetime.now(tz=UTC).date(),
+            sources=sources,
+            time_limit_s=time_limit,
+            progress=tell,
+        )
+    if target == "-":
+        say(made.to_html())
+        return
+    made.save(target)
+    say(f"wrote {target}: {repr(made).strip('<>')}", err=True)
+
+
+def _state(place: str) -> ClusterState:
+    from eks_win_capacity.files import load_files
+
+    return load_files(sys.stdin.buffer if place == "-" else Path(place))
+
+
+def _day(place: str) -> str:
+    """When a file was written, or the newest of a folder."""
+    if place == "-":
+        return "read from standard input"
+    path = Path(place)
+    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+    newest = max((file.stat().st_mtime for file in files), default=path.stat().st_mtime)
+    return f"written {datetime.fromtimestamp(newest, tz=UTC):%Y-%m-%d %H:%M} UTC"

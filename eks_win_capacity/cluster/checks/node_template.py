@@ -1,0 +1,110 @@
+"""Check of what the cluster autoscaler is told of a node before it exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.cluster.checks.check import check, some
+from eks_win_capacity.cluster.remedies import tag_command, tags_file
+from eks_win_capacity.cluster.view import autoscaler_tags, expected_addresses, group_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.state import NodeGroup
+    from eks_win_capacity.core.findings import Finding
+
+
+@check(
+    "autoscaler-node-template",
+    considers="Node-template tag for the cluster autoscaler",
+    severity="warning",
+    why="the cluster autoscaler does not know that a new Windows node brings addresses: from "
+    "zero nodes it never starts one",
+    source="Kubernetes cluster autoscaler on AWS, scaling from 0: https://github.com/kubernetes/"
+    "autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md",
+    whole=("node_groups",),
+)
+def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look for the tag on the Auto Scaling group of each Windows node group."""
+    state = look.state
+    if _runs_autoscaler(look) is False:
+        yield rule.passed("nothing runs the cluster autoscaler, by name, image or arguments")
+        return
+    if state.node_groups is None:
+        yield rule.unknown(look, "node_groups")
+        return
+    alone = [
+        node.name
+        for node in look.view.windows
+        if not node.node_pool and not node.node_group and group_of(node, state) is None
+    ]
+    if alone:
+        yield rule.unknown(
+            look,
+            seen=f"the Auto Scaling groups of {some(alone)}, which are in no node group that is "
+            "known, are not known",
+            remedy="give the answers of: aws autoscaling describe-auto-scaling-groups, and kubectl "
+            "get nodes -o json; each group must carry the tag",
+        )
+    elif not look.windows_groups and state.windows_nodes is None:
+        yield rule.unknown(look, "nodes")
+    elif not look.windows_groups:
+        yield rule.passed("no Windows node groups yet")
+    for group in look.windows_groups:
+        yield _group_tag(rule, look, group)
+
+
+def _runs_autoscaler(look: Look) -> bool | None:
+    """Whether the cluster autoscaler runs; None where manifests and pods are not known."""
+    marked = any(
+        key == "k8s.io/cluster-autoscaler/enabled"
+        for group in look.windows_groups
+        if not group.managed  # EKS marks the groups that it manages by itself
+        for key, _ in group.autoscaling_tags or ()
+    )
+    if look.makers is None:
+        return True if marked else None
+    runs = any(
+        maker.autoscaler or "cluster-autoscaler" in name for name, (maker, _) in look.makers.items()
+    )
+    return runs or marked
+
+
+def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
+    """Whether the Auto Scaling group of a node group has the tag."""
+    if group.autoscaling_tags is None:
+        return rule.unknown(
+            look,
+            seen=f"the tags of the Auto Scaling group of {group.name} are not known",
+            remedy="give the answer of: aws autoscaling describe-auto-scaling-groups",
+            subject=group.name,
+        )
+    ids = set(group.instances)
+    types = group.instance_types or tuple(
+        {n.instance_type for n in look.view.windows if n.instance_id in ids}
+    )
+    counts = [
+        expected_addresses(look.row(name), prefix_delegation=look.view.mode) for name in types
+    ]
+    if not counts or None in counts:
+        return rule.unknown(look, "cni_configmap", "nodes", subject=group.name)
+    # A group of several types must not promise more than its smallest gives.
+    wanted = autoscaler_tags(min(count or 0 for count in counts))
+    lacking = {k: v for k, v in wanted.items() if dict(group.autoscaling_tags).get(k) != v}
+    if next(iter(wanted)) not in lacking:
+        return rule.passed(f"{group.name} has the tag", subject=group.name)
+    told = ", ".join(f"{key}={value}" for key, value in lacking.items())
+    return rule.failed(
+        f"the Auto Scaling group of {group.name} lacks {told}",
+        tag_command(lacking, group.autoscaling_groups, look.cluster, group.name),
+        subject=group.name,
+        files={
+            f"node-template-tags-{group.name}.json": tags_file(lacking, group.autoscaling_groups)
+        },
+    )
+
+
+CHECKS = (autoscaler_node_template,)
+"""One alone."""

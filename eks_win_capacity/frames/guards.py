@@ -1,0 +1,164 @@
+"""How each engine refuses rows: at once where they are in memory, else when they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+
+from eks_win_capacity.frames import backends, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eks_win_capacity.frames.backends import Frame
+
+
+def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
+    """
+    A frame whose `column` cannot be read where its rows fail a check.
+
+    Rows in memory are checked at once, those of a plan when it is run: by the engine
+    itself in DuckDB and Spark, one aggregate over what the checks read, and piece by
+    piece in Polars and Dask, which work on pieces that are in memory.
+
+    Parameters
+    ----------
+    frame : narwhals frame
+        With the columns that the checks read.
+    column : str
+        What the answer is computed from.
+    checks : sequence of RowCheck
+        The first that fails is the error.
+
+    Raises
+    ------
+    CapacityError
+        For rows in memory.
+    """
+    if not backends.is_lazy(frame):
+        verify.refuse(frame, checks)
+        return frame
+    if not checks:
+        return frame
+    engine, native = frame.implementation, frame.to_native()
+    if engine.is_polars():
+        return _guarded_in_polars(frame, column, checks)
+    if engine.is_dask():
+        needed = [column, *{name for check in checks for name in check.columns} - {column}]
+        pieces = native[needed].map_partitions(
+            _Refusing(checks, column),
+            meta=native[column]._meta,  # noqa: SLF001
+        )
+        return nw.from_native(native.assign(**{column: pieces}))
+    (stem,) = backends.spare_names(frame, 20)[19:]
+    seen = frame.select(*verify.aggregates(checks, stem))
+    wrong = seen.select(verify.message(checks, stem).alias(stem)).to_native()
+    if engine.is_duckdb():
+        return _failing(nw.from_native(native.cross(wrong)), [column], stem)
+    from pyspark.sql import functions
+
+    joined = native.crossJoin(functions.broadcast(wrong))
+    return _failing(nw.from_native(joined), [column], stem)
+
+
+def guarded_sums(
+    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.RowCheck]
+) -> Frame:
+    """
+    Sums by group that cannot be read where a row of the group fails a check.
+
+    Parameters
+    ----------
+    frame : narwhals frame
+        With the columns to sum and those that the checks read.
+    groups : list of str
+        Columns to group by; one row in all without them.
+    sums : dict of str to str
+        The column that each sum is of.
+    checks : sequence of RowCheck
+        DuckDB and Spark look at them in the same pass that sums.
+
+    Raises
+    ------
+    CapacityError
+        For rows in memory.
+    """
+    fused = bool(checks) and (frame.implementation.is_duckdb() or frame.implementation.is_pyspark())
+    if not fused:
+        frame = guarded(frame, next(iter(sums.values())), checks)
+    if groups and frame.implementation.is_dask():
+        # Sorted by the groups as they are summed: to sort afterwards computes all at once.
+        native = frame.to_native()[[*groups, *sums.values()]]
+        summed = native.groupby(groups, sort=True, dropna=False, observed=True).sum().reset_index()
+        return nw.from_native(summed.rename(columns={old: new for new, old in sums.items()}))
+    stem = backends.spare_names(frame, 20)[19]
+    wanted = [nw.col(source).sum().alias(name) for name, source in sums.items()]
+    wanted += verify.aggregates(checks, stem) if fused else []
+    summed = frame.group_by(groups).agg(*wanted) if groups else frame.select(*wanted)
+    if fused:
+        summed = summed.with_columns(verify.message(checks, stem).alias(stem))
+        summed = _failing(summed.select(*groups, *sums, stem), list(sums), stem)
+    return summed.sort(groups) if groups else summed
+
+
+def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
+    """A frame of DuckDB or Spark whose columns fail where there is a message, which is dropped."""
+    native = frame.to_native()
+    if frame.implementation.is_duckdb():
+        spelled = []
+        for name in native.columns:
+            plain = backends.quoted(name)
+            fails = f"CASE WHEN {message} IS NULL THEN {plain} ELSE error({message}) END AS {plain}"
+            spelled.append(fails if name in columns else plain)
+        return nw.from_native(native.project(", ".join(s for s in spelled if s != f'"{message}"')))
+    from pyspark.sql import functions
+
+    for name in columns:
+        sound = functions.when(functions.isnull(message), functions.col(f"`{name}`"))
+        error = functions.raise_error(functions.col(message)).cast("bigint")
+        native = native.withColumn(name, sound.otherwise(error))
+    return nw.from_native(native.drop(message))
+
+
+def _guarded_in_polars(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
+    """Mark what fails by expressions; Python sees whether a piece has a mark, and no more."""
+    mark, shown = backends.spare_names(frame, 22)[20:]
+    marks = [nw.when(check.bad).then(nw.lit(at)) for at, check in enumerate(checks)]
+    values = [nw.when(c.bad).then(nw.col(c.shown).cast(nw.String)) for c in checks]
+    marked = frame.with_columns(nw.coalesce(*marks).alias(mark), nw.coalesce(*values).alias(shown))
+    refusing = _RefusingMarks(checks, mark, shown)
+    passed = nw.from_native(marked.to_native().map_batches(refusing, streamable=True))
+    # The column is made of the marks, or Polars would leave them out where nobody reads them.
+    sound = nw.when(nw.col(mark).is_null() & nw.col(shown).is_null()).then(nw.col(column))
+    return passed.with_columns(sound.alias(column)).drop(mark, shown)
+
+
+@dataclass(frozen=True)
+class _RefusingMarks:
+    """A piece of a Polars frame as it is, where no row is marked."""
+
+    checks: Sequence[verify.RowCheck]
+    mark: str
+    shown: str
+
+    def __call__(self, piece: Any) -> Any:
+        if self.mark in piece.columns and piece[self.mark].null_count() < len(piece):
+            frame = nw.from_native(piece, eager_only=True)
+            first = int(piece[self.mark].min())
+            rows = frame.filter(nw.col(self.mark) == first)
+            raise verify.error_of(self.checks[first], rows, self.shown)
+        return piece
+
+
+@dataclass(frozen=True)
+class _Refusing:
+    """A column of a piece of a Dask frame, where the piece passes the checks."""
+
+    checks: Sequence[verify.RowCheck]
+    column: str
+
+    def __call__(self, piece: Any) -> Any:
+        verify.refuse(nw.from_native(piece, eager_only=True), self.checks)
+        return piece[self.column]

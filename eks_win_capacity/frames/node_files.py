@@ -1,0 +1,363 @@
+"""Files of nodes that are too long for memory: counted and sized out of core by DuckDB."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from eks_win_capacity.core.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+MEMORY: Final = "1200MB"
+"""What DuckDB may hold of rows, hashes and pages; Python and its own parts come on top."""
+
+MOST_GROUPS: Final = 200_000
+"""Different values that the columns of types, systems and states may have together."""
+
+MOST_COLUMNS: Final = 2_000
+"""Columns of a file; each has a buffer of its own in every thread."""
+
+_LONGEST_LINE: Final = 2_000_000
+_PARQUET: Final = b"PAR1"
+
+
+@dataclass(frozen=True)
+class CsvForm:
+    """How a CSV is written: what separates its cells, and whether its first line names columns."""
+
+    separator: str = ","
+    header: bool = True
+
+
+class NodeFiles:
+    """
+    Rows of one table that lies in one file or in many.
+
+    Nothing is read when it is made but names of columns. Every question is one pass
+    over the files, in memory that does not grow with them.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        All CSV in UTF-8, or all Parquet. ``key=value`` in names of folders are columns.
+    form : CsvForm
+        How CSV files are written.
+    progress : callable, optional
+        Gets the percentage of the running pass about twice a second.
+
+    Raises
+    ------
+    InputError
+        If a file is neither, or damaged, or the files have different columns.
+    MissingExtraError
+        Without DuckDB (extra ``stream``).
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        form: CsvForm | None = None,
+        progress: Callable[[float], object] | None = None,
+    ) -> None:
+        try:
+            import duckdb
+        except ImportError:
+            raise MissingExtraError(
+                "duckdb", extra="stream", purpose="files longer than memory"
+            ) from None
+        self._errors = duckdb.Error
+        self._name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and others"
+        self._progress = progress
+        self._spill = tempfile.TemporaryDirectory(prefix="eks-win-capacity-")
+        self._connection = duckdb.connect(config=_CONFIG | {"temp_directory": self._spill.name})
+        try:
+            self._rows = self._read([Path(path) for path in paths], form or CsvForm())
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Forget everything that was spilled."""
+        self._connection.close()
+        self._spill.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._rows.columns)
+
+    def head(self, rows: int) -> pd.DataFrame:
+        """The first rows."""
+        with self._named():
+            found: pd.DataFrame = self._rows.limit(rows).df()
+        return found
+
+    def counted(self, names: Sequence[str], amount: str | None = None) -> pd.DataFrame:
+        """
+        Every combination of values of some columns, with the rows that have it.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Columns; their values come as text, None where missing.
+        amount : str, optional
+            The column that says how many nodes a row stands for.
+
+        Returns
+        -------
+        DataFrame
+            The columns, ``rows``, ``nodes``, and in ``wrong`` an amount that is not
+            a whole number from 0, if any is.
+
+        Raises
+        ------
+        InputError
+            If there are more combinations than types of nodes can have.
+        """
+        keys = [f"CAST({quoted(name)} AS VARCHAR) AS k{at}" for at, name in enumerate(names)]
+        group = ", ".join(f"k{at}" for at in range(len(names)))
+        number, bad = "1", "false"
+        if amount is not None:
+            number = f"TRY_CAST({quoted(amount)} AS DOUBLE)"
+            bad = f"({number} IS NULL OR {number} < 0 OR {number} % 1 <> 0)"
+        text = "NULL" if amount is None else f"CAST({quoted(amount)} AS VARCHAR)"
+        query = (  # names are quoted, values are literals
+            f"SELECT {group}, count(*) AS rows, "  # noqa: S608
+            f"CAST(sum(n) AS DOUBLE) AS nodes, "
+            f"any_value(coalesce(t, '')) FILTER (bad) AS wrong FROM "
+            f"(SELECT {', '.join(keys)}, {number} AS n, {bad} AS bad, {text} AS t FROM node_rows) "
+            f"GROUP BY {group} ORDER BY {group} LIMIT {MOST_GROUPS + 1}"
+        )
+        found: pd.DataFrame = self._run(query).df()
+        if len(found) > MOST_GROUPS:
+            raise InputError(
+                f"{self._name} has more than {MOST_GROUPS:,} different values in "
+                f"{', '.join(map(repr, names))}; name the column of types with --column"
+            )
+        return (
+            found.astype(object)
+            .where(found.notna(), None)
+            .rename(columns={f"k{at}": name for at, name in enumerate(names)})
+        )
+
+    def rows(self, sizing: Sizing) -> pd.DataFrame:
+        """The sized rows themselves, for few."""
+        found: pd.DataFrame = self._run(self._sized(sizing)).df()
+        return found
+
+    def write(
+        self,
+        out: Path,
+        sizing: Sizing,
+        *,
+        partition_by: Sequence[str] = (),
+        cell: Callable[[str], str] | None = None,
+    ) -> None:
+        """
+        Write the sized rows, whole or not at all.
+
+        Parameters
+        ----------
+        out : path
+            A ``.csv`` or ``.parquet`` file, or the folder that gets the partitions.
+        sizing : Sizing
+            What is kept and added.
+        partition_by : sequence of str
+            Columns whose values name folders of Parquet files.
+        cell : callable, optional
+            From SQL of a text to SQL of the cell of a CSV.
+
+        Raises
+        ------
+        InputError
+            If the folder of partitions holds something already.
+        OSError
+            If it cannot be written.
+        """
+        form, query = "FORMAT parquet", self._sized(sizing)
+        if out.suffix.lower() == ".csv":
+            form = "FORMAT csv, HEADER"
+            query = query if cell is None else self._celled(query, cell)
+        if partition_by:
+            form += f", PARTITION_BY ({', '.join(map(quoted, partition_by))})"
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise InputError(f"{out} is there already; partitions need a new or empty folder")
+        elif out.exists() and not out.is_file():
+            raise InputError(f"{out} is not a file that can be replaced")
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
+            fresh = Path(beside) / "new"
+            self._run(f"COPY ({query}) TO {_text(str(fresh))} ({form})")
+            if partition_by and out.exists():
+                out.rmdir()
+            elif out.exists():
+                shutil.copymode(out, fresh)
+            fresh.replace(out)
+
+    def _sized(self, sizing: Sizing) -> str:
+        """The query of the rows that are kept, with what is added to them."""
+        names = ", ".join(map(_text, sizing.answers)) or "''"
+        by = f"CAST({quoted(sizing.by)} AS VARCHAR)"
+        code = f"CAST(enum_code(TRY_CAST({by} AS ENUM({names}))) AS INTEGER) + 1"
+        # A join promises no order of rows; elements of a list keep it, and stream.
+        added = [
+            f"list_extract({_list(column)}, {code}) AS {quoted(name)}"
+            for name, column in sizing.columns().items()
+        ]
+        kept = [_among(column, values) for column, values in sizing.kept.items()]
+        where = f" WHERE {' AND '.join(kept)}" if kept else ""
+        return f"SELECT *, {', '.join(added)} FROM node_rows{where}"  # noqa: S608
+
+    def _celled(self, query: str, cell: Callable[[str], str]) -> str:
+        """The query with its texts as the cells of a CSV."""
+        found = self._connection.sql(query)
+        cells = [
+            f"{cell(quoted(name)) if str(kind) == 'VARCHAR' else quoted(name)} AS {quoted(name)}"
+            for name, kind in zip(found.columns, found.types, strict=True)
+        ]
+        return f"SELECT {', '.join(cells)} FROM ({query})"  # noqa: S608
+
+    def _read(self, paths: list[Path], form: CsvForm) -> Any:
+        kinds = {_is_parquet(path) for path in paths}
+        if len(kinds) > 1:
+            raise InputError("CSV and Parquet files are mixed; size one kind at a time")
+        files = "[" + ", ".join(_text(_plain_path(path)) for path in paths) + "]"
+        hive = "hive_partitioning = true, hive_types_autocast = false"
+        source = f"read_parquet({files}, {hive})"
+        if not kinds.pop():
+            source = (
+                f"read_csv({files}, {hive}, all_varchar = true, compression = 'none', "
+                f"delim = {_text(form.separator)}, quote = '\"', escape = '\"', "
+                f"header = {str(form.header).lower()}, max_line_size = {_LONGEST_LINE}, "
+                "auto_detect = true)"
+            )
+        with self._named():
+            rows = self._connection.sql(f"SELECT * FROM {source}")  # noqa: S608
+            if not form.header:
+                rows = rows.project(", ".join(map(_numbered, rows.columns)))
+            if len(rows.columns) > MOST_COLUMNS:
+                raise InputError(f"{self._name} has more than {MOST_COLUMNS:,} columns")
+            rows.create_view("node_rows")
+        return rows
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors of DuckDB as ours, in one line."""
+        try:
+            yield
+        except self._errors as error:
+            if "No space left" in str(error) or "max_temp_directory_size" in str(error):
+                raise OSError(f"no room to work on {self._name}: {error}") from error
+            told = str(error).splitlines()[0]
+            raise InputError(f"{self._name} cannot be read: {told}") from error
+
+    def _run(self, query: str) -> Any:
+        """Run a query to its end, and show how far it is."""
+        with self._named():
+            if self._progress is None:
+                return self._connection.execute(query)
+            done = threading.Event()
+            watch = threading.Thread(target=self._watch, args=(done,), daemon=True)
+            watch.start()
+            try:
+                return self._connection.execute(query)
+            finally:
+                done.set()
+                watch.join()
+
+    def _watch(self, done: threading.Event) -> None:
+        assert self._progress is not None  # noqa: S101
+        while not done.wait(0.5):
+            self._progress(max(float(self._connection.query_progress()), 0.0))
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """
+    Which rows are kept, and what each gets by its type.
+
+    Attributes
+    ----------
+    by : str
+        The column of types.
+    answers : mapping of str to mapping of str to value
+        By each value that the column has, the values of the new columns.
+    kept : mapping of str to sequence of str or None
+        The values that other columns must have.
+    """
+
+    by: str
+    answers: Mapping[str, Mapping[str, Any]]
+    kept: Mapping[str, Sequence[str | None]]
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The new columns, in the order of `answers`."""
+        names = list(dict.fromkeys(name for one in self.answers.values() for name in one))
+        return {name: [one.get(name) for one in self.answers.values()] for name in names}
+
+
+_CONFIG: Final[dict[str, Any]] = {
+    "memory_limit": MEMORY,
+    # A file names no other file, and nothing is fetched for it.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
+
+
+def quoted(name: str) -> str:
+    """A name as SQL spells it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _numbered(name: str) -> str:
+    """A column without a name, counted from 1 as in short files."""
+    number = name.removeprefix("column")
+    return f"{name} AS column_{int(number) + 1}" if number.isdigit() else quoted(name)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _list(values: Sequence[Any]) -> str:
+    if any(isinstance(value, str) for value in values):
+        cells = ("NULL" if value is None else _text(value) for value in values)
+        return f"CAST([{', '.join(cells)}] AS VARCHAR[])"
+    numbers = ("NULL" if value is None else str(int(value)) for value in values)
+    return f"CAST([{', '.join(numbers)}] AS BIGINT[])"
+
+
+def _among(column: str, values: Sequence[str | None]) -> str:
+    text = f"CAST({quoted(column)} AS VARCHAR)"
+    known = ", ".join(_text(value) for value in values if value is not None)
+    among = f"{text} IN ({known})" if known else "false"
+    return f"({among} OR {text} IS NULL)" if None in values else f"({among})"
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
+
+
+def _plain_path(path: Path) -> str:
+    found = str(path.resolve())
+    if any(mark in found for mark in "*?[]"):
+        raise InputError(f"{path}: names with * ? [ ] cannot be read so; rename the file")
+    return found

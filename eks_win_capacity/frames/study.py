@@ -1,0 +1,182 @@
+"""A question for each group of rows: churn scenarios, subnets, clusters, fanned out by the engine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.frames import backends
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+_SPARK_TYPES: Final = {
+    "bool": "boolean",
+    "datetime64[ns]": "timestamp",
+    "float64": "double",
+    "int64": "bigint",
+    "str": "string",
+}
+"""Types that the columns of an answer may have, as pandas and as Spark spell them."""
+
+
+def study(
+    frame: Any,
+    answer: Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame],
+    *,
+    by: str | Sequence[str],
+    columns: Mapping[str, str],
+    seed: int = 0,
+) -> Any:
+    """
+    The answers to one question for each group of rows, computed wherever the engine likes.
+
+    Each group gets random numbers of its own, drawn from `seed` and the values that
+    name the group. So the answer is the same for any number of partitions, workers or
+    retries: an engine that loses a worker computes its groups again and finds the same.
+
+    Parameters
+    ----------
+    frame : pandas, Polars, PyArrow, Dask or PySpark frame
+        Rows in memory are worked on one group after the other; Dask and Spark
+        shuffle the rows of a group together and stay lazy. Collect other plans first.
+    answer : callable
+        From the rows of one group, in their order, and a Generator to the rows of
+        the answer. Dask and Spark send it to their workers, where this package must
+        be installed.
+    by : str or sequence of str
+        Columns of strings, integers or booleans, without missing values, that name
+        a group.
+    columns : mapping of str to str
+        Columns of the answer and their types: ``int64``, ``float64``, ``bool``,
+        ``str`` or ``datetime64[ns]``.
+    seed : int
+        Another seed, another draw of every group.
+
+    Returns
+    -------
+    frame
+        Of the kind that came in: the columns of `by`, then those of the answer;
+        sorted by `by` where rows are in memory.
+
+    Raises
+    ------
+    InputError, UnsupportedInputError
+        If a column is missing, a group has no name, a type is not known, or the
+        frame is a plan that cannot be split.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import eks_win_capacity as ewc
+    >>> def waits(rows, rng):
+    ...     one = rows.iloc[0]
+    ...     work = ewc.Poisson(
+    ...         pods_per_minute=one.pods_per_minute, lifetime=ewc.Exponential(60)
+    ...     )
+    ...     ran = ewc.simulate_churn(
+    ...         work, nodes=1, slots=9, pool=ewc.WarmPool.secondary(), hours=1, rng=rng
+    ...     )
+    ...     return pd.DataFrame({"most": [ran.over_time["addresses"].max()]})
+    >>> scenarios = pd.DataFrame({"scenario": ["calm", "busy"], "pods_per_minute": [0.1, 2.0]})
+    >>> study(scenarios, waits, by="scenario", columns={"most": "int64"})
+      scenario  most
+    0     busy     9
+    1     calm     4
+    """
+    data = backends.read_frame(frame)
+    names = [by] if isinstance(by, str) else list(by)
+    if not names:
+        raise InputError("by must name a column at least")
+    for name in names:
+        dtype = backends.column(data, name, "by")
+        if dtype.is_float() or dtype.is_temporal() or dtype.is_nested():
+            raise UnsupportedInputError(
+                f"by: {name!r} is of {dtype}; name groups by strings, integers or booleans"
+            )
+        if name in columns:
+            raise InputError(f"by: {name!r} is a column of the answer too; rename one")
+    for name, kind in columns.items():
+        if kind not in _SPARK_TYPES:
+            raise InputError(
+                f"columns[{name!r}] must be one of {', '.join(_SPARK_TYPES)}; got {kind!r}"
+            )
+    asked = _Study(answer, tuple(names), dict(columns), seed)
+    engine, native = data.implementation, data.to_native()
+    if engine.is_dask():
+        return native.shuffle(on=names).map_partitions(asked, meta=asked.empty(native._meta))  # noqa: SLF001
+    if engine.is_pyspark():
+        keys = ", ".join(
+            f"`{f.name}` {f.dataType.simpleString()}" for f in native.select(names).schema
+        )
+        kinds = ", ".join(f"`{name}` {_SPARK_TYPES[kind]}" for name, kind in columns.items())
+        # Spark counts the arguments of what it gets, and of a method it counts one too many.
+        whole = lambda group: asked.whole(group)  # noqa: E731, PLW0108
+        return native.groupBy(*names).applyInPandas(whole, f"{keys}, {kinds}")
+    if backends.is_lazy(data):
+        raise UnsupportedInputError(f"a plan of {engine} cannot be split; collect it first")
+    found = asked(data.to_pandas())
+    return found if engine.is_pandas() else backends.like(found, data)
+
+
+@dataclass(frozen=True)
+class _Study:
+    """The question, as it travels to the workers."""
+
+    answer: Callable[[Any, np.random.Generator], Any]
+    by: tuple[str, ...]
+    columns: dict[str, str]
+    seed: int
+
+    def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The answers of all groups of some rows, where each group is whole."""
+        import pandas as pd
+
+        groups = [group for _, group in rows.groupby(list(self.by), sort=True, dropna=False)]
+        parts = [self.whole(group) for group in groups]
+        return pd.concat(parts, ignore_index=True) if parts else self.empty(rows)
+
+    def whole(self, group: pd.DataFrame) -> pd.DataFrame:
+        """The answer of one group."""
+        key = [_plain(group[name].iloc[0], name) for name in self.by]
+        try:
+            found = self.answer(group.reset_index(drop=True), _generator(self.seed, key))
+        except Exception as error:
+            error.add_note(f"while the group {', '.join(map(repr, key))} was asked about")
+            raise
+        lacking = [name for name in self.columns if name not in found]
+        if lacking:
+            raise InputError(f"the answer has no column {lacking[0]!r}; columns= promises it")
+        answers: pd.DataFrame = found[list(self.columns)].astype(self.columns)
+        answers = answers.reset_index(drop=True)
+        for place, name in enumerate(self.by):
+            values = group[name].iloc[:1].repeat(len(answers)).reset_index(drop=True)
+            answers.insert(place, name, values)
+        return answers
+
+    def empty(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """No answers, in the types that answers have."""
+        import pandas as pd
+
+        kinds = {name: pd.Series(dtype=kind) for name, kind in self.columns.items()}
+        keys = {name: rows[name].iloc[:0].reset_index(drop=True) for name in self.by}
+        return pd.DataFrame({**keys, **kinds})
+
+
+def _plain(value: Any, name: str) -> str | int | bool:
+    value = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(value, (str, int, bool)):
+        raise InputError(f"by: {name!r} has missing values; fill or drop them")
+    return value
+
+
+def _generator(seed: int, key: list[Any]) -> np.random.Generator:
+    """Random numbers of a group: by its name, wherever and whenever it is asked about."""
+    digest = hashlib.sha256(repr((seed, key)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest))

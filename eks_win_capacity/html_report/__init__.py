@@ -1,0 +1,10 @@
+"""What does a manager get to read: everything that is known of some clusters, in one HTML file."""
+
+from eks_win_capacity.core.lazy import lazy_names
+
+_HOME = {"ClusterPart": "cluster_part", "Report": "whole_report", "report": "whole_report"}
+"""Module of each name; each loads on first use."""
+
+__all__ = [*_HOME]  # noqa: PLE0604
+
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -1,0 +1,309 @@
+"""What is known of some clusters, as one page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from eks_win_capacity.cluster.state import ClusterState
+from eks_win_capacity.core.display import count_of, html_table
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.html_report.cluster_part import ClusterPart, answers_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+    from datetime import date
+
+    import pandas as pd
+
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.forecast import ExhaustionForecast
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report:
+    """
+    A report on clusters, as a value: look at it, save it, read its numbers.
+
+    Attributes
+    ----------
+    title : str
+    clusters : tuple of ClusterPart
+        The answers about each cluster.
+    forecast : ExhaustionForecast or None
+        Of the subnets in the history.
+    sources : tuple of (str, str)
+        What the report rests on: name, and source with date.
+    """
+
+    title: str
+    clusters: tuple[ClusterPart, ...]
+    forecast: ExhaustionForecast | None = None
+    sources: tuple[tuple[str, str], ...] = field(default=())
+
+    def to_html(self) -> str:
+        """The page: one HTML document that loads nothing from anywhere."""
+        from eks_win_capacity.html_report.page import page
+
+        return page(
+            self.title,
+            self.clusters,
+            self.forecast,
+            summary=self.to_pandas(),
+            urgent=[self._urgent(part) for part in self.clusters],
+            sources=self.sources,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """
+        Write the page, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        from eks_win_capacity.core.replacing import replace_file
+
+        replace_file(path, self.to_html())
+
+    def _urgent(self, part: ClusterPart) -> str:
+        """The sentence of the subnet of a cluster that runs dry first; empty without one."""
+        row = self._most_urgent(part)
+        return "" if row is None or self.forecast is None else self.forecast.sentence(row)
+
+    def _most_urgent(self, part: ClusterPart) -> dict[Any, Any] | None:
+        if self.forecast is None:
+            return None
+        table = self.forecast.to_pandas()
+        rows = table[table["subnet"].astype(str).isin(part.subnet_ids)].to_dict("records")
+        return rows[0] if rows else None
+
+    def to_pandas(self) -> pd.DataFrame:
+        """
+        One row for each cluster.
+
+        Returns
+        -------
+        DataFrame
+            ``cluster``, ``nodes``, ``headroom`` [pods], ``runs_dry`` (the first date, NaT where
+            none is known), ``failed`` and ``errors`` (checks), ``waiting`` [pods], ``saving`` and
+            its ``unit``, a month where nodes are paid by the hour. Missing is unknown.
+        """
+        import pandas as pd
+
+        rows = []
+        for part in self.clusters:
+            known = part.capacity is not None and part.state.nodes is not None
+            total = part.capacity.total if known and part.capacity else None
+            row = self._most_urgent(part)
+            diff = part.plan.diff() if part.plan is not None and part.plan.feasible else None
+            failed = part.findings.failed
+            rows.append(
+                {
+                    "cluster": part.name,
+                    "nodes": pd.NA if total is None else total["nodes"],
+                    "headroom": pd.NA if total is None else total["headroom"],
+                    "runs_dry": pd.NaT if row is None else row["date"],
+                    "failed": len(failed),
+                    "errors": sum(finding.severity == "error" for finding in failed),
+                    "waiting": pd.NA if part.pending is None else len(part.pending),
+                    "saving": None if diff is None else diff.saving_per_month,
+                    "unit": "" if diff is None else diff.unit.replace("/h", " a month"),
+                }
+            )
+        counts = dict.fromkeys(("nodes", "headroom", "waiting"), "Int64")
+        return pd.DataFrame(rows).astype({**counts, "saving": float})
+
+    def __repr__(self) -> str:
+        """Names of the clusters."""
+        names = ", ".join(part.name for part in self.clusters[:5])
+        more = ", ..." if len(self.clusters) > 5 else ""
+        return f"<Report on {count_of(len(self.clusters), 'cluster')}: {names}{more}>"
+
+    def _repr_html_(self) -> str:
+        rows = self.to_pandas()
+        cells = rows.astype(object).where(rows.notna(), None).itertuples(index=False)
+        notes = ["report.save('report.html') writes the whole of it"]
+        return html_table([*map(str, rows)], cells, title=self.title, notes=notes)
+
+
+def report(
+    states: ClusterState | Mapping[str, ClusterState] | Iterable[ClusterState],
+    *,
+    history: Any = None,
+    capacity: Any = None,
+    horizon: Any = 180,
+    prices: Any = None,
+    title: str = "Capacity of Windows nodes on Amazon EKS",
+    now: date | None = None,
+    sources: Mapping[str, str] | None = None,
+    time_limit_s: float | None = 10.0,
+    catalog: Catalog | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Report:
+    """
+    One self-contained HTML page on some clusters, for those who decide.
+
+    It holds what `cluster_report`, `check_cluster`, `explain_pending`, `forecast_exhaustion`
+    and `plan_fleet` say, and where each number is from; nothing is computed here alone.
+
+    Parameters
+    ----------
+    states : ClusterState, sequence or mapping of them
+        One cluster or several; a mapping gives their names.
+    history : Series, DataFrame or ExhaustionForecast, optional
+        Use of subnets through time, as in `forecast_exhaustion`, with the ids of the subnets;
+        or a forecast that was made.
+    capacity : optional
+        Of the subnets in the history, as in `forecast_exhaustion`; by default what the states
+        tell of the subnets by their ids, else what the history tells.
+    horizon : int or str
+        How far the forecast looks. [days]
+    prices : Prices, Series, DataFrame or mapping, optional
+        As in `plan_fleet`.
+    title : str
+    now : date, optional
+        The day of the report, by which ends of support are judged.
+    sources : mapping of str to str, optional
+        More of what the report rests on, such as files and their dates.
+    time_limit_s : float or None
+        For the fleet plan of each cluster. [s]
+    catalog : Catalog, optional
+        The bundled one by default.
+    progress : callable, optional
+        Told what is worked on.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        If there is no state, two have one name, or the history cannot be read.
+    UnsupportedInputError
+        If a state is something else.
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> made = ewc.report(ewc.demo.cluster(), time_limit_s=2)
+    >>> made
+    <Report on 1 cluster: shop>
+    >>> made.to_pandas()[["nodes", "headroom", "waiting"]].to_dict("records")
+    [{'nodes': 3, 'headroom': 0, 'waiting': 2}]
+    """
+    from eks_win_capacity.catalog import Catalog
+
+    catalog = Catalog.bundled() if catalog is None else catalog
+    tell = progress or (lambda _: None)
+    named = _named(states)
+    parts = []
+    for name, state in named.items():
+        tell(name)
+        parts.append(
+            answers_of(
+                name, state, prices=prices, time_limit_s=time_limit_s, now=now, catalog=catalog
+            )
+        )
+    if history is not None:
+        tell("history of use")
+    forecast = _forecast(history, capacity, horizon, parts)
+    return Report(
+        title=title,
+        clusters=tuple(parts),
+        forecast=forecast,
+        sources=(*_sources(forecast, prices, now, catalog), *(sources or {}).items()),
+    )
+
+
+def _named(states: Any) -> dict[str, ClusterState]:
+    """States by name; those without one are counted."""
+    if isinstance(states, ClusterState):
+        states = [states]
+    if not isinstance(states, Mapping):
+        try:
+            given = list(states)
+        except TypeError as error:
+            raise UnsupportedInputError(
+                f"states must be ClusterStates; got {type(states).__name__}"
+            ) from error
+        names = [
+            str(getattr(state, "name", None) or f"cluster {at}")
+            for at, state in enumerate(given, start=1)
+        ]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise InputError(
+                f"two states are of cluster {min(twice)!r}: merge them, or give a mapping of "
+                "names to states"
+            )
+        states = dict(zip(names, given, strict=True))
+    if not states:
+        raise InputError("a report needs one ClusterState or more; got none")
+    for name, state in states.items():
+        if not isinstance(state, ClusterState):
+            raise UnsupportedInputError(
+                f"state {name!r} must be a ClusterState; got {type(state).__name__}"
+            )
+    return {str(name): state for name, state in states.items()}
+
+
+def _forecast(
+    history: Any, capacity: Any, horizon: Any, parts: list[ClusterPart]
+) -> ExhaustionForecast | None:
+    from eks_win_capacity.forecast import ExhaustionForecast, forecast_exhaustion
+
+    if history is None or isinstance(history, ExhaustionForecast):
+        return history
+    if capacity is None:
+        known = {held.subnet_id: _size(held) for part in parts for held in part.state.subnets or ()}
+        capacity = known if known.keys() & _names_in(history) else None
+    return forecast_exhaustion(history, capacity=capacity, horizon=horizon, unusable="report")
+
+
+def _size(held: Any) -> Any:
+    """The subnet itself where it is known which of its addresses are in use, else its CIDR."""
+    model = held.subnet
+    return model if model is not None and model.placement_known else held.cidr
+
+
+def _names_in(history: Any) -> set[str]:
+    """Everything in a history that may be the name of a subnet."""
+    frame = history.to_pandas() if hasattr(history, "to_pandas") else history
+    names = {str(getattr(frame, "name", None))}
+    for column in getattr(frame, "columns", ()):
+        names.add(str(column))
+        if frame[column].dtype.kind not in "biufcmM":
+            names |= set(frame[column].astype(str).unique())
+    return names
+
+
+def _sources(
+    forecast: ExhaustionForecast | None, prices: Any, now: date | None, catalog: Catalog
+) -> list[tuple[str, str]]:
+    """Where the numbers come from, with dates."""
+    from eks_win_capacity import __version__
+    from eks_win_capacity.core.constants import KUBERNETES_SUPPORT_AS_OF
+
+    made = f"eks-win-capacity {__version__}"
+    found = [
+        ("Report", f"{made}, of {now.isoformat()}" if now else f"{made}; no day was given"),
+        ("Instance types", f"{catalog.source}, of {catalog.as_of}"),
+        ("Ends of Kubernetes support", f"table of {KUBERNETES_SUPPORT_AS_OF}"),
+    ]
+    if forecast is not None and len(history := forecast.history):
+        first, last = history["time"].min(), history["time"].max()
+        found.append(
+            (
+                "History of use",
+                f"{count_of(len(forecast.subnets), 'subnet')}, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+            )
+        )
+    if prices is not None:
+        as_of = getattr(prices, "as_of", "a day that was not given")
+        found.append(("Prices", f"as given, of {as_of}"))
+    return found

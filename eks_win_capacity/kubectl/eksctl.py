@@ -1,0 +1,171 @@
+"""An eksctl ClusterConfig, as the state of the cluster it would make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from eks_win_capacity.cluster.records import Addon, FargateProfile, NodeGroup
+from eks_win_capacity.cluster.state import ClusterState
+from eks_win_capacity.core.documents import source_name, wholes, yaml_value
+from eks_win_capacity.core.errors import CapacityError, DocumentError
+from eks_win_capacity.kubectl._objects import pairs, reserved_memory, taint_text
+
+KIND: Final = "ClusterConfig"
+
+_LINUX: Final = {
+    "": "AL2023_x86_64_STANDARD",
+    "AmazonLinux2023": "AL2023_x86_64_STANDARD",
+    "AmazonLinux2": "AL2_x86_64",
+    "Bottlerocket": "BOTTLEROCKET_x86_64",
+}
+"""EKS' AMI type of each Linux family of eksctl; the first one is its default."""
+
+
+def load(*sources: Any) -> ClusterState:
+    """
+    Read a ClusterConfig of eksctl: what the cluster will be, before anything runs.
+
+    Parameters
+    ----------
+    *sources : path, str, file or mapping
+        YAML or JSON.
+
+    Returns
+    -------
+    ClusterState
+        Name, region, version and node groups, and what else the file settles.
+
+    Raises
+    ------
+    DocumentError
+        If a source is damaged, or is not a ClusterConfig.
+
+    Examples
+    --------
+    >>> state = load('''
+    ... kind: ClusterConfig
+    ... metadata: {name: shop, region: eu-west-1, version: "1.33"}
+    ... nodeGroups:
+    ... - {name: win, amiFamily: WindowsServer2022CoreContainer, instanceType: m5.large}
+    ... ''')
+    >>> state.node_groups[0].windows, state.node_groups[0].managed
+    (True, False)
+    """
+    state = ClusterState()
+    for source in sources:
+        name = source_name(source)
+        for document in wholes(source, name=name):
+            if document.get("kind") != KIND:
+                raise DocumentError(f"{name} is not a ClusterConfig of eksctl", source=name)
+            try:
+                state = state.merge(_config(document))
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                if isinstance(error, CapacityError):
+                    raise
+                raise DocumentError(
+                    f"{name} is not shaped as eksctl reads it: {error!r}", source=name
+                ) from error
+    return state
+
+
+def _config(document: Mapping[str, Any]) -> ClusterState:
+    meta = document["metadata"]
+    network = document.get("kubernetesNetworkConfig") or {}
+    access = document.get("accessConfig") or {}
+    automatic = document.get("autoModeConfig") or {}
+    version = meta.get("version")
+    groups = [
+        _group(item, managed=key == "managedNodeGroups", version=str(version or ""))
+        for key in ("nodeGroups", "managedNodeGroups")
+        for item in document.get(key) or ()
+    ]
+    addons = document.get("addons")
+    return ClusterState(
+        name=str(meta["name"]),
+        region=meta.get("region"),
+        version=None if version is None else str(version),
+        ip_family=str(network.get("ipFamily") or "IPv4").lower(),
+        service_cidr=network.get("serviceIPv4CIDR"),
+        authentication_mode=access.get("authenticationMode"),
+        auto_mode=bool(automatic.get("enabled")),
+        hybrid_nodes=bool(document.get("remoteNetworkConfig")),
+        local_cluster=bool(document.get("outpost")),
+        node_groups=tuple(groups),
+        fargate_profiles=tuple(map(_fargate, document.get("fargateProfiles") or ())),
+        addons=None if addons is None else tuple(map(_addon, addons)),
+    )
+
+
+def _group(item: Mapping[str, Any], *, managed: bool, version: str) -> NodeGroup:
+    family = str(item.get("amiFamily") or "")
+    image = str(item.get("ami") or "")
+    kubelet = item.get("kubeletExtraConfig") or {}
+    role = str((item.get("iam") or {}).get("instanceRoleARN") or "")
+    mixed = (item.get("instancesDistribution") or {}).get("instanceTypes")
+    one = item.get("instanceType")
+    tags = item.get("tags")
+    most = item.get("maxPodsPerNode") or kubelet.get("maxPods")
+    return NodeGroup(
+        name=str(item["name"]),
+        ami_type=_ami_type(family),
+        version=version,
+        instance_types=tuple(item.get("instanceTypes") or mixed or ([one] if one else [])),
+        min_size=item.get("minSize"),
+        desired_size=item.get("desiredCapacity", item.get("minSize")),
+        max_size=item.get("maxSize"),
+        role=role.rpartition("/")[2],
+        subnet_ids=tuple(item.get("subnets") or ()),
+        custom_ami=image.startswith("ami-"),
+        kubelet_max_pods=most if isinstance(most, int) else None,
+        # What eksctl writes itself has no other arguments than those of the file.
+        user_data_known=not item.get("overrideBootstrapCommand"),
+        reserved_memory_mib=reserved_memory(kubelet),
+        labels=pairs(item.get("labels") or {}),
+        taints=_taints(item.get("taints") or ()),
+        autoscaling_tags=None if managed and tags is None else pairs(tags or {}),
+        managed=managed,
+    )
+
+
+def _ami_type(family: str) -> str:
+    """
+    EKS' name of an AMI family of eksctl; empty for one that is not known.
+
+    Examples
+    --------
+    >>> _ami_type("WindowsServer2022FullContainer"), _ami_type("AmazonLinux2")
+    ('WINDOWS_FULL_2022_x86_64', 'AL2_x86_64')
+    """
+    if family.startswith("WindowsServer"):
+        kind = "CORE" if "Core" in family else "FULL"
+        year = "".join(c for c in family if c.isdigit())[:4]
+        return f"WINDOWS_{kind}_{year}_x86_64"
+    return _LINUX.get(family, "")
+
+
+def _taints(given: Any) -> tuple[str, ...]:
+    """Taints, which eksctl takes as a list, or as a mapping of keys to ``value:effect``."""
+    if isinstance(given, Mapping):
+        return tuple(f"{key}={value}" for key, value in given.items())
+    return tuple(taint_text(taint) for taint in given)
+
+
+def _fargate(item: Mapping[str, Any]) -> FargateProfile:
+    return FargateProfile(
+        name=str(item["name"]),
+        selectors=tuple(
+            (str(one["namespace"]), pairs(one.get("labels") or {}))
+            for one in item.get("selectors") or ()
+        ),
+    )
+
+
+def _addon(item: Mapping[str, Any]) -> Addon:
+    given = item.get("configurationValues") or {}
+    values = yaml_value(given, name="configurationValues") if isinstance(given, str) else given
+    return Addon(
+        name=str(item["name"]),
+        version=str(item.get("version") or ""),
+        configuration=values if isinstance(values, dict) else {},
+    )

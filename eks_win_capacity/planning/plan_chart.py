@@ -1,0 +1,129 @@
+"""A plan as a chart: nodes and cost by type, what binds, and the present nodes beside it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from eks_win_capacity.planning.plan_values import PlanValues
+
+__all__ = ["draw_plan"]
+
+_BINDS: Final = {
+    "cpu": ("#E69F00", ""), "memory": ("#009E73", "//"), "addresses": ("#0072B2", ".."),
+    "kubelet": ("#CC79A7", "xx"),
+}  # fmt: skip
+"""Colour and hatch of each constraint; the hatch speaks where colour does not.
+
+Source: Okabe and Ito, "Color Universal Design" (2008).
+"""
+
+_OTHER: Final = ("#56B4E9", "oo")
+"""The same of extended resources."""
+
+_NOW: Final = "#888888"
+"""Colour of the nodes that run now."""
+
+
+def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
+    """
+    Bars of the nodes of each type, in parts by what binds first, labelled with their cost.
+
+    Where the plan starts from present nodes, these are thin bars below.
+
+    Parameters
+    ----------
+    plan : FleetPlan
+        A plan with nodes.
+    ax : matplotlib Axes, optional
+        Where to draw; axes of its own by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InputError
+        If the plan has no nodes.
+    MissingExtraError
+        Without matplotlib (extra ``plot``).
+    """
+    if not plan.groups:
+        raise InputError("the plan has no nodes: there is nothing to draw")
+    present = plan.current or {}
+    names = sorted(
+        {*plan.types, *present}, key=lambda name: (plan.types.get(name, present.get(name, 0)), name)
+    )
+    if ax is None:
+        ax = _figure(8, 1.6 + 0.45 * len(names)).add_subplot()
+    _bars(ax, plan, names)
+    if present:
+        now = [present.get(name, 0) for name in names]
+        ax.barh([at - 0.36 for at in range(len(names))], now, 0.18, color=_NOW, label="now")
+    ax.set_yticks(range(len(names)), names)
+    most = max([*plan.types.values(), *present.values()])
+    ax.set_xlim(0, most * 1.35)
+    ax.set_xlabel("nodes")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(title="binds first", frameon=False, fontsize=8, loc="lower right")
+    ax.set_title(_title(plan), loc="left", fontsize=10)
+    return ax
+
+
+def _figure(width: float, height: float) -> Any:
+    """A figure of pyplot where somebody looks at these, else one of its own."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="plan.plot") from error
+    if "matplotlib.pyplot" in sys.modules:
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _bars(ax: Any, plan: PlanValues, names: list[str]) -> None:
+    """One bar a type, in parts by what binds, with the cost of all its nodes."""
+    start = dict.fromkeys(names, 0)
+    cost = dict.fromkeys(names, 0.0)
+    named: set[str] = set()
+    for group in sorted(plan.groups, key=lambda one: (one.instance_type, one.binds)):
+        name, binds = group.instance_type, group.binds
+        color, hatch = _BINDS.get(binds, _OTHER)
+        ax.barh(
+            names.index(name),
+            group.nodes,
+            0.5,
+            left=start[name],
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.5,
+            label="_" * (binds in named) + binds,
+        )
+        named.add(binds)
+        start[name] += group.nodes
+        cost[name] += group.nodes * group.cost
+    for name, nodes in start.items():
+        if nodes:
+            text = f" {nodes:,}: {cost[name]:,.4g} {plan.cost_unit}"
+            ax.text(nodes, names.index(name), text, va="center", fontsize=8)
+
+
+def _title(plan: PlanValues) -> str:
+    month = plan.cost_per_month
+    unit = plan.cost_unit.removesuffix("/h")
+    cost = f"{plan.cost:,.4g} {unit}" if month is None else f"{month:,.0f} {unit} a month"
+    title = f"{count_of(plan.nodes, 'node')} for {cost}"
+    if plan.current is None:
+        return title
+    now = sum(plan.node_costs[name] * number for name, number in plan.current.items())
+    saved = 100 * (1 - plan.cost / now) if now else 0.0
+    word = "less" if saved >= 0 else "more"
+    return f"{title}, {abs(saved):.0f} % {word} than {sum(plan.current.values()):,} now"

@@ -1,0 +1,314 @@
+"""
+What if: sliders for one type, mode, pool and subnet, and the answers beside them.
+
+`what_if` shows pods per node, the addresses that a node takes and the nodes that a subnet
+takes, anew whenever a slider moves. Needs the extra ``notebook``.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+import eks_win_capacity as ewc
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.display import count_of, html_fields
+from eks_win_capacity.core.errors import CapacityError, MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eks_win_capacity.catalog import Catalog
+
+__all__ = ["WhatIf", "what_if"]
+
+_WIDE, _HIGH, _LEFT, _LOW = 420, 150, 44, 22
+"""Size of the curve, and what its axes take. [px]"""
+
+MODES: Final = {"secondary addresses": False, "prefix delegation": True}
+
+
+class WhatIf:
+    """
+    The sliders with their answer; a notebook shows it.
+
+    Attributes
+    ----------
+    box : ipywidgets.VBox
+        What is shown.
+    controls : dict of str to Widget
+        Each slider, by the name of its value.
+    answer : dict
+        The newest answer; empty where there is none, and ``why`` says the reason.
+    """
+
+    def __init__(self, values: dict[str, Any], catalog: Catalog) -> None:
+        try:
+            import ipywidgets
+        except ImportError as error:
+            raise MissingExtraError("ipywidgets", extra="notebook", purpose="what_if") from error
+        self._catalog = catalog
+        self._drawing = False
+        self.answer: dict[str, Any] = {}
+        self.why = ""
+        style = {"description_width": "11em"}
+        layout = ipywidgets.Layout(width="30em")
+
+        def slider(name: str, most: int) -> Any:
+            return ipywidgets.IntSlider(
+                value=values[name],
+                min=0,
+                max=max(most, values[name]),
+                description=name.replace("_", " "),
+                style=style,
+                layout=layout,
+            )
+
+        self.controls: dict[str, Any] = {
+            "instance_type": ipywidgets.Combobox(
+                value=values["instance_type"],
+                options=list(catalog.filter(windows="supported")),
+                description="instance type",
+                style=style,
+                layout=layout,
+            ),
+            "prefix_delegation": ipywidgets.Dropdown(
+                value=values["prefix_delegation"],
+                options=list(MODES.items()),
+                description="mode",
+                style=style,
+                layout=layout,
+            ),
+            "pods": slider("pods", KUBELET_MAX_PODS),
+            "warm_ip_target": slider("warm_ip_target", 32),
+            "minimum_ip_target": slider("minimum_ip_target", 64),
+            "warm_prefix_target": slider("warm_prefix_target", 8),
+            "subnet": ipywidgets.Text(
+                value=values["subnet"], description="subnet", style=style, layout=layout
+            ),
+            "used": slider("used", 1024),
+        }
+        self._shown = ipywidgets.HTML()
+        self.box = ipywidgets.HBox(
+            [ipywidgets.VBox([*self.controls.values()]), self._shown],
+            layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="0 2em"),
+        )
+        for control in self.controls.values():
+            control.observe(self._changed, names="value")
+        self._draw()
+
+    def _changed(self, change: Any) -> None:
+        if self._drawing:
+            return
+        if change["owner"] is self.controls["prefix_delegation"]:
+            self._drawing = True  # the targets of the other mode mean something else here
+            for name, target in _targets(_default_pool(prefix=change["new"])).items():
+                self.controls[name].value = target
+        self._draw()
+
+    def _draw(self) -> None:
+        """Answer anew; what cannot be answered says why in its place."""
+        self._drawing = True
+        values = {name: control.value for name, control in self.controls.items()}
+        # A warm-prefix target acts in prefix mode alone.
+        self.controls["warm_prefix_target"].disabled = not values["prefix_delegation"]
+        try:
+            self.answer, self.why = answer(values, self._catalog), ""
+            shown = _as_html(self.answer, values, self._catalog)
+        except CapacityError as error:
+            self.answer, self.why = {}, str(error)
+            shown = f"<p role='status'>{escape(self.why)}</p>"
+        self._shown.value = shown
+        self._drawing = False
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The newest answer as one row; no row where there is none."""
+        import pandas as pd
+
+        return pd.DataFrame([self.answer] if self.answer else [])
+
+    def __repr__(self) -> str:
+        """The newest answer in words."""
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.answer.items())
+        return f"<WhatIf: {said or self.why}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.box._repr_mimebundle_(**options)
+
+
+def _default_pool(*, prefix: bool) -> ewc.WarmPool:
+    return ewc.WarmPool.prefix() if prefix else ewc.WarmPool.secondary()
+
+
+def _targets(pool: ewc.WarmPool) -> dict[str, int]:
+    names = ("warm_ip_target", "minimum_ip_target", "warm_prefix_target")
+    return {name: getattr(pool, name) for name in names}
+
+
+def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """
+    What `node_capacity`, `attached_addresses` and `nodes_that_fit` say of these values.
+
+    Parameters
+    ----------
+    values : dict
+        By name of the control.
+    catalog : Catalog
+
+    Returns
+    -------
+    dict
+        ``pods_per_node`` and what ``binds``; ``addresses`` and ``prefixes`` on a node of so
+        many pods, of them ``warm``; ``nodes`` that fit in any case, ``nodes_at_best``, and what
+        stops the next (``why``).
+
+    Raises
+    ------
+    CapacityError
+        As those functions.
+    """
+    name, pods = values["instance_type"], values["pods"]
+    node = ewc.node_capacity(name, prefix_delegation=values["prefix_delegation"], catalog=catalog)
+    fit = ewc.nodes_that_fit(
+        ewc.Subnet(values["subnet"], used=values["used"]),
+        name,
+        pods_per_node=pods,
+        pool=_pool_of(values),
+        catalog=catalog,
+    )
+    slots = catalog[name].ipv4_per_interface - 1
+    state = ewc.attached_addresses(pods, slots=slots, pool=fit.pool)
+    return {
+        "pods_per_node": node.pods,
+        "binds": node.binding,
+        "addresses": state.addresses,
+        "prefixes": state.prefixes,
+        "warm": state.warm,
+        "nodes": fit.nodes,
+        "nodes_at_best": fit.best,
+        "why": fit.why,
+    }
+
+
+def _pool_of(values: dict[str, Any]) -> ewc.WarmPool:
+    targets = {name: values[name] for name in ("warm_ip_target", "minimum_ip_target")}
+    if values["prefix_delegation"]:
+        return ewc.WarmPool.prefix(warm_prefix_target=values["warm_prefix_target"], **targets)
+    return ewc.WarmPool.secondary(**targets)
+
+
+def _as_html(found: dict[str, Any], values: dict[str, Any], catalog: Catalog) -> str:
+    blocks = count_of(found["prefixes"], "/28 prefix", "/28 prefixes")
+    prefixes = f" in {blocks}" if found["prefixes"] else ""
+    verb = "bind" if found["binds"] == "addresses" else "binds"
+    told = {
+        "pods per node": f"{found['pods_per_node']:,}, {found['binds']} {verb} first",
+        "addresses of a node": (
+            f"{found['addresses']:,}{prefixes} for {count_of(values['pods'], 'pod')}, {found['warm']:,} warm"
+        ),
+        "nodes that fit": f"{found['nodes']:,} in any case, {found['nodes_at_best']:,} at best",
+        "what stops the next": found["why"],
+    }
+    pool = _pool_of(values)
+    notes = [f"{finding.seen}: {finding.why}" for finding in pool.findings]
+    return html_fields("What if", told, notes=notes) + _curve(found, values, pool, catalog)
+
+
+def _curve(
+    found: dict[str, Any], values: dict[str, Any], pool: ewc.WarmPool, catalog: Catalog
+) -> str:
+    """Addresses attached to a node against its pods, with the pods that were chosen."""
+    import numpy as np
+
+    slots = catalog[values["instance_type"]].ipv4_per_interface - 1
+    most = max(found["pods_per_node"], values["pods"], 1)
+    at = np.unique(np.linspace(0, most, 120).astype(int))
+    attached = ewc.attached_addresses(at, slots=slots, pool=pool).addresses
+    top = max(int(attached.max()), 1)
+
+    def x(pods: Any) -> Any:
+        return _LEFT + np.asarray(pods) / most * (_WIDE - _LEFT - 10)
+
+    def y(addresses: Any) -> Any:
+        return 8 + (1 - np.asarray(addresses) / top) * (_HIGH - 8 - _LOW)
+
+    line = "H".join(f"{left:.0f}V{high:.0f}" for left, high in zip(x(at), y(attached), strict=True))
+    title = f"Addresses attached to a node of 0 to {most:,} pods, at most {top:,}"
+    return (
+        f'<svg width="{_WIDE}" height="{_HIGH}" viewBox="0 0 {_WIDE} {_HIGH}" role="img" '
+        f'aria-label="{title}" fill="currentColor" font-size="11">'
+        f'<path d="M{_LEFT} {y(attached[0]):.0f}H{line}" fill="none" stroke="#0072B2" '
+        f'stroke-width="2"/><path d="M{_LEFT} 8V{_HIGH - _LOW}H{_WIDE - 10}" fill="none" '
+        f'stroke="currentColor" opacity=".5"/>'
+        f'<circle cx="{x(values["pods"]):.0f}" cy="{y(found["addresses"]):.0f}" r="5" '
+        f'fill="#D55E00"/><text x="{_LEFT - 6}" y="14" text-anchor="end">{top:,}</text>'
+        f'<text x="{_LEFT - 6}" y="{_HIGH - _LOW}" text-anchor="end">0</text>'
+        f'<text x="{_LEFT}" y="{_HIGH - 6}">addresses attached, by pods on the node</text>'
+        f'<text x="{_WIDE - 10}" y="{_HIGH - 6}" text-anchor="end">{most:,} pods</text></svg>'
+    )
+
+
+def what_if(
+    *,
+    instance_type: str = "m5.large",
+    prefix_delegation: bool = False,
+    pods: int = 5,
+    pool: ewc.WarmPool | None = None,
+    subnet: str = "10.0.0.0/24",
+    used: int = 0,
+    catalog: Catalog | None = None,
+) -> WhatIf:
+    """
+    Sliders in a notebook: pods per node, its addresses, and the nodes that fit.
+
+    Parameters
+    ----------
+    instance_type : str
+        The type to begin with.
+    prefix_delegation : bool
+        Its mode.
+    pods : int
+        Pods on a node. [pods]
+    pool : WarmPool, optional
+        Targets to begin with; the defaults of the mode where not given.
+    subnet : str
+        CIDR of the subnet.
+    used : int
+        Addresses in use there. [addresses]
+    catalog : Catalog, optional
+        The bundled one by default.
+
+    Returns
+    -------
+    WhatIf
+
+    Raises
+    ------
+    MissingExtraError
+        Without ipywidgets (extra ``notebook``).
+    UnknownInstanceTypeError
+        If the catalog lacks the type.
+
+    Examples
+    --------
+    >>> sliders = what_if(pods=5)
+    >>> sliders.answer["pods_per_node"], sliders.answer["addresses"], sliders.answer["nodes"]
+    (9, 8, 27)
+    >>> sliders.controls["prefix_delegation"].value = True
+    >>> sliders.answer["pods_per_node"], sliders.answer["prefixes"]
+    (110, 1)
+    """
+    catalog = ewc.Catalog.bundled() if catalog is None else catalog
+    if instance_type not in catalog:
+        raise catalog.unknown_error([instance_type])
+    if pool is None:
+        pool = _default_pool(prefix=prefix_delegation)
+    values = {
+        "instance_type": instance_type,
+        "prefix_delegation": prefix_delegation or pool.prefix_delegation,
+        "pods": pods,
+        **_targets(pool),
+        "subnet": subnet,
+        "used": used,
+    }
+    return WhatIf(values, catalog)

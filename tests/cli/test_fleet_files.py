@@ -1,0 +1,238 @@
+"""The command fleet on files, folders and patterns that are worked on out of core."""
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from eks_win_capacity import cli
+from eks_win_capacity.cli import fleet_files
+from eks_win_capacity.core.errors import CapacityError, InputError
+from eks_win_capacity.frames import node_files
+
+pytest.importorskip("duckdb", reason="DuckDB is not installed: the extra `stream`")
+parquet = pytest.importorskip("pyarrow.parquet", reason="PyArrow is not installed")
+
+TEXT = (
+    "node,Instance Type,os,status,note\n"
+    'n0,m5.large,windows,Ready,"a, ""b"""\n'
+    "n1, M5.Large ,Windows Server 2022,Ready,\n"
+    "n2,c5.4xlarge,linux,Ready,x\n"
+    "n3,t3.xlarge,windows,NotReady,=1\n"
+    "n5,m5.large,windows,Ready,=1+2\n"
+    "n6,m5.large,windows,Ready,-7\n"
+    "n7,m5.large,windows,Ready,a\x1b\u202eb\n"
+    "n4,c5.4xlarge,windows,Ready,'\n"
+)
+COUNTS = "type,count\nm5.large,3\nc5.xlarge,40\nm5.large,2\n"
+
+
+def fleet(*arguments):
+    ran = CliRunner().invoke(cli.app, ["fleet", *map(str, arguments)])
+    if ran.exception and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """Every file is long."""
+    monkeypatch.setattr(fleet_files, "LONG", 0)
+
+
+@pytest.fixture
+def both(monkeypatch):
+    """Ask as for a short file, then as for a long one."""
+
+    def ask(*arguments):
+        short = fleet(*arguments)
+        monkeypatch.setattr(fleet_files, "LONG", 0)
+        return short, fleet(*arguments)
+
+    return ask
+
+
+@pytest.mark.parametrize("text", [TEXT, COUNTS, TEXT.replace(",", ";"), "m5.large\nc5.large\n"])
+@pytest.mark.parametrize("output", ["table", "csv", "json"])
+def test_long_files_are_sized_as_short_ones_are(tmp_path, both, text, output):
+    path = tmp_path / "nodes.csv"
+    path.write_text(text)
+    rows = [] if output == "table" else ["--rows"]
+    short, long = both(path, *rows, "--output", output)
+    if output == "table":
+        assert long == short
+    elif output == "csv":
+        told = [list(csv.reader(io.StringIO(one))) for one in (short, long)]
+        assert told[1] == told[0]
+    else:
+        assert long.replace("null", '""') == short.replace("null", '""')
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_long_files_are_written_as_short_ones_are(tmp_path, both, suffix):
+    frame = pd.read_csv(io.StringIO(TEXT)).fillna("")
+    source = tmp_path / f"nodes.{suffix}"
+    (frame.to_csv if suffix == "csv" else frame.to_parquet)(source, index=False)
+    out = tmp_path / f"sized.{suffix}"
+    read = pd.read_csv if suffix == "csv" else pd.read_parquet
+    fleet(source, "--out", out)
+    short = read(out)
+    _, told = both(source, "--out", out)
+    assert "6 sized rows written" in told
+    pd.testing.assert_frame_equal(read(out), short, check_dtype=False)
+
+
+def test_a_folder_and_a_pattern_are_one_table(tmp_path):
+    for at, name in enumerate(["m5.large", "c5.large", "t3.large"]):
+        folder = tmp_path / "nodes" / f"region=r{at}"
+        folder.mkdir(parents=True)
+        pd.DataFrame({"instance_type": [name] * 2, "n": [1, 2]}).to_parquet(folder / "a.parquet")
+    (tmp_path / "nodes" / "_SUCCESS").touch()
+    (tmp_path / "nodes" / ".part.parquet").write_bytes(b"no")
+    told = list(csv.DictReader(io.StringIO(fleet(tmp_path / "nodes", "--rows", "-o", "csv"))))
+    assert "6 nodes" in fleet(tmp_path / "nodes")
+    assert [row["region"] for row in told] == ["r0", "r0", "r1", "r1", "r2", "r2"]
+    assert {row["secondary_addresses"] for row in told} == {"9", "11"}
+    assert "4 nodes" in fleet(tmp_path / "nodes" / "region=r[01]" / "*.parquet")
+
+
+def test_partitions_are_written_by_the_values_of_columns(tmp_path):
+    source, out = tmp_path / "nodes.csv", tmp_path / "sized"
+    source.write_text("instance_type,region,note\nm5.large,eu,a\nc5.large,../x,b\nm5.large,eu,c\n")
+    fleet(source, "--out", out, "--partition-by", "region")
+    written = sorted(path.relative_to(out).parts[0] for path in out.rglob("*.parquet"))
+    assert written[-1] == "region=eu"
+    assert len(written) == 2
+    assert {one.name for one in tmp_path.iterdir()} == {"nodes.csv", "sized"}
+    (eu,) = (out / "region=eu").iterdir()
+    assert parquet.ParquetFile(eu).read().column("secondary_addresses").to_pylist() == [9, 9]
+    with pytest.raises(InputError, match="new or empty folder"):
+        fleet(source, "--out", out, "--partition-by", "region")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--out", "x.csv", "--partition-by", "region"], "must be a folder"),
+        (["--partition-by", "region"], "needs --out"),
+        (["--out", "x", "--partition-by", "nope"], "no column 'nope'"),
+        (["--out", "x.json"], r"\.csv or \.parquet"),
+        (["--column", "nope"], "no column 'nope'"),
+    ],
+)
+def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments, told):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type,region\nm5.large,eu\n")
+    with pytest.raises(InputError, match=told):
+        fleet(path, *[str(tmp_path / a) if a.startswith("x") else a for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "instance_type\nm5.larg\nm5.large\nx\nx\n",
+            "3 nodes .* 'x' of 2.* Did you mean 'm5.large'",
+        ),
+        ("instance_type,n\nm5.large,1\n,2\n", "missing for 1 nodes"),
+        ("instance_type,count\nm5.large,1\nm5.large,two\n", "got 'two'"),
+        ("instance_type,count\nm5.large,1\nm5.large,-1\n", "got '-1'"),
+        ("instance_type,os\nm5.large,linux\n", "--all-rows"),
+        ('a,b\n"1,2\n', "cannot be read"),
+        ("", "cannot be read|no column"),
+    ],
+)
+def test_what_is_wrong_in_long_files_is_said(tmp_path, streamed, text, told):
+    path = tmp_path / "nodes.csv"
+    path.write_text(text)
+    with pytest.raises(CapacityError, match=told):
+        fleet(path)
+
+
+def test_unknown_types_may_stay_empty(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type,n\nm5.larg,1\nm5.large,2\n,3\n")
+    told = list(
+        csv.DictReader(io.StringIO(fleet(path, "--on-unknown", "null", "--rows", "-o", "csv")))
+    )
+    assert [row["secondary_pods"] for row in told] == ["", "9", ""]
+    assert "2 nodes have a missing or unknown type" in fleet(path, "--on-unknown", "null")
+
+
+def test_hostile_files_end_in_one_line(tmp_path, streamed, monkeypatch):
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"PAR1" + b"\xff" * 100 + b"PAR1")
+    for path, told in (
+        (bad, "cannot be read"),
+        (tmp_path / "nope*.csv", "no file is called"),
+        (tmp_path, "mixed"),
+    ):
+        (tmp_path / "a.csv").write_text("instance_type\nm5.large\n")
+        with pytest.raises(InputError, match=told):
+            fleet(path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no"):
+        fleet(tmp_path / "empty")
+    odd = tmp_path / "a[1].csv"
+    odd.write_text("instance_type\nm5.large\n")
+    with pytest.raises(InputError, match="rename the file"):
+        fleet(odd)
+    monkeypatch.setattr(node_files, "MOST_COLUMNS", 2)
+    (tmp_path / "wide.csv").write_text("a,b,c\nm5.large,1,2\n")
+    with pytest.raises(InputError, match="more than 2 columns"):
+        fleet(tmp_path / "wide.csv")
+    monkeypatch.setattr(node_files, "MOST_GROUPS", 1)
+    (tmp_path / "many.csv").write_text("instance_type\nm5.large\nc5.large\n")
+    with pytest.raises(InputError, match="more than 1 different"):
+        fleet(tmp_path / "many.csv")
+
+
+def test_names_of_files_and_columns_are_data(tmp_path, streamed):
+    path = tmp_path / "it's; drop table.csv"
+    path.write_text('instance_type,"a""b\'; --"\nm5.large,x\n')
+    (row,) = csv.DictReader(io.StringIO(fleet(path, "--rows", "-o", "csv")))
+    assert row["a\"b'; --"] == "x"
+
+
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path, streamed, monkeypatch):
+    path, out = tmp_path / "nodes.csv", tmp_path / "sized.csv"
+    path.write_text("instance_type\nm5.large\n")
+    out.write_text("old")
+    out.chmod(0o640)
+
+    def fail(*_):
+        raise OSError("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node_files.shutil, "copymode", fail)
+        with pytest.raises(OSError, match="full"):
+            fleet(path, "--out", out)
+    assert out.read_text() == "old"
+    fleet(path, "--out", out)
+    assert out.stat().st_mode & 0o777 == 0o640
+    assert {one.name for one in tmp_path.iterdir()} == {"nodes.csv", "sized.csv"}
+
+
+def test_progress_is_told_while_a_pass_runs(tmp_path):
+    path = tmp_path / "nodes.parquet"
+    rows = np.arange(3_000_000)
+    pd.DataFrame({"instance_type": "m5.large", "n": rows}).to_parquet(path)
+    shares = []
+    with node_files.NodeFiles([path], progress=shares.append) as files:
+        files.counted(["instance_type", "n"][:1])
+        sizing = node_files.Sizing("instance_type", {"m5.large": {"pods": 9}}, {})
+        files.write(tmp_path / "out.parquet", sizing)
+    assert all(0 <= share <= 100 for share in shares)
+    assert parquet.ParquetFile(tmp_path / "out.parquet").metadata.num_rows == len(rows)
+
+
+def test_without_the_engine_the_error_names_the_extra(tmp_path, streamed, monkeypatch):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type\nm5.large\n")
+    monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
+    with pytest.raises(CapacityError, match=r"eks-win-capacity\[stream\]"):
+        fleet(path)

@@ -1,0 +1,352 @@
+"""Three sound clusters pass; one change for each consideration has its outcome, severity and cure."""
+
+import re
+from copy import deepcopy
+from datetime import date
+
+import pytest
+import three_clusters as three
+
+from eks_win_capacity import load_files
+from eks_win_capacity.cluster import CHECKS, check_cluster
+
+TODAY = date(2026, 11, 26)
+KINDS = {"managed": three.managed, "karpenter": three.karpenter, "self-managed": three.self_managed}
+
+
+def judged(documents, now=TODAY):
+    return check_cluster(load_files(*documents.values()), now=now)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sound_cluster_passes_every_check(kind):
+    found = judged(KINDS[kind]())
+    assert [(f.code, f.outcome, f.seen) for f in found if f.outcome != "pass"] == []
+    assert {f.code for f in found} == {rule.code for rule in CHECKS}
+
+
+# -- the changes ------------------------------------------------------------------------------
+
+
+def cluster(**how):
+    """Other members of the answer of DescribeCluster."""
+    return lambda d: d["cluster"]["cluster"].update(how)
+
+
+def nodes(change):
+    """Change every Windows node."""
+
+    def act(d):
+        for item in d["windows"]["items"]:
+            if item["kind"] == "Node":
+                change(item)
+
+    return act
+
+
+def first(change):
+    """Change the first Windows node."""
+    return lambda d: change(d["windows"]["items"][0])
+
+
+def pods(change):
+    def act(d):
+        for item in d["windows"]["items"]:
+            if item["kind"] == "Pod":
+                change(item)
+
+    return act
+
+
+def put(part, document):
+    return lambda d: d.update({part: document})
+
+
+def add(*items):
+    return lambda d: d["windows"]["items"].extend(items)
+
+
+def take(part):
+    return lambda d: d.pop(part)
+
+
+def cni(**keys):
+    return lambda d: d["cni"]["data"].update({k.replace("_", "-"): v for k, v in keys.items()})
+
+
+def env(name, value="true"):
+    def act(d):
+        daemon = d["makers"]["items"][-1]["spec"]["template"]["spec"]["containers"][0]
+        daemon["env"].append({"name": name, "value": value})
+
+    return act
+
+
+def allocatable(**room):
+    names = {"pods": "pods", "memory": "memory", "addresses": three.RESOURCE}
+    return lambda node: node["status"]["allocatable"].update(
+        {names[key]: value for key, value in room.items()}
+    )
+
+
+def kind_of(name):
+    return lambda node: node["metadata"]["labels"].update(
+        {"node.kubernetes.io/instance-type": name}
+    )
+
+
+def info(**how):
+    return lambda node: node["status"]["nodeInfo"].update(how)
+
+
+def pending(pod):
+    pod["status"] = {"phase": "Pending"}
+    pod["metadata"]["annotations"] = {}
+
+
+def unasked(pod):
+    pending(pod)
+    pod["spec"]["containers"][0]["resources"]["requests"].pop(three.RESOURCE)
+
+
+def web(change):
+    """Change the Windows Deployment."""
+    return lambda d: change(d["makers"]["items"][0]["spec"]["template"]["spec"])
+
+
+def unselect(label):
+    """No selector for a label, in the manifest and on the pods."""
+
+    def act(d):
+        web(lambda spec: spec["nodeSelector"].pop(label))(d)
+        d["makers"]["items"][0]["spec"]["template"]["spec"]["os"] = {"name": "windows"}
+        pods(lambda pod: pod["spec"]["nodeSelector"].pop(label))(d)
+
+    return act
+
+
+def service(backends):
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "web-1",
+            "namespace": "shop",
+            "labels": {"kubernetes.io/service-name": "web"},
+        },
+        "endpoints": [{"addresses": [f"10.1.{n // 256}.{n % 256}"]} for n in range(backends)],
+    }
+
+
+def many_services(d):
+    d["services"]["items"] += [
+        {"kind": "Service", "metadata": {"name": f"s{n}", "namespace": "shop"}, "spec": {}}
+        for n in range(120)
+    ]
+    d["services"]["items"] += [service(1) | {"metadata": {"name": "none", "namespace": "shop"}}]
+
+
+def pool(change):
+    return lambda d: change(d["pools"]["items"][0])
+
+
+def scaling(change):
+    return lambda d: change(d["scaling"]["AutoScalingGroups"][0])
+
+
+def taint(d):
+    for item in d["linux-nodes"]["items"]:
+        item["spec"]["taints"] = [{"key": "team", "value": "a", "effect": "NoSchedule"}]
+    d["dns"]["items"] = [three.pod("kube-proxy-1", "linux-1", "linux", "kube-system", owner="p")]
+
+
+def own_ami(d):
+    d["windows-group"]["nodegroup"]["amiType"] = "WINDOWS_CORE_2022_x86_64"
+    d["template"] = three.template(image="")
+
+
+def own_ami_of(release):
+    """A group with an AMI of EKS, of a release."""
+    return lambda d: d["windows-group"]["nodegroup"].update(releaseVersion=release)
+
+
+def full_subnet(d):
+    held = [f"10.0.{n // 256}.{n % 256}" for n in range(30, 1022)]
+    d["interfaces"]["NetworkInterfaces"] = [
+        {
+            "NetworkInterfaceId": "eni-1",
+            "SubnetId": "subnet-1",
+            "InterfaceType": "interface",
+            "PrivateIpAddress": held[0],
+            "PrivateIpAddresses": [{"PrivateIpAddress": one} for one in held],
+        }
+    ]
+    d["subnets"]["Subnets"][0]["AvailableIpAddressCount"] = 1019 - len(held)
+
+
+def control_plane(d):
+    full_subnet(d)
+    rows = d["interfaces"]["NetworkInterfaces"][0]
+    more = [f"10.0.0.{n}" for n in range(7, 30)]
+    rows["PrivateIpAddresses"] += [{"PrivateIpAddress": one} for one in more]
+    d["subnets"]["Subnets"][0]["AvailableIpAddressCount"] = 3
+
+
+def mixed(d):
+    info(kernelVersion="10.0.17763.5936")(d["windows"]["items"][0])
+
+
+FAIL, UNKNOWN = "fail", "unknown"
+CHANGES = [
+    # cluster, change, code, outcome, severity, remedy
+    ("managed", cluster(version="1.31", platformVersion="eks.3"), "windows-platform-version",
+     FAIL, "error", "update-cluster-version --name shop --kubernetes-version 1.32"),
+    ("managed", cluster(version="1.26", platformVersion="eks.3"), "prefix-platform-version",
+     FAIL, "error", "update-cluster-version"),
+    ("managed", cluster(version="1.31"), "kubernetes-support", FAIL, "error", "one minor version"),
+    ("managed", cluster(version="1.32"), "kubelet-version", FAIL, "warning",
+     "cannot go back to 1.32"),
+    ("managed", cluster(kubernetesNetworkConfig={"ipFamily": "ipv6"}), "ip-family",
+     FAIL, "error", "another cluster"),
+    ("managed", cluster(kubernetesNetworkConfig={"serviceIpv4Cidr": "10.99.0.0/16"}),
+     "service-cidr", FAIL, "error", "-ServiceCIDR 10.99.0.0/16"),
+    ("managed", cluster(outpostConfig={"outpostArns": ["o"]}), "local-cluster",
+     FAIL, "error", "extended cluster"),
+    ("managed", cluster(computeConfig={"enabled": True}), "auto-mode-windows-pods",
+     "pass", "error", ""),
+    ("managed", lambda d: d["makers"]["items"][0]["spec"]["template"]["spec"]["nodeSelector"].update(
+        {"eks.amazonaws.com/compute-type": "auto"}), "auto-mode-windows-pods",
+     FAIL, "error", "eks.amazonaws.com/compute-type"),
+    ("managed", nodes(lambda n: n["metadata"]["labels"].update(
+        {"eks.amazonaws.com/compute-type": "hybrid"})), "hybrid-windows-pods",
+     FAIL, "error", "EC2 node groups"),
+    ("managed", put("fargate", {"fargateProfileNames": ["f"], "fargateProfile": {
+        "fargateProfileName": "f", "selectors": [{"namespace": "shop"}]}}),
+     "fargate-windows-pods", FAIL, "error", "namespace that no profile selects"),
+    ("managed", put("policies-of-pods", {"kind": "SecurityGroupPolicy", "metadata": {
+        "name": "p", "namespace": "shop"}, "spec": {"podSelector": {}}}),
+     "security-groups-for-pods", FAIL, "error", "kubectl edit securitygrouppolicy -n shop p"),
+    ("managed", env("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"), "custom-networking",
+     FAIL, "warning", "Linux nodes keep the switch"),
+    ("managed", add(three.maker("Deployment", "vpc-resource-controller", "linux", "kube-system")),
+     "legacy-windows-support", FAIL, "warning", "kubectl delete deployment"),
+    ("managed", taint, "coredns-capacity", FAIL, "error", "add-on|create-addon|describe pod"),
+    ("karpenter", lambda d: d["linux-nodes"]["items"].pop(), "coredns-redundancy",
+     FAIL, "warning", "aws eks create-nodegroup"),
+    ("self-managed", put("policies", {"AttachedPolicies": []}), "resource-controller-policy",
+     UNKNOWN, "error", "list-role-policies"),
+    ("self-managed", lambda d: [put("policies", {"AttachedPolicies": []})(d),
+     nodes(allocatable(addresses="0"))(d)], "resource-controller-policy",
+     FAIL, "error", "attach-role-policy --role-name shop-cluster"),
+    ("karpenter", first(lambda n: n["status"].update(conditions=[
+        {"type": "Ready", "status": "False"}])), "windows-nodes-ready",
+     FAIL, "warning", "kubectl describe node win-1"),
+    ("managed", cni(enable_windows_ipam="yes"), "windows-ipam-enabled",
+     FAIL, "error", "kubectl patch configmap"),
+    ("managed", nodes(kind_of("m4.large")), "prefix-delegation-nitro", FAIL, "warning", "such as"),
+    ("karpenter", cni(windows_minimum_ip_target="2"), "warm-targets",
+     FAIL, "error", "warm-ip-target"),
+    ("managed", full_subnet, "subnet-room", FAIL, "error", "another subnet"),
+    ("self-managed", control_plane, "control-plane-room", FAIL, "error", "update-cluster-config"),
+    ("self-managed", put("auth", three.aws_auth("shop-windows", three.GROUPS[:2])),
+     "aws-auth-mapping", FAIL, "error", "iamidentitymapping"),
+    ("karpenter", put("auth", three.aws_auth("shop-karpenter-windows", three.GROUPS[:2])),
+     "aws-auth-mapping", FAIL, "error", "create-access-entry .*EC2_WINDOWS; or, in aws-auth"),
+    # The role that is mapped is not the one that the nodes have.
+    ("karpenter", put("auth", three.aws_auth("other")), "aws-auth-mapping",
+     FAIL, "error", "create-access-entry"),
+    ("self-managed", put("auth", three.aws_auth("other")), "aws-auth-mapping",
+     FAIL, "error", "role/shop-windows"),
+    ("self-managed", take("profile"), "aws-auth-mapping", UNKNOWN, "error",
+     "get-instance-profile"),
+    ("managed", put("entry-windows", three.entry("shop-windows", "EC2_LINUX")), "access-entry",
+     FAIL, "error", "delete-access-entry .*; aws eks create-access-entry .*EC2_WINDOWS"),
+    ("managed", put("entry-windows", three.entry("shop-windows", "STANDARD")),
+     "custom-ami-mapping", FAIL, "error", "EC2_WINDOWS"),
+    ("self-managed", lambda d: d["linux-group"]["nodegroup"].update(
+        nodeRole=three.arn("shop-windows")), "shared-node-role", FAIL, "info", "serves both"),
+    ("karpenter", lambda d: d["classes"]["items"][1]["spec"].update(
+        role="shop-karpenter-windows"), "shared-node-role", FAIL, "warning", "EC2NodeClass"),
+    ("managed", lambda d: d["linux-group"]["nodegroup"].update(
+        nodeRole=three.arn("shop-windows")), "shared-node-role", FAIL, "warning",
+     "aws eks create-nodegroup"),
+    ("managed", own_ami_of("1.34-2026.05.13"), "ami-release", FAIL, "warning",
+     "update-nodegroup-version"),
+    ("managed", own_ami_of("1.34-2026.11.11"), "ami-release", "pass", "warning", ""),
+    ("managed", nodes(kind_of("m6g.large")), "instance-type-windows", FAIL, "error", "such as"),
+    ("managed", nodes(kind_of("g3.4xlarge")), "instance-type-windows",
+     UNKNOWN, "error", "load_catalog"),
+    ("managed", nodes(kind_of("m6a.large")), "instance-type-caveats",
+     FAIL, "warning", "one node first"),
+    ("karpenter", pool(lambda p: p["spec"]["template"]["spec"]["requirements"][1].update(
+        values=["m8in.large"])), "instance-type-controller", FAIL, "warning", "start one node"),
+    ("karpenter", nodes(allocatable(addresses="0")), "node-advertises-addresses",
+     FAIL, "error", "kubectl describe node win-1"),
+    ("self-managed", pods(unasked), "pods-get-addresses", FAIL, "error", "nodeSelector"),
+    ("managed", nodes(allocatable(pods="20")), "kubelet-max-pods",
+     FAIL, "warning", "--max-pods=110 .*beside the arguments"),
+    ("managed", nodes(lambda n: [allocatable(pods="300")(n)]), "kubelet-max-pods",
+     FAIL, "warning", "--max-pods=110"),
+    ("karpenter", lambda d: [nodes(allocatable(pods="5"))(d)], "kubelet-max-pods",
+     FAIL, "warning", "spec.kubelet of the EC2NodeClass"),
+    ("self-managed", nodes(allocatable(pods="29")), "linux-max-pods-list",
+     FAIL, "warning", "take it away"),
+    ("self-managed", nodes(allocatable(memory="8000Mi")), "system-memory",
+     FAIL, "warning", "--system-reserved memory=1.5Gi"),
+    ("karpenter", nodes(allocatable(memory="8000Mi")), "system-memory",
+     FAIL, "warning", "EC2NodeClass"),
+    ("managed", pods(lambda p: p["spec"]["containers"][0]["resources"]["requests"].update(
+        memory="10Mi")), "image-memory", FAIL, "warning", "30 MB"),
+    ("self-managed", scaling(lambda g: g.update(Tags=g["Tags"][:2])), "autoscaler-node-template",
+     FAIL, "warning", "create-or-update-tags --tags ResourceId=shop-windows"),
+    ("self-managed", take("scaling"), "autoscaler-node-template",
+     UNKNOWN, "warning", "describe-auto-scaling-groups"),
+    ("managed", own_ami, "bootstrap-without-ami",
+     FAIL, "error", "AMI id"),
+    ("managed", many_services, "direct-server-return", FAIL, "info", "enable-dsr"),
+    ("karpenter", pool(lambda p: p["spec"]["template"]["spec"].update(requirements=[])),
+     "karpenter-node-os", FAIL, "error", r"values: \[windows\]"),
+    ("karpenter", lambda d: d["classes"]["items"][0]["spec"].update(amiFamily="AL2023"),
+     "karpenter-ami-family", FAIL, "error", "Windows2022"),
+    ("karpenter", pool(lambda p: p["status"].update(resources={"cpu": "100"})),
+     "karpenter-limits", FAIL, "warning", "kubectl edit nodepool windows"),
+    ("self-managed", unselect("kubernetes.io/os"), "os-selector", FAIL, "error",
+     "kubectl patch deployment -n shop web"),
+    ("self-managed", unselect("kubernetes.io/arch"), "arch-selector", FAIL, "warning",
+     "kubectl patch deployment -n shop web"),
+    ("self-managed", mixed, "windows-build-match", FAIL, "warning", "windows-build"),
+    ("self-managed", add(service(1025)), "service-backends", FAIL, "error", "split it"),
+    ("self-managed", lambda d: d["makers"]["items"].pop(2), "event-log-collected",
+     FAIL, "info", "Fluent Bit"),
+    ("self-managed", nodes(info(kernelVersion="10.0.19042.1")), "windows-server-version",
+     FAIL, "error", "replace the nodes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "code", "outcome", "severity", "remedy"),
+    CHANGES,
+    ids=[f"{n}-{kind}-{code}" for n, (kind, _, code, *_) in enumerate(CHANGES)],
+)
+def test_one_change_is_seen_for_what_it_is(*, kind, change, code, outcome, severity, remedy):
+    documents = deepcopy(KINDS[kind]())
+    change(documents)
+    found = [f for f in judged(documents) if f.code == code]
+    if outcome == "pass":
+        assert {f.outcome for f in found} == {"pass"}
+        return
+    hit = [f for f in found if f.outcome == outcome and re.search(remedy, f.remedy, re.DOTALL)]
+    assert hit, [(f.outcome, f.seen, f.remedy) for f in found]
+    assert hit[0].severity == severity
+
+
+def test_every_check_has_a_change():
+    assert {code for _, _, code, *_ in CHANGES} == {rule.code for rule in CHECKS}
+
+
+def test_verdicts_on_data_older_than_six_months_say_so():
+    old = {f.code: f.seen for f in judged(three.karpenter(), now=date(2027, 7, 1))}
+    for code in ("instance-type-windows", "kubernetes-support"):
+        assert "older than six months" in old[code], code
+    new = {f.code: f.seen for f in judged(three.karpenter(), now=date(2026, 11, 26))}
+    assert "older than six months" not in new["kubernetes-support"]
+    assert not any("older than six" in f.seen for f in judged(three.karpenter(), now=None))

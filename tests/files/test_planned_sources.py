@@ -1,0 +1,142 @@
+"""What will start nodes is read before anything runs: Karpenter, eksctl, launch templates."""
+
+import pytest
+import three_clusters as three
+
+from eks_win_capacity import load_files
+from eks_win_capacity.cluster import ClusterState, check_cluster
+from eks_win_capacity.core.errors import DocumentError
+
+CONFIG = """
+apiVersion: eksctl.io/v1alpha5
+kind: ClusterConfig
+metadata: {name: shop, region: us-gov-west-1, version: "1.34"}
+kubernetesNetworkConfig: {serviceIPv4CIDR: 10.99.0.0/16}
+accessConfig: {authenticationMode: API}
+fargateProfiles:
+- {name: dns, selectors: [{namespace: kube-system, labels: {k8s-app: kube-dns}}]}
+addons:
+- {name: vpc-cni, configurationValues: '{"env": {"ENABLE_POD_ENI": "true"}}'}
+nodeGroups:
+- name: win
+  amiFamily: WindowsServer2025CoreContainer
+  instancesDistribution: {instanceTypes: [m5.large, m5a.large]}
+  maxPodsPerNode: 60
+  minSize: 2
+  kubeletExtraConfig: {kubeReserved: {memory: 512Mi}, systemReserved: {memory: 1.5Gi}}
+  taints: {os: "windows:NoSchedule"}
+  iam: {instanceRoleARN: "arn:aws:iam::111122223333:role/nodes/win"}
+- {name: own, ami: ami-1, amiFamily: WindowsServer2019FullContainer, overrideBootstrapCommand: x}
+managedNodeGroups:
+- {name: lin, instanceTypes: [m5.large], desiredCapacity: 3, taints: [{key: a, effect: NoExecute}]}
+- {name: rocket, amiFamily: Bottlerocket}
+"""
+
+
+def test_a_cluster_config_of_eksctl_says_what_the_cluster_will_be(tmp_path):
+    (tmp_path / "cluster.yaml").write_text(CONFIG, "utf-8")
+    state = load_files(tmp_path)
+    assert (state.name, state.region, state.version) == ("shop", "us-gov-west-1", "1.34")
+    assert (state.authentication_mode, state.service_cidr) == ("API", "10.99.0.0/16")
+    assert (state.auto_mode, state.local_cluster, state.ip_family) == (False, False, "ipv4")
+    win, own, linux, rocket = state.node_groups
+    assert (win.windows, win.managed, win.ami_type) == (True, False, "WINDOWS_CORE_2025_x86_64")
+    assert win.instance_types == ("m5.large", "m5a.large")
+    assert (win.kubelet_max_pods, win.reserved_memory_mib, win.role) == (60, 2048, "win")
+    assert (win.min_size, win.desired_size, win.taints) == (2, 2, ("os=windows:NoSchedule",))
+    assert (own.custom_ami, own.user_data_known) == (True, False)
+    assert (linux.windows, linux.managed, linux.desired_size) == (False, True, 3)
+    assert (linux.taints, rocket.ami_type) == (("a:NoExecute",), "BOTTLEROCKET_x86_64")
+    assert state.fargate_profiles[0].selectors == (("kube-system", (("k8s-app", "kube-dns"),)),)
+    assert state.addons[0].configuration["env"] == {"ENABLE_POD_ENI": "true"}
+    assert state.nodes is None
+
+
+def test_what_was_planned_gives_way_to_what_is(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG, "utf-8")
+    (tmp_path / "real.json").write_text(
+        '{"cluster": {"name": "shop", "version": "1.36", "arn": "a:b:c:eu-west-1:d:e"}}', "utf-8"
+    )
+    state = load_files(tmp_path)
+    assert (state.version, state.region) == ("1.36", "eu-west-1")
+    assert [group.name for group in state.node_groups] == ["win", "own", "lin", "rocket"]
+    assert "version" not in state.unknown
+    assert "nodes" in state.unknown
+
+
+@pytest.mark.parametrize("damaged", ["metadata: {}", "metadata: {name: a}\nnodeGroups: [1]"])
+def test_a_damaged_cluster_config_is_refused(damaged):
+    with pytest.raises(DocumentError, match="eksctl"):
+        load_files(f"kind: ClusterConfig\n{damaged}\n")
+
+
+def test_a_launch_template_alone_tells_of_the_nodes_it_will_start():
+    script = three.BOOTSTRAP.replace("--kube", "--max-pods=60 --kube").replace(
+        " 3>&1", " -ServiceCIDR 10.99.0.0/16 -KubeProxyExtraArgs '--enable-dsr=true'"
+    )
+    (group,) = load_files(three.template(script)).node_groups
+    assert (group.name, group.windows, group.managed) == ("windows", True, False)
+    assert (group.kubelet_max_pods, group.reserved_memory_mib) == (60, 2048)
+    assert (group.service_cidr, group.dsr, group.bootstraps) == ("10.99.0.0/16", True, True)
+    # A template for Linux tells nothing of Windows.
+    assert load_files(three.template("#!/bin/bash\n/etc/eks/bootstrap.sh shop")).node_groups is None
+
+
+def test_an_auto_scaling_group_of_the_cluster_is_a_self_managed_group():
+    state = load_files(*three.self_managed().values())
+    group = next(g for g in state.node_groups if not g.managed)
+    assert (group.name, group.windows, group.max_size) == ("shop-windows", True, 4)
+    assert (group.subnet_ids, group.instances) == (("subnet-1",), ("i-0011", "i-0012"))
+    assert {one.role for one in state.instances} == {"shop-windows"}
+    # A group of something else is none of the cluster's.
+    other = three.scaling("batch", {"team": "a"})
+    assert load_files(*(three.self_managed() | {"scaling": other}).values()).node_groups[0].managed
+
+
+def test_karpenters_older_kinds_are_read_as_well():
+    state = load_files(
+        {
+            "kind": "Provisioner",
+            "metadata": {"name": "old"},
+            "spec": {
+                "requirements": [
+                    {"key": "kubernetes.io/os", "operator": "NotIn", "values": ["linux"]}
+                ],
+                "limits": {"resources": {"cpu": 4}},
+                "providerRef": {"name": "t"},
+                "taints": [{"key": "os", "value": "windows", "effect": "NoSchedule"}],
+            },
+        },
+        {
+            "kind": "AWSNodeTemplate",
+            "metadata": {"name": "t"},
+            "spec": {"amiFamily": "Windows2019", "instanceProfile": "p"},
+        },
+    )
+    (pool,), (made,) = state.node_pools, state.node_classes
+    assert (pool.systems, pool.limits, pool.node_class) == (("windows",), (("cpu", "4"),), "t")
+    assert (pool.taints, made.windows, made.profile) == (("os=windows:NoSchedule",), True, "p")
+    found = {f.code: f.outcome for f in check_cluster(state)}
+    assert found["karpenter-ami-family"] == "pass"
+
+
+@pytest.mark.parametrize("make", [three.managed, three.karpenter, three.self_managed])
+def test_a_state_with_the_new_parts_is_saved_and_loaded(make, tmp_path):
+    state = load_files(*make().values())
+    state.save(tmp_path / "state.json")
+    assert ClusterState.load(tmp_path / "state.json") == state
+    assert load_files(tmp_path / "state.json") == state
+
+
+@pytest.mark.parametrize(
+    ("image", "args", "runs"),
+    [
+        ("mirror/autoscaling/cluster-autoscaler:v1.34.0", (), True),
+        ("mirror/ca:v1", ("--node-group-auto-discovery=asg:tag=x",), True),
+        ("registry.k8s.io/cpa/cluster-proportional-autoscaler:v1", (), False),
+    ],
+)
+def test_the_cluster_autoscaler_is_known_by_what_it_runs(image, args, runs):
+    made = three.maker("Deployment", "scaler", "linux", image=image, args=args)
+    (workload,) = load_files(made).workloads
+    assert workload.autoscaler is runs

@@ -1,0 +1,117 @@
+"""One question for each group of rows: the same answer in every engine, however it is split."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import eks_win_capacity as ewc
+
+nw = pytest.importorskip("narwhals", reason="narwhals is not installed: the extra `frames`")
+
+SCENARIOS = pd.DataFrame(
+    {
+        "scenario": [f"s{i:02}" for i in range(12)] * 2,
+        "mode": [1] * 12 + [2] * 12,
+        "rate": np.linspace(0.5, 6, 24),
+    }
+)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Dask support is moving out of Narwhals:FutureWarning"),
+]
+COLUMNS = {"most": "int64", "mean": "float64", "name": "str"}
+
+
+def churn(rows, rng):
+    (one,) = rows.itertuples()
+    work = ewc.Poisson(pods_per_minute=one.rate, lifetime=ewc.Exponential(10))
+    ran = ewc.simulate_churn(
+        work, nodes=2, slots=9, pool=ewc.WarmPool.secondary(), hours=1, rng=rng, engine="reference"
+    )
+    used = ran.over_time["addresses"]
+    return pd.DataFrame({"most": [used.max()], "mean": [used.mean()], "name": [f"{one.scenario}!"]})
+
+
+def whole(frame):
+    frame = nw.from_native(frame)
+    frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    found = pd.DataFrame(list(frame.iter_rows(named=True)))
+    return found.sort_values(["scenario", "mode"], ignore_index=True).to_dict("records")
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return whole(ewc.frames.study(SCENARIOS, churn, by=["scenario", "mode"], columns=COLUMNS))
+
+
+def ask(frame, **options):
+    return ewc.frames.study(
+        frame, churn, **{"by": ["scenario", "mode"], "columns": COLUMNS, **options}
+    )
+
+
+def test_a_group_draws_by_its_name_alone(expected):
+    assert whole(ask(SCENARIOS[::-1])) == expected
+    assert whole(ask(SCENARIOS[:5])) == [
+        row for row in expected if row in whole(ask(SCENARIOS[:5]))
+    ]
+    assert whole(ask(SCENARIOS, seed=1)) != expected
+    assert list(ask(SCENARIOS).columns) == ["scenario", "mode", *COLUMNS]
+
+
+@pytest.mark.parametrize("engine", ["polars", "pyarrow"])
+def test_frames_in_memory_come_back_in_kind(engine, expected):
+    if engine == "polars":
+        frame = pytest.importorskip("polars").from_pandas(SCENARIOS)
+    else:
+        frame = pytest.importorskip("pyarrow").Table.from_pandas(SCENARIOS)
+    out = ask(frame)
+    assert type(out) is type(frame)
+    assert whole(out) == expected
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 24])
+def test_partitions_of_dask_change_nothing(partitions, expected):
+    dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
+    out = ask(dd.from_pandas(SCENARIOS, npartitions=partitions))
+    assert whole(out) == expected
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.filterwarnings("ignore:.*PySpark does not yet fully support pandas")
+def test_partitions_of_spark_change_nothing(spark, partitions, expected):
+    frame = spark.createDataFrame(
+        SCENARIOS.to_numpy().tolist(), "scenario string, mode bigint, rate double"
+    )
+    assert whole(ask(frame.repartition(partitions))) == expected
+
+
+def test_no_rows_have_no_answers():
+    out = ask(SCENARIOS[:0])
+    assert list(out.columns) == ["scenario", "mode", *COLUMNS]
+    assert len(out) == 0
+
+
+def test_wrong_questions_are_errors_of_ours():
+    with pytest.raises(ewc.errors.InputError, match="no column 'x'"):
+        ask(SCENARIOS, by="x")
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="name groups by"):
+        ask(SCENARIOS, by="rate")
+    with pytest.raises(ewc.errors.InputError, match="a column at least"):
+        ask(SCENARIOS, by=[])
+    with pytest.raises(ewc.errors.InputError, match="must be one of bool"):
+        ask(SCENARIOS, columns={"most": "int"})
+    with pytest.raises(ewc.errors.InputError, match="columns= promises"):
+        ask(SCENARIOS, columns={"least": "int64"})
+    with pytest.raises(ewc.errors.InputError, match="answer too"):
+        ask(SCENARIOS, columns={"mode": "int64"})
+    with pytest.raises(ewc.errors.InputError, match="missing values"):
+        ask(SCENARIOS.assign(scenario=None).astype({"scenario": "str"}))
+    pl = pytest.importorskip("polars")
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="collect it first"):
+        ask(pl.from_pandas(SCENARIOS).lazy())
+
+
+def test_the_error_of_a_group_names_it():
+    with pytest.raises(KeyError) as caught:
+        ewc.frames.study(SCENARIOS, lambda rows, _: rows["x"], by="mode", columns=COLUMNS)
+    assert caught.value.__notes__ == ["while the group 1 was asked about"]

@@ -1,0 +1,234 @@
+"""The page shows what the rooms say, says what is not known, and stays small."""
+
+import html
+import re
+from datetime import date
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from large_state import large_state
+
+import eks_win_capacity as ewc
+from eks_win_capacity.cli import app
+from eks_win_capacity.cluster.state import Node, SubnetState
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+
+STATE = ewc.demo.cluster()
+SUBNET = STATE.subnets[1].subnet_id
+MADE = ewc.report(STATE, now=date(2026, 11, 1), time_limit_s=None)
+ATTACK = "<script>alert(1)</script>"
+
+
+def words(page: str) -> str:
+    """The text of a page."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", page))
+
+
+def usage(name: str = SUBNET, days: int = 60) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "time": pd.date_range("2026-08-01", periods=days),
+            "subnet": name,
+            "used": range(100, 100 + 2 * days, 2),
+        }
+    )
+
+
+def test_the_numbers_are_those_of_the_rooms():
+    shown = words(MADE.to_html())
+    room = ewc.cluster_report(STATE)
+    assert f"Head-room now: {room.total['headroom']} further pods on 3 Windows nodes" in shown
+    for row in room.more_nodes.itertuples():
+        assert row.why in shown
+    for finding in ewc.check_cluster(STATE, now=date(2026, 11, 1)).failed:
+        assert finding.remedy in shown
+        assert finding.why in shown
+        assert all(text in shown for _, text in finding.files)
+    for pod in ewc.explain_pending(STATE):
+        assert pod.remedy in shown
+    plan = ewc.plan_fleet(STATE, current=STATE, prefix_delegation=False, time_limit_s=None)
+    for line in str(plan.diff()).splitlines():
+        assert line in shown
+
+
+def test_there_is_a_row_for_each_cluster():
+    row = MADE.to_pandas().iloc[0]
+    assert (row["cluster"], row["nodes"], row["headroom"], row["waiting"]) == ("shop", 3, 0, 2)
+    assert row["errors"] == sum(f.severity == "error" for f in ewc.check_cluster(STATE).failed)
+    assert pd.isna(row["runs_dry"])
+
+
+def test_a_history_is_held_against_the_subnets_of_the_state():
+    made = ewc.report(STATE, history=usage(), time_limit_s=2)
+    capacity = made.forecast.capacity[SUBNET]
+    assert capacity == STATE.subnets[1].subnet.usable
+    row = made.forecast.to_pandas().iloc[0]
+    assert made.to_pandas()["runs_dry"].iloc[0] == row["date"]
+    shown = words(made.to_html())
+    assert made.forecast.sentence(row) in shown
+    assert "2026-08-01 to 2026-09-29" in shown
+
+
+def test_subnets_of_no_cluster_have_a_section_of_their_own():
+    history = usage("elsewhere").assign(capacity=400)
+    made = ewc.report(STATE, history=history, time_limit_s=2)
+    page = made.to_html()
+    assert "The history of use names none of these subnets." in page
+    assert "elsewhere" in page.partition('id="others"')[2]
+
+
+def test_a_forecast_that_was_made_is_shown_as_it_is():
+    forecast = ewc.forecast_exhaustion(usage(), capacity=300, horizon=90)
+    assert ewc.report(STATE, history=forecast, time_limit_s=2).forecast is forecast
+
+
+def test_a_subnet_without_a_forecast_is_named_and_not_drawn():
+    made = ewc.report(STATE, history=usage(days=3), time_limit_s=2)
+    page = made.to_html()
+    assert "no forecast" in page
+    assert "its history and forecast" not in page
+
+
+def test_several_clusters_stand_in_one_page():
+    made = ewc.report({"north": STATE, "south": STATE}, time_limit_s=2)
+    page = made.to_html()
+    assert [part.name for part in made.clusters] == ["north", "south"]
+    assert '<a href="#c0">north</a>' in page
+    assert '<h2 id="c1">south</h2>' in page
+    assert len(set(re.findall(r' id="([^"]*)"', page))) == page.count(' id="')
+
+
+def test_what_is_not_known_is_said_with_what_would_tell():
+    state = ewc.ClusterState(name="bare", nodes=())
+    made = ewc.report(state, time_limit_s=2)
+    shown = words(made.to_html())
+    for part in ("pods", "subnets"):
+        assert state.unknown[part] in shown
+    row = made.to_pandas().iloc[0]
+    assert pd.isna(row["waiting"])
+    assert pd.isna(row["saving"])
+    empty = ewc.report(ewc.ClusterState(name="void"), time_limit_s=2)
+    assert pd.isna(empty.to_pandas()["nodes"].iloc[0])
+    assert ewc.ClusterState().unknown["nodes"] in words(empty.to_html())
+
+
+def test_subnets_without_nodes_and_unknown_places_are_told():
+    held = SubnetState(subnet_id="subnet-1", cidr="10.0.0.0/24", available=100, reservations=())
+    state = ewc.ClusterState(name="x", subnets=(held,), cni_configmap={})
+    shown = words(ewc.report(state, time_limit_s=2).to_html())
+    assert "1 subnet has no map" in shown
+    assert "Nodes are not known" in shown
+
+
+def test_an_empty_plan_says_why():
+    node = Node(name="n", os="windows", instance_type="m5.large")
+    state = ewc.ClusterState(name="x", nodes=(node,), pods=())
+    assert "No plan: the cluster state has no Windows pods" in words(
+        ewc.report(state, time_limit_s=2).to_html()
+    )
+
+
+def test_what_is_in_the_data_is_escaped():
+    made = ewc.report(
+        {ATTACK: STATE},
+        history=usage(ATTACK).assign(capacity=300),
+        title=ATTACK,
+        sources={ATTACK: ATTACK},
+        time_limit_s=2,
+    )
+    page = made.to_html()
+    assert "<script>alert" not in page
+    assert html.escape(ATTACK) in page
+
+
+def test_the_page_names_its_sources_and_their_days():
+    shown = words(MADE.to_html())
+    catalog = ewc.Catalog.bundled()
+    assert f"{catalog.source}, of {catalog.as_of}" in shown
+    assert "of 2026-11-01" in shown
+    prices = ewc.estimate_windows_prices({"m5.large": 0.096, "m7i.xlarge": 0.2}, as_of="2026-10-02")
+    made = ewc.report(STATE, prices=prices, time_limit_s=2)
+    assert "as given, of 2026-10-02" in words(made.to_html())
+    assert made.to_pandas()["unit"].iloc[0] == "USD a month"
+
+
+def test_nothing_is_loaded_from_anywhere():
+    page = MADE.to_html()
+    assert not re.search(r"""\b(src|srcset|action|data)=|url\((?!#)|@import|href="(?!#)""", page)
+    assert "default-src 'none'" in page
+
+
+def test_five_thousand_nodes_stay_below_two_megabytes():
+    state = large_state()
+    days = pd.date_range("2026-06-01", periods=120)
+    history = pd.DataFrame(
+        {held.subnet_id: range(500, 500 + 40 * 120, 40) for held in state.subnets}, index=days
+    )
+    made = ewc.report(state, history=history, time_limit_s=3)
+    page = made.to_html()
+    assert len(page.encode()) < 2_000_000
+    assert all(node.name in page for node in state.nodes)
+
+
+@pytest.mark.parametrize(
+    ("states", "error", "words_of_it"),
+    [
+        ([], InputError, "got none"),
+        (7, UnsupportedInputError, "got int"),
+        (["shop"], UnsupportedInputError, "got str"),
+        ([STATE, STATE], InputError, "'shop'"),
+    ],
+)
+def test_what_is_no_state_is_an_error_of_ours(states, error, words_of_it):
+    with pytest.raises(error, match=words_of_it):
+        ewc.report(states)
+
+
+def test_states_without_a_name_are_counted():
+    bare = ewc.ClusterState(nodes=())
+    made = ewc.report([bare, bare], time_limit_s=2)
+    assert [part.name for part in made.clusters] == ["cluster 1", "cluster 2"]
+
+
+def test_a_notebook_sees_the_rows_and_how_to_save():
+    assert "report.save" in MADE._repr_html_()
+    assert repr(MADE) == "<Report on 1 cluster: shop>"
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+
+def test_the_command_writes_the_page(tmp_path):
+    STATE.save(tmp_path / "a.json")
+    usage().to_csv(tmp_path / "usage.csv", index=False)
+    (tmp_path / "prices.csv").write_text("m5.large,0.2\nc5.xlarge,0.4\n")
+    done = run(
+        tmp_path / "a.json",
+        tmp_path / "a.json",
+        "--history",
+        tmp_path / "usage.csv",
+        "--prices",
+        tmp_path / "prices.csv",
+        "--time-limit",
+        2,
+        "-o",
+        tmp_path / "page.html",
+    )
+    assert done.exit_code == 0, done.output
+    assert "Report on 1 cluster: shop" in done.stderr
+    shown = words((tmp_path / "page.html").read_text("utf-8"))
+    assert f"State of shop: {tmp_path / 'a.json'}" in shown
+    assert "UTC" in shown
+
+
+def test_the_command_takes_folders_and_prints(tmp_path):
+    ewc.ClusterState(nodes=()).save(tmp_path / "unnamed.json")
+    done = run("data/demo/cluster", tmp_path / "unnamed.json", "--time-limit", 2, "-o", "-")
+    assert done.exit_code == 0, done.output
+    assert '<h2 id="c1">unnamed</h2>' in done.stdout
+
+
+def test_the_command_needs_a_state():
+    assert run("-o", "x.html").exit_code == 2

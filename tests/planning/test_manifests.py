@@ -1,0 +1,75 @@
+"""Manifests that eksctl, Karpenter and CloudFormation take, with what was planned."""
+
+import itertools
+
+import pytest
+import yaml
+from manifest_rules import class_faults, eksctl_faults, pool_faults, template_faults
+
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.planning import plan_fleet
+
+LOADS = [
+    {"name": "web", "replicas": 30, "cpu": "500m", "memory": "1Gi", "zone_spread": True},
+    {"name": "job", "replicas": 12, "cpu": "1500m", "memory": "3Gi"},
+]
+
+
+def planned(**options):
+    options = {"candidates": ["m5.*large", "c5.*"], "compare": False} | options
+    return plan_fleet(LOADS, zones=["eu-west-1a", "eu-west-1b"], **options)
+
+
+PLANS = [
+    planned(launcher=launcher, prefix_delegation=prefix, kubelet_max_pods=most, reserved=kept)
+    for launcher, prefix, most, kept in itertools.product(
+        ("eksctl", "managed", "karpenter"),
+        (False, True),
+        (110, 250),
+        (None, {"memory": "3Gi", "cpu": "200m"}),
+    )
+]
+BARE = planned(launcher="managed", reserved={"cpu": 0, "memory": 0})
+
+
+@pytest.mark.parametrize("plan", [*PLANS, BARE], ids=lambda plan: plan.launcher)
+@pytest.mark.parametrize("ami", [None, "ami-0123456789abcdef0"])
+def test_every_manifest_is_taken(plan, ami):
+    faults = template_faults if plan.launcher == "managed" else eksctl_faults
+    assert faults(plan.node_groups(ami=ami)) == []
+    assert pool_faults(plan.karpenter()) == []
+    assert class_faults(plan.karpenter_node_class()) == []
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.launcher)
+def test_limit_and_reservations_reach_every_kubelet(plan):
+    kept = plan.reserved
+    wanted = [f"--system-reserved=memory={kept['system_memory_mib']}Mi"]
+    wanted += [f"cpu={kept['cpu_m']}m"] if kept["cpu_m"] else []
+    for ami in (None, "ami-0123456789abcdef0"):
+        text = plan.node_groups(ami=ami)
+        lines = [line for line in text.splitlines() if '-KubeletExtraArgs "' in line]
+        groups = yaml.safe_load(text).get("nodeGroups", [None])
+        assert len(lines) == len(groups)
+        for line, group in zip(lines, groups, strict=True):
+            assert all(part in line for part in wanted)
+            limit = f"--max-pods={plan.kubelet_max_pods}"
+            told = group is not None and group.get("maxPodsPerNode") == plan.kubelet_max_pods
+            assert told != (limit in line)
+
+
+def test_managed_groups_need_no_template_where_the_image_does_it_all():
+    told = yaml.safe_load(BARE.node_groups())
+    kinds = {one["Type"] for one in told["Resources"].values()}
+    assert kinds == {"AWS::EKS::Nodegroup"}
+    assert set(told["Parameters"]) >= {"SubnetsEuWest1A", "SubnetsEuWest1B"}
+    plain = planned(reserved={"cpu": 0, "memory": 0})
+    assert set(yaml.safe_load(plain.node_groups())) >= {"managedNodeGroups"}
+    assert eksctl_faults(plain.node_groups()) == []
+
+
+def test_a_plan_that_is_none_writes_nothing():
+    none = plan_fleet([{"name": "big", "replicas": 1, "cpu": "500"}], candidates=["m5.large"])
+    for write in (none.node_groups, none.karpenter, none.karpenter_node_class):
+        with pytest.raises(InputError, match="no plan to write"):
+            write()

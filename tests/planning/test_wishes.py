@@ -1,0 +1,192 @@
+"""What workloads and buyers may wish for beside CPU, memory and addresses."""
+
+import collections
+
+import pytest
+
+from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.planning import plan_fleet
+from eks_win_capacity.planning.type_names import gpus_of
+
+ZONES = ["a", "b", "c"]
+
+
+def load(name="web", replicas=9, cpu="500m", memory="1Gi", **more):
+    return {"name": name, "replicas": replicas, "cpu": cpu, "memory": memory, **more}
+
+
+def plan(*loads, **options):
+    options = {"candidates": ["m5.*large", "c5.*large"], "compare": False} | options
+    return plan_fleet(list(loads), **options)
+
+
+def by_zone(found, name):
+    counted = collections.Counter()
+    for group in found.groups:
+        counted[group.zone] += group.nodes * group.pods.get(name, 0)
+    return counted
+
+
+@pytest.mark.parametrize("skew", [1, 2, 5])
+def test_zones_differ_by_no_more_than_the_skew(skew):
+    found = plan(load(replicas=11, zone_spread=True, max_skew=skew), load("job", 7), zones=ZONES)
+    counts = [by_zone(found, "web")[zone] for zone in ZONES]
+    assert sum(counts) == 11
+    assert max(counts) - min(counts) <= skew
+
+
+def test_more_skew_never_costs_more():
+    loads = [load(replicas=4, cpu="3", zone_spread=True), load("job", 5, cpu="1")]
+    costs = [plan(loads[0] | {"max_skew": skew}, loads[1], zones=ZONES).cost for skew in (1, 2, 4)]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_a_node_runs_no_more_pods_of_a_workload_than_allowed():
+    found = plan(load(replicas=12, max_per_node=2), load("job", 6, cpu="1"))
+    assert max(group.pods.get("web", 0) for group in found.groups) <= 2
+    one = plan(load(replicas=3, max_per_node=1))
+    assert one.cost == plan(load(replicas=3, anti_affinity=True)).cost
+
+
+def test_gpus_are_a_dimension_of_their_own():
+    found = plan(load("ml", 5, gpu=1), load("web", 3), candidates=["g4dn.*", "m5.*"])
+    for group in found.groups:
+        assert group.extended_used["nvidia.com/gpu"] == group.pods.get("ml", 0)
+        assert group.extended_used["nvidia.com/gpu"] <= gpus_of(group.instance_type)
+    assert not plan(load("ml", 5, gpu=1)).feasible
+    assert "nvidia.com/gpu" in plan(load("ml", 5, gpu=1)).infeasible[0].why
+
+
+def test_types_with_gpus_come_in_by_default_where_a_workload_asks():
+    found = plan_fleet([load("ml", 2, gpu=1)], compare=False)
+    assert all(gpus_of(name) for name in found.types)
+    plain = plan_fleet([load("web", 2)], compare=False)
+    assert not any(gpus_of(name) for name in plain.types)
+
+
+def test_extended_resources_of_types_may_be_said():
+    shared = {"m5.*": {"example.com/slot": 3}}
+    found = plan(load(replicas=7, extended="example.com/slot=1"), extended_resources=shared)
+    assert found.nodes == 3
+    with pytest.raises(InputError, match="extended_resources"):
+        plan(load(), extended_resources=["m5.large"])
+    with pytest.raises(InputError, match="extended of workload"):
+        plan(load(extended=3))
+
+
+PRICES = {"m5.large": 0.188, "m5.xlarge": 0.376, "c5.xlarge": 0.354, "c5.2xlarge": 0.708}
+SPOT = {name: 0.6 * price for name, price in PRICES.items()}
+
+
+def bought(*loads, **options):
+    return plan(*loads, prices=PRICES, candidates=list(PRICES), **options)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("more", [{}, {"zone_spread": True}, {"max_per_node": 3}])
+def test_no_more_than_the_share_runs_on_spot(share, more):
+    loads = [load(replicas=20, cpu="1", memory="2Gi", **more), load("job", 7)]
+    found = bought(*loads, zones=ZONES, surge=1, buy={"spot_share": share, "spot_prices": SPOT})
+    assert found.pods == {"job": 8, "web": 21}
+    for name, number in found.pods.items():
+        spot = sum(g.nodes * g.pods.get(name, 0) for g in found.groups if g.purchase == "spot")
+        assert spot <= share * number + 1e-9
+    if more.get("zone_spread"):
+        counts = [by_zone(found, "web")[zone] for zone in ZONES]
+        assert max(counts) - min(counts) <= 1
+    if more.get("max_per_node"):
+        assert max(group.pods.get("web", 0) for group in found.groups) <= 3
+    assert found.cost <= bought(*loads, zones=ZONES, surge=1).cost * (1 + 1e-9)
+
+
+def test_spot_nodes_are_written_as_such():
+    found = bought(load(replicas=20, cpu="1"), buy={"spot_share": 0.5, "spot_prices": SPOT})
+    assert "(spot)" in found.explain()
+    assert {row["purchase"] for row in found.rows()} == {"on-demand", "spot"}
+    assert "karpenter.sh/capacity-type" in found.karpenter()
+    assert "onDemandPercentageAboveBaseCapacity: 0" in found.node_groups()
+
+
+def test_what_is_paid_already_costs_its_volume_alone():
+    found = bought(load(replicas=20, cpu="1"), buy={"paid": {"m5.xlarge": 3, "m5.2xlarge": 1}})
+    paid = [group for group in found.groups if group.purchase == "paid"]
+    assert all(group.cost == 0.0055 for group in paid)
+    assert sum(g.nodes for g in paid if g.instance_type == "m5.xlarge") <= 3
+    assert sum(g.nodes for g in paid if g.instance_type == "m5.2xlarge") == 1
+    assert found.cost < bought(load(replicas=20, cpu="1")).cost
+
+
+def test_the_licence_is_added_or_taken_off_by_vcpu():
+    pod = load(replicas=1, cpu="1")
+    assert bought(pod, buy={"licence": 0.046}).cost == pytest.approx(0.188 + 0.092 + 0.0055)
+    own = bought(pod, buy={"licence": "own"})
+    assert own.cost == pytest.approx(0.188 - 0.092 + 0.0055)
+    assert "Dedicated Hosts" in own.price_basis
+
+
+@pytest.mark.parametrize(
+    ("buy", "words"),
+    [
+        ({"spot_share": 2}, "spot_share"),
+        ({"spot_share": 0.5}, "Spot prices"),
+        ({"licence": "free"}, "licence"),
+        ({"spots": 1}, "known: "),
+        ({"paid": {"m5.xlarge": -1}}, "paid nodes"),
+    ],
+)
+def test_odd_ways_to_buy_are_refused(buy, words):
+    with pytest.raises(ValueError, match=words):
+        bought(load(), buy=buy)
+
+
+def test_as_many_types_and_nodes_as_asked_for_are_there():
+    loads = [load(replicas=20, cpu="1", memory="2Gi"), load("job", 13, zone_spread=True)]
+    found = bought(*loads, zones=ZONES, min_types=4)
+    assert len(found.types) == 4
+    wanted = {"nodes": 12, "b": 5, "m5.large": 2}
+    found = bought(*loads, zones=ZONES, at_least=wanted)
+    assert found.nodes >= 12
+    assert found.types["m5.large"] >= 2
+    assert sum(g.nodes for g in found.groups if g.zone == "b") >= 5
+    assert bought(load(replicas=2), min_types=3).infeasible[0].code == "types-short"
+    few = bought(*loads, zones=ZONES, limits={"a": 2})
+    assert sum(g.nodes for g in few.groups if g.zone == "a") <= 2
+    with pytest.raises(InputError, match="min_types"):
+        bought(load(), min_types=3, max_types=2)
+
+
+def test_nodes_of_pods_that_may_be_anywhere_stand_in_all_zones():
+    found = plan(load(replicas=40, cpu="1500m"), zones=ZONES, candidates=["m5.large"])
+    counts = collections.Counter()
+    for group in found.groups:
+        counts[group.zone] += group.nodes
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_wishes_hold_together_from_now_and_within_limits():
+    loads = [load("ml", 3, gpu=1), load(replicas=20, cpu="1", zone_spread=True)]
+    found = plan_fleet(
+        loads,
+        candidates=["m5.*large", "g4dn.*"],
+        zones=ZONES,
+        current={"m5.xlarge": 4, "m5.2xlarge": 2},
+        max_replaced=1,
+        min_types=4,
+        at_least={"nodes": 9},
+        compare=False,
+    )
+    assert found.feasible
+    assert len(found.types) >= 4
+    assert found.nodes >= 9
+    assert found.diff().drain <= 1
+    tight = plan_fleet(
+        [load(replicas=9)],
+        candidates=["m5.large"],
+        current={"m5.large": 9},
+        max_replaced=0,
+        limits={"nodes": 4},
+        compare=False,
+    )
+    assert (tight.feasible, tight.infeasible[0].code) == (False, "limits")
+    capped = plan(*loads[1:], zones=ZONES, max_types=1, at_least={"nodes": 12})
+    assert len(capped.types) == 1
