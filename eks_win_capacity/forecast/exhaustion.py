@@ -248,7 +248,7 @@ def forecast_exhaustion(
         given,
         whole,
         engine,
-        Draws.of(int(seed), paths=int(paths), horizon=periods),
+        Draws.of(int(seed), paths=int(paths), horizon=periods, days=peaks.grid.days),
         steps,
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))
