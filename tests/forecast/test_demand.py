@@ -335,7 +335,7 @@ def test_a_plan_may_be_the_mapping_of_its_fields_and_name_itself():
     assert made.date().iloc[0] == pd.Timestamp("2026-05-07")
     with pytest.raises(InputError, match="its fields are"):
         forecast_demand(pods(), plan={"type": "m5.large"})
-    with pytest.raises(InputError, match="a plan is a DemandPlan"):
+    with pytest.raises(InputError, match="plan must be a DemandPlan"):
         forecast_demand(pods(), plan=[3])
 
 
