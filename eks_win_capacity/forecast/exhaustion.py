@@ -248,7 +248,7 @@ def forecast_exhaustion(
         given,
         whole,
         engine,
-        Draws.of(int(seed), paths=int(paths), horizon=periods, days=peaks.grid.days),
+        Draws.of(int(seed), paths=int(paths), horizon=periods),
         steps,
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))

@@ -28,18 +28,6 @@ _LOGARITHM = 1
 _MOST = float(np.log(1e4))
 """Logarithm of the largest growth that a path may show."""
 
-_CALM = 0.15
-"""Deviation of the logarithm of a path's noise: the months to come are calmer or wilder."""
-
-_RATE = 0.0002
-"""Surprises a day: one in fourteen years."""
-
-_SIZE, _UPWARDS = 0.4, 0.75
-"""Deviation of their logarithm, and the share of them that are upwards."""
-
-_FOR_GOOD, _LASTS = 0.5, 8.0
-"""Share of them that stay, and how long the others last. [days]"""
-
 _STILL = 0.01
 """Change of a constant history, should it change, as a share of its level; at least one address."""
 
@@ -60,11 +48,9 @@ class Draws:
     rate: Floats
     recurs: Singles
     stays: Floats
-    surprise: Singles
-    calm: Floats
 
     @classmethod
-    def of(cls, seed: int, *, paths: int, horizon: int, days: float = 1.0) -> Draws:
+    def of(cls, seed: int, *, paths: int, horizon: int) -> Draws:
         """Draws for so many paths and periods; parameters are spread evenly, not at random."""
         rng = np.random.default_rng(seed)
         spread = (np.arange(paths) + 0.5) / paths
@@ -78,20 +64,7 @@ class Draws:
             rate=rng.permutation(normal),
             recurs=(rng.permutation(spread) < RECURS).astype(np.float32),
             stays=rng.permutation(spread),
-            surprise=_surprises(rng, horizon, paths, days),
-            calm=np.exp(_CALM * rng.permutation(normal)),
         )
-
-
-def _surprises(rng: np.random.Generator, horizon: int, paths: int, days: float) -> Singles:
-    """What nothing in the past announces: a factor of the demand, for good or for a week."""
-    moment = rng.permutation((np.arange(paths) + 0.5) / paths)
-    begins = -np.log1p(-moment) / (_RATE * days)
-    ends = np.where(rng.random(paths) < _FOR_GOOD, np.inf, begins + _LASTS / days)
-    size = np.abs(rng.normal(0, _SIZE, paths)) * np.where(rng.random(paths) < _UPWARDS, 1, -1)
-    steps = np.arange(1, horizon + 1)[:, None]
-    here = (steps > begins) & (steps <= ends)
-    return np.where(here, np.exp(size), 1.0).astype(np.float32)
 
 
 def simulate(learned: Learned, draws: Draws) -> Singles:
@@ -182,7 +155,7 @@ class _State:
             drift=single(drift),
             off=single(joined("off")[rows, model]),
             wander=single(joined("wander")[rows, model]),
-            sigma=single(sigma * draws.calm),
+            sigma=single(sigma),
             alpha=single(alpha),
             phi=single(grid[..., 1]),
             gamma=single(grid[..., 2]),
@@ -235,7 +208,6 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
             here += step_then
         here *= factor[step].astype(np.float32)[:, None]
         here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
-        here *= draws.surprise[step]
 
 
 def _newest(learned: Learned, draws: Draws) -> Singles | None:

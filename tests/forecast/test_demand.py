@@ -124,7 +124,7 @@ def test_plans_are_compared_on_the_same_growth():
     at = made.path.query("plan == 'secondary'").set_index("time")
     assert at.loc["2026-05-06", "addresses"] == 250
     assert at.loc["2026-05-07", "addresses"] > 251
-    assert (made.probability() > 0.98).all()
+    assert (made.probability() == 1).all()
     assert made.days_left()["secondary"] == 67
     assert "secondary: 2026-05-07" in repr(made)
     assert "<table" in made._repr_html_()
