@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,14 @@ def pytest_configure() -> None:
 def _is_loopback(host: object) -> bool:
     text = host.decode() if isinstance(host, bytes) else host
     return text is None or (isinstance(text, str) and text.startswith(LOOPBACK))
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left():
+    """Close what a test drew: pyplot keeps its figures, and warns of the 21st."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -58,6 +58,10 @@ class LimitTable:
         self._kept: dict[Any, NDArray[Any]] = {}
         self.rows_of_index: dict[int, tuple[Any, NDArray[Any]]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The table without what it keeps of indexes, which belong to this process."""
+        return {**self.__dict__, "rows_of_index": {}}
+
     @functools.cached_property
     def code_of(self) -> dict[object, int]:
         """The code of each name."""

@@ -779,7 +779,7 @@ def test_the_command_sorts_by_urgency(tmp_path, capsys, suffix):
         )
     assert left.value.code == 0
     out, error = capsys.readouterr()
-    rows = json.loads(out)
+    rows = json.loads(out)["rows"]
     assert [row["subnet"] for row in rows] == ["full", "soon", "calm"]
     assert [row["status"] for row in rows] == ["exhausted", "within horizon", "not within horizon"]
     assert rows[2]["date"] is None

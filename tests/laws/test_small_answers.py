@@ -2,10 +2,12 @@
 
 import gzip
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import eks_win_capacity as ewc
+from eks_win_capacity.core import arguments
 from eks_win_capacity.core.display import plain_fields
 from eks_win_capacity.core.documents import _budgets, members, wholes, yaml_value
 from eks_win_capacity.core.documents.whole import unpacked, values_in, what_it_is
@@ -112,3 +114,31 @@ def test_a_catalog_file_without_end_is_an_error_of_catalogs(tmp_path, monkeypatc
     monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 50)
     with pytest.raises(CatalogFileError):
         ewc.Catalog.load(path)
+
+
+def test_a_name_that_ec2_retired_is_no_typing_error():
+    with pytest.raises(CapacityError, match=r"g3\.16xlarge: EC2 has retired it"):
+        _ = CATALOG["g3.16xlarge"]
+    with pytest.raises(CapacityError, match=r"g3\.16xlarge: EC2 has retired it"):
+        ewc.node_capacity(["m5.large", "g3.16xlarge"], catalog=CATALOG)
+
+
+def test_an_empty_object_in_a_list_is_an_object():
+    assert list(members(b'[{}, {"a": 1}]')) == [*members(b'{} {"a": 1}')]
+
+
+def test_a_masked_request_is_refused():
+    with pytest.raises(CapacityError, match="pod_memory"):
+        ewc.node_capacity("m5.large", pod_memory=np.ma.masked)
+
+
+@pytest.mark.parametrize("value", [np.arange(3), np.array([]), "2", True, None, np.nan])
+def test_what_is_not_one_number_is_refused(value):
+    with pytest.raises(CapacityError, match=r"^cost must be a number from 0 up"):
+        arguments.number(value, name="cost")
+
+
+def test_a_series_is_a_mapping_and_a_list_is_not():
+    assert arguments.mapping(pd.Series({"a": 1}), name="prices") == {"a": 1}
+    with pytest.raises(CapacityError, match="prices must be a mapping of names to numbers"):
+        arguments.mapping([1], name="prices")
