@@ -12,6 +12,7 @@ from eks_win_capacity.core.display import plain_fields
 from eks_win_capacity.core.documents import _budgets, members, wholes, yaml_value
 from eks_win_capacity.core.documents.whole import unpacked, values_in, what_it_is
 from eks_win_capacity.core.errors import CapacityError, CatalogFileError, DocumentError, InputError
+from eks_win_capacity.core.quantities import millicores
 from eks_win_capacity.density.node_table import node_table
 
 CATALOG = ewc.Catalog.bundled()
@@ -130,6 +131,14 @@ def test_an_empty_object_in_a_list_is_an_object():
 def test_a_masked_request_is_refused():
     with pytest.raises(CapacityError, match="pod_memory"):
         ewc.node_capacity("m5.large", pod_memory=np.ma.masked)
+    with pytest.raises(CapacityError, match="masked is not a Kubernetes quantity"):
+        millicores(np.ma.masked)
+
+
+def test_a_list_without_an_end_is_refused(monkeypatch):
+    monkeypatch.setattr(_budgets, "MAX_ITEMS", 3)
+    with pytest.raises(DocumentError, match="more than 3 objects; split it"):
+        list(members("[{}, {}, {}, {}]"))
 
 
 @pytest.mark.parametrize("value", [np.arange(3), np.array([]), "2", True, None, np.nan])
