@@ -139,6 +139,7 @@ def measured() -> None:
         "data": ROOT / "data" / "README.md",
         "fast_path": ROOT / "benchmarks" / "README.md",
         "fleets": ROOT / "benchmarks" / "fleet" / "README.md",
+        "engines": ROOT / "benchmarks" / "scale" / "README.md",
         "forecasts": ROOT / "benchmarks" / "forecast" / "README.md",
     }
     for stem, path in pages.items():
