@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 import eks_win_capacity as ewc
+from eks_win_capacity.core import charts
+from eks_win_capacity.core.charts import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.forecast import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,18 +36,13 @@ __all__ = [
     "subnet_map",
 ]
 
-BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
-)  # fmt: skip
-"""Colours of Okabe and Ito, "Color Universal Design" (2008)."""
-
 CONSTRAINTS: Final = {
-    "addresses": ("address_pods", BLUE, "o"),
-    "cpu": ("cpu_pods", ORANGE, "s"),
-    "memory": ("memory_pods", GREEN, "^"),
-    "kubelet": ("kubelet_pods", PURPLE, "D"),
+    "addresses": ("address_pods", "o"),
+    "cpu": ("cpu_pods", "s"),
+    "memory": ("memory_pods", "^"),
+    "kubelet": ("kubelet_pods", "D"),
 }
-"""Column of `node_capacity`, colour and marker of each constraint."""
+"""Column of `node_capacity` and marker of each constraint."""
 
 BLOCKS: Final = {
     "whole-free": ("free: a node can get it", GREEN, ""),
@@ -109,7 +105,7 @@ def pods_per_node(
         )
         for mode in (False, True)
     )
-    ax = drawing.axes(ax)
+    ax = charts.axes(ax)
     at = np.arange(len(names))
     for shift, pods, color, label in (
         (-0.2, single, BLUE, "secondary addresses"),
@@ -120,7 +116,7 @@ def pods_per_node(
     if kubelet_max_pods is not None:
         ax.axvline(
             kubelet_max_pods,
-            color=drawing.ink(),
+            color=charts.ink(),
             lw=1,
             ls="--",
             zorder=0.5,
@@ -172,13 +168,11 @@ def binding(
     """
     names = _types(instance_type)
     table = ewc.node_capacity(names, **options)
-    ax = drawing.axes(ax)
+    ax = charts.axes(ax)
     at = np.arange(len(names))
-    colors = [
-        CONSTRAINTS[name][1] if name in CONSTRAINTS else drawing.ink() for name in table["binding"]
-    ]
+    colors = [charts.CONSTRAINTS.get(name, charts.ink()) for name in table["binding"]]
     ax.barh(at, table["pods"], 0.76, color=colors, alpha=0.45)
-    for lane, (name, (column, color, marker)) in enumerate(CONSTRAINTS.items()):
+    for lane, (name, (column, marker)) in enumerate(CONSTRAINTS.items()):
         limit = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         if np.isfinite(limit).any():
             # Each in a lane of its own: limits that are equal do not hide each other.
@@ -186,9 +180,9 @@ def binding(
                 limit,
                 at + 0.16 * (lane - 1.5),
                 marker,
-                color=color,
+                color=charts.CONSTRAINTS[name],
                 ms=6,
-                mec=drawing.ink(),
+                mec=charts.ink(),
                 mew=0.6,
                 label=name,
             )
@@ -256,12 +250,12 @@ def attached_addresses(
     states = {
         name: ewc.attached_addresses(at, slots=slots, pool=pool) for name, pool in named.items()
     }
-    ax = drawing.axes(ax)
+    ax = charts.axes(ax)
     for (name, state), color, style in zip(
         states.items(), palette, ("-", "--", "-.", ":", "-", "--"), strict=False
     ):
         ax.step(at, state.addresses, where="mid", color=color, ls=style, lw=2, label=name)
-    ax.plot(at, at, color=drawing.ink(), lw=1, ls=":", label="used by pods")
+    ax.plot(at, at, color=charts.ink(), lw=1, ls=":", label="used by pods")
     ax.set_xlim(0, at[-1])
     ax.set_ylim(bottom=0)
     idle = {name: int((state.addresses - at).max()) for name, state in states.items()}
@@ -309,7 +303,7 @@ def pool_through_time(run: Any, *, ax: Any = None) -> Any:
         raise InputError(
             f"run must be the answer of simulate_pool, with rows and the columns {', '.join(needed)}"
         )
-    ax = drawing.axes(ax)
+    ax = charts.axes(ax)
     unit, length = ("minutes", 60) if run["seconds"].iloc[-1] > 600 else ("seconds", 1)
     time = run["seconds"].to_numpy() / length
     top = np.zeros(len(run))
@@ -368,7 +362,7 @@ def subnet_map(subnet: Any, *, columns: int | None = None, ax: Any = None) -> An
     state = blocks["state"].mask((blocks["state"] == "whole-free") & ~blocks["serves"], "withheld")
     wide = (16 if len(blocks) <= 256 else 64) if columns is None else columns
     wide = min(_whole(wide, "columns", 1), len(blocks))
-    ax = drawing.axes(ax)
+    ax = charts.axes(ax)
     number = np.arange(len(blocks))
     for name, (label, color, hatch) in BLOCKS.items():
         here = number[(state == name).to_numpy()]
@@ -436,7 +430,7 @@ def forecast_fan(forecast: Any, subnet: Any = None, *, ax: Any = None) -> Any:
         raise UnsupportedInputError(
             f"forecast must be an ExhaustionForecast; got {type(forecast).__name__}"
         )
-    ax = forecast.plot(subnet, ax=drawing.axes(ax))
+    ax = forecast.plot(subnet, ax=charts.axes(ax))
     ax.set_ylim(top=ax.get_ylim()[1] * 1.25)
     ax.legend(loc="upper left", fontsize=8, frameon=False, ncols=3)
     return ax
@@ -476,7 +470,7 @@ def plans(now: Any, after: Any, *, ax: Any = None) -> Any:
         {*sides["now"], *sides["after"]},
         key=lambda name: (-max(side.get(name, 0) for side in sides.values()), name),
     )
-    ax = drawing.axes(ax)
+    ax = charts.axes(ax)
     at = np.arange(len(names))
     for shift, (label, side), color in zip((-0.2, 0.2), sides.items(), (ORANGE, BLUE), strict=True):
         counts = [side.get(name, 0) for name in names]
@@ -592,7 +586,7 @@ def _finish(ax: Any, title: str, *, x: str, y: str = "", grid: str | None, keys:
     ax.set_axisbelow(True)
     ax.grid(visible=False)
     if grid:
-        ax.grid(axis=grid, color=drawing.ink(), alpha=0.15, lw=0.6)
+        ax.grid(axis=grid, color=charts.ink(), alpha=0.15, lw=0.6)
     # Below the axes, where it hides nothing.
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=keys, frameon=False, fontsize=9)
     return ax

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from eks_win_capacity.core import charts
 from eks_win_capacity.core.errors import MissingExtraError
 from eks_win_capacity.forecast.show import count, day
 
@@ -22,16 +22,8 @@ if TYPE_CHECKING:
 _HIGHEST = 1.6
 """How far above the capacity a chart goes; what lies higher is written at its edge."""
 
-LIMIT, MUTED = "#D55E00", "#7b8794"
-_BAND_ON_LIGHT, _BAND_ON_DARK = "#0072B2", "#56B4E9"
-"""Colours of Okabe and Ito, "Color Universal Design" (2008), that show on every paper."""
-
-
-def ink() -> str:
-    """Colour of text in the style that is drawn in."""
-    from matplotlib import rcParams
-
-    return str(rcParams["text.color"])
+LIMIT, MUTED = charts.VERMILLION, "#7b8794"
+_BAND_ON_LIGHT, _BAND_ON_DARK = charts.BLUE, charts.SKY
 
 
 def band(ax: Any) -> str:
@@ -73,32 +65,6 @@ class Picture:
     step: int
 
 
-def axes(ax: Any) -> Any:
-    """The axes to draw on, new ones if none are given."""
-    if ax is not None:
-        return ax
-    return _figure(9, 4.5).add_subplot()
-
-
-def _figure(width: float, height: float) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
-    if _in_notebook() or "matplotlib.pyplot" in sys.modules:
-        # Someone looks: a notebook shows pyplot's figures, and so does plt.show.
-        import matplotlib.pyplot as plt
-
-        return plt.figure(figsize=(width, height), layout="constrained")
-    # Not pyplot: a figure made here needs no display and is nobody's current one.
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _in_notebook() -> bool:
-    shell = sys.modules.get("IPython")
-    return shell is not None and shell.get_ipython() is not None
-
-
 def chart_formats() -> frozenset[str]:
     """
     The endings of files that a chart can be written to.
@@ -119,7 +85,9 @@ def draw_most_urgent(pictures: Sequence[Picture], known: int) -> Any:
     """Figure of some subnets, two in a row, of so many that have a forecast."""
     columns = 1 if len(pictures) < 2 else 2
     rows = -(-len(pictures) // columns)
-    figure = _figure(9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows + 0.6)
+    figure = charts.figure(
+        9 if columns == 1 else 15, 4.5 * rows if columns == 1 else 3.8 * rows + 0.6
+    )
     handles: dict[str, Any] = {}
     for place, picture in enumerate(pictures):
         ax = draw(picture, ax=figure.add_subplot(rows, columns, place + 1))
@@ -138,7 +106,7 @@ def draw_most_urgent(pictures: Sequence[Picture], known: int) -> Any:
         )
     if known > len(pictures):
         figure.suptitle(f"The {len(pictures)} most urgent of {known:,} subnets")
-    if _in_notebook():
+    if charts.in_notebook():
         import matplotlib.pyplot as plt
 
         # A notebook shows the figure that a cell ends with, and once is enough.
@@ -153,11 +121,11 @@ def draw(picture: Picture, *, ax: Any) -> Any:
     Path and intervals are those of the demand: they go past the capacity, for
     demand does not stop there.
     """
-    ax = axes(ax)
+    ax = charts.axes(ax)
     row, path = picture.row, picture.path
     # Far more past than future would squeeze what the chart is for.
     past = picture.past.tail(max(3 * len(path), 60))
-    ax.plot(past["time"], past["used"], color=ink(), lw=1.1, label="peak used")
+    ax.plot(past["time"], past["used"], color=charts.ink(), lw=1.1, label="peak used")
     for place, level in enumerate(reversed(picture.levels)):
         column = len(picture.levels) - 1 - place
         ax.fill_between(
@@ -244,7 +212,7 @@ def tidy(ax: Any) -> None:
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color=ink(), alpha=0.15, lw=0.6)
+    ax.grid(axis="y", color=charts.ink(), alpha=0.15, lw=0.6)
     ax.set_axisbelow(True)
 
 
@@ -253,7 +221,7 @@ PLANS = ("#2a6f97", "#e07a1f", "#4f772d", "#7b2d8b", "#d4a017", "#5c677d", "#b08
 
 def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
     """Axes with the share of the tightest subnet of each plan, and where it runs dry."""
-    ax = axes(ax)
+    ax = charts.axes(ax)
     names = list(dict.fromkeys(path["plan"]))
     low = dates["quantile"][dates["quantile"] < 0.5].max()
     high = 1 - low

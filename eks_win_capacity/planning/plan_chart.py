@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.core import charts
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import PlanValues
 
 __all__ = ["draw_plan"]
 
-_BINDS: Final = {
-    "cpu": ("#E69F00", ""), "memory": ("#009E73", "//"), "addresses": ("#0072B2", ".."),
-    "kubelet": ("#CC79A7", "xx"),
-}  # fmt: skip
-"""Colour and hatch of each constraint; the hatch speaks where colour does not.
+_HATCHES: Final = {"cpu": "", "memory": "//", "addresses": "..", "kubelet": "xx"}
+"""Hatch of each constraint; it speaks where colour does not."""
 
-Source: Okabe and Ito, "Color Universal Design" (2008).
-"""
-
-_OTHER: Final = ("#56B4E9", "oo")
-"""The same of extended resources."""
+_OTHER: Final = (charts.SKY, "oo")
+"""Colour and hatch of extended resources."""
 
 _NOW: Final = "#888888"
 """Colour of the nodes that run now."""
@@ -59,8 +53,7 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
     names = sorted(
         {*plan.types, *present}, key=lambda name: (plan.types.get(name, present.get(name, 0)), name)
     )
-    if ax is None:
-        ax = _figure(8, 1.6 + 0.45 * len(names)).add_subplot()
+    ax = charts.axes(ax, 8, 1.6 + 0.45 * len(names))
     _bars(ax, plan, names)
     if present:
         now = [present.get(name, 0) for name in names]
@@ -75,19 +68,6 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
     return ax
 
 
-def _figure(width: float, height: float) -> Any:
-    """A figure of pyplot where somebody looks at these, else one of its own."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="plot", purpose="plan.plot") from error
-    if "matplotlib.pyplot" in sys.modules:
-        import matplotlib.pyplot as plt
-
-        return plt.figure(figsize=(width, height), layout="constrained")
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def _bars(ax: Any, plan: PlanValues, names: list[str]) -> None:
     """One bar a type, in parts by what binds, with the cost of all its nodes."""
     start = dict.fromkeys(names, 0)
@@ -95,7 +75,7 @@ def _bars(ax: Any, plan: PlanValues, names: list[str]) -> None:
     named: set[str] = set()
     for group in sorted(plan.groups, key=lambda one: (one.instance_type, one.binds)):
         name, binds = group.instance_type, group.binds
-        color, hatch = _BINDS.get(binds, _OTHER)
+        color, hatch = (charts.CONSTRAINTS[binds], _HATCHES[binds]) if binds in _HATCHES else _OTHER
         ax.barh(
             names.index(name),
             group.nodes,

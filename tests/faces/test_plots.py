@@ -239,3 +239,19 @@ if __name__ == "__main__":
     for case in CASES:
         for theme in STYLES:
             image.imsave(PICTURES / f"{case}-{theme}.png", drawn(case, theme))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.plans({"m5.large": 2}, {"c5.large": 1}),
+        lambda: ewc.plan_fleet(
+            [{"name": "web", "replicas": 3, "cpu": "1", "memory": "1Gi"}], candidates=["m5.large"]
+        ).plot(),
+    ],
+    ids=["plots", "plan"],
+)
+def test_every_chart_names_the_extra_that_it_lacks(monkeypatch, draw):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match="plot"):
+        draw()

@@ -1,0 +1,56 @@
+"""What every chart begins with: axes that show where somebody looks, ink, and colours for all."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from eks_win_capacity.core.errors import MissingExtraError
+
+BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
+)  # fmt: skip
+"""Colours of Okabe and Ito, "Color Universal Design" (2008)."""
+
+CONSTRAINTS: Final = {"addresses": BLUE, "cpu": ORANGE, "memory": GREEN, "kubelet": PURPLE}
+"""Colour of what may bind a node, the same in every chart."""
+
+
+def ink() -> str:
+    """Colour of text in the style that is drawn in."""
+    from matplotlib import rcParams
+
+    return str(rcParams["text.color"])
+
+
+def axes(ax: Any, width: float = 9, height: float = 4.5) -> Any:
+    """The axes to draw on; where none are given, those of a new figure of this size in inches."""
+    return figure(width, height).add_subplot() if ax is None else ax
+
+
+def figure(width: float, height: float) -> Any:
+    """
+    A figure of this size in inches.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib (extra ``plot``).
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
+    if in_notebook() or "matplotlib.pyplot" in sys.modules:
+        # Someone looks: a notebook shows pyplot's figures, and so does plt.show.
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=(width, height), layout="constrained")
+    # Not pyplot: a figure made here needs no display and is nobody's current one.
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def in_notebook() -> bool:
+    """Whether a notebook or another shell of IPython runs this."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and shell.get_ipython() is not None
