@@ -173,7 +173,7 @@ def migration(
     """
     columns = {"node": node, "pods_running": pods_running, "cooling": cooling}
     columns |= {"nitro": nitro, "prefixes_in_use": prefixes_in_use}
-    if any(_is_column(value) for value in columns.values()):
+    if not all(map(arrays.is_scalar, columns.values())):
         return _of_columns(direction, columns)
     if not isinstance(direction, str) or direction not in _DIRECTIONS:  # type: ignore[redundant-expr]
         raise InputError(f"direction must be to-prefix or to-secondary; got {direction!r}")
@@ -218,19 +218,12 @@ def migration(
     )
 
 
-def _is_column(value: Any) -> bool:
-    return not isinstance(value, str) and hasattr(value, "__len__")
-
-
 def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataFrame:
     """Answers for nodes in columns, a row each; an error names the row."""
     import numpy as np
     import pandas as pd
 
-    held = {
-        name: arrays.unmasked(value, name) if _is_column(value) else np.array(value, dtype=object)
-        for name, value in columns.items()
-    }
+    held = {name: arrays.unmasked(value, name) for name, value in columns.items()}
     if len(arrays.common_shape(**held)) != 1:
         raise ShapeMismatchError("migration takes columns of one dimension")
     index = arrays.common_index(**held)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.options import mode_option, note_kubelet, note_units, state_options
-from eks_win_capacity.cli.output import emit, output_options, records_of, say
+from eks_win_capacity.cli.output import emit, output_options, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.display import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.options import mode_option, state_options
-from eks_win_capacity.cli.output import emit, output_options, records_of, say
+from eks_win_capacity.cli.output import emit, output_options, say
+from eks_win_capacity.core.display import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -165,10 +166,7 @@ def cluster(
     from eks_win_capacity.cluster.pending import WHY
 
     report = cluster_report(load(), types=list(types) or None, pods_per_node=pods_per_node)
-    total: dict[str, Any] = {
-        str(name): None if value is None or value != value else value  # noqa: PLR0124
-        for name, value in report.total.astype(object).where(report.total.notna(), None).items()
-    }
+    (total,) = records_of(report.total.astype(object).to_frame().T)
     unknown = _note_unknown(list(report.unknown), output)
     if summed:
         emit([total], output, note=unknown)

@@ -25,10 +25,10 @@ from eks_win_capacity.cli.output import (
     emit,
     output_option,
     progress,
-    records_of,
     say,
     workbook,
 )
+from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
@@ -218,12 +218,10 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
 
 def _answers(values: pd.Series, groups: Fleet, sizes: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """What each value of the column of types gets, as it stands in the files."""
-    plain = sizes.astype(object).where(sizes.notna(), None)
-    by_code = dict(zip(plain.index, plain.to_dict("records"), strict=True))
+    by_code = dict(zip(sizes.index, records_of(sizes), strict=True))
     codes = zip(values.tolist(), groups.codes.tolist(), strict=True)
     nothing = dict.fromkeys(map(str, sizes.columns))
-    found = {str(value): by_code.get(code) or nothing for value, code in codes if value is not None}
-    return {value: {str(name): one for name, one in row.items()} for value, row in found.items()}
+    return {str(value): by_code.get(code) or nothing for value, code in codes if value is not None}
 
 
 def _refuse_kind(asked: _Asked) -> None:

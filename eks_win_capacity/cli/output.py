@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
 
@@ -418,8 +419,8 @@ def _print_for_terminal(
         columns = [shown[place] for place in sorted(shown)]
         console.print(_table(columns, chosen, room, styles), width=max(room, _least(columns)))
         rest = ", ".join(texts[place][0] for place in left)
-        many = f"{len(left)} more columns" if len(left) > 1 else "1 more column"
         if left:
+            many = count_of(len(left), "more column")
             console.print(Text(f"{many} with --wide or -o json: {rest}", style="dim"))
     if note:
         console.print(Text(note))
@@ -565,14 +566,6 @@ def _jsonable(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str, dict)):
         return value
     return str(value)
-
-
-def records_of(frame: Any) -> list[dict[str, Any]]:
-    """A frame's rows with None for what is missing."""
-    return [
-        {name: None if value is None or value != value else value for name, value in row.items()}  # noqa: PLR0124
-        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
-    ]
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from eks_win_capacity.cli.options import mode_option
-from eks_win_capacity.cli.output import emit, output_options, progress, records_of
+from eks_win_capacity.cli.output import emit, output_options, progress
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.cli.simulate import lifetime_of
+from eks_win_capacity.core.display import records_of
 
 
 @click.command()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit, records_of
+from eks_win_capacity.cli.output import emit
+from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 

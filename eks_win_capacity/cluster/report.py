@@ -15,7 +15,7 @@ from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
-from eks_win_capacity.core.display import count_of, html_frame
+from eks_win_capacity.core.display import count_of, html_frame, records_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.core.values import same_values
@@ -197,13 +197,9 @@ class ClusterReport:
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return [
-        {
-            str(name): value.item() if hasattr(value, "item") else value
-            for name, value in row.items()
-        }
-        for row in rows
+        {name: value.item() if hasattr(value, "item") else value for name, value in row.items()}
+        for row in records_of(table)
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
@@ -37,20 +38,6 @@ def is_series(value: object) -> bool:
 def is_scalar(value: object) -> bool:
     """Whether a value is a single one; an array without dimensions is an array."""
     return not isinstance(value, (np.ndarray, list, tuple)) and np.ndim(value) == 0  # type: ignore[arg-type]
-
-
-def is_missing(value: object) -> bool:
-    """Whether a value is missing: None, NaN, NaT or pandas' NA."""
-    if value is None or isinstance(value, str):
-        return value is None
-    if value is np.ma.masked:
-        return True
-    try:
-        return bool(value != value)  # noqa: PLR0124
-    except TypeError:  # pandas' NA refuses to say
-        return True
-    except ValueError:  # an array is not a value
-        return False
 
 
 def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -6,6 +6,8 @@ from dataclasses import fields, is_dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from eks_win_capacity.core.arguments import is_missing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -48,18 +50,6 @@ def count_of(number: int, one: str, many: str = "") -> str:
     ('1 node is', '2,000 pods')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def is_missing(value: Any) -> bool:
-    """
-    Whether a value is None, NaN, NaT or pandas' NA.
-
-    Examples
-    --------
-    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
-    (True, True, False)
-    """
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)  # noqa: PLR0124
 
 
 def positions_of(positions: Sequence[int]) -> str:
@@ -153,6 +143,20 @@ def html_table(
         f'<table style="{_TABLE}">{caption}<thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{below}"
     )
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """
+    Rows of a frame as mappings, with None for what is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> records_of(pd.DataFrame({"pods": pd.array([9, None], dtype="Int64"), "why": ["", None]}))
+    [{'pods': 9, 'why': ''}, {'pods': None, 'why': None}]
+    """
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def html_frame(frame: pd.DataFrame, *, title: str = "", notes: Sequence[str] = ()) -> str:

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.errors import InvalidQuantityError
 
 if TYPE_CHECKING:
@@ -138,17 +139,12 @@ def _whole(value: str | float | Decimal, scale: int) -> int:
 
 
 def _as_text(value: object) -> str:
-    if np_masked(value):
+    if is_missing(value):
         raise _refused(value)
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise _refused(value)
     return f"{value}".replace("E+", "e").replace("E", "e")
-
-
-def np_masked(value: object) -> bool:
-    """Whether a value is NumPy's ``masked``, which calls itself 0; NumPy need not be loaded."""
-    return type(value).__name__ == "MaskedConstant"
 
 
 def _refused(value: object) -> InvalidQuantityError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from eks_win_capacity.core import arrays
+from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.errors import (
     MissingExtraError,
     ShapeMismatchError,
@@ -135,7 +136,7 @@ def read_names(column: object, name: str) -> Names:
                 return found
     if isinstance(column, np.ndarray):
         return _read_numpy(column, name)
-    if isinstance(column, str) or (isinstance(column, float | None) and arrays.is_missing(column)):
+    if isinstance(column, str) or (isinstance(column, float | None) and is_missing(column)):
         return Names(column, "scalar", (), (Objects([column]),))
     if isinstance(column, Sequence) and not isinstance(column, (bytes, bytearray, range)):
         return _read_sequence(list(column), name)

@@ -11,6 +11,7 @@ import numpy as np
 from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
 from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays, kernels
+from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     KUBELET_MAX_PODS_ADVISED,
@@ -392,7 +393,7 @@ def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.i
         return np.array(min(request(value, read, name=name), _UNBOUND), dtype=np.int64)
     arrays.refuse_frame(value, name)
     items = np.asarray(arrays.unmasked(value, name), dtype=object)
-    missing = np.array([arrays.is_missing(item) for item in items.flat], dtype=np.bool_)
+    missing = np.array([is_missing(item) for item in items.flat], dtype=np.bool_)
     if missing.any():
         raise arrays.missing_error(missing, name)
     for item in items.flat:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.core.display import records_of
 from eks_win_capacity.html_report import look
 from eks_win_capacity.html_report.block_map import PATTERNS
 from eks_win_capacity.html_report.page_parts import Markup, table
@@ -61,7 +62,7 @@ def page(
 
 def _summary(rows: pd.DataFrame) -> str:
     """One row for each cluster, with a link to all that is said of it."""
-    shown = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    shown = records_of(rows)
     for at, row in enumerate(shown):
         row["cluster"] = Markup(f'<a href="#c{at}">{escape(str(row["cluster"]))}</a>')
         moment = row["runs_dry"]

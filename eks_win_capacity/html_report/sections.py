@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.display import count_of, records_of
 from eks_win_capacity.forecast.show import chance, day
 from eks_win_capacity.html_report.block_map import block_map
 from eks_win_capacity.html_report.fan import fan
@@ -103,14 +103,14 @@ def head_room(part: ClusterPart) -> str:
     reasons = part.capacity.differences.drop_duplicates("reason")
     return "".join(
         (
-            table("Windows nodes by type, zone and what binds", columns, _rows(groups)),
+            table("Windows nodes by type, zone and what binds", columns, records_of(groups)),
             paragraph(
                 "Head-room is in further pods of the typical kind, each node for itself; the total "
                 "above counts once what several nodes would take from one subnet.",
                 "soft",
             ),
             listed([f"{row.reason}: {row.why}" for row in reasons.itertuples()]),
-            table(f"Each of {count_of(len(nodes), 'node')}", each, _rows(nodes), large=True),
+            table(f"Each of {count_of(len(nodes), 'node')}", each, records_of(nodes), large=True),
         )
     )
 
@@ -149,8 +149,8 @@ def subnets(part: ClusterPart) -> str:
     unseen = count_of(len(models) - len(drawn), "subnet has", "subnets have")
     return "".join(
         (
-            table("Subnets now", columns, _rows(part.capacity.subnets)),
-            table("Further nodes that fit", more, _rows(part.capacity.more_nodes)),
+            table("Subnets now", columns, records_of(part.capacity.subnets)),
+            table("Further nodes that fit", more, records_of(part.capacity.more_nodes)),
             listed(part.capacity.assumptions),
             *map(block_map, drawn[:MOST_MAPS]),
             paragraph(
@@ -333,7 +333,9 @@ def fleet(part: ClusterPart) -> str:
     return "".join(
         (
             table(
-                f"Nodes now and recommended, cost in {diff.unit}", columns, _rows(diff.to_pandas())
+                f"Nodes now and recommended, cost in {diff.unit}",
+                columns,
+                records_of(diff.to_pandas()),
             ),
             listed(summary_lines(plan)),
             table("What runs on each recommended node", groups, plan.rows(), large=True),
@@ -344,10 +346,6 @@ def fleet(part: ClusterPart) -> str:
             ),
         )
     )
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[Any, Any]]:
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
 def section(title: str, anchor: str, body: str) -> Markup:

@@ -126,7 +126,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         rows = self.to_pandas()
-        cells = rows.astype(object).where(rows.notna(), None).itertuples(index=False)
+        cells = rows.itertuples(index=False)
         notes = ["report.save('report.html') writes the whole of it"]
         return html_table([*map(str, rows)], cells, title=self.title, notes=notes)
 

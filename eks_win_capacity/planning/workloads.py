@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.arrays import counts, is_missing
+from eks_win_capacity.core.arguments import is_missing
+from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, InvalidQuantityError, UnsupportedInputError
