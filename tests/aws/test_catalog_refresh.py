@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 from click.testing import CliRunner
-from moto.server import ThreadedMotoServer
 
 import eks_win_capacity as ewc
 from eks_win_capacity.aws import calls
@@ -181,16 +179,11 @@ def test_nothing_asked_for_is_an_error():
 
 
 @pytest.fixture(scope="module")
-def moto():
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def moto(server):
     session = boto3.session.Session(
         aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1"
     )
-    yield SimpleNamespace(session=session, endpoint_url=f"http://{host}:{port}")
-    server.stop()
+    return SimpleNamespace(session=session, endpoint_url=server)
 
 
 def test_some_types_are_asked_for_by_name(moto):

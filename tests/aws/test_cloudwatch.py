@@ -7,7 +7,6 @@ import boto3
 import pytest
 from aws_stubs import KEYS, stubbed
 from botocore.stub import ANY
-from moto.server import ThreadedMotoServer
 
 from eks_win_capacity import Subnet, aws
 from eks_win_capacity.core.errors import AwsError, DocumentError, InputError, UnsupportedInputError
@@ -193,20 +192,11 @@ def test_ipv6_is_left_aside_and_two_scopes_are_not_mixed():
 # -- any metric, over HTTP ------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.mark.parametrize(("kind", "used"), [("available", 51.0), ("used", 200.0)])
-def test_counts_of_any_watcher_are_read_over_http(endpoint, kind, used):
+def test_counts_of_any_watcher_are_read_over_http(server, kind, used):
     session = boto3.session.Session(region_name=REGION, **KEYS)
     now = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
-    session.client("cloudwatch", endpoint_url=endpoint).put_metric_data(
+    session.client("cloudwatch", endpoint_url=server).put_metric_data(
         Namespace=f"Watch/{kind}",
         MetricData=[
             {
@@ -231,7 +221,7 @@ def test_counts_of_any_watcher_are_read_over_http(endpoint, kind, used):
         start=now - 3 * HOUR,
         end=now,
         session=session,
-        endpoint_url=endpoint,
+        endpoint_url=server,
     )
     assert len(frame) == 3
     assert frame["used"].dropna().tolist() == [used]

@@ -7,7 +7,6 @@ import json
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto.server import ThreadedMotoServer
 
 from eks_win_capacity import aws
 from eks_win_capacity.aws import _cluster
@@ -16,15 +15,6 @@ from eks_win_capacity.core.errors import AwsError, DocumentError, InputError
 REGION = "us-east-1"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 DENIAL = "User: arn:aws:iam::123456789012:user/x is not authorized to perform this"
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,20 @@ class Net:
     zone: str = "a"
 
 
+def load(name, replicas, cpu_m, mib, **more):
+    """A workload in whole numbers, as the counting here and the verifier take it."""
+    return {"name": name, "replicas": replicas, "cpu_m": cpu_m, "mib": mib, **more}
+
+
+def given_as(loads):
+    """The same workloads as a plan takes them."""
+    return [
+        {key: value for key, value in one.items() if key not in {"cpu_m", "mib"}}
+        | {"cpu": f"{one['cpu_m']}m", "memory": f"{one['mib']}Mi"}
+        for one in loads
+    ]
+
+
 def price(name):
     """The documented proxy: vCPUs, a 24th of the GiB, and the root volume."""
     row = CATALOG[name]

@@ -6,13 +6,13 @@ import random
 import signal
 import threading
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from fleet_brute import Net, given_as, load
 from fleet_verifier import problems
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,28 +26,6 @@ from eks_win_capacity.planning import plan_fleet
 
 CATALOG = Catalog.bundled()
 TYPES = ["c5.large", "m5.large", "m5.xlarge", "r5.large", "c5.2xlarge", "m5.4xlarge"]
-
-
-@dataclass(frozen=True)
-class Net:
-    """As much of a subnet as a plan looks at."""
-
-    cidr: str
-    free: int
-    free_prefixes: int = 0
-    zone: str = "a"
-
-
-def load(name, replicas, cpu_m, mib, **more):
-    return {"name": name, "replicas": replicas, "cpu_m": cpu_m, "mib": mib, **more}
-
-
-def given_as(loads):
-    return [
-        {key: value for key, value in one.items() if key not in {"cpu_m", "mib"}}
-        | {"cpu": f"{one['cpu_m']}m", "memory": f"{one['mib']}Mi"}
-        for one in loads
-    ]
 
 
 def plan(loads, **options):

@@ -6,6 +6,7 @@ import signal
 import pandas as pd
 import pytest
 import yaml
+from fleet_brute import given_as
 from fleet_verifier import problems
 
 from eks_win_capacity.addresses.subnet import Subnet
@@ -21,14 +22,6 @@ LOADS = [
     {"name": "api", "replicas": 9, "cpu_m": 1000, "mib": 2048},
 ]
 TAG = "k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address"
-
-
-def given_as(loads):
-    return [
-        {key: value for key, value in one.items() if key not in {"cpu_m", "mib"}}
-        | {"cpu": f"{one['cpu_m']}m", "memory": f"{one['mib']}Mi"}
-        for one in loads
-    ]
 
 
 def plan(loads=LOADS, **options):

@@ -5,7 +5,7 @@ import math
 import random
 
 import pytest
-from fleet_brute import CATALOG, Net, fewest_more, least_cost
+from fleet_brute import CATALOG, Net, fewest_more, given_as, least_cost, load
 from fleet_verifier import problems
 
 from eks_win_capacity.addresses.reserve import reservation_plan
@@ -16,18 +16,6 @@ from eks_win_capacity.core.errors import InputError, PlacementUnknownError, Unsu
 from eks_win_capacity.planning import plan_fleet
 
 TYPES = ["c5.large", "m5.large", "m5.xlarge"]
-
-
-def load(name, replicas, cpu_m, mib, **more):
-    return {"name": name, "replicas": replicas, "cpu_m": cpu_m, "mib": mib, **more}
-
-
-def given_as(loads):
-    return [
-        {key: value for key, value in one.items() if key not in {"cpu_m", "mib"}}
-        | {"cpu": f"{one['cpu_m']}m", "memory": f"{one['mib']}Mi"}
-        for one in loads
-    ]
 
 
 def plan(loads, **options):
