@@ -157,18 +157,12 @@ def forecast(
         "subnet_dry_chance{subnet=\\"\\(.subnet)\\"} \\(.chance_within)"' \\
         out.json > subnets.prom.tmp && mv subnets.prom.tmp subnets.prom
     """  # noqa: D301
-    from eks_win_capacity.forecast import MIN_PERIODS, forecast_exhaustion
+    from eks_win_capacity.forecast import forecast_exhaustion
 
     if plot is not None:
         _check_plot(plot)
-    options["capacity"] = _capacity(options["capacity"])
-    if values is not None:
-        if options["used"] or options["available"]:
-            raise click.UsageError("--values is for all columns; leave --used and --available out")
-        options[values] = True
+    options |= _question(options, values=values, level=level, events=events)
     table = read_table(file)
-    options["level"] = level or (0.8, 0.95)
-    options["events"] = [_event(text) for text in events] or None
     if plans is not None:
         if added or alert_risk is not None or prefixes or plot is not None:
             raise click.UsageError(
@@ -188,39 +182,61 @@ def forecast(
         drawn = io.BytesIO()
         made.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
         replace_file(plot, drawn.getvalue())
-    said = [f"{x.seen}: {x.why}" for x in made.findings]
-    if short := int((~made.usable).sum()):
-        said.append(
-            f"{count_of(short, 'subnet has', 'subnets have')} fewer than {MIN_PERIODS} periods of "
-            f"{made.panel.grid} with a value, too few for a forecast: give a longer history, or "
-            "a shorter --step"
-        )
-    count = len(made.subnets)
-    end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
     rows = sorted(_rows(made, risk), key=_urgency)
     if added:
         whole = what_if(made, added, horizon=options["horizon"], level=options["level"])
         rows += [row for each in whole for row in _rows(each, risk)]
     alarmed = [] if alert_risk is None else _alerts(made, rows, alert_risk, alert_within)
+    end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
     emit(
         rows,
         output,
         lead=("subnet", "used", "capacity", "date", "days_left", "probability"),
         title=(
-            f"{count_of(count, 'subnet')}, {made.horizon} periods of {made.panel.grid} "
-            f"after {end.strftime(_form(made))}; days left until the risk is {100 * risk:g} %"
+            f"{count_of(len(made.subnets), 'subnet')}, {made.horizon} periods of "
+            f"{made.panel.grid} after {end.strftime(_form(made))}; days left until the risk is "
+            f"{100 * risk:g} %"
         ),
-        note="\n".join(said),
+        note="\n".join(_notes(made)),
         assumptions=[TOGETHER] if added else (),
         styles=[_style(row) for row in rows],
     )
     if alarmed:
-        say(
-            f"alert: {', '.join(alarmed[:10])}{', ...' * (len(alarmed) > 10)}: a chance of "
-            f"{100 * (alert_risk or 0):g} % or more to run dry within {alert_within:,} days",
-            err=True,
-        )
+        named = f"{', '.join(alarmed[:10])}{', ...' * (len(alarmed) > 10)}"
+        chance = f"a chance of {100 * (alert_risk or 0):g} % or more"
+        say(f"alert: {named}: {chance} to run dry within {alert_within:,} days", err=True)
         click.get_current_context().exit(ALERT)
+
+
+def _question(
+    options: dict[str, Any],
+    *,
+    values: str | None,
+    level: tuple[float, ...],
+    events: tuple[str, ...],
+) -> dict[str, Any]:
+    """Options as `forecast_exhaustion` takes them."""
+    if values is not None and (options["used"] or options["available"]):
+        raise click.UsageError("--values is for all columns; leave --used and --available out")
+    return {
+        "capacity": _capacity(options["capacity"]),
+        "level": level or (0.8, 0.95),
+        "events": [_event(text) for text in events] or None,
+    } | ({} if values is None else {values: True})
+
+
+def _notes(made: ExhaustionForecast) -> list[str]:
+    """Findings of the history, and how many subnets have too short a one."""
+    from eks_win_capacity.forecast import MIN_PERIODS
+
+    notes = [f"{finding.seen}: {finding.why}" for finding in made.findings]
+    if short := int((~made.usable).sum()):
+        notes.append(
+            f"{count_of(short, 'subnet has', 'subnets have')} fewer than {MIN_PERIODS} periods of "
+            f"{made.panel.grid} with a value, too few for a forecast: give a longer history, or "
+            "a shorter --step"
+        )
+    return notes
 
 
 def _urgency(row: dict[str, Any]) -> tuple[bool, float]:

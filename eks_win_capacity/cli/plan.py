@@ -66,15 +66,21 @@ def _daemons(values: tuple[str, ...]) -> list[dict[str, Any]]:
     return daemons
 
 
-def _pool(file: str | None, state: ClusterState | None) -> WarmPool | None:
-    """Read the warm targets from a ConfigMap, else from the state of the cluster."""
+def _pool(file: str | None, state: ClusterState | None, mode: bool | None) -> WarmPool | None:  # noqa: FBT001
+    """
+    Read the warm targets from a ConfigMap, else from the state of the cluster.
+
+    Those of the other mode than the one asked for do not act: the defaults of that mode do.
+    """
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
     if file is not None:
-        return WarmPool.from_configmap(whole.text_of(whole.file_bytes(file), file))
-    if state is not None and state.cni_configmap is not None:
-        return WarmPool.from_configmap(dict(state.cni_configmap))
-    return None
+        pool = WarmPool.from_configmap(whole.text_of(whole.file_bytes(file), file))
+    elif state is not None and state.cni_configmap is not None:
+        pool = WarmPool.from_configmap(dict(state.cni_configmap))
+    else:
+        return None
+    return pool if mode in {None, pool.prefix_delegation} else None
 
 
 def _state_subnets(state: ClusterState) -> list[Any] | None:
@@ -230,7 +236,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
-        "--time-limit",
+        "--time-limit|time_limit_s",
         {
             "type": click.FloatRange(min=0, min_open=True),
             "metavar": "SECONDS",
@@ -283,7 +289,6 @@ def plan(  # noqa: PLR0917
     daemonsets: tuple[str, ...],
     zones: tuple[str, ...],
     limits: tuple[str, ...],
-    time_limit: float | None,
     snippet: str | None,
     output: str,
     current: tuple[str, ...],
@@ -321,53 +326,51 @@ def plan(  # noqa: PLR0917
 
     given = read_workload_file(file)
     state = given if isinstance(given, ClusterState) else None
-    for row in given if isinstance(given, list) else ():
-        fields = {str(name).lower(): value for name, value in row.items()}
-        note_units(fields.get("cpu"), fields.get("memory"), of=f"{fields.get('name')}: ")
     where = _subnets(subnets)
     if state is not None and where is None and state_subnets and not zones:
         where = _state_subnets(state)
-    mode = options.pop("prefix_delegation")
-    told_pool = _pool(pool, state)
-    if mode is not None and told_pool is not None and mode != told_pool.prefix_delegation:
-        # The targets of the other mode do not act: those of the mode asked for are its defaults.
-        told_pool = None
-    if state is not None:
-        _note(state, where)
+    _note(given, where)
     _note_limit(kubelet_max_pods, candidates)
-    buy: dict[str, Any] = {"licence": licence}
-    if licence not in {"included", "own"}:
-        try:
-            buy["licence"] = float(licence)
-        except ValueError as error:
-            message = f"{licence!r} is none of included, own and a price"
-            raise click.BadParameter(message, param_hint="--licence") from error
+    mode = options.pop("prefix_delegation")
     found = plan_fleet(
         given,
         candidates=candidates or None,
         subnets=where,
         prices=read_price_file(prices),
         prefix_delegation=mode,
-        pool=told_pool,
+        pool=_pool(pool, state, mode),
         kubelet_max_pods=kubelet_max_pods or None,
         reserved=_pairs(reserved, "--reserved", "cpu=Q or memory=Q") or None,
         daemonsets=_daemons(daemonsets),
         zones=zones or None,
         limits=_pairs(limits, "--limit", "TYPE=NODES"),
-        time_limit_s=time_limit,
         current=_current(current, state),
-        buy=buy
-        | {
-            "spot_share": spot_share,
-            "spot_prices": read_price_file(spot_prices),
-            "paid": _pairs(paid, "--paid", "TYPE=NODES"),
-        },
+        buy=_bought(licence, spot_share, spot_prices, paid),
         at_least=_pairs(at_least, "--at-least", "NAME=NODES"),
         extended_resources=_extended(extended),
         progress=_told,
         **options,
     )
     _print(found, output, "all" if snippets else snippet, explain=explain)
+
+
+def _bought(
+    licence: str, spot_share: float, spot_prices: str | None, paid: tuple[str, ...]
+) -> dict[str, Any]:
+    """How nodes are bought, as `plan_fleet` takes it."""
+    price: str | float = licence
+    if licence not in {"included", "own"}:
+        try:
+            price = float(licence)
+        except ValueError as error:
+            message = f"{licence!r} is none of included, own and a price"
+            raise click.BadParameter(message, param_hint="--licence") from error
+    return {
+        "licence": price,
+        "spot_share": spot_share,
+        "spot_prices": read_price_file(spot_prices),
+        "paid": _pairs(paid, "--paid", "TYPE=NODES"),
+    }
 
 
 def _current(values: tuple[str, ...], state: ClusterState | None) -> Any:
@@ -404,14 +407,21 @@ def _note_limit(limit: int, candidates: tuple[str, ...]) -> None:
     note_kubelet(limit, Catalog.bundled().filter(names=candidates or None).values())
 
 
-def _note(state: ClusterState, where: list[Any] | None) -> None:
-    """What a state cannot tell."""
+def _note(given: Any, where: list[Any] | None) -> None:
+    """What a state cannot tell, or numbers of a table that nobody means."""
+    from eks_win_capacity.cluster.state import ClusterState
+
+    for row in given if isinstance(given, list) else ():
+        fields = {str(name).lower(): value for name, value in row.items()}
+        note_units(fields.get("cpu"), fields.get("memory"), of=f"{fields.get('name')}: ")
+    if not isinstance(given, ClusterState):
+        return
     say(
         "planning for the Windows pods of the state, by owner and requests; what spreads or "
         "keeps apart pods is not in it",
         err=True,
     )
-    if where is not None and state.subnets:
+    if where is not None and given.subnets:
         say(
             "new nodes stand beside those that run now, in what the subnets have free; "
             "--no-state-subnets leaves subnets out",

@@ -11,9 +11,11 @@ import click
 
 from eks_win_capacity.cli.options import filled_text_of, full_pods, mode_option, note_pods, text_of
 from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
+    from eks_win_capacity.addresses.sizes import SubnetNeed
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
@@ -118,10 +120,10 @@ def _assumed(types: tuple[str, ...], pods: int | None, pool: WarmPool) -> list[s
 
 def _smallest(
     nodes: int,
-    *,
     types: tuple[str, ...],
     pods: int | None,
     pool: WarmPool,
+    *,
     keep_free: int,
     output: str,
 ) -> None:
@@ -140,19 +142,7 @@ def _smallest(
             nodes=nodes, instance_type=name, pods_per_node=each, keep_free=keep_free, **own
         )
         for need in (found.secondary, found.prefix):
-            rows.append(
-                {
-                    "instance_type": name,
-                    "mode": need.mode,
-                    "prefix_length": need.prefix_length,
-                    "prefix_length_unreserved": need.prefix_length_unreserved,
-                    "nodes": need.nodes,
-                    "pods_per_node": each,
-                    "addresses": need.addresses,
-                    "prefixes": need.prefixes,
-                    "reason": need.reason,
-                }
-            )
+            rows.append(_need_row(name, each, need))
             if need.why:
                 notes.append(f"{name}, {need.mode}: {need.why}; {need.remedy}")
     notes.append(
@@ -165,6 +155,16 @@ def _smallest(
         title=f"Smallest empty subnet for {nodes:,} nodes",
         note="\n".join(notes),
         assumptions=_assumed(types, pods, pool),
+    )
+
+
+def _need_row(instance_type: str, pods_per_node: int, need: SubnetNeed) -> dict[str, Any]:
+    names = ("mode", "prefix_length", "prefix_length_unreserved", "nodes")
+    return (
+        {"instance_type": instance_type}
+        | {name: getattr(need, name) for name in names}
+        | {"pods_per_node": pods_per_node}
+        | {name: getattr(need, name) for name in ("addresses", "prefixes", "reason")}
     )
 
 
@@ -252,63 +252,59 @@ def subnet(
     pool = _pool(configmap, prefix_delegation=prefix_delegation)
     if (cidr is None) == (smallest_for is None):
         raise click.UsageError("give either CIDR or --smallest-for NODES")
-    if smallest_for is not None:
-        given = (used, reservations or None, subnet_id, show)
-        if any(one is not None for one in given):
+    if cidr is None:
+        if any(one is not None for one in (used, reservations or None, subnet_id, show)):
             raise click.UsageError("--smallest-for is of an empty subnet: it takes no use of one")
-        _smallest(
-            smallest_for,
-            types=types,
-            pods=pods_per_node,
-            pool=pool,
-            keep_free=keep_free,
-            output=output,
-        )
+        assert smallest_for is not None  # noqa: S101
+        _smallest(smallest_for, types, pods_per_node, pool, keep_free=keep_free, output=output)
         return
-    assert cidr is not None  # noqa: S101
     place = Subnet(cidr, used=_used(used), reservations=reservations, subnet_id=subnet_id)
     chosen = show or ("fits" if types and output != "table" else "census")
+    if chosen == "blocks":
+        rows = records_of(place.blocks())
+        emit(rows, output, title=f"Blocks of {place.cidr}")
+        return
+    wanted = chosen == "fits" or output == "table"
+    fits = _fits(place, types, pods_per_node, pool, keep_free) if wanted else []
+    assumed = _assumed(types, pods_per_node, pool)
     census = {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in place.to_dict().items()
     }
-    if chosen == "blocks":
-        rows = [
-            {str(name): value for name, value in row.items()}
-            for row in place.blocks().to_dict("records")
-        ]
-        emit(rows, output, title=f"Blocks of {place.cidr}")
-        return
     held = [_reservation_row(place, number) for number in range(len(place.reservations))]
-    if output != "table":
-        fits = _fits(place, types, pods_per_node, pool, keep_free) if chosen == "fits" else []
-        emit(
-            {"census": [census], "reservations": held, "fits": fits}[chosen],
-            output,
-            assumptions=_assumed(types, pods_per_node, pool) if chosen == "fits" else (),
-        )
-        return
-    rows = _fits(place, types, pods_per_node, pool, keep_free)
-    told = [
+    if output == "table":
+        _printed(place, census, held, fits, assumed)
+    else:
+        rows = {"census": [census], "reservations": held, "fits": fits}[chosen]
+        emit(rows, output, assumptions=assumed if chosen == "fits" else ())
+
+
+def _printed(
+    place: Subnet,
+    census: dict[str, Any],
+    held: list[dict[str, Any]],
+    fits: list[dict[str, Any]],
+    assumed: list[str],
+) -> None:
+    """Print all that is known of a subnet but its blocks, as tables."""
+    counts = [
         {"what": _LABELS.get(name, name.replace("_", " ")), "count": value}
         for name, value in census.items()
+        if isinstance(value, (int, float))
     ]
-    told = [row for row in told if isinstance(row["count"], (int, float))]
-    emit(told, output, title=f"Census of {place.cidr}")
+    emit(counts, "table", title=f"Census of {place.cidr}")
     if held:
-        emit(held, output, title="Reservations")
-    if rows:
-        lines = [f"{row['instance_type']}: at best, {row['why']}." for row in rows] + [_RANGE]
-        note = "\n".join(lines + [f"{finding}." for row in rows for finding in row["findings"]])
-        columns = [name for name in rows[0] if name not in _NOT_PRINTED]
+        emit(held, "table", title="Reservations")
+    if fits:
+        lines = [f"{row['instance_type']}: at best, {row['why']}." for row in fits] + [_RANGE]
         emit(
-            rows,
-            output,
-            columns=columns,
+            fits,
+            "table",
+            columns=[name for name in fits[0] if name not in _NOT_PRINTED],
             lead=_DECIDING,
             title="What fits",
-            note=note,
-            assumptions=_assumed(types, pods_per_node, pool),
+            note="\n".join(lines + [f"{said}." for row in fits for said in row["findings"]]),
+            assumptions=assumed,
         )
 
 
