@@ -274,21 +274,7 @@ def _run(  # noqa: PLR0917
     )
     if limit == 0:
         raise InputError("pods_per_node must be 1 or more")
-    targets = (
-        pool.prefix_rule,
-        pool.warm_ip_target,
-        pool.minimum_ip_target,
-        pool.warm_prefix_target,
-    )
-    m = machine.build(
-        np.full(count, room),
-        np.full(count, size),
-        np.tile(np.array(targets, dtype=np.int64), (count, 1)),
-        phase=as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, count)),
-        latency=nanoseconds(latency),
-    )
-    for i in range(count):
-        machine.reconcile(m, i, 0)
+    m = _filled(count, room, pool, latency, random)
     number = len(pods.arrivals)
     node_of = np.full(number, -1, dtype=np.int64)
     wanted, placed, started = (np.full(number, -1, dtype=np.int64) for _ in range(3))
@@ -319,6 +305,29 @@ def _run(  # noqa: PLR0917
         peaks,
     )
     return _Ran(samples, rows, wanted, placed, started, peaks)
+
+
+def _filled(
+    nodes: int, slots: int, pool: WarmPool, latency: float, random: np.random.Generator
+) -> machine.Machine:
+    """Equal nodes without pods, each with the warm addresses of its first reconciliation."""
+    targets = (
+        pool.prefix_rule,
+        pool.warm_ip_target,
+        pool.minimum_ip_target,
+        pool.warm_prefix_target,
+    )
+    m = machine.build(
+        np.full(nodes, slots),
+        np.full(nodes, ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1),
+        np.tile(np.array(targets, dtype=np.int64), (nodes, 1)),
+        # Nodes start at any time, so their ticks are anywhere within one.
+        phase=as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, nodes)),
+        latency=nanoseconds(latency),
+    )
+    for node in range(nodes):
+        machine.reconcile(m, node, 0)
+    return m
 
 
 def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
