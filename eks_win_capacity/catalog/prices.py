@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.arguments import mapping, number, text
+from eks_win_capacity.core.arguments import mapping, number, real, text
 from eks_win_capacity.core.display import html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.values import same_values
@@ -173,7 +173,8 @@ def estimate_windows_prices(
     rows: list[dict[str, Any]] = []
     left_out: list[str] = []
     for name, price in linux.items():
-        if not _is_price(price):
+        hourly = real(price)
+        if hourly is None or not 0 < hourly < 1e6:
             raise InputError(f"the Linux price of {name} must be above zero; got {price!r}")
         row = catalog[str(name)]
         if "x86_64" not in row.architectures:
@@ -187,7 +188,7 @@ def estimate_windows_prices(
                 "instance_type": row.name,
                 "market": "on-demand",
                 "zone": None,
-                "price": float(price) + licence,
+                "price": hourly + licence,
                 "currency": "USD",
                 "licence": "included",
                 "as_of": as_of,
@@ -203,13 +204,6 @@ def estimate_windows_prices(
         as_of=as_of,
         left_out=tuple(left_out),
     )
-
-
-def _is_price(price: object) -> bool:
-    """Whether a value is a price: NumPy's floats are, text and truth values are not."""
-    if isinstance(price, (bool, str)) or not hasattr(price, "__float__"):
-        return False
-    return 0 < float(price) < 1e6
 
 
 def _licence(name: str, common: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
-__all__ = ["flag", "is_missing", "mapping", "names", "number", "of_kind", "text"]
+__all__ = ["flag", "is_missing", "mapping", "names", "number", "of_kind", "real", "text"]
 
 
 def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
@@ -118,20 +118,36 @@ def number(value: object, *, name: str, low: float = 0.0) -> float:
     InputError
         If it is not one.
     """
-    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
-        raise InputError(f"{name} must be a number from {low:g} up; got {value!r:.60}")
-    found = _float(value)
-    if not low <= found < math.inf:
+    found = real(value)
+    if found is None or not low <= found < math.inf:
         raise InputError(f"{name} must be a number from {low:g} up; got {value!r:.60}")
     return found
 
 
-def _float(value: Any) -> float:
-    """NaN for what has no one number, such as a column, or one too large."""
+_NO_NUMBERS = {"bool", "bool_", "MaskedConstant"}
+
+
+def real(value: Any) -> float | None:
+    """
+    One real number of any library as a float; None for what is not one.
+
+    Flags and strings are not numbers, and a column of one number is still a column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> real(np.float32(1.5)), real(True), real("1"), real(np.array([1.0])), real(10**400)
+    (1.5, None, None, None, None)
+    """
+    # NumPy's flags and its masked value would become numbers, and so would a column of one.
+    if isinstance(value, (str, bytes)) or type(value).__name__ in _NO_NUMBERS:
+        return None
+    if not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
+        return None
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        return math.nan
+        return None
 
 
 def mapping(value: Any, *, name: str, of: str = "names to numbers") -> Mapping[Any, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.core.arguments import real
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,12 +31,9 @@ def checked_seconds(value: Any, name: str) -> float:
     InputError
         If it is not a number from 0 to `MAX_SECONDS`.
     """
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+    seconds = real(value)
+    if seconds is None:
         raise InputError(f"{name} must be a number of seconds; got {value!r}")
-    try:
-        seconds = float(value)
-    except (OverflowError, TypeError, ValueError):
-        raise InputError(f"{name} must be a number of seconds; got {value!r}") from None
     if not 0 <= seconds <= MAX_SECONDS:
         raise InputError(
             f"{name} must be a number of seconds from 0 to {MAX_SECONDS:,}; got {value!r}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
+from eks_win_capacity.core.arguments import real
 from eks_win_capacity.core.errors import InputError, MissingValueError, UnsupportedInputError
 from eks_win_capacity.simulator.clock import MAX_SECONDS, as_nanoseconds
 
@@ -104,12 +105,10 @@ def _rows(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
 
 
 def _time(value: object, place: int) -> float:
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+    seconds = real(value)
+    if seconds is None:
         raise InputError(f"event {place} needs a time in seconds; got {value!r}")
-    try:
-        return float(value)
-    except (OverflowError, TypeError, ValueError):
-        raise InputError(f"event {place} needs a time in seconds; got {value!r}") from None
+    return seconds
 
 
 def _kind(value: object, place: int) -> int:
