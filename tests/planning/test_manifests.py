@@ -1,5 +1,6 @@
 """Manifests that eksctl, Karpenter and CloudFormation take, with what was planned."""
 
+import functools
 import itertools
 
 import pytest
@@ -10,39 +11,46 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning import plan_fleet
 
 LOADS = [
-    {"name": "web", "replicas": 30, "cpu": "500m", "memory": "1Gi", "zone_spread": True},
-    {"name": "job", "replicas": 12, "cpu": "1500m", "memory": "3Gi"},
+    {"name": "web", "replicas": 10, "cpu": "500m", "memory": "1Gi", "zone_spread": True},
+    {"name": "job", "replicas": 4, "cpu": "1500m", "memory": "3Gi"},
 ]
 
 
 def planned(**options):
-    options = {"candidates": ["m5.*large", "c5.*"], "compare": False} | options
+    options = {"candidates": ["m5.*large", "c5.2xlarge"], "compare": False} | options
     return plan_fleet(LOADS, zones=["eu-west-1a", "eu-west-1b"], **options)
 
 
-PLANS = [
-    planned(launcher=launcher, prefix_delegation=prefix, kubelet_max_pods=most, reserved=kept)
-    for launcher, prefix, most, kept in itertools.product(
-        ("eksctl", "managed", "karpenter"),
-        (False, True),
-        (110, 250),
-        (None, {"memory": "3Gi", "cpu": "200m"}),
+KEPT = {"none": {"cpu": 0, "memory": 0}, "default": None, "more": {"memory": "3Gi", "cpu": "200m"}}
+ASKED = list(
+    itertools.product(
+        ("eksctl", "managed", "karpenter"), (False, True), (110, 250), ("default", "more")
     )
-]
-BARE = planned(launcher="managed", reserved={"cpu": 0, "memory": 0})
+)
+BARE = ("managed", False, 110, "none")
 
 
-@pytest.mark.parametrize("plan", [*PLANS, BARE], ids=lambda plan: plan.launcher)
-@pytest.mark.parametrize("ami", [None, "ami-0123456789abcdef0"])
-def test_every_manifest_is_taken(plan, ami):
+@functools.cache
+def plan_of(launcher, prefix, most, kept):
+    """A plan that several tests look at, made when the first one does."""
+    return planned(
+        launcher=launcher, prefix_delegation=prefix, kubelet_max_pods=most, reserved=KEPT[kept]
+    )
+
+
+@pytest.mark.parametrize("asked", [*ASKED, BARE], ids=str)
+def test_every_manifest_is_taken(asked):
+    plan = plan_of(*asked)
     faults = template_faults if plan.launcher == "managed" else eksctl_faults
-    assert faults(plan.node_groups(ami=ami)) == []
+    for ami in (None, "ami-0123456789abcdef0"):
+        assert faults(plan.node_groups(ami=ami)) == []
     assert pool_faults(plan.karpenter()) == []
     assert class_faults(plan.karpenter_node_class()) == []
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.launcher)
-def test_limit_and_reservations_reach_every_kubelet(plan):
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+def test_limit_and_reservations_reach_every_kubelet(asked):
+    plan = plan_of(*asked)
     kept = plan.reserved
     wanted = [f"--system-reserved=memory={kept['system_memory_mib']}Mi"]
     wanted += [f"cpu={kept['cpu_m']}m"] if kept["cpu_m"] else []
@@ -59,7 +67,7 @@ def test_limit_and_reservations_reach_every_kubelet(plan):
 
 
 def test_managed_groups_need_no_template_where_the_image_does_it_all():
-    told = yaml.safe_load(BARE.node_groups())
+    told = yaml.safe_load(plan_of(*BARE).node_groups())
     kinds = {one["Type"] for one in told["Resources"].values()}
     assert kinds == {"AWS::EKS::Nodegroup"}
     assert set(told["Parameters"]) >= {"SubnetsEuWest1A", "SubnetsEuWest1B"}
