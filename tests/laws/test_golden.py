@@ -59,8 +59,7 @@ def test_every_steady_state_is_the_recorded_one():
 
 
 def test_every_pool_can_be_written_and_read_back():
-    for case in _STATES:
-        pool = _pool(case)
+    for pool in {_pool(case) for case in _STATES}:
         assert WarmPool.from_configmap(pool.to_configmap()) == pool
 
 
