@@ -99,9 +99,8 @@ def load_cluster(
     else:
         ask.unknown["cluster_role_policies"] = "DescribeCluster names no role"
     ask.part("node_groups", lambda: ask_node_groups(ask, name), "nodegroups", "nodegroup")
-    if "nodegroup" in ask.answers:
-        ask.part("launch_templates", lambda: _templates(ask), "LaunchTemplateVersions")
-        ask.part("autoscaling_tags", lambda: _scaling(ask), "AutoScalingGroups")
+    ask.part("autoscaling_tags", lambda: ask_scaling(ask, name), "AutoScalingGroups")
+    ask.part("launch_templates", lambda: _templates(ask), "LaunchTemplateVersions")
     ask.part(
         "fargate_profiles",
         lambda: _each(
@@ -139,9 +138,15 @@ def load_cluster(
 
 
 def subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
-    """The subnets of a cluster, and those that its node groups add."""
+    """The subnets of a cluster, and those that its node groups of either sort add."""
     ids = list((cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or ())
     ids += [s for group in ask.answers.get("nodegroup", ()) for s in group.get("subnets") or ()]
+    ids += [
+        subnet
+        for page in ask.answers.get("AutoScalingGroups", ())
+        for group in page
+        for subnet in saved_answers.subnets_of(group)
+    ]
     return list(dict.fromkeys(ids))
 
 
@@ -184,23 +189,45 @@ def _profiles(ask: Asking) -> None:
 
 
 def _templates(ask: Asking) -> None:
-    for group in ask.answers["nodegroup"]:
-        template = group.get("launchTemplate") or {}
-        if template.get("id"):
-            ask.pages(
-                "ec2",
-                "describe_launch_template_versions",
-                "LaunchTemplateVersions",
-                LaunchTemplateId=template["id"],
-                Versions=[str(template.get("version") or "$Default")],
-            )
+    """Ask for the launch templates of managed groups and of Auto Scaling groups, each once."""
+    asked = {
+        (str(template["id"]), str(template.get("version") or "$Default"))
+        for group in ask.answers.get("nodegroup", ())
+        if (template := group.get("launchTemplate") or {}).get("id")
+    }
+    asked |= {
+        (template, version)
+        for page in ask.answers.get("AutoScalingGroups", ())
+        for group in page
+        if saved_answers.is_self_managed(group)
+        for template, version in [saved_answers.template_of(group)]
+        if template
+    }
+    for template, version in sorted(asked):
+        ask.pages(
+            "ec2",
+            "describe_launch_template_versions",
+            "LaunchTemplateVersions",
+            LaunchTemplateId=template,
+            Versions=[version],
+        )
 
 
-def _scaling(ask: Asking) -> None:
+def ask_scaling(ask: Asking, cluster: str) -> None:
+    """Ask for the Auto Scaling groups tagged with the cluster, then for EKS' others by name."""
+    keys = [f"{prefix}{cluster}" for prefix in saved_answers.CLUSTER_TAGS]
+    found = ask.pages(
+        "autoscaling",
+        "describe_auto_scaling_groups",
+        "AutoScalingGroups",
+        Filters=[{"Name": "tag-key", "Values": keys}],
+    )
+    known = {group["AutoScalingGroupName"] for group in found}
     names = [
-        found["name"]
-        for group in ask.answers["nodegroup"]
-        for found in (group.get("resources") or {}).get("autoScalingGroups") or ()
+        group["name"]
+        for managed in ask.answers.get("nodegroup", ())
+        for group in (managed.get("resources") or {}).get("autoScalingGroups") or ()
+        if group["name"] not in known
     ]
     for start in range(0, len(names), 50):
         ask.pages(

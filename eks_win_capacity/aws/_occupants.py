@@ -15,7 +15,7 @@ from eks_win_capacity.core.constants import (
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
 USERS: Final = (
     "windows nodes",
@@ -253,20 +253,34 @@ def _held(interface: Mapping[str, Any]) -> list[str]:
     return addresses + prefixes
 
 
+def _described(answers: _Answers) -> Iterator[Mapping[str, Any]]:
+    """Every instance that DescribeInstances names."""
+    for page in answers.get("Reservations", ()):
+        for reservation in page:
+            yield from reservation.get("Instances") or ()
+
+
+def instance_systems(answers: _Answers) -> dict[str, str]:
+    """``windows`` or ``linux`` for each instance that DescribeInstances names."""
+    found = {}
+    for instance in _described(answers):
+        told = instance.get("Platform") or instance.get("PlatformDetails") or ""
+        windows = str(told).lower().startswith("windows")
+        found[instance["InstanceId"]] = "windows" if windows else "linux"
+    return found
+
+
 def _systems(answers: _Answers) -> dict[str, str] | None:
-    """What each instance is: ``windows nodes``, ``linux nodes`` or ``other``."""
+    """Who holds the interfaces of each instance: nodes of a system, or others."""
     if "Reservations" not in answers:
         return None
+    systems = instance_systems(answers)
     found = {}
-    for page in answers["Reservations"]:
-        for reservation in page:
-            for instance in reservation.get("Instances") or ():
-                keys = [tag["Key"] for tag in instance.get("Tags") or ()]
-                node = any(k.startswith("kubernetes.io/cluster/") or k in _NODE_TAGS for k in keys)
-                told = instance.get("Platform") or instance.get("PlatformDetails") or ""
-                windows = str(told).lower().startswith("windows")
-                kind = "windows nodes" if windows else "linux nodes"
-                found[instance["InstanceId"]] = kind if node else "other"
+    for instance in _described(answers):
+        keys = [tag["Key"] for tag in instance.get("Tags") or ()]
+        node = any(k.startswith("kubernetes.io/cluster/") or k in _NODE_TAGS for k in keys)
+        own = instance["InstanceId"]
+        found[own] = f"{systems[own]} nodes" if node else "other"
     return found
 
 
@@ -280,14 +294,12 @@ def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instanc
         for role in profile.get("Roles") or ()
     }
     found = {}
-    for page in answers["Reservations"]:
-        for reservation in page:
-            for item in reservation.get("Instances") or ():
-                arn = str((item.get("IamInstanceProfile") or {}).get("Arn") or "")
-                profile = arn.rpartition("/")[2]
-                found[item["InstanceId"]] = Instance(
-                    instance_id=item["InstanceId"], profile=profile, role=roles.get(profile, "")
-                )
+    for item in _described(answers):
+        arn = str((item.get("IamInstanceProfile") or {}).get("Arn") or "")
+        profile = arn.rpartition("/")[2]
+        found[item["InstanceId"]] = Instance(
+            instance_id=item["InstanceId"], profile=profile, role=roles.get(profile, "")
+        )
     lacking = sorted({i.profile for i in found.values() if i.profile and not i.role})
     if lacking:
         why.setdefault("instances", f"GetInstanceProfile is missing for {', '.join(lacking[:5])}")

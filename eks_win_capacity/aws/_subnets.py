@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.aws import _occupants, saved_answers
 from eks_win_capacity.aws._asking import Asking, ask_occupants
-from eks_win_capacity.aws._cluster import ask_node_groups, subnet_ids_of
+from eks_win_capacity.aws._cluster import ask_node_groups, ask_scaling, subnet_ids_of
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ def _which(
             "nodegroups",
             "nodegroup",
         )
+        ask.part("autoscaling_tags", lambda: ask_scaling(ask, cluster), "AutoScalingGroups")
         subnet_ids = subnet_ids_of(ask, found)
     if not isinstance(subnet_ids, Iterable):
         raise UnsupportedInputError(f"subnet_ids must be texts; got {subnet_ids!r}")

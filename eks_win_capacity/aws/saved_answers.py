@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.aws import _user_data as user_data
-from eks_win_capacity.aws._occupants import RESERVATIONS, count, instances, subnets
+from eks_win_capacity.aws._occupants import (
+    RESERVATIONS,
+    count,
+    instance_systems,
+    instances,
+    subnets,
+)
 from eks_win_capacity.cluster.state import (
     AccessEntry,
     Addon,
@@ -43,6 +49,13 @@ KEYS: Final = {
     "InstanceProfile": "GetInstanceProfile",
 }
 """The member by which each answer is known, and its call."""
+
+CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
+"""What a tag of an Auto Scaling group begins with that ends with the name of its cluster.
+
+Source: Amazon EKS user guide, "Create self-managed Microsoft Windows nodes"; cluster
+autoscaler on AWS, auto-discovery.
+"""
 
 _MORE: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
 """What an answer holds when more pages follow."""
@@ -312,12 +325,8 @@ def _configuration(text: str) -> dict[str, Any]:
 
 
 def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...] | None:
-    templates = {
-        (v["LaunchTemplateId"], version): v.get("LaunchTemplateData") or {}
-        for page in answers.get("LaunchTemplateVersions", ())
-        for v in page
-        for version in (str(v["VersionNumber"]), *(["$Default"] if v.get("DefaultVersion") else []))
-    }
+    templates = _templates(answers)
+    systems = instance_systems(answers)
     scaling = {
         group["AutoScalingGroupName"]: group
         for page in answers.get("AutoScalingGroups", ())
@@ -325,10 +334,15 @@ def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...]
     }
 
     def read(item: Mapping[str, Any]) -> NodeGroup:
-        return _node_group(item, templates, scaling)
+        return _node_group(item, templates, scaling, systems)
 
     managed = _complete(answers, "nodegroup", "nodegroups", read, why, "node_groups")
-    own = [_self_managed(group, templates) for group in scaling.values() if _is_own(group)]
+    cluster = str(answers["cluster"][0]["name"]) if answers.get("cluster") else ""
+    own = [
+        _self_managed(group, templates, systems)
+        for group in scaling.values()
+        if is_self_managed(group, cluster)
+    ]
     if "nodegroup" not in answers and not scaling:
         own += _from_templates(answers)
     if not own:
@@ -338,25 +352,74 @@ def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...]
     return (*(managed or ()), *own)
 
 
+def _templates(answers: Answers) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Data of launch templates by id and version, the two versions with names too."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    latest: dict[str, int] = {}
+    for version in (v for page in answers.get("LaunchTemplateVersions", ()) for v in page):
+        template, number = version["LaunchTemplateId"], int(version["VersionNumber"])
+        data = version.get("LaunchTemplateData") or {}
+        found[template, str(number)] = data
+        if version.get("DefaultVersion"):
+            found[template, "$Default"] = data
+        if number >= latest.get(template, 0):
+            latest[template] = number
+            found[template, "$Latest"] = data
+    return found
+
+
 def _tags(group: Mapping[str, Any]) -> dict[str, str]:
     return {str(t["Key"]): str(t.get("Value") or "") for t in group.get("Tags") or ()}
 
 
-def _is_own(group: Mapping[str, Any]) -> bool:
-    """Whether an Auto Scaling group is of a cluster's nodes and of no managed node group."""
+def is_self_managed(group: Mapping[str, Any], cluster: str = "") -> bool:
+    """
+    Whether an Auto Scaling group is of a cluster's nodes and of no managed node group.
+
+    Parameters
+    ----------
+    group : mapping
+        Of the answer of DescribeAutoScalingGroups.
+    cluster : str, optional
+        The cluster's name; any cluster's group counts without it, as does a group whose
+        tags name no cluster.
+    """
     tags = _tags(group)
-    return "eks:nodegroup-name" not in tags and any(
-        key.startswith(("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")) for key in tags
-    )
+    if "eks:nodegroup-name" in tags:
+        return False
+    named = {
+        key.removeprefix(prefix)
+        for key in tags
+        for prefix in CLUSTER_TAGS
+        if key.startswith(prefix) and "/" not in key.removeprefix(prefix)
+    }
+    # The tag that switches the cluster autoscaler on stands beside its clusters' names.
+    marked = named | {key for key in tags if key.startswith(CLUSTER_TAGS)}
+    named -= {"enabled"}
+    return cluster in named if cluster and named else bool(marked)
+
+
+def template_of(group: Mapping[str, Any]) -> tuple[str, str]:
+    """Id and version of the launch template of an Auto Scaling group; an empty id without one."""
+    mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    template = group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
+    return str(template.get("LaunchTemplateId") or ""), str(template.get("Version") or "$Default")
+
+
+def subnets_of(group: Mapping[str, Any]) -> list[str]:
+    """Subnets of an Auto Scaling group, which lists them in one string."""
+    names = str(group.get("VPCZoneIdentifier") or "").split(",")
+    return [name.strip() for name in names if name.strip()]
 
 
 def _self_managed(
-    group: Mapping[str, Any], templates: Mapping[tuple[str, str], Mapping[str, Any]]
+    group: Mapping[str, Any],
+    templates: Mapping[tuple[str, str], Mapping[str, Any]],
+    systems: Mapping[str, str],
 ) -> NodeGroup:
     mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
-    template = group.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
-    version = str(template.get("Version") or "$Default")
-    data = templates.get((template.get("LaunchTemplateId", ""), version))
+    template, version = template_of(group)
+    data = templates.get((template, version))
     told = user_data.read(data)
     tags = _tags(group)
     over = [str(o["InstanceType"]) for o in mixed.get("Overrides") or () if o.get("InstanceType")]
@@ -368,17 +431,25 @@ def _self_managed(
         min_size=count(group, "MinSize"),
         desired_size=count(group, "DesiredCapacity"),
         max_size=count(group, "MaxSize"),
-        subnet_ids=tuple(filter(None, str(group.get("VPCZoneIdentifier") or "").split(","))),
-        launch_template=_template_name(template.get("LaunchTemplateId"), version),
+        subnet_ids=tuple(subnets_of(group)),
+        launch_template=_template_name(template, version),
         custom_ami=None if data is None else bool(data.get("ImageId")),
         user_data_known=data is not None,
         autoscaling_tags=tuple(sorted(tags.items())),
         autoscaling_groups=(group["AutoScalingGroupName"],),
         managed=False,
-        system=tags.get(label) or ("windows" if told.windows else ""),
+        system=tags.get(label) or _system(told, _instances_of(group), systems),
         instances=_instances_of(group),
         **_settings(told),
     )
+
+
+def _system(told: user_data.UserData, ids: Iterable[str], systems: Mapping[str, str]) -> str:
+    """System of a group's nodes by their user data, else by those that run; else empty."""
+    if told.windows:
+        return "windows"
+    running = {systems[one] for one in ids if one in systems}
+    return running.pop() if len(running) == 1 else ""
 
 
 def _instances_of(group: Mapping[str, Any]) -> tuple[str, ...]:
@@ -428,6 +499,7 @@ def _node_group(
     item: Mapping[str, Any],
     templates: Mapping[tuple[str, str], Mapping[str, Any]],
     scaling: Mapping[str, Mapping[str, Any]],
+    systems: Mapping[str, str],
 ) -> NodeGroup:
     template = item.get("launchTemplate") or {}
     version = str(template.get("version") or "$Default")
@@ -437,6 +509,8 @@ def _node_group(
     groups = [g["name"] for g in (item.get("resources") or {}).get("autoScalingGroups") or ()]
     known = [scaling[name] for name in groups if name in scaling]
     custom = item.get("amiType") == "CUSTOM"
+    told = user_data.read(data)
+    running = tuple(one for group in known for one in _instances_of(group))
     return NodeGroup(
         name=item["nodegroupName"],
         ami_type=item.get("amiType") or "",
@@ -461,7 +535,8 @@ def _node_group(
         ),
         autoscaling_tags=tuple(sorted(_tags(known[0]).items())) if known else None,
         autoscaling_groups=tuple(groups),
-        instances=tuple(one for group in known for one in _instances_of(group)),
+        system=_system(told, running, systems) if custom else "",
+        instances=running,
         warm_pool=count(item.get("warmPoolConfig") or {}, "minSize") or 0,
-        **_settings(user_data.read(data)),
+        **_settings(told),
     )

@@ -14,6 +14,7 @@ from eks_win_capacity.core.errors import AwsError, DocumentError, InputError
 
 REGION = "us-east-1"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+NO_GROUPS = {"AutoScalingGroups": []}
 DENIAL = "User: arn:aws:iam::123456789012:user/x is not authorized to perform this"
 
 
@@ -135,6 +136,54 @@ def test_a_cluster_is_read_whole(session, server, made):
     assert "nodes" in state.unknown
 
 
+@pytest.fixture
+def self_managed(server, session, made):
+    """An Auto Scaling group of the cluster, one of another cluster, one of no cluster."""
+    ec2, scaling = (session.client(s, endpoint_url=server) for s in ("ec2", "autoscaling"))
+    script = "<powershell>Start-EKSBootstrap.ps1 -KubeletExtraArgs '--max-pods=58'</powershell>"
+    template = ec2.create_launch_template(
+        LaunchTemplateName="own",
+        LaunchTemplateData={
+            "UserData": base64.b64encode(script.encode()).decode(),
+            "InstanceType": "m5.xlarge",
+            "ImageId": "ami-12c6146b",
+        },
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    tags = {
+        "own-win": {"kubernetes.io/cluster/prod": "owned"},
+        "other-win": {"kubernetes.io/cluster/test": "owned"},
+        "batch": {"team": "shop"},
+    }
+    for name, marks in tags.items():
+        scaling.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            LaunchTemplate={"LaunchTemplateId": template, "Version": "$Latest"},
+            MinSize=0,
+            MaxSize=5,
+            VPCZoneIdentifier=",".join(made["subnets"]),
+            Tags=[{"Key": k, "Value": v, "PropagateAtLaunch": True} for k, v in marks.items()],
+        )
+    yield
+    for name in tags:
+        scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+    ec2.delete_launch_template(LaunchTemplateId=template)
+
+
+def test_self_managed_groups_are_read_by_the_tag_of_the_cluster(session, server, self_managed):
+    state = load(session, server)
+    assert [group.name for group in state.node_groups] == ["win", "own-win"]
+    own = state.node_groups[1]
+    assert (own.managed, own.windows, own.instance_types) == (False, True, ("m5.xlarge",))
+    assert (own.kubelet_max_pods, own.max_size, own.bootstraps) == (58, 5, True)
+    assert "autoscaling_tags" not in state.unknown
+
+
+def test_self_managed_groups_are_read_where_managed_ones_may_not_be(session, server, self_managed):
+    state = load(session, server, ListNodegroups="AccessDeniedException")
+    assert [group.name for group in state.node_groups] == ["own-win"]
+    assert "ListNodegroups" in state.unknown["node_groups"]
+
+
 def test_no_account_id_is_kept(session, server, made):
     assert "123456789012" not in json.dumps(load(session, server).to_dict())
 
@@ -218,7 +267,7 @@ def test_the_subnets_of_the_cluster_are_not_mixed_with_those_of_its_groups():
         ("list_addons", {"addons": []}),
     )
     ec2 = stubbed("ec2", ("describe_subnets", "UnauthorizedOperation"))
-    scaling = stubbed("autoscaling")
+    scaling = stubbed("autoscaling", ("describe_auto_scaling_groups", NO_GROUPS))
     clients = {"eks": eks, "ec2": ec2, "autoscaling": scaling}
     assert aws.load_cluster("p", clients=clients).subnet_ids == ("subnet-1",)
 
@@ -232,7 +281,8 @@ def test_a_page_that_fails_in_the_middle_leaves_no_part_of_it():
         ("list_fargate_profiles", {"fargateProfileNames": []}),
         ("list_addons", {"addons": []}),
     )
-    state = aws.load_cluster("p", clients={"eks": eks})
+    scaling = stubbed("autoscaling", ("describe_auto_scaling_groups", NO_GROUPS))
+    state = aws.load_cluster("p", clients={"eks": eks, "autoscaling": scaling})
     assert state.node_groups is None
     assert "ListNodegroups" in state.unknown["node_groups"]
 

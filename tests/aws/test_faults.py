@@ -89,7 +89,10 @@ def clients(eks=None, ec2=None):
                             "AvailabilityZones": ["eu-west-1a"],
                             "HealthCheckType": "EC2",
                             "CreatedTime": "2026-01-01T00:00:00Z",
-                            "Tags": [{"Key": "k8s.io/cluster-autoscaler/enabled", "Value": "1"}],
+                            "Tags": [
+                                {"Key": "eks:nodegroup-name", "Value": "win"},
+                                {"Key": "k8s.io/cluster-autoscaler/enabled", "Value": "1"},
+                            ],
                         }
                     ]
                 },
@@ -106,7 +109,7 @@ def test_add_ons_and_access_entries_are_read_live():
     state = aws.load_cluster("prod", clients=clients(), on_call=calls.append)
     assert state.access_entries[0].type == "EC2_WINDOWS"
     assert state.addons[0].configuration["env"]["WARM_IP_TARGET"] == "2"
-    assert state.node_groups[0].autoscaling_tags == (("k8s.io/cluster-autoscaler/enabled", "1"),)
+    assert dict(state.node_groups[0].autoscaling_tags)["k8s.io/cluster-autoscaler/enabled"] == "1"
     assert state.subnets[0].users == USERS_OF_0A
     assert {part for part in state.unknown if part not in {"cni_env", "workloads"}} == {
         "aws_auth",

@@ -548,3 +548,58 @@ def test_an_empty_subnet_stays_empty_and_not_unknown(folder, tmp_path):
 def test_a_damaged_state_names_its_place(part, value, place):
     with pytest.raises(DocumentError, match=place):
         ClusterState.from_dict({"format": "eks-win-capacity/cluster-state/1", part: value})
+
+
+def scaling_group(name, *tags, **more):
+    return {
+        "AutoScalingGroupName": name,
+        "Tags": [{"Key": key, "Value": "owned"} for key in tags],
+        **more,
+    }
+
+
+def test_the_group_of_another_cluster_is_not_taken_for_one_of_this():
+    state = aws.load_files(
+        {"cluster": {"name": "prod"}},
+        {
+            "AutoScalingGroups": [
+                scaling_group("a", "kubernetes.io/cluster/prod"),
+                scaling_group("b", "k8s.io/cluster-autoscaler/prod"),
+                scaling_group("c", "kubernetes.io/cluster/test"),
+                scaling_group("d", "k8s.io/cluster-autoscaler/enabled"),
+                scaling_group("e", "kubernetes.io/cluster/prod", "eks:nodegroup-name"),
+                scaling_group("f", "team"),
+            ]
+        },
+    )
+    assert [group.name for group in state.node_groups] == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize("platform", [{"Platform": "windows"}, {"PlatformDetails": "Linux/UNIX"}])
+def test_what_runs_in_a_group_tells_its_system(platform):
+    state = aws.load_files(
+        {
+            "AutoScalingGroups": [
+                scaling_group("a", "kubernetes.io/cluster/p", Instances=[{"InstanceId": "i-1"}])
+            ]
+        },
+        {"Reservations": [{"Instances": [{"InstanceId": "i-1", **platform}]}]},
+    )
+    assert state.node_groups[0].windows is ("Platform" in platform)
+
+
+def test_the_latest_version_of_a_launch_template_is_the_highest():
+    def version(number, pods):
+        data = {"UserData": f"<powershell>Start-EKSBootstrap.ps1 --max-pods={pods}</powershell>"}
+        return {"LaunchTemplateId": "lt-1", "VersionNumber": number, "LaunchTemplateData": data}
+
+    asked = {"LaunchTemplateId": "lt-1", "Version": "$Latest"}
+    state = aws.load_files(
+        {
+            "AutoScalingGroups": [
+                scaling_group("a", "kubernetes.io/cluster/p", LaunchTemplate=asked)
+            ]
+        },
+        {"LaunchTemplateVersions": [version(2, 20), version(10, 30), version(1, 10)]},
+    )
+    assert state.node_groups[0].kubelet_max_pods == 30
