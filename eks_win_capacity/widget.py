@@ -31,6 +31,37 @@ _WIDE, _HIGH, _LEFT, _LOW = 420, 150, 44, 22
 MODES: Final = {"secondary addresses": False, "prefix delegation": True}
 
 
+def _controls(ipywidgets: Any, values: dict[str, Any], types: list[str]) -> dict[str, Any]:
+    """Where a user sets the arguments, by name."""
+    look = {
+        "style": {"description_width": "11em"},
+        "layout": ipywidgets.Layout(width="30em"),
+    }
+
+    def slider(name: str, most: int) -> Any:
+        value = values[name]
+        label = name.replace("_", " ")
+        return ipywidgets.IntSlider(value, min=0, max=max(most, value), description=label, **look)
+
+    return {
+        "instance_type": ipywidgets.Combobox(
+            value=values["instance_type"], options=types, description="instance type", **look
+        ),
+        "prefix_delegation": ipywidgets.Dropdown(
+            value=values["prefix_delegation"],
+            options=list(MODES.items()),
+            description="mode",
+            **look,
+        ),
+        "pods": slider("pods", KUBELET_MAX_PODS),
+        "warm_ip_target": slider("warm_ip_target", 32),
+        "minimum_ip_target": slider("minimum_ip_target", 64),
+        "warm_prefix_target": slider("warm_prefix_target", 8),
+        "subnet": ipywidgets.Text(value=values["subnet"], description="subnet", **look),
+        "used": slider("used", 1024),
+    }
+
+
 class WhatIf:
     """
     The sliders with their answer; a notebook shows it.
@@ -54,43 +85,7 @@ class WhatIf:
         self._drawing = False
         self.answer: dict[str, Any] = {}
         self.why = ""
-        style = {"description_width": "11em"}
-        layout = ipywidgets.Layout(width="30em")
-
-        def slider(name: str, most: int) -> Any:
-            return ipywidgets.IntSlider(
-                value=values[name],
-                min=0,
-                max=max(most, values[name]),
-                description=name.replace("_", " "),
-                style=style,
-                layout=layout,
-            )
-
-        self.controls: dict[str, Any] = {
-            "instance_type": ipywidgets.Combobox(
-                value=values["instance_type"],
-                options=list(catalog.filter(windows="supported")),
-                description="instance type",
-                style=style,
-                layout=layout,
-            ),
-            "prefix_delegation": ipywidgets.Dropdown(
-                value=values["prefix_delegation"],
-                options=list(MODES.items()),
-                description="mode",
-                style=style,
-                layout=layout,
-            ),
-            "pods": slider("pods", KUBELET_MAX_PODS),
-            "warm_ip_target": slider("warm_ip_target", 32),
-            "minimum_ip_target": slider("minimum_ip_target", 64),
-            "warm_prefix_target": slider("warm_prefix_target", 8),
-            "subnet": ipywidgets.Text(
-                value=values["subnet"], description="subnet", style=style, layout=layout
-            ),
-            "used": slider("used", 1024),
-        }
+        self.controls = _controls(ipywidgets, values, list(catalog.filter(windows="supported")))
         self._shown = ipywidgets.HTML()
         self.box = ipywidgets.HBox(
             [ipywidgets.VBox([*self.controls.values()]), self._shown],

@@ -181,22 +181,35 @@ def migration(
         raise UnsupportedInputError(f"nitro must be true or false, of one node; got {nitro!r:.60}")
     way = _DIRECTIONS[direction]
     name, slots, acts = _node(node, None if nitro is None else bool(nitro))
-    size_before = 1 if way == "to-prefix" else ADDRESSES_PER_PREFIX
-    size_after = ADDRESSES_PER_PREFIX if way == "to-prefix" else 1
-    if not acts:
-        # Such a node is in secondary mode before and after.
-        size_before = size_after = 1
+    size_before = ADDRESSES_PER_PREFIX if acts and way == "to-secondary" else 1
     room = slots * size_before
     pods = arrays.count(pods_running, name="pods_running", high=room)
     cool = arrays.count(cooling, name="cooling", high=room - pods)
-    least, most = _held(pods + cool, slots, size_before, prefixes_in_use)
-    if not acts:
-        least = most = 0
+    held = _held(pods + cool, slots, size_before, prefixes_in_use) if acts else (0, 0)
+    return _answer(name, way, slots=slots, pods=pods, cooling=cool, held=held, acts=acts)
+
+
+def _answer(
+    name: str,
+    way: Direction,
+    *,
+    slots: int,
+    pods: int,
+    cooling: int,
+    held: tuple[int, int],
+    acts: bool,
+) -> Migration:
+    """Numbers of one node whose mode changes, or where it does not act."""
+    least, most = held
+    # A node on which the mode does not act stays with one address in each slot.
+    size_after = ADDRESSES_PER_PREFIX if acts and way == "to-prefix" else 1
     advertised = slots * size_after
     if acts:
+        # A slot that the old mode holds gives nothing to the new one until its last address goes.
         attachable, best = size_after * (slots - most), size_after * (slots - least)
     else:
-        attachable = best = slots - pods - cool
+        attachable = best = slots - pods - cooling
+    # The scheduler goes by what is advertised, whatever can be attached.
     schedulable = max(advertised - pods, 0)
     at_risk = max(schedulable - attachable, 0)
     return Migration(
@@ -204,7 +217,7 @@ def migration(
         direction=way,
         slots=slots,
         pods_running=pods,
-        cooling=cool,
+        cooling=cooling,
         changes=acts,
         advertised=advertised,
         held_slots=most,

@@ -170,6 +170,14 @@ def estimate_windows_prices(
     }
     text(region, name="region")
     text(as_of, name="as_of")
+    same = {
+        "market": "on-demand",
+        "zone": None,
+        "currency": "USD",
+        "licence": "included",
+        "as_of": as_of,
+        "estimated": True,
+    }
     rows: list[dict[str, Any]] = []
     left_out: list[str] = []
     for name, price in linux.items():
@@ -183,18 +191,7 @@ def estimate_windows_prices(
         licence = licences.get(row.name)
         if licence is None:
             licence = _licence(row.name, licence_per_vcpu * row.vcpus)
-        rows.append(
-            {
-                "instance_type": row.name,
-                "market": "on-demand",
-                "zone": None,
-                "price": hourly + licence,
-                "currency": "USD",
-                "licence": "included",
-                "as_of": as_of,
-                "estimated": True,
-            }
-        )
+        rows.append({"instance_type": row.name, "price": hourly + licence} | same)
     if not rows:
         raise InputError("no Linux price is given" + "".join(f"; {text}" for text in left_out[:3]))
     return Prices(

@@ -100,13 +100,7 @@ def max_pods_of_codes(
             rows=rows,
             out=wide,
         )
-        most = int(wide.max(initial=0))
-        if most > np.iinfo(out.dtype).max:
-            raise InvalidCountError(
-                f"{out.dtype} holds at most {np.iinfo(out.dtype).max:,}, and a node takes {most:,} "
-                "pods; choose a wider dtype"
-            )
-        out[...] = wide
+        _narrowed(wide, out)
         return
     scalar_limit = kubelet_max_pods if isinstance(kubelet_max_pods, int) else None
 
@@ -129,6 +123,17 @@ def max_pods_of_codes(
         out[...] = flat_out.reshape(out.shape)
     if isinstance(kubelet_max_pods, np.ndarray):
         np.minimum(out, kubelet_max_pods, out=out, casting="unsafe")
+
+
+def _narrowed(wide: NDArray[np.int64], out: NDArray[Any]) -> None:
+    """Write counts into an array of a narrower dtype, where it holds them all."""
+    most = int(wide.max(initial=0))
+    if most > np.iinfo(out.dtype).max:
+        raise InvalidCountError(
+            f"{out.dtype} holds at most {np.iinfo(out.dtype).max:,}, and a node takes {most:,} "
+            "pods; choose a wider dtype"
+        )
+    out[...] = wide
 
 
 def _prepared_out(

@@ -70,17 +70,6 @@ def head_room(part: ClusterPart) -> str:
     if "nodes" in part.state.unknown and part.state.nodes is None:
         return paragraph(f"Nodes are not known: {part.state.unknown['nodes']}")
     nodes = part.capacity.nodes
-    sums = ["capacity", "pods", "headroom"]
-    by_kind = nodes.assign(binding=nodes["binding"].fillna("unknown"), nodes=1).groupby(
-        ["instance_type", "zone", "binding"], dropna=False
-    )
-    # One unknown value makes a sum unknown.
-    groups = (
-        by_kind[["nodes", *sums]]
-        .sum(min_count=1)
-        .where(by_kind[["nodes", *sums]].count().eq(by_kind.size(), axis=0))
-        .reset_index()
-    )
     columns = {
         "instance_type": "Type",
         "zone": "Zone",
@@ -103,7 +92,9 @@ def head_room(part: ClusterPart) -> str:
     reasons = part.capacity.differences.drop_duplicates("reason")
     return "".join(
         (
-            table("Windows nodes by type, zone and what binds", columns, records_of(groups)),
+            table(
+                "Windows nodes by type, zone and what binds", columns, records_of(_by_kind(nodes))
+            ),
             paragraph(
                 "Head-room is in further pods of the typical kind, each node for itself; the total "
                 "above counts once what several nodes would take from one subnet.",
@@ -113,6 +104,16 @@ def head_room(part: ClusterPart) -> str:
             table(f"Each of {count_of(len(nodes), 'node')}", each, records_of(nodes), large=True),
         )
     )
+
+
+def _by_kind(nodes: pd.DataFrame) -> pd.DataFrame:
+    """Sums over nodes of one type and zone that one thing binds; with one unknown, unknown."""
+    sums = ["nodes", "capacity", "pods", "headroom"]
+    by_kind = nodes.assign(binding=nodes["binding"].fillna("unknown"), nodes=1).groupby(
+        ["instance_type", "zone", "binding"], dropna=False
+    )[sums]
+    known = by_kind.count().eq(by_kind.size(), axis=0)
+    return by_kind.sum(min_count=1).where(known).reset_index()
 
 
 def subnets(part: ClusterPart) -> str:
@@ -146,27 +147,24 @@ def subnets(part: ClusterPart) -> str:
         (model for _, model in models if model is not None and model.placement_known),
         key=lambda model: (model.free_prefixes, model.cidr),
     )
-    unseen = count_of(len(models) - len(drawn), "subnet has", "subnets have")
+    notes = []
+    if len(drawn) > MOST_MAPS:
+        notes.append(
+            f"{len(drawn) - MOST_MAPS:,} more maps are left out: their subnets have more free "
+            "blocks than those above."
+        )
+    if unseen := len(models) - len(drawn):
+        notes.append(
+            f"{count_of(unseen, 'subnet has', 'subnets have')} no map: where their used addresses "
+            "lie is not known (aws ec2 describe-network-interfaces)."
+        )
     return "".join(
         (
             table("Subnets now", columns, records_of(part.capacity.subnets)),
             table("Further nodes that fit", more, records_of(part.capacity.more_nodes)),
             listed(part.capacity.assumptions),
             *map(block_map, drawn[:MOST_MAPS]),
-            paragraph(
-                f"{len(drawn) - MOST_MAPS:,} more maps are left out: their subnets have more free "
-                "blocks than those above.",
-                "soft",
-            )
-            if len(drawn) > MOST_MAPS
-            else "",
-            paragraph(
-                f"{unseen} no map: where their used addresses lie is not known (aws ec2 "
-                "describe-network-interfaces).",
-                "soft",
-            )
-            if len(drawn) < len(models)
-            else "",
+            *(paragraph(note, "soft") for note in notes),
         )
     )
 

@@ -32,7 +32,7 @@ from eks_win_capacity.simulator.clock import (
     checked_seconds,
     nanoseconds,
 )
-from eks_win_capacity.simulator.replay import check_pool, checked_slots
+from eks_win_capacity.simulator.replay import check_pool, checked_slots, machine_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -274,7 +274,9 @@ def _run(  # noqa: PLR0917
     )
     if limit == 0:
         raise InputError("pods_per_node must be 1 or more")
-    m = _filled(count, room, pool, latency, random)
+    # Nodes start at any time, so their ticks are anywhere within one.
+    phase = as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, count))
+    m = machine_of(np.full(count, room), [pool] * count, latency, phase=phase)
     number = len(pods.arrivals)
     node_of = np.full(number, -1, dtype=np.int64)
     wanted, placed, started = (np.full(number, -1, dtype=np.int64) for _ in range(3))
@@ -305,29 +307,6 @@ def _run(  # noqa: PLR0917
         peaks,
     )
     return _Ran(samples, rows, wanted, placed, started, peaks)
-
-
-def _filled(
-    nodes: int, slots: int, pool: WarmPool, latency: float, random: np.random.Generator
-) -> machine.Machine:
-    """Equal nodes without pods, each with the warm addresses of its first reconciliation."""
-    targets = (
-        pool.prefix_rule,
-        pool.warm_ip_target,
-        pool.minimum_ip_target,
-        pool.warm_prefix_target,
-    )
-    m = machine.build(
-        np.full(nodes, slots),
-        np.full(nodes, ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1),
-        np.tile(np.array(targets, dtype=np.int64), (nodes, 1)),
-        # Nodes start at any time, so their ticks are anywhere within one.
-        phase=as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, nodes)),
-        latency=nanoseconds(latency),
-    )
-    for node in range(nodes):
-        machine.reconcile(m, node, 0)
-    return m
 
 
 def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:

@@ -18,7 +18,10 @@ from eks_win_capacity.simulator.events import KINDS, Events, read_events, subjec
 from eks_win_capacity.simulator.node import Retries, SimulatedNode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+    from numpy.typing import NDArray
 
     from eks_win_capacity.simulator.engine import Engine
 
@@ -169,7 +172,7 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
     """Step through the events with the readable form."""
     import pandas as pd
 
-    initial = node.state()
+    initial = {name: node.state()[name] for name in _COLUMNS}
     waiting = Retries()
     rows: list[tuple[Any, ...]] = []
 
@@ -222,7 +225,7 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
         pod=_objects(found["pod"]) if retries else read.subjects,
         outcome=_objects(found["outcome"]),
         advertised=np.asarray(found["advertised"], dtype=np.int64),
-        initial={name: initial[name] for name in _COLUMNS},
+        initial=initial,
         pandas=pd,
     )
 
@@ -270,27 +273,46 @@ def _frame(
     return frame
 
 
-def _machine(slots: Any, pools: list[WarmPool], latency: float) -> machine.Machine:
-    sizes = [ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1 for pool in pools]
+def machine_of(
+    slots: NDArray[np.int64],
+    pools: Sequence[WarmPool],
+    latency: float,
+    *,
+    phase: NDArray[np.int64] | None = None,
+) -> machine.Machine:
+    """
+    Nodes without pods, each with the warm addresses of its first reconciliation.
+
+    Parameters
+    ----------
+    slots : ndarray of int64
+        Slots of each node.
+    pools : sequence of WarmPool
+        The pool of each node.
+    latency : float
+        Duration of an EC2 call. [s]
+    phase : ndarray of int64, optional
+        When the first cool-down tick of each node is; at 0 by default. [ns]
+    """
+    count = len(pools)
     targets = [
-        (
-            pool.prefix_rule,
-            pool.warm_ip_target,
-            pool.minimum_ip_target,
-            pool.warm_prefix_target,
-        )
+        (pool.prefix_rule, pool.warm_ip_target, pool.minimum_ip_target, pool.warm_prefix_target)
         for pool in pools
     ]
     m = machine.build(
         slots,
-        np.array(sizes),
+        _addresses_per_slot(pools),
         np.array(targets, dtype=np.int64),
-        phase=np.zeros(len(pools), dtype=np.int64),
+        phase=np.zeros(count, dtype=np.int64) if phase is None else phase,
         latency=nanoseconds(latency),
     )
-    for i in range(len(pools)):
-        machine.reconcile(m, i, 0)
+    for node in range(count):
+        machine.reconcile(m, node, 0)
     return m
+
+
+def _addresses_per_slot(pools: Sequence[WarmPool]) -> NDArray[np.int64]:
+    return np.array([ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1 for pool in pools])
 
 
 def _replayed(
@@ -307,11 +329,29 @@ def _replayed(
 
     entry = "replay_at_once" if latency == 0 else "replay"
     run = engines.compiled(entry) if compiled else getattr(machine, entry)
-    m = _machine(slots, pools, latency)
-    state = m.state[0]
-    size = int(state[machine.SIZE])
-    units = int(state[machine.UNITS])
-    initial = dict.fromkeys(_COLUMNS, 0) | {
+    m = machine_of(slots, pools, latency)
+    initial = _initial(m.state[0])
+    count = len(read.seconds)
+    outcomes = np.empty(count, dtype=np.int8)
+    rows = np.empty((len(_COLUMNS), count), dtype=np.int64)
+    holder = np.full(read.pod_count, -1, dtype=np.int64)
+    run(m, first, read.times, read.kinds, read.pods, holder, outcomes, rows)
+    return _frame(
+        dict(zip(_COLUMNS, rows, strict=True)),
+        seconds=read.seconds,
+        kind=np.array(KINDS, dtype=object)[read.kinds],
+        pod=read.subjects,
+        outcome=np.array(machine.OUTCOMES, dtype=object)[outcomes],
+        advertised=np.repeat(slots * _addresses_per_slot(pools), np.diff(first)),
+        initial=initial,
+        pandas=pd,
+    )
+
+
+def _initial(state: NDArray[np.int64]) -> dict[str, int]:
+    """What a node holds before the first event."""
+    units, size = int(state[machine.UNITS]), int(state[machine.SIZE])
+    return dict.fromkeys(_COLUMNS, 0) | {
         "warm": int(state[machine.WARM]),
         "addresses": units * size,
         "prefixes": units if size > 1 else 0,
@@ -319,22 +359,6 @@ def _replayed(
         "create_calls": int(state[machine.CREATE_CALLS]),
         "created": int(state[machine.CREATED]),
     }
-    count = len(read.seconds)
-    outcomes = np.empty(count, dtype=np.int8)
-    rows = np.empty((len(_COLUMNS), count), dtype=np.int64)
-    holder = np.full(read.pod_count, -1, dtype=np.int64)
-    run(m, first, read.times, read.kinds, read.pods, holder, outcomes, rows)
-    capacity = slots * np.array([16 if p.prefix_delegation else 1 for p in pools])
-    return _frame(
-        dict(zip(_COLUMNS, rows, strict=True)),
-        seconds=read.seconds,
-        kind=np.array(KINDS, dtype=object)[read.kinds],
-        pod=read.subjects,
-        outcome=np.array(machine.OUTCOMES, dtype=object)[outcomes],
-        advertised=np.repeat(capacity, np.diff(first)),
-        initial=initial,
-        pandas=pd,
-    )
 
 
 def simulate_nodes(
