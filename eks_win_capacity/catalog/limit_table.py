@@ -10,6 +10,7 @@ import numpy as np
 from eks_win_capacity.catalog.limits import bundled_rows
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.kept import KeptFor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _MOST_KEPT = 64
 """How many answers a table keeps; each takes a few kilobytes."""
+
+_MOST_OWNERS = 16
+"""Owners of categories whose codes are kept, for small columns that are asked again."""
 
 
 class LimitTable:
@@ -56,11 +60,11 @@ class LimitTable:
         self.sentinel = len(self.names)
         self.code_dtype = np.min_scalar_type(self.sentinel)
         self._kept: dict[Any, NDArray[Any]] = {}
-        self.rows_of_index: dict[int, tuple[Any, NDArray[Any]]] = {}
+        self.rows_of_owner: KeptFor[Any] = KeptFor(_MOST_OWNERS)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The table without what it keeps of indexes, which belong to this process."""
-        return {**self.__dict__, "rows_of_index": {}}
+        """The table without what it keeps of columns, which belong to this process."""
+        return {**self.__dict__, "rows_of_owner": KeptFor(_MOST_OWNERS)}
 
     @functools.cached_property
     def code_of(self) -> dict[object, int]:

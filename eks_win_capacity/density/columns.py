@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -16,9 +16,15 @@ from eks_win_capacity.core.errors import (
     ShapeMismatchError,
     UnsupportedInputError,
 )
+from eks_win_capacity.core.kept import KeptFor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_UNSIGNED: Final = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+
+_ENUMS: Final[KeptFor[list[str]]] = KeptFor(16)
+"""Categories of Polars' enum columns: reading them costs more than looking up a thousand rows."""
 
 Kind = Literal["scalar", "array", "series", "index", "arrow", "chunked", "polars"]
 
@@ -28,21 +34,18 @@ class Coded:
     """
     Codes into categories; a code past the last category is a missing value.
 
-    The index, where there is one, is an object that stands for the same categories as
-    long as it lives.
+    The owner, where there is one, is an object that stands for the same categories as
+    long as it lives: what is known of them is kept for it.
     """
 
     codes: NDArray[Any]
-    listed: Sequence[object] | None
-    index: Any = None
+    listed: Callable[[], Sequence[object]]
+    owner: Any = None
 
     @property
     def categories(self) -> Sequence[object]:
         """The value of each code."""
-        if self.listed is not None:
-            return self.listed
-        values: Sequence[object] = self.index.tolist()
-        return values
+        return self.listed()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -198,7 +201,8 @@ def _read_pandas(column: Any, pandas: Any, name: str) -> Names | None:
     if isinstance(dtype, pandas.CategoricalDtype):
         # Unsigned, a missing value's -1 becomes the largest code, past every category.
         codes = np.asarray(array.codes)
-        coded = Coded(codes.view(f"u{codes.itemsize}"), None, array.categories)
+        index = array.categories
+        coded = Coded(codes.view(_UNSIGNED[codes.itemsize]), index.tolist, index)
         return Names(column, kind, shape, (coded,))
     if isinstance(dtype, pandas.ArrowDtype) or getattr(dtype, "storage", "") == "pyarrow":
         import pyarrow as pa
@@ -231,7 +235,10 @@ def _read_chunked(arrow: Any, column: object, kind: Kind, name: str) -> Names:
     if kinds.is_dictionary(arrow.type):
         if not _is_text(arrow.type.value_type):
             raise _unsupported(name, f"an Arrow dictionary of {arrow.type.value_type}")
-        parts: tuple[Part, ...] = tuple(_arrow_codes(chunk) for chunk in arrow.chunks)
+        owner = column if kind == "arrow" else arrow
+        parts: tuple[Part, ...] = tuple(
+            _arrow_codes(chunk, owner if arrow.num_chunks == 1 else None) for chunk in arrow.chunks
+        )
     elif _is_text(arrow.type):
         if not (kinds.is_string(arrow.type) or kinds.is_large_string(arrow.type)):
             arrow = arrow.cast(pa.large_string())  # string views have no look-up of their own
@@ -250,13 +257,13 @@ def _is_text(type_: Any) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or view(type_))
 
 
-def _arrow_codes(chunk: Any) -> Coded:
+def _arrow_codes(chunk: Any, owner: object) -> Coded:
     import pyarrow as pa
 
-    indices, categories = chunk.indices, chunk.dictionary.to_pylist()
+    indices, dictionary = chunk.indices, chunk.dictionary
     if indices.null_count:
-        indices = indices.cast(pa.int32()).fill_null(len(categories))
-    return Coded(indices.to_numpy(zero_copy_only=False), categories)
+        indices = indices.cast(pa.int32()).fill_null(len(dictionary))
+    return Coded(indices.to_numpy(zero_copy_only=False), dictionary.to_pylist, owner)
 
 
 def _read_polars(column: Any, polars: Any, name: str) -> Names | None:
@@ -265,11 +272,15 @@ def _read_polars(column: Any, polars: Any, name: str) -> Names | None:
     if not isinstance(column, polars.Series):
         return None
     shape = (len(column),)
-    if isinstance(column.dtype, polars.Enum):
-        codes, categories = column.to_physical(), column.dtype.categories.to_list()
+    categories = _ENUMS.get(column)
+    if categories is None and isinstance(column.dtype, polars.Enum):
+        categories = _ENUMS.keep(column, column.dtype.categories.to_list())
+    if categories is not None:
+        codes = column.to_physical()
         if codes.null_count():
             codes = codes.cast(polars.UInt32).fill_null(len(categories))
-        return Names(column, "polars", shape, (Coded(codes.to_numpy(), categories),))
+        coded = Coded(codes.to_numpy(), categories.copy, column)
+        return Names(column, "polars", shape, (coded,))
     if column.dtype not in (polars.String, polars.Categorical, polars.Null, polars.Object):
         raise _unsupported(name, f"a Polars column of {column.dtype}")
     try:

@@ -21,11 +21,13 @@ from eks_win_capacity.core.errors import (
 from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,
+    CategoryRows,
     cheapest_codes,
     encoded,
     lookup,
     refuse_unknown,
 )
+from eks_win_capacity.density.spans import over_spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +61,7 @@ def max_pods_of_codes(
     *,
     prefix_delegation: bool | NDArray[np.bool_],
     kubelet_max_pods: int | NDArray[np.int64] | None,
-    rows: NDArray[Any] | None = None,
+    rows: CategoryRows | None = None,
     out: NDArray[Any],
 ) -> None:
     """
@@ -74,8 +76,8 @@ def max_pods_of_codes(
         The limits.
     prefix_delegation, kubelet_max_pods : scalar or ndarray
         The mode and the kubelet's limit; columns broadcast to the shape of `out`.
-    rows : ndarray, optional
-        Codes into the table, one for each category, and the sentinel behind them.
+    rows : CategoryRows, optional
+        Codes into the table, one for each category.
     out : ndarray
         Where the answer goes. [pods]
 
@@ -105,10 +107,9 @@ def max_pods_of_codes(
     scalar_limit = kubelet_max_pods if isinstance(kubelet_max_pods, int) else None
 
     def ask(*, prefix_delegation: bool) -> NDArray[Any]:
-        answers = table.answers(
+        return (table if rows is None else rows).answers(
             prefix_delegation=prefix_delegation, kubelet_max_pods=scalar_limit, dtype=out.dtype
         )
-        return answers if rows is None else answers[rows]
 
     flat_out = out.reshape(-1) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
     flat_codes = codes if codes.shape == out.shape else np.broadcast_to(codes, out.shape)
@@ -174,8 +175,10 @@ def max_pods_of_column(
     names = read_names(instance_type, "instance_type")
     table = table_of(catalog)
     flags, limits = checked_flags(prefix_delegation), checked_kubelet(kubelet_max_pods)
-    shape = _common_shape(names, flags, limits)
-    _check_index(names, prefix_delegation=prefix_delegation, kubelet_max_pods=kubelet_max_pods)
+    others = {"prefix_delegation": prefix_delegation, "kubelet_max_pods": kubelet_max_pods}
+    if isinstance(flags, bool) and not isinstance(limits, np.ndarray):
+        others = {}  # single values go with any column
+    shape = _common_shape(names, flags, limits, others)
     codes, rows, complete = cheapest_codes(names, table)
     missing = None
     if not complete or on_unknown == "null":
@@ -194,14 +197,7 @@ def max_pods_of_column(
         rows=rows,
         out=pods,
     )
-    return answer_in_kind(
-        pods,
-        names,
-        answer="max_pods",
-        missing=missing,
-        prefix_delegation=prefix_delegation,
-        kubelet_max_pods=kubelet_max_pods,
-    )
+    return answer_in_kind(pods, names, answer="max_pods", missing=missing, **others)
 
 
 def checked_policy(on_unknown: object) -> None:
@@ -327,7 +323,7 @@ class Fleet:
         # Past the last category, as lookup() wants it: clipped as it is, -1 would be the first.
         given[given < 0] = len(instance_types)
         shaped = given.reshape(-1)
-        names = Names(given, "array", given.shape, (Coded(shaped, list(instance_types)),))
+        names = Names(given, "array", given.shape, (Coded(shaped, lambda: instance_types),))
         checked_policy(on_unknown)
         table = table_of(catalog)
         coded, complete = encoded(names, table)
@@ -446,10 +442,8 @@ class Fleet:
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         flags, limits = checked_flags(prefix_delegation), checked_kubelet(kubelet_max_pods)
-        shape = _common_shape(self._names, flags, limits)
-        _check_index(
-            self._names, prefix_delegation=prefix_delegation, kubelet_max_pods=kubelet_max_pods
-        )
+        others = {"prefix_delegation": prefix_delegation, "kubelet_max_pods": kubelet_max_pods}
+        shape = _common_shape(self._names, flags, limits, others)
         pods = _prepared_out(shape, dtype, out)
         max_pods_of_codes(
             self.codes, self._table, prefix_delegation=flags, kubelet_max_pods=limits, out=pods
@@ -604,9 +598,13 @@ def _no_room() -> InvalidCountError:
     )
 
 
-def _common_shape(names: Names, flags: Any, limits: Any) -> tuple[int, ...]:
+def _common_shape(
+    names: Names, flags: Any, limits: Any, others: dict[str, object]
+) -> tuple[int, ...]:
+    """The shape of the answer; Series of different indexes are refused before `out` is written."""
     if isinstance(flags, bool) and not isinstance(limits, np.ndarray):
         return names.shape
+    _check_index(names, **others)
     return arrays.common_shape(
         instance_type=np.broadcast_to(0, names.shape),
         prefix_delegation=flags,
@@ -711,6 +709,8 @@ def _is_integer_array(value: object) -> bool:
 
 def _plain_integers(value: object) -> NDArray[Any] | None:
     """The integers of a NumPy array or Series of a NumPy dtype, without a copy."""
+    if type(value) is np.ndarray:
+        return value if value.dtype.kind in "iu" else None
     if arrays.is_series(value):
         value = value.to_numpy() if isinstance(value.dtype, np.dtype) else None  # type: ignore[attr-defined]
     return value if _is_integer_array(value) else None  # type: ignore[return-value]
@@ -729,16 +729,24 @@ def _ip_capacity_of_integers(
     """
     pods = np.empty(addresses.shape, dtype=np.int64)
     flat, flat_pods = addresses.reshape(-1), pods.reshape(-1)
-    for start in range(0, len(flat), BLOCK):
-        answers = flat_pods[start : start + BLOCK]
-        # The kernels' arithmetic written in place: a temporary would cost a third more time.
-        np.subtract(flat[start : start + BLOCK], NODE_ADDRESSES, out=answers, dtype=np.int64)
-        # Seen as unsigned, what is below the lowest is above the highest: one pass checks both.
-        if answers.view(np.uint64).max() > MAX_COUNT - NODE_ADDRESSES:
-            return None
-        if prefix_delegation:
-            np.multiply(answers, ADDRESSES_PER_PREFIX, out=answers)
-    return pods
+
+    def write(begin: int, end: int) -> bool:
+        for start in range(begin, end, BLOCK):
+            stop = min(start + BLOCK, end)
+            answers = flat_pods[start:stop]
+            # The kernels' arithmetic written in place: a temporary would cost a third more time.
+            np.subtract(flat[start:stop], NODE_ADDRESSES, out=answers, dtype=np.int64)
+            # Seen as unsigned, what is below the lowest is above the highest: one pass checks
+            # both. No value is above all bits of all values, which cost half of the maximum.
+            seen = answers.view(np.uint64)
+            highest = MAX_COUNT - NODE_ADDRESSES
+            if np.bitwise_or.reduce(seen) > highest and np.maximum.reduce(seen) > highest:
+                return False
+            if prefix_delegation:
+                np.multiply(answers, ADDRESSES_PER_PREFIX, out=answers)
+        return True
+
+    return pods if all(over_spans(flat.size, write)) else None
 
 
 def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:
@@ -752,6 +760,8 @@ def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object)
             else _ip_capacity_of_integers(integers, prefix_delegation=bool(prefix_delegation))
         )
         if pods is not None:
+            if integers is ipv4_per_interface:
+                return pods
             return arrays.in_kind(pods, answer="ip_capacity", **columns)
     addresses = arrays.counts(ipv4_per_interface, name="ipv4_per_interface", low=1)
     prefixes = arrays.flags(prefix_delegation, name="prefix_delegation").astype(np.int64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +17,7 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.density.columns import ArrowText, Coded, Names, Objects, Part
+from eks_win_capacity.density.spans import over_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +26,8 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog.limit_table import LimitTable
 
-_MOST_KEPT: Final = 16
-"""Indexes of categories whose codes are kept, for small columns that share one."""
-
 BLOCK = 1 << 15
 """Rows looked up at once: their indices and answers stay in the processor's cache."""
-
-_WORTH_THREADS: Final = 2
-"""Blocks from which on they are looked up in parallel."""
 
 _TEXT_BLOCK = 1 << 18
 """Rows of text looked up at once: large enough to hide a call's cost, small in memory."""
@@ -66,66 +59,92 @@ def lookup(
         Where to ask the second of two tables of one length that stand one
         behind the other in `answers`.
     """
-    buffer = np.empty(min(BLOCK, len(codes)), dtype=np.intp)
+    if second is None and len(codes) <= BLOCK and codes.dtype != np.uint64:
+        answers.take(codes, mode="clip", out=out)
+        return
     length = len(answers) // 2
-    for start in range(0, len(codes), BLOCK):
-        stop = min(start + BLOCK, len(codes))
-        index = buffer[: stop - start]
-        index[...] = codes[start:stop]
-        if second is not None:
-            np.minimum(index, length - 1, out=index)
-            np.add(index, length, out=index, where=second[start:stop])
-        np.take(answers, index, mode="clip", out=out[start:stop])
+
+    def write(begin: int, end: int) -> None:
+        buffer = np.empty(min(BLOCK, end - begin), dtype=np.intp)
+        for start in range(begin, end, BLOCK):
+            stop = min(start + BLOCK, end)
+            index = buffer[: stop - start]
+            index[...] = codes[start:stop]
+            if second is not None:
+                np.minimum(index, length - 1, out=index)
+                np.add(index, length, out=index, where=second[start:stop])
+            np.take(answers, index, mode="clip", out=out[start:stop])
+
+    over_spans(len(codes), write)
+
+
+class CategoryRows:
+    """
+    The code of every category, and the sentinel in one slot more.
+
+    Attributes
+    ----------
+    rows : ndarray
+        Codes into the table.
+    known : bool
+        Whether all categories have a row there.
+    """
+
+    def __init__(self, categories: Sequence[object], table: LimitTable) -> None:
+        known = table.lenient_code_of
+        codes = [known[category] for category in categories]
+        self.rows = np.array([*codes, table.sentinel], dtype=table.code_dtype)
+        self.known = table.sentinel not in codes
+        self._table = table
+        self._last: tuple[NDArray[Any], NDArray[Any]] | None = None
+
+    def answers(
+        self, *, prefix_delegation: bool, kubelet_max_pods: int | None, dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
+        """The pods of every category, as :meth:`LimitTable.answers`; the last ones are kept."""
+        answers = self._table.answers(
+            prefix_delegation=prefix_delegation, kubelet_max_pods=kubelet_max_pods, dtype=dtype
+        )
+        last = self._last
+        if last is None or last[0] is not answers:
+            last = self._last = (answers, answers[self.rows])
+        return last[1]
 
 
 def _codes_of_part(part: Part, table: LimitTable, out: NDArray[Any]) -> bool:
     """Write the codes of one part of a column; tell whether all its names are known."""
     if isinstance(part, Coded):
-        lookup(rows_of(part, table), part.codes, out)
+        lookup(rows_of(part, table).rows, part.codes, out)
         return not _holds(out, table.sentinel)
     if isinstance(part, ArrowText):
         return _codes_of_arrow(part.array, table, out)
     return _codes_of_objects(part, table, out)
 
 
-def rows_of(part: Coded, table: LimitTable) -> NDArray[Any]:
-    """The code of every category, and the sentinel in one slot more; kept for the same index."""
-    kept = table.rows_of_index.get(id(part.index)) if part.index is not None else None
-    if kept is not None and kept[0]() is part.index:
-        rows: NDArray[Any] = kept[1]
-        return rows
-    known = table.lenient_code_of
-    codes = [known[category] for category in part.categories]
-    rows = np.array([*codes, table.sentinel], dtype=table.code_dtype)
-    if part.index is not None:
-        if len(table.rows_of_index) >= _MOST_KEPT:
-            table.rows_of_index.clear()
-        table.rows_of_index[id(part.index)] = (weakref.ref(part.index), rows)
-    return rows
+def rows_of(part: Coded, table: LimitTable) -> CategoryRows:
+    """The codes of the categories of a column, kept for their owner."""
+    if part.owner is None:
+        return CategoryRows(part.categories, table)
+    kept: CategoryRows | None = table.rows_of_owner.get(part.owner)
+    if kept is None:
+        kept = table.rows_of_owner.keep(part.owner, CategoryRows(part.categories, table))
+    return kept
 
 
 def _codes_of_arrow(array: Any, table: LimitTable, out: NDArray[Any]) -> bool:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     names = table.arrow_names.cast(array.type)
 
-    def look_up(start: int) -> bool:
-        rows = pc.index_in(array.slice(start, _TEXT_BLOCK), value_set=names)
+    def look_up(start: int, stop: int) -> bool:
+        rows = pc.index_in(array.slice(start, stop - start), value_set=names)
         complete = not rows.null_count
         if not complete:
             rows = rows.fill_null(table.sentinel)
-        out[start : start + _TEXT_BLOCK] = rows.to_numpy()
+        out[start:stop] = rows.to_numpy()
         return bool(complete)
 
-    starts = range(0, len(array), _TEXT_BLOCK)
-    threads = min(len(starts), pa.cpu_count())
-    if threads < _WORTH_THREADS:
-        found = list(map(look_up, starts))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            found = list(pool.map(look_up, starts))
-    return all(found)
+    return all(over_spans(len(array), look_up, span=_TEXT_BLOCK))
 
 
 _SHARED: Final = 1 << 16
@@ -158,12 +177,17 @@ def _shares_objects(values: object) -> bool:
 
 
 def _codes_of_shared(values: NDArray[Any], table: LimitTable, out: NDArray[Any]) -> bool:
-    """Look each object up once for a block of rows, and its rows by its address."""
+    """
+    Look each object up once for a block of rows, and its rows by its address.
+
+    The block is copied first: the copy holds its objects, so that no other thread can
+    exchange one, or free one whose address another object then gets, before they are read.
+    """
     import pandas as pd
 
     known, complete = table.lenient_code_of, True
     for start in range(0, len(values), _SHARED):
-        block = values[start : start + _SHARED]
+        block = values[start : start + _SHARED].copy()
         numbers, addresses = pd.factorize(np.asarray(_Addresses(block)))
         place = np.empty(len(addresses), dtype=np.intp)
         place[numbers] = np.arange(len(block))
@@ -209,7 +233,7 @@ def _unhashable(block: list[Any], start: int) -> UnsupportedInputError:
 
 
 def _holds(codes: NDArray[Any], sentinel: int) -> bool:
-    return bool(len(codes)) and int(codes.max()) >= sentinel
+    return bool(len(codes)) and int(np.maximum.reduce(codes)) >= sentinel
 
 
 def encoded(names: Names, table: LimitTable) -> tuple[NDArray[Any], bool]:
@@ -299,12 +323,12 @@ def unknown_error(
 
 def cheapest_codes(
     names: Names, table: LimitTable
-) -> tuple[NDArray[Any], NDArray[Any] | None, bool]:
+) -> tuple[NDArray[Any], CategoryRows | None, bool]:
     """The codes a column already has, if it has some, else make them."""
     if len(names.parts) == 1 and isinstance(names.parts[0], Coded):
         part = names.parts[0]
         rows = rows_of(part, table)
-        complete = not _holds(part.codes, len(rows) - 1) and not _holds(rows[:-1], table.sentinel)
+        complete = rows.known and not _holds(part.codes, len(rows.rows) - 1)
         return part.codes, rows, complete
     codes, complete = encoded(names, table)
     return codes, None, complete

@@ -113,6 +113,9 @@ def max_pods(
     number, for prefix delegation does not act on them. Whether Windows runs on
     a type at all, :attr:`InstanceType.windows` tells.
 
+    Columns of more than half a million rows are worked on in as many threads as
+    ``pyarrow.cpu_count()`` says; ``pyarrow.set_cpu_count`` bounds them.
+
     Parameters
     ----------
     instance_type : str, sequence, array, Series, Index, Arrow or Polars column

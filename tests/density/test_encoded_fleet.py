@@ -1,10 +1,12 @@
 """A fleet encoded once answers as if it were asked anew."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from eks_win_capacity.core.errors import (
     ShapeMismatchError,
     UnknownInstanceTypeError,
 )
+from eks_win_capacity.core.kept import KeptFor
 from eks_win_capacity.density.fleet_codes import lookup
 
 NAMES = bundled_rows()[0]
@@ -273,19 +276,106 @@ def test_the_same_categories_are_looked_up_once_and_others_anew():
     assert ewc.max_pods(other).tolist() == [14, 9]
 
 
-def test_long_texts_are_looked_up_in_as_many_threads_as_pyarrow_has():
-    pa = pytest.importorskip("pyarrow")
-    column = shared_column(600_000)
-    text, before = pa.array(column), pa.cpu_count()
-    expected = ewc.max_pods(column)
-    try:
-        for threads in (1, 2, 5):
-            pa.set_cpu_count(threads)
-            assert (np.asarray(ewc.max_pods(text)) == expected).all()
-            with pytest.raises(ewc.errors.UnknownInstanceTypeError):
-                ewc.max_pods(pa.concat_arrays([pa.array(["m5.larg"]), text]))
-    finally:
-        pa.set_cpu_count(before)
+KEPT_KINDS = {
+    "pandas": lambda names: pd.Categorical(names, [*CATALOG]),
+    "pyarrow": lambda names: pa.array(names, pa.string()).dictionary_encode(),
+    "pyarrow chunked": lambda names: pa.chunked_array([names], pa.string()).dictionary_encode(),
+    "polars": lambda names: pl.Series(names, dtype=pl.Enum([*CATALOG])),
+}
+
+
+@pytest.mark.parametrize("make", KEPT_KINDS.values(), ids=KEPT_KINDS)
+def test_a_column_that_gets_the_place_of_a_dead_one_is_another(make):
+    for name in [*CATALOG][:40]:  # each column dies, and its address soon serves again
+        column = make([name, None])
+        expected = [ewc.max_pods(name), None]
+        for _ in range(2):
+            told = ewc.max_pods(column, on_unknown="null")
+            assert pa.array(told).to_pylist() == expected
+            assert np.asarray(ewc.max_pods(column[:1])).tolist() == expected[:1]
+
+
+def test_an_enum_that_grows_in_place_is_looked_up_anew():
+    kind = pl.Enum([*CATALOG])
+    column = pl.Series(["m5.large"], dtype=kind)
+    assert ewc.max_pods(column).to_list() == [9]
+    column.append(pl.Series(["t3.xlarge"], dtype=kind))
+    assert ewc.max_pods(column).to_list() == [9, 14]
+
+
+def test_what_is_kept_for_an_object_dies_with_it():
+    kept = KeptFor(2)
+    one, two = pd.Index([1]), pd.Index([2])
+    assert kept.keep(one, "one") == kept.get(one) == "one"
+    assert kept.get(two) is None
+    kept.keep(one, "another")
+    assert (kept.get(one), len(kept)) == ("another", 1)
+    del one
+    gc.collect()
+    assert len(kept) == 0
+    owners = [pd.Index([i]) for i in range(3)]
+    assert [kept.keep(owner, i) for i, owner in enumerate(owners)] == [0, 1, 2]
+    assert [kept.get(owner) for owner in owners] == [None, None, 2]
+
+
+LONG = 1_200_000
+LONG_KINDS = {
+    "text": pa.array,
+    "category": lambda names: pd.Categorical(names, [*CATALOG]),
+    "dictionary": lambda names: pa.array(names).dictionary_encode(),
+    "fleet": ewc.Fleet.encode,
+}
+
+
+@pytest.fixture(params=[1, 2, 5], ids="{} threads".format)
+def threads(request):
+    before = pa.cpu_count()
+    pa.set_cpu_count(request.param)
+    yield request.param
+    pa.set_cpu_count(before)
+
+
+@pytest.mark.parametrize("make", LONG_KINDS.values(), ids=LONG_KINDS)
+def test_long_columns_are_looked_up_in_as_many_threads_as_pyarrow_has(make, threads):
+    names = shared_column(LONG)
+    column = make(names)
+    for modes in (True, np.arange(LONG) % 3 == 0):
+        expected = ewc.max_pods(names, prefix_delegation=modes)
+        if isinstance(column, ewc.Fleet):
+            assert (column.max_pods(prefix_delegation=modes) == expected).all()
+        else:
+            assert (np.asarray(ewc.max_pods(column, prefix_delegation=modes)) == expected).all()
+    with pytest.raises(ewc.errors.UnknownInstanceTypeError, match=f"at position {LONG - 1}"):
+        ewc.max_pods(pa.concat_arrays([pa.array(names[1:]), pa.array(["m5.larg"])]))
+
+
+@pytest.mark.parametrize("mode", [False, True])
+def test_long_numbers_are_counted_in_threads(mode, threads):
+    numbers = np.random.default_rng(5).integers(1, 51, LONG)
+    told = ewc.ip_capacity(numbers, prefix_delegation=mode)
+    assert (told == (numbers - 1) * (16 if mode else 1)).all()
+    for wrong in (0, -(10**15), 10**6 + 1):
+        numbers[-1] = wrong
+        with pytest.raises(InvalidCountError, match=f"at position {LONG - 1}"):
+            ewc.ip_capacity(numbers, prefix_delegation=mode)
+    numbers[-1] = 10**6  # the greatest; its bits and those of 600,000 make a greater number
+    numbers[-2] = 600_000
+    assert ewc.ip_capacity(numbers).tolist()[-2:] == [599_999, 999_999]
+
+
+def test_a_column_may_change_while_its_objects_are_looked_up(monkeypatch):
+    column = shared_column()
+    expected = ewc.max_pods(column.tolist())
+    factorize = pd.factorize
+
+    def meanwhile(addresses):
+        found = factorize(addresses)
+        column[:] = "t3.xlarge"  # what another thread may do while no lock is held
+        return found
+
+    monkeypatch.setattr(pd, "factorize", meanwhile)
+    rows = 1 << 16
+    assert (ewc.max_pods(column)[:rows] == expected[:rows]).all()
 
 
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
