@@ -21,6 +21,20 @@ HYPERVISORS: Final = ("nitro", "xen")
 Source: EC2 API reference, ``InstanceTypeInfo``.
 """
 
+PATHS: Final[dict[str, tuple[str, ...]]] = {
+    "name": ("InstanceType",),
+    "ipv4_per_interface": ("NetworkInfo", "Ipv4AddressesPerInterface"),
+    "network_interfaces": ("NetworkInfo", "MaximumNetworkInterfaces"),
+    "vcpus": ("VCpuInfo", "DefaultVCpus"),
+    "memory_mib": ("MemoryInfo", "SizeInMiB"),
+    "architectures": ("ProcessorInfo", "SupportedArchitectures"),
+    "hypervisor": ("Hypervisor",),
+    "bare_metal": ("BareMetal",),
+    "current_generation": ("CurrentGeneration",),
+    "usage_classes": ("SupportedUsageClasses",),
+}
+"""Where in EC2's row each field of ours stands."""
+
 _COUNTS: Final = {
     # The largest value taken as meant; far above what EC2 has.
     "ipv4_per_interface": 4_096,
@@ -147,6 +161,25 @@ class InstanceType(Shown):
     def size(self) -> str:
         """What stands behind the dot."""
         return self.name.partition(".")[2]
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Every field, and whether prefix delegation acts on it, as plain values.
+
+        Examples
+        --------
+        >>> from eks_win_capacity import Catalog
+        >>> row = Catalog.bundled()["m5.large"].to_dict()
+        >>> row["vcpus"], row["nitro"], row["windows"], row["windows_reasons"]
+        (2, True, 'supported', ())
+        """
+        values: dict[str, Any] = {"instance_type": self.name}
+        for field in (*PATHS, "regions"):
+            if field != "name":
+                values[field] = getattr(self, field)
+            if field == "bare_metal":
+                values["nitro"] = self.nitro
+        return values | {"windows": self.windows.status, "windows_reasons": self.windows.codes}
 
     def _fields_shown(self) -> dict[str, Any]:
         verdict = self.windows

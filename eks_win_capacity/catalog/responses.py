@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
+from eks_win_capacity.catalog._instance_type import PATHS, FieldError, InstanceType
 from eks_win_capacity.core.errors import CatalogConflictError, CatalogFileError
 
 if TYPE_CHECKING:
@@ -13,20 +13,6 @@ if TYPE_CHECKING:
 
 TYPES_KEY: Final = "InstanceTypes"
 OFFERINGS_KEY: Final = "InstanceTypeOfferings"
-
-_PATHS: Final[dict[str, tuple[str, ...]]] = {
-    "name": ("InstanceType",),
-    "ipv4_per_interface": ("NetworkInfo", "Ipv4AddressesPerInterface"),
-    "network_interfaces": ("NetworkInfo", "MaximumNetworkInterfaces"),
-    "vcpus": ("VCpuInfo", "DefaultVCpus"),
-    "memory_mib": ("MemoryInfo", "SizeInMiB"),
-    "architectures": ("ProcessorInfo", "SupportedArchitectures"),
-    "hypervisor": ("Hypervisor",),
-    "bare_metal": ("BareMetal",),
-    "current_generation": ("CurrentGeneration",),
-    "usage_classes": ("SupportedUsageClasses",),
-}
-"""Where in EC2's row each field of ours stands."""
 
 
 def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]:
@@ -143,7 +129,7 @@ def instance_type(
         If a field is missing or has an impossible value; the error names it.
     """
     fields: dict[str, Any] = {}
-    for field, path in _PATHS.items():
+    for field, path in PATHS.items():
         if field == "hypervisor" and row.get("BareMetal") is True:
             fields[field] = row.get("Hypervisor") or None
             continue
@@ -154,7 +140,7 @@ def instance_type(
     try:
         return InstanceType(**fields, regions=tuple(regions))
     except FieldError as error:
-        at = ".".join((place, *_PATHS[error.field]))
+        at = ".".join((place, *PATHS[error.field]))
         named = "" if error.field == "name" else f" ({fields['name']})"
         raise CatalogFileError(
             f"{source}: {at}{named} must be {error.must}; got {error.value!r}",
@@ -268,7 +254,7 @@ def conflicts(first: InstanceType, second: InstanceType) -> list[str]:
     """Fields in which two rows about one type disagree."""
     return [
         f"{first.name} {field}: {getattr(first, field)!r}, {getattr(second, field)!r}"
-        for field in _PATHS
+        for field in PATHS
         if getattr(first, field) != getattr(second, field)
     ]
 

@@ -96,8 +96,8 @@ def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions
     found = table.filter(names=patterns or None, **given)
     if patterns and not found and not table.filter(names=patterns):
         raise table.unknown_error(patterns)
-    rows = [_row(row) for row in found.values()]
-    columns = _LISTED if output == "table" else tuple(_row(next(iter(table.values()))))
+    rows = [row.to_dict() for row in found.values()]
+    columns = _LISTED if output == "table" else tuple(next(iter(table.values())).to_dict())
     emit(
         rows, output, columns=columns, note=f"{len(rows):,} of {len(table):,} types, {_told(table)}"
     )
@@ -110,7 +110,7 @@ def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions
 def show(names: tuple[str, ...], source: str, output: str) -> None:
     """Show all that is known of some types, with reasons and sources."""
     table = read_catalog(source)
-    rows = [_row(table[name]) | _sources(table[name]) for name in names]
+    rows = [table[name].to_dict() | _sources(table[name]) for name in names]
     if output == "table":
         for row in rows:
             tell_fields(row)
@@ -237,25 +237,6 @@ def _from_moto(settings: dict[str, Any]) -> Any:
         )
     finally:
         server.stop()
-
-
-def _row(row: InstanceType) -> dict[str, Any]:
-    return {
-        "instance_type": row.name,
-        "ipv4_per_interface": row.ipv4_per_interface,
-        "network_interfaces": row.network_interfaces,
-        "vcpus": row.vcpus,
-        "memory_mib": row.memory_mib,
-        "architectures": row.architectures,
-        "hypervisor": row.hypervisor,
-        "bare_metal": row.bare_metal,
-        "nitro": row.nitro,
-        "current_generation": row.current_generation,
-        "usage_classes": row.usage_classes,
-        "regions": row.regions,
-        "windows": row.windows.status,
-        "windows_reasons": row.windows.codes,
-    }
 
 
 def _sources(row: InstanceType) -> dict[str, Any]:
