@@ -14,7 +14,7 @@ import pytest
 import eks_win_capacity as ewc
 from eks_win_capacity.simulator import engine
 from eks_win_capacity.simulator.clock import as_nanoseconds
-from eks_win_capacity.simulator.replay import _machine
+from eks_win_capacity.simulator.replay import machine_of
 
 POOLS = {"secondary": ewc.WarmPool.secondary(), "prefix": ewc.WarmPool.prefix()}
 KINDS = np.array(["tick", "assign", "free"], dtype=object)
@@ -49,7 +49,7 @@ def kernel(table: pd.DataFrame, slots: int, pool: ewc.WarmPool):
 
     def go():
         holder = np.full(int(pods.max()) + 1, -1)
-        run(_machine(room, [pool], 0.0), first, times, kinds, pods, holder, outcomes, rows)
+        run(machine_of(room, [pool], 0.0), first, times, kinds, pods, holder, outcomes, rows)
         return rows
 
     return go
