@@ -454,6 +454,7 @@ def replay_at_once(  # noqa: PLR0917
         slots, size, rule = state[i, SLOTS], state[i, SIZE], state[i, PREFIX_RULE]
         warm_ip, minimum_ip = state[i, WARM_IP], state[i, MINIMUM_IP]
         warm_prefix = state[i, WARM_PREFIX]
+        # A node begins without pods: what its first reconciliation attached is all warm.
         used = cooling = head = 0
         ready, units, free_units = state[i, WARM], state[i, UNITS], state[i, FREE_UNITS]
         made = state[i, CREATED_UNITS]
@@ -464,9 +465,11 @@ def replay_at_once(  # noqa: PLR0917
             now, kind = times[e], kinds[e]
             outcome = 0
             waits = True
+            # One turn for each tick that is due before the event, then one for the event itself.
             while waits:
                 act = True
                 if due <= now:
+                    # A tick: the queue is in order of release, so what is due is at its head.
                     while cooling > 0 and freed_at[i, head] <= due - COOL_DOWN:
                         unit = freed_unit[i, head]
                         head += 1
@@ -481,6 +484,7 @@ def replay_at_once(  # noqa: PLR0917
                             if warm[i, unit] == size:
                                 free_units += 1
                     best = -1
+                    # The next tick that matters is the first at which the next address has cooled.
                     due = NEVER
                     if cooling > 0:
                         due = _release_tick(freed_at[i, head])
@@ -488,6 +492,7 @@ def replay_at_once(  # noqa: PLR0917
                     waits = False
                     if kind == ASSIGN:
                         pod = pods[e]
+                        # As `assign`: full and cooling nodes differ, and neither reconciles.
                         if holder[pod] >= 0:
                             outcome, act = ALREADY, False
                         elif used == capacity:
@@ -501,6 +506,7 @@ def replay_at_once(  # noqa: PLR0917
                             if size == 1:
                                 free_units -= 1
                             else:
+                                # The fullest prefix gives first, the oldest among equals.
                                 if best < 0 or warm[i, best] == 0:
                                     best = -1
                                     for other in range(slots):
@@ -527,6 +533,7 @@ def replay_at_once(  # noqa: PLR0917
                             outcome, act = NOT_FOUND, False
                         else:
                             holder[pod] = -1
+                            # The queue is a ring of as many places as the node has addresses.
                             place = head + cooling
                             if place >= capacity:
                                 place -= capacity
@@ -538,19 +545,23 @@ def replay_at_once(  # noqa: PLR0917
                             cooling += 1
                     else:
                         act = False
+                # As `reconcile`, which a node with every address in use or cooling leaves out.
                 if not act or used + cooling == capacity:
                     continue
                 if size == 1:
+                    # Secondary: both targets must be met, and only what neither needs goes.
                     short = max(warm_ip - ready, minimum_ip - used - cooling - ready, 0)
                     over = min(ready - warm_ip, used + cooling + ready - minimum_ip)
                     deviation = short - max(over, 0)
                 elif rule == 1:
+                    # Prefix target: prefixes without a pod or a cooling address count.
                     deviation = warm_prefix - free_units
                 else:
                     wanted = max(used + warm_ip, minimum_ip)
                     # A whole number of prefixes is attached.
                     deviation = (wanted + 15) // 16 - units
                 if deviation > 0:
+                    # No more than there are slots; each prefix takes the first free place.
                     count = min(deviation, slots - units)
                     if count > 0:
                         creates += 1
@@ -567,6 +578,7 @@ def replay_at_once(  # noqa: PLR0917
                                 age[i, unit] = made
                                 made += 1
                 elif deviation < 0:
+                    # Only wholly free units go, the oldest prefixes first.
                     count = min(-deviation, free_units)
                     if count > 0:
                         deletes += 1
@@ -722,20 +734,24 @@ def churn(  # noqa: PLR0917
     for i in range(nodes):
         held[i] = holding(m, i)
         now_held += held[i]
+    # Every node ticks each `TICK_EVERY`, from a phase of its own: they go round in this order.
     by_phase = np.argsort(m.clock[:, PHASE])
     phases = m.clock[by_phase, PHASE]
     ticks = phases[0]
     bound = np.zeros(nodes, dtype=np.int64)
     gone = np.zeros(pods, dtype=np.bool_)
     failures = np.zeros(pods, dtype=np.int64)
+    # The heap: an event of a pod has the code 3 * pod + DEPART, RETRY or READY.
     times = np.zeros(3 * pods + 8, dtype=np.int64)
     codes = np.zeros(3 * pods + 8, dtype=np.int64)
+    # Pods that no node has room for wait here, first come first served.
     queue = np.zeros(pods + 1, dtype=np.int64)
     size = head = tail = coming = look = 0
     while True:
         arrives = arrivals[coming] if coming < pods else NEVER
         happens = times[0] if size > 0 else NEVER
         looks = samples[look] if look < len(samples) else NEVER
+        # Samples come after all else at their moment, and arrivals before what was begun earlier.
         now = min(arrives, happens)
         moment = min(looks, now)
         # Ticks go round the nodes in one order. Taken in step they cost little, and how much
@@ -755,6 +771,7 @@ def churn(  # noqa: PLR0917
         if looks < now or moment == NEVER:
             if looks == NEVER:
                 break
+            # A sample: sums over all nodes at this moment.
             for i in range(nodes):
                 advance(m, i, looks)
                 units = m.state[i, UNITS]
@@ -792,6 +809,7 @@ def churn(  # noqa: PLR0917
                     if free(m, node, holder, pod, now) == ASSIGNED:
                         now_used -= 1
                     bound[node] -= 1
+                    # The place goes to the pod that has waited longest and is still wanted.
                     while head < tail and gone[queue[head]]:
                         head += 1
                     if head < tail:
@@ -803,12 +821,14 @@ def churn(  # noqa: PLR0917
             elif code % 3 == RETRY and not gone[pod]:
                 tries = pod
             elif code % 3 == READY:
+                # A rolling update: this pod is ready, so an old one goes and a new one comes.
                 if ends[pod] >= 0:
                     push(times, codes, size, now, 3 * ends[pod] + DEPART)
                     size += 1
                 new = follows[pod]
         if new >= 0:
             wanted_at[new] = now
+            # The scheduler counts pods, not addresses: a node may take one that finds none there.
             node = choose(bound, room, wishes[new], placement)
             if node < 0:
                 queue[tail] = new
@@ -821,6 +841,7 @@ def churn(  # noqa: PLR0917
         if tries >= 0:
             node = node_of[tries]
             advance(m, node, now)
+            # The node asks for an address; without one it tries again after the controller's delay.
             outcome = assign(m, node, holder, tries, now)
             if outcome == ASSIGNED:
                 started_at[tries] = now
@@ -845,6 +866,7 @@ def churn(  # noqa: PLR0917
                 size += 1
         if node < 0:
             continue
+        # Peaks are taken at every event, so that none between two samples is missed.
         holds = holding(m, node)
         now_held += holds - held[node]
         held[node] = holds
