@@ -52,7 +52,7 @@ def first_fit(
     Parameters
     ----------
     problem : Problem
-        The problem; its shared limits and zones are not looked at.
+        The problem; pods that zones must hold are not looked at.
     kinds : int array
         The kinds that may be used.
     count : int array, optional
@@ -63,7 +63,7 @@ def first_fit(
     Returns
     -------
     Packed or None
-        None where a pod fits on none of the kinds.
+        None where a pod fits on none of the kinds, or the shared limits leave none.
     """
     count = problem.count if count is None else count
     order = decreasing(problem, kinds) if order is None else order
@@ -124,11 +124,30 @@ def _grown(problem: Problem, group: _Group, number: int, shape: int, more: int) 
     return _Group(number, mix, used, kinds[(problem.room[kinds] >= used).all(axis=1)])
 
 
-def _settled(problem: Problem, groups: list[_Group]) -> Packed:
-    kind = [int(group.kinds[np.argmin(problem.cost[group.kinds])]) for group in groups]
-    mix = [group.mix for group in groups]
+def _settled(problem: Problem, groups: list[_Group]) -> Packed | None:
+    """Each node its cheapest kind of which the shared limits leave some; None where none is left."""
+    kind: list[int] = []
+    mix: list[Ints] = []
+    number: list[int] = []
+    free = problem.limit.copy()
+    for group in groups:
+        left = group.number
+        for one in group.kinds[np.argsort(problem.cost[group.kinds], kind="stable")].tolist():
+            use = problem.usage(np.array([one]), group.mix[None, :])[0]
+            takes = use > 0
+            some = min(left, int((free[takes] // use[takes]).min(initial=left)))
+            if some > 0:
+                kind.append(one)
+                mix.append(group.mix)
+                number.append(some)
+                free -= some * use
+                left -= some
+            if not left:
+                break
+        if left:
+            return None
     return Packed(
         np.array(kind, dtype=np.int64),
-        np.array(mix, dtype=np.int64).reshape(len(groups), problem.shapes),
-        np.array([group.number for group in groups], dtype=np.int64),
+        np.array(mix, dtype=np.int64).reshape(len(kind), problem.shapes),
+        np.array(number, dtype=np.int64),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.planning.placement import placed_in, taken_of
+from eks_win_capacity.planning.placement import beyond, held_by, placed_in
 from eks_win_capacity.planning.question import BRIEF, NEAR, Answer, better
 from eks_win_capacity.planning.zones import in_zones, quick
 
@@ -45,8 +45,10 @@ def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> 
     if ask.spread:
         placed = None
     else:
-        placed = placed_in(loose.groups, ask.sites) if ask.sites else loose.groups
-        if placed is not None and any(taken_of(placed, z) > n for z, n in ask.limits.items()):
+        placed = loose.groups
+        if ask.sites:
+            placed = placed_in(loose.groups, ask.sites, held_by(nodes))
+        if placed is not None and beyond(ask, placed):
             placed = None
     if placed is not None:
         run.known = Answer(placed, loose.value, loose.bound, loose.lp_bound)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -13,16 +13,9 @@ from eks_win_capacity.planning.required_pods import slots_of
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["PAID", "Buying", "as_bought", "read_buying", "split_by_purchase"]
-
-PAID: Final = " (paid)"
-"""What follows the name of a type among the kinds of node that are paid already."""
-
-_FIRM: Final = " (on-demand)"
-"""What follows the name of a workload for the pods of it that keep off Spot nodes."""
+__all__ = ["Buying", "read_buying", "split_by_purchase"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,19 +105,5 @@ def split_by_purchase(
         if firm < wanted:
             parts.append(replace(load, replicas=wanted - firm, purchase=other))
         if firm or not wanted:
-            name = load.name + _FIRM * (0 < firm < wanted)
-            parts.append(replace(load, name=name, replicas=firm, purchase="on-demand"))
+            parts.append(replace(load, replicas=firm, purchase="on-demand"))
     return tuple(sorted(parts, key=lambda load: load.name))
-
-
-def as_bought(groups: list[NodeGroup]) -> list[NodeGroup]:
-    """Groups with the names that the user gave: types of paid nodes, and whole workloads."""
-    found = []
-    for group in groups:
-        pods: dict[str, int] = {}
-        for name, each in group.pods.items():
-            plain = name.removesuffix(_FIRM)
-            pods[plain] = pods.get(plain, 0) + each
-        name = group.instance_type.removesuffix(PAID)
-        found.append(replace(group, instance_type=name, pods=pods))
-    return found

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.candidates import read_candidates
-from eks_win_capacity.planning.placement import empty_group, merged, taken_of, value_of
+from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.placement import beyond, empty_group, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import PROVED
 from eks_win_capacity.planning.sizing import sized
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["from_now", "read_current"]
-
-PRESENT: Final = " (present)"
-"""What follows the name of a type among the kinds of node that run already."""
 
 _SUNK: Final = 1e-3
 """Part of its cost that a node counts while it is kept anyway: emptied, dear ones may go."""
@@ -48,11 +46,15 @@ class Present:
         Nodes by type and zone; the zone is empty where it is not known.
     held : dict
         Nodes by type that a PodDisruptionBudget keeps from being drained now.
+    pods : dict
+        The fewest pods with an address on a node of a type, DaemonSets left out; of types
+        where that is known.
     notes : tuple of str
         What holds them, and what is not known.
     """
 
     places: dict[tuple[str, str], int]
+    pods: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -63,6 +65,13 @@ class Present:
         for (name, _), number in self.places.items():
             counted[name] += number
         return dict(sorted(counted.items()))
+
+    def within(self, zones: tuple[str, ...]) -> Counter[tuple[str, str]]:
+        """Nodes by type and zone, of the zones that matter."""
+        there = Counter[tuple[str, str]]()
+        for (name, where), number in self.places.items():
+            there[name, where if where in zones else ""] += number
+        return there
 
     def kept(self, groups: Iterable[NodeGroup]) -> dict[str, int]:
         """Present nodes by type that a fleet keeps, zone by zone where both tell theirs."""
@@ -111,8 +120,23 @@ def read_current(current: Any, catalog: Catalog) -> Present:
     places = {place: number for place, number in sorted(counted.items()) if number}
     if isinstance(current, ClusterState):
         held, notes = _held(current)
-        return Present(places=places, held=held, notes=notes)
+        return Present(places=places, pods=_addressed(current), held=held, notes=notes)
     return Present(places=places)
+
+
+def _addressed(state: ClusterState) -> dict[str, int]:
+    """The fewest pods with an address on a node of each type, those of DaemonSets left out."""
+    number = Counter(
+        pod.node
+        for pod in state.windows_pods or ()
+        if pod.active and pod.takes_address and not pod.owner.startswith("DaemonSet/")
+    )
+    least: dict[str, int] = {}
+    for node in state.windows_nodes or ():
+        least[node.instance_type] = min(
+            number[node.name], least.get(node.instance_type, number[node.name])
+        )
+    return least
 
 
 def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -213,7 +237,7 @@ def from_now(
     fresh = plan_of(replace(ask, deadline=ask.deadline.part(_REPLAN)))
     most = sum(present.places.values()) if max_replaced is None else max_replaced
     best = fresh if fresh.feasible and _may_drain(present, fresh, most) else None
-    kept = plan_of(_with_present(ask, present, nodes))
+    kept = plan_of(_with_present(ask, present, nodes, most))
     if kept.feasible:
         kept = _settled(ask, kept, present, nodes, most, fresh)
         if best is None or kept.value <= best.value * (1 + 1e-9):
@@ -221,12 +245,12 @@ def from_now(
         fewer = _without_dearest(present, nodes, most)
         if best is kept and fewer.places != present.places and not ask.deadline.over():
             # Draining as many as may be and adding others can save more than what lies idle.
-            other = plan_of(_with_present(ask, fewer, nodes))
+            other = plan_of(_with_present(ask, fewer, nodes, 0))
             if other.feasible:
                 other = _settled(ask, other, fewer, nodes, 0, fresh)
                 best = other if other.value < best.value * (1 - 1e-9) else best
     best = best or kept
-    broken = [name for name, most in ask.limits.items() if taken_of([*best.groups], name) > most]
+    broken = beyond(ask, best.groups)
     if broken:
         return _beyond(best, broken)
     every = _sized(ask, [*present.types, *best.types])
@@ -293,22 +317,39 @@ def _sized(ask: Question, names: list[str]) -> tuple[NodeKind, ...]:
     return tuple(node for node in nodes if node.purchase == "on-demand")
 
 
-def _with_present(ask: Question, present: Present, nodes: tuple[NodeKind, ...]) -> Question:
-    """Offer the present nodes as kinds of their own, each in its zone as often as it is there."""
+def _with_present(
+    ask: Question, present: Present, nodes: tuple[NodeKind, ...], most: int
+) -> Question:
+    """
+    Offer the present nodes as kinds of their own, each in its zone as often as it is there.
+
+    What they have attached, for the fewest pods that a node of the type runs now, they do not
+    take of their subnet again.
+    """
     by_name = {node.name: node for node in nodes}
-    kinds: list[NodeKind] = []
-    limits = dict(ask.limits)
-    for (name, where), number in present.places.items():
-        zone = where if where in ask.zones else ""
-        called = name + PRESENT + f" {zone}" * bool(zone)
-        if called not in limits:
-            node = by_name[name]
-            kinds.append(replace(node, name=called, zone=zone, cost=node.cost * _SUNK))
-        limits[called] = limits.get(called, 0) + number
-    for name, number in present.types.items():
-        if name in ask.limits:
-            limits[name] = max(0, ask.limits[name] - number)
-    return replace(ask, present=tuple(kinds), limits=limits, max_types=None, progress=None)
+    stocks = present.within(ask.zones)
+    kinds = []
+    for (name, zone), number in sorted(stocks.items()):
+        node = by_name[name]
+        pods = min(present.pods.get(name, 0), len(node.attached) - 1)
+        held = (node.addresses(pods), int(node.prefixes[pods]))
+        sunk = node.cost * _SUNK
+        kinds.append(
+            replace(node, purchase="present", zone=zone, stock=number, held=held, cost=sunk)
+        )
+    staying = Counter[str]()
+    for (name, zone), number in stocks.items():
+        for limit in {name, zone, ALL_NODES} - {""}:
+            staying[limit] += number
+    held_back = {**present.held, ALL_NODES: sum(present.held.values())}
+    least = {name: max(n - most, held_back.get(name, 0)) for name, n in staying.items()}
+    return replace(
+        ask,
+        present=tuple(kinds),
+        staying={name: n for name, n in least.items() if n > 0},
+        max_types=None,
+        progress=None,
+    )
 
 
 def _with_candidates(
@@ -346,14 +387,15 @@ def _settled(  # noqa: PLR0917
     groups: list[NodeGroup] = []
     used = Counter[tuple[str, str]]()
     for group in kept.groups:
-        name, mark, zone = group.instance_type.partition(PRESENT)
-        if mark:
-            used[name, zone.strip()] += group.nodes
-            group = replace(group, instance_type=name, cost=by_name[name].cost)  # noqa: PLW2901
-        groups.append(group)
+        if group.purchase == "present":
+            used[group.instance_type, group.zone] += group.nodes
+            node = by_name[group.instance_type]
+            groups.append(replace(group, purchase=node.purchase, cost=node.cost))
+        else:
+            groups.append(group)
     may = {name: n - present.held.get(name, 0) for name, n in present.types.items()}
     spare = Counter[tuple[str, str]]()
-    for name, zone in _idle(ask, present, used, by_name):
+    for name, zone in _idle(present.within(ask.zones), used, by_name):
         if most > 0 and may[name] > 0:
             most, may[name] = most - 1, may[name] - 1
         else:
@@ -385,11 +427,13 @@ def _settled(  # noqa: PLR0917
 
 
 def _idle(
-    ask: Question, present: Present, used: Counter[tuple[str, str]], nodes: dict[str, NodeKind]
+    there: Counter[tuple[str, str]], used: Counter[tuple[str, str]], nodes: dict[str, NodeKind]
 ) -> list[tuple[str, str]]:
-    """Present nodes without pods, by type and zone, the dearest first."""
-    there = Counter[tuple[str, str]]()
-    for (name, where), number in present.places.items():
-        there[name, where if where in ask.zones else ""] += number
-    idle = [place for place, number in there.items() for _ in range(number - used[place])]
-    return sorted(idle, key=lambda place: -nodes[place[0]].cost)
+    """Present nodes without pods, by type and zone, the most expensive first."""
+    idle = Counter(there)
+    for (name, zone), number in used.items():
+        # Nodes whose zone is not known may stand anywhere.
+        here = min(number, idle[name, zone])
+        idle[name, zone] -= here
+        idle[name, ""] -= number - here
+    return sorted(idle.elements(), key=lambda place: -nodes[place[0]].cost)

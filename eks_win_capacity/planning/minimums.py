@@ -6,21 +6,23 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.planning.model import ALL_NODES
-from eks_win_capacity.planning.placement import empty_group, merged
+from eks_win_capacity.planning.model import ALL_NODES, Site
+from eks_win_capacity.planning.placement import (
+    beyond,
+    empty_group,
+    held_by,
+    merged,
+    moved,
+    placed_in,
+    taken_of,
+)
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan_values import NodeGroup
     from eks_win_capacity.planning.question import Question
-    from eks_win_capacity.planning.workloads import Load
 
 __all__ = ["met"]
-
-
-def plain(name: str) -> str:
-    """Type of a kind of node that runs already or is paid, without what marks it."""
-    return name.partition(" (")[0]
 
 
 def met(
@@ -46,71 +48,35 @@ def _diversified(
     list of NodeGroup or None
         None where there are too few nodes or types for that.
     """
-    loads = {load.name: load for load in ask.workloads}
-    while len(types := {plain(group.instance_type) for group in groups}) < least:
+    while len(types := {group.instance_type for group in groups}) < least:
         number = Counter[str]()
         for group in groups:
-            number[plain(group.instance_type)] += group.nodes
-        best: tuple[float, int, NodeGroup] | None = None
+            number[group.instance_type] += group.nodes
+        best: tuple[tuple[float, int, str], NodeGroup] | None = None
         for place, group in enumerate(groups):
-            # Nodes that run already, or are paid, are no others.
-            if number[group.instance_type] < 2 or group.instance_type not in types:
+            # Nodes that run already, or are paid, become no others.
+            if number[group.instance_type] < 2 or group.purchase in {"paid", "present"}:
                 continue
             for node in nodes:
-                if (
-                    node.name != plain(node.name)
-                    or node.name in types
-                    or node.purchase != group.purchase
-                ):
+                if node.name in types or node.purchase != group.purchase:
                     continue
-                other = _moved(ask, group, node, loads)
-                if other is None:
+                other = moved(replace(group, nodes=1), node, ask.workloads)
+                if other is None or (ask.limited and not _in_its_place(group, other)):
                     continue
-                key = (other.cost - group.cost, place, other)
-                if best is None or (key[0], key[1], other.instance_type) < (
-                    best[0],
-                    best[1],
-                    best[2].instance_type,
-                ):
-                    best = key
+                key = (other.cost - group.cost, place, other.instance_type)
+                if best is None or key < best[0]:
+                    best = key, other
         if best is None:
             return None
-        _, place, other = best
+        (_, place, _), other = best
         left = replace(groups[place], nodes=groups[place].nodes - 1)
         groups = [*groups[:place], *([left] if left.nodes else []), *groups[place + 1 :], other]
     return merged(groups)
 
 
-def _moved(
-    ask: Question, group: NodeGroup, node: NodeKind, loads: dict[str, Load]
-) -> NodeGroup | None:
-    """One node of the group as another type; None where its pods do not fit there."""
-    used = (
-        *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
-        *group.extended_used.values(),
-    )
-    if any(want > have for want, have in zip(used, node.room, strict=True)):
-        return None
-    if not all(node.may_run(loads[name]) for name in group.pods):
-        return None
-    addresses = node.addresses(group.pod_addresses)
-    prefixes = int(node.prefixes[group.pod_addresses])
-    if ask.limited and (addresses > group.addresses or prefixes > group.prefixes):
-        return None
-    empty = empty_group(node, 1, zone=group.zone, subnet=group.subnet)
-    share = [want / max(have, 1) for want, have in zip(used, node.room, strict=True)]
-    return replace(
-        empty,
-        pods=group.pods,
-        cpu_m_used=group.cpu_m_used,
-        memory_used=group.memory_used,
-        pods_used=group.pods_used,
-        pod_addresses=group.pod_addresses,
-        extended_used=group.extended_used,
-        addresses=addresses,
-        prefixes=prefixes,
-        binds=node.names()[share.index(max(share))],
-    )
+def _in_its_place(group: NodeGroup, other: NodeGroup) -> bool:
+    """Whether a node takes no more of its subnet than the one in whose place it comes."""
+    return other.addresses <= group.addresses and other.prefixes <= group.prefixes
 
 
 def _topped_up(
@@ -128,14 +94,12 @@ def _topped_up(
         None where subnets or limits leave no room for them.
     """
     for name, least in sorted(ask.at_least.items(), key=lambda pair: pair[0] == ALL_NODES):
-        missing = least - _number_of(groups, name)
+        missing = least - taken_of(groups, name)
         if missing > 0 and name in ask.zones and not ask.limited:
             groups = _pulled(ask, groups, name, missing)
-            missing = least - _number_of(groups, name)
-        able = [
-            node for node in nodes if node.purchase == "on-demand" and node.name == plain(node.name)
-        ]
-        used = {plain(group.instance_type) for group in groups}
+            missing = least - taken_of(groups, name)
+        able = [node for node in nodes if node.purchase == "on-demand"]
+        used = {group.instance_type for group in groups}
         if ask.max_types is not None and len(used) >= ask.max_types:
             able = [node for node in able if node.name in used]
         if name not in {ALL_NODES, *ask.zones}:
@@ -144,18 +108,8 @@ def _topped_up(
             added = _added(ask, groups, able, zone=name if name in ask.zones else "")
             if added is None:
                 return None
-            groups = [*groups, added]
-    groups = merged(groups)
-    kept = all(_number_of(groups, name) <= most for name, most in ask.limits.items())
-    return groups if kept else None
-
-
-def _number_of(groups: list[NodeGroup], name: str) -> int:
-    return sum(
-        group.nodes
-        for group in groups
-        if name in {ALL_NODES, plain(group.instance_type), group.zone}
-    )
+            groups = merged([*groups, added])
+    return None if beyond(ask, groups) else merged(groups)
 
 
 def _pulled(ask: Question, groups: list[NodeGroup], zone: str, missing: int) -> list[NodeGroup]:
@@ -163,8 +117,9 @@ def _pulled(ask: Question, groups: list[NodeGroup], zone: str, missing: int) -> 
     tied = {load.name for load in ask.workloads if load.zone_spread or ask.zone_lost}
     after: list[NodeGroup] = []
     for group in groups:
-        spare = _number_of(groups, group.zone) - ask.at_least.get(group.zone, 0)
-        free = 0 if group.zone == zone or set(group.pods) & tied else min(group.nodes, spare)
+        spare = taken_of(groups, group.zone) - ask.at_least.get(group.zone, 0)
+        fixed = group.zone == zone or group.purchase == "present" or set(group.pods) & tied
+        free = 0 if fixed else min(group.nodes, spare)
         some = max(0, min(free, missing))
         missing -= some
         if some:
@@ -177,19 +132,12 @@ def _pulled(ask: Question, groups: list[NodeGroup], zone: str, missing: int) -> 
 def _added(
     ask: Question, groups: list[NodeGroup], nodes: list[NodeKind], *, zone: str
 ) -> NodeGroup | None:
-    """One empty node more, where there is room for it."""
+    """One empty node more, the cheapest for which there is room."""
     for node in sorted(nodes, key=lambda node: (node.cost, node.name)):
-        addresses, prefixes = node.addresses(0), int(node.prefixes[0])
-        if not ask.sites:
-            return empty_group(node, 1)
-        for site in ask.sites:
+        for site in ask.sites or (Site(zone=""),):
+            one = empty_group(node, 1, zone=site.zone, subnet=site.subnet)
             here = [g for g in groups if (g.zone, g.subnet) == (site.zone, site.subnet)]
-            taken = sum(g.nodes * g.addresses for g in here)
-            blocks = sum(g.nodes * (g.prefixes + site.breaks) for g in here)
-            fits = site.free < 0 or (
-                taken + addresses <= site.free
-                and blocks + prefixes + site.breaks <= max(site.blocks, 0)
-            )
-            if fits and (not zone or site.zone == zone):
-                return empty_group(node, 1, zone=site.zone, subnet=site.subnet)
+            fits = site.free < 0 or placed_in([*here, one], (site,), held_by(ask.present))
+            if fits and (not zone or site.zone == zone) and not beyond(ask, [*groups, one]):
+                return one
     return None

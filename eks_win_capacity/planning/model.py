@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from eks_win_capacity.packing.problem import Problem
 from eks_win_capacity.planning.plan_values import NodeGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.packing.first_fit import Packed
     from eks_win_capacity.packing.problem import Floats, Ints
@@ -33,7 +36,30 @@ TIES = ("addresses", "kubelet", "cpu", "memory")
 
 @dataclass(frozen=True, kw_only=True)
 class NodeKind:
-    """An empty node of a type: room for workloads, cost, and what it keeps attached."""
+    """
+    An empty node of a type: room for workloads, cost, and what it keeps attached.
+
+    Attributes
+    ----------
+    name : str
+        Its instance type.
+    room : tuple of int
+        What it gives, in the order of ``names()``.
+    cost : float
+        What it costs.
+    attached, prefixes : int arrays
+        Addresses beside its own, and /28 blocks among them, by the pods that have an address.
+    purchase : {"on-demand", "spot", "paid", "present"}
+        How it is bought; ``present`` ones run already.
+    zone : str
+        Where it stands already; empty where it may stand anywhere.
+    extended : tuple of str
+        Extended resources, which end its room.
+    stock : int or None
+        How many there are; None for any number.
+    held : tuple of int
+        Addresses and blocks that it has taken of its subnet already.
+    """
 
     name: str
     room: tuple[int, ...]
@@ -43,6 +69,8 @@ class NodeKind:
     purchase: str = "on-demand"
     zone: str = ""
     extended: tuple[str, ...] = ()
+    stock: int | None = None
+    held: tuple[int, int] = (0, 0)
 
     def may_run(self, load: Workload) -> bool:
         """Whether a workload is allowed on it."""
@@ -194,6 +222,7 @@ def build(
     turn: int = 0,
     weight: float = 0.0,
     weighed: str = "",
+    staying: dict[str, int] | None = None,
 ) -> Model:
     """
     Write the covering problem.
@@ -218,6 +247,8 @@ def build(
         Which zone is the first to take one more pod where they do not share evenly.
     weight, weighed : float, str
         What each node, or each address, counts beside its cost.
+    staying : dict, optional
+        Present nodes that stay whatever the plan, by the limit that counts them.
     """
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, load in enumerate(workloads):
@@ -256,9 +287,11 @@ def build(
                 (which, where, run)
                 for run in (levels(node, flat=not coupled) if staged else [whole])
             ]
+    stocked = any(node.stock is not None for node in nodes)
     capped = ALL_ADDRESSES in limits and limits.keys() <= {ALL_ADDRESSES, ALL_NODES}
     capped = capped or (weighs and not limits)
-    if not coupled and (capped or (objective == "addresses" and not limits)):
+    fewest = objective == "addresses" and not limits
+    if (capped or fewest) and not coupled and not stocked:
         named_types = {name for load in workloads for name in load.allowed_types}
         kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes, cheap=capped)
     node_of_kind = np.array([kind[0] for kind in kinds], dtype=np.int64)
@@ -275,7 +308,9 @@ def build(
         pod_cost = np.zeros_like(pod_cost) if count_prefixes else runs[:, 2]
     if weight:
         cost = cost + weight * (runs[:, 1] if weighs else 1)
-    share, per_pod, least, limit = _limits(nodes, sites, kinds, limits, coupled=coupled)
+    share, per_pod, least, limit = _limits(
+        nodes, sites if coupled else (), kinds, limits, staying or {}
+    )
     allowed = np.array([[node.may_run(load) for load in first] for node in nodes])
     allowed = allowed.reshape(len(nodes), len(first))
     problem = Problem(
@@ -299,7 +334,7 @@ def build(
     return Model(
         problem=problem,
         nodes=nodes,
-        sites=sites,
+        sites=sites if coupled else (),
         node=node_of_kind,
         site=site_of_kind,
         members=members,
@@ -341,68 +376,70 @@ def _limits(
     sites: tuple[Site, ...],
     kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
     limits: dict[str, int],
-    *,
-    coupled: bool,
+    staying: dict[str, int],
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    rows: list[tuple[list[int], list[int], list[int], int]] = []
-    if coupled:
-        for where, site in enumerate(sites):
-            if site.free < 0:
-                continue
-            here = [kind[1] == where for kind in kinds]
-            rows.append(
-                (
-                    [run[1] * at for at, (_, _, run) in zip(here, kinds, strict=True)],
-                    [run[2] * at for at, (_, _, run) in zip(here, kinds, strict=True)],
-                    [run[3] * at for at, (_, _, run) in zip(here, kinds, strict=True)],
-                    site.free,
-                )
-            )
-            if any(run[4] for at, (_, _, run) in zip(here, kinds, strict=True) if at):
-                told = [
-                    _blocks(run, breaks=site.breaks) if at else (0, 0, 0)
-                    for at, (_, _, run) in zip(here, kinds, strict=True)
-                ]
-                share, per_pod, least = ([one[column] for one in told] for column in range(3))
-                rows.append((share, per_pod, least, site.blocks))
-            if site.singles >= 0:
-                single = [
-                    (NODE_ADDRESSES, 0, NODE_ADDRESSES) if run[4] else run[1:4]
-                    for _, _, run in kinds
-                ]
-                rows.append(
-                    (
-                        [one[0] * at for at, one in zip(here, single, strict=True)],
-                        [one[1] * at for at, one in zip(here, single, strict=True)],
-                        [one[2] * at for at, one in zip(here, single, strict=True)],
-                        site.singles,
-                    )
-                )
+    """What each kind takes of each shared limit: share, more for each pod, at least; and the limits."""
+    rows: list[tuple[list[tuple[int, int, int]], int]] = []
+    nothing = (0, 0, 0)
+    for where, site in enumerate(sites):
+        if site.free < 0:
+            continue
+        taken = [
+            addresses_taken(run, nodes[which].held, breaks=site.breaks)
+            if at == where
+            else (nothing,) * 3
+            for which, at, run in kinds
+        ]
+        rows.append(([one[0] for one in taken], site.free))
+        if any(run[4] for _, at, run in kinds if at == where):
+            rows.append(([one[1] for one in taken], site.blocks))
+        if site.singles >= 0:
+            rows.append(([one[2] for one in taken], site.singles))
+
+    def ones(able: Iterable[bool]) -> list[tuple[int, int, int]]:
+        return [(int(one), 0, int(one)) for one in able]
+
     for name, most in sorted(limits.items()):
         if name == ALL_ADDRESSES:
-            share, per_pod, least = ([run[at] for _, _, run in kinds] for at in (1, 2, 3))
-            rows.append((share, per_pod, least, most))
+            rows.append(([run[1:4] for _, _, run in kinds], most))
             continue
-        ones = [
-            int(
-                name in {nodes[which].name, ALL_NODES}
-                or (coupled and name == sites[where].zone != "")
-            )
+        counted = [
+            name in {nodes[which].name, ALL_NODES}
+            or bool(sites and name == sites[where].zone != "")
             for which, where, _ in kinds
         ]
-        rows.append((ones, [0] * len(kinds), ones, most))
-    shape = (len(rows), len(kinds))
-    columns = (
-        np.array([row[at] for row in rows], dtype=np.int64).reshape(shape).T for at in range(3)
-    )
-    return (*columns, np.array([row[3] for row in rows], dtype=np.int64))  # type: ignore[return-value]
+        rows.append((ones(counted), most))
+        if staying.get(name):
+            # Present nodes that stay count whether or not they have pods.
+            fresh = [nodes[which].purchase != "present" for which, _, _ in kinds]
+            added = ones(map(operator.and_, counted, fresh))
+            rows.append((added, max(0, most - staying[name])))
+    for place, node in enumerate(nodes):
+        if node.stock is not None:
+            rows.append((ones(which == place for which, _, _ in kinds), node.stock))
+    told = np.array([row[0] for row in rows], dtype=np.int64).reshape(len(rows), len(kinds), 3)
+    share, per_pod, least = (told[:, :, at].T for at in range(3))
+    return share, per_pod, least, np.array([row[1] for row in rows], dtype=np.int64)
 
 
-def _blocks(run: tuple[int, int, int, int, int], *, breaks: bool) -> tuple[int, int, int]:
-    """What a node takes of the blocks: share, more for each pod, and at least."""
-    if run[4]:
-        return run[4] + breaks * NODE_ADDRESSES, 0, run[4] + breaks * NODE_ADDRESSES
-    return (run[1], run[2], run[3]) if breaks else (0, 0, 0)
+def addresses_taken(
+    run: tuple[int, int, int, int, int], before: tuple[int, int], *, breaks: bool
+) -> tuple[tuple[int, int, int], ...]:
+    """
+    What a node takes of the addresses, the blocks and the single addresses of a subnet.
+
+    Each is the share, what each pod adds, and the least; addresses and blocks that the node has
+    taken before are not taken again.
+    """
+    _, share, slope, least, prefixes = run
+    held, held_blocks = before
+    more = (share - held, slope, max(0, least - held))
+    own = 0 if held else NODE_ADDRESSES
+    single = (own, 0, own) if prefixes else more
+    if prefixes:
+        blocks = max(0, prefixes - held_blocks) + breaks * own
+        return more, (blocks, 0, blocks), single
+    return more, single if breaks else (0, 0, 0), single
 
 
 def named(
@@ -452,7 +489,7 @@ def named(
                     want -= some
                     if not want:
                         break
-            if not pods:
+            if not pods and shapes:
                 break
             for shape in shapes:
                 queue = left[shape, zone]
@@ -480,8 +517,11 @@ def _group(
     which = int(model.node[kind])
     extended = model.nodes[which].extended
     used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
-    for member, each in pods.items():
-        used += each * np.array(workloads[member].need(extended), dtype=np.int64)
+    by_name: dict[str, int] = {}
+    for member, each in sorted(pods.items()):
+        load = workloads[member]
+        used += each * np.array(load.need(extended), dtype=np.int64)
+        by_name[load.name] = by_name.get(load.name, 0) + each
     if shrink:
         able = [
             (node.cost, place != which, place)
@@ -491,14 +531,14 @@ def _group(
         ]
         which = min(able)[2]
     node = model.nodes[which]
-    site = model.sites[int(model.site[kind])] if model.sites else Site(zone="")
+    site = model.sites[int(model.site[kind])] if model.sites else Site(zone=node.zone)
     share = used / np.maximum(np.array(node.room), 1)
     return NodeGroup(
         instance_type=node.name,
         zone=site.zone,
         subnet=site.subnet,
         nodes=number,
-        pods={workloads[member].name: each for member, each in sorted(pods.items())},
+        pods=by_name,
         cpu_m=node.room[0],
         memory=node.room[1],
         pod_slots=node.room[3],
@@ -528,7 +568,8 @@ def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str])
     addresses : bool
         Whether what a node keeps attached matters too.
     pinned : set of str
-        Types that a workload or a limit names; they neither beat nor are beaten.
+        Types that a workload or a limit names; they, and kinds of which there are only so many,
+        neither beat nor are beaten.
     """
     room = np.array([node.room for node in nodes], dtype=np.int64)
     cost: Floats = np.array([node.cost for node in nodes])
@@ -536,7 +577,7 @@ def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str])
     order = np.lexsort((np.arange(len(nodes)), -room.sum(axis=1), cost)).tolist()
     kept: list[int] = []
     for place in order:
-        if nodes[place].name in pinned:
+        if nodes[place].name in pinned or nodes[place].stock is not None:
             continue
         for better in kept:
             bought = {nodes[better].purchase, nodes[place].purchase}

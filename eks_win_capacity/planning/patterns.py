@@ -40,9 +40,13 @@ class Patterns:
 
 
 def list_patterns(
-    model: Model, *, every_type: bool = False, deadline: Deadline = _NEVER
+    model: Model, *, every_type: bool = False, empty: bool = False, deadline: Deadline = _NEVER
 ) -> Patterns | None:
-    """List the patterns, of each mix on the best types alone; None where they are too many."""
+    """
+    List the patterns, of each mix on the best types alone; None where they are too many.
+
+    Nodes without pods are among them where ``empty`` says so.
+    """
     problem = model.problem
     allowed: Flags = np.zeros((len(model.nodes), problem.shapes), dtype=bool)
     allowed[model.node] = problem.allowed
@@ -50,6 +54,7 @@ def list_patterns(
     mixes = _mixes(problem.need, np.minimum(problem.count, problem.most), rooms, allowed)
     if mixes is None:
         return None
+    mixes = mixes if empty else mixes[mixes.any(axis=1)]
     used = mixes @ problem.need
     columns: list[tuple[int, int, float, int, int]] = []
     for place, mix in enumerate(mixes):
@@ -76,7 +81,7 @@ def list_patterns(
 
 
 def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags) -> Ints | None:
-    """List the mixes, none empty, that some node holds."""
+    """List the mixes that some node holds."""
     rows = np.zeros((1, len(need)), dtype=np.int64)
     for shape in range(len(need)):
         cap = int(most[shape])
@@ -97,7 +102,7 @@ def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags) -> Ints | None:
         rows = rows[holds]
         if len(rows) > _MIXES:
             return None
-    return rows[rows.any(axis=1)]
+    return rows
 
 
 def _best(able: list[tuple[float, int, int, int]]) -> list[tuple[float, int, int, int]]:

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed, first_fit
-from eks_win_capacity.packing.packings import total_cost
-from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES
+from eks_win_capacity.packing.packings import feasible, total_cost
+from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES, addresses_taken
 from eks_win_capacity.planning.plan_values import NodeGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from eks_win_capacity.planning.model import Model, NodeKind, Site
+    from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.workloads import Load
 
 _NEVER = Deadline()
 
+_ANY: Final = 2**40
+"""What is free where nothing limits it."""
+
 __all__ = [
+    "beyond",
     "cheapened",
     "empty_group",
+    "held_by",
     "least_of_each",
     "merged",
+    "moved",
     "placed_in",
     "starts_of",
+    "taken_in",
     "taken_of",
     "value_of",
 ]
@@ -36,19 +46,19 @@ __all__ = [
 def starts_of(model: Model, *, deadline: Deadline = _NEVER) -> tuple[Packed, ...]:
     """First-fit decreasing over all types and on each alone: the floor of every plan."""
     problem = model.problem
-    if problem.zones > 1 or len(problem.limit):
+    if problem.floor.any():
         return ()
     found = [first_fit(problem, np.arange(problem.kinds))]
     least = math.inf if found[0] is None else total_cost(problem, found[0])
     alone = least_of_each(model)
-    for place in np.argsort(alone, kind="stable").tolist():
+    for place in [] if problem.zones > 1 else np.argsort(alone, kind="stable").tolist():
         if alone[place] >= least or deadline.over():
             break
         packed = first_fit(problem, np.array([place]))
         if packed is not None:
             found.append(packed)
             least = min(least, total_cost(problem, packed))
-    return tuple(packed for packed in found if packed is not None)
+    return tuple(packed for packed in found if packed is not None and feasible(problem, packed))
 
 
 def least_of_each(model: Model) -> Any:
@@ -70,13 +80,24 @@ def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False)
     return math.fsum(group.nodes * group.cost for group in groups)
 
 
-def taken_of(groups: list[NodeGroup], name: str) -> int:
-    """How much nodes take of a limit: on a type, on all nodes, or on all addresses."""
+def taken_of(groups: Iterable[NodeGroup], name: str) -> int:
+    """How much nodes take of a limit: on a type, on a zone, on all nodes, or on all addresses."""
     if name == ALL_ADDRESSES:
         return sum(group.nodes * group.addresses for group in groups)
     return sum(
         group.nodes for group in groups if name in {group.instance_type, group.zone, ALL_NODES}
     )
+
+
+def beyond(ask: Question, groups: Sequence[NodeGroup]) -> list[str]:
+    """The limits that nodes break, those on present nodes that stay included."""
+    fresh = [group for group in groups if group.purchase != "present"]
+    return [
+        name
+        for name, most in ask.limits.items()
+        if taken_of(groups, name) > most
+        or (name in ask.staying and taken_of(fresh, name) > max(0, most - ask.staying[name]))
+    ]
 
 
 def merged(groups: list[NodeGroup]) -> list[NodeGroup]:
@@ -90,44 +111,65 @@ def merged(groups: list[NodeGroup]) -> list[NodeGroup]:
     return [same[key] for key in sorted(same)]
 
 
-def placed_in(groups: list[NodeGroup], sites: tuple[Site, ...]) -> list[NodeGroup] | None:
+def held_by(nodes: Iterable[NodeKind]) -> dict[str, tuple[int, int]]:
+    """Addresses and blocks that present nodes have taken of their subnets already, by type."""
+    return {node.name: node.held for node in nodes if node.purchase == "present"}
+
+
+def taken_in(
+    group: NodeGroup, site: Site, held: Mapping[str, tuple[int, int]]
+) -> tuple[int, int, int]:
+    """Addresses, blocks and single addresses that one node takes of a subnet."""
+    there = group.purchase == "present"
+    addresses, prefixes = held.get(group.instance_type, (0, 0)) if there else (0, 0)
+    run = (0, group.addresses, 0, group.addresses, group.prefixes)
+    # The constant part: a group's pods are given, so nothing goes by the pod.
+    more, blocks, single = addresses_taken(run, (addresses, prefixes), breaks=site.breaks)
+    return max(0, more[0]), blocks[2], single[2]
+
+
+def placed_in(
+    groups: list[NodeGroup],
+    sites: tuple[Site, ...],
+    held: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+) -> list[NodeGroup] | None:
     """
     Put nodes into subnets, the largest first, each where most is free; None if one is left.
 
     Zones without subnets take them in turn.
     """
-    most = 2**62
-    free = [
-        [have if have >= 0 else most for have in (site.free, site.blocks, site.singles)]
-        for site in sites
-    ]
+    if not any(group.prefixes for group in groups):
+        # No block is wanted, so none is spoilt.
+        sites = tuple(replace(site, breaks=False) for site in sites)
+    unlimited = np.array([[site.free < 0] for site in sites], dtype=np.int64)
+    free = np.array(
+        [
+            [have if have >= 0 else _ANY for have in (site.free, site.blocks, site.singles)]
+            for site in sites
+        ],
+        dtype=np.int64,
+    )
     placed: list[NodeGroup] = []
-    prefixes = any(group.prefixes for group in groups)
     for group in sorted(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
     ):
         left = group.nodes
-        one = group.addresses - ADDRESSES_PER_PREFIX * group.prefixes
-        each = [group.prefixes + (site.breaks and prefixes) * one for site in sites]
-        while left:
-            room = [
-                min(have // group.addresses, blocks // took if took else have, single // one)
-                for (have, blocks, single), took in zip(free, each, strict=True)
-            ]
-            here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
-            if not here:
-                return None
+        taken = [taken_in(group, site, held) for site in sites]
+        each = np.maximum(np.array(taken, dtype=np.int64), unlimited)
+        here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
+        while left and here:
+            room = np.where(each > 0, free // np.maximum(each, 1), _ANY).min(axis=1)
             at = max(here, key=lambda place: (room[place], -place))
-            some = min(left, room[at])
+            some = min(left, int(room[at]))
             if sites[at].free < 0:
                 some = min(some, -(-left // len(here)))
             if some <= 0:
                 return None
-            free[at][0] -= some * group.addresses
-            free[at][1] -= some * each[at]
-            free[at][2] -= some * one
+            free[at] -= some * each[at]
             placed.append(replace(group, nodes=some, zone=sites[at].zone, subnet=sites[at].subnet))
             left -= some
+        if left:
+            return None
     return merged(placed)
 
 
@@ -161,42 +203,51 @@ def cheapened(
     groups: list[NodeGroup], nodes: tuple[NodeKind, ...], loads: tuple[Load, ...]
 ) -> list[NodeGroup]:
     """Each node its cheapest type that holds its pods and takes no more addresses."""
-    by_name = {load.name: load for load in loads}
     order = sorted(nodes, key=lambda node: (node.cost, node.name))
-    return merged([_cheapest(group, order, by_name) for group in groups])
+    return merged([_cheapest(group, order, loads) for group in groups])
 
 
-def _cheapest(group: NodeGroup, nodes: list[NodeKind], loads: dict[str, Load]) -> NodeGroup:
+def _cheapest(group: NodeGroup, nodes: list[NodeKind], loads: tuple[Load, ...]) -> NodeGroup:
+    for node in nodes:
+        if node.cost >= group.cost:
+            break
+        other = moved(group, node, loads)
+        if (
+            other is not None
+            and other.addresses <= group.addresses
+            and other.prefixes <= group.prefixes
+        ):
+            return other
+    return group
+
+
+def moved(group: NodeGroup, node: NodeKind, loads: tuple[Load, ...]) -> NodeGroup | None:
+    """The same pods on nodes of another kind, both Spot or neither; None where they do not fit."""
     used = (
         *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
         *group.extended_used.values(),
     )
-    for node in nodes:
-        if node.cost >= group.cost:
-            break
-        pods = group.pod_addresses
-        if (
-            all(want <= have for want, have in zip(used, node.room, strict=True))
-            and node.addresses(pods) <= group.addresses
-            and int(node.prefixes[pods]) <= group.prefixes
-            and all(node.may_run(loads[name]) for name in group.pods)
-        ):
-            room = dict(zip(node.names(), node.room, strict=True))
-            took = dict(zip(node.names(), used, strict=True))
-            return replace(
-                group,
-                instance_type=node.name,
-                cost=node.cost,
-                cpu_m=node.room[0],
-                memory=node.room[1],
-                address_slots=node.room[2],
-                pod_slots=node.room[3],
-                addresses=node.addresses(pods),
-                prefixes=int(node.prefixes[pods]),
-                purchase=node.purchase,
-                extended=dict(zip(node.extended, node.room[4:], strict=True)),
-                binds=max(
-                    (*TIES, *node.extended), key=lambda name: took[name] / max(room[name], 1)
-                ),
-            )
-    return group
+    if (
+        (node.purchase == "spot") != (group.purchase == "spot")
+        or any(want > have for want, have in zip(used, node.room, strict=True))
+        or not all(
+            node.name in (load.allowed_types or {node.name})
+            for load in loads
+            if load.name in group.pods
+        )
+    ):
+        return None
+    took = dict(zip(node.names(), used, strict=True))
+    room = dict(zip(node.names(), node.room, strict=True))
+    return replace(
+        empty_group(node, group.nodes, zone=group.zone, subnet=group.subnet),
+        pods=group.pods,
+        cpu_m_used=group.cpu_m_used,
+        memory_used=group.memory_used,
+        pods_used=group.pods_used,
+        pod_addresses=group.pod_addresses,
+        extended_used=group.extended_used,
+        addresses=node.addresses(group.pod_addresses),
+        prefixes=int(node.prefixes[group.pod_addresses]),
+        binds=max((*TIES, *node.extended), key=lambda name: took[name] / max(room[name], 1)),
+    )

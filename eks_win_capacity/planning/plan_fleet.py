@@ -17,7 +17,7 @@ from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.density.node_capacity import Reserved, reservations
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.planning.buying import PAID, Buying, read_buying, split_by_purchase
+from eks_win_capacity.planning.buying import Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits
 from eks_win_capacity.planning.certainty import with_certainty
 from eks_win_capacity.planning.costs import read_prices
@@ -244,8 +244,7 @@ def plan_fleet(
         surge=surge,
         zone_lost=zone_lost,
         max_types=max_types,
-        limits=read_limits(limits, catalog, known)
-        | {name + PAID: number for name, number in buying.paid.items()},
+        limits=read_limits(limits, catalog, known),
         sites=sites,
         # The blocks of a subnet are not counted in the same way in the other mode.
         other_sites=lambda: read_sites(subnets, zones, prefix=not prefix),

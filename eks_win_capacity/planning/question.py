@@ -67,7 +67,9 @@ class Question:
     sites : tuple of Site
         Where nodes may stand.
     present : tuple of NodeKind
-        Kinds of node that run already; ``limits`` has how many.
+        Kinds of node that run already.
+    staying : dict
+        Present nodes that stay whatever the plan, by the limit that counts them.
     other_sites : callable or None
         The same in the other address mode.
     catalog, candidates
@@ -103,6 +105,7 @@ class Question:
     limits: dict[str, int] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
     present: tuple[NodeKind, ...] = ()
+    staying: dict[str, int] = field(default_factory=dict)
     other_sites: Callable[[], tuple[Site, ...]] | None = None
     candidates: Any = None
     deadline: Deadline = field(default_factory=Deadline)

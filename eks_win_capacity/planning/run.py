@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.core.display import count_of
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types
 from eks_win_capacity.planning.answering import answer
-from eks_win_capacity.planning.buying import as_bought
 from eks_win_capacity.planning.minimums import met
-from eks_win_capacity.planning.placement import cheapened, placed_in, value_of
+from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.placement import cheapened, held_by, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
-from eks_win_capacity.planning.question import BRIEF, PROVED
+from eks_win_capacity.planning.question import BRIEF, PROVED, Answer
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.solving import Solving
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan_values import NodeGroup
-    from eks_win_capacity.planning.question import Answer, Question
+    from eks_win_capacity.planning.question import Question
 
 __all__ = ["plan_of", "with_others"]
 
@@ -125,15 +124,15 @@ def _none(run: Solving, lean: tuple[NodeKind, ...]) -> FleetPlan:
 
 def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ...]) -> FleetPlan:
     ask = run.ask
-    groups, value = found.groups, found.value
+    groups = found.groups
     if ask.objective != "cost":
         groups = _cheapest(run, found, lean)
-    demanded = _demanded(run, groups)
-    if isinstance(demanded, FleetPlan):
-        return demanded
-    groups = as_bought(demanded)
+    demanded = _demanded(run, replace(found, groups=groups))
+    if demanded is None:
+        return _too_much(run)
+    groups = demanded.groups
     value = value_of(groups, ask.objective)
-    bound = min(max(bound, found.bound), value)
+    bound = min(max(bound, demanded.bound), value)
     gap = 1 - bound / value if value else 0.0
     status = "interrupted" if run.interrupted else "proved" if gap <= PROVED else "gap"
     used = {group.instance_type for group in groups}
@@ -161,33 +160,37 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ..
         daemon_addresses=sum(not daemon.host_process for daemon in ask.daemons),
         rejected=tuple(sorted([*run.rejected, *left], key=lambda one: one.instance_type)),
         status=status,
-        bound_of=_EVEN if run.even_only else "",
+        bound_of=_bound_of(run, value, bound),
     )
 
 
-def _demanded(run: Solving, groups: list[NodeGroup]) -> list[NodeGroup] | FleetPlan:
-    """The fleet with the types and nodes asked for at least, or why there is none."""
+def _demanded(run: Solving, found: Answer) -> Answer | None:
+    """The fleet with the types and nodes asked for at least; None where none was found."""
     ask = run.ask
-    if not groups or (ask.min_types == 1 and not ask.at_least):
-        return groups
+    if (not found.groups and not ask.at_least) or (ask.min_types == 1 and not ask.at_least):
+        return found
+    least = _least_demanded(run)
     try:
-        found = [one for one in _ways(run, groups) if one is not None]
+        ways = [one for one in _ways(run, found) if one is not None]
     except KeyboardInterrupt:
         run.stop()
-        found = []
-    if found:
-        return min(found, key=lambda one: value_of(one, ask.objective))
-    if ask.min_types > 1:
-        why = f"too few nodes, or types that hold their pods, for {ask.min_types} types"
-        return _no(run, "types-short", why, "Ask for fewer types, or allow more candidates")
-    why = "subnets and limits leave no room for the nodes asked for at least"
-    return _no(run, "limits", why, "Ask for fewer nodes, or raise the limits")
+        ways = []
+    if not ways:
+        return None
+    best = min(ways, key=lambda one: one.value)
+    bound = max(found.bound, least, *(one.bound for one in ways))
+    return replace(best, bound=min(bound, best.value), lp_bound=found.lp_bound)
 
 
-def _ways(run: Solving, groups: list[NodeGroup]) -> Iterator[list[NodeGroup] | None]:
+def _ways(run: Solving, found: Answer) -> Iterator[Answer | None]:
     """Fleets with what is asked for at least: from the cheapest, exactly, and of small types."""
     ask = run.ask
-    yield met(ask, groups, run.every)
+
+    def with_least(groups: list[NodeGroup], bound: float) -> Answer | None:
+        more = met(ask, groups, run.every)
+        return None if more is None else Answer(more, value_of(more, ask.objective), bound, 0.0)
+
+    yield with_least(found.groups, 0.0)
     settled = run.settled(
         run.every,
         objective=ask.objective,
@@ -197,19 +200,42 @@ def _ways(run: Solving, groups: list[NodeGroup]) -> Iterator[list[NodeGroup] | N
     )
     exact = None if settled is None else run.from_settled(settled, 0.0, 0.0)
     if exact is not None:
-        yield met(ask, exact.groups, run.every)
+        yield with_least(exact.groups, exact.bound)
+        return
+    if settled is not None and settled.proved:
+        run.impossible = True
         return
     costs = sorted({node.cost for node in run.lean})
     for most in costs[:: max(1, len(costs) // _SMALLER)]:
         small = tuple(node for node in run.lean if node.cost <= most)
         one = None if run.over() else answer(afresh(run), small, effort=BRIEF)
-        yield None if one is None else met(ask, one.groups, run.every)
+        yield None if one is None else with_least(one.groups, 0.0)
+
+
+def _least_demanded(run: Solving) -> float:
+    """Bound of the nodes that are asked for at least, whatever runs on them."""
+    ask = run.ask
+    each = [
+        {"cost": node.cost, "nodes": 1.0, "addresses": float(node.addresses(0))}[ask.objective]
+        for node in run.every
+    ]
+    named = {name: least for name, least in ask.at_least.items() if name in ask.catalog}
+    value = sum(
+        least
+        * min(
+            (v for v, node in zip(each, run.every, strict=True) if node.name == name), default=0.0
+        )
+        for name, least in named.items()
+    )
+    others = ask.at_least.get(ALL_NODES, 0) - sum(named.values())
+    return value + max(0, others) * min(each, default=0.0)
 
 
 def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[NodeGroup]:
     """Of the plans with no more nodes or addresses than the one found, a cheap one."""
     ask, groups = run.ask, found.groups
-    if not ask.limits and ask.max_types is None:
+    limited = ask.limits or any(node.stock is not None for node in lean)
+    if not limited and ask.max_types is None:
         groups = cheapened(groups, lean, ask.workloads)
     if run.interrupted or not groups:
         return groups
@@ -228,7 +254,7 @@ def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[N
     try:
         if settled is not None and settled.proved:
             other = tied.from_settled(settled, 0.0, 0.0)
-        elif ask.limits or ask.spread:
+        elif limited or ask.spread:
             other = answer(tied, some)
         else:
             return _traded(run, groups, found.value, some)
@@ -263,7 +289,7 @@ def _traded(
             nodes = tuple(node for node in nodes if node.cost in costs)
         placed = None if one is None else one.groups
         if placed is not None and ask.limited:
-            placed = placed_in(placed, ask.sites)
+            placed = placed_in(placed, ask.sites, held_by(nodes))
         if placed and value_of(placed, ask.objective) <= most and value_of(placed, "cost") < cost:
             groups, cost = placed, value_of(placed, "cost")
     return groups
@@ -278,13 +304,36 @@ def _scope(ask: Question) -> str:
         parts.append("in these subnets" + ", wherever their own addresses fall," * certain)
     elif ask.sites:
         parts.append("in these zones")
-    if ask.max_types is not None:
-        parts.append(f"with at most {count_of(ask.max_types, 'type')}")
-    if any(" (" not in name for name in ask.limits):
+    if ask.limits:
         parts.append("within the limits on nodes")
     if ask.launcher == "karpenter":
         parts.append("by Karpenter's estimate")
     return " ".join(parts)
+
+
+def _too_much(run: Solving) -> FleetPlan:
+    """Why there is no plan with the types and nodes that are asked for at least."""
+    ask = run.ask
+    if not run.impossible:
+        why = "no plan with what is asked for at least was found; that there is none is not proved"
+        return _no(run, "not-found", why, "Ask for fewer nodes or types, or raise the time limit")
+    if ask.min_types > 1:
+        why = f"too few nodes, or types that hold their pods, for {ask.min_types} types"
+        return _no(run, "types-short", why, "Ask for fewer types, or allow more candidates")
+    why = "subnets and limits leave no room for the nodes asked for at least"
+    return _no(run, "limits", why, "Ask for fewer nodes, or raise the limits")
+
+
+def _bound_of(run: Solving, value: float, bound: float) -> str:
+    """The plans that the bound is of, where it is not of those asked for alone."""
+    ask = run.ask
+    if run.even_only:
+        return _EVEN
+    loose = []
+    if bound < value * (1 - PROVED):
+        loose += ["any number of types"] * (ask.max_types is not None or ask.min_types > 1)
+        loose += ["any number of nodes"] * bool(ask.at_least)
+    return " and ".join(loose)
 
 
 def _reserved(ask: Question) -> dict[str, int]:

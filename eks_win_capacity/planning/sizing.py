@@ -10,7 +10,6 @@ from eks_win_capacity.cluster.karpenter import karpenter_cpu_reserved_m, karpent
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.kernels import secondary
-from eks_win_capacity.planning.buying import PAID
 from eks_win_capacity.planning.candidates import read_candidates
 from eks_win_capacity.planning.model import NodeKind, node_of
 from eks_win_capacity.planning.plan_values import Rejection
@@ -84,8 +83,8 @@ def _bought(ask: Question, row: InstanceType, node: NodeKind) -> list[NodeKind]:
     if spot is not None:
         found.append(replace(node, cost=spot, purchase="spot"))
     if row.name in ask.buying.paid:
-        cost = ask.prices.node_cost
-        found.append(replace(node, name=row.name + PAID, cost=cost, purchase="paid"))
+        cost, stock = ask.prices.node_cost, ask.buying.paid[row.name]
+        found.append(replace(node, cost=cost, purchase="paid", stock=stock))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -128,6 +127,7 @@ class Solving:
         """Settle zones and subnets exactly; None where there are too many patterns, or no time."""
         ask = self.ask
         every_type = bool(set(ask.limits) - _TOTALS or {"most_types", "at_least"} & set(asked))
+        every_type = every_type or any(node.stock is not None for node in nodes)
         try:
             self.deadline.check()
             model = build(
@@ -140,7 +140,12 @@ class Solving:
                 coupled=True,
                 spread_all=ask.zone_lost,
             )
-            patterns = list_patterns(model, every_type=every_type, deadline=self.deadline)
+            patterns = list_patterns(
+                model,
+                every_type=every_type,
+                empty=bool(asked.get("at_least")),
+                deadline=self.deadline,
+            )
             if patterns is None:
                 return None
             wanted = np.array(
@@ -154,6 +159,7 @@ class Solving:
                 zone_lost=ask.zone_lost,
                 objective=objective or ask.objective,
                 limits=ask.limits,
+                staying=ask.staying,
                 deadline=self.deadline,
                 **asked,
             )
@@ -235,6 +241,7 @@ class Solving:
             turn=turn,
             weight=weight,
             weighed=ask.objective,
+            staying=ask.staying,
         )
         problem = model.problem
         if not problem.count.any():
@@ -282,14 +289,8 @@ class Solving:
         if nodes != every:
             # What is proved of some of the types is not proved of all.
             bound = lp_bound = 0.0
-        free = not coupled and not limits and objective != "addresses"
+        free = not coupled and not len(problem.limit) and objective != "addresses"
         groups = named(model, ask.workloads, slots, packed, shrink=free)
-        if not coupled:
-            homes = {node.name: node.zone for node in nodes}
-            groups = [
-                replace(group, zone=homes.get(group.instance_type, ""), subnet="")
-                for group in groups
-            ]
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 

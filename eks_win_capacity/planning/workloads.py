@@ -111,7 +111,7 @@ class Load:
         """Whether it is allowed on a type that is bought in a way."""
         if self.purchase and (purchase == "spot") != (self.purchase == "spot"):
             return False
-        return not self.allowed_types or name.partition(" (")[0] in self.allowed_types
+        return not self.allowed_types or name in self.allowed_types
 
 
 _FIELDS: Final = tuple(field.name for field in fields(Workload))

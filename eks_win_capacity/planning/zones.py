@@ -9,7 +9,14 @@ import numpy as np
 
 from eks_win_capacity.packing.packings import total_cost
 from eks_win_capacity.planning.model import build, named
-from eks_win_capacity.planning.placement import merged, placed_in, starts_of, taken_of, value_of
+from eks_win_capacity.planning.placement import (
+    beyond,
+    held_by,
+    merged,
+    placed_in,
+    starts_of,
+    value_of,
+)
 from eks_win_capacity.planning.question import BRIEF, NEAR, Answer
 
 if TYPE_CHECKING:
@@ -61,7 +68,9 @@ def in_zones(
     if not run.ask.spread and not run.over():
         # In one zone, what takes the fewest addresses fits if anything does.
         fewest = run.solved(nodes, coupled=False, objective="addresses", effort=BRIEF)
-        placed = None if fewest is None else placed_in(fewest.groups, run.ask.sites)
+        placed = None
+        if fewest is not None:
+            placed = placed_in(fewest.groups, run.ask.sites, held_by(nodes))
         if placed is not None:
             offer(Answer(placed, value_of(placed, run.ask.objective), bound, lp_bound))
     odd = run.ask.odd
@@ -188,14 +197,13 @@ def _stood(
     run: Solving, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
 ) -> list[NodeGroup] | None:
     if run.ask.limited or not zone:
-        return placed_in(groups, sites)
+        return placed_in(groups, sites, held_by(run.ask.present))
     return [replace(group, zone=zone) for group in groups]
 
 
 def _whole(run: Solving, groups: list[NodeGroup], bound: float, lp_bound: float) -> Answer | None:
     """Put the zones together; None where they go beyond the limits on nodes."""
-    for name, most in run.ask.limits.items():
-        if taken_of(groups, name) > most:
-            return None
+    if beyond(run.ask, groups):
+        return None
     value = value_of(groups, run.ask.objective)
     return Answer(merged(groups), value, min(bound, value), lp_bound)

@@ -67,6 +67,7 @@ def settle(
     evenly: bool = False,
     objective: str,
     limits: dict[str, int],
+    staying: dict[str, int],
     missing: str = "",
     allow: Ints | None = None,
     most_types: int | None = None,
@@ -96,6 +97,8 @@ def settle(
         What is made small.
     limits : dict
         Most nodes of a type, or of all.
+    staying : dict
+        Present nodes that stay whatever is chosen, by the limit that counts them.
     missing : {"", "addresses", "blocks"}
         Make small, in place of the objective, how many of these the subnets lack; with
         ``blocks``, addresses are not counted.
@@ -122,7 +125,8 @@ def settle(
     if zone_lost and evenly:
         even[:] = True
     tied = np.nonzero((even | zone_lost) & (model.problem.count > 0))[0].tolist()
-    program.place(tied)
+    # A node counts for a type by the pods that it has, so none may be there twice.
+    program.place(tied, spare=least_types == 1)
     for shape in tied:
         if even[shape]:
             skew = 1 if evenly else loads[model.members[shape][0]].max_skew
@@ -131,7 +135,8 @@ def settle(
             program.survive(shape, int(wanted[shape]))
     program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
     for name, most in sorted(limits.items()):
-        program.keep_limit(name, most)
+        program.keep_limit(name, most, staying.get(name, 0))
+    program.keep_stocks()
     for name, least in sorted((at_least or {}).items()):
         program.keep_least(name, least)
     if program.kinds:
@@ -210,21 +215,20 @@ class _Program:
         columns: Ints = self.width + shape * len(self.zones) + np.arange(len(self.zones))
         return columns
 
-    def place(self, tied: list[int]) -> None:
-        """Cover all pods; those of tied shapes zone by zone."""
+    def place(self, tied: list[int], *, spare: bool) -> None:
+        """Cover all pods, with places to spare or none; those of tied shapes zone by zone."""
         self.ceiling[self.width : self.lent.start] = 0
         for shape in np.nonzero(self.model.problem.count)[0].tolist():
             holds = self.mix[:, shape] > 0
             if shape not in tied:
                 some = np.nonzero(holds)[0]
-                self.rule(
-                    some, self.mix[some, shape], float(self.model.problem.count[shape]), np.inf
-                )
+                count = float(self.model.problem.count[shape])
+                self.rule(some, self.mix[some, shape], count, np.inf if spare else count)
                 continue
             for place, share in enumerate(self.shares(shape)):
                 some = np.nonzero(holds & (self.zone == place))[0]
                 values = np.append(self.mix[some, shape], -1)
-                self.rule(np.append(some, share), values, 0.0, np.inf)
+                self.rule(np.append(some, share), values, 0.0, np.inf if spare else 0.0)
 
     def share_evenly(self, shape: int, skew: int = 1) -> None:
         """Let the zones differ by so many pods at most."""
@@ -249,16 +253,21 @@ class _Program:
     def keep_subnets(self, missing: str, allow: Ints) -> None:
         """Keep to what subnets have, or count what they lack."""
         blocks = self.patterns.prefixes[self.pattern]
-        addresses = self.patterns.addresses[self.pattern]
+        # What a present node has taken of its subnet already is not taken again.
+        held = np.array([node.held for node in self.model.nodes], dtype=np.int64)
+        before = held[self.patterns.node[self.pattern]]
+        addresses = np.maximum(self.patterns.addresses[self.pattern] - before[:, 0], 0)
+        lent = np.maximum(blocks - before[:, 1], 0)
+        own = np.where(before[:, 0] > 0, 0, NODE_ADDRESSES)
         if not missing:
             self.ceiling[self.lent] = 0
         for place, site in enumerate(self.model.sites):
             here = np.nonzero(self.site == place)[0]
             more = int(allow[place])
-            single = np.where(blocks[here] > 0, NODE_ADDRESSES, addresses[here])
+            single = np.where(blocks[here] > 0, own[here], addresses[here])
             for word, taken, room in (
                 ("addresses", addresses[here], site.free + more * ADDRESSES_PER_PREFIX),
-                ("blocks", blocks[here] + site.breaks * single, site.blocks + more),
+                ("blocks", lent[here] + site.breaks * single, site.blocks + more),
                 ("addresses", single, site.singles),
             ):
                 limited = site.singles >= 0 if taken is single else site.free >= 0
@@ -274,23 +283,36 @@ class _Program:
                 columns = np.append(here, self.lent.start + place)
                 self.rule(columns, np.append(taken, lends), -np.inf, room)
 
-    def keep_limit(self, name: str, most: int) -> None:
-        """Keep to so many nodes of a type, or of all."""
+    def counted(self, name: str) -> Ints:
+        """The columns of the nodes of a type, in a zone, or of all."""
+        named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
+        here = np.array([name == zone != "" for zone in self.zones])
+        some: Ints = np.nonzero(named[self.patterns.node[self.pattern]] | here[self.zone])[0]
+        return some
+
+    def keep_stocks(self) -> None:
+        """Use no more nodes of a kind than there are."""
+        for place, node in enumerate(self.model.nodes):
+            if node.stock is not None:
+                some = np.nonzero(self.patterns.node[self.pattern] == place)[0]
+                self.rule(some, np.ones(len(some)), -np.inf, node.stock)
+
+    def keep_limit(self, name: str, most: int, staying: int) -> None:
+        """Keep to so many nodes of a type, in a zone, or of all; some stay whatever is chosen."""
         if name == ALL_ADDRESSES:
             taken = self.patterns.addresses[self.pattern]
             self.rule(np.arange(self.width), taken, -np.inf, most)
             return
-        named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
-        here = np.array([name == zone != "" for zone in self.zones])
-        some = np.nonzero(named[self.patterns.node[self.pattern]] | here[self.zone])[0]
-        if len(some):
-            self.rule(some, np.ones(len(some)), -np.inf, most)
+        some = self.counted(name)
+        self.rule(some, np.ones(len(some)), -np.inf, most)
+        if staying:
+            fresh = np.array([node.purchase != "present" for node in self.model.nodes])
+            some = some[fresh[self.patterns.node[self.pattern]][some]]
+            self.rule(some, np.ones(len(some)), -np.inf, max(0, most - staying))
 
     def keep_least(self, name: str, least: int) -> None:
         """Have so many nodes of a type, in a zone, or in all."""
-        named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
-        here = np.array([name == zone != "" for zone in self.zones])
-        some = np.nonzero(named[self.patterns.node[self.pattern]] | here[self.zone])[0]
+        some = self.counted(name)
         self.rule(some, np.ones(len(some)), least, np.inf)
 
     def keep_types(self, least: int, most: int) -> None:

@@ -198,3 +198,53 @@ def test_nodes_are_replaced_up_to_the_limit_where_that_saves_more():
     ]
     assert costs == sorted(costs, reverse=True)
     assert costs[2] == pytest.approx(2 * 3.0 + 2 * 1.0 + 4 * 0.0055)
+
+
+def full_subnet(left):
+    from eks_win_capacity.addresses.subnet import Subnet
+
+    subnet = Subnet("10.0.0.0/26", subnet_id="subnet-a", zone="a")
+    return Subnet("10.0.0.0/26", subnet_id="subnet-a", zone="a", used=subnet.free - left)
+
+
+@pytest.mark.parametrize("left", [0, 1, 5])
+def test_present_nodes_are_not_charged_for_the_addresses_that_they_hold(left):
+    nodes = tuple(
+        Node(name=f"n{at}", instance_type="m5.large", zone="a", os="windows") for at in range(3)
+    )
+    pods = tuple(
+        Pod(
+            namespace="d", name=f"p{at}", node=f"n{at % 3}", phase="Running",
+            owner="ReplicaSet/web-1", selects_os="windows", cpu_m=100, memory_bytes=2**28,
+        )
+        for at in range(24)
+    )  # fmt: skip
+    found = plan_fleet(
+        [{"name": "web", "replicas": 24, "cpu": "100m", "memory": "256Mi"}],
+        candidates=["m5.large"],
+        subnets=full_subnet(left),
+        current=ClusterState(nodes=nodes, pods=pods),
+        compare=False,
+    )
+    assert found.feasible
+    assert found.types == {"m5.large": 3}
+    assert found.diff().nothing_to_do
+    # One node more takes addresses of its own, which are not there.
+    grown = plan_fleet(
+        [{"name": "web", "replicas": 40, "cpu": "100m", "memory": "256Mi"}],
+        candidates=["m5.large"],
+        subnets=full_subnet(left),
+        current=ClusterState(nodes=nodes, pods=pods),
+        compare=False,
+    )
+    assert not grown.feasible
+
+
+def test_limits_count_the_present_nodes_that_stay():
+    limits = {"nodes": 5, "m5.4xlarge": 4}
+    kept = plan(current={"m5.4xlarge": 4}, max_replaced=0, limits=limits)
+    assert kept.feasible
+    assert kept.nodes <= 5
+    assert kept.types["m5.4xlarge"] == 4
+    gone = plan(current={"m5.4xlarge": 4}, limits={"m5.4xlarge": 1})
+    assert gone.types.get("m5.4xlarge", 0) <= 1

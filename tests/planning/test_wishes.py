@@ -190,3 +190,52 @@ def test_wishes_hold_together_from_now_and_within_limits():
     assert (tight.feasible, tight.infeasible[0].code) == (False, "limits")
     capped = plan(*loads[1:], zones=ZONES, max_types=1, at_least={"nodes": 12})
     assert len(capped.types) == 1
+
+
+@pytest.mark.parametrize("addresses", [23, 40, 41, 44])
+@pytest.mark.parametrize("least", [{"nodes": 8}, {"m5.large": 8}, {"b": 8}])
+def test_nodes_asked_for_at_least_keep_the_limit_on_addresses(addresses, least):
+    found = plan(
+        load(),
+        candidates=["m5.large"],
+        zones=ZONES,
+        limits={"addresses": addresses},
+        at_least=least,
+    )
+    assert found.feasible == (addresses >= 41)
+    if found.feasible:
+        assert (found.nodes, found.status) == (8, "proved")
+        assert found.addresses <= addresses
+    else:
+        assert found.infeasible[0].code == "limits"
+
+
+def test_a_bound_that_leaves_wishes_out_says_so():
+    loads = [load(f"w{at}", 9 + at, f"{300 + 137 * at}m", "700Mi") for at in range(6)]
+    found = plan(*loads, at_least={"nodes": 20}, min_types=3, time_limit_s=2)
+    assert found.feasible
+    assert "any number of types and any number of nodes" in found.explain()
+    assert found.lower_bound <= found.value
+    exact = plan(load(), at_least={"m5.large": 3, "nodes": 4})
+    assert (exact.status, exact.bound_of) == ("proved", "")
+
+
+def test_a_limit_on_a_type_counts_the_nodes_that_are_paid():
+    found = bought(
+        load(replicas=30, cpu="1"), buy={"paid": {"m5.xlarge": 3}}, limits={"m5.xlarge": 4}
+    )
+    assert found.types.get("m5.xlarge", 0) <= 4
+
+
+def test_what_marks_a_kind_of_node_is_not_part_of_a_name():
+    buy = {"spot_share": 0.5, "spot_prices": SPOT, "paid": {"m5.xlarge": 2}}
+    found = bought(load(replicas=9, cpu="1"), load("job", 5), buy=buy, limits={"nodes": 1})
+    refused = found.infeasible[0]
+    assert found.status == "infeasible"
+    assert "(" not in refused.subject
+    assert "(paid)" not in refused.why
+    big = bought(load(replicas=9, cpu="200"), buy=buy).infeasible[0]
+    assert big.subject == "web"
+    mixed = bought(load(replicas=30, cpu="1"), buy=buy)
+    assert mixed.pods == {"web": 30}
+    assert set(mixed.types) <= set(PRICES)
