@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, Final
 
 from eks_win_capacity import kubectl
+from eks_win_capacity.addresses.configmap import ADDON_KEYS
 from eks_win_capacity.aws import saved_answers
 from eks_win_capacity.cluster.state import PARTS, ClusterState
-from eks_win_capacity.core.documents import beginning, each_source, source_name
+from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes
 from eks_win_capacity.core.errors import DocumentError
 from eks_win_capacity.kubectl import eksctl
 
 _KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
+
+_ADDON: Final = frozenset(ADDON_KEYS)
 
 _OTHERS: Final = {
     "InstanceTypes": "Catalog.from_describe_instance_types",
@@ -31,7 +35,8 @@ def load_files(*sources: Any) -> ClusterState:
     Each source is known by what it holds: objects of kubectl by ``kind`` or
     ``items``, answers of the AWS CLI by their own member (``cluster``,
     ``Subnets`` ...), and a state that `ClusterState.save` wrote by its format. A
-    ClusterConfig of eksctl tells what nothing else tells: it says what was planned.
+    ClusterConfig of eksctl tells what nothing else tells: it says what was planned. The
+    configurationValues of the vpc-cni add-on are read alone too.
 
     Parameters
     ----------
@@ -69,7 +74,10 @@ def load_files(*sources: Any) -> ClusterState:
         name: [] for name in ("kubectl", "aws", "saved", "empty", "eksctl")
     }
     for source, found in each_source(list(sources)):
-        if kind := _kind(source, in_folder=found):
+        kind = _kind(source, in_folder=found)
+        if kind == "addon":
+            sorted_["aws"] += [_described(values) for values in wholes(source)]
+        elif kind:
             sorted_[kind].append(source)
     state = ClusterState()
     # An empty list tells nothing of its own; alone it is refused by kubectl.load.
@@ -99,6 +107,11 @@ def _beside(state: ClusterState, planned: ClusterState) -> ClusterState:
     )
 
 
+def _described(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the vpc-cni add-on as DescribeAddon tells them."""
+    return {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(values)}}
+
+
 def _kind(source: Any, *, in_folder: bool) -> str:
     """Whose answer a source is; empty for one that lies in a folder for another loader."""
     name = source_name(source)
@@ -112,6 +125,8 @@ def _kind(source: Any, *, in_folder: bool) -> str:
         return "empty" if untold else "kubectl"
     if saved_answers.KEYS.keys() & found.keys():
         return "aws"
+    if _ADDON & found.keys():
+        return "addon"
     other = next((loader for key, loader in _OTHERS.items() if key in found), "")
     if other and in_folder:
         return ""

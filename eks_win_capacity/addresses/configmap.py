@@ -27,7 +27,7 @@ Kubernetes limits a ConfigMap to 1 MiB, and printing adds quotes and escapes.
 _MAX_NODES: Final = 200_000
 """YAML values that are looked at; aliases repeat what they stand for, and this ends it."""
 
-_ADDON_KEYS: Final = {
+ADDON_KEYS: Final = {
     # Value of the chart: (key of the ConfigMap, what the chart writes where none is given).
     "enableWindowsIpam": ("enable-windows-ipam", "false"),
     "enableWindowsPrefixDelegation": ("enable-windows-prefix-delegation", "false"),
@@ -196,15 +196,30 @@ def _addon_values(source: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
         if not isinstance(values, Mapping):
             values = {}
         # Without a value of its own the add-on writes its defaults.
-        return {"enableWindowsIpam": _ADDON_KEYS["enableWindowsIpam"][1], **values}
-    return addon if set(_ADDON_KEYS) & set(addon) else None
+        return {"enableWindowsIpam": ADDON_KEYS["enableWindowsIpam"][1], **values}
+    return addon if set(ADDON_KEYS) & set(addon) else None
+
+
+def of_addon(values: Mapping[Any, Any]) -> dict[str, str] | None:
+    """
+    Pairs that the vpc-cni add-on writes into the ConfigMap; its chart quotes them by itself.
+
+    None where its values do not name Windows: others may write the ConfigMap then.
+
+    Examples
+    --------
+    >>> of_addon({"enableWindowsIpam": True})["enable-windows-ipam"]
+    'true'
+    >>> of_addon({"env": {"ENABLE_POD_ENI": "true"}}) is None
+    True
+    """
+    return _of_addon(values) if ADDON_KEYS.keys() & set(values) else None
 
 
 def _of_addon(values: Mapping[Any, Any]) -> dict[str, str]:
-    """Pairs that the add-on writes: its chart quotes booleans and numbers by itself."""
     return {
         key: _quoted(values[name], name) if values.get(name) is not None else default
-        for name, (key, default) in _ADDON_KEYS.items()
+        for name, (key, default) in ADDON_KEYS.items()
     }
 
 

@@ -125,6 +125,12 @@ def _with_options(message: str, command: click.Command | None) -> str:
         for option in [max(parameter.opts, key=len)]
         for alias in (parameter.name, *_OTHERWISE.get(parameter.name, ()))
     }
+    for parameter in (p for each in commands for p in getattr(each, "params", ())):
+        # What Python says by a truth value may be a choice here.
+        for value in parameter.type.choices if isinstance(parameter.type, click.Choice) else ():
+            message = re.sub(
+                rf"\b{value}=True\b", f"{max(parameter.opts, key=len)} {value}", message
+            )
     for name, option in names.items():
         # A word of English is a name only where a message begins with it.
         place = (

@@ -260,10 +260,10 @@ def subnets(
       eks-win-capacity subnets -f saved/
     """  # noqa: D301
     from eks_win_capacity.cluster import cluster_report
-    from eks_win_capacity.cluster.state import ClusterState
+    from eks_win_capacity.cluster.state import ClusterState, needs_state
     from eks_win_capacity.core.errors import InputError
 
-    state = load()
+    state = needs_state(load())
     if state.subnets is None:
         raise InputError(f"subnets are not known: {state.unknown['subnets']}")
     state = _with_subnets(state, added)

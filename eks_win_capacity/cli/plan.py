@@ -73,11 +73,12 @@ def _pool(file: str | None, state: ClusterState | None, mode: bool | None) -> Wa
     Those of the other mode than the one asked for do not act: the defaults of that mode do.
     """
     from eks_win_capacity.addresses.warm_pool import WarmPool
+    from eks_win_capacity.cluster.state import needs_state
 
     if file is not None:
         pool = WarmPool.from_configmap(whole.text_of(whole.file_bytes(file), file))
-    elif state is not None and state.cni_configmap is not None:
-        pool = WarmPool.from_configmap(dict(state.cni_configmap))
+    elif state is not None and (data := needs_state(state).cni_configmap) is not None:
+        pool = WarmPool.from_configmap(dict(data))
     else:
         return None
     return pool if mode in {None, pool.prefix_delegation} else None

@@ -109,7 +109,7 @@ def drains_for_blocks(
     >>> [(step.nodes, step.cidrs) for step in drains_for_blocks(state)]
     [(('win-1',), ('10.0.0.16/28',)), (('win-2',), ('10.0.0.32/28',))]
     """
-    needs_state(state)
+    state = needs_state(state)
     if blocks is not None:
         blocks = count(blocks, name="blocks", low=1)
     if subnet_id is not None:

@@ -166,7 +166,7 @@ def explain_pending(
     from eks_win_capacity.catalog import given_or_bundled
 
     catalog = given_or_bundled(catalog)
-    needs_state(state)
+    state = needs_state(state)
     if prices is not None:
         prices = {
             type_: number(price, name=f"prices[{type_!r}]")

@@ -259,7 +259,7 @@ def cluster_report(
     from eks_win_capacity.catalog import given_or_bundled
 
     catalog = given_or_bundled(catalog)
-    needs_state(state)
+    state = needs_state(state)
     types = names(() if types is None else types, name="types")
     _check_request(pods_per_node, pod_cpu_m, pod_memory_bytes, keep_free)
     if state.windows_nodes is None and state.subnets is None:

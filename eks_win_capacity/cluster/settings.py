@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.cluster_view import ClusterView
-    from eks_win_capacity.cluster.state import Pod, SubnetState
+    from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
 
 _TARGETS: Final = ("warm-ip-target", "minimum-ip-target")
 
@@ -54,7 +54,7 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     )
     yield Change(
         code="enable-windows-ipam",
-        remedy=patch({ENABLE: "true"}),
+        remedy=patch({ENABLE: "true"}, view.state),
         gain=gain,
         feasible=gain > 0,
         why=f"without it no Windows node advertises an address; with it today's take {gain:,} more"
@@ -123,7 +123,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
     key = acting_key(view.state, "warm-ip-target")
     yield Change(
         code="warm-targets",
-        remedy=patch({key: "1"}),
+        remedy=patch({key: "1"}, view.state),
         gain=max(most - held, 0),
         why=f"the warm target is 0, so {node.name} attaches {held} addresses and no more; with 1 "
         f"it serves all {most}",
@@ -133,7 +133,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
 def prefixes(need: PodNeed, view: ClusterView) -> Change:
     """Gain of prefix delegation."""
     state = view.state
-    remedy = safe_steps(prefixes=True)
+    remedy = safe_steps(view.state, prefixes=True)
 
     def no(why: str, *, feasible: bool | None = False) -> Change:
         return Change(
@@ -256,7 +256,11 @@ def lean_targets(
         if targets
         else {}
     )
-    remedy = patch(values) if values else "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
+    remedy = (
+        patch(values, view.state)
+        if values
+        else "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
+    )
     where = f"in {held.subnet_id}" if held else "in all subnets"
     if freed is None or targets is None:
         return Change(
@@ -362,9 +366,9 @@ def select(pod: Pod, view: ClusterView) -> Change:
     )
 
 
-def safe_steps(*, prefixes: bool) -> str:
+def safe_steps(state: ClusterState, *, prefixes: bool) -> str:
     """Order in which the mode changes without pods that get no address, as `migration` has it."""
-    command = patch({ENABLE: "true", ENABLE_PREFIXES: str(prefixes).lower()})
+    command = patch({ENABLE: "true", ENABLE_PREFIXES: str(prefixes).lower()}, state)
     steps = migration(1, 0, "to-prefix" if prefixes else "to-secondary").steps
     return "; ".join(
         f"{number}. {command if ENABLE_PREFIXES in step else step}"
@@ -441,7 +445,7 @@ def leave_prefixes(pod: Pod, view: ClusterView) -> Change:
         gain = min(gain, model.free)
     return Change(
         code="secondary-mode",
-        remedy=safe_steps(prefixes=False),
+        remedy=safe_steps(view.state, prefixes=False),
         gain=gain if known else None,
         feasible=gain > 0 if known else None,
         why=f"single addresses need no whole block: {gain:,} more pods on the nodes of this subnet"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 from eks_win_capacity.cluster.records import (
     AccessEntry,
@@ -315,9 +315,9 @@ class ClusterState(Shown):
         }
 
 
-def needs_state(state: object) -> None:
+def needs_state(state: object) -> ClusterState:
     """
-    Nothing, if what a function was given is the state of a cluster.
+    The state that a function was given, with what acts: add-on values for a missing ConfigMap.
 
     Raises
     ------
@@ -326,6 +326,16 @@ def needs_state(state: object) -> None:
     """
     cure = ": load it with load_files or aws.load_cluster"
     of_kind(state, ClusterState, name="state", cure=cure)
+    given = cast("ClusterState", state)
+    if given.cni_configmap is not None:
+        return given
+    from eks_win_capacity.addresses.configmap import of_addon
+
+    for addon in given.addons or ():
+        if addon.name == "vpc-cni" and (data := of_addon(addon.configuration)) is not None:
+            why = {part: text for part, text in given.unknown.items() if part != "cni_configmap"}
+            return replace(given, cni_configmap=data, unknown=why)
+    return given
 
 
 _PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")

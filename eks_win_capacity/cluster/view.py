@@ -6,10 +6,10 @@ import ipaddress
 import json
 import shlex
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses import nodes_that_fit
-from eks_win_capacity.addresses.configmap import go_bool
+from eks_win_capacity.addresses.configmap import ADDON_KEYS, go_bool, of_addon
 from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import kernels
@@ -22,6 +22,7 @@ from eks_win_capacity.core.constants import (
     WINDOWS_SERVER_FROM,
 )
 from eks_win_capacity.core.errors import CapacityError
+from eks_win_capacity.core.redact import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -374,6 +375,14 @@ def word(value: str | None, variable: str) -> str:
     return shlex.quote(value) if value else f'"${{{variable}:?}}"'
 
 
+def addon_values(state: ClusterState) -> Mapping[str, Any] | None:
+    """Values of the vpc-cni add-on where it writes ConfigMap amazon-vpc-cni; else None."""
+    for addon in state.addons or ():
+        if addon.name == "vpc-cni" and of_addon(addon.configuration) is not None:
+            return addon.configuration
+    return None
+
+
 def acting_key(state: ClusterState, target: str) -> str:
     """
     The key of the ConfigMap in which a warm target acts.
@@ -387,14 +396,28 @@ def acting_key(state: ClusterState, target: str) -> str:
     return target if target in (state.cni_configmap or {}) else f"windows-{target}"
 
 
-def patch(changes: Mapping[str, str]) -> str:
+def patch(changes: Mapping[str, str], state: ClusterState) -> str:
     """
     The command that sets keys of ConfigMap amazon-vpc-cni and leaves the others.
 
+    Where the vpc-cni add-on writes the ConfigMap, its values change: an update of the add-on
+    would undo what kubectl did.
+
     Examples
     --------
-    >>> print(patch({"enable-windows-ipam": "true"}))
+    >>> from eks_win_capacity.cluster.state import ClusterState
+    >>> print(patch({"enable-windows-ipam": "true"}, ClusterState()))
     kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p '{"data": {"enable-windows-ipam": "true"}}'
     """
+    values = addon_values(state)
+    names = {key: name for name, (key, _) in ADDON_KEYS.items()}
+    if values is not None and changes.keys() <= names.keys():
+        made = {**values, **{names[key]: value for key, value in changes.items()}}
+        # The state keeps no account ids: the shell puts the caller's own in its place.
+        given = shlex.quote(json.dumps(made)).replace(MASK, "'\"${AWS_ACCOUNT_ID:?}\"'")
+        return (
+            f"aws eks update-addon --cluster-name {word(state.name, 'CLUSTER_NAME')} --addon-name "
+            f"vpc-cni --resolve-conflicts PRESERVE --configuration-values {given}"
+        )
     text = shlex.quote(json.dumps({"data": dict(changes)}))
     return f"kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p {text}"

@@ -83,11 +83,22 @@ def read_table(
         available=available if isinstance(available, str) else None,
     )
     kinds = [kind for kind in VALUES if roles[kind] is not None]
+    if not kinds and everything and (only := _only_reading(frame, roles)):
+        # The caller says what is counted, and one column alone can be meant.
+        roles, kinds = {**roles, everything: only}, [everything]
     if not kinds:
         return _melted(frame, roles, everything=everything, capacity=capacity)
     if available is True and kinds[0] != "available":
         raise InputError(f"available=True, and {roles[kinds[0]]!r} says {kinds[0]}")
     return _tidy(frame, roles, kinds[0], capacity)
+
+
+def _only_reading(frame: pd.DataFrame, roles: Roles) -> str | None:
+    """The one column of numbers beside times and names of subnets; None in other tables."""
+    if roles["subnet"] is None:
+        return None
+    rest = [c for c in frame.columns if c not in roles.values() and not _is_row_number(c, frame)]
+    return str(rest[0]) if len(rest) == 1 and not is_text(frame[rest[0]]) else None
 
 
 def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any) -> Table:
@@ -210,8 +221,9 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
         or (len(columns) == 1 and says_nothing(columns[0]))
     ):
         raise InputError(
-            "history has no column that says used or available addresses; name it with used=, "
-            f"available= or percent=; it has {listed(c for c in frame.columns if c != INDEX)}"
+            "history has no column that says used or available addresses; name it with used=NAME, "
+            "available=NAME or percent=NAME, or say used=True or available=True; it has "
+            f"{listed(c for c in frame.columns if c != INDEX)}"
         )
     kind, subnets = _said(columns, everything)
     count = len(frame)
@@ -258,8 +270,7 @@ def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str]]:
     if kind is None:
         raise InputError(
             "nothing says for each column whether it counts used or available addresses: "
-            f"{listed(columns[:5])}; say it with used=True or available=True (--values used or "
-            "--values available)"
+            f"{listed(columns[:5])}; say it with used=True or available=True"
         )
     return kind, subnets
 

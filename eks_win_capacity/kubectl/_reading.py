@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.errors import CapacityError, DocumentError
@@ -184,7 +185,8 @@ class Reading:
         found = False
         for document in wholes(source, name=called):
             if not {"kind", "metadata", "items"} & document.keys():
-                self._keep_data(name, document.get("data", document), called)
+                written = of_addon(document) if name == "amazon-vpc-cni" else None
+                self._keep_data(name, written or document.get("data", document), called)
                 found = True
                 continue
             for item in document.get("items") or [document]:

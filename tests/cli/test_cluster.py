@@ -96,6 +96,7 @@ def test_subnets_are_shown_from_their_own_answers_alone(capsys, folder):
 
 def test_how_many_more_nodes_fit_hangs_on_a_mode_that_is_given_or_asked_for(capsys, folder):
     (folder / "cm.yaml").unlink()
+    (folder / "describe-addon.json").unlink()
     common = ("subnets", "-f", folder, "--type", "m5.large", "-o", "json")
     _, out, err = run(capsys, *common)
     assert [row["more_m5.large"] for row in json.loads(out)["rows"]] == [None, None]

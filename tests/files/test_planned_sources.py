@@ -1,7 +1,11 @@
 """What will start nodes is read before anything runs: Karpenter, eksctl, launch templates."""
 
+import json
+import subprocess
+
 import pytest
 import three_clusters as three
+import yaml
 
 from eks_win_capacity import load_files
 from eks_win_capacity.cluster import ClusterState, check_cluster
@@ -140,3 +144,77 @@ def test_the_cluster_autoscaler_is_known_by_what_it_runs(image, args, runs):
     made = three.maker("Deployment", "scaler", "linux", image=image, args=args)
     (workload,) = load_files(made).workloads
     assert workload.autoscaler is runs
+
+
+VALUES = {"enableWindowsIpam": "true", "warmWindowsIPTarget": 4, "env": {"ENABLE_POD_ENI": "true"}}
+DESCRIBED = {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(VALUES)}}
+ROLE = "arn:aws:iam::111122223333:role/cni"
+
+
+@pytest.mark.parametrize("source", [VALUES, DESCRIBED, yaml.safe_dump(VALUES)])
+def test_the_values_of_the_add_on_stand_for_the_configmap_that_it_writes(source):
+    state = load_files(source)
+    found = {f.code: f for f in check_cluster(state)}
+    assert found["windows-ipam-enabled"].outcome == "pass"
+    assert found["windows-ipam-enabled"].seen == 'enable-windows-ipam is "true"'
+    assert found["warm-targets"].outcome != "unknown"
+    # A ConfigMap that is known says what is there now.
+    off = {"kind": "ConfigMap", "metadata": {"name": "amazon-vpc-cni"}, "data": {}}
+    found = {f.code: f.outcome for f in check_cluster(load_files(source, off))}
+    assert found["windows-ipam-enabled"] == "fail"
+
+
+def test_values_of_the_add_on_without_a_word_on_windows_say_nothing_of_the_configmap():
+    told = {"addon": {"addonName": "vpc-cni", "configurationValues": '{"env": {}}'}}
+    found = {f.code: f.outcome for f in check_cluster(load_files(told))}
+    assert found["windows-ipam-enabled"] == "unknown"
+
+
+def test_what_the_add_on_writes_is_changed_in_the_add_on():
+    values = {"enableWindowsIpam": "false", "serviceAccountRoleArn": ROLE, "note": "it's"}
+    told = {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(values)}}
+    state = load_files(told, {"cluster": {"name": "shop"}})
+    (finding,) = [f for f in check_cluster(state) if f.code == "windows-ipam-enabled"]
+    command = "printf '%s\\n' " + finding.remedy.removeprefix("aws eks update-addon ")
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"AWS_ACCOUNT_ID": "999988887777"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = done.stdout.splitlines()
+    assert words[:4] == ["--cluster-name", "shop", "--addon-name", "vpc-cni"]
+    assert json.loads(words[-1]) == values | {
+        "enableWindowsIpam": "true",
+        "serviceAccountRoleArn": ROLE.replace("111122223333", "999988887777"),
+    }
+    assert finding.files == ()
+
+
+SAID = {
+    "karpenter": 'Failed to schedule pod, all available types exceed limits for nodepool: "w"',
+    "cluster-autoscaler": "pod didn't trigger scale-up: 1 max node group size reached",
+}
+
+
+@pytest.mark.parametrize("who", SAID)
+def test_who_speaks_in_an_event_of_a_pod_runs(who):
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"nodeSelector": {"kubernetes.io/os": "windows"}, "containers": []},
+        "status": {"phase": "Pending"},
+    }
+    event = {
+        "kind": "Event",
+        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "web"},
+        "message": SAID[who],
+    }
+    for documents, runs in (([pod], False), ([pod, event], True)):
+        found = {f.code: f for f in check_cluster(load_files(*documents, three.template("x")))}
+        quiet = "nothing runs"
+        assert found["karpenter-limits"].seen.startswith(quiet) is not (runs and who == "karpenter")
+        assert found["autoscaler-node-template"].seen.startswith(quiet) is not (
+            runs and who == "cluster-autoscaler"
+        )

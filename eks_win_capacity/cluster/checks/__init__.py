@@ -100,7 +100,7 @@ def check_cluster(
     from eks_win_capacity.catalog import given_or_bundled
 
     catalog = given_or_bundled(catalog)
-    needs_state(state)
+    state = needs_state(state)
     if now is not None:
         of_kind(now, date, name="now")
     look = Look(state, catalog, now)

@@ -9,6 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from eks_win_capacity.cluster.autoscalers import heard
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.cluster.view import asked_mode, group_of, legacy_components, word
@@ -173,7 +174,11 @@ class Look:
     def karpenter(self) -> bool | None:
         """Whether Karpenter starts nodes here; None where nothing tells."""
         state = self.state
-        if state.node_pools or any(node.node_pool for node in state.nodes or ()):
+        if (
+            state.node_pools
+            or any(node.node_pool for node in state.nodes or ())
+            or heard(state.pods or (), "karpenter")
+        ):
             return True
         if state.node_pools is not None:
             return False

@@ -9,7 +9,7 @@ from eks_win_capacity.addresses.configmap import go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster.checks.check import CONTROLLER, PREFIXES, SUBNETS, check, some
 from eks_win_capacity.cluster.remedies import configmap
-from eks_win_capacity.cluster.view import ENABLE, acting_key, patch, word
+from eks_win_capacity.cluster.view import ENABLE, acting_key, addon_values, patch, word
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,
@@ -58,7 +58,9 @@ def _changes(look: Look) -> dict[str, str]:
 
 
 def _mended(look: Look) -> dict[str, str]:
-    """The whole ConfigMap with all changes, so that no file undoes another."""
+    """The whole ConfigMap with all changes, so that no file undoes another; none of an add-on's."""
+    if addon_values(look.state) is not None:
+        return {}
     data = {**(look.state.cni_configmap or {}), **_changes(look)}
     return {"amazon-vpc-cni.yaml": configmap(data)}
 
@@ -88,7 +90,9 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
         f"kubectl create configmap -n kube-system amazon-vpc-cni --from-literal={ENABLE}=true "
         "--dry-run=client -o yaml | kubectl apply -f -"
     )
-    yield rule.failed(seen, patch({ENABLE: "true"}) if data else create, files=_mended(look))
+    yield rule.failed(
+        seen, patch({ENABLE: "true"}, look.state) if data else create, files=_mended(look)
+    )
 
 
 @check(
@@ -158,7 +162,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
         others = dict.fromkeys(f.remedy for f in worst if f.code not in _MENDED)
         yield rule.failed(
             f"{len(worst)} traps: {some([f'{f.code} {f.subject}'.strip() for f in worst])}",
-            "; ".join([*([patch(made)] if made else []), *others]),
+            "; ".join([*([patch(made, look.state)] if made else []), *others]),
             severity="error" if any(f.severity == "error" for f in worst) else rule.severity,
             files=_mended(look) if made else None,
         )

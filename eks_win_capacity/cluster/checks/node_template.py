@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.cluster.autoscalers import heard
 from eks_win_capacity.cluster.checks.check import check, some
 from eks_win_capacity.cluster.remedies import tag_command, tags_file
 from eks_win_capacity.cluster.view import autoscaler_tags, expected_addresses, group_of
@@ -64,6 +65,7 @@ def _runs_autoscaler(look: Look) -> bool | None:
         if not group.managed  # EKS marks the groups that it manages by itself
         for key, _ in group.autoscaling_tags or ()
     )
+    marked = marked or heard(look.state.pods or (), "cluster-autoscaler")
     if look.makers is None:
         return True if marked else None
     runs = any(
