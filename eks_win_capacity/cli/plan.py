@@ -26,15 +26,21 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning import FleetPlan
 
 
-def _pairs(values: tuple[str, ...], option: str, form: str = "NAME=VALUE") -> dict[str, Any]:
+def _read(function: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Callback of an option whose value some function reads."""
+    return lambda _context, _parameter, value: function(value)
+
+
+def _pairs(_context: click.Context, option: click.Parameter, values: Any) -> dict[str, Any]:
+    """Callback of an option that is repeated as NAME=VALUE."""
     pairs: dict[str, Any] = {}
     for value in values:
-        name, sign, told = value.partition("=")
-        if not sign or not name.strip() or not told.strip():
-            raise click.BadParameter(f"{value!r} is not {form}", param_hint=option)
-        if name.strip() in pairs:
-            raise click.BadParameter(f"{name.strip()} is given twice", param_hint=option)
-        pairs[name.strip()] = told.strip()
+        name, sign, told = (part.strip() for part in value.partition("="))
+        if not sign or not name or not told:
+            raise click.BadParameter(f"{value!r} is not {str(option.metavar).replace('|', ' or ')}")
+        if name in pairs:
+            raise click.BadParameter(f"{name} is given twice")
+        pairs[name] = told
     return pairs
 
 
@@ -55,15 +61,37 @@ def _subnets(values: tuple[str, ...]) -> list[Any] | None:
     return subnets
 
 
-def _daemons(values: tuple[str, ...]) -> list[dict[str, Any]]:
+def _daemons(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> list[dict[str, Any]]:
     daemons = []
-    for name, told in _pairs(values, "--daemonset", "NAME=CPU,MEMORY[,host]").items():
+    for name, told in _pairs(context, option, values).items():
         cpu, memory, *more = [*(part.strip() for part in told.split(",")), ""][:3]
         if more and more[0] not in {"", "host"}:
-            raise click.BadParameter(f"{told!r} is not CPU,MEMORY[,host]", param_hint="--daemonset")
+            raise click.BadParameter(f"{told!r} is not CPU,MEMORY[,host]")
         host = bool(more and more[0])
         daemons.append({"name": name, "cpu": cpu or 0, "memory": memory or 0, "host_process": host})
     return daemons
+
+
+def _licence(value: str) -> str | float:
+    if value in {"included", "own"}:
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is none of included, own and a price") from None
+
+
+def _extended(values: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for value in values:
+        name, _, told = value.partition("=")
+        resource, sign, number = told.rpartition(":")
+        if not (name and sign and resource and number.strip().isdigit()):
+            raise click.BadParameter(f"{value!r} is not TYPE=RESOURCE:N")
+        found.setdefault(name.strip(), {})[resource.strip()] = int(number)
+    return found
 
 
 def _pool(file: str | None, state: ClusterState | None, mode: bool | None) -> WarmPool | None:  # noqa: FBT001
@@ -108,13 +136,29 @@ _EXISTING = click.Path(exists=True, dir_okay=False)
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--candidate|--instance-type|-t|candidates",
-        {"multiple": True, "help": "An instance type, or a pattern such as 'm5.*'; repeat it."},
+        {
+            "multiple": True,
+            "callback": _read(lambda types: types or None),
+            "help": "An instance type, or a pattern such as 'm5.*'; repeat it.",
+        },
     ),
     (
         "--subnet|subnets",
-        {"multiple": True, "metavar": "[ZONE=]CIDR[,USED]", "help": "Where nodes may stand."},
+        {
+            "multiple": True,
+            "callback": _read(_subnets),
+            "metavar": "[ZONE=]CIDR[,USED]",
+            "help": "Where nodes may stand.",
+        },
     ),
-    ("--prices", {"type": _EXISTING, "help": "CSV of type and price by the hour."}),
+    (
+        "--prices",
+        {
+            "type": _EXISTING,
+            "callback": _read(read_price_file),
+            "help": "CSV of type and price by the hour.",
+        },
+    ),
     (
         "--objective",
         {
@@ -142,18 +186,25 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "type": click.IntRange(min=0),
             "default": KUBELET_MAX_PODS,
             "show_default": True,
+            "callback": _read(lambda limit: limit or None),
             "metavar": "N",
             "help": "The kubelet's own limit; 0 for none.",
         },
     ),
     (
         "--reserved",
-        {"multiple": True, "metavar": "cpu=Q|memory=Q", "help": "What nodes keep from pods."},
+        {
+            "multiple": True,
+            "callback": lambda *asked: _pairs(*asked) or None,
+            "metavar": "cpu=Q|memory=Q",
+            "help": "What nodes keep from pods.",
+        },
     ),
     (
         "--daemonset|daemonsets",
         {
             "multiple": True,
+            "callback": _daemons,
             "metavar": "NAME=CPU,MEMORY[,host]",
             "help": "A pod on every node; host: it takes no address.",
         },
@@ -162,7 +213,11 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--surge", {"default": "0", "show_default": True, "help": "Extra pods: a number or 25%."}),
     (
         "--zone|zones",
-        {"multiple": True, "help": "A zone to spread over, where no subnets are given."},
+        {
+            "multiple": True,
+            "callback": _read(lambda zones: zones or None),
+            "help": "A zone to spread over, where no subnets are given.",
+        },
     ),
     ("--zone-lost", {"is_flag": True, "help": "Leave room for the loss of any zone."}),
     ("--max-types", {"type": click.IntRange(min=1), "help": "Different types at most."}),
@@ -170,6 +225,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--limit|limits",
         {
             "multiple": True,
+            "callback": _pairs,
             "metavar": "NAME=NODES",
             "help": "Most nodes of a type or in a zone; nodes=N limits all, addresses=N what they "
             "take.",
@@ -179,6 +235,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--current",
         {
             "multiple": True,
+            "callback": lambda *asked: _pairs(*asked) if "=" in "".join(asked[-1]) else asked[-1],
             "metavar": "TYPE=NODES|FILE",
             "help": "Nodes that run now: counts by type, a table of instance_type, nodes and zone, "
             "or the state of a cluster; 'state' is that in FILE. Says what to keep, add and drain.",
@@ -205,16 +262,29 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "help": "Part of each workload's pods that may run on Spot.",
         },
     ),
-    ("--spot-prices", {"type": _EXISTING, "help": "CSV of type and Spot price by the hour."}),
+    (
+        "--spot-prices",
+        {
+            "type": _EXISTING,
+            "callback": _read(read_price_file),
+            "help": "CSV of type and Spot price by the hour.",
+        },
+    ),
     (
         "--paid",
-        {"multiple": True, "metavar": "TYPE=NODES", "help": "Nodes that are paid already."},
+        {
+            "multiple": True,
+            "callback": _pairs,
+            "metavar": "TYPE=NODES",
+            "help": "Nodes that are paid already.",
+        },
     ),
     (
         "--licence",
         {
             "default": "included",
             "show_default": True,
+            "callback": _read(_licence),
             "metavar": "included|own|PRICE",
             "help": "Whether prices hold the Windows licence; a price is added by vCPU and hour.",
         },
@@ -224,14 +294,16 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--at-least",
         {
             "multiple": True,
+            "callback": _pairs,
             "metavar": "NAME=NODES",
             "help": "Fewest nodes of a type, in a zone, or in all (nodes=N).",
         },
     ),
     (
-        "--extended|extended",
+        "--extended|extended_resources",
         {
             "multiple": True,
+            "callback": _read(_extended),
             "metavar": "TYPE=RESOURCE:N",
             "help": "Extended resource that nodes of a type have.",
         },
@@ -279,30 +351,17 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 @file_argument(kind=click.Path(exists=True, allow_dash=True))
 @_named(_OPTIONS)
 @output_options
-def plan(  # noqa: PLR0917
+def plan(
     file: str,
-    candidates: tuple[str, ...],
-    subnets: tuple[str, ...],
-    prices: str | None,
-    pool: str | None,
-    kubelet_max_pods: int,
-    reserved: tuple[str, ...],
-    daemonsets: tuple[str, ...],
-    zones: tuple[str, ...],
-    limits: tuple[str, ...],
-    snippet: str | None,
-    output: str,
-    current: tuple[str, ...],
-    spot_share: float,
-    spot_prices: str | None,
-    paid: tuple[str, ...],
-    licence: str,
-    at_least: tuple[str, ...],
-    extended: tuple[str, ...],
     *,
-    snippets: bool,
+    subnets: list[Any] | None,
+    pool: str | None,
+    current: dict[str, Any] | tuple[str, ...],
     state_subnets: bool,
+    snippets: bool,
+    snippet: str | None,
     explain: bool,
+    output: str,
     **options: Any,
 ) -> None:
     """
@@ -327,59 +386,32 @@ def plan(  # noqa: PLR0917
 
     given = read_workload_file(file)
     state = given if isinstance(given, ClusterState) else None
-    where = _subnets(subnets)
-    if state is not None and where is None and state_subnets and not zones:
-        where = _state_subnets(state)
-    _note(given, where)
-    _note_limit(kubelet_max_pods, candidates)
-    mode = options.pop("prefix_delegation")
+    if state is not None and subnets is None and state_subnets and not options["zones"]:
+        subnets = _state_subnets(state)
+    _note(given, subnets)
+    _note_limit(options["kubelet_max_pods"], options["candidates"])
+    options["buy"] = {name: options.pop(name) for name in _BUYING}
     found = plan_fleet(
         given,
-        candidates=candidates or None,
-        subnets=where,
-        prices=read_price_file(prices),
-        prefix_delegation=mode,
-        pool=_pool(pool, state, mode),
-        kubelet_max_pods=kubelet_max_pods or None,
-        reserved=_pairs(reserved, "--reserved", "cpu=Q or memory=Q") or None,
-        daemonsets=_daemons(daemonsets),
-        zones=zones or None,
-        limits=_pairs(limits, "--limit", "TYPE=NODES"),
+        subnets=subnets,
+        pool=_pool(pool, state, options["prefix_delegation"]),
         current=_current(current, state),
-        buy=_bought(licence, spot_share, spot_prices, paid),
-        at_least=_pairs(at_least, "--at-least", "NAME=NODES"),
-        extended_resources=_extended(extended),
         progress=_told,
         **options,
     )
     _print(found, output, "all" if snippets else snippet, explain=explain)
 
 
-def _bought(
-    licence: str, spot_share: float, spot_prices: str | None, paid: tuple[str, ...]
-) -> dict[str, Any]:
-    """How nodes are bought, as `plan_fleet` takes it."""
-    price: str | float = licence
-    if licence not in {"included", "own"}:
-        try:
-            price = float(licence)
-        except ValueError as error:
-            message = f"{licence!r} is none of included, own and a price"
-            raise click.BadParameter(message, param_hint="--licence") from error
-    return {
-        "licence": price,
-        "spot_share": spot_share,
-        "spot_prices": read_price_file(spot_prices),
-        "paid": _pairs(paid, "--paid", "TYPE=NODES"),
-    }
+_BUYING = ("licence", "spot_share", "spot_prices", "paid")
+"""Options on how nodes are bought, which `plan_fleet` takes as one."""
 
 
-def _current(values: tuple[str, ...], state: ClusterState | None) -> Any:
+def _current(values: dict[str, Any] | tuple[str, ...], state: ClusterState | None) -> Any:
     """The nodes that run now: counts, one file, or what FILE itself says."""
     if not values:
         return None
-    if any("=" in value for value in values):
-        return _pairs(values, "--current", "TYPE=NODES")
+    if isinstance(values, dict):
+        return values
     if len(values) > 1:
         raise click.BadParameter("give one file, or counts", param_hint="--current")
     if values[0] == "state":
@@ -389,23 +421,11 @@ def _current(values: tuple[str, ...], state: ClusterState | None) -> Any:
     return read_current_file(values[0])
 
 
-def _extended(values: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for value in values:
-        name, _, told = value.partition("=")
-        resource, sign, number = told.rpartition(":")
-        if not (name and sign and resource and number.strip().isdigit()):
-            message = f"{value!r} is not TYPE=RESOURCE:N"
-            raise click.BadParameter(message, param_hint="--extended")
-        found.setdefault(name.strip(), {})[resource.strip()] = int(number)
-    return found
-
-
-def _note_limit(limit: int, candidates: tuple[str, ...]) -> None:
+def _note_limit(limit: int | None, candidates: tuple[str, ...] | None) -> None:
     """Question a limit of the kubelet that AWS advises against for what may be planned."""
     from eks_win_capacity.catalog import Catalog
 
-    note_kubelet(limit, Catalog.bundled().filter(names=candidates or None).values())
+    note_kubelet(limit, Catalog.bundled().filter(names=candidates).values())
 
 
 def _note(given: Any, where: list[Any] | None) -> None:

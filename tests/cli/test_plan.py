@@ -384,7 +384,7 @@ def test_the_folder_that_check_reads_is_planned_for_as_well():
     ("option", "value", "form"),
     [
         ("--daemonset", "logs", "NAME=CPU,MEMORY"),
-        ("--limit", "m5.large", "TYPE=NODES"),
+        ("--limit", "m5.large", "NAME=NODES"),
         ("--reserved", "1Gi", "cpu=Q or memory=Q"),
     ],
 )
