@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.core.errors import CapacityError
+from eks_win_capacity.core.errors import CapacityError, UnlikelyQuantityWarning
 from eks_win_capacity.core.redact import without_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -53,11 +55,36 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with self._questions_as_notes(ctx):
+                return super().invoke(ctx)
         except CapacityError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
             error.__dict__[_SAID] = _with_options(str(error), command)
             raise
+
+    @contextmanager
+    def _questions_as_notes(self, ctx: click.Context) -> Iterator[None]:
+        """Print the library's questions about quantities as notes on stderr, each once."""
+        from eks_win_capacity.cli.output import say
+
+        asked: dict[str, None] = {}
+
+        def ask(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, UnlikelyQuantityWarning):
+                shown(message, category, *where, **more)
+            elif str(message) not in asked:
+                asked[str(message)] = None
+                if len(asked) <= _MOST_NOTES:
+                    command = self.get_command(ctx, ctx.invoked_subcommand or "")
+                    note = _with_options(str(message), command)
+                    say(f"eks-win-capacity: note: {note}", err=True)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UnlikelyQuantityWarning)
+            shown, warnings.showwarning = warnings.showwarning, ask
+            yield
+        if len(asked) > _MOST_NOTES:
+            say(f"eks-win-capacity: note: {len(asked) - _MOST_NOTES:,} more like these", err=True)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
@@ -99,6 +126,9 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
+
+_MOST_NOTES = 5
+"""Questions about quantities that are printed; the rest is counted."""
 
 _SAID = "on the command line"
 """Where an error of ours keeps its message in the words of the command line."""

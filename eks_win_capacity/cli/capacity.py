@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, mode_option, note_kubelet, note_units
+from eks_win_capacity.cli.options import binding_options, mode_option, note_kubelet
 from eks_win_capacity.cli.output import emit, output_options
+from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,10 +190,9 @@ def node(
       eks-win-capacity node m5.large c5.4xlarge --pod-cpu 250m --pod-memory 1Gi
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.density.node_capacity import node_capacity, reservations
+    from eks_win_capacity.density.node_capacity import max_pods_cap, node_capacity, reservations
 
     catalog = Catalog.bundled()
-    note_units(options["pod_cpu"], options["pod_memory"])
     kept = reservations(cpu=reserved_cpu, memory=reserved_memory)
     sized = [
         node_capacity(name, prefix_delegation=prefix_delegation, reserved=kept, **options)
@@ -222,6 +222,12 @@ def node(
         for one in sized
         if one.kubelet_extra_args
     ]
+    capped = [
+        f"{one.instance_type}: the kubelet's limit binds, and AWS advises no higher one than "
+        f"{max_pods_cap(instance)} for {count_of(instance.vcpus, 'vCPU')}"
+        for one, instance in zip(sized, instances, strict=True)
+        if one.binding == "kubelet" and options["kubelet_max_pods"] >= max_pods_cap(instance)
+    ]
     notes = _notes(instances, prefix_delegation=prefix_delegation)
     bare = [
         f"{one.instance_type}: no memory is left for any pod: {instance.memory_mib / 1024:,.1f} GiB "
@@ -229,4 +235,4 @@ def node(
         for one, instance in zip(sized, instances, strict=True)
         if not one.allocatable_memory
     ]
-    emit(rows, output, note="\n".join(filter(None, [notes, *bare, *lifts])))
+    emit(rows, output, note="\n".join(filter(None, [notes, *bare, *lifts, *capped])))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import mode_option, note_kubelet, note_units, state_options
+from eks_win_capacity.cli.options import mode_option, note_kubelet, state_options
 from eks_win_capacity.cli.output import emit, output_options, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import records_of
@@ -118,7 +118,6 @@ def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> No
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import karpenter_view as compared
 
-    note_units(options["pod_cpu"], options["pod_memory"])
     bundled = Catalog.bundled()
     note_kubelet(options["kubelet_max_pods"], (bundled[one] for one in types if one in bundled))
     table = compared(list(types), **options)

@@ -15,7 +15,6 @@ from eks_win_capacity.cli.options import (
     binding_options,
     file_argument,
     note_kubelet,
-    note_units,
     text_of,
 )
 from eks_win_capacity.cli.output import (
@@ -27,6 +26,11 @@ from eks_win_capacity.cli.output import (
     progress,
     say,
     workbook,
+)
+from eks_win_capacity.core.constants import (
+    KUBELET_MAX_PODS_ADVISED,
+    KUBELET_MAX_PODS_SMALL,
+    KUBELET_MAX_PODS_VCPUS,
 )
 from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.documents import whole
@@ -118,7 +122,6 @@ def fleet(
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cli import fleet_files
 
-    note_units(options["pod_cpu"], options["pod_memory"])
     if partition_by and out is None:
         raise InputError("--partition-by needs --out, the folder of the partitions")
     asked = _Asked(
@@ -520,12 +523,13 @@ def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
             f"{_nodes(count)} {'has' if count == 1 else 'have'} no memory left for any pod beside "
             f"what Windows keeps, whatever the addresses allow: {', '.join(bare[:5])}."
         )
-    binds = sizes.index[sizes["prefix_binding"] == "kubelet"]
-    bound = int(fleet.histogram[binds].sum())
+    binds, lifts = sizes["prefix_binding"] == "kubelet", sizes["kubelet_extra_args"].notna()
+    bound = int(fleet.histogram[sizes.index[binds & lifts]].sum())
     if bound:
         notes.append(
             f"{_nodes(bound)} {'takes' if bound == 1 else 'take'} more pods with prefixes once the "
-            "kubelet's --max-pods is raised."
+            f"kubelet's --max-pods is raised to what AWS advises: {KUBELET_MAX_PODS_SMALL} below "
+            f"{KUBELET_MAX_PODS_VCPUS} vCPUs, {KUBELET_MAX_PODS_ADVISED} above."
         )
     return notes
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import click
 from eks_win_capacity.cli.output import progress, put_together, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import source_name, whole
-from eks_win_capacity.core.errors import CapacityError, InputError
+from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,36 +50,6 @@ def filled_text_of(file: IO[bytes]) -> str:
         name = getattr(file, "name", "the file")
         raise InputError(f"{name} is empty: did the command that wrote it fail?")
     return text
-
-
-_MANY_CPUS = 100
-"""A pod that asks for so many CPUs without a unit was most likely meant in thousandths."""
-
-_LITTLE_MEMORY = 1_000_000
-"""No Windows container starts with less; such a number was most likely meant in MiB. [bytes]"""
-
-
-def note_units(cpu: object, memory: object, *, of: str = "") -> None:
-    """
-    Note on stderr where a number without a unit is one that nobody means.
-
-    Kubernetes takes a bare number as CPUs and as bytes; it is taken so here, too.
-    """
-    from eks_win_capacity.core.quantities import millicores, whole_bytes
-
-    told = []
-    with suppress(CapacityError):
-        if _bare(cpu) and millicores(str(cpu)) >= 1000 * _MANY_CPUS:
-            told.append(f"cpu {cpu} is {cpu} whole CPUs; {cpu} thousandths of one are {cpu}m")
-    with suppress(CapacityError):
-        if _bare(memory) and 0 < whole_bytes(str(memory)) < _LITTLE_MEMORY:
-            told.append(f"memory {memory} is {memory} bytes; {memory} MiB are {memory}Mi")
-    for line in told:
-        say(f"eks-win-capacity: note: {of}{line}", err=True)
-
-
-def _bare(quantity: object) -> bool:
-    return str(quantity).strip()[-1:].isdigit()
 
 
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import file_argument, note_kubelet, note_units
+from eks_win_capacity.cli.options import file_argument, note_kubelet
 from eks_win_capacity.cli.output import document_of, emit, output_options, say
 from eks_win_capacity.cli.plan_files import (
     read_current_file,
@@ -429,12 +429,9 @@ def _note_limit(limit: int | None, candidates: tuple[str, ...] | None) -> None:
 
 
 def _note(given: Any, where: list[Any] | None) -> None:
-    """What a state cannot tell, or numbers of a table that nobody means."""
+    """What a state cannot tell."""
     from eks_win_capacity.cluster.state import ClusterState
 
-    for row in given if isinstance(given, list) else ():
-        fields = {str(name).lower(): value for name, value in row.items()}
-        note_units(fields.get("cpu"), fields.get("memory"), of=f"{fields.get('name')}: ")
     if not isinstance(given, ClusterState):
         return
     say(

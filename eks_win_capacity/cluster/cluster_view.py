@@ -41,9 +41,9 @@ from eks_win_capacity.cluster.view import (
     windows_pools,
 )
 from eks_win_capacity.core import kernels
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS_ADVISED
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.density.node_capacity import allocatable
+from eks_win_capacity.density.node_capacity import allocatable, max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -423,12 +423,14 @@ class ClusterView:
         """
         The max-pods that lets nodes use their addresses, and the pods that gains.
 
-        It may lie above what AWS advises for a type of few vCPUs, never above that for any.
+        It is never above what AWS advises for the type.
         """
         most, gain = 0, 0
         for node in self.ready:
             host = self.use.get(node.name, IDLE).without_address
-            limit = min((advertised_by(node) or 0) + host, KUBELET_MAX_PODS_ADVISED)
+            limit = min(
+                (advertised_by(node) or 0) + host, max_pods_cap(self.row(node.instance_type))
+            )
             if node.pods_limit is None or limit <= node.pods_limit:
                 continue
             more = self.left(node, need, max_pods=limit, full=full)

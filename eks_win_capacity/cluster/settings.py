@@ -32,6 +32,7 @@ from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS_VCPUS,
 )
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.density.node_capacity import max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,8 +195,13 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
             f"max-pods of {', '.join(map(str, limits)) or 'unknown'} does not bind where nodes "
             f"advertise {', '.join(map(str, addresses)) or 'no'} addresses"
         )
-        if full == "kubelet" and any(limit >= KUBELET_MAX_PODS_ADVISED for limit in limits):
-            why = f"AWS advises at most {KUBELET_MAX_PODS_ADVISED}"
+        if full == "kubelet" and any(
+            (n.pods_limit or 0) >= max_pods_cap(view.row(n.instance_type)) for n in view.ready
+        ):
+            why = (
+                f"AWS advises at most {KUBELET_MAX_PODS_SMALL} below {KUBELET_MAX_PODS_VCPUS} "
+                f"vCPUs, and {KUBELET_MAX_PODS_ADVISED} above"
+            )
         return Change(
             code="max-pods",
             remedy="a higher --max-pods in the bootstrap arguments",
@@ -212,14 +218,7 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
         gain=gain,
         nodes=2 * len(view.ready),
         why=f"{gain:,} more such pods on as many nodes as today: addresses, CPU and memory allow "
-        "them"
-        + (
-            f"; AWS advises {KUBELET_MAX_PODS_SMALL} below {KUBELET_MAX_PODS_VCPUS} vCPUs, so try it "
-            "on one node first"
-            if most > KUBELET_MAX_PODS_SMALL
-            and any(view.catalog[n].vcpus < KUBELET_MAX_PODS_VCPUS for n in view.types)
-            else ""
-        ),
+        "them",
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "SubnetCidrError",
     "TooLittleHistoryError",
     "UnknownInstanceTypeError",
+    "UnlikelyQuantityWarning",
     "UnsupportedInputError",
     "WarmTargetError",
 ]
@@ -363,3 +364,11 @@ class MissingExtraError(CapacityError, ImportError):
             f'pip install "eks-win-capacity[{extra}]"'
         )
         self.extra = extra
+
+
+class UnlikelyQuantityWarning(UserWarning):
+    """
+    A quantity is valid and most likely not what was meant, such as a memory of 2 bytes.
+
+    It is taken as Kubernetes takes it.
+    """

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
+import warnings
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.arguments import is_missing
-from eks_win_capacity.core.errors import InvalidQuantityError
+from eks_win_capacity.core.errors import InvalidQuantityError, UnlikelyQuantityWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*))?"
@@ -23,6 +25,10 @@ _POWERS_OF_TWO: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei":
 _LARGEST_BINARY: Final = 2**63 - 1
 _FINEST: Final = -9
 _WIDEST_EXPONENT: Final = 999
+_MANY_CPUS_M: Final = 100_000
+"""A pod that asks for so much CPU was most likely meant in thousandths. [thousandths of a core]"""
+_LITTLE_MEMORY: Final = 1_000_000
+"""No Windows container starts with less; such a number was most likely meant in MiB. [bytes]"""
 
 
 def parse_quantity(value: str | float | Decimal) -> Decimal:
@@ -118,15 +124,71 @@ def request(value: Any, read: Callable[[Any], int], *, name: str) -> int:
     """
     What an argument requests, read by `millicores` or `whole_bytes`.
 
+    What nobody means, as 2 bytes or 500 whole CPUs, is taken as Kubernetes takes it,
+    with an `UnlikelyQuantityWarning`.
+
     Raises
     ------
     InvalidQuantityError
         If it is no quantity, or negative; the message names the argument.
     """
+    amount = _named(value, read, name)
+    _question_unlikely([(value, amount)], read, name)
+    return amount
+
+
+def requests(values: Iterable[Any], read: Callable[[Any], int], *, name: str) -> dict[Any, int]:
+    """
+    What each of several values of an argument requests, as `request` reads one.
+
+    Raises
+    ------
+    InvalidQuantityError
+        If one is no quantity, or negative; the message names the argument.
+    """
+    amounts = {value: _named(value, read, name) for value in values}
+    _question_unlikely(amounts.items(), read, name)
+    return amounts
+
+
+def _named(value: Any, read: Callable[[Any], int], name: str) -> int:
     try:
         return read(value)
     except InvalidQuantityError as error:
         raise InvalidQuantityError(f"{name}: {error}") from None
+
+
+def _question_unlikely(
+    read_values: Iterable[tuple[Any, int]], read: Callable[[Any], int], name: str
+) -> None:
+    """Warn once of all values of an argument that nobody means."""
+    cpu = read is millicores
+    unlikely = [
+        (value, amount)
+        for value, amount in read_values
+        if (amount >= _MANY_CPUS_M if cpu else 0 < amount < _LITTLE_MEMORY)
+    ]
+    if unlikely:
+        more = f", and so on for {len(unlikely):,} values" if len(unlikely) > 1 else ""
+        question(f"{name}: {_question(*unlikely[0], cpu=cpu)}{more}")
+
+
+def _question(value: Any, amount: int, *, cpu: bool) -> str:
+    if cpu:
+        cores = amount // 1000
+        return f"{value} is {cores:,} whole CPUs; {cores:,} thousandths of one are {cores}m"
+    number = re.match(r"\+?([0-9.]+)[a-zA-Z]?$", str(value))
+    mebibytes = number[1] if number else amount
+    return f"{value} is {amount:,} byte{'s' * (amount > 1)}; {mebibytes} MiB are {mebibytes}Mi"
+
+
+def question(text: str) -> None:
+    """Warn of a quantity that nobody means, at the line that called this library."""
+    package = __name__.partition(".")[0]
+    frame, level = sys._getframe(1), 2  # noqa: SLF001
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, UnlikelyQuantityWarning, stacklevel=level)
 
 
 def _whole(value: str | float | Decimal, scale: int) -> int:

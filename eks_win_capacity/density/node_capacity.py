@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +24,8 @@ from eks_win_capacity.core.constants import (
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
-from eks_win_capacity.core.errors import InputError, ShapeMismatchError
-from eks_win_capacity.core.quantities import millicores, request, whole_bytes
+from eks_win_capacity.core.errors import InputError, ShapeMismatchError, UnlikelyQuantityWarning
+from eks_win_capacity.core.quantities import millicores, question, request, requests, whole_bytes
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ _EXTRA_ARGS: Final = "-KubeletExtraArgs '--max-pods={}'"
 _PLAIN: Final = {str, int, float}
 """Kinds of one request that need no look at columns."""
 
+_FEW_MIB: Final = 16
+"""So little memory kept was most likely meant in GiB. [MiB]"""
+_MOST_MIB: Final = 2**25
+"""So much memory kept was most likely meant in KiB or bytes: EC2 has no node with more. [MiB]"""
 _UNBOUND: Final = np.iinfo(np.int64).max
 CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
 """What may bind, in the order in which ties are named."""
@@ -74,6 +79,12 @@ class Reserved(Shown):
             number = arrays.count(getattr(self, field.name), name=field.name, high=2**31)
             # A narrow NumPy scalar would wrap where the sums are made.
             object.__setattr__(self, field.name, number)
+            if field.name != "cpu_m" and 0 < number < _FEW_MIB:
+                question(
+                    f"{field.name}: {number} is {number} MiB; {number} GiB are {number * 1024}"
+                )
+            if field.name != "cpu_m" and number > _MOST_MIB:
+                question(f"{field.name}: {number} is in MiB, more than any instance type has")
 
     @property
     def memory(self) -> int:
@@ -112,7 +123,8 @@ class NodeCapacity(Shown):
     allocatable_memory : int
         Memory for pods. [bytes]
     kubelet_extra_args : str or None
-        The bootstrap argument that lifts the kubelet's limit, where that one binds.
+        The bootstrap argument that lifts the kubelet's limit, where that one binds and is
+        below what AWS advises for the type.
     windows : WindowsVerdict
         Whether Windows runs on the type at all.
 
@@ -162,12 +174,41 @@ def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
     >>> reservations(cpu="500m").cpu_m, reservations(memory="3Gi").memory == 3 * 2**30
     (500, True)
     """
-    kept = WINDOWS_RESERVED if cpu is None else replace(WINDOWS_RESERVED, cpu_m=millicores(cpu))
+    kept = WINDOWS_RESERVED
+    if cpu is not None:
+        kept = replace(kept, cpu_m=request(cpu, millicores, name="reserved cpu"))
     if memory is None:
         return kept
     # Whole MiB, rounded up: a kept byte is a byte that no pod may request.
-    mib = -(-whole_bytes(memory) // _MIB)
-    return replace(kept, system_memory_mib=mib, kube_memory_mib=0, eviction_mib=0)
+    mib = -(-request(memory, whole_bytes, name="reserved memory") // _MIB)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnlikelyQuantityWarning)  # asked once, above
+        return replace(kept, system_memory_mib=mib, kube_memory_mib=0, eviction_mib=0)
+
+
+def reserved_of(reserved: Reserved | Mapping[str, Any]) -> Reserved:
+    """
+    Reservations from what an argument ``reserved`` may be.
+
+    Raises
+    ------
+    InputError
+        If it is neither a `Reserved` nor a mapping of cpu and memory.
+    InvalidQuantityError
+        If one of these is not a quantity.
+
+    Examples
+    --------
+    >>> reserved_of({"memory": "3Gi"}).memory == 3 * 2**30
+    True
+    """
+    if isinstance(reserved, Reserved):
+        return reserved
+    if not hasattr(reserved, "keys") or set(reserved) - {"cpu", "memory"}:
+        raise InputError(
+            f'reserved must be a Reserved, or a mapping with "cpu" or "memory"; got {reserved!r}'
+        )
+    return reservations(cpu=reserved.get("cpu"), memory=reserved.get("memory"))
 
 
 def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -> tuple[int, int]:
@@ -278,7 +319,9 @@ def node_capacity(
     >>> import eks_win_capacity as ewc
     >>> node = ewc.node_capacity("m5.large", prefix_delegation=True)
     >>> node.pods, node.binding, node.kubelet_extra_args
-    (110, 'kubelet', "-KubeletExtraArgs '--max-pods=144'")
+    (110, 'kubelet', None)
+    >>> ewc.node_capacity("m5.8xlarge", prefix_delegation=True).kubelet_extra_args
+    "-KubeletExtraArgs '--max-pods=250'"
     >>> small = ewc.node_capacity("t3.small")  # 2 GiB, which Windows itself needs
     >>> small.pods, small.binding, small.address_pods
     (0, 'memory', 3)
@@ -287,7 +330,7 @@ def node_capacity(
     0     5     memory
     1    13     memory
     """
-    kept = _reserved(reserved)
+    kept = reserved_of(reserved)
     if catalog is None:
         catalog = Catalog.bundled()
     else:
@@ -375,16 +418,6 @@ def _check_catalog(fleet: Fleet, catalog: Catalog) -> None:
         )
 
 
-def _reserved(reserved: Reserved | Mapping[str, Any]) -> Reserved:
-    if isinstance(reserved, Reserved):
-        return reserved
-    if not hasattr(reserved, "keys") or set(reserved) - {"cpu", "memory"}:
-        raise InputError(
-            f'reserved must be a Reserved, or a mapping with "cpu" or "memory"; got {reserved!r}'
-        )
-    return reservations(cpu=reserved.get("cpu"), memory=reserved.get("memory"))
-
-
 def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.int64]:
     """Read requests of any kind of column; 0 for none."""
     if value is None:
@@ -399,8 +432,10 @@ def _requests(value: Any, read: Callable[[Any], int], name: str) -> NDArray[np.i
     for item in items.flat:
         if not isinstance(item, Hashable):
             raise ShapeMismatchError(f"{name} is ragged or nested; got {item!r} in it")
-    read_once = {item: min(request(item, read, name=name), _UNBOUND) for item in set(items.flat)}
-    return np.array([read_once[item] for item in items.flat], np.int64).reshape(items.shape)
+    read_once = requests(set(items.flat), read, name=name)
+    return np.array([min(read_once[item], _UNBOUND) for item in items.flat], np.int64).reshape(
+        items.shape
+    )
 
 
 def _sized(
@@ -417,6 +452,7 @@ def _sized(
     prefixes = nitro[codes] & wide["prefix_delegation"]
     hosts = wide["host_process_pods"]
     addresses = np.array([instance.ipv4_per_interface for instance in types], dtype=np.int64)
+    caps = np.array([max_pods_cap(instance) for instance in types], dtype=np.int64)
     allowed = np.full((len(CONSTRAINTS), len(codes)), _UNBOUND, dtype=np.int64)
     allowed[0] = kernels.by_mode(addresses[codes], prefixes.astype(np.int64))
     if kubelet is not None:
@@ -433,7 +469,7 @@ def _sized(
         "binding": allowed.argmin(axis=0),
         "prefix_delegation": prefixes,
         # What --max-pods must be for the next constraint to bind, as far as AWS advises.
-        "wanted_max_pods": np.minimum(others + hosts, KUBELET_MAX_PODS_ADVISED),
+        "wanted_max_pods": np.minimum(others + hosts, caps[codes]),
         "kubelet": np.zeros_like(hosts) if kubelet is None else kubelet,
     }
 
@@ -478,7 +514,7 @@ def _one_node(
     extra_args = None
     if kubelet_max_pods is not None and binding == "kubelet":
         others = min(allowed[0], *allowed[2:])
-        wanted = min(others + host_process_pods, KUBELET_MAX_PODS_ADVISED)
+        wanted = min(others + host_process_pods, max_pods_cap(instance))
         if wanted > kubelet_max_pods:
             extra_args = _EXTRA_ARGS.format(wanted)
     return NodeCapacity(

@@ -15,7 +15,7 @@ from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import choice, count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
-from eks_win_capacity.density.node_capacity import Reserved, reservations
+from eks_win_capacity.density.node_capacity import Reserved, reserved_of
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.buying import Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits
@@ -238,7 +238,7 @@ def plan_fleet(
         prefix=prefix,
         pool=pool,
         kubelet=kubelet_max_pods,
-        reserved=_reserved(reserved),
+        reserved=Reserved() if reserved is None else reserved_of(reserved),
         daemons=daemons,
         prices=read_prices(prices, node_cost, buying),
         surge=surge,
@@ -312,15 +312,3 @@ def _mode(prefix_delegation: Any, pool: Any) -> bool:
             f"pool is of the {mode} mode and prefix_delegation is {prefix_delegation}; leave one out"
         )
     return bool(prefix_delegation)
-
-
-def _reserved(reserved: Any) -> Reserved:
-    if reserved is None:
-        return Reserved()
-    if isinstance(reserved, Reserved):
-        return reserved
-    if not hasattr(reserved, "keys") or set(reserved) - {"cpu", "memory"}:
-        raise InputError(
-            f'reserved must be a Reserved, or a mapping with "cpu" or "memory"; got {reserved!r}'
-        )
-    return reservations(cpu=reserved.get("cpu"), memory=reserved.get("memory"))

@@ -14,8 +14,8 @@ from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import Shown
-from eks_win_capacity.core.errors import InputError, InvalidQuantityError, UnsupportedInputError
-from eks_win_capacity.core.quantities import millicores, whole_bytes
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.quantities import millicores, request, whole_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -279,10 +279,8 @@ def _field(key: str) -> str:
 
 def _quantity(row: Mapping[str, Any], key: str, read: Callable[[Any], int]) -> int:
     value = row.get(key, 0)
-    try:
-        return read(value.strip() if isinstance(value, str) else value)
-    except InvalidQuantityError as error:
-        raise InvalidQuantityError(f"{key} of workload {row['name']!r}: {error}") from error
+    value = value.strip() if isinstance(value, str) else value
+    return request(value, read, name=f"{key} of workload {row['name']!r}")
 
 
 def _types(value: Any, name: str) -> tuple[str, ...]:

@@ -153,14 +153,16 @@ def test_a_wrong_type_is_one_line_with_its_cure(command, refusal):
 
 
 def test_node_tells_what_binds_and_how_to_lift_it(answer):
+    table = answer("node", "m5.8xlarge", "--prefix-delegation")
+    assert "raise it in the bootstrap arguments with -KubeletExtraArgs '--max-pods=250'" in table
     table = answer("node", "m5.large", "--prefix-delegation")
-    assert "raise it in the bootstrap arguments with -KubeletExtraArgs '--max-pods=144'" in table
+    assert "AWS advises no higher one than 110 for 2 vCPUs" in table
     told = json.loads(answer("node", "m5.large", "--prefix-delegation", "-o", "json"))["rows"]
     assert told == [
         {
             "instance_type": "m5.large", "mode": "prefix", "pods": 110, "binding": "kubelet", "address_pods": 144,
             "kubelet_pods": 110, "cpu_pods": None, "memory_pods": None, "windows": "supported",
-            "kubelet_extra_args": "-KubeletExtraArgs '--max-pods=144'",
+            "kubelet_extra_args": None,
         }
     ]  # fmt: skip
 
@@ -202,7 +204,9 @@ def test_fleet_sums_up_by_type(answer, nodes):
     assert lines["m5.large"] == ["m5.large", "2", "9", "144", "9", "110", "kubelet", "18", "220"]
     assert lines["total"][-2:] == ["29", "231"]
     assert "1 node is neither Nitro nor bare metal and cannot use prefixes." in told
-    assert "2 nodes take more pods with prefixes once the kubelet's --max-pods is raised." in told
+    assert "once the kubelet's --max-pods is raised" not in told  # it is what AWS advises
+    told = answer("fleet", nodes(), "--kubelet-max-pods", "60")
+    assert "2 nodes take more pods with prefixes once the kubelet's --max-pods is raised" in told
 
 
 def test_fleet_keeps_the_rows_and_adds_the_sizes(answer, nodes):

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import cli
-from eks_win_capacity.cli.options import note_units
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.core.errors import CapacityError
 
@@ -334,37 +333,36 @@ def test_a_missing_file_is_told_without_the_number_of_its_error(capsys):
     assert told == "eks-win-capacity: error: no-such-file: No such file or directory\n"
 
 
-@pytest.mark.parametrize(
-    ("cpu", "memory", "noted"),
-    [
-        ("500", None, "500m"),
-        (None, "1024", "1024Mi"),
-        (None, 2048, "2048Mi"),
-        ("500m", "1Gi", ""),
-        ("64", "1073741824", ""),
-        ("0", "0", ""),
-        ("many", "1GB", ""),
-    ],
-)
-def test_a_number_without_its_unit_is_noted(capsys, cpu, memory, noted):
-    note_units(cpu, memory, of="web: ")
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert bool(captured.err) is bool(noted)
-    assert noted in captured.err
-
-
-def test_each_command_notes_a_number_without_its_unit(tmp_path, capsys):
-    (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,3,500m,2048\n")
+def test_each_command_questions_a_quantity_that_nobody_means(tmp_path, capsys):
+    (tmp_path / "w.csv").write_text("name,replicas,cpu,memory\nweb,3,500m,1Gi\n")
+    (tmp_path / "odd.csv").write_text("name,replicas,cpu,memory\nweb,3,500m,2048\n")
     (tmp_path / "n.csv").write_text("instance_type\nm5.large\n")
-    for arguments in (
-        ["node", "m5.large", "--pod-cpu", "500"],
-        ["fleet", str(tmp_path / "n.csv"), "--pod-memory", "512"],
-        ["plan", str(tmp_path / "w.csv"), "-t", "m5.large"],
+    plan = ["-t", "m5.large", "--no-compare"]
+    for arguments, said in (
+        (["node", "m5.large", "--pod-cpu", "500"], "--pod-cpu: 500 is 500 whole CPUs"),
+        (["node", "m5.large", "--reserved-memory", "2"], "reserved memory: 2 is 2 bytes"),
+        (["node", "m5.large", "--reserved-cpu", "500"], "reserved cpu: 500 is 500 whole CPUs"),
+        (["fleet", f"{tmp_path}/n.csv", "--pod-memory", "512"], "512 MiB are 512Mi"),
+        (["karpenter-view", "m5.large", "--pod-memory", "512m"], "512m is 1 byte;"),
+        (["plan", f"{tmp_path}/odd.csv", *plan], "memory of workload 'web': 2048 is 2,048 bytes"),
+        (["plan", f"{tmp_path}/w.csv", *plan, "--reserved", "memory=2"], "2 MiB are 2Mi"),
     ):
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as left:
             cli.main(arguments)
-        assert "note: " in capsys.readouterr().err
+        assert left.value.code == 0
+        notes = [line for line in capsys.readouterr().err.splitlines() if "note: " in line]
+        assert len(notes) == 1
+        assert said in notes[0]
+
+
+def test_a_thousand_questions_are_counted(tmp_path, capsys):
+    rows = "".join(f"w{number},1,1,{number}\n" for number in range(1, 8))
+    (tmp_path / "w.csv").write_text(f"name,replicas,cpu,memory\n{rows}")
+    with pytest.raises(SystemExit):
+        cli.main(["plan", str(tmp_path / "w.csv"), "-t", "m5.large", "--no-compare"])
+    notes = [line for line in capsys.readouterr().err.splitlines() if "note: " in line]
+    assert len(notes) == 6
+    assert notes[-1].endswith("2 more like these")
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_the_scheduler_knows_more_than_a_part_of_the_pods():
     # Nine addresses are taken, says the scheduler, though none of those pods was loaded.
     one = told(nodes=(node(1),), pods=waiting(**tiny))[0]
     assert option(one, "prefix-delegation").gain == 101
-    full = node(1, advertised_addresses=144)
+    full = node(1, instance_type="m5.8xlarge", advertised_addresses=144)
     one = told(nodes=(full,), cni_configmap=PREFIX, pods=waiting(1, MANY, **tiny))[0]
     assert option(one, "max-pods").gain == 34
 
@@ -341,7 +341,7 @@ def test_cordoned_nodes_are_the_cheapest_places():
 
 def test_a_higher_limit_is_weighed_against_addresses_cpu_and_memory():
     small = {"cpu_m": 10, "memory_bytes": 10 * MIB}
-    full = node(1, advertised_addresses=144)
+    full = node(1, instance_type="m5.8xlarge", advertised_addresses=144)
     pods = (*running(110, **small), *waiting(50, MANY, **small))
     pod = told(nodes=(full,), cni_configmap=PREFIX, pods=pods)[0]
     assert (pod.cause, pod.change) == ("kubelet", "max-pods")
@@ -359,7 +359,7 @@ def test_a_higher_limit_is_weighed_against_addresses_cpu_and_memory():
 
 def test_host_process_pods_count_towards_the_limit_and_need_room_below_it():
     small = {"cpu_m": 1, "memory_bytes": MIB}
-    full = node(1, advertised_addresses=144)
+    full = node(1, instance_type="m5.8xlarge", advertised_addresses=144)
     hosts = running(3, host_process=True, name="h", **small)
     hosts = tuple(replace(pod, name=f"h{n}") for n, pod in enumerate(hosts))
     pods = (*running(107, **small), *hosts, *waiting(1, MANY, **small))
@@ -375,7 +375,15 @@ def test_aws_advises_250_and_no_more():
     large = node(1, instance_type="m5.4xlarge", advertised_addresses=464, pods_limit=250)
     pod = told(nodes=(large,), cni_configmap=PREFIX, pods=waiting(1, MANY))[0]
     assert pod.change == "more-nodes"
-    assert "at most 250" in option(pod, "max-pods").why
+    assert "at most 110 below 30 vCPUs, and 250 above" in option(pod, "max-pods").why
+
+
+def test_a_limit_that_check_would_question_is_not_advised():
+    small = node(1, advertised_addresses=144)
+    pods = (*running(110, cpu_m=10, memory_bytes=MIB), *waiting(1, MANY, cpu_m=10))
+    pod = told(nodes=(small,), cni_configmap=PREFIX, pods=pods)[0]
+    assert option(pod, "max-pods").feasible is False
+    assert "at most 110 below 30 vCPUs" in option(pod, "max-pods").why
 
 
 def test_cpu_and_memory_want_nodes_of_the_type_that_holds_them():

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_win_capacity.core.errors import InvalidQuantityError
-from eks_win_capacity.core.quantities import millicores, parse_quantity, whole_bytes
+from eks_win_capacity.core.errors import InvalidQuantityError, UnlikelyQuantityWarning
+from eks_win_capacity.core.quantities import (
+    millicores,
+    parse_quantity,
+    request,
+    requests,
+    whole_bytes,
+)
 
 SUFFIXES = {
     # kubernetes/apimachinery, pkg/api/resource/suffix.go.
@@ -131,3 +137,35 @@ def test_a_request_is_not_negative(text):
     for read in (millicores, whole_bytes):
         with pytest.raises(InvalidQuantityError, match="cannot be negative"):
             read(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "read", "said"),
+    [
+        ("500", millicores, "x: 500 is 500 whole CPUs; 500 thousandths of one are 500m"),
+        (100, millicores, "x: 100 is 100 whole CPUs; 100 thousandths of one are 100m"),
+        ("1024", whole_bytes, "x: 1024 is 1,024 bytes; 1024 MiB are 1024Mi"),
+        (2, whole_bytes, "x: 2 is 2 bytes; 2 MiB are 2Mi"),
+        (0.5, whole_bytes, "x: 0.5 is 1 byte; 0.5 MiB are 0.5Mi"),
+        ("512m", whole_bytes, "x: 512m is 1 byte; 512 MiB are 512Mi"),
+        ("1e3", whole_bytes, "x: 1e3 is 1,000 bytes; 1000 MiB are 1000Mi"),
+    ],
+)
+def test_what_nobody_means_is_taken_and_questioned(value, read, said):
+    with pytest.warns(UnlikelyQuantityWarning) as questions:
+        assert request(value, read, name="x") == read(value)
+    assert [str(one.message) for one in questions] == [said]
+
+
+@given(st.sampled_from([0, 1_000_000, 2**30, "1Mi", "64Gi"]), st.sampled_from(["99", "250m", 0]))
+def test_what_is_meant_is_taken_without_a_word(memory, cpu):
+    assert request(memory, whole_bytes, name="x") == whole_bytes(memory)
+    assert request(cpu, millicores, name="x") == millicores(cpu)
+
+
+def test_many_values_make_one_question():
+    with pytest.warns(UnlikelyQuantityWarning) as questions:
+        assert requests(["1", "2", "1Gi"], whole_bytes, name="x")["2"] == 2
+    assert [str(one.message) for one in questions] == [
+        "x: 1 is 1 byte; 1 MiB are 1Mi, and so on for 2 values"
+    ]

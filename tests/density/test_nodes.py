@@ -1,5 +1,6 @@
 """What binds a node: addresses, the kubelet, CPU or memory."""
 
+import re
 import sys
 
 import numpy as np
@@ -18,12 +19,14 @@ from eks_win_capacity.core.errors import (
     MissingValueError,
     ShapeMismatchError,
     UnknownInstanceTypeError,
+    UnlikelyQuantityWarning,
     UnsupportedInputError,
 )
 from eks_win_capacity.density.node_capacity import (
     CONSTRAINTS,
     Reserved,
     allocatable,
+    max_pods_cap,
     node_capacity,
     reservations,
 )
@@ -35,7 +38,7 @@ questions = st.fixed_dictionaries(
         "prefix_delegation": st.booleans(),
         "kubelet_max_pods": st.integers(0, 1200),
         "pod_cpu": st.sampled_from([0, "1m", "250m", "1", 2.5, "64"]),
-        "pod_memory": st.sampled_from(["0", "1", "100Mi", "1.5Gi", "1e9", "1Ti"]),
+        "pod_memory": st.sampled_from(["0", "1000000", "100Mi", "1.5Gi", "1e9", "1Ti"]),
         "host_process_pods": st.integers(0, 200),
     }
 )
@@ -75,14 +78,15 @@ def test_the_advised_limit_lifts_the_pods_as_far_as_it_can(name, question):
     wanted = int(
         node.kubelet_extra_args.removeprefix("-KubeletExtraArgs '--max-pods=").removesuffix("'")
     )
-    assert question["kubelet_max_pods"] < wanted <= 250
+    cap = max_pods_cap(CATALOG[name])
+    assert question["kubelet_max_pods"] < wanted <= cap
     lifted = node_capacity(name, **{**question, "kubelet_max_pods": wanted})
     assert lifted.pods >= node.pods
     others = (lifted.address_pods, lifted.cpu_pods, lifted.memory_pods)
-    assert wanted == 250 or lifted.pods == min(value for value in others if value is not None)
+    assert wanted == cap or lifted.pods == min(value for value in others if value is not None)
 
 
-@given(names, st.integers(0, 10**5), st.integers(0, 10**5))
+@given(names, st.integers(16, 10**5), st.integers(16, 10**5))
 def test_keeping_more_never_leaves_more_room(name, a, b):
     low, high = sorted((a, b))
     roomy, tight = (
@@ -104,17 +108,17 @@ def test_an_m5_large_with_prefixes_runs_110_pods_until_that_is_raised():
         144,
         110,
     )
-    assert node.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=144'"
+    assert node.kubelet_extra_args is None  # AWS advises 110 below 30 vCPUs
     lifted = node_capacity("m5.large", prefix_delegation=True, kubelet_max_pods=144)
     assert (lifted.pods, lifted.binding, lifted.kubelet_extra_args) == (144, "addresses", None)
 
 
 def test_no_limit_above_250_is_advised():
     """EKS best practices guide, "Prefix mode for Windows": 110, at most 250."""
-    node = node_capacity("m5.4xlarge", prefix_delegation=True, host_process_pods=3)
+    node = node_capacity("m5.8xlarge", prefix_delegation=True, host_process_pods=3)
     assert node.address_pods == 464
     assert node.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=250'"
-    full = node_capacity("m5.4xlarge", prefix_delegation=True, kubelet_max_pods=250)
+    full = node_capacity("m5.8xlarge", prefix_delegation=True, kubelet_max_pods=250)
     assert (full.binding, full.kubelet_extra_args) == ("kubelet", None)
 
 
@@ -130,10 +134,10 @@ def test_the_best_practices_reservations_are_the_default():
 def test_host_process_pods_count_towards_the_kubelet_alone():
     node = node_capacity("m5.large", prefix_delegation=True, host_process_pods=10)
     assert (node.pods, node.address_pods, node.kubelet_pods) == (100, 144, 100)
-    assert node.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=154'"
-    crowded = node_capacity("m5.large", host_process_pods=200)
+    crowded = node_capacity("m5.8xlarge", host_process_pods=200)
     assert (crowded.pods, crowded.binding) == (0, "kubelet")
-    assert crowded.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=209'"
+    assert crowded.kubelet_extra_args == "-KubeletExtraArgs '--max-pods=229'"
+    assert node_capacity("m5.large", host_process_pods=200).kubelet_extra_args is None
 
 
 def test_ties_name_the_first_constraint():
@@ -161,7 +165,8 @@ def test_types_without_nitro_say_that_they_hold_no_prefixes():
 
 def test_a_request_beyond_all_measure_fits_nowhere():
     assert node_capacity("m5.large", pod_memory="1e999").pods == 0
-    assert node_capacity(["m5.large"], pod_cpu=["9Ei"])["pods"].tolist() == [0]
+    with pytest.warns(UnlikelyQuantityWarning, match="whole CPUs"):
+        assert node_capacity(["m5.large"], pod_cpu=["9Ei"])["pods"].tolist() == [0]
 
 
 def test_the_verdict_on_windows_comes_along():
@@ -217,8 +222,39 @@ def test_reservations_may_be_replaced():
     assert by_mapping.pods == 0
     same = node_capacity("m5.large", pod_cpu="1", reserved=reservations(cpu="1.5", memory="4096Mi"))
     assert same == by_mapping
-    assert reservations(memory="1").memory == 2**20
+    assert reservations(memory="1000001").memory == 2**20
     assert node_capacity("m5.large", reserved={"memory": "1Ti"}).allocatable_memory == 0
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        (lambda: Reserved(system_memory_mib=2), "system_memory_mib: 2 is 2 MiB; 2 GiB are 2048"),
+        (lambda: Reserved(kube_memory_mib=2**31), "kube_memory_mib: .* more than any"),
+        (lambda: reservations(memory=1024), "reserved memory: 1024 is 1,024 bytes"),
+        (
+            lambda: node_capacity("m5.large", reserved={"memory": 2}),
+            "reserved memory: 2 is 2 bytes",
+        ),
+        (lambda: node_capacity("m5.large", reserved={"cpu": 500}), "reserved cpu: .* 500m"),
+        (lambda: node_capacity("m5.large", pod_memory=1024), "pod_memory: .* 1024Mi"),
+        (
+            lambda: node_capacity(["m5.large"] * 2, pod_memory=["512m", "2"]),
+            "pod_memory: .* 2 values",
+        ),
+    ],
+)
+def test_what_nobody_means_is_questioned_once_at_the_line_that_asked(kept, asked):
+    with pytest.warns(UnlikelyQuantityWarning) as questions:
+        kept()
+    (question,) = questions
+    assert re.search(asked, str(question.message))
+    assert question.filename == __file__
+
+
+def test_what_is_meant_is_not_questioned():
+    Reserved(cpu_m=1, system_memory_mib=0, kube_memory_mib=16, eviction_mib=2**25)
+    node_capacity("m5.large", pod_cpu="99", pod_memory=1_000_000, reserved={"memory": 0})
 
 
 @pytest.mark.parametrize("wrong", [{"x": 1}, {"cpu": "1", "disk": "1"}, None, "1Gi", 3])
@@ -292,8 +328,8 @@ def test_counts_are_whole_numbers(question):
     name=st.sampled_from(["m5.large", "t2.large", "c5.metal", "m5.24xlarge", "r5.4xlarge"]),
     prefix_delegation=st.booleans(),
     kubelet_max_pods=st.none() | st.integers(0, 300),
-    pod_cpu=st.none() | st.sampled_from([0, "0", "250m", 2, 0.1, "64", 10**30]),
-    pod_memory=st.none() | st.sampled_from([0, "1Gi", "512Mi", 1.5, "2e9", "1E"]),
+    pod_cpu=st.none() | st.sampled_from([0, "0", "250m", 2, 0.1, "64", 99]),
+    pod_memory=st.none() | st.sampled_from([0, "1Gi", "512Mi", 1.5e6, "2e9", "1E"]),
     host_process_pods=st.integers(0, 120),
     reserved=st.sampled_from([Reserved(), Reserved(cpu_m=1_900), {"memory": "500Gi"}]),
 )
