@@ -179,24 +179,17 @@ def forecast(
             **options,
         )
     if plot is not None:
-        drawn = io.BytesIO()
-        made.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
-        replace_file(plot, drawn.getvalue())
+        _draw(made, plot)
     rows = sorted(_rows(made, risk), key=_urgency)
     if added:
         whole = what_if(made, added, horizon=options["horizon"], level=options["level"])
         rows += [row for each in whole for row in _rows(each, risk)]
     alarmed = [] if alert_risk is None else _alerts(made, rows, alert_risk, alert_within)
-    end = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
     emit(
         rows,
         output,
         lead=("subnet", "used", "capacity", "date", "days_left", "probability"),
-        title=(
-            f"{count_of(len(made.subnets), 'subnet')}, {made.horizon} periods of "
-            f"{made.panel.grid} after {end.strftime(_form(made))}; days left until the risk is "
-            f"{100 * risk:g} %"
-        ),
+        title=f"{_span(made)}; days left until the risk is {100 * risk:g} %",
         note="\n".join(_notes(made)),
         assumptions=[TOGETHER] if added else (),
         styles=[_style(row) for row in rows],
@@ -206,6 +199,20 @@ def forecast(
         chance = f"a chance of {100 * (alert_risk or 0):g} % or more"
         say(f"alert: {named}: {chance} to run dry within {alert_within:,} days", err=True)
         click.get_current_context().exit(ALERT)
+
+
+def _draw(made: ExhaustionForecast, plot: Path) -> None:
+    """Write the chart whole or not at all."""
+    drawn = io.BytesIO()
+    made.figure().savefig(drawn, dpi=150, format=plot.suffix.lower().lstrip("."))
+    replace_file(plot, drawn.getvalue())
+
+
+def _span(made: ExhaustionForecast) -> str:
+    """How many subnets are forecast, from when and how far."""
+    grid = made.panel.grid
+    end = grid.starts(made.panel.last.max(keepdims=True))[0].strftime(_form(made))
+    return f"{count_of(len(made.subnets), 'subnet')}, {made.horizon} periods of {grid} after {end}"
 
 
 def _question(
