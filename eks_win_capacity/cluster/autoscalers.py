@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.changes import Change
+from eks_win_capacity.cluster.remedies import tag_command
 from eks_win_capacity.cluster.view import (
     ADDRESS_RESOURCE,
     autoscaler_tags,
@@ -116,32 +117,63 @@ def lift(pod: Pod, view: ClusterView) -> Iterator[Change]:
             nodes=1,
         )
     elif code == "group-at-maximum":
-        groups = [g for g in view.groups if g.max_size is not None] or view.groups
-        group = groups[0] if groups else None
-        most = group.max_size + 1 if group and group.max_size is not None else None
-        yield Change(
-            code="raise-maximum",
-            remedy="aws autoscaling update-auto-scaling-group --auto-scaling-group-name "
-            f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --max-size "
-            f"{most or word(None, 'SIZE')}"
-            if group and not group.managed and group.autoscaling_groups
-            else "aws eks update-nodegroup-config --cluster-name "
-            f"{word(view.state.name, 'CLUSTER_NAME')} --nodegroup-name "
-            f"{word(group.name if group else None, 'NODE_GROUP')} --scaling-config "
-            f"maxSize={most or word(None, 'SIZE')}",
-            feasible=None,
-            why=f"cluster autoscaler: {text}",
-            nodes=1,
+        yield _raise_maximum(text, view)
+    else:
+        yield _tag_group(text, view)
+
+
+def _raise_maximum(text: str, view: ClusterView) -> Change:
+    """Room for one more node in the group that is full, else in the first that has a maximum."""
+    limited = [g for g in view.groups if g.max_size is not None]
+    full = [
+        g for g in limited if g.desired_size is not None and g.desired_size >= (g.max_size or 0)
+    ]
+    group = next(iter([*full, *limited, *view.groups]), None)
+    size = str(group.max_size + 1) if group and group.max_size is not None else word(None, "SIZE")
+    if group and not group.managed and group.autoscaling_groups:
+        remedy = (
+            "aws autoscaling update-auto-scaling-group --auto-scaling-group-name "
+            f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --max-size {size}"
         )
     else:
-        names = view.types or ["m5.large"]
-        addresses = expected_addresses(view.row(names[0]), prefix_delegation=bool(view.mode)) or 0
-        tags = ", ".join(f"{key}={value}" for key, value in autoscaler_tags(addresses).items())
-        yield Change(
-            code="tag-group",
-            remedy=f"tag the Auto Scaling group of {names[0]} nodes: {tags}",
-            feasible=None,
-            why=f"cluster autoscaler: {text}; without the tag it does not know that a new node "
-            "offers pod addresses; aws autoscaling describe-tags tells whether it is there",
-            nodes=1,
+        remedy = (
+            "aws eks update-nodegroup-config --cluster-name "
+            f"{word(view.state.name, 'CLUSTER_NAME')} --nodegroup-name "
+            f"{word(group.name if group else None, 'NODE_GROUP')} --scaling-config maxSize={size}"
         )
+    return Change(
+        code="raise-maximum",
+        remedy=remedy,
+        feasible=None,
+        why=f"cluster autoscaler: {text}",
+        nodes=1,
+    )
+
+
+def _tag_group(text: str, view: ClusterView) -> Change:
+    """The tag by which the autoscaler learns of addresses, for each group without it."""
+    named = {group.name: group.instance_types or tuple(view.types) for group in view.groups}
+    commands = []
+    for group in view.groups:
+        rows = [row for name in named[group.name] if (row := view.row(name)) is not None]
+        # A group of several types must not promise more than its smallest gives.
+        each = [expected_addresses(row, prefix_delegation=bool(view.mode)) or 0 for row in rows]
+        tags = autoscaler_tags(min(each, default=0))
+        held = dict(group.autoscaling_tags or ())
+        lacking = {key: value for key, value in tags.items() if held.get(key) != value}
+        if each and lacking:
+            cluster = word(view.state.name, "CLUSTER_NAME")
+            commands.append(tag_command(lacking, group.autoscaling_groups, cluster, group.name))
+    names = view.types or ["m5.large"]
+    addresses = expected_addresses(view.row(names[0]), prefix_delegation=bool(view.mode)) or 0
+    tags = autoscaler_tags(addresses)
+    return Change(
+        code="tag-group",
+        remedy="; ".join(commands)
+        or f"tag the Auto Scaling group of {names[0]} nodes: "
+        + ", ".join(f"{key}={value}" for key, value in tags.items()),
+        feasible=None,
+        why=f"cluster autoscaler: {text}; without the tag it does not know that a new node "
+        "offers pod addresses; aws autoscaling describe-tags tells whether it is there",
+        nodes=1,
+    )

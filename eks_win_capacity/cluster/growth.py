@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.changes import Change
+from eks_win_capacity.cluster.launchers import Launcher, launchers
 from eks_win_capacity.cluster.settings import lean_targets
-from eks_win_capacity.cluster.view import group_of, word
+from eks_win_capacity.cluster.view import group_of
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
-    from eks_win_capacity.cluster.state import NodeGroup, Pod, SubnetState
+    from eks_win_capacity.cluster.state import Pod, SubnetState
 
 
 def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
@@ -26,17 +27,18 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         for held in view.state.subnets or ()
         if full is None or held.subnet_id != full.subnet_id
     ]
-    remedy = "start Windows nodes in a subnet with view: "
+    starter = launchers(view, names)[0]
     if view.state.subnets is None or not names:
         return Change(
             code="other-subnet",
-            remedy=f"{remedy}aws ec2 describe-subnets shows the free addresses",
+            remedy="start Windows nodes in a subnet with room: aws ec2 describe-subnets shows the "
+            "free addresses",
             feasible=None,
             why="the subnets are not known"
             if names
             else "no type of Windows nodes is known: give kubectl get nodes -o json",
         )
-    best: tuple[int, int, str] = (0, 0, "")
+    best: tuple[int, str, str, SubnetState | None] = (0, "", "", None)
     said = []
     for held in others:
         for name in names:
@@ -46,19 +48,21 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
                 said.append(f"{held.subnet_id}: {count}")
                 continue
             said.append(f"{_place(held)} takes {count:,} more {name}")
-            best = max(best, (count * pods, count, f"{_place(held)} takes {count:,} more {name}"))
+            if count * pods > best[0]:
+                best = (count * pods, name, said[-1], held)
     unknown = len(said) > len([s for s in said if "takes" in s])
-    if best[0]:
+    gain, name, told, place = best
+    if place is not None:
         return Change(
             code="other-subnet",
-            remedy=remedy + best[2].partition(" takes")[0],
-            gain=best[0],
-            why=f"{best[2]}; {view.assumption(best[2].rpartition(' ')[2])}",
+            remedy=starter.moves_to(place, _place(place)),
+            gain=gain,
+            why=f"{told}; {view.assumption(name)}",
             nodes=1,
         )
     return Change(
         code="other-subnet",
-        remedy="add a subnet with view, and a node group in it",
+        remedy="add a subnet with room, and start Windows nodes in it",
         gain=None if unknown else 0,
         feasible=None if unknown else False,
         why="; ".join(said[:4])
@@ -72,11 +76,10 @@ def _place(held: SubnetState) -> str:
 
 def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Change]:
     """Number of nodes that take what waits, and whether the subnets take them."""
-    group = view.groups[0] if view.groups else None
     if not view.types:
         yield Change(
             code="more-nodes",
-            remedy=_scale(None, None, 1, view),
+            remedy=_scale(launchers(view, ())[0], None, 1, view),
             nodes=1,
             feasible=None,
             why="no type of Windows nodes is known: kubectl get nodes -o json tells those in use, "
@@ -96,7 +99,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         )
         yield Change(
             code="larger-type",
-            remedy=f"add a node group of {name}, or lower what the pod requests"
+            remedy=f"{launchers(view, each)[0].takes_type(name)}, or lower what the pod requests"
             if (name := larger(need, view))
             else "lower what the pod requests: no type of the catalog holds it",
             unit="",
@@ -113,12 +116,12 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
     name = min(fitting, key=cost)
     count, pods = -(-waiting // each[name]), each[name]
     told = f"{count:,} {name}, {pods:,} such pods each, {'takes' if count == 1 else 'take'} the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
-    owner = next((g for g in view.groups if name in g.instance_types), group)
+    starter = launchers(view, [name])[0]
     subnets = view.own_subnets if view.state.subnets is not None else None
     if subnets is None:
         yield Change(
             code="more-nodes",
-            remedy=_scale(owner.name if owner else None, name, count, view),
+            remedy=_scale(starter, name, count, view),
             gain=count * pods,
             nodes=count,
             why=f"{told}; whether the subnets take them is not known: give aws ec2 "
@@ -139,7 +142,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
     placed = count if blind else min(count, total)
     yield Change(
         code="more-nodes",
-        remedy=_scale(owner.name if owner else None, name, placed or count, view),
+        remedy=_scale(starter, name, placed or count, view),
         gain=placed * pods,
         feasible=True if total >= count else None if blind else bool(total),
         why=f"{told}; {takes or 'no subnet is known'}"
@@ -195,7 +198,7 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
     if not counts:
         return Change(
             code="other-subnet",
-            remedy="add a subnet with view, and a node group in it",
+            remedy="add a subnet with room, and start Windows nodes in it",
             feasible=None,
             why="no known subnet takes one more full node (aws ec2 describe-subnets shows others): "
             + ", ".join(
@@ -207,41 +210,15 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
     number, held = max(counts, key=lambda pair: pair[0])
     return Change(
         code="other-subnet",
-        remedy=f"add a node group in {_place(held)}",
+        remedy=launchers(view, [name])[0].moves_to(held, _place(held)),
         gain=number * view.fresh(name, need),
         nodes=1,
         why=f"{_place(held)} takes {number:,} more {name}; the node groups' own subnets none",
     )
 
 
-def resized(group: NodeGroup, desired: int) -> str:
-    """How a self-managed group comes to a size, by what is known of it."""
-    if not group.autoscaling_groups:
-        return f"the nodes of {group.name}: {desired:,} in all, in the file that makes them"
-    most = group.max_size is not None and group.max_size < desired
-    return (
-        f"Auto Scaling group {group.autoscaling_groups[0]}: aws autoscaling "
-        "update-auto-scaling-group --auto-scaling-group-name "
-        f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --desired-capacity {desired}"
-        + (f" --max-size {desired}" if most else "")
-    )
-
-
-def _scale(group: str | None, name: str | None, more: int, view: ClusterView) -> str:
-    """The command that adds nodes, with the sizes that follow from today's."""
+def _scale(starter: Launcher, name: str | None, more: int, view: ClusterView) -> str:
+    """How more nodes are started, by what starts them."""
     kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
-    if group is None:
-        return f"start {kind}: raise the desired size of your Windows node group"
-    found = next(g for g in view.groups if g.name == group)
-    running = sum(group_of(node, view.state) is found for node in view.windows)
-    desired = (running if found.desired_size is None else found.desired_size) + more
-    if not found.managed:
-        return f"add {kind} to {resized(found, desired)}"
-    sizes = f"desiredSize={desired}"
-    if found.max_size is not None and found.max_size < desired:
-        sizes = f"maxSize={desired},{sizes}"
-    return (
-        f"add {kind} to node group {group}: aws eks update-nodegroup-config --cluster-name "
-        f"{word(view.state.name, 'CLUSTER_NAME')} --nodegroup-name {word(group, 'NODE_GROUP')} "
-        f"--scaling-config {sizes}"
-    )
+    running = sum(group_of(node, view.state) is starter.group for node in view.windows)
+    return starter.starts(kind, more, running, view.state.name)

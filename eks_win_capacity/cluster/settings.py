@@ -12,6 +12,7 @@ from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed, lean
 from eks_win_capacity.cluster.drains import drains_for_blocks
+from eks_win_capacity.cluster.launchers import launchers
 from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import IDLE, advertised_by
 from eks_win_capacity.cluster.view import (
@@ -204,17 +205,26 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
             )
         return Change(
             code="max-pods",
-            remedy="a higher --max-pods in the bootstrap arguments",
+            remedy="a higher max-pods",
             gain=0,
             feasible=False,
             why=why,
         )
+    bound = [
+        n.instance_type for n in view.ready if n.pods_limit is not None and n.pods_limit < most
+    ]
+    starters = launchers(view, bound)
     return Change(
         code="max-pods",
-        remedy=f"set spec.kubelet.maxPods to {most} in the EC2NodeClass: Karpenter replaces its nodes"
-        if any(node.node_pool for node in view.ready)
-        else f"raise the kubelet's limit: -KubeletExtraArgs '--max-pods={most}' in the bootstrap "
-        "arguments; cordon the old nodes, start new ones, then drain the old ones one by one",
+        remedy="; ".join(
+            one.starts_with(f"-KubeletExtraArgs '--max-pods={most}'", f"so that maxPods is {most}")
+            for one in starters
+        )
+        + (
+            ""
+            if all(one.pool for one in starters)
+            else "; cordon the old nodes, start new ones, then drain the old ones one by one"
+        ),
         gain=gain,
         nodes=2 * len(view.ready),
         why=f"{gain:,} more such pods on as many nodes as today: addresses, CPU and memory allow "

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
-from eks_win_capacity.cluster.remedies import (
-    bootstrap_arguments,
-    node_class_settings,
-)
+from eks_win_capacity.cluster.launchers import launchers
+from eks_win_capacity.cluster.remedies import bootstrap_arguments, node_class_settings
 from eks_win_capacity.cluster.view import expected_addresses
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
@@ -125,40 +123,25 @@ def arguments(look: Look, name: str) -> dict[str, str]:
     if wanted is None:
         kept = max((kind.limit for kind in same if kind.limit), default=KUBELET_MAX_PODS)
         wanted = None if kept == KUBELET_MAX_PODS else kept
-    if (made := _classes_of(look, name)) is not None:
-        return {
-            f"ec2nodeclass-{one or 'windows'}.yaml": node_class_settings(one, wanted)
-            for one in made
-        }
-    return {f"bootstrap-arguments-{name}.txt": bootstrap_arguments(wanted) + "\n"}
-
-
-def _classes_of(look: Look, name: str) -> list[str] | None:
-    """Names of the EC2NodeClasses that start nodes of a type; None where Karpenter does not."""
-    classes = {pool.name: pool.node_class for pool in look.state.node_pools or ()}
-    pools = {n.node_pool for n in look.view.windows if n.instance_type == name} - {""}
-    pools |= {pool.name for pool, _ in look.view.pools if name in pool.instance_types}
-    return sorted({classes.get(pool, "") for pool in pools}) if pools else None
+    starters = launchers(look.view, [name] if name else [])
+    files = {
+        f"ec2nodeclass-{one.node_class or 'windows'}.yaml": node_class_settings(
+            one.node_class, wanted
+        )
+        for one in starters
+        if one.pool
+    }
+    if any(not one.pool for one in starters):
+        files[f"bootstrap-arguments-{name}.txt"] = bootstrap_arguments(wanted) + "\n"
+    return files
 
 
 def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
     """How nodes of a type get the settings, by what starts them."""
-    if _classes_of(look, name) is not None:
-        return (
-            f"set spec.kubelet of the EC2NodeClass as in {next(iter(files))}: Karpenter replaces "
-            "its nodes by itself"
-        )
-    told = f"start such nodes with {next(iter(files.values())).strip()}"
-    plain = [
-        g.name
-        for g in look.windows_groups
-        if g.managed and g.custom_ami is False and (name in g.instance_types or not name)
-    ]
-    if not plain:
-        return f"{told}, beside the arguments that they have"
-    return (
-        f"{told}: node group {some(plain)} takes bootstrap arguments only from a launch template "
-        "that names an AMI id, so make a new group with one, and map its role"
+    own = next((text.strip() for file, text in files.items() if file.endswith(".txt")), "")
+    return "; ".join(
+        one.starts_with(own, f"as in ec2nodeclass-{one.node_class or 'windows'}.yaml")
+        for one in launchers(look.view, [name] if name else [])
     )
 
 

@@ -290,7 +290,7 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
             yield rule.unknown(
                 look,
                 seen="the role of the Windows nodes is not known",
-                remedy="give the answers of aws eks describe-nodegroup for their node groups",
+                remedy=f"give the answer of: {_role_command(look)}",
             )
         else:
             yield rule.passed("no role of Windows nodes yet")

@@ -1,0 +1,161 @@
+"""What starts Windows nodes of a type, and how each starter is told to start others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eks_win_capacity.cluster.view import group_of, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from eks_win_capacity.cluster.cluster_view import ClusterView
+    from eks_win_capacity.cluster.state import NodeGroup, SubnetState
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """
+    A starter of Windows nodes; one that is not known has neither a group nor a pool.
+
+    Attributes
+    ----------
+    group : NodeGroup or None
+        A managed node group, or the Auto Scaling group of self-managed nodes.
+    pool, node_class : str
+        A NodePool of Karpenter, and the EC2NodeClass of its nodes where it is known.
+    """
+
+    group: NodeGroup | None = None
+    pool: str = ""
+    node_class: str = ""
+
+    def starts(self, kind: str, more: int, running: int, cluster: str | None) -> str:
+        """How it starts more nodes, with the sizes that follow from today's."""
+        if self.pool:
+            return (
+                f"Karpenter starts {kind} by itself where NodePool {self.pool} allows it: kubectl "
+                f"describe nodepool {word(self.pool, 'NODEPOOL')}"
+            )
+        group = self.group
+        if group is None:
+            return f"start {kind}: raise the desired size of your Windows node group"
+        desired = (running if group.desired_size is None else group.desired_size) + more
+        if not group.managed:
+            return f"add {kind} to {_resized(group, desired)}"
+        sizes = f"desiredSize={desired}"
+        if group.max_size is not None and group.max_size < desired:
+            sizes = f"maxSize={desired},{sizes}"
+        return (
+            f"add {kind} to node group {group.name}: aws eks update-nodegroup-config "
+            f"--cluster-name {word(cluster, 'CLUSTER_NAME')} --nodegroup-name "
+            f"{word(group.name, 'NODE_GROUP')} --scaling-config {sizes}"
+        )
+
+    def starts_with(self, arguments: str, kubelet: str) -> str:
+        """
+        How its nodes get settings of the kubelet.
+
+        Parameters
+        ----------
+        arguments : str
+            The bootstrap arguments that hold them.
+        kubelet : str
+            What spec.kubelet of an EC2NodeClass should be: Karpenter writes the bootstrap
+            arguments itself.
+        """
+        if self.pool:
+            return (
+                f"set spec.kubelet of the EC2NodeClass {word(self.node_class, 'EC2NODECLASS')} "
+                f"{kubelet}: Karpenter replaces its nodes by itself"
+            )
+        group = self.group
+        if group is None:
+            return f"start such nodes with {arguments}, beside the arguments that they have"
+        if not group.managed:
+            name = word((group.autoscaling_groups or (group.name,))[0], "GROUP_OF_NODES")
+            return (
+                f"start the nodes of {group.name} with {arguments}, beside the arguments in its "
+                "launch template, and replace them: aws autoscaling start-instance-refresh "
+                f"--auto-scaling-group-name {name}"
+            )
+        if group.custom_ami is False:
+            return (
+                f"start such nodes with {arguments}: node group {group.name} takes bootstrap "
+                "arguments only from a launch template that names an AMI id, so make a new group "
+                "with one, and map its role"
+            )
+        return (
+            f"start the nodes of {group.name} with {arguments}, beside the arguments in its launch "
+            "template, and move the group to the new version of it"
+        )
+
+    def moves_to(self, held: SubnetState, place: str) -> str:
+        """How its nodes come into another subnet."""
+        if self.pool:
+            return (
+                f"let subnetSelectorTerms of EC2NodeClass {word(self.node_class, 'EC2NODECLASS')} "
+                f"choose {place}"
+            )
+        if self.group is not None and not self.group.managed and self.group.autoscaling_groups:
+            subnets = ",".join((*self.group.subnet_ids, held.subnet_id))
+            return (
+                f"add {place} to {self.group.name}: aws autoscaling update-auto-scaling-group "
+                "--auto-scaling-group-name "
+                f"{word(self.group.autoscaling_groups[0], 'GROUP_OF_NODES')} "
+                f"--vpc-zone-identifier {word(subnets, 'SUBNET_IDS')}"
+            )
+        return f"add a node group in {place}" if self.group else f"start Windows nodes in {place}"
+
+    def takes_type(self, name: str) -> str:
+        """How nodes of another type come about."""
+        if self.pool:
+            return f"allow {name} in the requirements of NodePool {self.pool}"
+        if self.group is not None and not self.group.managed:
+            return f"add an Auto Scaling group of {name} beside {self.group.name}"
+        return f"add a node group of {name}"
+
+
+def _resized(group: NodeGroup, desired: int) -> str:
+    """How a self-managed group comes to a size, by what is known of it."""
+    if not group.autoscaling_groups:
+        return f"the nodes of {group.name}: {desired:,} in all, in the file that makes them"
+    most = group.max_size is not None and group.max_size < desired
+    return (
+        f"Auto Scaling group {group.autoscaling_groups[0]}: aws autoscaling "
+        "update-auto-scaling-group --auto-scaling-group-name "
+        f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --desired-capacity {desired}"
+        + (f" --max-size {desired}" if most else "")
+    )
+
+
+def launchers(view: ClusterView, names: Iterable[str]) -> list[Launcher]:
+    """
+    What starts Windows nodes of some types; one that is not known where nothing tells.
+
+    By the types that groups and NodePools name and by the nodes that run; where none of them
+    names a type, those that leave the types open.
+    """
+    wanted = set(names)
+    nodes = [node for node in view.windows if not wanted or node.instance_type in wanted]
+    seen = [(node, group_of(node, view.state)) for node in nodes]
+    found = [
+        Launcher(group=group)
+        for group in view.groups
+        if not wanted or wanted & set(group.instance_types) or any(own is group for _, own in seen)
+    ]
+    classes = {pool.name: pool.node_class for pool in view.state.node_pools or ()}
+    pools = {node.node_pool: None for node in nodes if node.node_pool}
+    pools |= {p.name: None for p, _ in view.pools if not wanted or wanted & set(p.instance_types)}
+    found += [Launcher(pool=pool, node_class=classes.get(pool, "")) for pool in sorted(pools)]
+    if any(not node.node_pool and own is None for node, own in seen) and found:
+        found.append(Launcher())
+    if not found:
+        found = [Launcher(group=group) for group in view.groups if not group.instance_types]
+        found += [
+            Launcher(pool=pool.name, node_class=pool.node_class)
+            for pool, _ in view.pools
+            if not pool.instance_types
+        ]
+    return found or [Launcher()]
