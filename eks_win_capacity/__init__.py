@@ -27,7 +27,7 @@ _SHOWN = {
     "WarmPool": "addresses.warm_pool",
     "attached_addresses": "addresses.warm_pool",
     "Subnet": "addresses.subnet",
-    "subnet_census": "addresses.many_subnets",
+    "subnet_census": "addresses.subnet",
     "nodes_that_fit": "addresses.fit",
     "smallest_subnet": "addresses.sizes",
     "reservation_plan": "addresses.reserve",

@@ -10,12 +10,12 @@ from eks_win_capacity import simulator as simulator
 from eks_win_capacity.addresses import mode_change as _mode_change
 from eks_win_capacity.addresses import warm_pool as warm_pool
 from eks_win_capacity.addresses.fit import nodes_that_fit as nodes_that_fit
-from eks_win_capacity.addresses.many_subnets import subnet_census as subnet_census
 from eks_win_capacity.addresses.mode_change import migration as migration
 from eks_win_capacity.addresses.reservations import Reservation as Reservation
 from eks_win_capacity.addresses.reserve import reservation_plan as reservation_plan
 from eks_win_capacity.addresses.sizes import smallest_subnet as smallest_subnet
 from eks_win_capacity.addresses.subnet import Subnet as Subnet
+from eks_win_capacity.addresses.subnet import subnet_census as subnet_census
 from eks_win_capacity.addresses.warm_pool import PoolState as PoolState
 from eks_win_capacity.addresses.warm_pool import WarmPool as WarmPool
 from eks_win_capacity.addresses.warm_pool import attached_addresses as attached_addresses

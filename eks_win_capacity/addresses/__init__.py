@@ -16,7 +16,7 @@ _HOME = {
     "nodes_that_fit": "fit",
     "reservation_plan": "reserve",
     "smallest_subnet": "sizes",
-    "subnet_census": "many_subnets",
+    "subnet_census": "subnet",
 }
 """Module of each name; each loads on first use."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -11,8 +11,8 @@ import numpy as np
 
 from eks_win_capacity.addresses.curve import Mode, NodeNeed, known_type, node_need
 from eks_win_capacity.addresses.room import SubnetRoom, expected_nodes, guaranteed_nodes, most_nodes
-from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.core.arrays import counts, unmasked
+from eks_win_capacity.addresses.subnet import Subnet, listed_subnets
+from eks_win_capacity.core.arrays import count, counts, unmasked
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.display import Listed, Shown, count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -256,7 +256,7 @@ def nodes_that_fit(
     ... )
     25
     """
-    kept = whole_number(keep_free, "keep_free")
+    kept = count(keep_free, name="keep_free")
     if isinstance(subnet, (Subnet, str)) and isinstance(instance_type, str):
         one = known_type(instance_type, catalog)
         need = node_need(one, pods_per_node=pods_per_node, pool=pool, fragmented=fragmented)
@@ -289,47 +289,6 @@ def nodes_that_fit(
             for need in needs
         ]
     )
-
-
-def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
-    """
-    Read one subnet or several, with the names a Mapping gives them (else None).
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    UnsupportedInputError
-        If an item is neither a Subnet nor a CIDR.
-    """
-    names: list[Any] = []
-    subnets = unmasked(subnets, "subnets")
-    if isinstance(subnets, (Subnet, str)):
-        subnets = [subnets]
-    if isinstance(subnets, Mapping):
-        names, subnets = list(subnets), subnets.values()
-    if not isinstance(subnets, Iterable):
-        raise UnsupportedInputError(
-            f"subnets must be a Subnet, a CIDR or several of them; got {subnets!r}"
-        )
-    places = []
-    for position, item in enumerate(subnets):
-        if not isinstance(item, (Subnet, str)):
-            raise UnsupportedInputError(
-                f"subnets must hold Subnet or CIDR texts; got {item!r} at position {position}"
-            )
-        places.append(Subnet(item) if isinstance(item, str) else item)
-    if not places:
-        raise InputError("give at least one subnet")
-    return names or [None] * len(places), places
-
-
-def whole_number(value: object, name: str) -> int:
-    """Read one count."""
-    array = counts(value, name=name)
-    if array.ndim:
-        raise UnsupportedInputError(f"{name} must be one number; got {value!r}")
-    return int(array)
 
 
 def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:

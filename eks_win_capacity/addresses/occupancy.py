@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,24 +22,21 @@ _CHAIN_STEP_COST = 40.0
 """One step of the chain, in terms of the alternating sum. Measured."""
 
 
-def fewest_broken(addresses: Any, loose: Any, used: Any) -> Any:
-    """Count the blocks that are broken when used addresses are packed tightly."""
-    beyond = np.maximum(used - loose, 0)
-    return np.minimum(-(-beyond // BLOCK), addresses)
+def fewest_broken(blocks: int, loose: int, used: int) -> int:
+    """Blocks that are broken when used addresses are packed tightly, loose ones first."""
+    return min(-(-max(used - loose, 0) // BLOCK), blocks)
 
 
-def expected_free(usable: Any, blocks: Any, used: Any) -> Any:
+def expected_free(usable: int, blocks: int, used: int) -> float:
     """
     The mean number of free blocks over all placements of the used addresses.
 
     A block is free with the chance that a hypergeometric draw misses it:
     C(usable - 16, used) / C(usable, used).
     """
-    chance = 1.0
-    for i in range(BLOCK):
-        # Without 16 free addresses no block is free, and a factor is zero or negative.
-        chance = chance * np.maximum(usable - used - i, 0) / np.maximum(usable - i, 1)
-    return blocks * chance
+    # Without 16 free addresses no block is free, and a factor is zero.
+    factors = (max(usable - used - i, 0) / max(usable - i, 1) for i in range(BLOCK))
+    return blocks * math.prod(factors)
 
 
 def distribution(usable: int, blocks: int, used: int) -> NDArray[np.float64]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.addresses.curve import known_type, node_need
-from eks_win_capacity.addresses.fit import whole_number
 from eks_win_capacity.addresses.parsing import text_of
 from eks_win_capacity.addresses.reservations import Reservation
 from eks_win_capacity.addresses.room import SubnetRoom, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -150,7 +150,7 @@ def reservation_plan(
     place = Subnet(subnet) if isinstance(subnet, str) else subnet
     if not isinstance(place, Subnet):
         raise UnsupportedInputError(f"subnet must be one Subnet or CIDR; got {subnet!r}")
-    kept = whole_number(keep_free, "keep_free")
+    kept = count(keep_free, name="keep_free")
     beside = {"instance_type": instance_type, "pods_per_node": pods_per_node, "pool": pool}
     if (prefixes is None) == (nodes is None):
         raise InputError("give either prefixes= or nodes= with a type, pods and a pool")
@@ -159,14 +159,14 @@ def reservation_plan(
         given = [name for name, value in beside.items() if value is not None]
         if given:
             raise InputError(f"{', '.join(given)} go with nodes=, not with prefixes=")
-        wanted = whole_number(prefixes, "prefixes")
+        wanted = count(prefixes, name="prefixes")
         most = min(room.whole, max(0, room.free - kept) // ADDRESSES_PER_PREFIX)
         new = min(max(0, wanted - room.reserved), most)
         return _plan(place, room, wanted, new, (None, None))
     missing = [name for name, value in beside.items() if value is None]
     if missing:
         raise InputError(f"nodes= needs {', '.join(missing)} as well")
-    fleet = whole_number(nodes, "nodes")
+    fleet = count(nodes, name="nodes")
     need = node_need(known_type(instance_type, catalog), pods_per_node=pods_per_node, pool=pool)
     if not need.prefixes:
         raise InputError(

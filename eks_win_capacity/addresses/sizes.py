@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.addresses.curve import Mode, curve_of, known_type
-from eks_win_capacity.addresses.fit import whole_number
 from eks_win_capacity.addresses.room import SubnetRoom, guaranteed_nodes, most_nodes
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import (
     NODE_ADDRESSES,
     SUBNET_KEPT_FIRST,
@@ -209,8 +209,8 @@ def smallest_subnet(
         _of_mode(secondary_pool, WarmPool.secondary(), "secondary_pool"),
         _of_mode(prefix_pool, WarmPool.prefix(), "prefix_pool"),
     )
-    planned = whole_number(nodes, "nodes") + whole_number(surge_nodes, "surge_nodes")
-    pods, kept = whole_number(pods_per_node, "pods_per_node"), whole_number(keep_free, "keep_free")
+    planned = count(nodes, name="nodes") + count(surge_nodes, name="surge_nodes")
+    pods, kept = count(pods_per_node, name="pods_per_node"), count(keep_free, name="keep_free")
     most = kernels.by_mode(instance.ipv4_per_interface, int(instance.nitro))
     if pods > most:
         raise InvalidCountError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,16 @@ from eks_win_capacity.addresses.census import (
 )
 from eks_win_capacity.addresses.parsing import KEPT, network_of, occupied
 from eks_win_capacity.addresses.reservations import Reservation, reservations_of
+from eks_win_capacity.core.arrays import unmasked
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
 from eks_win_capacity.core.display import Listed, html_fields
-from eks_win_capacity.core.errors import InputError, PlacementUnknownError
+from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -214,10 +214,10 @@ class Subnet:
         """The CIDR as an ``ipaddress`` network."""
         return ipaddress.IPv4Network(self.cidr)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Count all addresses of the CIDR."""
-        return int(self.network.num_addresses)
+        return 1 << (32 - int(self.cidr.rpartition("/")[2]))
 
     @property
     def usable(self) -> int:
@@ -421,14 +421,10 @@ class Subnet:
         if self._mask is not None:
             same = self.free_prefixes
             return PrefixEstimate(same, float(same), same, True, self.usable, blocks, self.used)
+        loose = self.usable - blocks * ADDRESSES_PER_PREFIX
         return PrefixEstimate(
-            best=blocks
-            - int(
-                occupancy.fewest_broken(
-                    blocks, self.usable - blocks * ADDRESSES_PER_PREFIX, self.used
-                )
-            ),
-            expected=float(occupancy.expected_free(self.usable, blocks, self.used)),
+            best=blocks - occupancy.fewest_broken(blocks, loose, self.used),
+            expected=occupancy.expected_free(self.usable, blocks, self.used),
             worst=max(0, blocks - self.used),
             exact=False,
             _usable=self.usable,
@@ -544,3 +540,90 @@ class Subnet:
         import pandas as pd
 
         return pd.DataFrame([self.to_dict()])
+
+
+def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
+    """
+    Read one subnet or several, with the names a Mapping gives them (else None).
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    UnsupportedInputError
+        If an item is neither a Subnet nor a CIDR.
+    """
+    names: list[Any] = []
+    subnets = unmasked(subnets, "subnets")
+    if isinstance(subnets, (Subnet, str)):
+        subnets = [subnets]
+    if isinstance(subnets, Mapping):
+        names, subnets = list(subnets), subnets.values()
+    if not isinstance(subnets, Iterable):
+        raise UnsupportedInputError(
+            f"subnets must be a Subnet, a CIDR or several of them; got {subnets!r}"
+        )
+    places = []
+    for position, item in enumerate(subnets):
+        if not isinstance(item, (Subnet, str)):
+            raise UnsupportedInputError(
+                f"subnets must hold Subnet or CIDR texts; got {item!r} at position {position}"
+            )
+        places.append(Subnet(item) if isinstance(item, str) else item)
+    if not places:
+        raise InputError("give at least one subnet")
+    return names or [None] * len(places), places
+
+
+def subnet_census(subnets: Any) -> pd.DataFrame:
+    """
+    Take the census of many subnets at once.
+
+    Parameters
+    ----------
+    subnets : iterable or Mapping of Subnet or str
+        A CIDR as text is an empty subnet.
+
+    Returns
+    -------
+    DataFrame
+        One row a subnet, in order, with the columns of `Subnet.to_dict`; a Mapping
+        gives the index. Where only a count of used addresses is known, what hangs on
+        their places is missing (``<NA>``), and ``free_prefixes_best``, ``_expected``
+        and ``_worst`` give the range.
+
+    Raises
+    ------
+    InputError
+        If there is no subnet.
+    UnsupportedInputError
+        If an item is neither a Subnet nor a CIDR.
+
+    Examples
+    --------
+    >>> import eks_win_capacity as ewc
+    >>> subnets = [ewc.Subnet("10.0.0.0/24", used=["10.0.0.20"]), ewc.Subnet("10.0.1.0/24", used=9)]
+    >>> ewc.subnet_census(subnets)[["cidr", "free", "free_prefixes", "free_prefixes_worst"]]
+              cidr  free  free_prefixes  free_prefixes_worst
+    0  10.0.0.0/24   250             13                   13
+    1  10.0.1.0/24   242           <NA>                    5
+    """
+    import pandas as pd
+
+    names, places = listed_subnets(subnets)
+    rows = [place.to_dict() for place in places]
+    frame = pd.DataFrame(rows, index=None if names[0] is None else pd.Index(names))
+    # Unknown is missing also where every subnet knows, or none does.
+    return frame.astype(dict.fromkeys(_KNOWN_ONLY, "Int64") | {"fragmentation": "Float64"})
+
+
+_KNOWN_ONLY = (
+    "free_outside_reservations",
+    "whole_free",
+    "partly_used",
+    "fully_used",
+    "free_prefixes",
+    "free_prefixes_reserved",
+    "free_prefixes_unreserved",
+)
+"""Columns that hang on where the used addresses are."""

@@ -324,7 +324,7 @@ def test_many_subnets_and_types_give_a_frame():
         ({"pods_per_node": [1]}, UnsupportedInputError),
         ({"pods_per_node": -1}, InvalidCountError),
         ({"pool": "prefix"}, UnsupportedInputError),
-        ({"keep_free": [1]}, UnsupportedInputError),
+        ({"keep_free": [1]}, InvalidCountError),
         ({"keep_free": -1}, InvalidCountError),
     ],
 )
