@@ -357,6 +357,18 @@ def node_capacity(
             else request(pod_memory, whole_bytes, name="pod_memory"),
             host_process_pods=host_process_pods,
         )
+    asked = {
+        "prefix_delegation": prefix_delegation,
+        "kubelet_max_pods": kubelet_max_pods,
+        "pod_cpu": pod_cpu,
+        "pod_memory": pod_memory,
+        "host_process_pods": host_process_pods,
+    }
+    return _of_columns(instance_type, asked, kept, catalog)
+
+
+def _of_columns(instance_type: Any, asked: dict[str, Any], kept: Reserved, catalog: Catalog) -> Any:
+    """Answer where anything is a column, or of a kind that must be read first."""
     fleet = (
         instance_type
         if isinstance(instance_type, Fleet)
@@ -367,40 +379,34 @@ def node_capacity(
         raise InputError(
             f"{count_of(fleet.unknown, 'node of the fleet is', 'nodes of the fleet are')} of unknown type"
         )
+    limit = asked["kubelet_max_pods"]
     columns: dict[str, Any] = {
         "instance_type": fleet.codes,
-        "prefix_delegation": checked_flags(prefix_delegation),
-        "kubelet_max_pods": 0 if kubelet_max_pods is None else checked_kubelet(kubelet_max_pods),
-        "pod_cpu": _requests(pod_cpu, millicores, "pod_cpu"),
-        "pod_memory": _requests(pod_memory, whole_bytes, "pod_memory"),
-        "host_process_pods": arrays.counts(host_process_pods, name="host_process_pods"),
+        "prefix_delegation": checked_flags(asked["prefix_delegation"]),
+        "kubelet_max_pods": 0 if limit is None else checked_kubelet(limit),
+        "pod_cpu": _requests(asked["pod_cpu"], millicores, "pod_cpu"),
+        "pod_memory": _requests(asked["pod_memory"], whole_bytes, "pod_memory"),
+        "host_process_pods": arrays.counts(asked["host_process_pods"], name="host_process_pods"),
     }
-    index = arrays.common_index(
-        instance_type=fleet.origin,
-        prefix_delegation=prefix_delegation,
-        kubelet_max_pods=kubelet_max_pods,
-        pod_cpu=pod_cpu,
-        pod_memory=pod_memory,
-        host_process_pods=host_process_pods,
-    )
+    index = arrays.common_index(instance_type=fleet.origin, **asked)
     shape = arrays.common_shape(**columns)
     if len(shape) > 1:
         raise InputError(f"node_capacity takes one dimension; got the shape {shape}")
-    wide = {name: np.broadcast_to(value, shape).reshape(-1) for name, value in columns.items()}
     if not shape and index is None:
         return _one_node(
             catalog[fleet.instance_types[int(fleet.codes)]],
             kept,
             prefix_delegation=bool(columns["prefix_delegation"]),
-            kubelet_max_pods=None if kubelet_max_pods is None else columns["kubelet_max_pods"],
+            kubelet_max_pods=None if limit is None else columns["kubelet_max_pods"],
             pod_cpu=int(columns["pod_cpu"]),
             pod_memory=int(columns["pod_memory"]),
             host_process_pods=int(columns["host_process_pods"]),
         )
+    wide = {name: np.broadcast_to(value, shape).reshape(-1) for name, value in columns.items()}
     # Only the types that occur are looked at: a fleet has tens of them, the catalog many more.
     used, wide["instance_type"] = np.unique(wide["instance_type"], return_inverse=True)
     types = [catalog[fleet.instance_types[code]] for code in used]
-    kubelet = None if kubelet_max_pods is None else wide["kubelet_max_pods"]
+    kubelet = None if limit is None else wide["kubelet_max_pods"]
     return _as_frame(_sized(types, kept, wide, kubelet), index, types, wide["instance_type"])
 
 
