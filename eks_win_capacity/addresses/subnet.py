@@ -250,7 +250,7 @@ class Subnet:
         if self._mask is None:
             raise PlacementUnknownError(
                 f"of {self.cidr} only a count of {self.used:,} used addresses is known, and "
-                f"{wanted} hangs on where they are: give the addresses (DescribeNetworkInterfaces), "
+                f"{wanted} depends on where they are: give the addresses (DescribeNetworkInterfaces), "
                 "or ask prefix_estimate for the best, expected and worst case",
                 cidr=self.cidr,
                 used=self.used,
@@ -504,7 +504,7 @@ class Subnet:
         """
         One row for a table, in plain values.
 
-        What hangs on where the used addresses are is None when only a count is known.
+        What depends on where the used addresses are is None when only a count is known.
         """
         odds, known = self.prefix_estimate, self.placement_known
         census = self.census if known else None
@@ -588,7 +588,7 @@ def subnet_census(subnets: Any) -> pd.DataFrame:
     -------
     DataFrame
         One row a subnet, in order, with the columns of `Subnet.to_dict`; a Mapping
-        gives the index. Where only a count of used addresses is known, what hangs on
+        gives the index. Where only a count of used addresses is known, what depends on
         their places is missing (``<NA>``), and ``free_prefixes_best``, ``_expected``
         and ``_worst`` give the range.
 

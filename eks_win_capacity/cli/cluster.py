@@ -246,7 +246,7 @@ def subnets(
     """
     Show each subnet: what is free, who uses it, how many more nodes fit.
 
-    How many fit hangs on the mode and the warm targets of ConfigMap amazon-vpc-cni.
+    How many fit depends on the mode and the warm targets of ConfigMap amazon-vpc-cni.
 
     \b
     Examples:

@@ -80,7 +80,7 @@ class PendingPod(Shown):
     remedy : str
         The change in words, with the exact setting or command.
     also : tuple of str
-        Codes of dearer changes that help too.
+        Codes of more disruptive changes that help too.
     message : str
         What the scheduler or the kubelet said, without account ids.
     causes : tuple of (str, int or None)

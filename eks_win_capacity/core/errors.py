@@ -205,7 +205,7 @@ class ReservationError(InputError):
 
 class PlacementUnknownError(InputError):
     """
-    Only the number of used addresses is known, and the answer hangs on where they are.
+    Only the number of used addresses is known, and the answer depends on where they are.
 
     Attributes
     ----------

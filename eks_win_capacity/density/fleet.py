@@ -92,7 +92,7 @@ def max_pods_of_codes(
     if isinstance(kubelet_max_pods, np.ndarray) and np.may_share_memory(out, kubelet_max_pods):
         kubelet_max_pods = kubelet_max_pods.copy()
     if out.dtype.itemsize <= _NARROW and table.most_pods > np.iinfo(out.dtype).max:
-        # Whether so narrow a dtype will do hangs on the nodes, so they are counted first.
+        # Whether so narrow a dtype will do depends on the nodes, so they are counted first.
         wide = np.empty(out.shape, dtype=np.int64)
         max_pods_of_codes(
             codes,

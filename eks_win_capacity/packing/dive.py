@@ -113,7 +113,7 @@ def blend(
 
 
 def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.Generator) -> None:
-    """Take the mixes of least reduced cost, ties at random lest all be alike."""
+    """Take the mixes of least reduced cost, ties at random so that they differ."""
     problem = columns.problem
     both = np.unique(np.column_stack([kind, mix]), axis=0)
     kind, mix = both[:, 0], both[:, 1:]

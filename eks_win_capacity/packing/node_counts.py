@@ -96,7 +96,7 @@ def cheapest_numbers(
     some = (rows > 0).any(axis=1)
     rows, sums = rows[some], sums[some]
     top = float(problem.cost.max())
-    # Coefficients are raised by a hair, so that rounding can only weaken the cut.
+    # Coefficients are raised slightly, so that rounding can only weaken the cut.
     solved = deadline.milp(
         problem.cost / top * (1 if noise is None else 1 + noise),
         constraints=LinearConstraint(

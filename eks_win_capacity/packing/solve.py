@@ -89,7 +89,7 @@ def solve(
     problem : Problem
         The problem.
     starts : tuple of Packed
-        Packings that keep all limits; the answer is never dearer.
+        Packings that keep all limits; the answer never costs more.
     target : float
         Gap at which the work ends.
     deadline : Deadline
