@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eks_win_capacity.addresses import occupancy
 from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.display import Listed, Shown, plain_fields
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def used_by_block(mask: bytes | NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class ReservationCensus:
+class ReservationCensus(Shown):
     """
     What one reservation holds.
 
@@ -64,7 +65,7 @@ class ReservationCensus:
 
 
 @dataclass(frozen=True)
-class Census:
+class Census(Shown):
     """
     The /28 blocks of a subnet by state; the four states add up to ``blocks``.
 
@@ -82,7 +83,7 @@ class Census:
         reservation or wholly outside all reservations. [blocks]
     free_prefixes_reserved, free_prefixes_unreserved : int
         The two parts of ``free_prefixes``. [blocks]
-    reservations : tuple of ReservationCensus
+    reservations : Listed of ReservationCensus
         The same inside each reservation.
     """
 
@@ -94,11 +95,14 @@ class Census:
     free_prefixes: int
     free_prefixes_reserved: int
     free_prefixes_unreserved: int
-    reservations: tuple[ReservationCensus, ...]
+    reservations: Listed[ReservationCensus]
+
+    def _fields_shown(self) -> dict[str, Any]:
+        return plain_fields(self) | {"reservations": tuple(one.cidr for one in self.reservations)}
 
 
 @dataclass(frozen=True)
-class PrefixEstimate:
+class PrefixEstimate(Shown):
     """
     How many /28 prefixes a subnet can still give, as far as is known.
 

@@ -16,7 +16,7 @@ from eks_win_capacity.addresses.room import SubnetRoom, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.core.display import Shown
+from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ReservationPlan(Shown):
         Prefixes asked for. [prefixes]
     already_reserved : int
         Free ones that ``prefix`` reservations hold now. [prefixes]
-    reservations : tuple of Reservation
+    reservations : Listed of Reservation
         What to add, in order of address; as few as there can be.
     reserved : int
         Prefixes they hold. [prefixes]
@@ -56,7 +56,7 @@ class ReservationPlan(Shown):
     subnet: Subnet
     wanted: int
     already_reserved: int
-    reservations: tuple[Reservation, ...]
+    reservations: Listed[Reservation]
     reserved: int
     shortfall: int
     nodes: int | None
@@ -198,7 +198,7 @@ def _plan(
         subnet=place,
         wanted=wanted,
         already_reserved=room.reserved,
-        reservations=tuple(
+        reservations=Listed(
             Reservation(
                 f"{text_of(int(place.network.network_address) + ADDRESSES_PER_PREFIX * start)}"
                 f"/{_BLOCK_LENGTH - power}",

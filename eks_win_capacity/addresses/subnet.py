@@ -369,7 +369,7 @@ class Subnet:
             free_prefixes=total,
             free_prefixes_reserved=total - outside,
             free_prefixes_unreserved=outside,
-            reservations=tuple(
+            reservations=Listed(
                 self._inside(number, held, prefixes)
                 for number, held in enumerate(self.reservations, start=1)
             ),

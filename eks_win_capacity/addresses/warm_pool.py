@@ -248,7 +248,7 @@ class WarmPool(Shown):
         pool = cls(**targets)
         return cls(**targets, findings=pool.lint())
 
-    def lint(self, *, slots: int | None = None) -> tuple[Finding, ...]:
+    def lint(self, *, slots: int | None = None) -> Listed[Finding]:
         """
         Find traps in the targets themselves, on a node with so many slots.
 
@@ -259,9 +259,9 @@ class WarmPool(Shown):
 
         Returns
         -------
-        tuple of Finding
+        Listed of Finding
         """
-        return tuple(
+        return Listed(
             target_findings(
                 self.warm_ip_target,
                 self.minimum_ip_target,

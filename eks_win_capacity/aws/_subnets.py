@@ -9,6 +9,7 @@ from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.aws import _occupants, saved_answers
 from eks_win_capacity.aws._asking import Asking, ask_occupants
 from eks_win_capacity.aws._cluster import ask_node_groups, ask_scaling, subnet_ids_of
+from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def load_subnets(
     endpoint_url: str | None = None,
     client: Any = None,
     clients: Mapping[str, Any] | None = None,
-) -> tuple[UsedSubnet, ...]:
+) -> Listed[UsedSubnet]:
     """
     Read subnets with every address and prefix in use, and who uses them.
 
@@ -98,7 +99,7 @@ def load_subnets(
 
     Returns
     -------
-    tuple of UsedSubnet
+    Listed of UsedSubnet
         In the order of EC2's answer. What a missing permission hides is named
         in ``unknown`` of each.
 
@@ -131,7 +132,7 @@ def load_subnets(
             f"{what:.80}: no subnet with IPv4 addresses is described; check the name, the region "
             "and that DescribeSubnets is among what was saved"
         )
-    return tuple(UsedSubnet.of(held, ask.unknown) for held in found)
+    return Listed(UsedSubnet.of(held, ask.unknown) for held in found)
 
 
 def _which(

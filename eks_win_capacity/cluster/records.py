@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from eks_win_capacity.core.display import Shown
+from eks_win_capacity.core.display import Listed, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -588,6 +588,10 @@ class SubnetState(Shown):
     reservations: tuple[tuple[str, str], ...] | None = None
     users: Mapping[str, int] | None = None
     interfaces: tuple[InterfaceState, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.interfaces is not None:
+            object.__setattr__(self, "interfaces", Listed(self.interfaces))
 
     @property
     def subnet(self) -> Subnet | None:

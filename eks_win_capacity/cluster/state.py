@@ -208,16 +208,16 @@ class ClusterState(Shown):
         return {node.name: node for node in self.nodes or ()}
 
     @cached_property
-    def windows_nodes(self) -> tuple[Node, ...] | None:
+    def windows_nodes(self) -> Listed[Node] | None:
         """The nodes that run Windows, or None where nodes are not known."""
-        return None if self.nodes is None else tuple(n for n in self.nodes if n.os == "windows")
+        return None if self.nodes is None else Listed(n for n in self.nodes if n.os == "windows")
 
     @cached_property
-    def windows_pods(self) -> tuple[Pod, ...] | None:
+    def windows_pods(self) -> Listed[Pod] | None:
         """The unfinished pods that run on Windows, or would; None where not known."""
         if self.pods is None:
             return None
-        return tuple(pod for pod in self.pods if pod.active and self.pod_os(pod) == "windows")
+        return Listed(pod for pod in self.pods if pod.active and self.pod_os(pod) == "windows")
 
     def pod_os(self, pod: Pod) -> str:
         """The system a pod runs on, else the one it asks for; empty if neither tells."""

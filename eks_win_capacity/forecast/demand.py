@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.display import Listed, count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.forecast import show
 from eks_win_capacity.forecast.column_roles import words
@@ -120,7 +120,7 @@ def forecast_demand(
                     **options,
                 )
                 pieces.append(_Piece(each, subnet, each.zone(subnet), limit, binding, _one(made)))
-    return DemandForecast(tuple(plans), tuple(pieces))
+    return DemandForecast(Listed(plans), tuple(pieces))
 
 
 def _of_mapping(told: Mapping[str, Any]) -> DemandPlan:

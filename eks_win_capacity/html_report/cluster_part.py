@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.pending import PendingPod
     from eks_win_capacity.cluster.report import ClusterReport
     from eks_win_capacity.cluster.state import ClusterState
-    from eks_win_capacity.core.display import Listed
     from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.planning import FleetPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterPart:
+class ClusterPart(Shown):
     """
     The answers about one cluster.
 
@@ -45,6 +45,19 @@ class ClusterPart:
     pending: Listed[PendingPod] | None = None
     plan: FleetPlan | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its name, how many checks failed and are unknown, pods that wait, and what is missing."""
+        return {
+            "cluster": self.name,
+            "failed": len(self.findings.failed),
+            "unknown": len(self.unknown),
+            "waiting": None if self.pending is None else len(self.pending),
+            "missing": dict(self.missing),
+        }
+
+    def _fields_shown(self) -> dict[str, Any]:
+        return self.to_dict()
 
     @property
     def unknown(self) -> Listed[Finding]:

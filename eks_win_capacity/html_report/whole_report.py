@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.arguments import mapping, of_kind, text
-from eks_win_capacity.core.display import count_of, html_table
+from eks_win_capacity.core.display import Listed, count_of, html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.html_report.cluster_part import ClusterPart, answers_of
 
@@ -219,7 +219,7 @@ def report(
     forecast = _forecast(history, capacity, horizon, parts)
     return Report(
         title=title,
-        clusters=tuple(parts),
+        clusters=Listed(parts),
         forecast=forecast,
         sources=(*_sources(forecast, prices, now, catalog), *sources.items()),
     )

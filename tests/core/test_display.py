@@ -1,7 +1,10 @@
 """How values are shown in a notebook: escaped, without scripts, in both themes, one module."""
 
+import contextlib
 import html.parser
+import inspect
 import re
+from collections.abc import Mapping
 
 import pandas as pd
 import pytest
@@ -62,6 +65,68 @@ def test_a_display_takes_its_colours_from_the_page(name):
     shown = SHOWN[name]()._repr_html_()
     assert not re.search(r"(?<![-\w])color:(?!inherit)", shown)
     assert not re.search(r"background:(?!transparent)", shown)
+
+
+MACHINERY = {"Answers", "Grid", "LimitTable", "Panel", "Rows", "_Piece"}
+"""What answers are computed from; it is reached through them, and shown by none."""
+PAIRS = {"FieldChange", "Reason"}
+"""Named tuples of two or three words, which read well as they are."""
+
+
+def of_ours(value):
+    kind = type(value)
+    ours = kind.__module__.startswith("eks_win_capacity.")
+    return ours and kind is not Listed and kind.__name__ not in MACHINERY | PAIRS
+
+
+def parts(value):
+    """What attributes of a value hold, and what its methods without arguments answer."""
+    for name in {*dir(type(value)), *getattr(value, "__dict__", ())}:
+        found = inspect.getattr_static(type(value), name, None)
+        if name.startswith("_") or isinstance(found, (classmethod, staticmethod)):
+            continue
+        if not inspect.isfunction(found):
+            with contextlib.suppress(ewc.CapacityError):
+                yield name, getattr(value, name)
+        elif name not in {"save", "to_pandas", "plot", "figure", "pairs"}:
+            needed = [*inspect.signature(found).parameters.values()][1:]
+            if all(each.default is not each.empty for each in needed):
+                with contextlib.suppress(ewc.CapacityError):
+                    yield name, getattr(value, name)()
+
+
+def bare(value, path, seen):
+    """Places of an answer where a value of ours has no display, or a list of them none."""
+    if isinstance(value, Mapping):
+        value = next(iter(value.values()), None)
+    elif isinstance(value, (tuple, list, frozenset)) and any(map(of_ours, value)):
+        if not isinstance(value, Listed):
+            yield f"{path} is a {type(value).__name__}"
+        value = next(iter(value))
+    if not of_ours(value) or isinstance(value, type) or type(value) in seen:
+        return
+    seen.add(type(value))
+    if not (hasattr(value, "_repr_html_") and hasattr(value, "to_pandas")):
+        yield f"{path} is a bare {type(value).__name__}"
+    for name, part in parts(value):
+        yield from bare(part, f"{path}.{name}", seen)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_whatever_is_reached_from_an_answer_displays_and_converts(name):
+    assert not [*bare(SHOWN[name](), name, set())]
+
+
+def test_every_public_class_of_answers_is_among_them():
+    def tree(kind):
+        return [kind, *(one for each in kind.__subclasses__() for one in tree(each))]
+
+    rooms = (ewc, ewc.cluster, ewc.simulator, ewc.aws, ewc.kubectl)
+    public = [getattr(room, name) for room in rooms for name in room.__all__]
+    faults = set(tree(ewc.CapacityError))
+    classes = {one for one in public if inspect.isclass(one)} - faults
+    without = {one.__name__ for one in classes if not hasattr(one, "to_pandas")}
+    assert without == {"Metric"}  # a question to CloudWatch, and no answer
 
 
 def test_what_is_in_a_value_is_escaped():

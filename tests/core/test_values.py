@@ -58,7 +58,7 @@ def sample(kind):
     )
 
 
-KINDS = sorted(set(leaves()), key=lambda kind: kind.__name__)
+KINDS = sorted({*leaves(), errors.UnlikelyQuantityWarning}, key=lambda kind: kind.__name__)
 
 
 def test_every_error_of_the_tree_is_tried():

@@ -77,7 +77,7 @@ def test_managed_groups_need_no_template_where_the_image_does_it_all():
 
 
 def test_a_plan_that_is_none_writes_nothing():
-    none = plan_fleet([{"name": "big", "replicas": 1, "cpu": "500"}], candidates=["m5.large"])
+    none = plan_fleet([{"name": "big", "replicas": 1, "cpu": "99"}], candidates=["m5.large"])
     for write in (none.node_groups, none.karpenter, none.karpenter_node_class):
         with pytest.raises(InputError, match="no plan to write"):
             write()

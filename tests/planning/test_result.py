@@ -320,7 +320,7 @@ def test_a_million_pods_spread_over_zones_are_all_placed():
 
 
 def test_without_a_plan_no_manifest_is_written():
-    found = plan([{"name": "huge", "replicas": 1, "cpu_m": 900_000, "mib": 64}])
+    found = plan([{"name": "huge", "replicas": 1, "cpu_m": 99_000, "mib": 64}])
     for write in (found.node_groups, found.karpenter, found.karpenter_node_class):
         with pytest.raises(InputError, match=r"no plan to write \(too-large\)"):
             write()
@@ -361,6 +361,6 @@ def test_a_plan_is_drawn_with_its_cost_and_what_runs_now():
     assert widths == PLAN.nodes
     from_now = plan(current={"m5.xlarge": 9}, compare=False)
     assert "now" in [text.get_text() for text in from_now.plot(ax=drawn).get_legend().get_texts()]
-    none = plan([{"name": "big", "replicas": 1, "cpu_m": 500_000, "mib": 64}])
+    none = plan([{"name": "big", "replicas": 1, "cpu_m": 99_000, "mib": 64}])
     with pytest.raises(InputError, match="nothing to draw"):
         none.plot()

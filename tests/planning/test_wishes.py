@@ -234,7 +234,7 @@ def test_what_marks_a_kind_of_node_is_not_part_of_a_name():
     assert found.status == "infeasible"
     assert "(" not in refused.subject
     assert "(paid)" not in refused.why
-    big = bought(load(replicas=9, cpu="200"), buy=buy).infeasible[0]
+    big = bought(load(replicas=9, cpu="99"), buy=buy).infeasible[0]
     assert big.subject == "web"
     mixed = bought(load(replicas=30, cpu="1"), buy=buy)
     assert mixed.pods == {"web": 30}
