@@ -182,7 +182,8 @@ def max_pods_of_column(
     codes, rows, complete = cheapest_codes(names, table)
     missing = None
     if not complete or on_unknown == "null":
-        codes, rows = encoded(names, table)[0], None
+        if rows is not None:
+            codes, rows = encoded(names, table)[0], None
         unknown = codes >= table.sentinel
         if on_unknown == "null":
             missing = np.broadcast_to(unknown.reshape(names.shape), shape).copy()

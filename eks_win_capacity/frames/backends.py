@@ -159,8 +159,6 @@ def looked_up(
     native = frame.to_native()
     if engine.is_duckdb():
         return nw.from_native(_in_duckdb(native, by, keys, values))
-    if engine.is_dask():
-        return nw.from_native(_in_dask(native, by, keys, values))
     if engine.is_polars():
         return nw.from_native(_in_polars(frame, by, keys, values, ordered=ordered))
     if engine.is_pyspark():
@@ -185,18 +183,6 @@ def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, A
     return native.project(", ".join(["*", *columns]))
 
 
-def _in_dask(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:
-    """Map by a Series: unlike a merge it keeps the index and the partitions."""
-    import pandas as pd
-
-    text = native[by].astype("object")
-    columns = {
-        name: text.map(pd.Series(column, index=list(keys), dtype="Int64"), meta=(name, "Int64"))
-        for name, column in values.items()
-    }
-    return native.assign(**columns)
-
-
 def _in_polars(
     frame: Frame, by: str, keys: Sequence[str], values: Mapping[str, Any], *, ordered: bool
 ) -> Any:
@@ -205,11 +191,14 @@ def _in_polars(
     native = frame.to_native()
     (key,) = spare_names(frame, 10)[9:]
     table = pl.LazyFrame({key: keys, **values}, schema_overrides=dict.fromkeys(values, pl.Int64))
-    on = pl.col(by).cast(pl.String)
-    joined = native.with_columns(on.alias(key)).join(
-        table, on=key, how="left", maintain_order="left" if ordered else "none"
+    plain = frame.collect_schema()[by] == nw.String
+    return native.join(
+        table,
+        left_on=by if plain else pl.col(by).cast(pl.String),
+        right_on=key,
+        how="left",
+        maintain_order="left" if ordered else "none",
     )
-    return joined.drop(key)
 
 
 def _in_spark(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:

@@ -44,7 +44,7 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Fra
         return frame
     engine, native = frame.implementation, frame.to_native()
     if engine.is_polars():
-        return _guarded_in_polars(frame, column, checks)
+        return _guarded_in_polars(frame, checks)
     if engine.is_dask():
         needed = [column, *{name for check in checks for name in check.columns} - {column}]
         pieces = native[needed].map_partitions(
@@ -64,7 +64,11 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Fra
 
 
 def guarded_sums(
-    frame: Frame, groups: list[str], sums: dict[str, str], checks: Sequence[verify.RowCheck]
+    frame: Frame,
+    groups: list[str],
+    sums: dict[str, Any],
+    column: str,
+    checks: Sequence[verify.RowCheck],
 ) -> Frame:
     """
     Sums by group that cannot be read where a row of the group fails a check.
@@ -75,8 +79,10 @@ def guarded_sums(
         With the columns to sum and those that the checks read.
     groups : list of str
         Columns to group by; one row in all without them.
-    sums : dict of str to str
-        The column that each sum is of.
+    sums : dict of str to expression
+        What is added up of each row; the groups have other names.
+    column : str
+        A column that all sums are made of.
     checks : sequence of RowCheck
         DuckDB and Spark look at them in the same pass that sums.
 
@@ -87,14 +93,15 @@ def guarded_sums(
     """
     fused = bool(checks) and (frame.implementation.is_duckdb() or frame.implementation.is_pyspark())
     if not fused:
-        frame = guarded(frame, next(iter(sums.values())), checks)
+        frame = guarded(frame, column, checks).with_columns(**sums)
+        sums = {name: nw.col(name) for name in sums}  # engines of pandas sum plain columns
     if groups and frame.implementation.is_dask():
         # Sorted by the groups as they are summed: to sort afterwards computes all at once.
-        native = frame.to_native()[[*groups, *sums.values()]]
+        native = frame.to_native()[[*groups, *sums]]
         summed = native.groupby(groups, sort=True, dropna=False, observed=True).sum().reset_index()
-        return nw.from_native(summed.rename(columns={old: new for new, old in sums.items()}))
+        return nw.from_native(summed)
     stem = backends.spare_names(frame, 20)[19]
-    wanted = [nw.col(source).sum().alias(name) for name, source in sums.items()]
+    wanted = [part.sum().alias(name) for name, part in sums.items()]
     wanted += verify.aggregates(checks, stem) if fused else []
     summed = frame.group_by(groups).agg(*wanted) if groups else frame.select(*wanted)
     if fused:
@@ -122,17 +129,20 @@ def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
     return nw.from_native(native.drop(message))
 
 
-def _guarded_in_polars(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
-    """Mark what fails by expressions; Python sees whether a piece has a mark, and no more."""
-    mark, shown = backends.spare_names(frame, 22)[20:]
-    marks = [nw.when(check.bad).then(nw.lit(at)) for at, check in enumerate(checks)]
-    values = [nw.when(c.bad).then(nw.col(c.shown).cast(nw.String)) for c in checks]
-    marked = frame.with_columns(nw.coalesce(*marks).alias(mark), nw.coalesce(*values).alias(shown))
-    refusing = _RefusingMarks(checks, mark, shown)
-    passed = nw.from_native(marked.to_native().map_batches(refusing, streamable=True))
-    # The column is made of the marks, or Polars would leave them out where nobody reads them.
-    sound = nw.when(nw.col(mark).is_null() & nw.col(shown).is_null()).then(nw.col(column))
-    return passed.with_columns(sound.alias(column)).drop(mark, shown)
+def _guarded_in_polars(frame: Frame, checks: Sequence[verify.RowCheck]) -> Frame:
+    """
+    Mark what fails by an expression; Python sees whether a piece has a mark, and no more.
+
+    A step of the plan and not an expression: of an error that comes out of an expression
+    Polars keeps the message and loses the facts.
+    """
+    (mark,) = backends.spare_names(frame, 21)[20:]
+    bad = nw.any_horizontal(*(check.bad for check in checks), ignore_nulls=True)
+    marked = frame.with_columns(bad.alias(mark)).to_native()
+    refusing = _RefusingMarks(checks, mark)
+    # Without the columns that nobody reads later the error could not name their values.
+    passed = marked.map_batches(refusing, projection_pushdown=False, streamable=True)
+    return nw.from_native(passed.drop(mark))
 
 
 @dataclass(frozen=True)
@@ -141,14 +151,10 @@ class _RefusingMarks:
 
     checks: Sequence[verify.RowCheck]
     mark: str
-    shown: str
 
     def __call__(self, piece: Any) -> Any:
-        if self.mark in piece.columns and piece[self.mark].null_count() < len(piece):
-            frame = nw.from_native(piece, eager_only=True)
-            first = int(piece[self.mark].min())
-            rows = frame.filter(nw.col(self.mark) == first)
-            raise verify.error_of(self.checks[first], rows, self.shown)
+        if piece[self.mark].any():
+            verify.refuse(nw.from_native(piece, eager_only=True), self.checks)
         return piece
 
 

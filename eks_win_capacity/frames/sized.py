@@ -200,19 +200,24 @@ def totals(
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
     nodes, more = _counted_or_constant(data, 1 if count is None else count, "count")
-    room, each, lost = backends.spare_names(data, 9)[6:]
+    room = backends.spare_names(data, 9)[8]
     question = _Asked(
         instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown, ordered=False
     )
     data, checks, _ = _sized(data, room, question)
-    data = data.with_columns(nodes.alias(each))
-    data = data.with_columns(
-        (nw.col(room).fill_null(0) * nw.col(each)).cast(nw.Int64).alias(room),
-        (nw.col(room).is_null().cast(nw.Int64) * nw.col(each)).cast(nw.Int64).alias(lost),
-    )
-    sums = {"nodes": each, "max_pods": room, "unknown": lost}
-    summed = guards.guarded_sums(data, groups, sums, [*more, *checks])
+    read = [*groups, room, *(name for check in (*more, *checks) for name in check.columns)]
+    data = data.select(*dict.fromkeys(read))
+    # Each sum costs the engine as much as the one that matters, so the rest is left out.
+    lost = nw.col(room) * 0 if on_unknown == "raise" else nw.col(room).is_null().cast(nw.Int64)
+    sums = {"nodes": lost * 0 + 1, "max_pods": nw.col(room)}
+    if count is not None:
+        sums = {"nodes": nodes, "max_pods": nw.col(room) * nodes}
+    if on_unknown == "null":
+        sums["unknown"] = lost if count is None else lost * nodes
+    summed = guards.guarded_sums(data, groups, sums, room, [*more, *checks])
     whole = [nw.col(name).fill_null(0).cast(nw.Int64) for name in sums]
+    if on_unknown == "raise":
+        whole.append((whole[0] * 0).alias("unknown"))
     return backends.give_back(summed.with_columns(*whole), frame)
 
 
@@ -315,6 +320,25 @@ def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
 
 def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in the engine, in a small table of the same engine."""
+    if data.implementation.is_dask():
+        return _from_pieces(data, modes, question)
     values = {name: question.answers(mode=mode).tolist() for name, mode in modes.items()}
     names = table_of(question.catalog).names
     return backends.looked_up(data, question.by, names, values, ordered=question.ordered)
+
+
+def _from_pieces(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
+    """Look up in the pieces of a Dask frame, which are in memory: a map costs thrice as much."""
+    native = data.to_native()
+    columns = {
+        name: native[question.by].map_partitions(
+            max_pods,
+            prefix_delegation=mode,
+            kubelet_max_pods=None if isinstance(question.kubelet, str) else question.kubelet,
+            catalog=question.catalog,
+            on_unknown="null",
+            meta=(name, "Int64"),
+        )
+        for name, mode in modes.items()
+    }
+    return nw.from_native(native.assign(**columns))

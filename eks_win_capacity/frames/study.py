@@ -153,7 +153,11 @@ class _Study:
         lacking = [name for name in self.columns if name not in found]
         if lacking:
             raise InputError(f"the answer has no column {lacking[0]!r}; columns= promises it")
-        answers: pd.DataFrame = found[list(self.columns)].astype(self.columns)
+        asked = found[list(self.columns)]
+        answers: pd.DataFrame = asked.astype(self.columns)
+        for name, kind in self.columns.items():
+            if kind == "str":  # of which pandas 2 makes the strings "None" and "nan"
+                answers[name] = answers[name].where(asked[name].notna(), None)
         answers = answers.reset_index(drop=True)
         for place, name in enumerate(self.by):
             values = group[name].iloc[:1].repeat(len(answers)).reset_index(drop=True)

@@ -60,22 +60,20 @@ def engine(request):
             return session.createDataFrame(rows, schema)
 
         return to_spark
-    if name == "pyarrow":
+    if name in {"pyarrow", "duckdb"}:
         pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
-        return lambda frame: pa.Table.from_pandas(frame, preserve_index=False)
-    if name == "duckdb":
-        duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
-        pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
-        con = duckdb.connect()
 
-        def to_duckdb(frame):
+        def to_arrow(frame):
+            """Columns of objects without a value are strings too."""
             table = pa.Table.from_pandas(frame, preserve_index=False)
             kinds = [pa.string() if pa.types.is_null(f.type) else f.type for f in table.schema]
-            return con.from_arrow(
-                table.cast(pa.schema(list(zip(frame.columns, kinds, strict=True))))
-            )
+            return table.cast(pa.schema(list(zip(frame.columns, kinds, strict=True))))
 
-        return to_duckdb
+        if name == "pyarrow":
+            return to_arrow
+        duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+        con = duckdb.connect()
+        return lambda frame: con.from_arrow(to_arrow(frame))
     if name == "dask":
         dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
         return lambda frame: dd.from_pandas(frame, npartitions=3)

@@ -91,6 +91,18 @@ def test_no_rows_have_no_answers():
     assert len(out) == 0
 
 
+def test_an_answer_may_lack_a_string():
+    names = {"a": None, "b": "m5.large"}
+    frame = pd.DataFrame({"group": [*names]})
+    told = ewc.frames.study(
+        frame,
+        lambda rows, _: pd.DataFrame({"name": [names[rows.group[0]]]}, dtype=object),
+        by="group",
+        columns={"name": "str"},
+    )
+    assert told["name"].isna().tolist() == [True, False]
+
+
 def test_wrong_questions_are_errors_of_ours():
     with pytest.raises(ewc.errors.InputError, match="no column 'x'"):
         ask(SCENARIOS, by="x")
@@ -105,7 +117,7 @@ def test_wrong_questions_are_errors_of_ours():
     with pytest.raises(ewc.errors.InputError, match="answer too"):
         ask(SCENARIOS, columns={"mode": "int64"})
     with pytest.raises(ewc.errors.InputError, match="missing values"):
-        ask(SCENARIOS.assign(scenario=None).astype({"scenario": "str"}))
+        ask(SCENARIOS.assign(scenario=pd.array([None] * len(SCENARIOS), "string")))
     pl = pytest.importorskip("polars")
     with pytest.raises(ewc.errors.UnsupportedInputError, match="collect it first"):
         ask(pl.from_pandas(SCENARIOS).lazy())
