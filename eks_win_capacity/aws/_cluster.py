@@ -28,6 +28,7 @@ PERMISSIONS: Final = (
     "eks:DescribeAccessEntry",
     "eks:DescribeAddon",
     "eks:DescribeCluster",
+    "eks:DescribeClusterVersions",
     "eks:DescribeFargateProfile",
     "eks:DescribeNodegroup",
     "eks:ListAccessEntries",
@@ -87,6 +88,18 @@ def load_cluster(
     """
     ask = Asking(session, region, endpoint_url, clients, on_call)
     cluster = ask.one("eks", "describe_cluster", "cluster", name=name)
+    if version := cluster.get("version"):
+        ask.part(
+            "support_ends",
+            lambda: ask.pages(
+                "eks",
+                "describe_cluster_versions",
+                "clusterVersions",
+                includeAll=True,
+                clusterVersions=[version],
+            ),
+            "clusterVersions",
+        )
     role = saved_answers.role_name(cluster.get("roleArn") or "")
     if role:
         ask.part(

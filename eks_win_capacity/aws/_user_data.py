@@ -1,4 +1,4 @@
-"""What the user data of a launch template says of the nodes it starts."""
+"""What a launch template says of the nodes it starts, by its user data and interfaces."""
 
 from __future__ import annotations
 
@@ -73,6 +73,24 @@ def read(data: Mapping[str, Any] | None) -> UserData:
         service_cidr=services[1] if services else "",
         dsr=bool(_DSR.search(script)),
         windows=bootstraps or "<powershell>" in script.lower(),
+    )
+
+
+def prefixes(data: Mapping[str, Any] | None) -> int | None:
+    """
+    Number of /28 prefixes that a node's first interface gets at launch; None without data.
+
+    Examples
+    --------
+    >>> prefixes({"NetworkInterfaces": [{"DeviceIndex": 0, "Ipv4PrefixCount": 2}]}), prefixes({})
+    (2, 0)
+    """
+    if data is None:
+        return None
+    return sum(
+        one.get("Ipv4PrefixCount") or len(one.get("Ipv4Prefixes") or ())
+        for one in data.get("NetworkInterfaces") or ()
+        if not one.get("DeviceIndex")
     )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KEYS: Final = {
     "cluster": "DescribeCluster",
+    "clusterVersions": "DescribeClusterVersions",
     "nodegroups": "ListNodegroups",
     "nodegroup": "DescribeNodegroup",
     "fargateProfileNames": "ListFargateProfiles",
@@ -160,6 +161,7 @@ def state(
     with shaped():
         return ClusterState(
             **_cluster(answers),
+            support_ends=_support_ends(answers),
             cluster_role_policies=_policies(answers),
             node_groups=_node_groups(answers, why),
             fargate_profiles=_complete(
@@ -229,6 +231,18 @@ def _cluster(answers: Answers) -> dict[str, Any]:
         "service_cidr": network.get("serviceIpv4Cidr"),
         "local_cluster": bool(found.get("outpostConfig")),
     }
+
+
+def _support_ends(answers: Answers) -> str | None:
+    """Last day of extended support of the cluster's version, where EKS was asked."""
+    version = answers["cluster"][0].get("version") if answers.get("cluster") else None
+    days = [
+        moment(row["endOfExtendedSupportDate"]).date().isoformat()
+        for page in answers.get("clusterVersions", ())
+        for row in page
+        if version and row["clusterVersion"] == version and row.get("endOfExtendedSupportDate")
+    ]
+    return max(days, default=None)
 
 
 def _policies(answers: Answers) -> tuple[str, ...] | None:
@@ -440,7 +454,7 @@ def _self_managed(
         managed=False,
         system=tags.get(label) or _system(told, _instances_of(group), systems),
         instances=_instances_of(group),
-        **_settings(told),
+        **_settings(data),
     )
 
 
@@ -460,8 +474,11 @@ def _template_name(name: Any, version: str) -> str:
     return f"{name} version {version}" if name else ""
 
 
-def _settings(told: user_data.UserData) -> dict[str, Any]:
+def _settings(data: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the data of a launch template say of its nodes, in a group's own fields."""
+    told = user_data.read(data)
     return {
+        "prefixes": user_data.prefixes(data),
         "kubelet_max_pods": told.max_pods,
         "reserved_memory_mib": told.reserved_memory_mib,
         "bootstraps": told.bootstraps,
@@ -489,7 +506,7 @@ def _from_templates(answers: Answers) -> list[NodeGroup]:
                     user_data_known=True,
                     managed=False,
                     system="windows",
-                    **_settings(told),
+                    **_settings(data),
                 )
             )
     return made
@@ -538,5 +555,5 @@ def _node_group(
         system=_system(told, running, systems) if custom else "",
         instances=running,
         warm_pool=count(item.get("warmPoolConfig") or {}, "minSize") or 0,
-        **_settings(told),
+        **_settings(data),
     )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.cluster.view import group_of, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from eks_win_capacity.cluster.cluster_view import ClusterView
-    from eks_win_capacity.cluster.state import NodeGroup, SubnetState
+    from eks_win_capacity.cluster.state import Node, NodeGroup, SubnetState
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,38 @@ class Launcher:
             "template, and move the group to the new version of it"
         )
 
+    def renews(self, image: str, cluster: str) -> str:
+        """
+        How its nodes get another AMI.
+
+        Parameters
+        ----------
+        image : str
+            Which, in words.
+        cluster : str
+            The cluster's name as one word of a command.
+        """
+        group = self.group
+        if self.pool:
+            return (
+                f"choose {image} in amiSelectorTerms of the EC2NodeClass "
+                f"{word(self.node_class, 'EC2NODECLASS')}: Karpenter replaces its nodes"
+            )
+        if group is None:
+            return f"replace the nodes by ones with {image}"
+        if not group.managed:
+            name = word((group.autoscaling_groups or (group.name,))[0], "GROUP_OF_NODES")
+            return (
+                f"name {image} in the launch template of {group.name}, and replace its nodes: aws "
+                f"autoscaling start-instance-refresh --auto-scaling-group-name {name}"
+            )
+        template = "" if not group.custom_ami else f"name {image} in its launch template, then "
+        return (
+            f"{template}aws eks update-nodegroup-version --cluster-name {cluster} "
+            f"--nodegroup-name {word(group.name, 'NODE_GROUP')}"
+            + (" --launch-template name=NAME,version=VERSION" if template else "")
+        )
+
     def moves_to(self, held: SubnetState, place: str) -> str:
         """How its nodes come into another subnet."""
         if self.pool:
@@ -138,16 +170,30 @@ def launchers(view: ClusterView, names: Iterable[str]) -> list[Launcher]:
     names a type, those that leave the types open.
     """
     wanted = set(names)
-    nodes = [node for node in view.windows if not wanted or node.instance_type in wanted]
+    return _starters(
+        view,
+        [node for node in view.windows if not wanted or node.instance_type in wanted],
+        lambda types: not wanted or bool(wanted & set(types)),
+    )
+
+
+def launchers_of(view: ClusterView, nodes: Iterable[Node]) -> list[Launcher]:
+    """What started some Windows nodes."""
+    return _starters(view, list(nodes), lambda _: False)
+
+
+def _starters(
+    view: ClusterView, nodes: list[Node], names: Callable[[tuple[str, ...]], bool]
+) -> list[Launcher]:
     seen = [(node, group_of(node, view.state)) for node in nodes]
     found = [
         Launcher(group=group)
         for group in view.groups
-        if not wanted or wanted & set(group.instance_types) or any(own is group for _, own in seen)
+        if names(group.instance_types) or any(own is group for _, own in seen)
     ]
     classes = {pool.name: pool.node_class for pool in view.state.node_pools or ()}
     pools = {node.node_pool: None for node in nodes if node.node_pool}
-    pools |= {p.name: None for p, _ in view.pools if not wanted or wanted & set(p.instance_types)}
+    pools |= {pool.name: None for pool, _ in view.pools if names(pool.instance_types)}
     found += [Launcher(pool=pool, node_class=classes.get(pool, "")) for pool in sorted(pools)]
     if any(not node.node_pool and own is None for node, own in seen) and found:
         found.append(Launcher())

@@ -390,6 +390,9 @@ class NodeGroup(Shown):
         Whether the bootstrap arguments turn direct server return on for kube-proxy.
     warm_pool : int
         Instances that its warm pool keeps ready at least. [nodes]
+    prefixes : int or None
+        /28 prefixes that its launch template gives the first interface; None if that is not
+        known. [prefixes]
     """
 
     name: str
@@ -420,6 +423,7 @@ class NodeGroup(Shown):
     service_cidr: str = ""
     dsr: bool = False
     warm_pool: int = 0
+    prefixes: int | None = None
 
     @property
     def windows(self) -> bool | None:

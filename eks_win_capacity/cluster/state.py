@@ -64,6 +64,7 @@ PARTS = read_only(
         "name": "aws eks describe-cluster --name NAME",
         "region": "aws eks describe-cluster --name NAME",
         "version": "aws eks describe-cluster --name NAME",
+        "support_ends": "aws eks describe-cluster-versions --include-all",
         "platform_version": "aws eks describe-cluster --name NAME",
         "ip_family": "aws eks describe-cluster --name NAME",
         "authentication_mode": "aws eks describe-cluster --name NAME",
@@ -99,6 +100,10 @@ PARTS = read_only(
 """Every part of a cluster's state, and the command that tells it."""
 
 
+_KNOWN_ELSEWHERE = frozenset({"support_ends"})
+"""Parts that need no answer: a bundled table of a certain day tells them as well."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterState(Shown):
     """
@@ -106,6 +111,8 @@ class ClusterState(Shown):
 
     Attributes
     ----------
+    support_ends : str or None
+        Last day of extended support of the version, as EKS tells it.
     name, region, version, platform_version, ip_family : str or None
         As DescribeCluster gives them, such as ``1.30``, ``eks.5``, ``ipv4``.
     authentication_mode : str or None
@@ -151,6 +158,7 @@ class ClusterState(Shown):
     name: str | None = None
     region: str | None = None
     version: str | None = None
+    support_ends: str | None = None
     platform_version: str | None = None
     ip_family: str | None = None
     authentication_mode: str | None = None
@@ -185,7 +193,7 @@ class ClusterState(Shown):
         why = dict(self.unknown)
         for part, command in PARTS.items():
             value = getattr(self, part)
-            if value is None:
+            if value is None and part not in _KNOWN_ELSEWHERE:
                 why.setdefault(part, f"no source told; {command}")
             elif isinstance(value, (list, tuple)):
                 kind = tuple if part in _PLAIN_TUPLES else Listed

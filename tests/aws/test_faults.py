@@ -43,6 +43,7 @@ def eks_answers(**instead):
     """Give the calls of load_cluster to EKS, in order, some with another answer."""
     calls = {
         "describe_cluster": of("describe-cluster"),
+        "describe_cluster_versions": {"clusterVersions": [{"clusterVersion": "1.30"}]},
         "list_nodegroups": of("list-nodegroups"),
         "describe_nodegroup": of("describe-nodegroup"),
         "list_fargate_profiles": of("list-fargate-profiles"),

@@ -603,3 +603,57 @@ def test_the_latest_version_of_a_launch_template_is_the_highest():
         {"LaunchTemplateVersions": [version(2, 20), version(10, 30), version(1, 10)]},
     )
     assert state.node_groups[0].kubelet_max_pods == 30
+
+
+@pytest.mark.parametrize(
+    ("ends", "now", "outcome"),
+    [
+        ("2027-03-01", "2026-11-26", "pass"),
+        ("2026-11-26", "2026-11-26", "fail"),
+        (None, None, "pass"),
+    ],
+)
+def test_the_end_of_support_is_what_eks_says_and_else_the_tables(ends, now, outcome):
+    from datetime import date
+
+    from eks_win_capacity.cluster import check_cluster
+
+    told = [{"clusterVersion": "1.33", "endOfExtendedSupportDate": "2030-01-01T00:00:00Z"}]
+    if ends:
+        told.append(
+            {"clusterVersion": "1.34", "endOfExtendedSupportDate": f"{ends}T00:00:00+00:00"}
+        )
+    state = aws.load_files({"cluster": {"name": "p", "version": "1.34"}}, {"clusterVersions": told})
+    assert state.support_ends == ends
+    assert "support_ends" not in state.unknown
+    day = None if now is None else date.fromisoformat(now)
+    found = [f for f in check_cluster(state, now=day) if f.code == "kubernetes-support"]
+    assert [f.outcome for f in found] == [outcome]
+    assert ends is None or ends in found[0].seen
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "prefixes"),
+    [
+        ([{"DeviceIndex": 0, "Ipv4PrefixCount": 2}], 2),
+        ([{"DeviceIndex": 0, "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.0.0/28"}]}], 1),
+        ([{"DeviceIndex": 1, "Ipv4PrefixCount": 2}], 0),
+        ([], 0),
+    ],
+)
+def test_prefixes_of_the_first_interface_are_read_from_a_launch_template(interfaces, prefixes):
+    asked = {"LaunchTemplateId": "lt-1", "Version": "7"}
+    version = {
+        "LaunchTemplateId": "lt-1",
+        "VersionNumber": 7,
+        "LaunchTemplateData": {"NetworkInterfaces": interfaces},
+    }
+    state = aws.load_files(
+        {
+            "AutoScalingGroups": [
+                scaling_group("a", "kubernetes.io/cluster/p", LaunchTemplate=asked)
+            ]
+        },
+        {"LaunchTemplateVersions": [version]},
+    )
+    assert state.node_groups[0].prefixes == prefixes

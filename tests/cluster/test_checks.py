@@ -788,6 +788,30 @@ CASES = {
         ({"services": MANY, "nodes": (WIN,)}, "unknown"),
         ({}, "unknown"),
     ],
+    "launch-prefixes": [
+        ({"node_groups": (replace(GROUP, prefixes=2),), "cni_configmap": ON}, "fail"),
+        ({"node_groups": (replace(GROUP, prefixes=99),), "cni_configmap": PREFIX}, "fail"),
+        ({"node_groups": (replace(GROUP, prefixes=9),), "cni_configmap": PREFIX}, "pass"),
+        ({"node_groups": (replace(GROUP, prefixes=10),), "cni_configmap": PREFIX}, "fail"),
+        (
+            {
+                "node_groups": (replace(GROUP, prefixes=1, instance_types=("m4.large",)),),
+                "cni_configmap": PREFIX,
+            },
+            "fail",
+        ),
+        ({"node_groups": (replace(GROUP, prefixes=2),)}, "unknown"),
+        ({"node_groups": (GROUP,)}, "pass"),
+        (
+            {
+                "node_pools": (KARPENTER,),
+                "node_classes": (replace(CLASS, prefixes=2),),
+                "cni_configmap": ON,
+            },
+            "fail",
+        ),
+        ({}, "unknown"),
+    ],
     "local-cluster": [
         ({"local_cluster": True}, "fail"),
         ({"local_cluster": False}, "pass"),
@@ -922,6 +946,7 @@ CONSIDERATIONS = {
     "bootstrap-without-ami": "bootstrap script",
     "service-cidr": "service addresses",
     "direct-server-return": "direct server return",
+    "launch-prefixes": "ipprefixcount",
     "local-cluster": "outpost",
     "karpenter-node-os": "nodepools",
     "karpenter-ami-family": "ami family",

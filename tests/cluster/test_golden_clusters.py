@@ -169,6 +169,19 @@ def own_ami_of(release):
     return lambda d: d["windows-group"]["nodegroup"].update(releaseVersion=release)
 
 
+def prefixes_at_launch(count):
+    """A launch template of the Windows group that gives its nodes prefixes."""
+
+    def act(d):
+        template = three.template()
+        data = template["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+        data["NetworkInterfaces"] = [{"DeviceIndex": 0, "Ipv4PrefixCount": count}]
+        d["windows-group"]["nodegroup"]["launchTemplate"] = {"id": "lt-1", "version": "1"}
+        d["template"] = template
+
+    return act
+
+
 def full_subnet(d):
     held = [f"10.0.{n // 256}.{n % 256}" for n in range(30, 1022)]
     d["interfaces"]["NetworkInterfaces"] = [
@@ -209,6 +222,10 @@ CHANGES = [
      FAIL, "error", "another cluster"),
     ("managed", cluster(kubernetesNetworkConfig={"serviceIpv4Cidr": "10.99.0.0/16"}),
      "service-cidr", FAIL, "error", "-ServiceCIDR 10.99.0.0/16"),
+    ("karpenter", lambda d: d["classes"]["items"][0]["spec"].update(ipPrefixCount=2),
+     "launch-prefixes", FAIL, "warning", "ipPrefixCount of the EC2NodeClass"),
+    ("managed", prefixes_at_launch(3), "launch-prefixes", "pass", "warning", ""),
+    ("managed", prefixes_at_launch(30), "launch-prefixes", FAIL, "error", "lower the count"),
     ("managed", cluster(outpostConfig={"outpostArns": ["o"]}), "local-cluster",
      FAIL, "error", "extended cluster"),
     ("managed", cluster(computeConfig={"enabled": True}), "auto-mode-windows-pods",

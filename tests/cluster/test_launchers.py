@@ -221,3 +221,21 @@ def test_the_role_of_nodes_is_asked_where_it_is_kept():
         state = replace(state, node_classes=None)
         found = [f for f in check_cluster(state) if f.code == "access-entry"]
         assert [(f.outcome, word in f.remedy) for f in found] == [("unknown", True)]
+
+
+NEWER = {
+    "managed": ("a new one beside man", "update-nodegroup-version --cluster-name prod"),
+    "own": ("start-instance-refresh --auto-scaling-group-name self",) * 2,
+    "karpenter": ("amiSelectorTerms of the EC2NodeClass class",) * 2,
+}
+
+
+@pytest.mark.parametrize("kind", NEWER)
+@pytest.mark.parametrize(("kubelet", "place"), [("v1.36.0", 0), ("v1.29.0", 1)])
+def test_another_kubelet_comes_with_an_ami_from_what_starts_the_nodes(kind, kubelet, place):
+    state = cluster((kind,), FULL, version="1.34")
+    state = replace(state, nodes=tuple(replace(n, kubelet_version=kubelet) for n in state.nodes))
+    (finding,) = [f for f in check_cluster(state) if f.code == "kubelet-version"]
+    assert finding.outcome == "fail"
+    assert NEWER[kind][place] in finding.remedy
+    assert {k for k, words in NEWER.items() if words[place] in finding.remedy} == {kind}

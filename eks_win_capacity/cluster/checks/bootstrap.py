@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.checks.check import AMIS, check, some
+from eks_win_capacity.cluster.checks.check import AMIS, CONTROLLER, check, some
+from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import DEFAULT_SERVICE_CIDRS, SERVICES_WITHOUT_DSR
 from eks_win_capacity.core.display import count_of
 
@@ -131,6 +132,62 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 @check(
+    "launch-prefixes",
+    considers="/28 prefixes that nodes get at launch: by the launch template or ipPrefixCount",
+    severity="warning",
+    why="each holds a slot and a whole /28 block of the subnet before any pod runs: in "
+    "secondary mode the controller only gives them back, and EC2 starts no node with more than its "
+    "interface holds",
+    source=CONTROLLER,
+    whole=("node_groups", "node_classes"),
+    needs=("node_groups|node_classes",),
+)
+def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare what nodes get at launch with their slots, and with the mode."""
+    given = [
+        (f"node group {group.name}", group.prefixes, group.instance_types)
+        for group in look.windows_groups
+        if group.prefixes
+    ] + [
+        (f"EC2NodeClass {made.name}", made.prefixes, pool.instance_types)
+        for pool, made in look.view.pools
+        if made is not None and made.prefixes
+    ]
+    for who, count, types in given:
+        yield _at_launch(rule, look, who, count or 0, types)
+    if not given:
+        yield rule.passed("no Windows node gets prefixes at launch, as far as is known")
+
+
+def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, ...]) -> Finding:
+    told = f"{who} starts each node with {count_of(count, 'prefix', 'prefixes')}"
+    rows = [row for name in types if (row := look.row(name)) is not None]
+    # Every slot but that of the node's own address can hold a prefix.
+    small = [r.name for r in rows if count > kernels.secondary(r.ipv4_per_interface)]
+    old = [r.name for r in rows if not r.nitro]
+    if small or old:
+        return rule.failed(
+            f"{told}; {some(small or old)} "
+            + ("holds fewer on its interface" if small else "is not a Nitro type and takes none"),
+            f"lower the count, or leave {some(small or old)} out",
+            subject=who,
+            severity="error",
+        )
+    if look.view.mode is None:
+        return rule.unknown(
+            look, "cni_configmap", seen=f"{told}; the mode is not known", subject=who
+        )
+    if look.view.mode:
+        return rule.passed(f"{told}, which prefix mode uses", subject=who)
+    return rule.failed(
+        f"{told}, and the cluster is in secondary mode",
+        "take the count out (Ipv4PrefixCount of the launch template, ipPrefixCount of the "
+        "EC2NodeClass), or turn prefix delegation on: eks-win-capacity migration",
+        subject=who,
+    )
+
+
+@check(
     "local-cluster",
     considers="No Windows nodes in a local cluster on an Outpost",
     severity="error",
@@ -151,5 +208,5 @@ def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("the control plane runs in the Region")
 
 
-CHECKS = (bootstrap_without_ami, service_cidr, direct_server_return, local_cluster)
+CHECKS = (bootstrap_without_ami, service_cidr, direct_server_return, launch_prefixes, local_cluster)
 """In the order in which a node meets them."""

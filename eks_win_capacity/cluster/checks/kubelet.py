@@ -218,7 +218,7 @@ def _none_yet(rule: Check, look: Look) -> Finding:
 
 @check(
     "linux-max-pods-list",
-    considers="Linux max-pods lists (eni-max-pods.txt) mislead on Windows",
+    considers="Linux max-pods lists (of nodeadm, once eni-max-pods.txt) mislead on Windows",
     severity="warning",
     why="those lists count interfaces x (addresses - 1) + 2; a Windows node has one interface and "
     "no two pods beside it",

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import AMIS, check, some
+from eks_win_capacity.cluster.launchers import Launcher, launchers_of
 from eks_win_capacity.cluster.view import (
     PREFIX_VERSIONS,
     lowest_platform,
@@ -181,7 +182,7 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     day = look.now or date.fromisoformat(KUBERNETES_SUPPORT_AS_OF)
     name = f"{version[0]}.{version[1]}"
     newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
-    end = KUBERNETES_SUPPORT_ENDS.get(name)
+    end = look.state.support_ends or KUBERNETES_SUPPORT_ENDS.get(name)
     if end is None and version > (minor(newest) or (0, 0)):
         aged = look.aged(KUBERNETES_SUPPORT_AS_OF)
         yield rule.passed(
@@ -202,7 +203,11 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
         )
     else:
         since = (
-            look.aged(KUBERNETES_SUPPORT_AS_OF)
+            ""
+            if look.state.support_ends and look.now
+            else " (as EKS told; no day was given)"
+            if look.state.support_ends
+            else look.aged(KUBERNETES_SUPPORT_AS_OF)
             if look.now
             else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
         )
@@ -330,29 +335,34 @@ def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
 def _older_nodes(look: Look, text: str) -> str:
     """The cure for kubelets that are newer than the control plane: no update goes back."""
     version = minor(look.state.version) or (1, 0)
+    back = "; ".join(
+        f"a node group cannot go back to {look.state.version}: make a new one beside "
+        f"{one.group.name} with an AMI for it and move the pods there"
+        if one.group is not None and one.group.managed
+        else one.renews(f"an AMI for {look.state.version}", look.cluster)
+        for one in _with_kubelet(look, text)
+    )
     return (
-        f"a node group cannot go back to {look.state.version}: make a new one with an AMI for it "
-        f"and move the pods there, or update the control plane first: aws eks "
+        f"{back}; or update the control plane first: aws eks "
         f"update-cluster-version --name {look.cluster} --kubernetes-version "
         f"{version[0]}.{version[1] + 1}, one minor version at a time, up to that of kubelet {text}"
     )
 
 
 def _updates(look: Look, text: str) -> str:
-    """The command that replaces the nodes of a kubelet version, for each group."""
-    nodes = look.state.windows_nodes or ()
-    own = {group.name for group in look.windows_groups if not group.managed}
-    groups = {n.node_group for n in nodes if n.kubelet_version == text}
-    groups |= {group.name for group in look.windows_groups if group.version == text}
-    groups -= own
+    """How the nodes of a kubelet version are replaced, for each of what starts them."""
     wide = f"an AMI for {look.state.version}"
-    if not groups - {""}:
-        return f"replace the nodes by ones with {wide}"
     return f"replace the nodes by ones with {wide}: " + "; ".join(
-        f"aws eks update-nodegroup-version --cluster-name {look.cluster} --nodegroup-name "
-        f"{word(name, 'NODE_GROUP')}"
-        for name in sorted(groups - {""})
+        one.renews(wide, look.cluster) for one in _with_kubelet(look, text)
     )
+
+
+def _with_kubelet(look: Look, text: str) -> list[Launcher]:
+    """What starts the nodes that have a kubelet version."""
+    named = [Launcher(group=group) for group in look.windows_groups if group.version == text]
+    nodes = [node for node in look.view.windows if node.kubelet_version == text]
+    seen = launchers_of(look.view, nodes) if nodes or not named else []
+    return [*named, *(one for one in seen if one not in named)]
 
 
 @check(
