@@ -134,6 +134,7 @@ def test_a_cluster_names_the_subnets_of_its_node_groups_too():
     }
     shared = {"list_fargate_profiles": None, "list_access_entries": None, "list_addons": None}
     shared |= {"describe_access_entry": None, "describe_addon": None}
+    shared |= {"describe_cluster_versions": None}
     made = clients(eks=nodes | shared)
     first, second = aws.load_subnets(cluster="prod", clients=made)
     assert (first.subnet_id, second.subnet_id) == ("subnet-0a", "subnet-0b")
