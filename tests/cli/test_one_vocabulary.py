@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,6 +20,8 @@ from eks_win_capacity.density.node_capacity import max_pods_cap
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "data" / "demo"
 SNAPSHOT = ROOT / "tests" / "golden" / "public" / "json_rows.json"
+PAGE = ROOT / "docs" / "json.md"
+MARK = "<!-- rows -->"
 STATE = str(DEMO / "cluster")
 PODS = pd.DataFrame(
     {"time": pd.date_range("2026-01-01", periods=60).strftime("%Y-%m-%d"), "used": range(100, 160)}
@@ -32,7 +35,7 @@ CHURN = ("-t", "m5.large", "--nodes", "2", "--rate-per-minute", "1", "--lifetime
 
 ASKED = {
     "max-pods": ("m5.large",),
-    "node": ("m5.large",),
+    "node": ("m5.large", "--pod-cpu", "250m", "--pod-memory", "1Gi"),
     "fleet": ("-f", "nodes.csv"),
     "fleet --rows": ("-f", "nodes.csv"),
     "pool": ("-f", "cm.json"),
@@ -64,7 +67,7 @@ ASKED = {
     "free-blocks": ("-f", STATE),
     "catalog list": ("m5.large",),
     "catalog show": ("m5.large",),
-    "catalog diff": ("bundled", "bundled"),
+    "catalog diff": ("old.json", "bundled"),
 }  # fmt: skip
 WITHOUT_ROWS = {"report", "completion", "catalog refresh"}
 """Commands that print no rows: a page, a script, and what was written."""
@@ -77,6 +80,9 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "events.jsonl").write_text('[0, "assign", "a"]\n[5, "free", "a"]\n')
     (tmp_path / "plans.yaml").write_text(PLANS)
     (tmp_path / "workloads.csv").write_text("name,replicas,cpu,memory\nweb,3,500m,1Gi\n")
+    row = Catalog.bundled()["m5.large"]
+    changed = Catalog([replace(row, memory_mib=1)], as_of="2026-01-01", source="an example")
+    changed.save(tmp_path / "old.json")
     PODS.to_csv(tmp_path / "pods.csv", index=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -124,6 +130,31 @@ def test_every_command_prints_an_object_with_rows_notes_and_assumptions(asked):
     keys = {tuple(row) for row in found["rows"]}
     assert len(keys) <= 1
     assert [*map(list, keys)] == json.loads(SNAPSHOT.read_text())[asked]
+
+
+KINDS = {str: "text", bool: "true or false", int: "number", float: "number", list: "list",
+         dict: "object", type(None): "null"}  # fmt: skip
+
+
+def rows_described():
+    """The part of the page on JSON that says what keys the rows of each command have."""
+    parts = []
+    for asked in ASKED:
+        rows = told(asked, *ASKED[asked])["rows"]
+        kinds = {}
+        for key, value in (pair for row in rows for pair in row.items()):
+            kinds.setdefault(key, {})[KINDS[type(value)]] = None
+        lines = [
+            f"| `{key}` | {' or '.join(sorted(found, key='null'.__eq__))} |"
+            for key, found in kinds.items()
+        ]
+        parts.append("\n".join([f"## {asked}", "", "| key | value |", "|---|---|", *lines]))
+    return "\n\n".join(parts) + "\n"
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_page_on_json_says_what_every_command_prints():
+    assert PAGE.read_text("utf-8").partition(f"{MARK}\n\n")[2] == rows_described()
 
 
 def test_no_command_is_left_out():
@@ -428,4 +459,7 @@ if __name__ == "__main__":
         folder.__wrapped__(Path(place), patch)
         kept = {name: sorted({tuple(row) for row in told(name, *more)["rows"]})
                 for name, more in ASKED.items()}  # fmt: skip
+        described = rows_described()
+    before = PAGE.read_text("utf-8").partition(MARK)[0]
+    PAGE.write_text(f"{before}{MARK}\n\n{described}", "utf-8")
     SNAPSHOT.write_text(json.dumps(kept, indent=1) + "\n")
