@@ -64,7 +64,7 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
             "the vpc-cni Helm chart always writes these keys; windows- keys beside them are ignored, "
             "and secondary mode keeps 1 warm address instead of 3"
         ),
-        "change the plain keys themselves, through the chart's values",
+        "change the plain keys themselves, through the values of the chart",
     ),
     "invalid-boolean": (
         "error",

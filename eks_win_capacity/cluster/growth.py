@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.launchers import Launcher, launchers
 from eks_win_capacity.cluster.settings import lean_targets
-from eks_win_capacity.cluster.view import group_of
+from eks_win_capacity.cluster.view import group_of, word
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
 
 
 def _place(held: SubnetState) -> str:
-    return f"{held.subnet_id} ({held.zone})" if held.zone else held.subnet_id
+    name = word(held.subnet_id, "SUBNET_ID")
+    return f"{name} ({word(held.zone, 'ZONE')})" if held.zone else name
 
 
 def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Change]:

@@ -31,12 +31,19 @@ class Launcher:
     pool: str = ""
     node_class: str = ""
 
+    @property
+    def word(self) -> str:
+        """Its name as one word of a command, in sentences too: they are pasted whole."""
+        if self.pool:
+            return word(self.pool, "NODEPOOL")
+        return word(self.group.name if self.group else None, "NODE_GROUP")
+
     def starts(self, kind: str, more: int, running: int, cluster: str | None) -> str:
         """How it starts more nodes, with the sizes that follow from today's."""
         if self.pool:
             return (
-                f"Karpenter starts {kind} by itself where NodePool {self.pool} allows it: kubectl "
-                f"describe nodepool {word(self.pool, 'NODEPOOL')}"
+                f"Karpenter starts {kind} by itself where NodePool {self.word} allows it: kubectl "
+                f"describe nodepool {self.word}"
             )
         group = self.group
         if group is None:
@@ -48,9 +55,9 @@ class Launcher:
         if group.max_size is not None and group.max_size < desired:
             sizes = f"maxSize={desired},{sizes}"
         return (
-            f"add {kind} to node group {group.name}: aws eks update-nodegroup-config "
+            f"add {kind} to node group {self.word}: aws eks update-nodegroup-config "
             f"--cluster-name {word(cluster, 'CLUSTER_NAME')} --nodegroup-name "
-            f"{word(group.name, 'NODE_GROUP')} --scaling-config {sizes}"
+            f"{self.word} --scaling-config {sizes}"
         )
 
     def starts_with(self, arguments: str, kubelet: str) -> str:
@@ -76,18 +83,18 @@ class Launcher:
         if not group.managed:
             name = word((group.autoscaling_groups or (group.name,))[0], "GROUP_OF_NODES")
             return (
-                f"start the nodes of {group.name} with {arguments}, beside the arguments in its "
+                f"start the nodes of {self.word} with {arguments}, beside the arguments in its "
                 "launch template, and replace them: aws autoscaling start-instance-refresh "
                 f"--auto-scaling-group-name {name}"
             )
         if group.custom_ami is False:
             return (
-                f"start such nodes with {arguments}: node group {group.name} takes bootstrap "
+                f"start such nodes with {arguments}: node group {self.word} takes bootstrap "
                 "arguments only from a launch template that names an AMI id, so make a new group "
                 "with one, and map its role"
             )
         return (
-            f"start the nodes of {group.name} with {arguments}, beside the arguments in its launch "
+            f"start the nodes of {self.word} with {arguments}, beside the arguments in its launch "
             "template, and move the group to the new version of it"
         )
 
@@ -113,13 +120,13 @@ class Launcher:
         if not group.managed:
             name = word((group.autoscaling_groups or (group.name,))[0], "GROUP_OF_NODES")
             return (
-                f"name {image} in the launch template of {group.name}, and replace its nodes: aws "
+                f"name {image} in the launch template of {self.word}, and replace its nodes: aws "
                 f"autoscaling start-instance-refresh --auto-scaling-group-name {name}"
             )
         template = "" if not group.custom_ami else f"name {image} in its launch template, then "
         return (
             f"{template}aws eks update-nodegroup-version --cluster-name {cluster} "
-            f"--nodegroup-name {word(group.name, 'NODE_GROUP')}"
+            f"--nodegroup-name {self.word}"
             + (" --launch-template name=NAME,version=VERSION" if template else "")
         )
 
@@ -133,7 +140,7 @@ class Launcher:
         if self.group is not None and not self.group.managed and self.group.autoscaling_groups:
             subnets = ",".join((*self.group.subnet_ids, held.subnet_id))
             return (
-                f"add {place} to {self.group.name}: aws autoscaling update-auto-scaling-group "
+                f"add {place} to {self.word}: aws autoscaling update-auto-scaling-group "
                 "--auto-scaling-group-name "
                 f"{word(self.group.autoscaling_groups[0], 'GROUP_OF_NODES')} "
                 f"--vpc-zone-identifier {word(subnets, 'SUBNET_IDS')}"
@@ -143,22 +150,22 @@ class Launcher:
     def takes_type(self, name: str) -> str:
         """How nodes of another type come about."""
         if self.pool:
-            return f"allow {name} in the requirements of NodePool {self.pool}"
+            return f"allow {name} in the requirements of NodePool {self.word}"
         if self.group is not None and not self.group.managed:
-            return f"add an Auto Scaling group of {name} beside {self.group.name}"
+            return f"add an Auto Scaling group of {name} beside {self.word}"
         return f"add a node group of {name}"
 
 
 def _resized(group: NodeGroup, desired: int) -> str:
     """How a self-managed group comes to a size, by what is known of it."""
     if not group.autoscaling_groups:
-        return f"the nodes of {group.name}: {desired:,} in all, in the file that makes them"
+        return f"the nodes of {word(group.name, 'NODE_GROUP')}: {desired:,} in all, in the file that makes them"
+    name = word(group.autoscaling_groups[0], "GROUP_OF_NODES")
     most = group.max_size is not None and group.max_size < desired
     return (
-        f"Auto Scaling group {group.autoscaling_groups[0]}: aws autoscaling "
+        f"Auto Scaling group {name}: aws autoscaling "
         "update-auto-scaling-group --auto-scaling-group-name "
-        f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --desired-capacity {desired}"
-        + (f" --max-size {desired}" if most else "")
+        f"{name} --desired-capacity {desired}" + (f" --max-size {desired}" if most else "")
     )
 
 

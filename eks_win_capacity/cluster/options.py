@@ -79,7 +79,7 @@ _LOOK: Final = {
     "ports": ("look", "another pod holds its host port on each fitting node: "),
     "pod-affinity": ("look", "loosen its pod affinity or topology spread: "),
     "gate": ("look", "remove its scheduling gate once what it waits for is there: "),
-    "image": ("look", "see whether the image's name and the right to pull it are correct: "),
+    "image": ("look", "see whether the name of the image and the right to pull it are correct: "),
     "windows-version": (
         "look",
         "use an image of the nodes' Windows Server release, for the base image must match it: ",

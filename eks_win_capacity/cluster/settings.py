@@ -480,7 +480,7 @@ def wait(pod: Pod, view: ClusterView) -> Change:
     address = word(node.address if node else None, "NODE_ADDRESS")
     return Change(
         code="look",
-        remedy="see what the node's interface holds: aws ec2 describe-network-interfaces --filters "
+        remedy="see what the interface of the node holds: aws ec2 describe-network-interfaces --filters "
         f"Name=addresses.private-ip-address,Values={address}; and what its events say: kubectl "
         f"describe node {word(pod.node, 'NODE')}",
         unit="",

@@ -1,6 +1,9 @@
 """Three sound clusters pass; one change for each consideration has its outcome, severity and cure."""
 
+import json
 import re
+import shlex
+import subprocess
 from copy import deepcopy
 from datetime import date
 
@@ -8,7 +11,12 @@ import pytest
 import three_clusters as three
 
 from eks_win_capacity import load_files
-from eks_win_capacity.cluster import CHECKS, check_cluster
+from eks_win_capacity.cluster import (
+    CHECKS,
+    check_cluster,
+    drains_for_blocks,
+    explain_pending,
+)
 
 TODAY = date(2026, 11, 26)
 KINDS = {"managed": three.managed, "karpenter": three.karpenter, "self-managed": three.self_managed}
@@ -367,3 +375,71 @@ def test_verdicts_on_data_older_than_six_months_say_so():
     new = {f.code: f.seen for f in judged(three.karpenter(), now=date(2026, 11, 26))}
     assert "older than six months" not in new["kubernetes-support"]
     assert not any("older than six" in f.seen for f in judged(three.karpenter(), now=None))
+
+
+# -- a remedy is pasted whole: whatever names the files hold, a shell runs nothing of them -------
+
+PAYLOADS = ["$(pwn)", "`pwn`", "';pwn;'", '";pwn;"', "\npwn\n", "|pwn", "&pwn&", ">(pwn)"]
+NAMES = [
+    "win-1", "win-2", "web-1", "web", "win", "shop-windows", "shop-linux",
+    "shop-karpenter-windows", "shop-cluster", "eks-win", "subnet-1", "lt-1",
+]  # fmt: skip
+MEMBERS = [
+    '"namespace": "shop"', '"name": "shop"', '"clusterName": "shop"', '"name": "windows"',
+    '"karpenter.sh/nodepool": "windows"',
+]  # fmt: skip
+
+
+def hostile(documents, payload):
+    """The same answers with a payload at the end of every name."""
+    text = json.dumps(documents)
+    told = json.dumps(payload)[1:-1]
+    for name in NAMES:
+        for start in ('"', "role/", "profile/"):
+            text = text.replace(f'{start}{name}"', f'{start}{name}{told}"')
+    for member in MEMBERS:
+        text = text.replace(member, f'{member[:-1]}{told}"')
+    return json.loads(text)
+
+
+def advice(state):
+    """All that is advised about a state: remedies, options of pods, drains."""
+    yield from (found.remedy for found in check_cluster(state, now=TODAY))
+    yield from (change.remedy for pod in explain_pending(state) for change in pod.options)
+    for held in state.subnets or ():
+        yield from (step.remedy for step in drains_for_blocks(state, subnet_id=held.subnet_id))
+
+
+def mutated(payload):
+    for kind, change, *_ in CHANGES:
+        documents = deepcopy(KINDS[kind]())
+        change(documents)
+        yield load_files(*hostile(documents, payload).values())
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_name_runs_wherever_a_remedy_names_it(payload, tmp_path):
+    script = tmp_path / "bin" / "pwn"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/bash\n: > {tmp_path}/pwned\n", "utf-8")
+    script.chmod(0o755)
+    (tmp_path / "there").mkdir()
+    named = dict.fromkeys(text for state in mutated(payload) for text in advice(state))
+    pasted = [text for text in named if "pwn" in text]
+    assert len(pasted) > 20
+    for text in pasted:
+        subprocess.run(
+            ["/bin/bash", "-c", f"aws() {{ :; }}; eksctl() {{ :; }}; kubectl() {{ :; }}; {text}"],
+            cwd=tmp_path / "there",
+            env={"PATH": str(script.parent)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert not (tmp_path / "pwned").exists(), text
+
+
+def test_every_remedy_has_whole_quotes():
+    for state in mutated(""):
+        for text in advice(state):
+            shlex.split(text)

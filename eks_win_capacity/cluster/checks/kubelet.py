@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
-from eks_win_capacity.cluster.launchers import launchers
+from eks_win_capacity.cluster.launchers import Launcher, launchers
 from eks_win_capacity.cluster.remedies import bootstrap_arguments, node_class_settings
-from eks_win_capacity.cluster.view import expected_addresses
+from eks_win_capacity.cluster.view import expected_addresses, word
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,
@@ -125,9 +125,7 @@ def arguments(look: Look, name: str) -> dict[str, str]:
         wanted = None if kept == KUBELET_MAX_PODS else kept
     starters = launchers(look.view, [name] if name else [])
     files = {
-        f"ec2nodeclass-{one.node_class or 'windows'}.yaml": node_class_settings(
-            one.node_class, wanted
-        )
+        _class_file(one): node_class_settings(one.node_class, wanted)
         for one in starters
         if one.pool
     }
@@ -136,11 +134,15 @@ def arguments(look: Look, name: str) -> dict[str, str]:
     return files
 
 
+def _class_file(one: Launcher) -> str:
+    return f"ec2nodeclass-{one.node_class or 'windows'}.yaml"
+
+
 def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
     """How nodes of a type get the settings, by what starts them."""
     own = next((text.strip() for file, text in files.items() if file.endswith(".txt")), "")
     return "; ".join(
-        one.starts_with(own, f"as in ec2nodeclass-{one.node_class or 'windows'}.yaml")
+        one.starts_with(own, f"as in {word(_class_file(one), 'FILE')}")
         for one in launchers(look.view, [name] if name else [])
     )
 

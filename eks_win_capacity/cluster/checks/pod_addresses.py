@@ -67,7 +67,7 @@ def _served_again(look: Look, reason: str, node: str) -> str:
         f"{look.instead_of(look.state.nodes_by_name[node].instance_type)}",
     }
     told = f"kubectl describe node {word(node, 'NODE')}"
-    return of.get(reason, f"see the node's events for the reason: {told}")
+    return of.get(reason, f"see the events of the node for the reason: {told}")
 
 
 @check(

@@ -121,8 +121,8 @@ def fargate_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
             found = True
             yield rule.failed(
                 f"Fargate profile {profile.name} selects Windows pods: {some(hit)}",
-                "run them in a namespace that no profile selects, or add a label to the "
-                "profile's selector that they lack",
+                "run them in a namespace that no profile selects, or add a label that they lack to the "
+                "selector of the profile",
                 subject=profile.name,
             )
     if not found:

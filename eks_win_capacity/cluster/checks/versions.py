@@ -337,7 +337,7 @@ def _older_nodes(look: Look, text: str) -> str:
     version = minor(look.state.version) or (1, 0)
     back = "; ".join(
         f"a node group cannot go back to {look.state.version}: make a new one beside "
-        f"{one.group.name} with an AMI for it and move the pods there"
+        f"{one.word} with an AMI for it and move the pods there"
         if one.group is not None and one.group.managed
         else one.renews(f"an AMI for {look.state.version}", look.cluster)
         for one in _with_kubelet(look, text)
