@@ -78,6 +78,7 @@ _HOME = _SHOWN | {
     "simulate_churn": "simulator",
     "simulate_nodes": "simulator",
     "simulate_pool": "simulator",
+    "to_excel": "core.spreadsheet",
 }
 """Every public name: results and settings, and the simulator's, beside the questions."""
 

@@ -34,6 +34,7 @@ from eks_win_capacity.cluster.report import cluster_report as cluster_report
 from eks_win_capacity.cluster.state import ClusterState as ClusterState
 from eks_win_capacity.core import errors as errors
 from eks_win_capacity.core.errors import CapacityError as CapacityError
+from eks_win_capacity.core.spreadsheet import to_excel as to_excel
 from eks_win_capacity.density.fleet import Fleet as Fleet
 from eks_win_capacity.density.max_pods import ip_capacity as ip_capacity
 from eks_win_capacity.density.max_pods import max_pods as max_pods

@@ -19,13 +19,11 @@ from eks_win_capacity.cli.options import (
 )
 from eks_win_capacity.cli.output import (
     check_ending,
-    csv_cell,
     document_of,
     emit,
     output_option,
     progress,
     say,
-    workbook,
 )
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS_ADVISED,
@@ -36,6 +34,7 @@ from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
+from eks_win_capacity.core.spreadsheet import csv_cell, workbook
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -576,7 +575,8 @@ def _write(sized: pd.DataFrame, out: Path) -> None:
         sized.to_json(buffer, orient="records", indent=2)
     else:
         try:
-            sized.to_parquet(buffer, index=False)
+            # A column without a value would have no type of its own.
+            sized.astype({"kubelet_extra_args": "string"}).to_parquet(buffer, index=False)
         except ImportError:
             raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
     replace_file(out, buffer.getvalue())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from eks_win_capacity.cli.output import CONTROLS, FORMULA
 from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
+from eks_win_capacity.core.spreadsheet import CONTROLS, FORMULA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -200,7 +200,7 @@ def refuse_unknown(found: Counted, catalog: Catalog) -> None:
 
 
 def cell(text: str) -> str:
-    """SQL of a text as :func:`eks_win_capacity.cli.output.csv_cell` spells it."""
+    """SQL of a text as :func:`eks_win_capacity.core.spreadsheet.csv_cell` spells it."""
     spelled = text
     for code, name in CONTROLS.items():
         spelled = f"replace({spelled}, chr({code}), '{name}')"

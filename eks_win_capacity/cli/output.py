@@ -5,45 +5,30 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
+from eks_win_capacity.core.spreadsheet import (
+    cell_text,
+    csv_cell,
+    is_number,
+    plain_value,
+    visible,
+    workbook,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 FORMATS = ("table", "json", "csv")
-
-
-CONTROLS = {
-    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
-    # Marks that turn the direction of what follows.
-    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-}
-"""How characters are spelled that would act on a terminal."""
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula."""
-
-
-def visible(text: str) -> str:
-    r"""
-    Text whose control characters are spelled out, so that none acts on a terminal.
-
-    Examples
-    --------
-    >>> visible("a\x1b[2Jb")
-    'a\\x1b[2Jb'
-    """
-    return text if text.isascii() and text.isprintable() else text.translate(CONTROLS)
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -264,7 +249,7 @@ def document_of(
     context = click.get_current_context(silent=True)
     return {
         "command": context.command_path.partition(" ")[2] if context else "",
-        "rows": [{name: _jsonable(row[name]) for name in names} for row in rows],
+        "rows": [{name: plain_value(row[name]) for name in names} for row in rows],
         "notes": list(notes),
         "assumptions": list(assumptions),
     }
@@ -285,47 +270,6 @@ def _bytes(table: _Table, kind: str) -> bytes:
         return workbook(table.names, ([row[name] for name in table.names] for row in table.rows))
     return (_csv(table) if kind == ".csv" else _json(table) + "\n").encode()
 
-
-def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """
-    An Excel file of one sheet, in which no text is a formula.
-
-    Raises
-    ------
-    MissingExtraError
-        Without openpyxl (extra ``excel``).
-    InputError
-        If there are more rows than a sheet holds.
-    """
-    try:
-        from openpyxl import Workbook
-        from openpyxl.cell import WriteOnlyCell
-    except ImportError:
-        raise MissingExtraError("openpyxl", extra="excel", purpose="Excel files") from None
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("rows")
-    sheet.freeze_panes = "A2"
-    for number, row in enumerate(chain([names], rows), start=1):
-        if number > _SHEET_ROWS:
-            raise InputError(f"an Excel sheet holds {_SHEET_ROWS:,} rows; write .csv or .parquet")
-        cells = []
-        for value in row:
-            plain = _jsonable(value)
-            missing = plain is None or plain != plain  # noqa: PLR0124
-            number_like = isinstance(plain, (bool, int, float))
-            cell = WriteOnlyCell(
-                sheet, None if missing else plain if number_like else visible(_cell(plain))
-            )
-            if isinstance(cell.value, str):
-                cell.data_type = "s"  # a text that begins with = stays a text
-            cells.append(cell)
-        sheet.append(cells)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
-
-
-_SHEET_ROWS = 2**20
 
 _MANY_ROWS = 1_000
 """From here on a table is written plainly: Rich takes a second for 600 rows."""
@@ -384,7 +328,7 @@ def _width(text: str) -> int:
 
 
 def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return bool(rows) and all(_is_number(row[name]) or row[name] is None for row in rows)
+    return bool(rows) and all(is_number(row[name]) or row[name] is None for row in rows)
 
 
 def _print_for_terminal(
@@ -523,49 +467,14 @@ def tell_fields(row: Mapping[str, Any]) -> None:
     say("\n".join(_blocks([[name.replace("_", " "), _human(row[name])] for name in row])))
 
 
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and hasattr(value, "__float__")
-
-
 def _human(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if _is_number(value):
+    if is_number(value):
         return f"{value:,}"
-    return visible(_cell(value))
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(str, value))
-    return str(value)
-
-
-def csv_cell(value: object) -> str:
-    """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
-    text = visible(_cell(value))
-    if not text.startswith(FORMULA) or _is_number(value):
-        return text
-    with suppress(ValueError):
-        float(text)
-        return text
-    return f"'{text}"
-
-
-def _jsonable(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and value != value:  # noqa: PLR0124
-        return None
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str, dict)):
-        return value
-    return str(value)
+    return cell_text(value)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from eks_win_capacity import cli
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.cli.output import workbook
+from eks_win_capacity.core.spreadsheet import workbook
 from eks_win_capacity.density.node_capacity import max_pods_cap
 
 ROOT = Path(__file__).parents[2]

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import cli
 from eks_win_capacity.aws import calls
-from eks_win_capacity.cli.output import emit, visible
+from eks_win_capacity.cli.output import emit
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import AwsError
 from eks_win_capacity.core.replacing import replace_file
+from eks_win_capacity.core.spreadsheet import visible
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links and permissions of POSIX")
 

@@ -54,6 +54,7 @@ ASKED = {
     "simulate_pool": {"events": [(0, "assign", "a")], "slots": 9, "pool": POOL},
     "smallest_subnet": {"nodes": 3, "instance_type": "m5.large", "pods_per_node": 5},
     "subnet_census": {"subnets": [SUBNET]},
+    "to_excel": {"answer": ewc.Reserved(), "path": "/dev/full.xlsx"},
     "what_if": {},
     "Catalog": {"rows": [], "as_of": "2026-01-01", "source": "here"},
     "DemandPlan": {"instance_type": "m5.large", "subnets": SUBNET},

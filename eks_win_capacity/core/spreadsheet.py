@@ -1,0 +1,191 @@
+"""What tables hold as text, CSV and Excel: nothing that acts on a terminal or runs as a formula."""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import suppress
+from datetime import date
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.core.arguments import is_missing
+from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
+from eks_win_capacity.core.replacing import replace_file
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+CONTROLS: Final = {
+    **{code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10}},
+    # Marks that turn the direction of what follows.
+    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+}
+"""How characters are spelled that would act on a terminal."""
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the start of a formula."""
+
+_SHEET_ROWS: Final = 2**20
+"""Rows of an Excel sheet, its head among them."""
+
+
+def visible(text: str) -> str:
+    r"""
+    Text whose control characters are spelled out, so that none acts on a terminal.
+
+    Examples
+    --------
+    >>> visible("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(CONTROLS)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a number, and not a truth value."""
+    return not isinstance(value, bool) and hasattr(value, "__float__")
+
+
+def cell_text(value: object) -> str:
+    """
+    Value as the text of a cell, without control characters; nothing for what is missing.
+
+    Examples
+    --------
+    >>> cell_text(("a", "b")), cell_text(None)
+    ('a b', '')
+    """
+    if value is None:
+        return ""
+    text = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return visible(text)
+
+
+def csv_cell(value: object) -> str:
+    """Cell of a CSV; text that a spreadsheet would run as a formula begins with a quote."""
+    text = cell_text(value)
+    if not text.startswith(FORMULA) or is_number(value):
+        return text
+    with suppress(ValueError):
+        float(text)
+        return text
+    return f"'{text}"
+
+
+def plain_value(value: Any) -> Any:
+    """
+    Value as JSON has it; what is not known is None.
+
+    Examples
+    --------
+    >>> plain_value([float("nan"), 1, ("a",)])
+    [None, 1, ['a']]
+    """
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and value != value:  # noqa: PLR0124
+        return None
+    if isinstance(value, (list, tuple)):
+        return [plain_value(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str, dict)):
+        return value
+    return str(value)
+
+
+def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """
+    An Excel file of one sheet, in which no text is a formula.
+
+    Raises
+    ------
+    MissingExtraError
+        Without openpyxl (extra ``excel``).
+    InputError
+        If there are more rows than a sheet holds.
+    """
+    try:
+        from openpyxl import Workbook
+        from openpyxl.cell import WriteOnlyCell
+    except ImportError:
+        raise MissingExtraError("openpyxl", extra="excel", purpose="Excel files") from None
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("rows")
+    sheet.freeze_panes = "A2"
+    for number, row in enumerate(chain([names], rows), start=1):
+        if number > _SHEET_ROWS:
+            sheet.close()
+            raise InputError(f"an Excel sheet holds {_SHEET_ROWS:,} rows; write .csv or .parquet")
+        cells = []
+        for value in row:
+            cell = WriteOnlyCell(sheet, _in_sheet(value))
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # a text that begins with = stays a text
+            cells.append(cell)
+        sheet.append(cells)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def _in_sheet(value: Any) -> Any:
+    """Value as Excel holds it: a number, a date without a zone, a text, or nothing."""
+    if is_missing(value):
+        return None
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, (bool, int)) or (isinstance(plain, float) and math.isfinite(plain)):
+        return plain
+    if isinstance(plain, date) and getattr(plain, "tzinfo", None) is None:
+        return plain
+    return cell_text(plain_value(plain))
+
+
+def to_excel(answer: Any, path: str | os.PathLike[str]) -> None:
+    """
+    An Excel file of an answer, in which no text is run as a formula.
+
+    pandas writes a name such as ``=HYPERLINK(...)``, which others may have chosen, as a
+    formula; here it stays a text. The file is replaced whole or not at all.
+
+    Parameters
+    ----------
+    answer : an answer of this library, a DataFrame of pandas or Polars, or an Arrow table
+        What has ``to_pandas``, or is a pandas DataFrame. A named index is a column.
+    path : path
+        Where to write; ends in ``.xlsx``.
+
+    Raises
+    ------
+    UnsupportedInputError
+        If it is not a table.
+    InputError
+        If the path does not end in ``.xlsx``, or there are more rows than a sheet holds.
+    MissingExtraError
+        Without openpyxl (extra ``excel``).
+    OSError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import eks_win_capacity as ewc
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ewc.to_excel(ewc.node_capacity(["m5.large", "c5.4xlarge"]), f"{folder}/sized.xlsx")
+    """
+    import pandas as pd
+
+    frame = answer
+    if not isinstance(answer, pd.DataFrame):
+        if isinstance(answer, type) or not hasattr(answer, "to_pandas"):
+            raise UnsupportedInputError(
+                "answer must be a DataFrame or have to_pandas(); got a " + type(answer).__name__
+            )
+        frame = answer.to_pandas()
+    if not isinstance(path, (str, Path)) or Path(path).suffix.lower() != ".xlsx":
+        raise InputError(f"path must end in .xlsx; got {str(path)!r}")
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+    rows = frame.itertuples(index=False, name=None)
+    replace_file(path, workbook([str(name) for name in frame.columns], rows))
