@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import binding_options, mode_option, note_kubelet
+from eks_win_capacity.cli.options import TYPE_NAME, binding_options, mode_option, note_kubelet
 from eks_win_capacity.cli.output import emit, output_options
 from eks_win_capacity.core.display import count_of
 
@@ -58,11 +58,12 @@ def _common_options(function: Callable[..., None]) -> Callable[..., None]:
             "--instance-type",
             "-t",
             "named",
+            type=TYPE_NAME,
             multiple=True,
             metavar="TYPE",
             help="The same as TYPE.",
         ),
-        click.argument("types", nargs=-1, metavar="[TYPE]..."),
+        click.argument("types", type=TYPE_NAME, nargs=-1, metavar="[TYPE]..."),
     ):
         function = option(function)
     return function

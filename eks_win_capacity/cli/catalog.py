@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import TYPE_NAME
 from eks_win_capacity.cli.output import emit, output_option, output_options, say, tell_fields
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 
@@ -104,7 +105,7 @@ def list_types(patterns: tuple[str, ...], source: str, output: str, **conditions
 
 
 @catalog.command("show")
-@click.argument("names", nargs=-1, required=True, metavar="TYPE...")
+@click.argument("names", type=TYPE_NAME, nargs=-1, required=True, metavar="TYPE...")
 @_source_option
 @output_option
 def show(names: tuple[str, ...], source: str, output: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import mode_option, note_kubelet, state_options
+from eks_win_capacity.cli.options import TYPE_NAME, mode_option, note_kubelet, state_options
 from eks_win_capacity.cli.output import emit, output_options, say
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import records_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("types", metavar="TYPE...", nargs=-1, required=True)
+@click.argument("types", type=TYPE_NAME, metavar="TYPE...", nargs=-1, required=True)
 @click.option(
     "--to",
     "direction",
@@ -89,7 +89,7 @@ def migration(
 
 
 @click.command("karpenter-view")
-@click.argument("types", metavar="TYPE...", nargs=-1, required=True)
+@click.argument("types", type=TYPE_NAME, metavar="TYPE...", nargs=-1, required=True)
 @click.option("--pods", type=click.IntRange(1), help="Pods to place; gives the counts of nodes.")
 @click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
 @click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")

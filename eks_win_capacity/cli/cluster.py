@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import mode_option, state_options
+from eks_win_capacity.cli.options import TYPE_NAME, mode_option, state_options
 from eks_win_capacity.cli.output import emit, output_options, say
 from eks_win_capacity.core.display import records_of
 
@@ -134,6 +134,7 @@ def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
         "--type",
         "-t",
         "types",
+        type=TYPE_NAME,
         multiple=True,
         metavar="TYPE",
         help="Type of further nodes; repeat for more.",

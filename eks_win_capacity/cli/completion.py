@@ -16,6 +16,8 @@ def completion(shell: str) -> None:
       eks-win-capacity completion bash >> ~/.bashrc
       eks-win-capacity completion zsh >> ~/.zshrc
       eks-win-capacity completion fish > ~/.config/fish/completions/eks-win-capacity.fish
+
+    zsh must have run compinit above that line.
     """  # noqa: D301
     from click.shell_completion import get_completion_class
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import IO
 
+    from click.shell_completion import CompletionItem
+
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.state import ClusterState
 
@@ -50,6 +52,28 @@ def filled_text_of(file: IO[bytes]) -> str:
         name = getattr(file, "name", "the file")
         raise InputError(f"{name} is empty: did the command that wrote it fail?")
     return text
+
+
+class _TypeName(click.types.StringParamType):
+    """A text that shells complete with the instance types of the bundled table."""
+
+    name = "type"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from eks_win_capacity.catalog.limits import bundled_rows
+
+        return [CompletionItem(name) for name in bundled_rows()[0] if name.startswith(incomplete)]
+
+
+TYPE_NAME = _TypeName()
+"""The kind of every option and argument that is an instance type."""
 
 
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import file_argument, note_kubelet
+from eks_win_capacity.cli.options import TYPE_NAME, file_argument, note_kubelet
 from eks_win_capacity.cli.output import document_of, emit, output_options, say
 from eks_win_capacity.cli.plan_files import (
     read_current_file,
@@ -137,6 +137,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--candidate|--instance-type|-t|candidates",
         {
+            "type": TYPE_NAME,
             "multiple": True,
             "callback": _read(lambda types: types or None),
             "help": "An instance type, or a pattern such as 'm5.*'; repeat it.",

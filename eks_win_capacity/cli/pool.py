@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import file_argument, filled_text_of
+from eks_win_capacity.cli.options import TYPE_NAME, file_argument, filled_text_of
 from eks_win_capacity.cli.output import emit, output_option
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]
 
 @click.command()
 @file_argument(kind=click.File("rb"), letters=("--configmap", "-c"))
-@click.option("--instance-type", "-t", help="The node's instance type.")
+@click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type.")
 @click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
 @click.option("--non-nitro", is_flag=True, help="The node is neither Nitro nor bare metal.")
 @click.option("--fragmented", is_flag=True, help="Every pod sits in a prefix of its own.")

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import file_argument, filled_text_of, mode_option
+from eks_win_capacity.cli.options import TYPE_NAME, file_argument, filled_text_of, mode_option
 from eks_win_capacity.cli.output import emit, output_options, progress
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.core.display import count_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="The ConfigMap as YAML or JSON; the mode's defaults without it.",
 )
 @mode_option(more="; without --configmap")
-@click.option("--instance-type", "-t", help="The node's instance type.")
+@click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type.")
 @click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
 @click.option(
     "--ec2-latency", type=click.FloatRange(min=0), default=0.0, help="Seconds a call takes."

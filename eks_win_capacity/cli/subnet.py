@@ -9,7 +9,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import filled_text_of, full_pods, mode_option, note_pods, text_of
+from eks_win_capacity.cli.options import (
+    TYPE_NAME,
+    filled_text_of,
+    full_pods,
+    mode_option,
+    note_pods,
+    text_of,
+)
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.errors import InputError
@@ -191,7 +198,13 @@ def _need_row(instance_type: str, pods_per_node: int, need: SubnetNeed) -> dict[
 )
 @click.option("--subnet-id", help="Which subnet of the EC2 answer is meant.")
 @click.option(
-    "--instance-type", "-t", "types", multiple=True, metavar="TYPE", help="Nodes to place."
+    "--instance-type",
+    "-t",
+    "types",
+    type=TYPE_NAME,
+    multiple=True,
+    metavar="TYPE",
+    help="Nodes to place.",
 )
 @click.option(
     "--pods-per-node", type=click.IntRange(0), metavar="N", help="Their capacity by default."

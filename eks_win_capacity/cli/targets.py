@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from eks_win_capacity.cli.options import mode_option
+from eks_win_capacity.cli.options import TYPE_NAME, mode_option
 from eks_win_capacity.cli.output import emit, output_options, progress
 from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.cli.simulate import lifetime_of
@@ -14,7 +14,9 @@ from eks_win_capacity.core.display import records_of
 
 
 @click.command()
-@click.option("--instance-type", "-t", metavar="TYPE", help="The nodes' instance type.")
+@click.option(
+    "--instance-type", "-t", type=TYPE_NAME, metavar="TYPE", help="The nodes' instance type."
+)
 @click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
 @click.option("--nodes", type=click.IntRange(1, 100_000), required=True, help="How many nodes.")
 @click.option(

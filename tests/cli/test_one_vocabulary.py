@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +16,7 @@ from click.testing import CliRunner
 
 from eks_win_capacity import cli
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.cli.options import TYPE_NAME
 from eks_win_capacity.core.spreadsheet import workbook
 from eks_win_capacity.density.node_capacity import max_pods_cap
 
@@ -422,19 +425,90 @@ def test_each_shell_gets_commands_and_options(shell):
     assert any("free-blocks" in word for word in completed("eks-win-capacity free", 1, shell))
 
 
-def test_bash_completes_for_real(tmp_path):
+def test_every_instance_type_is_completed():
+    for name, command in commands():
+        for parameter in command.params:
+            takes_type = "--instance-type" in parameter.opts or parameter.metavar == "TYPE..."
+            assert (parameter.type is TYPE_NAME) >= takes_type, (name, parameter.name)
+
+
+@pytest.fixture
+def on_path(tmp_path, monkeypatch):
+    """The command on PATH, as a shell finds it."""
     (tmp_path / "eks-win-capacity").write_text(
         f'#!/bin/sh\nexec {sys.executable} -m eks_win_capacity "$@"\n'
     )
     (tmp_path / "eks-win-capacity").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def installed(shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed: apt-get install {shell}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("free", "free-blocks"), ("node --pod-m", "--pod-memory"), ("node m5.8", "m5.8xlarge")],
+)
+def test_fish_completes_for_real(on_path, typed, completed):
+    installed("fish")
+    (on_path / "script.fish").write_text(ran("completion", "fish").stdout)
+    asked = f'source {on_path}/script.fish; complete -C "eks-win-capacity {typed}"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", asked], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [completed]
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("free", "free-blocks "), ("node --pod-m", "--pod-memory "), ("node m5.8", "m5.8xlarge ")],
+)
+def test_zsh_completes_for_real(on_path, typed, completed):
+    installed("zsh")
+    import pty
+    import select
+    import time
+
+    (on_path / "script.zsh").write_text(ran("completion", "zsh").stdout)
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover: this is the shell
+        os.environ.update(PS1="ready> ", TERM="dumb")
+        os.execvp("zsh", ["zsh", "-f", "-i"])
+    seen = ""
+
+    def until(text):
+        nonlocal seen
+        end = time.monotonic() + 30
+        while text not in seen:
+            assert select.select([terminal], [], [], max(0, end - time.monotonic()))[0], seen
+            seen += os.read(terminal, 4096).decode("utf-8", "replace")
+        seen = seen.partition(text)[2]
+
+    try:
+        setup = f"autoload -Uz compinit && compinit -D -u && source {on_path}/script.zsh"
+        os.write(terminal, f"{setup} && echo is-$((40 + 2))\n".encode())
+        until("is-42")
+        os.write(terminal, f"eks-win-capacity {typed}\t".encode())
+        until(completed)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def test_bash_completes_for_real(on_path):
     script = ran("completion", "bash").stdout
     done = subprocess.run(
         [
             "bash", "-c",
-            (f'PATH="{tmp_path}:$PATH"\n{script}\nCOMP_WORDS=(eks-win-capacity node --pod-m)\n'
+            (f"{script}\nCOMP_WORDS=(eks-win-capacity node --pod-m)\n"
             "COMP_CWORD=2\n_eks_win_capacity_completion eks-win-capacity\necho ${COMPREPLY[@]}"),
         ],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["--pod-memory"]
