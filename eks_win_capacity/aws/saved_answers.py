@@ -6,6 +6,7 @@ import datetime as dt
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from eks_win_capacity.aws import _user_data as user_data
 from eks_win_capacity.aws._occupants import (
@@ -198,7 +199,7 @@ def shaped(source: str = "the answer") -> Iterator[None]:
 
 def role_name(arn: str) -> str:
     """The name at the end of a role's ARN; the account is not kept."""
-    arn = arn.strip()
+    arn = unquote(arn).strip()
     return arn.rpartition("/")[2] if "/" in arn else arn.rpartition(":")[2]
 
 

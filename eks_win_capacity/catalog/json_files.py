@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from eks_win_capacity.core.documents.whole import file_bytes, text_of, unpacked
+from eks_win_capacity.core.documents.whole import file_bytes, text_of
 from eks_win_capacity.core.errors import CatalogFileError, DocumentError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _read(source: Any) -> bytes:
 
 def _text(content: bytes, name: str) -> str:
     try:
-        return text_of(unpacked(content, name), name)
+        return text_of(content, name)
     except DocumentError as error:
         raise CatalogFileError(str(error), source=name, place=error.place) from error
 

@@ -23,7 +23,7 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
 
         return load_files(path)
     name = "standard input" if file == "-" else file
-    text = whole.text_of(whole.file_bytes(file, unpack=True), name)
+    text = whole.text_of(whole.file_bytes(file), name)
     kind = path.suffix.lower()
     if kind == ".csv" or (kind not in {".yaml", ".yml", ".json"} and _looks_like_csv(text)):
         return _csv(text, file)
@@ -100,7 +100,7 @@ def read_current_file(file: str) -> Any:
         return given
     import pandas as pd
 
-    text = whole.text_of(whole.file_bytes(file, unpack=True), file)
+    text = whole.text_of(whole.file_bytes(file), file)
     return pd.DataFrame(_csv(text, file) if given is None else given)
 
 
@@ -117,7 +117,7 @@ def read_price_file(file: str | None) -> Any:
     import csv
     import io
 
-    text = whole.text_of(whole.file_bytes(file, unpack=True), file)
+    text = whole.text_of(whole.file_bytes(file), file)
     separator = _separator(text.lstrip().partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines = [[_point(cell, separator) for cell in row] for row in reader if "".join(row).strip()]

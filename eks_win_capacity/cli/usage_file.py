@@ -41,7 +41,7 @@ def read_table(file: str) -> pd.DataFrame:
         If it cannot be read.
     """
     name = "standard input" if file == "-" else file
-    content = whole.file_bytes(file, unpack=True)
+    content = whole.unpacked(whole.file_bytes(file), name)
     if content.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
         return _parquet(content, name)
     return _csv(content, name)

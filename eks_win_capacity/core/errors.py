@@ -56,6 +56,13 @@ def _restored(kind: type[CapacityError], args: tuple[Any, ...], facts: dict[str,
     return error
 
 
+def _masked(message: str) -> str:
+    """A message about a file of others, which quotes it: the account ids are theirs."""
+    from eks_win_capacity.core.redact import without_accounts
+
+    return without_accounts(message)
+
+
 class InputError(CapacityError, ValueError):
     """An argument has a value that makes no sense here."""
 
@@ -91,7 +98,7 @@ class ConfigMapError(InputError):
     """
 
     def __init__(self, message: str, *, place: str = "") -> None:
-        super().__init__(message)
+        super().__init__(_masked(message))
         self.place = place
 
 
@@ -234,7 +241,7 @@ class DocumentError(CapacityError, ValueError):
     """
 
     def __init__(self, message: str, *, source: str, place: str = "") -> None:
-        super().__init__(message)
+        super().__init__(_masked(message))
         self.source = source
         self.place = place
 
@@ -250,7 +257,7 @@ class StateConflictError(CapacityError, ValueError):
     """
 
     def __init__(self, message: str, *, part: str) -> None:
-        super().__init__(message)
+        super().__init__(_masked(message))
         self.part = part
 
 
@@ -307,7 +314,7 @@ class CatalogFileError(CapacityError, ValueError):
     """
 
     def __init__(self, message: str, *, source: str, place: str = "") -> None:
-        super().__init__(message)
+        super().__init__(_masked(message))
         self.source = source
         self.place = place
 

@@ -73,7 +73,11 @@ def replace_files(contents: dict[Path, bytes]) -> None:
 
 def _written_beside(target: Path, content: bytes) -> Path:
     """Write a whole new file into the target's folder, and give its path."""
-    handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
+    try:
+        handle, path = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
+    except OSError as error:
+        # The caller knows the target alone.
+        raise type(error)(error.errno, error.strerror, str(target)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

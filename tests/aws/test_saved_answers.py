@@ -657,3 +657,44 @@ def test_prefixes_of_the_first_interface_are_read_from_a_launch_template(interfa
         {"LaunchTemplateVersions": [version]},
     )
     assert state.node_groups[0].prefixes == prefixes
+
+
+ARN = f"arn:aws:iam::{ACCOUNT}:role/x"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"nodegroup": {"nodegroupName": "n", "scalingConfig": {"minSize": ARN}}},
+        {
+            "nodegroup": {
+                "nodegroupName": "n",
+                "scalingConfig": {"minSize": ARN.replace(":", "%3A")},
+            }
+        },
+        {"nodegroup": {"nodegroupName": "n", "taints": ARN}},
+        {"addon": {"addonName": "vpc-cni", "configurationValues": f"[{ARN}"}},
+        {"Reservations": [{"Instances": [{"IamInstanceProfile": ARN}]}]},
+    ],
+)
+def test_no_error_carries_an_account_id(answer):
+    with pytest.raises(CapacityError) as caught:
+        aws.load_files(answer)
+    error = caught.value
+    while error is not None:
+        assert ACCOUNT not in f"{error} {vars(error)}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+@pytest.mark.parametrize(
+    "arn", [ARN, ARN.replace(":", "%3A"), ARN.replace(":", "%3a").replace("/", "%2F")]
+)
+def test_no_state_carries_the_account_of_a_role(arn):
+    state = aws.load_files(
+        {"cluster": {"name": "p", "roleArn": arn}},
+        {"nodegroup": {"nodegroupName": "n", "nodeRole": arn}},
+        {"accessEntry": {"principalArn": arn, "type": "EC2_WINDOWS"}},
+    )
+    assert (state.cluster_role, state.node_groups[0].role) == ("x", "x")
+    assert state.access_entries[0].role == "x"
+    assert ACCOUNT not in json.dumps(state.to_dict())

@@ -227,3 +227,29 @@ def test_a_list_of_objects_is_read_as_one_document_after_the_other(text, tmp_pat
     (tmp_path / "all.json").write_text(text, "utf-8")
     state = load_files(tmp_path / "all.json")
     assert [node.name for node in state.nodes] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (("fleet", "FILE"), "instance_type\nm5.large\n"),
+        (("pool", "FILE"), 'enable-windows-ipam: "true"\n'),
+        (
+            ("forecast", "FILE", "--capacity", "9"),
+            "time,used\n" + "".join(f"2026-01-{n:02},{n % 3}\n" for n in range(1, 29)),
+        ),
+    ],
+)
+def test_gzip_is_read_and_other_packings_are_named(command, text, tmp_path):
+    path = tmp_path / "file.csv"
+    answers = []
+    for content in (text.encode(), gzip.compress(text.encode())):
+        path.write_bytes(content)
+        ran = CliRunner().invoke(cli.app, [str(path) if c == "FILE" else c for c in command])
+        assert ran.exit_code == 0, ran.exception
+        answers.append(ran.stdout)
+    assert answers[0] == answers[1]
+    path.write_bytes(b"BZh91AY&SY")
+    ran = CliRunner().invoke(cli.app, [str(path) if c == "FILE" else c for c in command])
+    assert isinstance(ran.exception, CapacityError)
+    assert "bunzip2 it first" in str(ran.exception)

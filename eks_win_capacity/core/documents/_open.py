@@ -54,7 +54,7 @@ def opened(source: Source) -> Iterator[IO[str]]:
         )
 
 
-_PACKED: Final = {
+PACKED: Final = {
     b"\x1f\x8b": ("gzip", "gunzip"),
     b"PK\x03\x04": ("zip", "unzip"),
     b"BZh": ("bzip2", "bunzip2"),
@@ -66,7 +66,7 @@ _PACKED: Final = {
 def _decoded(file: Any, name: str) -> IO[str]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(_Raw(file))
     mark = buffered.peek(4)[:4]
-    for packed, (how, cure) in _PACKED.items():
+    for packed, (how, cure) in PACKED.items():
         if mark.startswith(packed):
             raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
     if mark[:2] in {b"\xff\xfe", b"\xfe\xff"}:

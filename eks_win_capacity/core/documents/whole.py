@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 from eks_win_capacity.core.documents import _budgets as limits
-from eks_win_capacity.core.documents._open import source_name
+from eks_win_capacity.core.documents._open import PACKED, source_name
 from eks_win_capacity.core.documents._yaml import yaml_documents
 from eks_win_capacity.core.errors import DocumentError
 
@@ -29,7 +29,7 @@ _MARKS: Final = (
 _CONSTANTS: Final = "NaN and Infinity are not numbers of JSON"
 
 
-def file_bytes(source: str | Path | IO[bytes], *, unpack: bool = False) -> bytes:
+def file_bytes(source: str | Path | IO[bytes]) -> bytes:
     """
     Content of a file, of a pipe, or of standard input (``"-"``), up to a limit.
 
@@ -37,26 +37,23 @@ def file_bytes(source: str | Path | IO[bytes], *, unpack: bool = False) -> bytes
     ----------
     source : path, "-" or binary file
         What is read. A device or a pipe without an end is refused at the limit.
-    unpack : bool
-        Undo gzip, which is seen by its first bytes.
 
     Raises
     ------
     DocumentError
-        If it holds more than ``MAX_WHOLE_BYTES``, also once it is unpacked, or the
-        gzip is damaged.
+        If it holds more than ``MAX_WHOLE_BYTES``.
     OSError
         If the file cannot be read.
     """
     if hasattr(source, "read"):
-        return _bounded(source, source_name(source), unpack=unpack)
+        return _bounded(source, source_name(source))
     if str(source) == "-":
-        return _bounded(sys.stdin.buffer, "standard input", unpack=unpack)
+        return _bounded(sys.stdin.buffer, "standard input")
     with Path(source).open("rb") as file:
-        return _bounded(file, str(source), unpack=unpack)
+        return _bounded(file, str(source))
 
 
-def _bounded(file: Any, name: str, *, unpack: bool) -> bytes:
+def _bounded(file: Any, name: str) -> bytes:
     most = limits.MAX_WHOLE_BYTES
     parts: list[bytes] = []
     left = most + 1
@@ -68,7 +65,7 @@ def _bounded(file: Any, name: str, *, unpack: bool) -> bytes:
     content = b"".join(parts)
     if len(content) > most:
         raise DocumentError(f"{name} holds more than {most:,} bytes; split it", source=name)
-    return unpacked(content, name) if unpack else content
+    return content
 
 
 def unpacked(content: bytes, name: str) -> bytes:
@@ -115,11 +112,17 @@ def text_of(content: bytes, name: str) -> str:
     """
     Text of bytes: UTF-8, or UTF-16 and UTF-32 as their marks or first zeros tell.
 
+    Gzip is undone up to the limit.
+
     Raises
     ------
     DocumentError
-        If they are not such a text; ``place`` names the byte.
+        If they are not such a text, or packed in another way; ``place`` names the byte.
     """
+    content = unpacked(content, name)
+    for packed, (how, cure) in PACKED.items():
+        if content.startswith(packed):
+            raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
     encoding = next((coding for mark, coding in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and content[:1] and content[1:2] == b"\0":
         encoding = "utf-16-le"
