@@ -17,6 +17,11 @@ Every series is the demand for addresses of one subnet::
              chance of a half; the limit is that of a /24 to /20 where one fits
     bent     growth that is idle first, ends, is compound, or levels off
     newest   a step of 5 to 60 % one to five days before the end, which stays in six cases of ten
+    regimes  pods join and leave by the piece, at a rate that is drawn anew every 20 to 150 days,
+             in the future too; in four cases of ten the new rate is none
+    blocks   whole nodes of 4 to 64 pods: one is added when the last is full, and goes only after
+             it was empty for some days
+    surges   up to four times a year, for 1 to 14 days, 1.2 to 3 times as much
 
 The limit of a window lies so far above the level that steady growth would reach
 it between 0.2 and 2 horizons from its end: about half of the windows run dry.
@@ -38,6 +43,9 @@ SUITES = (
     "mixed",
     "bent",
     "newest",
+    "regimes",
+    "blocks",
+    "surges",
 )
 HORIZON = 90
 _STREAMS = {
@@ -54,6 +62,9 @@ _STREAMS = {
             "mixed",
             "bent",
             "newest",
+            "regimes",
+            "blocks",
+            "surges",
         )
     )
 }
@@ -164,7 +175,66 @@ def _newest(rng: np.random.Generator) -> Window:
     return Window("newest", history, future, float(limit), 7)
 
 
-_RECIPES = {"mixed": _mixed, "bent": _bent, "newest": _newest}
+def _regime(rng: np.random.Generator, days: int, base: float) -> np.ndarray:
+    """Level that grows by whole pods, at rates that hold for some weeks."""
+    rate, left = np.zeros(days), 0
+    for day in range(days):
+        if left == 0:
+            left = int(rng.integers(20, 151))
+            now = 0.0 if rng.random() < 0.4 else base * rng.gamma(1.0, 0.004)
+            sign = -1 if rng.random() < 0.15 else 1
+        rate[day], left = sign * now, left - 1
+    return np.maximum(base + (np.sign(rate) * rng.poisson(np.abs(rate))).cumsum(), 3)
+
+
+def _week_and_noise(rng: np.random.Generator, level: np.ndarray, noise: float) -> np.ndarray:
+    week = np.ones(7)
+    week[5:] -= rng.choice([0.0, rng.uniform(0.05, 0.5)])
+    return np.round(level * week[np.arange(len(level)) % 7] * rng.lognormal(0, noise, len(level)))
+
+
+def _headroom(rng: np.random.Generator, kind: str, demand: np.ndarray, known: int) -> Window:
+    """Window whose limit lies 2 to 150 % above the peak of the last month."""
+    history, future = demand[:known], demand[known:]
+    limit = max(history[-28:].max(), 1) * (1 + np.exp(rng.uniform(np.log(0.02), np.log(1.5)))) + 1
+    return Window(kind, history, future, float(np.ceil(limit)), 7)
+
+
+def _regimes(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(60, 400))
+    level = _regime(rng, known + HORIZON, np.exp(rng.uniform(np.log(20), np.log(800))))
+    return _headroom(
+        rng, "regimes", _week_and_noise(rng, level, rng.choice([0.0, 0.01, 0.04])), known
+    )
+
+
+def _blocks(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(60, 400))
+    level = _regime(rng, known + HORIZON, np.exp(rng.uniform(np.log(20), np.log(400))))
+    pods = _week_and_noise(rng, level, rng.uniform(0.0, 0.04))
+    size, patience = int(rng.choice([4, 8, 16, 30, 64])), int(rng.integers(1, 15))
+    nodes = np.ceil(pods / size)
+    # A node goes once none of the last days needed it.
+    held = np.array([nodes[max(day - patience, 0) : day + 1].max() for day in range(len(nodes))])
+    return _headroom(rng, "blocks", size * held, known)
+
+
+def _surges(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(90, 400))
+    demand, _ = series(rng, "steady", known + HORIZON)
+    for day in np.flatnonzero(rng.random(len(demand)) < rng.uniform(0, 4) / 365):
+        demand[day : day + rng.integers(1, 15)] *= rng.uniform(1.2, 3)
+    return _headroom(rng, "surges", np.round(demand), known)
+
+
+_RECIPES = {
+    "mixed": _mixed,
+    "bent": _bent,
+    "newest": _newest,
+    "regimes": _regimes,
+    "blocks": _blocks,
+    "surges": _surges,
+}
 
 
 def windows(kind: str, count: int, *, seed: int = 20260401) -> list[Window]:
