@@ -21,6 +21,7 @@ Every series is the demand for addresses of one subnet::
              in the future too; in four cases of ten the new rate is none
     blocks   whole nodes of 4 to 64 pods: one is added when the last is full, and goes only after
              it was empty for some days
+    rates    a share of itself is added each day, which wanders about a mean of -0.2 to 1.5 %
     surges   up to four times a year, for 1 to 14 days, 1.2 to 3 times as much
 
 The limit of a window lies so far above the level that steady growth would reach
@@ -46,6 +47,7 @@ SUITES = (
     "regimes",
     "blocks",
     "surges",
+    "rates",
 )
 HORIZON = 90
 _STREAMS = {
@@ -65,6 +67,7 @@ _STREAMS = {
             "regimes",
             "blocks",
             "surges",
+            "rates",
         )
     )
 }
@@ -227,6 +230,17 @@ def _surges(rng: np.random.Generator) -> Window:
     return _headroom(rng, "surges", np.round(demand), known)
 
 
+def _rates(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(90, 400))
+    mean, memory = rng.uniform(-0.002, 0.015), np.exp(-1 / rng.uniform(5, 60))
+    rate, shock = np.full(known + HORIZON, mean), abs(mean) * rng.uniform(0, 1.5)
+    for day in range(1, len(rate)):
+        rate[day] += memory * (rate[day - 1] - mean)
+        rate[day] += rng.normal(0, shock * np.sqrt(1 - memory**2))
+    level = rng.uniform(20, 200) * np.exp(rate.cumsum() - min(rate[:known].sum(), 0))
+    return _headroom(rng, "rates", _week_and_noise(rng, level, rng.uniform(0.0, 0.04)), known)
+
+
 _RECIPES = {
     "mixed": _mixed,
     "bent": _bent,
@@ -234,6 +248,7 @@ _RECIPES = {
     "regimes": _regimes,
     "blocks": _blocks,
     "surges": _surges,
+    "rates": _rates,
 }
 
 

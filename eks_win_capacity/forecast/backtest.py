@@ -40,7 +40,7 @@ def drift(views: Sequence[View], view_shares: Floats) -> Floats:
     total = np.zeros(len(view_shares))
     for place, view in enumerate(views):
         at = view.fit
-        slope = (at.weight * at.drift).sum(axis=1)
+        slope = (at.weight * at.growth).sum(axis=1)
         if place == VIEWS.index("logarithm"):
             slope = slope * np.exp(np.clip((at.weight * at.level).sum(axis=1), -9.0, 9.0))
         total += np.where(view.possible, view_shares[:, place] * slope, 0.0)

@@ -73,7 +73,7 @@ def forecast_exhaustion(
 
     The history becomes the peaks of each period, for the peak is what exhausts.
     Simple exponential smoothing with drift (the Theta method) is fitted for a
-    grid of memories, some with a growth that wanders about the drift, to four
+    grid of memories, some with a growth that wanders, to four
     views of the history: the whole, its logarithm, its last 84 and its last 35
     periods. Each view gets the share of the sample paths that its own backtest
     over the newest weeks earns, and innovations are resampled. Within a day,
@@ -248,7 +248,7 @@ def forecast_exhaustion(
         given,
         whole,
         engine,
-        Draws.of(int(seed), paths=int(paths), horizon=periods),
+        Draws.of(int(seed), paths=int(paths), horizon=periods, year=365.25 / peaks.grid.days),
         steps,
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))

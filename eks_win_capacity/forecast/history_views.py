@@ -42,7 +42,10 @@ MIN_TRAINING = 21
 """Periods that a backtest origin must know."""
 
 _POSITIVE = 0.1
-"""Share of its mean that a level must never fall below for its logarithm to be a view."""
+"""Share of the usual level that no period may fall below for its logarithm to be a view."""
+
+_MONTH = 28
+"""Periods before each that its usual level is the mean of."""
 
 _CLIP = 16.0
 """Largest squared error of a look, in variances: one surprise does not decide alone."""
@@ -82,19 +85,24 @@ def origins(periods: int, horizon: int) -> list[int]:
     return [periods - ahead for ahead in looks if periods - ahead >= MIN_TRAINING and ahead > 0]
 
 
-def whole_view(fits: smoothing.Fits, values: Floats, seen: Flags, back: Sequence[int]) -> View:
+def whole_view(fits: smoothing.Fits, seen: Flags, back: Sequence[int], recent: int | None) -> View:
     """The view of the whole history, from a fit at the origins and the end."""
-    periods = values.shape[1]
+    periods = seen.shape[1]
     ahead = zip(back, fits.at[:-1], strict=True)
     looks = [smoothing.mean_and_deviation(at, periods - origin) for origin, at in ahead]
-    errors = _innovations(fits)
-    return View(fits.at[-1], errors, seen, looks, np.ones(len(values), dtype=bool))
+    errors = _innovations(fits, seen, recent)
+    return View(fits.at[-1], errors, seen, looks, np.ones(len(seen), dtype=bool))
 
 
 def logarithm(values: Floats) -> tuple[Floats, Flags]:
     """Logarithms of levels, and where they are a view: far enough from zero."""
-    floor = _POSITIVE * values.mean(axis=1, keepdims=True)
-    possible = np.asarray((values > floor).all(axis=1) & (floor[:, 0] > 0))
+    periods = values.shape[1]
+    # Held against the month before, for growth may begin a hundred times smaller than it ends.
+    sums = np.concatenate([np.zeros((len(values), 1)), values.cumsum(axis=1)], axis=1)
+    last = np.arange(1, periods + 1)
+    first = np.maximum(last - _MONTH, 0)
+    usual = (sums[:, last] - sums[:, first]) / (last - first)
+    possible = np.asarray(((values > _POSITIVE * usual) & (usual > 0)).all(axis=1))
     return np.log(np.where(possible[:, None], values, 1.0)), possible
 
 
@@ -105,7 +113,7 @@ def logarithm_view(fits: smoothing.Fits, seen: Flags, back: Sequence[int], possi
         mean, deviation = smoothing.mean_and_deviation(at, periods - origin)
         middle = np.exp(np.clip(mean, -9.0, 9.0))
         looks.append((middle, middle * np.minimum(deviation, 1.0)))
-    return View(fits.at[-1], _innovations(fits), seen, looks, possible)
+    return View(fits.at[-1], _innovations(fits, seen), seen, looks, possible)
 
 
 def short_view(values: Floats, seen: Flags, back: Sequence[int], *, length: int) -> View:
@@ -134,15 +142,27 @@ def short_view(values: Floats, seen: Flags, back: Sequence[int], *, length: int)
         )
         for place, origin in enumerate(back)
     ]
-    enough = seen[:, -length:].sum(axis=1) >= length // 2
-    return View(fits.at[0], _innovations(fits), seen[:, -length:], looks, enough)
+    newest = seen[:, -length:]
+    enough = newest.sum(axis=1) >= length // 2
+    return View(fits.at[0], _innovations(fits, newest), newest, looks, enough)
 
 
-def _innovations(fits: smoothing.Fits) -> Floats:
+def exact(view: View) -> Flags:
+    """Series that a model follows to the last digit: they were computed."""
+    return np.asarray((view.fit.sigma == 0).any(axis=1))
+
+
+def _innovations(fits: smoothing.Fits, seen: Flags, recent: int | None = None) -> Floats:
+    """Innovations of the likeliest model; the newest, which come again, are 0 on average."""
     at = fits.at[-1]
     best = at.weight.argmax(axis=1)
     sigma = at.sigma[np.arange(len(best)), best][:, None]
-    return fits.innovations(best) / np.where(sigma > 0, sigma, 1.0)
+    errors = fits.innovations(best) / np.where(sigma > 0, sigma, 1.0)
+    newest = slice(-(recent or seen.shape[1]), None)
+    # Growth that has bent leaves errors of one sign, which must not bend it once more.
+    total = np.where(seen, errors, 0.0)[:, newest].sum(axis=1)
+    mean = total / np.maximum(seen[:, newest].sum(axis=1), 1)
+    return np.asarray(errors - mean[:, None])
 
 
 def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
@@ -175,4 +195,6 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
     weight /= weight.sum(axis=1, keepdims=True)
     # A view that would be a handful of paths only blurs the facts about a series.
     weight[weight < _LEAST] = 0.0
+    # What one line explains to the last digit needs no second view.
+    weight[exact(views[0])] = np.arange(len(views)) == 0
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))

@@ -164,7 +164,7 @@ def learn(
             mean = clean - fits.innovations(best) - (level - raw)
             expected, hidden = _above(bound, mean * season.factor + season.term, sigma[:, None])
             filled = np.where(censored, expected, filled)
-    whole = views.whole_view(fits, clean, seen, back)
+    whole = views.whole_view(fits, seen, back, _RECENT if per_day == 1 else None)
     # What was not seen above the limit lay now higher, now lower than its mean.
     wider = whole.errors + np.where(censored, hidden, 0.0) * _EITHER_WAY[np.arange(periods) % 2]
     usual = (whole.errors**2).sum(axis=1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.forecast.history_views import exact
 from eks_win_capacity.forecast.level_shifts import lasting
 from eks_win_capacity.forecast.normal import normal_quantile
 
@@ -28,6 +29,21 @@ _LOGARITHM = 1
 _MOST = float(np.log(1e4))
 """Logarithm of the largest growth that a path may show."""
 
+_SURPRISES = 0.5
+_SEEN_YEARS = 2.0
+"""
+What is known of surprises before a history is read: so many, in so many years.
+
+A surprise is unlike anything a history holds: a launch, a migration, a sale. Each
+year of history without one makes the next less likely.
+"""
+
+_SURPRISE = (0.3, 0.8)
+"""Size of a surprise as a share of the level: the median, and the deviation of its logarithm."""
+
+_UPWARD, _STAYS, _PASSES = 0.75, 0.5, 5.0
+"""Share of surprises that add, share that stay, and days that the others last, on average."""
+
 _STILL = 0.01
 """Change of a constant history, should it change, as a share of its level; at least one address."""
 
@@ -48,9 +64,12 @@ class Draws:
     rate: Floats
     recurs: Singles
     stays: Floats
+    surprise: Floats
+    surprised: Singles
+    year: float
 
     @classmethod
-    def of(cls, seed: int, *, paths: int, horizon: int) -> Draws:
+    def of(cls, seed: int, *, paths: int, horizon: int, year: float) -> Draws:
         """Draws for so many paths and periods; parameters are spread evenly, not at random."""
         rng = np.random.default_rng(seed)
         spread = (np.arange(paths) + 0.5) / paths
@@ -64,7 +83,23 @@ class Draws:
             rate=rng.permutation(normal),
             recurs=(rng.permutation(spread) < RECURS).astype(np.float32),
             stays=rng.permutation(spread),
+            surprise=rng.permutation(spread),
+            surprised=_surprised(rng, paths=paths, horizon=horizon, day=year / 365.25),
+            year=year,
         )
+
+
+def _surprised(rng: np.random.Generator, *, paths: int, horizon: int, day: float) -> Singles:
+    """What one surprise a path adds to each period, as a share of the level."""
+    middle, spread = _SURPRISE
+    size = middle * np.exp(spread * rng.standard_normal(paths))
+    # Nothing can fall by more than there is.
+    size = np.where(rng.random(paths) < _UPWARD, size, -np.minimum(size, 0.9))
+    begin = rng.integers(horizon, size=paths)
+    lasts = rng.geometric(1 / max(_PASSES * day, 1.0), size=paths)
+    end = np.where(rng.random(paths) < _STAYS, horizon, begin + lasts)
+    step = np.arange(horizon)[:, None]
+    return np.where((step >= begin) & (step < end), size, 0.0).astype(np.float32)
 
 
 def simulate(learned: Learned, draws: Draws) -> Singles:
@@ -97,14 +132,12 @@ class _State:
     """
 
     level: Singles
-    drift: Singles
+    growth: Singles
     off: Singles
-    wander: Singles
     sigma: Singles
     alpha: Singles
     phi: Singles
     gamma: Singles
-    rho: Singles
     view: NDArray[np.intp]
     middle: Floats
     logs: NDArray[np.intp]
@@ -122,8 +155,8 @@ class _State:
         weight = joined("weight") * learned.shares[:, views]
         linear = np.where(views == _LOGARITHM, 0.0, weight)
         total = np.maximum(linear.sum(axis=1), 1e-300)
-        level, drift = joined("level"), joined("drift")
-        middle = np.stack([(linear * x).sum(axis=1) / total for x in (level, drift)], axis=1)
+        level, growth = joined("level"), joined("growth")
+        middle = np.stack([(linear * x).sum(axis=1) / total for x in (level, growth)], axis=1)
         # Which model each path follows: the inverse of the cumulated weights.
         model = np.stack([np.searchsorted(row, draws.model) for row in weight.cumsum(axis=1)])
         model = np.minimum(model, weight.shape[1] - 1)
@@ -133,8 +166,8 @@ class _State:
         first, second = draws.parameter
         root = joined("root")[rows, model]
         level = level[rows, model] - middle[:, :1] * straight + root[..., 0, 0] * first
-        drift = drift[rows, model] - middle[:, 1:] * straight
-        drift += root[..., 1, 0] * first + root[..., 1, 1] * second
+        growth = growth[rows, model] - middle[:, 1:] * straight
+        growth += root[..., 1, 0] * first + root[..., 1, 1] * second
         grid = np.concatenate([at.grid for at in fits])[model]
         sigma, alpha = joined("sigma")[rows, model], grid[..., 0]
         still = (sigma == 0).all(axis=1) & (np.abs(middle[:, 1]) < 1e-9)
@@ -152,14 +185,12 @@ class _State:
 
         return cls(
             level=single(level),
-            drift=single(drift),
+            growth=single(growth),
             off=single(joined("off")[rows, model]),
-            wander=single(joined("wander")[rows, model]),
             sigma=single(sigma),
             alpha=single(alpha),
             phi=single(grid[..., 1]),
             gamma=single(grid[..., 2]),
-            rho=single(grid[..., 3]),
             view=view,
             middle=middle,
             logs=logs,
@@ -169,13 +200,14 @@ class _State:
 
 def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floats) -> None:
     """Step all paths on, and bring each step to its line and its season."""
-    level, drift, off, wander = state.level, state.drift, state.off, state.wander
+    level, growth, off = state.level, state.growth, state.off
     beta = 1 - state.alpha
     pool = _Innovations.of(learned, state)
     noise = learned.noise.T.astype(np.float32)[..., None]
     factor = (learned.season.future_factor * learned.scale[:, None]).T
     term = (learned.season.future_term * learned.scale[:, None]).T
     jumps, step_then = _Jumps.of(learned, draws), _newest(learned, draws)
+    struck, surprise = _surprise(learned, draws)
     error, scratch = np.empty_like(level), np.empty_like(level)
     for step in range(len(out)):
         here = out[step]
@@ -183,9 +215,7 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
         pool.errors.take(pick, out=error, mode="clip")
         error *= state.sigma
         error *= noise[step]
-        level += drift
-        level += wander
-        np.multiply(wander, state.rho, out=wander)
+        level += growth
         off *= state.phi
         np.add(level, off, out=here)
         here += error
@@ -198,7 +228,7 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
         np.multiply(beta, error, out=scratch)
         off += scratch
         np.multiply(state.gamma, error, out=scratch)
-        wander += scratch
+        growth += scratch
         if len(state.logs):
             flat = here.reshape(-1)
             grown = np.exp(np.minimum(flat[state.logs], _MOST))
@@ -206,8 +236,21 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
         jumps.happen(here, step)
         if step_then is not None:
             here += step_then
+        here[:, struck] += surprise * draws.surprised[step, struck]
         here *= factor[step].astype(np.float32)[:, None]
         here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
+
+
+def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles]:
+    """Paths that a surprise may strike, and the level of each series that it is a share of."""
+    horizon, periods = len(draws.innovation), learned.seen.shape[1]
+    # Half a surprise in two years beforehand, and none in the history: a Gamma prior's mean rate.
+    share = 1 - np.exp(-_SURPRISES * horizon / (_SEEN_YEARS * draws.year + periods))
+    struck = np.flatnonzero(draws.surprise < share)
+    level = np.maximum(learned.level[:, -28:].mean(axis=1, keepdims=True), 0.0)
+    # What follows a line to the last digit was computed, and goes on as computed.
+    level[exact(learned.views[0])] = 0.0
+    return struck, level.astype(np.float32)
 
 
 def _newest(learned: Learned, draws: Draws) -> Singles | None:

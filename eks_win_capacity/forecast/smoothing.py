@@ -22,20 +22,18 @@ ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 PHIS = (0.0, 0.35, 0.65, 0.85, 0.95)
 """Memory of what is off the level: 0 is forgotten by the next period."""
 
-LONG = 0.98
-"""Share of a growth out of the ordinary that is left a period later: it lasts for weeks of days."""
-
 GRID = np.array(
-    [(a, p, 0.0, 0.0) for a in ALPHAS for p in PHIS]
-    + [(a, 0.985, 0.0, 0.0) for a in ALPHAS[:3]]
-    + [(0.7, 0.0, 0.0, 0.0), (0.7, 0.65, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)]
-    + [(a, p, a * w, LONG) for a in ALPHAS[2:] for p in (0.0, 0.65) for w in (0.04, 0.15)]
-    + [(1.0, 0.0, w, LONG) for w in (0.04, 0.15)]
+    [(a, p, 0.0) for a in ALPHAS for p in PHIS]
+    + [(a, 0.985, 0.0) for a in ALPHAS[:3]]
+    + [(0.7, 0.0, 0.0), (0.7, 0.65, 0.0), (1.0, 0.0, 0.0)]
+    + [(a, p, a * w) for a in ALPHAS[2:] for p in (0.0, 0.65) for w in (0.04, 0.15)]
+    + [(1.0, 0.0, w) for w in (0.04, 0.15)]
 )
 """
-Every combination that is a model of its own; rows of (alpha, phi, gamma, rho).
+Every combination that is a model of its own; rows of (alpha, phi, gamma).
 
-Gamma is what of an innovation goes on as growth, and rho what of that is left a period later.
+Gamma is what of an innovation goes on as growth. Such growth stays: if it faded,
+growth that has ended would come back.
 """
 
 _TEMPER = 1.0
@@ -53,7 +51,7 @@ not warm tomorrow, so a level may only be learned slowly, and the rest fades.
 """
 
 BRIEF = np.array(
-    [(a, p, 0.0, 0.0) for a in (0.0, 0.05, 0.2, 0.4) for p in (0.0, 0.65)] + [(1.0, 0.0, 0.0, 0.0)]
+    [(a, p, 0.0) for a in (0.0, 0.05, 0.2, 0.4) for p in (0.0, 0.65)] + [(1.0, 0.0, 0.0)]
 )
 """The models that a few weeks can tell apart."""
 
@@ -67,20 +65,20 @@ class Fit:
     ----------
     weight : ndarray, (series, models)
         Posterior share of each model.
-    level, off, wander : ndarray, (series, models)
-        Level at the origin, what the last value is off it, and the growth out of the ordinary.
+    level, off, growth : ndarray, (series, models)
+        Level at the origin, what the last value is off it, and the change of level a period.
     start, drift, sigma : ndarray, (series, models)
-        Level before the first period, change of level a period, and the deviation of one innovation.
+        Level before the first period, growth then, and the deviation of one innovation.
     root : ndarray, (series, models, 2, 2)
-        Lower Cholesky factor of the covariance of (level, drift).
-    grid : ndarray, (models, 4)
-        Alpha, phi, gamma and rho of each model.
+        Lower Cholesky factor of the covariance of (level, growth).
+    grid : ndarray, (models, 3)
+        Alpha, phi and gamma of each model.
     """
 
     weight: Floats
     level: Floats
     off: Floats
-    wander: Floats
+    growth: Floats
     start: Floats
     drift: Floats
     sigma: Floats
@@ -91,7 +89,7 @@ class Fit:
         """Fits of some of the series."""
         changed = {
             name: getattr(self, name)[chosen]
-            for name in ("weight", "level", "off", "wander", "start", "drift", "sigma", "root")
+            for name in ("weight", "level", "off", "growth", "start", "drift", "sigma", "root")
         }
         return replace(self, **changed)
 
@@ -124,7 +122,7 @@ def _response(
 
     Where nothing was seen there is no error, and the model runs on alone.
     """
-    alpha, phi, gamma, rho = grid.T
+    alpha, phi, gamma = grid.T
     beta, steady = 1 - alpha, _steady(grid)
     given = values if seen is None else seen
     count = 1 if given is None else len(given)
@@ -151,7 +149,6 @@ def _response(
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
-        wander *= rho[steady:]
         wander += gamma[steady:] * error[:, steady:]
         if period + 1 in stops:
             states.append((level.copy(), off.copy(), wander.copy()))
@@ -285,25 +282,34 @@ def _solve(
     weight /= weight.sum(axis=1, keepdims=True)
     line = squares[:, 0] <= floor[:, 0]
     weight[line] = np.arange(len(grid)) == 0
-    # Covariance of (start, drift), carried to (level at the origin, drift).
-    factor = variance / determinant
-    vs, vd, vsd = gg * factor, cc * factor, -drift_start * factor
     (level_data, off_data, wander_data), (by_drift, off_drift, wander_drift) = states[:2]
     by_start, off_start, wander_start = states[2]
     level = level_data + by_drift * drift + by_start * start
     off = off_data + off_drift * drift + off_start * start
-    wander, steady = np.zeros_like(level), _steady(grid)
-    wander[:, steady:] = (
+    # The growth at the origin: that of the start, and what innovations have changed it by.
+    growth_drift, growth_start = np.ones_like(level), np.zeros_like(level)
+    growth, steady = drift.copy(), _steady(grid)
+    growth_drift[:, steady:] += wander_drift
+    growth_start[:, steady:] = wander_start
+    growth[:, steady:] += (
         wander_data + wander_drift * drift[:, steady:] + wander_start * start[:, steady:]
     )
+    # Covariance of (start, drift), carried to (level, growth) at the origin.
+    factor = variance / determinant
+    vs, vd, vsd = gg * factor, cc * factor, -drift_start * factor
     vl = by_start**2 * vs + 2 * by_start * by_drift * vsd + by_drift**2 * vd
-    vld = by_start * vsd + by_drift * vd
+    vg = growth_start**2 * vs + 2 * growth_start * growth_drift * vsd + growth_drift**2 * vd
+    vlg = (
+        by_start * growth_start * vs
+        + (by_start * growth_drift + by_drift * growth_start) * vsd
+        + by_drift * growth_drift * vd
+    )
     root = np.zeros((*level.shape, 2, 2))
     root[..., 0, 0] = np.sqrt(np.maximum(vl, 0))
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
-    root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vld / safe, 0.0)
-    root[..., 1, 1] = np.sqrt(np.maximum(vd - root[..., 1, 0] ** 2, 0))
-    return Fit(weight, level, off, wander, start, drift, np.sqrt(variance), root, grid)
+    root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vlg / safe, 0.0)
+    root[..., 1, 1] = np.sqrt(np.maximum(vg - root[..., 1, 0] ** 2, 0))
+    return Fit(weight, level, off, growth, start, drift, np.sqrt(variance), root, grid)
 
 
 def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
@@ -315,42 +321,36 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     (ndarray, ndarray), (series, horizon)
     """
     steps = np.arange(1, horizon + 1)
-    growth, fade, carried = _responses(horizon, brief=len(at.grid) == len(BRIEF))
+    added, fade = _responses(horizon, brief=len(at.grid) == len(BRIEF))
     share = at.weight
-    level, drift = (share * at.level).sum(axis=1), (share * at.drift).sum(axis=1)
-    center = (share * at.off) @ fade + (share * at.wander) @ carried
-    mean = level[:, None] + drift[:, None] * steps + center
+    level, growth = (share * at.level).sum(axis=1), (share * at.growth).sum(axis=1)
+    off = share * at.off
+    center = off @ fade
+    mean = level[:, None] + growth[:, None] * steps + center
     # What the models disagree about, about their own mean: squares of small numbers only.
-    dl, dd = at.level - level[:, None], at.drift - drift[:, None]
+    dl, dg = at.level - level[:, None], at.growth - growth[:, None]
     vl = at.root[..., 0, 0] ** 2 + dl**2
-    vld = at.root[..., 0, 0] * at.root[..., 1, 0] + dl * dd
-    vd = at.root[..., 1, 0] ** 2 + at.root[..., 1, 1] ** 2 + dd**2
-    off, wander = share * at.off, share * at.wander
+    vlg = at.root[..., 0, 0] * at.root[..., 1, 0] + dl * dg
+    vg = at.root[..., 1, 0] ** 2 + at.root[..., 1, 1] ** 2 + dg**2
     variance = (
-        (share * at.sigma**2) @ growth
+        (share * at.sigma**2) @ added
         + (share * vl).sum(axis=1)[:, None]
-        + 2 * (share * vld).sum(axis=1)[:, None] * steps
-        + (share * vd).sum(axis=1)[:, None] * steps**2
+        + 2 * (share * vlg).sum(axis=1)[:, None] * steps
+        + (share * vg).sum(axis=1)[:, None] * steps**2
         + (off * at.off) @ fade**2
-        + 2 * (off * at.wander) @ (fade * carried)
-        + (wander * at.wander) @ carried**2
         - center**2
-        + 2 * ((off * dl) @ fade + (wander * dl) @ carried)
-        + 2 * ((off * dd) @ fade + (wander * dd) @ carried) * steps
+        + 2 * ((off * dl) @ fade + (off * dg) @ fade * steps)
     )
     return mean, np.sqrt(np.maximum(variance, 0))
 
 
 @lru_cache(maxsize=64)
-def _responses(horizon: int, *, brief: bool) -> tuple[Floats, Floats, Floats]:
-    """What an innovation adds to the variance, and what is left of off and of growth."""
+def _responses(horizon: int, *, brief: bool) -> tuple[Floats, Floats]:
+    """What an innovation adds to the variance, and what is left of off."""
     grid = BRIEF if brief else GRID
-    alpha, phi, gamma, rho = grid.T[..., None]
+    alpha, phi, gamma = grid.T[..., None]
     steps = np.arange(1, horizon + 1)
     fade = phi**steps
-    carried = (1 - rho**steps) / (1 - rho)
-    response = alpha + (1 - alpha) * fade + gamma * carried
-    growth = np.concatenate(
-        [np.ones((len(grid), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1
-    )
-    return growth, fade, carried
+    response = alpha + (1 - alpha) * fade + gamma * steps
+    added = np.concatenate([np.ones((len(grid), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1)
+    return added, fade

@@ -243,6 +243,37 @@ def test_growth_that_has_ended_does_not_go_on(shape):
     assert made.probability() < 0.1
 
 
+@pytest.mark.parametrize("ago", [30, 60, 90])
+def test_growth_that_has_ended_does_not_come_back(ago):
+    noise = np.random.default_rng(3).normal(1, 0.03, 240)
+    level = 100 + 4.0 * np.minimum(np.arange(240), 240 - ago)
+    made = forecast_exhaustion(days(level * noise), capacity=3 * level[-1], horizon=180)
+    assert made.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.12)
+    assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0, abs=1)
+
+
+def test_compound_growth_is_seen_however_far_it_has_come():
+    at = np.arange(390)
+    level = 12 * 2 ** (at / 55)
+    noise = np.random.default_rng(4).normal(1, 0.02, 390)
+    history = days(level[:330] * noise[:330])
+    made = forecast_exhaustion(history, capacity=9_000, horizon=60)
+    assert history.iloc[0] < 0.1 * history.mean()
+    assert made.model["logarithm"].iloc[0] > 0.5
+    assert made.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.12)
+
+
+def test_surprises_leave_a_chance_that_a_longer_calm_makes_smaller():
+    calm = 200 + np.random.default_rng(5).normal(0, 3, 1500)
+    chances = [
+        forecast_exhaustion(days(calm[-n:]), capacity=300, horizon=180, paths=2_000).probability()
+        for n in (60, 400, 1500)
+    ]
+    assert 0.1 > chances[0] > chances[1] > chances[2] > 0
+    computed = forecast_exhaustion(days([200] * 400), capacity=300, horizon=180, paths=2_000)
+    assert computed.probability() == 0
+
+
 @pytest.mark.parametrize("block", [1, 16])
 def test_the_drift_of_growth_in_steps_is_that_growth(block):
     made = forecast_exhaustion(
