@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.history_files import history_parts, long_history
 from eks_win_capacity.cli.options import file_argument
 from eks_win_capacity.cli.output import emit, output_options, say
 from eks_win_capacity.cli.usage_file import read_table
 from eks_win_capacity.cli.what_if import TOGETHER, print_plans, what_if
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    import pandas as pd
 
     from eks_win_capacity.forecast import ExhaustionForecast
 
@@ -30,7 +35,7 @@ _SHOW_PROGRESS_FROM = 200
 
 
 @click.command()
-@file_argument(kind=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@file_argument(kind=click.Path(exists=True, allow_dash=True))
 @click.option(
     "--capacity",
     multiple=True,
@@ -137,7 +142,8 @@ def forecast(
     FILE has times and used or available addresses, for one subnet or many, in
     columns such as time, subnet, used, available, total, cidr; other names are told
     by options. It may be gzipped, and - is standard input. Peaks of each day are
-    forecast.
+    forecast. Parquet from 64 MiB on, and a folder of Parquet files, are worked on
+    part by part in bounded memory.
 
     \b
     Examples:
@@ -157,40 +163,39 @@ def forecast(
         "subnet_dry_chance{subnet=\\"\\(.subnet)\\"} \\(.chance_within)"' \\
         out.json > subnets.prom.tmp && mv subnets.prom.tmp subnets.prom
     """  # noqa: D301
-    from eks_win_capacity.forecast import forecast_exhaustion
-
     if plot is not None:
         _check_plot(plot)
     options |= _question(options, values=values, level=level, events=events)
-    table = read_table(file)
+    options["unit"] = "prefixes" if prefixes else None
+    long = long_history(file)
+    if long is not None and (plot is not None or added or plans is not None):
+        if str(long[0]) != file:
+            raise click.UsageError("--plot, --add-subnet and --plans need one file, read whole")
+        long = None
     if plans is not None:
-        if added or alert_risk is not None or prefixes or plot is not None:
+        if alert_risk is not None or prefixes or plot is not None or added:
             raise click.UsageError(
                 "--plans goes without --add-subnet, --alert-risk, --prefixes and --plot"
             )
-        print_plans(table, plans, options, risk=risk, output=output)
+        del options["unit"]
+        print_plans(read_table(file), plans, options, risk=risk, output=output)
         return
-    with _progress() as progress:
-        made = forecast_exhaustion(
-            table,
-            unit="prefixes" if prefixes else None,
-            unusable="report",
-            progress=progress,
-            **options,
-        )
+    parts = [read_table(file)] if long is None else history_parts(long, options)
+    alert = None if alert_risk is None else (alert_risk, alert_within)
+    made, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
+    alarmed = [str(row["subnet"]) for row in rows if row.get("alert")]
     if plot is not None:
         _draw(made, plot)
-    rows = sorted(_rows(made, risk), key=_urgency)
+    span = f"{count_of(len(rows), 'subnet')}, {made.horizon} periods of {made.panel.grid}"
     if added:
         whole = what_if(made, added, horizon=options["horizon"], level=options["level"])
         rows += [row for each in whole for row in _rows(each, risk)]
-    alarmed = [] if alert_risk is None else _alerts(made, rows, alert_risk, alert_within)
     emit(
         rows,
         output,
         lead=("subnet", "used", "capacity", "date", "days_left", "probability"),
-        title=f"{_span(made)}; days left until the risk is {100 * risk:g} %",
-        note="\n".join(_notes(made)),
+        title=f"{span} after {end}; days left until the risk is {100 * risk:g} %",
+        note="\n".join(notes),
         assumptions=[TOGETHER] if added else (),
         styles=[_style(row) for row in rows],
     )
@@ -201,6 +206,41 @@ def forecast(
         click.get_current_context().exit(ALERT)
 
 
+def _forecast(
+    parts: Iterable[pd.DataFrame],
+    options: dict[str, Any],
+    *,
+    risk: float,
+    alert: tuple[float, int] | None,
+) -> tuple[ExhaustionForecast, list[dict[str, Any]], list[str], str]:
+    """The forecast of the last part; of all of them the rows, notes and newest period."""
+    from eks_win_capacity.forecast import forecast_exhaustion
+
+    made: ExhaustionForecast | None = None
+    rows: list[dict[str, Any]] = []
+    notes: dict[tuple[str, int], list[str]] = {}
+    end = ""
+    for table in parts:
+        # All parts have the periods of the first.
+        step = options["step"] if made is None else str(made.panel.grid)
+        with _progress() as progress:
+            made = forecast_exhaustion(
+                table, unusable="report", progress=progress, **options | {"step": step}
+            )
+        told = _rows(made, risk)
+        if alert is not None:
+            _alert(made, told, *alert)
+        rows += told
+        codes = Counter[str]()
+        for code, note in _notes(made):
+            codes[code] += 1
+            notes.setdefault((code, codes[code]), []).append(note)
+        end = max(end, _end(made))
+    if made is None:
+        raise InputError("history is empty: at least some days of used addresses are needed")
+    return made, sorted(rows, key=_urgency), list(map(_joined, notes.values())), end
+
+
 def _draw(made: ExhaustionForecast, plot: Path) -> None:
     """Write the chart whole or not at all."""
     drawn = io.BytesIO()
@@ -208,11 +248,10 @@ def _draw(made: ExhaustionForecast, plot: Path) -> None:
     replace_file(plot, drawn.getvalue())
 
 
-def _span(made: ExhaustionForecast) -> str:
-    """How many subnets are forecast, from when and how far."""
-    grid = made.panel.grid
-    end = grid.starts(made.panel.last.max(keepdims=True))[0].strftime(_form(made))
-    return f"{count_of(len(made.subnets), 'subnet')}, {made.horizon} periods of {grid} after {end}"
+def _end(made: ExhaustionForecast) -> str:
+    """The newest period of the history."""
+    last = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
+    return str(last.strftime(_form(made)))
 
 
 def _question(
@@ -232,23 +271,34 @@ def _question(
     } | ({} if values is None else {values: True})
 
 
-def _notes(made: ExhaustionForecast) -> list[str]:
-    """Findings of the history, and how many subnets have too short a one."""
+def _notes(made: ExhaustionForecast) -> Iterator[tuple[str, str]]:
+    """Findings of the history by their code, and how many subnets have too short a one."""
     from eks_win_capacity.forecast import MIN_PERIODS
 
-    notes = [f"{finding.seen}: {finding.why}" for finding in made.findings]
+    for finding in made.findings:
+        yield finding.code, f"{finding.seen}: {finding.why}"
     if short := int((~made.usable).sum()):
-        notes.append(
-            f"{count_of(short, 'subnet has', 'subnets have')} fewer than {MIN_PERIODS} periods of "
-            f"{made.panel.grid} with a value, too few for a forecast: give a longer history, or "
-            "a shorter --step"
+        few = count_of(short, "subnet has", "subnets have")
+        note = (
+            f"{few} fewer than {MIN_PERIODS} periods of {made.panel.grid} with a value, too few for "
+            "a forecast: give a longer history, or a shorter --step"
         )
-    return notes
+        yield "too-short", note
 
 
-def _urgency(row: dict[str, Any]) -> tuple[bool, float]:
+def _joined(notes: list[str]) -> str:
+    """One note for what was seen in several parts of a long history."""
+    more = len(notes) - 1
+    return notes[0] + f" (and so in {count_of(more, 'more part')} of the history)" * (more > 0)
+
+
+def _urgency(row: dict[str, Any]) -> tuple[Any, ...]:
     """Days left, first of all; where none are known within the horizon, last."""
-    return row["days_left"] is None, row["days_left"] or 0.0
+    from eks_win_capacity.forecast.result import STATUSES
+
+    left, date, chance = row["days_left"], row["date"], row["probability"]
+    status = STATUSES.index(row["status"])
+    return left is None, left or 0.0, status, date is None, date or "", -(chance or 0.0)
 
 
 def _style(row: dict[str, Any]) -> str:
@@ -263,10 +313,8 @@ _SOON, _LATER = 30, 90
 """Days left below which a subnet is shown in red and in yellow."""
 
 
-def _alerts(
-    made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, within: int
-) -> list[str]:
-    """Names of subnets whose chance within some days reaches a risk; each row gets both."""
+def _alert(made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, within: int) -> None:
+    """Add to each row its chance within some days, and whether it reaches a risk."""
     import numpy as np
 
     if within > made.horizon * made.panel.grid.days:
@@ -276,15 +324,11 @@ def _alerts(
         )
     ahead = max(int(within / made.panel.grid.days), 1)
     chances = dict(zip(made.subnets, made.answers.reached[:, ahead - 1], strict=True))
-    alarmed = []
     for row in rows:
         chance = float(chances[row["subnet"]])
         # Where there is no forecast there is no all-clear either: the chance is empty.
         row["chance_within"] = None if np.isnan(chance) else round(chance, 3)
         row["alert"] = bool(chance >= risk - 1e-9)
-        if row["alert"]:
-            alarmed.append(str(row["subnet"]))
-    return alarmed
 
 
 def _check_plot(plot: Path) -> None:

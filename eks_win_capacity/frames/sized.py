@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -330,15 +331,35 @@ def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
 def _from_pieces(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in the pieces of a Dask frame, which are in memory: a map costs thrice as much."""
     native = data.to_native()
+    limit = None if isinstance(question.kubelet, str) else question.kubelet
     columns = {
         name: native[question.by].map_partitions(
-            max_pods,
-            prefix_delegation=mode,
-            kubelet_max_pods=None if isinstance(question.kubelet, str) else question.kubelet,
-            catalog=question.catalog,
-            on_unknown="null",
-            meta=(name, "Int64"),
+            _PodsOfPiece(mode, limit, question.catalog), meta=(name, "Int64")
         )
         for name, mode in modes.items()
     }
     return nw.from_native(native.assign(**columns))
+
+
+@dataclass(frozen=True)
+class _PodsOfPiece:
+    """The pods of a piece of a column of names, null where a name has no row."""
+
+    mode: bool
+    kubelet: Any
+    catalog: Catalog | None
+
+    def __dask_tokenize__(self) -> object:
+        """What tells two of them apart; Dask would pickle the catalog again and again."""
+        pods = table_of(self.catalog).pods(prefix_delegation=self.mode)
+        names = hashlib.sha256(repr(table_of(self.catalog).names).encode())
+        return self.mode, self.kubelet, names.hexdigest(), pods.tobytes()
+
+    def __call__(self, names: Any) -> Any:
+        return max_pods(
+            names,
+            prefix_delegation=self.mode,
+            kubelet_max_pods=self.kubelet,
+            catalog=self.catalog,
+            on_unknown="null",
+        )

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eks_win_capacity.cli import main
+from eks_win_capacity.cli import fleet_files, history_files, main
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "data" / "demo" / "subnet_usage.csv"
@@ -210,7 +210,8 @@ def test_a_terminal_is_told_how_far_it_has_come(tmp_path):
     ("arguments", "code", "word"),
     [
         (["none.csv", "--capacity", "9"], 2, "does not exist"),
-        ([".", "--capacity", "9"], 2, "directory"),
+        ([ROOT / "docs", "--capacity", "9"], 1, "holds no .csv"),
+        ([DEMO.parent, "--capacity", "9"], 1, "must be Parquet"),
         ([DEMO], 1, "capacity is needed"),
         ([DEMO, "--capacity", "most"], 1, "no column 'most'"),
         ([DEMO, "--capacity", "10.0.0.0/8"], 1, "/16 to /28"),
@@ -300,3 +301,111 @@ def test_a_subnet_without_a_forecast_is_not_called_safe(run, tmp_path):
     _, out, _ = run(file, "--capacity", "900", "-o", "json", "--alert-risk", "0.5")
     rows = {row["subnet"]: row for row in json.loads(out)["rows"]}
     assert rows["new"]["chance_within"] is None
+
+
+# -- longer than memory -----------------------------------------------------------------
+
+
+def usage_folder(folder, zone="Europe/Berlin", subnets=7):
+    """Hourly rows of some subnets in two files, in the order of their times."""
+    rng = np.random.default_rng(8)
+    times = pd.date_range("2026-02-20", periods=24 * 50, freq="h", tz=zone)
+    tidy = pd.concat(
+        pd.DataFrame(
+            {
+                "time": times,
+                "subnet": f"subnet-{place}",
+                "used": (100 + place + np.arange(len(times)) * 0.1 + rng.normal(0, 3, len(times))),
+                "total": 251 + place,
+                "owner": "a text that says nothing",
+            }
+        )
+        for place in range(subnets)
+    ).sort_values(["time", "subnet"], ignore_index=True)
+    folder.mkdir()
+    half = len(tidy) // 2
+    tidy[:half].to_parquet(folder / "a.parquet")
+    tidy[half:].to_parquet(folder / "b.parquet")
+    return tidy
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+@pytest.mark.parametrize("most", [1, 3_000, 10**6])
+def test_a_folder_in_parts_says_what_one_file_says(tmp_path, monkeypatch, rows, zone, most):
+    monkeypatch.setattr(history_files, "PART_ROWS", most)
+    tidy = usage_folder(tmp_path / "usage", zone)
+    tidy.to_parquet(tmp_path / "one.parquet")
+    options = ["--horizon", "90d", "--alert-risk", "0.999", "--alert-within", "1"]
+    expected = rows(tmp_path / "one.parquet", *options)
+    assert rows(tmp_path / "usage", *options) == expected
+    assert len(expected) == 7
+
+
+def test_a_long_file_is_read_in_parts_unless_all_of_it_is_needed(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(history_files, "PART_ROWS", 1_500)
+    monkeypatch.setattr(fleet_files, "LONG", 1)
+    usage_folder(tmp_path / "usage")
+    file = tmp_path / "usage" / "a.parquet"
+    code, out, _ = run(file)
+    assert code == 0
+    assert "(and so in 3 more parts of the history)" in " ".join(out.split())
+    code, out, _ = run(file, "--plot", tmp_path / "drawn.svg")
+    assert code == 0
+    assert "more parts" not in out
+    code, _, error = run(tmp_path / "usage", "--add-subnet", "10.0.64.0/22")
+    assert code == 2
+    assert "need one file, read whole" in error
+
+
+def test_errors_of_long_histories_are_told(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(history_files, "PART_ROWS", 3_000)
+    tidy = usage_folder(tmp_path / "usage")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    tidy[tidy.subnet == "subnet-1"].drop(columns=["subnet", "owner"]).to_parquet(
+        alone / "a.parquet"
+    )
+    assert "--subnet" in run(alone)[2]
+    tidy.loc[5, "subnet"] = None
+    tidy.to_parquet(tmp_path / "usage" / "b.parquet")
+    assert "1 missing value" in run(tmp_path / "usage")[2]
+    tidy[:0].to_parquet(tmp_path / "alone" / "a.parquet")
+    assert "history is empty" in run(alone, "--subnet", "subnet")[2]
+    (tmp_path / "usage" / "b.parquet").write_bytes(b"PAR1 and nothing else")
+    code, out, error = run(tmp_path / "usage")
+    assert (code, out, error.count("\n")) == (1, "", 1)
+    assert "cannot be read" in error
+
+
+def test_the_memory_of_a_long_history_is_that_of_a_part(tmp_path):
+    script = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from eks_win_capacity.cli import history_files
+history_files.PART_ROWS = 50_000
+most = 0
+for part in history_files.history_parts([Path(sys.argv[1])], {}):
+    most = max(most, len(part))
+print(most, pa.default_memory_pool().max_memory())
+"""
+    peaks = []
+    for subnets in (10, 40):
+        times = pd.date_range("2026-01-01", periods=20_000, freq="5min")
+        table = pd.DataFrame(
+            {
+                "time": np.tile(times, subnets),
+                "subnet": np.repeat([f"subnet-{place}" for place in range(subnets)], len(times)),
+                "used": 100.0,
+                "total": 251,
+            }
+        )
+        file = tmp_path / f"{subnets}.parquet"
+        table.to_parquet(file, row_group_size=5_000)
+        done = subprocess.run(
+            [sys.executable, "-c", script, file], check=True, capture_output=True, cwd=ROOT
+        )
+        peaks.append([int(x) for x in done.stdout.split()])
+    (part, memory), (part_of_more, memory_of_more) = peaks
+    assert part_of_more == part == 40_000
+    assert memory_of_more < 2 * memory
