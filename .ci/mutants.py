@@ -1,9 +1,9 @@
 """
 Break models and floor on purpose and count what the tests notice: ``make mutants``.
 
-One seed draws the same mutants from the same sources. Each is written into a copy of
-the checkout, where the tests of its room must fail. Fails itself where fewer than 95 %
-of them die; the survivors are printed.
+One seed draws the same mutants from the same sources. The sound tests run once, watched by
+coverage, so that each mutant only meets the tests that run its line, fastest first, up to
+the first that fails. Fails itself where fewer than 95 % die; the survivors are printed.
 """
 
 from __future__ import annotations
@@ -11,64 +11,35 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import random
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import xml.etree.ElementTree as ET
+from collections import Counter, defaultdict
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import coverage
+import pandas as pd  # noqa: F401 - what each fork then need not import again
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "eks_win_capacity"
-COMMON = [
-    "core/test_data_classes",
-    "core/test_values",
-    "core/test_odd_values",
-    "laws/test_known_states",
-]
-TESTS = {
-    "core": [
-        "core/test_floor",
-        "core/test_quantities",
-        "core/test_findings",
-        "density/test_columns",
-        "density/test_capacity",
-    ],
-    "density": [
-        "density/test_capacity",
-        "density/test_nodes",
-        "density/test_columns",
-        "density/test_encoded_fleet",
-        "laws/test_golden",
-    ],
-    "addresses": [
-        "addresses/test_subnets",
-        "addresses/test_placement",
-        "addresses/test_warm_pool",
-        "laws/test_golden",
-    ],
-}
-"""What must notice a mutant of each room; more tests would only take longer."""
+ROOMS = ("core", "density", "addresses")
+TESTS = ["core", "density", "addresses", "laws", "files", "kubectl/test_kubectl.py"]
+"""What must notice a mutant; a browser would only take longer."""
 
-NEARER = {
-    "core/display.py": ["core/test_display"],
-    "core/documents": ["files/test_one_reader", "files/test_untrusted", "kubectl/test_kubectl"],
-    "core/replacing.py": ["files/test_replaced_whole"],
-    "core/quantities.py": ["core/test_quantities"],
-}
-"""What notices a mutant of a part of the floor first, and fastest."""
-
-
-def tests_of(path: Path) -> list[str]:
-    """The tests that must notice a mutant of a file, the nearest first."""
-    inside = path.relative_to(PACKAGE).as_posix()
-    near = next((tests for part, tests in NEARER.items() if inside.startswith(part)), [])
-    return list(dict.fromkeys([*near, *TESTS[path.parts[1]], *COMMON]))
+OPTIONS = ["-q", "-p", "no:benchmark", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
+ENDLESS_S = 180
+"""Seconds after which a run has been noticed not to end."""
 
 
 COMPARED = {
@@ -83,7 +54,7 @@ COMPARED = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
-REPLACED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult}
+REPLACED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult}
 
 
 def changed(node: ast.AST) -> ast.AST | None:
@@ -126,50 +97,144 @@ def code_of(tree: ast.Module) -> Iterator[ast.AST]:
             yield node
 
 
-def mutants(seed: int, count: int) -> list[tuple[Path, str, str]]:
-    """Draw mutants: file, what changed, and the whole source with the change."""
-    points = [
-        (path, place)
-        for room in TESTS
-        for path in sorted((ROOT / PACKAGE / room).rglob("*.py"))
-        for place, node in enumerate(code_of(ast.parse(path.read_text("utf-8"))))
-        if changed(node) is not None
+class Mutant(NamedTuple):
+    """One change of one file."""
+
+    path: Path
+    lines: range
+    """Lines of the statement that holds the change."""
+    where: str
+    source: str
+
+
+def mutants(seed: int, count: int) -> list[Mutant]:
+    """
+    Draw mutants from all points of the rooms.
+
+    Each point has a number of its own, from the seed, its file and what changes there; the
+    lowest are drawn. So the set stays the same while other code comes and goes.
+    """
+    numbered = []
+    for path in sorted(p for room in ROOMS for p in (ROOT / PACKAGE / room).rglob("*.py")):
+        seen: Counter[str] = Counter()
+        for place, node in enumerate(code_of(ast.parse(path.read_text("utf-8")))):
+            if (new := changed(node)) is None:
+                continue
+            what = f"{path.relative_to(ROOT)} {ast.unparse(node)} {ast.unparse(new)}"
+            seen[what] += 1
+            number = sha256(f"{seed} {what} {seen[what]}".encode()).hexdigest()
+            numbered.append((number, path, place))
+    return [mutant(path, place) for _, path, place in sorted(numbered)[:count]]
+
+
+def mutant(path: Path, place: int) -> Mutant:
+    """Change one point of a file."""
+    source = path.read_text("utf-8")
+    node = list(code_of(ast.parse(source)))[place]
+    new = changed(node)
+    assert isinstance(node, ast.expr)
+    assert new is not None
+    before = ast.get_source_segment(source, node) or ""
+    lines = source.encode().splitlines(keepends=True)
+    start = sum(map(len, lines[: node.lineno - 1])) + node.col_offset
+    whole = source.encode()
+    after = f"({ast.unparse(new)})".encode()
+    mutated = whole[:start] + after + whole[start + len(before.encode()) :]
+    inside = path.relative_to(ROOT)
+    return Mutant(
+        inside,
+        range(node.lineno, (node.end_lineno or node.lineno) + 1),
+        f"{inside}:{node.lineno}: {before} -> {ast.unparse(new)}",
+        mutated.decode(),
+    )
+
+
+class Sound(NamedTuple):
+    """What a run of the sound tests showed."""
+
+    seconds: dict[str, float]
+    """Time of each test function."""
+    runs: dict[str, dict[int, set[str]]]
+    """Test functions that run each line of each file."""
+
+    def killers(self, broken: Mutant) -> list[str]:
+        """Tests that run the lines of a mutant, else its file, fastest first."""
+        lines = self.runs.get(str(broken.path), {})
+        near = set().union(*(lines.get(number, set()) for number in broken.lines))
+        near = near or set().union(*lines.values()) or set(self.seconds)
+        return sorted(near, key=lambda test: (self.seconds[test], test))
+
+
+def run_sound(copied: Path) -> Sound:
+    """Run the tests on the sound sources, each test's lines apart."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *OPTIONS,
+        "--cov",
+        PACKAGE,
+        "--cov-context=test",
+        "--cov-report=",
     ]
-    drawn = random.Random(seed).sample(points, min(count, len(points)))  # noqa: S311
-    out = []
-    for path, place in drawn:
-        source = path.read_text("utf-8")
-        node = list(code_of(ast.parse(source)))[place]
-        new = changed(node)
-        assert isinstance(node, ast.expr)
-        assert new is not None
-        before = ast.get_source_segment(source, node) or ""
-        lines = source.encode().splitlines(keepends=True)
-        start = sum(map(len, lines[: node.lineno - 1])) + node.col_offset
-        whole = source.encode()
-        after = f"({ast.unparse(new)})".encode()
-        mutated = whole[:start] + after + whole[start + len(before.encode()) :]
-        where = f"{path.relative_to(ROOT)}:{node.lineno}: {before} -> {ast.unparse(new)}"
-        out.append((path.relative_to(ROOT), where, mutated.decode()))
-    return out
+    command += ["--junitxml=sound.xml", "-o", "junit_family=xunit1"]
+    command += ["--ignore=tests/core/test_display_in_browser.py"]
+    environment = os.environ | {"COVERAGE_FILE": str(copied / "sound.coverage"), "CI": "1"}
+    tests = [f"tests/{name}" for name in TESTS]
+    subprocess.run([*command, *tests], cwd=copied, env=environment, check=True)
+    seconds: dict[str, float] = defaultdict(float)
+    for case in ET.parse(copied / "sound.xml").iter("testcase"):  # noqa: S314 - our own file
+        test = f"{case.attrib['file']}::{case.attrib['name'].partition('[')[0]}"
+        seconds[test] += float(case.attrib["time"])
+    data = coverage.CoverageData(str(copied / "sound.coverage"))
+    data.read()
+    runs = {
+        str(Path(file).relative_to(copied)): {
+            line: {c.partition("|")[0].partition("[")[0] for c in contexts} & set(seconds)
+            for line, contexts in data.contexts_by_lineno(file).items()
+        }
+        for file in data.measured_files()
+    }
+    return Sound(seconds, runs)
 
 
-def dies(copied: Path, path: Path, source: str) -> bool:
-    """Whether the tests of a room notice a mutant; a run that does not end is noticed."""
-    target = copied / path
+def dies(copied: Path, broken: Mutant, tests: list[str]) -> bool:
+    """Whether tests notice a mutant; a run that does not end is noticed."""
+    target = copied / broken.path
     sound = target.read_text("utf-8")
-    target.write_text(source, "utf-8")
-    tests = [f"tests/{name}.py" for name in tests_of(path)]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:benchmark", "-p"]
-    command += ["no:cacheprovider", *tests]
+    target.write_text(broken.source, "utf-8")
     try:
-        done = subprocess.run(command, cwd=copied, capture_output=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired:
-        return True
-    else:
-        return done.returncode != 0
+        return fails(copied, tests)
     finally:
         target.write_text(sound, "utf-8")
+
+
+def fails(copied: Path, tests: list[str]) -> bool:
+    """Whether one of some tests fails, or does not end, in a fork of this process."""
+    child = os.fork()
+    if not child:
+        os._exit(run_tests(copied, tests))
+    end = time.monotonic() + ENDLESS_S
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status != 0
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return True
+
+
+def run_tests(copied: Path, tests: list[str]) -> int:
+    """Exit code of pytest on the copy, in silence."""
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    os.chdir(copied)
+    os.environ["CI"] = "1"
+    sys.path.insert(0, str(copied))
+    sys.argv = ["pytest"]
+    return int(pytest.main([*OPTIONS, "-x", *tests]))
 
 
 def main() -> int:
@@ -183,16 +248,21 @@ def main() -> int:
     end = time.monotonic() + 60 * asked.minutes
     killed = tried = 0
     with tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder) / "copy"
+        copied = Path(folder).resolve() / "copy"
         ignored = shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "out")
         shutil.copytree(ROOT, copied, ignore=ignored)
-        for path, where, source in mutants(asked.seed, asked.count):
+        drawn = mutants(asked.seed, asked.count)
+        sound = run_sound(copied)
+        quick = sorted(sound.seconds, key=lambda test: sound.seconds[test])[:200]
+        if fails(copied, quick):
+            raise SystemExit("tests fail on the sound sources: no mutant was tried")
+        for broken in drawn:
             if time.monotonic() > end:
                 break
             tried += 1
-            dead = dies(copied, path, source)
+            dead = dies(copied, broken, sound.killers(broken))
             killed += dead
-            print(f"{'killed  ' if dead else 'SURVIVED'} {where}", flush=True)
+            print(f"{'killed  ' if dead else 'SURVIVED'} {broken.where}", flush=True)
     print(f"{killed} of {tried} mutants were noticed; {asked.count - tried} were not tried")
     return int(not tried or killed < asked.least * tried)
 

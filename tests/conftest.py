@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from real_browser import browser  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +23,12 @@ settings.register_profile(
 )
 settings.register_profile(
     "ci", parent=settings.get_profile("default"), derandomize=True, database=None
+)
+settings.register_profile(
+    "mutants",
+    parent=settings.get_profile("ci"),
+    # `make mutants` asks whether a test fails, not by which smallest example.
+    phases=(Phase.explicit, Phase.generate),
 )
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 

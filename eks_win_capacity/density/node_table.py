@@ -264,7 +264,7 @@ def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | 
         at = int(wrong.to_numpy().argmax())
         raise InputError(
             f"{name} must be whole numbers from 0 where it says how many nodes a row stands "
-            f"for; got {frame[name].iloc[at]!r} in row {at + 1}; name another column with "
+            f"for; got {frame[name].iloc[[at]].tolist()[0]!r} in row {at + 1}; name another column with "
             "--count, or --count none"
         )
     if counts.sum() > _MOST_NODES:

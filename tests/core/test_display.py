@@ -11,7 +11,7 @@ import pytest
 from displayed import SHOWN, STATE
 
 import eks_win_capacity as ewc
-from eks_win_capacity.core.display import Listed, html_fields, html_table, words_of
+from eks_win_capacity.core.display import LONGEST, Listed, html_fields, html_table, words_of
 
 
 class Balance(html.parser.HTMLParser):
@@ -140,6 +140,21 @@ def test_what_is_in_a_value_is_escaped():
 
 def test_a_long_list_counts_what_it_leaves_out():
     assert "50 more rows" in html_table(["n"], ([n] for n in range(100)))
+
+
+def test_columns_of_numbers_stand_right_and_all_others_left():
+    rows = [[1, None, "a", 2.5], [None, None, 3, 4]]
+    shown = html_table(["numbers", "nothing", "mixed", "real"], rows)
+    sides = re.findall(r"<th[^>]*text-align:(left|right)", shown)
+    assert sides == ["right", "right", "left", "right"]
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 5])
+def test_a_long_text_is_cut_to_the_longest_that_is_shown(beyond):
+    text = "x" * (LONGEST + beyond)
+    cell = re.search(r"<td[^>]*>(?:<span[^>]*>)?([^<]*)", html_table(["a"], [[text]]))[1]
+    assert len(cell) == LONGEST
+    assert cell.endswith("...") is bool(beyond)
 
 
 def test_a_long_value_is_cut_with_a_mark_and_kept_whole_on_hovering():

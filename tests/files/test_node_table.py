@@ -150,3 +150,16 @@ def test_a_row_with_a_count_is_as_many_rows(rows):
     assert alone.counts is None
     spread = table.types.repeat(table.counts.tolist())
     assert spread.tolist() == alone.types.tolist()
+
+
+def test_a_wrong_count_names_its_row_as_it_stands_among_the_rows():
+    frame = pd.DataFrame({"instance_type": ["m5.large"] * 3, "count": [1, 2, -3]})
+    with pytest.raises(InputError, match="got -3 in row 3"):
+        node_table(frame, CATALOG)
+
+
+def test_the_column_of_types_that_is_named_is_the_one_that_is_read():
+    frame = pd.DataFrame({"instance_type": ["m5.large"], "later": ["c5.xlarge"]})
+    assert list(node_table(frame, CATALOG, column="later").types) == ["c5.xlarge"]
+    with pytest.raises(InputError, match="no column 'latter'; there are: instance_type, later"):
+        node_table(frame, CATALOG, column="latter")
