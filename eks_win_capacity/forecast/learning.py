@@ -119,69 +119,23 @@ def learn(
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
-    bound = values / scale[:, None]
-    free = _unclipped(seen, censored)
-    # Across a plateau demand is first taken to run straight from free value to free value.
-    filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
+    asked = _Asked(tuple(lengths), horizon, given, per_day)
     back = views.origins(periods, horizon)
-    # An unfinished last period takes one more round, saturation in between more.
-    rounds = 4 if censored[:, :-1].any() else 2 if censored.any() else 1
-    if lengths and not seen.all():
-        filled = _in_season(filled, seen, lengths=lengths, horizon=horizon, given=given)
-    hidden = np.zeros_like(filled)
-    for turn in range(rounds):
-        last = turn == rounds - 1
-        season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
-        raw = (filled - season.term) / season.factor
-        # Within a day only what lasts a day is a level.
-        shifts = level_shifts(raw, near=max(per_day, 5))
-        kept = kept_shifts(raw, shifts)
-        level = without_shifts(raw, kept)
-        off = outliers(level)
-        if per_day > 1 and any(length % per_day == 0 for length in lengths):
-            again = _again(off, per_day)
-            strange = np.where(again, 0.0, off)
-            season, level = adapted(
-                season, level - strange, seen & (strange == 0), day=per_day, horizon=horizon
-            )
-            level = level + strange
-            off = outliers(level)
-        off[censored] = 0.0
-        clean = level - off
-        ends = [*(back if last else ()), periods]
-        known = seen if turn or last else free
-        given_values = clean
-        if last and per_day == 1:
-            # One pass over the periods for both: a pass costs most where series are few.
-            logs, possible = views.logarithm(clean)
-            given_values, known = np.concatenate([clean, logs]), np.concatenate([known, known])
-        both = smoothing.fit(given_values, known, ends, within_day=per_day > 1)
-        fits = both.rows(slice(len(clean)))
-        at = fits.at[-1]
-        best = at.weight.argmax(axis=1)
-        sigma = at.sigma[np.arange(len(values)), best]
-        if not last:
-            mean = clean - fits.innovations(best) - (level - raw)
-            expected, hidden = _above(bound, mean * season.factor + season.term, sigma[:, None])
-            filled = np.where(censored, expected, filled)
-    whole = views.whole_view(fits, seen, back, _RECENT if per_day == 1 else None)
-    # What was not seen above the limit lay now higher, now lower than its mean.
-    wider = whole.errors + np.where(censored, hidden, 0.0) * _EITHER_WAY[np.arange(periods) % 2]
-    usual = (whole.errors**2).sum(axis=1)
-    stretch = np.where(usual > 1e-6, (wider**2).sum(axis=1) / np.maximum(usual, 1e-6), 1.0)
-    stretch = np.clip(np.sqrt(stretch), 1.0, 10.0)
-    noise = np.ones((len(values), horizon))
-    if per_day > 1:
-        wider, noise = _by_hour(wider / stretch[:, None], seen, day=per_day, horizon=horizon)
-    else:
-        # How noisy a series is now, its last half year says.
-        wider = wider[:, -_RECENT:] / stretch[:, None]
-    whole = views.View(at, wider, seen[:, -wider.shape[1] :], whole.looks, whole.possible)
+    parts, hidden = _without_what_hides(values / scale[:, None], seen, censored, asked)
+    clean = parts.level - parts.off
+    both, known, possible = clean, seen, np.zeros(len(values), dtype=bool)
+    if per_day == 1:
+        # One pass over the periods for both: a pass costs most where series are few.
+        logs, possible = views.logarithm(clean)
+        both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
+    fits = smoothing.fit(both, known, [*back, periods], within_day=per_day > 1)
+    first = fits.rows(slice(len(clean)))
+    whole, noise = _whole(first, seen, np.where(censored, hidden, 0.0), back, asked)
     every = [whole]
     if per_day == 1:
         # What is reset again and again is added, not multiplied.
-        possible &= ~(kept != 0).any(axis=1)
-        every.append(views.logarithm_view(both.rows(slice(len(clean), None)), seen, back, possible))
+        possible &= ~(parts.kept != 0).any(axis=1)
+        every.append(views.logarithm_view(fits.rows(slice(len(clean), None)), seen, back, possible))
         every += [
             views.short_view(clean, seen, back, length=length)
             for length in views.LENGTHS
@@ -189,18 +143,113 @@ def learn(
         ]
     return Learned(
         scale,
-        season,
-        shifts,
-        kept,
-        newest_step(level, kept, off),
-        off,
+        parts.season,
+        parts.shifts,
+        parts.kept,
+        newest_step(parts.level, parts.kept, parts.off),
+        parts.off,
         tuple(every),
         views.shares(every, clean, seen, back),
-        noise * (season.fitted * stretch)[:, None],
+        noise * parts.season.fitted[:, None],
         seen,
-        level,
+        parts.level,
         tuple(back),
     )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is the same for all series of a chunk."""
+
+    lengths: tuple[int, ...]
+    horizon: int
+    given: bool
+    per_day: int
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A history taken apart: season, shifts, level, and what single values stick out by."""
+
+    season: Seasons
+    shifts: Floats
+    kept: Floats
+    raw: Floats
+    level: Floats
+    off: Floats
+
+
+def _without_what_hides(
+    bound: Floats, seen: Flags, censored: Flags, asked: _Asked
+) -> tuple[_Parts, Floats]:
+    """
+    Parts of the histories, with what full subnets hide put back.
+
+    And how uncertain each hidden value is, as a share of an innovation.
+    """
+    free = _unclipped(seen, censored)
+    # Across a plateau demand is first taken to run straight from free value to free value.
+    filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
+    if asked.lengths and not seen.all():
+        filled = _in_season(filled, seen, asked)
+    hidden = np.zeros_like(filled)
+    parts = _apart(filled, seen, censored, asked)
+    # An unfinished last period takes one more round, saturation in between more.
+    for turn in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
+        clean = parts.level - parts.off
+        known = seen if turn else free
+        fits = smoothing.fit(clean, known, [bound.shape[1]], within_day=asked.per_day > 1)
+        at = fits.at[-1]
+        best = at.weight.argmax(axis=1)
+        sigma = at.sigma[np.arange(len(best)), best]
+        mean = clean - fits.innovations(best) - (parts.level - parts.raw)
+        mean = mean * parts.season.factor + parts.season.term
+        expected, hidden = _above(bound, mean, sigma[:, None])
+        filled = np.where(censored, expected, filled)
+        parts = _apart(filled, seen, censored, asked)
+    return parts, hidden
+
+
+def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Asked) -> _Parts:
+    season = seasons(filled, lengths=asked.lengths, horizon=asked.horizon, given=asked.given)
+    raw = (filled - season.term) / season.factor
+    day = asked.per_day
+    # Within a day only what lasts a day is a level.
+    shifts = level_shifts(raw, near=max(day, 5))
+    kept = kept_shifts(raw, shifts)
+    level = without_shifts(raw, kept)
+    off = outliers(level)
+    if day > 1 and any(length % day == 0 for length in asked.lengths):
+        strange = np.where(_again(off, day), 0.0, off)
+        season, level = adapted(
+            season, level - strange, seen & (strange == 0), day=day, horizon=asked.horizon
+        )
+        level = level + strange
+        off = outliers(level)
+    off[censored] = 0.0
+    return _Parts(season, shifts, kept, raw, level, off)
+
+
+def _whole(
+    fits: smoothing.Fits, seen: Flags, hidden: Floats, back: Sequence[int], asked: _Asked
+) -> tuple[views.View, Floats]:
+    """View of the whole history, and how much larger its innovations to come are."""
+    count, periods = seen.shape
+    day = asked.per_day
+    whole = views.whole_view(fits, seen, back, _RECENT if day == 1 else None)
+    # What was not seen above the limit lay now higher, now lower than its mean.
+    wider = whole.errors + hidden * _EITHER_WAY[np.arange(periods) % 2]
+    usual = (whole.errors**2).sum(axis=1)
+    stretch = np.where(usual > 1e-6, (wider**2).sum(axis=1) / np.maximum(usual, 1e-6), 1.0)
+    stretch = np.clip(np.sqrt(stretch), 1.0, 10.0)[:, None]
+    noise = np.ones((count, asked.horizon))
+    if day > 1:
+        wider, noise = _by_hour(wider / stretch, seen, day=day, horizon=asked.horizon)
+    else:
+        # How noisy a series is now, its last half year says.
+        wider = wider[:, -_RECENT:] / stretch
+    newest = seen[:, -wider.shape[1] :]
+    return views.View(whole.fit, wider, newest, whole.looks, whole.possible), noise * stretch
 
 
 def _by_hour(errors: Floats, seen: Flags, *, day: int, horizon: int) -> tuple[Floats, Floats]:
@@ -248,12 +297,10 @@ def _filled(values: Floats, seen: Flags) -> Floats:
     return out
 
 
-def _in_season(
-    filled: Floats, seen: Flags, *, lengths: Sequence[int], horizon: int, given: bool
-) -> Floats:
+def _in_season(filled: Floats, seen: Flags, asked: _Asked) -> Floats:
     """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
     for _ in range(_BRIDGES):
-        season = seasons(filled, lengths=lengths, horizon=horizon, given=given)
+        season = seasons(filled, lengths=asked.lengths, horizon=asked.horizon, given=asked.given)
         level = _filled((filled - season.term) / season.factor, seen)
         filled = np.where(seen, filled, level * season.factor + season.term)
     return filled
