@@ -62,25 +62,37 @@ def ours(windows: list) -> list[Score]:
     return scores_and_chances(windows)[0]
 
 
-def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
-    """Scores of every window, and the probability of exhaustion by each period."""
+def _options(windows: list) -> tuple[str, dict]:
+    """Spacing of the windows of a suite, and what a user would ask."""
     freq = STEPS.get(windows[0].suite, "D")
     ahead = len(windows[0].future)
     longest = max(len(window.history) for window in windows)
     until = pd.date_range("2020-01-01", periods=longest + ahead, freq=freq)[-1]
-    options = {"horizon": until, "step": freq if freq == "h" else None}
+    return freq, {"horizon": until, "step": freq if freq == "h" else None}
+
+
+def chances(windows: list) -> list[np.ndarray]:
+    """Probability of exhaustion by each period, of every window."""
+    freq, options = _options(windows)
+    ahead = len(windows[0].future)
     dates = forecast_exhaustion(_table(windows, freq, limited=True), **options).path
+    found = {name: part["probability"].to_numpy()[:ahead] for name, part in dates.groupby("subnet")}
+    return [found[number] for number in range(len(windows))]
+
+
+def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
+    """Scores of every window, and the probability of exhaustion by each period."""
+    freq, options = _options(windows)
+    ahead = len(windows[0].future)
+    reached = chances(windows)
     # The truth of a path is not clipped, so it is held against a path that is not either.
     paths = forecast_exhaustion(_table(windows, freq, limited=False), **options).path
     rng = np.random.default_rng(1)
-    chances = {
-        name: part["probability"].to_numpy()[:ahead] for name, part in dates.groupby("subnet")
-    }
     made = {name: part.iloc[:ahead] for name, part in paths.groupby("subnet")}
     scores = [
         scored(
             window,
-            distribution=chances[number],
+            distribution=reached[number],
             middle=made[number]["demand"].to_numpy(),
             bounds={
                 level: (
@@ -93,7 +105,7 @@ def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
         )
         for number, window in enumerate(windows)
     ]
-    return scores, [chances[number] for number in range(len(windows))]
+    return scores, reached
 
 
 def _baseline(window, path: np.ndarray) -> dict[str, float]:

@@ -11,10 +11,9 @@ import numpy as np
 from eks_win_capacity.core.arrays import choice
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
-from eks_win_capacity.forecast.answers import Answers
-from eks_win_capacity.forecast.backtest import backtest_scores, drift
+from eks_win_capacity.forecast.answers import Answers, judgements
 from eks_win_capacity.forecast.history import read_rows
-from eks_win_capacity.forecast.judgements import judgements
+from eks_win_capacity.forecast.history_views import backtest_scores, drift
 from eks_win_capacity.forecast.known_events import event_steps
 from eks_win_capacity.forecast.learning import learn
 from eks_win_capacity.forecast.paths import Draws, simulate
@@ -479,7 +478,14 @@ def _facts(
     answers.step_size[chunk] = learned.step.size * mean_factor
     answers.step_stays[chunk] = learned.step.stays
     answers.origins[chunk] = len(learned.back)
-    scores = backtest_scores(learned, plan.levels)
+    scores = backtest_scores(
+        learned.views,
+        learned.shares,
+        learned.level,
+        learned.seen,
+        learned.back,
+        levels=plan.levels,
+    )
     answers.backtest_mae[chunk] = scores.error * learned.scale
     answers.backtest_naive[chunk] = scores.naive * learned.scale
     answers.backtest_covered[chunk] = scores.covered

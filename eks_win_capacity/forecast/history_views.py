@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -198,3 +199,92 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
     # What one line explains to the last digit needs no second view.
     weight[exact(views[0])] = np.arange(len(views)) == 0
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+def _mixed(view_shares: Floats, views: Sequence[View], look: int) -> tuple[Floats, Floats]:
+    """Mean and deviation of all views together at one origin."""
+    means = np.stack([view.looks[look][0] for view in views])
+    spreads = np.stack([view.looks[look][1] for view in views])
+    weight = view_shares.T[..., None]
+    # A view that does not exist for a series has no weight, whatever it says.
+    means = np.where(weight > 0, means, 0.0)
+    mean = (weight * means).sum(axis=0)
+    variance = (weight * (np.where(weight > 0, spreads, 0.0) ** 2 + (means - mean) ** 2)).sum(
+        axis=0
+    )
+    return mean, np.sqrt(variance)
+
+
+def drift(views: Sequence[View], view_shares: Floats) -> Floats:
+    """Growth of the level a period at the end of the history, over all views."""
+    total = np.zeros(len(view_shares))
+    for place, view in enumerate(views):
+        at = view.fit
+        slope = (at.weight * at.growth).sum(axis=1)
+        if place == VIEWS.index("logarithm"):
+            slope = slope * np.exp(np.clip((at.weight * at.level).sum(axis=1), -9.0, 9.0))
+        total += np.where(view.possible, view_shares[:, place] * slope, 0.0)
+    return total
+
+
+@dataclass(frozen=True)
+class Scores:
+    """
+    How the views did in their rolling backtest, in units of each series' scale.
+
+    Attributes
+    ----------
+    error, naive : ndarray, (series,)
+        Mean absolute error of the mean path, and of holding the last value;
+        NaN without a backtest.
+    covered : ndarray, (series, levels)
+        Share of values inside the interval.
+    """
+
+    error: Floats
+    naive: Floats
+    covered: Floats
+
+
+def backtest_scores(
+    views: Sequence[View],
+    view_shares: Floats,
+    level: Floats,
+    seen: Flags,
+    back: Sequence[int],
+    *,
+    levels: Sequence[float],
+) -> Scores:
+    """How near the forecasts of each origin came, all views together."""
+    counted, error, naive = (np.zeros(len(level)) for _ in range(3))
+    covered = np.zeros((len(level), len(levels)))
+    bounds = normal_quantile((1 + np.array(levels)) / 2)
+    for look, origin in enumerate(back):
+        mean, deviation = _mixed(view_shares, views, look)
+        known, truth = seen[:, origin:], level[:, origin:]
+        off = np.abs(truth - mean)
+        counted += known.sum(axis=1)
+        error += (off * known).sum(axis=1)
+        naive += (np.abs(truth - level[:, origin - 1, None]) * known).sum(axis=1)
+        inside = off[..., None] <= bounds * deviation[..., None] + 1e-9
+        covered += (inside & known[..., None]).sum(axis=1)
+    total = np.where(counted > 0, counted, np.nan)
+    return Scores(error / total, naive / total, covered / total[:, None])
+
+
+def normal_quantile(share: Floats) -> Floats:
+    """Invert the normal distribution."""
+    normal = NormalDist()
+    return np.array([normal.inv_cdf(float(x)) for x in share])
+
+
+def upper_tail(value: Floats) -> Floats:
+    """The normal probability above a value (Abramowitz and Stegun, 26.2.17)."""
+    away = np.abs(value)
+    step = 1 / (1 + 0.2316419 * away)
+    series = step * (
+        0.319381530
+        + step * (-0.356563782 + step * (1.781477937 + step * (-1.821255978 + step * 1.330274429)))
+    )
+    tail = np.exp(-0.5 * away**2) / np.sqrt(2 * np.pi) * series
+    return np.asarray(np.where(value >= 0, tail, 1 - tail))

@@ -17,7 +17,6 @@ from eks_win_capacity.forecast.level_shifts import (
     outliers,
     without_shifts,
 )
-from eks_win_capacity.forecast.normal import upper_tail
 from eks_win_capacity.forecast.seasons import Seasons, seasons
 
 if TYPE_CHECKING:
@@ -314,6 +313,8 @@ def _above(bound: Floats, mean: Floats, sigma: Floats) -> tuple[Floats, Floats]:
     """
     safe = np.where(sigma > 0, sigma, 1.0)
     below = np.clip((bound - mean) / safe, -30.0, 6.0)
-    hazard = np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi) / np.maximum(upper_tail(below), 1e-12)
+    hazard = (
+        np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi) / np.maximum(views.upper_tail(below), 1e-12)
+    )
     expected = np.where(sigma > 0, np.maximum(bound, mean + safe * hazard), np.maximum(bound, mean))
     return expected, np.sqrt(np.clip(1 + below * hazard - hazard**2, 0.0, 1.0))

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.forecast.history_views import exact
+from eks_win_capacity.forecast.history_views import exact, normal_quantile
 from eks_win_capacity.forecast.level_shifts import lasting
-from eks_win_capacity.forecast.normal import normal_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

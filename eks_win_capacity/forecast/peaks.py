@@ -113,15 +113,7 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
         censored.append(mask)
     if stale := _stale(rows, grid, last, width > 0):
         findings.append(stale)
-    findings += _reading_findings(
-        rows,
-        grid,
-        seen,
-        values=values,
-        saturated=saturated,
-        part=part,
-        kept=int(seen.sum()),
-    )
+    findings += _reading_findings(rows, grid, seen, values=values, saturated=saturated, part=part)
     limit = _held(rows.capacity[seen], where, ends)
     limits = [limit[low:high] for low, high in itertools.pairwise(ends)]
     return Panel(grid, last, values, limits, censored, tuple(findings))
@@ -212,55 +204,43 @@ def _reading_findings(
     values: list[Floats],
     saturated: list[NDArray[np.bool_]],
     part: NDArray[np.bool_],
-    kept: int,
 ) -> list[Finding]:
     """Findings of what was done to the rows."""
-    out = []
     periods = sum(len(v) for v in values)
     gaps = sum(int(np.isnan(v).sum()) for v in values)
+    kept, empty, unfinished = int(seen.sum()), int((~seen).sum()), int(part.sum())
+    out = []
     if kept > periods - gaps:
-        out.append(
-            told(
-                "resampled",
-                f"{count_of(kept, 'value')} became {count_of(periods - gaps, 'peak')} of {grid}",
-                "the peak of a period is what exhausts a subnet",
-            )
-        )
+        seen_as = f"{count_of(kept, 'value')} became {count_of(periods - gaps, 'peak')} of {grid}"
+        out.append(told("resampled", seen_as, "the peak of a period is what exhausts a subnet"))
     if repeated := _repeated(rows):
         out.append(repeated)
-    if not seen.all():
-        out.append(
-            told(
-                "missing-values",
-                f"{count_of(int((~seen).sum()), 'row has', 'rows have')} no value",
-                "such a row counts as a gap",
-            )
-        )
+    if empty:
+        missing = f"{count_of(empty, 'row has', 'rows have')} no value"
+        out.append(told("missing-values", missing, "such a row counts as a gap"))
     if gaps:
+        lacking = f"{gaps:,} of {periods:,} periods {'has' if gaps == 1 else 'have'} no value"
         out.append(
-            told(
-                "gaps",
-                f"{gaps:,} of {periods:,} periods {'has' if gaps == 1 else 'have'} no value",
-                "nothing is filled in, and the model runs on through a gap",
-            )
+            told("gaps", lacking, "nothing is filled in, and the model runs on through a gap")
         )
-    if part.any():
-        count = int(part.sum())
-        out.append(
-            told(
-                "unfinished-period",
-                f"the newest period of {count_of(count, 'subnet')} is not over",
-                "its peak so far is taken as a lower bound",
-            )
-        )
+    if unfinished:
+        newest = f"the newest period of {count_of(unfinished, 'subnet')} is not over"
+        out.append(told("unfinished-period", newest, "its peak so far is taken as a lower bound"))
+    return [*out, *_limit_findings(rows, seen, saturated)]
+
+
+def _limit_findings(
+    rows: Rows, seen: NDArray[np.bool_], saturated: list[NDArray[np.bool_]]
+) -> list[Finding]:
+    """Findings of values above the capacity and at it."""
+    out = []
     above = rows.used[seen] > rows.capacity[seen]
     if above.any():
-        name = rows.subnets[rows.code[seen][above][0]]
         out.append(
             told(
                 "above-capacity",
-                f"{count_of(int(above.sum()), 'value lies', 'values lie')} above the capacity, first of "
-                f"{name}",
+                f"{count_of(int(above.sum()), 'value lies', 'values lie')} above the capacity, "
+                f"first of {rows.subnets[rows.code[seen][above][0]]}",
                 "they are taken as they are; the capacity was larger then, or it is wrong",
                 severity="warning",
             )
