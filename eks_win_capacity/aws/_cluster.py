@@ -89,17 +89,7 @@ def load_cluster(
     ask = Asking(session, region, endpoint_url, clients, on_call)
     cluster = ask.one("eks", "describe_cluster", "cluster", name=name)
     if version := cluster.get("version"):
-        ask.part(
-            "support_ends",
-            lambda: ask.pages(
-                "eks",
-                "describe_cluster_versions",
-                "clusterVersions",
-                includeAll=True,
-                clusterVersions=[version],
-            ),
-            "clusterVersions",
-        )
+        ask.part("support_ends", lambda: _versions(ask, version), "clusterVersions")
     role = saved_answers.role_name(cluster.get("roleArn") or "")
     if role:
         ask.part(
@@ -116,14 +106,7 @@ def load_cluster(
     ask.part("launch_templates", lambda: _templates(ask), "LaunchTemplateVersions")
     ask.part(
         "fargate_profiles",
-        lambda: _each(
-            ask,
-            name,
-            "fargate_profile",
-            "fargateProfileNames",
-            "fargateProfile",
-            "fargateProfileName",
-        ),
+        lambda: _fargate(ask, name),
         "fargateProfileNames",
         "fargateProfile",
     )
@@ -132,12 +115,7 @@ def load_cluster(
     if mode == "CONFIG_MAP":
         ask.answers["accessEntries"].append([])
     else:
-        ask.part(
-            "access_entries",
-            lambda: _entries(ask, name),
-            "accessEntries",
-            "accessEntry",
-        )
+        ask.part("access_entries", lambda: _entries(ask, name), "accessEntries", "accessEntry")
     ask.part("addons", lambda: _cni(ask, name), "addons", "addon")
     if ids := subnet_ids_of(ask, cluster):
         ask.part(
@@ -177,6 +155,22 @@ def _each(  # noqa: PLR0917
 
 def ask_node_groups(ask: Asking, name: str) -> None:
     _each(ask, name, "nodegroup", "nodegroups", "nodegroup", "nodegroupName")
+
+
+def _fargate(ask: Asking, name: str) -> None:
+    _each(
+        ask, name, "fargate_profile", "fargateProfileNames", "fargateProfile", "fargateProfileName"
+    )
+
+
+def _versions(ask: Asking, version: str) -> None:
+    ask.pages(
+        "eks",
+        "describe_cluster_versions",
+        "clusterVersions",
+        includeAll=True,
+        clusterVersions=[version],
+    )
 
 
 def _entries(ask: Asking, name: str) -> None:

@@ -77,36 +77,10 @@ def _place(held: SubnetState) -> str:
 
 def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Change]:
     """Number of nodes that take what waits, and whether the subnets take them."""
-    if not view.types:
-        yield Change(
-            code="more-nodes",
-            remedy=_scale(launchers(view, ())[0], None, 1, view),
-            nodes=1,
-            feasible=None,
-            why="no type of Windows nodes is known: kubectl get nodes -o json tells those in use, "
-            "node_capacity what one takes",
-        )
-        return
     each = {name: view.fresh(name, need) for name in view.types}
     fitting = [name for name, pods in each.items() if pods]
     if not fitting:
-        yield Change(
-            code="more-nodes",
-            remedy="start nodes of a larger type, or lower what the pod requests",
-            gain=0,
-            feasible=False,
-            why=f"it fits no new {' or '.join(each)}: {need.cpu_m:,} m of CPU, "
-            f"{need.memory / 2**20:,.0f} MiB",
-        )
-        yield Change(
-            code="larger-type",
-            remedy=f"{launchers(view, each)[0].takes_type(name)}, or lower what the pod requests"
-            if (name := larger(need, view))
-            else "lower what the pod requests: no type of the catalog holds it",
-            unit="",
-            nodes=1,
-            why=f"it fits no new {' or '.join(each)}",
-        )
+        yield from _of_other_types(need, view)
         return
 
     def cost(name: str) -> float:
@@ -115,6 +89,7 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         return count * float(view.prices.get(name, view.catalog[name].vcpus))
 
     name = min(fitting, key=cost)
+    # Whole nodes: the last one may stay half empty.
     count, pods = -(-waiting // each[name]), each[name]
     told = f"{count:,} {name}, {pods:,} such pods each, {'takes' if count == 1 else 'take'} the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
     starter = launchers(view, [name])[0]
@@ -150,6 +125,39 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         + (f": only {total:,} of {count:,} fit" if not blind and 0 < total < count else "")
         + f"; {view.assumption(name)}",
         nodes=placed or count,
+    )
+
+
+def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
+    """What is said where no type of the cluster's Windows nodes takes a pod, or none is known."""
+    names = view.types
+    if not names:
+        yield Change(
+            code="more-nodes",
+            remedy=_scale(launchers(view, ())[0], None, 1, view),
+            nodes=1,
+            feasible=None,
+            why="no type of Windows nodes is known: kubectl get nodes -o json tells those in use, "
+            "node_capacity what one takes",
+        )
+        return
+    yield Change(
+        code="more-nodes",
+        remedy="start nodes of a larger type, or lower what the pod requests",
+        gain=0,
+        feasible=False,
+        why=f"it fits no new {' or '.join(names)}: {need.cpu_m:,} m of CPU, "
+        f"{need.memory / 2**20:,.0f} MiB",
+    )
+    name = larger(need, view)
+    yield Change(
+        code="larger-type",
+        remedy=f"{launchers(view, names)[0].takes_type(name)}, or lower what the pod requests"
+        if name
+        else "lower what the pod requests: no type of the catalog holds it",
+        unit="",
+        nodes=1,
+        why=f"it fits no new {' or '.join(names)}",
     )
 
 

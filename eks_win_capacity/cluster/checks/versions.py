@@ -225,22 +225,7 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the release of nodes and node groups with the cluster's version."""
-    state = look.state
-    version = minor(state.version)
-    users: dict[str, list[str]] = {}
-    strange = []
-    for node in state.windows_nodes or ():
-        release = release_of(node)
-        if _ended(node):
-            continue
-        if release:
-            users.setdefault(release, []).append(f"node {node.name}")
-        else:
-            strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
-    ended: dict[str, list[str]] = {}
-    for node in state.windows_nodes or ():
-        if name := _ended(node):
-            ended.setdefault(name, []).append(f"node {node.name}")
+    users, ended, strange = _by_release(look)
     for name, nodes in ended.items():
         yield rule.failed(
             f"{some(nodes)}: EKS has had no AMI of Windows Server {name} since its end",
@@ -248,46 +233,68 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
             "their images: a container runs on a host of its own release",
             subject=name,
         )
-    for group in look.windows_groups:
-        for release in WINDOWS_SERVER_FROM:
-            if f"_{release}_" in group.ami_type:
-                users.setdefault(release, []).append(f"node group {group.name}")
     if strange:
         yield rule.unknown(
             look,
             seen=f"the Windows Server release of {some(strange)} is not known",
             remedy="kubectl get nodes -o wide shows the OS image",
         )
+    version = minor(look.state.version)
     if version is None and users:
         yield rule.unknown(look, "version")
         return
     for release, names in users.items():
-        first = WINDOWS_SERVER_FROM[release]
-        if version and version < (minor(first) or (0, 0)):
-            yield rule.failed(
-                f"{some(names)}: Windows Server {release} needs Kubernetes {first}, the cluster "
-                f"has {state.version}",
-                f"use an AMI of an earlier release, or: aws eks update-cluster-version --name "
-                f"{look.cluster} --kubernetes-version {version[0]}.{version[1] + 1}, one minor "
-                f"version at a time, up to {first}",
-                subject=release,
-            )
-        elif version and version > (minor(WINDOWS_SERVER_LAST.get(release)) or version):
-            yield rule.failed(
-                f"{some(names)}: Kubernetes {state.version} no longer names Windows Server {release} "
-                f"among the releases it supports; the last that did is "
-                f"{WINDOWS_SERVER_LAST[release]}",
-                "move to an AMI of Windows Server 2022 or 2025, and rebuild the images",
-                subject=release,
-                severity="warning",
-            )
-        else:
-            yield rule.passed(
-                f"Windows Server {release} is for Kubernetes {first} and later: {some(names)}",
-                subject=release,
-            )
+        yield _release(rule, look, release, names, version or (0, 0))
     if not users and not strange and not ended:
         yield rule.passed("no Windows nodes yet")
+
+
+def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str]]:
+    """Who has each release that EKS has, who one that it ended, and of whom nothing tells."""
+    users: dict[str, list[str]] = {}
+    ended: dict[str, list[str]] = {}
+    strange = []
+    for node in look.view.windows:
+        if name := _ended(node):
+            ended.setdefault(name, []).append(f"node {node.name}")
+        elif release := release_of(node):
+            users.setdefault(release, []).append(f"node {node.name}")
+        else:
+            strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
+    for group in look.windows_groups:
+        for release in WINDOWS_SERVER_FROM:
+            if f"_{release}_" in group.ami_type:
+                users.setdefault(release, []).append(f"node group {group.name}")
+    return users, ended, strange
+
+
+def _release(
+    rule: Check, look: Look, release: str, names: list[str], version: tuple[int, int]
+) -> Finding:
+    """Judge one release of Windows Server by the Kubernetes versions that have it."""
+    state, first = look.state, WINDOWS_SERVER_FROM[release]
+    last = WINDOWS_SERVER_LAST.get(release)
+    if version < (minor(first) or (0, 0)):
+        return rule.failed(
+            f"{some(names)}: Windows Server {release} needs Kubernetes {first}, the cluster "
+            f"has {state.version}",
+            f"use an AMI of an earlier release, or: aws eks update-cluster-version --name "
+            f"{look.cluster} --kubernetes-version {version[0]}.{version[1] + 1}, one minor "
+            f"version at a time, up to {first}",
+            subject=release,
+        )
+    if version > (minor(last) or version):
+        return rule.failed(
+            f"{some(names)}: Kubernetes {state.version} no longer names Windows Server {release} "
+            f"among the releases it supports; the last that did is {last}",
+            "move to an AMI of Windows Server 2022 or 2025, and rebuild the images",
+            subject=release,
+            severity="warning",
+        )
+    return rule.passed(
+        f"Windows Server {release} is for Kubernetes {first} and later: {some(names)}",
+        subject=release,
+    )
 
 
 @check(
