@@ -216,7 +216,8 @@ def tidy(ax: Any) -> None:
     ax.set_axisbelow(True)
 
 
-PLANS = ("#2a6f97", "#e07a1f", "#4f772d", "#7b2d8b", "#d4a017", "#5c677d", "#b08968", "#0a9396")
+PLANS = (charts.BLUE, charts.GREEN, charts.PURPLE, charts.SKY, charts.ORANGE, MUTED)
+"""Colours of plans, one after the other; that of the capacity is none of them."""
 
 
 def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
@@ -246,7 +247,7 @@ def draw_plans(path: pd.DataFrame, dates: pd.DataFrame, *, ax: Any) -> Any:
             ax.plot([early, end], [100] * 2, color=color, lw=6, alpha=0.35, solid_capstyle="butt")
         if not pd.isna(date):
             ax.plot([date], [100], "o", color=color, ms=6 + 6 * behind, zorder=3)
-    ax.axhline(100, color=LIMIT, lw=1.2)
+    ax.axhline(100, color=LIMIT, lw=1.2, label="capacity")
     ax.set_ylabel("% of the tightest subnet in use (median)")
     ax.set_ylim(0, max(112.0, min(105 * path["share"].max(), 160.0)))
     bar = f"{100 * (high - low):g} %"

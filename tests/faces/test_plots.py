@@ -54,8 +54,18 @@ def _subnet():
     return ewc.Subnet("10.0.0.0/22", used=used, reservations=reservations)
 
 
-def _forecast():
-    return ewc.forecast_exhaustion(ewc.demo.subnet_usage(), capacity=1019, horizon=60)
+def _forecast(horizon=60):
+    return ewc.forecast_exhaustion(ewc.demo.subnet_usage(), capacity=1019, horizon=horizon)
+
+
+def _demand():
+    pods = pd.Series(range(100, 160), index=pd.date_range("2026-01-01", periods=60))
+    subnets = {"a": "10.0.0.0/24"}
+    plan = ewc.DemandPlan(name="now", instance_type="m5.large", subnets=subnets)
+    more = ewc.DemandPlan(
+        name="one more", instance_type="m5.large", subnets=subnets | {"b": "10.0.1.0/24"}
+    )
+    return ewc.forecast_demand(pods, plan=[plan, more], horizon=120)
 
 
 POOLS = {
@@ -78,6 +88,10 @@ CASES = {
     "pool_through_time": lambda ax=None: plots.pool_through_time(_run(), ax=ax),
     "subnet_map": lambda ax=None: plots.subnet_map(_subnet(), ax=ax),
     "forecast_fan": lambda ax=None: plots.forecast_fan(_forecast(), "windows-b", ax=ax),
+    # What is full, bands that pass the line of capacity, and the demand for two plans.
+    "forecast_full": lambda ax=None: _forecast().plot("windows-c", ax=ax),
+    "forecast_past": lambda ax=None: _forecast(180).plot("windows-a", ax=ax),
+    "forecast_demand": lambda ax=None: _demand().plot(ax=ax),
     "plans": lambda ax=None: _plans(ax),
 }
 
@@ -129,7 +143,7 @@ def test_axes_in_axes_out(name):
 @pytest.mark.parametrize("name", CASES)
 def test_a_chart_names_its_units_and_states_a_finding(name):
     ax = CASES[name]()
-    assert ax.get_xlabel() or name == "forecast_fan"  # its dates speak for themselves
+    assert ax.get_xlabel() or name.startswith("forecast")  # its dates speak for themselves
     assert ax.get_ylabel() or ax.get_yticklabels()[0].get_text()
     assert any(letter.isdigit() for letter in ax.get_title(loc="left"))
 
