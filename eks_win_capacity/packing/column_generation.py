@@ -10,7 +10,6 @@ import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.knapsack import (
-    best_mix,
     best_mixes,
     fractional_bound,
     resource_prices,
@@ -31,8 +30,8 @@ _TOGETHER = 8
 _NOTHING = 1e-12
 """Largest dual up to which all of them count as zero."""
 
-NARROW = 32
-"""Partial mixes kept for each kind; what these leave open an exact knapsack settles."""
+NARROW, WIDE = 32, 2_048
+"""Partial mixes kept for each kind at first, and at most where no new pattern is found so."""
 
 _NEVER = Deadline()
 
@@ -212,7 +211,7 @@ class Generator:
         self.proof: Proof | None = None
 
     def price(
-        self, duals: Duals, cost: Floats, *, exact: bool, tolerance: float
+        self, duals: Duals, cost: Floats, *, tolerance: float, width: int = NARROW
     ) -> tuple[Fraction, Ints, Ints]:
         """
         Look for patterns worth more than they cost, and prove a bound.
@@ -251,7 +250,7 @@ class Generator:
         threshold = budget + np.floor(budget * tolerance).astype(np.int64)
         ceiling = fractional_bound(worth, self.need, problem.room, self.most, self.prices)
         bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
-        kind, mix = self._searched(worth, budget, threshold, bound, exact=exact)
+        kind, mix = self._searched(worth, budget, threshold, bound, width)
         demand = int(pods @ problem.count) + int((floor * problem.floor).sum())
         theta = Fraction(1)
         for have, want in zip(budget.tolist(), bound.tolist(), strict=True):
@@ -266,7 +265,7 @@ class Generator:
         return proved, kind, mix
 
     def _searched(
-        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints, *, exact: bool
+        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints, width: int
     ) -> tuple[Ints, Ints]:
         """
         Look for the mixes worth most where they could matter, and lower the bounds in place.
@@ -304,7 +303,7 @@ class Generator:
                 most,
                 prices,
                 threshold[look],
-                width=NARROW,
+                width=width,
                 keep=12,
                 deadline=self.deadline,
             )
@@ -312,24 +311,7 @@ class Generator:
             kinds.append(look[priced.kind])
             mixes.append(priced.mix)
             worst = max(worst, float((priced.value / paid[look]).max()))
-            if not exact:
-                worst = max(worst, float((bound[look] / paid[look]).max()))
-                continue
-            for one in look[np.argsort(-(bound[look] / paid[look]), kind="stable")].tolist():
-                if bound[one] <= max(worst * paid[one], threshold[one]):
-                    continue
-                top, found = best_mix(
-                    worth[one],
-                    self.need,
-                    problem.room[one],
-                    self.most[one],
-                    deadline=self.deadline,
-                )
-                bound[one] = min(int(bound[one]), max(top, int(threshold[one])))
-                if found is not None:
-                    kinds.append(np.array([one]))
-                    mixes.append(found[None, :])
-                    worst = max(worst, int(found @ worth[one]) / int(paid[one]))
+            worst = max(worst, float((bound[look] / paid[look]).max()))
         if not kinds:
             return np.zeros(0, dtype=np.int64), np.zeros((0, problem.shapes), dtype=np.int64)
         return np.concatenate(kinds), np.vstack(mixes)
@@ -342,7 +324,8 @@ class Generator:
         *,
         penalty: float | None = None,
         tolerance: float = 1e-6,
-        stop: Callable[[Mixture, Fraction], bool] | None = None,
+        stop: Callable[[Mixture, Fraction, int], bool] | None = None,
+        wide: int = WIDE,
         rounds: int = 400,
         centre: Duals | None = None,
     ) -> Relaxed:
@@ -356,7 +339,10 @@ class Generator:
         tolerance : float
             Patterns that save less than this part of their cost are left.
         stop : callable, optional
-            Asked after every round, with the solution and the bound; True ends the work.
+            Asked after every round, with the solution, the bound and the partial mixes kept;
+            True ends the work.
+        wide : int
+            Partial mixes kept at most.
         rounds : int
             Rounds at most.
         centre : Duals, optional
@@ -364,19 +350,20 @@ class Generator:
         """
         solution = self._solved(penalty)
         centre = solution.duals if centre is None else centre
-        complete, exact, still = False, False, 0
+        complete, width, still = False, NARROW, 0
         for _ in range(rounds):
             # Duals jump from round to round; those between the best so far and the newest
             # give better patterns and bounds. The newest alone decide that none is left.
             still = 0 if still > 4 else still
-            asked = solution.duals if exact or still else solution.duals.towards(centre, 0.85)
+            newest = width > NARROW or still
+            asked = solution.duals if newest else solution.duals.towards(centre, 0.85)
             bound, kind, mix = self.price(
-                asked, self.problem.cost, exact=exact, tolerance=tolerance
+                asked, self.problem.cost, tolerance=tolerance, width=width
             )
             if bound > self.bound:
                 self.bound, centre = bound, asked
             found = self.columns.add(kind, mix)
-            if stop is not None and stop(solution, self.bound):
+            if stop is not None and stop(solution, self.bound, width):
                 if found:
                     solution = self._solved(penalty)
                 break
@@ -388,10 +375,10 @@ class Generator:
                 break
             self.columns.retire(solution.duals, solution.count)
             if solution.value < before * (1 - 1e-7):
-                exact, still = False, 0
-            elif not exact and still:
-                exact = True
-            elif not found and exact:
+                width, still = NARROW, 0
+            elif width < wide and still:
+                width *= 8
+            elif not found and width >= wide:
                 break
             else:
                 still += 1

@@ -182,7 +182,9 @@ def dive(
             if fluid is None or not len(fluid.kind):
                 return
             value = fluid.value
-            now = blend(some, fluid, rng=rng, draws=draws, rounds=rounds, deadline=deadline)
+            now = blend(
+                some, fluid, rng=rng, draws=max(200, draws // 3), rounds=rounds, deadline=deadline
+            )
         count = now.solution.count
         number = np.floor(count + 1e-7).astype(np.int64)
         if not number.any():

@@ -218,37 +218,6 @@ def best_mixes(  # noqa: PLR0917
     return Priced(best, certified, kind[chosen], mix, complete)
 
 
-def best_mix(
-    worth: Ints, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = _NEVER
-) -> tuple[int, Ints | None]:
-    """Settle one knapsack with the integer solver: an upper bound, and the mix if found."""
-    from scipy.optimize import Bounds, LinearConstraint
-
-    use = np.nonzero((worth > 0) & (most > 0))[0]
-    total = int((worth * most).sum())
-    if not len(use):
-        return 0, None
-    top = float(worth.max())
-    # In units that all pods share, the numbers stay small and the rounding exact.
-    unit = np.maximum(np.gcd.reduce(need[use], axis=0), 1)
-    solved = deadline.milp(
-        -worth[use] / top,
-        constraints=LinearConstraint((need[use] // unit).T, -np.inf, room // unit),
-        integrality=1,
-        bounds=Bounds(0, most[use]),
-        options={"mip_rel_gap": 1e-6, "node_limit": 20_000, "presolve": False},
-    )
-    if solved.mip_dual_bound is None or not np.isfinite(solved.mip_dual_bound):
-        return total, None
-    bound = int(np.ceil(-solved.mip_dual_bound * top * (1 + 1e-7))) + 1
-    if solved.x is None:
-        return bound, None
-    mix = np.zeros(len(worth), dtype=np.int64)
-    mix[use] = np.round(solved.x).astype(np.int64)
-    fits = bool((mix @ need <= room).all())
-    return bound, mix if fits else None
-
-
 def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:
     """Choose, among partial mixes of a kind that leave the same room, the one worth most."""
     mixer = np.uint64(0x9E3779B97F4A7C15)

@@ -6,17 +6,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.column_generation import Columns, constraint_rows
+from eks_win_capacity.packing.column_generation import WHOLE, Columns, constraint_rows
 from eks_win_capacity.packing.first_fit import Packed, first_fit
+from eks_win_capacity.packing.knapsack import best_mixes, resource_prices
 from eks_win_capacity.packing.packings import feasible, joined, rest_of, total_cost
 
 if TYPE_CHECKING:
-    from eks_win_capacity.packing.column_generation import Relaxed
+    from eks_win_capacity.packing.column_generation import Proof, Relaxed
     from eks_win_capacity.packing.deadline import Deadline
-    from eks_win_capacity.packing.problem import Floats, Problem
+    from eks_win_capacity.packing.problem import Floats, Ints, Problem
 
-_COLUMNS = 500
-"""Patterns the integer program may choose from: the more, the slower each of its steps."""
+_COLUMNS, _EVERY = 500, 2_000
+"""Patterns the integer program may choose from: the more, the slower each of its steps; and
+where these are all there are, so that it proves a bound."""
+
+_LISTED = 20_000
+"""Patterns of a kind that are listed, those with room for more pods among them."""
+
+_IMPOSSIBLE = 2
+"""Status of SciPy's solvers where nothing keeps all rules."""
 
 _NODES = 400
 """Steps of the integer program; a count and not a time, so that answers repeat."""
@@ -94,6 +102,106 @@ def rounded(
             if found is None or total_cost(problem, other) < total_cost(problem, found):
                 found = other
     return found
+
+
+def settled(
+    problem: Problem,
+    columns: Columns,
+    proof: Proof,
+    most: float,
+    *,
+    gap: float,
+    deadline: Deadline,
+) -> tuple[Packed | None, float]:
+    """
+    Choose among all patterns that a fleet below some cost can have, as an integer program.
+
+    With prices that overrate no pattern, a fleet costs at least what its pods are worth and
+    what each of its patterns costs beyond its own (the reduced cost). So a pattern whose
+    reduced cost exceeds what lies between bound and ``most`` is in no fleet below ``most``. Of
+    the others those that still have room for a pod may be left out: with it they cost no more.
+
+    Parameters
+    ----------
+    problem : Problem
+        A problem without shared limits and zones.
+    columns : Columns
+        Patterns to choose from where all are too many.
+    proof : Proof
+        Prices and the bound that they prove.
+    most : float
+        Cost to stay below.
+    gap : float
+        Part of the cost at which the program may stop.
+    deadline : Deadline
+        When to stop.
+
+    Returns
+    -------
+    packed : Packed or None
+        None where none was found.
+    bound : float
+        No fleet costs less; that of ``proof`` where the patterns are too many to be listed.
+    """
+    from scipy.optimize import Bounds, LinearConstraint
+
+    kind, mix, every = _below(problem, proof, most, deadline=deadline)
+    if not every:
+        kind, mix = np.append(columns.kind, kind), np.vstack([columns.mix, mix])
+        reduced = problem.cost[kind] - mix @ proof.pods
+        order = np.argsort(reduced, kind="stable")[:_COLUMNS]
+        kind, mix = kind[order], mix[order]
+    top = max(float(problem.cost.max()), 1e-12)
+    solved = deadline.milp(
+        problem.cost[kind] / top,
+        constraints=LinearConstraint(mix.T.astype(np.float64), problem.count, np.inf),
+        integrality=1,
+        bounds=Bounds(0, np.inf),
+        options={"mip_rel_gap": gap, "node_limit": _NODES},
+    )
+    packed, bound = None, proof.bound
+    if every and solved.status == _IMPOSSIBLE:
+        bound = most
+    elif every and solved.mip_dual_bound is not None and np.isfinite(solved.mip_dual_bound):
+        lowest = float(solved.mip_dual_bound) * top * (1 - 2e-6)
+        bound = max(bound, min(most, lowest))
+    if solved.x is not None:
+        number = np.round(solved.x).astype(np.int64)
+        packed = Packed(kind[number > 0], mix[number > 0], number[number > 0])
+    return packed, bound
+
+
+def _below(
+    problem: Problem, proof: Proof, most: float, *, deadline: Deadline
+) -> tuple[Ints, Ints, bool]:
+    """Full patterns that a fleet below a cost can have, and whether these are all of them."""
+    able = problem.most_per_node()
+    unit = WHOLE / max(float(problem.cost.max()), 1e-12)
+    # Pods worth nothing still count, so that no pattern lacks them.
+    worth = np.maximum(np.floor(proof.pods * unit).astype(np.int64), 1)
+    worth = np.where(able > 0, worth, 0)
+    # What rounding takes from the worth of a node is at most one unit for each pod.
+    slack = able.sum(axis=1) + 1
+    threshold = np.floor((problem.cost - (most - proof.bound)) * unit).astype(np.int64) - slack
+    room, need = problem.room, problem.need
+    prices = resource_prices(worth.astype(np.float64), need, room, able, deadline=deadline)
+    priced = best_mixes(
+        worth,
+        need,
+        room,
+        able,
+        prices,
+        np.maximum(threshold, 0),
+        width=_LISTED,
+        keep=_LISTED,
+        distinct=False,
+        deadline=deadline,
+    )
+    left = room[priced.kind] - priced.mix @ need
+    more = (need <= left[:, None, :]).all(axis=2) & (priced.mix < able[priced.kind])
+    full = np.nonzero(~more.any(axis=1))[0]
+    every = bool(priced.complete.all()) and len(full) <= _EVERY
+    return priced.kind[full], priced.mix[full], every
 
 
 def filled_up(problem: Problem, columns: Columns, count: Floats) -> Packed | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.column_generation import Columns, Generator
+from eks_win_capacity.packing.column_generation import NARROW, WIDE, Columns, Generator
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.dive import blend, covered, dive, plain, small
 from eks_win_capacity.packing.first_fit import Packed, first_fit
@@ -16,7 +16,7 @@ from eks_win_capacity.packing.knapsack import fractional_bound
 from eks_win_capacity.packing.node_counts import cheapest_numbers, listed_packings, packings
 from eks_win_capacity.packing.packings import feasible, joined, rest_of, total_cost
 from eks_win_capacity.packing.relaxation import solve_fluid
-from eks_win_capacity.packing.rounding import filled_up, rounded
+from eks_win_capacity.packing.rounding import filled_up, rounded, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,9 @@ _AIM = 0.5
 
 _SUMMED, _PACKED = 400, 30
 """Nodes up to which numbers of nodes give a better bound, and up to which they are packed."""
+
+_FEW = 60
+"""Nodes up to which an integer program chooses among all patterns."""
 
 _PODS = 400
 """Pods that are packed at once."""
@@ -201,7 +204,7 @@ class _Search:
         """Start from the fluid optimum: its bound, the sums of nodes, and dives from it."""
         problem, aim = self.problem, self.target * _AIM
         self.generator.prices = fluid.prices
-        proved, _, _ = self.generator.price(fluid.duals, problem.cost, exact=False, tolerance=1e-6)
+        proved, _, _ = self.generator.price(fluid.duals, problem.cost, tolerance=1e-6)
         self.generator.bound = max(self.generator.bound, proved)
         self.lp_bound = float(self.generator.bound)
         self.prove(self.lp_bound)
@@ -230,7 +233,7 @@ class _Search:
             if self.effort < 1 and self.best is not None and parts != _PARTS[0]:
                 break
             self.dive(first, fluid, parts)
-            if self.sums and self.gap() > aim:
+            if self.sums and fluid.nodes.sum() <= _SUMMED and self.gap() > aim:
                 self.repack(fluid)
         return first
 
@@ -352,7 +355,7 @@ class _Search:
         until = self.deadline.part(0.7)
         asked = 0
 
-        def stop(solution: Mixture, proved: Fraction) -> bool:
+        def stop(solution: Mixture, proved: Fraction, width: int) -> bool:
             nonlocal asked
             self.prove(float(proved))
             asked += 1
@@ -362,7 +365,9 @@ class _Search:
             # than the best whole plan, it is not what keeps the gap open.
             short = solution.value - float(proved)
             near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
-            return near or self.gap() <= self.target or until.over()
+            # Sums of whole nodes can prove more than any fractional cost.
+            passed = solution.value <= self.bound and width > NARROW
+            return passed or (near and not self.few()) or self.gap() <= self.target or until.over()
 
         rounds = self.effort * _WORK / (problem.shapes**1.5 * math.sqrt(problem.kinds))
         relaxed = self.generator.run(
@@ -370,15 +375,35 @@ class _Search:
             stop=stop,
             rounds=min(400, max(8, int(rounds))),
             centre=None if fluid is None else fluid.duals,
+            wide=8 * WIDE if self.few() else WIDE,
         )
         self.prove(float(relaxed.bound))
         self.lp_bound = max(self.lp_bound, float(relaxed.bound))
         return relaxed
 
+    def few(self) -> bool:
+        """Whether the nodes are so few that an integer program over patterns settles them."""
+        return self.sums and self.best is not None and self.best.number.sum() <= _FEW
+
     def round(self, relaxed: Relaxed) -> None:
         """Make the fractional optimum whole by integer programs over its columns."""
-        few = relaxed.solution.count.sum() <= 60
-        for attempt, back in enumerate((10**9, 0) if few else (0, 1, 3)):
+        if self.few() and relaxed.proof is not None:
+            before = math.inf
+            # The cheaper the best, the fewer patterns can be part of a cheaper one.
+            while self.cost < before * (1 - 1e-9) and not self.done():
+                before = self.cost
+                packed, bound = settled(
+                    self.problem,
+                    self.columns,
+                    relaxed.proof,
+                    self.cost,
+                    gap=self.target / 3,
+                    deadline=self.deadline.part(0.5),
+                )
+                self.offer(packed)
+                self.prove(bound)
+            return
+        for attempt, back in enumerate((0, 1, 3)):
             if self.gap() <= self.target or (attempt and self.deadline.over()):
                 return
             self.offer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -145,8 +146,13 @@ def fewer_types(
 def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
     """Order the types that can run everything by what a fleet of each costs, first-fit."""
     values = zip(alone(run.ask, nodes, deadline=run.deadline), nodes, strict=True)
+    # What there was no time to pack is ordered by its sums alone.
     able = sorted(
-        ((value, node.name, node) for value, node in values if value is not None),
+        (
+            (run.ask.least_alone(node) if math.isnan(value) else value, node.name, node)
+            for value, node in values
+            if value is not None
+        ),
         key=lambda one: one[:2],
     )
     return [node for _, _, node in able]

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["answer"]
 
-_FREE_PART = 0.4
-"""Part of the time for the plan without zones and subnets, where these count."""
+_FREE_PART, _SPREAD_PART = 0.4, 0.2
+"""Part of the time for the plan without zones and subnets, where these count; and where pods
+are spread, so that only its bound is wanted."""
 
 
 def answer(
@@ -35,7 +36,13 @@ def answer(
 def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
     ask = run.ask
     coupled = ask.spread or ask.limited or ask.zoned
-    until = run.deadline.part(_FREE_PART) if coupled else run.deadline
+    until = run.deadline
+    if coupled:
+        until = until.part(_SPREAD_PART if ask.spread else _FREE_PART)
+    if ask.spread and effort is None:
+        run.known = quick(run, nodes, 0.0, 0.0)
+        if run.known is not None and ask.progress is not None:
+            ask.progress(run.known.value, 0.0)
     loose = run.solved(nodes, coupled=False, effort=effort, deadline=until)
     if not ask.spread:
         # Of a plan that is spread, only the bound is wanted.

@@ -59,9 +59,12 @@ def in_zones(
 
     offer(quick(run, nodes, bound, lp_bound))
     if run.ask.spread and not run.over():
-        bound = max(bound, _sum_of_zones(run, nodes))
+        base, one = _least_in_zones(run, nodes)
+        bound = max(bound, 0.0 if one is None else len(run.ask.zones) * one.bound)
         run.even_only = run.ask.zone_lost
-        offer(_apart(run, nodes, bound, lp_bound))
+        # A zone that holds no more than it must is solved already.
+        same = not run.ask.limits and not run.ask.present and one is not None
+        offer(_apart(run, nodes, bound, lp_bound, {base.tobytes(): one} if same else {}))
         best = _best(found, bound, lp_bound)
         if best is not None and best.value - bound <= NEAR * best.value:
             return best
@@ -92,9 +95,9 @@ def in_zones(
     return _best(found, bound, lp_bound)
 
 
-def _sum_of_zones(run: Solving, nodes: tuple[NodeKind, ...]) -> float:
+def _least_in_zones(run: Solving, nodes: tuple[NodeKind, ...]) -> tuple[Ints, Answer | None]:
     """
-    Bound of what every zone must hold, summed over the zones.
+    What every zone must hold, and the best nodes for it; their bound sums over the zones.
 
     Each zone has at least the whole part of an even share of every workload that is spread,
     whatever else stands there. With a zone to lose that holds of plans with even shares.
@@ -110,9 +113,9 @@ def _sum_of_zones(run: Solving, nodes: tuple[NodeKind, ...]) -> float:
         dtype=np.int64,
     )
     if not base.any():
-        return 0.0
-    one = run.solved(nodes, coupled=False, slots=base, limits={}, deadline=run.deadline.part(0.4))
-    return 0.0 if one is None else zones * one.bound
+        return base, None
+    until = run.deadline.part(0.4)
+    return base, run.solved(nodes, coupled=False, slots=base, limits={}, deadline=until)
 
 
 def least_in_zone(pods: int, zones: int, skew: int) -> int:
@@ -171,11 +174,14 @@ def quick(
 
 
 def _apart(
-    run: Solving, nodes: tuple[NodeKind, ...], bound: float, lp_bound: float
+    run: Solving,
+    nodes: tuple[NodeKind, ...],
+    bound: float,
+    lp_bound: float,
+    solved: dict[bytes, Answer | None],
 ) -> Answer | None:
     """Solve each zone for itself; zones with the same share are solved once."""
     groups: list[NodeGroup] = []
-    solved: dict[bytes, Answer | None] = {}
     for zone, sites, slots in _shares(run):
         mine = tuple(node for node in nodes if node.zone in {"", zone})
         key = slots.tobytes() + b"".join(node.name.encode() for node in mine if node.zone)

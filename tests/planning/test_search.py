@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, milp
 
+from eks_win_capacity.packing.column_generation import Columns, Generator
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
 from eks_win_capacity.packing.packings import feasible, total_cost
 from eks_win_capacity.packing.problem import Problem
 from eks_win_capacity.packing.relaxation import solve_fluid
+from eks_win_capacity.packing.rounding import settled
 from eks_win_capacity.packing.sampling import mutate, scatter
 from eks_win_capacity.packing.solve import solve
 
@@ -41,7 +45,7 @@ def problem_of(need, count, room, cost):
 
 
 @st.composite
-def problems(draw):
+def problems(draw, most=60):
     shapes = draw(st.integers(1, 4))
     need = draw(
         st.lists(
@@ -50,13 +54,13 @@ def problems(draw):
             max_size=shapes,
         )
     )
-    count = draw(st.lists(st.integers(1, 60), min_size=shapes, max_size=shapes))
+    count = draw(st.lists(st.integers(1, most), min_size=shapes, max_size=shapes))
     room = [(10, 10, 4), (20, 20, 8), (20, 40, 8), (40, 20, 16)]
     return problem_of(need, count, room, [1.1, 2.1, 2.9, 3.0])
 
 
-@settings(deadline=None, max_examples=25)
-@given(problems())
+@settings(deadline=None, max_examples=12)
+@given(problems(most=30))
 def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem):
     fluid = solve_fluid(problem)
     number, bound = cheapest_numbers(problem, ())
@@ -69,6 +73,58 @@ def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem)
     assert (number @ problem.room >= problem.count @ problem.need).all()
     packed = first_fit(problem, np.arange(problem.kinds))
     assert cost <= total_cost(problem, packed) + 1e-9
+
+
+def textbook(problem):
+    """The cheapest fleet as one integer program over every pattern."""
+    able = problem.most_per_node()
+    kinds, mixes = [], []
+    for kind in range(problem.kinds):
+        for mix in itertools.product(*(range(most + 1) for most in able[kind])):
+            if any(mix) and (np.array(mix) @ problem.need <= problem.room[kind]).all():
+                kinds.append(kind)
+                mixes.append(mix)
+    solved = milp(
+        problem.cost[kinds],
+        constraints=LinearConstraint(np.array(mixes).T, problem.count, np.inf),
+        integrality=1,
+        options={"mip_rel_gap": 0},
+    )
+    return solved.fun
+
+
+@settings(deadline=None, max_examples=8)
+@given(problems(most=9))
+def test_few_nodes_are_settled_as_the_textbook_does(problem):
+    least = textbook(problem)
+    best, proved, _ = solve(problem, target=1e-3, deadline=Deadline())
+    assert least * (1 - 1e-9) <= total_cost(problem, best) <= least * (1 + 1.1e-3)
+    assert proved <= least * (1 + 1e-9)
+    columns = Columns(problem)
+    generator = Generator(problem, columns)
+    columns.add(best.kind, best.mix)
+    relaxed = generator.run()
+    packed, bound = settled(
+        problem, columns, relaxed.proof, least * 1.3, gap=0.0, deadline=Deadline()
+    )
+    assert bound <= least * (1 + 1e-9)
+    assert total_cost(problem, packed) == pytest.approx(least, rel=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(problems(), st.integers(1, 9), st.integers(1, 300))
+def test_first_fit_keeps_the_shared_limits(problem, large, every):
+    share = np.column_stack([np.arange(4) == 3, np.ones(4)]).astype(np.int64)
+    limited = dataclasses.replace(
+        problem, share=share, per_pod=0 * share, least=share, limit=np.array([large, every])
+    )
+    packed = first_fit(limited, np.arange(4))
+    free = first_fit(problem, np.arange(4))
+    if packed is not None:
+        assert feasible(limited, packed)
+        assert total_cost(problem, packed) >= total_cost(problem, free) - 1e-9
+    else:
+        assert free.number.sum() > min(large, every)
 
 
 @settings(deadline=None, max_examples=25)
