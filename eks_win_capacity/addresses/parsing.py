@@ -168,7 +168,7 @@ def _dotted_quads(joined: str, count: int) -> NDArray[np.int64] | None:
     lengths = np.empty_like(marks)
     lengths[0] = marks[0] - len(_PADDING)
     np.subtract(marks[1:], marks[:-1] + 1, out=lengths[1:])
-    if lengths.min() < 1 or lengths.max() > 3:
+    if lengths.min() < 1 or lengths.max() > 3:  # no mutant: else read one by one
         return None
     units, tens, hundreds = (raw[marks - back].astype(np.int16) - _ZERO for back in (1, 2, 3))
     long, full = lengths > 1, lengths > 2

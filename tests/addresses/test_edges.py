@@ -17,7 +17,7 @@ from eks_win_capacity import (
 from eks_win_capacity.addresses.configmap import MAX_TEXT, go_int, read_configmap
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.documents import _budgets, whole, yaml_value
-from eks_win_capacity.core.errors import AddressError, ConfigMapError, DocumentError
+from eks_win_capacity.core.errors import AddressError, ConfigMapError, DocumentError, InputError
 
 PREFIX = WarmPool.from_configmap(
     {"enable-windows-ipam": "true", "enable-windows-prefix-delegation": "true"}
@@ -152,3 +152,34 @@ def test_members_of_a_packed_file_share_one_limit(monkeypatch):
     for sizes in ((101,), (60, 41), (60, 60), (100, 1)):
         with pytest.raises(DocumentError, match="more than 100 bytes"):
             whole.unpacked(b"".join(map(member, sizes)), "it")
+
+
+def test_interfaces_of_two_subnets_need_a_word_which_is_meant():
+    answer = {
+        "NetworkInterfaces": [
+            {
+                "NetworkInterfaceId": f"eni-{n}",
+                "SubnetId": f"subnet-{n}",
+                "PrivateIpAddresses": [{"PrivateIpAddress": f"10.0.0.{10 + n}"}],
+            }
+            for n in (1, 2)
+        ]
+    }
+    with pytest.raises(InputError, match=r"interfaces of 2 subnets \(subnet-1, subnet-2\)"):
+        Subnet("10.0.0.0/24", used=answer)
+    assert Subnet("10.0.0.0/24", used=answer, subnet_id="subnet-2").used == 1
+
+
+def test_what_is_read_of_others_ends_where_it_is_said_to():
+    mebibyte = 1_048_576
+    assert {name: value for name, value in vars(_budgets).items() if name.startswith("MAX_")} == {
+        "MAX_JSON_CHARS": 4_096 * mebibyte,
+        "MAX_WHOLE_CHARS": 256 * mebibyte,
+        "MAX_WHOLE_BYTES": 512 * mebibyte,
+        "MAX_HELD": 2_048 * mebibyte,
+        "MAX_ITEMS": 3_000_000,
+        "MAX_ITEM_CHARS": 32 * mebibyte,
+        "MAX_YAML_CHARS": 16 * mebibyte,
+        "MAX_DEPTH": 100,
+        "MAX_EXPANDED": 2_000_000,
+    }
