@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "eks_win_capacity"
 ROOMS = ("core", "density", "addresses")
-TESTS = ["core", "density", "addresses", "laws", "files", "kubectl/test_kubectl.py"]
-"""What must notice a mutant; a browser would only take longer."""
+TESTS = [f"tests/{name}" for name in (*ROOMS, "laws", "files", "kubectl/test_kubectl.py")]
+TESTS += [f"{PACKAGE}/{room}" for room in ROOMS]
+"""What must notice a mutant, doctests too; a browser would only take longer."""
 
 OPTIONS = ["-q", "-p", "no:benchmark", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
 SAME = "# no mutant: "
@@ -187,8 +188,7 @@ def run_sound(copied: Path) -> Sound:
     command += ["--junitxml=sound.xml", "-o", "junit_family=xunit1"]
     command += ["--ignore=tests/core/test_display_in_browser.py"]
     environment = os.environ | {"COVERAGE_FILE": str(copied / "sound.coverage"), "CI": "1"}
-    tests = [f"tests/{name}" for name in TESTS]
-    subprocess.run([*command, *tests], cwd=copied, env=environment, check=True)
+    subprocess.run([*command, *TESTS], cwd=copied, env=environment, check=True)
     seconds: dict[str, float] = defaultdict(float)
     for case in ET.parse(copied / "sound.xml").iter("testcase"):  # noqa: S314 - our own file
         test = f"{case.attrib['file']}::{case.attrib['name'].partition('[')[0]}"

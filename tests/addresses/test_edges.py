@@ -197,7 +197,7 @@ def test_what_is_read_of_others_ends_where_it_is_said_to():
 def test_a_target_is_above_the_capacity_from_one_beyond_it_on(mode, key, most):
     for value, above in ((1, False), (most, False), (most + 1, True)):
         data = {"enable-windows-ipam": "true", **mode, key: str(value)}
-        found = [f for f in WarmPool.from_configmap(data, slots=9).findings]
+        found = WarmPool.from_configmap(data, slots=9).findings
         assert ("target-above-capacity" in {f.code for f in found}) is above, value
     # Targets that nobody gave are the controller's own.
     alone = WarmPool.from_configmap({"enable-windows-ipam": "true", **mode}, slots=1)
