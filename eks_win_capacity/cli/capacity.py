@@ -236,4 +236,5 @@ def node(
         for one, instance in zip(sized, instances, strict=True)
         if not one.allocatable_memory
     ]
-    emit(rows, output, note="\n".join(filter(None, [notes, *bare, *lifts, *capped])))
+    lead = ("instance_type", "mode", "pods", "binding", "windows")
+    emit(rows, output, lead=lead, note="\n".join(filter(None, [notes, *bare, *lifts, *capped])))

@@ -271,7 +271,15 @@ def _tell(
         rows = written if sized is None else len(sized)
         told.append(f"{rows:,} sized rows written to {asked.out}")
     title = f"{_nodes(len(tally))}, limits of {catalog.as_of}"
-    lead = ("instance_type", "nodes", "secondary_pods", "prefix_pods", "prefix_binding")
+    lead = (
+        "instance_type",
+        "nodes",
+        "secondary_pods",
+        "prefix_pods",
+        "total_secondary",
+        "total_prefix",
+        "prefix_binding",
+    )
     emit(
         _summary(tally, sizes, catalog),
         asked.output,

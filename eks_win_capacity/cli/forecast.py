@@ -305,8 +305,8 @@ def _style(row: dict[str, Any]) -> str:
     """Colour of a row by the days that are left."""
     left = row["days_left"]
     if row["status"] == "exhausted" or (left is not None and left < _SOON):
-        return "bold red"
-    return "yellow" if left is not None and left < _LATER else ""
+        return "bold color(160)"
+    return "color(166)" if left is not None and left < _LATER else ""
 
 
 _SOON, _LATER = 30, 90

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -402,7 +403,7 @@ def _fitting(
     shown: dict[int, Sequence[str]] = {}
     left: list[int] = []
     for place in order:
-        column = texts[place] if right[place] else [_shortened(text) for text in texts[place]]
+        column = texts[place] if right[place] else _shortened(texts[place])
         tried = [*shown.values(), column]
         if shown and (left or _least(tried) > room):
             left.append(place)
@@ -416,19 +417,29 @@ def _least(columns: Sequence[Sequence[str]]) -> int:
     return sum(map(_narrowest, columns)) + len(_GAP) * (len(columns) - 1)
 
 
-def _shortened(text: str) -> str:
+def _shortened(texts: Sequence[str]) -> Sequence[str]:
     """
-    Text with a mark in the middle in place of what is too long.
+    Texts with a mark in the middle in place of what is too long; different ones stay different.
 
     Examples
     --------
-    >>> _shortened("ip-10-20-0-10.eu-west-1.compute.internal")
-    'ip-10-20-0….internal'
+    >>> _shortened([f"ip-10-20-0-{n}.eu-west-1.compute.internal" for n in (10, 40)])
+    ['ip-10-20-0-10…ternal', 'ip-10-20-0-40…ternal']
     """
-    if _width(text) <= _NAME or " " in text:
-        return text
-    tail = (_NAME - 1) // 2
-    return f"{text[: _NAME - 1 - tail]}…{text[-tail:]}"
+    long = {text for text in texts if _width(text) > _NAME and " " not in text}
+    # What all end with is left out first, as the domain of nodes.
+    backwards = commonprefix([text[::-1] for text in long])  # noqa: RUF071  # no paths
+    while backwards[-1:].isalnum():
+        backwards = backwards[:-1]  # whole words: the 0 of 10 and 40 is no part of a domain
+    apart = _NAME - 1 - max((len(text) - len(backwards) for text in long), default=0)
+    half = (_NAME - 1) // 2
+    for tail in (apart if 0 < apart < half else half, *range(half, 0, -1)):
+        short = [
+            f"{text[: _NAME - 1 - tail]}…{text[-tail:]}" if text in long else text for text in texts
+        ]
+        if len(set(short)) == len(set(texts)):
+            return short
+    return texts
 
 
 def _narrowest(column: Sequence[str]) -> int:

@@ -131,7 +131,11 @@ def _rejected(plan: PlanValues) -> str:
     for one in plan.rejected:
         counted[one.code] = counted.get(one.code, 0) + 1
     order = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
-    return ", ".join(f"{number:,} {code}" for code, number in order)
+    return ", ".join(f"{number:,} {_WORDS.get(code, code)}" for code, number in order)
+
+
+_WORDS = {"dearer": "more expensive"}
+"""Words for codes that are no good English."""
 
 
 def as_html(plan: PlanValues, frame: pd.DataFrame) -> str:

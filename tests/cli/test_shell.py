@@ -1,5 +1,6 @@
 """The shell around the commands: formats, exit codes, errors in one line."""
 
+import contextlib
 import csv
 import io
 import json
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import cli
-from eks_win_capacity.cli.output import emit
+from eks_win_capacity.cli.output import _shortened, emit
 from eks_win_capacity.core.errors import CapacityError
 
 EMPTY = """{
@@ -250,12 +251,45 @@ def test_many_columns_of_many_rows_are_one_table_that_fits_and_names_the_rest(mo
     assert max(map(len, lines)) <= width
     (head,) = [number for number, line in enumerate(lines) if set(line) == {"─"}]
     body = lines[head + 1 : head + 4]
-    assert [line.split()[0] for line in body] == ["ip-10-20-0….internal"] * 3
+    names = [line.split()[0] for line in body]
+    assert names == [f"ip-10-20-0-{row}…nternal" for row in range(1, 4)]
     assert all(f"{1_000 * row + 7:,}" in line for row, line in enumerate(body, start=1))
     shown = len(body[0].split())
     rest = " ".join(lines[head + 4 : -1])
     assert rest.startswith(f"{13 - shown} more columns with --wide or -o json: column ")
     assert rest.count("column ") == 13 - shown
+
+
+def on_a_terminal(*arguments):
+    """The lines of a command on a terminal of 80 columns."""
+    import pty
+    import threading
+
+    reader, writer = pty.openpty()
+    parts = []
+
+    def read():
+        # The end of a terminal is an error on Linux.
+        with contextlib.suppress(OSError):
+            while part := os.read(reader, 65536):
+                parts.append(part)
+
+    hearing = threading.Thread(target=read)
+    hearing.start()
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run(
+        [sys.executable, "-m", "eks_win_capacity", *arguments],
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"},
+        cwd=root,
+        check=True,
+        timeout=60,
+    )
+    os.close(writer)
+    hearing.join()
+    os.close(reader)
+    return b"".join(parts).decode().splitlines()
 
 
 def test_wide_shows_every_column_on_any_terminal():
@@ -402,3 +436,29 @@ def test_a_mistyped_command_is_told_its_neighbours(capsys, typed, meant):
     assert left.value.code == 2
     assert meant in told
     assert ("Did you mean" in told) is bool(meant)
+
+
+NAMES = st.lists(st.text("abc-.0123456789", min_size=1, max_size=60), unique=True, max_size=8)
+
+
+@given(NAMES)
+def test_names_that_differ_differ_when_they_are_shortened(names):
+    short = _shortened(names)
+    assert len(set(short)) == len(names)
+    assert all(text == name or "…" in text for text, name in zip(short, names, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "columns"),
+    [
+        (["fleet", "data/demo/fleet.csv"], ["total secondary", "total prefix"]),
+        (["cluster", "-f", "data/demo/cluster"], ["ip-10-20-0-10…", "ip-10-20-0-40…"]),
+        (["node", "m5.large", "--pod-cpu", "250m"], ["windows", "supported"]),
+    ],
+)
+def test_what_decides_is_seen_at_eighty_columns(arguments, columns):
+    lines = on_a_terminal(*arguments)
+    assert all(len(line) <= 80 for line in lines)
+    table = " ".join(" ".join(lines).partition("with --wide")[0].split())
+    words = [word for column in columns for word in column.split()]
+    assert all(word in table for word in words)
