@@ -42,8 +42,8 @@ def _scores(windows: list) -> pd.DataFrame:
             "chance": chance[-1],
             "came": np.isfinite(passage),
             "path_80": score.path_80,
-            "date_80": date_covered(chance, passage, 0.8, rng.random()),
-            "date_95": date_covered(chance, passage, 0.95, rng.random()),
+            "date_80": date_covered(chance, passage, 0.8),
+            "date_95": date_covered(chance, passage, 0.95),
         }
         for name, paths in PEERS.items():
             hit = np.maximum.accumulate(paths(window, rng), axis=1) >= window.limit

@@ -50,7 +50,6 @@ def _scores(
                 distribution=reached.mean(axis=0),
                 middle=middle,
                 bounds=bounds,
-                at=rng.random(),
             )
         )
     return out

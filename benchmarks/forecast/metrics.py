@@ -33,21 +33,24 @@ def point_distribution(path: np.ndarray, limit: float) -> np.ndarray:
     return (np.maximum.accumulate(path) >= limit).astype(float)
 
 
-def date_covered(distribution: np.ndarray, passage: float, level: float, at: float) -> bool:
+def date_covered(distribution: np.ndarray, passage: float, level: float) -> float:
     """
-    Tell whether the central interval of the date held it.
+    Share of what came that the central interval of the date held.
 
     Never is an answer with a weight of its own, so the probability integral
-    transform is spread evenly (`at`, from 0 to 1) over the weight of what came:
-    a calibrated forecast then covers its nominal share exactly.
+    transform is spread evenly over the weight of what came, and the part of it
+    inside the interval counts: a calibrated forecast then covers its nominal
+    share exactly, and no draw adds noise.
     """
     if np.isinf(passage):
         low, high = distribution[-1], 1.0
     else:
         step = int(passage) - 1
         low, high = (distribution[step - 1] if step else 0.0), distribution[step]
-    value = low + at * (high - low)
-    return bool((1 - level) / 2 <= value <= (1 + level) / 2)
+    first, last = (1 - level) / 2, (1 + level) / 2
+    if high <= low:
+        return float(first <= low <= last)
+    return float(max(min(high, last) - max(low, first), 0.0) / (high - low))
 
 
 def date_inside(distribution: np.ndarray, passage: float, level: float) -> bool:
@@ -77,8 +80,8 @@ class Score:
     mase: float
     path_80: float
     path_95: float
-    date_80: bool
-    date_95: bool
+    date_80: float
+    date_95: float
     shown_80: bool
     shown_95: bool
 
@@ -89,7 +92,6 @@ def scored(
     distribution: np.ndarray,
     middle: np.ndarray,
     bounds: dict[int, tuple[np.ndarray, np.ndarray]],
-    at: float,
 ) -> Score:
     """
     Hold one forecast against what came.
@@ -103,8 +105,6 @@ def scored(
         Median of the unclipped path.
     bounds : dict
         Lower and upper end of each interval of the path, by level.
-    at : float
-        Where in the weight of the outcome the date is read, from 0 to 1.
     """
     passage, truth = window.first_passage, window.future
     seen = ~np.isnan(truth)
@@ -118,8 +118,8 @@ def scored(
         mase=float(np.nanmean(np.abs(truth - middle)) / scale(window.history, window.season)),
         path_80=held[80],
         path_95=held[95],
-        date_80=date_covered(distribution, passage, 0.80, at),
-        date_95=date_covered(distribution, passage, 0.95, at),
+        date_80=date_covered(distribution, passage, 0.80),
+        date_95=date_covered(distribution, passage, 0.95),
         shown_80=date_inside(distribution, passage, 0.80),
         shown_95=date_inside(distribution, passage, 0.95),
     )

@@ -87,7 +87,6 @@ def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
     reached = chances(windows)
     # The truth of a path is not clipped, so it is held against a path that is not either.
     paths = forecast_exhaustion(_table(windows, freq, limited=False), **options).path
-    rng = np.random.default_rng(1)
     made = {name: part.iloc[:ahead] for name, part in paths.groupby("subnet")}
     scores = [
         scored(
@@ -101,7 +100,6 @@ def scores_and_chances(windows: list) -> tuple[list[Score], list[np.ndarray]]:
                 )
                 for level in (80, 95)
             },
-            at=rng.random(),
         )
         for number, window in enumerate(windows)
     ]
