@@ -388,6 +388,32 @@ def test_the_smallest_subnet_is_that_of_the_library():
     assert ran("subnet", "10.0.0.0/24", "--smallest-for", "3").exit_code == 2
 
 
+@pytest.mark.parametrize("pods", [9, 30, 100])
+@pytest.mark.parametrize("nodes", [1, 3, 40])
+@pytest.mark.usefixtures("folder")
+def test_the_smallest_subnet_takes_so_many_nodes_and_a_smaller_one_does_not(nodes, pods):
+    like = ("-t", "m5.large", "--pods-per-node", pods)
+    for need in told(f"subnet --smallest-for {nodes}", *like)["rows"]:
+        mode = f"--{'no-' * (need['mode'] == 'secondary')}prefix-delegation"
+        length = need["prefix_length_unreserved"]
+        if need["nodes"] != nodes:
+            continue  # spread over more nodes, as one has too few addresses
+        for prefix_length, enough in ((length, True), (length + 1, False)):
+            if prefix_length <= 28:
+                block = f"10.0.0.0/{prefix_length}"
+                (row,) = told("subnet", block, "--used", "0", *like, mode)["rows"]
+                assert (row["nodes"] >= nodes) is enough, (need, row)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("mode", ["--prefix-delegation", "--no-prefix-delegation"])
+def test_an_empty_subnet_takes_the_same_nodes_by_every_command(mode):
+    like = ("-t", "m5.large", "--pods-per-node", "9")
+    (alone,) = told("subnet", "10.99.0.0/24", "--used", "0", *like, mode)["rows"]
+    added = told("subnets", "-f", STATE, "--add-subnet", "10.99.0.0/24", *like, mode)["rows"][-1]
+    assert added["more_m5.large"] == alone["nodes"] == alone["guaranteed"]
+
+
 def test_targets_are_those_of_the_library():
     from eks_win_capacity import Poisson, best_targets
 
