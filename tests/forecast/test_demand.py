@@ -405,7 +405,7 @@ def test_never_is_an_answer_of_a_plan_and_all_is_strict_json():
     assert "not within the horizon" in made._repr_html_()
     assert "large: not within the horizon" in repr(made)
     labels = [text.get_text() for text in made.plot().get_legend().get_texts()]
-    assert labels == ["small: 2026-05-07", "large: not within the horizon"]
+    assert labels == ["small: 2026-05-07", "large: not within the horizon", "capacity"]
 
 
 @pytest.mark.parametrize(
