@@ -260,7 +260,7 @@ class NodeFiles:
         """Errors of DuckDB as ours, in one line."""
         try:
             yield
-        except self._errors as error:
+        except (self._errors, RuntimeError) as error:  # DuckDB 1.3 has one of no kind of its own
             if "No space left" in str(error) or "max_temp_directory_size" in str(error):
                 raise OSError(f"no room to work on {self._name}: {error}") from error
             told = str(error).splitlines()[0]
