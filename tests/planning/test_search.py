@@ -59,8 +59,8 @@ def problems(draw, most=60):
     return problem_of(need, count, room, [1.1, 2.1, 2.9, 3.0])
 
 
-@settings(deadline=None, max_examples=12)
-@given(problems(most=30))
+@settings(deadline=None, max_examples=10)
+@given(problems(most=20))
 def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem):
     fluid = solve_fluid(problem)
     number, bound = cheapest_numbers(problem, ())
