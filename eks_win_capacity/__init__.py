@@ -45,8 +45,9 @@ _SHOWN = {
     "check_cluster": "cluster.checks",
     "cluster_report": "cluster.report",
     "explain_pending": "cluster.pending",
-    # Faces: a page for those who decide, sliders for those who try
+    # Faces: a page for those who decide, a sheet, sliders for those who try
     "report": "html_report",
+    "to_excel": "core.spreadsheet",
     "what_if": "widget",
 }
 """Names that answer a question, and the module of each."""
@@ -78,7 +79,6 @@ _HOME = _SHOWN | {
     "simulate_churn": "simulator",
     "simulate_nodes": "simulator",
     "simulate_pool": "simulator",
-    "to_excel": "core.spreadsheet",
 }
 """Every public name: results and settings, and the simulator's, beside the questions."""
 
