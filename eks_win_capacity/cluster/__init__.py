@@ -26,6 +26,7 @@ _HOME = {
     "Service": "records",
     "SubnetState": "records",
     "Workload": "records",
+    "WorkloadManifest": "records",
     "check_cluster": "checks",
     "cluster_report": "report",
     "drains_for_blocks": "drains",

@@ -22,6 +22,7 @@ from eks_win_capacity.cluster.records import SecurityGroupPolicy as SecurityGrou
 from eks_win_capacity.cluster.records import Service as Service
 from eks_win_capacity.cluster.records import SubnetState as SubnetState
 from eks_win_capacity.cluster.records import Workload as Workload
+from eks_win_capacity.cluster.records import WorkloadManifest as WorkloadManifest
 from eks_win_capacity.cluster.report import ClusterReport as ClusterReport
 from eks_win_capacity.cluster.report import cluster_report as cluster_report
 from eks_win_capacity.cluster.state import PARTS as PARTS

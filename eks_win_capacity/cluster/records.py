@@ -181,7 +181,7 @@ class Pod(Shown):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workload(Shown):
+class WorkloadManifest(Shown):
     """
     A manifest that makes pods.
 
@@ -220,6 +220,10 @@ class Workload(Shown):
     def full_name(self) -> str:
         """Kind, namespace and name in one text."""
         return f"{self.kind} {self.namespace}/{self.name}"
+
+
+Workload = WorkloadManifest
+"""The older name of `WorkloadManifest`: a workload that is planned for is another thing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

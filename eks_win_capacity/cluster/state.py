@@ -25,6 +25,7 @@ from eks_win_capacity.cluster.records import (
     Service,
     SubnetState,
     Workload,
+    WorkloadManifest,
 )
 from eks_win_capacity.cluster.serialise import damaged, read, written
 from eks_win_capacity.core.arguments import of_kind
@@ -55,6 +56,7 @@ __all__ = [
     "Service",
     "SubnetState",
     "Workload",
+    "WorkloadManifest",
 ]
 
 _FORMAT = "eks-win-capacity/cluster-state/1"
@@ -139,7 +141,7 @@ class ClusterState(Shown):
     aws_auth : tuple of RoleMapping or None
         mapRoles of ConfigMap kube-system/aws-auth.
     nodes, pods, workloads, services, security_group_policies, subnets, instances
-        Tuples of `Node`, `Pod`, `Workload`, `Service`, `SecurityGroupPolicy`,
+        Tuples of `Node`, `Pod`, `WorkloadManifest`, `Service`, `SecurityGroupPolicy`,
         `SubnetState`, `Instance`.
     budgets : tuple of DisruptionBudget or None
         PodDisruptionBudgets.
@@ -179,7 +181,7 @@ class ClusterState(Shown):
     aws_auth: tuple[RoleMapping, ...] | None = None
     nodes: tuple[Node, ...] | None = None
     pods: tuple[Pod, ...] | None = None
-    workloads: tuple[Workload, ...] | None = None
+    workloads: tuple[WorkloadManifest, ...] | None = None
     services: tuple[Service, ...] | None = None
     security_group_policies: tuple[SecurityGroupPolicy, ...] | None = None
     budgets: tuple[DisruptionBudget, ...] | None = None

@@ -118,7 +118,7 @@ def learn(
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
-    asked = _Asked(tuple(lengths), horizon, given, per_day)
+    asked = _Chunk(tuple(lengths), horizon, given, per_day)
     back = views.origins(periods, horizon)
     parts, hidden = _without_what_hides(values / scale[:, None], seen, censored, asked)
     clean = parts.level - parts.off
@@ -157,7 +157,7 @@ def learn(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Chunk:
     """What is the same for all series of a chunk."""
 
     lengths: tuple[int, ...]
@@ -179,7 +179,7 @@ class _Parts:
 
 
 def _without_what_hides(
-    bound: Floats, seen: Flags, censored: Flags, asked: _Asked
+    bound: Floats, seen: Flags, censored: Flags, asked: _Chunk
 ) -> tuple[_Parts, Floats]:
     """
     Parts of the histories, with what full subnets hide put back.
@@ -209,7 +209,7 @@ def _without_what_hides(
     return parts, hidden
 
 
-def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Asked) -> _Parts:
+def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Chunk) -> _Parts:
     season = seasons(filled, lengths=asked.lengths, horizon=asked.horizon, given=asked.given)
     raw = (filled - season.term) / season.factor
     day = asked.per_day
@@ -230,7 +230,7 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Asked) -> _Part
 
 
 def _whole(
-    fits: smoothing.Fits, seen: Flags, hidden: Floats, back: Sequence[int], asked: _Asked
+    fits: smoothing.Fits, seen: Flags, hidden: Floats, back: Sequence[int], asked: _Chunk
 ) -> tuple[views.View, Floats]:
     """View of the whole history, and how much larger its innovations to come are."""
     count, periods = seen.shape
@@ -296,7 +296,7 @@ def _filled(values: Floats, seen: Flags) -> Floats:
     return out
 
 
-def _in_season(filled: Floats, seen: Flags, asked: _Asked) -> Floats:
+def _in_season(filled: Floats, seen: Flags, asked: _Chunk) -> Floats:
     """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
     for _ in range(_BRIDGES):
         season = seasons(filled, lengths=asked.lengths, horizon=asked.horizon, given=asked.given)

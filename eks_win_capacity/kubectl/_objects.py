@@ -13,7 +13,7 @@ from eks_win_capacity.cluster.records import (
     Pod,
     SecurityGroupPolicy,
     Service,
-    Workload,
+    WorkloadManifest,
 )
 from eks_win_capacity.core.errors import InvalidQuantityError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
@@ -361,14 +361,16 @@ def pod_template(item: Mapping[str, Any]) -> Mapping[str, Any]:
     return template if isinstance(template, Mapping) else {}
 
 
-def workload(item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]) -> Workload:
+def workload(
+    item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]
+) -> WorkloadManifest:
     """Read an object that makes pods, or a pod's own manifest."""
     namespace, name, _ = metadata(item)
     template = item if item["kind"] == "Pod" else pod_template(item)
     spec = template["spec"]
     selected = selection(spec, runtimes.get(str(spec.get("runtimeClassName"))))
     replicas = item["spec"].get("replicas")
-    return Workload(
+    return WorkloadManifest(
         kind=str(item["kind"]),
         namespace=namespace,
         name=name,

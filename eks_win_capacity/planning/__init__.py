@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from eks_win_capacity.planning.buying import Buying
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
-from eks_win_capacity.planning.plan import Alternative, FleetPlan, Infeasible, NodeGroup, Rejection
+from eks_win_capacity.planning.plan import (
+    Alternative,
+    FleetPlan,
+    Infeasible,
+    NodeGroup,
+    PlannedGroup,
+    Rejection,
+)
 from eks_win_capacity.planning.plan_fleet import plan_fleet
 from eks_win_capacity.planning.summary import summary_lines
 from eks_win_capacity.planning.workloads import Workload
@@ -15,6 +22,7 @@ __all__ = [
     "FleetPlan",
     "Infeasible",
     "NodeGroup",
+    "PlannedGroup",
     "Rejection",
     "Workload",
     "daemons_of",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan import FleetPlan
-    from eks_win_capacity.planning.plan_values import NodeGroup
+    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["afresh", "alternative", "beside", "fewer_types"]
@@ -61,7 +61,7 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
     return replace(plan, single_type=single, other_mode=mode)
 
 
-def alternative(name: str, groups: list[NodeGroup]) -> Alternative:
+def alternative(name: str, groups: list[PlannedGroup]) -> Alternative:
     """Groups as another way to run the workloads."""
     types: dict[str, int] = {}
     for group in groups:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan import FleetPlan
-    from eks_win_capacity.planning.plan_values import NodeGroup
+    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["from_now", "read_current"]
@@ -73,7 +73,7 @@ class Present:
             there[name, where if where in zones else ""] += number
         return there
 
-    def kept(self, groups: Iterable[NodeGroup]) -> dict[str, int]:
+    def kept(self, groups: Iterable[PlannedGroup]) -> dict[str, int]:
         """Present nodes by type that a fleet keeps, zone by zone where both tell theirs."""
         after = Counter[tuple[str, str]]()
         for group in groups:
@@ -96,7 +96,7 @@ def read_current(current: Any, catalog: Catalog) -> Present:
 
     Parameters
     ----------
-    current : ClusterState, iterable of NodeGroup, DataFrame or mapping
+    current : ClusterState, iterable of PlannedGroup, DataFrame or mapping
         Of a state its Windows nodes and PodDisruptionBudgets; of node groups their desired size,
         one type each; a table has the columns ``instance_type`` and ``nodes``, and may have
         ``zone``.
@@ -384,7 +384,7 @@ def _settled(  # noqa: PLR0917
 ) -> FleetPlan:
     """Present nodes their names and costs back, and drain the dearest that are empty."""
     by_name = {node.name: node for node in nodes}
-    groups: list[NodeGroup] = []
+    groups: list[PlannedGroup] = []
     used = Counter[tuple[str, str]]()
     for group in kept.groups:
         if group.purchase == "present":

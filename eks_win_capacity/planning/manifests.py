@@ -15,7 +15,7 @@ from eks_win_capacity.planning.node_start import (
 )
 
 if TYPE_CHECKING:
-    from eks_win_capacity.planning.plan_values import NodeGroup, PlanValues
+    from eks_win_capacity.planning.plan_values import PlannedGroup, PlanValues
 
 __all__ = ["node_class", "node_groups", "node_pool"]
 
@@ -74,14 +74,14 @@ def _about_places(plan: PlanValues) -> list[str]:
     return ["put subnet ids in place of the CIDRs"] * cidrs
 
 
-def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[NodeGroup]:
+def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[PlannedGroup]:
     key = ("instance_type", "zone", "subnet", "purchase")
     return [
         group for group in plan.groups if all(getattr(group, name) == place[name] for name in key)
     ]
 
 
-def _tags(plan: PlanValues, groups: list[NodeGroup], *, taint: bool) -> dict[str, str]:
+def _tags(plan: PlanValues, groups: list[PlannedGroup], *, taint: bool) -> dict[str, str]:
     """Tags by which the cluster autoscaler knows a node of the group before there is one."""
     most = max(group.address_slots + plan.daemon_addresses for group in groups)
     tags = {ADDRESS_TAG: str(most), _LABEL_TAG: "windows"}

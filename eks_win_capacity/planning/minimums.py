@@ -19,15 +19,15 @@ from eks_win_capacity.planning.placement import (
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.model import NodeKind
-    from eks_win_capacity.planning.plan_values import NodeGroup
+    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["met"]
 
 
 def met(
-    ask: Question, groups: list[NodeGroup], nodes: tuple[NodeKind, ...]
-) -> list[NodeGroup] | None:
+    ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...]
+) -> list[PlannedGroup] | None:
     """Fleet with the types and nodes that are asked for at least; None where there is none."""
     if ask.min_types > 1:
         other = _diversified(ask, groups, nodes, ask.min_types)
@@ -38,21 +38,21 @@ def met(
 
 
 def _diversified(
-    ask: Question, groups: list[NodeGroup], nodes: tuple[NodeKind, ...], least: int
-) -> list[NodeGroup] | None:
+    ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...], least: int
+) -> list[PlannedGroup] | None:
     """
     Fleet of at least so many types: node by node becomes the cheapest other type that holds its pods.
 
     Returns
     -------
-    list of NodeGroup or None
+    list of PlannedGroup or None
         None where there are too few nodes or types for that.
     """
     while len(types := {group.instance_type for group in groups}) < least:
         number = Counter[str]()
         for group in groups:
             number[group.instance_type] += group.nodes
-        best: tuple[tuple[float, int, str], NodeGroup] | None = None
+        best: tuple[tuple[float, int, str], PlannedGroup] | None = None
         for place, group in enumerate(groups):
             # Nodes that run already, or are paid, become no others.
             if number[group.instance_type] < 2 or group.purchase in {"paid", "present"}:
@@ -74,14 +74,14 @@ def _diversified(
     return merged(groups)
 
 
-def _in_its_place(group: NodeGroup, other: NodeGroup) -> bool:
+def _in_its_place(group: PlannedGroup, other: PlannedGroup) -> bool:
     """Whether a node takes no more of its subnet than the one in whose place it comes."""
     return other.addresses <= group.addresses and other.prefixes <= group.prefixes
 
 
 def _topped_up(
-    ask: Question, groups: list[NodeGroup], nodes: tuple[NodeKind, ...]
-) -> list[NodeGroup] | None:
+    ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...]
+) -> list[PlannedGroup] | None:
     """
     Fleet with the fewest nodes asked for, of a type, in a zone, and in all.
 
@@ -90,7 +90,7 @@ def _topped_up(
 
     Returns
     -------
-    list of NodeGroup or None
+    list of PlannedGroup or None
         None where subnets or limits leave no room for them.
     """
     for name, least in sorted(ask.at_least.items(), key=lambda pair: pair[0] == ALL_NODES):
@@ -112,10 +112,12 @@ def _topped_up(
     return None if beyond(ask, groups) else merged(groups)
 
 
-def _pulled(ask: Question, groups: list[NodeGroup], zone: str, missing: int) -> list[NodeGroup]:
+def _pulled(
+    ask: Question, groups: list[PlannedGroup], zone: str, missing: int
+) -> list[PlannedGroup]:
     """Move nodes whose pods may be anywhere into a zone, from zones that have some to spare."""
     tied = {load.name for load in ask.workloads if load.zone_spread or ask.zone_lost}
-    after: list[NodeGroup] = []
+    after: list[PlannedGroup] = []
     for group in groups:
         spare = taken_of(groups, group.zone) - ask.at_least.get(group.zone, 0)
         fixed = group.zone == zone or group.purchase == "present" or set(group.pods) & tied
@@ -130,8 +132,8 @@ def _pulled(ask: Question, groups: list[NodeGroup], zone: str, missing: int) -> 
 
 
 def _added(
-    ask: Question, groups: list[NodeGroup], nodes: list[NodeKind], *, zone: str
-) -> NodeGroup | None:
+    ask: Question, groups: list[PlannedGroup], nodes: list[NodeKind], *, zone: str
+) -> PlannedGroup | None:
     """One empty node more, the cheapest for which there is room."""
     for node in sorted(nodes, key=lambda node: (node.cost, node.name)):
         for site in ask.sites or (Site(zone=""),):

@@ -12,7 +12,7 @@ from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.density.node_capacity import allocatable
 from eks_win_capacity.packing.problem import Problem
-from eks_win_capacity.planning.plan_values import NodeGroup
+from eks_win_capacity.planning.plan_values import PlannedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -444,7 +444,7 @@ def addresses_taken(
 
 def named(
     model: Model, workloads: tuple[Workload, ...], slots: Ints, packed: Packed, *, shrink: bool
-) -> list[NodeGroup]:
+) -> list[PlannedGroup]:
     """
     Each node its pods by name, in runs of equal nodes.
 
@@ -513,7 +513,7 @@ def _group(
     number: int,
     *,
     shrink: bool,
-) -> NodeGroup:
+) -> PlannedGroup:
     which = int(model.node[kind])
     extended = model.nodes[which].extended
     used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
@@ -533,7 +533,7 @@ def _group(
     node = model.nodes[which]
     site = model.sites[int(model.site[kind])] if model.sites else Site(zone=node.zone)
     share = used / np.maximum(np.array(node.room), 1)
-    return NodeGroup(
+    return PlannedGroup(
         instance_type=node.name,
         zone=site.zone,
         subnet=site.subnet,

@@ -13,7 +13,7 @@ from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed, first_fit
 from eks_win_capacity.packing.packings import feasible, total_cost
 from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES, addresses_taken
-from eks_win_capacity.planning.plan_values import NodeGroup
+from eks_win_capacity.planning.plan_values import PlannedGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ def least_of_each(model: Model) -> Any:
     return some.max(axis=1) * problem.cost
 
 
-def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False) -> float:
+def value_of(groups: list[PlannedGroup], objective: str, *, prefixes: bool = False) -> float:
     """What nodes cost, or how many they are, or how many addresses or prefixes they take."""
     if objective == "nodes":
         return float(sum(group.nodes for group in groups))
@@ -80,7 +80,7 @@ def value_of(groups: list[NodeGroup], objective: str, *, prefixes: bool = False)
     return math.fsum(group.nodes * group.cost for group in groups)
 
 
-def taken_of(groups: Iterable[NodeGroup], name: str) -> int:
+def taken_of(groups: Iterable[PlannedGroup], name: str) -> int:
     """How much nodes take of a limit: on a type, on a zone, on all nodes, or on all addresses."""
     if name == ALL_ADDRESSES:
         return sum(group.nodes * group.addresses for group in groups)
@@ -89,7 +89,7 @@ def taken_of(groups: Iterable[NodeGroup], name: str) -> int:
     )
 
 
-def beyond(ask: Question, groups: Sequence[NodeGroup]) -> list[str]:
+def beyond(ask: Question, groups: Sequence[PlannedGroup]) -> list[str]:
     """The limits that nodes break, those on present nodes that stay included."""
     fresh = [group for group in groups if group.purchase != "present"]
     return [
@@ -100,9 +100,9 @@ def beyond(ask: Question, groups: Sequence[NodeGroup]) -> list[str]:
     ]
 
 
-def merged(groups: list[NodeGroup]) -> list[NodeGroup]:
+def merged(groups: list[PlannedGroup]) -> list[PlannedGroup]:
     """Put equal nodes together and give them in a fixed order."""
-    same: dict[tuple[Any, ...], NodeGroup] = {}
+    same: dict[tuple[Any, ...], PlannedGroup] = {}
     for group in groups:
         where = (group.instance_type, group.zone, group.subnet, group.purchase)
         key = (*where, tuple(group.pods.items()))
@@ -117,7 +117,7 @@ def held_by(nodes: Iterable[NodeKind]) -> dict[str, tuple[int, int]]:
 
 
 def taken_in(
-    group: NodeGroup, site: Site, held: Mapping[str, tuple[int, int]]
+    group: PlannedGroup, site: Site, held: Mapping[str, tuple[int, int]]
 ) -> tuple[int, int, int]:
     """Addresses, blocks and single addresses that one node takes of a subnet."""
     there = group.purchase == "present"
@@ -129,10 +129,10 @@ def taken_in(
 
 
 def placed_in(
-    groups: list[NodeGroup],
+    groups: list[PlannedGroup],
     sites: tuple[Site, ...],
     held: Mapping[str, tuple[int, int]] = MappingProxyType({}),
-) -> list[NodeGroup] | None:
+) -> list[PlannedGroup] | None:
     """
     Put nodes into subnets, the largest first, each where most is free; None if one is left.
 
@@ -149,7 +149,7 @@ def placed_in(
         ],
         dtype=np.int64,
     )
-    placed: list[NodeGroup] = []
+    placed: list[PlannedGroup] = []
     for group in sorted(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
     ):
@@ -173,9 +173,9 @@ def placed_in(
     return merged(placed)
 
 
-def empty_group(node: NodeKind, number: int, *, zone: str = "", subnet: str = "") -> NodeGroup:
+def empty_group(node: NodeKind, number: int, *, zone: str = "", subnet: str = "") -> PlannedGroup:
     """Nodes of a kind without pods."""
-    return NodeGroup(
+    return PlannedGroup(
         instance_type=node.name,
         zone=zone,
         subnet=subnet,
@@ -200,14 +200,14 @@ def empty_group(node: NodeKind, number: int, *, zone: str = "", subnet: str = ""
 
 
 def cheapened(
-    groups: list[NodeGroup], nodes: tuple[NodeKind, ...], loads: tuple[Load, ...]
-) -> list[NodeGroup]:
+    groups: list[PlannedGroup], nodes: tuple[NodeKind, ...], loads: tuple[Load, ...]
+) -> list[PlannedGroup]:
     """Each node its cheapest type that holds its pods and takes no more addresses."""
     order = sorted(nodes, key=lambda node: (node.cost, node.name))
     return merged([_cheapest(group, order, loads) for group in groups])
 
 
-def _cheapest(group: NodeGroup, nodes: list[NodeKind], loads: tuple[Load, ...]) -> NodeGroup:
+def _cheapest(group: PlannedGroup, nodes: list[NodeKind], loads: tuple[Load, ...]) -> PlannedGroup:
     for node in nodes:
         if node.cost >= group.cost:
             break
@@ -221,7 +221,7 @@ def _cheapest(group: NodeGroup, nodes: list[NodeKind], loads: tuple[Load, ...]) 
     return group
 
 
-def moved(group: NodeGroup, node: NodeKind, loads: tuple[Load, ...]) -> NodeGroup | None:
+def moved(group: PlannedGroup, node: NodeKind, loads: tuple[Load, ...]) -> PlannedGroup | None:
     """The same pods on nodes of another kind, both Spot or neither; None where they do not fit."""
     used = (
         *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),

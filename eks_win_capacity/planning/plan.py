@@ -12,6 +12,7 @@ from eks_win_capacity.planning.plan_values import (
     Alternative,
     Infeasible,
     NodeGroup,
+    PlannedGroup,
     PlanValues,
     Rejection,
 )
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.planning.fleet_diff import FleetDiff
 
-__all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "Rejection"]
+__all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "PlannedGroup", "Rejection"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class FleetPlan(PlanValues):
     ----------
     feasible : bool
         Whether there is a plan.
-    groups : tuple of NodeGroup
+    groups : tuple of PlannedGroup
         The nodes.
     objective, cost_unit : str
         What is made small, and what costs count.
@@ -342,5 +343,5 @@ _PRINTED = ("command", "rows", "notes", "assumptions")
 """What the command line puts beside the plan: not part of it."""
 
 _RECORDS: Mapping[str, type] = {
-    "groups": NodeGroup, "rejected": Rejection, "infeasible": Infeasible,
+    "groups": PlannedGroup, "rejected": Rejection, "infeasible": Infeasible,
 }  # fmt: skip

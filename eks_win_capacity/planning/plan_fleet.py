@@ -145,7 +145,7 @@ def plan_fleet(
         The instance table; the bundled one by default.
     progress : callable, optional
         Told cost and lower bound of every better plan.
-    current : ClusterState, iterable of NodeGroup, DataFrame or mapping, optional
+    current : ClusterState, iterable of PlannedGroup, DataFrame or mapping, optional
         The nodes that run now; a mapping or a table (columns ``instance_type`` and ``nodes``)
         has how many of each type, and a table may tell the ``zone``. The plan then says what
         to keep, add and drain, see `FleetPlan.diff`; nothing to do is an answer too. Nodes

@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from eks_win_capacity.core.display import Listed, Shown
 
-__all__ = ["HOURS_PER_MONTH", "Alternative", "Infeasible", "NodeGroup", "PlanValues", "Rejection"]
+__all__ = [
+    "HOURS_PER_MONTH",
+    "Alternative",
+    "Infeasible",
+    "NodeGroup",
+    "PlanValues",
+    "PlannedGroup",
+    "Rejection",
+]
 
 HOURS_PER_MONTH: Final = 730
 """Hours that a month is billed as. [h]
@@ -18,7 +26,7 @@ Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeGroup(Shown):
+class PlannedGroup(Shown):
     """
     Nodes that are all alike and run the same pods.
 
@@ -67,6 +75,10 @@ class NodeGroup(Shown):
     purchase: str = "on-demand"
     extended: dict[str, int] = field(default_factory=dict)
     extended_used: dict[str, int] = field(default_factory=dict)
+
+
+NodeGroup = PlannedGroup
+"""The older name of `PlannedGroup`: a node group of a cluster is another thing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +152,7 @@ class PlanValues:
     """The values of a plan; `FleetPlan` says what each is, and reads and writes them."""
 
     feasible: bool
-    groups: tuple[NodeGroup, ...] = ()
+    groups: tuple[PlannedGroup, ...] = ()
     objective: str = "cost"
     cost_unit: str = ""
     price_basis: str = field(default="", repr=False)

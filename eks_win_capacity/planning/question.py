@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.costs import PriceList
     from eks_win_capacity.planning.model import NodeKind, Site
-    from eks_win_capacity.planning.plan_values import NodeGroup
+    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.workloads import Load
 
 __all__ = ["BRIEF", "NEAR", "PROVED", "ROUGH", "Answer", "Question", "better"]
@@ -207,7 +207,7 @@ class Answer:
 
     Attributes
     ----------
-    groups : list of NodeGroup
+    groups : list of PlannedGroup
         The nodes.
     value : float
         What they cost, in the objective.
@@ -215,7 +215,7 @@ class Answer:
         No plan costs less; the second is what the linear program alone proves.
     """
 
-    groups: list[NodeGroup]
+    groups: list[PlannedGroup]
     value: float
     bound: float
     lp_bound: float

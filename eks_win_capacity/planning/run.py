@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.planning.model import NodeKind
-    from eks_win_capacity.planning.plan_values import NodeGroup
+    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Question
 
 __all__ = ["plan_of", "with_others"]
@@ -186,7 +186,7 @@ def _ways(run: Solving, found: Answer) -> Iterator[Answer | None]:
     """Fleets with what is asked for at least: from the cheapest, exactly, and of small types."""
     ask = run.ask
 
-    def with_least(groups: list[NodeGroup], bound: float) -> Answer | None:
+    def with_least(groups: list[PlannedGroup], bound: float) -> Answer | None:
         more = met(ask, groups, run.every)
         return None if more is None else Answer(more, value_of(more, ask.objective), bound, 0.0)
 
@@ -231,7 +231,7 @@ def _least_demanded(run: Solving) -> float:
     return value + max(0, others) * min(each, default=0.0)
 
 
-def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[NodeGroup]:
+def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[PlannedGroup]:
     """Of the plans with no more nodes or addresses than the one found, a cheap one."""
     ask, groups = run.ask, found.groups
     limited = ask.limits or any(node.stock is not None for node in lean)
@@ -267,8 +267,8 @@ def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[N
 
 
 def _traded(
-    run: Solving, groups: list[NodeGroup], most: float, nodes: tuple[NodeKind, ...]
-) -> list[NodeGroup]:
+    run: Solving, groups: list[PlannedGroup], most: float, nodes: tuple[NodeKind, ...]
+) -> list[PlannedGroup]:
     """Make cost and objective small together, and keep what has no more of the objective."""
     ask = run.ask
     cost = value_of(groups, "cost")

@@ -12,7 +12,7 @@ from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eks_win_capacity.planning.plan_values import Alternative, NodeGroup, PlanValues
+    from eks_win_capacity.planning.plan_values import Alternative, PlannedGroup, PlanValues
 
 __all__ = ["as_html", "comparison", "explained", "headline", "summary_lines"]
 
@@ -85,7 +85,7 @@ def _cost(value: float, plan: PlanValues) -> str:
     return f"{value:,.6g} {plan.cost_unit} ({value * HOURS_PER_MONTH:,.0f} {unit} a month)"
 
 
-def _group(group: NodeGroup, plan: PlanValues) -> str:
+def _group(group: PlannedGroup, plan: PlanValues) -> str:
     place = " in " + ", ".join(filter(None, (group.zone, group.subnet)))
     pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
     bought = f" ({group.purchase})" if group.purchase != "on-demand" else ""
@@ -102,7 +102,7 @@ def _group(group: NodeGroup, plan: PlanValues) -> str:
     )
 
 
-def _binding(group: NodeGroup) -> str:
+def _binding(group: PlannedGroup) -> str:
     used, room = {
         "cpu": (group.cpu_m_used, group.cpu_m),
         "memory": (group.memory_used, group.memory),

@@ -22,7 +22,7 @@ from eks_win_capacity.planning.question import BRIEF, NEAR, Answer
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.model import NodeKind, Site
-    from eks_win_capacity.planning.plan_values import NodeGroup
+    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.solving import Solving
 
 __all__ = ["in_zones", "least_in_zone", "quick"]
@@ -150,7 +150,7 @@ def quick(
     run: Solving, nodes: tuple[NodeKind, ...], bound: float, lp_bound: float
 ) -> Answer | None:
     """Pack each zone first-fit: in a moment, and no worse than what people do."""
-    groups: list[NodeGroup] = []
+    groups: list[PlannedGroup] = []
     for zone, sites, slots in _shares(run):
         mine = tuple(node for node in nodes if node.zone in {"", zone})
         model = build(
@@ -158,7 +158,7 @@ def quick(
         )
         if not model.problem.count.any():
             continue
-        best: list[NodeGroup] | None = None
+        best: list[PlannedGroup] | None = None
         for packed in sorted(
             starts_of(model, deadline=run.deadline), key=lambda one: total_cost(model.problem, one)
         ):
@@ -181,7 +181,7 @@ def _apart(
     solved: dict[bytes, Answer | None],
 ) -> Answer | None:
     """Solve each zone for itself; zones with the same share are solved once."""
-    groups: list[NodeGroup] = []
+    groups: list[PlannedGroup] = []
     for zone, sites, slots in _shares(run):
         mine = tuple(node for node in nodes if node.zone in {"", zone})
         key = slots.tobytes() + b"".join(node.name.encode() for node in mine if node.zone)
@@ -200,14 +200,16 @@ def _apart(
 
 
 def _stood(
-    run: Solving, groups: list[NodeGroup], zone: str, sites: tuple[Site, ...]
-) -> list[NodeGroup] | None:
+    run: Solving, groups: list[PlannedGroup], zone: str, sites: tuple[Site, ...]
+) -> list[PlannedGroup] | None:
     if run.ask.limited or not zone:
         return placed_in(groups, sites, held_by(run.ask.present))
     return [replace(group, zone=zone) for group in groups]
 
 
-def _whole(run: Solving, groups: list[NodeGroup], bound: float, lp_bound: float) -> Answer | None:
+def _whole(
+    run: Solving, groups: list[PlannedGroup], bound: float, lp_bound: float
+) -> Answer | None:
     """Put the zones together; None where they go beyond the limits on nodes."""
     if beyond(run.ask, groups):
         return None

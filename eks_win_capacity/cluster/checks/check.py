@@ -19,7 +19,7 @@ from eks_win_capacity.core.redact import without_accounts
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster.state import ClusterState, Node, NodeGroup, Pod, Workload
+    from eks_win_capacity.cluster.state import ClusterState, Node, NodeGroup, Pod, WorkloadManifest
 
 _EKS: Final = "https://docs.aws.amazon.com/eks/latest"
 GUIDE: Final = (
@@ -204,12 +204,12 @@ class Look:
         return f" (these data are of {day}, older than six months)"
 
     @cached_property
-    def makers(self) -> dict[str, tuple[Workload | Pod, str]] | None:
+    def makers(self) -> dict[str, tuple[WorkloadManifest | Pod, str]] | None:
         """Each manifest, and each owner of pods without one, with the system it is for."""
         state = self.state
         if state.workloads is None and state.pods is None:
             return None
-        made: dict[str, tuple[Workload | Pod, str]] = {
+        made: dict[str, tuple[WorkloadManifest | Pod, str]] = {
             w.full_name: (w, w.selects_os or w.declares_os) for w in state.workloads or ()
         }
         for pod in state.pods or ():
@@ -224,12 +224,12 @@ class Look:
         return made
 
     @cached_property
-    def windows_makers(self) -> list[Workload | Pod] | None:
+    def windows_makers(self) -> list[WorkloadManifest | Pod] | None:
         """Every manifest and every pod that asks for Windows; None if neither is known."""
         state = self.state
         if state.workloads is None and state.pods is None:
             return None
-        makers: list[Workload | Pod] = [
+        makers: list[WorkloadManifest | Pod] = [
             w
             for w in state.workloads or ()
             # A DaemonSet makes no pod without a node: an idle one asks nothing of anybody.
