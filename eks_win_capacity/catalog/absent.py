@@ -14,7 +14,7 @@ AS_OF: Final = "2026-11-25"
 
 def absent(name: str) -> str:
     """
-    Why a name of EC2's own enumeration has no row; empty for any other name.
+    Why a name of EC2's own enumeration, or several names in one, have no row; else empty.
 
     Examples
     --------
@@ -23,6 +23,8 @@ def absent(name: str) -> str:
     >>> absent("m9g.metal-48xl"), absent("u-6tb1.112xlarge").partition(":")[0], absent("m5.larg")
     ('it has an Arm processor, which Windows nodes cannot use (2026-11-25)', 'no data', '')
     """
+    if "," in name:
+        return "that names several types; give each by itself (options such as -t are repeated)"
     family, dot, _ = name.strip().lower().partition(".")
     if not dot:
         return ""

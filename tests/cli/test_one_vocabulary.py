@@ -563,3 +563,15 @@ if __name__ == "__main__":
     before = PAGE.read_text("utf-8").partition(MARK)[0]
     PAGE.write_text(f"{before}{MARK}\n\n{described}", "utf-8")
     SNAPSHOT.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["max-pods", "node", "subnet 10.0.0.0/24 -t", "plan WORK -t", "catalog show"]
+)
+def test_several_types_in_one_word_are_told_apart(command, tmp_path):
+    work = tmp_path / "work.csv"
+    work.write_text("name,replicas,cpu,memory\nweb,4,100m,256Mi\n", "utf-8")
+    words = [str(work) if word == "WORK" else word for word in command.split()]
+    ran = CliRunner().invoke(cli.app, [*words, "m5.large,c5.large"])
+    assert ran.exit_code == 1
+    assert "give each by itself" in str(ran.exception)
