@@ -97,7 +97,7 @@ class FleetPlan(PlanValues):
     --------
     >>> from eks_win_capacity import plan_fleet
     >>> plan = plan_fleet(
-    ...     [{"name": "big", "replicas": 1, "cpu": "500"}], candidates=["m5.large"]
+    ...     [{"name": "big", "replicas": 1, "cpu": "90"}], candidates=["m5.large"]
     ... )
     >>> plan.feasible, plan.infeasible[0].code
     (False, 'too-large')

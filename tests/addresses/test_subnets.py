@@ -511,3 +511,9 @@ def test_whole_numbers_of_numpy_in_a_list_are_addresses():
     first = int(ipaddress.IPv4Address("10.0.0.9"))
     assert Subnet("10.0.0.0/24", used=[np.int64(first), np.int64(first + 1)]).used == 2
     assert Subnet("10.0.0.0/24", used=[np.int64(first), np.uint32(first + 1)]).used == 2
+
+
+def test_a_census_names_its_reservations():
+    held = Subnet("10.0.0.0/24", used=["10.0.0.9"], reservations=["10.0.0.64/26:prefix"])
+    assert "10.0.0.64/26" in held.census._repr_html_()
+    assert held.census.to_pandas()["free_prefixes_reserved"].tolist() == [4]
