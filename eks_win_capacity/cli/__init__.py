@@ -232,6 +232,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
+        if context and error.message.startswith("Got unexpected extra argument"):
+            options = {name for one in context.command.params for name in one.opts}
+            hint = "; files are given as -f" * ("-f" in options) + hint
         _fail(f"{error.format_message()}{hint}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)

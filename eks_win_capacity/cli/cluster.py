@@ -365,6 +365,8 @@ def explain(*, output: str, pods: tuple[str, ...], load: Callable[[], ClusterSta
     """  # noqa: D301
     from eks_win_capacity.cluster import explain_pending
 
+    if files := [name for name in pods if Path(name).exists()]:
+        raise click.UsageError(f"{files[0]} is a file or folder, and not a pod: give it as -f")
     state = load()
     rows = _once_for_each_owner(_chosen(list(explain_pending(state)), pods, state))
     if not rows and output == "table":

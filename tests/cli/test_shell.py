@@ -462,3 +462,11 @@ def test_what_decides_is_seen_at_eighty_columns(arguments, columns):
     table = " ".join(" ".join(lines).partition("with --wide")[0].split())
     words = [word for column in columns for word in column.split()]
     assert all(word in table for word in words)
+
+
+@pytest.mark.parametrize("command", ["check", "cluster", "subnets", "explain", "free-blocks"])
+def test_a_path_where_no_file_is_taken_names_the_option(command, tmp_path, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([command, str(tmp_path)])
+    assert left.value.code == 2
+    assert " as -f" in capsys.readouterr().err
