@@ -390,7 +390,7 @@ for part in history_files.history_parts([Path(sys.argv[1])], {}):
 print(most, pa.default_memory_pool().max_memory())
 """
     peaks = []
-    for subnets in (10, 40):
+    for subnets in (10, 120):
         times = pd.date_range("2026-01-01", periods=20_000, freq="5min")
         table = pd.DataFrame(
             {
@@ -408,4 +408,5 @@ print(most, pa.default_memory_pool().max_memory())
         peaks.append([int(x) for x in done.stdout.split()])
     (part, memory), (part_of_more, memory_of_more) = peaks
     assert part_of_more == part == 40_000
-    assert memory_of_more < 2 * memory
+    # Threads read ahead by chance, a few parts more or less; the whole would be twelve times as much.
+    assert memory_of_more < 5 * memory
