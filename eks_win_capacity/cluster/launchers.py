@@ -81,11 +81,9 @@ class Launcher:
         if group is None:
             return f"start such nodes with {arguments}, beside the arguments that they have"
         if not group.managed:
-            name = word((group.autoscaling_groups or (group.name,))[0], "GROUP_OF_NODES")
             return (
                 f"start the nodes of {self.word} with {arguments}, beside the arguments in its "
-                "launch template, and replace them: aws autoscaling start-instance-refresh "
-                f"--auto-scaling-group-name {name}"
+                f"launch template, and replace them: {refresh((group.autoscaling_groups or (group.name,))[0])}"
             )
         if group.custom_ami is False:
             return (
@@ -118,10 +116,9 @@ class Launcher:
         if group is None:
             return f"replace the nodes by ones with {image}"
         if not group.managed:
-            name = word((group.autoscaling_groups or (group.name,))[0], "GROUP_OF_NODES")
             return (
-                f"name {image} in the launch template of {self.word}, and replace its nodes: aws "
-                f"autoscaling start-instance-refresh --auto-scaling-group-name {name}"
+                f"name {image} in the launch template of {self.word}, and replace its nodes: "
+                f"{refresh((group.autoscaling_groups or (group.name,))[0])}"
             )
         template = "" if not group.custom_ami else f"name {image} in its launch template, then "
         return (
@@ -167,6 +164,12 @@ def _resized(group: NodeGroup, desired: int) -> str:
         "update-auto-scaling-group --auto-scaling-group-name "
         f"{name} --desired-capacity {desired}" + (f" --max-size {desired}" if most else "")
     )
+
+
+def refresh(group: str) -> str:
+    """The command that replaces the nodes of an Auto Scaling group."""
+    name = word(group, "GROUP_OF_NODES")
+    return f"aws autoscaling start-instance-refresh --auto-scaling-group-name {name}"
 
 
 def launchers(view: ClusterView, names: Iterable[str]) -> list[Launcher]:

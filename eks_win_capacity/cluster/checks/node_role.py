@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks.check import ENTRIES, check, some
+from eks_win_capacity.cluster.launchers import refresh
 from eks_win_capacity.cluster.remedies import (
     access_entry_command,
     aws_auth_entry,
@@ -422,8 +423,7 @@ def _moved(look: Look, who: str) -> str:
     if group is not None and not group.managed:
         return (
             f"give the launch template of Auto Scaling group {word(who, 'GROUP_OF_NODES')} a "
-            "profile with it, and replace its instances: aws autoscaling start-instance-refresh "
-            f"--auto-scaling-group-name {word(who, 'GROUP_OF_NODES')}"
+            f"profile with it, and replace its instances: {refresh(who)}"
         )
     return (
         f"a node group with it in place of {word(who, 'NODE_GROUP')}: {_with_own_role(look, who)}"
