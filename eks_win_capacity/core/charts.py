@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7",
@@ -37,10 +41,8 @@ def figure(width: float, height: float) -> Any:
     MissingExtraError
         Without matplotlib (extra ``plot``).
     """
-    try:
+    with needs_matplotlib():
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
     if in_notebook() or "matplotlib.pyplot" in sys.modules:
         # Someone looks: a notebook shows pyplot's figures, and so does plt.show.
         import matplotlib.pyplot as plt
@@ -48,6 +50,15 @@ def figure(width: float, height: float) -> Any:
         return plt.figure(figsize=(width, height), layout="constrained")
     # Not pyplot: a figure made here needs no display and is nobody's current one.
     return Figure(figsize=(width, height), layout="constrained")
+
+
+@contextmanager
+def needs_matplotlib() -> Iterator[None]:
+    """Name the extra where what is imported inside is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
 
 
 def in_notebook() -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from eks_win_capacity.core import charts
-from eks_win_capacity.core.errors import MissingExtraError
 from eks_win_capacity.forecast.show import count, day
 
 if TYPE_CHECKING:
@@ -74,10 +73,8 @@ def chart_formats() -> frozenset[str]:
     MissingExtraError
         Without matplotlib (extra ``plot``).
     """
-    try:
+    with charts.needs_matplotlib():
         from matplotlib.backend_bases import FigureCanvasBase
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="plot", purpose="a chart") from error
     return frozenset(FigureCanvasBase.get_supported_filetypes())
 
 
