@@ -19,7 +19,7 @@ from eks_win_capacity.core.constants import (
     SUBNET_KEPT_LAST,
     SUBNET_PREFIX_LENGTHS,
 )
-from eks_win_capacity.core.display import Shown
+from eks_win_capacity.core.display import Shown, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
 from eks_win_capacity.core.values import same_values
 
@@ -125,6 +125,10 @@ class SmallestSubnet(Shown):
     _columns: dict[str, Any] = field(repr=False, compare=False)
 
     __eq__ = same_values
+
+    def _fields_shown(self) -> dict[str, Any]:
+        ranges = tuple(f"{first} to {last}" for first, last in self.prefix_wins)
+        return plain_fields(self) | {"prefix_wins": ranges}
 
     @cached_property
     def _frame(self) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from eks_win_capacity.catalog._windows import WindowsVerdict, verdict
-from eks_win_capacity.core.display import Shown, plain_fields
+from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -180,6 +180,15 @@ class InstanceType(Shown):
             if field == "bare_metal":
                 values["nitro"] = self.nitro
         return values | {"windows": self.windows.status, "windows_reasons": self.windows.codes}
+
+    def __repr__(self) -> str:
+        """What capacity rests on."""
+        size = f"{count_of(self.vcpus, 'vCPU')}, {self.memory_mib / 1024:,.4g} GiB"
+        kind = "Nitro" if self.nitro else "not Nitro"
+        return (
+            f"<InstanceType {self.name}: {size}, {self.ipv4_per_interface} IPv4 addresses per "
+            f"interface, {kind}, Windows {self.windows.status}>"
+        )
 
     def _fields_shown(self) -> dict[str, Any]:
         verdict = self.windows

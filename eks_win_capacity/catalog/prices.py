@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.arguments import mapping, number, real, text
-from eks_win_capacity.core.display import html_table
+from eks_win_capacity.core.display import count_of, html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.values import same_values
 
@@ -102,8 +102,16 @@ class Prices:
         """`table`: one row for each type, market and zone."""
         return self.table
 
+    def _title(self) -> str:
+        where = f" in {self.region}" if self.region else ""
+        return f"Prices per hour{where} in {self.currency}, of {self.as_of}"
+
+    def __repr__(self) -> str:
+        """How many prices, where and when."""
+        return f"<{self._title()}: {count_of(len(self.table), 'row')}>"
+
     def _repr_html_(self) -> str:
-        title = f"Prices per hour in {self.currency}, {self.region}, of {self.as_of}"
+        title = self._title()
         return html_table([*map(str, self.table)], self.table.itertuples(index=False), title=title)
 
 

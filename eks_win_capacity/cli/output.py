@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.display import count_of, heading_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.spreadsheet import (
@@ -299,7 +299,7 @@ def _print_plainly(
 ) -> None:
     """Print the table that Rich would print, without its colours and its time."""
     columns = [
-        [name.replace("_", " "), *(_human(row[name]).replace("\n", " ") for row in rows)]
+        [heading_of(name), *(_human(row[name]).replace("\n", " ") for row in rows)]
         for name in names
     ]
     numeric = [_is_numeric(rows, name) for name in names]
@@ -345,7 +345,7 @@ def _print_for_terminal(
     from rich.text import Text
 
     console = Console(highlight=False)
-    texts = [[name.replace("_", " "), *(_human(row[name]) for row in rows)] for name in names]
+    texts = [[heading_of(name), *(_human(row[name]) for row in rows)] for name in names]
     right = [_is_numeric(rows, name) for name in names]
     if title:
         console.print(Text(title, style="bold"))
@@ -475,7 +475,7 @@ def _blocks(texts: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def tell_fields(row: Mapping[str, Any]) -> None:
     """Print one row as a field a line."""
-    say("\n".join(_blocks([[name.replace("_", " "), _human(row[name])] for name in row])))
+    say("\n".join(_blocks([[heading_of(name), _human(row[name])] for name in row])))
 
 
 def _human(value: object) -> str:

@@ -13,7 +13,7 @@ from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
 from eks_win_capacity.core.arguments import mapping, number
-from eks_win_capacity.core.display import Listed, Shown
+from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.redact import without_accounts
 
@@ -118,6 +118,15 @@ class PendingPod(Shown):
     def to_dict(self) -> dict[str, Any]:
         """The fields as a plain mapping."""
         return asdict(self)
+
+    def _fields_shown(self) -> dict[str, Any]:
+        return plain_fields(self) | {
+            "causes": tuple(
+                code if nodes is None else f"{code} ({count_of(nodes, 'node')})"
+                for code, nodes in self.causes
+            ),
+            "options": tuple(each.code for each in self.options),
+        }
 
 
 def explain_pending(

@@ -59,6 +59,17 @@ class Node(Shown):
         Its label ``node.kubernetes.io/windows-build``, by which pods choose a release.
     """
 
+    _LISTED = (
+        "name",
+        "os",
+        "instance_type",
+        "zone",
+        "node_group",
+        "ready",
+        "pods_limit",
+        "advertised_addresses",
+    )
+
     name: str
     os: str = ""
     arch: str = ""
@@ -125,6 +136,8 @@ class Pod(Shown):
     autoscaler : bool
         Whether a container's image or arguments are those of the cluster autoscaler.
     """
+
+    _LISTED = ("namespace", "name", "phase", "node", "owner", "selects_os", "cpu_m", "memory_bytes")
 
     namespace: str
     name: str
@@ -585,6 +598,8 @@ class SubnetState(Shown):
     interfaces : tuple of InterfaceState or None
         The interfaces of instances in it; None if unknown.
     """
+
+    _LISTED = ("subnet_id", "cidr", "zone", "available", "users", "reservations")
 
     subnet_id: str
     cidr: str

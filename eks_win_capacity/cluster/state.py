@@ -205,7 +205,7 @@ class ClusterState(Shown):
     def __repr__(self) -> str:
         """Name, and how many of each part are known."""
         sizes = [
-            f"{len(value):,} {part.replace('_', ' ')}"
+            f"{part.replace('_', ' ')}: {len(value):,}"
             for part in PARTS
             if isinstance(value := getattr(self, part), Listed)
         ]

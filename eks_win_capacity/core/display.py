@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, is_dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -25,17 +26,27 @@ _REPR_ITEMS: Final = 10
 """Items of a list in its plain repr; the rest is counted."""
 
 LONGEST: Final = 160
-"""Characters of a value that a notebook shows before it is cut, with a mark."""
+"""Characters of a value in a table of many, before it is cut with a mark."""
+
+LONGEST_FIELD: Final = 1_000
+"""Characters of a value that is shown alone: a remedy is there to be copied."""
 
 _LONG_WORD: Final = 26
 """Characters of a value that stays whole in a table, such as the id of a subnet."""
 
+_SHORT_WORD: Final = 14
+"""Characters of a value that is not broken at its hyphens, such as a zone or a date."""
+
+_LINE_LENGTH: Final = 79
+"""Characters of a list in its plain repr; a longer one has a line for each item."""
+
 # Colours come from the page, so that light and dark themes both read well.
 _CELL: Final = "padding:.2em .7em;text-align:{side};vertical-align:top"
 _MAY_BREAK: Final = ";overflow-wrap:anywhere;min-width:9em"
+_WHOLE: Final = ";white-space:nowrap"
 _LINE: Final = ";border-bottom:1px solid rgba(128,128,128,.5)"
 _TABLE: Final = (
-    "border-collapse:collapse;font-variant-numeric:tabular-nums;max-width:960px;"
+    "border-collapse:collapse;margin-bottom:.8em;font-variant-numeric:tabular-nums;max-width:960px;"
     "overflow-wrap:break-word;white-space:normal;background:transparent;color:inherit"
 )
 
@@ -64,6 +75,25 @@ def positions_of(positions: Sequence[int]) -> str:
     return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
 
 
+def heading_of(name: str) -> str:
+    """
+    Name of a field in words, with its unit in brackets at the end.
+
+    Examples
+    --------
+    >>> heading_of("free_prefixes"), heading_of("wait_s"), heading_of("memory_mib")
+    ('free prefixes', 'wait [s]', 'memory [MiB]')
+    >>> heading_of("cpu_m_used")
+    'cpu used [m]'
+    """
+    name = name.removesuffix("_bytes")
+    unit = re.search(r"_(s|m|mib)(?=_|$)", name)
+    if unit is None:
+        return name.replace("_", " ")
+    rest = name[: unit.start()] + name[unit.end() :]
+    return f"{rest.replace('_', ' ')} [{unit[1].replace('mib', 'MiB')}]"
+
+
 def words_of(value: Any) -> str:
     """
     Value as people read it: thousands separated, nothing for what is missing.
@@ -86,7 +116,13 @@ def words_of(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{words_of(key)}: {words_of(each)}" for key, each in value.items())
     if isinstance(value, (tuple, list, frozenset)):
-        return ", ".join(map(words_of, value))
+        return ("; " if any(isinstance(each, Shown) for each in value) else ", ").join(
+            map(words_of, value)
+        )
+    if isinstance(value, Shown):
+        said = {heading_of(name): words_of(each) for name, each in value._fields_shown().items()}  # noqa: SLF001
+        told = ", ".join(f"{name} {words}" for name, words in said.items() if words)
+        return f"{_spaced(type(value).__name__)} ({told})"
     return str(value)
 
 
@@ -116,19 +152,19 @@ def html_table(
     if len(kept) > len(shown):
         notes = [f"{len(kept) - len(shown):,} more rows", *notes]
     right = [
-        all(is_missing(row[at]) or hasattr(row[at], "__round__") for row in shown)
+        all(is_missing(row[at]) or _is_number(row[at]) for row in shown)
         for at in range(len(columns))
     ]
     sides = ["right" if number else "left" for number in right]
     head = "".join(
-        f'<th scope="col" style="{_cell(side)}{_LINE}">{escape(str(name).replace("_", " "))}</th>'
+        f'<th scope="col" style="{_cell(side)}{_LINE}">{escape(heading_of(str(name)))}</th>'
         for name, side in zip(columns, sides, strict=True)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="{_cell(side, value)}">{_cut(value)}</td>'
-            for value, side in zip(row, sides, strict=True)
+            f'<td style="{_cell(side, value)}">{_cut(_with_unit(name, value))}</td>'
+            for name, value, side in zip(columns, row, sides, strict=True)
         )
         + "</tr>"
         for row in shown
@@ -191,9 +227,9 @@ def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] =
         Lines below it.
     """
     rows = "".join(
-        f'<tr><th scope="row" style="{_cell("left")}">'
-        f"{escape(str(name).replace('_', ' '))}</th>"
-        f'<td style="{_cell("left", value)}">{_cut(value)}</td></tr>'
+        f'<tr><th scope="row" style="{_cell("left")}{_WHOLE}">'
+        f"{escape(heading_of(str(name)))}</th>"
+        f'<td style="{_cell("left", value)}">{_cut(_with_unit(name, value), LONGEST_FIELD)}</td></tr>'
         for name, value in values.items()
         if words_of(value)
     )
@@ -206,16 +242,28 @@ def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] =
 
 def _cell(side: str, value: Any = "") -> str:
     """Style of a cell; a long text may break anywhere, a word only where it must."""
-    long = isinstance(value, (str, tuple)) and len(words_of(value)) > _LONG_WORD
-    return _CELL.format(side=side) + _MAY_BREAK * long
+    length = len(words_of(value))
+    long = isinstance(value, (str, tuple)) and length > _LONG_WORD
+    return _CELL.format(side=side) + _MAY_BREAK * long + _WHOLE * (0 < length <= _SHORT_WORD)
 
 
-def _cut(value: Any) -> str:
+def _is_number(value: Any) -> bool:
+    """Whether a value stands right in a table; a yes or no does not."""
+    return hasattr(value, "__round__") and words_of(value) not in {"yes", "no"}
+
+
+def _with_unit(name: str, value: Any) -> Any:
+    """Bytes of memory in GiB; anything else as it is."""
+    whole = isinstance(value, int) and re.search(r"(?:^|_)memory(?:_bytes|_used)?$", str(name))
+    return f"{value / 2**30:,.4g} GiB" if whole else value
+
+
+def _cut(value: Any, longest: int = LONGEST) -> str:
     """Value as escaped HTML; a long one with a mark where it is cut, and whole on hovering."""
     text = words_of(value)
-    if len(text) <= LONGEST:
+    if len(text) <= longest:
         return escape(text)
-    return f'<span title="{escape(text)}">{escape(text[: LONGEST - 3])}...</span>'
+    return f'<span title="{escape(text)}">{escape(text[: longest - 3])}...</span>'
 
 
 class Shown:
@@ -293,21 +341,40 @@ class Listed(tuple[T, ...], Generic[T]):
         return pd.DataFrame([_row(one) for one in self])
 
     def _repr_html_(self) -> str:
-        rows = [_row(one) for one in self]
-        if not rows:
+        if not self:
             return "<p>none</p>"
+        outcomes = [getattr(one, "outcome", "") for one in self]
+        # What asks for something comes first; what passed may be cut off at the end.
+        order = sorted(range(len(self)), key=lambda at: _BY_WEIGHT.get(outcomes[at], 0))
+        rows = [_row(self[at]) for at in order]
         wanted = getattr(type(self[0]), "_LISTED", None) or rows[0]
         columns = [name for name in wanted if any(words_of(row[name]) for row in rows)]
-        more = columns[MOST_COLUMNS:]
+        more = [name for name in rows[0] if name not in columns[:MOST_COLUMNS]]
+        more = [name for name in more if any(words_of(row[name]) for row in rows)]
         notes = [f"also in to_pandas(): {', '.join(more)}"] if more else []
+        if len(set(outcomes)) > 1:
+            said = (
+                f"{outcomes.count(each):,} {words}"
+                for each, words in (
+                    ("fail", "failed"),
+                    ("unknown", "not known"),
+                    ("pass", "passed"),
+                )
+            )
+            notes.insert(0, ", ".join(said))
         kept = columns[:MOST_COLUMNS]
         return html_table(kept, ([row[name] for name in kept] for row in rows), notes=notes)
 
     def __repr__(self) -> str:
-        shown = ", ".join(map(repr, self[:_REPR_ITEMS]))
+        items = [*map(repr, self[:_REPR_ITEMS])]
         if len(self) > _REPR_ITEMS:
-            return f"({shown}, ... {len(self) - _REPR_ITEMS:,} more)"
-        return f"({shown}{',' if len(self) == 1 else ''})"
+            items.append(f"... {len(self) - _REPR_ITEMS:,} more")
+        line = f"({', '.join(items)}{',' if len(self) == 1 else ''})"
+        return line if len(line) <= _LINE_LENGTH else "(\n  " + ",\n  ".join(items) + ",\n)"
+
+
+_BY_WEIGHT: Final = {"fail": 0, "unknown": 1, "pass": 2}
+"""Order of outcomes where a notebook lists them."""
 
 
 def _row(one: Any) -> dict[str, Any]:

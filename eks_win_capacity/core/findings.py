@@ -50,6 +50,13 @@ class Finding(Shown):
     outcome: Outcome = "fail"
     files: tuple[tuple[str, str], ...] = ()
 
+    def __repr__(self) -> str:
+        """What was seen, and what to do."""
+        where = f" of {self.subject}" if self.subject else ""
+        remedy = f"; {self.remedy}" if self.remedy and self.outcome != "pass" else ""
+        said = f"{self.outcome} ({self.severity}): {self.seen}{remedy}"
+        return f"<Finding {self.code}{where}: {said}>"
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as a plain mapping."""
         return asdict(self)

@@ -83,8 +83,13 @@ class FleetDiff:
         return pd.DataFrame(list(self.rows), columns=list(_COLUMNS))
 
     def _repr_html_(self) -> str:
-        first, *notes = str(self).splitlines()
-        return html_frame(self.to_pandas(), title=first, notes=notes)
+        notes = str(self).splitlines()
+        return html_frame(self.to_pandas(), title="Nodes now and after", notes=notes)
+
+    def __repr__(self) -> str:
+        """Nodes that stay, come and go, and the cost."""
+        nodes = f"keep {self.keep:,}, add {self.add:,}, drain {self.drain:,} nodes"
+        return f"<FleetDiff: {nodes}; {self.cost_now:,.6g} to {self.cost_after:,.6g} {self.unit}>"
 
     def __str__(self) -> str:
         """Changes in words."""

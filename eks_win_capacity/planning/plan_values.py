@@ -55,6 +55,8 @@ class PlannedGroup(Shown):
         Extended resources that one node gives, and what its pods take of them.
     """
 
+    _LISTED = ("instance_type", "zone", "nodes", "pods", "binds", "addresses", "prefixes", "cost")
+
     instance_type: str
     zone: str
     subnet: str

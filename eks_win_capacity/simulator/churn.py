@@ -12,7 +12,7 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
-from eks_win_capacity.core.display import count_of, html_frame
+from eks_win_capacity.core.display import count_of, heading_of, html_frame
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.simulator import engine as engines
@@ -102,7 +102,7 @@ class Churn:
     def _repr_html_(self) -> str:
         started = count_of(self.never_started, "pod never starts", "pods never start")
         measures = self.quantiles.T.rename(columns=lambda share: f"{100 * share:g} % of the time")
-        measures = measures.rename_axis("measure").reset_index()
+        measures = measures.rename(index=heading_of).rename_axis("measure").reset_index()
         return html_frame(measures, title="Churn: no more than", notes=[started])
 
     def to_pandas(self) -> pd.DataFrame:

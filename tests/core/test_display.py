@@ -158,9 +158,14 @@ def test_a_long_text_is_cut_to_the_longest_that_is_shown(beyond):
 
 
 def test_a_long_value_is_cut_with_a_mark_and_kept_whole_on_hovering():
-    shown = html_fields("x", {"a": "y" * 400})
-    assert "..." in shown
-    assert "y" * 400 in shown
+    for shown in (html_table(["a"], [["y" * 4_000]]), html_fields("x", {"a": "y" * 4_000})):
+        assert "..." in shown
+        assert "y" * 4_000 in shown
+
+
+def test_a_remedy_shown_alone_can_be_copied_whole():
+    remedy = "kubectl drain " + "n" * LONGEST
+    assert f">{remedy}</td>" in html_fields("x", {"remedy": remedy})
 
 
 def test_answers_are_tuples_that_filter_and_convert():
@@ -190,3 +195,36 @@ def test_a_data_class_shows_its_public_fields_and_anything_else_none():
     assert plain_fields(Reserved(cpu_m=7))["cpu_m"] == 7
     assert "cpu" in Reserved(cpu_m=7)._repr_html_()
     assert plain_fields(object()) == {}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_display_says_values_in_words_and_never_as_python(name):
+    shown = html.unescape(SHOWN[name]()._repr_html_())
+    assert not re.search(r"[A-Z]\w+\(\w+=|&lt;function|<function|object at 0x", shown)
+
+
+def test_findings_that_ask_for_something_come_first_and_are_counted():
+    findings = ewc.check_cluster(STATE)
+    shown = findings._repr_html_()
+    passed = sum(finding.outcome == "pass" for finding in findings)
+    outcomes = re.findall(r">(fail|unknown|pass)</td>", shown)
+    assert outcomes == sorted(outcomes, key=["fail", "unknown", "pass"].index)
+    assert outcomes[0] == "fail"
+    assert f"{passed} passed" in shown
+
+
+def test_bytes_are_shown_in_gib_and_units_stand_in_the_heading():
+    shown = html_table(["memory_bytes", "wait_s"], [[3 * 2**29, 7]])
+    assert "1.5 GiB" in shown
+    assert "wait [s]" in shown
+
+
+def test_a_list_that_is_long_has_a_line_for_each_item_and_a_short_one_a_single():
+    assert len(repr(ewc.check_cluster(STATE)).splitlines()) == 13
+    assert repr(Listed([1, 2])) == "(1, 2)"
+
+
+def test_yes_and_no_stand_left_as_words_do():
+    assert re.findall(r"<th[^>]*text-align:(left|right)", html_table(["sure"], [[True]])) == [
+        "left"
+    ]

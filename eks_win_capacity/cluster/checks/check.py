@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -315,7 +315,7 @@ class Check(Shown):
     source: str
     whole: tuple[str, ...]
     needs: tuple[str, ...]
-    look: Callable[[Check, Look], Iterator[Finding]]
+    look: Callable[[Check, Look], Iterator[Finding]] = field(repr=False)
 
     def run(self, look: Look) -> Iterator[Finding]:
         """The findings; where a part is known in part alone, no pass of the whole."""
