@@ -77,6 +77,19 @@ class Columns:
         self.active = np.sort(self.active[order])
 
 
+def single(problem: Problem) -> tuple[Ints, Ints]:
+    """Mixes of one shape alone, for each shape and zone on the kind where a pod costs least."""
+    most = problem.most_per_node()
+    kind, shape = np.nonzero(most > 0)
+    number = most[kind, shape]
+    order = np.lexsort((kind, problem.cost[kind] / number))
+    group = shape[order] * problem.zones + problem.zone[kind[order]]
+    head = order[np.unique(group, return_index=True)[1]]
+    mix = np.zeros((len(head), problem.shapes), dtype=np.int64)
+    mix[np.arange(len(head)), shape[head]] = number[head]
+    return kind[head], mix
+
+
 @dataclass(frozen=True)
 class Mixture:
     """An optimal fractional choice among some columns."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.column_generation import Columns, solve_fractional
+from eks_win_capacity.packing.column_generation import Columns, single, solve_fractional
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import Packed
 from eks_win_capacity.packing.packings import joined, rest_of
@@ -77,6 +77,8 @@ def blend(
         Packings whose mixes may be used too.
     """
     columns = Columns(problem)
+    # Where nodes of one shape waste nothing, mixes drawn around a mean are worse than these.
+    columns.add(*single(problem))
     for packed in known:
         columns.add(packed.kind, packed.mix)
     duals = fluid.duals

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from eks_win_capacity.packing.problem import Ints, Problem
+    from eks_win_capacity.packing.problem import Flags, Ints, Problem
 
 
-@dataclass
-class _Group:
-    """Nodes that hold the same pods."""
+@dataclass(frozen=True)
+class _Groups:
+    """Groups of nodes that hold the same pods, and the kinds that a node may still become."""
 
-    number: int
+    number: Ints
     mix: Ints
     used: Ints
-    kinds: Ints
+    able: Flags
 
 
 @dataclass(frozen=True)
@@ -67,87 +67,106 @@ def first_fit(
     """
     count = problem.count if count is None else count
     order = decreasing(problem, kinds) if order is None else order
-    groups: list[_Group] = []
-    for shape in order.tolist():
+    groups = _empty(problem, kinds, 0)
+    for shape in order[count[order] > 0].tolist():
         left = int(count[shape])
-        if not left:
-            continue
-        need, most = problem.need[shape], int(problem.most[shape])
-        able = kinds[problem.allowed[kinds, shape]]
-        after: list[_Group] = []
-        for group in groups:
-            each = 0
-            if left:
-                held = group.kinds[problem.allowed[group.kinds, shape]]
-                each = _most_more(problem, held, group.used, need, min(most, left))
-            if not each:
-                after.append(group)
-                continue
-            full, rest = divmod(left, each)
-            full = min(full, group.number)
-            rest = rest if full < group.number else 0
-            for number, more in ((full, each), (1 if rest else 0, rest)):
-                if number:
-                    after.append(_grown(problem, group, number, shape, more))
-            untouched = group.number - full - (1 if rest else 0)
-            if untouched:
-                after.append(_Group(untouched, group.mix, group.used, group.kinds))
-            left -= full * each + rest
-        groups = after
+        each = _most_more(problem, kinds, groups, shape, left)
+        capacity = each * groups.number
+        # Groups fill in their order: each gets what those before it leave.
+        taken = np.clip(left - (np.cumsum(capacity) - capacity), 0, capacity)
+        groups = _fed(problem, kinds, groups, shape, each, taken)
+        left -= int(taken.sum())
         if left:
-            empty = _Group(
-                0, np.zeros(problem.shapes, np.int64), np.zeros(len(need), np.int64), able
-            )
-            each = _most_more(problem, able, empty.used, need, min(most, left))
-            if not each:
+            fresh = _empty(problem, kinds, left)
+            each = _most_more(problem, kinds, fresh, shape, left)
+            if not each[0]:
                 return None
-            full, rest = divmod(left, each)
-            for number, more in ((full, each), (1 if rest else 0, rest)):
-                if number:
-                    groups.append(_grown(problem, empty, number, shape, more))
-    return _settled(problem, groups)
+            opened = _fed(problem, kinds, fresh, shape, each, np.array([left]), spare=False)
+            groups = _Groups(
+                np.concatenate([groups.number, opened.number]),
+                np.concatenate([groups.mix, opened.mix]),
+                np.concatenate([groups.used, opened.used]),
+                np.concatenate([groups.able, opened.able]),
+            )
+    return _settled(problem, kinds, groups)
 
 
-def _most_more(problem: Problem, kinds: Ints, used: Ints, need: Ints, top: int) -> int:
-    """How many more pods fit on a node that may become any of the kinds."""
-    if not len(kinds):
-        return 0
-    free = problem.room[kinds] - used
-    fits = np.where(need > 0, free // np.maximum(need, 1), top).min(axis=1)
-    return max(0, min(int(fits.max()), top))
+def _empty(problem: Problem, kinds: Ints, number: int) -> _Groups:
+    """One group of so many empty nodes; none for 0."""
+    rows = min(number, 1)
+    return _Groups(
+        np.full(rows, number, dtype=np.int64),
+        np.zeros((rows, problem.shapes), dtype=np.int64),
+        np.zeros((rows, problem.need.shape[1]), dtype=np.int64),
+        np.ones((rows, len(kinds)), dtype=bool),
+    )
 
 
-def _grown(problem: Problem, group: _Group, number: int, shape: int, more: int) -> _Group:
-    mix, used = group.mix.copy(), group.used + more * problem.need[shape]
-    mix[shape] += more
-    kinds = group.kinds[problem.allowed[group.kinds, shape]]
-    return _Group(number, mix, used, kinds[(problem.room[kinds] >= used).all(axis=1)])
+def _most_more(problem: Problem, kinds: Ints, groups: _Groups, shape: int, top: int) -> Ints:
+    """How many more pods fit on a node of each group, as any kind that it may become."""
+    able = groups.able & problem.allowed[kinds, shape]
+    fits = np.full(able.shape, min(int(problem.most[shape]), top), dtype=np.int64)
+    need = problem.need[shape]
+    for resource in np.nonzero(need)[0].tolist():
+        free = problem.room[kinds, resource] - groups.used[:, resource, None]
+        fits = np.minimum(fits, free // need[resource])
+    most: Ints = np.where(able, fits, 0).max(axis=1, initial=0)
+    return most
 
 
-def _settled(problem: Problem, groups: list[_Group]) -> Packed | None:
+def _fed(  # noqa: PLR0917
+    problem: Problem,
+    kinds: Ints,
+    groups: _Groups,
+    shape: int,
+    each: Ints,
+    taken: Ints,
+    *,
+    spare: bool = True,
+) -> _Groups:
+    """Put pods on the nodes of each group: ``each`` on whole ones, the odd rest on one more."""
+    full, rest = np.divmod(taken, np.maximum(each, 1))
+    odd = (rest > 0).astype(np.int64)
+    # Each group falls into full nodes, one with the rest, and those that get nothing.
+    number = np.column_stack([full, odd, (groups.number - full - odd) * spare]).ravel()
+    more = np.column_stack([each, rest, np.zeros_like(rest)]).ravel()
+    kept = np.nonzero(number)[0]
+    parent, number, more = kept // 3, number[kept], more[kept]
+    mix = groups.mix[parent]
+    mix[:, shape] += more
+    used = groups.used[parent] + more[:, None] * problem.need[shape]
+    able = groups.able[parent]
+    fed = np.nonzero(more)[0]
+    fits = (problem.room[kinds] >= used[fed, None]).all(axis=2)
+    able[fed] &= problem.allowed[kinds, shape] & fits
+    return _Groups(number, mix, used, able)
+
+
+def _settled(problem: Problem, kinds: Ints, groups: _Groups) -> Packed | None:
     """Each node its cheapest kind of which the shared limits leave some; None where none is left."""
     kind: list[int] = []
-    mix: list[Ints] = []
+    group: list[int] = []
     number: list[int] = []
     free = problem.limit.copy()
-    for group in groups:
-        left = group.number
-        for one in group.kinds[np.argsort(problem.cost[group.kinds], kind="stable")].tolist():
-            use = problem.usage(np.array([one]), group.mix[None, :])[0]
-            takes = use > 0
-            some = min(left, int((free[takes] // use[takes]).min(initial=left)))
+    cheap = np.argsort(problem.cost[kinds], kind="stable")
+    for place, nodes in enumerate(groups.number.tolist()):
+        left = nodes
+        for one in kinds[cheap[groups.able[place, cheap]]].tolist():
+            some = left
+            if len(free):
+                use = problem.usage(np.array([one]), groups.mix[place : place + 1])[0]
+                takes = use > 0
+                some = min(left, int((free[takes] // use[takes]).min(initial=left)))
+                free -= max(some, 0) * use
             if some > 0:
                 kind.append(one)
-                mix.append(group.mix)
+                group.append(place)
                 number.append(some)
-                free -= some * use
                 left -= some
             if not left:
                 break
         if left:
             return None
     return Packed(
-        np.array(kind, dtype=np.int64),
-        np.array(mix, dtype=np.int64).reshape(len(kind), problem.shapes),
-        np.array(number, dtype=np.int64),
+        np.array(kind, dtype=np.int64), groups.mix[group], np.array(number, dtype=np.int64)
     )

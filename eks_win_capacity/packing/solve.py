@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.column_generation import NARROW, WIDE, Columns, Generator
+from eks_win_capacity.packing.column_generation import NARROW, WIDE, Columns, Generator, single
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.dive import blend, covered, dive, plain, small
 from eks_win_capacity.packing.first_fit import Packed, first_fit
@@ -51,6 +51,9 @@ _AIM = 0.5
 
 _SUMMED, _PACKED = 400, 30
 """Nodes up to which numbers of nodes give a better bound, and up to which they are packed."""
+
+_CUTS = 60
+"""Newest inequalities that these numbers must keep."""
 
 _FEW = 60
 """Nodes up to which an integer program chooses among all patterns."""
@@ -189,8 +192,7 @@ class _Search:
         # The textbook plan is now and then cheaper than every dive.
         self.round(relaxed)
         if self.sums and self.best is not None and self.best.number.sum() < _SUMMED:
-            cuts = relaxed.cuts[-60:]
-            self.prove(cheapest_numbers(self.problem, cuts, deadline=self.deadline)[1])
+            self.sum_up()
         for parts in _PARTS[_EARLY_DIVES:]:
             if fluid is None or self.done():
                 return
@@ -208,12 +210,10 @@ class _Search:
         self.generator.bound = max(self.generator.bound, proved)
         self.lp_bound = float(self.generator.bound)
         self.prove(self.lp_bound)
-        if self.sums and fluid.nodes.sum() <= _SUMMED:
-            cuts = tuple(self.generator.cuts)
-            number, bound = cheapest_numbers(problem, cuts, deadline=self.deadline)
-            self.prove(bound)
-            if fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS:
-                self.pack(problem, None, fluid, number)
+        summed = self.sums and fluid.nodes.sum() <= _SUMMED
+        if summed and fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS:
+            self.pack(problem, None, fluid, self.sum_up())
+            summed = False
         if self.gap() <= aim:
             return None
         draws = _DRAWS + 20 * problem.shapes
@@ -233,9 +233,19 @@ class _Search:
             if self.effort < 1 and self.best is not None and parts != _PARTS[0]:
                 break
             self.dive(first, fluid, parts)
+            if summed and self.gap() > aim:
+                self.sum_up()
+                summed = False
             if self.sums and fluid.nodes.sum() <= _SUMMED and self.gap() > aim:
                 self.repack(fluid)
         return first
+
+    def sum_up(self) -> Ints | None:
+        """Lift the bound by whole numbers of nodes, the cheapest of which come back."""
+        cuts = tuple(self.generator.cuts[-_CUTS:])
+        number, bound = cheapest_numbers(self.problem, cuts, deadline=self.deadline)
+        self.prove(bound)
+        return number
 
     def dive(self, first: Blend | None, fluid: Fluid, parts: float) -> None:
         """Dive once, and try to end the dive early from every step."""
@@ -245,7 +255,7 @@ class _Search:
         draws = (_DRAWS + 20 * problem.shapes) // 2
         each = fluid.value / fluid.nodes.sum()
         useful = self.useful(problem, fluid)
-        ended, tried = False, math.inf
+        tried, few = math.inf, None
         for fixed, rest in dive(
             problem,
             first,
@@ -266,13 +276,13 @@ class _Search:
                     tail = first_fit(rest, small(rest, value * part, useful))
                     if tail is not None:
                         self.offer(joined(fixed, tail))
-                nodes = value / each
-                few = nodes <= _ENDS and rest.count.sum() <= _PODS
-                if self.sums and few and not ended:
-                    ended = True
-                    self.pack(rest, fixed, fluid)
+                if few is None and value <= _ENDS * each and rest.count.sum() <= _PODS:
+                    few = rest, fixed
             if self.gap() <= self.target * _AIM or self.deadline.over():
                 return
+        # Packing the last nodes by their sums costs more than a dive does, so it comes last.
+        if self.sums and few is not None and not self.done():
+            self.pack(*few, fluid)
 
     def pack(
         self,
@@ -341,15 +351,7 @@ class _Search:
         problem, columns = self.problem, self.columns
         if self.best is not None:
             columns.add(self.best.kind, self.best.mix)
-        most = problem.most_per_node()
-        kind, shape = np.nonzero(most > 0)
-        alone = np.zeros((len(kind), problem.shapes), dtype=np.int64)
-        alone[np.arange(len(kind)), shape] = most[kind, shape]
-        cheap = problem.cost[kind] / most[kind, shape]
-        order = np.lexsort((kind, cheap))
-        group = shape[order] * problem.zones + problem.zone[kind[order]]
-        head = order[np.unique(group, return_index=True)[1]]
-        columns.add(kind[head], alone[head])
+        columns.add(*single(problem))
         limited = bool(len(problem.limit))
         penalty = 10.0 * float(problem.cost.max() + problem.pod_cost.max() + 1) if limited else None
         until = self.deadline.part(0.7)

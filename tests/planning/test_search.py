@@ -13,6 +13,7 @@ from scipy.optimize import LinearConstraint, milp
 
 from eks_win_capacity.packing.column_generation import Columns, Generator
 from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.packing.dive import blend
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
 from eks_win_capacity.packing.packings import feasible, total_cost
@@ -73,6 +74,47 @@ def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem)
     assert (number @ problem.room >= problem.count @ problem.need).all()
     packed = first_fit(problem, np.arange(problem.kinds))
     assert cost <= total_cost(problem, packed) + 1e-9
+
+
+@settings(deadline=None, max_examples=60)
+@given(problems(), st.lists(st.booleans(), min_size=16, max_size=16))
+def test_first_fit_in_groups_is_first_fit_pod_by_pod(problem, allowed):
+    allowed = np.array(allowed).reshape(4, 4)[:, : problem.shapes]
+    problem = dataclasses.replace(problem, allowed=allowed | (np.arange(4) == 3)[:, None])
+    order = np.random.default_rng(1).permutation(problem.shapes)
+    nodes = []
+    for shape in order:
+        for _ in range(problem.count[shape]):
+            for mix in nodes:
+                mix[shape] += 1
+                if kinds_of(problem, mix).any():
+                    break
+                mix[shape] -= 1
+            else:
+                nodes.append(np.eye(problem.shapes, dtype=np.int64)[shape])
+    cost = sum(problem.cost[kinds_of(problem, mix)].min() for mix in nodes)
+    packed = first_fit(problem, np.arange(4), order=order)
+    assert packed.number.sum() == len(nodes)
+    assert total_cost(problem, packed) == pytest.approx(cost)
+
+
+def kinds_of(problem, mix):
+    fits = (mix @ problem.need <= problem.room).all(axis=1)
+    return fits & problem.allowed[:, mix > 0].all(axis=1)
+
+
+def test_the_first_draw_of_mixes_comes_near_the_bound_of_many_shapes():
+    rng = np.random.default_rng(1)
+    shapes = 90
+    cpu = 50 * rng.integers(2, 80, shapes)
+    need = np.column_stack([cpu, cpu * rng.choice([1, 2, 3, 4, 6, 8], shapes), np.ones(shapes)])
+    vcpus, ratio = (one.ravel() for one in np.meshgrid(2 ** np.arange(1, 8), [2, 4, 8, 16]))
+    room = np.column_stack([1000 * vcpus, 1000 * vcpus * ratio - 2000, np.full(len(vcpus), 110)])
+    problem = problem_of(need, rng.integers(1_000, 20_000, shapes), room, vcpus * (1 + ratio / 24))
+    fluid = solve_fluid(problem)
+    drawn = blend(problem, fluid, rng=rng, draws=2_300, rounds=4).solution
+    assert drawn.short == pytest.approx(0, abs=1e-6)
+    assert fluid.value <= drawn.value * (1 + 1e-9) <= fluid.value * 1.0005
 
 
 def textbook(problem):
