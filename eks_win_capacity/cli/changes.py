@@ -117,6 +117,7 @@ def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> No
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster import karpenter_view as compared
+    from eks_win_capacity.core.constants import KARPENTER_TABLE_AS_OF
 
     bundled = Catalog.bundled()
     note_kubelet(options["kubelet_max_pods"], (bundled[one] for one in types if one in bundled))
@@ -130,6 +131,12 @@ def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> No
         columns.append("node_template_tags")
     notes = [
         f"cluster autoscaler, {row['instance_type']}: {row['node_template_tag']}" for row in rows
+    ]
+    notes += [
+        f"{row['instance_type']}: Karpenter's table of {KARPENTER_TABLE_AS_OF} lacks it, so it counts "
+        "no address and starts no node for a pod that needs one"
+        for row in rows
+        if row["karpenter_addresses"] == 0 and row["advertised"]
     ]
     emit(rows, output, columns=columns, note="\n".join(notes))
 

@@ -8,7 +8,7 @@ from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, exp
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import count, unmasked
-from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.constants import KARPENTER_ADDED, KARPENTER_LACKS, KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.quantities import millicores, request, whole_bytes
 from eks_win_capacity.density.node_capacity import allocatable
@@ -56,6 +56,28 @@ def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
     return max(memory_mib - hypervisor - (11 * pods + 255) - 100, 0)
 
 
+def karpenter_addresses(row: InstanceType) -> int | None:
+    """
+    The pod addresses that Karpenter counts on a Windows node. [addresses].
+
+    One less than the interface holds, prefixes or not; 0 for a type that its own table
+    lacks, and None for one of which nothing tells whether it does.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.catalog import Catalog
+    >>> catalog = Catalog.bundled()
+    >>> [karpenter_addresses(catalog[name]) for name in ("m5.large", "m8in.large", "t8i.small")]
+    [9, 19, 0]
+    """
+    family = row.name.partition(".")[0]
+    if family in KARPENTER_LACKS:
+        return 0
+    if "unknown-to-controller" in row.windows.codes and family not in KARPENTER_ADDED:
+        return None
+    return int(kernels.secondary(row.ipv4_per_interface))
+
+
 def karpenter_view(
     instance_types: str | Sequence[str],
     *,
@@ -92,9 +114,9 @@ def karpenter_view(
     Returns
     -------
     DataFrame
-        By type: ``karpenter_addresses`` (what Karpenter plans with, missing where it may
-        not know the type) and ``advertised``
-        (what the node gives); ``karpenter_pods`` and ``real_pods``, the least of
+        By type: ``karpenter_addresses`` (what Karpenter plans with: 0 for a type that its
+        table lacks, missing where nothing tells whether it does) and ``advertised`` (what
+        the node gives); ``karpenter_pods`` and ``real_pods``, the least of
         addresses, max-pods, CPU and memory as each sees them, and
         ``karpenter_binding`` and ``real_binding``; CPU and memory that each leaves to
         pods; the nodes that Karpenter starts, those needed and the surplus, missing
@@ -164,8 +186,7 @@ def _row(
     *,
     prefix_delegation: bool,
 ) -> dict[str, object]:
-    known = "unknown-to-controller" not in row.windows.codes
-    believed = kernels.secondary(row.ipv4_per_interface) if known else None
+    believed = karpenter_addresses(row)
     advertised = expected_addresses(row, prefix_delegation=prefix_delegation) or 0
     theirs = (
         row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus),

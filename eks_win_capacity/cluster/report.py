@@ -274,12 +274,6 @@ def cluster_report(
     wanted = list(dict.fromkeys([*view.types, *(types or ())])) or ["m5.large"]
     subnets, zones, more, missing = subnet_tables(view, wanted, pods_per_node, keep_free)
     table = _node_table(view, given)
-    hidden = {
-        "nodes": state.nodes,
-        "subnets": state.subnets,
-        "pods": state.pods,
-        "cni_configmap": state.cni_configmap,
-    }
     return ClusterReport(
         _nodes=table,
         _why=state.unknown.get("nodes", ""),
@@ -290,28 +284,30 @@ def cluster_report(
         typical_pod=given if any(given) else None,
         prefix_delegation=mode,
         mode_source="configmap" if asked is not None else "" if mode is None else "nodes",
-        assumptions=tuple(
-            text
-            for name in wanted
-            if state.subnets
-            and (
-                text := view.assumption(
-                    name,
-                    pods_per_node
-                    if pods_per_node is None or isinstance(pods_per_node, int)
-                    else pods_per_node.get(name),
-                )
-            )
-        ),
-        unknown=tuple(
-            without_accounts(text)
-            for text in (
-                *(f"{name}: {state.unknown[name]}" for name in hidden if name in state.unknown),
-                *missing,
-                *_unseen_slots(view),
-            )
-        ),
+        assumptions=_assumed(view, wanted, pods_per_node),
+        unknown=_hidden(view, missing),
     )
+
+
+def _assumed(
+    view: ClusterView, types: list[str], pods_per_node: int | Mapping[str, int] | None
+) -> tuple[str, ...]:
+    """What the counts of further nodes of each type rest on; nothing where none are counted."""
+    if not view.state.subnets:
+        return ()
+    given = (
+        pods_per_node if isinstance(pods_per_node, Mapping) else dict.fromkeys(types, pods_per_node)
+    )
+    texts = (view.assumption(name, given.get(name)) for name in types)
+    return tuple(text for text in texts if text)
+
+
+def _hidden(view: ClusterView, missing: list[str]) -> tuple[str, ...]:
+    """What could not be reported: parts of the state, subnets and interfaces."""
+    unknown = view.state.unknown
+    parts = ("nodes", "subnets", "pods", "cni_configmap")
+    told = [f"{name}: {unknown[name]}" for name in parts if name in unknown]
+    return tuple(map(without_accounts, (*told, *missing, *_unseen_slots(view))))
 
 
 def _check_request(

@@ -67,6 +67,50 @@ KARPENTER_TABLE_AS_OF: Final = "2026-08-06"
 Source: karpenter-provider-aws, ``pkg/providers/instancetype/zz_generated.vpclimits.go``.
 """
 
+KARPENTER_LACKS: Final = frozenset(
+    {"hpc6a", "hpc6id", "hpc7a", "hpc8a", "r9g", "r9gd", "t8i", "trn2", "trn2u"}
+)
+"""Families of the bundled table that Karpenter's own lacks: 36 types, 14 of them x86.
+
+Karpenter counts 0 pod addresses on a Windows node of a type that its table lacks, and so
+starts none for a pod that needs one.
+Source: as `KARPENTER_TABLE_AS_OF`; ``privateIPv4Address`` in ``types.go`` beside it.
+"""
+
+KARPENTER_ADDED: Final = frozenset(
+    [
+        "c8gb",
+        "c8gn",
+        "c8ib",
+        "c8in",
+        "c8ine",
+        "c9g",
+        "c9gd",
+        "g7",
+        "hpc7g",
+        "m8gb",
+        "m8gn",
+        "m8ib",
+        "m8idb",
+        "m8idn",
+        "m8in",
+        "m8ine",
+        "m9g",
+        "m9gd",
+        "mac-m3ultra",
+        "r8gb",
+        "r8gn",
+        "r8ib",
+        "r8idb",
+        "r8idn",
+        "r8in",
+    ]
+)
+"""Families with types that Karpenter's table has and the controller's of `CONTROLLER_TABLE_AS_OF` lacks.
+
+Source: as `KARPENTER_TABLE_AS_OF`. Every type of the controller's table is in it too.
+"""
+
 MAX_COUNT: Final = 1_000_000
 """The largest count taken as meant; above it a typing error is likelier.
 

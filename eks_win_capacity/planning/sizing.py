@@ -6,7 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.cluster.karpenter import karpenter_cpu_reserved_m, karpenter_memory_mib
+from eks_win_capacity.cluster.karpenter import (
+    karpenter_addresses,
+    karpenter_cpu_reserved_m,
+    karpenter_memory_mib,
+)
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.kernels import secondary
@@ -92,10 +96,11 @@ def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
     """
     Room that Karpenter believes a node has, where that is less than it gives.
 
-    It counts one address less than the interface holds, prefixes or not, keeps CPU for the
-    kubelet and 7.5 % of the memory for the hypervisor, and knows the DaemonSets.
+    It counts one address less than the interface holds, prefixes or not, and none on a type
+    that its table lacks, keeps CPU for the kubelet and 7.5 % of the memory for the
+    hypervisor, and knows the DaemonSets.
     """
-    daemons = ask.daemons
+    daemons, counted = ask.daemons, karpenter_addresses(row)
     kept = -(-row.memory_mib * HYPERVISOR_PERMILLE // 1000) * 2**20
     memory = min(
         karpenter_memory_mib(row.memory_mib, ask.kubelet or KUBELET_MAX_PODS) * 2**20,
@@ -104,7 +109,8 @@ def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
     believed = (
         row.vcpus * 1000 - karpenter_cpu_reserved_m(row.vcpus) - sum(d.cpu for d in daemons),
         memory - sum(d.memory for d in daemons),
-        secondary(row.ipv4_per_interface) - sum(not d.host_process for d in daemons),
+        (secondary(row.ipv4_per_interface) if counted is None else counted)
+        - sum(not d.host_process for d in daemons),
         node.room[3],
     )
     cpu, memory, addresses, pods = (

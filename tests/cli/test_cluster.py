@@ -317,8 +317,9 @@ def test_karpenter_view_shows_the_surplus(capsys):
     _, out, _ = run(capsys, "karpenter-view", "m5.large", "--no-prefix-delegation", "-o", "csv")
     (row,) = csv.DictReader(io.StringIO(out))
     assert row["advertised"] == "9"
-    _, out, _ = run(capsys, "karpenter-view", "m5.large")
+    _, out, _ = run(capsys, "karpenter-view", "m5.large", "t8i.small")
     assert "PrivateIPv4Address=144" in out
+    assert "t8i.small: Karpenter's table of 2026-08-06 lacks it" in out
 
 
 def test_free_blocks_names_the_nodes_to_drain(capsys, folder):

@@ -6,6 +6,7 @@ import pytest
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import karpenter_view
 from eks_win_capacity.core.errors import InputError, InvalidQuantityError, UnknownInstanceTypeError
+from eks_win_capacity.planning import plan_fleet
 
 TEMPLATE = "k8s.io/cluster-autoscaler/node-template/"
 
@@ -99,12 +100,55 @@ def test_no_type_is_no_question():
         karpenter_view([])
 
 
+NEW_ROW = {
+    "InstanceType": "zz9.large",
+    "Hypervisor": "nitro",
+    "BareMetal": False,
+    "CurrentGeneration": True,
+    "SupportedUsageClasses": ["on-demand"],
+    "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+    "VCpuInfo": {"DefaultVCpus": 2},
+    "MemoryInfo": {"SizeInMiB": 8192},
+    "NetworkInfo": {
+        "MaximumNetworkInterfaces": 3,
+        "DefaultNetworkCardIndex": 0,
+        "NetworkCards": [{"NetworkCardIndex": 0, "MaximumNetworkInterfaces": 3}],
+        "Ipv4AddressesPerInterface": 10,
+    },
+}
+
+
 def test_what_karpenter_counts_for_a_type_it_may_not_know_is_missing():
-    view = karpenter_view(["m5.large", "m8in.large"], pods=100).set_index("instance_type")
-    assert view.loc["m5.large", "karpenter_addresses"] == 9
-    new = view.loc["m8in.large"]
+    catalog = Catalog.from_describe_instance_types({"InstanceTypes": [NEW_ROW]})
+    new = karpenter_view("zz9.large", pods=100, catalog=catalog).iloc[0]
     assert pd.isna(new.karpenter_addresses)
     assert pd.isna(new.karpenter_pods)
     assert pd.isna(new.nodes_started)
     assert new.karpenter_binding == "unknown"
     assert new.advertised > 0
+
+
+def test_karpenter_counts_no_address_on_the_types_that_its_table_lacks():
+    # karpenter-provider-aws, zz_generated.vpclimits.go of 2026-08-06, against the bundled table.
+    view = karpenter_view(list(Catalog.bundled()), pods=100).set_index("instance_type")
+    lacking = view[view["karpenter_addresses"] == 0]
+    bundled = Catalog.bundled()
+    x86 = [name for name in lacking.index if "arm64" not in bundled[name].windows.codes]
+    assert (len(lacking), len(view) - len(lacking), view["karpenter_addresses"].isna().sum()) == (
+        36, 1372, 0,
+    )  # fmt: skip
+    assert sorted({name.partition(".")[0] for name in x86}) == [
+        "hpc6a", "hpc6id", "hpc7a", "hpc8a", "t8i", "trn2", "trn2u",
+    ]  # fmt: skip
+    assert len(x86) == 14
+    assert set(lacking["karpenter_binding"]) == {"addresses"}
+    assert lacking["nodes_started"].isna().all()
+    newer = view.loc["m8in.large"]
+    assert (newer.karpenter_addresses, newer.karpenter_pods) == (19, 19)
+
+
+def test_nothing_is_planned_on_a_type_that_karpenter_never_starts_for_windows():
+    loads = [{"name": "web", "replicas": 3, "cpu": "250m", "memory": "256Mi"}]
+    for launcher, feasible in (("eksctl", True), ("karpenter", False)):
+        found = plan_fleet(loads, candidates=["hpc6a.48xlarge"], launcher=launcher)
+        assert found.feasible is feasible

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.cluster.checks.check import CONTROLLER, check, some
+from eks_win_capacity.cluster.karpenter import karpenter_addresses
 from eks_win_capacity.cluster.view import group_of
 from eks_win_capacity.core.constants import CONTROLLER_TABLE_AS_OF, KARPENTER_TABLE_AS_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from eks_win_capacity.catalog import Reason
+    from eks_win_capacity.catalog import InstanceType, Reason
     from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.core.findings import Finding
 
@@ -153,7 +154,7 @@ def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
             said = _told(look, reasons) or "the controller says that it does not support the type"
             yield rule.failed(
                 f"{name} ({some(users)}): {said}; Karpenter's table of {KARPENTER_TABLE_AS_OF}, made "
-                "by the same generator, may have it already",
+                f"by the same generator, {_by_karpenter(row)}",
                 "start one node and see that it advertises addresses: kubectl get nodes -l "
                 f"node.kubernetes.io/instance-type={name} -o "
                 "jsonpath='{.items[*].status.allocatable}'; else take an older type",
@@ -165,6 +166,14 @@ def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
                 f"{look.aged(CONTROLLER_TABLE_AS_OF)}",
                 subject=name,
             )
+
+
+def _by_karpenter(row: InstanceType | None) -> str:
+    """Whether Karpenter's table has a type, and what follows where it does not."""
+    counted = None if row is None else karpenter_addresses(row)
+    if counted is None:
+        return "may have it already"
+    return "has it" if counted else "lacks it too, so that Karpenter counts no address on it"
 
 
 CHECKS = (instance_type_windows, instance_type_caveats, instance_type_controller)
