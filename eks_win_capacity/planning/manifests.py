@@ -24,6 +24,8 @@ ADDRESS_TAG: Final = (
 )
 """Tells the cluster autoscaler the pod addresses of a node that does not run yet."""
 
+_TYPE: Final = "node.kubernetes.io/instance-type"
+
 _LABEL_TAG: Final = "k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/os"
 _TAINT_TAG: Final = "k8s.io/cluster-autoscaler/node-template/taint/os"
 
@@ -151,7 +153,7 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
     wanted: dict[str, list[str]] = {
         "kubernetes.io/os": ["windows"],
         "kubernetes.io/arch": ["amd64"],
-        "node.kubernetes.io/instance-type": list(plan.types),
+        _TYPE: list(plan.types),
     }
     bought = {group.purchase == "spot" for group in plan.groups}
     if True in bought:
@@ -161,9 +163,11 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
     zones = sorted({group.zone for group in plan.groups} - {""})
     if zones:
         wanted["topology.kubernetes.io/zone"] = zones
+    least = {"minValues": plan.types_per_pod} if plan.types_per_pod > 1 else {}
     spec: dict[str, Any] = {
         "requirements": [
-            {"key": key, "operator": "In", "values": values} for key, values in wanted.items()
+            {"key": key, "operator": "In", "values": values} | (least if key == _TYPE else {})
+            for key, values in wanted.items()
         ],
         "nodeClassRef": {
             "group": "karpenter.k8s.aws",
@@ -188,6 +192,10 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
         + ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items()),
         "AMI family Windows2022 and maxPods stand in the EC2NodeClass it names",
     ]
+    if least:
+        notes.append(
+            "minValues: each node could be any of so many types, so that large ones stay less full"
+        )
     if plan.prefix_delegation and plan.launcher != "karpenter":
         notes.append(
             "Karpenter counts addresses - 1 under prefix delegation too, and may launch more nodes"

@@ -80,6 +80,9 @@ class FleetPlan(PlanValues):
         The plans that ``lower_bound`` is of, where it is not of all.
     launcher : str
         Who starts the nodes, and by whose estimate of their room.
+    types_per_pod : int
+        Of the types asked for at least, how many can run each of the pods: the NodePool's
+        ``minValues``, as Karpenter starts no node that fewer types could be.
     reserved : dict
         What a node keeps from pods: ``cpu_m``, and memory for Windows, kubelet and eviction in
         MiB.

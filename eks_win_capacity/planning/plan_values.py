@@ -178,6 +178,7 @@ class PlanValues:
     scope: str = ""
     prices_as_of: str = ""
     launcher: str = "eksctl"
+    types_per_pod: int = 1
     reserved: dict[str, int] = field(default_factory=dict, repr=False)
     current: dict[str, int] | None = None
     current_kept: dict[str, int] = field(default_factory=dict, repr=False)

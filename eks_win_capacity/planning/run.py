@@ -16,6 +16,7 @@ from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import BRIEF, PROVED, Answer
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
+from eks_win_capacity.planning.sizing import usable
 from eks_win_capacity.planning.solving import Solving
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ _TRADES: Final = (0.0, 0.5, 2.0)
 
 _SMALLER: Final = 6
 """Largest types that are tried where more nodes are wanted than the cheapest fleet has."""
+
+_MOST_VALUES: Final = 50
+"""Types that a NodePool may ask for at least, by its schema (karpenter.sh/v1)."""
 
 _ANY_TYPES: Final = 0.3
 """Part of the time for the plan with any types, where only some may be used."""
@@ -149,6 +153,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ..
         prices_as_of=ask.prices.as_of,
         scope=_scope(ask),
         launcher=ask.launcher,
+        types_per_pod=_types_per_pod(run, used),
         reserved=_reserved(ask),
         estimated_prices=tuple(sorted(used & ask.prices.estimated)),
         value=value,
@@ -334,6 +339,17 @@ def _bound_of(run: Solving, value: float, bound: float) -> str:
         loose += ["any number of types"] * (ask.max_types is not None or ask.min_types > 1)
         loose += ["any number of nodes"] * bool(ask.at_least)
     return " and ".join(loose)
+
+
+def _types_per_pod(run: Solving, used: set[str]) -> int:
+    """How many planned types, up to those asked for, can run every pod: at least one."""
+    ask, named = run.ask, {node.name: node for node in run.every}
+    able = [
+        sum(name in named and usable(load, named[name]) for name in used)
+        for load, slot in zip(ask.workloads, ask.slots.tolist(), strict=True)
+        if slot
+    ]
+    return max(1, min([ask.min_types, _MOST_VALUES, *able]))
 
 
 def _reserved(ask: Question) -> dict[str, int]:

@@ -48,6 +48,25 @@ def test_every_manifest_is_taken(asked):
     assert class_faults(plan.karpenter_node_class()) == []
 
 
+@pytest.mark.parametrize(("least", "cpu", "values"), [(1, "1", None), (3, "1", 3), (3, "3", 2)])
+def test_the_node_pool_asks_for_the_types_that_every_pod_fits(least, cpu, values):
+    loads = [*LOADS, {"name": "big", "replicas": 2, "cpu": cpu, "memory": "3Gi"}]
+    plan = plan_fleet(
+        loads,
+        candidates=["m5.large", "m5.xlarge", "c5.2xlarge"],
+        zones=["eu-west-1a", "eu-west-1b"],
+        compare=False,
+        launcher="karpenter",
+        min_types=least,
+    )
+    assert len(plan.types) >= least
+    assert pool_faults(plan.karpenter()) == []
+    wanted = yaml.safe_load(plan.karpenter())["spec"]["template"]["spec"]["requirements"]
+    told = {one["key"]: one.get("minValues") for one in wanted}
+    assert told.pop("node.kubernetes.io/instance-type") == values
+    assert set(told.values()) == {None}
+
+
 @pytest.mark.parametrize("asked", ASKED, ids=str)
 def test_limit_and_reservations_reach_every_kubelet(asked):
     plan = plan_of(*asked)
