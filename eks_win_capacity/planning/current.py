@@ -238,6 +238,7 @@ def from_now(
     most = sum(present.places.values()) if max_replaced is None else max_replaced
     best = fresh if fresh.feasible and _may_drain(present, fresh, most) else None
     kept = plan_of(_with_present(ask, present, nodes, most))
+    added = [kept.lower_bound] * kept.feasible
     if kept.feasible:
         kept = _settled(ask, kept, present, nodes, most, fresh)
         if best is None or kept.value <= best.value * (1 + 1e-9):
@@ -247,6 +248,7 @@ def from_now(
             # Draining as many as may be and adding others can save more than what lies idle.
             other = plan_of(_with_present(ask, fewer, nodes, 0))
             if other.feasible:
+                added.append(other.lower_bound)
                 other = _settled(ask, other, fewer, nodes, 0, fresh)
                 best = other if other.value < best.value * (1 - 1e-9) else best
     best = best or kept
@@ -254,8 +256,9 @@ def from_now(
     if broken:
         return _beyond(best, broken)
     every = _sized(ask, [*present.types, *best.types])
+    bound = max(fresh.lower_bound, _least(ask, nodes, present, most, added))
     return replace(
-        best,
+        _proved(best, bound),
         current=present.types,
         current_kept=present.kept(best.groups),
         current_notes=(*present.notes, *_more_types(ask, best)),
@@ -404,26 +407,59 @@ def _settled(  # noqa: PLR0917
         empty_group(by_name[name], number, zone=zone)
         for (name, zone), number in sorted(spare.items())
     ]
-    value = value_of(groups, ask.objective)
-    bound = min(fresh.lower_bound if fresh.feasible else 0.0, value)
-    gap = 1 - bound / value if value else 0.0
     return replace(
         kept,
         groups=tuple(merged(groups)),
-        value=value,
+        value=value_of(groups, ask.objective),
         rejected=tuple(
             one
             for one in fresh.rejected
             if one.instance_type not in {g.instance_type for g in groups}
         ),
+    )
+
+
+def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
+    """A plan with what is proved of it."""
+    if not plan.feasible:
+        return plan
+    bound = min(bound, plan.value)
+    gap = 1 - bound / plan.value if plan.value else 0.0
+    return replace(
+        plan,
         lower_bound=bound,
-        lp_bound=min(fresh.lp_bound, bound),
-        status=kept.status
-        if kept.status == "interrupted"
+        lp_bound=min(plan.lp_bound, bound),
+        status="interrupted"
+        if plan.status == "interrupted"
         else "proved"
         if gap <= PROVED
         else "gap",
     )
+
+
+def _least(
+    ask: Question, nodes: tuple[NodeKind, ...], present: Present, most: int, added: list[float]
+) -> float:
+    """
+    Bound what a fleet costs that drains no more than so many present nodes.
+
+    Those that stay cost something, and so does what must be added even if all of them stay:
+    ``added`` bounds that, and where it has two values, what must be added if only those stay
+    that have to. Present nodes count next to nothing there, which is taken off.
+    """
+    other_price = ask.buying.paid or ask.buying.spot_share
+    more_asked = ask.at_least or ask.min_types > 1 or ask.zone_lost
+    if ask.objective != "cost" or other_price or more_asked or not added:
+        return 0.0
+    cost = {node.name: node.cost for node in nodes}
+    stay = sorted(cost[name] for name, number in present.types.items() for _ in range(number))
+    fewest = max(0, len(stay) - most)
+    bound = sum(stay[:fewest]) * (1 - _SUNK) + added[0]
+    if len(present.places) > 1 or len(added) < 2:
+        # Which of several types or zones stay is not known.
+        return bound
+    more = sum(stay[: fewest + 1]) * (1 - _SUNK) + added[0]
+    return max(bound, min(more, sum(stay[:fewest]) * (1 - _SUNK) + added[1]))
 
 
 def _idle(

@@ -1,5 +1,7 @@
 """Plans from the nodes that run now: what stays, what comes and what goes."""
 
+import itertools
+
 import pandas as pd
 import pytest
 
@@ -33,6 +35,24 @@ def test_no_more_nodes_are_drained_than_allowed(most, left):
     assert found.diff().drain <= most
     assert found.types["m5.4xlarge"] == left
     assert found.pods == {"api": 12, "web": 40}
+
+
+@pytest.mark.parametrize("current", [{"m5.4xlarge": 5}, {"m5.4xlarge": 3, "m5.2xlarge": 2}])
+@pytest.mark.parametrize("most", [0, 1, 2, 3])
+def test_nodes_that_must_stay_are_part_of_the_bound(current, most):
+    found = plan(current=current, max_replaced=most)
+    # Every choice of what stays, each with the cheapest additions, as plans of their own.
+    every = [[range(number + 1), name] for name, number in current.items()]
+    costs = []
+    for chosen in itertools.product(*(numbers for numbers, _ in every)):
+        stay = dict(zip((name for _, name in every), chosen, strict=True))
+        if sum(current.values()) - sum(chosen) <= most:
+            stay = {name: number for name, number in stay.items() if number}
+            costs.append(plan(current=stay, max_replaced=0).cost if stay else plan().cost)
+    assert found.lower_bound <= min(costs) * (1 + 1e-9)
+    assert found.cost <= min(costs) * 1.01
+    if len(current) == 1 or not most:
+        assert found.gap <= 0.01
 
 
 def test_additions_alone_use_the_free_room_of_present_nodes_first():
