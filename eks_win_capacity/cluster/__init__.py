@@ -15,6 +15,7 @@ _HOME = {
     "Instance": "records",
     "InterfaceState": "records",
     "Node": "records",
+    "NodeClaim": "records",
     "NodeClass": "records",
     "NodeGroup": "records",
     "NodePool": "records",

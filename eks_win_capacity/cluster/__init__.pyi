@@ -13,6 +13,7 @@ from eks_win_capacity.cluster.records import FargateProfile as FargateProfile
 from eks_win_capacity.cluster.records import Instance as Instance
 from eks_win_capacity.cluster.records import InterfaceState as InterfaceState
 from eks_win_capacity.cluster.records import Node as Node
+from eks_win_capacity.cluster.records import NodeClaim as NodeClaim
 from eks_win_capacity.cluster.records import NodeClass as NodeClass
 from eks_win_capacity.cluster.records import NodeGroup as NodeGroup
 from eks_win_capacity.cluster.records import NodePool as NodePool

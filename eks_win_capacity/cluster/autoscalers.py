@@ -13,12 +13,13 @@ from eks_win_capacity.cluster.view import (
     expected_addresses,
     word,
 )
+from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from eks_win_capacity.cluster.cluster_view import ClusterView
-    from eks_win_capacity.cluster.state import Pod
+    from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
+    from eks_win_capacity.cluster.state import NodeClaim, Pod
 
 _PATTERNS: Final = (
     ("nodepool-limits", re.compile(r"exceed limits for nodepool", re.IGNORECASE)),
@@ -120,6 +121,74 @@ def lift(pod: Pod, view: ClusterView) -> Iterator[Change]:
         yield _raise_maximum(text, view)
     else:
         yield _tag_group(text, view)
+
+
+def halted(claim: NodeClaim) -> str:
+    """
+    What keeps a NodeClaim from becoming a node, as Karpenter says it; empty while it may.
+
+    A launch that EC2 refused, and a node on which the VPC resource controller has
+    registered no addresses: Karpenter initialises no node before that.
+
+    References
+    ----------
+    Karpenter, ``pkg/controllers/nodeclaim/lifecycle``: ``launch.go``, ``initialization.go``.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import NodeClaim
+    >>> halted(NodeClaim(name="a", open=(("Registered", "NodeNotFound", "not registered"),)))
+    ''
+    >>> halted(NodeClaim(name="a", open=(("Launched", "LaunchFailed", "no capacity"),)))
+    'LaunchFailed: no capacity'
+    """
+    for step, reason, message in claim.open:
+        refused = step == "Launched" and reason not in {"", "AwaitingReconciliation"}
+        if refused or (step == "Initialized" and ADDRESS_RESOURCE in message):
+            return f"{reason}: {message}"
+    return ""
+
+
+def unhalt(claim: NodeClaim) -> str:
+    """What tells why a NodeClaim does not become a node, and what makes it one."""
+    if any(step == "Launched" for step, _, _ in claim.open):
+        return (
+            "cure what EC2 refused: other types, zones or subnets in the NodePool and its "
+            f"EC2NodeClass; kubectl describe nodeclaim {word(claim.name, 'NODECLAIM')}"
+        )
+    return (
+        "see why the VPC resource controller does not serve the node (check: "
+        f"node-advertises-addresses): kubectl describe node {word(claim.node, 'NODE')}"
+    )
+
+
+def claimed(need: PodNeed, view: ClusterView) -> Iterator[Change]:
+    """What Karpenter's NodeClaims promise to a pod, and what keeps others from becoming nodes."""
+    coming = [claim for claim in view.claims if not halted(claim)]
+    each = [view.fresh(claim.instance_type, need) for claim in coming if claim.instance_type]
+    blind = len(each) < len(coming)
+    if sum(each) or blind:
+        first = coming[0]
+        step, reason, message = first.open[0]
+        yield Change(
+            code="wait",
+            remedy=f"wait: Karpenter is starting {count_of(len(coming), 'node')}, and takes a "
+            f"claim back after 15 minutes: kubectl get nodeclaim {word(first.name, 'NODECLAIM')}",
+            gain=None if blind else sum(each),
+            feasible=None if blind else True,
+            why=f"NodeClaim {first.name} ({first.instance_type or 'type not known yet'}): {step} "
+            f"is not true yet{f' ({reason}: {message})' if reason or message else ''}",
+        )
+    for claim in view.claims:
+        if text := halted(claim):
+            yield Change(
+                code="fix-nodeclaim",
+                remedy=unhalt(claim),
+                feasible=None,
+                why=f"NodeClaim {claim.name}: {text}",
+                nodes=1,
+            )
+            return
 
 
 def _raise_maximum(text: str, view: ClusterView) -> Change:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         ClusterState,
         InterfaceState,
         Node,
+        NodeClaim,
         NodeClass,
         NodeGroup,
         NodePool,
@@ -476,6 +477,17 @@ class ClusterView:
     def pools(self) -> list[tuple[NodePool, NodeClass | None]]:
         """Karpenter's NodePools of Windows nodes, each with its class."""
         return windows_pools(self.state)
+
+    @cached_property
+    def claims(self) -> list[NodeClaim]:
+        """Karpenter's NodeClaims of Windows nodes that do not take pods yet."""
+        pools = {pool.name for pool, _ in self.pools}
+        return [
+            claim
+            for claim in self.state.node_claims or ()
+            if claim.open
+            and ("windows" in claim.systems or (not claim.systems and claim.node_pool in pools))
+        ]
 
     @cached_property
     def types(self) -> list[str]:

@@ -540,6 +540,31 @@ class NodeClass(Shown):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NodeClaim(Shown):
+    """
+    A NodeClaim of Karpenter: a node that it starts, or has started.
+
+    Attributes
+    ----------
+    name, node_pool, instance_type, node : str
+        Its own name, that of its NodePool, and type and name of the node, which are empty
+        until they are known.
+    systems : tuple of str
+        As of a NodePool.
+    open : tuple of (str, str, str)
+        ``Launched``, ``Registered`` and ``Initialized`` as far as they are not true yet, each
+        with its reason and message.
+    """
+
+    name: str
+    node_pool: str = ""
+    instance_type: str = ""
+    node: str = ""
+    systems: tuple[str, ...] = ()
+    open: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Addon(Shown):
     """
     An EKS add-on.

@@ -16,6 +16,7 @@ from eks_win_capacity.cluster.records import (
     Instance,
     InterfaceState,
     Node,
+    NodeClaim,
     NodeClass,
     NodeGroup,
     NodePool,
@@ -47,6 +48,7 @@ __all__ = [
     "Instance",
     "InterfaceState",
     "Node",
+    "NodeClaim",
     "NodeClass",
     "NodeGroup",
     "NodePool",
@@ -97,13 +99,14 @@ PARTS = read_only(
         "budgets": "kubectl get poddisruptionbudgets -A -o json",
         "node_pools": "kubectl get nodepools -o json",
         "node_classes": "kubectl get ec2nodeclasses -o json",
+        "node_claims": "kubectl get nodeclaims -o json",
     }
 )
 """Every part of a cluster's state, and the command that tells it."""
 
 
-_KNOWN_ELSEWHERE = frozenset({"support_ends"})
-"""Parts that need no answer: a bundled table of a certain day tells them as well."""
+_KNOWN_ELSEWHERE = frozenset({"node_claims", "support_ends"})
+"""Parts that need no answer: nodes and pods, or a bundled table of a certain day, tell as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +148,8 @@ class ClusterState(Shown):
         `SubnetState`, `Instance`.
     budgets : tuple of DisruptionBudget or None
         PodDisruptionBudgets.
-    node_pools, node_classes
-        Karpenter's, as tuples of `NodePool` and `NodeClass`.
+    node_pools, node_classes, node_claims
+        Karpenter's, as tuples of `NodePool`, `NodeClass` and `NodeClaim`.
     unknown : Mapping of str to str
         Each part that is not known, or not wholly, and why.
 
@@ -189,6 +192,7 @@ class ClusterState(Shown):
     instances: tuple[Instance, ...] | None = None
     node_pools: tuple[NodePool, ...] | None = None
     node_classes: tuple[NodeClass, ...] | None = None
+    node_claims: tuple[NodeClaim, ...] | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.records import NodeClass, NodePool
+from eks_win_capacity.cluster.records import NodeClaim, NodeClass, NodePool
+from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.kubectl._objects import (
     OS_LABELS,
+    POOL_LABELS,
     TYPE_LABELS,
     metadata,
     reserved_memory,
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
 
 POOL_KINDS: Final = ("NodePool", "Provisioner")
 CLASS_KINDS: Final = ("EC2NodeClass", "AWSNodeTemplate")
+CLAIM_KINDS: Final = ("NodeClaim", "Machine")
 """The kinds of today, and what they were called before Karpenter 0.32."""
 
 _SYSTEMS: Final = {"windows", "linux"}
+
+_STEPS: Final = ("Launched", "Registered", "Initialized")
+"""The conditions that a NodeClaim meets one after the other until its node takes pods."""
 
 
 def node_pool(item: Mapping[str, Any]) -> NodePool:
@@ -84,6 +90,32 @@ def node_class(item: Mapping[str, Any]) -> NodeClass:
         max_pods=most if isinstance(most, int) else None,
         reserved_memory_mib=reserved_memory(kubelet),
         prefixes=spec["ipPrefixCount"] if isinstance(spec.get("ipPrefixCount"), int) else None,
+    )
+
+
+def node_claim(item: Mapping[str, Any]) -> NodeClaim:
+    """Read a NodeClaim, or the Machine of older versions."""
+    _, name, labels = metadata(item)
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    wanted = spec.get("requirements") or []
+    types = _values(wanted, TYPE_LABELS)
+    held = {one["type"]: one for one in status.get("conditions") or ()}
+    named = {
+        key: next((str(labels[label]) for label in keys if labels.get(label)), "")
+        for key, keys in (("os", OS_LABELS), ("type", TYPE_LABELS), ("pool", POOL_LABELS))
+    }
+    return NodeClaim(
+        name=name,
+        node_pool=named["pool"] or "".join(_values(wanted, POOL_LABELS)[:1]),
+        instance_type=named["type"] or (types[0] if len(types) == 1 else ""),
+        node=str(status.get("nodeName") or ""),
+        systems=(named["os"],) if named["os"] else _systems(wanted),
+        open=tuple(
+            (step, str(one.get("reason") or ""), without_accounts(str(one.get("message") or "")))
+            for step in _STEPS
+            for one in (held.get(step, {}),)
+            if one.get("status") != "True"
+        ),
     )
 
 

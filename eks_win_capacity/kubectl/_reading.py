@@ -31,12 +31,14 @@ KINDS: Final = frozenset(
         *read.TEMPLATE_KINDS,
         *karpenter.POOL_KINDS,
         *karpenter.CLASS_KINDS,
+        *karpenter.CLAIM_KINDS,
     }
 )
 """The kinds of objects that are read; any other kind is passed over."""
 
 _LISTS: Final = {
     "EC2NodeClassList": "node_classes",
+    "NodeClaimList": "node_claims",
     "NodeList": "nodes",
     "NodePoolList": "node_pools",
     "PodDisruptionBudgetList": "budgets",
@@ -217,6 +219,8 @@ class Reading:
             self._keep("node_pools", karpenter.node_pool(item), "name")
         elif kind in karpenter.CLASS_KINDS:
             self._keep("node_classes", karpenter.node_class(item), "name")
+        elif kind in karpenter.CLAIM_KINDS:
+            self._keep("node_claims", karpenter.node_claim(item), "name")
         elif kind == "Pod" and not manifest and not read.unplaced(item):
             pod = read.pod(item)
             self._keep("pods", pod, "namespace", "name")
@@ -380,6 +384,7 @@ class Reading:
             budgets=self._part("budgets"),
             node_pools=self._part("node_pools"),
             node_classes=self._part("node_classes"),
+            node_claims=self._part("node_claims"),
             cni_configmap=self._data.get("amazon-vpc-cni", absent),
             cni_env=self._env,
             aws_auth=None if mappings is None else role_mappings(mappings),

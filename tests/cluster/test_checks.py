@@ -20,6 +20,7 @@ from eks_win_capacity.cluster import (
     ClusterState,
     FargateProfile,
     Node,
+    NodeClaim,
     NodeClass,
     NodeGroup,
     NodePool,
@@ -91,6 +92,17 @@ KARPENTER = NodePool(
     name="windows", node_class="windows", systems=("windows",), limits=(("cpu", "8"),)
 )
 CLASS = NodeClass(name="windows", ami_family="Windows2022", role="win")
+CLAIM = NodeClaim(
+    name="windows-x7",
+    systems=("windows",),
+    open=(("Launched", "AwaitingReconciliation", "object is awaiting reconciliation"),),
+)
+LAUNCH = ("Launched", "InsufficientCapacityError", "no subnet has free addresses")
+UNSERVED = (
+    "Initialized",
+    "ResourceNotRegistered",
+    'Resource "vpc.amazonaws.com/PrivateIPv4Address" was requested but not registered',
+)  # fmt: skip
 STARTED = replace(GROUP, bootstraps=True, custom_ami=True, user_data_known=True)
 MANY = tuple(Service(namespace="a", name=f"s{n}", backends=1) for n in range(101))
 MIXED = (WIN, replace(WIN, name="win-2", build="10.0.20348.3091"))
@@ -855,6 +867,21 @@ CASES = {
         ({"workloads": (WEB,)}, "pass"),
         ({}, "unknown"),
     ],
+    "karpenter-node-claims": [
+        ({"node_claims": (replace(CLAIM, open=(LAUNCH,)),)}, "fail"),
+        ({"node_claims": (replace(CLAIM, open=(UNSERVED,)),)}, "fail"),
+        ({"node_claims": (replace(CLAIM, open=(LAUNCH,), systems=("linux",)),)}, "pass"),
+        # Not launched yet, and not joined yet, is how every node begins.
+        ({"node_claims": (CLAIM,)}, "pass"),
+        ({"node_claims": (replace(CLAIM, open=()),)}, "pass"),
+        ({"node_pools": (KARPENTER,), "pods": ()}, "pass"),
+        (
+            {"node_pools": (KARPENTER,), "pods": (replace(POD, node="", phase="Pending"),)},
+            "unknown",
+        ),
+        ({"workloads": (WEB,)}, "pass"),
+        ({}, "unknown"),
+    ],
     "windows-build-match": [
         ({"nodes": MIXED, "workloads": (WEB,)}, "fail"),
         ({"nodes": MIXED, "workloads": (replace(WEB, selects_build="10.0.17763"),)}, "pass"),
@@ -951,6 +978,7 @@ CONSIDERATIONS = {
     "karpenter-node-os": "nodepools",
     "karpenter-ami-family": "ami family",
     "karpenter-limits": "limits",
+    "karpenter-node-claims": "nodeclaims",
     "windows-build-match": "own release",
 }
 """Of every consideration and step of the EKS guide and its neighbours: its code, and a word."""

@@ -262,6 +262,11 @@ CHANGES = [
     ("self-managed", lambda d: [put("policies", {"AttachedPolicies": []})(d),
      nodes(allocatable(addresses="0"))(d)], "resource-controller-policy",
      FAIL, "error", "attach-role-policy --role-name shop-cluster"),
+    ("karpenter", put("claims", {"kind": "NodeClaimList", "items": [{
+        "metadata": {"name": "windows-x7", "labels": {"karpenter.sh/nodepool": "windows"}},
+        "status": {"conditions": [{"type": "Launched", "status": "Unknown",
+                                   "reason": "LaunchFailed", "message": "no free addresses"}]},
+    }]}), "karpenter-node-claims", FAIL, "warning", "kubectl describe nodeclaim windows-x7"),
     ("karpenter", first(lambda n: n["status"].update(conditions=[
         {"type": "Ready", "status": "False"}])), "windows-nodes-ready",
      FAIL, "warning", "kubectl describe node win-1"),

@@ -361,6 +361,114 @@ def test_what_autoscalers_say_is_read_and_quoted(system, said, cause, remedy):
     assert cause not in {late.cause for late in explain_pending(state)}
 
 
+CLAIM = {
+    "kind": "NodeClaim",
+    "metadata": {
+        "name": "windows-x7",
+        "labels": {
+            "karpenter.sh/nodepool": "windows",
+            "kubernetes.io/os": "windows",
+            "node.kubernetes.io/instance-type": "m5.large",
+        },
+    },
+    "spec": {"requirements": []},
+}
+STEPS = ("Launched", "Registered", "Initialized")
+NOT_JOINED = ("Registered", "NodeNotFound", "Node not registered with cluster")
+REFUSED = ("Launched", "InsufficientCapacityError", "no subnet has free addresses")
+NOT_SERVED = (
+    "Initialized", "ResourceNotRegistered", f'Resource "{RESOURCE}" was requested but not registered'
+)  # fmt: skip
+
+
+def a_claim(*still, name="windows-x7", status="Unknown", **labels):
+    held = {step: {"type": step, "status": "True"} for step in STEPS}
+    for step, reason, message in still:
+        held[step] = {"type": step, "status": status, "reason": reason, "message": message}
+    meta = {"name": name, "labels": {**CLAIM["metadata"]["labels"], **labels}}
+    return {**CLAIM, "metadata": meta, "status": {"conditions": list(held.values())}}
+
+
+LATE = f"0/1 nodes are available: 1 Insufficient {RESOURCE}."
+
+
+def of_claims(*claims):
+    late = a_pod(node="", message=LATE)
+    full = [a_pod(f"r{n}", phase="Running") for n in range(9)]
+    state = loaded(a_node(), late, *full, *claims, a_configmap(ON))
+    (pod,) = explain_pending(state)
+    return pod, [f for f in check_cluster(state) if f.code == "karpenter-node-claims"]
+
+
+def test_a_node_that_karpenter_starts_is_waited_for_and_named():
+    pod, (finding,) = of_claims(a_claim(NOT_JOINED))
+    assert (pod.cause, pod.change, finding.outcome) == ("addresses", "wait", "pass")
+    change = option(pod, "wait")
+    assert (change.gain, change.feasible, change.nodes) == (9, True, 0)
+    assert "NodeClaim windows-x7 (m5.large)" in change.why
+    assert "Node not registered with cluster" in change.why
+    # A type that is not chosen yet promises nothing that can be counted.
+    pod, _ = of_claims(a_claim(NOT_JOINED, **{"node.kubernetes.io/instance-type": ""}))
+    change = option(pod, "wait")
+    assert (change.gain, change.feasible) == (None, None)
+    assert "get nodeclaim windows-x7" in change.remedy
+
+
+@pytest.mark.parametrize("still", [(REFUSED, NOT_JOINED), (NOT_SERVED,)])
+def test_a_node_claim_that_never_becomes_a_node_is_not_waited_for(still):
+    pod, (finding,) = of_claims(a_claim(*still))
+    assert "wait" not in {change.code for change in pod.options}
+    assert option(pod, "fix-nodeclaim").feasible is None
+    assert (finding.outcome, finding.subject) == ("fail", "windows-x7")
+    for text in (finding.seen, option(pod, "fix-nodeclaim").why):
+        assert still[0][2] in text
+    assert finding.remedy == option(pod, "fix-nodeclaim").remedy
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        (a_claim(),),
+        (a_claim(NOT_JOINED, **{"kubernetes.io/os": "linux"}),),
+        # Without a word about the system the NodePool tells, and none is known here.
+        (a_claim(NOT_JOINED, **{"kubernetes.io/os": ""}),),
+    ],
+)
+def test_a_node_claim_of_linux_or_one_that_is_a_node_promises_nothing(claims):
+    pod, (finding,) = of_claims(*claims)
+    assert not {"wait", "fix-nodeclaim"} & {change.code for change in pod.options}
+    assert finding.outcome == "pass"
+
+
+def test_a_node_claim_is_read_in_its_older_form_and_saved_whole(tmp_path):
+    machine = {
+        "kind": "Machine",
+        "metadata": {"name": "m", "labels": {"karpenter.sh/provisioner-name": "old"}},
+        "spec": {
+            "requirements": [
+                {"key": "kubernetes.io/os", "operator": "In", "values": ["windows"]},
+                {
+                    "key": "node.kubernetes.io/instance-type",
+                    "operator": "In",
+                    "values": ["m5.large", "m5.xlarge"],
+                },
+            ]
+        },
+    }
+    state = loaded(a_node(), machine)
+    (claim,) = state.node_claims
+    assert (claim.node_pool, claim.systems, claim.instance_type) == ("old", ("windows",), "")
+    assert [step for step, _, _ in claim.open] == list(STEPS)
+    state.save(tmp_path / "state.json")
+    assert ClusterState.load(tmp_path / "state.json") == state
+    assert (
+        load_files(
+            {"kind": "NodeClaimList", "items": []}, {"kind": "Node", "metadata": {"name": "n"}}
+        ).node_claims
+        == ()
+    )
+
+
 # -- laws -----------------------------------------------------------------------------------
 
 BLOCKS = st.lists(st.integers(1, 14), max_size=4, unique=True)

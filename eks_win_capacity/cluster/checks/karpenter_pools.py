@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.cluster.autoscalers import halted, unhalt
 from eks_win_capacity.cluster.checks.check import KARPENTER, check, some
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
+from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InvalidQuantityError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
 
@@ -169,5 +171,39 @@ def _reached(name: str, used: str, limit: str) -> bool:
         return False
 
 
-CHECKS = (karpenter_node_os, karpenter_ami_family, karpenter_limits)
+@check(
+    "karpenter-node-claims",
+    considers="NodeClaims of Karpenter that become nodes",
+    severity="warning",
+    why="a claim that EC2 refuses, or whose node registers no addresses, never takes a pod, and "
+    "Karpenter makes the next one just like it",
+    source="Karpenter, NodeClaims: https://karpenter.sh/docs/concepts/nodeclaims/",
+    whole=(),
+)
+def karpenter_node_claims(rule: Check, look: Look) -> Iterator[Finding]:
+    """Look for NodeClaims of Windows that do not become nodes."""
+    if look.state.node_claims is None:
+        pods = look.state.windows_pods
+        if look.karpenter and pods is not None and all(pod.node for pod in pods):
+            yield rule.passed("no Windows pod waits for a node")
+        else:
+            yield _absent(rule, look, "node_claims")
+        return
+    stuck = [(claim, text) for claim in look.view.claims if (text := halted(claim))]
+    for claim, text in stuck:
+        yield rule.failed(
+            f"NodeClaim {claim.name} ({claim.instance_type or 'no type yet'}) does not become a "
+            f"node: {text}",
+            unhalt(claim),
+            subject=claim.name,
+        )
+    if not stuck:
+        yield rule.passed(
+            f"nothing holds {count_of(len(look.view.claims), 'NodeClaim')} of Windows back"
+            if look.view.claims
+            else "no NodeClaim of Windows waits for its node"
+        )
+
+
+CHECKS = (karpenter_node_os, karpenter_ami_family, karpenter_limits, karpenter_node_claims)
 """In the order in which a pod meets them."""
