@@ -11,6 +11,7 @@ from eks_win_capacity.addresses.configmap import ADDON_KEYS
 from eks_win_capacity.aws import saved_answers
 from eks_win_capacity.cluster.state import PARTS, ClusterState
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes
+from eks_win_capacity.core.documents.whole import what_it_is
 from eks_win_capacity.core.errors import DocumentError
 from eks_win_capacity.kubectl import eksctl
 
@@ -18,12 +19,16 @@ _KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
 
 _ADDON: Final = frozenset(ADDON_KEYS)
 
+_HISTORY: Final = "forecast_exhaustion, or eks-win-capacity forecast"
+
 _OTHERS: Final = {
+    "Datapoints": _HISTORY,
     "InstanceTypes": "Catalog.from_describe_instance_types",
     "InstanceTypeOfferings": "Catalog.from_describe_instance_types",
-    "MetricDataResults": "aws.load_usage_history(files=...)",
+    "MetricDataResults": f"aws.load_usage_history(files=...), {_HISTORY}",
     "PriceList": "aws.load_prices(files=...)",
     "SpotPriceHistory": "aws.load_prices(files=...)",
+    "data": _HISTORY,
 }
 """Answers that tell nothing of a cluster's state, and what reads them."""
 
@@ -131,8 +136,8 @@ def _kind(source: Any, *, in_folder: bool) -> str:
     if other and in_folder:
         return ""
     raise DocumentError(
-        f"{name} is neither of kubectl, of the AWS CLI nor a saved state; its members: "
-        f"{', '.join(list(found)[:5]) or 'none'}"
+        f"{name} is {what_it_is(found)}, and neither of kubectl, of the AWS CLI on clusters nor a "
+        "saved state"
         + (f"; give it to {other}" if other else "; save whole answers, without --query or jq"),
         source=name,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import contextmanager
+from errno import ENOSPC
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -168,7 +169,7 @@ def _with_options(message: str, command: click.Command | None) -> str:
             if "_" in name
             else rf"(?:\A{name}(?= must | is )|\b{name}(?==\S))"
         )
-        message = re.sub(rf"(?<![-\w.'\"]){place}(?![\w(])", option, message)
+        message = re.sub(rf"(?<![-\w.'\"(]){place}(?![\w(])", option, message)
     return message
 
 
@@ -244,7 +245,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except OSError as error:
         plain = error.filename is not None and error.strerror is not None
-        _fail(f"{error.filename}: {error.strerror}" if plain else str(error), 1)
+        where = error.filename if plain else "standard output" if error.errno == ENOSPC else ""
+        _fail(f"{where}: {error.strerror}" if where else str(error), 1)
     except (CapacityError, UnicodeError) as error:
         _fail(vars(error).get(_SAID, str(error)), 1)
 

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.density.fleet import Fleet
     from eks_win_capacity.frames.node_files import NodeFiles
 
-_YAML = re.compile(r"\s*(---\s*\n|apiVersion:|items:|Reservations:|- )")
-"""How the YAML of kubectl and of the AWS CLI begins."""
 
 _SHOWN = (
     "secondary_addresses",
@@ -341,10 +339,10 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
             return _read_parquet(file)
         with click.open_file(file, "rb") as opened:
             content = text_of(opened).strip("\r\n")
-        if content.lstrip()[:1] in {"{", "["} or _YAML.match(content):
+        if content.lstrip()[:1] in {"{", "["} or whole.looks_like_yaml(content):
             return _read_json(content, name)
         head = content[:4096].split("\n", 1)[0]
-        separator = max(",;\t", key=head.count)
+        separator = max(",;\t|", key=head.count)
         headless = without_head([head.strip("\r").replace('"', "").split(separator)], catalog)
         if separator not in head and "  " in head.strip():
             return _read_aligned(content, head)

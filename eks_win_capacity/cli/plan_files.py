@@ -52,24 +52,28 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
 
 
 def _looks_like_csv(text: str) -> bool:
-    """Whether a text begins with a header of CSV, and not as YAML or JSON do."""
+    """Whether a text is a table, or a header of CSV alone, and neither YAML nor JSON."""
     first = text.lstrip().partition("\n")[0]
-    return (
-        any(sign in first for sign in ",;\t")
+    return bool(whole.table_columns(text)) or (
+        any(sign in first for sign in ",;\t|")
         and not first.startswith(("{", "[", "-"))
         and ": " not in first
     )
 
 
 def _separator(head: str) -> str:
-    return max(",;\t", key=head.count)
+    return max(",;\t|", key=head.count)
 
 
 def _csv(text: str, file: str) -> list[dict[str, Any]]:
     import csv
     import io
 
-    separator = _separator(text.lstrip().partition("\n")[0])
+    head = text.lstrip().partition("\n")[0]
+    separator = _separator(head)
+    if separator not in head:
+        # Columns that stand two blanks apart, as kubectl prints them.
+        separator, text = "\t", re.sub(r" {2,}", "\t", text)
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, delimiter=separator)
     rows = []
     for row in reader:

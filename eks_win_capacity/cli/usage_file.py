@@ -60,11 +60,12 @@ def _parquet(content: bytes, name: str) -> pd.DataFrame:
 
 def _json(text: str, name: str) -> pd.DataFrame:
     """Answers of monitoring tools: one document, or one on each line."""
+    kind = "JSON" if text.lstrip()[0] in "{[" else "YAML"
     found = whole.values_in(text, name)
     document = found[0] if len(found) == 1 else found
     if not is_document(document):
         raise InputError(
-            f"{name} is JSON, and not a history: it is {whole.what_it_is(found[0])}; give a table, a range query of Prometheus, "
+            f"{name} is {kind}, and not a history: it is {whole.what_it_is(found[0])}; give a table, a range query of Prometheus, "
             "get-metric-data or get-metric-statistics of CloudWatch, or describe-subnets with times"
         )
     return usage_table(document)
@@ -90,19 +91,23 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         # The first line of PowerShell's Export-Csv.
         text = text.partition("\n")[2]
     head = text.partition("\n")[0]
-    if text.lstrip()[:1] in {"{", "["}:
+    columns = whole.table_columns(text)
+    if text.lstrip()[:1] in {"{", "["} or (whole.looks_like_yaml(text) and not columns):
         return _json(text, name)
     if head.startswith(("Full label,", '"Full label"')):
         names, rows = console_table(list(csv.reader(io.StringIO(text))))
         return pd.DataFrame(rows, columns=names).apply(_numbers)
     if head.lstrip()[:1] in {"{", "["} or len(head) > _LONGEST_HEAD:
         raise InputError(f"{name} is not a CSV file: it begins with {head[:40]!r}")
-    separator = max(",;\t", key=head.count)
+    separator = max(",;\t|", key=head.count)
+    if separator not in head and columns:
+        separator = r"\s{2,}"
     try:
         frame = pd.read_csv(
             io.StringIO(text),
             sep=separator,
             decimal="," if separator == ";" else ".",
+            engine="python" if len(separator) > 1 else "c",
             skipinitialspace=True,
             index_col=False,
         )

@@ -88,9 +88,12 @@ def _written_beside(target: Path, content: bytes) -> Path:
         old = target.is_file() and not target.is_symlink()
         mode = target.stat().st_mode & 0o777 if old else 0o666 & ~_umask()
         Path(path).chmod(mode)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             Path(path).unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk names no file.
+            raise type(error)(error.errno, error.strerror, str(target)) from None
         raise
     return Path(path)
 

@@ -179,6 +179,64 @@ def test_a_foreign_document_is_called_what_it_is(tmp_path):
         assert "a Secret named s" in str(run(command, path, *more).exception)
 
 
+FOREIGN = {
+    "a table of name, replicas": "name,replicas\nweb,20\n",
+    "a table of Time, free": '"Time";"free"\n"2025-01-01";"9"\n',
+    "a table of NAME, STATUS, AGE": "NAME     STATUS   AGE\nwin-1    Ready    3d\n",
+    "the answer of a query of Prometheus": {"status": "success", "data": {"result": [{}]}},
+    "the answer of aws cloudwatch get-metric-data": {"MetricDataResults": [{"Id": "m"}]},
+    "the answer of aws cloudwatch get-metric-statistics": {"Label": "a", "Datapoints": [{}]},
+    "the answer of aws ec2 describe-subnets": {"Subnets": [{"SubnetId": "s"}]},
+    "the answer of aws pricing get-products": {"PriceList": ["{}"]},
+    "a mapping of AttachedPolicies": {"AttachedPolicies": [{"PolicyName": "p"}]},
+    "a ClusterConfig named shop": "kind: ClusterConfig\nmetadata: {name: shop}\n",
+    "a Secret named s": "kind: Secret\nmetadata: {name: s}\n",
+}
+OF_CLUSTERS = ("ClusterConfig", "describe-subnets", "AttachedPolicies", "Secret")
+READ = {
+    "pool": (),
+    "forecast --capacity 9": ("table", "cloudwatch", "Prometheus", "describe-subnets"),
+    "fleet": ("table",),
+    "plan": ("table", "ClusterConfig", "Secret"),
+    "check -f": OF_CLUSTERS,
+    "explain -f": OF_CLUSTERS,
+}
+
+
+@pytest.mark.parametrize("command", READ)
+@pytest.mark.parametrize("words", FOREIGN)
+def test_what_a_command_cannot_read_is_called_what_it_is(tmp_path, command, words):
+    if any(word in words for word in READ[command]):
+        return
+    held = FOREIGN[words]
+    path = tmp_path / "given.txt"
+    path.write_text(held if isinstance(held, str) else json.dumps(held), "utf-8")
+    answer = run(*command.split(), path)
+    assert answer.exit_code, answer.output
+    assert words in str(answer.exception), str(answer.exception)
+    assert "--file=" not in str(answer.exception)
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|", "    "])
+def test_tables_are_read_with_any_usual_separator(tmp_path, sign):
+    tables = {
+        "fleet": [("node", "instance_type"), ("win-1", "m5.large"), ("win-2", "m5.large")],
+        "plan -t m5.large": [("name", "replicas", "cpu"), ("web", "2", "500m")],
+        "forecast --capacity 99": [
+            ("time", "subnet", "used"), *((f"2025-01-{n:02}", "a", str(n)) for n in range(1, 29)),
+        ],
+    }  # fmt: skip
+    for command, rows in tables.items():
+        path = tmp_path / f"{command.split()[0]}.txt"
+        if sign.isspace() and sign != "\t":
+            text = "\n".join("".join(f"{cell:14}" for cell in row).rstrip() for row in rows)
+        else:
+            text = "\n".join(sign.join(row) for row in rows)
+        path.write_text(text + "\n", "utf-8")
+        answer = run(*command.split(), path)
+        assert answer.exit_code == 0, (command, str(answer.exception))
+
+
 @pytest.mark.parametrize("command", ["fleet", "pool", "forecast", "plan"])
 def test_files_without_an_end_are_refused_at_the_limit(tmp_path, command, monkeypatch):
     monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 10**6)

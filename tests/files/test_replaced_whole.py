@@ -1,6 +1,7 @@
 """Files replaced whole or not at all, and text from files that acts on nothing."""
 
 import csv
+import errno
 import io
 import os
 import socket
@@ -45,11 +46,12 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch, write):
     path.write_text("old")
 
     def full(_):
-        raise OSError("full")
+        raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(OSError, match="full") as caught:
         write(path)
+    assert caught.value.filename == str(path)
     assert path.read_text() == "old"
     assert {one.name for one in tmp_path.iterdir()} <= {"out.csv", "in.csv"}
 

@@ -10,6 +10,7 @@ from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.documents._json import JsonText, json_members
 from eks_win_capacity.core.documents._open import Source, each_source, opened, source_name
 from eks_win_capacity.core.documents._yaml import yaml_documents
+from eks_win_capacity.core.documents.whole import table_columns, what_it_is
 from eks_win_capacity.core.errors import DocumentError
 
 __all__ = ["beginning", "each_source", "mapping", "members", "source_name", "wholes", "yaml_value"]
@@ -62,6 +63,13 @@ def members(
             if head.lstrip()[0] in "{[":
                 yield from json_members(
                     JsonText(stream, head, name, limit or limits.MAX_JSON_CHARS)
+                )
+            elif table_columns(head):
+                raise DocumentError(
+                    f"{name} is {what_it_is(head)}, and neither JSON nor YAML: fleet, plan and "
+                    "forecast read tables; of a cluster save the whole answer (kubectl -o json, "
+                    "aws --output json)",
+                    source=name,
                 )
             else:
                 number = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import re
 import sys
 import zlib
 from collections.abc import Mapping
@@ -233,6 +234,43 @@ _KNOWN: Final = (
 )
 
 
+_SPACED: Final = re.compile(r"\S(?: {2,}|\t+)\S")
+"""Columns that kubectl and the AWS CLI print for people stand two blanks apart."""
+
+
+def table_columns(text: str) -> list[str]:
+    r"""
+    The first line's columns where a text is a table; empty where it is none.
+
+    Examples
+    --------
+    >>> table_columns("node;type\nwin-1;m5.large"), table_columns("NAME   AGE\nwin-1  3d")
+    (['node', 'type'], ['NAME', 'AGE'])
+    >>> table_columns("kind: Node\nmetadata: {name: a, uid: b}")
+    []
+    """
+    lines = [line for line in text.lstrip("\ufeff").split("\n", 3)[:3] if line.strip()]
+    if not lines or _YAML.match(lines[0]) or lines[0].lstrip()[0] in "{[":
+        return []
+    separator = max(",;\t|", key=lines[0].count)
+    # A row has the head's columns: of one line alone nothing tells.
+    if separator in lines[0] and len(lines) > 1 and separator in lines[1]:
+        return [name.strip(' "\r') for name in lines[0].split(separator)]
+    if len(lines) > 1 and all(_SPACED.search(line) for line in lines[:2]):
+        return re.split(r"\s{2,}", lines[0].strip())
+    return []
+
+
+def looks_like_yaml(text: str) -> bool:
+    """Whether a text begins as YAML does, below comments: with a marker, an item or a key."""
+    lines = (line for line in text.lstrip("\ufeff").splitlines() if line.strip())
+    first = next((line for line in lines if not line.lstrip().startswith("#")), "")
+    return bool(_YAML.match(first.lstrip()))
+
+
+_YAML: Final = re.compile(r"---|%YAML|- |[A-Za-z_][\w.\-]*:(?:\s|$)")
+
+
 def what_it_is(value: Any) -> str:
     """
     Words for what a foreign value is.
@@ -257,4 +295,9 @@ def what_it_is(value: Any) -> str:
         return known or f"a mapping of {', '.join(map(str, list(value)[:5])) or 'nothing'}"
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value is None else f"the text {str(value)[:40]!r}"
+    if value is None:
+        return "nothing"
+    columns = table_columns(value) if isinstance(value, str) else []
+    if columns:
+        return f"a table of {', '.join(columns[:5])}"
+    return f"the text {str(value)[:40]!r}"
