@@ -80,6 +80,7 @@ def check(
       eks-win-capacity check -f saved/ --output json
     """  # noqa: D301
     from eks_win_capacity.cluster.checks import CHECKS, check_cluster, remedies
+    from eks_win_capacity.core.findings import SEVERITIES
 
     if listing:
         emit(
@@ -93,13 +94,14 @@ def check(
                 for c in CHECKS
             ],
             output,
+            lead=("code", "severity"),
         )
         return
     state = load()
     if save:
         state.save(save)
     found = check_cluster(state, now=datetime.now(tz=UTC).date())
-    bad = [f for f in found if f.outcome == "fail"]
+    bad = sorted(found.failed, key=lambda f: SEVERITIES.index(f.severity))
     unknown = [f for f in found if f.outcome == "unknown"]
     shown = list(found) if everything or output != "table" else [*bad, *unknown]
     columns = ["outcome", "severity", "code", "subject", "seen", "remedy"]

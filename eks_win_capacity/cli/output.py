@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -277,6 +278,9 @@ _MANY_ROWS = 1_000
 
 _GAP = " " * 3
 
+_COMMAND = re.compile(r"\b(?:kubectl|aws|eksctl) [a-z-]+|\S{60}")
+"""What stands in a line that is not wrapped: a command, or a long word that is pasted."""
+
 _WIDE = 200
 """A table that is wider and holds sentences is told row by row, in a pipe too. [characters]"""
 
@@ -294,6 +298,15 @@ def _print_table(table: _Table, note: str) -> None:
         _print_for_terminal(rows, names, title, note, lead=table.lead, styles=table.styles)
 
 
+def _distance() -> str:
+    """Empty line before the title of a table that follows another one."""
+    context = click.get_current_context(silent=True)
+    printed = context.meta if context else {}
+    follows = printed.get(_META + "printed", False)
+    printed[_META + "printed"] = True
+    return "\n" if follows else ""
+
+
 def _print_plainly(
     rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
 ) -> None:
@@ -304,7 +317,7 @@ def _print_plainly(
     ]
     numeric = [_is_numeric(rows, name) for name in names]
     widths = [max(map(_width, column)) for column in columns]
-    lines = [title] if title else []
+    lines = [f"{_distance()}{title}"] if title else []
     if sum(widths) + len(_GAP) * (len(widths) - 1) > _WIDE and _holds_prose(columns):
         say("\n".join([*lines, *_blocks(columns), *([note] if note else [])]))
         return
@@ -348,14 +361,14 @@ def _print_for_terminal(
     texts = [[heading_of(name), *(_human(row[name]) for row in rows)] for name in names]
     right = [_is_numeric(rows, name) for name in names]
     if title:
-        console.print(Text(title, style="bold"))
+        console.print(Text(f"{_distance()}{title}", style="bold"))
     gap = len(_GAP)
     room = console.width
     if sum(map(_narrowest, texts)) + gap * (len(texts) - 1) <= room:
         console.print(_table(texts, right, room, styles), width=room)
-    elif len(rows) == 1 or _holds_prose(texts):
+    elif len(rows) == 1 or _holds_prose(_leading(texts, names, lead)):
         # Where not even every word has room, a table would break numbers and commands apart.
-        console.print(Text("\n".join(_blocks(texts))), soft_wrap=True)
+        console.print(Text("\n".join(_blocks(texts)).rstrip() + "\n" * bool(note)), soft_wrap=True)
     else:
         order = [names.index(name) for name in lead if name in names]
         order += [place for place in range(len(names)) if place not in order]
@@ -367,8 +380,9 @@ def _print_for_terminal(
         if left:
             many = count_of(len(left), "more column")
             console.print(Text(f"{many} with --wide or -o json: {rest}", style="dim"))
-    if note:
-        console.print(Text(note))
+    for line in note.splitlines():
+        # A command is copied: no line break may come into it.
+        console.print(Text(line), soft_wrap=bool(_COMMAND.search(line)))
 
 
 def _table(
@@ -409,6 +423,10 @@ def _fitting(
             left.append(place)
         else:
             shown[place] = column
+    for place in shown:
+        whole = {**shown, place: texts[place]}
+        if _least([*whole.values()]) <= room:
+            shown = whole
     return shown, sorted(left)
 
 
@@ -456,6 +474,13 @@ def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
         longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))
         widths[longest] += 1
     return widths
+
+
+def _leading(
+    texts: Sequence[Sequence[str]], names: list[str], lead: Sequence[str]
+) -> Sequence[Sequence[str]]:
+    """The columns that stay on a narrow terminal; all of them where none was named."""
+    return [texts[names.index(name)] for name in lead if name in names] or texts
 
 
 def _holds_prose(texts: Sequence[Sequence[str]]) -> bool:

@@ -451,8 +451,9 @@ def _note(given: Any, where: list[Any] | None) -> None:
 def _told(cost: float, bound: float) -> None:
     """Show progress where somebody looks."""
     if sys.stderr.isatty():
-        gap = 100 * (1 - bound / cost) if cost else 0.0
-        say(f"cost {cost:,.6g}, at most {gap:.2f} % above the least possible", err=True)
+        above = 100 * (cost / bound - 1) if bound > 0 else None
+        known = "" if above is None else f", at most {above:.2f} % above the least possible"
+        say(f"cost {cost:,.6g}{known}", err=True)
 
 
 _SNIPPETS: Mapping[str, tuple[str, ...]] = {

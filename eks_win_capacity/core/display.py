@@ -344,8 +344,11 @@ class Listed(tuple[T, ...], Generic[T]):
         if not self:
             return "<p>none</p>"
         outcomes = [getattr(one, "outcome", "") for one in self]
+        severities = [getattr(one, "severity", "") for one in self]
         # What asks for something comes first; what passed may be cut off at the end.
-        order = sorted(range(len(self)), key=lambda at: _BY_WEIGHT.get(outcomes[at], 0))
+        order = sorted(
+            range(len(self)), key=lambda at: (_weight(outcomes[at]), _weight(severities[at]))
+        )
         rows = [_row(self[at]) for at in order]
         wanted = getattr(type(self[0]), "_LISTED", None) or rows[0]
         columns = [name for name in wanted if any(words_of(row[name]) for row in rows)]
@@ -373,8 +376,12 @@ class Listed(tuple[T, ...], Generic[T]):
         return line if len(line) <= _LINE_LENGTH else "(\n  " + ",\n  ".join(items) + ",\n)"
 
 
-_BY_WEIGHT: Final = {"fail": 0, "unknown": 1, "pass": 2}
-"""Order of outcomes where a notebook lists them."""
+_BY_WEIGHT: Final = ("fail", "unknown", "pass", "error", "warning", "info")
+"""Order of outcomes, and of severities among them, where a notebook lists them."""
+
+
+def _weight(word: str) -> int:
+    return _BY_WEIGHT.index(word) if word in _BY_WEIGHT else -1
 
 
 def _row(one: Any) -> dict[str, Any]:

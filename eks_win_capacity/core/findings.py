@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from eks_win_capacity.core.display import Shown
 
 Severity = Literal["error", "warning", "info"]
+SEVERITIES: Final = ("error", "warning", "info")
+"""The gravest first, as lists of what failed are printed."""
+
 Outcome = Literal["fail", "pass", "unknown"]
 
 

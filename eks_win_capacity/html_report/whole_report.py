@@ -267,7 +267,17 @@ def _forecast(
     if capacity is None:
         known = {held.subnet_id: _size(held) for part in parts for held in part.state.subnets or ()}
         capacity = known if known.keys() & _names_in(history) else None
-    return forecast_exhaustion(history, capacity=capacity, horizon=horizon, unusable="report")
+    try:
+        return forecast_exhaustion(history, capacity=capacity, horizon=horizon, unusable="report")
+    except InputError as error:
+        if not str(error).startswith("capacity is needed"):
+            raise
+        ids = [held.subnet_id for part in parts for held in part.state.subnets or ()]
+        raise InputError(
+            "the history names no subnet of the clusters by its id"
+            f"{f', such as {ids[0]}' if ids else ''}: name them so, or give the capacity of each "
+            "in a column capacity"
+        ) from error
 
 
 def _size(held: Any) -> Any:

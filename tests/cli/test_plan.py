@@ -366,8 +366,12 @@ def test_progress_is_shown_where_somebody_looks(file, monkeypatch):
     told = []
     monkeypatch.setattr(plan.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(plan, "say", lambda text="", **more: told.append((text, more)))
-    plan._told(10.0, 9.9)
-    assert told == [("cost 10, at most 1.00 % above the least possible", {"err": True})]
+    plan._told(10.0, 0.0)  # no bound is known yet
+    plan._told(10.0, 8.0)
+    assert told == [
+        ("cost 10", {"err": True}),
+        ("cost 10, at most 25.00 % above the least possible", {"err": True}),
+    ]
 
 
 def test_the_folder_that_check_reads_is_planned_for_as_well():

@@ -315,6 +315,28 @@ def test_wide_shows_every_column_on_any_terminal():
         assert told.count("─\r\n") == 1
 
 
+def test_a_command_in_a_note_can_be_copied_from_a_narrow_terminal(monkeypatch):
+    screen = narrow(monkeypatch, 40)
+    command = "then: kubectl drain --ignore-daemonsets ip-10-20-0-10.compute.internal --timeout 90s"
+    emit(ROWS, "table", note=f"{command}\n{'plain words ' * 9}")
+    lines = screen.getvalue().splitlines()
+    assert command in lines
+    assert max(map(len, lines[lines.index(command) + 1 :])) <= 40
+
+
+def test_a_list_of_checks_is_one_table_with_whole_codes():
+    lines = on_a_terminal("check", "--list")
+    assert sum(set(line) == {"─"} for line in lines) == 1
+    assert any(line.startswith("windows-platform-version ") for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
+def test_tables_of_one_command_stand_apart():
+    lines = on_a_terminal("subnet", "10.0.0.0/24", "--used", "40", "-t", "m5.large")
+    assert lines[lines.index("What fits") - 1] == ""
+    assert lines[0] == "Census of 10.0.0.0/24"
+
+
 def test_a_lone_row_that_is_too_wide_is_told_name_by_name(monkeypatch):
     screen = narrow(monkeypatch, 40)
     emit([{f"column_{n}": 1_234 + n for n in range(8)}], "table")

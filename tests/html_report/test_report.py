@@ -232,3 +232,10 @@ def test_the_command_takes_folders_and_prints(tmp_path):
 
 def test_the_command_needs_a_state():
     assert run("-o", "x.html").exit_code == 2
+
+
+def test_a_history_of_other_subnets_is_refused_with_the_names_that_are_known():
+    with pytest.raises(
+        ewc.CapacityError, match="no subnet of the clusters by its id, such as subnet-0a"
+    ):
+        ewc.report(ewc.demo.cluster(), history=ewc.demo.subnet_usage(), time_limit_s=1)
