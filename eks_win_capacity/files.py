@@ -19,6 +19,15 @@ _KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
 
 _ADDON: Final = frozenset(ADDON_KEYS)
 
+_ROWS: Final = {
+    "AutoScalingGroupName": "AutoScalingGroups",
+    "InstanceId": "Reservations",
+    "NetworkInterfaceId": "NetworkInterfaces",
+    "SubnetCidrReservationId": "SubnetIpv4CidrReservations",
+    "CidrBlock": "Subnets",
+}
+"""What each row of an answer has, first of those that hold others; and the answer's member."""
+
 _HISTORY: Final = "forecast_exhaustion, or eks-win-capacity forecast"
 
 _OTHERS: Final = {
@@ -41,7 +50,8 @@ def load_files(*sources: Any) -> ClusterState:
     ``items``, answers of the AWS CLI by their own member (``cluster``,
     ``Subnets`` ...), and a state that `ClusterState.save` wrote by its format. A
     ClusterConfig of eksctl tells what nothing else tells: it says what was planned. The
-    configurationValues of the vpc-cni add-on are read alone too.
+    configurationValues of the vpc-cni add-on are read alone too, and so are the rows of an
+    answer of EC2 that ``--query`` took out of it.
 
     Parameters
     ----------
@@ -82,6 +92,8 @@ def load_files(*sources: Any) -> ClusterState:
         kind = _kind(source, in_folder=found)
         if kind == "addon":
             sorted_["aws"] += [_described(values) for values in wholes(source)]
+        elif kind == "rows":
+            sorted_["aws"].append(_answer(list(wholes(source)), source_name(source)))
         elif kind:
             sorted_[kind].append(source)
     state = ClusterState()
@@ -117,6 +129,28 @@ def _described(values: dict[str, Any]) -> dict[str, Any]:
     return {"addon": {"addonName": "vpc-cni", "configurationValues": json.dumps(values)}}
 
 
+def _member(row: dict[str, Any]) -> str:
+    """The member of an answer in which such rows stand; empty for rows of no known answer."""
+    return next((member for key, member in _ROWS.items() if key in row), "")
+
+
+def _answer(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """
+    The answer of EC2 of which only the rows were saved.
+
+    Raises
+    ------
+    DocumentError
+        If they are of several answers.
+    """
+    members = sorted({_member(row) or what_it_is(row) for row in rows})
+    if len(members) > 1:
+        raise DocumentError(
+            f"{name} mixes rows of {' and '.join(members)}: save each answer by itself", source=name
+        )
+    return {members[0]: [{"Instances": rows}] if members[0] == "Reservations" else rows}
+
+
 def _kind(source: Any, *, in_folder: bool) -> str:
     """Whose answer a source is; empty for one that lies in a folder for another loader."""
     name = source_name(source)
@@ -128,10 +162,18 @@ def _kind(source: Any, *, in_folder: bool) -> str:
     if _KUBECTL & found.keys():
         untold = found.get("items") == [] and found.get("kind", "List") == "List"
         return "empty" if untold else "kubectl"
+    if _member(found):
+        return "rows"
     if saved_answers.KEYS.keys() & found.keys():
         return "aws"
     if _ADDON & found.keys():
         return "addon"
+    # The identifier of a row may stand behind lists of its own.
+    first = next(wholes(source, name=name))
+    if hasattr(source, "seek"):
+        source.seek(0)
+    if _member(first):
+        return "rows"
     other = next((loader for key, loader in _OTHERS.items() if key in found), "")
     if other and in_folder:
         return ""

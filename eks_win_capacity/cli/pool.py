@@ -78,8 +78,11 @@ def pool(  # noqa: PLR0917
         raise click.UsageError("--show table needs --instance-type or --slots")
     room, table_nitro = node_slots(instance_type, slots) if named else (None, True)
     text = filled_text_of(file)
-    _refuse_foreign(text, getattr(file, "name", "the file"))
-    found = WarmPool.from_configmap(text, nitro=table_nitro and not non_nitro, slots=room)
+    found = WarmPool.from_configmap(
+        _source(text, getattr(file, "name", "the file")),
+        nitro=table_nitro and not non_nitro,
+        slots=room,
+    )
     targets: dict[str, Any] = {
         "mode": "prefix" if found.prefix_delegation else "secondary",
         "warm_ip_target": found.warm_ip_target,
@@ -112,9 +115,9 @@ def pool(  # noqa: PLR0917
         emit(rows, output, title="Pods against attached addresses")
 
 
-def _refuse_foreign(text: str, name: str) -> None:
+def _source(text: str, name: str) -> Any:
     """
-    Refuse a document that no ConfigMap can be, and name what it is.
+    What holds the ConfigMap: the text, or the List that its several JSON values make.
 
     Raises
     ------
@@ -122,9 +125,11 @@ def _refuse_foreign(text: str, name: str) -> None:
         If it is a table, or a mapping whose values are lists or mappings of its own.
     """
     found = [text] if whole.table_columns(text) else whole.values_in(text, name)
+    objects = whole.objects_in(found)
     own = {"kind", "items", "data", "metadata", "env"}
     if len(found) > 1 or isinstance(found[0], list):
-        return
+        # YAML is left as it is written: its plain words tell what must be quoted.
+        return {"kind": "List", "items": objects} if text.lstrip()[0] in "{[" else text
     foreign = not isinstance(found[0], dict) or (
         not {"kind", "items", "metadata", "addon", *ADDON_KEYS} & found[0].keys()
         and any(isinstance(v, (list, dict)) for key, v in found[0].items() if key not in own)
@@ -135,6 +140,7 @@ def _refuse_foreign(text: str, name: str) -> None:
             "kube-system/amazon-vpc-cni (kubectl get configmap -n kube-system amazon-vpc-cni -o "
             "yaml) or values of the vpc-cni add-on"
         )
+    return text
 
 
 def _attached(

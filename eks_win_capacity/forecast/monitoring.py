@@ -78,11 +78,28 @@ def _subnet_of(labels: Mapping[str, str]) -> str:
 def is_document(value: object) -> bool:
     """Whether a value is an answer that `usage_table` reads."""
     if isinstance(value, list):
-        return bool(value) and all(is_document(one) for one in value)
+        return bool(value) and all(is_document(one) or _row_of(one) for one in value)
     return isinstance(value, Mapping) and (
         bool({"MetricDataResults", "Datapoints", "Subnets"} & set(value))
         or isinstance(value.get("data"), Mapping)
     )
+
+
+_ROWS: Final = {"Timestamps": "MetricDataResults", "metric": "result"}
+"""What a row of an answer has of which ``--query`` or jq left the rows alone, and its member."""
+
+
+def _row_of(value: object) -> str:
+    """The member of an answer in which such a row stands; empty for other values."""
+    held = value if isinstance(value, Mapping) else {}
+    return next((member for key, member in _ROWS.items() if key in held), "")
+
+
+def _whole(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer that a row alone was taken out of; an answer as it is."""
+    member = _row_of(value)
+    answer = {member: [value]}
+    return value if not member else {"data": answer} if member == "result" else answer
 
 
 def usage_table(document: Any) -> pd.DataFrame:
@@ -93,7 +110,8 @@ def usage_table(document: Any) -> pd.DataFrame:
     ----------
     document : mapping or list of mapping
         A range query of Prometheus; get-metric-data or get-metric-statistics of CloudWatch;
-        several answers of describe-subnets, each with a ``time`` beside its ``Subnets``.
+        several answers of describe-subnets, each with a ``time`` beside its ``Subnets``; or a
+        list of the series of the first two alone.
 
     Returns
     -------
@@ -110,7 +128,7 @@ def usage_table(document: Any) -> pd.DataFrame:
 
     documents = document if isinstance(document, list) else [document]
     rows: list[dict[str, Any]] = []
-    for one in documents:
+    for one in map(_whole, documents):
         if "MetricDataResults" in one:
             rows += _metric_data(one)
         elif "Datapoints" in one:

@@ -237,6 +237,85 @@ def test_tables_are_read_with_any_usual_separator(tmp_path, sign):
         assert answer.exit_code == 0, (command, str(answer.exception))
 
 
+@pytest.mark.parametrize("form", ["array", "a line each", "documents"])
+@pytest.mark.parametrize(
+    ("rows", "member"),
+    [
+        ([{"SubnetId": "s-1", "CidrBlock": "10.0.0.0/24", "Tags": [{"Key": "a"}]}], "Subnets"),
+        (
+            [
+                {
+                    "Groups": [{"GroupId": "g"}],
+                    "NetworkInterfaceId": "eni-1",
+                    "SubnetId": "s-1",
+                    "PrivateIpAddress": "10.0.0.4",
+                    "PrivateIpAddresses": [{"Primary": True, "PrivateIpAddress": "10.0.0.4"}],
+                }
+            ],
+            "NetworkInterfaces",
+        ),
+        (
+            [{"InstanceId": "i-1", "InstanceType": "m5.large", "NetworkInterfaces": []}],
+            "Reservations",
+        ),
+    ],
+)
+def test_rows_that_a_query_took_out_of_an_answer_are_that_answer(rows, member, form):
+    answer = {member: [{"Instances": rows}] if member == "Reservations" else rows}
+    more = [{"kind": "Node", "metadata": {"name": "n"}}]
+    state = load_files(FORMS[form](rows), *more)
+    assert state == load_files(answer, *more)
+    assert state.subnets or state.instances or member == "NetworkInterfaces"
+
+
+def test_rows_of_several_answers_in_one_file_are_refused():
+    rows = [{"SubnetId": "s", "CidrBlock": "10.0.0.0/24"}, {"NetworkInterfaceId": "eni-1"}]
+    with pytest.raises(DocumentError, match="mixes rows of NetworkInterfaces and Subnets"):
+        load_files(json.dumps(rows))
+
+
+@pytest.mark.parametrize("form", ["array", "lines"])
+def test_a_configmap_or_an_addon_is_found_in_arrays_and_lines(tmp_path, form):
+    addon = {
+        "addon": {"addonName": "vpc-cni", "configurationValues": '{"enableWindowsIpam":"true"}'}
+    }
+    space = {"kind": "Namespace", "metadata": {"name": "w"}}
+    for values in ([space, CONFIGMAP], [addon]):
+        path = tmp_path / "given.json"
+        lines = "\n".join(map(json.dumps, values))
+        path.write_text(json.dumps(values) if form == "array" else lines)
+        answer = run("pool", path)
+        assert answer.exit_code == 0, str(answer.exception)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"Id": "m", "Label": "subnet-1", "Timestamps": [], "Values": []},
+        {"metric": {"subnetid": "subnet-1"}, "values": []},
+    ],
+)
+def test_series_that_a_query_took_out_of_an_answer_are_a_history(tmp_path, row):
+    days = [f"2025-01-{n:02}T00:00:00+00:00" for n in range(1, 29)]
+    if "Id" in row:
+        row = {**row, "Timestamps": days, "Values": [float(n) for n in range(28)]}
+    else:
+        row = {**row, "values": [[1735689600 + 86400 * n, str(n)] for n in range(28)]}
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([row]))
+    answer = run("forecast", path, "--capacity", 99, "--values", "used")
+    assert answer.exit_code == 0, str(answer.exception)
+    assert "subnet-1" in answer.output
+
+
+def test_the_items_of_a_list_of_one_kind_need_not_repeat_it(tmp_path):
+    path = tmp_path / "list.json"
+    items = [{key: value for key, value in WEB.items() if key != "kind"}]
+    path.write_text(json.dumps({"kind": "DeploymentList", "apiVersion": "v1", "items": items}))
+    answer = run("plan", path, "-t", "m5.large")
+    assert answer.exit_code == 0, str(answer.exception)
+
+
 @pytest.mark.parametrize("command", ["fleet", "pool", "forecast", "plan"])
 def test_files_without_an_end_are_refused_at_the_limit(tmp_path, command, monkeypatch):
     monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 10**6)

@@ -204,6 +204,8 @@ def objects_in(values: list[Any]) -> list[Any]:
     --------
     >>> objects_in([{"kind": "List", "items": [{"kind": "Node"}]}, [{"kind": "Pod"}]])
     [{'kind': 'Node'}, {'kind': 'Pod'}]
+    >>> objects_in([{"kind": "DeploymentList", "items": [{"spec": {}}]}])
+    [{'kind': 'Deployment', 'spec': {}}]
     """
     found: list[Any] = []
     for value in values:
@@ -212,7 +214,17 @@ def objects_in(values: list[Any]) -> list[Any]:
             isinstance(value, Mapping) and str(value.get("kind", "List")).endswith("List")
         )
         if listed and isinstance(items, list):
-            found += objects_in(items)
+            # The items of a DeploymentList need not say that they are Deployments.
+            kind = "" if isinstance(value, list) else str(value.get("kind", ""))
+            plain = kind.removesuffix("List") if kind.endswith("List") else ""
+            found += objects_in(
+                [
+                    {"kind": plain, **one}
+                    if plain and isinstance(one, Mapping) and "kind" not in one
+                    else one
+                    for one in items
+                ]
+            )
         else:
             found.append(value)
     return found
