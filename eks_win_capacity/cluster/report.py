@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.state import ClusterState
 
+_LESSER: Final = ("usable", "available", "free_prefixes_best", "free_prefixes_worst")
+"""Columns of a subnet that a notebook has no room for."""
+
 _SHOWN: Final = (
     "node", "instance_type", "zone", "ready", "binding", "capacity", "pods", "headroom", "reason",
     "blocked",
@@ -155,7 +158,9 @@ class ClusterReport:
         return f"<ClusterReport of {nodes} in {count_of(len(self.subnets), 'subnet')}>"
 
     def _repr_html_(self) -> str:
-        parts = [html_frame(self.subnets, title="Subnets")] if len(self.subnets) else []
+        lesser = self.subnets.columns.intersection([*_LESSER])
+        subnets = self.subnets.drop(columns=lesser)
+        parts = [html_frame(subnets, title="Subnets")] if len(subnets) else []
         if self._nodes is not None and len(self._nodes):
             parts.insert(0, html_frame(self._nodes[list(_SHOWN)], title="Windows nodes"))
         lines = [repr(self).strip("<>"), *(f"Not known: {why}" for why in self.unknown)]

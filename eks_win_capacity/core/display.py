@@ -112,7 +112,8 @@ def words_of(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
+        # Four digits; a large number keeps all of them, and no power of ten.
+        return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1_000 else f"{value:,.4g}"
     if isinstance(value, dict):
         return ", ".join(f"{words_of(key)}: {words_of(each)}" for key, each in value.items())
     if isinstance(value, (tuple, list, frozenset)):
@@ -123,7 +124,8 @@ def words_of(value: Any) -> str:
         said = {heading_of(name): words_of(each) for name, each in value._fields_shown().items()}  # noqa: SLF001
         told = ", ".join(f"{name} {words}" for name, words in said.items() if words)
         return f"{_spaced(type(value).__name__)} ({told})"
-    return str(value)
+    # A value of ours that has no fields to show says in its repr what it is.
+    return str(value).strip("<>") if hasattr(value, "_repr_html_") else str(value)
 
 
 def html_table(

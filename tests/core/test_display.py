@@ -182,7 +182,20 @@ def test_answers_are_tuples_that_filter_and_convert():
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(None, ""), (float("nan"), ""), (True, "yes"), (1234, "1,234"), (0.5, "0.5"), (2.0, "2")],
+    [
+        (None, ""),
+        (float("nan"), ""),
+        (True, "yes"),
+        (1234, "1,234"),
+        (0.5, "0.5"),
+        (2.0, "2"),
+        (67_211.4, "67,211"),
+        (-9_999.96, "-10,000"),
+        (999.96, "1,000"),
+        (ewc.Subnet("10.0.0.0/24", used=3), "Subnet 10.0.0.0/24: 3 of 251 used somewhere"),
+        (ewc.Fixed(60), "Fixed (seconds 60)"),
+        ((ewc.Fixed(60), ewc.Fixed(30)), "Fixed (seconds 60); Fixed (seconds 30)"),
+    ],
 )
 def test_values_are_said_as_people_read_them(value, words):
     assert words_of(value) == words
