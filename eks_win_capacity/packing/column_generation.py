@@ -30,8 +30,11 @@ _TOGETHER = 8
 _NOTHING = 1e-12
 """Largest dual up to which all of them count as zero."""
 
-NARROW, WIDE = 32, 2_048
-"""Partial mixes kept for each kind at first, and at most where no new pattern is found so."""
+_WIDTH = 32
+"""Partial mixes kept for each kind."""
+
+_STEPS = 1_000
+"""Steps of an integer program that looks for the best mix on one kind."""
 
 _NEVER = Deadline()
 
@@ -212,7 +215,11 @@ def constraint_rows(problem: Problem, kind: Ints, mix: Ints) -> tuple[object, Fl
 
 
 class Generator:
-    """Column generation: the fractional optimum, step by step."""
+    """
+    Column generation: the fractional optimum, step by step.
+
+    Once partial mixes find nothing more, integer programs look for patterns too: ``deep``.
+    """
 
     def __init__(self, problem: Problem, columns: Columns, *, deadline: Deadline = _NEVER) -> None:
         self.problem, self.columns, self.deadline = problem, columns, deadline
@@ -222,9 +229,10 @@ class Generator:
         self.cuts: list[Cut] = []
         self.bound = Fraction(0)
         self.proof: Proof | None = None
+        self.deep = False
 
     def price(
-        self, duals: Duals, cost: Floats, *, tolerance: float, width: int = NARROW
+        self, duals: Duals, cost: Floats, *, tolerance: float, deep: bool = False
     ) -> tuple[Fraction, Ints, Ints]:
         """
         Look for patterns worth more than they cost, and prove a bound.
@@ -263,7 +271,10 @@ class Generator:
         threshold = budget + np.floor(budget * tolerance).astype(np.int64)
         ceiling = fractional_bound(worth, self.need, problem.room, self.most, self.prices)
         bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
-        kind, mix = self._searched(worth, budget, threshold, bound, width)
+        kind, mix = self._searched(worth, budget, threshold, bound)
+        if deep:
+            looked = self._looked_deep(worth, budget, threshold, bound)
+            kind, mix = np.append(kind, looked[0]), np.vstack([mix, looked[1]])
         demand = int(pods @ problem.count) + int((floor * problem.floor).sum())
         theta = Fraction(1)
         for have, want in zip(budget.tolist(), bound.tolist(), strict=True):
@@ -278,7 +289,7 @@ class Generator:
         return proved, kind, mix
 
     def _searched(
-        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints, width: int
+        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints
     ) -> tuple[Ints, Ints]:
         """
         Look for the mixes worth most where they could matter, and lower the bounds in place.
@@ -316,7 +327,7 @@ class Generator:
                 most,
                 prices,
                 threshold[look],
-                width=width,
+                width=_WIDTH,
                 keep=12,
                 deadline=self.deadline,
             )
@@ -329,6 +340,58 @@ class Generator:
             return np.zeros(0, dtype=np.int64), np.zeros((0, problem.shapes), dtype=np.int64)
         return np.concatenate(kinds), np.vstack(mixes)
 
+    def _looked_deep(
+        self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints
+    ) -> tuple[Ints, Ints]:
+        """
+        Look for the best mix by an integer program where partial mixes were cut, the worst first.
+
+        With three resources that bind together, the few partial mixes that are kept can all
+        miss a mix worth a percent more.
+        """
+        problem = self.problem
+        paid = np.maximum(budget, 1)
+        kinds: list[int] = []
+        mixes: list[Ints] = []
+        worst = 0.0
+        for kind in np.argsort(-(bound / paid), kind="stable").tolist():
+            if bound[kind] <= max(threshold[kind], worst * paid[kind]):
+                break
+            mix, least = self._best_mix(kind, worth[kind])
+            bound[kind] = min(bound[kind], least)
+            worst = max(worst, float(bound[kind] / paid[kind]))
+            if mix @ worth[kind] > threshold[kind]:
+                kinds.append(kind)
+                mixes.append(mix)
+        none = np.zeros((0, problem.shapes), dtype=np.int64)
+        return np.array(kinds, dtype=np.int64), np.vstack([none, *mixes])
+
+    def _best_mix(self, kind: int, worth: Ints) -> tuple[Ints, int]:
+        """A mix worth most on a kind, and what none exceeds."""
+        from scipy.optimize import Bounds, LinearConstraint
+
+        problem, most = self.problem, self.most[kind]
+        some = np.nonzero((most > 0) & (worth > 0))[0]
+        room = np.maximum(problem.room[kind], 1)
+        top = float(worth.max())
+        solved = self.deadline.milp(
+            -worth[some] / top,
+            constraints=LinearConstraint((problem.need[some] / room).T, -np.inf, 1.0),
+            integrality=1,
+            bounds=Bounds(0, most[some]),
+            options={"mip_rel_gap": 1e-6, "node_limit": _STEPS},
+        )
+        mix = np.zeros(problem.shapes, dtype=np.int64)
+        if solved.x is not None:
+            mix[some] = np.round(solved.x).astype(np.int64)
+            # A choice within the tolerance of the solver may not hold to the last byte.
+            if (mix @ problem.need > problem.room[kind]).any():
+                mix[:] = 0
+        proved = solved.mip_dual_bound
+        if proved is None or not np.isfinite(proved):
+            return mix, np.iinfo(np.int64).max
+        return mix, int(-float(proved) * top * (1 + 2e-6)) + 1
+
     def _solved(self, penalty: float | None) -> Mixture:
         return solve_fractional(self.problem, self.columns, penalty, deadline=self.deadline)
 
@@ -337,8 +400,7 @@ class Generator:
         *,
         penalty: float | None = None,
         tolerance: float = 1e-6,
-        stop: Callable[[Mixture, Fraction, int], bool] | None = None,
-        wide: int = WIDE,
+        stop: Callable[[Mixture, Fraction], bool] | None = None,
         rounds: int = 400,
         centre: Duals | None = None,
     ) -> Relaxed:
@@ -352,10 +414,7 @@ class Generator:
         tolerance : float
             Patterns that save less than this part of their cost are left.
         stop : callable, optional
-            Asked after every round, with the solution, the bound and the partial mixes kept;
-            True ends the work.
-        wide : int
-            Partial mixes kept at most.
+            Asked after every round, with the solution and the bound; True ends the work.
         rounds : int
             Rounds at most.
         centre : Duals, optional
@@ -363,20 +422,20 @@ class Generator:
         """
         solution = self._solved(penalty)
         centre = solution.duals if centre is None else centre
-        complete, width, still = False, NARROW, 0
+        complete, still = False, 0
         for _ in range(rounds):
             # Duals jump from round to round; those between the best so far and the newest
             # give better patterns and bounds. The newest alone decide that none is left.
             still = 0 if still > 4 else still
-            newest = width > NARROW or still
+            newest = self.deep or still
             asked = solution.duals if newest else solution.duals.towards(centre, 0.85)
             bound, kind, mix = self.price(
-                asked, self.problem.cost, tolerance=tolerance, width=width
+                asked, self.problem.cost, tolerance=tolerance, deep=self.deep
             )
             if bound > self.bound:
                 self.bound, centre = bound, asked
             found = self.columns.add(kind, mix)
-            if stop is not None and stop(solution, self.bound, width):
+            if stop is not None and stop(solution, self.bound):
                 if found:
                     solution = self._solved(penalty)
                 break
@@ -388,10 +447,11 @@ class Generator:
                 break
             self.columns.retire(solution.duals, solution.count)
             if solution.value < before * (1 - 1e-7):
-                width, still = NARROW, 0
-            elif width < wide and still:
-                width *= 8
-            elif not found and width >= wide:
+                # Where integer programs were needed once, they are needed again.
+                still = 0
+            elif not self.deep and still:
+                self.deep = True
+            elif not found and self.deep:
                 break
             else:
                 still += 1

@@ -89,9 +89,12 @@ def blend(
     _take(columns, duals, kind, mix, rng)
     base = np.maximum(fluid.duals.pods, 1e-3 * max(fluid.duals.pods.max(initial=0), 1e-12))
     floors = fluid.duals.floor[problem.floor > 0]
-    penalty = np.concatenate(
-        [2 * base + 2 * fluid.duals.floor.sum(axis=0), 2 * floors + base.max()]
-    )
+    # Without shared limits nodes of one shape place all pods, and none need be left out.
+    penalty = None
+    if len(problem.limit):
+        penalty = np.concatenate(
+            [2 * base + 2 * fluid.duals.floor.sum(axis=0), 2 * floors + base.max()]
+        )
     share = np.log(np.maximum(problem.count / max(problem.count.sum(), 1), 1e-6))
     last = np.inf
     for turn in range(rounds + 1):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.column_generation import NARROW, WIDE, Columns, Generator, single
+from eks_win_capacity.packing.column_generation import Columns, Generator, single
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.dive import blend, covered, dive, plain, small
 from eks_win_capacity.packing.first_fit import Packed, first_fit
@@ -357,7 +357,7 @@ class _Search:
         until = self.deadline.part(0.7)
         asked = 0
 
-        def stop(solution: Mixture, proved: Fraction, width: int) -> bool:
+        def stop(solution: Mixture, proved: Fraction) -> bool:
             nonlocal asked
             self.prove(float(proved))
             asked += 1
@@ -368,7 +368,7 @@ class _Search:
             short = solution.value - float(proved)
             near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
             # Sums of whole nodes can prove more than any fractional cost.
-            passed = solution.value <= self.bound and width > NARROW
+            passed = solution.value <= self.bound and self.generator.deep
             return passed or (near and not self.few()) or self.gap() <= self.target or until.over()
 
         rounds = self.effort * _WORK / (problem.shapes**1.5 * math.sqrt(problem.kinds))
@@ -377,7 +377,6 @@ class _Search:
             stop=stop,
             rounds=min(400, max(8, int(rounds))),
             centre=None if fluid is None else fluid.duals,
-            wide=8 * WIDE if self.few() else WIDE,
         )
         self.prove(float(relaxed.bound))
         self.lp_bound = max(self.lp_bound, float(relaxed.bound))
@@ -394,16 +393,18 @@ class _Search:
             # The cheaper the best, the fewer patterns can be part of a cheaper one.
             while self.cost < before * (1 - 1e-9) and not self.done():
                 before = self.cost
-                packed, bound = settled(
-                    self.problem,
-                    self.columns,
-                    relaxed.proof,
-                    self.cost,
-                    gap=self.target / 3,
-                    deadline=self.deadline.part(0.5),
-                )
-                self.offer(packed)
-                self.prove(bound)
+                # Half of the time is over then, not all: the dives still come.
+                with contextlib.suppress(OutOfTimeError):
+                    packed, bound = settled(
+                        self.problem,
+                        self.columns,
+                        relaxed.proof,
+                        self.cost,
+                        gap=self.target / 3,
+                        deadline=self.deadline.part(0.5),
+                    )
+                    self.offer(packed)
+                    self.prove(bound)
             return
         for attempt, back in enumerate((0, 1, 3)):
             if self.gap() <= self.target or (attempt and self.deadline.over()):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, milp
 
-from eks_win_capacity.packing.column_generation import Columns, Generator
+from eks_win_capacity.packing.column_generation import Columns, Generator, single, solve_fractional
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.dive import blend
 from eks_win_capacity.packing.first_fit import first_fit
@@ -115,6 +115,34 @@ def test_the_first_draw_of_mixes_comes_near_the_bound_of_many_shapes():
     drawn = blend(problem, fluid, rng=rng, draws=2_300, rounds=4).solution
     assert drawn.short == pytest.approx(0, abs=1e-6)
     assert fluid.value <= drawn.value * (1 + 1e-9) <= fluid.value * 1.0005
+
+
+def test_integer_programs_find_the_mixes_that_the_few_partial_ones_miss():
+    rng = np.random.default_rng(3)
+    shapes = 16
+    cpu = rng.choice([333, 667, 1001, 1334, 2001, 4001], shapes)
+    mib = rng.choice([700, 1025, 2049, 3001, 4097, 8193], shapes)
+    need = np.column_stack([cpu, mib, np.ones(shapes)])
+    room = [[8000, 30000, 14], [32000, 62988, 29], [16000, 120000, 29]]
+    problem = problem_of(need, rng.integers(100, 9_000, shapes), room, [0.41, 1.3, 1.2])
+    values = []
+    for deep in (False, True):
+        generator = Generator(problem, Columns(problem))
+        generator.columns.add(*single(problem))
+
+        for _ in range(12):
+            duals = solve_fractional(problem, generator.columns, None).duals
+            bound, kind, mix = generator.price(duals, problem.cost, tolerance=1e-6, deep=deep)
+            assert ((mix @ problem.need) <= problem.room[kind]).all()
+            generator.columns.add(kind, mix)
+            generator.bound = max(generator.bound, bound)
+        value = solve_fractional(problem, generator.columns, None).value
+        assert generator.bound <= value * (1 + 1e-6)
+        values.append((float(generator.bound), value))
+    (loose, dear), (bound, value) = values
+    assert loose <= bound
+    assert value <= dear
+    assert value - bound < 0.5 * (dear - loose)
 
 
 def textbook(problem):
