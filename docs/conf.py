@@ -28,10 +28,20 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
 }
 html_sidebars = {
-    name: [] for name in ("catalogue", "commands", "clusters", "planning", "changelog")
+    name: []
+    for name in (
+        "catalogue",
+        "commands",
+        "clusters",
+        "planning",
+        "guides/scale",
+        "json",
+        "comparison",
+        "changelog",
+    )
 }
 
 myst_enable_extensions = ["colon_fence"]

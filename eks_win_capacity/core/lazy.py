@@ -30,7 +30,12 @@ def lazy_names(
         """Load the module of a name on first use."""
         module = homes.get(name) or modules.get(name)
         if module is None:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            # With both, Python itself asks whether a name that looks alike was meant.
+            raise AttributeError(
+                f"module {package!r} has no attribute {name!r}",
+                name=name,
+                obj=sys.modules[package],
+            )
         loaded = __import__(f"{package}.{module}", fromlist=("_",))
         value = getattr(loaded, name) if name in homes else loaded
         setattr(sys.modules[package], name, value)

@@ -265,7 +265,7 @@ def _run(  # noqa: PLR0917
 ) -> _Ran:
     count, room = arrays.count(nodes, name="nodes"), checked_slots(slots)
     if count == 0:
-        raise InputError("nodes must be 1 or more")
+        raise InputError(f"nodes must be 1 or more; got {nodes!r}")
     size = ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1
     limit = (
         room * size
@@ -273,7 +273,7 @@ def _run(  # noqa: PLR0917
         else min(arrays.count(pods_per_node, name="pods_per_node"), room * size)
     )
     if limit == 0:
-        raise InputError("pods_per_node must be 1 or more")
+        raise InputError(f"pods_per_node must be 1 or more; got {pods_per_node!r}")
     # Nodes start at any time, so their ticks are anywhere within one.
     phase = as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, count))
     m = machine_of(np.full(count, room), [pool] * count, latency, phase=phase)

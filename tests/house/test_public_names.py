@@ -60,8 +60,10 @@ def test_type_checkers_see_the_same_names(room):
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'max_pod'"):
+    with pytest.raises(AttributeError, match="no attribute 'max_pod'") as caught:
         _ = ewc.max_pod
+    # By these two Python asks by itself: Did you mean: 'max_pods'?
+    assert (caught.value.name, caught.value.obj) == ("max_pod", ewc)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS_AND_CLASSES)
