@@ -162,6 +162,19 @@ def unhalt(claim: NodeClaim) -> str:
     )
 
 
+def of_claims(view: ClusterView) -> tuple[str, ...]:
+    """How far each of Karpenter's NodeClaims of Windows is on its way to become a node."""
+    return tuple(
+        f"NodeClaim {claim.name} ({claim.instance_type or 'type not known yet'}): "
+        + (
+            halted(claim)
+            or f"{claim.open[0][0]} is not true yet"
+            + (f" ({': '.join(filter(None, claim.open[0][1:]))})" if any(claim.open[0][1:]) else "")
+        )
+        for claim in view.claims
+    )
+
+
 def claimed(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """What Karpenter's NodeClaims promise to a pod, and what keeps others from becoming nodes."""
     coming = [claim for claim in view.claims if not halted(claim)]
@@ -169,15 +182,13 @@ def claimed(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     blind = len(each) < len(coming)
     if sum(each) or blind:
         first = coming[0]
-        step, reason, message = first.open[0]
         yield Change(
             code="wait",
             remedy=f"wait: Karpenter is starting {count_of(len(coming), 'node')}, and takes a "
             f"claim back after 15 minutes: kubectl get nodeclaim {word(first.name, 'NODECLAIM')}",
             gain=None if blind else sum(each),
             feasible=None if blind else True,
-            why=f"NodeClaim {first.name} ({first.instance_type or 'type not known yet'}): {step} "
-            f"is not true yet{f' ({reason}: {message})' if reason or message else ''}",
+            why="; ".join(of_claims(view)[:4]),
         )
     for claim in view.claims:
         if text := halted(claim):
@@ -185,7 +196,7 @@ def claimed(need: PodNeed, view: ClusterView) -> Iterator[Change]:
                 code="fix-nodeclaim",
                 remedy=unhalt(claim),
                 feasible=None,
-                why=f"NodeClaim {claim.name}: {text}",
+                why=text,
                 nodes=1,
             )
             return

@@ -8,7 +8,7 @@ from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.growth import larger
 from eks_win_capacity.cluster.serving import REASONS
 from eks_win_capacity.cluster.state import PARTS
-from eks_win_capacity.cluster.view import expected_addresses, word
+from eks_win_capacity.cluster.view import expected_addresses, partition_of, word
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 
 if TYPE_CHECKING:
@@ -41,19 +41,10 @@ def _change(reason: str, nodes: list[Node], gain: int, need: PodNeed, view: Clus
     why = "; ".join(text for node in nodes[:4] for text in view.why_silent(node))
     state = view.state
     if reason == "role-policy":
-        region = state.region or ""
-        partition = next(
-            (
-                p
-                for start, p in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"))
-                if region.startswith(start)
-            ),
-            "aws",
-        )
         return Change(
             code="attach-policy",
             remedy=f"aws iam attach-role-policy --role-name {word(state.cluster_role, 'CLUSTER_ROLE')} "
-            f"--policy-arn arn:{partition}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}",
+            f"--policy-arn arn:{partition_of(state)}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}",
             gain=gain,
             feasible=gain > 0,
             why=why,

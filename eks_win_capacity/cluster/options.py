@@ -34,11 +34,11 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         yield from settings.ask_for_address(pod, waiting, view)
     if not pod.node:
         yield from lift(pod, view)
-    if cause in _NO_ROOM:
+    if cause in NO_ROOM:
         yield from claimed(need, view)
     if cause in {"not-served", "addresses"}:
         yield from serve(need, view)
-    if cause in _NO_ROOM:
+    if cause in NO_ROOM:
         yield from settings.uncordon(need, view)
     if cause == "addresses":
         yield from settings.refresh(need, view)
@@ -65,13 +65,13 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         yield settings.leave_prefixes(pod, view)
     if cause in {"subnet", "prefixes"}:
         yield growth.other_subnet(pod, need, view)
-    if cause in _NO_ROOM:
+    if cause in NO_ROOM:
         yield from growth.more_nodes(need, waiting, view)
     if cause in _LOOK:
         yield Change(code=_LOOK[cause][0], remedy=_LOOK[cause][1] + _describe(pod), unit="")
 
 
-_NO_ROOM: Final = {"addresses", "kubelet", "cpu", "memory", "not-ready", "no-windows-node"}
+NO_ROOM: Final = {"addresses", "kubelet", "cpu", "memory", "not-ready", "no-windows-node"}
 """Causes that another node would cure."""
 
 _LOOK: Final = {

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.autoscalers import refusal
+from eks_win_capacity.cluster.autoscalers import of_claims, refusal
 from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
-from eks_win_capacity.cluster.options import changes
+from eks_win_capacity.cluster.options import NO_ROOM, changes
 from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
@@ -264,6 +264,14 @@ def _cause(
     pod: Pod, reasons: tuple[tuple[str, int | None], ...], view: ClusterView
 ) -> tuple[str, tuple[str, ...]]:
     """Cause of one pod's waiting, and the evidence for it beside the message."""
+    cause, evidence = _seen_cause(pod, reasons, view)
+    # What Karpenter starts, and what it fails to start, bears on every lack of room.
+    return cause, (*evidence, *(of_claims(view) if cause in NO_ROOM else ()))
+
+
+def _seen_cause(
+    pod: Pod, reasons: tuple[tuple[str, int | None], ...], view: ClusterView
+) -> tuple[str, tuple[str, ...]]:
     state = view.state
     codes = [code for code, _ in reasons]
     if state.nodes is not None and not view.windows and not pod.node:

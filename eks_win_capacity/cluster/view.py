@@ -187,6 +187,35 @@ def release_of(node: Node) -> str:
     return named[0] if named else ""
 
 
+def partition_of(state: ClusterState) -> str:
+    """
+    The AWS partition of the cluster's region, as ARNs name it.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import ClusterState
+    >>> partition_of(ClusterState(region="us-gov-west-1")), partition_of(ClusterState())
+    ('aws-us-gov', 'aws')
+    """
+    region = state.region or ""
+    return next((p for start, p in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
+_PARTITIONS: Final = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
+"""How the regions of each partition but the commercial one begin.
+
+Source: botocore, ``partitions.json`` (2026-11-26).
+"""
+
+
 def group_of(node: Node, state: ClusterState) -> NodeGroup | None:
     """The node group of a node, by its label, else by the instance; None where none is known."""
     return next(

@@ -1,6 +1,7 @@
 """The same evidence gives one verdict in ``check``, ``cluster`` and ``explain``."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,12 +13,14 @@ from eks_win_capacity.cluster import (
     ClusterState,
     InterfaceState,
     Node,
+    NodeClaim,
     Pod,
     SubnetState,
     check_cluster,
     cluster_report,
     explain_pending,
 )
+from eks_win_capacity.cluster.options import NO_ROOM
 
 RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"
 ON = {"enable-windows-ipam": "true"}
@@ -478,6 +481,12 @@ PODS = st.lists(
 )
 
 
+COMING = tuple(
+    NodeClaim(name=name, systems=("windows",), instance_type="m5.large", open=(step,))
+    for name, step in (("windows-x7", NOT_JOINED), ("windows-x8", REFUSED))
+)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     configmap=st.sampled_from([None, {}, ON, PREFIX, {**ON, "windows-minimum-ip-target": "2"}]),
@@ -490,10 +499,15 @@ PODS = st.lists(
     free=st.booleans(),
     policies=st.sampled_from([None, (), ("AmazonEKSVPCResourceController",)]),
     unscheduled=st.integers(0, 2),
+    ready=st.sampled_from([True, True, False, None]),
+    schedulable=st.booleans(),
+    claims=st.sampled_from([None, (), COMING[:1], COMING[1:], COMING]),
+    gap=st.integers(0, 20),
 )
 def test_the_three_faces_never_contradict_one_another(
-    *, configmap, advertised, events, pods, secondary, blocks, seen, free, policies, unscheduled
-):
+    *, configmap, advertised, events, pods, secondary, blocks, seen, free, policies, unscheduled,
+    ready, schedulable, claims, gap,
+):  # fmt: skip
     addresses = tuple(f"10.0.0.{16 * n + 5}" for n in range(1, 1 + min(secondary, 9)))
     prefixes = tuple(f"10.0.0.{16 * n}/28" for n in blocks if n > secondary)[: 9 - len(addresses)]
     whole = {int(prefix.split(".")[3].split("/")[0]) // 16 for prefix in prefixes}
@@ -508,6 +522,8 @@ def test_the_three_faces_never_contradict_one_another(
         memory_bytes=2**33,
         advertised_addresses=advertised,
         events=events,
+        ready=ready,
+        schedulable=schedulable,
     )
     made = [
         Pod(
@@ -535,16 +551,22 @@ def test_the_three_faces_never_contradict_one_another(
             interfaces=(interface,),
         ),
     )
+    # What EC2 counts and no interface shows: a reservation, or another account.
+    free_now = subnets[0].subnet.free
+    subnets = (replace(subnets[0], available=max(free_now - gap, 0)),)
     state = ClusterState(
         nodes=(node,),
         pods=tuple(made),
         cni_configmap=configmap,
         cluster_role_policies=policies,
         subnets=subnets if seen else None,
+        node_claims=claims,
     )
     found = explain_pending(state)
     report = cluster_report(state)
     row = report.nodes.iloc[0]
+    # Of a node that says nothing of its readiness nothing is known to be left.
+    none_left = (ready is None and pd.isna(row.headroom)) or row.headroom == 0
     checks = check_cluster(state)
     failed = {f.code for f in checks if f.outcome == "fail"}
     served = {f.subject for f in checks if f.code == "pods-get-addresses" and f.outcome == "fail"}
@@ -564,7 +586,7 @@ def test_the_three_faces_never_contradict_one_another(
     for pod in found:
         codes = {change.code for change in pod.options}
         if pod.cause in {"slots-held", "prefixes", "subnet", "starved", "not-served"}:
-            assert row.headroom == 0
+            assert none_left
             assert pod.evidence
         if pod.cause == "not-served":
             assert "node-advertises-addresses" in failed
@@ -573,8 +595,14 @@ def test_the_three_faces_never_contradict_one_another(
         if "wait" in codes:
             # Something is cooling, in creation or known to come.
             assert pod.evidence
-            assert row.blocked == ""
-            assert row.advertised > 0
+            if not any("NodeClaim" in text for text in pod.evidence):
+                assert row.blocked == ""
+                assert row.advertised > 0
+        # A NodeClaim speaks of what lacks room, and of nothing else.
+        claimed = {"wait", "fix-nodeclaim"} & codes and not pod.pod.startswith("shop/p")
+        assert bool(claimed) == bool(
+            claims and pod.pod.startswith("shop/w") and pod.cause in NO_ROOM
+        )
         if pod.cause == "no-address-asked":
             assert row.no_address_pods > 0
         for change in pod.options:
@@ -584,8 +612,8 @@ def test_the_three_faces_never_contradict_one_another(
                 # Unknown, with the answer that would tell.
                 assert re.search(r"\b(aws|kubectl) ", change.why + change.remedy), change
     if "node-advertises-addresses" in failed:
-        assert row.headroom == 0 or not row.ready
-    if not pd.isna(row.attachable):
+        assert none_left
+    if not pd.isna(row.attachable) and not pd.isna(row.headroom):
         assert 0 <= row.headroom <= row.attachable
 
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.cluster.autoscalers import heard
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.state import PARTS
-from eks_win_capacity.cluster.view import asked_mode, group_of, legacy_components, word
+from eks_win_capacity.cluster.view import (
+    asked_mode,
+    group_of,
+    legacy_components,
+    partition_of,
+    word,
+)
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.findings import Finding, Severity
 from eks_win_capacity.core.redact import without_accounts
@@ -85,9 +91,7 @@ class Look:
     @property
     def partition(self) -> str:
         """The AWS partition of the cluster's region, as ARNs name it."""
-        region = self.state.region or ""
-        kinds = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-        return next((p for start, p in kinds.items() if region.startswith(start)), "aws")
+        return partition_of(self.state)
 
     @cached_property
     def prefix_delegation(self) -> bool | None:
