@@ -184,7 +184,7 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         Examples
         --------
         >>> import pandas as pd, eks_win_capacity.accessor
-        >>> pool = ewc.WarmPool.secondary(warm_ip_target=2, minimum_ip_target=3)
+        >>> pool = ewc.WarmPool.secondary(warm_ip_target=2)
         >>> nodes = pd.DataFrame({"pods": [0, 4]})
         >>> nodes.ewc.attached_addresses(slots=9, pool=pool)["addresses"].tolist()
         [3, 6]

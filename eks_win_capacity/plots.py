@@ -235,7 +235,7 @@ def attached_addresses(
 
     Examples
     --------
-    >>> pool = ewc.WarmPool.secondary(warm_ip_target=2, minimum_ip_target=3)
+    >>> pool = ewc.WarmPool.secondary(warm_ip_target=2)
     >>> attached_addresses(pool, slots=9).get_title(loc="left")
     'Up to 3 addresses lie idle on a node of 0 to 9 pods'
     """
@@ -292,10 +292,10 @@ def pool_through_time(run: Any, *, ax: Any = None) -> Any:
 
     Examples
     --------
-    >>> pool = ewc.WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)
+    >>> pool = ewc.WarmPool.secondary(warm_ip_target=4)
     >>> run = ewc.simulate_pool([(0, "assign", "a"), (90, "free", "a")], slots=9, pool=pool)
     >>> pool_through_time(run).get_title(loc="left")
-    'At most 1 address used, 1 warm, 1 cooling; no pod went without'
+    'At most 1 address used, 4 warm, 1 cooling; no pod went without'
     """
     parts = ("used", "warm", "cooling")
     needed = ("seconds", *parts, "outcome")

@@ -11,6 +11,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import eks_win_capacity as ewc
+from eks_win_capacity.addresses.configmap import TARGETS
+from eks_win_capacity.addresses.warm_pool import pool_of_targets, targets_of
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core.arguments import flag, of_kind, text
 from eks_win_capacity.core.arrays import count
@@ -54,9 +56,7 @@ def _controls(ipywidgets: Any, values: dict[str, Any], types: list[str]) -> dict
             **look,
         ),
         "pods": slider("pods", KUBELET_MAX_PODS),
-        "warm_ip_target": slider("warm_ip_target", 32),
-        "minimum_ip_target": slider("minimum_ip_target", 64),
-        "warm_prefix_target": slider("warm_prefix_target", 8),
+        **{target.name: slider(target.name, target.usual) for target in TARGETS},
         "subnet": ipywidgets.Text(value=values["subnet"], description="subnet", **look),
         "used": slider("used", 1024),
     }
@@ -100,7 +100,7 @@ class WhatIf:
             return
         if change["owner"] is self.controls["prefix_delegation"]:
             self._drawing = True  # the targets of the other mode mean something else here
-            for name, target in _targets(_default_pool(prefix=change["new"])).items():
+            for name, target in targets_of(_default_pool(prefix=change["new"])).items():
                 self.controls[name].value = target
         self._draw()
 
@@ -108,8 +108,9 @@ class WhatIf:
         """Answer anew; what cannot be answered says why in its place."""
         self._drawing = True
         values = {name: control.value for name, control in self.controls.items()}
-        # A warm-prefix target acts in prefix mode alone.
-        self.controls["warm_prefix_target"].disabled = not values["prefix_delegation"]
+        for target in TARGETS:
+            unused = target.prefix_only and not values["prefix_delegation"]
+            self.controls[target.name].disabled = unused
         try:
             self.answer, self.why = answer(values, self._catalog), ""
             shown = _as_html(self.answer, values, self._catalog)
@@ -136,11 +137,6 @@ class WhatIf:
 
 def _default_pool(*, prefix: bool) -> ewc.WarmPool:
     return ewc.WarmPool.prefix() if prefix else ewc.WarmPool.secondary()
-
-
-def _targets(pool: ewc.WarmPool) -> dict[str, int]:
-    names = ("warm_ip_target", "minimum_ip_target", "warm_prefix_target")
-    return {name: getattr(pool, name) for name in names}
 
 
 def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
@@ -171,7 +167,7 @@ def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         ewc.Subnet(values["subnet"], used=values["used"]),
         name,
         pods_per_node=pods,
-        pool=_pool_of(values),
+        pool=pool_of_targets(values, prefix_delegation=values["prefix_delegation"]),
         catalog=catalog,
     )
     slots = catalog[name].ipv4_per_interface - 1
@@ -188,13 +184,6 @@ def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def _pool_of(values: dict[str, Any]) -> ewc.WarmPool:
-    targets = {name: values[name] for name in ("warm_ip_target", "minimum_ip_target")}
-    if values["prefix_delegation"]:
-        return ewc.WarmPool.prefix(warm_prefix_target=values["warm_prefix_target"], **targets)
-    return ewc.WarmPool.secondary(**targets)
-
-
 def _as_html(found: dict[str, Any], values: dict[str, Any], catalog: Catalog) -> str:
     blocks = count_of(found["prefixes"], "/28 prefix", "/28 prefixes")
     prefixes = f" in {blocks}" if found["prefixes"] else ""
@@ -207,7 +196,7 @@ def _as_html(found: dict[str, Any], values: dict[str, Any], catalog: Catalog) ->
         "nodes that fit": f"{found['nodes']:,} in any case, {found['nodes_at_best']:,} at best",
         "what stops the next": found["why"],
     }
-    pool = _pool_of(values)
+    pool = pool_of_targets(values, prefix_delegation=values["prefix_delegation"])
     notes = [f"{finding.seen}: {finding.why}" for finding in pool.findings]
     return html_fields("What if", told, notes=notes) + _curve(found, values, pool, catalog)
 
@@ -309,7 +298,7 @@ def what_if(
         "instance_type": instance_type,
         "prefix_delegation": prefix_delegation or pool.prefix_delegation,
         "pods": pods,
-        **_targets(pool),
+        **targets_of(pool),
         "subnet": subnet,
         "used": used,
     }

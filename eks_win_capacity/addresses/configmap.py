@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eks_win_capacity.core.documents.whole import what_it_is
 from eks_win_capacity.core.errors import ConfigMapError, UnsupportedInputError
@@ -27,13 +27,61 @@ Kubernetes limits a ConfigMap to 1 MiB, and printing adds quotes and escapes.
 _MAX_NODES: Final = 200_000
 """YAML values that are looked at; aliases repeat what they stand for, and this ends it."""
 
+ENABLE_IPAM: Final = "enable-windows-ipam"
+ENABLE_PREFIX_DELEGATION: Final = "enable-windows-prefix-delegation"
+
+
+class Target(NamedTuple):
+    """
+    One target of the warm pool, by all its names, and what it is where nothing sets it.
+
+    Attributes
+    ----------
+    key : str
+        In the ConfigMap; ``windows-`` before it hides from Linux nodes.
+    addon : str
+        Value of the vpc-cni add-on that writes the key.
+    chart : str
+        What the add-on's chart writes where that value is not given.
+    secondary, prefix : int
+        What acts in each mode where no target is set. [addresses], or [prefixes]
+    usual : int
+        More than nodes are usually given, where a scale needs an end.
+    prefix_only : bool
+        Whether it acts in prefix mode alone.
+    """
+
+    key: str
+    addon: str
+    chart: str
+    secondary: int
+    prefix: int
+    usual: int
+    prefix_only: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name as an argument and a column."""
+        return self.key.replace("-", "_")
+
+
+WARM_IP: Final = Target("warm-ip-target", "warmWindowsIPTarget", "1", 3, 1, 32)
+MINIMUM_IP: Final = Target("minimum-ip-target", "minimumWindowsIPTarget", "3", 3, 3, 64)
+WARM_PREFIX: Final = Target(
+    "warm-prefix-target", "warmWindowsPrefixTarget", "0", 0, 0, 8, prefix_only=True
+)
+
+TARGETS: Final = (WARM_IP, MINIMUM_IP, WARM_PREFIX)
+"""All targets, in the order in which functions take and columns show them.
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``; of `chart` as `ADDON_KEYS`.
+"""
+
 ADDON_KEYS: Final = {
     # Value of the chart: (key of the ConfigMap, what the chart writes where none is given).
-    "enableWindowsIpam": ("enable-windows-ipam", "false"),
-    "enableWindowsPrefixDelegation": ("enable-windows-prefix-delegation", "false"),
-    "warmWindowsPrefixTarget": ("warm-prefix-target", "0"),
-    "warmWindowsIPTarget": ("warm-ip-target", "1"),
-    "minimumWindowsIPTarget": ("minimum-ip-target", "3"),
+    "enableWindowsIpam": (ENABLE_IPAM, "false"),
+    "enableWindowsPrefixDelegation": (ENABLE_PREFIX_DELEGATION, "false"),
+    **{target.addon: (target.key, target.chart) for target in TARGETS},
 }
 """Windows values of the vpc-cni add-on, which writes them into the ConfigMap.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, targets_of
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arguments import flag
@@ -194,7 +194,7 @@ def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[
                 severity="warning",
                 seen=f"a prefix pool for {instance.name}, which is neither Nitro nor bare metal",
                 why="such a node stays in secondary mode, with the default targets "
-                f"{acting.warm_ip_target} and {acting.minimum_ip_target} whatever is set",
+                f"{' and '.join(str(x) for x in targets_of(acting).values() if x)} whatever is set",
                 remedy="take a Nitro type, or plan with secondary addresses",
                 source="amazon-vpc-resource-controller-k8s b8d425119bdb",
                 subject=instance.name,

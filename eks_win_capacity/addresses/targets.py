@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.addresses.configmap import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
+    ENABLE_IPAM,
+    ENABLE_PREFIX_DELEGATION,
+    MINIMUM_IP,
+    TARGETS,
+    WARM_IP,
+    WARM_PREFIX,
     go_bool,
     go_int,
 )
@@ -17,10 +23,6 @@ from eks_win_capacity.core.constants import (
     LARGEST_IPV4_PER_INTERFACE,
     MAX_COUNT,
     NODE_ADDRESSES,
-    PREFIX_MINIMUM_IP_TARGET,
-    PREFIX_WARM_IP_TARGET,
-    SECONDARY_MINIMUM_IP_TARGET,
-    SECONDARY_WARM_IP_TARGET,
 )
 from eks_win_capacity.core.errors import WarmTargetError
 from eks_win_capacity.core.findings import Finding
@@ -28,22 +30,16 @@ from eks_win_capacity.core.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from eks_win_capacity.addresses.configmap import ConfigMap
+    from eks_win_capacity.addresses.configmap import ConfigMap, Target
     from eks_win_capacity.core.findings import Severity
 
-ENABLE_IPAM: Final = "enable-windows-ipam"
-ENABLE_PREFIX_DELEGATION: Final = "enable-windows-prefix-delegation"
-WARM_IP: Final = "warm-ip-target"
-MINIMUM_IP: Final = "minimum-ip-target"
-WARM_PREFIX: Final = "warm-prefix-target"
-_TARGETS: Final = (WARM_IP, MINIMUM_IP, WARM_PREFIX)
 _KEYS: Final = (
     ENABLE_IPAM,
     ENABLE_PREFIX_DELEGATION,
-    *_TARGETS,
-    *(f"windows-{target}" for target in _TARGETS),
+    *(target.key for target in TARGETS),
+    *(f"windows-{target.key}" for target in TARGETS),
 )
-_HELM_DEFAULTS: Final = {WARM_IP: "1", MINIMUM_IP: "3", WARM_PREFIX: "0"}
+_HELM_DEFAULTS: Final = {target.key: target.chart for target in TARGETS}
 
 _SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, pkg/config and pkg/pool"
 
@@ -85,7 +81,7 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
     "minimum-missing": (
         "info",
         "with a warm target alone the minimum is 0, where the documentation says 3",
-        f"set windows-{MINIMUM_IP} as well",
+        f"set windows-{MINIMUM_IP.key} as well",
     ),
     "minimum-only-starves": (
         "error",
@@ -93,7 +89,7 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
             "with no warm target nothing is created beyond the minimum: further pods retry for ever "
             "while slots are free"
         ),
-        f"set windows-{WARM_IP} to 1 or more",
+        f"set windows-{WARM_IP.key} to 1 or more",
     ),
     "negative-target": (
         "warning",
@@ -138,7 +134,7 @@ _RULES: Final[dict[str, tuple[Severity, str, str]]] = {
     ),
     "warm-prefix-ignored": (
         "warning",
-        f"a warm-prefix target acts only where neither {WARM_IP} nor {MINIMUM_IP} is above zero",
+        f"a warm-prefix target acts only where neither {WARM_IP.key} nor {MINIMUM_IP.key} is above zero",
         "keep one of the two kinds of target",
     ),
     "warm-prefix-unused": (
@@ -175,12 +171,10 @@ def _finding(code: str, seen: str, subject: str = "", **facts: str) -> Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """The mode a node ends in, its effective targets, and what was found."""
+    """The mode a node ends in, its effective targets by name, and what was found."""
 
     prefix_delegation: bool
-    warm_ip: int
-    minimum_ip: int
-    warm_prefix: int
+    effective: Mapping[str, int]
     findings: tuple[Finding, ...] = field(default=(), compare=False)
 
 
@@ -188,7 +182,7 @@ class Targets:
 class _Setting:
     """One target as it stands in the ConfigMap."""
 
-    target: str
+    target: Target
     key: str
     text: str | None
     hidden: str | None
@@ -198,11 +192,11 @@ class _Setting:
         return None if self.text is None else go_int(self.text)
 
 
-def _reading(data: Mapping[str, str], target: str) -> _Setting:
+def _reading(data: Mapping[str, str], target: Target) -> _Setting:
     """Look a target up: a plain key that is present hides the windows- key."""
-    windows = f"windows-{target}"
-    if target in data:
-        return _Setting(target, target, data[target], data.get(windows))
+    windows = f"windows-{target.key}"
+    if target.key in data:
+        return _Setting(target, target.key, data[target.key], data.get(windows))
     return _Setting(target, windows, data.get(windows), None)
 
 
@@ -211,7 +205,7 @@ def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
     return warm_ip <= 0 and minimum_ip <= 0 and warm_prefix > 0
 
 
-def _parsed(readings: Mapping[str, _Setting], *, flag: bool) -> tuple[int, int, int]:
+def _parsed(readings: Mapping[Target, _Setting], *, flag: bool) -> tuple[int, int, int]:
     """The numbers that the controller hands to the pool of the flag's mode."""
     warm, minimum = readings[WARM_IP].number or 0, readings[MINIMUM_IP].number or 0
     prefixes = (readings[WARM_PREFIX].number or 0) if flag else 0
@@ -219,9 +213,9 @@ def _parsed(readings: Mapping[str, _Setting], *, flag: bool) -> tuple[int, int, 
         warm = 1
     if warm == minimum == 0:
         if not flag:
-            return SECONDARY_WARM_IP_TARGET, SECONDARY_MINIMUM_IP_TARGET, 0
+            return WARM_IP.secondary, MINIMUM_IP.secondary, 0
         if prefixes == 0:
-            return PREFIX_WARM_IP_TARGET, PREFIX_MINIMUM_IP_TARGET, 0
+            return WARM_IP.prefix, MINIMUM_IP.prefix, 0
     return warm, minimum, prefixes
 
 
@@ -229,15 +223,15 @@ def _effective(warm: int, minimum: int, prefixes: int, *, prefix: bool) -> tuple
     """What the pool makes of the numbers that it was handed."""
     if not prefix:
         return (
-            warm if warm >= 0 else SECONDARY_WARM_IP_TARGET,
-            minimum if minimum >= 0 else SECONDARY_MINIMUM_IP_TARGET,
+            warm if warm >= 0 else WARM_IP.secondary,
+            minimum if minimum >= 0 else MINIMUM_IP.secondary,
             0,
         )
     if uses_prefix_rule(warm, minimum, prefixes):
         return warm, minimum, prefixes
     return (
-        warm if warm > 0 else PREFIX_WARM_IP_TARGET,
-        minimum if minimum > 0 else PREFIX_MINIMUM_IP_TARGET,
+        warm if warm > 0 else WARM_IP.prefix,
+        minimum if minimum > 0 else MINIMUM_IP.prefix,
         prefixes,
     )
 
@@ -252,40 +246,28 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> Tar
         If a target that would act is above 10**6.
     """
     data = configmap.data or {}
-    readings = {target: _reading(data, target) for target in _TARGETS}
+    readings = {target: _reading(data, target) for target in TARGETS}
     ipam = bool(go_bool(data.get(ENABLE_IPAM, "")))
     flag = bool(go_bool(data.get(ENABLE_PREFIX_DELEGATION, "")))
     prefix = ipam and flag and nitro
     handed = _parsed(readings, flag=flag)
     if flag and not prefix:
         # The numbers went to the prefix pool; the pool that acts has its defaults.
-        handed = SECONDARY_WARM_IP_TARGET, SECONDARY_MINIMUM_IP_TARGET, 0
-    warm, minimum, prefixes = _effective(*handed, prefix=prefix)
+        handed = WARM_IP.secondary, MINIMUM_IP.secondary, 0
+    effective = dict(zip(TARGETS, _effective(*handed, prefix=prefix), strict=True))
     found = (
         *_whole_findings(configmap, ipam=ipam),
         *_key_findings(data, readings),
         *_mode_findings(data, readings, ipam=ipam, flag=flag, nitro=nitro),
-        *(
-            _value_findings(readings, dict(zip(_TARGETS, (warm, minimum, prefixes), strict=True)))
-            if flag == prefix
-            else ()
-        ),
+        *(_value_findings(readings, effective) if flag == prefix else ()),
         *target_findings(
-            warm, minimum, prefixes, prefix_delegation=prefix, slots=slots, readings=readings
+            *effective.values(), prefix_delegation=prefix, slots=slots, readings=readings
         ),
     )
-    refuse_large(
-        {
-            readings[target].key: value
-            for target, value in zip(_TARGETS, (warm, minimum, prefixes), strict=True)
-        },
-        found,
-    )
+    refuse_large({readings[target].key: value for target, value in effective.items()}, found)
     return Targets(
         prefix_delegation=prefix,
-        warm_ip=warm,
-        minimum_ip=minimum,
-        warm_prefix=prefixes,
+        effective={target.name: value for target, value in effective.items()},
         findings=found,
     )
 
@@ -325,7 +307,9 @@ def _whole_findings(configmap: ConfigMap, *, ipam: bool) -> Iterator[Finding]:
         yield _finding("windows-ipam-off", seen, ENABLE_IPAM)
 
 
-def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Setting]) -> Iterator[Finding]:
+def _key_findings(
+    data: Mapping[str, str], readings: Mapping[Target, _Setting]
+) -> Iterator[Finding]:
     """Find keys that are misspelt, hidden or deprecated, and values that are no values."""
     for key in (ENABLE_IPAM, ENABLE_PREFIX_DELEGATION):
         if key in data and go_bool(data[key]) is None:
@@ -347,7 +331,7 @@ def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Setting]) -> 
                 f"{reading.key} {reading.text!r} hides windows-{reading.key} {reading.hidden!r}",
                 reading.key,
             )
-        elif reading.key in _TARGETS and not helm:
+        elif reading.key == reading.target.key and not helm:
             yield _finding("deprecated-key", f"{reading.key} is {reading.text!r}", reading.key)
         if reading.text is not None and reading.number is None:
             yield _finding("invalid-integer", f"{reading.key} is {reading.text!r}", reading.key)
@@ -355,7 +339,7 @@ def _key_findings(data: Mapping[str, str], readings: Mapping[str, _Setting]) -> 
 
 def _mode_findings(
     data: Mapping[str, str],
-    readings: Mapping[str, _Setting],
+    readings: Mapping[Target, _Setting],
     *,
     ipam: bool,
     flag: bool,
@@ -374,7 +358,7 @@ def _mode_findings(
 
 
 def _value_findings(
-    readings: Mapping[str, _Setting], effective: Mapping[str, int]
+    readings: Mapping[Target, _Setting], effective: Mapping[Target, int]
 ) -> Iterator[Finding]:
     """Find zero and negative numbers, and say what acts in their place."""
     for target, reading in readings.items():
@@ -394,10 +378,10 @@ def target_findings(
     *,
     prefix_delegation: bool,
     slots: int | None,
-    readings: Mapping[str, _Setting] | None = None,
+    readings: Mapping[Target, _Setting] | None = None,
 ) -> Iterator[Finding]:
     """Lint effective targets, wherever they came from."""
-    names = {t: readings[t].key if readings else t.replace("-", "_") for t in _TARGETS}
+    names = {target: readings[target].key if readings else target.name for target in TARGETS}
     rule = prefix_delegation and uses_prefix_rule(warm_ip, minimum_ip, warm_prefix)
     if not prefix_delegation and warm_ip == 0:
         yield _finding(

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eks_win_capacity.addresses.configmap import CONFIGMAP_NAME, CONFIGMAP_NAMESPACE, read_configmap
-from eks_win_capacity.addresses.targets import (
+from eks_win_capacity.addresses.configmap import (
+    CONFIGMAP_NAME,
+    CONFIGMAP_NAMESPACE,
     ENABLE_IPAM,
     ENABLE_PREFIX_DELEGATION,
     MINIMUM_IP,
+    TARGETS,
     WARM_IP,
     WARM_PREFIX,
+    read_configmap,
+)
+from eks_win_capacity.addresses.targets import (
     read_targets,
     refuse_large,
     target_findings,
     uses_prefix_rule,
 )
-from eks_win_capacity.core.constants import (
-    ADDRESSES_PER_PREFIX,
-    MAX_COUNT,
-    PREFIX_MINIMUM_IP_TARGET,
-    PREFIX_WARM_IP_TARGET,
-    SECONDARY_MINIMUM_IP_TARGET,
-    SECONDARY_WARM_IP_TARGET,
-)
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT
 from eks_win_capacity.core.display import Listed, Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
     from eks_win_capacity.core.findings import Finding
@@ -89,11 +91,11 @@ class WarmPool(Shown):
             raise UnsupportedInputError(
                 f"prefix_delegation must be True or False; got {self.prefix_delegation!r}"
             )
-        targets = _targets(self)
+        targets = targets_of(self)
         low = _LOWEST if self.prefix_delegation else 0
         for name, value in targets.items():
             object.__setattr__(self, name, _target(value, name, low=low))
-        refuse_large(_targets(self))
+        refuse_large(targets_of(self))
         if not self.prefix_delegation and self.warm_prefix_target:
             raise WarmTargetError(
                 "warm_prefix_target has no meaning in secondary mode; "
@@ -157,9 +159,7 @@ class WarmPool(Shown):
         read = read_targets(read_configmap(source), nitro=_flag(nitro, "nitro"), slots=slots)
         return cls(
             prefix_delegation=read.prefix_delegation,
-            warm_ip_target=read.warm_ip,
-            minimum_ip_target=read.minimum_ip,
-            warm_prefix_target=read.warm_prefix,
+            **read.effective,
             findings=read.findings,
         )
 
@@ -167,8 +167,8 @@ class WarmPool(Shown):
     def secondary(
         cls,
         *,
-        warm_ip_target: int = SECONDARY_WARM_IP_TARGET,
-        minimum_ip_target: int = SECONDARY_MINIMUM_IP_TARGET,
+        warm_ip_target: int = WARM_IP.secondary,
+        minimum_ip_target: int = MINIMUM_IP.secondary,
     ) -> WarmPool:
         """
         Make a pool in secondary-IP mode from its effective targets.
@@ -238,8 +238,8 @@ class WarmPool(Shown):
         rule = uses_prefix_rule(warm, minimum, prefixes)
         return cls._linted(
             prefix_delegation=True,
-            warm_ip_target=warm if rule else warm or PREFIX_WARM_IP_TARGET,
-            minimum_ip_target=minimum if rule else minimum or PREFIX_MINIMUM_IP_TARGET,
+            warm_ip_target=warm if rule else warm or WARM_IP.prefix,
+            minimum_ip_target=minimum if rule else minimum or MINIMUM_IP.prefix,
             warm_prefix_target=prefixes,
         )
 
@@ -263,9 +263,7 @@ class WarmPool(Shown):
         """
         return Listed(
             target_findings(
-                self.warm_ip_target,
-                self.minimum_ip_target,
-                self.warm_prefix_target,
+                *targets_of(self).values(),
                 prefix_delegation=self.prefix_delegation,
                 slots=slots,
             )
@@ -305,20 +303,21 @@ class WarmPool(Shown):
                 "no ConfigMap gives a warm and a minimum target of 0 in secondary mode: "
                 "the controller puts 3 and 3 in their place"
             )
-        values = {WARM_IP: self.warm_ip_target, MINIMUM_IP: self.minimum_ip_target}
+        values = dict(zip(TARGETS, targets_of(self).values(), strict=True))
         if self.prefix_delegation:
-            values[WARM_PREFIX] = self.warm_prefix_target
             values = {target: value for target, value in values.items() if value}
-        elif self.warm_ip_target == 0:
-            # Zero would be read as 1: only a missing key gives it.
-            del values[WARM_IP]
+        else:
+            del values[WARM_PREFIX]
+            if self.warm_ip_target == 0:
+                # Zero would be read as 1: only a missing key gives it.
+                del values[WARM_IP]
         pairs = {
             ENABLE_IPAM: "true",
             ENABLE_PREFIX_DELEGATION: "true" if self.prefix_delegation else "false",
-            **{f"windows-{target}": value for target, value in values.items()},
+            **{f"windows-{target.key}": value for target, value in values.items()},
         }
         return (
-            f"# The keys {WARM_IP}, {MINIMUM_IP} and {WARM_PREFIX} must\n"
+            f"# The keys {WARM_IP.key}, {MINIMUM_IP.key} and {WARM_PREFIX.key} must\n"
             "# not stand beside these: they would win.\n"
             "apiVersion: v1\nkind: ConfigMap\nmetadata:\n"
             f"  name: {CONFIGMAP_NAME}\n  namespace: {CONFIGMAP_NAMESPACE}\ndata:\n"
@@ -326,23 +325,35 @@ class WarmPool(Shown):
         )
 
     def _repr_html_(self) -> str:
-        mode = "prefix" if self.prefix_delegation else "secondary"
-        targets = {
-            "mode": mode,
-            "warm_ip_target": self.warm_ip_target,
-            "minimum_ip_target": self.minimum_ip_target,
-            "warm_prefix_target": self.warm_prefix_target if self.prefix_delegation else None,
-        }
+        targets = mode_and_targets(self)
+        if not self.prefix_delegation:
+            targets[WARM_PREFIX.name] = None
         notes = [f"{finding.seen}: {finding.why}" for finding in self.findings]
         return html_fields("Warm pool", targets, notes=notes)
 
 
-def _targets(pool: WarmPool) -> dict[str, int]:
-    return {
-        "warm_ip_target": pool.warm_ip_target,
-        "minimum_ip_target": pool.minimum_ip_target,
-        "warm_prefix_target": pool.warm_prefix_target,
-    }
+def targets_of(pool: WarmPool) -> dict[str, int]:
+    """Targets of a pool by name, in the order of `TARGETS`."""
+    return {target.name: getattr(pool, target.name) for target in TARGETS}
+
+
+def mode_and_targets(pool: WarmPool) -> dict[str, Any]:
+    """The mode of a pool and its targets, as a row for those who read."""
+    return {"mode": "prefix" if pool.prefix_delegation else "secondary", **targets_of(pool)}
+
+
+def pool_of_targets(values: Mapping[str, Any], *, prefix_delegation: bool) -> WarmPool:
+    """The pool of targets by name, those left aside that have no meaning in its mode."""
+    make = WarmPool.prefix if prefix_delegation else WarmPool.secondary
+    known = (x.name for x in TARGETS if prefix_delegation or not x.prefix_only)
+    return make(**{name: values[name] for name in known})
+
+
+def lean(*, prefix_delegation: bool, warm_ip_target: int = 1) -> WarmPool:
+    """The lowest targets under which every pod still gets its address."""
+    if prefix_delegation:
+        return WarmPool.prefix(warm_ip_target=warm_ip_target, minimum_ip_target=1)
+    return WarmPool.secondary(warm_ip_target=warm_ip_target, minimum_ip_target=0)
 
 
 def _target(value: object, name: str, *, low: int = 0) -> int:
@@ -481,19 +492,16 @@ def attached_addresses(
     s = arrays.counts(slots, name="slots", low=1)
     peak = arrays.counts(peaks, name="peak_prefixes")
     spread = arrays.flags(fragmented, name="fragmented")
-    is_prefix, w, m, p = _pool_columns(pool)
+    one = isinstance(pool, WarmPool)
+    acting = pool if one else _pool_columns(pool)
+    ops = Choices(_all_of(np.minimum), _all_of(np.maximum), either if one else np.where)
 
-    in_prefixes = is_prefix & uses_prefix_columns(w, m, p)
-    starved = np.where(~is_prefix & (w == 0), np.minimum(s, m), s)
-    used = np.minimum(n, np.where(is_prefix, s * ADDRESSES_PER_PREFIX, starved))
-    occupied = _ceil16(used)
+    used = used_addresses(n, s, acting, ops)
+    occupied = prefixes_for(used)
     worst = np.maximum(occupied, np.minimum(np.minimum(s, peak), used))
     kept = np.where(spread, worst, occupied)
-    # A pod that the node cannot hold is not a pod of its pool: the target counts those that run.
-    wanted = np.where(in_prefixes, kept + p, np.maximum(_ceil16(np.maximum(used + w, m)), kept))
-    prefixes = np.where(is_prefix, np.minimum(s, wanted), 0)
-    single = np.minimum(s, np.maximum(used + w, m))
-    addresses = np.where(is_prefix, prefixes * ADDRESSES_PER_PREFIX, single)
+    prefixes = kept_prefixes(used, kept, s, acting, ops)
+    addresses = kept_addresses(used, prefixes, s, acting, ops)
 
     def given(column: NDArray[np.int64], answer: str) -> Any:
         whole = np.broadcast_to(column, shape).astype(np.int64)
@@ -507,17 +515,56 @@ def attached_addresses(
     )
 
 
-def _ceil16(column: Any) -> Any:
-    return -(-column // ADDRESSES_PER_PREFIX)
+class Choices(NamedTuple):
+    """How one kind of columns, or of numbers, takes the least, the most and one of two."""
+
+    least: Callable[..., Any]
+    most: Callable[..., Any]
+    where: Callable[[Any, Any, Any], Any]
 
 
-def uses_prefix_columns(warm: Any, minimum: Any, prefixes: Any) -> Any:
-    """Whether whole warm prefixes are kept."""
-    return (warm <= 0) & (minimum <= 0) & (prefixes > 0)
+def either(known: bool, yes: Any, no: Any) -> Any:  # noqa: FBT001
+    """One of two, where the pool is one and so the choice is made before any column is read."""
+    return yes if known else no
 
 
-def _pool_columns(pool: Any) -> tuple[Any, Any, Any, Any]:
-    """Lay the modes and targets of pools out as columns."""
+def _all_of(ufunc: Any) -> Callable[..., Any]:
+    return lambda *values: functools.reduce(ufunc, values)
+
+
+def prefixes_for(addresses: Any) -> Any:
+    """Prefixes that hold so many addresses."""
+    return (addresses + (ADDRESSES_PER_PREFIX - 1)) // ADDRESSES_PER_PREFIX
+
+
+def used_addresses(pods: Any, slots: Any, pool: Any, ops: Choices) -> Any:
+    """Pods that get an address: with nothing kept warm, none is created beyond the minimum."""
+    starved = ops.where(pool.warm_ip_target == 0, ops.least(slots, pool.minimum_ip_target), slots)
+    return ops.least(pods, ops.where(pool.prefix_delegation, slots * ADDRESSES_PER_PREFIX, starved))
+
+
+def kept_prefixes(used: Any, occupied: Any, slots: Any, pool: Any, ops: Choices) -> Any:
+    """Prefixes attached, with so many addresses used in so many of them."""
+    # A pod that the node cannot hold is not a pod of its pool: the target counts those that run.
+    wanted = prefixes_for(_wanted(used, pool, ops))
+    by_rule = ops.where(
+        pool.prefix_rule, occupied + pool.warm_prefix_target, ops.most(wanted, occupied)
+    )
+    return ops.where(pool.prefix_delegation, ops.least(slots, by_rule), slots * 0)
+
+
+def kept_addresses(used: Any, prefixes: Any, slots: Any, pool: Any, ops: Choices) -> Any:
+    """Addresses attached, with so many of them used and so many prefixes."""
+    single = ops.least(slots, _wanted(used, pool, ops))
+    return ops.where(pool.prefix_delegation, prefixes * ADDRESSES_PER_PREFIX, single)
+
+
+def _wanted(used: Any, pool: Any, ops: Choices) -> Any:
+    return ops.most(used + pool.warm_ip_target, pool.minimum_ip_target)
+
+
+def _pool_columns(pool: Any) -> SimpleNamespace:
+    """The modes and targets of pools as columns, by the names that they have on a pool."""
     import numpy as np
 
     from eks_win_capacity.core import arrays
@@ -529,9 +576,14 @@ def _pool_columns(pool: Any) -> tuple[Any, Any, Any, Any]:
             where = f" at position {position}" if array.ndim else ""
             raise UnsupportedInputError(f"pool must be a WarmPool; got {item!r}{where}")
     pools = list(array.flat)
-    return (
-        np.array([x.prefix_delegation for x in pools], dtype=bool).reshape(array.shape),
-        np.array([x.warm_ip_target for x in pools], dtype=np.int64).reshape(array.shape),
-        np.array([x.minimum_ip_target for x in pools], dtype=np.int64).reshape(array.shape),
-        np.array([x.warm_prefix_target for x in pools], dtype=np.int64).reshape(array.shape),
+    names = {
+        "prefix_delegation": bool,
+        "prefix_rule": bool,
+        **dict.fromkeys((target.name for target in TARGETS), np.int64),
+    }
+    return SimpleNamespace(
+        **{
+            name: np.array([getattr(x, name) for x in pools], dtype=dtype).reshape(array.shape)
+            for name, dtype in names.items()
+        }
     )

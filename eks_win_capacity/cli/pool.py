@@ -70,7 +70,7 @@ def pool(  # noqa: PLR0917
       eks-win-capacity pool cm.yaml -t m5.large
       eks-win-capacity pool cm.yaml --slots 14 --show findings -o json
     """  # noqa: D301
-    from eks_win_capacity.addresses.warm_pool import WarmPool
+    from eks_win_capacity.addresses.warm_pool import WarmPool, mode_and_targets
     from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 
     named = instance_type is not None or slots is not None
@@ -83,12 +83,7 @@ def pool(  # noqa: PLR0917
         nitro=table_nitro and not non_nitro,
         slots=room,
     )
-    targets: dict[str, Any] = {
-        "mode": "prefix" if found.prefix_delegation else "secondary",
-        "warm_ip_target": found.warm_ip_target,
-        "minimum_ip_target": found.minimum_ip_target,
-        "warm_prefix_target": found.warm_prefix_target,
-    }
+    targets = mode_and_targets(found)
     rows: list[dict[str, int]] = []
     if room is not None:
         capacity = room * (ADDRESSES_PER_PREFIX if found.prefix_delegation else 1)

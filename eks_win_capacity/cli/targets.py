@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from eks_win_capacity.addresses.configmap import TARGETS
 from eks_win_capacity.cli.options import TYPE_NAME, mode_option
 from eks_win_capacity.cli.output import emit, output_options, progress
 from eks_win_capacity.cli.pool import node_slots
@@ -125,7 +126,7 @@ _SHOWN = 12
 """Rows for people; programs get all."""
 
 _COLUMNS = (
-    "mode", "warm_ip_target", "minimum_ip_target", "warm_prefix_target", "wait_s", "waste",
+    "mode", *(target.name for target in TARGETS), "wait_s", "waste",
     "meets_goal", "efficient", "ec2_calls_per_minute",
 )  # fmt: skip
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.mode_change import migration
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, lean
 from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.serving import (
     IDLE,
@@ -207,16 +208,9 @@ class ClusterView:
             return Obstacle(
                 "addresses", (f"{node.name} advertises {advertised:,} and runs {placed:,} pods",)
             )
-        if pool := self.starved(node):
-            return Obstacle(
-                "starved",
-                (
-                    (
-                        f"warm target 0 and minimum {pool.minimum_ip_target:,}, with {placed:,} pods "
-                        f"on {node.name}"
-                    ),
-                ),
-            )
+        if (most := self.starved(node)) is not None:
+            seen = f"warm target 0 and minimum {most:,}, with {placed:,} pods on {node.name}"
+            return Obstacle("starved", (seen,))
         if slots is not None:
             if slots.serves >= placed:
                 return None
@@ -587,19 +581,23 @@ class ClusterView:
                 return None
             slots = kernels.secondary(row.ipv4_per_interface)
             pods = self.use.get(node.name, IDLE).with_address
-            now, then = _attached(pods, slots, pool), _attached(pods, slots, lean(pool))
+            now, then = (
+                _attached(pods, slots, pool),
+                _attached(pods, slots, lean(prefix_delegation=pool.prefix_delegation)),
+            )
             addresses += max(now[0] - then[0], 0)
             prefixes += max(now[1] - then[1], 0)
         return addresses, prefixes
 
-    def starved(self, node: Node) -> WarmPool | None:
-        """The pool of a node that makes no address for its further pods, if it is so."""
+    def starved(self, node: Node) -> int | None:
+        """Pods that a node's pool makes addresses for, if there are more; else None."""
         row = self.row(node.instance_type)
         pool = None if row is None else self.pool(row)
-        if pool is None or pool.prefix_delegation or pool.warm_ip_target:
+        if row is None or pool is None:
             return None
+        curve = curve_of(row.ipv4_per_interface, pool)
         used = self.use.get(node.name, IDLE).with_address
-        return pool if used > pool.minimum_ip_target else None
+        return curve.most if curve.most < min(used, len(curve.addresses) - 1) else None
 
 
 @lru_cache(maxsize=4096)
@@ -607,13 +605,6 @@ def _attached(pods: int, slots: int, pool: WarmPool) -> tuple[int, int]:
     """Addresses and prefixes that a node keeps attached; many nodes are alike."""
     state = attached_addresses(pods, slots=slots, pool=pool)
     return int(state.addresses), int(state.prefixes)
-
-
-def lean(pool: WarmPool) -> WarmPool:
-    """The lowest targets under which every pod still gets its address."""
-    if pool.prefix_delegation:
-        return WarmPool.prefix(warm_ip_target=1, minimum_ip_target=1)
-    return WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)
 
 
 def _fits(room: int | None, used: int, request: int) -> float:

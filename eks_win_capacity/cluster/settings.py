@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from eks_win_capacity.addresses.configmap import go_bool
+from eks_win_capacity.addresses.configmap import TARGETS, WARM_IP, go_bool
+from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.mode_change import migration
+from eks_win_capacity.addresses.warm_pool import lean
 from eks_win_capacity.cluster.changes import Change
-from eks_win_capacity.cluster.cluster_view import PodNeed, lean
+from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
 from eks_win_capacity.cluster.launchers import launchers
 from eks_win_capacity.cluster.scheduler_messages import taints_of
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.cluster.cluster_view import ClusterView
     from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
-
-_TARGETS: Final = ("warm-ip-target", "minimum-ip-target")
 
 
 def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
@@ -121,13 +121,13 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
     row = view.catalog[node.instance_type]
     pool = view.pool(row)
     most = expected_addresses(row, prefix_delegation=False) or 0
-    held = pool.minimum_ip_target if pool else 0
-    key = acting_key(view.state, "warm-ip-target")
+    served = curve_of(row.ipv4_per_interface, pool).most if pool else 0
+    key = acting_key(view.state, WARM_IP.key)
     yield Change(
         code="warm-targets",
         remedy=patch({key: "1"}, view.state),
-        gain=max(most - held, 0),
-        why=f"the warm target is 0, so {node.name} attaches {held} addresses and no more; with 1 "
+        gain=max(most - served, 0),
+        why=f"the warm target is 0, so {node.name} attaches {served} addresses and no more; with 1 "
         f"it serves all {most}",
     )
 
@@ -254,13 +254,12 @@ def lean_targets(
         ),
         None,
     )
-    targets = lean(pool) if pool else None
+    targets = lean(prefix_delegation=pool.prefix_delegation) if pool else None
     values = (
         {
-            acting_key(view.state, name): str(value)
-            for name, value in zip(
-                _TARGETS, (targets.warm_ip_target, targets.minimum_ip_target), strict=True
-            )
+            acting_key(view.state, target.key): str(getattr(targets, target.name))
+            for target in TARGETS
+            if not target.prefix_only
         }
         if targets
         else {}

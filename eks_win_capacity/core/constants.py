@@ -163,30 +163,6 @@ The real stay is therefore 30 to 60 s.
 Source: amazon-vpc-resource-controller-k8s b8d425119bdb, IP and prefix providers.
 """
 
-SECONDARY_WARM_IP_TARGET: Final = 3
-"""Warm addresses of a node in secondary-IP mode that is given no target. [addresses]
-
-Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
-"""
-
-SECONDARY_MINIMUM_IP_TARGET: Final = 3
-"""Least addresses of a node in secondary-IP mode that is given no target. [addresses]
-
-Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
-"""
-
-PREFIX_WARM_IP_TARGET: Final = 1
-"""Warm addresses of a node in prefix mode that is given no target. [addresses]
-
-Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
-"""
-
-PREFIX_MINIMUM_IP_TARGET: Final = 3
-"""Least addresses of a node in prefix mode that is given no target. [addresses]
-
-Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
-"""
-
 RETRY_SHORT_S: Final = 0.6
 """A pod's wait after EMPTY or CREATING. [s]
 

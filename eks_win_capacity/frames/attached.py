@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.warm_pool import (
+    Choices,
+    WarmPool,
+    either,
+    kept_addresses,
+    kept_prefixes,
+    prefixes_for,
+    used_addresses,
+)
 from eks_win_capacity.core import arrays
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import UnsupportedInputError
 from eks_win_capacity.frames import backends, guards, verify
 
@@ -94,9 +101,14 @@ def with_attached_addresses(
             parts += (nw.col(pool) == name).cast(nw.Int64) * answer(each)
         return parts
 
-    data = data.with_columns(chosen(lambda p: _used(n, s, p)).cast(nw.Int64).alias(u_name))
-    data = data.with_columns(chosen(lambda p: _prefixes(used, s, p)).cast(nw.Int64).alias(p_name))
-    addresses = chosen(lambda p: _addresses(used, prefixes, s, p)).cast(nw.Int64)
+    data = data.with_columns(
+        chosen(lambda p: used_addresses(n, s, p, _OPS)).cast(nw.Int64).alias(u_name)
+    )
+    occupied = prefixes_for(used)
+    data = data.with_columns(
+        chosen(lambda p: kept_prefixes(used, occupied, s, p, _OPS)).cast(nw.Int64).alias(p_name)
+    )
+    addresses = chosen(lambda p: kept_addresses(used, prefixes, s, p, _OPS)).cast(nw.Int64)
     data = data.with_columns(addresses.alias("addresses"), prefixes.alias("prefixes"))
     data = data.with_columns(used=used, warm=nw.col("addresses") - used)
     return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
@@ -118,41 +130,12 @@ def _named(data: Any, column: str, pools: Mapping[str, WarmPool]) -> verify.RowC
     return verify.strange(column, pools, "pools")
 
 
-def _least(*values: Any) -> Any:
-    return nw.min_horizontal(*map(_expression, values))
-
-
-def _most(*values: Any) -> Any:
-    return nw.max_horizontal(*map(_expression, values))
-
-
 def _expression(value: Any) -> Any:
     return nw.lit(value, dtype=nw.Int64) if isinstance(value, int) else value
 
 
-def _ceil16(value: Any) -> Any:
-    return (value + (ADDRESSES_PER_PREFIX - 1)) // ADDRESSES_PER_PREFIX
-
-
-def _used(pods: Any, slots: Any, pool: WarmPool) -> Any:
-    """The pods that get an address; see `addresses.warm_pool.attached_addresses`."""
-    if pool.prefix_delegation:
-        return _least(pods, slots * ADDRESSES_PER_PREFIX)
-    if pool.warm_ip_target == 0:
-        return _least(pods, slots, pool.minimum_ip_target)
-    return _least(pods, slots)
-
-
-def _prefixes(used: Any, slots: Any, pool: WarmPool) -> Any:
-    if not pool.prefix_delegation:
-        return slots * 0
-    if pool.prefix_rule:
-        return _least(slots, _ceil16(used) + pool.warm_prefix_target)
-    # A used address is a wanted one, so the occupied prefixes are among those counted.
-    return _least(slots, _ceil16(_most(used + pool.warm_ip_target, pool.minimum_ip_target)))
-
-
-def _addresses(used: Any, prefixes: Any, slots: Any, pool: WarmPool) -> Any:
-    if pool.prefix_delegation:
-        return prefixes * ADDRESSES_PER_PREFIX
-    return _least(slots, _most(used + pool.warm_ip_target, pool.minimum_ip_target))
+_OPS: Final = Choices(
+    least=lambda *values: nw.min_horizontal(*map(_expression, values)),
+    most=lambda *values: nw.max_horizontal(*map(_expression, values)),
+    where=either,
+)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.warm_pool import WarmPool, lean, targets_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
 from eks_win_capacity.core.display import count_of, heading_of, html_frame
@@ -558,9 +558,7 @@ def best_targets(
             {
                 "candidate": place,
                 "prefix_delegation": pool.prefix_delegation,
-                "warm_ip_target": pool.warm_ip_target,
-                "minimum_ip_target": pool.minimum_ip_target,
-                "warm_prefix_target": pool.warm_prefix_target,
+                **targets_of(pool),
                 "wait_s": wait,
                 "waste": float((time["addresses"] - time["used"]).mean() / nodes),
                 "ec2_calls_per_minute": float(time["ec2_calls_per_minute"].mean()),
@@ -595,7 +593,7 @@ def _candidates(slots: int, prefix_delegation: bool | None) -> list[WarmPool]:  
     found = []
     if prefix_delegation is not True:
         warm = sorted({x for x in (1, 2, 3, 5, 8, 13, 21, 34, 55) if x < slots} | {slots})
-        found += [WarmPool.secondary(warm_ip_target=x, minimum_ip_target=0) for x in warm]
+        found += [lean(prefix_delegation=False, warm_ip_target=x) for x in warm]
     if prefix_delegation is not False:
         found += [
             WarmPool.prefix(warm_ip_target=x) for x in (1, 4, 8, 16, 32, 64) if x <= 16 * slots

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.warm_pool import WarmPool, targets_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -117,13 +117,13 @@ def simulate_pool(
     Examples
     --------
     >>> from eks_win_capacity import WarmPool
-    >>> pool = WarmPool.secondary(warm_ip_target=1, minimum_ip_target=0)
+    >>> pool = WarmPool.secondary(warm_ip_target=4)
     >>> events = [(0, "assign", "a"), (10, "free", "a"), (60, "tick")]
     >>> simulate_pool(events, slots=9, pool=pool)[["used", "warm", "cooling", "addresses"]]
        used  warm  cooling  addresses
-    0     1     1        0          2
-    1     0     1        1          2
-    2     0     1        0          1
+    0     1     4        0          5
+    1     0     4        1          5
+    2     0     4        0          4
     """
     engines.check_engine(engine)
     room = checked_slots(slots)
@@ -295,10 +295,7 @@ def machine_of(
         When the first cool-down tick of each node is; at 0 by default. [ns]
     """
     count = len(pools)
-    targets = [
-        (pool.prefix_rule, pool.warm_ip_target, pool.minimum_ip_target, pool.warm_prefix_target)
-        for pool in pools
-    ]
+    targets = [(pool.prefix_rule, *targets_of(pool).values()) for pool in pools]
     m = machine.build(
         slots,
         _addresses_per_slot(pools),

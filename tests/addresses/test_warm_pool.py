@@ -357,3 +357,27 @@ def test_a_migration_of_columns_is_that_of_each_row():
 def test_a_migration_of_wrong_columns_names_the_row(node, pods, error, told):
     with pytest.raises(error, match=told):
         migration(node, pods, "to-prefix")
+
+
+_LAW_POOLS = st.one_of(
+    st.builds(
+        WarmPool.secondary,
+        warm_ip_target=st.integers(0, 20),
+        minimum_ip_target=st.integers(0, 20),
+    ),
+    st.builds(
+        WarmPool.prefix,
+        warm_ip_target=st.integers(0, 40),
+        minimum_ip_target=st.integers(0, 40),
+        warm_prefix_target=st.integers(0, 3),
+    ),
+)
+
+
+@given(pools=st.lists(_LAW_POOLS, min_size=1, max_size=6), pods=st.integers(0, 300))
+@settings(max_examples=60)
+def test_a_column_of_pools_keeps_what_each_of_them_keeps_alone(pools, pods):
+    together = attached_addresses(pods, slots=14, pool=pools, fragmented=True)
+    alone = [attached_addresses(pods, slots=14, pool=pool, fragmented=True) for pool in pools]
+    for part in ("addresses", "prefixes", "used", "warm"):
+        assert getattr(together, part).tolist() == [getattr(state, part) for state in alone]

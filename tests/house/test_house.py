@@ -87,6 +87,22 @@ def test_a_function_is_named_by_what_it_returns_and_not_by_an_act_of_speech():
     assert not said
 
 
+def test_a_new_warm_target_touches_few_files():
+    """Table, rules, signatures with the steady state, and the two simulators."""
+    naming = {
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        if re.search(r"minimum.ip", path.read_text("utf-8"))
+    }
+    assert naming <= {
+        "addresses/configmap.py",
+        "addresses/targets.py",
+        "addresses/warm_pool.py",
+        "simulator/machine.py",
+        "simulator/node.py",
+    }
+
+
 def test_few_files_lie_flat_in_the_root():
     assert len(list(PACKAGE.glob("*.py"))) <= 6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.addresses.configmap import go_bool, go_int
+from eks_win_capacity.addresses.configmap import TARGETS, WARM_IP, go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster.checks.check import CONTROLLER, PREFIXES, SUBNETS, check, some
 from eks_win_capacity.cluster.remedies import configmap
@@ -14,7 +14,6 @@ from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,
     CONTROL_PLANE_ADDRESSES_ADVISED,
-    SECONDARY_WARM_IP_TARGET,
 )
 from eks_win_capacity.core.errors import CapacityError
 
@@ -44,16 +43,16 @@ def _changes(look: Look) -> dict[str, str]:
     made = {}
     if not go_bool(data.get(ENABLE, "")):
         made[ENABLE] = "true"
-    for target in ("warm-ip-target", "minimum-ip-target", "warm-prefix-target"):
-        meant = data.get(f"windows-{target}", "")
-        if data.get(target, meant) != meant and go_int(meant) is not None:
-            made[target] = meant
+    for key in (target.key for target in TARGETS):
+        meant = data.get(f"windows-{key}", "")
+        if data.get(key, meant) != meant and go_int(meant) is not None:
+            made[key] = meant
     try:
         pool = WarmPool.from_configmap({**data, **made})
     except CapacityError:
         return made
     if not pool.prefix_delegation and pool.warm_ip_target == 0:
-        made[acting_key(look.state, "warm-ip-target")] = str(SECONDARY_WARM_IP_TARGET)
+        made[acting_key(look.state, WARM_IP.key)] = str(WARM_IP.secondary)
     return made
 
 
