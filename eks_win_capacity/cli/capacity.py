@@ -11,9 +11,10 @@ from eks_win_capacity.cli.output import emit, output_options
 from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from eks_win_capacity.catalog import Catalog, InstanceType
+    from eks_win_capacity.density.node_capacity import NodeCapacity, Reserved
 
 _NO_SUCH_THING = {
     "--cni-custom-networking-enabled": "Windows nodes have no custom networking",
@@ -191,7 +192,7 @@ def node(
       eks-win-capacity node m5.large c5.4xlarge --pod-cpu 250m --pod-memory 1Gi
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.density.node_capacity import max_pods_cap, node_capacity, reservations
+    from eks_win_capacity.density.node_capacity import node_capacity, reservations
 
     catalog = Catalog.bundled()
     kept = reservations(cpu=reserved_cpu, memory=reserved_memory)
@@ -202,39 +203,59 @@ def node(
     instances = [catalog[one.instance_type] for one in sized]
     note_kubelet(options["kubelet_max_pods"], instances)
     rows = [
-        {
-            "instance_type": one.instance_type,
-            "mode": "prefix" if one.prefix_delegation else "secondary",
-            "pods": one.pods,
-            "binding": one.binding,
-            "address_pods": one.address_pods,
-            "kubelet_pods": one.kubelet_pods,
-            "cpu_pods": one.cpu_pods,
-            "memory_pods": one.memory_pods,
-            "windows": one.windows.status,
-            **_offered(catalog, instance, region),
-            **({"kubelet_extra_args": one.kubelet_extra_args} if output != "table" else {}),
-        }
+        _node_row(one, commands=output != "table") | _offered(catalog, instance, region)
         for one, instance in zip(sized, instances, strict=True)
-    ]
-    lifts = [
-        f"{one.instance_type}: the kubelet's limit binds; raise it in the bootstrap arguments "
-        f"with {one.kubelet_extra_args}"
-        for one in sized
-        if one.kubelet_extra_args
-    ]
-    capped = [
-        f"{one.instance_type}: the kubelet's limit binds, and AWS advises no higher one than "
-        f"{max_pods_cap(instance)} for {count_of(instance.vcpus, 'vCPU')}"
-        for one, instance in zip(sized, instances, strict=True)
-        if one.binding == "kubelet" and options["kubelet_max_pods"] >= max_pods_cap(instance)
-    ]
-    notes = _notes(instances, prefix_delegation=prefix_delegation)
-    bare = [
-        f"{one.instance_type}: no memory is left for any pod: {instance.memory_mib / 1024:,.1f} GiB "
-        f"less the {kept.memory / 2**30:,.1f} GiB that the node keeps for itself"
-        for one, instance in zip(sized, instances, strict=True)
-        if not one.allocatable_memory
     ]
     lead = ("instance_type", "mode", "pods", "binding", "windows")
-    emit(rows, output, lead=lead, note="\n".join(filter(None, [notes, *bare, *lifts, *capped])))
+    notes = [
+        _notes(instances, prefix_delegation=prefix_delegation),
+        *_bare(sized, instances, kept),
+        *_limits(sized, instances, options["kubelet_max_pods"]),
+    ]
+    emit(rows, output, lead=lead, note="\n".join(filter(None, notes)))
+
+
+def _node_row(one: NodeCapacity, *, commands: bool) -> dict[str, Any]:
+    """What each constraint of a node allows; programs get the command that lifts one, too."""
+    return {
+        "instance_type": one.instance_type,
+        "mode": "prefix" if one.prefix_delegation else "secondary",
+        "pods": one.pods,
+        "binding": one.binding,
+        "address_pods": one.address_pods,
+        "kubelet_pods": one.kubelet_pods,
+        "cpu_pods": one.cpu_pods,
+        "memory_pods": one.memory_pods,
+        "windows": one.windows.status,
+    } | ({"kubelet_extra_args": one.kubelet_extra_args} if commands else {})
+
+
+def _bare(
+    sized: list[NodeCapacity], instances: list[InstanceType], kept: Reserved
+) -> Iterator[str]:
+    """Types whose memory the node needs for itself."""
+    for one, instance in zip(sized, instances, strict=True):
+        if not one.allocatable_memory:
+            yield (
+                f"{one.instance_type}: no memory is left for any pod: "
+                f"{instance.memory_mib / 1024:,.1f} GiB less the {kept.memory / 2**30:,.1f} GiB "
+                "that the node keeps for itself"
+            )
+
+
+def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int) -> Iterator[str]:
+    """Where the kubelet's limit binds: how to raise it, then where AWS advises against it."""
+    from eks_win_capacity.density.node_capacity import max_pods_cap
+
+    for one in sized:
+        if one.kubelet_extra_args:
+            yield (
+                f"{one.instance_type}: the kubelet's limit binds; raise it in the bootstrap "
+                f"arguments with {one.kubelet_extra_args}"
+            )
+    for one, instance in zip(sized, instances, strict=True):
+        if one.binding == "kubelet" and limit >= (cap := max_pods_cap(instance)):
+            yield (
+                f"{one.instance_type}: the kubelet's limit binds, and AWS advises no higher one "
+                f"than {cap} for {count_of(instance.vcpus, 'vCPU')}"
+            )

@@ -15,6 +15,7 @@ from eks_win_capacity.core.display import records_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from eks_win_capacity.cluster.checks.check import Check
     from eks_win_capacity.cluster.pending import PendingPod
     from eks_win_capacity.cluster.state import ClusterState
 
@@ -83,25 +84,15 @@ def check(
     from eks_win_capacity.core.findings import SEVERITIES
 
     if listing:
-        emit(
-            [
-                {
-                    "code": c.code,
-                    "severity": c.severity,
-                    "considers": c.considers,
-                    "source": c.source,
-                }
-                for c in CHECKS
-            ],
-            output,
-            lead=("code", "severity"),
-        )
+        emit([_listed(rule) for rule in CHECKS], output, lead=("code", "severity"))
         return
     state = load()
     if save:
         state.save(save)
     found = check_cluster(state, now=datetime.now(tz=UTC).date())
-    bad = sorted(found.failed, key=lambda f: SEVERITIES.index(f.severity))
+    bad = sorted(
+        (f for f in found if f.outcome == "fail"), key=lambda f: SEVERITIES.index(f.severity)
+    )
     unknown = [f for f in found if f.outcome == "unknown"]
     shown = list(found) if everything or output != "table" else [*bad, *unknown]
     columns = ["outcome", "severity", "code", "subject", "seen", "remedy"]
@@ -117,13 +108,21 @@ def check(
     if write_remedies:
         for name in remedies(found, folder=write_remedies):
             say(f"wrote {Path(write_remedies) / name}", err=True)
-    severities = {f.severity for f in bad}
+    ctx.exit(_exit_code({f.severity for f in bad}, unknown=bool(unknown) and not allow_unknown))
+
+
+def _listed(rule: Check) -> dict[str, str]:
+    """What is told of a check before it looks at anything."""
+    return {name: getattr(rule, name) for name in ("code", "severity", "considers", "source")}
+
+
+def _exit_code(severities: set[str], *, unknown: bool) -> int:
+    """What a shell or a pipeline is told: the gravest that failed, then what is not known."""
     if "error" in severities:
-        ctx.exit(ERROR_FAILED)
+        return ERROR_FAILED
     if "warning" in severities:
-        ctx.exit(WARNING_FAILED)
-    if unknown and not allow_unknown:
-        ctx.exit(UNKNOWN)
+        return WARNING_FAILED
+    return UNKNOWN if unknown else 0
 
 
 def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:

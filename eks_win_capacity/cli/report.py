@@ -12,6 +12,8 @@ import click
 from eks_win_capacity.cli.output import progress, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from eks_win_capacity.cluster.state import ClusterState
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
@@ -85,14 +87,7 @@ def report(
     if not states:
         raise click.UsageError("Missing argument 'STATE...'.")
     with progress("reading") as tell:
-        named: dict[str, ClusterState] = {}
-        sources: dict[str, str] = {}
-        for place in states:
-            tell(place)
-            state = _state(place)
-            name = state.name or Path(place).stem
-            named[name] = named[name].merge(state) if name in named else state
-            sources[f"State of {name}: {place}"] = _day(place)
+        named, sources = _read(states, tell)
         table = None if history is None else read_table(history)
         if history is not None:
             sources[f"History of use: {history}"] = _day(history)
@@ -116,6 +111,21 @@ def report(
         return
     made.save(target)
     say(f"wrote {target}: {repr(made).strip('<>')}", err=True)
+
+
+def _read(
+    places: Iterable[str], tell: Callable[[str], None]
+) -> tuple[dict[str, ClusterState], dict[str, str]]:
+    """States by the names of their clusters, and when each source was written."""
+    named: dict[str, ClusterState] = {}
+    sources: dict[str, str] = {}
+    for place in places:
+        tell(place)
+        state = _state(place)
+        name = state.name or Path(place).stem
+        named[name] = named[name].merge(state) if name in named else state
+        sources[f"State of {name}: {place}"] = _day(place)
+    return named, sources
 
 
 def _state(place: str) -> ClusterState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -116,32 +116,34 @@ def _by_kind(nodes: pd.DataFrame) -> pd.DataFrame:
     return by_kind.sum(min_count=1).where(known).reset_index()
 
 
+_SUBNETS: Final = {
+    "subnet_id": "Subnet",
+    "zone": "Zone",
+    "cidr": "CIDR",
+    "usable": "Usable addresses",
+    "used": "Used",
+    "free": "Free",
+    "free_prefixes_worst": "Free /28 blocks, guaranteed",
+    "free_prefixes_best": "at best",
+}
+_MORE_NODES: Final = {
+    "subnet_id": "Subnet",
+    "instance_type": "Type",
+    "mode": "Mode",
+    "pods_per_node": "Pods per node",
+    "guaranteed": "Further nodes, guaranteed",
+    "nodes": "expected",
+    "best": "at best",
+    "why": "What stops the next",
+}
+
+
 def subnets(part: ClusterPart) -> str:
     """Free addresses and blocks of each subnet, how many more nodes fit, and the maps."""
     if part.capacity is None:
         return paragraph(part.missing["capacity"])
     if part.state.subnets is None:
         return paragraph(f"Subnets are not known: {part.state.unknown['subnets']}")
-    columns = {
-        "subnet_id": "Subnet",
-        "zone": "Zone",
-        "cidr": "CIDR",
-        "usable": "Usable addresses",
-        "used": "Used",
-        "free": "Free",
-        "free_prefixes_worst": "Free /28 blocks, guaranteed",
-        "free_prefixes_best": "at best",
-    }
-    more = {
-        "subnet_id": "Subnet",
-        "instance_type": "Type",
-        "mode": "Mode",
-        "pods_per_node": "Pods per node",
-        "guaranteed": "Further nodes, guaranteed",
-        "nodes": "expected",
-        "best": "at best",
-        "why": "What stops the next",
-    }
     models = [(held, held.subnet) for held in part.state.subnets]
     drawn = sorted(
         (model for _, model in models if model is not None and model.placement_known),
@@ -160,8 +162,8 @@ def subnets(part: ClusterPart) -> str:
         )
     return "".join(
         (
-            table("Subnets now", columns, records_of(part.capacity.subnets)),
-            table("Further nodes that fit", more, records_of(part.capacity.more_nodes)),
+            table("Subnets now", _SUBNETS, records_of(part.capacity.subnets)),
+            table("Further nodes that fit", _MORE_NODES, records_of(part.capacity.more_nodes)),
             listed(part.capacity.assumptions),
             *map(block_map, drawn[:MOST_MAPS]),
             *(paragraph(note, "soft") for note in notes),
