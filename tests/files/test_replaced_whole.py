@@ -40,6 +40,22 @@ def size_fleet(path):
 WRITERS = [save_state, size_fleet, lambda path: replace_file(path, "x")]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(5, "broken", "other")])
+def test_what_is_not_about_a_full_disk_is_raised_as_it_is(tmp_path, monkeypatch, error):
+    path = tmp_path / "out.csv"
+    path.write_text("old")
+
+    def stop(_):
+        raise error
+
+    monkeypatch.setattr("os.fsync", stop)
+    with pytest.raises(type(error)) as caught:
+        replace_file(path, "new")
+    assert caught.value is error
+    assert [one.name for one in tmp_path.iterdir()] == ["out.csv"]
+    assert path.read_text() == "old"
+
+
 @pytest.mark.parametrize("write", WRITERS)
 def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch, write):
     path = tmp_path / "out.csv"

@@ -101,6 +101,11 @@ def test_an_answer_of_prometheus_is_called_so():
     assert what_it_is({"Subnets": []}) == "the answer of aws ec2 describe-subnets"
     assert what_it_is({"a": 1, "b": 2}) == "a mapping of a, b"
     assert what_it_is({}) == "a mapping of nothing"
+    assert what_it_is(None) == "nothing"
+    assert what_it_is("a,b\n1,2") == "a table of a, b"
+    assert what_it_is("a word") == "the text 'a word'"
+    # Of one line alone nothing tells that it heads a table.
+    assert what_it_is("a,b") == "the text 'a,b'"
 
 
 def test_a_column_called_platform_may_say_nothing_of_the_system():
