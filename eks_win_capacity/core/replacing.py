@@ -91,8 +91,8 @@ def _written_beside(target: Path, content: bytes) -> Path:
     except BaseException as error:
         with contextlib.suppress(OSError):
             Path(path).unlink()
-        if isinstance(error, OSError) and error.filename is None:
-            # A full disk names no file.
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            # A full disk names no file; an error without a number says all in its message.
             raise type(error)(error.errno, error.strerror, str(target)) from None
         raise
     return Path(path)
