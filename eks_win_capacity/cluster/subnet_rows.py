@@ -29,6 +29,24 @@ _MORE_COUNTS: Final = (
 )  # fmt: skip
 
 
+def _gap(held: SubnetState, unseen: int) -> list[str]:
+    """What may hold the addresses that EC2 counts in use and no interface shows."""
+    if not unseen:
+        return []
+    owner = "another account that shares the subnet"
+    holder = (
+        f"those of {owner}"
+        if held.reservations is not None
+        else f"a CIDR reservation (aws ec2 get-subnet-cidr-reservations tells) or {owner}"
+    )
+    return [
+        (
+            f"{held.subnet_id}: EC2 counts {unseen:,} addresses in use that no interface shows: "
+            f"{holder}; further nodes leave them alone"
+        )
+    ]
+
+
 def subnet_tables(
     view: ClusterView,
     types: Sequence[str],
@@ -42,38 +60,21 @@ def subnet_tables(
     for held in view.state.subnets or ():
         subnet = view.models[held.subnet_id]
         row = _row(held, subnet)
-        if unseen := _unseen(held, subnet):
-            unknown.append(
-                f"{held.subnet_id}: EC2 counts {unseen:,} addresses in use that no interface "
-                "shows: "
-                + (
-                    "those of another account that shares the subnet"
-                    if held.reservations is not None
-                    else "a CIDR reservation (aws ec2 get-subnet-cidr-reservations tells) or "
-                    "another account that shares the subnet"
-                )
-                + "; further nodes leave them alone"
-            )
+        unknown += _gap(held, _unseen(held, subnet))
         for name in types:
             wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
             fit = view.further_nodes(held, name, pods=wanted, keep_free=keep_free)
-            told: dict[str, Any] = {
-                "subnet_id": held.subnet_id,
-                "zone": held.zone,
-                "instance_type": name,
-            }
-            if isinstance(fit, str):
-                more.append({**told, "why": fit})
-                unknown.append(f"further nodes in {held.subnet_id}: {fit}")
-                row[f"more_{name}"] = None
-                continue
-            more.append(
-                {
-                    **{key: value for key, value in fit.to_dict().items() if key in _MORE},
-                    **told,
-                }
+            # A reason stands in the place of counts where they are not known.
+            counts = (
+                {"why": fit}
+                if isinstance(fit, str)
+                else {key: value for key, value in fit.to_dict().items() if key in _MORE}
             )
-            row[f"more_{name}"] = fit.nodes
+            key = {"subnet_id": held.subnet_id, "zone": held.zone, "instance_type": name}
+            more.append({**counts, **key})
+            row[f"more_{name}"] = None if isinstance(fit, str) else fit.nodes
+            if isinstance(fit, str):
+                unknown.append(f"further nodes in {held.subnet_id}: {fit}")
         rows.append(row)
     counted = [*_COUNTS, *(f"more_{name}" for name in types)]
     table = pd.DataFrame(rows, columns=[*_NAMES, *counted]).astype(dict.fromkeys(counted, "Int64"))
