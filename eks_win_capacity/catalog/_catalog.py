@@ -191,7 +191,7 @@ class Catalog(Mapping[str, InstanceType]):
             rows.values(),
             as_of=day or UNKNOWN_DATE,
             source=source_name or name,
-            regions={region for some in regions.values() for region in some},
+            regions={region for each in regions.values() for region in each},
         )
 
     @classmethod
@@ -245,15 +245,15 @@ class Catalog(Mapping[str, InstanceType]):
             from eks_win_capacity.catalog.limit_table import LimitTable
 
             rows = self._rows.values()
-            made = LimitTable(
+            limits = LimitTable(
                 tuple(self._rows),
                 tuple(row.ipv4_per_interface for row in rows),
                 tuple(row.nitro for row in rows),
                 as_of=self._as_of,
                 source=self._source,
             )
-            object.__setattr__(self, "_limits", made)
-            return made
+            object.__setattr__(self, "_limits", limits)
+            return limits
 
     def __getitem__(self, name: str) -> InstanceType:
         """The row of a type; an unknown one raises UnknownInstanceTypeError."""

@@ -313,6 +313,6 @@ def frame(catalog: InstanceTable) -> pd.DataFrame:
         columns[name] = column([getattr(row, name) for row in rows], "object")
     columns["windows"] = column([row.windows.status for row in rows], None)
     columns["windows_reasons"] = column([row.windows.codes for row in rows], "object")
-    made = pd.DataFrame(columns, index=names)
-    made.attrs.update(as_of=catalog.as_of, source=catalog.source)
-    return made
+    frame = pd.DataFrame(columns, index=names)
+    frame.attrs.update(as_of=catalog.as_of, source=catalog.source)
+    return frame

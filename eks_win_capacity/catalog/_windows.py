@@ -108,21 +108,21 @@ def verdict(name: str, architectures: tuple[str, ...]) -> WindowsVerdict:
     unsupported (arm64, unknown-to-controller)
     """
     family = name.partition(".")[0]
-    found = [
+    verdicts = [
         (rule["status"], _reasons()[rule["code"]])
         for rule in facts.RULES
         if (name in rule["types"] or (family in rule["families"] and name not in rule["except"]))
         or (rule["absent_from"] and name not in controller_types())
     ]
     if "x86_64" not in architectures:
-        found.insert(0, ("unsupported", _architecture_reason(architectures)))
-    if not found:
+        verdicts.insert(0, ("unsupported", _architecture_reason(architectures)))
+    if not verdicts:
         return _SUPPORTED
     # Sorted by the status alone, which is stable: the order of the facts stays.
-    found.sort(key=lambda pair: pair[0] != "unsupported")
-    reasons = tuple(reason for _, reason in found)
+    verdicts.sort(key=lambda pair: pair[0] != "unsupported")
+    reasons = tuple(reason for _, reason in verdicts)
     sources = "; ".join(dict.fromkeys(reason.source for reason in reasons))
-    return WindowsVerdict(found[0][0], reasons, sources)
+    return WindowsVerdict(verdicts[0][0], reasons, sources)
 
 
 @cache

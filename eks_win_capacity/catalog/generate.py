@@ -89,9 +89,9 @@ def read_capture(contents: Mapping[str, bytes]) -> dict[str, Any]:
         If one is damaged, or the manifest speaks of another capture.
     """
     capture = {name: parse_json(contents[name], name) for name in (OFFERINGS, TYPES)}
-    told = parse_json(contents[MANIFEST], MANIFEST).get("sha256", {})
+    manifest = parse_json(contents[MANIFEST], MANIFEST).get("sha256", {})
     for name, document in capture.items():
-        if told.get(name) != digest(canonical(document)):
+        if manifest.get(name) != digest(canonical(document)):
             raise CatalogFileError(
                 f"{MANIFEST} describes another {name}: run `catalog refresh` again",
                 source=MANIFEST,
@@ -120,12 +120,12 @@ def generated(contents: Mapping[str, bytes]) -> dict[str, bytes]:
         If a file is damaged, or the files do not go together.
     """
     capture = read_capture(contents)
-    told = parse_json(contents[MANIFEST], MANIFEST)
+    manifest = parse_json(contents[MANIFEST], MANIFEST)
     rows = _rows(capture, contents[EXTRA])
-    dated = _HEAD + f'AS_OF = "{told["captured"]}"\n'
-    dated += f'SOURCE = "{told["source"]} {told["source_version"]}"\n'
+    dated = _HEAD + f'AS_OF = "{manifest["captured"]}"\n'
+    dated += f'SOURCE = "{manifest["source"]} {manifest["source_version"]}"\n'
     return {
-        "instance_types.py": (dated + _full_table(rows, told["regions"])).encode(),
+        "instance_types.py": (dated + _full_table(rows, manifest["regions"])).encode(),
         "limits.py": (dated + _limits(rows)).encode(),
         "windows.py": _windows(contents).encode(),
     }
@@ -163,16 +163,16 @@ def _limits(rows: list[InstanceType]) -> str:
 
 def _windows(contents: Mapping[str, bytes]) -> str:
     """Write the facts as a literal; every rule gets every key, empty if unused."""
-    told = parse_json(contents[WINDOWS], WINDOWS)
+    verdicts = parse_json(contents[WINDOWS], WINDOWS)
     blank: dict[str, Any] = {
         "architectures": [], "families": [], "types": [], "except": [], "absent_from": "",
     }  # fmt: skip
-    rules = json.dumps([blank | rule for rule in told["rules"]], indent=4, ensure_ascii=False)
+    rules = json.dumps([blank | rule for rule in verdicts["rules"]], indent=4, ensure_ascii=False)
     types = "\n".join(contents[CONTROLLER].decode().splitlines()).strip()
     return (
         f"{_HEAD}from __future__ import annotations\n\n"
         "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from typing import Any\n\n"
-        f"SUPPORTED_SOURCE = {json.dumps(told['supported']['source'])}\n"
+        f"SUPPORTED_SOURCE = {json.dumps(verdicts['supported']['source'])}\n"
         f'RULES: list[dict[str, Any]] = {rules}\nCONTROLLER_TYPES = """{types}"""\n'
     )
 
@@ -195,10 +195,10 @@ def catalog_of(contents: Mapping[str, bytes]) -> Catalog:
         capture = read_capture(contents)
     except (CatalogFileError, KeyError):
         return Catalog([], as_of=UNKNOWN_DATE, source="a damaged capture")
-    told = parse_json(contents[MANIFEST], MANIFEST)
+    manifest = parse_json(contents[MANIFEST], MANIFEST)
     return Catalog(
         _rows(capture, contents[EXTRA]),
-        as_of=told["captured"],
-        source=f"{told['source']} {told['source_version']}",
-        regions=told["regions"],
+        as_of=manifest["captured"],
+        source=f"{manifest['source']} {manifest['source_version']}",
+        regions=manifest["regions"],
     )

@@ -103,14 +103,14 @@ def _keeper(name: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
     """Make objects of which no member is lost because its key came twice."""
 
     def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) != len(pairs):
+        members = dict(pairs)
+        if len(members) != len(pairs):
             seen: set[str] = set()
             twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
             raise CatalogFileError(
                 f"{name} has the key {twice!r} twice in one object", source=name, place=twice
             )
-        return made
+        return members
 
     return keep
 

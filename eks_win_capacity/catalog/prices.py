@@ -95,8 +95,8 @@ class Prices:
         rows = self.table[self.table["market"] == market]
         if rows.empty:
             raise InputError(f"no {market} price is known in {self.region or 'this table'}")
-        found: pd.Series = rows.groupby("instance_type")["price"].min()
-        return found.rename("price")
+        cheapest: pd.Series = rows.groupby("instance_type")["price"].min()
+        return cheapest.rename("price")
 
     def to_pandas(self) -> pd.DataFrame:
         """`table`: one row for each type, market and zone."""

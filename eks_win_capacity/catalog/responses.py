@@ -224,13 +224,13 @@ def instance_types(
     CatalogConflictError
         If two rows about one type disagree.
     """
-    found: dict[str, InstanceType] = {}
+    by_type: dict[str, InstanceType] = {}
     places: dict[str, str] = {}
     pages = pages_of(document, key=TYPES_KEY, source=source)
     for place, raw in rows_of(pages, key=TYPES_KEY, source=source):
         offered = (regions or {}).get(str(raw.get("InstanceType")), ())
         row = instance_type(raw, source=source, place=place, regions=offered)
-        earlier = found.setdefault(row.name, row)
+        earlier = by_type.setdefault(row.name, row)
         if earlier is row:
             places[row.name] = place
             continue
@@ -245,9 +245,9 @@ def instance_types(
             source=source,
             place=place,
         )
-    if not found:
+    if not by_type:
         raise CatalogFileError(f"{source} holds no instance types", source=source, place=TYPES_KEY)
-    return found
+    return by_type
 
 
 def conflicts(first: InstanceType, second: InstanceType) -> list[str]:

@@ -78,11 +78,11 @@ def from_document(document: Any, name: str, *, catalog: Callable[..., CatalogT])
             place="version",
         )
     rows = _member(document, "instance_types", list, name, "")
-    made = [_row(row, name, f"instance_types[{position}]") for position, row in enumerate(rows)]
+    rebuilt = [_row(row, name, f"instance_types[{position}]") for position, row in enumerate(rows)]
     head = {key: _member(document, key, str, name, "") for key in ("as_of", "source")}
     regions = _member(document, "regions", list, name, "")
     try:
-        return catalog(made, regions=regions, **head)
+        return catalog(rebuilt, regions=regions, **head)
     except (CapacityError, TypeError) as error:
         raise CatalogFileError(f"{name}: {error}", source=name) from error
 
@@ -90,9 +90,9 @@ def from_document(document: Any, name: str, *, catalog: Callable[..., CatalogT])
 def _row(row: Any, name: str, place: str) -> InstanceType:
     values = {field: _member(row, field, object, name, place) for field in _FIELDS}
     at = f"{place}.windows"
-    told = values["windows"]
+    verdict = values["windows"]
     parts = {
-        key: _member(told, key, kind, name, at)
+        key: _member(verdict, key, kind, name, at)
         for key, kind in (("status", str), ("reasons", list), ("source", str))
     }
     parts["reasons"] = tuple(

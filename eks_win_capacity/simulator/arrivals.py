@@ -283,9 +283,9 @@ def draw_pods(workloads: Sequence[Workload], rng: np.random.Generator, duration_
     ]
     arrivals = np.concatenate([part.arrivals for part in parts])
     order = np.argsort(arrivals, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    ends, follows = (np.where(column[order] >= 0, place[column[order]], -1) for column in joined)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    ends, follows = (np.where(column[order] >= 0, rank[column[order]], -1) for column in joined)
     return Pods(
         arrivals[order],
         np.concatenate([part.lifetimes for part in parts])[order],

@@ -313,7 +313,7 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
     import pandas as pd
 
     rows = ran.rows
-    held = np.maximum(rows[3], 1)
+    attached = np.maximum(rows[3], 1)
     calls = rows[9] + rows[10]
     # The calls that fill the nodes at 0 s count as if they had taken one step.
     lasted = np.diff(ran.samples, prepend=ran.samples[0] - ran.samples[1])
@@ -328,8 +328,8 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
             "pending_delete": rows[11],
             "waiting_for_address": rows[5],
             "waiting_for_node": rows[6],
-            "cooling_share": rows[2] / held,
-            "fragmentation": rows[7] / held,
+            "cooling_share": rows[2] / attached,
+            "fragmentation": rows[7] / attached,
             "ec2_calls_per_minute": np.diff(calls, prepend=0) * 60 / lasted,
         }
     )
@@ -549,14 +549,14 @@ def best_targets(
     if not pools:
         raise InputError("candidates must hold one WarmPool at least")
     rows = []
-    for place, pool in enumerate(pools):
+    for candidate, pool in enumerate(pools):
         ran = simulate_churn(workload, nodes=nodes, slots=slots, pool=pool, rng=rng, **options)
         waited = np.sort(ran.waits["wait_s"].fillna(math.inf).to_numpy())
         wait = float(waited[max(math.ceil(quantile * len(waited)) - 1, 0)]) if len(waited) else 0.0
         time = ran.over_time
         rows.append(
             {
-                "candidate": place,
+                "candidate": candidate,
                 "prefix_delegation": pool.prefix_delegation,
                 **targets_of(pool),
                 "wait_s": wait,
@@ -590,13 +590,13 @@ def _check_quantile(quantile: object) -> None:
 
 
 def _candidates(slots: int, prefix_delegation: bool | None) -> list[WarmPool]:  # noqa: FBT001
-    found = []
+    pools = []
     if prefix_delegation is not True:
         warm = sorted({x for x in (1, 2, 3, 5, 8, 13, 21, 34, 55) if x < slots} | {slots})
-        found += [lean(prefix_delegation=False, warm_ip_target=x) for x in warm]
+        pools += [lean(prefix_delegation=False, warm_ip_target=x) for x in warm]
     if prefix_delegation is not False:
-        found += [
+        pools += [
             WarmPool.prefix(warm_ip_target=x) for x in (1, 4, 8, 16, 32, 64) if x <= 16 * slots
         ]
-        found += [WarmPool.prefix(warm_prefix_target=x) for x in (1, 2, 3, 4) if x <= slots]
-    return found
+        pools += [WarmPool.prefix(warm_prefix_target=x) for x in (1, 2, 3, 4) if x <= slots]
+    return pools

@@ -93,28 +93,28 @@ def _rows(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
     seconds = np.empty(len(rows))
     kinds = np.empty(len(rows), dtype=np.int8)
     subjects = np.empty(len(rows), dtype=object)
-    for place, row in enumerate(rows):
+    for position, row in enumerate(rows):
         if not isinstance(row, (tuple, list, np.ndarray)) or len(row) not in {2, 3}:
             raise InputError(
-                f"event {place} must be (seconds, kind) or (seconds, kind, pod); got {row!r}"
+                f"event {position} must be (seconds, kind) or (seconds, kind, pod); got {row!r}"
             )
-        seconds[place] = _time(row[0], place)
-        kinds[place] = _kind(row[1], place)
-        subjects[place] = row[2] if len(row) == 3 else None
+        seconds[position] = _time(row[0], position)
+        kinds[position] = _kind(row[1], position)
+        subjects[position] = row[2] if len(row) == 3 else None
     return seconds, kinds, subjects
 
 
-def _time(value: object, place: int) -> float:
+def _time(value: object, position: int) -> float:
     seconds = real(value)
     if seconds is None:
-        raise InputError(f"event {place} needs a time in seconds; got {value!r}")
+        raise InputError(f"event {position} needs a time in seconds; got {value!r}")
     return seconds
 
 
-def _kind(value: object, place: int) -> int:
+def _kind(value: object, position: int) -> int:
     code = _CODES.get(value) if isinstance(value, str) else None
     if code is None:
-        raise InputError(f"event {place} is of kind {value!r}; known are {', '.join(KINDS)}")
+        raise InputError(f"event {position} is of kind {value!r}; known are {', '.join(KINDS)}")
     return code
 
 
@@ -161,26 +161,28 @@ def _check_times(seconds: NDArray[np.float64], starts: Any) -> None:
     if not seconds.size:
         return
     if not np.isfinite(seconds).all():
-        place = int((~np.isfinite(seconds)).argmax())
-        raise InputError(f"event {place} needs a finite time in seconds; got {seconds[place]}")
-    if seconds.max() > MAX_SECONDS:
-        place = int(seconds.argmax())
+        position = int((~np.isfinite(seconds)).argmax())
         raise InputError(
-            f"event {place} is at {seconds[place]:g} s, after the last time that whole nanoseconds "
+            f"event {position} needs a finite time in seconds; got {seconds[position]}"
+        )
+    if seconds.max() > MAX_SECONDS:
+        position = int(seconds.argmax())
+        raise InputError(
+            f"event {position} is at {seconds[position]:g} s, after the last time that whole nanoseconds "
             f"hold, {MAX_SECONDS:,} s; count from when the node was there"
         )
     if seconds.min() < 0:
-        place = int((seconds < 0).argmax())
+        position = int((seconds < 0).argmax())
         raise InputError(
-            f"event {place} is at {seconds[place]:g} s, before the node was there at 0 s"
+            f"event {position} is at {seconds[position]:g} s, before the node was there at 0 s"
         )
     back = np.diff(seconds) < 0
     back[[start - 1 for start in starts if 0 < start < len(seconds)]] = False
     if back.any():
-        place = int(back.argmax()) + 1
+        position = int(back.argmax()) + 1
         raise InputError(
-            f"time runs backwards at event {place}: {seconds[place]:g} s after "
-            f"{seconds[place - 1]:g} s; sort the events by time"
+            f"time runs backwards at event {position}: {seconds[position]:g} s after "
+            f"{seconds[position - 1]:g} s; sort the events by time"
         )
 
 
@@ -197,8 +199,8 @@ def _pods(kinds: NDArray[np.int8], subjects: Any) -> tuple[NDArray[np.int64], in
         pods[named] = chosen
         return pods, int(chosen.max()) + 1
     if pd.isna(chosen).any():
-        place = int(np.flatnonzero(named)[pd.isna(chosen).argmax()])
-        raise InputError(f"event {place} must name a pod")
+        position = int(np.flatnonzero(named)[pd.isna(chosen).argmax()])
+        raise InputError(f"event {position} must name a pod")
     try:
         codes, names = pd.factorize(chosen)
     except TypeError as error:
@@ -207,10 +209,10 @@ def _pods(kinds: NDArray[np.int8], subjects: Any) -> tuple[NDArray[np.int64], in
     return pods, len(names)
 
 
-def subject_pool(subject: object, *, nitro: bool, place: int) -> WarmPool:
+def subject_pool(subject: object, *, nitro: bool, position: int) -> WarmPool:
     """Read what a ConfigMap event brings: a pool, or a ConfigMap."""
     if isinstance(subject, WarmPool):
         return subject
     if subject is not None and math.isnan(subject if isinstance(subject, float) else 0.0):
-        raise InputError(f"event {place} must bring a WarmPool or a ConfigMap; got nan")
+        raise InputError(f"event {position} must bring a WarmPool or a ConfigMap; got nan")
     return WarmPool.from_configmap(subject, nitro=nitro)

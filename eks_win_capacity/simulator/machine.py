@@ -237,9 +237,9 @@ def detach(m: Machine, i: int, units: int) -> None:
 def call(m: Machine, i: int, units: int, now: int) -> None:
     """Start an EC2 call that takes its time."""
     # At most one call for each slot is under way, so the ring never overflows.
-    place = (m.state[i, CALL_HEAD] + m.state[i, CALLS]) % (m.state[i, SLOTS] + 1)
-    m.call_ends[i, place] = now + m.clock[i, LATENCY]
-    m.call_units[i, place] = units
+    tail = (m.state[i, CALL_HEAD] + m.state[i, CALLS]) % (m.state[i, SLOTS] + 1)
+    m.call_ends[i, tail] = now + m.clock[i, LATENCY]
+    m.call_units[i, tail] = units
     m.state[i, CALLS] += 1
     wake(m, i, now)
 
@@ -314,12 +314,12 @@ def free(m: Machine, i: int, holder: Any, pod: int, now: int) -> int:
     if unit < 0:
         return NOT_FOUND
     holder[pod] = -1
-    place = m.state[i, QUEUE_HEAD] + m.state[i, COOLING]
+    tail = m.state[i, QUEUE_HEAD] + m.state[i, COOLING]
     capacity = m.state[i, SLOTS] * m.state[i, SIZE]
-    if place >= capacity:
-        place -= capacity
-    m.freed_at[i, place] = now
-    m.freed_unit[i, place] = unit
+    if tail >= capacity:
+        tail -= capacity
+    m.freed_at[i, tail] = now
+    m.freed_unit[i, tail] = unit
     m.state[i, USED] -= 1
     m.state[i, COOLING] += 1
     if m.state[i, TICKING] == 0:
@@ -457,7 +457,7 @@ def replay_at_once(  # noqa: PLR0917
         # A node begins without pods: what its first reconciliation attached is all warm.
         used = cooling = head = 0
         ready, units, free_units = state[i, WARM], state[i, UNITS], state[i, FREE_UNITS]
-        made = state[i, CREATED_UNITS]
+        created_units = state[i, CREATED_UNITS]
         creates, created = state[i, CREATE_CALLS], state[i, CREATED]
         deletes = deleted = 0
         capacity, best, due = slots * size, -1, NEVER
@@ -534,11 +534,11 @@ def replay_at_once(  # noqa: PLR0917
                         else:
                             holder[pod] = -1
                             # The queue is a ring of as many places as the node has addresses.
-                            place = head + cooling
-                            if place >= capacity:
-                                place -= capacity
-                            freed_at[i, place] = now
-                            freed_unit[i, place] = unit
+                            tail = head + cooling
+                            if tail >= capacity:
+                                tail -= capacity
+                            freed_at[i, tail] = now
+                            freed_unit[i, tail] = unit
                             if cooling == 0:
                                 due = _release_tick(now)
                             used -= 1
@@ -575,8 +575,8 @@ def replay_at_once(  # noqa: PLR0917
                                 while warm[i, unit] >= 0:
                                     unit += 1
                                 warm[i, unit] = size
-                                age[i, unit] = made
-                                made += 1
+                                age[i, unit] = created_units
+                                created_units += 1
                 elif deviation < 0:
                     # Only wholly free units go, the oldest prefixes first.
                     count = min(-deviation, free_units)
@@ -620,23 +620,23 @@ DEPART, RETRY, READY = range(3)
 
 def push(times: Any, codes: Any, size: int, time: int, code: int) -> None:
     """Put an event into the heap; equal times go by code."""
-    place = size
-    while place > 0:
-        parent = (place - 1) // 2
+    position = size
+    while position > 0:
+        parent = (position - 1) // 2
         if times[parent] < time or (times[parent] == time and codes[parent] <= code):
             break
-        times[place], codes[place] = times[parent], codes[parent]
-        place = parent
-    times[place], codes[place] = time, code
+        times[position], codes[position] = times[parent], codes[parent]
+        position = parent
+    times[position], codes[position] = time, code
 
 
 def pop(times: Any, codes: Any, size: int) -> None:
     """Take the first event off the heap, which holds `size` with it."""
     last = size - 1
     time, code = times[last], codes[last]
-    place = 0
+    position = 0
     while True:
-        child = 2 * place + 1
+        child = 2 * position + 1
         if child >= last:
             break
         if child + 1 < last and (
@@ -646,15 +646,15 @@ def pop(times: Any, codes: Any, size: int) -> None:
             child += 1
         if time < times[child] or (time == times[child] and code <= codes[child]):
             break
-        times[place], codes[place] = times[child], codes[child]
-        place = child
-    times[place], codes[place] = time, code
+        times[position], codes[position] = times[child], codes[child]
+        position = child
+    times[position], codes[position] = time, code
 
 
 def choose(bound: Any, room: int, wish: int, placement: int) -> int:
     """Choose a node with room: 0 by chance, 1 the emptiest, 2 the fullest; -1 if none has any."""
     nodes = len(bound)
-    found = -1
+    chosen = -1
     for step in range(nodes):
         node = wish + step
         if node >= nodes:
@@ -664,12 +664,12 @@ def choose(bound: Any, room: int, wish: int, placement: int) -> int:
         if placement == 0:
             return node
         if (
-            found < 0
-            or (placement == 1 and bound[node] < bound[found])
-            or (placement == 2 and bound[node] > bound[found])
+            chosen < 0
+            or (placement == 1 and bound[node] < bound[chosen])
+            or (placement == 2 and bound[node] > bound[chosen])
         ):
-            found = node
-    return found
+            chosen = node
+    return chosen
 
 
 def holding(m: Machine, i: int) -> int:
@@ -729,11 +729,11 @@ def churn(  # noqa: PLR0917
         any one moment, between samples too.
     """
     pods, nodes = len(arrivals), len(m.state)
-    held = np.zeros(nodes, dtype=np.int64)
+    holdings = np.zeros(nodes, dtype=np.int64)
     now_used = now_held = turn = lap = 0
     for i in range(nodes):
-        held[i] = holding(m, i)
-        now_held += held[i]
+        holdings[i] = holding(m, i)
+        now_held += holdings[i]
     # Every node ticks each `TICK_EVERY`, from a phase of its own: they go round in this order.
     by_phase = np.argsort(m.clock[:, PHASE])
     phases = m.clock[by_phase, PHASE]
@@ -761,8 +761,8 @@ def churn(  # noqa: PLR0917
             if m.clock[i, DUE] <= moment:
                 advance(m, i, moment)
                 holds = holding(m, i)
-                now_held += holds - held[i]
-                held[i] = holds
+                now_held += holds - holdings[i]
+                holdings[i] = holds
             turn += 1
             if turn == nodes:
                 turn = 0
@@ -868,8 +868,8 @@ def churn(  # noqa: PLR0917
             continue
         # Peaks are taken at every event, so that none between two samples is missed.
         holds = holding(m, node)
-        now_held += holds - held[node]
-        held[node] = holds
+        now_held += holds - holdings[node]
+        holdings[node] = holds
         if now < skip:
             continue
         peaks[0] = max(peaks[0], now_used)
@@ -878,8 +878,8 @@ def churn(  # noqa: PLR0917
             now_held = 0
             for i in range(nodes):
                 advance(m, i, now)
-                held[i] = holding(m, i)
-                now_held += held[i]
+                holdings[i] = holding(m, i)
+                now_held += holdings[i]
         peaks[1] = max(peaks[1], now_held)
 
 

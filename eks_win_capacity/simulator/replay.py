@@ -193,10 +193,10 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
     names: dict[Any, object] = {}
     subjects = read.subjects.tolist()
     seconds = read.seconds.tolist()
-    for place, (now, code, pod) in enumerate(
+    for position, (now, code, pod) in enumerate(
         zip(read.times.tolist(), read.kinds.tolist(), read.pods.tolist(), strict=True)
     ):
-        kind, subject, outcome = KINDS[code], subjects[place], None
+        kind, subject, outcome = KINDS[code], subjects[position], None
         retry(now)
         node.advance(now)
         if kind == "assign":
@@ -208,23 +208,23 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
             outcome = node.free(pod)
             waiting.forget(pod)
         elif kind == "configmap":
-            node.configure(subject_pool(subject, nitro=nitro, place=place))
+            node.configure(subject_pool(subject, nitro=nitro, position=position))
         elif kind == "drain":
             node.drain()
         elif kind == "subnet":
             node.active.subnet_free = _units_left(subject)
-        note(seconds[place], kind, subject, outcome)
+        note(seconds[position], kind, subject, outcome)
     columns = ("seconds", "kind", "pod", "outcome", "advertised", *_COLUMNS)
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    found = dict(zip(columns, cells, strict=True))
+    by_name = dict(zip(columns, cells, strict=True))
     return _frame(
-        {name: np.asarray(found[name], dtype=np.int64) for name in _COLUMNS},
-        seconds=np.asarray(found["seconds"], dtype=np.float64),
-        kind=_objects(found["kind"]),
+        {name: np.asarray(by_name[name], dtype=np.int64) for name in _COLUMNS},
+        seconds=np.asarray(by_name["seconds"], dtype=np.float64),
+        kind=_objects(by_name["kind"]),
         # Without rows of its own making the column stays of the kind that came.
-        pod=_objects(found["pod"]) if retries else read.subjects,
-        outcome=_objects(found["outcome"]),
-        advertised=np.asarray(found["advertised"], dtype=np.int64),
+        pod=_objects(by_name["pod"]) if retries else read.subjects,
+        outcome=_objects(by_name["outcome"]),
+        advertised=np.asarray(by_name["advertised"], dtype=np.int64),
         initial=initial,
         pandas=pd,
     )
@@ -430,14 +430,14 @@ def simulate_nodes(
     # The same name on two nodes is two pods.
     both = codes[order] * (read.pod_count + 1) + read.pods
     pods, known = pd.factorize(both)
-    own = Events(
+    renumbered = Events(
         read.seconds, read.times, read.kinds, pods.astype(np.int64), read.subjects, len(known)
     )
     fast = engine == "compiled" or (
         engine == "auto" and len(read.seconds) >= _WORTH_COMPILING and engines.available()
     )
     frame = _replayed(
-        own, first, np.full(len(names), room), [pool] * len(names), latency, compiled=fast
+        renumbered, first, np.full(len(names), room), [pool] * len(names), latency, compiled=fast
     )
     frame.index = placed.index
     frame.insert(0, "node", placed["node"])

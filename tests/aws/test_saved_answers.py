@@ -292,7 +292,7 @@ def test_instances_that_were_not_saved_leave_users_unknown_where_it_matters():
     state = load_files(SUBNETS, INTERFACES)
     assert state.subnets[0].users is None
     assert "DescribeInstances" in state.unknown["subnet_users"]
-    balancer = interface(1, "subnet-0a", ["10.0.0.9"], told="ELB app/x/1")
+    balancer = interface(1, "subnet-0a", ["10.0.0.9"], description="ELB app/x/1")
     rest = {"Subnets": SUBNETS["Subnets"][:1]}
     known = load_files(rest, {"NetworkInterfaces": [balancer]})
     assert known.subnets[0].users["load balancers"] == 1

@@ -13,12 +13,12 @@ def stubbed(service, *answers, region="eu-west-1", said=""):
     Each answer is (method, answer) or (method, answer, expected parameters); a text
     in place of an answer is the code of an error.
     """
-    made = boto3.client(service, region_name=region, **KEYS)
-    stub = made.stub = Stubber(made)
+    client = boto3.client(service, region_name=region, **KEYS)
+    stub = client.stub = Stubber(client)
     for method, answer, *expected in answers:
         if isinstance(answer, str):
             stub.add_client_error(method, answer, said)
         else:
             stub.add_response(method, answer, *expected)
     stub.activate()
-    return made
+    return client

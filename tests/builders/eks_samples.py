@@ -246,7 +246,7 @@ def subnet(name, cidr, zone, free):
 
 
 def interface(
-    number, subnet_id, addresses, *, prefixes=(), instance=None, kind="interface", told=""
+    number, subnet_id, addresses, *, prefixes=(), instance=None, kind="interface", description=""
 ):
     """One row of DescribeNetworkInterfaces."""
     attachment = {"AttachmentId": f"eni-attach-{number}", "InstanceOwnerId": ACCOUNT}
@@ -257,13 +257,13 @@ def interface(
         "OwnerId": ACCOUNT,
         "RequesterManaged": instance is None,
         "InterfaceType": kind,
-        "Description": told,
+        "Description": description,
         "Status": "in-use",
         "Attachment": {**attachment, "InstanceId": instance} if instance else attachment,
         "PrivateIpAddress": addresses[0],
         "PrivateIpAddresses": [
-            {"Primary": place == 0, "PrivateIpAddress": address}
-            for place, address in enumerate(addresses)
+            {"Primary": position == 0, "PrivateIpAddress": address}
+            for position, address in enumerate(addresses)
         ],
         "Ipv4Prefixes": [{"Ipv4Prefix": prefix} for prefix in prefixes],
     }
@@ -281,22 +281,32 @@ INTERFACES = {
             1, "subnet-0a", ["10.0.0.9", *(f"10.0.0.{n}" for n in range(10, 19))], instance="i-w1"
         ),
         interface(2, "subnet-0a", ["10.0.0.30"], prefixes=["10.0.0.48/28"], instance="i-w2"),
-        interface(3, "subnet-0a", ["10.0.0.40"], told="Amazon EKS prod"),
-        interface(4, "subnet-0a", ["10.0.0.41"], told="ELB app/k8s-shop/50dc6c495c0c9188"),
-        interface(5, "subnet-0a", ["10.0.0.42"], kind="network_load_balancer", told="ELB net/a/b"),
+        interface(3, "subnet-0a", ["10.0.0.40"], description="Amazon EKS prod"),
+        interface(4, "subnet-0a", ["10.0.0.41"], description="ELB app/k8s-shop/50dc6c495c0c9188"),
         interface(
-            6, "subnet-0a", ["10.0.0.43"], kind="vpc_endpoint", told="VPC Endpoint Interface vpce-0"
+            5, "subnet-0a", ["10.0.0.42"], kind="network_load_balancer", description="ELB net/a/b"
+        ),
+        interface(
+            6,
+            "subnet-0a",
+            ["10.0.0.43"],
+            kind="vpc_endpoint",
+            description="VPC Endpoint Interface vpce-0",
         ),
         interface(7, "subnet-0a", ["10.0.0.44"], kind="gateway_load_balancer_endpoint"),
         interface(
-            8, "subnet-0a", ["10.0.0.45"], kind="nat_gateway", told="Interface for NAT Gateway"
+            8,
+            "subnet-0a",
+            ["10.0.0.45"],
+            kind="nat_gateway",
+            description="Interface for NAT Gateway",
         ),
-        interface(9, "subnet-0a", ["10.0.0.46"], kind="lambda", told="AWS Lambda VPC ENI-x"),
+        interface(9, "subnet-0a", ["10.0.0.46"], kind="lambda", description="AWS Lambda VPC ENI-x"),
         interface(10, "subnet-0a", ["10.0.0.47", "10.0.0.70"], instance="i-db"),
         interface(11, "subnet-0b", ["10.0.1.5", "10.0.1.6"], instance="i-l1"),
-        interface(12, "subnet-0b", ["10.0.1.7"], instance="i-l1", told="aws-K8S-i-l1"),
-        interface(13, "subnet-0b", ["10.0.1.8"], kind="trunk", told="aws-k8s-trunk-eni"),
-        interface(14, "subnet-0b", ["10.0.1.9"], kind="branch", told="aws-k8s-branch-eni"),
+        interface(12, "subnet-0b", ["10.0.1.7"], instance="i-l1", description="aws-K8S-i-l1"),
+        interface(13, "subnet-0b", ["10.0.1.8"], kind="trunk", description="aws-k8s-trunk-eni"),
+        interface(14, "subnet-0b", ["10.0.1.9"], kind="branch", description="aws-k8s-branch-eni"),
     ]
 }
 USERS_OF_0A = {

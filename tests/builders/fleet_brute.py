@@ -44,7 +44,7 @@ def price(name):
 
 def patterns(loads, types, *, prefix):
     """Every mix of pods that some type holds, with its cheapest cost by addresses and blocks."""
-    found = {}
+    price_of = {}
     for mix in itertools.product(*[range(load["replicas"] + 1) for load in loads]):
         if not any(mix):
             continue
@@ -62,14 +62,14 @@ def patterns(loads, types, *, prefix):
                 continue
             addresses, blocks = attached(slots, pods, prefix=nitro)
             key = (mix, addresses + 1, blocks)
-            found[key] = min(found.get(key, math.inf), price(name))
-    return [(*key, cost) for key, cost in found.items()]
+            price_of[key] = min(price_of.get(key, math.inf), price(name))
+    return [(*key, cost) for key, cost in price_of.items()]
 
 
 def least_cost(loads, types, nets, *, prefix=False, certain=True):
     """The least cost, or infinity where no fleet keeps the subnets and the zone spread."""
     zones = sorted({net.zone for net in nets})
-    even = [place for place, load in enumerate(loads) if load.get("zone_spread")]
+    even = [at for at, load in enumerate(loads) if load.get("zone_spread")]
     kinds = patterns(loads, types, prefix=prefix)
 
     @lru_cache(None)
@@ -77,7 +77,7 @@ def least_cost(loads, types, nets, *, prefix=False, certain=True):
         if not any(rest):
             skews = (max(one) - min(one) for one in zip(*placed, strict=True))
             return math.inf if any(skew > 1 for skew in skews) else 0.0
-        first = next(place for place, left in enumerate(rest) if left)
+        first = next(at for at, left in enumerate(rest) if left)
         best = math.inf
         for mix, addresses, blocks, cost in kinds:
             if not mix[first] or any(n > left for n, left in zip(mix, rest, strict=True)):
@@ -90,8 +90,8 @@ def least_cost(loads, types, nets, *, prefix=False, certain=True):
                 after = list(free)
                 after[at] = (free[at][0] - addresses, free[at][1] - taken)
                 counts = [list(one) for one in placed]
-                for column, place in enumerate(even):
-                    counts[zones.index(nets[at].zone)][column] += mix[place]
+                for column, shape in enumerate(even):
+                    counts[zones.index(nets[at].zone)][column] += mix[shape]
                 left = tuple(n - took for n, took in zip(rest, mix, strict=True))
                 best = min(best, cost + least(left, tuple(after), tuple(map(tuple, counts))))
         return best

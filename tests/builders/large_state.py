@@ -54,10 +54,10 @@ def _subnet(number: int) -> SubnetState:
 
 def large_state(nodes: int = 5_000, pods_each: int = 2, waiting: int = 500) -> ClusterState:
     """So many nodes and pods in seven subnets, one of them a /16."""
-    made = tuple(map(_node, range(nodes)))
+    built = tuple(map(_node, range(nodes)))
     running = [
         _pod(pods_each * at + extra, node.name)
-        for at, node in enumerate(made)
+        for at, node in enumerate(built)
         for extra in range(pods_each)
     ]
     pending = [_pod(nodes * pods_each + at, "") for at in range(waiting)]
@@ -65,7 +65,7 @@ def large_state(nodes: int = 5_000, pods_each: int = 2, waiting: int = 500) -> C
         name="large",
         region="eu-central-1",
         version="1.33",
-        nodes=made,
+        nodes=built,
         pods=(*running, *pending),
         subnets=tuple(map(_subnet, range(7))),
         cni_configmap={"enable-windows-ipam": "true"},

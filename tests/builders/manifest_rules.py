@@ -32,12 +32,12 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 def eksctl_faults(text: str) -> list[str]:
     """What eksctl would refuse of a ClusterConfig."""
-    told = yaml.safe_load(text)
+    manifest = yaml.safe_load(text)
     faults = []
-    if set(told) - {"apiVersion", "kind", "metadata", *EKSCTL}:
+    if set(manifest) - {"apiVersion", "kind", "metadata", *EKSCTL}:
         faults.append("unknown part")
     for kind, fields in EKSCTL.items():
-        groups = told.get(kind, [])
+        groups = manifest.get(kind, [])
         if len({group["name"] for group in groups}) < len(groups):
             faults.append("two groups of one name")
         for group in groups:
@@ -59,22 +59,22 @@ def eksctl_faults(text: str) -> list[str]:
                 faults.append("subnets beside availabilityZones")
             if any(not isinstance(value, str) for value in group.get("tags", {}).values()):
                 faults.append("tags")
-    if not any(told.get(kind) for kind in EKSCTL):
+    if not any(manifest.get(kind) for kind in EKSCTL):
         faults.append("no group")
     return faults
 
 
 def pool_faults(text: str) -> list[str]:
     """What the API server would refuse of a NodePool: fields and CEL rules of karpenter.sh/v1."""
-    told = yaml.safe_load(text)
+    manifest = yaml.safe_load(text)
     faults = []
-    if (told["apiVersion"], told["kind"]) != ("karpenter.sh/v1", "NodePool"):
+    if (manifest["apiVersion"], manifest["kind"]) != ("karpenter.sh/v1", "NodePool"):
         faults.append("kind")
-    if not NAME.fullmatch(told["metadata"]["name"]):
+    if not NAME.fullmatch(manifest["metadata"]["name"]):
         faults.append("name")
-    if set(told["spec"]) - {"disruption", "limits", "replicas", "template", "weight"}:
+    if set(manifest["spec"]) - {"disruption", "limits", "replicas", "template", "weight"}:
         faults.append("spec")
-    template = told["spec"]["template"]
+    template = manifest["spec"]["template"]
     for label in template.get("metadata", {}).get("labels", {}):
         if label == "kubernetes.io/hostname" or label.split("/")[0].endswith("karpenter.sh"):
             faults.append(f"label {label} is restricted")
@@ -104,7 +104,7 @@ def pool_faults(text: str) -> list[str]:
     quantity = r"(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))([KMGTPE]i|[numkMGTPE])?"
     faults += [
         f"limits.{name}"
-        for name, value in told["spec"].get("limits", {}).items()
+        for name, value in manifest["spec"].get("limits", {}).items()
         if not re.fullmatch(quantity, value)
     ]
     return faults
@@ -112,10 +112,10 @@ def pool_faults(text: str) -> list[str]:
 
 def class_faults(text: str) -> list[str]:
     """What the API server would refuse of an EC2NodeClass: fields and CEL rules of v1."""
-    told = yaml.safe_load(text)
-    spec = told["spec"]
+    manifest = yaml.safe_load(text)
+    spec = manifest["spec"]
     faults = []
-    if (told["apiVersion"], told["kind"]) != ("karpenter.k8s.aws/v1", "EC2NodeClass"):
+    if (manifest["apiVersion"], manifest["kind"]) != ("karpenter.k8s.aws/v1", "EC2NodeClass"):
         faults.append("kind")
     alias = [term["alias"] for term in spec["amiSelectorTerms"] if "alias" in term]
     if alias and len(spec["amiSelectorTerms"]) != 1:
@@ -145,12 +145,12 @@ def class_faults(text: str) -> list[str]:
 
 def template_faults(text: str) -> list[str]:
     """What EKS and CloudFormation would refuse of a template of managed groups."""
-    told = yaml.safe_load(text)
+    manifest = yaml.safe_load(text)
     faults = []
-    known = {*told["Parameters"], *told["Resources"]}
+    known = {*manifest["Parameters"], *manifest["Resources"]}
     names = re.findall(r"\$\{([A-Za-z]+)\}", text) + re.findall(r"Ref: (\S+)", text)
     faults += [f"{name} is not known" for name in names if name not in known]
-    for one in told["Resources"].values():
+    for one in manifest["Resources"].values():
         if one["Type"] != "AWS::EKS::Nodegroup":
             continue
         group = one["Properties"]

@@ -250,11 +250,11 @@ def scaling(name, tags, **more):
 
 def instances(profiles):
     """Instances by id, with the profiles that are given."""
-    made = []
+    entries = []
     for host in (11, 12):
         name = f"i-0{host:03d}"
         profile = f"arn:aws:iam::{ACCOUNT}:instance-profile/{profiles.get(name)}"
-        made.append(
+        entries.append(
             {
                 "InstanceId": name,
                 "Platform": "windows",
@@ -262,7 +262,7 @@ def instances(profiles):
                 **({"IamInstanceProfile": {"Arn": profile}} if name in profiles else {}),
             }
         )
-    return {"Reservations": [{"Instances": made}]}
+    return {"Reservations": [{"Instances": entries}]}
 
 
 def karpenter():
