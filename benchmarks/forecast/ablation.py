@@ -25,7 +25,13 @@ import run  # noqa: E402
 from ends import SEED  # noqa: E402
 from metrics import date_crps  # noqa: E402
 
-from eks_win_capacity.forecast import history_views, learning, level_shifts, paths  # noqa: E402
+from eks_win_capacity.forecast import (  # noqa: E402
+    history_views,
+    learning,
+    level_shifts,
+    paths,
+    smoothing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,13 +70,24 @@ def _one_size(errors: np.ndarray, *_: object, horizon: int, **__: object) -> tup
     return errors, np.ones((len(errors), horizon))
 
 
+def _unbent(values: np.ndarray) -> np.ndarray:
+    return np.full(len(values), values.shape[1])
+
+
+def _calm(values: np.ndarray) -> level_shifts.Surges:
+    return level_shifts.Surges(np.zeros(len(values), dtype=np.int64), np.ones(len(values)))
+
+
 PARTS: dict[str, tuple[object, str, object]] = {
     "view by logarithm": (history_views, "shares", _without_view(1)),
-    "view of 84 periods": (history_views, "shares", _without_view(2)),
+    "view since the bend": (history_views, "shares", _without_view(2)),
+    "bends (84 periods always)": (history_views, "since_bend", _unbent),
     "view of 35 periods": (history_views, "shares", _without_view(3)),
     "outliers": (learning, "outliers", _none),
     "resets and newest shifts": (learning, "level_shifts", _none),
     "newest step": (learning, "newest_step", _still),
+    "models without growth": (smoothing, "_STILL", 1e-9),
+    "surges of the past": (learning, "surges", _calm),
     "surprises": (paths, "_SURPRISES", 0.0),
     "days that change (hours)": (learning, "adapted", _same_season),
     "noise by hour (hours)": (learning, "_by_hour", _one_size),

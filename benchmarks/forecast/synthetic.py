@@ -23,6 +23,10 @@ Every series is the demand for addresses of one subnet::
              it was empty for some days
     rates    a share of itself is added each day, which wanders about a mean of -0.2 to 1.5 %
     surges   up to four times a year, for 1 to 14 days, 1.2 to 3 times as much
+    sales    weeks that rise to 1.3 to 4 times as much and fall again, one to three times a year
+    batches  nearly idle, then teams come by the dozen, at a rate that grows, lasts or wears off
+    halted   pods that join one by one until, some weeks ago, they do not; one in six starts again
+    stairs   whole /28s that are never given back
 
 The limit of a window lies so far above the level that steady growth would reach
 it between 0.2 and 2 horizons from its end: about half of the windows run dry.
@@ -48,6 +52,10 @@ SUITES = (
     "blocks",
     "surges",
     "rates",
+    "sales",
+    "batches",
+    "halted",
+    "stairs",
 )
 HORIZON = 90
 _STREAMS = {
@@ -68,6 +76,10 @@ _STREAMS = {
             "blocks",
             "surges",
             "rates",
+            "sales",
+            "batches",
+            "halted",
+            "stairs",
         )
     )
 }
@@ -241,6 +253,45 @@ def _rates(rng: np.random.Generator) -> Window:
     return _headroom(rng, "rates", _week_and_noise(rng, level, rng.uniform(0.0, 0.04)), known)
 
 
+def _sales(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(90, 450))
+    level = _regime(rng, known + HORIZON, np.exp(rng.uniform(np.log(30), np.log(800))))
+    for start in np.flatnonzero(rng.random(len(level)) < rng.uniform(1, 3) / 365):
+        rise, stay, fall = rng.integers(1, 5), rng.integers(2, 12), rng.integers(1, 8)
+        shape = np.r_[np.linspace(0, 1, rise + 1)[1:], np.ones(stay), np.linspace(1, 0, fall + 1)]
+        here = level[start : start + len(shape)]
+        here *= 1 + rng.uniform(0.3, 3.0) * shape[: len(here)]
+    return _headroom(rng, "sales", _week_and_noise(rng, level, rng.uniform(0.0, 0.05)), known)
+
+
+def _batches(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(60, 400))
+    since = known - int(rng.integers(8, min(known - 10, 100)))
+    days = np.maximum(np.arange(known + HORIZON) - since, 0)
+    bend = 1 + rng.choice([0.0, 0.0, 1.0, -1.0]) * np.minimum(days / rng.uniform(60, 200), 1)
+    joins = rng.poisson(bend / rng.uniform(1, 10)) * (days > 0)
+    teams = np.array([rng.geometric(1 / 12, n).sum() for n in joins]) * rng.choice([1, 1, 3])
+    level = rng.integers(0, 30) + teams.cumsum()
+    return _headroom(rng, "batches", _week_and_noise(rng, level, rng.uniform(0.0, 0.05)), known)
+
+
+def _halted(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(90, 400))
+    ended = known - int(rng.integers(5, 100))
+    again = known + int(rng.integers(HORIZON)) if rng.random() < 1 / 6 else known + HORIZON
+    day = np.arange(known + HORIZON)
+    rate = np.exp(rng.uniform(np.log(0.2), np.log(8))) * ((day < ended) | (day >= again))
+    level = np.exp(rng.uniform(np.log(10), np.log(300))) + rng.poisson(rate).cumsum()
+    return _headroom(rng, "halted", _week_and_noise(rng, level, rng.uniform(0.0, 0.04)), known)
+
+
+def _stairs(rng: np.random.Generator) -> Window:
+    known = int(rng.integers(60, 400))
+    level = _regime(rng, known + HORIZON, np.exp(rng.uniform(np.log(20), np.log(600))))
+    pods = _week_and_noise(rng, level, rng.uniform(0.0, 0.05))
+    return _headroom(rng, "stairs", 16 * np.ceil(np.maximum.accumulate(pods) / 16), known)
+
+
 _RECIPES = {
     "mixed": _mixed,
     "bent": _bent,
@@ -249,6 +300,10 @@ _RECIPES = {
     "blocks": _blocks,
     "surges": _surges,
     "rates": _rates,
+    "sales": _sales,
+    "batches": _batches,
+    "halted": _halted,
+    "stairs": _stairs,
 }
 
 

@@ -72,9 +72,9 @@ def forecast_exhaustion(
 
     The history becomes the peaks of each period, for the peak is what exhausts.
     Simple exponential smoothing with drift (the Theta method) is fitted for a
-    grid of memories, some with a growth that wanders, to four
-    views of the history: the whole, its logarithm, its last 84 and its last 35
-    periods. Each view gets the share of the sample paths that its own backtest
+    grid of memories, some with a growth that wanders, to four views of the
+    history: the whole, its logarithm, the time since its growth last bent (84
+    periods where it did not), and the last 35 periods. Each view gets the share of the sample paths that its own backtest
     over the newest weeks earns, and innovations are resampled. Within a day,
     what the last days have that the average day has not is carried forward, as
     far as that would have helped before.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FOLLOWED = {
     "whole": "the whole history",
     "logarithm": "a constant rate of growth",
-    "last_84": "the last 84 periods",
+    "since_bend": "the time since growth last bent",
     "last_35": "the last 35 periods",
 }
 

@@ -1,10 +1,11 @@
-"""Views of one history: the whole, its logarithm, its last months, and what each has earned."""
+"""Views of one history: the whole, its logarithm, its last weeks, and what each has earned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-VIEWS = ("whole", "logarithm", "last_84", "last_35")
+VIEWS = ("whole", "logarithm", "since_bend", "last_35")
 """Names of the views, as columns of ``forecast.model``."""
 
-LENGTHS = (84, 35)
-"""Periods of the short views: a quarter that has three months' habits, and five weeks."""
+SHORT = ((84, True), (35, False))
+"""Periods of the short views, and whether they begin where growth last bent."""
+
+SINCE = (60, 42, 29, 20, 14)
+"""Periods that the view since a bend may be fitted to: the most that do not reach beyond it."""
+
+_BEND = 6.0
+"""What a bend must be worth to be one: so many times the logarithm of the periods (BIC: 2)."""
 
 _PRIOR = np.log((0.5, 0.2, 0.15, 0.15))
 """Log of each view's share before its backtest."""
@@ -117,35 +124,75 @@ def logarithm_view(fits: smoothing.Fits, seen: Flags, back: Sequence[int], possi
     return View(fits.at[-1], _innovations(fits, seen), seen, looks, possible)
 
 
-def short_view(values: Floats, seen: Flags, back: Sequence[int], *, length: int) -> View:
+@lru_cache(maxsize=16)
+def _bent_lines(width: int) -> tuple[NDArray[np.int64], Floats]:
+    """Periods to fit for each bend, and orthonormal columns of the line that bends there."""
+    at = np.arange(width, dtype=float)
+    since = np.array([width, *range(SINCE[-1], min(SINCE[0] + SINCE[-1], width - SINCE[-1]))])
+    lines = np.ones((len(since), width, 3))
+    lines[..., 1] = at
+    lines[..., 2] = np.maximum(at - (width - since[:, None]), 0.0)
+    bases = np.linalg.qr(lines)[0]
+    # The first does not bend: its third column is nothing.
+    bases[0, :, 2] = 0.0
+    fewer = np.array(SINCE[::-1])
+    lengths = fewer[np.searchsorted(fewer, since, side="right") - 1]
+    lengths[0] = width
+    return lengths, np.ascontiguousarray(bases.transpose(1, 0, 2).reshape(width, -1))
+
+
+def since_bend(values: Floats) -> NDArray[np.int64]:
+    """Periods since the growth of each series bent, by least squares; all where it did not."""
+    count, width = values.shape
+    lengths, bases = _bent_lines(width)
+    middle = values - values.mean(axis=1, keepdims=True)
+    total = (middle**2).sum(axis=1, keepdims=True)
+    explained = ((middle @ bases) ** 2).reshape(count, -1, 3).sum(axis=2)
+    score = width * np.log(np.maximum(total - explained, 1e-12 * total + 1e-26))
+    score[:, 1:] += _BEND * np.log(width)
+    return np.asarray(lengths[score.argmin(axis=1)])
+
+
+def short_view(
+    values: Floats, seen: Flags, back: Sequence[int], *, length: int, bends: bool
+) -> View:
     """The view of the newest periods alone, looked back at with as many periods each time."""
     count, periods = values.shape
-    known = min(length, *back, periods)
-
-    def windows(table: Any, width: int, ends: Sequence[int]) -> Any:
-        return np.concatenate([table[:, end - width : end] for end in ends])
-
-    # All windows of one length are fitted in one pass.
-    together = [*back, periods] if known == length else [*back]
-    fits = older = smoothing.fit(
-        windows(values, known, together or [periods]),
-        windows(seen, known, together or [periods]),
-        [known],
-        brief=True,
-    )
-    if known == length:
-        fits = older.rows(slice(len(back) * count, None))
-    else:
-        fits = smoothing.fit(values[:, -length:], seen[:, -length:], [length], brief=True)
+    width, known = min(length, periods), min(length, *back, periods)
+    # All windows of one width are fitted in one pass.
+    passes = [[*back, periods]] if known == width else [[*back], [periods]]
+    found = [
+        _newest(values, seen, ends, width=known if ends[0] in back else width, bends=bends)
+        for ends in passes
+    ]
     looks = [
         smoothing.mean_and_deviation(
-            older.at[0].rows(slice(place * count, (place + 1) * count)), periods - origin
+            found[0][0].rows(slice(place * count, (place + 1) * count)), periods - origin
         )
         for place, origin in enumerate(back)
     ]
-    newest = seen[:, -length:]
-    enough = newest.sum(axis=1) >= length // 2
-    return View(fits.at[0], _innovations(fits, newest), newest, looks, enough)
+    fit, errors, used = found[-1]
+    enough = seen[:, -length:].sum(axis=1) >= length // 2
+    return View(fit.rows(slice(-count, None)), errors[-count:], used[-count:], looks, enough)
+
+
+def _newest(
+    values: Floats, seen: Flags, ends: Sequence[int], *, width: int, bends: bool
+) -> tuple[smoothing.Fit, Floats, Flags]:
+    """Fits to the periods before each end; their innovations; and which periods were used."""
+    values = np.concatenate([values[:, end - width : end] for end in ends])
+    seen = np.concatenate([seen[:, end - width : end] for end in ends])
+    length = since_bend(values) if bends else np.full(len(values), width)
+    errors, fits, places = np.zeros_like(values), [], []
+    for one in np.unique(length):
+        rows = np.flatnonzero(length == one)
+        here = seen[rows, -one:]
+        found = smoothing.fit(values[rows, -one:], here, [int(one)], brief=True)
+        errors[rows, -one:] = _innovations(found, here)
+        fits.append(found.at[0])
+        places.append(rows)
+    used = seen & (np.arange(width) >= width - length[:, None])
+    return smoothing.stacked(fits).rows(np.argsort(np.concatenate(places))), errors, used
 
 
 def exact(view: View) -> Flags:

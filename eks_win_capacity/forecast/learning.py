@@ -15,6 +15,7 @@ from eks_win_capacity.forecast.level_shifts import (
     level_shifts,
     newest_step,
     outliers,
+    surges,
     without_shifts,
 )
 from eks_win_capacity.forecast.seasons import Seasons, seasons
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.forecast.level_shifts import Step
+    from eks_win_capacity.forecast.level_shifts import Step, Surges
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -72,6 +73,8 @@ class Learned:
         The history without season, at the level of today.
     back : tuple of int
         Origins of the backtest.
+    surges : Surges
+        Times far above the level, which may come again.
     """
 
     scale: Floats
@@ -86,6 +89,7 @@ class Learned:
     seen: Flags
     level: Floats
     back: tuple[int, ...]
+    surges: Surges
 
 
 def learn(
@@ -136,8 +140,8 @@ def learn(
         possible &= ~(parts.kept != 0).any(axis=1)
         every.append(views.logarithm_view(fits.rows(slice(len(clean), None)), seen, back, possible))
         every += [
-            views.short_view(clean, seen, back, length=length)
-            for length in views.LENGTHS
+            views.short_view(clean, seen, back, length=length, bends=bends)
+            for length, bends in views.SHORT
             if periods >= 1.2 * length
         ]
     return Learned(
@@ -153,6 +157,8 @@ def learn(
         seen,
         parts.level,
         tuple(back),
+        # Within a day, what rises for some hours is a season or an outlier.
+        surges(parts.level if per_day == 1 else parts.level[:, :0]),
     )
 
 

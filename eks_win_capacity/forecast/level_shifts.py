@@ -45,6 +45,12 @@ NEWEST = 14
 STAYS = (0.4, 0.5, 0.75, 0.8, 0.85, 0.9)
 """Share of the paths in which a step stays, by the periods it has lasted."""
 
+_MONTHS = 57
+"""Periods whose median is the level that a surge stands on: twice as long as one may last."""
+
+_SURGE = 0.2
+"""Share of the level that a surge stands above it."""
+
 MAX_SHIFTS = 12
 """Shifts looked for in one series; more of them are growth."""
 
@@ -249,6 +255,57 @@ def without_shifts(values: Floats, sizes: Floats) -> Floats:
     lift = np.zeros_like(values)
     lift[:, :-1] = still_to_come[:, 1:]
     return values + lift
+
+
+@dataclass(frozen=True)
+class Surges:
+    """
+    Times at which a series rose well above its level and came back.
+
+    Attributes
+    ----------
+    count : ndarray of int, (series,)
+        How often it did.
+    size : ndarray, (series,)
+        Geometric mean of the heights, as a share of the level; 1 without one.
+    """
+
+    count: NDArray[np.int64]
+    size: Floats
+
+
+def surges(values: Floats) -> Surges:
+    """Runs of three periods or more far above the median of two months, which have ended."""
+    count, periods = values.shape
+    number, size = np.zeros(count, dtype=np.int64), np.ones(count)
+    if periods < _MONTHS:
+        return Surges(number, size)
+    half = _MONTHS // 2
+    padded = np.pad(values, ((0, 0), (half, half)), mode="reflect")
+    # Every seventh median, and lines between them, say as much as all.
+    at = np.unique(np.append(np.arange(0, periods, 7), periods - 1))
+    medians = np.median(sliding_window_view(padded, _MONTHS, axis=1)[:, at], axis=2)
+    usual = np.stack([np.interp(np.arange(periods), at, row) for row in medians])
+    off = values - usual
+    spread = 1.4826 * np.median(np.abs(off), axis=1, keepdims=True)
+    high = off > np.maximum(_OUTLIER * spread, _SURGE * np.maximum(usual, 0.0)) + 1e-9
+    for row in np.flatnonzero(high.any(axis=1)):
+        heights = [
+            (off[row, first:last] / usual[row, first:last]).max()
+            for first, last in _runs(high[row])
+            if usual[row, first:last].min() > 0
+        ]
+        if heights:
+            number[row], size[row] = len(heights), np.exp(np.log(heights).mean())
+    return Surges(number, size)
+
+
+def _runs(flags: Flags) -> list[tuple[int, int]]:
+    """First period and end of each run that is neither single values nor a level."""
+    edges = np.flatnonzero(np.diff(np.r_[False, flags, False])).tolist()
+    runs = zip(edges[::2], edges[1::2], strict=True)
+    # What goes on at the end may stay.
+    return [run for run in runs if 3 <= run[1] - run[0] <= _SOON and run[1] <= len(flags) - 3]
 
 
 def outliers(values: Floats) -> Floats:

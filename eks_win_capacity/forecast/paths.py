@@ -37,8 +37,14 @@ A surprise is unlike anything a history holds: a launch, a migration, a sale. Ea
 year of history without one makes the next less likely.
 """
 
-_SURPRISE = (0.3, 0.8)
+_SURPRISE = (0.5, 1.0)
 """Size of a surprise as a share of the level: the median, and the deviation of its logarithm."""
+
+_SHRUNK_YEARS = 0.5
+"""Years without a surge that are added to a history, for what is few comes seldom again."""
+
+_DRAWN = 0.3
+"""Surges of the past that the size drawn is worth, where a history has any."""
 
 _UPWARD, _STAYS, _PASSES = 0.75, 0.5, 5.0
 """Share of surprises that add, share that stay, and days that the others last, on average."""
@@ -241,14 +247,20 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
 
 
 def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles]:
-    """Paths that a surprise may strike, and the level of each series that it is a share of."""
+    """Paths that a surprise may strike, and what of its share each series' path is raised by."""
     horizon, periods = len(draws.innovation), learned.seen.shape[1]
-    # Half a surprise in two years beforehand, and none in the history: a Gamma prior's mean rate.
-    share = 1 - np.exp(-_SURPRISES * horizon / (_SEEN_YEARS * draws.year + periods))
-    struck = np.flatnonzero(draws.surprise < share)
+    seen = learned.surges.count
+    # A Gamma prior's mean rate of what was never seen, and the rate of what was, shrunk a little.
+    unseen = _SURPRISES / (_SEEN_YEARS * draws.year + periods)
+    rate = unseen + seen / (_SHRUNK_YEARS * draws.year + periods)
+    share = 1 - np.exp(-rate * horizon)
+    struck = np.flatnonzero(draws.surprise < share.max())
     level = np.maximum(learned.level[:, -28:].mean(axis=1, keepdims=True), 0.0)
     # What follows a line to the last digit was computed, and goes on as computed.
     level[exact(learned.views[0])] = 0.0
+    # Surges of the past say how large the next ones are; what was drawn counts for little.
+    larger = (learned.surges.size / _SURPRISE[0]) ** (seen / (seen + _DRAWN))
+    level = level * larger[:, None] * (draws.surprise[struck] < share[:, None])
     return struck, level.astype(np.float32)
 
 

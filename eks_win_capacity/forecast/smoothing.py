@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
+    States = list[tuple[Floats, Floats, Floats]]
 
 ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Smoothing of the level: 0 is a straight line, 1 a random walk."""
@@ -36,9 +37,6 @@ Gamma is what of an innovation goes on as growth. Such growth stays: if it faded
 growth that has ended would come back.
 """
 
-_TEMPER = 1.0
-"""Power of the likelihood; below 1 for more doubt about the model."""
-
 _PRIOR = np.where(GRID[:, 2] > 0, -0.4, 0.0)
 """Log of what each model is worth beforehand: most subnets grow steadily."""
 
@@ -53,7 +51,17 @@ not warm tomorrow, so a level may only be learned slowly, and the rest fades.
 BRIEF = np.array(
     [(a, p, 0.0) for a in (0.0, 0.05, 0.2, 0.4) for p in (0.0, 0.65)] + [(1.0, 0.0, 0.0)]
 )
-"""The models that a few weeks can tell apart."""
+"""The models that a few weeks can tell apart; each with growth, and once more without."""
+
+_USUAL_GROWTH = 0.004
+"""Growth a period that is usual where there is any, as a share of the level."""
+
+_STILL = 0.3
+"""Share of short histories that do not grow, beforehand."""
+
+
+_BY_SERIES = ("weight", "level", "off", "growth", "start", "drift", "sigma", "root")
+"""What of a fit has a row for each series."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,17 @@ class Fit:
     root: Floats
     grid: Floats
 
-    def rows(self, chosen: slice) -> Fit:
+    def rows(self, chosen: slice | NDArray[np.intp]) -> Fit:
         """Fits of some of the series."""
-        changed = {
-            name: getattr(self, name)[chosen]
-            for name in ("weight", "level", "off", "growth", "start", "drift", "sigma", "root")
-        }
-        return replace(self, **changed)
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _BY_SERIES})
+
+
+def stacked(fits: Sequence[Fit]) -> Fit:
+    """Fits of some series and of others, one after the other."""
+    if len(fits) == 1:
+        return fits[0]
+    joined = {name: np.concatenate([getattr(fit, name) for fit in fits]) for name in _BY_SERIES}
+    return replace(fits[0], **joined)
 
 
 def _steady(grid: Floats) -> int:
@@ -104,7 +116,7 @@ class _Response:
     """One channel of the filter: its one-step errors, and its state at each origin."""
 
     errors: Floats
-    states: list[tuple[Floats, Floats, Floats]]
+    states: States
 
 
 def _response(
@@ -192,8 +204,10 @@ class Fits:
     def innovations(self, model: NDArray[np.int64]) -> Floats:
         """The one-step errors of one model for each series, with the last fit's parameters."""
         rows, last = np.arange(len(model)), self.at[-1]
+        # Models with growth and without stand one after the other.
+        same = model % self.channels[0].errors.shape[2]
         data, drift, start = (
-            channel.errors[:, rows if channel.errors.shape[1] > 1 else 0, model]
+            channel.errors[:, rows if channel.errors.shape[1] > 1 else 0, same]
             for channel in self.channels
         )
         errors = data + last.drift[rows, model] * drift + last.start[rows, model] * start
@@ -252,14 +266,67 @@ def fit(
     return Fits(tuple(fits), channels)
 
 
+@dataclass(frozen=True)
+class _Solution:
+    """Least squares of every model, before they are weighed against each other."""
+
+    score: Floats
+    level: Floats
+    off: Floats
+    growth: Floats
+    start: Floats
+    drift: Floats
+    variance: Floats
+    root: Floats
+    doubt: Floats
+
+
 def _solve(
-    sums: list[Floats],
-    known: NDArray[np.int64],
-    states: list[tuple[Floats, Floats, Floats]],
-    *,
-    grid: Floats,
-    prior: Floats,
+    sums: list[Floats], known: NDArray[np.int64], states: States, *, grid: Floats, prior: Floats
 ) -> Fit:
+    """Fit of each model with growth and, of those of a short view, once more without."""
+    growing = _growing(sums, known, states, steady=_steady(grid))
+    score, solved = growing.score + prior, [growing]
+    if grid is BRIEF:
+        still = _still(growing, sums, known, states)
+        solved.append(still)
+        shares = (score + np.log(1 - _STILL), still.score + prior + np.log(_STILL))
+        score = np.concatenate(shares, axis=1)
+    weight = np.exp(score - score.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    line = growing.variance[:, 0] == 0
+    weight[line] = np.arange(weight.shape[1]) == 0
+
+    def joined(name: str) -> Floats:
+        return np.concatenate([getattr(one, name) for one in solved], axis=1)
+
+    return Fit(
+        weight=weight,
+        level=joined("level"),
+        off=joined("off"),
+        growth=joined("growth"),
+        start=joined("start"),
+        drift=joined("drift"),
+        sigma=np.sqrt(joined("variance")),
+        root=joined("root"),
+        grid=np.concatenate([grid] * len(solved)),
+    )
+
+
+def _spread(squares: Floats, known: NDArray[np.int64], data: Floats) -> tuple[Floats, Floats]:
+    """Squares, no smaller than can be computed, and the variance of an innovation."""
+    # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal.
+    floor = 1e-13 * data + 1e-26
+    squares = np.maximum(squares, floor)
+    # What fits as well as can be computed is exact: a line, not a line with dust.
+    free = np.maximum(known - 2, 1)[:, None]
+    return squares, np.where(squares > floor, squares / free, 0.0)
+
+
+def _growing(
+    sums: list[Floats], known: NDArray[np.int64], states: States, *, steady: int
+) -> _Solution:
+    """Start and drift of each model in closed form, carried to the level at the origin."""
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
     # A hair of ridge keeps a series of one value solvable.
     ridge = 1e-12
@@ -268,27 +335,17 @@ def _solve(
     drift = -(data_drift * cc - data_start * drift_start) / determinant
     start = -(data_start * gg - data_drift * drift_start) / determinant
     squares = data + drift * data_drift + start * data_start
+    squares, variance = _spread(squares, known, data)
     free = np.maximum(known - 2, 1)[:, None]
-    # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal.
-    floor = 1e-13 * data + 1e-26
-    squares = np.maximum(squares, floor)
-    # What fits as well as can be computed is exact: a line, not a line with dust.
-    variance = np.where(squares > floor, squares / free, 0.0)
-    # The marginal likelihood, tempered: no subnet follows a model to the letter.
-    score = -0.5 * _TEMPER * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
-    score += prior
-    score -= score.max(axis=1, keepdims=True)
-    weight = np.exp(score)
-    weight /= weight.sum(axis=1, keepdims=True)
-    line = squares[:, 0] <= floor[:, 0]
-    weight[line] = np.arange(len(grid)) == 0
+    # The marginal likelihood of a linear model whose deviation is not known.
+    score = -0.5 * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
     (level_data, off_data, wander_data), (by_drift, off_drift, wander_drift) = states[:2]
     by_start, off_start, wander_start = states[2]
     level = level_data + by_drift * drift + by_start * start
     off = off_data + off_drift * drift + off_start * start
     # The growth at the origin: that of the start, and what innovations have changed it by.
     growth_drift, growth_start = np.ones_like(level), np.zeros_like(level)
-    growth, steady = drift.copy(), _steady(grid)
+    growth = drift.copy()
     growth_drift[:, steady:] += wander_drift
     growth_start[:, steady:] = wander_start
     growth[:, steady:] += (
@@ -309,7 +366,37 @@ def _solve(
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
     root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vlg / safe, 0.0)
     root[..., 1, 1] = np.sqrt(np.maximum(vg - root[..., 1, 0] ** 2, 0))
-    return Fit(weight, level, off, growth, start, drift, np.sqrt(variance), root, grid)
+    return _Solution(score, level, off, growth, start, drift, variance, root, np.sqrt(vd))
+
+
+def _still(
+    growing: _Solution, sums: list[Floats], known: NDArray[np.int64], states: States
+) -> _Solution:
+    """The same models, held at no growth."""
+    data, _, data_start, _, _, start_start = sums
+    cc = start_start + 1e-12
+    start, none = -data_start / cc, np.zeros_like(cc)
+    squares, variance = _spread(data + start * data_start, known, data)
+    least, _ = _spread(data + growing.drift * sums[1] + growing.start * data_start, known, data)
+    free = np.maximum(known - 2, 1)[:, None]
+    # Bayes factor: the ratio of likelihoods, and by how much the doubt about growth is narrower
+    # than growth usually is (Occam's factor, MacKay 2003, chapter 28).
+    occam = np.log(np.clip(growing.doubt / _USUAL_GROWTH, 1e-13, 1.0))
+    score = growing.score - 0.5 * free * np.log(squares / least) - occam
+    (level, off, _), _, (by_start, off_start, _) = states
+    root = np.zeros_like(growing.root)
+    root[..., 0, 0] = np.abs(by_start) * np.sqrt(variance / cc)
+    return _Solution(
+        score,
+        level + by_start * start,
+        off + off_start * start,
+        none,
+        start,
+        none,
+        variance,
+        root,
+        none,
+    )
 
 
 def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
@@ -321,7 +408,7 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     (ndarray, ndarray), (series, horizon)
     """
     steps = np.arange(1, horizon + 1)
-    added, fade = _responses(horizon, brief=len(at.grid) == len(BRIEF))
+    added, fade = _responses(horizon, brief=len(at.grid) < len(GRID))
     share = at.weight
     level, growth = (share * at.level).sum(axis=1), (share * at.growth).sum(axis=1)
     off = share * at.off
@@ -347,10 +434,11 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
 @lru_cache(maxsize=64)
 def _responses(horizon: int, *, brief: bool) -> tuple[Floats, Floats]:
     """What an innovation adds to the variance, and what is left of off."""
-    grid = BRIEF if brief else GRID
-    alpha, phi, gamma = grid.T[..., None]
+    alpha, phi, gamma = (np.tile(BRIEF, (2, 1)) if brief else GRID).T[..., None]
     steps = np.arange(1, horizon + 1)
     fade = phi**steps
     response = alpha + (1 - alpha) * fade + gamma * steps
-    added = np.concatenate([np.ones((len(grid), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1)
+    added = np.concatenate(
+        [np.ones((len(alpha), 1)), 1 + (response[:, :-1] ** 2).cumsum(axis=1)], 1
+    )
     return added, fade

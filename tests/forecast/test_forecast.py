@@ -21,6 +21,8 @@ from eks_win_capacity.core.errors import (
     TooLittleHistoryError,
     UnsupportedInputError,
 )
+from eks_win_capacity.forecast.history_views import SINCE, since_bend
+from eks_win_capacity.forecast.level_shifts import surges
 
 START = "2026-01-05"
 
@@ -272,6 +274,66 @@ def test_surprises_leave_a_chance_that_a_longer_calm_makes_smaller():
     assert 0.1 > chances[0] > chances[1] > chances[2] > 0
     computed = forecast_exhaustion(days([200] * 400), capacity=300, horizon=180, paths=2_000)
     assert computed.probability() == 0
+
+
+@pytest.mark.parametrize("ago", [20, 30, 50])
+@pytest.mark.parametrize(("before", "after"), [(0.0, 6.0), (5.0, 1.0), (0.5, 8.0)])
+def test_growth_that_bent_some_weeks_ago_goes_on_as_it_is_now(ago, before, after):
+    at = np.arange(200 + 60)
+    level = 300 + before * np.minimum(at, 200 - ago) + after * np.maximum(at - 200 + ago, 0)
+    noise = np.random.default_rng(ago).normal(0, 4, 200)
+    made = forecast_exhaustion(days(level[:200] + noise), capacity=20_000, horizon=60)
+    assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(after, rel=0.18, abs=0.5)
+    assert made.path["demand"].iloc[-1] == pytest.approx(level[-1], rel=0.06)
+    assert "growth last bent" in made.explain() or made.model["since_bend"].iloc[0] < 0.05
+
+
+@given(st.integers(16, 60), st.floats(-3, 3), st.floats(1, 4), st.sampled_from([-1, 1]))
+def test_a_line_that_bends_is_fitted_to_what_does_not_reach_beyond_its_bend(
+    since, slope, bend, sign
+):
+    at = np.arange(84.0)
+    line = slope * at + sign * bend * np.maximum(at - (84 - since), 0)
+    noise = np.random.default_rng(since).normal(0, 0.1, 84)
+    kept = since_bend((line + noise)[None])[0]
+    # The bend itself is found to within a period.
+    assert kept <= since + 1
+    assert kept >= max(length for length in SINCE if length < since)
+    assert since_bend((slope * at + noise)[None])[0] == 84
+
+
+def surging(height, times, count=360):
+    values = 200 + np.random.default_rng(6).normal(0, 3, count)
+    for start in range(40, 40 + 90 * times, 90):
+        values[start : start + 7] *= 1 + height
+    return days(values)
+
+
+def test_surges_of_the_past_come_again_as_often_and_as_high_as_they_did():
+    def chance(height, times):
+        made = forecast_exhaustion(
+            surging(height, times), capacity=330, horizon=180, paths=2_000, level=0.8
+        )
+        return made.probability()
+
+    assert chance(0.9, 3) > chance(0.9, 2) > chance(0.9, 1) > chance(0.9, 0)
+    assert chance(0.9, 3) > 1.5 * chance(0.25, 3)
+    assert chance(0.9, 3) > 0.25
+
+
+def test_a_surge_is_neither_a_level_nor_a_single_value_nor_still_going_on():
+    calm = np.full(200, 100.0) + np.random.default_rng(1).normal(0, 1, 200)
+
+    def found(first, last):
+        values = calm.copy()
+        values[first:last] += 80
+        return surges(values[None])
+
+    assert found(90, 98).count == [1]
+    assert found(90, 98).size == pytest.approx([0.8], abs=0.05)
+    for first, last in ((90, 92), (90, 150), (190, 200), (0, 0)):
+        assert found(first, last).count == [0]
+    assert surges(calm[None, :50]).count == [0]
 
 
 @pytest.mark.parametrize("block", [1, 16])
