@@ -55,6 +55,7 @@ svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,"Dej
 .date{stroke:var(--bad);fill:none;stroke-width:6;opacity:.5}.point{fill:var(--bad)}
 @page{margin:14mm}
 @media print{:root{color-scheme:light}body{max-width:none;padding:0;font-size:10pt}
+table{font-size:8pt}th,td{padding:.15rem .3rem}td{overflow-wrap:anywhere}td pre{min-width:0}
 .copy,nav{display:none}.wide{overflow:visible}a{color:inherit;text-decoration:none}
 thead{display:table-header-group}tr,figure,.card,pre{break-inside:avoid}h2,h3,h4,caption{break-after:avoid}
 thead button::after{content:""}section.cluster+section.cluster{break-before:page}

@@ -115,3 +115,15 @@ def test_it_prints_on_white_paper(browser, file):
     assert not page.locator("button.copy").first.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
     context.close()
+
+
+def test_no_table_is_cut_by_the_edge_of_the_paper(browser, file):
+    context = browser.new_context(viewport={"width": 688, "height": 1000})  # A4 less 14 mm a side
+    page, *_ = opened(context, file)
+    page.emulate_media(media="print")
+    cut = page.evaluate(
+        "[...document.querySelectorAll('table, figure, pre')]"
+        ".filter(x => x.getBoundingClientRect().right > 688.5).map(x => x.innerText.slice(0, 60))"
+    )
+    assert cut == []
+    context.close()
