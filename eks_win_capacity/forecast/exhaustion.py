@@ -232,12 +232,40 @@ def forecast_exhaustion(
         subnet=subnet,
         timezone=timezone,
     )
-    whole = rows.unit != "addresses"
-    peaks = panel(rows, step=step, whole=whole)
+    peaks = panel(rows, step=step, whole=rows.unit != "addresses")
     usable = _usable(rows, peaks, unusable)
+    return _looked_ahead(
+        rows,
+        peaks,
+        usable,
+        horizon=horizon,
+        levels=levels,
+        season_lengths=season_lengths,
+        events=events,
+        paths=int(paths),
+        seed=int(seed),
+        workers=int(workers),
+        progress=progress,
+    )
+
+
+def _looked_ahead(
+    rows: Rows,
+    peaks: Panel,
+    usable: NDArray[np.bool_],
+    *,
+    horizon: Any,
+    levels: tuple[float, ...],
+    season_lengths: int | Sequence[int] | None,
+    events: Any,
+    paths: int,
+    seed: int,
+    workers: int,
+    progress: Callable[[int, int], object] | None,
+) -> ExhaustionForecast:
+    """Forecast of the peaks of all usable subnets, from the same draws."""
     newest = peaks.last[usable].max() if usable.any() else 0
-    after = peaks.grid.starts(np.array([newest]))[0]
-    periods = peaks.grid.periods(horizon, after)
+    periods = peaks.grid.periods(horizon, peaks.grid.starts(np.array([newest]))[0])
     lengths, given = _season_lengths(season_lengths, peaks)
     steps, told = event_steps(events, rows, peaks, periods, usable)
     plan = _Plan(
@@ -245,13 +273,12 @@ def forecast_exhaustion(
         levels,
         lengths,
         given,
-        whole,
-        engine,
-        Draws.of(int(seed), paths=int(paths), horizon=periods, year=365.25 / peaks.grid.days),
+        rows.unit != "addresses",
+        Draws.of(seed, paths=paths, horizon=periods, year=365.25 / peaks.grid.days),
         steps,
     )
     answers = Answers.empty(len(rows.subnets), periods, len(levels))
-    _work(plan, rows, peaks, usable, answers, workers=int(workers), progress=progress)
+    _work(plan, rows, peaks, usable, answers, workers=workers, progress=progress)
     judged = judgements(answers, rows, peaks, usable, lengths=lengths, given=given)
     return ExhaustionForecast(
         answers=answers,
@@ -260,9 +287,9 @@ def forecast_exhaustion(
         panel=peaks,
         usable=usable,
         unit=rows.unit,
-        engine=engine,
+        engine="theta",
         season_lengths=lengths,
-        seed=int(seed),
+        seed=seed,
         findings=(*peaks.findings, *told, *judged),
     )
 
@@ -297,7 +324,6 @@ class _Plan:
     lengths: tuple[int, ...]
     given: bool
     whole: bool
-    engine: Engine
     draws: Draws
     events: Floats | None
 
