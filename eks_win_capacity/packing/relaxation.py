@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,43 +73,12 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
     kind, shape = np.nonzero(problem.most_per_node() > 0)
     size = len(kind)
     room = np.maximum(problem.room, 1)
-    row = kind[:, None] * resources + np.arange(resources)
-    held = sparse.csr_matrix(
-        (
-            (problem.need[shape] / room[kind]).ravel(),
-            (row.ravel(), np.repeat(np.arange(size), resources)),
-        ),
-        shape=(kinds * resources, size),
-    )
-    given = sparse.csr_matrix(
-        (
-            -np.ones(kinds * resources),
-            (np.arange(kinds * resources), np.repeat(np.arange(kinds), resources)),
-        ),
-        shape=(kinds * resources, kinds),
-    )
-    blocks = [sparse.hstack([held, given])]
-    right = [np.zeros(kinds * resources)]
     # Counted in the largest number of pods, so that a million weigh no more than ten.
     unit = float(max(problem.count.max(), 1))
-    blocks.append(
-        sparse.csr_matrix(
-            (-np.ones(size), (shape, np.arange(size))), (problem.shapes, size + kinds)
-        )
-    )
-    right.append(-problem.count / unit)
     floors = np.argwhere(problem.floor > 0)
+    blocks = [_resource_rows(problem, kind, shape), *_cover_rows(problem, kind, shape, floors)]
+    right = [np.zeros(kinds * resources), -problem.count / unit]
     if len(floors):
-        number = np.full(problem.floor.shape, -1)
-        number[floors[:, 0], floors[:, 1]] = np.arange(len(floors))
-        here = number[problem.zone[kind], shape]
-        some = here >= 0
-        blocks.append(
-            sparse.csr_matrix(
-                (-np.ones(int(some.sum())), (here[some], np.nonzero(some)[0])),
-                (len(floors), size + kinds),
-            )
-        )
         right.append(-problem.floor[floors[:, 0], floors[:, 1]] / unit)
     if len(problem.limit):
         scale = np.maximum(problem.limit, 1)
@@ -146,3 +115,37 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
         mix=spread[used] / nodes[used][:, None],
         prices=prices,
     )
+
+
+def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
+    """What pods take of each kind's resources, less what its nodes give: no more than nothing."""
+    from scipy import sparse
+
+    kinds, resources = problem.room.shape
+    size, row = len(kind), kind[:, None] * resources + np.arange(resources)
+    # Each row is a part of its room: bytes beside millicores would spoil the tolerances.
+    held = problem.need[shape] / np.maximum(problem.room, 1)[kind]
+    taken = sparse.csr_matrix(
+        (held.ravel(), (row.ravel(), np.repeat(np.arange(size), resources))),
+        shape=(kinds * resources, size),
+    )
+    given = sparse.kron(sparse.identity(kinds), -np.ones((resources, 1)))
+    return sparse.hstack([taken, given])
+
+
+def _cover_rows(problem: Problem, kind: Ints, shape: Ints, floors: Ints) -> list[Any]:
+    """The pods of each shape, and those that each zone must have, as rows of less than."""
+    from scipy import sparse
+
+    size = len(kind)
+    width = size + problem.kinds
+    rows = [sparse.csr_matrix((-np.ones(size), (shape, np.arange(size))), (problem.shapes, width))]
+    if len(floors):
+        number = np.full(problem.floor.shape, -1)
+        number[floors[:, 0], floors[:, 1]] = np.arange(len(floors))
+        here = number[problem.zone[kind], shape]
+        some = np.nonzero(here >= 0)[0]
+        rows.append(
+            sparse.csr_matrix((-np.ones(len(some)), (here[some], some)), (len(floors), width))
+        )
+    return rows

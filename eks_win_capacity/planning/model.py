@@ -28,6 +28,11 @@ ALL_NODES = "nodes"
 ALL_ADDRESSES = "addresses"
 """The name among the limits that stands for the subnet addresses of all nodes together."""
 
+_Kind = tuple[int, int, tuple[int, int, int, int, int]]
+"""A kind of node: its place among the types, that among the sites, and a run of `levels`."""
+
+_Kinds = list[_Kind]
+
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
 TIES = ("addresses", "kubelet", "cpu", "memory")
@@ -220,8 +225,7 @@ def build(
     spread_all: bool = False,
     count_prefixes: bool = False,
     turn: int = 0,
-    weight: float = 0.0,
-    weighed: str = "",
+    weights: dict[str, float] | None = None,
     staying: dict[str, int] | None = None,
 ) -> Model:
     """
@@ -245,91 +249,46 @@ def build(
         Count /28 prefixes in place of addresses, for ``objective="addresses"``.
     turn : int
         Which zone is the first to take one more pod where they do not share evenly.
-    weight, weighed : float, str
-        What each node, or each address, counts beside its cost.
+    weights : dict, optional
+        What each of the ``nodes``, or of the ``addresses``, counts beside its cost.
     staying : dict, optional
         Present nodes that stay whatever the plan, by the limit that counts them.
     """
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for place, load in enumerate(workloads):
-        spread = coupled and (load.zone_spread or spread_all)
-        own = load.name if load.most or spread else ""
-        key = (
-            *(load.cpu, load.memory, load.host_process, load.allowed_types, own),
-            *(load.extended, load.purchase, spread),
-        )
-        groups.setdefault(key, []).append(place)
-    order = sorted(groups, key=lambda key: key[:-1], reverse=True)
-    members = tuple(tuple(groups[key]) for key in order)
+    members, spread = _alike(workloads, coupled=coupled, spread_all=spread_all)
     first = [workloads[group[0]] for group in members]
     count = np.array([slots[list(group)].sum() for group in members], dtype=np.int64)
     extended = nodes[0].extended if nodes else ()
     need = np.array([load.need(extended) for load in first], dtype=np.int64)
     zones = sorted({site.zone for site in sites}) if coupled else [""]
-    quota = np.zeros((len(zones), len(first)), dtype=np.int64)
-    for column, key in enumerate(order):
-        if key[-1]:
-            base, extra = divmod(int(count[column]), len(zones))
-            # The zones that take one more rotate with the workload, so that none gets them all.
-            quota[:, column] = base
-            for step in range(extra):
-                quota[(column + step + turn) % len(zones), column] += 1
-    kinds: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
-    weighs = weight > 0 and weighed == "addresses"
-    staged = objective == "addresses" or ALL_ADDRESSES in limits or weighs
-    staged = staged or (coupled and any(site.free >= 0 for site in sites))
-    for where in range(len(sites) if coupled else 1):
-        for which, node in enumerate(nodes):
-            if coupled and node.zone not in {"", sites[where].zone}:
-                continue
-            whole = (node.room[2], 0, 0, 0, 0)
-            kinds += [
-                (which, where, run)
-                for run in (levels(node, flat=not coupled) if staged else [whole])
-            ]
-    stocked = any(node.stock is not None for node in nodes)
-    capped = ALL_ADDRESSES in limits and limits.keys() <= {ALL_ADDRESSES, ALL_NODES}
-    capped = capped or (weighs and not limits)
-    fewest = objective == "addresses" and not limits
-    if (capped or fewest) and not coupled and not stocked:
+    quota = _even(count, spread, len(zones), turn=turn)
+    weights = weights or {}
+    kinds = _kinds(nodes, sites if coupled else None, objective, limits, weights)
+    cheap = _by_addresses(nodes, objective, limits, weights)
+    if cheap is not None and not coupled:
         named_types = {name for load in workloads for name in load.allowed_types}
-        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes, cheap=capped)
+        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes, cheap=cheap)
     node_of_kind = np.array([kind[0] for kind in kinds], dtype=np.int64)
     site_of_kind = np.array([kind[1] for kind in kinds], dtype=np.int64)
     runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
     room = np.array([node.room for node in nodes], dtype=np.int64)[node_of_kind]
     room[:, 2] = np.minimum(room[:, 2], runs[:, 0])
     cost = np.array([node.cost for node in nodes])[node_of_kind]
-    pod_cost = np.zeros(len(kinds), dtype=np.int64)
-    if objective == "nodes":
-        cost = np.ones(len(kinds))
-    elif objective == "addresses":
-        cost = runs[:, 4 if count_prefixes else 1].astype(np.float64)
-        pod_cost = np.zeros_like(pod_cost) if count_prefixes else runs[:, 2]
-    if weight:
-        cost = cost + weight * (runs[:, 1] if weighs else 1)
-    share, per_pod, least, limit = _limits(
-        nodes, sites if coupled else (), kinds, limits, staying or {}
-    )
+    cost, pod_cost = _costs(cost, runs, objective, weights, prefixes=count_prefixes)
     allowed = np.array([[node.may_run(load) for load in first] for node in nodes])
-    allowed = allowed.reshape(len(nodes), len(first))
     problem = Problem(
         need=need,
         count=count,
         most=np.array([load.most or 2**31 for load in first], dtype=np.int64),
         addressed=need[:, 2] > 0,
         room=room,
-        cost=cost.astype(np.float64),
+        cost=cost,
         pod_cost=pod_cost,
-        allowed=allowed[node_of_kind],
+        allowed=allowed.reshape(len(nodes), len(first))[node_of_kind],
         zone=np.array(
             [zones.index(sites[at].zone) if coupled else 0 for at in site_of_kind], dtype=np.int64
         ),
         floor=quota,
-        share=share,
-        per_pod=per_pod,
-        least=least,
-        limit=limit,
+        **_limits(nodes, sites if coupled else (), kinds, limits, staying or {}),
     )
     return Model(
         problem=problem,
@@ -342,24 +301,101 @@ def build(
     )
 
 
+def _alike(
+    workloads: tuple[Workload, ...], *, coupled: bool, spread_all: bool
+) -> tuple[tuple[tuple[int, ...], ...], list[bool]]:
+    """Workloads whose pods are alike, the largest first, and which of them are spread over zones."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for place, load in enumerate(workloads):
+        spread = coupled and (load.zone_spread or spread_all)
+        own = load.name if load.most or spread else ""
+        key = (
+            *(load.cpu, load.memory, load.host_process, load.allowed_types, own),
+            *(load.extended, load.purchase, spread),
+        )
+        groups.setdefault(key, []).append(place)
+    order = sorted(groups, key=lambda key: key[:-1], reverse=True)
+    return tuple(tuple(groups[key]) for key in order), [key[-1] for key in order]
+
+
+def _even(count: Ints, spread: list[bool], zones: int, *, turn: int) -> Ints:
+    """Pods that each zone has at least: even shares of what is spread, nothing of the rest."""
+    quota = np.zeros((zones, len(count)), dtype=np.int64)
+    for column in np.nonzero(np.array(spread, dtype=bool))[0].tolist():
+        base, extra = divmod(int(count[column]), zones)
+        quota[:, column] = base
+        # The zones that take one more rotate with the workload, so that none gets them all.
+        quota[(column + np.arange(extra) + turn) % zones, column] += 1
+    return quota
+
+
+def _kinds(
+    nodes: tuple[NodeKind, ...],
+    sites: tuple[Site, ...] | None,
+    objective: str,
+    limits: dict[str, int],
+    weights: dict[str, float],
+) -> _Kinds:
+    """Kinds of node: type, subnet and, where addresses count, how many are attached."""
+    staged = objective == "addresses" or ALL_ADDRESSES in limits or weights.get("addresses", 0) > 0
+    staged = staged or any(site.free >= 0 for site in sites or ())
+    kinds: _Kinds = []
+    for where, site in enumerate([Site(zone="")] if sites is None else sites):
+        for which, node in enumerate(nodes):
+            if sites is not None and node.zone not in {"", site.zone}:
+                continue
+            whole = (node.room[2], 0, 0, 0, 0)
+            runs = levels(node, flat=sites is None) if staged else [whole]
+            kinds += [(which, where, run) for run in runs]
+    return kinds
+
+
+def _by_addresses(
+    nodes: tuple[NodeKind, ...],
+    objective: str,
+    limits: dict[str, int],
+    weights: dict[str, float],
+) -> bool | None:
+    """Whether kinds compete by addresses and cost, by addresses alone (False), or not (None)."""
+    capped = ALL_ADDRESSES in limits and limits.keys() <= {ALL_ADDRESSES, ALL_NODES}
+    capped = capped or (weights.get("addresses", 0) > 0 and not limits)
+    fewest = objective == "addresses" and not limits
+    stocked = any(node.stock is not None for node in nodes)
+    return capped if (capped or fewest) and not stocked else None
+
+
+def _costs(
+    cost: Floats, runs: Ints, objective: str, weights: dict[str, float], *, prefixes: bool
+) -> tuple[Floats, Ints]:
+    """What a node of each kind counts in the objective, and each pod with an address on top."""
+    pod_cost = np.zeros(len(runs), dtype=np.int64)
+    if objective == "nodes":
+        cost = np.ones(len(runs))
+    elif objective == "addresses":
+        cost = runs[:, 4 if prefixes else 1].astype(np.float64)
+        pod_cost = pod_cost if prefixes else runs[:, 2]
+    cost = cost + weights.get("addresses", 0.0) * runs[:, 1] + weights.get("nodes", 0.0)
+    return cost.astype(np.float64), pod_cost
+
+
 def _leanest(
-    kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
+    kinds: _Kinds,
     nodes: tuple[NodeKind, ...],
     pinned: set[str],
     *,
     prefixes: bool,
     cheap: bool,
-) -> list[tuple[int, int, tuple[int, int, int, int, int]]]:
+) -> _Kinds:
     """Leave out the kinds that take no fewer addresses than one with as much room; or as cheap."""
 
-    def room(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> tuple[float, ...]:
+    def room(kind: _Kind) -> tuple[float, ...]:
         cpu, memory, _, *more = nodes[kind[0]].room
         return cpu, memory, kind[2][0], *more, -nodes[kind[0]].cost * cheap
 
-    def cost(kind: tuple[int, int, tuple[int, int, int, int, int]]) -> int:
+    def cost(kind: _Kind) -> int:
         return kind[2][4 if prefixes else 1]
 
-    kept: list[tuple[int, int, tuple[int, int, int, int, int]]] = []
+    kept: _Kinds = []
     rooms: Floats = np.zeros((0, len(room(kinds[0])) if kinds else 5))
     for kind in sorted(kinds, key=lambda one: (cost(one), [-have for have in room(one)], one)):
         mine = np.array([room(kind)])
@@ -374,10 +410,10 @@ def _leanest(
 def _limits(
     nodes: tuple[NodeKind, ...],
     sites: tuple[Site, ...],
-    kinds: list[tuple[int, int, tuple[int, int, int, int, int]]],
+    kinds: _Kinds,
     limits: dict[str, int],
     staying: dict[str, int],
-) -> tuple[Ints, Ints, Ints, Ints]:
+) -> dict[str, Ints]:
     """What each kind takes of each shared limit: share, more for each pod, at least; and the limits."""
     rows: list[tuple[list[tuple[int, int, int]], int]] = []
     nothing = (0, 0, 0)
@@ -418,8 +454,8 @@ def _limits(
         if node.stock is not None:
             rows.append((ones(which == place for which, _, _ in kinds), node.stock))
     told = np.array([row[0] for row in rows], dtype=np.int64).reshape(len(rows), len(kinds), 3)
-    share, per_pod, least = (told[:, :, at].T for at in range(3))
-    return share, per_pod, least, np.array([row[1] for row in rows], dtype=np.int64)
+    shares = {name: told[:, :, at].T for at, name in enumerate(("share", "per_pod", "least"))}
+    return {**shares, "limit": np.array([row[1] for row in rows], dtype=np.int64)}
 
 
 def addresses_taken(

@@ -23,12 +23,12 @@ from eks_win_capacity.planning.placement import least_of_each, merged, starts_of
 from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
 from eks_win_capacity.planning.sizing import sized
-from eks_win_capacity.planning.zones_exact import settle
+from eks_win_capacity.planning.zones_exact import Rules, settle
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.first_fit import Packed
     from eks_win_capacity.packing.problem import Ints
-    from eks_win_capacity.planning.model import NodeKind
+    from eks_win_capacity.planning.model import Model, NodeKind
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.sizing import Trouble
     from eks_win_capacity.planning.zones_exact import Settled
@@ -37,6 +37,9 @@ __all__ = ["Solving"]
 
 _FEW: Final = 8
 """Shapes of pods up to which the search goes on to a quarter of a percent."""
+
+_LARGE: Final = 8_000
+"""Nodes from which it goes on to less than a tenth of a percent."""
 
 _TOTALS: Final = frozenset({ALL_NODES, ALL_ADDRESSES})
 """Limits that no single type is named in."""
@@ -122,12 +125,19 @@ class Solving:
         return self.lean
 
     def settled(
-        self, nodes: tuple[NodeKind, ...], *, objective: str | None = None, **asked: Any
+        self,
+        nodes: tuple[NodeKind, ...],
+        *,
+        objective: str | None = None,
+        most_types: int | None = None,
+        least_types: int = 1,
+        at_least: dict[str, int] | None = None,
+        **asked: Any,
     ) -> Settled | None:
         """Settle zones and subnets exactly; None where there are too many patterns, or no time."""
         ask = self.ask
-        every_type = bool(set(ask.limits) - _TOTALS or {"most_types", "at_least"} & set(asked))
-        every_type = every_type or any(node.stock is not None for node in nodes)
+        every_type = bool(set(ask.limits) - _TOTALS) or any(one.stock is not None for one in nodes)
+        every_type = every_type or most_types is not None or at_least is not None
         try:
             self.deadline.check()
             model = build(
@@ -143,7 +153,7 @@ class Solving:
             patterns = list_patterns(
                 model,
                 every_type=every_type,
-                empty=bool(asked.get("at_least")),
+                empty=bool(at_least),
                 deadline=self.deadline,
             )
             if patterns is None:
@@ -158,8 +168,13 @@ class Solving:
                 wanted=wanted,
                 zone_lost=ask.zone_lost,
                 objective=objective or ask.objective,
-                limits=ask.limits,
-                staying=ask.staying,
+                rules=Rules(
+                    limits=ask.limits,
+                    staying=ask.staying,
+                    at_least=at_least or {},
+                    most_types=most_types,
+                    least_types=least_types,
+                ),
                 deadline=self.deadline,
                 **asked,
             )
@@ -186,7 +201,6 @@ class Solving:
         objective: str | None = None,
         prefixes: bool = False,
         effort: float | None = None,
-        rough: float = ROUGH,
         turn: int = 0,
         slots: Ints | None = None,
         limits: dict[str, int] | None = None,
@@ -208,8 +222,6 @@ class Solving:
             Whether ``addresses`` counts prefixes.
         effort : float, optional
             Part of the usual work.
-        rough : float
-            Gap at which less than the usual work ends.
         turn : int
             Which zone takes the first odd pod.
         slots : int array, optional
@@ -224,23 +236,19 @@ class Solving:
         ask = self.ask
         objective = objective or ask.objective
         slots = ask.slots if slots is None else slots
-        limits = ask.limits if limits is None else limits
-        every = nodes
-        if coupled:
-            nodes = self._promising(nodes)
+        every, nodes = nodes, self._promising(nodes) if coupled else nodes
         model = build(
             ask.workloads,
             slots,
             nodes,
             ask.sites,
             objective=objective,
-            limits=limits,
+            limits=ask.limits if limits is None else limits,
             coupled=coupled,
             spread_all=ask.zone_lost,
             count_prefixes=prefixes,
             turn=turn,
-            weight=weight,
-            weighed=ask.objective,
+            weights={ask.objective: weight},
             staying=ask.staying,
         )
         problem = model.problem
@@ -248,38 +256,15 @@ class Solving:
             return Answer([], 0.0, 0.0, 0.0)
         if (problem.count[~problem.most_per_node().any(axis=0)] > 0).any():
             return None
-        deadline = self.deadline if deadline is None else deadline
-        starts = starts_of(model, deadline=deadline)
-        best: list[Any] = [None, 0.0]
         # A plan without zones and subnets is shown as progress only where it may be the answer.
-        whole_answer = objective == ask.objective and (coupled or not ask.spread)
-        whole_answer = whole_answer and slots is ask.slots
-
-        def report(packed: Packed, bound: float) -> None:
-            best[0], best[1] = packed, bound
-            if ask.progress is not None and whole_answer:
-                ask.progress(total_cost(problem, packed), bound)
-
-        size = sum(int(start.number.sum()) for start in starts[:1])
-        effort = ask.effort if effort is None else effort
-        target = 8e-4 if size >= 8_000 else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
-        if effort < 1:
-            target = max(target, rough)
-        try:
-            packed, bound, lp_bound = solve(
-                problem,
-                starts=starts,
-                target=target,
-                deadline=deadline,
-                effort=effort,
-                step=0.0 if objective == "cost" else 1.0,
-                report=report,
-            )
-        except KeyboardInterrupt:
-            self.stop()
-            packed, bound, lp_bound = best[0], best[1], best[1]
-            if packed is None:
-                packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
+        tell = objective == ask.objective and (coupled or not ask.spread) and slots is ask.slots
+        packed, bound, lp_bound = self._searched(
+            model,
+            deadline=self.deadline if deadline is None else deadline,
+            effort=ask.effort if effort is None else effort,
+            step=0.0 if objective == "cost" else 1.0,
+            tell=tell,
+        )
         if packed is None:
             # Only what binds every plan proves that there is none.
             fixed = coupled and (ask.zone_lost or ask.odd)
@@ -293,6 +278,43 @@ class Solving:
         groups = named(model, ask.workloads, slots, packed, shrink=free)
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
+
+    def _searched(
+        self,
+        model: Model,
+        *,
+        deadline: Deadline,
+        effort: float,
+        step: float,
+        tell: bool,
+    ) -> tuple[Packed | None, float, float]:
+        """The best packing of a search, its bound and its linear bound; interrupted, what it had."""
+        problem, starts = model.problem, starts_of(model, deadline=deadline)
+        best: list[Any] = [None, 0.0]
+
+        def report(packed: Packed, bound: float) -> None:
+            best[0], best[1] = packed, bound
+            if self.ask.progress is not None and tell:
+                self.ask.progress(total_cost(problem, packed), bound)
+
+        size = sum(int(start.number.sum()) for start in starts[:1])
+        target = 8e-4 if size >= _LARGE else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
+        try:
+            return solve(
+                problem,
+                starts=starts,
+                target=max(target, ROUGH) if effort < 1 else target,
+                deadline=deadline,
+                effort=effort,
+                step=step,
+                report=report,
+            )
+        except KeyboardInterrupt:
+            self.stop()
+            packed = best[0]
+            if packed is None:
+                packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
+            return packed, best[1], best[1]
 
     def _promising(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Choose types so few that zones and subnets are solved in time: in use, or cheap."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.patterns import Patterns
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["Settled", "settle"]
+__all__ = ["Rules", "Settled", "settle"]
 
 _STEPS, _WORK = 3_000, 400_000
 """Steps of the integer program at most, and these times its columns; counts and not a time,
@@ -29,6 +29,28 @@ _HAIR: Final = 1e-6
 """Tolerance of the solver, which a proved bound gives back."""
 
 _NEVER = Deadline()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """
+    What a fleet must keep beside room for its pods.
+
+    Attributes
+    ----------
+    limits, at_least : dict
+        Nodes at most, and at least, of a type, in a zone, or in all.
+    staying : dict
+        Present nodes that stay whatever is chosen, by the limit that counts them.
+    most_types, least_types : int or None, int
+        Different types at most and at least.
+    """
+
+    limits: dict[str, int] = field(default_factory=dict)
+    staying: dict[str, int] = field(default_factory=dict)
+    at_least: dict[str, int] = field(default_factory=dict)
+    most_types: int | None = None
+    least_types: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,13 +88,9 @@ def settle(
     zone_lost: bool,
     evenly: bool = False,
     objective: str,
-    limits: dict[str, int],
-    staying: dict[str, int],
+    rules: Rules,
     missing: str = "",
     allow: Ints | None = None,
-    most_types: int | None = None,
-    least_types: int = 1,
-    at_least: dict[str, int] | None = None,
     known: float = 0.0,
     deadline: Deadline = _NEVER,
 ) -> Settled:
@@ -95,21 +113,13 @@ def settle(
         Whether all zones have even shares then; the bound is of such plans alone.
     objective : {"cost", "nodes", "addresses"}
         What is made small.
-    limits : dict
-        Most nodes of a type, or of all.
-    staying : dict
-        Present nodes that stay whatever is chosen, by the limit that counts them.
+    rules : Rules
+        Nodes and types at most and at least.
     missing : {"", "addresses", "blocks"}
         Make small, in place of the objective, how many of these the subnets lack; with
         ``blocks``, addresses are not counted.
     allow : int array, optional
         Blocks that each subnet may have on top.
-    most_types : int, optional
-        Different types at most.
-    least_types : int
-        Different types at least.
-    at_least : dict, optional
-        Nodes at least of a type, in a zone, or in all.
     known : float
         What is proved already: no choice costs less.
     deadline : Deadline
@@ -120,13 +130,13 @@ def settle(
     OutOfTimeError
         If the deadline passed before anything was chosen.
     """
-    program = _Program(model, patterns, types=most_types is not None or least_types > 1)
+    program = _Program(model, patterns, types=rules.most_types is not None or rules.least_types > 1)
     even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
     if zone_lost and evenly:
         even[:] = True
     tied = np.nonzero((even | zone_lost) & (model.problem.count > 0))[0].tolist()
     # A node counts for a type by the pods that it has, so none may be there twice.
-    program.place(tied, spare=least_types == 1)
+    program.place(tied, spare=rules.least_types == 1)
     for shape in tied:
         if even[shape]:
             skew = 1 if evenly else loads[model.members[shape][0]].max_skew
@@ -134,13 +144,14 @@ def settle(
         else:
             program.survive(shape, int(wanted[shape]))
     program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
-    for name, most in sorted(limits.items()):
-        program.keep_limit(name, most, staying.get(name, 0))
+    for name, most in sorted(rules.limits.items()):
+        program.keep_limit(name, most, rules.staying.get(name, 0))
     program.keep_stocks()
-    for name, least in sorted((at_least or {}).items()):
+    for name, least in sorted(rules.at_least.items()):
         program.keep_least(name, least)
     if program.kinds:
-        program.keep_types(least_types, program.kinds if most_types is None else most_types)
+        most = program.kinds if rules.most_types is None else rules.most_types
+        program.keep_types(rules.least_types, most)
     program.aim("" if missing else objective, known)
     found = program.solve(deadline)
     if found.whole is None:
