@@ -59,6 +59,11 @@ def is_lazy(frame: Frame) -> bool:
     return isinstance(frame, nw.LazyFrame)
 
 
+def is_sql(frame: Frame) -> bool:
+    """Whether the frame is a query of DuckDB or Spark."""
+    return bool(frame.implementation.is_duckdb() or frame.implementation.is_pyspark())
+
+
 def column(frame: Frame, name: object, argument: str) -> Any:
     """
     The dtype of a column.

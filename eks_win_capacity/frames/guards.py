@@ -71,6 +71,8 @@ def guarded_sums(
     sums: dict[str, Any],
     column: str,
     checks: Sequence[verify.RowCheck],
+    *,
+    weight: str | None = None,
 ) -> Frame:
     """
     Sums by group that cannot be read where a row of the group fails a check.
@@ -87,13 +89,15 @@ def guarded_sums(
         A column that all sums are made of.
     checks : sequence of RowCheck
         DuckDB and Spark look at them in the same pass that sums.
+    weight : str, optional
+        In DuckDB and Spark, the column that says how many rows each stands for.
 
     Raises
     ------
     CapacityError
         For rows in memory.
     """
-    fused = bool(checks) and (frame.implementation.is_duckdb() or frame.implementation.is_pyspark())
+    fused = bool(checks) and backends.is_sql(frame)
     if not fused:
         frame = guarded(frame, column, checks).with_columns(**sums)
         sums = {name: nw.col(name) for name in sums}  # engines of pandas sum plain columns
@@ -104,7 +108,7 @@ def guarded_sums(
         return nw.from_native(summed)
     stem = backends.spare_names(frame, 20)[19]
     wanted = [part.sum().alias(name) for name, part in sums.items()]
-    wanted += verify.aggregates(checks, stem) if fused else []
+    wanted += verify.aggregates(checks, stem, weight) if fused else []
     summed = frame.group_by(groups).agg(*wanted) if groups else frame.select(*wanted)
     if fused:
         summed = summed.with_columns(verify.message(checks, stem).alias(stem))

@@ -159,15 +159,20 @@ def _order(value: object) -> Any:
     return value if isinstance(value, int) else str(value)
 
 
-def _rows(check: RowCheck) -> Any:
-    return check.bad.cast(nw.Int64).sum()
+def _rows(check: RowCheck, weight: str | None = None) -> Any:
+    bad = check.bad.cast(nw.Int64)
+    return (bad if weight is None else bad * nw.col(weight)).sum()
 
 
-def aggregates(checks: Sequence[RowCheck], stem: str) -> list[Any]:
-    """Of each check the number of bad rows, and the least and greatest value shown of them."""
+def aggregates(checks: Sequence[RowCheck], stem: str, weight: str | None = None) -> list[Any]:
+    """
+    Of each check the number of bad rows, and the least and greatest value shown of them.
+
+    The weight is a column that says how many rows each stands for.
+    """
     ends = [(nw.when(check.bad).then(nw.col(check.shown))) for check in checks]
     return [
-        *(_rows(check).alias(f"{stem}n{at}") for at, check in enumerate(checks)),
+        *(_rows(check, weight).alias(f"{stem}n{at}") for at, check in enumerate(checks)),
         *(end.min().alias(f"{stem}a{at}") for at, end in enumerate(ends)),
         *(end.max().alias(f"{stem}z{at}") for at, end in enumerate(ends)),
     ]

@@ -146,10 +146,9 @@ def test_an_unknown_name_is_an_error_or_a_null(engine):
 
 def test_the_error_counts_the_rows(engine):
     frame = engine(NODES.iloc[:3].assign(instance_type=["x", "m5.large", "x"]))
-    error = refusal(
-        frame, ewc.errors.UnknownInstanceTypeError, "have no row", ewc.frames.with_capacity
-    )
-    assert "'x' in 1" in str(error) or "2 of " in str(error) or "'x' in 2" in str(error)
+    for ask in (ewc.frames.with_capacity, ewc.frames.totals):
+        error = refusal(frame, ewc.errors.UnknownInstanceTypeError, "have no row", ask)
+        assert "'x' in 1" in str(error) or "2 of " in str(error) or "'x' in 2" in str(error)
 
 
 def test_a_missing_name_is_an_error(engine):
@@ -188,6 +187,9 @@ def test_totals_are_sums_of_the_columns(engine):
     assert values(out.nodes) == NODES.slots.groupby(NODES.group).sum().tolist()
     assert values(out.max_pods) == pods.groupby(NODES.group).sum().tolist()
     assert values(out.unknown) == [0, 0]
+    out = rows(ewc.frames.totals(engine(NODES), prefix_delegation="delegation"), by=None)
+    pods = ewc.max_pods(NODES.instance_type, prefix_delegation=NODES.delegation)
+    assert out.to_dict("records") == [{"nodes": 8, "max_pods": pods.sum(), "unknown": 0}]
 
 
 @pytest.mark.parametrize("pool", POOLS)
