@@ -262,6 +262,23 @@ def nodes_that_fit(
         need = node_need(one, pods_per_node=pods_per_node, pool=pool, fragmented=fragmented)
         return fit_of(Subnet(subnet) if isinstance(subnet, str) else subnet, need, kept)
     names, places = listed_subnets(subnet)
+    needs = [
+        node_need(known_type(name, catalog), pods_per_node=pods, pool=pool, fragmented=fragmented)
+        for name, pods in _types_and_pods(instance_type, pods_per_node)
+    ]
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            fit_of(place, need, kept).to_dict() | ({} if name is None else {"subnet": name})
+            for name, place in zip(names, places, strict=True)
+            for need in needs
+        ]
+    )
+
+
+def _types_and_pods(instance_type: Any, pods_per_node: Any) -> list[tuple[str, int]]:
+    """Each type with the pods of its nodes."""
     instance_type = unmasked(instance_type, "instance_type")
     if not isinstance(instance_type, Iterable):
         raise UnsupportedInputError(f"instance_type must be names; got {instance_type!r}")
@@ -274,21 +291,7 @@ def nodes_that_fit(
             f"pods_per_node has shape {pods.shape} and there are {len(types)} instance types; "
             "give one number, or one for each type"
         )
-    needs = [
-        node_need(
-            known_type(name, catalog), pods_per_node=int(own), pool=pool, fragmented=fragmented
-        )
-        for name, own in zip(types, np.broadcast_to(pods, len(types)), strict=True)
-    ]
-    import pandas as pd
-
-    return pd.DataFrame(
-        [
-            fit_of(place, need, kept).to_dict() | ({} if name is None else {"subnet": name})
-            for name, place in zip(names, places, strict=True)
-            for need in needs
-        ]
-    )
+    return list(zip(types, np.broadcast_to(pods, len(types)).tolist(), strict=True))
 
 
 def fit_of(subnet: Subnet, need: NodeNeed, keep_free: int) -> NodesThatFit:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.curve import known_type, node_need
+from eks_win_capacity.addresses.curve import NodeNeed, known_type, node_need
 from eks_win_capacity.addresses.parsing import text_of
 from eks_win_capacity.addresses.reservations import Reservation
 from eks_win_capacity.addresses.room import SubnetRoom, most_nodes
@@ -163,22 +163,28 @@ def reservation_plan(
         most = min(room.whole, max(0, room.free - kept) // ADDRESSES_PER_PREFIX)
         new = min(max(0, wanted - room.reserved), most)
         return _plan(place, room, wanted, new, (None, None))
-    missing = [name for name, value in beside.items() if value is None]
-    if missing:
-        raise InputError(f"nodes= needs {', '.join(missing)} as well")
     fleet = count(nodes, name="nodes")
-    need = node_need(known_type(instance_type, catalog), pods_per_node=pods_per_node, pool=pool)
-    if not need.prefixes:
-        raise InputError(
-            f"{need.instance_type.name} takes no prefixes with this pool: it runs secondary mode, "
-            "where a prefix reservation only takes addresses away"
-        )
+    need = _prefix_need(catalog, **beside)
     fitting = min(
         fleet,
         most_nodes(room, addresses=need.addresses, prefixes=need.prefixes, keep_free=kept),
     )
     new = room.unreserved_prefixes(fitting, need.prefixes)
     return _plan(place, room, fleet * need.prefixes, new, (fleet, fleet - fitting))
+
+
+def _prefix_need(catalog: Catalog | None, **beside: Any) -> NodeNeed:
+    """What one coming node takes; an error unless prefixes are among it."""
+    missing = [name for name, value in beside.items() if value is None]
+    if missing:
+        raise InputError(f"nodes= needs {', '.join(missing)} as well")
+    need = node_need(known_type(beside.pop("instance_type"), catalog), **beside)
+    if not need.prefixes:
+        raise InputError(
+            f"{need.instance_type.name} takes no prefixes with this pool: it runs secondary mode, "
+            "where a prefix reservation only takes addresses away"
+        )
+    return need
 
 
 def _plan(

@@ -222,15 +222,9 @@ def smallest_subnet(
             f"{' with prefix delegation' if instance.nitro else ''}: spread them over more nodes, "
             "or take a larger type"
         )
-    columns: dict[str, Any] = {"pods_per_node": np.arange(1, most + 1)}
-    fleets, addresses = _secondary_totals(instance, pools[0], planned, columns["pods_per_node"])
-    columns |= {"secondary_nodes": fleets, "secondary_addresses": addresses}
-    wins = np.zeros(most, dtype=np.bool_)
-    if instance.nitro:
-        curve = curve_of(instance.ipv4_per_interface, pools[1])
-        columns["prefix_addresses"] = planned * (NODE_ADDRESSES + curve.addresses[1:])
-        wins = columns["prefix_addresses"] < addresses
-    ranges = _ranges(wins)
+    columns = _totals(instance, pools, planned, most)
+    prefix_addresses = columns.get("prefix_addresses", np.full(most, np.inf))
+    ranges = _ranges(prefix_addresses < columns["secondary_addresses"])
     return SmallestSubnet(
         instance_type=instance.name,
         pods_per_node=pods,
@@ -251,6 +245,23 @@ def _of_mode(pool: WarmPool | None, default: WarmPool, name: str) -> WarmPool:
         mode = "prefix" if default.prefix_delegation else "secondary"
         raise UnsupportedInputError(f"{name} must be a WarmPool in {mode} mode; got {pool!r}")
     return pool
+
+
+def _totals(
+    instance: InstanceType, pools: tuple[WarmPool, WarmPool], planned: int, most: int
+) -> dict[str, NDArray[np.int64]]:
+    """What the fleet takes in either mode, with 1, 2, ... pods on each node."""
+    pods = np.arange(1, most + 1)
+    fleets, addresses = _secondary_totals(instance, pools[0], planned, pods)
+    columns = {
+        "pods_per_node": pods,
+        "secondary_nodes": fleets,
+        "secondary_addresses": addresses,
+    }
+    if instance.nitro:
+        curve = curve_of(instance.ipv4_per_interface, pools[1])
+        columns["prefix_addresses"] = planned * (NODE_ADDRESSES + curve.addresses[1:])
+    return columns
 
 
 def _secondary_totals(

@@ -400,16 +400,23 @@ def target_findings(
             f"minimum of {minimum_ip}",
             names[WARM_PREFIX],
         )
+    size = ADDRESSES_PER_PREFIX if prefix_delegation and not rule else 1
+    acting = {WARM_PREFIX: warm_prefix} if rule else {WARM_IP: warm_ip, MINIMUM_IP: minimum_ip}
+    given = {
+        names[target]: value
+        for target, value in acting.items()
+        if readings is None or readings[target].text is not None
+    }
+    yield from _above_capacity(given, slots, size, "prefixes" if rule else "addresses")
+
+
+def _above_capacity(
+    targets: Mapping[str, int], slots: int | None, size: int, unit: str
+) -> Iterator[Finding]:
+    """Find targets that no node, or not this one, can hold."""
     room = LARGEST_IPV4_PER_INTERFACE - NODE_ADDRESSES if slots is None else slots
     place = "the largest interface" if slots is None else "the node"
-    size = ADDRESSES_PER_PREFIX if prefix_delegation and not rule else 1
-    unit = "prefixes" if rule else "addresses"
-    acting = {WARM_PREFIX: warm_prefix} if rule else {WARM_IP: warm_ip, MINIMUM_IP: minimum_ip}
-    for target, value in acting.items():
-        given = readings is None or readings[target].text is not None
-        if given and value > room * size:
-            yield _finding(
-                "target-above-capacity",
-                f"{names[target]} is {value:,}; {place} holds {room * size:,} {unit}",
-                names[target],
-            )
+    for name, value in targets.items():
+        if value > room * size:
+            seen = f"{name} is {value:,}; {place} holds {room * size:,} {unit}"
+            yield _finding("target-above-capacity", seen, name)
