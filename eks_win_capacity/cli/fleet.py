@@ -342,7 +342,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
         if content.lstrip()[:1] in {"{", "["} or whole.looks_like_yaml(content):
             return _read_json(content, name)
         head = content[:4096].split("\n", 1)[0]
-        separator = max(",;\t|", key=head.count)
+        separator = whole.separator_of(head)
         headless = without_head([head.strip("\r").replace('"', "").split(separator)], catalog)
         if separator not in head and "  " in head.strip():
             return _read_aligned(content, head)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from eks_win_capacity.core.documents.whole import separator_of
 from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
 from eks_win_capacity.core.spreadsheet import CONTROLS, FORMULA
 
@@ -93,7 +94,7 @@ def opened(paths: Sequence[Path], catalog: Catalog) -> Iterator[NodeFiles]:
 
     with paths[0].open("rb") as first:
         line = first.readline(_HEAD).decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
-    separator = max(",;\t", key=line.count)
+    separator = separator_of(line)
     headless = without_head([line.replace('"', "").split(separator)], catalog)
     with (
         _progress() as tell,

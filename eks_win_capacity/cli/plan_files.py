@@ -55,14 +55,10 @@ def _looks_like_csv(text: str) -> bool:
     """Whether a text is a table, or a header of CSV alone, and neither YAML nor JSON."""
     first = text.lstrip().partition("\n")[0]
     return bool(whole.table_columns(text)) or (
-        any(sign in first for sign in ",;\t|")
+        whole.separator_of(first) in first
         and not first.startswith(("{", "[", "-"))
         and ": " not in first
     )
-
-
-def _separator(head: str) -> str:
-    return max(",;\t|", key=head.count)
 
 
 def _csv(text: str, file: str) -> list[dict[str, Any]]:
@@ -70,7 +66,7 @@ def _csv(text: str, file: str) -> list[dict[str, Any]]:
     import io
 
     head = text.lstrip().partition("\n")[0]
-    separator = _separator(head)
+    separator = whole.separator_of(head)
     if separator not in head:
         # Columns that stand two blanks apart, as kubectl prints them.
         separator, text = "\t", re.sub(r" {2,}", "\t", text)
@@ -122,7 +118,7 @@ def read_price_file(file: str | None) -> Any:
     import io
 
     text = whole.text_of(whole.file_bytes(file), file)
-    separator = _separator(text.lstrip().partition("\n")[0])
+    separator = whole.separator_of(text.lstrip().partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines = [[_point(cell, separator) for cell in row] for row in reader if "".join(row).strip()]
     if lines and "API Name" in lines[0]:

@@ -99,7 +99,7 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         return pd.DataFrame(rows, columns=names).apply(_numbers)
     if head.lstrip()[:1] in {"{", "["} or len(head) > _LONGEST_HEAD:
         raise InputError(f"{name} is not a CSV file: it begins with {head[:40]!r}")
-    separator = max(",;\t|", key=head.count)
+    separator = whole.separator_of(head)
     if separator not in head and columns:
         separator = r"\s{2,}"
     try:

@@ -83,7 +83,7 @@ class Launcher:
         if not group.managed:
             return (
                 f"start the nodes of {self.word} with {arguments}, beside the arguments in its "
-                f"launch template, and replace them: {refresh((group.autoscaling_groups or (group.name,))[0])}"
+                f"launch template, and replace them: {_replaced(group)}"
             )
         if group.custom_ami is False:
             return (
@@ -118,7 +118,7 @@ class Launcher:
         if not group.managed:
             return (
                 f"name {image} in the launch template of {self.word}, and replace its nodes: "
-                f"{refresh((group.autoscaling_groups or (group.name,))[0])}"
+                f"{_replaced(group)}"
             )
         template = "" if not group.custom_ami else f"name {image} in its launch template, then "
         return (
@@ -164,6 +164,10 @@ def _resized(group: NodeGroup, desired: int) -> str:
         "update-auto-scaling-group --auto-scaling-group-name "
         f"{name} --desired-capacity {desired}" + (f" --max-size {desired}" if most else "")
     )
+
+
+def _replaced(group: NodeGroup) -> str:
+    return refresh((group.autoscaling_groups or (group.name,))[0])
 
 
 def refresh(group: str) -> str:

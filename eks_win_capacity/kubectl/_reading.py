@@ -10,6 +10,7 @@ from typing import Any, Final
 from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service
 from eks_win_capacity.core.documents import members, source_name, wholes
+from eks_win_capacity.core.documents.whole import item_of
 from eks_win_capacity.core.errors import CapacityError, DocumentError
 from eks_win_capacity.core.redact import without_accounts
 from eks_win_capacity.kubectl import _node_pools as karpenter
@@ -84,11 +85,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
                     source=name,
                     place=place,
                 )
-            kind = str(single.get("kind", ""))
-            if "kind" not in value and kind.endswith("List"):
-                yield place, {**value, "kind": kind.removesuffix("List")}
-            else:
-                yield place, value
+            yield place, item_of(str(single.get("kind", "")), value)
             single.setdefault("items", None)
         elif index is None:
             single[key] = value

@@ -56,7 +56,9 @@ def both(monkeypatch):
     return ask
 
 
-@pytest.mark.parametrize("text", [TEXT, COUNTS, TEXT.replace(",", ";"), "m5.large\nc5.large\n"])
+@pytest.mark.parametrize(
+    "text", [TEXT, COUNTS, TEXT.replace(",", ";"), TEXT.replace(",", "|"), "m5.large\nc5.large\n"]
+)
 @pytest.mark.parametrize("output", ["table", "csv", "json"])
 def test_long_files_are_sized_as_short_ones_are(tmp_path, both, text, output):
     path = tmp_path / "nodes.csv"

@@ -196,6 +196,21 @@ def _no_constant(_text: str) -> NoReturn:
     raise ValueError(_CONSTANTS)
 
 
+def item_of(kind: str, item: Any) -> Any:
+    """
+    Item of a list with the kind that it need not give itself; any other as it is.
+
+    Examples
+    --------
+    >>> item_of("DeploymentList", {"spec": {}}), item_of("List", {"spec": {}})
+    ({'spec': {}, 'kind': 'Deployment'}, {'spec': {}})
+    """
+    plain = kind.removesuffix("List") if kind.endswith("List") else ""
+    if plain and isinstance(item, Mapping) and "kind" not in item:
+        return {**item, "kind": plain}
+    return item
+
+
 def objects_in(values: list[Any]) -> list[Any]:
     """
     Single objects of values: the items of Lists of Kubernetes and of arrays, one by one.
@@ -204,8 +219,6 @@ def objects_in(values: list[Any]) -> list[Any]:
     --------
     >>> objects_in([{"kind": "List", "items": [{"kind": "Node"}]}, [{"kind": "Pod"}]])
     [{'kind': 'Node'}, {'kind': 'Pod'}]
-    >>> objects_in([{"kind": "DeploymentList", "items": [{"spec": {}}]}])
-    [{'kind': 'Deployment', 'spec': {}}]
     """
     found: list[Any] = []
     for value in values:
@@ -214,17 +227,8 @@ def objects_in(values: list[Any]) -> list[Any]:
             isinstance(value, Mapping) and str(value.get("kind", "List")).endswith("List")
         )
         if listed and isinstance(items, list):
-            # The items of a DeploymentList need not say that they are Deployments.
             kind = "" if isinstance(value, list) else str(value.get("kind", ""))
-            plain = kind.removesuffix("List") if kind.endswith("List") else ""
-            found += objects_in(
-                [
-                    {"kind": plain, **one}
-                    if plain and isinstance(one, Mapping) and "kind" not in one
-                    else one
-                    for one in items
-                ]
-            )
+            found += objects_in([item_of(kind, one) for one in items])
         else:
             found.append(value)
     return found
@@ -250,6 +254,18 @@ _SPACED: Final = re.compile(r"\S(?: {2,}|\t+)\S")
 """Columns that kubectl and the AWS CLI print for people stand two blanks apart."""
 
 
+def separator_of(head: str) -> str:
+    r"""
+    Sign that parts the columns of a table, by its first line, which may hold none of them.
+
+    Examples
+    --------
+    >>> separator_of("node;type"), separator_of("node\ttype"), separator_of("node|type,size|zone")
+    (';', '\t', '|')
+    """
+    return max(",;\t|", key=head.count)
+
+
 def table_columns(text: str) -> list[str]:
     r"""
     The first line's columns where a text is a table; empty where it is none.
@@ -264,7 +280,7 @@ def table_columns(text: str) -> list[str]:
     lines = [line for line in text.lstrip("\ufeff").split("\n", 3)[:3] if line.strip()]
     if not lines or _YAML.match(lines[0]) or lines[0].lstrip()[0] in "{[":
         return []
-    separator = max(",;\t|", key=lines[0].count)
+    separator = separator_of(lines[0])
     # A row has the head's columns: of one line alone nothing tells.
     if separator in lines[0] and len(lines) > 1 and separator in lines[1]:
         return [name.strip(' "\r') for name in lines[0].split(separator)]
