@@ -381,3 +381,10 @@ def test_a_column_of_pools_keeps_what_each_of_them_keeps_alone(pools, pods):
     alone = [attached_addresses(pods, slots=14, pool=pool, fragmented=True) for pool in pools]
     for part in ("addresses", "prefixes", "used", "warm"):
         assert getattr(together, part).tolist() == [getattr(state, part) for state in alone]
+
+
+def test_a_display_shows_the_warm_prefixes_only_where_they_act():
+    shown = WarmPool.prefix(warm_prefix_target=7)._repr_html_()
+    assert ">warm prefix target</th>" in shown
+    assert ">7</td>" in shown
+    assert "warm prefix target" not in WarmPool.secondary()._repr_html_()
