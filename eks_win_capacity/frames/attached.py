@@ -20,7 +20,7 @@ from eks_win_capacity.core.errors import UnsupportedInputError
 from eks_win_capacity.frames import backends, guards, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 def with_attached_addresses(
@@ -130,12 +130,15 @@ def _named(data: Any, column: str, pools: Mapping[str, WarmPool]) -> verify.RowC
     return verify.strange(column, pools, "pools")
 
 
-def _expression(value: Any) -> Any:
-    return nw.lit(value, dtype=nw.Int64) if isinstance(value, int) else value
+def _named_apart(values: tuple[Any, ...]) -> Iterator[Any]:
+    """Expressions that may come from one column; narwhals 2.0 refuses two of the same name."""
+    for at, value in enumerate(values):
+        whole = nw.lit(value, dtype=nw.Int64) if isinstance(value, int) else value
+        yield whole.alias(f"value_{at}")
 
 
 _OPS: Final = Choices(
-    least=lambda *values: nw.min_horizontal(*map(_expression, values)),
-    most=lambda *values: nw.max_horizontal(*map(_expression, values)),
+    least=lambda *values: nw.min_horizontal(*_named_apart(values)),
+    most=lambda *values: nw.max_horizontal(*_named_apart(values)),
     where=either,
 )
