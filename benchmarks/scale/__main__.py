@@ -21,7 +21,9 @@ from pathlib import Path
 import numpy as np
 
 ENGINES = ("duckdb", "polars", "dask", "spark")
-WAYS = ("ours", "by hand", "read only")
+WAYS = ("ours", "any order", "by hand", "read only")
+"""Any order: ours where the rows need not stay in theirs, as those of a join by hand do not."""
+
 TASKS = ("totals", "written")
 BLOCK = 1_000_000
 
@@ -63,10 +65,10 @@ def with_duckdb(task: str, way: str, source: str, out: str) -> object:
 
     con = duckdb.connect(config={"memory_limit": "1200MB"})
     rows = con.read_parquet(source)
-    if way == "ours":
+    if way in {"ours", "any order"}:
         if task == "totals":
             return frames.totals(rows).fetchall()
-        return frames.with_capacity(rows).write_parquet(out)
+        return frames.with_capacity(rows, keep_order=way == "ours").write_parquet(out)
     if way == "read only":
         if task == "totals":
             return rows.aggregate("count(instance_type)").fetchall()
@@ -86,10 +88,10 @@ def with_polars(task: str, way: str, source: str, out: str) -> object:
     from eks_win_capacity import frames
 
     rows = pl.scan_parquet(source)
-    if way == "ours":
+    if way in {"ours", "any order"}:
         if task == "totals":
             return frames.totals(rows).collect(engine="streaming")
-        return frames.with_capacity(rows).sink_parquet(out)
+        return frames.with_capacity(rows, keep_order=way == "ours").sink_parquet(out)
     if way == "read only":
         if task == "totals":
             return rows.select(pl.col("instance_type").count()).collect(engine="streaming")
@@ -201,8 +203,10 @@ def table_of(rows: int, engines: list[str], repeats: int, folder: Path) -> None:
     for engine in engines:
         for task in TASKS:
             found: dict[str, dict[str, float]] = {}
+            loose = task == "written" and engine in {"duckdb", "polars"}
+            ways = [way for way in WAYS if loose or way != "any order"]
             for _ in range(repeats):
-                for way in WAYS:  # interleaved, so that the load of the machine falls on all
+                for way in ways:  # interleaved, so that the load of the machine falls on all
                     new = measured(engine, task, way, source, folder)
                     best = found.setdefault(way, new)
                     found[way] = min(best, new, key=lambda x: x["wall"])

@@ -76,6 +76,11 @@ _SHOWN = (
     metavar="NAME",
     help="Make --out a folder of Parquet files, one folder in it for each value of this column.",
 )
+@click.option(
+    "--any-order",
+    is_flag=True,
+    help="Let --out hold the rows of a long file in any order, which is faster.",
+)
 @binding_options
 @click.option(
     "--on-unknown",
@@ -94,6 +99,7 @@ def fleet(
     all_rows: bool,
     out: Path | None,
     partition_by: tuple[str, ...],
+    any_order: bool,
     on_unknown: str,
     rows: bool,
     output: str,
@@ -121,8 +127,20 @@ def fleet(
 
     if partition_by and out is None:
         raise InputError("--partition-by needs --out, the folder of the partitions")
+    if any_order and out is None:
+        raise InputError("--any-order needs --out, the file of the rows")
     asked = _Asked(
-        file, column, count, all_rows, out, partition_by, on_unknown, rows, output, options
+        file,
+        column,
+        count,
+        all_rows,
+        out,
+        partition_by,
+        any_order,
+        on_unknown,
+        rows,
+        output,
+        options,
     )
     catalog = Catalog.bundled()
     paths = fleet_files.long_files(file, partitioned=bool(partition_by))
@@ -143,6 +161,7 @@ class _Asked:
     all_rows: bool
     out: Path | None
     partition_by: tuple[str, ...]
+    any_order: bool
     on_unknown: str
     rows: bool
     output: str
@@ -196,7 +215,13 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
     sizing = Sizing(found.by, _answers(found.table.frame[found.by], groups, sizes), found.kept)
     tally = _Tally.of(groups, found.table.counts)
     if asked.out is not None:
-        files.write(asked.out, sizing, partition_by=asked.partition_by, cell=fleet_files.cell)
+        files.write(
+            asked.out,
+            sizing,
+            partition_by=asked.partition_by,
+            cell=fleet_files.cell,
+            keep_order=not asked.any_order,
+        )
     sized: pd.DataFrame | None = None
     if asked.rows:
         if found.rows > fleet_files.MOST_PRINTED:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from eks_win_capacity.frames.backends import Frame
 
 
-def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Frame:
+def guarded(
+    frame: Frame,
+    column: str,
+    checks: Sequence[verify.RowCheck],
+    *,
+    seen: tuple[Frame, str] | None = None,
+) -> Frame:
     """
     A frame whose `column` cannot be read where its rows fail a check.
 
@@ -31,6 +37,9 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Fra
         What the answer is computed from.
     checks : sequence of RowCheck
         The first that fails is the error.
+    seen : pair of frame and str, optional
+        In DuckDB and Spark, fewer rows to check in place of the frame's own, and the
+        column that says how many rows each stands for.
 
     Raises
     ------
@@ -55,8 +64,9 @@ def guarded(frame: Frame, column: str, checks: Sequence[verify.RowCheck]) -> Fra
     (stem,) = backends.spare_names(frame, 20)[19:]
     # To drop sound rows first is cheap; the least of all names is not, least of all in Spark.
     bad = nw.any_horizontal(*(check.bad for check in checks), ignore_nulls=True)
-    seen = frame.filter(bad).select(*verify.aggregates(checks, stem))
-    wrong = seen.select(verify.message(checks, stem).alias(stem)).to_native()
+    rows, weight = seen or (frame, None)
+    counted = rows.filter(bad).select(*verify.aggregates(checks, stem, weight))
+    wrong = counted.select(verify.message(checks, stem).alias(stem)).to_native()
     if engine.is_duckdb():
         return _failing(nw.from_native(native.cross(wrong)), [column], stem)
     from pyspark.sql import functions

@@ -168,6 +168,7 @@ class NodeFiles:
         *,
         partition_by: Sequence[str] = (),
         cell: Callable[[str], str] | None = None,
+        keep_order: bool = True,
     ) -> None:
         """
         Write the sized rows, whole or not at all.
@@ -182,6 +183,8 @@ class NodeFiles:
             Columns whose values name folders of Parquet files.
         cell : callable, optional
             From SQL of a text to SQL of the cell of a CSV.
+        keep_order : bool
+            Whether the rows stay in their order, for which DuckDB holds many of them.
 
         Raises
         ------
@@ -202,6 +205,7 @@ class NodeFiles:
             raise InputError(f"{out} is not a file that can be replaced")
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
             fresh = Path(beside) / "new"
+            self._connection.execute(f"SET preserve_insertion_order = {str(keep_order).lower()}")
             self._run(f"COPY ({query}) TO {_text(str(fresh))} ({form})")
             if partition_by and out.exists():
                 out.rmdir()

@@ -127,10 +127,23 @@ def test_partitions_are_written_by_the_values_of_columns(tmp_path):
         fleet(source, "--out", out, "--partition-by", "region")
 
 
+def test_rows_written_in_any_order_are_the_same_rows(tmp_path, streamed):
+    source = tmp_path / "nodes.csv"
+    names = ["m5.large", "c5.4xlarge", "t3.large"] * 200
+    pd.DataFrame({"node": range(600), "instance_type": names}).to_csv(source, index=False)
+    written = []
+    for more in ([], ["--any-order"]):
+        out = tmp_path / f"sized{len(more)}.parquet"
+        fleet(source, "--out", out, *more)
+        written.append(pd.read_parquet(out).sort_values("node", ignore_index=True))
+    pd.testing.assert_frame_equal(*written)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--out", "x.csv", "--partition-by", "region"], "must be a folder"),
+        (["--any-order"], "needs --out"),
         (["--partition-by", "region"], "needs --out"),
         (["--out", "x", "--partition-by", "nope"], "no column 'nope'"),
         (["--out", "x.json"], r"\.csv or \.parquet"),

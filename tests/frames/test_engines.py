@@ -1,6 +1,7 @@
 """The same answers in every engine, in kind."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -267,6 +268,25 @@ def test_long_lazy_frames_keep_the_order_of_their_rows():
     out = ewc.frames.with_capacity(duckdb.from_arrow(long.to_arrow())).pl()
     assert out["row"].is_sorted()
     assert (out["max_pods"] == expected).all()
+
+
+@pytest.mark.parametrize("ask", [ewc.frames.with_capacity, "nodes"])
+def test_rows_in_any_order_get_the_same_answers(engine, ask):
+    def asked(frame, **options):
+        if ask == "nodes":
+            return ewc.frames.nodes_needed(frame, pods=50, on_unknown="null", **options)
+        return ask(frame, on_unknown="null", **options)
+
+    given = engine(NODES)
+    expected = rows(asked(given)).sort_values("row", ignore_index=True)
+    loose = rows(asked(given, keep_order=False)).sort_values("row", ignore_index=True)
+    pd.testing.assert_frame_equal(loose, expected)
+
+
+def test_unknown_types_are_refused_in_any_order_too(engine):
+    ask = partial(ewc.frames.with_capacity, keep_order=False)
+    odd = engine(NODES.assign(instance_type="m5.larg"))
+    refusal(odd, ewc.errors.UnknownInstanceTypeError, "m5.larg", ask)
 
 
 targets = st.integers(0, 60)
