@@ -18,7 +18,7 @@ _SHOWN = {
     "ip_capacity": "density.max_pods",
     "node_capacity": "density.node_capacity",
     "Fleet": "density.fleet",
-    "Reserved": "density.node_capacity",
+    "Reserved": "density.reserved",
     # Catalog: instance types and prices
     "Catalog": "catalog",
     "InstanceType": "catalog",

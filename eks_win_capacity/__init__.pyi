@@ -39,8 +39,8 @@ from eks_win_capacity.density.fleet import Fleet as Fleet
 from eks_win_capacity.density.max_pods import ip_capacity as ip_capacity
 from eks_win_capacity.density.max_pods import max_pods as max_pods
 from eks_win_capacity.density.node_capacity import NodeCapacity as NodeCapacity
-from eks_win_capacity.density.node_capacity import Reserved as Reserved
 from eks_win_capacity.density.node_capacity import node_capacity as node_capacity
+from eks_win_capacity.density.reserved import Reserved as Reserved
 from eks_win_capacity.files import load_files as load_files
 from eks_win_capacity.forecast import DemandPlan as DemandPlan
 from eks_win_capacity.forecast import ExhaustionForecast as ExhaustionForecast

@@ -122,7 +122,7 @@ def rivals(
     prices: dict[str, float] | None = None,
 ) -> tuple[float, float]:
     """Give the cost by Karpenter's method and by first-fit on the best single type."""
-    from eks_win_capacity.density.node_capacity import Reserved
+    from eks_win_capacity.density.reserved import Reserved
     from eks_win_capacity.planning.costs import read_prices
     from eks_win_capacity.planning.workloads import read_workloads
 

@@ -1,28 +1,57 @@
-"""What one Windows node takes from its subnet."""
+"""How many addresses one node keeps attached in the steady state, pod by pod."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, targets_of
-from eks_win_capacity.catalog import given_or_bundled
+from eks_win_capacity.addresses.keys import (
+    Choices,
+    either,
+    kept_addresses,
+    kept_prefixes,
+    prefixes_for,
+    used_addresses,
+)
 from eks_win_capacity.core import kernels
-from eks_win_capacity.core.arguments import flag
-from eks_win_capacity.core.arrays import counts
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
-from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from eks_win_capacity.catalog import Catalog, InstanceType
 
-Mode = Literal["secondary", "prefix"]
+def _all_of(ufunc: Any) -> Callable[..., Any]:
+    return lambda *values: functools.reduce(ufunc, values)
+
+
+def steady_state(
+    pods: Any, slots: Any, pool: Any, *, peak: Any, fragmented: Any, where: Callable[..., Any]
+) -> tuple[Any, Any, Any]:
+    """
+    Addresses and prefixes attached, and addresses used, once everything has settled.
+
+    Parameters
+    ----------
+    pods, slots : ndarray of int64
+        Pods that need an address, and slots of the node. [pods], [slots]
+    pool : WarmPool, or columns by the names of its fields
+    peak : ndarray of int64
+        The most prefixes the node ever held. [prefixes]
+    fragmented : bool or ndarray of bool
+        Whether every pod may sit in a prefix of its own.
+    where : callable
+        `either` for one pool, ``numpy.where`` for columns of them.
+    """
+    ops = Choices(_all_of(np.minimum), _all_of(np.maximum), where)
+    used = used_addresses(pods, slots, pool, ops)
+    occupied = prefixes_for(used)
+    worst = np.maximum(occupied, np.minimum(np.minimum(slots, peak), used))
+    prefixes = kept_prefixes(used, np.where(fragmented, worst, occupied), slots, pool, ops)
+    return kept_addresses(used, prefixes, slots, pool, ops), prefixes, used
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,15 +74,24 @@ class AddressCurve:
     most: int
 
 
-@lru_cache(maxsize=512)
-def curve_of(ipv4_per_interface: int, pool: WarmPool, *, fragmented: bool = False) -> AddressCurve:
+@functools.lru_cache(maxsize=512)
+def curve_of(ipv4_per_interface: int, pool: Any, *, fragmented: bool = False) -> AddressCurve:
     """
     Curve of a node whose interface takes so many addresses, under the pool that acts there.
 
     Hundreds of types share a few curves, so they are kept.
 
+    Parameters
+    ----------
+    ipv4_per_interface : int
+        [addresses]
+    pool : WarmPool
+    fragmented : bool
+        As in `attached_addresses`.
+
     Examples
     --------
+    >>> from eks_win_capacity import WarmPool
     >>> curve = curve_of(10, WarmPool.prefix())
     >>> curve.addresses[[0, 16, 17]], curve.most
     (array([16, 32, 32]), 144)
@@ -61,143 +99,8 @@ def curve_of(ipv4_per_interface: int, pool: WarmPool, *, fragmented: bool = Fals
     slots = kernels.secondary(ipv4_per_interface)
     capacity = kernels.by_mode(ipv4_per_interface, int(pool.prefix_delegation))
     pods = np.arange(capacity + 1)
-    state = attached_addresses(pods, slots=slots, pool=pool, fragmented=fragmented)
-    for column in (state.addresses, state.prefixes):
+    state = steady_state(pods, slots, pool, peak=slots, fragmented=fragmented, where=either)
+    addresses, prefixes, used = (np.broadcast_to(column, pods.shape).copy() for column in state)
+    for column in (addresses, prefixes):
         column.flags.writeable = False
-    most = int(state.used[-1])
-    return AddressCurve(addresses=state.addresses, prefixes=state.prefixes, most=most)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeNeed:
-    """
-    What one node takes.
-
-    Attributes
-    ----------
-    instance_type : InstanceType
-        The type of the node.
-    pool : WarmPool
-        The pool that acts there.
-    pods : int
-        Pods that it runs. [pods]
-    addresses : int
-        Addresses attached for pods, its own primary one not counted. [addresses]
-    prefixes : int
-        Prefixes among them. [prefixes]
-    findings : tuple of Finding
-        What a user should know about this type in this mode.
-    """
-
-    instance_type: InstanceType
-    pool: WarmPool
-    pods: int
-    addresses: int
-    prefixes: int
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def in_all(self) -> int:
-        """Count what the node takes, its own address included."""
-        return NODE_ADDRESSES + self.addresses
-
-
-def known_type(name: object, catalog: Catalog | None) -> InstanceType:
-    """Look an instance type up, in the bundled table unless another one is given."""
-    if not isinstance(name, str):
-        raise UnsupportedInputError(f"instance_type must be a name like 'm5.large'; got {name!r}")
-    return given_or_bundled(catalog)[name]
-
-
-def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
-    """
-    The pool that acts on a type.
-
-    The targets of a ConfigMap go to the pool of its own mode. A type that cannot hold
-    prefixes runs the other mode, whose pool keeps its defaults.
-    """
-    if not isinstance(pool, WarmPool):
-        raise UnsupportedInputError(
-            f"pool must be a WarmPool, such as WarmPool.prefix() or "
-            f"WarmPool.from_configmap(...); got {pool!r}"
-        )
-    return WarmPool.secondary() if pool.prefix_delegation and not instance.nitro else pool
-
-
-def node_need(
-    instance: InstanceType, *, pods_per_node: object, pool: object, fragmented: bool = False
-) -> NodeNeed:
-    """
-    Count what one node takes from its subnet.
-
-    Raises
-    ------
-    InvalidCountError
-        If the node cannot serve so many pods.
-    """
-    fragmented = flag(fragmented, name="fragmented")
-    acting = acting_pool(instance, pool)
-    pods = counts(pods_per_node, name="pods_per_node")
-    if pods.ndim:
-        raise UnsupportedInputError(f"pods_per_node must be one number; got {pods_per_node!r}")
-    curve = curve_of(instance.ipv4_per_interface, acting, fragmented=fragmented)
-    if pods > curve.most:
-        raise InvalidCountError(_too_many(instance, acting, int(pods), curve.most))
-    return NodeNeed(
-        instance_type=instance,
-        pool=acting,
-        pods=int(pods),
-        addresses=int(curve.addresses[pods]),
-        prefixes=int(curve.prefixes[pods]),
-        findings=_findings(instance, pool, acting),
-    )
-
-
-def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> str:
-    slots = kernels.secondary(instance.ipv4_per_interface)
-    if not pool.prefix_delegation and most < slots:
-        return (
-            f"pods_per_node is {pods:,}, but a pool with warm-ip-target 0 creates nothing beyond "
-            f"its minimum, so {instance.name} serves {most:,} pods of its capacity of {slots:,}: "
-            "set a warm-ip target of at least 1"
-        )
-    mode, formula = "secondary", f"{instance.ipv4_per_interface} addresses per interface - 1"
-    cure = ""
-    if pool.prefix_delegation:
-        mode, formula = "prefix", f"({formula}) x {ADDRESSES_PER_PREFIX}"
-    elif instance.nitro:
-        cure = f", turn prefix delegation on ({kernels.prefix(instance.ipv4_per_interface):,})"
-    return (
-        f"pods_per_node is {pods:,}; the capacity of {instance.name} in {mode} mode is {most:,} "
-        f"pods ({formula}): spread the pods over more nodes{cure}, or take a larger type"
-    )
-
-
-def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[Finding, ...]:
-    found = []
-    if instance.windows.status == "unsupported":
-        found.append(
-            Finding(
-                code="windows-unsupported",
-                severity="error",
-                seen=f"{instance.name} cannot run Windows",
-                why=instance.windows.reasons[0].why,
-                remedy="take a type of Catalog.bundled().windows()",
-                source=instance.windows.source,
-                subject=instance.name,
-            )
-        )
-    if asked is not acting:
-        found.append(
-            Finding(
-                code="prefix-pool-not-nitro",
-                severity="warning",
-                seen=f"a prefix pool for {instance.name}, which is neither Nitro nor bare metal",
-                why="such a node stays in secondary mode, with the default targets "
-                f"{' and '.join(str(x) for x in targets_of(acting).values() if x)} whatever is set",
-                remedy="take a Nitro type, or plan with secondary addresses",
-                source="amazon-vpc-resource-controller-k8s b8d425119bdb",
-                subject=instance.name,
-            )
-        )
-    return tuple(found)
+    return AddressCurve(addresses=addresses, prefixes=prefixes, most=int(used[-1]))

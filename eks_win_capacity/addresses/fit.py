@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from eks_win_capacity.addresses.curve import Mode, NodeNeed, known_type, node_need
+from eks_win_capacity.addresses.node_need import Mode, NodeNeed, known_type, node_need
 from eks_win_capacity.addresses.room import SubnetRoom, expected_nodes, guaranteed_nodes, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet, listed_subnets
 from eks_win_capacity.core.arrays import count, counts, unmasked

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.curve import NodeNeed, known_type, node_need
+from eks_win_capacity.addresses.node_need import NodeNeed, known_type, node_need
 from eks_win_capacity.addresses.parsing import text_of
 from eks_win_capacity.addresses.reservations import Reservation
 from eks_win_capacity.addresses.room import SubnetRoom, most_nodes

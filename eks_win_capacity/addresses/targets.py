@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.configmap import (
+from eks_win_capacity.addresses.keys import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
     ENABLE_IPAM,
@@ -30,7 +30,8 @@ from eks_win_capacity.core.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from eks_win_capacity.addresses.configmap import ConfigMap, Target
+    from eks_win_capacity.addresses.configmap import ConfigMap
+    from eks_win_capacity.addresses.keys import Target
     from eks_win_capacity.core.findings import Severity
 
 _KEYS: Final = (

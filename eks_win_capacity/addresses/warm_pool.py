@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.addresses.configmap import (
+from eks_win_capacity.addresses.configmap import read_configmap
+from eks_win_capacity.addresses.keys import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
     ENABLE_IPAM,
@@ -17,7 +17,6 @@ from eks_win_capacity.addresses.configmap import (
     TARGETS,
     WARM_IP,
     WARM_PREFIX,
-    read_configmap,
 )
 from eks_win_capacity.addresses.targets import (
     read_targets,
@@ -25,13 +24,13 @@ from eks_win_capacity.addresses.targets import (
     target_findings,
     uses_prefix_rule,
 )
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT
+from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import Listed, Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -477,6 +476,8 @@ def attached_addresses(
     """
     import numpy as np
 
+    from eks_win_capacity.addresses.curve import steady_state
+    from eks_win_capacity.addresses.keys import either
     from eks_win_capacity.core import arrays
 
     peaks = slots if peak_prefixes is None else peak_prefixes
@@ -494,14 +495,9 @@ def attached_addresses(
     spread = arrays.flags(fragmented, name="fragmented")
     one = isinstance(pool, WarmPool)
     acting = pool if one else _pool_columns(pool)
-    ops = Choices(_all_of(np.minimum), _all_of(np.maximum), either if one else np.where)
-
-    used = used_addresses(n, s, acting, ops)
-    occupied = prefixes_for(used)
-    worst = np.maximum(occupied, np.minimum(np.minimum(s, peak), used))
-    kept = np.where(spread, worst, occupied)
-    prefixes = kept_prefixes(used, kept, s, acting, ops)
-    addresses = kept_addresses(used, prefixes, s, acting, ops)
+    addresses, prefixes, used = steady_state(
+        n, s, acting, peak=peak, fragmented=spread, where=either if one else np.where
+    )
 
     def given(column: NDArray[np.int64], answer: str) -> Any:
         whole = np.broadcast_to(column, shape).astype(np.int64)
@@ -513,54 +509,6 @@ def attached_addresses(
         used=given(used, "used"),
         warm=given(addresses - used, "warm"),
     )
-
-
-class Choices(NamedTuple):
-    """How one kind of columns, or of numbers, takes the least, the most and one of two."""
-
-    least: Callable[..., Any]
-    most: Callable[..., Any]
-    where: Callable[[Any, Any, Any], Any]
-
-
-def either(known: bool, yes: Any, no: Any) -> Any:  # noqa: FBT001
-    """One of two, where the pool is one and so the choice is made before any column is read."""
-    return yes if known else no
-
-
-def _all_of(ufunc: Any) -> Callable[..., Any]:
-    return lambda *values: functools.reduce(ufunc, values)
-
-
-def prefixes_for(addresses: Any) -> Any:
-    """Prefixes that hold so many addresses."""
-    return (addresses + (ADDRESSES_PER_PREFIX - 1)) // ADDRESSES_PER_PREFIX
-
-
-def used_addresses(pods: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Pods that get an address: with nothing kept warm, none is created beyond the minimum."""
-    starved = ops.where(pool.warm_ip_target == 0, ops.least(slots, pool.minimum_ip_target), slots)
-    return ops.least(pods, ops.where(pool.prefix_delegation, slots * ADDRESSES_PER_PREFIX, starved))
-
-
-def kept_prefixes(used: Any, occupied: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Prefixes attached, with so many addresses used in so many of them."""
-    # A pod that the node cannot hold is not a pod of its pool: the target counts those that run.
-    wanted = prefixes_for(_wanted(used, pool, ops))
-    by_rule = ops.where(
-        pool.prefix_rule, occupied + pool.warm_prefix_target, ops.most(wanted, occupied)
-    )
-    return ops.where(pool.prefix_delegation, ops.least(slots, by_rule), slots * 0)
-
-
-def kept_addresses(used: Any, prefixes: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Addresses attached, with so many of them used and so many prefixes."""
-    single = ops.least(slots, _wanted(used, pool, ops))
-    return ops.where(pool.prefix_delegation, prefixes * ADDRESSES_PER_PREFIX, single)
-
-
-def _wanted(used: Any, pool: Any, ops: Choices) -> Any:
-    return ops.most(used + pool.warm_ip_target, pool.minimum_ip_target)
 
 
 def _pool_columns(pool: Any) -> SimpleNamespace:

@@ -7,8 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.errors import AwsError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import AwsError, without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,8 +24,12 @@ from eks_win_capacity.cluster.state import (
     NodeGroup,
 )
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes, yaml_value
-from eks_win_capacity.core.errors import CapacityError, DocumentError, StateConflictError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import (
+    CapacityError,
+    DocumentError,
+    StateConflictError,
+    without_accounts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

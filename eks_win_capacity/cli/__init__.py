@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.core.errors import CapacityError, UnlikelyQuantityWarning
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import CapacityError, UnlikelyQuantityWarning, without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.density.node_capacity import NodeCapacity, Reserved
+    from eks_win_capacity.density.node_capacity import NodeCapacity
+    from eks_win_capacity.density.reserved import Reserved
 
 _NO_SUCH_THING = {
     "--cni-custom-networking-enabled": "Windows nodes have no custom networking",
@@ -192,7 +193,8 @@ def node(
       eks-win-capacity node m5.large c5.4xlarge --pod-cpu 250m --pod-memory 1Gi
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.density.node_capacity import node_capacity, reservations
+    from eks_win_capacity.density.node_capacity import node_capacity
+    from eks_win_capacity.density.reserved import reservations
 
     catalog = Catalog.bundled()
     kept = reservations(cpu=reserved_cpu, memory=reserved_memory)
@@ -245,7 +247,7 @@ def _bare(
 
 def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int) -> Iterator[str]:
     """Where the kubelet's limit binds: how to raise it, then where AWS advises against it."""
-    from eks_win_capacity.density.node_capacity import max_pods_cap
+    from eks_win_capacity.density.reserved import max_pods_cap
 
     for one in sized:
         if one.kubelet_extra_args:

@@ -522,7 +522,7 @@ def _summary(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[dict[
 
 
 def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
-    from eks_win_capacity.density.node_capacity import allocatable
+    from eks_win_capacity.density.reserved import allocatable
 
     counts = fleet.counts
     notes = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from eks_win_capacity.forecast import ExhaustionForecast
+    from eks_win_capacity.forecast.result import ExhaustionForecast
 
 ALERT = 3
 """Exit code where --alert-risk is reached."""
@@ -214,7 +214,7 @@ def _forecast(
     alert: tuple[float, int] | None,
 ) -> tuple[ExhaustionForecast, list[dict[str, Any]], list[str], str]:
     """The forecast of the last part; of all of them the rows, notes and newest period."""
-    from eks_win_capacity.forecast import forecast_exhaustion
+    from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
 
     made: ExhaustionForecast | None = None
     rows: list[dict[str, Any]] = []
@@ -273,7 +273,7 @@ def _question(
 
 def _notes(made: ExhaustionForecast) -> Iterator[tuple[str, str]]:
     """Findings of the history by their code, and how many subnets have too short a one."""
-    from eks_win_capacity.forecast import MIN_PERIODS
+    from eks_win_capacity.forecast.exhaustion import MIN_PERIODS
 
     for finding in made.findings:
         yield finding.code, f"{finding.seen}: {finding.why}"
@@ -333,7 +333,7 @@ def _alert(made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, wi
 
 def _check_plot(plot: Path) -> None:
     """Refuse a chart that cannot be written before the work is done."""
-    from eks_win_capacity.forecast import chart_formats
+    from eks_win_capacity.forecast.drawing import chart_formats
 
     if plot.suffix.lower().lstrip(".") not in chart_formats():
         raise click.BadParameter(

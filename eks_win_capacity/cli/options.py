@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.state import ClusterState
+    from eks_win_capacity.simulator.arrivals import Lifetime
 
 
 def text_of(file: IO[bytes]) -> str:
@@ -78,7 +79,7 @@ TYPE_NAME = _TypeName()
 
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
     """Note on stderr the types for which AWS advises against so high a limit of the kubelet."""
-    from eks_win_capacity.density.node_capacity import max_pods_cap
+    from eks_win_capacity.density.reserved import max_pods_cap
 
     above: dict[int, list[str]] = {}
     for row in types:
@@ -282,3 +283,44 @@ def binding_options(function: Callable[..., None]) -> Callable[..., None]:
     ):
         function = option(function)
     return function
+
+
+def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
+    """The slots of the node that the options name, and whether it is Nitro."""
+    from eks_win_capacity.catalog.limits import bundled_limit
+    from eks_win_capacity.core.constants import NODE_ADDRESSES
+
+    if (instance_type is None) == (slots is None):
+        raise click.UsageError("give either --instance-type or --slots")
+    if instance_type is None:
+        assert slots is not None  # noqa: S101
+        return slots, True
+    found = bundled_limit(instance_type)
+    if found is None:
+        from eks_win_capacity.density.max_pods import max_pods
+
+        max_pods(instance_type)  # raises, and tells the names that look alike
+    assert found is not None  # noqa: S101
+    return found[0] - NODE_ADDRESSES, found[1]
+
+
+def lifetime_of(text: str) -> Lifetime:
+    """Read 300, fixed:300, exponential:300 or lognormal:300:1.2."""
+    from eks_win_capacity.simulator import Exponential, Fixed, LogNormal
+
+    kind, _, rest = text.partition(":") if ":" in text else ("fixed", "", text)
+    makers: dict[str, tuple[Any, int]] = {
+        "fixed": (Fixed, 1),
+        "exponential": (Exponential, 1),
+        "lognormal": (LogNormal, 2),
+    }
+    try:
+        numbers = [float(part) for part in rest.split(":")]
+        make, most = makers[kind]
+    except (KeyError, ValueError):
+        numbers, most = [], 0
+    if not 0 < len(numbers) <= most:
+        raise InputError(
+            f"lifetime must be seconds, exponential:MEAN or lognormal:MEDIAN:SIGMA; got {text!r}"
+        )
+    return make(*numbers)  # type: ignore[no-any-return]

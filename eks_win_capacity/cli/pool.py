@@ -6,33 +6,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.addresses.configmap import ADDON_KEYS
-from eks_win_capacity.cli.options import TYPE_NAME, file_argument, filled_text_of
+from eks_win_capacity.addresses.keys import ADDON_KEYS
+from eks_win_capacity.cli.options import TYPE_NAME, file_argument, filled_text_of, node_slots
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool
-
-
-def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
-    """The slots of the node that the options name, and whether it is Nitro."""
-    from eks_win_capacity.catalog.limits import bundled_limit
-    from eks_win_capacity.core.constants import NODE_ADDRESSES
-
-    if (instance_type is None) == (slots is None):
-        raise click.UsageError("give either --instance-type or --slots")
-    if instance_type is None:
-        assert slots is not None  # noqa: S101
-        return slots, True
-    found = bundled_limit(instance_type)
-    if found is None:
-        from eks_win_capacity.density.max_pods import max_pods
-
-        max_pods(instance_type)  # raises, and tells the names that look alike
-    assert found is not None  # noqa: S101
-    return found[0] - NODE_ADDRESSES, found[1]
 
 
 @click.command()

@@ -9,16 +9,21 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import TYPE_NAME, file_argument, filled_text_of, mode_option
+from eks_win_capacity.cli.options import (
+    TYPE_NAME,
+    file_argument,
+    filled_text_of,
+    lifetime_of,
+    mode_option,
+    node_slots,
+)
 from eks_win_capacity.cli.output import emit, output_options, progress
-from eks_win_capacity.cli.pool import node_slots
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.simulator import Churn
-    from eks_win_capacity.simulator.arrivals import Lifetime
 
 
 @click.command()
@@ -193,28 +198,6 @@ def _number_or_none(value: Any) -> Any:
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 6)
     return value
-
-
-def lifetime_of(text: str) -> Lifetime:
-    """Read 300, fixed:300, exponential:300 or lognormal:300:1.2."""
-    from eks_win_capacity.simulator import Exponential, Fixed, LogNormal
-
-    kind, _, rest = text.partition(":") if ":" in text else ("fixed", "", text)
-    makers: dict[str, tuple[Any, int]] = {
-        "fixed": (Fixed, 1),
-        "exponential": (Exponential, 1),
-        "lognormal": (LogNormal, 2),
-    }
-    try:
-        numbers = [float(part) for part in rest.split(":")]
-        make, most = makers[kind]
-    except (KeyError, ValueError):
-        numbers, most = [], 0
-    if not 0 < len(numbers) <= most:
-        raise InputError(
-            f"lifetime must be seconds, exponential:MEAN or lognormal:MEDIAN:SIGMA; got {text!r}"
-        )
-    return make(*numbers)  # type: ignore[no-any-return]
 
 
 def _rows(text: str) -> list[Any]:

@@ -6,11 +6,9 @@ from typing import Any
 
 import click
 
-from eks_win_capacity.addresses.configmap import TARGETS
-from eks_win_capacity.cli.options import TYPE_NAME, mode_option
+from eks_win_capacity.addresses.keys import TARGETS
+from eks_win_capacity.cli.options import TYPE_NAME, lifetime_of, mode_option, node_slots
 from eks_win_capacity.cli.output import emit, output_options, progress
-from eks_win_capacity.cli.pool import node_slots
-from eks_win_capacity.cli.simulate import lifetime_of
 from eks_win_capacity.core.display import records_of
 
 

@@ -14,7 +14,7 @@ from eks_win_capacity.core.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eks_win_capacity.forecast import ExhaustionForecast
+    from eks_win_capacity.forecast.result import ExhaustionForecast
 
 TOGETHER = (
     "all subnets as one: true where new nodes go to whichever subnet still has addresses; peaks "
@@ -39,7 +39,7 @@ def what_if(
     import pandas as pd
 
     from eks_win_capacity.addresses.subnet import Subnet
-    from eks_win_capacity.forecast import forecast_exhaustion
+    from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
 
     panel = made.panel
     if short := [name for name, fine in zip(made.subnets, made.usable, strict=True) if not fine]:
@@ -76,7 +76,7 @@ def print_plans(
     history: pd.DataFrame, file: str, options: dict[str, Any], *, risk: float, output: str
 ) -> None:
     """Print when each plan of a file runs dry."""
-    from eks_win_capacity.forecast import forecast_demand
+    from eks_win_capacity.forecast.demand import forecast_demand
 
     for name in ("capacity", "subnet", "available", "percent"):
         if options.pop(name, None):

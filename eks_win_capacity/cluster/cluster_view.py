@@ -44,7 +44,7 @@ from eks_win_capacity.cluster.view import (
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.density.node_capacity import allocatable, max_pods_cap
+from eks_win_capacity.density.reserved import allocatable, max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,13 +1,14 @@
-"""How many more nodes a pod that waits needs, and which subnet takes them."""
+"""How many more nodes a pod that waits needs, which subnet takes them, and what makes room there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.addresses.keys import TARGETS
+from eks_win_capacity.addresses.warm_pool import lean
 from eks_win_capacity.cluster.changes import Change
-from eks_win_capacity.cluster.launchers import Launcher, launchers
-from eks_win_capacity.cluster.settings import lean_targets
-from eks_win_capacity.cluster.view import group_of, word
+from eks_win_capacity.cluster.launchers import Launcher, larger, launchers
+from eks_win_capacity.cluster.view import acting_key, group_of, patch, word
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 
 if TYPE_CHECKING:
@@ -161,19 +162,6 @@ def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     )
 
 
-def larger(need: PodNeed, view: ClusterView) -> str:
-    """Name of the smallest type that runs Windows and holds a pod; empty if none does."""
-    fitting = [
-        row
-        for name in view.catalog
-        if (row := view.catalog[name]).windows.status == "supported"
-        and row.nitro
-        and row.current_generation
-        and view.fresh(name, need)
-    ]
-    return min(fitting, key=lambda r: (r.vcpus, r.memory_mib, r.name)).name if fitting else ""
-
-
 def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
     """Whether lower warm targets make room for one more node in a full subnet."""
     row = view.catalog[name]
@@ -231,3 +219,65 @@ def _scale(starter: Launcher, name: str | None, more: int, view: ClusterView) ->
     kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
     running = sum(group_of(node, view.state) is starter.group for node in view.windows)
     return starter.starts(kind, more, running, view.state.name)
+
+
+def lean_targets(
+    held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
+) -> Change:
+    """
+    Gain of lower warm targets in the subnet that is full.
+
+    Parameters
+    ----------
+    held : SubnetState or None
+        The subnet; all of them where it is not known.
+    least : int
+        What must come free to help. [addresses], or [prefixes]
+    """
+    freed = view.freed_by_lean_targets(held)
+    pool = next(
+        (
+            pool
+            for node in view.windows
+            if (row := view.row(node.instance_type)) and (pool := view.pool(row))
+        ),
+        None,
+    )
+    targets = lean(prefix_delegation=pool.prefix_delegation) if pool else None
+    values = (
+        {
+            acting_key(view.state, target.key): str(getattr(targets, target.name))
+            for target in TARGETS
+            if not target.prefix_only
+        }
+        if targets
+        else {}
+    )
+    remedy = (
+        patch(values, view.state)
+        if values
+        else "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
+    )
+    where = f"in {held.subnet_id}" if held else "in all subnets"
+    if freed is None or targets is None:
+        return Change(
+            code="warm-targets",
+            remedy=remedy,
+            unit="prefixes" if prefixes else "addresses",
+            feasible=None,
+            why="the ConfigMap, the types or the subnets of the nodes are not known: give kubectl get "
+            "configmap -n kube-system amazon-vpc-cni -o json and aws ec2 describe-subnets",
+        )
+    addresses, blocks = freed
+    gain = blocks if prefixes else addresses
+    return Change(
+        code="warm-targets",
+        remedy=remedy,
+        gain=gain,
+        unit="prefixes" if prefixes else "addresses",
+        feasible=gain >= least,
+        why=f"frees {addresses:,} addresses {where}, {blocks:,} whole prefixes among them"
+        + (f"; {least:,} are needed" if gain < least else "")
+        if gain
+        else f"the targets are lean already: nothing would be freed {where}",
+    )

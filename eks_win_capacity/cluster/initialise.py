@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.changes import Change
-from eks_win_capacity.cluster.growth import larger
+from eks_win_capacity.cluster.launchers import larger
 from eks_win_capacity.cluster.serving import REASONS
 from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.cluster.view import expected_addresses, partition_of, word

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
-from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import count, unmasked
-from eks_win_capacity.core.constants import KARPENTER_ADDED, KARPENTER_LACKS, KUBELET_MAX_PODS
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.quantities import millicores, request, whole_bytes
-from eks_win_capacity.density.node_capacity import allocatable
+from eks_win_capacity.density.reserved import (
+    allocatable,
+    karpenter_addresses,
+    karpenter_cpu_reserved_m,
+    karpenter_memory_mib,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,63 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.catalog import Catalog, InstanceType
-
-
-def karpenter_cpu_reserved_m(vcpus: int) -> int:
-    """
-    The CPU Karpenter keeps for the kubelet. [millicores].
-
-    6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest.
-
-    Examples
-    --------
-    >>> karpenter_cpu_reserved_m(1), karpenter_cpu_reserved_m(2), karpenter_cpu_reserved_m(8)
-    (60, 70, 90)
-    """
-    shares = ((1, 600), (1, 100), (2, 50))
-    kept, left = 0, vcpus
-    for cores, each in shares:
-        kept += min(left, cores) * each
-        left = max(left - cores, 0)
-    return (kept + left * 25) // 10
-
-
-def karpenter_memory_mib(memory_mib: int, pods: int) -> int:
-    """
-    The memory Karpenter leaves to pods. [MiB].
-
-    7.5 % go to the hypervisor, 11 MiB for each pod of max-pods and 255 MiB to the
-    kubelet, 100 MiB to eviction.
-
-    Examples
-    --------
-    >>> karpenter_memory_mib(8192, 110)
-    6012
-    """
-    hypervisor = -(-memory_mib * 75 // 1000)
-    return max(memory_mib - hypervisor - (11 * pods + 255) - 100, 0)
-
-
-def karpenter_addresses(row: InstanceType) -> int | None:
-    """
-    The pod addresses that Karpenter counts on a Windows node. [addresses].
-
-    One less than the interface holds, prefixes or not; 0 for a type that its own table
-    lacks, and None for one of which nothing tells whether it does.
-
-    Examples
-    --------
-    >>> from eks_win_capacity.catalog import Catalog
-    >>> catalog = Catalog.bundled()
-    >>> [karpenter_addresses(catalog[name]) for name in ("m5.large", "m8in.large", "t8i.small")]
-    [9, 19, 0]
-    """
-    family = row.name.partition(".")[0]
-    if family in KARPENTER_LACKS:
-        return 0
-    if "unknown-to-controller" in row.windows.codes and family not in KARPENTER_ADDED:
-        return None
-    return int(kernels.secondary(row.ipv4_per_interface))
 
 
 def karpenter_view(

@@ -10,7 +10,7 @@ from eks_win_capacity.cluster.view import group_of, word
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from eks_win_capacity.cluster.cluster_view import ClusterView
+    from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
     from eks_win_capacity.cluster.state import Node, NodeGroup, SubnetState
 
 
@@ -219,3 +219,16 @@ def _starters(
             if not pool.instance_types
         ]
     return found or [Launcher()]
+
+
+def larger(need: PodNeed, view: ClusterView) -> str:
+    """Name of the smallest type that runs Windows and holds a pod; empty if none does."""
+    fitting = [
+        row
+        for name in view.catalog
+        if (row := view.catalog[name]).windows.status == "supported"
+        and row.nitro
+        and row.current_generation
+        and view.fresh(name, need)
+    ]
+    return min(fitting, key=lambda r: (r.vcpus, r.memory_mib, r.name)).name if fitting else ""

@@ -46,7 +46,7 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         yield from settings.unstarve(pod, view)
     if cause in {"subnet", "prefixes"}:
         held = view.subnet_of.get(pod.node) if pod.node else None
-        yield settings.lean_targets(held, view, prefixes=cause == "prefixes")
+        yield growth.lean_targets(held, view, prefixes=cause == "prefixes")
     if cause == "taint":
         yield settings.tolerate(pod, need, view)
     if cause == "selector":

@@ -14,8 +14,7 @@ from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
-from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import InputError, without_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

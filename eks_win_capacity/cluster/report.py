@@ -16,8 +16,7 @@ from eks_win_capacity.cluster.view import asked_mode
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.display import count_of, html_frame, records_of
-from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import InputError, without_accounts
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:

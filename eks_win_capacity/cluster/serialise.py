@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from eks_win_capacity.core.errors import DocumentError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import DocumentError, without_accounts
 
 
 def written(value: Any) -> Any:
@@ -92,9 +92,8 @@ def _record(value: Any, record: Any, place: str) -> Any:
 
 @cache
 def _hints(record: Any) -> dict[str, Any]:
-    from eks_win_capacity.cluster import records
-
-    return get_type_hints(record, {**vars(records), "Mapping": Mapping})
+    # A record imports Mapping for its checker alone.
+    return get_type_hints(record, {**vars(sys.modules[record.__module__]), "Mapping": Mapping})
 
 
 def _tuple(value: Any, kinds: tuple[Any, ...], place: str) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.configmap import go_bool
+from eks_win_capacity.addresses.keys import go_bool
 from eks_win_capacity.cluster.view import (
     ENABLE,
     PREFIX_VERSIONS,

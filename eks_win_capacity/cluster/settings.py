@@ -7,10 +7,9 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.addresses.configmap import TARGETS, WARM_IP, go_bool
 from eks_win_capacity.addresses.curve import curve_of
+from eks_win_capacity.addresses.keys import WARM_IP, go_bool
 from eks_win_capacity.addresses.mode_change import migration
-from eks_win_capacity.addresses.warm_pool import lean
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
@@ -35,13 +34,13 @@ from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS_VCPUS,
 )
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.density.node_capacity import max_pods_cap
+from eks_win_capacity.density.reserved import max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.cluster_view import ClusterView
-    from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
+    from eks_win_capacity.cluster.state import ClusterState, Pod
 
 
 def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
@@ -229,68 +228,6 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
         nodes=2 * len(view.ready),
         why=f"{gain:,} more such pods on as many nodes as today: addresses, CPU and memory allow "
         "them",
-    )
-
-
-def lean_targets(
-    held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
-) -> Change:
-    """
-    Gain of lower warm targets in the subnet that is full.
-
-    Parameters
-    ----------
-    held : SubnetState or None
-        The subnet; all of them where it is not known.
-    least : int
-        What must come free to help. [addresses], or [prefixes]
-    """
-    freed = view.freed_by_lean_targets(held)
-    pool = next(
-        (
-            pool
-            for node in view.windows
-            if (row := view.row(node.instance_type)) and (pool := view.pool(row))
-        ),
-        None,
-    )
-    targets = lean(prefix_delegation=pool.prefix_delegation) if pool else None
-    values = (
-        {
-            acting_key(view.state, target.key): str(getattr(targets, target.name))
-            for target in TARGETS
-            if not target.prefix_only
-        }
-        if targets
-        else {}
-    )
-    remedy = (
-        patch(values, view.state)
-        if values
-        else "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
-    )
-    where = f"in {held.subnet_id}" if held else "in all subnets"
-    if freed is None or targets is None:
-        return Change(
-            code="warm-targets",
-            remedy=remedy,
-            unit="prefixes" if prefixes else "addresses",
-            feasible=None,
-            why="the ConfigMap, the types or the subnets of the nodes are not known: give kubectl get "
-            "configmap -n kube-system amazon-vpc-cni -o json and aws ec2 describe-subnets",
-        )
-    addresses, blocks = freed
-    gain = blocks if prefixes else addresses
-    return Change(
-        code="warm-targets",
-        remedy=remedy,
-        gain=gain,
-        unit="prefixes" if prefixes else "addresses",
-        feasible=gain >= least,
-        why=f"frees {addresses:,} addresses {where}, {blocks:,} whole prefixes among them"
-        + (f"; {least:,} are needed" if gain < least else "")
-        if gain
-        else f"the targets are lean already: nothing would be freed {where}",
     )
 
 

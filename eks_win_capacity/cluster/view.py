@@ -9,8 +9,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses import nodes_that_fit
-from eks_win_capacity.addresses.configmap import ADDON_KEYS, go_bool, of_addon
+from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.addresses.curve import curve_of
+from eks_win_capacity.addresses.keys import ADDON_KEYS, go_bool
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
@@ -21,8 +22,7 @@ from eks_win_capacity.core.constants import (
     WINDOWS_PLATFORM_VERSIONS,
     WINDOWS_SERVER_FROM,
 )
-from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.core.redact import MASK
+from eks_win_capacity.core.errors import MASK, CapacityError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

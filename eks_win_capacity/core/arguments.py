@@ -8,7 +8,7 @@ from typing import Any
 
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
-__all__ = ["flag", "is_missing", "mapping", "names", "number", "of_kind", "real", "text"]
+__all__ = ["flag", "mapping", "names", "number", "of_kind", "real", "text"]
 
 
 def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
@@ -24,28 +24,6 @@ def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
         raise UnsupportedInputError(
             f"{name} must be a {kind.__name__}; got {type(value).__name__}{cure}"
         )
-
-
-def is_missing(value: Any) -> bool:
-    """
-    Whether a value is missing: None, NaN, NaT, pandas' NA, or NumPy's ``masked``.
-
-    Examples
-    --------
-    >>> is_missing(None), is_missing(float("nan")), is_missing(0), is_missing("")
-    (True, True, False, False)
-    """
-    if value is None or isinstance(value, str):
-        return value is None
-    # NumPy's masked calls itself 0, and NumPy need not be loaded to know it.
-    if type(value).__name__ == "MaskedConstant":
-        return True
-    try:
-        return bool(value != value)  # noqa: PLR0124
-    except TypeError:  # pandas' NA refuses to say
-        return True
-    except ValueError:  # an array is not a value
-        return False
 
 
 _NUMPY_FLAGS = {("numpy", "True"), ("numpy", "False")}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
@@ -19,6 +18,7 @@ from eks_win_capacity.core.errors import (
     ShapeMismatchError,
     UnsupportedInputError,
 )
+from eks_win_capacity.core.values import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Collection

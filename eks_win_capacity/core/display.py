@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from eks_win_capacity.core.arguments import is_missing
+from eks_win_capacity.core.values import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

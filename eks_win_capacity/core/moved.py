@@ -28,7 +28,7 @@ MOVED = {
     "kernels": "core.kernels",
     "limit_table": "catalog.limit_table",
     "limits": "catalog.limits",
-    "masking": "core.redact",
+    "masking": "core.errors",
     "nodes": "density.node_capacity",
     "occupancy": "addresses.occupancy",
     "offers": "cluster.view",

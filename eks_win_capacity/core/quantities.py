@@ -8,8 +8,8 @@ import warnings
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.errors import InvalidQuantityError, UnlikelyQuantityWarning
+from eks_win_capacity.core.values import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.core.replacing import replace_file
+from eks_win_capacity.core.values import is_missing
 
 if TYPE_CHECKING:
     import os

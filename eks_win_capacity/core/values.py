@@ -1,4 +1,4 @@
-"""What makes a result a value: it compares, copies and pickles, whatever it holds."""
+"""What makes a result a value: it compares, copies and pickles, whatever it holds or misses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["read_only", "same_values"]
+__all__ = ["is_missing", "read_only", "same_values"]
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -90,3 +90,25 @@ def _same_arrays(numpy: Any, first: Any, second: Any) -> bool:
     # Only kinds that have a missing value can be asked for it.
     missing = first.dtype.kind in "fcmM" and second.dtype.kind in "fcmM"
     return bool(numpy.array_equal(first, second, equal_nan=missing))
+
+
+def is_missing(value: Any) -> bool:
+    """
+    Whether a value is missing: None, NaN, NaT, pandas' NA, or NumPy's ``masked``.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0), is_missing("")
+    (True, True, False, False)
+    """
+    if value is None or isinstance(value, str):
+        return value is None
+    # NumPy's masked calls itself 0, and NumPy need not be loaded to know it.
+    if type(value).__name__ == "MaskedConstant":
+        return True
+    try:
+        return bool(value != value)  # noqa: PLR0124
+    except TypeError:  # pandas' NA refuses to say
+        return True
+    except ValueError:  # an array is not a value
+        return False

@@ -8,7 +8,6 @@ import numpy as np
 
 from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.catalog.limits import close_names
-from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.arrays import SHOWN
 from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
@@ -16,6 +15,7 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
+from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.density.columns import ArrowText, Coded, Names, Objects, Part
 from eks_win_capacity.density.spans import over_spans
 

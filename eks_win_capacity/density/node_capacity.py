@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,88 +11,35 @@ import numpy as np
 from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
 from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays, kernels
-from eks_win_capacity.core.arguments import is_missing
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
-    KUBELET_MAX_PODS_ADVISED,
-    KUBELET_MAX_PODS_SMALL,
-    KUBELET_MAX_PODS_VCPUS,
     MAX_COUNT,
-    WINDOWS_EVICTION_MIB,
-    WINDOWS_KUBE_RESERVED_MIB,
-    WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
-from eks_win_capacity.core.errors import InputError, ShapeMismatchError, UnlikelyQuantityWarning
-from eks_win_capacity.core.quantities import millicores, question, request, requests, whole_bytes
+from eks_win_capacity.core.errors import InputError, ShapeMismatchError
+from eks_win_capacity.core.quantities import millicores, request, requests, whole_bytes
+from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
+from eks_win_capacity.density.reserved import (
+    WINDOWS_RESERVED,
+    Reserved,
+    allocatable,
+    max_pods_cap,
+    reserved_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-_MIB: Final = 2**20
 _EXTRA_ARGS: Final = "-KubeletExtraArgs '--max-pods={}'"
 _PLAIN: Final = {str, int, float}
 """Kinds of one request that need no look at columns."""
 
-_FEW_MIB: Final = 16
-"""So little memory kept was most likely meant in GiB. [MiB]"""
-_MOST_MIB: Final = 2**25
-"""So much memory kept was most likely meant in KiB or bytes: EC2 has no node with more. [MiB]"""
 _UNBOUND: Final = np.iinfo(np.int64).max
 CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
 """What may bind, in the order in which ties are named."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reserved(Shown):
-    """
-    What a Windows node keeps from its pods.
-
-    The defaults are those of the EKS best practices guide for Windows,
-    ``--system-reserved memory=1.5Gi`` and ``--kube-reserved memory=0.5Gi``, the kubelet's
-    own ``memory.available<500Mi`` (since Kubernetes 1.31), and no CPU.
-
-    Attributes
-    ----------
-    cpu_m : int
-        CPU kept. [thousandths of a core]
-    system_memory_mib, kube_memory_mib, eviction_mib : int
-        Memory kept for Windows, for kubelet and runtime, and before eviction. [MiB]
-
-    Examples
-    --------
-    >>> Reserved(cpu_m=500).memory // 2**20
-    2548
-    """
-
-    cpu_m: int = 0
-    system_memory_mib: int = WINDOWS_SYSTEM_RESERVED_MIB
-    kube_memory_mib: int = WINDOWS_KUBE_RESERVED_MIB
-    eviction_mib: int = WINDOWS_EVICTION_MIB
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            number = arrays.count(getattr(self, field.name), name=field.name, high=2**31)
-            # A narrow NumPy scalar would wrap where the sums are made.
-            object.__setattr__(self, field.name, number)
-            if field.name != "cpu_m" and 0 < number < _FEW_MIB:
-                question(
-                    f"{field.name}: {number} is {number} MiB; {number} GiB are {number * 1024}"
-                )
-            if field.name != "cpu_m" and number > _MOST_MIB:
-                question(f"{field.name}: {number} is in MiB, more than any instance type has")
-
-    @property
-    def memory(self) -> int:
-        """All memory kept, in bytes."""
-        return (self.system_memory_mib + self.kube_memory_mib + self.eviction_mib) * _MIB
-
-
-WINDOWS_RESERVED: Final = Reserved()
-"""The reservations of the EKS best practices guide, and the kubelet's own threshold of eviction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,104 +99,6 @@ class NodeCapacity(Shown):
 
     def _fields_shown(self) -> dict[str, Any]:
         return plain_fields(self) | {"windows": self.windows.status}
-
-
-def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
-    """
-    Reservations of a Windows node, with those given in place of the defaults.
-
-    Parameters
-    ----------
-    cpu, memory : str or number, optional
-        Kubernetes quantities: all the CPU and all the memory that the node keeps.
-
-    Raises
-    ------
-    InvalidQuantityError
-        If one is not a quantity.
-
-    Examples
-    --------
-    >>> reservations(cpu="500m").cpu_m, reservations(memory="3Gi").memory == 3 * 2**30
-    (500, True)
-    """
-    kept = WINDOWS_RESERVED
-    if cpu is not None:
-        kept = replace(kept, cpu_m=request(cpu, millicores, name="reserved cpu"))
-    if memory is None:
-        return kept
-    # Whole MiB, rounded up: a kept byte is a byte that no pod may request.
-    mib = -(-request(memory, whole_bytes, name="reserved memory") // _MIB)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnlikelyQuantityWarning)  # asked once, above
-        return replace(kept, system_memory_mib=mib, kube_memory_mib=0, eviction_mib=0)
-
-
-def reserved_of(reserved: Reserved | Mapping[str, Any]) -> Reserved:
-    """
-    Reservations from what an argument ``reserved`` may be.
-
-    Raises
-    ------
-    InputError
-        If it is neither a `Reserved` nor a mapping of cpu and memory.
-    InvalidQuantityError
-        If one of these is not a quantity.
-
-    Examples
-    --------
-    >>> reserved_of({"memory": "3Gi"}).memory == 3 * 2**30
-    True
-    """
-    if isinstance(reserved, Reserved):
-        return reserved
-    if not hasattr(reserved, "keys") or set(reserved) - {"cpu", "memory"}:
-        raise InputError(
-            f'reserved must be a Reserved, or a mapping with "cpu" or "memory"; got {reserved!r}'
-        )
-    return reservations(cpu=reserved.get("cpu"), memory=reserved.get("memory"))
-
-
-def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -> tuple[int, int]:
-    """
-    CPU and memory that pods may request on a node.
-
-    Parameters
-    ----------
-    instance : InstanceType
-        The type.
-    reserved : Reserved
-        What the node keeps.
-
-    Returns
-    -------
-    (int, int)
-        Thousandths of a core, and bytes; 0 where more is kept than there is.
-
-    Examples
-    --------
-    >>> from eks_win_capacity import Catalog
-    >>> allocatable(Catalog.bundled()["m5.large"])
-    (2000, 5918162944)
-    """
-    return (
-        max(0, instance.vcpus * 1000 - reserved.cpu_m),
-        max(0, instance.memory_mib * _MIB - reserved.memory),
-    )
-
-
-def max_pods_cap(row: InstanceType | None) -> int:
-    """
-    The largest max-pods that AWS advises for a type. [pods].
-
-    Examples
-    --------
-    >>> from eks_win_capacity.catalog import Catalog
-    >>> max_pods_cap(Catalog.bundled()["m5.large"]), max_pods_cap(Catalog.bundled()["m5.8xlarge"])
-    (110, 250)
-    """
-    small = row is not None and row.vcpus < KUBELET_MAX_PODS_VCPUS
-    return KUBELET_MAX_PODS_SMALL if small else KUBELET_MAX_PODS_ADVISED
 
 
 def node_capacity(

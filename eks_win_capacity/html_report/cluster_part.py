@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.display import Listed, Shown
-from eks_win_capacity.core.errors import CapacityError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import date
+    from collections.abc import Mapping
 
-    from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.pending import PendingPod
     from eks_win_capacity.cluster.report import ClusterReport
     from eks_win_capacity.cluster.state import ClusterState
@@ -68,65 +65,3 @@ class ClusterPart(Shown):
     def subnet_ids(self) -> frozenset[str]:
         """Names by which a history may call the subnets."""
         return frozenset(held.subnet_id for held in self.state.subnets or ())
-
-
-def answers_of(
-    name: str,
-    state: ClusterState,
-    *,
-    prices: Any,
-    time_limit_s: float | None,
-    now: date | None,
-    catalog: Catalog,
-) -> ClusterPart:
-    """
-    Every answer about one cluster; what the state does not tell is a reason in words.
-
-    Parameters
-    ----------
-    name : str
-    state : ClusterState
-    prices : Prices, Series, DataFrame, mapping or None
-        As in `plan_fleet`.
-    time_limit_s : float or None
-        For the plan. [s]
-    now : date or None
-        The day by which ends of support are judged.
-    catalog : Catalog
-    """
-    from eks_win_capacity.cluster.checks import check_cluster
-    from eks_win_capacity.cluster.pending import explain_pending
-    from eks_win_capacity.cluster.report import cluster_report
-    from eks_win_capacity.planning import plan_fleet
-
-    questions: dict[str, Callable[[], Any]] = {
-        "capacity": lambda: cluster_report(state, catalog=catalog),
-        "pending": lambda: explain_pending(state, catalog=catalog),
-        "plan": lambda: plan_fleet(
-            state,
-            current=state,
-            prices=prices,
-            prefix_delegation=_mode(answers.get("capacity")),
-            time_limit_s=time_limit_s,
-            catalog=catalog,
-        ),
-    }
-    answers: dict[str, Any] = {}
-    missing: dict[str, str] = {}
-    for question, ask in questions.items():
-        try:
-            answers[question] = ask()
-        except CapacityError as error:
-            missing[question] = str(error)
-    return ClusterPart(
-        name=name,
-        state=state,
-        findings=check_cluster(state, catalog=catalog, now=now),
-        missing=missing,
-        **answers,
-    )
-
-
-def _mode(capacity: ClusterReport | None) -> bool | None:
-    """Address mode of the cluster, in which its fleet is planned."""
-    return None if capacity is None else capacity.prefix_delegation

@@ -1,134 +1,24 @@
-"""What is known of some clusters, as one page that needs nothing else."""
+"""Which questions are asked of some clusters, and whence each number on the page is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.arguments import mapping, of_kind, text
-from eks_win_capacity.core.display import Listed, count_of, html_table
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.html_report.cluster_part import ClusterPart, answers_of
+from eks_win_capacity.core.display import Listed, count_of
+from eks_win_capacity.core.errors import CapacityError, InputError, UnsupportedInputError
+from eks_win_capacity.html_report.cluster_part import ClusterPart
+from eks_win_capacity.html_report.page import Report
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable
 
-    import pandas as pd
-
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.forecast import ExhaustionForecast
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Report:
-    """
-    A report on clusters, as a value: look at it, save it, read its numbers.
-
-    Attributes
-    ----------
-    title : str
-    clusters : tuple of ClusterPart
-        The answers about each cluster.
-    forecast : ExhaustionForecast or None
-        Of the subnets in the history.
-    sources : tuple of (str, str)
-        What the report rests on: name, and source with date.
-    """
-
-    title: str
-    clusters: tuple[ClusterPart, ...]
-    forecast: ExhaustionForecast | None = None
-    sources: tuple[tuple[str, str], ...] = field(default=())
-
-    def to_html(self) -> str:
-        """The page: one HTML document that loads nothing from anywhere."""
-        from eks_win_capacity.html_report.page import page
-
-        return page(
-            self.title,
-            self.clusters,
-            self.forecast,
-            summary=self.to_pandas(),
-            urgent=[self._urgent(part) for part in self.clusters],
-            sources=self.sources,
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """
-        Write the page, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If the folder cannot be written.
-        """
-        from eks_win_capacity.core.replacing import replace_file
-
-        replace_file(path, self.to_html())
-
-    def _urgent(self, part: ClusterPart) -> str:
-        """The sentence of the subnet of a cluster that runs dry first; empty without one."""
-        row = self._most_urgent(part)
-        return "" if row is None or self.forecast is None else self.forecast.sentence(row)
-
-    def _most_urgent(self, part: ClusterPart) -> dict[Any, Any] | None:
-        if self.forecast is None:
-            return None
-        table = self.forecast.to_pandas()
-        rows = table[table["subnet"].astype(str).isin(part.subnet_ids)].to_dict("records")
-        return rows[0] if rows else None
-
-    def to_pandas(self) -> pd.DataFrame:
-        """
-        One row for each cluster.
-
-        Returns
-        -------
-        DataFrame
-            ``cluster``, ``nodes``, ``headroom`` [pods], ``runs_dry`` (the first date, NaT where
-            none is known), ``failed`` and ``errors`` (checks), ``waiting`` [pods], ``saving`` and
-            its ``unit``, a month where nodes are paid by the hour. Missing is unknown.
-        """
-        import pandas as pd
-
-        rows = []
-        for part in self.clusters:
-            known = part.capacity is not None and part.state.nodes is not None
-            total = part.capacity.total if known and part.capacity else None
-            row = self._most_urgent(part)
-            diff = part.plan.diff() if part.plan is not None and part.plan.feasible else None
-            failed = part.findings.failed
-            rows.append(
-                {
-                    "cluster": part.name,
-                    "nodes": pd.NA if total is None else total["nodes"],
-                    "headroom": pd.NA if total is None else total["headroom"],
-                    "runs_dry": pd.NaT if row is None else row["date"],
-                    "failed": len(failed),
-                    "errors": sum(finding.severity == "error" for finding in failed),
-                    "waiting": pd.NA if part.pending is None else len(part.pending),
-                    "saving": None if diff is None else diff.saving_per_month,
-                    "unit": "" if diff is None else diff.unit.replace("/h", " a month"),
-                }
-            )
-        counts = dict.fromkeys(("nodes", "headroom", "waiting"), "Int64")
-        return pd.DataFrame(rows).astype({**counts, "saving": float})
-
-    def __repr__(self) -> str:
-        """Names of the clusters."""
-        names = ", ".join(part.name for part in self.clusters[:5])
-        more = ", ..." if len(self.clusters) > 5 else ""
-        return f"<Report on {count_of(len(self.clusters), 'cluster')}: {names}{more}>"
-
-    def _repr_html_(self) -> str:
-        rows = self.to_pandas()
-        cells = rows.itertuples(index=False)
-        notes = ["report.save('report.html') writes the whole of it"]
-        return html_table([*map(str, rows)], cells, title=self.title, notes=notes)
+    from eks_win_capacity.cluster.report import ClusterReport
+    from eks_win_capacity.forecast.result import ExhaustionForecast
 
 
 def report(
@@ -260,7 +150,8 @@ def _named(states: Any) -> dict[str, ClusterState]:
 def _forecast(
     history: Any, capacity: Any, horizon: Any, parts: list[ClusterPart]
 ) -> ExhaustionForecast | None:
-    from eks_win_capacity.forecast import ExhaustionForecast, forecast_exhaustion
+    from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
+    from eks_win_capacity.forecast.result import ExhaustionForecast
 
     if history is None or isinstance(history, ExhaustionForecast):
         return history
@@ -322,3 +213,65 @@ def _sources(
         as_of = getattr(prices, "as_of", "a day that was not given")
         found.append(("Prices", f"as given, of {as_of}"))
     return found
+
+
+def answers_of(
+    name: str,
+    state: ClusterState,
+    *,
+    prices: Any,
+    time_limit_s: float | None,
+    now: date | None,
+    catalog: Catalog,
+) -> ClusterPart:
+    """
+    Every answer about one cluster; what the state does not tell is a reason in words.
+
+    Parameters
+    ----------
+    name : str
+    state : ClusterState
+    prices : Prices, Series, DataFrame, mapping or None
+        As in `plan_fleet`.
+    time_limit_s : float or None
+        For the plan. [s]
+    now : date or None
+        The day by which ends of support are judged.
+    catalog : Catalog
+    """
+    from eks_win_capacity.cluster.checks import check_cluster
+    from eks_win_capacity.cluster.pending import explain_pending
+    from eks_win_capacity.cluster.report import cluster_report
+    from eks_win_capacity.planning import plan_fleet
+
+    questions: dict[str, Callable[[], Any]] = {
+        "capacity": lambda: cluster_report(state, catalog=catalog),
+        "pending": lambda: explain_pending(state, catalog=catalog),
+        "plan": lambda: plan_fleet(
+            state,
+            current=state,
+            prices=prices,
+            prefix_delegation=_mode(answers.get("capacity")),
+            time_limit_s=time_limit_s,
+            catalog=catalog,
+        ),
+    }
+    answers: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for question, ask in questions.items():
+        try:
+            answers[question] = ask()
+        except CapacityError as error:
+            missing[question] = str(error)
+    return ClusterPart(
+        name=name,
+        state=state,
+        findings=check_cluster(state, catalog=catalog, now=now),
+        missing=missing,
+        **answers,
+    )
+
+
+def _mode(capacity: ClusterReport | None) -> bool | None:
+    """Address mode of the cluster, in which its fleet is planned."""
+    return None if capacity is None else capacity.prefix_delegation

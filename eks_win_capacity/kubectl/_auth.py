@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from eks_win_capacity.cluster.state import RoleMapping
 from eks_win_capacity.core.documents import yaml_value
-from eks_win_capacity.core.errors import DocumentError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import DocumentError, without_accounts
 
 
 def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:

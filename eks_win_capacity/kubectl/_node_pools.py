@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.records import NodeClaim, NodeClass, NodePool
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import without_accounts
 from eks_win_capacity.kubectl._objects import (
     OS_LABELS,
     POOL_LABELS,

@@ -15,9 +15,8 @@ from eks_win_capacity.cluster.records import (
     Service,
     WorkloadManifest,
 )
-from eks_win_capacity.core.errors import InvalidQuantityError
+from eks_win_capacity.core.errors import InvalidQuantityError, without_accounts
 from eks_win_capacity.core.quantities import millicores, whole_bytes
-from eks_win_capacity.core.redact import without_accounts
 
 ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
 """The resource in which the VPC resource controller advertises pod addresses."""

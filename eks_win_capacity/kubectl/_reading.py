@@ -11,8 +11,7 @@ from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.documents.whole import item_of
-from eks_win_capacity.core.errors import CapacityError, DocumentError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.kubectl import _node_pools as karpenter
 from eks_win_capacity.kubectl import _objects as read
 from eks_win_capacity.kubectl._auth import role_mappings

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.planning.required_pods import slots_of
-from eks_win_capacity.planning.workloads import whole
+from eks_win_capacity.planning.workloads import slots_of, whole
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.workloads import Load

@@ -10,7 +10,7 @@ import numpy as np
 
 from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.density.node_capacity import allocatable
+from eks_win_capacity.density.reserved import allocatable
 from eks_win_capacity.packing.problem import Problem
 from eks_win_capacity.planning.plan_values import PlannedGroup
 

@@ -15,7 +15,7 @@ from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import choice, count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
-from eks_win_capacity.density.node_capacity import Reserved, reserved_of
+from eks_win_capacity.density.reserved import Reserved, reserved_of
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.buying import Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits

@@ -13,16 +13,15 @@ import numpy as np
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.buying import Buying
-from eks_win_capacity.planning.required_pods import slots_of
 from eks_win_capacity.planning.type_names import gpus_of
-from eks_win_capacity.planning.workloads import GPU
+from eks_win_capacity.planning.workloads import GPU, slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.density.node_capacity import Reserved
+    from eks_win_capacity.density.reserved import Reserved
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.costs import PriceList
     from eks_win_capacity.planning.model import NodeKind, Site

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.cluster.karpenter import (
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.kernels import secondary
+from eks_win_capacity.density.reserved import (
     karpenter_addresses,
     karpenter_cpu_reserved_m,
     karpenter_memory_mib,
 )
-from eks_win_capacity.core.constants import KUBELET_MAX_PODS
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.kernels import secondary
 from eks_win_capacity.planning.candidates import read_candidates
 from eks_win_capacity.planning.model import NodeKind, node_of
 from eks_win_capacity.planning.plan_values import Rejection

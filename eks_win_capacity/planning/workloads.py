@@ -5,25 +5,30 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import itertools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.arguments import is_missing
+import numpy as np
+
 from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.quantities import millicores, request, whole_bytes
+from eks_win_capacity.core.values import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from decimal import Decimal
 
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.packing.problem import Ints
 
-__all__ = ["Load", "Workload", "read_daemons", "read_workloads", "records", "whole"]
+__all__ = ["Load", "Workload", "read_daemons", "read_workloads", "records", "slots_of", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,3 +337,36 @@ def _flag(row: Mapping[str, Any], key: str) -> bool:
             f"{key} of workload {row.get('name')!r} must be true or false; got {value!r}"
         )
     return known
+
+
+def slots_of(
+    workloads: tuple[Load, ...], surge: float | str, zones: int, *, zone_lost: bool
+) -> Ints:
+    """Count the places each workload needs, with surge and the loss of a zone."""
+    part, extra = _surge(surge)
+    slots = []
+    for load in workloads:
+        wanted = load.replicas + (extra + math.ceil(part * load.replicas) if load.replicas else 0)
+        if zone_lost and wanted:
+            total = wanted
+            while total - -(-total // zones) < wanted:
+                total += max(1, wanted - (total - -(-total // zones)))
+            wanted = total
+        slots.append(wanted)
+    return np.array(slots, dtype=np.int64)
+
+
+def _surge(surge: Any) -> tuple[Fraction, int]:
+    """Read extra pods: a part of the replicas, or a number of them."""
+    told = surge.strip() if isinstance(surge, str) else surge
+    if isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?%", told):
+        return Fraction(told[:-1]) / 100, 0
+    if isinstance(told, str) and re.fullmatch(r"[0-9]*\.[0-9]+", told):
+        return Fraction(told), 0
+    if isinstance(told, float) and 0 <= told < math.inf:
+        return Fraction(str(told)), 0
+    if isinstance(told, (int, np.integer)) or (isinstance(told, str) and told.isdigit()):
+        return Fraction(0), whole(told, "surge")
+    raise InputError(
+        f"surge must be a number of pods, or a part such as 0.25 or '25%'; got {surge!r}"
+    )

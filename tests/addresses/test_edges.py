@@ -14,7 +14,8 @@ from eks_win_capacity import (
     nodes_that_fit,
     reservation_plan,
 )
-from eks_win_capacity.addresses.configmap import MAX_TEXT, go_int, read_configmap
+from eks_win_capacity.addresses.configmap import MAX_TEXT, read_configmap
+from eks_win_capacity.addresses.keys import go_int
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.documents import _budgets, whole, yaml_value
 from eks_win_capacity.core.errors import AddressError, ConfigMapError, DocumentError, InputError

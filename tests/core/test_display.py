@@ -203,7 +203,7 @@ def test_values_are_said_as_people_read_them(value, words):
 
 def test_a_data_class_shows_its_public_fields_and_anything_else_none():
     from eks_win_capacity.core.display import plain_fields
-    from eks_win_capacity.density.node_capacity import Reserved
+    from eks_win_capacity.density.reserved import Reserved
 
     assert plain_fields(Reserved(cpu_m=7))["cpu_m"] == 7
     assert "cpu" in Reserved(cpu_m=7)._repr_html_()

@@ -22,14 +22,8 @@ from eks_win_capacity.core.errors import (
     UnlikelyQuantityWarning,
     UnsupportedInputError,
 )
-from eks_win_capacity.density.node_capacity import (
-    CONSTRAINTS,
-    Reserved,
-    allocatable,
-    max_pods_cap,
-    node_capacity,
-    reservations,
-)
+from eks_win_capacity.density.node_capacity import CONSTRAINTS, node_capacity
+from eks_win_capacity.density.reserved import Reserved, allocatable, max_pods_cap, reservations
 
 CATALOG = ewc.Catalog.bundled()
 names = st.sampled_from(bundled_rows()[0])

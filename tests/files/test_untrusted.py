@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
 from eks_win_capacity.core.documents import _budgets, mapping, members, wholes
-from eks_win_capacity.core.errors import CapacityError, DocumentError
-from eks_win_capacity.core.redact import without_accounts
+from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.files import load_files
 
 

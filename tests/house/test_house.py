@@ -1,6 +1,7 @@
 """The project says about itself what is true."""
 
 import ast
+import functools
 import re
 import runpy
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 import eks_win_capacity as ewc
@@ -95,12 +97,30 @@ def test_a_new_warm_target_touches_few_files():
         if re.search(r"minimum.ip", path.read_text("utf-8"))
     }
     assert naming <= {
-        "addresses/configmap.py",
+        "addresses/keys.py",
         "addresses/targets.py",
         "addresses/warm_pool.py",
         "simulator/machine.py",
         "simulator/node.py",
     }
+
+
+def test_an_import_leads_to_the_floor_in_few_steps():
+    imports = grimp.build_graph(
+        PACKAGE.name, exclude_type_checking_imports=True, cache_dir=None
+    ).find_modules_directly_imported_by
+
+    @functools.cache
+    def steps(module: str) -> int:
+        return max((1 + steps(below) for below in imports(module)), default=0)
+
+    chains = {path: steps(path) for path in map(dotted, modules())}
+    assert not {path: length for path, length in chains.items() if length > 12}
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_few_files_lie_flat_in_the_root():

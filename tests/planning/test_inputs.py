@@ -20,7 +20,7 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
-from eks_win_capacity.density.node_capacity import Reserved
+from eks_win_capacity.density.reserved import Reserved
 from eks_win_capacity.planning import Workload, plan_fleet
 
 CATALOG = Catalog.bundled()

@@ -20,8 +20,8 @@ from eks_win_capacity.cluster.view import (
     word,
 )
 from eks_win_capacity.core.display import Shown
+from eks_win_capacity.core.errors import without_accounts
 from eks_win_capacity.core.findings import Finding, Severity
-from eks_win_capacity.core.redact import without_accounts
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType

@@ -19,7 +19,7 @@ from eks_win_capacity.core.constants import (
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.density.node_capacity import max_pods_cap
+from eks_win_capacity.density.reserved import max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
