@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from eks_win_capacity.packing.problem import Flags, Floats, Ints
 
 _NEVER = Deadline()
@@ -144,78 +146,150 @@ def best_mixes(  # noqa: PLR0917
     # Float sums err by far less than this; a bound may only err upwards.
     slip = 1e-9 * np.maximum(fractional_bound(worth, need, room, most, prices), 1.0) + 1e-6
     bound = (prices * room).sum(axis=1) + (np.maximum(reduced, 0) * most).sum(axis=1)
-    cut = np.zeros(kinds)
-    complete = np.ones(kinds, dtype=bool)
-    unit = (need <= 1).all(axis=0)
-    rest = ~unit & (need > 0).all(axis=0)
-    least = np.maximum(need.min(axis=0), 1)[None, :]
-    kind = np.nonzero(bound + slip >= threshold + 1)[0]
-    left, value, bound = room[kind], np.zeros(len(kind), dtype=np.int64), bound[kind]
+    sacks = _Knapsacks(worth, need, most, reduced, slip, threshold + 1)
+    cut, complete = np.zeros(kinds), np.ones(kinds, dtype=bool)
+    mixes = sacks.empty(room, bound)
     history: list[tuple[Ints, Ints, Ints]] = []
     for step in range(shapes):
         deadline.check()
-        shape = order[kind, step]
-        if not (most[kind, shape] > 0).any():
+        shape = order[mixes.kind, step]
+        if not (most[mixes.kind, shape] > 0).any():
             # Nothing is left to decide for the kinds still searched.
             if not (np.take_along_axis(most, order, axis=1)[:, step:] > 0).any():
                 break
             continue
-        take = need[shape]
-        cap = most[kind, shape]
-        fits = np.where(take > 0, left // np.maximum(take, 1), cap[:, None]).min(axis=1)
-        high = np.minimum(cap, fits)
-        gain = reduced[kind, shape]
-        slack = bound + slip[kind] - (threshold[kind] + 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            steps = np.where(np.abs(gain) > 1e-9, slack / np.abs(gain), np.inf)
-        steps = np.minimum(np.floor(steps + 1e-9), 1e9).astype(np.int64)
-        low = np.where(gain >= 0, np.maximum(cap - steps, 0), 0)
-        high = np.where(gain < 0, np.minimum(high, steps), high)
-        branches = np.maximum(high - low + 1, 0)
-        parent = np.repeat(np.arange(len(kind)), branches)
-        if not len(parent):
-            kind = kind[:0]
-            value = value[:0]
-            bound = bound[:0]
+        mixes = sacks.branched(mixes, shape)
+        if not len(mixes.kind):
             break
-        first = np.repeat(np.cumsum(branches) - branches, branches)
-        number = low[parent] + np.arange(len(parent)) - first
-        shape, kind = shape[parent], kind[parent]
-        gain = gain[parent]
-        bound = bound[parent] - np.where(gain >= 0, (cap[parent] - number) * gain, -number * gain)
-        value = value[parent] + number * worth[kind, shape]
-        left = left[parent] - number[:, None] * need[shape]
-        # Two partial mixes that leave the same room differ only in what they are worth.
-        useful = (
-            (left[:, None, rest] // least[None, :, rest]).min(axis=(1, 2)) if rest.any() else None
-        )
-        if useful is not None:
-            left[:, unit] = np.minimum(left[:, unit], useful[:, None])
-        chosen = _distinct(kind, left, value) if distinct else np.arange(len(kind))
-        if len(chosen) < len(kind):
-            parent, number, shape = parent[chosen], number[chosen], shape[chosen]
-            kind, value, bound, left = kind[chosen], value[chosen], bound[chosen], left[chosen]
-        if len(kind) > width:
-            chosen = _widest(kind, bound, width)
-            if len(chosen) < len(kind):
-                dropped = np.ones(len(kind), dtype=bool)
-                dropped[chosen] = False
-                np.maximum.at(cut, kind[dropped], bound[dropped])
-                complete[kind[dropped]] = False
-                parent, number, shape = parent[chosen], number[chosen], shape[chosen]
-                kind, value, bound, left = kind[chosen], value[chosen], bound[chosen], left[chosen]
-        history.append((parent, number, shape))
+        sacks.clip(mixes.left)
+        if distinct:
+            mixes = mixes.at(_distinct(mixes.kind, mixes.left, mixes.value))
+        if len(mixes.kind) > width:
+            mixes = _narrowed(mixes, width, cut, complete)
+        history.append((mixes.parent, mixes.number, mixes.shape))
     best = np.zeros(kinds, dtype=np.int64)
-    np.maximum.at(best, kind, value)
+    np.maximum.at(best, mixes.kind, mixes.value)
     certified = np.maximum(best, threshold)
     certified = np.maximum(certified, np.floor(cut + slip * (cut > 0)).astype(np.int64))
-    chosen = _widest(kind, value.astype(np.float64), keep) if len(kind) else np.arange(0)
+    score = mixes.value.astype(np.float64)
+    chosen = _widest(mixes.kind, score, keep) if len(mixes.kind) else np.arange(0)
+    return Priced(best, certified, mixes.kind[chosen], _traced(history, chosen, shapes), complete)
+
+
+class _Mixes(NamedTuple):
+    """
+    Partial mixes, one in each row.
+
+    Attributes
+    ----------
+    kind, value, bound : arrays
+        The kind that it is for, its worth, and what no mix that begins so can exceed.
+    left : (mixes, resources) int array
+        Room that is left.
+    parent, number, shape : int arrays
+        The mix before the last decision, and so many pods of what shape were decided.
+    """
+
+    kind: Ints
+    left: Ints
+    value: Ints
+    bound: Floats
+    parent: Ints
+    number: Ints
+    shape: Ints
+
+    def at(self, chosen: Ints) -> _Mixes:
+        """Those that were chosen, in their order."""
+        if len(chosen) == len(self.kind):
+            return self
+        columns: Iterator[Any] = (column[chosen] for column in self)
+        return _Mixes(*columns)
+
+
+class _Knapsacks(NamedTuple):
+    """
+    A knapsack for each kind, with the reduced worth of each pod.
+
+    Attributes
+    ----------
+    worth, need, most : int arrays
+        As in `best_mixes`.
+    reduced : (kinds, shapes) array
+        Worth of a pod less the prices of what it takes.
+    slip, least : (kinds,) arrays
+        By what a bound may err, and the worth from which a mix is of interest.
+    """
+
+    worth: Ints
+    need: Ints
+    most: Ints
+    reduced: Floats
+    slip: Floats
+    least: Ints
+
+    def empty(self, room: Ints, bound: Floats) -> _Mixes:
+        """The mix without pods, of each kind on which some mix may be of interest."""
+        kind = np.nonzero(bound + self.slip >= self.least)[0]
+        none = np.zeros(len(kind), dtype=np.int64)
+        return _Mixes(kind, room[kind], none, bound[kind], none, none, none)
+
+    def branched(self, mixes: _Mixes, shape: Ints) -> _Mixes:
+        """Each mix with every number of pods of its next shape that may be of interest."""
+        kind = mixes.kind
+        take, cap, gain = self.need[shape], self.most[kind, shape], self.reduced[kind, shape]
+        fits = np.where(take > 0, mixes.left // np.maximum(take, 1), cap[:, None]).min(axis=1)
+        # The bound counts all pods that gain and none that lose; the slack pays for some others.
+        slack = mixes.bound + self.slip[kind] - self.least[kind]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            others = np.where(np.abs(gain) > 1e-9, slack / np.abs(gain), np.inf)
+        others = np.minimum(np.floor(others + 1e-9), 1e9).astype(np.int64)
+        low = np.where(gain >= 0, np.maximum(cap - others, 0), 0)
+        high = np.minimum(cap, fits)
+        high = np.where(gain < 0, np.minimum(high, others), high)
+        branches = np.maximum(high - low + 1, 0)
+        parent = np.repeat(np.arange(len(kind)), branches)
+        first = np.repeat(np.cumsum(branches) - branches, branches)
+        number = low[parent] + np.arange(len(parent)) - first
+        shape, kind, gain = shape[parent], kind[parent], gain[parent]
+        lost = np.where(gain >= 0, (cap[parent] - number) * gain, -number * gain)
+        return _Mixes(
+            kind=kind,
+            left=mixes.left[parent] - number[:, None] * self.need[shape],
+            value=mixes.value[parent] + number * self.worth[kind, shape],
+            bound=mixes.bound[parent] - lost,
+            parent=parent,
+            number=number,
+            shape=shape,
+        )
+
+    def clip(self, left: Ints) -> None:
+        """Forget room that no further pods can use, so that more mixes leave the same."""
+        unit = (self.need <= 1).all(axis=0)
+        rest = ~unit & (self.need > 0).all(axis=0)
+        if rest.any():
+            least = np.maximum(self.need.min(axis=0), 1)
+            useful = (left[:, rest] // least[rest]).min(axis=1)
+            left[:, unit] = np.minimum(left[:, unit], useful[:, None])
+
+
+def _narrowed(mixes: _Mixes, width: int, cut: Floats, complete: Flags) -> _Mixes:
+    """The best mixes of each kind; `cut` and `complete` learn of the others."""
+    chosen = _widest(mixes.kind, mixes.bound, width)
+    dropped = np.ones(len(mixes.kind), dtype=bool)
+    dropped[chosen] = False
+    np.maximum.at(cut, mixes.kind[dropped], mixes.bound[dropped])
+    complete[mixes.kind[dropped]] = False
+    return mixes.at(chosen)
+
+
+def _traced(history: list[tuple[Ints, Ints, Ints]], chosen: Ints, shapes: int) -> Ints:
+    """Pods of each shape in the mixes that were chosen, read back decision by decision."""
     mix = np.zeros((len(chosen), shapes), dtype=np.int64)
-    place = chosen
+    rows = np.arange(len(chosen))
     for parent, number, shape in reversed(history):
-        mix[np.arange(len(chosen)), shape[place]] = number[place]
-        place = parent[place]
-    return Priced(best, certified, kind[chosen], mix, complete)
+        mix[rows, shape[chosen]] = number[chosen]
+        chosen = parent[chosen]
+    return mix
 
 
 def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:

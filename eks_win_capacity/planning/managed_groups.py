@@ -66,53 +66,57 @@ def managed_groups(
     if own:
         parameters |= {name: {"Type": "String"} for name in ("KubernetesVersion", *_OWN)}
         image = ami or _IMAGE.format(year=year, edition=edition)
-        resources["WindowsTemplate"] = _template(plan, image)
-        # For an image of one's own EKS would add an entry of Linux nodes.
-        resources["WindowsAccess"] = {
-            "Type": "AWS::EKS::AccessEntry",
-            "Properties": {
-                "ClusterName": {"Ref": "ClusterName"},
-                "PrincipalArn": {"Ref": "NodeRoleArn"},
-                "Type": "EC2_WINDOWS",
-            },
-        }
+        resources |= {"WindowsTemplate": _template(plan, image), "WindowsAccess": _ACCESS}
         notes += [
             f"bootstrap argument: -KubeletExtraArgs '{kubelet_arguments(plan, max_pods(plan))}'",
             "where the cluster maps roles by aws-auth alone, leave WindowsAccess out",
         ]
+    image_type = None if own else f"WINDOWS_{edition.upper()}_{year}_x86_64"
     for number, place in enumerate(plan.places(), start=1):
-        properties: dict[str, Any] = {
-            "ClusterName": {"Ref": "ClusterName"},
-            "NodeRole": {"Ref": "NodeRoleArn"},
-            "InstanceTypes": [place["instance_type"]],
-            "CapacityType": "SPOT" if place["purchase"] == "spot" else "ON_DEMAND",
-            "Subnets": [place["subnet"]] if place["subnet"] else {"Ref": _subnets(place)},
-            "ScalingConfig": {
-                "MinSize": place["nodes"],
-                "DesiredSize": place["nodes"],
-                "MaxSize": place["nodes"],
-            },
-            "Labels": {"windows-fleet": "planned"},
-            "Tags": tags_of(place),
-        }
-        if taint:
-            properties["Taints"] = [{"Key": "os", "Value": "windows", "Effect": "NO_SCHEDULE"}]
-        if own:
-            properties["LaunchTemplate"] = {
-                "Id": {"Ref": "WindowsTemplate"},
-                "Version": {"Fn::GetAtt": ["WindowsTemplate", "LatestVersionNumber"]},
-            }
-        else:
-            properties["AmiType"] = f"WINDOWS_{edition.upper()}_{year}_x86_64"
-        entry: dict[str, Any] = {"Type": "AWS::EKS::Nodegroup", "Properties": properties}
-        if own:
-            entry["DependsOn"] = "WindowsAccess"
-        resources[f"WindowsGroup{number}"] = entry
+        resources[f"WindowsGroup{number}"] = _group(
+            place, image_type=image_type, taint=taint, tags=tags_of(place)
+        )
     return notes, {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Parameters": parameters,
         "Resources": resources,
     }
+
+
+_ACCESS: Final = {
+    "Type": "AWS::EKS::AccessEntry",
+    "Properties": {
+        "ClusterName": {"Ref": "ClusterName"},
+        "PrincipalArn": {"Ref": "NodeRoleArn"},
+        "Type": "EC2_WINDOWS",
+    },
+}
+"""Access of the nodes; for an image of one's own EKS would add an entry of Linux nodes."""
+
+
+def _group(
+    place: dict[str, Any], *, image_type: str | None, taint: bool, tags: Any
+) -> dict[str, Any]:
+    """One node group, with an image of EKS's own types, else that of the launch template."""
+    properties: dict[str, Any] = {
+        "ClusterName": {"Ref": "ClusterName"},
+        "NodeRole": {"Ref": "NodeRoleArn"},
+        "InstanceTypes": [place["instance_type"]],
+        "CapacityType": "SPOT" if place["purchase"] == "spot" else "ON_DEMAND",
+        "Subnets": [place["subnet"]] if place["subnet"] else {"Ref": _subnets(place)},
+        "ScalingConfig": dict.fromkeys(("MinSize", "DesiredSize", "MaxSize"), place["nodes"]),
+        "Labels": {"windows-fleet": "planned"},
+        "Tags": tags,
+    }
+    if taint:
+        properties["Taints"] = [{"Key": "os", "Value": "windows", "Effect": "NO_SCHEDULE"}]
+    entry: dict[str, Any] = {"Type": "AWS::EKS::Nodegroup", "Properties": properties}
+    if image_type is not None:
+        properties["AmiType"] = image_type
+        return entry
+    version = {"Fn::GetAtt": ["WindowsTemplate", "LatestVersionNumber"]}
+    properties["LaunchTemplate"] = {"Id": {"Ref": "WindowsTemplate"}, "Version": version}
+    return {**entry, "DependsOn": "WindowsAccess"}
 
 
 def _subnets(place: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
@@ -31,7 +31,9 @@ from eks_win_capacity.planning.workloads import read_daemons, read_workloads, wh
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from eks_win_capacity.planning.model import Site
     from eks_win_capacity.planning.plan import FleetPlan
+    from eks_win_capacity.planning.workloads import Load
 
     Objective = Literal["cost", "nodes", "addresses"]
     Launcher = Literal["eksctl", "managed", "autoscaler", "karpenter"]
@@ -194,86 +196,130 @@ def plan_fleet(
     >>> plan.types, plan.addresses
     ({'m5.large': 3}, 30)
     """
+    given = _Given(**locals())
     try:
         import scipy.optimize  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("scipy", extra="fleet", purpose="plan_fleet") from error
-    choice(objective, ("cost", "nodes", "addresses"), name="objective")
     start, seconds = time.monotonic(), _seconds(time_limit_s)
-    if max_types is not None:
-        count(max_types, name="max_types", low=1)
-    choice(launcher, ("eksctl", "managed", "autoscaler", "karpenter"), name="launcher")
-    if max_replaced is not None:
-        count(max_replaced, name="max_replaced", low=0)
-    if kubelet_max_pods is not None:
-        count(kubelet_max_pods, name="kubelet_max_pods", low=1)
-    zone_lost, compare = flag(zone_lost, name="zone_lost"), flag(compare, name="compare")
-    if zones is not None:
-        zones = names(zones, name="zones")
-    prefix = _mode(prefix_delegation, pool)
-    if catalog is None and isinstance(candidates, Catalog):
-        catalog = candidates
-    catalog = given_or_bundled(catalog)
-    daemons = read_daemons(daemonsets)
-    if isinstance(workloads, ClusterState):
-        daemons = read_daemons([*daemons, *daemons_of(workloads)])
-        workloads = workloads_of(workloads)
-    if candidates is not None and hasattr(candidates, "__next__"):
-        candidates = list(candidates)
-    count(min_types, name="min_types", low=1)
-    if max_types is not None and min_types > max_types:
-        raise InputError(f"min_types is {min_types} and max_types {max_types}")
-    sites = read_sites(subnets, zones, prefix=prefix)
-    known = sorted({site.zone for site in sites} - {""})
-    buying = read_buying(buy)
-    for name in set(buying.paid) - set(catalog):
-        raise catalog.unknown_error([name])
-    loads = read_workloads(workloads, catalog)
-    if buying.spot_share:
-        loads = split_by_purchase(loads, buying.spot_share, surge=surge, zones=len(known))
-        surge = 0
-    ask = Question(
-        workloads=loads,
-        objective=objective,
-        prefix=prefix,
-        pool=pool,
-        kubelet=kubelet_max_pods,
-        reserved=Reserved() if reserved is None else reserved_of(reserved),
-        daemons=daemons,
-        prices=read_prices(prices, node_cost, buying),
-        surge=surge,
-        zone_lost=zone_lost,
-        max_types=max_types,
-        limits=read_limits(limits, catalog, known),
-        sites=sites,
-        # The blocks of a subnet are not counted in the same way in the other mode.
-        other_sites=lambda: read_sites(subnets, zones, prefix=not prefix),
-        catalog=catalog,
-        candidates=candidates,
-        # What stands beside the plan gets the rest of the time.
-        deadline=Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds),
-        progress=progress,
-        launcher=launcher,
-        extended_resources=_extended(extended_resources),
-        buying=buying,
-        min_types=min_types,
-        at_least=read_limits(at_least, catalog, known, name="at_least"),
-    )
-    if current is not None:
-        present = read_current(current, catalog)
-    elif max_replaced is not None:
-        raise InputError("max_replaced limits what happens to present nodes; give current too")
+    given.check()
+    # What stands beside the plan gets the rest of the time.
+    ask = given.question(Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds))
+    present = None if current is None else read_current(current, ask.catalog)
 
     def planned(ask: Question) -> FleetPlan:
-        if current is not None:
+        if present is not None:
             return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
         return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
 
-    best_sites = read_sites(subnets, zones, prefix=prefix, certain=False)
+    best_sites = given.sites(prefix=ask.prefix, certain=False)
     if best_sites == ask.sites:
         return planned(ask)
     first = planned(replace(ask, deadline=ask.deadline.part(_CERTAIN)))
     return with_certainty(ask, first, best_sites=best_sites, compare=compare, plan_of=planned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Given:
+    """The arguments of `plan_fleet`, by their names."""
+
+    workloads: Any
+    candidates: Any
+    subnets: Any
+    prices: Any
+    objective: Objective
+    prefix_delegation: bool | None
+    pool: WarmPool | None
+    kubelet_max_pods: int | None
+    reserved: Any
+    daemonsets: Any
+    node_cost: float | None
+    surge: float | str
+    zone_lost: bool
+    zones: Sequence[str] | None
+    max_types: int | None
+    limits: Mapping[str, int] | None
+    time_limit_s: float | None
+    compare: bool
+    catalog: Catalog | None
+    progress: Callable[[float, float], None] | None
+    current: Any
+    max_replaced: int | None
+    launcher: Launcher
+    extended_resources: Mapping[str, Mapping[str, int]] | None
+    buy: Buying | Mapping[str, Any] | None
+    min_types: int
+    at_least: Mapping[str, int] | None
+
+    def check(self) -> None:
+        """Refuse what makes no sense by itself, before anything is read."""
+        choice(self.objective, ("cost", "nodes", "addresses"), name="objective")
+        choice(self.launcher, ("eksctl", "managed", "autoscaler", "karpenter"), name="launcher")
+        for name, low in (("max_types", 1), ("max_replaced", 0), ("kubelet_max_pods", 1)):
+            if getattr(self, name) is not None:
+                count(getattr(self, name), name=name, low=low)
+        count(self.min_types, name="min_types", low=1)
+        flag(self.zone_lost, name="zone_lost")
+        flag(self.compare, name="compare")
+        if self.max_types is not None and self.min_types > self.max_types:
+            raise InputError(f"min_types is {self.min_types} and max_types {self.max_types}")
+        if self.current is None and self.max_replaced is not None:
+            raise InputError("max_replaced limits what happens to present nodes; give current too")
+
+    def sites(self, *, prefix: bool, certain: bool = True) -> tuple[Site, ...]:
+        """Where nodes may stand, and what is left there."""
+        zones = None if self.zones is None else names(self.zones, name="zones")
+        return read_sites(self.subnets, zones, prefix=prefix, certain=certain)
+
+    def question(self, deadline: Deadline) -> Question:
+        """All of it read, as one value that goes down to the search."""
+        own = self.catalog is None and isinstance(self.candidates, Catalog)
+        catalog = given_or_bundled(self.candidates if own else self.catalog)
+        prefix = _mode(self.prefix_delegation, self.pool)
+        loads, daemons = self._pods(catalog)
+        sites = self.sites(prefix=prefix)
+        known = sorted({site.zone for site in sites} - {""})
+        buying, surge = read_buying(self.buy), self.surge
+        if unknown := set(buying.paid) - set(catalog):
+            raise catalog.unknown_error([min(unknown)])
+        if buying.spot_share:
+            loads = split_by_purchase(loads, buying.spot_share, surge=surge, zones=len(known))
+            surge = 0
+        once = hasattr(self.candidates, "__next__")
+        return Question(
+            workloads=loads,
+            objective=self.objective,
+            prefix=prefix,
+            pool=self.pool,
+            kubelet=self.kubelet_max_pods,
+            reserved=Reserved() if self.reserved is None else reserved_of(self.reserved),
+            daemons=daemons,
+            prices=read_prices(self.prices, self.node_cost, buying),
+            surge=surge,
+            zone_lost=bool(self.zone_lost),
+            max_types=self.max_types,
+            limits=read_limits(self.limits, catalog, known),
+            sites=sites,
+            # The blocks of a subnet are not counted in the same way in the other mode.
+            other_sites=lambda: self.sites(prefix=not prefix),
+            catalog=catalog,
+            candidates=list(self.candidates) if once else self.candidates,
+            deadline=deadline,
+            progress=self.progress,
+            launcher=self.launcher,
+            extended_resources=_extended(self.extended_resources),
+            buying=buying,
+            min_types=self.min_types,
+            at_least=read_limits(self.at_least, catalog, known, name="at_least"),
+        )
+
+    def _pods(self, catalog: Catalog) -> tuple[tuple[Load, ...], tuple[Load, ...]]:
+        """What runs on some nodes, and what on each; a cluster tells of both."""
+        daemons = read_daemons(self.daemonsets)
+        if not isinstance(self.workloads, ClusterState):
+            return read_workloads(self.workloads, catalog), daemons
+        daemons = read_daemons([*daemons, *daemons_of(self.workloads)])
+        return read_workloads(workloads_of(self.workloads), catalog), daemons
 
 
 def _extended(given: Any) -> dict[str, dict[str, int]]:

@@ -123,6 +123,22 @@ def dotted(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def test_long_functions_are_few():
+    """Lines with the signature and without the docstring; kernels of Numba are one loop each."""
+    lengths = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                first = node.body[0]
+                prose = ast.get_docstring(node) is not None
+                prose_lines = first.end_lineno - first.lineno + 1 if prose else 0
+                lines = node.end_lineno - node.lineno + 1 - prose_lines
+                lengths[f"{path.relative_to(PACKAGE)}: {node.name}"] = lines
+    over = {name for name, lines in lengths.items() if lines > 60}
+    assert over == {"simulator/machine.py: churn", "simulator/machine.py: replay_at_once"}
+    assert sum(lines > 40 for lines in lengths.values()) <= 92
+
+
 def test_few_files_lie_flat_in_the_root():
     assert len(list(PACKAGE.glob("*.py"))) <= 6
 
