@@ -8,6 +8,7 @@ what was found. Ink is taken from matplotlib's style, so dark styles work. Needs
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -442,8 +443,8 @@ def plans(now: Any, after: Any, *, ax: Any = None) -> Any:
 
     Parameters
     ----------
-    now, after : FleetPlan, Alternative or mapping of str to int
-        Two plans; a mapping gives nodes of each type and has no cost.
+    now, after : FleetPlan, Alternative, ClusterState or mapping of str to int
+        Two plans; a state or a mapping gives nodes of each type and has no cost.
     ax : matplotlib Axes, optional
         Where to draw.
 
@@ -503,10 +504,12 @@ def _saving(now: Any, after: Any) -> str:
 
 def _nodes_by_type(plan: Any, name: str) -> dict[str, int]:
     types = plan if isinstance(plan, Mapping) else getattr(plan, "types", None)
+    if isinstance(plan, ewc.ClusterState):
+        types = Counter(node.instance_type or "unknown" for node in plan.windows_nodes or ())
     if not isinstance(types, Mapping):
         raise UnsupportedInputError(
-            f"{name} must be a FleetPlan, an Alternative or a mapping of types to nodes; "
-            f"got {type(plan).__name__}"
+            f"{name} must be a FleetPlan, an Alternative, a ClusterState or a mapping of types "
+            f"to nodes; got {type(plan).__name__}"
         )
     counts = {str(kind): _whole(count, f"{name}[{kind!r}]", 0) for kind, count in types.items()}
     if not sum(counts.values()):
@@ -579,6 +582,8 @@ def _plain_log(ax: Any) -> None:
 
 
 def _finish(ax: Any, title: str, *, x: str, y: str = "", grid: str | None, keys: int = 4) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
     ax.set_title(title, loc="left", fontsize=11)
     ax.set_xlabel(x)
     ax.set_ylabel(y)
@@ -587,6 +592,9 @@ def _finish(ax: Any, title: str, *, x: str, y: str = "", grid: str | None, keys:
     ax.grid(visible=False)
     if grid:
         ax.grid(axis=grid, color=charts.ink(), alpha=0.15, lw=0.6)
+        ticks = (ax.xaxis if grid == "x" else ax.yaxis).get_major_locator()
+        if isinstance(ticks, MaxNLocator):
+            ticks.set_params(integer=True)  # pods, nodes and addresses are whole
     # Below the axes, where it hides nothing.
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=keys, frameon=False, fontsize=9)
     return ax

@@ -19,6 +19,7 @@ __all__ = [
     "InputError",
     "InvalidCountError",
     "InvalidQuantityError",
+    "MissingCapacityError",
     "MissingExtraError",
     "MissingValueError",
     "PlacementUnknownError",
@@ -183,6 +184,10 @@ class TooLittleHistoryError(InputError):
         self.subnets = tuple(subnets)
         self.count = count
         self.needed = needed
+
+
+class MissingCapacityError(InputError):
+    """Nothing says what the subnets of a history hold."""
 
 
 class SubnetCidrError(InputError):

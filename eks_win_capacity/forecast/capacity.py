@@ -13,7 +13,12 @@ import pandas as pd
 
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.core.errors import InputError, InvalidCountError, MissingValueError
+from eks_win_capacity.core.errors import (
+    InputError,
+    InvalidCountError,
+    MissingCapacityError,
+    MissingValueError,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +72,7 @@ class Capacities:
         if column is not None:
             return cls._of_column(column, known, code, len(subnets), unit)
         if capacity is None:
-            raise InputError(
+            raise MissingCapacityError(
                 "capacity is needed: a number, a Subnet, a CIDR, a mapping of subnets, or a "
                 "column (capacity, total, or cidr)"
             )

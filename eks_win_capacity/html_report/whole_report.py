@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.arguments import mapping, of_kind, text
 from eks_win_capacity.core.display import Listed, count_of
-from eks_win_capacity.core.errors import CapacityError, InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import (
+    CapacityError,
+    InputError,
+    MissingCapacityError,
+    UnsupportedInputError,
+)
 from eks_win_capacity.html_report.cluster_part import ClusterPart
 from eks_win_capacity.html_report.page import Report
 
@@ -160,9 +165,7 @@ def _forecast(
         capacity = known if known.keys() & _names_in(history) else None
     try:
         return forecast_exhaustion(history, capacity=capacity, horizon=horizon, unusable="report")
-    except InputError as error:
-        if not str(error).startswith("capacity is needed"):
-            raise
+    except MissingCapacityError as error:
         ids = [held.subnet_id for part in parts for held in part.state.subnets or ()]
         raise InputError(
             "the history names no subnet of the clusters by its id"

@@ -57,10 +57,13 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
     _bars(ax, plan, names)
     if present:
         now = [present.get(name, 0) for name in names]
-        ax.barh([at - 0.36 for at in range(len(names))], now, 0.18, color=_NOW, label="now")
+        below = [at - 0.34 * (name in plan.types) for at, name in enumerate(names)]
+        ax.barh(below, now, 0.18, color=_NOW, label="now")
     ax.set_yticks(range(len(names)), names)
     most = max([*plan.types.values(), *present.values()])
     ax.set_xlim(0, most * 1.35)
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("nodes")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(title="binds first", frameon=False, fontsize=8, loc="lower right")

@@ -255,6 +255,17 @@ if __name__ == "__main__":
             image.imsave(PICTURES / f"{case}-{theme}.png", drawn(case, theme))
 
 
+def test_nodes_are_counted_in_whole_numbers():
+    ax = plots.plans({"m5.large": 2}, {"c5.large": 1}, ax=Figure().add_subplot())
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
+
+
+def test_a_cluster_is_held_against_a_plan():
+    ax = plots.plans(ewc.demo.cluster(), {"c5.xlarge": 2}, ax=Figure().add_subplot())
+    assert ax.get_title(loc="left") == "2 nodes instead of 3"
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["m5.large", "c5.xlarge"]
+
+
 @pytest.mark.parametrize(
     "draw",
     [
