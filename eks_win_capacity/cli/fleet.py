@@ -294,19 +294,10 @@ def _tell(
         rows = written if sized is None else len(sized)
         told.append(f"{rows:,} sized rows written to {asked.out}")
     title = f"{_nodes(len(tally))}, limits of {catalog.as_of}"
-    lead = (
-        "instance_type",
-        "nodes",
-        "secondary_pods",
-        "prefix_pods",
-        "total_secondary",
-        "total_prefix",
-        "prefix_binding",
-    )
     emit(
         _summary(tally, sizes, catalog),
         asked.output,
-        lead=lead,
+        lead=_LEAD,
         title=title,
         note="\n".join(told),
         assumptions=[
@@ -316,6 +307,13 @@ def _tell(
             )
         ],
     )
+
+
+_LEAD = (
+    "instance_type", "nodes", "secondary_pods", "prefix_pods", "total_secondary", "total_prefix",
+    "prefix_binding",
+)  # fmt: skip
+"""Columns that a narrow terminal shows first."""
 
 
 @dataclass(frozen=True)
