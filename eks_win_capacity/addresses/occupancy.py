@@ -73,22 +73,22 @@ def _by_chain(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
     whole and how many addresses are left, so one vector holds the whole state.
     All terms are positive: no digit is lost.
     """
-    chances = np.zeros(blocks + 1)
-    chances[blocks] = 1.0
-    low, high = blocks, blocks
-    whole = np.arange(blocks + 1, dtype=np.float64) * BLOCK
+    # One place stands before that of no whole block, whose chance moves nowhere.
+    chances = np.zeros(blocks + 2)
+    chances[-1] = 1.0
+    whole = np.arange(-1, blocks + 1, dtype=np.float64) * BLOCK
+    low = high = blocks + 1
     for placed in range(used):
-        moving = chances[low : high + 1] * (whole[low : high + 1] / (usable - placed))
-        chances[low : high + 1] -= moving
-        chances[max(low - 1, 0) : high] += moving[int(low == 0) :]
-        low = max(low - 1, 0)
-        while low < high and chances[low] < _NEGLIGIBLE:
-            chances[low] = 0.0
+        there = slice(low, high + 1)
+        moving = chances[there] * (whole[there] / (usable - placed))
+        chances[there] -= moving
+        chances[low - 1 : high] += moving
+        low -= low > 1
+        while chances[low] < _NEGLIGIBLE:
             low += 1
-        while high > low and chances[high] < _NEGLIGIBLE:
-            chances[high] = 0.0
+        while chances[high] < _NEGLIGIBLE:
             high -= 1
-    return chances
+    return chances[1:]
 
 
 def _log2_moments(usable: int, blocks: int, used: int) -> NDArray[np.float64]:

@@ -127,9 +127,12 @@ def _whole_numbers(array: NDArray[Any]) -> Spans:
 
 
 def _from_each(items: Sequence[Any]) -> Spans:
-    pairs = [_span(item, position) for position, item in enumerate(items)]
-    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return ends[:, 0], ends[:, 1]
+    return _columns_of([_span(item, position) for position, item in enumerate(items)])
+
+
+def _columns_of(pairs: Sequence[tuple[int, int]]) -> Spans:
+    first, second = np.array(pairs, dtype=np.int64).reshape(len(pairs), 2).T
+    return first, second
 
 
 def _from_texts(texts: list[str]) -> Spans:
@@ -246,9 +249,7 @@ def _from_interfaces(pages: list[Any], subnet_id: str | None) -> Spans:
     held: dict[object, set[tuple[int, int]]] = {}
     for position, (name, interface) in enumerate(chosen):
         held.setdefault(name, set()).update(_held(interface, position))
-    pairs = [pair for own in held.values() for pair in own]
-    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return ends[:, 0], ends[:, 1]
+    return _columns_of([pair for own in held.values() for pair in own])
 
 
 def _interfaces(pages: list[Any]) -> list[Mapping[str, Any]]:
@@ -300,7 +301,7 @@ def _held_in_bulk(interfaces: list[tuple[object, Mapping[str, Any]]]) -> Spans |
     if singles is None or (ends - starts != ADDRESSES_PER_PREFIX - 1).any():
         return None
     held_by = np.array([owner for owner, _ in prefixes], dtype=np.int64)
-    of = np.repeat(*np.array(sizes, dtype=np.int64).reshape(-1, 2).T)
+    of = np.repeat(*_columns_of(sizes))
     # An interface holds each address once, and names those of its prefixes apart or not.
     blocks = _owned(held_by, starts // ADDRESSES_PER_PREFIX)
     apart = ~np.isin(_owned(of, singles // ADDRESSES_PER_PREFIX), blocks)

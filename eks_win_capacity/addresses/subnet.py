@@ -46,7 +46,7 @@ _MIXED = -1
 """Place of a block that lies only partly inside a reservation."""
 
 
-@dataclass(frozen=True, init=False, repr=False)
+@dataclass(frozen=True)
 class Subnet:
     """
     A subnet of Windows nodes: its addresses, what is in use, what is reserved.

@@ -40,6 +40,7 @@ _KEYS: Final = (
     *(target.key for target in TARGETS),
     *(f"windows-{target.key}" for target in TARGETS),
 )
+_SECONDARY_DEFAULTS: Final = tuple(target.secondary for target in TARGETS)
 _HELM_DEFAULTS: Final = {target.key: target.chart for target in TARGETS}
 
 _SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, pkg/config and pkg/pool"
@@ -206,28 +207,22 @@ def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
     return warm_ip <= 0 and minimum_ip <= 0 and warm_prefix > 0
 
 
-def _parsed(readings: Mapping[Target, _Setting], *, flag: bool) -> tuple[int, int, int]:
-    """The numbers that the controller hands to the pool of the flag's mode."""
-    warm, minimum = readings[WARM_IP].number or 0, readings[MINIMUM_IP].number or 0
-    prefixes = (readings[WARM_PREFIX].number or 0) if flag else 0
-    if not flag and readings[WARM_IP].number == 0:
-        warm = 1
+def _in_secondary_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
+    """The targets that act on single addresses; 0 addresses are never kept warm by wish alone."""
+    wished = readings[WARM_IP].number
+    warm, minimum = 1 if wished == 0 else wished or 0, readings[MINIMUM_IP].number or 0
     if warm == minimum == 0:
-        if not flag:
-            return WARM_IP.secondary, MINIMUM_IP.secondary, 0
-        if prefixes == 0:
-            return WARM_IP.prefix, MINIMUM_IP.prefix, 0
-    return warm, minimum, prefixes
+        return _SECONDARY_DEFAULTS
+    return (
+        warm if warm >= 0 else WARM_IP.secondary,
+        minimum if minimum >= 0 else MINIMUM_IP.secondary,
+        WARM_PREFIX.secondary,
+    )
 
 
-def _effective(warm: int, minimum: int, prefixes: int, *, prefix: bool) -> tuple[int, int, int]:
-    """What the pool makes of the numbers that it was handed."""
-    if not prefix:
-        return (
-            warm if warm >= 0 else WARM_IP.secondary,
-            minimum if minimum >= 0 else MINIMUM_IP.secondary,
-            0,
-        )
+def _in_prefix_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
+    """The targets that act on /28 prefixes."""
+    warm, minimum, prefixes = (readings[target].number or 0 for target in TARGETS)
     if uses_prefix_rule(warm, minimum, prefixes):
         return warm, minimum, prefixes
     return (
@@ -251,11 +246,12 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> Tar
     ipam = bool(go_bool(data.get(ENABLE_IPAM, "")))
     flag = bool(go_bool(data.get(ENABLE_PREFIX_DELEGATION, "")))
     prefix = ipam and flag and nitro
-    handed = _parsed(readings, flag=flag)
-    if flag and not prefix:
-        # The numbers went to the prefix pool; the pool that acts has its defaults.
-        handed = WARM_IP.secondary, MINIMUM_IP.secondary, 0
-    effective = dict(zip(TARGETS, _effective(*handed, prefix=prefix), strict=True))
+    if prefix:
+        acting = _in_prefix_mode(readings)
+    else:
+        # With the flag set the numbers go to the prefix pool; the one that acts has its defaults.
+        acting = _SECONDARY_DEFAULTS if flag else _in_secondary_mode(readings)
+    effective = dict(zip(TARGETS, acting, strict=True))
     found = (
         *_whole_findings(configmap, ipam=ipam),
         *_key_findings(data, readings),

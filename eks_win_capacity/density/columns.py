@@ -163,7 +163,7 @@ def _read_numpy(array: NDArray[Any], name: str, kind: Kind = "array", column: An
     if array.size == 0 and array.dtype.kind not in "OUT":
         array = array.astype(object)
     source = array if column is None else column
-    return Names(source, kind, array.shape, (Objects(array.reshape(-1)),))
+    return Names(source, kind, array.shape, (Objects(array.reshape(array.size)),))
 
 
 def _read_sequence(values: list[Any], name: str) -> Names:

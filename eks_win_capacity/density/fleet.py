@@ -111,14 +111,14 @@ def max_pods_of_codes(
             prefix_delegation=prefix_delegation, kubelet_max_pods=scalar_limit, dtype=out.dtype
         )
 
-    flat_out = out.reshape(-1) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
+    flat_out = out.reshape(out.size) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
     flat_codes = codes if codes.shape == out.shape else np.broadcast_to(codes, out.shape)
-    flat_codes = flat_codes.reshape(-1)
+    flat_codes = flat_codes.reshape(out.size)
     if isinstance(prefix_delegation, bool):
         lookup(ask(prefix_delegation=prefix_delegation), flat_codes, flat_out)
     else:
         both = [ask(prefix_delegation=False), ask(prefix_delegation=True)]
-        flags = np.broadcast_to(prefix_delegation, out.shape).reshape(-1)
+        flags = np.broadcast_to(prefix_delegation, out.shape).reshape(out.size)
         lookup(np.concatenate(both), flat_codes, flat_out, second=flags)
     if not out.flags.c_contiguous:
         out[...] = flat_out.reshape(out.shape)
@@ -323,8 +323,7 @@ class Fleet:
         given = arrays.counts(codes, name="codes", low=-1, high=len(instance_types) - 1)
         # Past the last category, as lookup() wants it: clipped as it is, -1 would be the first.
         given[given < 0] = len(instance_types)
-        shaped = given.reshape(-1)
-        names = Names(given, "array", given.shape, (Coded(shaped, lambda: instance_types),))
+        names = Names(given, "array", given.shape, (Coded(given.ravel(), lambda: instance_types),))
         checked_policy(on_unknown)
         table = table_of(catalog)
         coded, complete = encoded(names, table)
@@ -370,7 +369,7 @@ class Fleet:
     def histogram(self) -> NDArray[np.int64]:
         """Nodes of each code, and those of unknown type in the last place."""
         sums = np.zeros(self._table.sentinel + 1, dtype=np.int64)
-        flat = self.codes.reshape(-1)
+        flat = self.codes.ravel()
         for start in range(0, len(flat), BLOCK):
             sums += np.bincount(flat[start : start + BLOCK], minlength=len(sums))
         sums.setflags(write=False)
@@ -487,11 +486,10 @@ class Fleet:
         capacity = self._pods_by_type(prefix_delegation, kubelet_max_pods)
         if (capacity[:-1][self.histogram[:-1] > 0] == 0).any():
             raise _no_room()
-        nodes = np.empty(self.shape, dtype=np.int64)
-        each = -(-pods // np.maximum(capacity, 1))
-        lookup(each, self.codes.reshape(-1), nodes.reshape(-1))
+        nodes = np.empty(self.codes.size, dtype=np.int64)
+        lookup(-(-pods // np.maximum(capacity, 1)), self.codes.ravel(), nodes)
         missing = self.codes >= self._table.sentinel if self.unknown else None
-        return self._in_kind(nodes, "nodes_needed", missing)
+        return self._in_kind(nodes.reshape(self.shape), "nodes_needed", missing)
 
     def _pods_by_type(
         self, prefix_delegation: object, kubelet_max_pods: object
@@ -728,8 +726,8 @@ def _ip_capacity_of_integers(
     ndarray or None
         None if a value lies outside the limits.
     """
-    pods = np.empty(addresses.shape, dtype=np.int64)
-    flat, flat_pods = addresses.reshape(-1), pods.reshape(-1)
+    size, pods = addresses.size, np.empty(addresses.shape, dtype=np.int64)
+    flat, flat_pods = addresses.reshape(size), pods.reshape(size)
 
     def write(begin: int, end: int) -> bool:
         for start in range(begin, end, BLOCK):
@@ -747,7 +745,7 @@ def _ip_capacity_of_integers(
                 np.multiply(answers, ADDRESSES_PER_PREFIX, out=answers)
         return True
 
-    return pods if all(over_spans(flat.size, write)) else None
+    return pods if all(over_spans(size, write)) else None
 
 
 def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:

@@ -154,20 +154,6 @@ _SAMPLE: Final = 1 << 11  # no mutant: speed alone
 """Rows that are asked whether many of them are the same object."""
 
 
-class _Addresses:
-    """The addresses of the objects of a column, as NumPy reads them."""
-
-    def __init__(self, values: NDArray[Any]) -> None:
-        self.__array_interface__ = {
-            "shape": values.shape,
-            "typestr": np.dtype(np.intp).str,
-            "data": (values.ctypes.data, True),
-            "strides": values.strides,
-            "version": 3,
-        }
-        self.values = values
-
-
 def _shares_objects(values: object) -> bool:
     """Whether a column of objects has few of them, as parsers and drivers make it."""
     if not isinstance(values, np.ndarray) or values.dtype != object or len(values) < _SHARED:
@@ -188,7 +174,7 @@ def _codes_of_shared(values: NDArray[Any], table: LimitTable, out: NDArray[Any])
     known, complete = table.lenient_code_of, True
     for start in range(0, len(values), _SHARED):
         block = values[start : start + _SHARED].copy()
-        numbers, addresses = pd.factorize(np.asarray(_Addresses(block)))
+        numbers, addresses = pd.factorize(np.frombuffer(block, dtype=np.intp))
         place = np.empty(len(addresses), dtype=np.intp)
         place[numbers] = np.arange(len(block))
         try:

@@ -250,7 +250,7 @@ def _of_columns(instance_type: Any, asked: dict[str, Any], kept: Reserved, catal
             pod_memory=int(columns["pod_memory"]),
             host_process_pods=int(columns["host_process_pods"]),
         )
-    wide = {name: np.broadcast_to(value, shape).reshape(-1) for name, value in columns.items()}
+    wide = {name: np.broadcast_to(value, shape) for name, value in columns.items()}
     # Only the types that occur are looked at: a fleet has tens of them, the catalog many more.
     used, wide["instance_type"] = np.unique(wide["instance_type"], return_inverse=True)
     types = [catalog[fleet.instance_types[code]] for code in used]
@@ -301,7 +301,7 @@ def _sized(
     """What each constraint allows, and the smallest, for every row."""
     codes = wide["instance_type"]
     room = np.array([allocatable(instance, kept) for instance in types], dtype=np.int64)
-    room = room.reshape(-1, 2)
+    room = room.reshape(len(types), 2)
     nitro = np.array([instance.nitro for instance in types], dtype=np.bool_)
     prefixes = nitro[codes] & wide["prefix_delegation"]
     hosts = wide["host_process_pods"]

@@ -35,8 +35,10 @@ class JsonText:
         self.name = name
         self.items = 0
 
-    def _more(self, wanted: int = limits.CHUNK) -> bool:
-        chunk = self._stream.read(wanted)
+    def _more(self) -> bool:
+        rest = self._buffer[self._at :]
+        # As much again as there is: a long value is decoded anew each time.
+        chunk = self._stream.read(max(limits.CHUNK, len(rest)))
         if not chunk:
             return False
         self._read += len(chunk)
@@ -45,8 +47,7 @@ class JsonText:
                 f"{self.name} holds more than {self._limit:,} characters; split it",
                 source=self.name,
             )
-        self._buffer = self._buffer[self._at :] + chunk
-        self._at = 0
+        self._buffer, self._at = rest + chunk, 0
         return True
 
     def peek(self) -> str:
@@ -70,7 +71,6 @@ class JsonText:
     def value(self, place: str) -> Any:
         """Decode one whole value."""
         self.peek()
-        wanted = limits.CHUNK
         while True:
             try:
                 value, end = _DECODE(self._buffer, self._at)
@@ -84,9 +84,8 @@ class JsonText:
                         f"a value is damaged or longer than {limits.MAX_ITEM_CHARS:,} characters",
                         place,
                     )
-                if not self._more(wanted):
+                if not self._more():
                     self.fail(getattr(error, "msg", str(error)), place)
-                wanted *= 2
                 continue
             # A number at the very end of the buffer may go on in the next chunk.
             if end == len(self._buffer) and self._buffer[self._at] not in '"{[' and self._more():

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def yaml_documents(stream: IO[str], head: str, name: str) -> Iterator[Any]:
+    """Documents of a text whose first characters, one or more, are `head`."""
     import yaml
 
-    text = head + stream.read(limits.MAX_YAML_CHARS + 1 - min(len(head), limits.MAX_YAML_CHARS))
+    text = head + stream.read(limits.MAX_YAML_CHARS)
     if len(text) > limits.MAX_YAML_CHARS:
         raise DocumentError(
             f"{name} holds more than {limits.MAX_YAML_CHARS:,} characters of YAML; save it as JSON "

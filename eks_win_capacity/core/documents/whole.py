@@ -56,17 +56,13 @@ def file_bytes(source: str | Path | IO[bytes]) -> bytes:
 
 def _bounded(file: Any, name: str) -> bytes:
     most = limits.MAX_WHOLE_BYTES
-    parts: list[bytes] = []
-    left = most + 1
+    content = bytearray()
     # Piece by piece: one large read would reserve the limit for the smallest file.
-    while left and (part := file.read(min(left, limits.CHUNK))):
-        parts.append(part.encode() if isinstance(part, str) else part)
-        left -= len(parts[-1])
-        left = max(left, 0)
-    content = b"".join(parts)
+    while len(content) <= most and (part := file.read(limits.CHUNK)):
+        content += part.encode() if isinstance(part, str) else part
     if len(content) > most:
         raise DocumentError(f"{name} holds more than {most:,} bytes; split it", source=name)
-    return content
+    return bytes(content)
 
 
 def unpacked(content: bytes, name: str) -> bytes:
