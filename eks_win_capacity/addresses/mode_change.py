@@ -249,8 +249,10 @@ def _of_columns(direction: Direction | str, columns: dict[str, Any]) -> pd.DataF
         except CapacityError as error:
             raise InputError(f"row {at}: {error}") from error
         numbers.append(answer._numbers())  # noqa: SLF001
-    if not numbers:  # the columns of an answer, without a row
-        empty: pd.DataFrame = migration(1, 0, direction).to_pandas().iloc[:0]
+    if not numbers:
+        # The columns of an answer, without a row.
+        one_node = migration(1, 0, direction)  # no mutant: any node's answer has the columns
+        empty: pd.DataFrame = one_node.to_pandas().iloc[:0]
         return empty
     return pd.DataFrame(numbers, index=index)
 

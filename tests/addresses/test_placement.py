@@ -257,6 +257,11 @@ def test_what_stops_the_next_node_is_said():
     assert stop(alone, pool=SECONDARY).why == (
         "the next node needs 10 addresses and 1 outside reservations is left"
     )
+    one = stop(Subnet("10.0.0.0/28", used="10.0.0.4-10.0.0.13"), keep_free=1)
+    assert one.why == (
+        "the next node needs an address of its own and 1 outside reservations is left, "
+        "1 of them kept free"
+    )
     last = stop(Subnet("10.0.0.0/26", used=["10.0.0.40"]), pods=30)
     assert last.why == (
         "the next node needs 2 whole /28 prefixes and 1 is left, though 58 addresses are free"

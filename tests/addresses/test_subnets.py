@@ -124,7 +124,13 @@ def test_the_census_of_reservations_agrees_with_a_look_at_every_address(case):
     for told, one in zip(census.reservations, subnet.reservations, strict=True):
         own = set(one.network)
         assert (told.used, told.free) == (len(own & used), len(own - used - kept))
-        assert told.blocks == sum(block <= own for block in blocks)
+        inner = [block for block in blocks if block <= own]
+        kept_blocks = [block for block in inner if block & kept]
+        serving = [block for block in inner if not block & kept]
+        assert (told.blocks, told.kept) == (len(inner), len(kept_blocks))
+        assert told.whole_free == sum(not block & used for block in serving)
+        assert told.fully_used == sum(block <= used for block in serving)
+        assert told.partly_used == len(serving) - told.whole_free - told.fully_used
         assert told.free_prefixes == (one.type == "prefix") * sum(b <= own for b in whole)
     frame = subnet.blocks()
     assert frame["serves"].sum() == census.free_prefixes
@@ -198,6 +204,35 @@ def test_both_ways_to_the_odds_agree(usable, blocks, used):
         occupancy._by_inclusion_exclusion(usable, blocks, used, logs),
         atol=1e-13,
     )
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+def test_a_chain_runs_to_its_end(blocks):
+    usable = 16 * blocks + 3
+    for used in (0, usable - 1, usable):
+        chances = occupancy._by_chain(usable, blocks, used)
+        assert chances.argmax() == (0 if used else blocks)
+        assert chances.sum() == pytest.approx(1, abs=1e-12)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=20), st.integers(0, 2**32 - 1))
+def test_usual_texts_are_read_at_once(numbers, one):
+    texts = [str(ipaddress.IPv4Address(number)) for number in numbers]
+    assert parsing._dotted_quads("\n".join(texts), len(texts)).tolist() == numbers
+    assert parsing._dotted_quads(f"0{ipaddress.IPv4Address(one)}", 1) is None
+
+
+def test_the_odds_of_known_places_are_certain_and_cannot_be_changed():
+    known = Subnet("10.0.0.0/24", used=["10.0.0.40", "10.0.0.60"]).prefix_estimate
+    guessed = Subnet("10.0.0.0/24", used=2).prefix_estimate
+    assert (known.exact, guessed.exact) == (True, False)
+    assert known.distribution.tolist() == [0.0] * 12 + [1.0] + [0.0] * 2
+    assert (known.at_least(12), known.at_least(13), known.quantile(0.5)) == (1, 0, 12)
+    assert guessed.distribution.argmax() == 12
+    assert 0 < guessed.at_least(13) < 1
+    for odds in (known, guessed):
+        with pytest.raises(ValueError, match="read-only"):
+            odds.distribution[0] = 1
 
 
 def test_a_long_chain_drops_only_what_is_negligible():

@@ -63,6 +63,12 @@ def test_the_nodes_needed_are_just_enough(names, pods, mode):
     assert (column == nodes).all()
 
 
+def test_a_node_of_one_pod_is_needed_for_each():
+    fleet = ewc.Fleet.encode(["m5.large", "c5.4xlarge"])
+    assert fleet.nodes_needed(7, kubelet_max_pods=1).tolist() == [7, 7]
+    assert fleet.total(kubelet_max_pods=20) == fleet.total() - 9 == 29
+
+
 @given(some_names)
 def test_a_higher_limit_never_takes_pods_away(names):
     fleet = ewc.Fleet.encode(names)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
 from eks_win_capacity.core.documents import _budgets, mapping, members, wholes
+from eks_win_capacity.core.documents.whole import file_bytes
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.files import load_files
 
@@ -160,6 +161,32 @@ def test_a_pipe_without_an_end_is_refused(monkeypatch):
     pipe = io.BufferedReader(Endless(b"{", b" "))
     with pytest.raises(DocumentError, match="save it as a file"):
         load_files(pipe)
+
+
+class Trickle(io.BytesIO):
+    """A file that gives a few bytes at a time, as a pipe does."""
+
+    def read(self, size=-1):
+        return super().read(min(size, 50))
+
+
+def test_a_file_read_as_a_whole_ends_at_its_limit(monkeypatch):
+    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 100)
+    assert file_bytes(Trickle(b"x" * 100)) == b"x" * 100
+    endless = io.BufferedReader(Endless(b"x", b"x"))
+    for longer in (Trickle(b"x" * 101), Trickle(b"x" * 150), endless):
+        with pytest.raises(DocumentError, match="more than 100 bytes"):
+            file_bytes(longer)
+
+
+def test_yaml_is_read_up_to_its_limit_wherever_its_pieces_end(monkeypatch):
+    text = "a: " + "x" * 97
+    for chunk in (1, 50, 99, 100, 1000):
+        monkeypatch.setattr(_budgets, "CHUNK", chunk)
+        monkeypatch.setattr(_budgets, "MAX_YAML_CHARS", 100)
+        assert mapping(text.encode()) == {"a": "x" * 97}
+        with pytest.raises(DocumentError, match="more than 100 characters of YAML"):
+            mapping(text.encode() + b"x")
 
 
 def test_what_is_held_as_a_whole_has_a_limit_of_its_own(monkeypatch):

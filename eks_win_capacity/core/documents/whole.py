@@ -161,7 +161,7 @@ def values_in(text: str, name: str) -> list[Any]:
     except RecursionError as error:
         raise DocumentError(f"{name} is nested too deep", source=name) from error
     except ValueError as error:
-        if str(error) != _CONSTANTS and len(text) <= limits.MAX_YAML_CHARS:
+        if str(error) != _CONSTANTS:
             # A flow mapping of YAML begins with a brace as well.
             try:
                 return list(yaml_documents(io.StringIO(), text, name))
