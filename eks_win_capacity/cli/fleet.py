@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.density.fleet import Fleet
-    from eks_win_capacity.frames.node_files import NodeFiles
+    from eks_win_capacity.frames.node_files import NodeFiles, Sizing
 
 
 _SHOWN = (
@@ -198,7 +198,7 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
     from eks_win_capacity.density.fleet import Fleet
     from eks_win_capacity.frames.node_files import Sizing
 
-    _refuse_kind(asked)
+    _refuse_kind(asked, files.columns)
     found = fleet_files.counted(
         files, catalog, column=asked.column, count=asked.count, all_rows=asked.all_rows
     )
@@ -207,11 +207,6 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
     groups = Fleet.encode(found.table.types, on_unknown="null")
     sizes = _by_type(groups, asked.options)
     _refuse_taken(asked.file, sizes, files.columns)
-    for name in asked.partition_by:
-        if name not in files.columns:
-            raise InputError(
-                f"--partition-by: no column {name!r}; there are: {', '.join(files.columns)}"
-            )
     sizing = Sizing(found.by, _answers(found.table.frame[found.by], groups, sizes), found.kept)
     tally = _Tally.of(groups, found.table.counts)
     if asked.out is not None:
@@ -222,23 +217,27 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
             cell=fleet_files.cell,
             keep_order=not asked.any_order,
         )
-    sized: pd.DataFrame | None = None
-    if asked.rows:
-        if found.rows > fleet_files.MOST_PRINTED:
-            raise InputError(
-                f"{found.rows:,} rows are too many to print; write them with --out, and print the "
-                "summary without --rows"
-            )
-        sized = files.rows(sizing)
     _tell(
         asked,
         catalog,
         tally=tally,
         sizes=sizes,
         notes=found.table.notes,
-        sized=sized,
+        sized=_printed(files, sizing, found.rows) if asked.rows else None,
         written=found.rows,
     )
+
+
+def _printed(files: NodeFiles, sizing: Sizing, rows: int) -> pd.DataFrame:
+    """The sized rows, where they are few enough to print."""
+    from eks_win_capacity.cli import fleet_files
+
+    if rows > fleet_files.MOST_PRINTED:
+        raise InputError(
+            f"{rows:,} rows are too many to print; write them with --out, and print the "
+            "summary without --rows"
+        )
+    return files.rows(sizing)
 
 
 def _answers(values: pd.Series, groups: Fleet, sizes: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -249,7 +248,7 @@ def _answers(values: pd.Series, groups: Fleet, sizes: pd.DataFrame) -> dict[str,
     return {str(value): by_code.get(code) or nothing for value, code in codes if value is not None}
 
 
-def _refuse_kind(asked: _Asked) -> None:
+def _refuse_kind(asked: _Asked, columns: Sequence[str]) -> None:
     """Refuse what rows of long files cannot be written as, before anything is read."""
     if asked.out is None:
         return
@@ -260,6 +259,9 @@ def _refuse_kind(asked: _Asked) -> None:
         raise InputError(
             f"--out must end in .csv or .parquet for long files; got {str(asked.out)!r}"
         )
+    for name in asked.partition_by:
+        if name not in columns:
+            raise InputError(f"--partition-by: no column {name!r}; there are: {', '.join(columns)}")
 
 
 def _refuse_taken(file: str, sizes: pd.DataFrame, columns: Container[str]) -> None:
