@@ -16,10 +16,10 @@ from eks_win_capacity.cluster.view import (
 from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
-    from eks_win_capacity.cluster.state import NodeClaim, Pod
+    from eks_win_capacity.cluster.state import NodeClaim, NodeGroup, Pod
 
 _PATTERNS: Final = (
     ("nodepool-limits", re.compile(r"exceed limits for nodepool", re.IGNORECASE)),
@@ -120,7 +120,7 @@ def lift(pod: Pod, view: ClusterView) -> Iterator[Change]:
     elif code == "group-at-maximum":
         yield _raise_maximum(text, view)
     else:
-        yield _tag_group(text, view)
+        yield _tag_group(pod, text, view)
 
 
 def halted(claim: NodeClaim) -> str:
@@ -230,30 +230,53 @@ def _raise_maximum(text: str, view: ClusterView) -> Change:
     )
 
 
-def _tag_group(text: str, view: ClusterView) -> Change:
+def wanted_tags(group: NodeGroup, view: ClusterView) -> dict[str, str] | None:
+    """The tags that the Auto Scaling group of a node group needs; None where that is not known."""
+    ids = set(group.instances)
+    names = group.instance_types or tuple(
+        {node.instance_type for node in view.windows if node.instance_id in ids}
+    )
+    each = [expected_addresses(view.row(name), prefix_delegation=view.mode) for name in names]
+    # A group of several types must not promise more than its smallest gives.
+    return None if not each or None in each else autoscaler_tags(min(n or 0 for n in each))
+
+
+def lacking_tags(wanted: Mapping[str, str], group: NodeGroup) -> dict[str, str]:
+    """Those of the wanted tags that a group is not known to have; none where it tells addresses."""
+    held = dict(group.autoscaling_tags or ())
+    lacking = {key: value for key, value in wanted.items() if held.get(key) != value}
+    return lacking if next(iter(wanted)) in lacking else {}
+
+
+def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
     """The tag by which the autoscaler learns of addresses, for each group without it."""
-    named = {group.name: group.instance_types or tuple(view.types) for group in view.groups}
-    commands = []
-    for group in view.groups:
-        rows = [row for name in named[group.name] if (row := view.row(name)) is not None]
-        # A group of several types must not promise more than its smallest gives.
-        each = [expected_addresses(row, prefix_delegation=bool(view.mode)) or 0 for row in rows]
-        tags = autoscaler_tags(min(each, default=0))
-        held = dict(group.autoscaling_tags or ())
-        lacking = {key: value for key, value in tags.items() if held.get(key) != value}
-        if each and lacking:
-            cluster = word(view.state.name, "CLUSTER_NAME")
-            commands.append(tag_command(lacking, group.autoscaling_groups, cluster, group.name))
+    wanted = [(group, wanted_tags(group, view)) for group in view.groups]
+    cluster = word(view.state.name, "CLUSTER_NAME")
+    commands = [
+        tag_command(lacking, group.autoscaling_groups, cluster, group.name)
+        for group, tags in wanted
+        if tags and (lacking := lacking_tags(tags, group))
+    ]
+    told = f"cluster autoscaler: {text}; "
+    if wanted and not commands and all(tags for _, tags in wanted):
+        return Change(
+            code="look",
+            remedy="see whether it still says so: kubectl describe pod -n "
+            f"{word(pod.namespace, 'NAMESPACE')} {word(pod.name, 'POD')}; if it does, restart it, "
+            "for it keeps what it knows of a group",
+            unit="",
+            feasible=None,
+            why=f"{told}every Windows group that is known has the tag now",
+        )
     names = view.types or ["m5.large"]
     addresses = expected_addresses(view.row(names[0]), prefix_delegation=bool(view.mode)) or 0
-    tags = autoscaler_tags(addresses)
     return Change(
         code="tag-group",
         remedy="; ".join(commands)
         or f"tag the Auto Scaling group of {names[0]} nodes: "
-        + ", ".join(f"{key}={value}" for key, value in tags.items()),
+        + ", ".join(f"{key}={value}" for key, value in autoscaler_tags(addresses).items()),
         feasible=None,
-        why=f"cluster autoscaler: {text}; without the tag it does not know that a new node "
+        why=f"{told}without the tag it does not know that a new node "
         "offers pod addresses; aws autoscaling describe-tags tells whether it is there",
         nodes=1,
     )

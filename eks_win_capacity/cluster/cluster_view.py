@@ -149,10 +149,10 @@ class ClusterView:
             [address for address in addresses if address],
             silent=addresses.count(""),
             prefix_delegation=prefixes,
-            room=self._room(self.subnet_of[node.name], prefixes=prefixes),
+            room=self.room_in(self.subnet_of[node.name], prefixes=prefixes),
         )
 
-    def _room(self, subnet: SubnetState | None, *, prefixes: bool) -> int | None:
+    def room_in(self, subnet: SubnetState | None, *, prefixes: bool) -> int | None:
         """Slots that a subnet can still fill; None where that is not known."""
         model = None if subnet is None else self.models[subnet.subnet_id]
         if subnet is None or model is None:
@@ -233,6 +233,10 @@ class ClusterView:
                     # What an earlier event said has passed.
                     return None
                 return Obstacle("prefixes", (f"{held.subnet_id} has no whole free /28 block",))
+            if self.room_in(held, prefixes=False) == 0:
+                return Obstacle(
+                    "subnet", (f"{held.subnet_id} has no free address outside its reservations",)
+                )
         for text, code in ((NO_BLOCK, "prefixes"), (NO_ADDRESS, "subnet")):
             said = tuple(f"event of {node.name}: {e}" for e in node.events if text in e)
             if said and (code == "subnet" or prefixes is not False):
@@ -260,13 +264,13 @@ class ClusterView:
                 ),
             )
         held = self.subnet_of.get(name)
-        model = self.models[held.subnet_id] if held else None
+        room = self.room_in(held, prefixes=False)
         prefixes = mode_of(node, self.row(node.instance_type), self.mode)
-        if slots is None and model is not None and prefixes is False and not self.reason(node):
+        if slots is None and room and prefixes is False and not self.reason(node):
             return (
                 (
                     f"{name} advertises {node.advertised_addresses or 0:,} addresses for "
-                    f"{self.use[name].with_address:,} pods, and its subnet has {model.free:,} free"
+                    f"{self.use[name].with_address:,} pods, and its subnet has {room:,} free"
                 ),
             )
         return ()

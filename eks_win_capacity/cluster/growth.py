@@ -174,10 +174,9 @@ def _squeezed(name: str, view: ClusterView, full: list[SubnetState]) -> Change:
             held,
             view,
             prefixes=prefixes,
-            least=least if prefixes or subnet is None else max(least - subnet.free, 1),
+            least=least if prefixes else max(least - (view.room_in(held, prefixes=False) or 0), 1),
         )
         for held in full
-        for subnet in (view.models[held.subnet_id],)
     ]
     return max(made, key=lambda change: (bool(change.feasible), change.gain or 0))
 

@@ -378,16 +378,16 @@ def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
 def leave_prefixes(pod: Pod, view: ClusterView) -> Change:
     """Change back to secondary mode, which needs no whole /28 block."""
     held = view.subnet_of.get(pod.node) if pod.node else None
-    model = view.models[held.subnet_id] if held else None
+    room = view.room_in(held, prefixes=False)
     here = [node for node in view.ready if held is None or view.subnet_of[node.name] == held]
     gain = 0
     for node in here:
         own = expected_addresses(view.row(node.instance_type), prefix_delegation=False) or 0
         use = view.use.get(node.name, IDLE)
         gain += max(own - use.with_address + use.waiting, 0)
-    known = model is not None
-    if model is not None:
-        gain = min(gain, model.free)
+    known = room is not None
+    if room is not None:
+        gain = min(gain, room)
     return Change(
         code="secondary-mode",
         remedy=safe_steps(view.state, prefixes=False),

@@ -136,11 +136,13 @@ def _ami_type(family: str) -> str:
     --------
     >>> _ami_type("WindowsServer2022FullContainer"), _ami_type("AmazonLinux2")
     ('WINDOWS_FULL_2022_x86_64', 'AL2_x86_64')
+    >>> _ami_type("WindowsServer20H2CoreContainer")
+    'WINDOWS_CORE_20H2_x86_64'
     """
     if family.startswith("WindowsServer"):
         kind = "CORE" if "Core" in family else "FULL"
-        year = "".join(c for c in family if c.isdigit())[:4]
-        return f"WINDOWS_{kind}_{year}_x86_64"
+        release = family.removeprefix("WindowsServer")[:4]
+        return f"WINDOWS_{kind}_{release}_x86_64"
     return _LINUX.get(family, "")
 
 

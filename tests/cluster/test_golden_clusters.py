@@ -349,6 +349,13 @@ CHANGES = [
      FAIL, "info", "Fluent Bit"),
     ("self-managed", nodes(info(kernelVersion="10.0.19042.1")), "windows-server-version",
      FAIL, "error", "replace the nodes"),
+    # What will start nodes is judged as the nodes are.
+    ("managed", lambda d: d["windows-group"]["nodegroup"].update(
+        amiType="WINDOWS_CORE_20H2_x86_64"), "windows-server-version",
+     FAIL, "error", "replace the nodes"),
+    ("karpenter", lambda d: [cluster(version="1.36")(d),
+     d["classes"]["items"][0]["spec"].update(amiFamily="Windows2019")], "windows-server-version",
+     FAIL, "warning", "2022 or 2025"),
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from eks_win_capacity.cluster import (
     InterfaceState,
     Node,
     NodeClaim,
+    NodeGroup,
     Pod,
     SubnetState,
     check_cluster,
@@ -21,6 +22,7 @@ from eks_win_capacity.cluster import (
     explain_pending,
 )
 from eks_win_capacity.cluster.options import NO_ROOM
+from eks_win_capacity.cluster.view import autoscaler_tags
 
 RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"
 ON = {"enable-windows-ipam": "true"}
@@ -479,39 +481,48 @@ PODS = st.lists(
     st.tuples(st.sampled_from(["Running", "Pending"]), st.sampled_from([None, True, False])),
     max_size=14,
 )
-
-
 COMING = tuple(
     NodeClaim(name=name, systems=("windows",), instance_type="m5.large", open=(step,))
     for name, step in (("windows-x7", NOT_JOINED), ("windows-x8", REFUSED))
 )
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    configmap=st.sampled_from([None, {}, ON, PREFIX, {**ON, "windows-minimum-ip-target": "2"}]),
-    advertised=st.sampled_from([None, 0, 9, 144]),
-    events=st.sampled_from([(), ("InsufficientCidrBlocks: none",), ("Unsupported: type",)]),
-    pods=PODS,
-    secondary=st.integers(0, 9),
-    blocks=BLOCKS,
-    seen=st.booleans(),
-    free=st.booleans(),
-    policies=st.sampled_from([None, (), ("AmazonEKSVPCResourceController",)]),
-    unscheduled=st.integers(0, 2),
-    ready=st.sampled_from([True, True, False, None]),
-    schedulable=st.booleans(),
-    claims=st.sampled_from([None, (), COMING[:1], COMING[1:], COMING]),
-    gap=st.integers(0, 20),
+EXPLICIT = ("10.0.0.128/25", "explicit")
+RESERVED = [(EXPLICIT,), (("10.0.0.0/24", "explicit"),), (("10.0.0.64/26", "prefix"), EXPLICIT)]
+OTHER = {
+    # Advertised by a second node, and what its interface holds.
+    9: InterfaceState(address="10.0.0.6", secondary=("10.0.0.7", "10.0.0.8")),
+    144: InterfaceState(address="10.0.0.6", prefixes=("10.0.0.224/28",)),
+    16: InterfaceState(address="10.0.0.6", secondary=tuple(f"10.0.0.{n}" for n in range(242, 251))),
+}
+UNTAGGED = NodeGroup(
+    name="own",
+    managed=False,
+    system="windows",
+    instance_types=("m5.large",),
+    instances=("i-1", "i-2"),
+    autoscaling_tags=(),
 )
-def test_the_three_faces_never_contradict_one_another(
-    *, configmap, advertised, events, pods, secondary, blocks, seen, free, policies, unscheduled,
-    ready, schedulable, claims, gap,
-):  # fmt: skip
-    addresses = tuple(f"10.0.0.{16 * n + 5}" for n in range(1, 1 + min(secondary, 9)))
-    prefixes = tuple(f"10.0.0.{16 * n}/28" for n in blocks if n > secondary)[: 9 - len(addresses)]
-    whole = {int(prefix.split(".")[3].split("/")[0]) // 16 for prefix in prefixes}
-    taken = () if free else tuple(f"10.0.0.{16 * n + 9}" for n in range(1, 15) if n not in whole)
+TAGGED = {
+    n: replace(UNTAGGED, autoscaling_tags=tuple(autoscaler_tags(n).items())) for n in (9, 144)
+}
+SAID = [
+    f"pod didn't trigger scale-up: 1 Insufficient {RESOURCE}",
+    "pod didn't trigger scale-up: 1 max node group size reached",
+]
+
+
+def a_windows_pod(name, node="", phase="Pending", **more):
+    return Pod(namespace="shop", name=name, node=node, phase=phase, selects_os="windows", **more)
+
+
+@st.composite
+def clusters(draw):
+    """Any cluster of one or two Windows nodes in one subnet, and what is said of it."""
+    pick = lambda *values: draw(st.sampled_from(values))  # noqa: E731
+    secondary = draw(st.integers(0, 9))
+    addresses = tuple(f"10.0.0.{16 * n + 5}" for n in range(1, 1 + secondary))
+    blocks = [n for n in draw(BLOCKS) if n > secondary]
+    prefixes = tuple(f"10.0.0.{16 * n}/28" for n in blocks)[: 9 - len(addresses)]
+    held = [InterfaceState(address="10.0.0.4", secondary=addresses, prefixes=prefixes)]
     node = Node(
         name="win-1",
         os="windows",
@@ -520,101 +531,147 @@ def test_the_three_faces_never_contradict_one_another(
         pods_limit=110,
         cpu_m=2000,
         memory_bytes=2**33,
-        advertised_addresses=advertised,
-        events=events,
-        ready=ready,
-        schedulable=schedulable,
+        advertised_addresses=pick(None, 0, 9, 144),
+        events=pick((), ("InsufficientCidrBlocks: none",), ("Unsupported: type",)),
+        ready=pick(True, True, False, None),
+        schedulable=draw(st.booleans()),
+        instance_id="i-1",
     )
-    made = [
-        Pod(
-            namespace="shop",
-            name=f"p{n}",
-            node="win-1",
-            phase=phase,
-            selects_os="windows",
+    pods = [
+        a_windows_pod(
+            f"p{n}",
+            "win-1",
+            phase,
             requests_address=asks,
             address=addresses[n] if phase == "Running" and n < len(addresses) else "",
         )
-        for n, (phase, asks) in enumerate(pods)
+        for n, (phase, asks) in enumerate(draw(PODS))
     ]
+    nodes, other = [node], pick(None, *OTHER)
+    if other and not (other == 144 and 14 in blocks):
+        held.append(OTHER[other])
+        # Sixteen stands for a node that serves prefixes while the other mode holds all its slots.
+        offers = 144 if other == 16 else other
+        second = replace(node, name="win-2", address="10.0.0.6", instance_id="i-2", events=())
+        nodes.append(replace(second, advertised_addresses=offers))
+        pods += [a_windows_pod("q", "win-2", requests_address=True)]
     message = f"0/1 nodes are available: 1 Insufficient {RESOURCE}."
-    made += [
-        Pod(namespace="shop", name=f"w{n}", phase="Pending", selects_os="windows", message=message)
-        for n in range(unscheduled)
-    ]
-    interface = InterfaceState(address="10.0.0.4", secondary=addresses, prefixes=prefixes)
-    subnets = (
-        SubnetState(
-            subnet_id="subnet-1",
-            cidr="10.0.0.0/24",
-            used=("10.0.0.4", *addresses, *prefixes, *taken),
-            interfaces=(interface,),
-        ),
+    said = pick((), *((text,) for text in SAID))
+    waiting = draw(st.integers(0, 2))
+    pods += [a_windows_pod(f"w{n}", message=message, events=said) for n in range(waiting)]
+    if draw(st.booleans()):
+        # The cluster autoscaler under another name.
+        pods.append(Pod(namespace="infra", name="x", selects_os="linux", autoscaler=True))
+    used = [part for one in held for part in (one.address, *one.secondary, *one.prefixes)]
+    whole = {int(part.split(".")[3].split("/")[0]) // 16 for part in used if "/" in part}
+    if not draw(st.booleans()):
+        used += [f"10.0.0.{16 * n + 9}" for n in range(1, 15) if n not in whole]
+    subnet = SubnetState(
+        subnet_id="subnet-1",
+        cidr="10.0.0.0/24",
+        used=tuple(used),
+        interfaces=pick(None, tuple(held)),
+        reservations=pick(None, (), *RESERVED),
     )
     # What EC2 counts and no interface shows: a reservation, or another account.
-    free_now = subnets[0].subnet.free
-    subnets = (replace(subnets[0], available=max(free_now - gap, 0)),)
-    state = ClusterState(
-        nodes=(node,),
-        pods=tuple(made),
-        cni_configmap=configmap,
-        cluster_role_policies=policies,
-        subnets=subnets if seen else None,
-        node_claims=claims,
+    free = subnet.subnet.free_outside_reservations - draw(st.integers(0, 20))
+    return ClusterState(
+        nodes=tuple(nodes),
+        pods=tuple(pods),
+        cni_configmap=pick(None, {}, ON, PREFIX, {**ON, "windows-minimum-ip-target": "2"}),
+        cluster_role_policies=pick(None, (), ("AmazonEKSVPCResourceController",)),
+        subnets=pick(None, (replace(subnet, available=max(free, 0)),)),
+        node_claims=pick(None, (), COMING[:1], COMING[1:], COMING),
+        node_groups=pick(None, (), (UNTAGGED,), (TAGGED[9],), (TAGGED[144],)),
     )
-    found = explain_pending(state)
-    report = cluster_report(state)
-    row = report.nodes.iloc[0]
-    # Of a node that says nothing of its readiness nothing is known to be left.
-    none_left = (ready is None and pd.isna(row.headroom)) or row.headroom == 0
-    checks = check_cluster(state)
+
+
+def nothing_left(row):
+    """Of a node that says nothing of its readiness nothing is known to be left."""
+    return (row.ready is None and pd.isna(row.headroom)) or row.headroom == 0
+
+
+@settings(max_examples=120, deadline=None)
+@given(clusters())
+def test_the_three_faces_never_contradict_one_another(state):
+    found, report, checks = explain_pending(state), cluster_report(state), check_cluster(state)
+    rows = report.nodes.set_index("node")
     failed = {f.code for f in checks if f.outcome == "fail"}
     served = {f.subject for f in checks if f.code == "pods-get-addresses" and f.outcome == "fail"}
     assert served == {
-        *(["win-1"] if row.blocked else []),
-        *(["no-address-asked"] if row.no_address_pods > 0 else []),
+        *rows.index[rows["blocked"] != ""],
+        *(["no-address-asked"] if rows["no_address_pods"].sum() else []),
     }
-    if row.blocked:
-        waiting = {pod.cause for pod in found if row.blocked == pod.cause}
-        assert waiting or all(pod.cause == "no-address-asked" for pod in found), row.blocked
-    if seen and configmap is not None:
+    nodes = {pod.full_name: pod.node for pod in state.pods}
+    for name, row in rows.iterrows():
+        here = [pod.cause for pod in found if nodes[pod.pod] == name]
+        if row.blocked:
+            assert row.blocked in here or set(here) <= {"no-address-asked"}, row.blocked
+        if not pd.isna(row.attachable) and not pd.isna(row.headroom):
+            assert 0 <= row.headroom <= row.attachable
+        if row.advertised == 0 and not pd.isna(row.advertised):
+            assert nothing_left(row)
+    if state.subnets and state.cni_configmap is not None:
         (room,) = [f for f in checks if f.code == "subnet-room"]
         more = report.more_nodes.iloc[0]
         # Full nodes, as every face counts them; the check sees one with a single pod as well.
         assert room.outcome != "pass" or more["best"] > 0
         assert more["best"] == 0 or not (room.outcome == "fail" and room.severity == "error")
     for pod in found:
-        codes = {change.code for change in pod.options}
-        if pod.cause in {"slots-held", "prefixes", "subnet", "starved", "not-served"}:
-            assert none_left
-            assert pod.evidence
-        if pod.cause == "not-served":
-            assert "node-advertises-addresses" in failed
-            assert row.reason
-            assert not {"prefix-delegation", "more-nodes"} & codes
-        if "wait" in codes:
-            # Something is cooling, in creation or known to come.
-            assert pod.evidence
-            if not any("NodeClaim" in text for text in pod.evidence):
-                assert row.blocked == ""
-                assert row.advertised > 0
-        # A NodeClaim speaks of what lacks room, and of nothing else.
-        claimed = {"wait", "fix-nodeclaim"} & codes and not pod.pod.startswith("shop/p")
-        assert bool(claimed) == bool(
-            claims and pod.pod.startswith("shop/w") and pod.cause in NO_ROOM
-        )
-        if pod.cause == "no-address-asked":
-            assert row.no_address_pods > 0
+        _one_verdict(pod, nodes[pod.pod], rows, failed, state)
+    _one_autoscaler(found, checks, state)
+
+
+def _one_verdict(pod, node, rows, failed, state):
+    """What is said of one pod agrees with what is said of the nodes."""
+    codes = {change.code for change in pod.options}
+    own = rows.loc[[node]] if node else rows
+    if pod.cause in {"slots-held", "prefixes", "subnet", "starved", "not-served"}:
+        assert all(nothing_left(row) for row in own.itertuples())
+        assert pod.evidence
+    if pod.cause == "not-served":
+        assert "node-advertises-addresses" in failed
+        assert any(own["reason"])
+        assert not {"prefix-delegation", "more-nodes"} & codes
+    if "wait" in codes:
+        # Something is cooling, in creation or known to come.
+        assert pod.evidence
+        if not any("NodeClaim" in text for text in pod.evidence):
+            assert (own["blocked"] == "").all()
+            assert (own["advertised"] > 0).any()
+            # Out of what is attached already, or of what the subnet still gives.
+            attached = any("have no pod" in text for text in pod.evidence)
+            assert attached or not state.subnets or state.subnets[0].available or _blocks(state)
+    # A NodeClaim speaks of what lacks room, and of nothing else.
+    claimed = bool({"wait", "fix-nodeclaim"} & codes) and not node
+    assert claimed == bool(state.node_claims and not node and pod.cause in NO_ROOM)
+    if pod.cause == "no-address-asked":
+        assert own["no_address_pods"].sum() > 0
+    for change in pod.options:
+        if change.feasible and change.unit:
+            assert change.gain > 0, change
+        if change.code == "secondary-mode" and change.feasible:
+            assert change.gain <= state.subnets[0].available, change
+        if change.feasible is None:
+            # Unknown, with the answer that would tell.
+            assert re.search(r"\b(aws|kubectl) ", f"{change.why} {change.remedy}"), change
+
+
+def _blocks(state):
+    return state.subnets[0].subnet.free_prefixes
+
+
+def _one_autoscaler(found, checks, state):
+    """Whatever it is called, and whoever tells that it runs."""
+    tags = next(f for f in checks if f.code == "autoscaler-node-template")
+    runs = any(pod.autoscaler or pod.events for pod in state.pods)
+    assert runs or tags.outcome == "pass"
+    assert not (runs and tags.outcome == "pass" and "nothing runs" in tags.seen)
+    for pod in found:
         for change in pod.options:
-            if change.feasible and change.unit:
-                assert change.gain > 0, change
-            if change.feasible is None:
-                # Unknown, with the answer that would tell.
-                assert re.search(r"\b(aws|kubectl) ", change.why + change.remedy), change
-    if "node-advertises-addresses" in failed:
-        assert none_left
-    if not pd.isna(row.attachable) and not pd.isna(row.headroom):
-        assert 0 <= row.headroom <= row.attachable
+            if change.code == "tag-group" and change.feasible is not False:
+                assert tags.outcome != "pass", change
+                assert tags.outcome != "fail" or tags.remedy in change.remedy
 
 
 # -- further nodes ----------------------------------------------------------------------------

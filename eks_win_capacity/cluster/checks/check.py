@@ -25,7 +25,14 @@ from eks_win_capacity.core.findings import Finding, Severity
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster.state import ClusterState, Node, NodeGroup, Pod, WorkloadManifest
+    from eks_win_capacity.cluster.state import (
+        ClusterState,
+        Node,
+        NodeClass,
+        NodeGroup,
+        Pod,
+        WorkloadManifest,
+    )
 
 _EKS: Final = "https://docs.aws.amazon.com/eks/latest"
 GUIDE: Final = (
@@ -129,6 +136,11 @@ class Look:
     def windows_groups(self) -> list[NodeGroup]:
         """The node groups that are known to run Windows."""
         return self.view.groups
+
+    @property
+    def windows_classes(self) -> list[NodeClass]:
+        """The EC2NodeClasses that are known to run Windows."""
+        return [made for made in self.state.node_classes or () if made.windows]
 
     @cached_property
     def linux_groups(self) -> list[NodeGroup]:

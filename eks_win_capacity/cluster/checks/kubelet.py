@@ -282,8 +282,7 @@ def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
         for g in look.windows_groups
     } | {
         f"EC2NodeClass {made.name}": (made.reserved_memory_mib, True)
-        for made in look.state.node_classes or ()
-        if made.windows
+        for made in look.windows_classes
     }
     if not planned:
         yield _none_yet(rule, look)

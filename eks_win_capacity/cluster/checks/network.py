@@ -265,7 +265,13 @@ def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
         if held is None or (held.available is None and subnet is None):
             yield rule.unknown(look, "subnets", subject=name)
             continue
-        free = held.available if held.available is not None else subnet.free if subnet else 0
+        free = (
+            held.available
+            if held.available is not None
+            else subnet.free_outside_reservations
+            if subnet
+            else 0
+        )
         seen = f"{name}: {free} free addresses"
         cure = (
             "free addresses there, or give the cluster other subnets of its VPC: aws eks "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.autoscalers import heard
+from eks_win_capacity.cluster.autoscalers import heard, lacking_tags, wanted_tags
 from eks_win_capacity.cluster.checks.check import check, some
 from eks_win_capacity.cluster.remedies import tag_command, tags_file
-from eks_win_capacity.cluster.view import autoscaler_tags, expected_addresses, group_of
+from eks_win_capacity.cluster.view import group_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,19 +83,11 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
             remedy="give the answer of: aws autoscaling describe-auto-scaling-groups",
             subject=group.name,
         )
-    ids = set(group.instances)
-    types = group.instance_types or tuple(
-        {n.instance_type for n in look.view.windows if n.instance_id in ids}
-    )
-    counts = [
-        expected_addresses(look.row(name), prefix_delegation=look.view.mode) for name in types
-    ]
-    if not counts or None in counts:
+    wanted = wanted_tags(group, look.view)
+    if wanted is None:
         return rule.unknown(look, "cni_configmap", "nodes", subject=group.name)
-    # A group of several types must not promise more than its smallest gives.
-    wanted = autoscaler_tags(min(count or 0 for count in counts))
-    lacking = {k: v for k, v in wanted.items() if dict(group.autoscaling_tags).get(k) != v}
-    if next(iter(wanted)) not in lacking:
+    lacking = lacking_tags(wanted, group)
+    if not lacking:
         return rule.passed(f"{group.name} has the tag", subject=group.name)
     told = ", ".join(f"{key}={value}" for key, value in lacking.items())
     return rule.failed(

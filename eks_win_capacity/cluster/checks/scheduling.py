@@ -291,7 +291,7 @@ def _releases(look: Look) -> dict[str, None]:
     found = [release for node in look.view.windows if (release := release_of(node))]
     if not found:
         names = [group.ami_type for group in look.windows_groups]
-        names += [made.ami_family for made in look.state.node_classes or () if made.windows]
+        names += [made.ami_family for made in look.windows_classes]
         found = [r for name in names for r in WINDOWS_SERVER_FROM if r in name]
     return dict.fromkeys(found)
 

@@ -221,7 +221,7 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     why="EKS has AMIs of each Windows Server release from a certain Kubernetes version on",
     source=AMIS,
     whole=("node_groups",),
-    needs=("nodes|node_groups",),
+    needs=("nodes|node_groups|node_classes",),
 )
 def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the release of nodes and node groups with the cluster's version."""
@@ -261,10 +261,13 @@ def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]],
             users.setdefault(release, []).append(f"node {node.name}")
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
-    for group in look.windows_groups:
-        for release in WINDOWS_SERVER_FROM:
-            if f"_{release}_" in group.ami_type:
-                users.setdefault(release, []).append(f"node group {group.name}")
+    planned = {f"node group {group.name}": group.ami_type for group in look.windows_groups}
+    planned |= {f"EC2NodeClass {made.name}": made.ami_family for made in look.windows_classes}
+    for who, image in planned.items():
+        if old := next((old for old in WINDOWS_BUILDS_ENDED.values() if old[0] in image), None):
+            ended.setdefault(" of ".join(old), []).append(who)
+        elif release := next((new for new in WINDOWS_SERVER_FROM if new in image), ""):
+            users.setdefault(release, []).append(who)
     return users, ended, strange
 
 
