@@ -35,6 +35,7 @@ from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.spreadsheet import csv_cell, workbook
+from eks_win_capacity.density.node_table import UNNAMED
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -363,12 +364,14 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
         if file.lower().endswith((".parquet", ".pq")):
             return _read_parquet(file)
         with click.open_file(file, "rb") as opened:
-            content = text_of(opened).strip("\r\n")
+            content = whole.table_text(whole.answer_text(text_of(opened), name)).strip("\r\n")
         if content.lstrip()[:1] in {"{", "["} or whole.looks_like_yaml(content):
             return _read_json(content, name)
         head = content[:4096].split("\n", 1)[0]
         separator = whole.separator_of(head)
         headless = without_head([head.strip("\r").replace('"', "").split(separator)], catalog)
+        if separator not in head and without_head([head.split()], catalog):
+            return _read_words(content, counted=head[:1].isspace())
         if separator not in head and "  " in head.strip():
             return _read_aligned(content, head)
         frame = pd.read_csv(
@@ -381,7 +384,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
             skip_blank_lines=separator in head,
             index_col=False,
         )
-        return frame.rename(columns=lambda n: f"column_{n + 1}") if headless else frame
+        return frame.rename(columns=lambda n: f"{UNNAMED}{n + 1}") if headless else frame
     except pd.errors.EmptyDataError:
         raise InputError(f"{name} is not a CSV file: it is empty") from None
     except pd.errors.ParserError as error:
@@ -415,7 +418,7 @@ def _read_json(content: str, name: str) -> pd.DataFrame:
         if nodes:
             return pd.DataFrame([_kubectl_row(one) for one in nodes])
         if all(isinstance(one, list) for one in items):
-            return pd.DataFrame(items).rename(columns=lambda n: f"column_{n + 1}")
+            return pd.DataFrame(items).rename(columns=lambda n: f"{UNNAMED}{n + 1}")
         if all(isinstance(one, str) for one in items):
             return pd.DataFrame({"instance_type": items})
         if all(isinstance(one, dict) and "kind" not in one for one in items):
@@ -440,6 +443,18 @@ def _kubectl_row(node: dict[str, Any]) -> dict[str, Any]:
         or (status.get("nodeInfo") or {}).get("operatingSystem"),
         "status": state,
     }
+
+
+def _read_words(content: str, *, counted: bool) -> pd.DataFrame:
+    """Rows of words without a head: of ``kubectl --no-headers``, ``jsonpath`` or ``uniq -c``."""
+    import pandas as pd
+
+    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    wide = any(re.search(r"\S {2,}\S", line) for line in lines)
+    frame = pd.DataFrame([re.split(r"\s{2,}" if wide else r"\s+", line) for line in lines])
+    if counted and len(frame.columns) == 2 and frame[0].str.isdigit().all():
+        return frame.set_axis(["count", "instance_type"], axis=1)
+    return frame.rename(columns=lambda n: f"{UNNAMED}{n + 1}")
 
 
 def _read_aligned(content: str, head: str) -> pd.DataFrame:

@@ -22,8 +22,10 @@ _TYPE_NAMES: Final = (
 _COUNT_NAMES: Final = {
     "count", "counts", "nodes", "nodecount", "numberofnodes", "instances", "instancecount",
     "quantity", "qty", "desired", "desiredsize", "desiredcapacity", "replicas",
+    "anzahl", "menge", "nombre", "quantite", "quantité", "cantidad", "quantita", "quantità",
+    "quantidade", "aantal", "antal", "ilość", "台数", "数量",
 }  # fmt: skip
-"""What a column is called that says how many nodes a row stands for."""
+"""What a column is called that says how many nodes a row stands for, in languages of AWS' users."""
 
 _OS_NAMES: Final = ("os", "operatingsystem", "kubernetesioos", "platform", "platformdetails")
 _STATE_NAMES: Final = ("status", "state", "statename", "instancestate", "lifecyclestate")
@@ -31,6 +33,14 @@ _GONE: Final = {
     "notready", "unknown", "terminated", "terminating", "shutting-down", "stopped", "stopping",
 }  # fmt: skip
 """States of a node or instance that runs no pods: kubectl's STATUS and EC2's state names."""
+
+_STATES: Final = _GONE | {"ready", "running", "pending"}
+_SYSTEMS: Final = {"windows", "linux", "linux/unix"}
+_NOTHING: Final = {"", "-", "none", "null", "nan", "<none>"}
+"""How kubectl, the AWS CLI and spreadsheets write a value that is not there."""
+
+UNNAMED: Final = "column_"
+"""What columns of a table without a head are called, with their number from 1."""
 
 _SAMPLE: Final = 1_000
 _MOST_NODES: Final = 1_000_000_000
@@ -139,8 +149,8 @@ def roles(
     return Roles(
         types,
         _count_column(frame, types, count),
-        _column_called(frame, _OS_NAMES),
-        _column_called(frame, _STATE_NAMES),
+        _column_of(frame, _OS_NAMES, _SYSTEMS),
+        _column_of(frame, _STATE_NAMES, _STATES),
     )
 
 
@@ -174,8 +184,14 @@ def _type_column(frame: pd.DataFrame, known: Container[str], wanted: str | None)
     fitting += sorted((n for n in shares if shares[n] > 0.5), key=lambda n: -shares[n])
     if fitting or named:
         return (fitting or named)[0]
+    cure = (
+        "; kubectl get nodes -L node.kubernetes.io/instance-type,kubernetes.io/os prints them"
+        if {"NAME", "STATUS", "ROLES"} <= set(columns)
+        else ""
+    )
     raise InputError(
         f"no column looks like instance types among: {', '.join(columns)}; name it with --column"
+        f"{cure}"
     )
 
 
@@ -190,6 +206,18 @@ def _column_called(frame: pd.DataFrame, names: tuple[str, ...]) -> Any:
     return None
 
 
+def _column_of(frame: pd.DataFrame, names: tuple[str, ...], words: set[str]) -> Any:
+    """Column called by one of the names, else the first that holds such words and no others."""
+    called = _column_called(frame, names)
+    if called is not None:
+        return called
+    for name in frame.columns:
+        held = {text.partition(",")[0] for text in set(_words(frame[name].head(_SAMPLE)))}
+        if held & words and held <= words | _NOTHING:
+            return name
+    return None
+
+
 def _words(values: pd.Series) -> pd.Series:
     return values.map(lambda value: value.strip().lower() if isinstance(value, str) else "")
 
@@ -200,7 +228,7 @@ def _left(out: pd.Series, weights: pd.Series | None) -> int:
 
 
 def _windows_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | None) -> pd.DataFrame:
-    name = _column_called(frame, _OS_NAMES)
+    name = _column_of(frame, _OS_NAMES, _SYSTEMS)
     if name is None:
         return frame
     words = _words(frame[name])
@@ -214,7 +242,7 @@ def _windows_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
 
 
 def _present_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | None) -> pd.DataFrame:
-    name = _column_called(frame, _STATE_NAMES)
+    name = _column_of(frame, _STATE_NAMES, _STATES)
     if name is None:
         return frame
     gone = _words(frame[name]).map(lambda word: word.partition(",")[0]).isin(_GONE)
@@ -242,6 +270,10 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
             if name is not types and _plain(name) in _COUNT_NAMES
         }
         found = [name for name, values in numbers.items() if values.notna().any()]
+    if not found and wanted is None and (open_ := _unnamed_numbers(frame)):
+        raise InputError(
+            f"{open_} may say how many nodes a row stands for: give --count {open_}, or --count none"
+        )
     if not found:
         return None
     if len(found) > 1:
@@ -250,6 +282,15 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
             "nodes a row stands for; name one with --count, or --count none"
         )
     return found[0]
+
+
+def _unnamed_numbers(frame: pd.DataFrame) -> str:
+    """First column of small whole numbers in a table without a head; empty without one."""
+    for name in frame.columns:
+        held = frame[name].head(_SAMPLE).astype(str).str.strip()
+        if str(name).startswith(UNNAMED) and len(held) and held.str.fullmatch("[0-9]{1,5}").all():
+            return str(name)
+    return ""
 
 
 def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | None:

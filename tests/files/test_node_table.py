@@ -34,6 +34,23 @@ KUBECOST = "Name,Type,Node Type,CPU Hours\na,Node,m5.xlarge,96\nb,Node,c5.2xlarg
 CAPITALS = "node,InstanceType\nwin-1, M5.XLARGE\nwin-2,c5.2xlarge \n"
 
 
+HEADLESS = "i-1\tm5.large\trunning\twindows\ni-2\tm5.large\tterminated\twindows\ni-3\tc5.large\trunning\tNone\n"
+FRAMED = """\
+----------------------------------------
+|           DescribeInstances          |
++-------+------------+---------+-------+
+|  i-1  |  m5.large  | running |  None |
+|  i-2  |  m5.large  | running |windows|
++-------+------------+---------+-------+
+"""
+MARKDOWN = "| node | type | count |\n|:-----|------|------:|\n| a | m5.large | 4 |\n| b | m5.xlarge | 2 |\n"
+EXCEL = 'sep=;\r\n"Name";"Typ";"Betriebssystem";"Anzahl"\r\n"a";"m5.large";"Windows";"12"\r\n'
+POWERSHELL = '#TYPE Selected.Instance\r\n"InstanceId","InstanceType"\r\n"i-1","m5.large"\r\n'
+UNIQ = "     12 m5.large\n      3 m5.xlarge\n"
+JSONPATH = "win-1 m5.large\nwin-2 m5.xlarge\n"
+NO_HEADERS = "win-1   Ready      m5.large   windows\nwin-2   NotReady   m5.large   windows\n"
+
+
 def node(name, kind, os, ready):
     return {
         "kind": "Node",
@@ -93,6 +110,14 @@ def counted(text, *options):
         (CONFIG, {"m5.xlarge": 1, "c5.2xlarge": 1}),
         (KUBECOST, {"m5.xlarge": 1, "c5.2xlarge": 1}),
         (CAPITALS, {"m5.xlarge": 1, "c5.2xlarge": 1}),
+        (HEADLESS, {"m5.large": 1}),
+        (FRAMED, {"m5.large": 1}),
+        (MARKDOWN, {"m5.large": 4, "m5.xlarge": 2}),
+        (EXCEL, {"m5.large": 12}),
+        (POWERSHELL, {"m5.large": 1}),
+        (UNIQ, {"m5.large": 12, "m5.xlarge": 3}),
+        (JSONPATH, {"m5.large": 1, "m5.xlarge": 1}),
+        (NO_HEADERS, {"m5.large": 1}),
         (LISTED, {"m5.xlarge": 1}),
         (INSTANCES, {"m5.xlarge": 1}),
         (json.dumps(["m5.large", "m5.large"]), {"m5.large": 2}),
@@ -104,7 +129,7 @@ def test_what_people_have_is_understood(text, nodes):
     assert counted(text) == nodes
 
 
-@pytest.mark.parametrize("text", [KUBECTL, CONFIG, LISTED, INSTANCES, COUNTS])
+@pytest.mark.parametrize("text", [KUBECTL, CONFIG, LISTED, INSTANCES, COUNTS, HEADLESS])
 def test_what_was_left_out_or_understood_is_said(text):
     out = fleet(text).stdout
     assert "left out" in out or "stands for" in out
@@ -120,6 +145,18 @@ def test_two_columns_of_counts_are_refused_until_one_is_named():
     assert "--count" in str(fleet(text).exception)
     assert counted(text, "--count", "nodes") == {"m5.large": 3}
     assert counted(text, "--count", "none") == {"m5.large": 1}
+
+
+@pytest.mark.parametrize("text", ["m5.large 12\nm5.xlarge 3\n", "m5.large,12\nm5.xlarge,3\n"])
+def test_numbers_without_a_head_are_refused_until_they_are_named(text):
+    assert "--count column_2, or --count none" in str(fleet(text).exception)
+    assert counted(text, "--count", "column_2") == {"m5.large": 12, "m5.xlarge": 3}
+    assert counted(text, "--count", "none") == {"m5.large": 1, "m5.xlarge": 1}
+
+
+def test_nodes_printed_without_their_types_are_refused_with_the_command_that_prints_them():
+    text = "NAME    STATUS   ROLES    AGE\nwin-1   Ready    <none>   3d\n"
+    assert "-L node.kubernetes.io/instance-type" in str(fleet(text).exception)
 
 
 @pytest.mark.parametrize("count", ["-1", "1.5", "two"])
