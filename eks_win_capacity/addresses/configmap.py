@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.keys import ADDON_KEYS, CONFIGMAP_NAME, CONFIGMAP_NAMESPACE
-from eks_win_capacity.core.documents.whole import what_it_is
-from eks_win_capacity.core.errors import ConfigMapError, UnsupportedInputError
+from eks_win_capacity.core.documents import whole
+from eks_win_capacity.core.errors import ConfigMapError, DocumentError, UnsupportedInputError
 
 if TYPE_CHECKING:
     import yaml
@@ -72,7 +71,8 @@ def read_configmap(source: object) -> ConfigMap:
         The ``data`` mapping; a whole ConfigMap, or a List that holds
         kube-system/amazon-vpc-cni; either of them as YAML or JSON text, as
         ``kubectl get configmap -o yaml`` prints it; None if there is none.
-        Of several documents the ConfigMap among them is read. The
+        Of several documents, lines or items of an array the ConfigMap among them
+        is read. The
         ``configurationValues`` of the vpc-cni add-on, alone or in the answer of
         ``aws eks describe-addon``, stand for what the add-on writes, its defaults
         included.
@@ -85,7 +85,8 @@ def read_configmap(source: object) -> ConfigMap:
     ------
     ConfigMapError
         If the text cannot be parsed, a key stands twice, a value is not a text
-        (Kubernetes refuses such a ConfigMap), or the source is another object.
+        (Kubernetes refuses such a ConfigMap), or the source is something else,
+        which the message names.
     UnsupportedInputError
         If the source is of another kind, such as a path.
 
@@ -109,19 +110,29 @@ def read_configmap(source: object) -> ConfigMap:
         )
     if values := _addon_values(source):
         return ConfigMap(data=_of_addon(values), name=CONFIGMAP_NAME, namespace=CONFIGMAP_NAMESPACE)
-    whole = "kind" in source or "apiVersion" in source or "metadata" in source
-    if whole or not isinstance(source.get("data", ""), str):
+    named = {"kind", "apiVersion", "metadata"} & source.keys()
+    if named or not isinstance(source.get("data", ""), str):
         return _whole(source)
+    if any(isinstance(value, (list, Mapping)) for value in source.values()):
+        raise _foreign(source)
     return ConfigMap(data=_pairs(source))
 
 
+def _foreign(source: object) -> ConfigMapError:
+    """The error of a document of another kind, which says what it is."""
+    return ConfigMapError(
+        f"this is {whole.what_it_is(source)}; give ConfigMap {CONFIGMAP_NAMESPACE}/{CONFIGMAP_NAME} "
+        f"(kubectl get configmap -n {CONFIGMAP_NAMESPACE} {CONFIGMAP_NAME} -o yaml) or the values of "
+        "the vpc-cni add-on",
+        place="kind" if isinstance(source, Mapping) and "kind" in source else "",
+    )
+
+
 def _decoded(raw: bytes) -> str:
-    # What PowerShell redirects into a file is UTF-16.
-    marked = raw[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     try:
-        return raw.decode("utf-16" if marked else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigMapError(f"the ConfigMap is not UTF-8 text: {error}") from None
+        return whole.text_of(raw, "the ConfigMap")
+    except DocumentError as error:
+        raise ConfigMapError(str(error), place=error.place) from None
 
 
 def _addon_values(source: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
@@ -185,12 +196,10 @@ def _whole(source: Mapping[Any, Any]) -> ConfigMap:
     kind = source.get("kind", "ConfigMap")
     if kind in {"List", "ConfigMapList"}:
         return _whole(_picked(source.get("items")))
-    if kind != "ConfigMap":
-        raise ConfigMapError(
-            f"expected a ConfigMap; got {what_it_is(source)}: kind {kind!r}", place="kind"
-        )
-    name, namespace = _names(source)
     data = source.get("data")
+    if kind != "ConfigMap" or (isinstance(data, Mapping) and "result" in data):
+        raise _foreign(source)
+    name, namespace = _names(source)
     if data is not None and not isinstance(data, Mapping):
         raise ConfigMapError(f"data must be a mapping of texts; got {data!r}", place="data")
     return ConfigMap(
@@ -254,23 +263,31 @@ def _parsed(text: str) -> object:
             f"the text has {len(text):,} characters; Kubernetes limits a ConfigMap to 1 MiB, and "
             f"nothing beyond {MAX_TEXT:,} is read"
         )
-    text = text.removeprefix("\ufeff")
-    found: object = None
     try:
-        found = _from_json(text) if text.lstrip().startswith("{") else _from_yaml(text)
+        text = whole.answer_text(text, "the text")
+    except DocumentError as error:
+        raise ConfigMapError(str(error)) from None
+    if whole.table_columns(text):
+        raise _foreign(text)
+    try:
+        values = _from_json(text) if text.lstrip()[:1] in {"{", "["} else _from_yaml(text)
     except RecursionError:
         raise ConfigMapError("the text is nested too deeply for a ConfigMap") from None
-    if not isinstance(found, Mapping):
+    # What renders manifests leaves documents of comments alone, which are nothing.
+    found = [one for one in whole.objects_in(values) if one is not None] if values else [None]
+    if len(found) != 1:
+        return {"kind": "List", "items": found}
+    if not isinstance(found[0], Mapping):
         what = f"the text {text.strip()[:60]!r}" if text.strip() else "an empty text"
         raise ConfigMapError(
             f"expected the YAML or JSON of a ConfigMap; got {what}; of a file, give its text"
         )
-    return found
+    return found[0]
 
 
-def _from_json(text: str) -> object:
+def _from_json(text: str) -> list[Any]:
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return whole.json_values(text, _DECODER)
     except json.JSONDecodeError:
         # A flow mapping of YAML begins with a brace as well.
         return _from_yaml(text)
@@ -279,7 +296,7 @@ def _from_json(text: str) -> object:
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for key, value in pairs:
-        if isinstance(key, (dict, tuple)):
+        if isinstance(key, (dict, list)):
             raise ConfigMapError("a key of a ConfigMap is a text; got a collection")
         if key in found:
             raise ConfigMapError(f"the key {key!r} stands twice in one mapping", place=str(key))
@@ -287,7 +304,10 @@ def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     return found
 
 
-def _from_yaml(text: str) -> object:
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique)
+
+
+def _from_yaml(text: str) -> list[Any]:
     import yaml
 
     try:
@@ -296,9 +316,7 @@ def _from_yaml(text: str) -> object:
         told = " ".join(str(error).split())
         raise ConfigMapError(f"the text is neither YAML nor JSON: {told}") from None
     budget = [_MAX_NODES]
-    found = [_plain(node, budget) for node in nodes]
-    found = [one for one in found if one is not None] or found
-    return {"kind": "List", "items": found} if len(found) > 1 else found[0] if found else None
+    return [_plain(node, budget) for node in nodes]
 
 
 def _plain(node: yaml.Node, budget: list[int]) -> object:
@@ -311,7 +329,7 @@ def _plain(node: yaml.Node, budget: list[int]) -> object:
     if isinstance(node, yaml.MappingNode):
         return _unique([(_plain(key, budget), _plain(value, budget)) for key, value in node.value])
     if isinstance(node, yaml.SequenceNode):
-        return tuple(_plain(item, budget) for item in node.value)
+        return [_plain(item, budget) for item in node.value]
     if node.tag == _STR:
         return node.value
     if node.tag == _NULL:

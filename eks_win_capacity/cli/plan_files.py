@@ -23,7 +23,7 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
 
         return load_files(path)
     name = "standard input" if file == "-" else file
-    text = whole.text_of(whole.file_bytes(file), name)
+    text = whole.answer_text(whole.text_of(whole.file_bytes(file), name), name)
     kind = path.suffix.lower()
     if kind == ".csv" or (kind not in {".yaml", ".yml", ".json"} and _looks_like_csv(text)):
         return _csv(text, file)
@@ -31,8 +31,14 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
     told = found[0] if len(found) == 1 else whole.objects_in(found)
     rows = told.get("workloads") if isinstance(told, dict) and "format" not in told else told
     objects = whole.objects_in(found)
-    if objects and all(is_template(one) for one in objects):
-        rows, notes = workload_rows(objects)
+    kinds = [one.get("kind") if isinstance(one, dict) else None for one in objects]
+    makers = [one for one in objects if is_template(one)]
+    # What a chart renders holds Services and more beside its workloads; a cluster's state holds
+    # nodes or pods.
+    if makers and all(kinds) and not {"Node", "Pod"} & set(kinds):
+        rows, notes = workload_rows(makers)
+        others = [f"{one['kind']} {name_of(one)}" for one in objects if one not in makers]
+        notes += [f"left out, as they are no workloads: {', '.join(others)}"] if others else []
         for note in notes:
             say(f"eks-win-capacity: note: {note}", err=True)
         return rows
@@ -51,6 +57,12 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
     )
 
 
+def name_of(item: dict[str, Any]) -> str:
+    """Name of an object of Kubernetes; empty where it has none."""
+    meta = item.get("metadata")
+    return str(meta.get("name") or "") if isinstance(meta, dict) else ""
+
+
 def _looks_like_csv(text: str) -> bool:
     """Whether a text is a table, or a header of CSV alone, and neither YAML nor JSON."""
     first = text.lstrip().partition("\n")[0]
@@ -65,6 +77,7 @@ def _csv(text: str, file: str) -> list[dict[str, Any]]:
     import csv
     import io
 
+    text = whole.table_text(text)
     head = text.lstrip().partition("\n")[0]
     separator = whole.separator_of(head)
     if separator not in head:
@@ -117,7 +130,7 @@ def read_price_file(file: str | None) -> Any:
     import csv
     import io
 
-    text = whole.text_of(whole.file_bytes(file), file)
+    text = whole.table_text(whole.text_of(whole.file_bytes(file), file))
     separator = whole.separator_of(text.lstrip().partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines = [[_point(cell, separator) for cell in row] for row in reader if "".join(row).strip()]

@@ -6,11 +6,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.addresses.keys import ADDON_KEYS
 from eks_win_capacity.cli.options import TYPE_NAME, file_argument, filled_text_of, node_slots
 from eks_win_capacity.cli.output import emit, output_option
-from eks_win_capacity.core.documents import whole
-from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool
@@ -58,11 +55,8 @@ def pool(  # noqa: PLR0917
     if show == "table" and not named:
         raise click.UsageError("--show table needs --instance-type or --slots")
     room, table_nitro = node_slots(instance_type, slots) if named else (None, True)
-    text = filled_text_of(file)
     found = WarmPool.from_configmap(
-        _source(text, getattr(file, "name", "the file")),
-        nitro=table_nitro and not non_nitro,
-        slots=room,
+        filled_text_of(file), nitro=table_nitro and not non_nitro, slots=room
     )
     targets = mode_and_targets(found)
     rows: list[dict[str, int]] = []
@@ -89,34 +83,6 @@ def pool(  # noqa: PLR0917
         emit(findings, output, title="Findings", note=more)
     if named:
         emit(rows, output, title="Pods against attached addresses")
-
-
-def _source(text: str, name: str) -> Any:
-    """
-    What holds the ConfigMap: the text, or the List that its several JSON values make.
-
-    Raises
-    ------
-    InputError
-        If it is a table, or a mapping whose values are lists or mappings of its own.
-    """
-    found = [text] if whole.table_columns(text) else whole.values_in(text, name)
-    objects = whole.objects_in(found)
-    own = {"kind", "items", "data", "metadata", "env"}
-    if len(found) > 1 or isinstance(found[0], list):
-        # YAML is left as it is written: its plain words tell what must be quoted.
-        return {"kind": "List", "items": objects} if text.lstrip()[0] in "{[" else text
-    foreign = not isinstance(found[0], dict) or (
-        not {"kind", "items", "metadata", "addon", *ADDON_KEYS} & found[0].keys()
-        and any(isinstance(v, (list, dict)) for key, v in found[0].items() if key not in own)
-    )
-    if foreign or (isinstance(found[0], dict) and "result" in (found[0].get("data") or ())):
-        raise InputError(
-            f"{name} is {whole.what_it_is(found[0])}; pool needs ConfigMap "
-            "kube-system/amazon-vpc-cni (kubectl get configmap -n kube-system amazon-vpc-cni -o "
-            "yaml) or values of the vpc-cni add-on"
-        )
-    return text
 
 
 def _attached(

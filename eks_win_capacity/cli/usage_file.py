@@ -87,9 +87,7 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         text = whole.text_of(content, name)
     except DocumentError as error:
         raise InputError(f"{name} is not a CSV file in UTF-8 or UTF-16: {error}") from error
-    if text.startswith("#TYPE"):
-        # The first line of PowerShell's Export-Csv.
-        text = text.partition("\n")[2]
+    text = whole.table_text(whole.answer_text(text, name))
     head = text.partition("\n")[0]
     columns = whole.table_columns(text)
     if text.lstrip()[:1] in {"{", "["} or (whole.looks_like_yaml(text) and not columns):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service
 from eks_win_capacity.core.documents import members, source_name, wholes
-from eks_win_capacity.core.documents.whole import item_of
+from eks_win_capacity.core.documents.whole import item_of, what_it_is
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.kubectl import _node_pools as karpenter
 from eks_win_capacity.kubectl import _objects as read
@@ -125,6 +125,7 @@ class Reading:
         self._configmaps: set[str] = set()
         self._taken = 0
         self._idle: list[tuple[str, bool]] = []
+        self._foreign: dict[str, str] = {}
         self._env: dict[str, str] | None = None
         self._version: str | None = None
 
@@ -170,9 +171,12 @@ class Reading:
         foreign = [name for name, empty in self._idle if not empty]
         if foreign or len(self._idle) == self._taken:
             name = foreign[0] if foreign else self._idle[0][0]
+            held = ", ".join(
+                f"{kind} ({said})" if said else kind for kind, said in self._foreign.items()
+            )
             raise DocumentError(
-                f"{name} holds nothing of use: expected objects such as "
-                f"{', '.join(sorted(KINDS)[:7])} ...",
+                f"{name} holds nothing of use{f' but {held:.300}' if held else ''}: expected objects "
+                f"such as {', '.join(sorted(KINDS)[:7])} ...",
                 source=name,
             )
 
@@ -184,6 +188,11 @@ class Reading:
         for document in wholes(source, name=called):
             if not {"kind", "metadata", "items"} & document.keys():
                 written = of_addon(document) if name == "amazon-vpc-cni" else None
+                if not written and any(isinstance(v, list) for v in document.values()):
+                    raise DocumentError(
+                        f"{called} is {what_it_is(document)}, and not ConfigMap {name}",
+                        source=called,
+                    )
                 self._keep_data(name, written or document.get("data", document), called)
                 found = True
                 continue
@@ -241,6 +250,7 @@ class Reading:
         elif kind == "ConfigMap":
             self._configmap(item)
         else:
+            self._foreign[kind] = without_accounts(str(item.get("message") or ""))
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -203,6 +204,81 @@ READ = {
 }
 
 
+@pytest.mark.parametrize("words", FOREIGN)
+def test_python_is_told_as_well_what_was_given_for_the_configmap(words):
+    held = FOREIGN[words]
+    forms = [held if isinstance(held, str) else json.dumps(held)]
+    forms += [held] if isinstance(held, dict) else [held.encode("utf-16")]
+    for form in forms:
+        with pytest.raises(ConfigMapError, match=words) as caught:
+            WarmPool.from_configmap(form)
+        assert "quote it" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("coding", CODINGS)
+def test_the_configmap_of_every_form_and_coding_gives_the_same_pool(form, coding):
+    space = {"kind": "Namespace", "metadata": {"name": "w"}}
+    text = FORMS[form]([space, CONFIGMAP])
+    assert WarmPool.from_configmap(text.encode(coding)) == WarmPool.from_configmap(CONFIGMAP)
+
+
+DESCRIBED = "Name:         win-1\nRoles:        <none>\nLabels:       a=b\nCapacity:\n  cpu: 2\n"
+SPOKEN = {
+    "Warning: v1 Endpoints is deprecated in v1.33+\n": "",
+    "W1127 10:00:00.123456 9 warnings.go:70] deprecated\nWarning: old\n": "",
+    "Error from server (Forbidden): pods is forbidden\n": "holds an error.*pods is forbidden",
+    "\nAn error occurred (AccessDenied) when calling the DescribeSubnets operation: no\n": (
+        "holds an error.*AccessDenied"
+    ),
+    "Unable to connect to the server: dial tcp\n": "holds an error.*dial tcp",
+    DESCRIBED: "kubectl describe",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("said", SPOKEN)
+def test_what_a_tool_said_before_its_answer_is_no_part_of_it(tmp_path, said, form):
+    path = tmp_path / "all.txt"
+    path.write_text(said + FORMS[form]([NODE, CONFIGMAP]), "utf-8")
+    wanted = SPOKEN[said]
+    for command in ("cluster -f", "fleet", "pool"):
+        answer = run(*command.split(), path)
+        if wanted:
+            assert isinstance(answer.exception, CapacityError)
+            assert re.search(wanted, str(answer.exception)), str(answer.exception)
+        else:
+            assert answer.exit_code == 0, (command, str(answer.exception))
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ({"kind": "Status", "status": "Failure", "message": "nodes is forbidden"}, "nodes is forb"),
+        ({"kind": "Table", "rows": [{"cells": ["win-1"]}]}, r"but Table: expected"),
+        ({"kind": "Secret", "metadata": {"name": "s"}}, r"but Secret: expected"),
+    ],
+)
+def test_objects_of_no_use_are_named_with_what_they_say(item, said):
+    with pytest.raises(DocumentError, match=said):
+        load_files(item)
+
+
+def test_what_a_chart_renders_beside_its_workloads_is_left_out_and_said(tmp_path):
+    path = tmp_path / "rendered.yaml"
+    others = [{"kind": "Service", "metadata": {"name": "web"}, "spec": {}}, {"kind": "Secret"}]
+    path.write_text("# a chart\n" + as_yaml([*others, WEB, DATABASE]), "utf-8")
+    answer = run("plan", path, "-t", "m5.large", "-o", "json")
+    assert answer.exit_code == 0, str(answer.exception)
+    assert "Service web, Secret" in answer.stderr
+    assert "db=3" in answer.stdout or '"db": 3' in answer.stdout
+
+
+def test_commas_in_comments_do_not_make_a_table():
+    text = "# of cluster a, b\n# and of c, d\nenable-windows-ipam: 'true'\n"
+    assert WarmPool.from_configmap(text) == WarmPool.from_configmap(CONFIGMAP)
+
+
 @pytest.mark.parametrize("command", READ)
 @pytest.mark.parametrize("words", FOREIGN)
 def test_what_a_command_cannot_read_is_called_what_it_is(tmp_path, command, words):
@@ -337,6 +413,21 @@ def test_gzip_that_grows_is_refused_at_the_limit(tmp_path, command, monkeypatch)
     else:
         answer = run(name, path, *more)
     assert "unpacks to more than 1,000,000 bytes" in str(answer.exception), answer.output
+
+
+def test_a_gzipped_state_is_read_as_the_plain_one_and_no_further_than_a_limit(
+    tmp_path, monkeypatch
+):
+    packed = gzip.compress(json.dumps(NODE).encode("utf-16"))
+    path = tmp_path / "nodes.json.gz"
+    path.write_bytes(packed)
+    plain = load_files(NODE)
+    assert load_files(path) == load_files(tmp_path) == load_files(packed) == plain
+    assert run("cluster", "-f", path).exit_code == 0
+    monkeypatch.setattr(_budgets, "MAX_HELD", 10**6)
+    path.write_bytes(gzip.compress(b" " * 3 * 10**6))
+    with pytest.raises(DocumentError, match="unpacks to more than 1,000,000 bytes"):
+        load_files(path)
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=4))

@@ -28,7 +28,10 @@ def zipped():
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (gzip.compress(b'{"kind": "List", "items": [' + b" " * 10**7, mtime=0), "gunzip"),
+        (gzip.compress(b'{"kind": "List", "items": [' + b" " * 10**7, mtime=0), "cut off"),
+        (gzip.compress(gzip.compress(b"{}")), "gunzip"),
+        (gzip.compress(b'{"kind": "List", "items": []}')[:-9], "damaged gzip"),
+        (b"\x1f\x8bxx", "damaged gzip"),
         (zipped(), "unzip"),
         (b"BZh91AY&SY", "bunzip2"),
         (b"\xfd7zXZ\x00", "unxz"),

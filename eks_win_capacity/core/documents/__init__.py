@@ -10,7 +10,7 @@ from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.documents._json import JsonText, json_members
 from eks_win_capacity.core.documents._open import Source, each_source, opened, source_name
 from eks_win_capacity.core.documents._yaml import yaml_documents
-from eks_win_capacity.core.documents.whole import table_columns, what_it_is
+from eks_win_capacity.core.documents.whole import answer_text, table_columns, what_it_is
 from eks_win_capacity.core.errors import DocumentError
 
 __all__ = ["beginning", "each_source", "mapping", "members", "source_name", "wholes", "yaml_value"]
@@ -56,6 +56,7 @@ def members(
             head = stream.read(limits.CHUNK)
             while head and not head.strip():
                 head = stream.read(limits.CHUNK)
+            head = answer_text(head, name)
             if not head:
                 raise DocumentError(
                     f"{name} is empty: did the command that wrote it fail?", source=name

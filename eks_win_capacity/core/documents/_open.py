@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,11 +62,13 @@ PACKED: Final = {
     b"BZh": ("bzip2", "bunzip2"),
     b"\xfd7zX": ("xz", "unxz"),
 }
-"""How compressed files begin; they are not unpacked here, so none can grow in memory."""
+"""How compressed files begin; gzip alone is unpacked here, once and within a limit."""
 
 
 def _decoded(file: Any, name: str) -> IO[str]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(_Raw(file))
+    if buffered.peek(2).startswith(b"\x1f\x8b"):
+        buffered = io.BufferedReader(_Unpacked(buffered, name))
     mark = buffered.peek(4)[:4]
     for packed, (how, cure) in PACKED.items():
         if mark.startswith(packed):
@@ -93,8 +97,33 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
+class _Unpacked(_Raw):
+    """A gzip file as the raw stream of what it holds, piece by piece and up to a limit."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        super().__init__(gzip.GzipFile(fileobj=file))
+        self._name = name
+        self._left = limits.MAX_HELD
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            size = super().readinto(buffer)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DocumentError(
+                f"{self._name} is a damaged gzip file: {error}", source=self._name, place="gzip"
+            ) from error
+        self._left -= size
+        if self._left < 0:
+            raise DocumentError(
+                f"{self._name} is gzip that unpacks to more than {limits.MAX_HELD:,} bytes; split it",
+                source=self._name,
+                place="gzip",
+            )
+        return size
+
+
 SUFFIXES: Final = (".json", ".yaml", ".yml")
-"""The files of a folder that are read."""
+"""The files of a folder that are read, gzipped (``.json.gz``) ones too."""
 
 
 class _Held(io.BytesIO):
@@ -150,7 +179,11 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
         yield _Held(data.encode() if isinstance(data, str) else data, name), False
     elif isinstance(source, (str, os.PathLike)) and _is_path(source) and Path(source).is_dir():
         folder = Path(source)
-        found = sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and p.is_file())
+        found = sorted(
+            p
+            for p in folder.iterdir()
+            if p.name.removesuffix(".gz").endswith(SUFFIXES) and p.is_file()
+        )
         if not found:
             raise DocumentError(
                 f"{folder} holds no file that ends in {', '.join(SUFFIXES)}", source=str(folder)

@@ -129,10 +129,48 @@ def text_of(content: bytes, name: str) -> str:
         place = f"byte {error.start}"
         spelled = encoding.upper().removesuffix("-SIG")
         raise DocumentError(
-            f"{name} is not a text: {spelled} can't decode it, {error.reason} at {place}",
+            f"{name} is not a text: {spelled} can't decode it, {error.reason} at {place}; save it as "
+            "UTF-8",
             source=name,
             place=place,
         ) from error
+
+
+def answer_text(text: str, name: str) -> str:
+    r"""
+    Text without the warnings that kubectl put before the answer, where both went into one file.
+
+    Raises
+    ------
+    DocumentError
+        If it begins with an error of a tool, or is what ``kubectl describe`` prints.
+
+    Examples
+    --------
+    >>> answer_text("Warning: v1 Endpoints is deprecated\nkind: List\n", "saved")
+    'kind: List\n'
+    """
+    text = text.lstrip("\ufeff")
+    while warned := _WARNS.match(text):
+        text = text[warned.end() :]
+    if failed := _FAILS.match(text):
+        raise DocumentError(
+            f"{name} holds an error, and no answer: {failed[0].strip():.300}", source=name
+        )
+    if _DESCRIBED.match(text):
+        raise DocumentError(
+            f"{name} is what kubectl describe prints for people; save kubectl get -o json",
+            source=name,
+        )
+    return text
+
+
+_WARNS: Final = re.compile(r"(?:Warning: |[WI][0-9]{4} [0-9:.]+ ).*(?:\n|$)")
+_FAILS: Final = re.compile(
+    r"(?:Error from server|error: |Unable to connect to the server|\n?An error occurred \(|"
+    r"\n?aws: \[ERROR\]).*"
+)
+_DESCRIBED: Final = re.compile(r"Name: {2,}\S.*\r?\n(?:Namespace|Roles|Labels|Priority): {2,}")
 
 
 def values_in(text: str, name: str) -> list[Any]:
@@ -151,13 +189,13 @@ def values_in(text: str, name: str) -> list[Any]:
     >>> values_in("a: 1\n---\na: 2", "two documents")
     [{'a': 1}, {'a': 2}]
     """
-    text = text.lstrip("\ufeff")
+    text = answer_text(text, name)
     if not text.strip():
         raise DocumentError(f"{name} is empty: did the command that wrote it fail?", source=name)
     if text.lstrip()[0] not in "{[":
         return list(yaml_documents(io.StringIO(), text, name))
     try:
-        return _json_values(text)
+        return json_values(text, _DECODER)
     except RecursionError as error:
         raise DocumentError(f"{name} is nested too deep", source=name) from error
     except ValueError as error:
@@ -175,21 +213,36 @@ def values_in(text: str, name: str) -> list[Any]:
         raise DocumentError(f"{name} is not JSON: {error}", source=name, place=place) from error
 
 
-def _json_values(text: str) -> list[Any]:
-    decode = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+def json_values(text: str, decoder: json.JSONDecoder) -> list[Any]:
+    r"""
+    Values of JSON that stand one after the other.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        If something else stands among them.
+
+    Examples
+    --------
+    >>> json_values('[1]\n{"a": 2}', json.JSONDecoder())
+    [[1], {'a': 2}]
+    """
     values: list[Any] = []
     at = 0
     while at < len(text):
         if text[at].isspace():
             at += 1
             continue
-        value, at = decode(text, at)
+        value, at = decoder.raw_decode(text, at)
         values.append(value)
     return values
 
 
 def _no_constant(_text: str) -> NoReturn:
     raise ValueError(_CONSTANTS)
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def item_of(kind: str, item: Any) -> Any:
@@ -262,6 +315,36 @@ def separator_of(head: str) -> str:
     return max(",;\t|", key=head.count)
 
 
+def table_text(text: str) -> str:
+    r"""
+    Table without what is no row of it: the first line of Excel or PowerShell, and a frame.
+
+    ``aws --output table``, Markdown and database shells draw such frames.
+
+    Examples
+    --------
+    >>> table_text("sep=;\nnode;type\n")
+    'node;type\n'
+    >>> table_text("| node | type |\n|------|------|\n| a | m5.large |\n")
+    'node|type\na|m5.large\n'
+    """
+    text = text.lstrip("\ufeff\r\n")
+    first, _, rest = text.partition("\n")
+    if first.startswith("#TYPE") or re.fullmatch(r'"?sep=.?"?', first.strip()):
+        return table_text(rest)
+    first = first.strip()
+    if not (_FRAME.fullmatch(first) or (first[:1] == first[-1:] == "|" and len(first) > 1)):
+        return text
+    lines = [line.strip().strip("|") for line in text.splitlines()]
+    lines = [line for line in lines if line.strip() and not _FRAME.fullmatch(f"{line}----")]
+    # Under a rule that parts no columns the AWS CLI puts the name of the call.
+    lines = lines if {"+", "|"} & set(first) else lines[1:]
+    return "".join("|".join(map(str.strip, line.split("|"))) + "\n" for line in lines)
+
+
+_FRAME: Final = re.compile(r"[\s+|:=-]{4,}")
+
+
 def table_columns(text: str) -> list[str]:
     r"""
     The first line's columns where a text is a table; empty where it is none.
@@ -273,8 +356,10 @@ def table_columns(text: str) -> list[str]:
     >>> table_columns("kind: Node\nmetadata: {name: a, uid: b}")
     []
     """
+    if text[:8].lstrip("\ufeff\r\n")[:1] in {"-", "+", "|", "#", "s", '"'}:
+        text = table_text(text[:_HEAD])
     lines = [line for line in text.lstrip("\ufeff").split("\n", 3)[:3] if line.strip()]
-    if not lines or _YAML.match(lines[0]) or lines[0].lstrip()[0] in "{[":
+    if not lines or looks_like_yaml(text) or lines[0].lstrip()[0] in "{[":
         return []
     separator = separator_of(lines[0])
     # A row has the head's columns: of one line alone nothing tells.
@@ -287,10 +372,13 @@ def table_columns(text: str) -> list[str]:
 
 def looks_like_yaml(text: str) -> bool:
     """Whether a text begins as YAML does, below comments: with a marker, an item or a key."""
-    lines = (line for line in text.lstrip("\ufeff").splitlines() if line.strip())
+    lines = (line for line in io.StringIO(text.lstrip("\ufeff")) if line.strip())
     first = next((line for line in lines if not line.lstrip().startswith("#")), "")
     return bool(_YAML.match(first.lstrip()))
 
+
+_HEAD: Final = 65_536
+"""Characters in which the first rows of a framed table stand."""
 
 _YAML: Final = re.compile(r"---|%YAML|- |[A-Za-z_][\w.\-]*:(?:\s|$)")
 
