@@ -104,7 +104,7 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         frame = pd.read_csv(
             io.StringIO(text),
             sep=separator,
-            decimal="," if separator == ";" else ".",
+            dtype=str if separator == ";" else None,
             engine="python" if len(separator) > 1 else "c",
             skipinitialspace=True,
             index_col=False,
@@ -115,4 +115,37 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
         raise InputError(f"{name} is not a CSV file: {error}") from error
     if not len(frame):
         raise InputError(f"{name} has a head and no rows")
-    return frame
+    decimal = "," if separator == ";" else "."
+    return frame.apply(_local, decimal=decimal)
+
+
+def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:
+    """
+    Column of texts as numbers, where all of it is written as numbers are with a decimal sign.
+
+    Raises
+    ------
+    InputError
+        If points of a table with semicolons may part thousands or be decimal ones.
+    """
+    import pandas as pd
+
+    if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
+        return column
+    group = "." if decimal == "," else ","
+    column = column.where(column.isna(), column.astype(str))
+    texts = column.dropna().str.strip()
+    grouped = texts.str.fullmatch(rf"[1-9]\d{{0,2}}(?:\{group}\d{{3}})+(?:\{decimal}\d+)?")
+    parted = texts.str.contains(group, regex=False)
+    if parted.any() and (grouped | ~parted).all():
+        sure = group == "," or (texts.str.count(f"\\{group}") > 1).any()
+        if not sure and not texts.str.contains(decimal, regex=False).any():
+            raise InputError(
+                f"{column.name!r} holds {texts[parted].iloc[0]!r}, which may be thousands or a "
+                "fraction: export numbers without signs between thousands"
+            )
+        column = column.str.replace(group, "", regex=False)
+    try:
+        return pd.to_numeric(column.str.replace(decimal, ".", regex=False))
+    except (ValueError, TypeError):
+        return column

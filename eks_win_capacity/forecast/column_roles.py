@@ -19,8 +19,8 @@ VALUES = ("used", "available", "percent")
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "datetime", "date", "ts", "ds", "at", "day", "when", "period"),
-    "subnet": ("subnet", "subnetid", "uniqueid", "subnetname", "subnetarn", "id", "name"),
-    "used": ("used", "addresses", "ips", "prefixes", "pods", "count", "y", "value"),
+    "subnet": ("subnet", "subnetid", "uniqueid", "subnetname", "subnetarn", "id", "name", "series"),
+    "used": ("used", "addresses", "ips", "prefixes", "pods", "count", "y"),
     "available": ("available", "free"),
     "percent": ("subnetipusage", "percent", "pct", "utilization", "utilisation"),
     "capacity": (
@@ -41,7 +41,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 _WORD = re.compile(r"%|\d+|[A-Z]+(?=[A-Z][a-z]|\d|\b|_)|[A-Z]?[a-z]+|[A-Z]+")
 
-_WEAK = {"addresses", "ips", "prefixes", "pods", "count", "y", "value"}
+_WEAK = {"addresses", "ips", "prefixes", "pods", "count", "y"}
 """Names that a subnet might have as well."""
 
 KIND = {
@@ -88,8 +88,9 @@ def counts_prefixes(name: object) -> bool:
 
 
 def says_nothing(name: object) -> bool:
-    """Whether a name such as ``Maximum`` leaves open what it is the maximum of."""
-    return bool(words(name)) and words(name) <= _THINGS
+    """Whether a name such as ``Maximum`` or ``Value #A`` leaves open what it is the value of."""
+    said = words(str(name).partition("#")[0])
+    return bool(said) and said <= _THINGS
 
 
 def listed(columns: Iterable[object]) -> str:
@@ -184,7 +185,8 @@ def is_text(column: pd.Series[Any]) -> bool:
 
 def _reads_as_time(column: pd.Series[Any]) -> bool:
     first = column.dropna().astype(str).head(1)
-    return bool(first.str.match(r"\d{4}-\d\d").all()) and len(first) > 0
+    dates = r"\d{4}[-/]\d\d|\d{1,2}([./])\d{1,2}\1\d{4}"
+    return bool(first.str.match(dates).all()) and len(first) > 0
 
 
 def _find_values(frame: pd.DataFrame, free: list[Any], roles: Roles, unit: str | None) -> None:

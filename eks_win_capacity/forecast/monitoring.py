@@ -235,6 +235,13 @@ def console_table(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """
     names = ["time", *lines[0][1:]]
     rows = [line for line in lines[1:] if line and re.match(r"\d{4}[-/]\d\d", line[0].strip())]
+    while names and not names[-1].strip():
+        names.pop()
+    if any(len(line) < len(names) or any(line[len(names) :]) for line in rows):
+        raise InputError(
+            "a row of the CSV of the CloudWatch console has not as many cells as its head"
+        )
+    rows = [line[: len(names)] for line in rows]
     if not rows:
         raise InputError("the CSV of the CloudWatch console has no rows below its head")
     return names, rows

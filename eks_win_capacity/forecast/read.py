@@ -214,12 +214,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     odd = []
     if not plain_numbers:
         odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
-    if (
-        roles["subnet"] is not None
-        or odd
-        or not columns
-        or (len(columns) == 1 and says_nothing(columns[0]))
-    ):
+    if roles["subnet"] is not None or odd or not columns or all(map(says_nothing, columns)):
         raise InputError(
             "history has no column that says used or available addresses; name it with used=NAME, "
             "available=NAME or percent=NAME, or say used=True or available=True; it has "

@@ -128,11 +128,13 @@ def _of_texts(
             f"({unique[~aware].iloc[0]}): it cannot be known how they lie to each other"
         )
     several = len(offsets.dropna().unique()) > 1
+    unique, told = _year_first(unique)
     try:
-        read = pd.to_datetime(unique, utc=bool(several), format="ISO8601")
+        read = pd.to_datetime(
+            unique, utc=bool(several), format="mixed" if told or _named(unique) else "ISO8601"
+        )
     except (ValueError, TypeError, OverflowError) as error:
         raise _unreadable(unique, codes) from error
-    told = []
     if several and not mixed_is_fine:
         told.append(
             Finding(
@@ -145,6 +147,52 @@ def _of_texts(
             )
         )
     return pd.DatetimeIndex(read).take(codes), told
+
+
+_DATES = r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ T,]+(.*))?"
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_WRITTEN = rf"(?:[a-z]{{3}},? )?(?:\d{{1,2}}[ -]{_MONTH}|{_MONTH} \d{{1,2}},?)[ -]\d{{4}}\b.*"
+
+
+def _named(unique: pd.Series[Any]) -> bool:
+    """Whether every time names its month in English, such as ``01 Sep 2025``."""
+    return bool(len(unique)) and bool(unique.str.fullmatch(_WRITTEN, case=False).all())
+
+
+def _year_first(unique: pd.Series[Any]) -> tuple[pd.Series[Any], list[Finding]]:
+    """
+    Dates that end in the year with the year first; others as they are.
+
+    Points part day and month in every country that writes them so. For others the days above
+    12 tell which is which.
+
+    Raises
+    ------
+    InputError
+        If days and months cannot be told apart.
+    """
+    parts = unique.str.extract(rf"^{_DATES}$")
+    if not len(parts) or parts[3].isna().any():
+        return unique, []
+    one, two = parts[0].astype(int), parts[2].astype(int)
+    month_first = bool((two > 12).any()) and not (one > 12).any()
+    if not month_first and not (parts[1] == ".").all() and not (one > 12).any():
+        raise InputError(
+            f"the time {unique.iloc[0]!r} at position 0 may begin with the day or with the month, and no "
+            "other one tells which: write times as 2026-01-31"
+        )
+    days, months = (two, one) if month_first else (one, two)
+    plain = parts[3] + "-" + months.map("{:02}".format) + "-" + days.map("{:02}".format)
+    return plain + (" " + parts[4].fillna("")).str.rstrip(), [
+        Finding(
+            code="dates-by-country",
+            severity="info",
+            outcome="pass",
+            seen=f"the times are written as {unique.iloc[0]}",
+            why=f"they were read with the {'month' if month_first else 'day'} first: {plain.iloc[0]}",
+            remedy="nothing to do",
+        )
+    ]
 
 
 def _unreadable(unique: pd.Series[Any], codes: NDArray[np.intp]) -> InputError:

@@ -410,3 +410,41 @@ print(most, pa.default_memory_pool().max_memory())
     assert part_of_more == part == 40_000
     # Threads read ahead by chance, a few parts more or less; the whole would be twelve times as much.
     assert memory_of_more < 5 * memory
+
+
+ROWS = [f"2025-01-{n:02}" for n in range(1, 29)]
+
+
+@pytest.mark.parametrize(
+    ("sign", "values", "used"),
+    [
+        (";", ["1.000.000", *(f"{n}.000" for n in range(1, 28))], 27_000),
+        (";", [f"1.00{n % 10},5" for n in range(28)], 1_007.5),
+        (";", [f"{n},25" for n in range(28)], 27.25),
+        (";", [f"{n}.25" for n in range(28)], 27.25),
+        (",", [f'"{n},000"' for n in range(1, 29)], 28_000),
+        (",", [f"{n}.120" for n in range(28)], 27.12),
+    ],
+)
+def test_numbers_are_read_as_the_table_writes_them(rows, tmp_path, sign, values, used):
+    path = tmp_path / "history.csv"
+    lines = "".join(f"{day}{sign}{value}\n" for day, value in zip(ROWS, values, strict=True))
+    path.write_text(f"time{sign}used\n{lines}", "utf-8")
+    (row,) = rows(path, "--capacity", "2000000", "--horizon", "30")
+    assert row["used"] == used
+
+
+def test_points_that_may_part_thousands_are_refused(run, tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("time;free\n" + "".join(f"{day};4.{n:03}\n" for n, day in enumerate(ROWS)))
+    code, _, error = run(path, "--capacity", "5000")
+    assert (code, "'4.000', which may be thousands" in error) == (1, True)
+
+
+def test_rows_of_the_console_are_as_long_as_its_head(run, tmp_path):
+    path = tmp_path / "console.csv"
+    head, lines = "Full label,free,\nUnits,Count,\n", [f"{day} 00:00:00,9" for day in ROWS]
+    path.write_text(head + "\n".join(lines), "utf-8")
+    assert run(path, "--capacity", "99")[0] == 0
+    path.write_text(head + "\n".join([*lines, "2025-02-01 00:00:00,1,2"]), "utf-8")
+    assert "as many cells" in run(path, "--capacity", "99")[2]

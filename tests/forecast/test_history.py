@@ -71,7 +71,7 @@ def test_a_column_of_times_is_found_by_its_name_or_by_what_it_holds(name, kind):
     "name",
     [
         *("used", "used_addresses", "UsedIpAddressCount", "ips_used", "IPs used", "in_use"),
-        *("allocated", "assigned_ips", "usage", "addresses", "ips", "y", "value", "max_used"),
+        *("allocated", "assigned_ips", "usage", "addresses", "ips", "y", "max_used"),
     ],
 )
 def test_a_column_of_used_addresses_is_found_by_its_name(name):
@@ -89,6 +89,42 @@ def test_a_column_of_used_addresses_is_found_by_its_name(name):
 def test_a_column_of_available_addresses_is_never_taken_for_used_ones(name):
     assert first_date(frame(**{"time": DAYS, name: 200 - USED})) == FULL
     assert first_date(line(200 - USED, name=name)) == FULL
+
+
+@pytest.mark.parametrize("name", ["value", "Value", "Value #A", "Maximum", "reading"])
+def test_a_column_that_says_neither_is_refused_until_it_is_named(name):
+    history = frame(**{"time": DAYS, name: 200 - USED})
+    if name != "reading":
+        with pytest.raises(InputError, match="available=NAME"):
+            forecast_exhaustion(history, capacity=200)
+    assert forecast_exhaustion(history, capacity=200, available=name).date() == FULL
+
+
+@pytest.mark.parametrize(
+    ("form", "found"),
+    [
+        ("%d.%m.%Y %H:%M:%S", "day first"),
+        ("%d/%m/%Y", "day first"),
+        ("%m/%d/%Y %I:%M %p", "month first"),
+        ("%d-%m-%Y %H:%M", "day first"),
+        ("%d %b %Y", ""),
+        ("%b %d, %Y", ""),
+        ("%a, %d %B %Y %H:%M:%S", ""),
+        ("%Y/%m/%d", ""),
+    ],
+)
+def test_dates_of_any_country_are_read_where_they_say_which_is_the_day(form, found):
+    times = pd.Series(DAYS).dt.strftime(form)
+    made = forecast_exhaustion(frame(time=times, used=USED), capacity=200)
+    assert made.date() == FULL
+    told = [f.why for f in made.findings if f.code == "dates-by-country"]
+    assert [found in why for why in told] == [True] * bool(found)
+
+
+def test_dates_that_do_not_say_which_is_the_day_are_refused():
+    times = pd.date_range("2025-01-01", "2025-01-12").strftime("%d/%m/%Y")
+    with pytest.raises(InputError, match=r"01/01/2025.*day or with the month"):
+        forecast_exhaustion(frame(time=times, used=range(12)), capacity=200)
 
 
 @pytest.mark.parametrize("name", ["SubnetIPUsage", "percent", "used_percent", "utilization", "pct"])
