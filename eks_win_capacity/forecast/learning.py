@@ -42,6 +42,9 @@ _EVEN = 2.0
 _RECENT = 180
 """Newest periods whose innovations may come again."""
 
+_COARSE = 0.01
+"""Share of the usual value from which on the unit of a series matters."""
+
 _EITHER_WAY = np.array([-1.0, 1.0])
 
 
@@ -75,6 +78,11 @@ class Learned:
         Origins of the backtest.
     surges : Surges
         Times far above the level, which may come again.
+    grain : ndarray, (series,)
+        What all values differ by whole multiples of, such as 16 where whole /28s are
+        counted; 0 where there is none that matters.
+    last : ndarray, (series,)
+        The newest value, in units of the history.
     """
 
     scale: Floats
@@ -90,6 +98,8 @@ class Learned:
     level: Floats
     back: tuple[int, ...]
     surges: Surges
+    grain: Floats
+    last: Floats
 
 
 def learn(
@@ -122,6 +132,7 @@ def learn(
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
+    grain = _grain(values / scale[:, None])
     asked = _Chunk(tuple(lengths), horizon, given, per_day)
     back = views.origins(periods, horizon)
     parts, hidden = _without_what_hides(values / scale[:, None], seen, censored, asked)
@@ -152,14 +163,27 @@ def learn(
         newest_step(parts.level, parts.kept, parts.off),
         parts.off,
         tuple(every),
-        views.shares(every, clean, seen, back),
+        views.shares(every, clean, seen, back, grain),
         noise * parts.season.fitted[:, None],
         seen,
         parts.level,
         tuple(back),
         # Within a day, what rises for some hours is a season or an outlier.
         surges(parts.level if per_day == 1 else parts.level[:, :0]),
+        grain,
+        values[:, -1],
     )
+
+
+def _grain(values: Floats) -> Floats:
+    """The unit that each series comes in; 0 where it is too small to matter."""
+    apart = np.diff(np.sort(values, axis=1), axis=1)
+    apart = np.where(apart > 0, apart, np.nan)
+    some = (apart > 0).sum(axis=1) > 1
+    grain = np.where(some, np.nanmin(np.where(some[:, None], apart, 0.0), axis=1), 0.0)
+    some &= grain > _COARSE
+    pieces = np.nan_to_num(apart / np.where(some, grain, 1.0)[:, None])
+    return np.where(some & (np.abs(pieces - np.rint(pieces)) < 1e-6).all(axis=1), grain, 0.0)
 
 
 @dataclass(frozen=True)

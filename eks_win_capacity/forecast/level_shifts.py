@@ -45,6 +45,9 @@ NEWEST = 14
 STAYS = (0.4, 0.5, 0.75, 0.8, 0.85, 0.9)
 """Share of the paths in which a step stays, by the periods it has lasted."""
 
+_LIKE = 2.0
+"""Steps of the past that these shares are worth, where a history has any like the newest."""
+
 _MONTHS = 57
 """Periods whose median is the level that a surge stands on: twice as long as one may last."""
 
@@ -246,7 +249,22 @@ def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
         age[row] = length
         size[row] = np.median(run[:length])
     stays = np.take(STAYS, np.clip(age - 1, 0, len(STAYS) - 1))
+    for row in np.flatnonzero(age):
+        alike, stayed = _like_it(values[row], float(size[row]), min(int(age[row]), _NEAR))
+        stays[row] = (_LIKE * stays[row] + stayed) / (_LIKE + alike)
     return Step(age, size, stays, fitted)
+
+
+def _like_it(values: Floats, size: float, age: int) -> tuple[int, int]:
+    """How many steps of half the size lasted as long before, and how many of them stayed."""
+    rise, least = values * np.sign(size), 0.5 * abs(size)
+    alike = stayed = free = 0
+    for at in np.flatnonzero(np.diff(rise[: 1 - NEWEST]) >= least).tolist():
+        before = np.median(rise[max(at - 2, 0) : at + 1])
+        if at >= free and np.median(rise[at + 1 : at + 1 + age]) - before >= least:
+            alike, free = alike + 1, at + NEWEST
+            stayed += bool(np.median(rise[at + 1 : at + 1 + NEWEST]) - before >= least)
+    return alike, stayed
 
 
 def without_shifts(values: Floats, sizes: Floats) -> Floats:

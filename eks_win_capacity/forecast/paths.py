@@ -124,6 +124,10 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     line = state.middle[:, :1] + state.middle[:, 1:] * steps
     out = np.empty((horizon, *state.level.shape), dtype=np.float32)
     _run(out, state, learned, draws, line)
+    for row in np.flatnonzero(learned.grain):
+        # What comes in whole nodes or blocks goes on in them.
+        unit = learned.grain[row] * learned.scale[row]
+        out[:, row] = unit * np.rint((out[:, row] - learned.last[row]) / unit) + learned.last[row]
     return out
 
 
@@ -249,18 +253,23 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
 def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles]:
     """Paths that a surprise may strike, and what of its share each series' path is raised by."""
     horizon, periods = len(draws.innovation), learned.seen.shape[1]
-    seen = learned.surges.count
+    step = learned.step
+    # A newest step that stays is a surge of its own.
+    stepped = step.stays * step.fitted
+    seen = learned.surges.count + stepped
     # A Gamma prior's mean rate of what was never seen, and the rate of what was, shrunk a little.
     unseen = _SURPRISES / (_SEEN_YEARS * draws.year + periods)
     rate = unseen + seen / (_SHRUNK_YEARS * draws.year + periods)
-    share = 1 - np.exp(-rate * horizon)
-    struck = np.flatnonzero(draws.surprise < share.max())
+    strikes = 1 - np.exp(-rate * horizon)
+    struck = np.flatnonzero(draws.surprise < strikes.max())
     level = np.maximum(learned.level[:, -28:].mean(axis=1, keepdims=True), 0.0)
     # What follows a line to the last digit was computed, and goes on as computed.
-    level[exact(learned.views[0])] = 0.0
+    level[exact(learned.views[0]) & ~step.fitted] = 0.0
     # Surges of the past say how large the next ones are; what was drawn counts for little.
-    larger = (learned.surges.size / _SURPRISE[0]) ** (seen / (seen + _DRAWN))
-    level = level * larger[:, None] * (draws.surprise[struck] < share[:, None])
+    share = np.clip(np.abs(step.size) / np.maximum(level[:, 0], 1e-9), 0.01, 10.0)
+    sizes = learned.surges.count * np.log(learned.surges.size / _SURPRISE[0])
+    larger = np.exp((sizes + stepped * np.log(share / _SURPRISE[0])) / (seen + _DRAWN))
+    level = level * larger[:, None] * (draws.surprise[struck] < strikes[:, None])
     return struck, level.astype(np.float32)
 
 

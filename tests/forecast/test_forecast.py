@@ -276,6 +276,44 @@ def test_surprises_leave_a_chance_that_a_longer_calm_makes_smaller():
     assert computed.probability() == 0
 
 
+def test_what_comes_in_whole_blocks_goes_on_in_them():
+    joined = np.random.default_rng(7).poisson(0.7, 200).cumsum()
+    # Of 401 paths each of these quantiles is one, and lies between no two.
+    history = days(32 + 16 * np.ceil(joined / 16))
+    made = forecast_exhaustion(history, capacity=900, horizon=60, paths=401)
+    for column in ("demand", "lower_95", "upper_80"):
+        assert (made.path[column] % 16 == 0).all(), column
+    assert made.path["demand"].iloc[-1] > made.history["used"].iloc[-1]
+
+
+@pytest.mark.parametrize("shift", [0, 5])
+def test_steps_that_always_stayed_stay_and_those_that_never_did_do_not(shift):
+    noise = np.random.default_rng(8).normal(shift, 0.5, 240)
+    at = np.arange(240)
+    steps = 100 + 20 * ((at + 4) // 40)
+    visits = 100 + 20 * ((at + 4) % 40 < 6)
+    newest = [
+        next(x for x in made.findings if x.code == "newest-step").why
+        for made in (
+            forecast_exhaustion(days(values + noise), capacity=400) for values in (steps, visits)
+        )
+    ]
+    stays, goes = (float(why.split()[-5]) for why in newest)
+    assert stays > 85
+    assert goes < 60
+
+
+def test_a_step_of_the_last_days_makes_another_one_more_likely():
+    noise = np.random.default_rng(9).normal(0, 2, 200)
+    stepped = 200 + 80 * (np.arange(200) >= 190) + noise
+
+    def chance(values):
+        made = forecast_exhaustion(days(values), capacity=values[-1] + 70, paths=2_000)
+        return made.probability()
+
+    assert chance(stepped) > chance(280 + noise) + 0.05
+
+
 @pytest.mark.parametrize("ago", [20, 30, 50])
 @pytest.mark.parametrize(("before", "after"), [(0.0, 6.0), (5.0, 1.0), (0.5, 8.0)])
 def test_growth_that_bent_some_weeks_ago_goes_on_as_it_is_now(ago, before, after):
