@@ -193,6 +193,8 @@ def forecast_exhaustion(
     texts with several         days are those of UTC (``mixed-offsets``), or of
     offsets                    ``timezone``; texts with and without: InputError
     numbers as times           since 1970, in UTC (``epoch-times``), or 20260131
+    dates such as 31/01/2026   in the order that one of them proves
+                               (``dates-by-country``)
     subnets that end early     forecast from their own end (``stale-history``)
     subnets of several         one grid for all, that of the usual one
     spacings                   (``mixed-spacings``)
