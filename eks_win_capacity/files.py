@@ -13,6 +13,7 @@ from eks_win_capacity.cluster.state import PARTS, ClusterState
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes
 from eks_win_capacity.core.documents.whole import what_it_is
 from eks_win_capacity.core.errors import DocumentError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.kubectl import eksctl
 
 _KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
@@ -42,6 +43,7 @@ _OTHERS: Final = {
 """Answers that tell nothing of a cluster's state, and what reads them."""
 
 
+@checked_call
 def load_files(*sources: Any) -> ClusterState:
     """
     Read any mixture of saved answers as the state of one cluster.

@@ -20,6 +20,7 @@ from eks_win_capacity.core import charts
 from eks_win_capacity.core.charts import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ _MOST_TYPES: Final = 40
 """Types that one chart can name and still be read."""
 
 
+@checked_call
 def pods_per_node(
     instance_type: Sequence[str],
     *,
@@ -133,6 +135,7 @@ def pods_per_node(
     return _finish(ax, f"Prefix delegation {gain}", x="pods per node", grid="x")
 
 
+@checked_call
 def binding(
     instance_type: Sequence[str],
     *,
@@ -206,6 +209,7 @@ def binding(
     )
 
 
+@checked_call
 def attached_addresses(
     pools: WarmPool | Mapping[str, WarmPool], *, slots: int, pods: int | None = None, ax: Any = None
 ) -> Any:
@@ -269,6 +273,7 @@ def attached_addresses(
     return _finish(ax, title, x="pods on the node", y="addresses attached to the node", grid="y")
 
 
+@checked_call
 def pool_through_time(run: Any, *, ax: Any = None) -> Any:
     """
     Chart of one node's pool through time: used, warm and cooling addresses.
@@ -328,6 +333,7 @@ def pool_through_time(run: Any, *, ax: Any = None) -> Any:
     return _finish(ax, title, x=f"time [{unit}]", y="addresses of the node", grid="y")
 
 
+@checked_call
 def subnet_map(subnet: Any, *, columns: int | None = None, ax: Any = None) -> Any:
     """
     Map of the /28 blocks of a subnet, in the order of their addresses.
@@ -396,6 +402,7 @@ def subnet_map(subnet: Any, *, columns: int | None = None, ax: Any = None) -> An
     return ax
 
 
+@checked_call
 def forecast_fan(forecast: Any, subnet: Any = None, *, ax: Any = None) -> Any:
     """
     Chart of one subnet's use: history, median, intervals, capacity and date.
@@ -437,6 +444,7 @@ def forecast_fan(forecast: Any, subnet: Any = None, *, ax: Any = None) -> Any:
     return ax
 
 
+@checked_call
 def plans(now: Any, after: Any, *, ax: Any = None) -> Any:
     """
     Chart of the nodes by type, now and after.

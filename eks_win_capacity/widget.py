@@ -19,6 +19,7 @@ from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of, html_fields
 from eks_win_capacity.core.errors import CapacityError, MissingExtraError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,6 +236,7 @@ def _curve(
     )
 
 
+@checked_call
 def what_if(
     *,
     instance_type: str = "m5.large",

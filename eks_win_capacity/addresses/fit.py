@@ -16,6 +16,7 @@ from eks_win_capacity.core.arrays import count, counts, unmasked
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.display import Listed, Shown, count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,6 +179,7 @@ def nodes_that_fit(
 ) -> pd.DataFrame: ...
 
 
+@checked_call
 def nodes_that_fit(
     subnet: Any,
     instance_type: Any,

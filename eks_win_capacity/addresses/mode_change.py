@@ -18,6 +18,7 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.core.findings import Finding
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,6 +107,7 @@ class Migration:
         return html_fields("Migration", self._numbers(), notes=notes)
 
 
+@checked_call
 def migration(
     node: Any,
     pods_running: Any,

@@ -11,10 +11,12 @@ from typing import Any, Literal, get_args
 
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import ReservationError
+from eks_win_capacity.core.lazy import checked_call
 
 ReservationType = Literal["prefix", "explicit"]
 
 
+@checked_call
 @dataclass(frozen=True)
 class Reservation(Shown):
     """

@@ -18,6 +18,7 @@ from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,6 +85,7 @@ class ReservationPlan(Shown):
         return self.subnet.with_reservations((*self.subnet.reservations, *self.reservations))
 
 
+@checked_call
 def reservation_plan(
     subnet: Subnet | str,
     *,

@@ -22,6 +22,7 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import Shown, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ class SmallestSubnet(Shown):
         return self._frame.copy()
 
 
+@checked_call
 def smallest_subnet(
     *,
     nodes: int,

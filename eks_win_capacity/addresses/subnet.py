@@ -27,6 +27,7 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import Listed, html_fields
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ _MIXED = -1
 """Place of a block that lies only partly inside a reservation."""
 
 
+@checked_call
 @dataclass(frozen=True)
 class Subnet:
     """
@@ -575,6 +577,7 @@ def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
     return names or [None] * len(places), places
 
 
+@checked_call
 def subnet_census(subnets: Any) -> pd.DataFrame:
     """
     Take the census of many subnets at once.

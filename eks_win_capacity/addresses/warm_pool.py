@@ -27,6 +27,7 @@ from eks_win_capacity.addresses.targets import (
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import Listed, Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = ["PoolState", "WarmPool", "attached_addresses"]
 _LOWEST: Final = -(2**63)
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class WarmPool(Shown):
     """
@@ -376,6 +378,7 @@ def _flag(value: object, name: str) -> bool:
     return bool(value)
 
 
+@checked_call
 @dataclass(frozen=True)
 class PoolState(Shown):
     """
@@ -415,6 +418,7 @@ class PoolState(Shown):
     __eq__ = same_values
 
 
+@checked_call
 def attached_addresses(
     pods: Any,
     *,

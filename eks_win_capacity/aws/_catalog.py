@@ -15,12 +15,14 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
+@checked_call
 def load_catalog(
     session: Any = None,
     regions: str | Iterable[str] | None = None,

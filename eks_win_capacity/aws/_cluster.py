@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.aws import saved_answers
 from eks_win_capacity.aws._asking import Asking, ask_occupants
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +48,7 @@ leaves its part unknown.
 """
 
 
+@checked_call
 def load_cluster(
     name: str,
     *,
@@ -245,6 +247,7 @@ def ask_scaling(ask: Asking, cluster: str) -> None:
         )
 
 
+@checked_call
 def load_files(*sources: Any) -> ClusterState:
     """
     Read saved JSON of the AWS CLI as the state of one cluster.

@@ -13,6 +13,7 @@ from eks_win_capacity.aws.calls import client as make_client
 from eks_win_capacity.aws.saved_answers import moment, saved, shaped
 from eks_win_capacity.core.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
 from eks_win_capacity.core.errors import DocumentError, InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ _QUERIES: Final = 500
 _SPELLINGS: Final = {"subnetid", "subnet"}
 
 
+@checked_call
 def load_usage_history(
     subnets: Iterable[Subnet] | Subnet,
     *,

@@ -11,6 +11,7 @@ from eks_win_capacity.aws.calls import all_pages, client, incomplete
 from eks_win_capacity.aws.saved_answers import moment, saved, shaped
 from eks_win_capacity.catalog.prices import COLUMNS, Prices
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ _FILTERS: Final = {
 _SPOT_PRODUCTS: Final = ("Windows", "Windows (Amazon VPC)")
 
 
+@checked_call
 def load_prices(
     region: str,
     *,

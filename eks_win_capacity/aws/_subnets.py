@@ -11,6 +11,7 @@ from eks_win_capacity.aws._asking import Asking, ask_occupants
 from eks_win_capacity.aws._cluster import ask_node_groups, ask_scaling, subnet_ids_of
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,7 @@ class UsedSubnet(Subnet):
         return made
 
 
+@checked_call
 def load_subnets(
     subnet_ids: Iterable[str] | str | None = None,
     *,

@@ -19,6 +19,7 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ UNKNOWN_DATE: Final = "unknown"
 _CLOSE: Final = 3
 
 
+@checked_call
 class Catalog(Mapping[str, InstanceType]):
     """
     Instance types by name, from one source and of one date; it cannot be changed.

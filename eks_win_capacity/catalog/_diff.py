@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.core.display import html_table
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import read_only
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ Change = FieldChange
 """Its older name."""
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class CatalogDiff:
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from eks_win_capacity.catalog._windows import WindowsVerdict, verdict
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, KeysView, Sequence, ValuesView
@@ -55,6 +56,7 @@ class FieldError(InputError):
         self.value = value
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceType(Shown):
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.core.arguments import mapping, number, real, text
 from eks_win_capacity.core.display import count_of, html_table
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class Prices:
     """
@@ -115,6 +117,7 @@ class Prices:
         return html_table([*map(str, self.table)], self.table.itertuples(index=False), title=title)
 
 
+@checked_call
 def estimate_windows_prices(
     linux: Mapping[str, float] | pd.Series,
     *,

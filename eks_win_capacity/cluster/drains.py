@@ -16,6 +16,7 @@ from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ class DrainStep(Shown):
         return asdict(self)
 
 
+@checked_call
 def drains_for_blocks(
     state: ClusterState, *, subnet_id: str | None = None, blocks: int | None = None
 ) -> Listed[DrainStep]:

@@ -9,6 +9,7 @@ from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import count, unmasked
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, request, whole_bytes
 from eks_win_capacity.density.reserved import (
     allocatable,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog, InstanceType
 
 
+@checked_call
 def karpenter_view(
     instance_types: str | Sequence[str],
     *,

@@ -15,6 +15,7 @@ from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError, without_accounts
+from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +129,7 @@ class PendingPod(Shown):
         }
 
 
+@checked_call
 def explain_pending(
     state: ClusterState,
     *,

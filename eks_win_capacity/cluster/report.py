@@ -17,6 +17,7 @@ from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.display import count_of, html_frame, records_of
 from eks_win_capacity.core.errors import InputError, without_accounts
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+@checked_call
 def cluster_report(
     state: ClusterState,
     *,

@@ -33,6 +33,7 @@ from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import DocumentError, StateConflictError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.values import read_only
 
@@ -109,6 +110,7 @@ _KNOWN_ELSEWHERE = frozenset({"node_claims", "support_ends"})
 """Parts that need no answer: nodes and pods, or a bundled table of a certain day, tell as well."""
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class ClusterState(Shown):
     """

@@ -1,4 +1,8 @@
-"""Names of a package that load their modules on first use (PEP 562)."""
+"""
+The doors of a package: names that load on first use (PEP 562), and calls that must fit.
+
+Loaded before the first answer, so it loads nothing itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, TypeVar
+
+    Called = TypeVar("Called")
 
 
 def lazy_names(
@@ -46,3 +53,72 @@ def lazy_names(
         return sorted({*homes, *modules})
 
     return get, names
+
+
+_KEPT = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__")
+
+
+def checked_call(target: Called) -> Called:
+    """
+    A function, or a class and its methods, whose call with other arguments is an error of ours.
+
+    Nothing is looked at where a call fits the signature.
+
+    Examples
+    --------
+    >>> @checked_call
+    ... def double(pods, *, times=2):
+    ...     return pods * times
+    >>> double(3, time=4)
+    Traceback (most recent call last):
+        ...
+    eks_win_capacity.core.errors.UnsupportedInputError: double() has no argument 'time': did you mean 'times'?
+    """
+    if not isinstance(target, type):
+        return _checked_function(target)  # type: ignore[arg-type,return-value]
+    for name, held in list(vars(target).items()):
+        if isinstance(held, (classmethod, staticmethod)):
+            checked: Any = type(held)(_checked_function(held.__func__))
+        elif isinstance(held, type(checked_call)):
+            checked = _checked_function(held)
+        else:
+            continue
+        if name == "__init__" or not name.startswith("_"):
+            setattr(target, name, checked)
+    return target
+
+
+def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            # Further frames: the call fitted, and the error is one of what it ran.
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise
+            message = _misfit(function, kwargs) or str(error).replace(".__init__()", "()")
+        from eks_win_capacity.core.errors import UnsupportedInputError
+
+        raise UnsupportedInputError(message)
+
+    # As functools.wraps does, which would have to be loaded before the first answer.
+    for name in _KEPT:
+        if hasattr(function, name):
+            setattr(called, name, getattr(function, name))
+    called.__wrapped__ = function  # type: ignore[attr-defined]
+    return called
+
+
+def _misfit(function: Callable[..., Any], given: Iterable[str]) -> str:
+    """What is said of the first name that a function does not take; nothing if it takes all."""
+    from difflib import get_close_matches
+    from inspect import signature
+
+    taken = [name for name in signature(function).parameters if name not in {"self", "cls"}]
+    strange = next((name for name in given if name not in taken), None)
+    if strange is None:
+        return ""
+    close = get_close_matches(strange, taken, n=1)
+    cure = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(taken) or 'none'}"
+    name = function.__qualname__.removesuffix(".__init__")
+    return f"{name}() has no argument {strange!r}: {cure}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.values import is_missing
 
@@ -142,6 +143,7 @@ def _in_sheet(value: Any) -> Any:
     return cell_text(plain_value(plain))
 
 
+@checked_call
 def to_excel(answer: Any, path: str | os.PathLike[str]) -> None:
     """
     An Excel file of an answer, in which no text is run as a formula.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.core.lazy import checked_call
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["cluster", "fleet", "subnet_usage", "workloads"]
 
 
+@checked_call
 def fleet() -> pd.DataFrame:
     """
     Nodes of an invented fleet of 6,000 Windows nodes.
@@ -44,6 +47,7 @@ def fleet() -> pd.DataFrame:
     return pd.DataFrame(invented_fleet.rows(), columns=list(invented_fleet.COLUMNS))
 
 
+@checked_call
 def subnet_usage() -> pd.DataFrame:
     """
     Used addresses of six invented subnets, each a /22, over 120 days.
@@ -69,6 +73,7 @@ def subnet_usage() -> pd.DataFrame:
     return pd.DataFrame(invented_usage.rows(), columns=list(invented_usage.COLUMNS))
 
 
+@checked_call
 def workloads() -> pd.DataFrame:
     """
     Two invented workloads, as `plan_fleet` takes them.
@@ -92,6 +97,7 @@ def workloads() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "replicas", "cpu", "memory"])
 
 
+@checked_call
 def cluster() -> ClusterState:
     """
     State of an invented cluster, full by addresses, with mistakes to find.

@@ -18,6 +18,7 @@ from eks_win_capacity.core.errors import (
     ShapeMismatchError,
     UnsupportedInputError,
 )
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,
@@ -207,6 +208,7 @@ def checked_policy(on_unknown: object) -> None:
         raise InputError(f'on_unknown must be "raise" or "null"; got {on_unknown!r}')
 
 
+@checked_call
 class Fleet:
     """
     A column of nodes, encoded once, for many questions.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import MAX_COUNT
+from eks_win_capacity.core.lazy import checked_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog
 
 
+@checked_call
 def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> Any:
     """
     Pod addresses on a Windows node, from the number of addresses alone.
@@ -95,6 +97,7 @@ def _short_list(
     return answers[codes]
 
 
+@checked_call
 def max_pods(
     instance_type: Any,
     *,

@@ -17,6 +17,7 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError, ShapeMismatchError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, request, requests, whole_bytes
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
@@ -42,6 +43,7 @@ CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
 """What may bind, in the order in which ties are named."""
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class NodeCapacity(Shown):
     """
@@ -101,6 +103,7 @@ class NodeCapacity(Shown):
         return plain_fields(self) | {"windows": self.windows.status}
 
 
+@checked_call
 def node_capacity(
     instance_type: Any,
     *,

@@ -19,6 +19,7 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnlikelyQuantityWarning
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, question, request, whole_bytes
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _MOST_MIB: Final = 2**25
 """So much memory kept was most likely meant in KiB or bytes: EC2 has no node with more. [MiB]"""
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class Reserved(Shown):
     """

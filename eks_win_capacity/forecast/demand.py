@@ -13,6 +13,7 @@ import pandas as pd
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core.display import Listed, count_of
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast import show
 from eks_win_capacity.forecast.column_roles import words
 from eks_win_capacity.forecast.demand_plan import DemandPlan
@@ -29,6 +30,7 @@ _NEVER = 10**9
 """A limit for subnets that carry nothing while others do."""
 
 
+@checked_call
 def forecast_demand(
     pods_history: Any,
     *,

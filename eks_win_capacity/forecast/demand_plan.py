@@ -19,6 +19,7 @@ from eks_win_capacity.core.arguments import flag, mapping, number, text
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.density.max_pods import ip_capacity
 from eks_win_capacity.forecast.capacity import amount
@@ -43,6 +44,7 @@ class Need(NamedTuple):
     prefixes: Counts
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class DemandPlan(Shown):
     """

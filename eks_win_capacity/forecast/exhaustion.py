@@ -11,6 +11,7 @@ import numpy as np
 from eks_win_capacity.core.arrays import choice
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast.answers import Answers, judgements
 from eks_win_capacity.forecast.history import read_rows
 from eks_win_capacity.forecast.history_views import backtest_scores, drift
@@ -44,6 +45,7 @@ Engine = Literal["theta"]
 Unit = Literal["addresses", "prefixes", "pods"]
 
 
+@checked_call
 def forecast_exhaustion(
     history: Any,
     *,

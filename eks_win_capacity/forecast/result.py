@@ -11,6 +11,7 @@ import pandas as pd
 
 from eks_win_capacity.core.display import Listed, count_of
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import drawing, show
 from eks_win_capacity.forecast.explanation import explanation
@@ -35,6 +36,7 @@ STATUSES = ("exhausted", "within horizon", "possible", "not within horizon", "no
 _POSSIBLE = 0.025
 
 
+@checked_call
 @dataclass(frozen=True, repr=False)
 class ExhaustionForecast:
     """

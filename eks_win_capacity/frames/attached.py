@@ -17,12 +17,14 @@ from eks_win_capacity.addresses.keys import (
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.frames import backends, guards, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+@checked_call
 def with_attached_addresses(
     frame: Any,
     *,

@@ -12,6 +12,7 @@ import numpy as np
 from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.fleet import checked_flags, checked_kubelet
 from eks_win_capacity.density.max_pods import max_pods
 from eks_win_capacity.frames import backends, guards, verify
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 OnUnknown = Literal["raise", "null"]
 
 
+@checked_call
 def with_capacity(
     frame: Any,
     *,
@@ -107,6 +109,7 @@ def with_capacity(
     return backends.give_back(question.tidied(data, answer), frame)
 
 
+@checked_call
 def nodes_needed(
     frame: Any,
     *,
@@ -167,6 +170,7 @@ def nodes_needed(
     return backends.give_back(data.with_columns(nodes.alias(answer)).drop(room, *spare), frame)
 
 
+@checked_call
 def totals(
     frame: Any,
     *,

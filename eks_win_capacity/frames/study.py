@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.frames import backends
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _SPARK_TYPES: Final = {
 """Types that the columns of an answer may have, as pandas and as Spark spell them."""
 
 
+@checked_call
 def study(
     frame: Any,
     answer: Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame],

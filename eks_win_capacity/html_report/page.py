@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.display import count_of, html_table, records_of
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.html_report import look
 from eks_win_capacity.html_report.block_map import PATTERNS
 from eks_win_capacity.html_report.page_parts import Markup, table
@@ -106,6 +107,7 @@ def _sources(sources: Sequence[tuple[str, str]]) -> str:
     )
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
     """

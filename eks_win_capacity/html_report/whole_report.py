@@ -15,6 +15,7 @@ from eks_win_capacity.core.errors import (
     MissingCapacityError,
     UnsupportedInputError,
 )
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.html_report.cluster_part import ClusterPart
 from eks_win_capacity.html_report.page import Report
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.forecast.result import ExhaustionForecast
 
 
+@checked_call
 def report(
     states: ClusterState | Mapping[str, ClusterState] | Iterable[ClusterState],
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.kubectl._reading import KINDS, Reading
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ Sources = Any
 """One source, or a list or tuple of them."""
 
 
+@checked_call
 def load(
     *sources: Sources,
     nodes: Sources = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.planning.workloads import slots_of, whole
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Buying", "read_buying", "split_by_purchase"]
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class Buying(Shown):
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.planning.workloads import Load
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ __all__ = ["daemons_of", "workloads_of"]
 _EVERY_NODE = "DaemonSet/"
 
 
+@checked_call
 def workloads_of(state: ClusterState) -> tuple[Load, ...]:
     """
     Group the Windows pods of a cluster, running and pending, by owner and requests.
@@ -34,6 +36,7 @@ def workloads_of(state: ClusterState) -> tuple[Load, ...]:
     return loads
 
 
+@checked_call
 def daemons_of(state: ClusterState) -> tuple[Load, ...]:
     """The DaemonSets whose pods are on Windows nodes, one pod each."""
     found = [pod for pod in _pods(state) if pod.owner.startswith(_EVERY_NODE)]

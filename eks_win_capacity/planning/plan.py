@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.planning.plan_values import (
     HOURS_PER_MONTH,
     Alternative,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "PlannedGroup", "Rejection"]
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class FleetPlan(PlanValues):
     """

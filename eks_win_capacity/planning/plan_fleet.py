@@ -15,6 +15,7 @@ from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import choice, count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.reserved import Reserved, reserved_of
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.buying import Buying, read_buying, split_by_purchase
@@ -48,6 +49,7 @@ _SEARCH_TIME: Final = 0.9
 """Part of it where none are: to say why types are left out takes time too."""
 
 
+@checked_call
 def plan_fleet(
     workloads: Any,
     *,

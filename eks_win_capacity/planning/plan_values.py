@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eks_win_capacity.core.display import Listed, Shown
+from eks_win_capacity.core.lazy import checked_call
 
 __all__ = [
     "HOURS_PER_MONTH",
@@ -149,6 +150,7 @@ class Alternative(Shown):
     why: str = ""
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class PlanValues:
     """The values of a plan; `FleetPlan` says what each is, and reads and writes them."""

@@ -18,6 +18,7 @@ from eks_win_capacity.core.arrays import counts
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, request, whole_bytes
 from eks_win_capacity.core.values import is_missing
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Load", "Workload", "read_daemons", "read_workloads", "records", "slots_of", "whole"]
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class Workload(Shown):
     """

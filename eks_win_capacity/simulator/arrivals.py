@@ -13,6 +13,7 @@ import numpy as np
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, MissingValueError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _numbers(value: Any, name: str) -> NDArray[np.float64]:
         raise InputError(f"{name} must be numbers; got {value!r}") from None
 
 
+@checked_call
 @dataclass(frozen=True)
 class Fixed(Shown):
     """
@@ -81,6 +83,7 @@ class Fixed(Shown):
         return np.full(count, _positive(self.seconds, "seconds"))
 
 
+@checked_call
 @dataclass(frozen=True)
 class Exponential(Shown):
     """
@@ -105,6 +108,7 @@ class Exponential(Shown):
         return rng.exponential(_positive(self.mean_s, "mean_s"), count)
 
 
+@checked_call
 @dataclass(frozen=True)
 class LogNormal(Shown):
     """
@@ -134,6 +138,7 @@ class LogNormal(Shown):
         return rng.lognormal(middle, _positive(self.sigma, "sigma", zero=True), count)
 
 
+@checked_call
 @dataclass(frozen=True)
 class Empirical(Shown):
     """
@@ -173,6 +178,7 @@ def lifetime_of(value: Any) -> Lifetime:
     return Fixed(_positive(value, "lifetime"))
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class Poisson(Shown):
     """
@@ -201,6 +207,7 @@ class Poisson(Shown):
     __eq__ = same_values
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class CronJob(Shown):
     """
@@ -225,6 +232,7 @@ class CronJob(Shown):
     first_s: float = 0.0
 
 
+@checked_call
 @dataclass(frozen=True, kw_only=True)
 class RollingUpdate(Shown):
     """

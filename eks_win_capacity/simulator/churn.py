@@ -14,6 +14,7 @@ from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
 from eks_win_capacity.core.display import count_of, heading_of, html_frame
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
@@ -49,6 +50,7 @@ _MOST_SAMPLES: Final = 10_000_000
 _PLACEMENTS: Final = {"random": 0, "spread": 1, "pack": 2}
 
 
+@checked_call
 @dataclass(frozen=True, repr=False)
 class Churn:
     """
@@ -110,6 +112,7 @@ class Churn:
         return self.over_time
 
 
+@checked_call
 def simulate_churn(
     workload: Workload | Sequence[Workload],
     *,
@@ -363,6 +366,7 @@ def _waited(until: Any, since: Any) -> Any:
     return as_seconds(np.where(until < 0, -1, until - since))
 
 
+@checked_call
 def effective_concurrency(
     slots: int,
     pool: WarmPool,
@@ -440,6 +444,7 @@ def _queued(arrivals: Any, lifetimes: Any, none: Any) -> Pods:
     return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
 
 
+@checked_call
 @dataclass(frozen=True, repr=False)
 class BestTargets:
     """
@@ -484,6 +489,7 @@ class BestTargets:
         return self.curve
 
 
+@checked_call
 def best_targets(
     workload: Workload | Sequence[Workload],
     *,

@@ -11,6 +11,7 @@ from eks_win_capacity.addresses.warm_pool import WarmPool, targets_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
 from eks_win_capacity.simulator.clock import SECOND, checked_seconds, nanoseconds
@@ -45,6 +46,7 @@ MAX_SLOTS: Final = 4_096
 """Far above any interface; more would be a typing error."""
 
 
+@checked_call
 def simulate_pool(
     events: Any,
     *,
@@ -358,6 +360,7 @@ def _initial(state: NDArray[np.int64]) -> dict[str, int]:
     }
 
 
+@checked_call
 def simulate_nodes(
     events: Any,
     *,

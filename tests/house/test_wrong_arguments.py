@@ -192,3 +192,51 @@ def test_a_wrong_part_of_a_workload_is_refused_by_name_when_it_is_planned(parame
     made = {"name": "web", "replicas": 3, "cpu": "1", parameter: Odd()}
     with pytest.raises(ewc.CapacityError, match=parameter):
         ewc.plan_fleet([ewc.Workload(**made)], candidates=["m5.xlarge"], compare=False)
+
+
+def methods(kind):
+    """The methods of a class that are this library's."""
+    return {
+        f"{kind.__name__}.{name}": getattr(kind, name)
+        for base in kind.__mro__
+        if base.__module__.startswith("eks_win_capacity")
+        for name, held in vars(base).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(held) or isinstance(held, (classmethod, staticmethod)))
+    }
+
+
+def test_a_name_that_no_function_takes_is_refused_by_name():
+    public = {name: getattr(ewc, name) for name in ewc.__all__}
+    kinds = [held for held in public.values() if isinstance(held, type)]
+    kinds = [kind for kind in kinds if not issubclass(kind, Exception)]
+    functions = {name: held for name, held in public.items() if inspect.isfunction(held)}
+    functions |= {kind.__name__: kind for kind in kinds}
+    for kind in kinds:
+        functions |= methods(kind)
+    # Conversions take nothing that could be misspelt.
+    functions = {name: held for name, held in functions.items() if ".to_pandas" not in name}
+    for name, function in list(functions.items()):
+        if any(
+            one.kind is one.VAR_KEYWORD for one in inspect.signature(function).parameters.values()
+        ):
+            del functions[name]
+    answers = {}
+    for name, function in functions.items():
+        try:
+            function(no_such_name=1)
+        except Exception as error:  # noqa: BLE001
+            answers[name] = error
+    strange = {name for name, error in answers.items() if not isinstance(error, ewc.CapacityError)}
+    assert strange == set()
+    assert len(answers) == len(functions) > 100
+    assert all("no argument 'no_such_name'" in str(error) for error in answers.values())
+
+
+def test_arguments_that_do_not_fit_are_errors_of_ours():
+    with pytest.raises(ewc.CapacityError, match="missing 1 required positional argument"):
+        ewc.max_pods()
+    with pytest.raises(ewc.CapacityError, match="did you mean 'prefix_delegation'"):
+        ewc.max_pods("m5.large", prefix_delegatoin=True)
+    with pytest.raises(ewc.CapacityError, match=r"^WarmPool\(\) takes 1 positional"):
+        ewc.WarmPool(True, 1)

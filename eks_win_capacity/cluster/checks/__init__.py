@@ -35,6 +35,7 @@ from eks_win_capacity.cluster.view import autoscaler_tags
 from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
 """Every check: one for each consideration and step of the guide."""
 
 
+@checked_call
 def check_cluster(
     state: ClusterState, *, catalog: Catalog | None = None, now: date | None = None
 ) -> Listed[Finding]:
@@ -107,6 +109,7 @@ def check_cluster(
     return Listed(finding for rule in CHECKS for finding in rule.run(look))
 
 
+@checked_call
 def remedies(
     findings: Iterable[Finding],
     *,
