@@ -124,7 +124,12 @@ class Launcher:
         return (
             f"{template}aws eks update-nodegroup-version --cluster-name {cluster} "
             f"--nodegroup-name {self.word}"
-            + (" --launch-template name=NAME,version=VERSION" if template else "")
+            + (
+                f" --launch-template id={word(group.launch_template.partition(' ')[0], 'TEMPLATE_ID')},"
+                f"version={word(None, 'NEW_VERSION')}"
+                if template
+                else ""
+            )
         )
 
     def moves_to(self, held: SubnetState, place: str) -> str:

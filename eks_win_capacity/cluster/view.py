@@ -189,7 +189,7 @@ def release_of(node: Node) -> str:
 
 def partition_of(state: ClusterState) -> str:
     """
-    The AWS partition of the cluster's region, as ARNs name it.
+    The AWS partition of the cluster's region, else of its nodes' zones, as ARNs name it.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def partition_of(state: ClusterState) -> str:
     >>> partition_of(ClusterState(region="us-gov-west-1")), partition_of(ClusterState())
     ('aws-us-gov', 'aws')
     """
-    region = state.region or ""
+    region = state.region or next((node.zone for node in state.nodes or () if node.zone), "")
     return next((p for start, p in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 

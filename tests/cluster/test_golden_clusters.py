@@ -299,6 +299,15 @@ CHANGES = [
     ("managed", lambda d: d["linux-group"]["nodegroup"].update(
         nodeRole=three.arn("shop-windows")), "shared-node-role", FAIL, "warning",
      "aws eks create-nodegroup"),
+    # No remedy takes away the entry that the Linux nodes of the role live by.
+    ("managed", lambda d: [d["linux-group"]["nodegroup"].update(nodeRole=three.arn("shop-windows")),
+     put("entry-windows", three.entry("shop-windows", "EC2_LINUX"))(d)], "custom-ami-mapping",
+     FAIL, "error", "^the entry serves the Linux nodes of system: give Windows nodes a role of"),
+    ("managed", lambda d: d["linux-group"]["nodegroup"].update(
+        nodeRole=three.arn("shop-windows")), "shared-node-role", FAIL, "warning",
+     "--instance-types m5.large --launch-template id=lt-1,version=1 --node-role"),
+    ("managed", cluster(version="1.38"), "kubelet-version", FAIL, "warning",
+     '--launch-template id=lt-1,version="\\$.NEW_VERSION:.."'),
     ("managed", own_ami_of("1.34-2026.05.13"), "ami-release", FAIL, "warning",
      "update-nodegroup-version"),
     ("managed", own_ami_of("1.34-2026.11.11"), "ami-release", "pass", "warning", ""),
@@ -374,6 +383,15 @@ def test_one_change_is_seen_for_what_it_is(*, kind, change, code, outcome, sever
     hit = [f for f in found if f.outcome == outcome and re.search(remedy, f.remedy, re.DOTALL)]
     assert hit, [(f.outcome, f.seen, f.remedy) for f in found]
     assert hit[0].severity == severity
+
+
+def test_the_partition_is_that_of_the_nodes_where_no_region_is_known():
+    text = json.dumps(three.self_managed()).replace("eu-west-1", "us-gov-west-1")
+    documents = json.loads(text)
+    del documents["cluster"]
+    documents["auth"] = three.aws_auth("shop-windows", three.GROUPS[:2])
+    (found,) = [f for f in judged(documents) if f.code == "aws-auth-mapping"]
+    assert "arn:aws-us-gov:iam::" in found.remedy
 
 
 def test_every_check_has_a_change():

@@ -234,12 +234,16 @@ def _with_own_role(look: Look, name: str) -> str:
     group = next((g for g in look.windows_groups if g.name == name), None)
     subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
     types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
-    ami = word(group.ami_type if group and group.windows else WINDOWS_AMI_TYPE, "AMI_TYPE")
+    ami = f"--ami-type {word(group.ami_type if group and group.windows else WINDOWS_AMI_TYPE, 'AMI_TYPE')}"
+    if group and group.custom_ami:
+        # Its launch template names the AMI: EKS takes no type beside it.
+        template, _, version = group.launch_template.partition(" version ")
+        ami = f"--launch-template id={word(template, 'TEMPLATE_ID')},version={word(version, 'VERSION')}"
     return (
         f"aws eks create-nodegroup --cluster-name {look.cluster} --nodegroup-name "
         f"{word(f'{name}-own-role' if group else None, 'NODE_GROUP')} --subnets "
         f"{' '.join(subnets) or word(None, 'SUBNET_ID')} --instance-types "
-        f"{' '.join(types) or word(None, 'INSTANCE_TYPE')} --ami-type {ami} --node-role "
+        f"{' '.join(types) or word(None, 'INSTANCE_TYPE')} {ami} --node-role "
         f"{word(None, 'WINDOWS_NODE_ROLE_ARN')}"
     )
 
@@ -354,7 +358,7 @@ def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
             yield rule.failed(
                 f"{group.name} runs Windows from a custom AMI, and {group.role} has no access "
                 "entry of type EC2_WINDOWS",
-                access_entry_command(group.role, look.cluster, types or []),
+                _own_role(look, group.role, types or []),
                 subject=group.name,
             )
         else:

@@ -158,10 +158,10 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _ended(node: Node) -> str:
-    """Windows Server release of a node that EKS no longer has, with its last day; else empty."""
+    """Windows Server release of a node that EKS no longer has; else empty."""
     parts = node.build.split(".")
     build = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
-    return " of ".join(WINDOWS_BUILDS_ENDED.get(build, ()))
+    return WINDOWS_BUILDS_ENDED.get(build, ("", ""))[0]
 
 
 @check(
@@ -228,7 +228,8 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     users, ended, strange = _by_release(look)
     for name, nodes in ended.items():
         yield rule.failed(
-            f"{some(nodes)}: EKS has had no AMI of Windows Server {name} since its end",
+            f"{some(nodes)}: EKS has had no AMI of Windows Server {name} since "
+            f"{dict(WINDOWS_BUILDS_ENDED.values())[name]}",
             "replace the nodes by ones with an AMI of Windows Server 2022 or 2025, and rebuild "
             "their images: a container runs on a host of its own release",
             subject=name,
@@ -264,8 +265,8 @@ def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]],
     planned = {f"node group {group.name}": group.ami_type for group in look.windows_groups}
     planned |= {f"EC2NodeClass {made.name}": made.ami_family for made in look.windows_classes}
     for who, image in planned.items():
-        if old := next((old for old in WINDOWS_BUILDS_ENDED.values() if old[0] in image), None):
-            ended.setdefault(" of ".join(old), []).append(who)
+        if old := next((old for old, _ in WINDOWS_BUILDS_ENDED.values() if old in image), ""):
+            ended.setdefault(old, []).append(who)
         elif release := next((new for new in WINDOWS_SERVER_FROM if new in image), ""):
             users.setdefault(release, []).append(who)
     return users, ended, strange
