@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.changes import Change
-from eks_win_capacity.cluster.remedies import tag_command
+from eks_win_capacity.cluster.launchers import larger
+from eks_win_capacity.cluster.remedies import tag_command, toleration
 from eks_win_capacity.cluster.view import (
     ADDRESS_RESOURCE,
     autoscaler_tags,
@@ -79,48 +80,98 @@ def refusal(pod: Pod) -> tuple[str, str] | None:
     return None
 
 
-def lift(pod: Pod, view: ClusterView) -> Iterator[Change]:
+def lift(pod: Pod, need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Changes that let an autoscaler start a node for a pod."""
     answer = refusal(pod)
     if answer is None:
         return
     code, text = answer
-    named = _POOL.search(text)
-    pool = word(named[1] if named else None, "NODEPOOL")
-    look = f"kubectl get nodepool {pool} -o yaml"
     if code == "nodepool-limits":
+        named = _POOL.search(text)
+        pool = word(named[1] if named else None, "NODEPOOL")
         yield Change(
             code="raise-limits",
-            remedy=f"raise spec.limits of NodePool {pool}: {look} shows them beside what its nodes "
-            "use (status.resources)",
+            remedy=f"raise spec.limits of NodePool {pool}: kubectl get nodepool {pool} -o yaml shows "
+            "them beside what its nodes use (status.resources)",
             feasible=None,
             why=f"Karpenter: {text}",
             nodes=1,
         )
     elif code == "nodepool-mismatch":
-        windows = view.state.pod_os(pod) == "windows"
-        system = "windows" if windows else "linux"
-        counted = ADDRESS_RESOURCE.lower() in text.lower()
-        yield Change(
-            code="fix-nodepool",
-            remedy=f"require kubernetes.io/os In [{system}] in NodePool {pool}"
-            + (
-                ", and give its EC2NodeClass a Windows AMI family: only then do its types offer "
-                f"{ADDRESS_RESOURCE}"
-                if windows
-                else ", so that DaemonSets for Windows are not counted onto its nodes"
-                if counted
-                else ""
-            )
-            + f": {look}",
-            feasible=None,
-            why=f"Karpenter: {text}",
-            nodes=1,
-        )
+        yield _match(pod, need, text, view)
     elif code == "group-at-maximum":
         yield _raise_maximum(text, view)
     else:
         yield _tag_group(pod, text, view)
+
+
+def _match(pod: Pod, need: PodNeed, text: str, view: ClusterView) -> Change:
+    """Change of a pod or a NodePool of which Karpenter says that they do not fit."""
+    system = "windows" if view.state.pod_os(pod) == "windows" else "linux"
+    name, why = _told_of(text, system, view)
+    pool = word(name or None, "NODEPOOL")
+    code, unit = "fix-nodepool", "pods"
+    if refused := _REFUSES.search(why):
+        code, unit = "tolerate", ""
+        remedy = (
+            f"add a toleration to the pod for: {refused[1]}; tolerations: [{toleration(refused[1])}]: "
+            f"kubectl get nodepool {pool} -o yaml shows the taints"
+        )
+    elif _runs(name, system, view) and "incompatible requirements" not in why:
+        code, unit = "larger-type", ""
+        fits = larger(need, view) if system == "windows" else ""
+        remedy = (
+            f"allow a larger type in the requirements of NodePool {pool}"
+            + (f", such as {fits}" if fits else "")
+            + f", or lower what the pod requests: kubectl edit nodepool {pool}"
+        )
+    else:
+        remedy = f"require kubernetes.io/os In [{system}] in NodePool {pool}"
+        if system == "windows":
+            remedy += (
+                ", and give its EC2NodeClass a Windows AMI family: only then do its types offer "
+                f"{ADDRESS_RESOURCE}"
+            )
+        elif ADDRESS_RESOURCE.lower() in why.lower():
+            remedy += ", so that DaemonSets for Windows are not counted onto its nodes"
+        remedy += f": kubectl get nodepool {pool} -o yaml"
+    return Change(
+        code=code, remedy=remedy, unit=unit, feasible=None, why=f"Karpenter: {text}", nodes=1
+    )
+
+
+_INCOMPATIBLE: Final = re.compile(
+    r"incompatible with (?:nodepool|provisioner):? \"?([a-z0-9.-]+)\"?,?\s*(.*?)"
+    r"(?=;\s*incompatible with (?:nodepool|provisioner)|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_REFUSES: Final = re.compile(r"did not tolerate (?:taint \(taint=)?([^\s;,()]+)", re.IGNORECASE)
+
+
+def _told_of(text: str, system: str, view: ClusterView) -> tuple[str, str]:
+    """
+    The NodePool that should take a pod, of all that Karpenter names, and what it says of it.
+
+    One that is known to be of the pod's system, else one that lacks something else than the
+    system.
+    """
+    told = _INCOMPATIBLE.findall(text)
+    own = [one for one in told if _systems(one[0], view) == (system,)]
+    other = [one for one in told if "key kubernetes.io/os" not in one[1]]
+    return next(iter([*own, *other, *told]), ("", text))
+
+
+def _systems(name: str, view: ClusterView) -> tuple[str, ...]:
+    return next((pool.systems for pool in view.state.node_pools or () if pool.name == name), ())
+
+
+def _runs(name: str, system: str, view: ClusterView) -> bool:
+    """Whether a NodePool is known to start nodes of a system, by itself and by its class."""
+    if system == "linux":
+        return _systems(name, view) == ("linux",)
+    return any(
+        pool.name == name and made is not None and bool(made.windows) for pool, made in view.pools
+    ) and _systems(name, view) == ("windows",)
 
 
 def halted(claim: NodeClaim) -> str:

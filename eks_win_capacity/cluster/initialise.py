@@ -67,7 +67,7 @@ def _change(reason: str, nodes: list[Node], gain: int, need: PodNeed, view: Clus
             code="update-cluster",
             remedy="update the cluster to a Kubernetes version whose platform serves Windows: aws "
             f"eks update-cluster-version --name {word(state.name, 'CLUSTER_NAME')} "
-            "--kubernetes-version VERSION",
+            f"--kubernetes-version {word(None, 'KUBERNETES_VERSION')}",
             gain=gain,
             feasible=gain > 0,
             why=f"{why}; Kubernetes {state.version}, platform {state.platform_version}",

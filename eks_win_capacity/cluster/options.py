@@ -9,6 +9,7 @@ from eks_win_capacity.cluster.autoscalers import claimed, lift
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.initialise import serve
+from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.view import word
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
     if cause == "no-address-asked":
         yield from settings.ask_for_address(pod, waiting, view)
     if not pod.node:
-        yield from lift(pod, view)
+        yield from lift(pod, need, view)
     if cause in NO_ROOM:
         yield from claimed(need, view)
     if cause in {"not-served", "addresses"}:
@@ -51,7 +52,11 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         yield settings.tolerate(pod, need, view)
     if cause == "selector":
         yield settings.select(pod, view)
-    if cause in {"addresses", "nodepool-limits", "group-at-maximum"} and need.address:
+    if need.address and (
+        cause == "addresses"
+        # Where no node can be added, more addresses on those there are help who lacks them.
+        or (cause in _AT_LIMIT and "addresses" in dict(causes(pod.message)))
+    ):
         yield settings.prefixes(need, view)
     if cause in {"kubelet", "addresses"}:
         yield settings.max_pods(need, view, full=cause)
@@ -73,6 +78,8 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
 
 NO_ROOM: Final = {"addresses", "kubelet", "cpu", "memory", "not-ready", "no-windows-node"}
 """Causes that another node would cure."""
+
+_AT_LIMIT: Final = {"nodepool-limits", "group-at-maximum"}
 
 _LOOK: Final = {
     "volume": (

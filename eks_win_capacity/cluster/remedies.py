@@ -26,6 +26,16 @@ _UNSAFE: Final = re.compile(r"[^\w.-]+")
 _USERNAME: Final = "system:node:{{EC2PrivateDNSName}}"
 
 
+def toleration(taint: str) -> str:
+    """The toleration of a taint as it stands in a manifest."""
+    told, _, effect = taint.partition(":")
+    key, equal, value = told.partition("=")
+    parts = {"key": key, "operator": "Equal" if equal else "Exists"}
+    parts |= {"value": value} if equal else {}
+    parts |= {"effect": effect} if effect else {}
+    return json.dumps(parts)
+
+
 def configmap(data: Mapping[str, str]) -> str:
     """Write ConfigMap kube-system/amazon-vpc-cni with all of its data."""
     import yaml

@@ -14,6 +14,7 @@ from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
 from eks_win_capacity.cluster.launchers import launchers
+from eks_win_capacity.cluster.remedies import toleration
 from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import IDLE, advertised_by
 from eks_win_capacity.cluster.view import (
@@ -269,23 +270,13 @@ def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     return Change(
         code="tolerate",
         remedy=f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}"
-        + (f"; tolerations: [{', '.join(map(_toleration, taints))}]" if taints else ""),
+        + (f"; tolerations: [{', '.join(map(toleration, taints))}]" if taints else ""),
         gain=gain if tainted else None,
         feasible=gain > 0 if tainted else None,
         why=f"the tainted Windows nodes take {gain:,} more such pods"
         if tainted
         else "no ready Windows node that was loaded has a taint: kubectl get nodes -o json tells",
     )
-
-
-def _toleration(taint: str) -> str:
-    """The toleration of a taint as it stands in a manifest."""
-    told, _, effect = taint.partition(":")
-    key, equal, value = told.partition("=")
-    parts = {"key": key, "operator": "Equal" if equal else "Exists"}
-    parts |= {"value": value} if equal else {}
-    parts |= {"effect": effect} if effect else {}
-    return json.dumps(parts)
 
 
 def select(pod: Pod, view: ClusterView) -> Change:

@@ -405,6 +405,79 @@ def of_claims(*claims):
     return pod, [f for f in check_cluster(state) if f.code == "karpenter-node-claims"]
 
 
+LINUX_FIRST = (
+    'Failed to schedule pod, incompatible with nodepool "linux", daemonset overhead={"cpu":"1"}, '
+    "incompatible requirements, key kubernetes.io/os, kubernetes.io/os In [windows] not in "
+    'kubernetes.io/os In [linux]; incompatible with nodepool "windows", daemonset overhead={}, '
+)
+TOO_SMALL = (
+    'no instance type satisfied resources {"cpu":"30","vpc.amazonaws.com/PrivateIPv4Address":"1"} '
+    "and requirements kubernetes.io/os In [windows] (no instance type has enough resources)"
+)
+POOLS = [
+    {
+        "kind": "NodePool",
+        "metadata": {"name": system},
+        "spec": {
+            "template": {
+                "spec": {
+                    "nodeClassRef": {"name": system},
+                    "requirements": [
+                        {"key": "kubernetes.io/os", "operator": "In", "values": [system]}
+                    ],
+                }
+            }
+        },
+    }
+    for system in ("linux", "windows")
+] + [
+    {"kind": "EC2NodeClass", "metadata": {"name": name}, "spec": {"amiFamily": family}}
+    for name, family in (("linux", "AL2023"), ("windows", "Windows2022"))
+]
+
+
+@pytest.mark.parametrize(
+    ("reason", "pools", "change", "said"),
+    [
+        (
+            "did not tolerate taint (taint=os=windows:NoSchedule)",
+            [],
+            "tolerate",
+            '"key": "os", "operator": "Equal", "value": "windows"',
+        ),
+        ("did not tolerate os=windows:NoSchedule", POOLS, "tolerate", "os=windows:NoSchedule"),
+        (TOO_SMALL, POOLS, "larger-type", "larger type in the requirements of NodePool windows"),
+        # Without the class it may as well be one of Linux.
+        (TOO_SMALL, POOLS[:2], "fix-nodepool", "EC2NodeClass a Windows AMI family"),
+        (TOO_SMALL, [], "fix-nodepool", "In [windows] in NodePool windows"),
+    ],
+)
+def test_of_several_nodepools_the_one_that_should_take_the_pod_is_mended(
+    reason, pools, change, said
+):
+    late = a_pod(node="", message=LATE.replace(f"1 Insufficient {RESOURCE}", "1 Insufficient cpu"))
+    said_of = an_event("Pod", "p", "FailedScheduling", LINUX_FIRST + reason)
+    (pod,) = explain_pending(loaded(a_node(), late, said_of, a_configmap(ON), *pools))
+    assert (pod.cause, pod.change) == ("nodepool-mismatch", change)
+    assert said in pod.remedy
+
+
+@pytest.mark.parametrize("lacks", [RESOURCE, "cpu"])
+def test_prefixes_help_at_a_limit_only_who_lacks_addresses(lacks):
+    message = f"0/1 nodes are available: 1 Insufficient {lacks}."
+    limit = 'all available instance types exceed limits for nodepool: "windows"'
+    state = loaded(
+        a_node(),
+        a_pod(node="", message=message),
+        an_event("Pod", "p", "FailedScheduling", limit),
+        a_configmap(ON),
+    )
+    (pod,) = explain_pending(state)
+    codes = {change.code for change in pod.options}
+    assert codes >= {"raise-limits"}
+    assert ("prefix-delegation" in codes) == (lacks == RESOURCE)
+
+
 def test_a_node_that_karpenter_starts_is_waited_for_and_named():
     pod, (finding,) = of_claims(a_claim(NOT_JOINED))
     assert (pod.cause, pod.change, finding.outcome) == ("addresses", "wait", "pass")
