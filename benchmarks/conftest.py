@@ -66,6 +66,35 @@ def compare(benchmark, request):
     return run
 
 
+def pytest_addoption(parser):
+    """Take the file of the chart."""
+    parser.addoption("--chart", metavar="FILE.svg", help="draw the longest inputs here")
+
+
+def draw(path: str) -> None:
+    """Ours as a share of each other way's wall time, at the most rows that were measured."""
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
+
+    rcParams["svg.hashsalt"] = "benchmarks"  # the same bytes for the same figures
+    most = max(rows for _, rows, *_ in REPORT.rows)
+    wall = {(case, way): wall for case, rows, way, wall, _ in REPORT.rows if rows == most}
+    bars = [(f"{case}: {way}", wall[case, "ours"] / other) for (case, way), other in wall.items()]
+    bars = [bar for bar in bars if not bar[0].endswith(": ours")][::-1]
+    figure = Figure(figsize=(9, 1.2 + 0.24 * len(bars)), layout="constrained")
+    ax = figure.add_subplot()
+    colors = ["#0072B2" if share <= 1 else "#E69F00" for _, share in bars]
+    drawn = ax.barh([name for name, _ in bars], [share for _, share in bars], color=colors)
+    ax.bar_label(drawn, fmt="{:.2f}", padding=3, fontsize=8)
+    ax.axvline(1, color="black", lw=0.8)
+    ax.set_xscale("log")
+    ax.margins(x=0.1, y=0.01)
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_xlabel(f"wall time of ours / of the other way, {most:,} rows (log)")
+    figure.savefig(path, metadata={"Date": None})
+
+
 def sizes(config: pytest.Config) -> tuple[int, ...]:
     """Rows of each input: one small one where nothing is measured."""
     if config.getoption("benchmark_disable"):
@@ -81,8 +110,10 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("most_rows", sizes(metafunc.config)[-1:])
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Print the table."""
+def pytest_terminal_summary(terminalreporter, config):
+    """Print the table, and draw it where asked."""
+    if REPORT.rows and config.getoption("chart"):
+        draw(config.getoption("chart"))
     if REPORT.rows:
         terminalreporter.write_line("")
         for line in REPORT.table():

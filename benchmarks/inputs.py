@@ -25,6 +25,11 @@ def codes_of(rows: int) -> np.ndarray:
     return rng.permutation(len(NAMES))[drawn].astype(np.uint16)
 
 
+def shared_texts_of(rows: int) -> list[str]:
+    """One object for each value, as read_csv, JSON and database drivers give them."""
+    return [NAMES[code] for code in codes_of(rows).tolist()]
+
+
 def texts_of(rows: int) -> list[str]:
-    """Give every row a text of its own, as a parsed file would."""
+    """Every row a text of its own, as lines that are split give them."""
     return [f"{NAMES[code]} "[:-1] for code in codes_of(rows).tolist()]

@@ -17,7 +17,18 @@ import pyarrow as pa
 import pytest
 
 import eks_win_capacity as ewc
-from benchmarks.inputs import CATALOG, LIMITS, NAMES, PODS, TABLE, codes_of, texts_of
+from benchmarks.inputs import (
+    CATALOG,
+    LIMITS,
+    NAMES,
+    PODS,
+    TABLE,
+    codes_of,
+    shared_texts_of,
+    texts_of,
+)
+
+SHAPES = {shared_texts_of: "texts shared", texts_of: "a text a row"}
 
 
 def mapped(column) -> np.ndarray:
@@ -67,6 +78,7 @@ def race(compare):
 
 def test_pandas_category(race, rows):
     codes = codes_of(rows)
+    wide = codes.astype(np.int64)
     column = pd.Series(pd.Categorical.from_codes(codes.astype(np.int16), categories=NAMES))
     race(
         "pandas category",
@@ -74,6 +86,7 @@ def test_pandas_category(race, rows):
         {
             "ours": lambda: ewc.max_pods(column),
             "NumPy table[codes]": lambda: TABLE[codes],
+            "NumPy table[codes], 64 bits": lambda: TABLE[wide],
             "Categorical.map(dict)": lambda: column.array.map(PODS),
         },
     )
@@ -136,22 +149,25 @@ def test_arrow_text(race, rows):
     )
 
 
-def test_pandas_object(race, rows):
-    column = pd.Series(texts_of(rows), dtype=object)
+@pytest.mark.parametrize("texts", [shared_texts_of, texts_of], ids=["shared", "own"])
+def test_pandas_object(race, rows, texts):
+    column = pd.Series(texts(rows), dtype=object)
     race(
-        "pandas object",
+        f"pandas object, {SHAPES[texts]}",
         rows,
         {"ours": lambda: ewc.max_pods(column), "Series.map(dict)": lambda: mapped(column)},
     )
 
 
-def test_list(race, rows):
-    column = texts_of(rows)
+@pytest.mark.parametrize("texts", [shared_texts_of, texts_of], ids=["shared", "own"])
+def test_list(race, rows, texts):
+    column = texts(rows)
     race(
-        "list of str",
+        f"list of str, {SHAPES[texts]}",
         rows,
         {
             "ours": lambda: ewc.max_pods(column),
+            "Series.map(dict)": lambda: mapped(column),
             "comprehension over a dict": lambda: np.array([PODS[name] for name in column]),
         },
     )
@@ -194,6 +210,24 @@ def test_total_of_an_encoded_fleet(compare, rows):
     pods = np.asarray(fleet.max_pods())
     assert fleet.total() == pods.sum()
     compare("total of an encoded fleet", rows, {"ours": fleet.total, "sum of the pods": pods.sum})
+
+
+def test_total_by_group(compare, rows):
+    fleet = ewc.Fleet.encode(texts_of(rows))
+    groups = np.random.default_rng(1).integers(0, 50, rows)
+    pairs = groups * len(NAMES) + codes_of(rows)
+    by = fleet.by(groups)
+    total = by.total()
+    assert total.sum() == fleet.total()
+    compare(
+        "total by group",
+        rows,
+        {
+            "ours": lambda: fleet.by(groups).total(),
+            "one histogram": lambda: np.bincount(pairs, minlength=50 * len(NAMES)),
+            "groupby(...).sum()": lambda: pd.Series(TABLE[codes_of(rows)]).groupby(groups).sum(),
+        },
+    )
 
 
 @pytest.mark.parametrize("prefix_delegation", [False, True], ids=["secondary", "prefix"])
