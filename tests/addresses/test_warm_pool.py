@@ -66,6 +66,50 @@ def test_the_documented_secondary_rows_hold(warm, minimum, pods, attached, left)
     assert (state.addresses, state.warm) == (attached, left)
 
 
+@pytest.mark.parametrize(
+    ("mode", "given_", "acting"),
+    [
+        # warm-ip, minimum-ip and warm-prefix target, None where the key is missing.
+        ("prefix", (None, None, None), (1, 3, 0)),
+        ("prefix", (0, 0, 0), (1, 3, 0)),
+        ("prefix", (None, 1, None), (1, 1, 0)),
+        ("prefix", (None, 1, 2), (1, 1, 2)),
+        ("prefix", (1, None, 2), (1, 3, 2)),
+        ("prefix", (2, 0, 1), (2, 3, 1)),
+        ("prefix", (None, None, 1), (0, 0, 1)),
+        ("prefix", (-1, 1, 2), (1, 1, 2)),
+        ("prefix", (-1, -2, 1), (-1, -2, 1)),
+        ("prefix", (-1, -2, 0), (1, 3, 0)),
+        ("secondary", (None, None, 7), (3, 3, 0)),
+        ("secondary", (None, 0, None), (3, 3, 0)),
+        ("secondary", (0, None, None), (1, 0, 0)),
+        ("secondary", (0, 5, None), (1, 5, 0)),
+        ("secondary", (None, 1, None), (0, 1, 0)),
+        ("secondary", (2, None, None), (2, 0, 0)),
+        ("secondary", (-1, None, None), (3, 0, 0)),
+        ("secondary", (1, -1, None), (1, 3, 0)),
+    ],
+)
+def test_which_targets_act(mode, given_, acting):
+    keys = ("windows-warm-ip-target", "windows-minimum-ip-target", "windows-warm-prefix-target")
+    data = {key: str(one) for key, one in zip(keys, given_, strict=True) if one is not None}
+    pool = WarmPool.from_configmap({**(_PREFIX if mode == "prefix" else _ON), **data})
+    assert (pool.warm_ip_target, pool.minimum_ip_target, pool.warm_prefix_target) == acting
+    assert pool.prefix_rule is (mode == "prefix" and max(acting[:2]) <= 0)
+    if mode == "prefix" and min(one or 0 for one in given_) >= 0:
+        names = ("warm_ip_target", "minimum_ip_target", "warm_prefix_target")
+        assert pool == WarmPool.prefix(**dict(zip(names, given_, strict=True)))
+
+
+@pytest.mark.parametrize(
+    "targets", [(0, 0, 0), (0, 3, 0), (1, 0, 0), (1, 0, 2), (0, 3, 2), (-1, 1, 0)]
+)
+def test_a_prefix_pool_is_never_built_with_a_target_of_zero_that_would_act(targets):
+    names = ("warm_ip_target", "minimum_ip_target", "warm_prefix_target")
+    with pytest.raises(WarmTargetError, match="above zero, or a warm-prefix"):
+        WarmPool(prefix_delegation=True, **dict(zip(names, targets, strict=True)))
+
+
 def _codes(data, **options):
     return {x.code for x in WarmPool.from_configmap(data, **options).findings}
 
