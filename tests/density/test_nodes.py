@@ -23,7 +23,14 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.density.node_capacity import CONSTRAINTS, node_capacity
-from eks_win_capacity.density.reserved import Reserved, allocatable, max_pods_cap, reservations
+from eks_win_capacity.density.reserved import (
+    Reserved,
+    allocatable,
+    karpenter_cpu_reserved_m,
+    karpenter_memory_mib,
+    max_pods_cap,
+    reservations,
+)
 
 CATALOG = ewc.Catalog.bundled()
 names = st.sampled_from(bundled_rows()[0])
@@ -352,3 +359,16 @@ def test_one_node_costs_few_calls():
     finally:
         sys.setprofile(None)
     assert calls <= 100
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "kept"), [(1, 60), (2, 70), (3, 75), (4, 80), (8, 90), (64, 230), (96, 310)]
+)
+def test_karpenter_keeps_a_falling_share_of_each_core(vcpus, kept):
+    assert karpenter_cpu_reserved_m(vcpus) == kept
+
+
+def test_karpenter_takes_memory_for_the_hypervisor_each_pod_and_eviction():
+    assert karpenter_memory_mib(1000, 0) == 1000 - 75 - 255 - 100
+    assert karpenter_memory_mib(1001, 10) == 1001 - 76 - (110 + 255) - 100
+    assert karpenter_memory_mib(100, 0) == 0
