@@ -128,6 +128,13 @@ def test_the_best_that_a_node_can_attach_counts_the_slots_that_can_be_freed(pods
     assert told.attachable <= told.attachable_best <= 9
 
 
+@pytest.mark.parametrize(("direction", "flag"), [("to-prefix", "true"), ("to-secondary", "false")])
+def test_a_change_of_mode_sets_the_flag_of_the_mode_it_leads_to(direction, flag):
+    steps = migration("m5.large", 3, direction=direction).steps
+    assert sum(f'enable-windows-prefix-delegation: "{flag}"' in step for step in steps) == 1
+    assert sum("enable-windows-prefix-delegation" in step for step in steps) == 1
+
+
 @pytest.mark.parametrize("target", [1, 2])
 def test_one_warm_prefix_is_kept_as_two_are(target):
     pool = WarmPool(
@@ -169,6 +176,8 @@ def test_interfaces_of_two_subnets_need_a_word_which_is_meant():
     with pytest.raises(InputError, match=r"interfaces of 2 subnets \(subnet-1, subnet-2\)"):
         Subnet("10.0.0.0/24", used=answer)
     assert Subnet("10.0.0.0/24", used=answer, subnet_id="subnet-2").used == 1
+    alone = {"NetworkInterfaces": answer["NetworkInterfaces"][:1]}
+    assert Subnet("10.0.0.0/24", used=alone).used == 1
 
 
 def test_what_is_read_of_others_ends_where_it_is_said_to():

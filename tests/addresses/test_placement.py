@@ -477,6 +477,20 @@ def test_where_the_modes_cross_over_is_where_the_table_says():
     assert any(first <= 14 <= last for first, last in need.prefix_wins)
 
 
+@pytest.mark.parametrize("nodes", [0, 1, 7])
+def test_the_comparison_has_for_each_number_of_pods_what_the_answer_to_it_has(nodes):
+    fleet = {"nodes": nodes, "instance_type": "m5.large"}
+    frame = smallest_subnet(**fleet, pods_per_node=1).comparison()
+    assert frame["pods_per_node"].tolist() == list(range(1, 145))
+    for row in frame.iloc[[0, 8, 9, 15, 16, 143]].itertuples():
+        one = smallest_subnet(**fleet, pods_per_node=row.pods_per_node)
+        assert (row.secondary_nodes, row.secondary_addresses, row.prefix_addresses) == (
+            one.secondary.nodes,
+            one.secondary.addresses,
+            one.prefix.addresses,
+        )
+
+
 def test_a_fleet_that_is_too_large_or_a_mode_that_is_not_there_has_a_reason():
     large = smallest_subnet(nodes=7000, instance_type="m5.large", pods_per_node=9)
     assert large.secondary.reason == large.prefix.reason == "too-large"
