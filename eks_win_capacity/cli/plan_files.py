@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.cli.output import say
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.kubectl import KINDS
 from eks_win_capacity.kubectl.templates import is_template, workload_rows
 
 if TYPE_CHECKING:
@@ -47,12 +48,15 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
         if not manifests:
             return rows
         told = {"kind": "List", "apiVersion": "v1", "items": objects}
-    if isinstance(told, dict) and {"format", "items", "apiVersion"} & set(told):
+    # Of a saved state, of nothing, or of objects of which one at least is read.
+    stateful = not kinds or None in kinds or bool(KINDS & set(kinds))
+    if stateful and isinstance(told, dict) and {"format", "items", "apiVersion"} & set(told):
         from eks_win_capacity.files import load_files
 
         return load_files(told if "format" not in told else path if file != "-" else told)
+    shown = objects[0] if len(objects) == 1 else told
     raise InputError(
-        f"{name} is {whole.what_it_is(told)}; plan needs a list of workloads, each with name and "
+        f"{name} is {whole.what_it_is(shown)}; plan needs a list of workloads, each with name and "
         "replicas, manifests such as Deployments, or the saved state of a cluster"
     )
 
@@ -131,6 +135,8 @@ def read_price_file(file: str | None) -> Any:
     import io
 
     text = whole.table_text(whole.text_of(whole.file_bytes(file), file))
+    if text.lstrip()[:1] in {"{", "["} or whole.looks_like_yaml(text):
+        return _priced(whole.values_in(text, file), file)
     separator = whole.separator_of(text.lstrip().partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines = [[_point(cell, separator) for cell in row] for row in reader if "".join(row).strip()]
@@ -152,6 +158,21 @@ def read_price_file(file: str | None) -> Any:
     if not prices:
         raise InputError(f"{file} holds no prices: lines of TYPE,PRICE are needed")
     return prices
+
+
+def _priced(found: list[Any], file: str) -> dict[str, float]:
+    """Prices of a mapping of types to numbers, in JSON or YAML."""
+    held = found[0] if len(found) == 1 else found
+    priced = isinstance(held, dict) and all(
+        isinstance(price, (int, float)) and not isinstance(price, bool) for price in held.values()
+    )
+    if not priced or not held:
+        raise InputError(
+            f"{file} is {whole.what_it_is(held)}; --prices needs lines of TYPE,PRICE or a mapping of "
+            "types to prices; answers of aws pricing get-products are read in Python: "
+            "aws.load_prices(region, files=...)"
+        )
+    return {str(name): float(price) for name, price in dict(held).items()}
 
 
 _WINDOWS_PRICES = ("Windows On Demand cost", "Windows On-Demand cost", "Windows On Demand")

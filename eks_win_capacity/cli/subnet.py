@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from eks_win_capacity.cli.options import (
 )
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.display import records_of
+from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,20 +63,26 @@ def _used(text: str | None) -> Any:
             f"--used {text!r} is neither a number nor addresses, and no such file exists"
         )
     with click.open_file(text, "rb") as file:
-        content = text_of(file)
-    if content.lstrip().startswith(("{", "[")):
+        content = whole.answer_text(text_of(file), text)
+    if content.lstrip().startswith(("{", "[")) or whole.looks_like_yaml(content):
         return _document(content, text)
-    addresses = re.sub(r"#.*", "", content)
+    addresses = re.sub(r"#.*|\|", " ", whole.table_text(content))
     if not addresses.strip():
         raise InputError(f"{text} holds no address; say --used 0 if none is in use")
     return addresses
 
 
 def _document(content: str, name: str) -> Any:
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{name} is not JSON that can be read: {error}") from None
+    """Rows of one answer or several, of lists inside lists too; a foreign document as it is."""
+    found = whole.values_in(content, name)
+    if len(found) == 1 and not isinstance(found[0], list):
+        return found[0]
+    rows: list[Any] = []
+    for one in found:
+        held = one.get("NetworkInterfaces", [one]) if isinstance(one, dict) else one
+        for row in held if isinstance(held, list) else [held]:
+            rows += row if isinstance(row, list) else [row]
+    return rows
 
 
 def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:

@@ -274,6 +274,61 @@ def test_what_a_chart_renders_beside_its_workloads_is_left_out_and_said(tmp_path
     assert "db=3" in answer.stdout or '"db": 3' in answer.stdout
 
 
+ENI = {
+    "NetworkInterfaceId": "eni-1",
+    "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.9"}, {"PrivateIpAddress": "10.0.0.10"}],
+    "Ipv4Prefixes": [{"Ipv4Prefix": "10.0.0.32/28"}],
+}
+ANSWERS = [{"NetworkInterfaces": [ENI]}, {"NetworkInterfaces": []}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(ANSWERS[0]),
+        FORMS["a line each"](ANSWERS),
+        FORMS["documents"](ANSWERS),
+        json.dumps(ANSWERS),
+        json.dumps([ENI]),
+        '[["10.0.0.9", "10.0.0.10"], ["10.0.0.32/28"]]',
+        "- 10.0.0.9\n- 10.0.0.10\n- 10.0.0.32/28\n",
+        "10.0.0.9\t10.0.0.10  # two\n10.0.0.32/28\n",
+        "-----\n|  D  |\n+-----+\n| 10.0.0.9 |\n| 10.0.0.10 |\n|10.0.0.32/28 |\n+-----+\n",
+    ],
+)
+def test_used_addresses_are_read_from_any_form_of_the_answer(tmp_path, text):
+    path = tmp_path / "used.txt"
+    path.write_bytes(text.encode("utf-16"))
+    answer = run("subnet", "10.0.0.0/24", "--used", path)
+    assert answer.exit_code == 0, str(answer.exception)
+    named = "10.0.0.9 10.0.0.10 10.0.0.32/28"
+    assert answer.stdout == run("subnet", "10.0.0.0/24", "--used", named).stdout
+
+
+def test_prices_are_read_from_a_mapping_and_other_documents_are_named(tmp_path):
+    workloads, prices = tmp_path / "w.csv", tmp_path / "prices"
+    workloads.write_text("name,replicas,cpu\nweb,2,500m\n")
+    printed = []
+    for text in (
+        "m5.large,0.2\n",
+        '{"m5.large": 0.2}',
+        "m5.large: 0.2\n",
+        "sep=;\nt;p\nm5.large;0,2",
+    ):
+        prices.write_text(text)
+        answer = run("plan", workloads, "-t", "m5.large", "--prices", prices)
+        assert answer.exit_code == 0, str(answer.exception)
+        printed.append(answer.stdout)
+    assert len(set(printed)) == 1
+    for held, said in (
+        ({"PriceList": ["{}"]}, "load_prices"),
+        (["m5.large"], "is a list"),
+        ({}, "nothing"),
+    ):
+        prices.write_text(json.dumps(held))
+        assert said in str(run("plan", workloads, "--prices", prices).exception)
+
+
 def test_commas_in_comments_do_not_make_a_table():
     text = "# of cluster a, b\n# and of c, d\nenable-windows-ipam: 'true'\n"
     assert WarmPool.from_configmap(text) == WarmPool.from_configmap(CONFIGMAP)

@@ -380,7 +380,7 @@ def looks_like_yaml(text: str) -> bool:
 _HEAD: Final = 65_536
 """Characters in which the first rows of a framed table stand."""
 
-_YAML: Final = re.compile(r"---|%YAML|- |[A-Za-z_][\w.\-]*:(?:\s|$)")
+_YAML: Final = re.compile(r"---(?!-)|%YAML|- |[A-Za-z_][\w.\-]*:(?:\s|$)")
 
 
 def what_it_is(value: Any) -> str:
