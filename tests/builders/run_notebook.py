@@ -8,16 +8,19 @@ neither need nor change the place where it lies.
 
 import sys
 
-import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-
+# Grammars of URLs, which jsonschema would compile for a second at each start.
+HEAVY = "rfc3987_syntax"
 STRICT = "import warnings\nwarnings.simplefilter('error')"
 
 
 def run(path: str, folder: str) -> None:
     """Execute every cell; an error or a warning in one of them is raised."""
+    sys.modules[HEAVY] = None
+    import nbformat
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(STRICT))
     # No kernel folders: the kernel is the Python that runs this, whatever is registered.
