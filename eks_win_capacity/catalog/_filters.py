@@ -73,9 +73,9 @@ def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
     for name in conditions:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f": did you mean {' or '.join(close)}?" if close else ""
+            hint = f": did you mean {' or '.join(close)}? There" if close else "; there"
             raise InputError(
-                f"no condition is called {name}{hint}; there are {', '.join(sorted(known))}"
+                f"no condition is called {name}{hint} are {', '.join(sorted(known))}"
             )
     asked: dict[str, Any] = {**conditions}
     exact = {name: (asked.get(name), asked.get(name)) for name in _COUNTS}
