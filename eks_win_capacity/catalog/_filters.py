@@ -74,9 +74,7 @@ def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             hint = f": did you mean {' or '.join(close)}? There" if close else "; there"
-            raise InputError(
-                f"no condition is called {name}{hint} are {', '.join(sorted(known))}"
-            )
+            raise InputError(f"no condition is called {name}{hint} are {', '.join(sorted(known))}")
     asked: dict[str, Any] = {**conditions}
     exact = {name: (asked.get(name), asked.get(name)) for name in _COUNTS}
     limits = {name: (asked.get(f"min_{name}"), asked.get(f"max_{name}")) for name in _COUNTS}

@@ -188,7 +188,9 @@ class Reading:
         for document in wholes(source, name=called):
             if not {"kind", "metadata", "items"} & document.keys():
                 written = of_addon(document) if name == "amazon-vpc-cni" else None
-                if not written and any(isinstance(v, list) for v in document.values()):
+                unquoted = name == "aws-auth" and "mapRoles" in document
+                listed = any(isinstance(value, list) for value in document.values())
+                if listed and not written and not unquoted:
                     raise DocumentError(
                         f"{called} is {what_it_is(document)}, and not ConfigMap {name}",
                         source=called,
