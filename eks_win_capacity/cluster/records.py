@@ -135,6 +135,10 @@ class Pod(Shown):
         The Windows build that its node must have, by selector, affinity or RuntimeClass.
     autoscaler : bool
         Whether a container's image or arguments are those of the cluster autoscaler.
+    csi_drivers : tuple of str
+        CSI drivers of its volumes; an empty one where a volume's is not known.
+    gmsa_unfilled : str
+        The credential spec of a gMSA that it names and whose contents it lacks.
     """
 
     _LISTED = ("namespace", "name", "phase", "node", "owner", "selects_os", "cpu_m", "memory_bytes")
@@ -160,6 +164,8 @@ class Pod(Shown):
     events: tuple[str, ...] = ()
     selects_build: str = ""
     autoscaler: bool = False
+    csi_drivers: tuple[str, ...] = ()
+    gmsa_unfilled: str = ""
 
     @property
     def full_name(self) -> str:
@@ -214,6 +220,8 @@ class WorkloadManifest(Shown):
         As for a pod.
     autoscaler : bool
         As for a pod.
+    csi_drivers : tuple of str
+        As of a `Pod`.
     """
 
     kind: str
@@ -228,6 +236,7 @@ class WorkloadManifest(Shown):
     replicas: int | None = None
     selects_build: str = ""
     autoscaler: bool = False
+    csi_drivers: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

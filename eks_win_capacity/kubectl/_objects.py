@@ -189,6 +189,20 @@ def pod(item: Mapping[str, Any]) -> Pod:
         address=_address(item["metadata"], status),
         selects_build=selected[3],
         autoscaler=cluster_autoscaler(spec),
+        gmsa_unfilled=_unfilled(spec),
+    )
+
+
+def _unfilled(spec: Mapping[str, Any]) -> str:
+    """Name of a gMSA credential spec that the webhook did not fill in; empty without one."""
+    parts = [_windows_options(part) for part in (spec, *(spec.get("containers") or ()))]
+    return next(
+        (
+            str(one["gmsaCredentialSpecName"])
+            for one in parts
+            if one.get("gmsaCredentialSpecName") and not one.get("gmsaCredentialSpec")
+        ),
+        "",
     )
 
 

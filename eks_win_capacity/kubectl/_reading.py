@@ -14,6 +14,7 @@ from eks_win_capacity.core.documents.whole import item_of, what_it_is
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.kubectl import _node_pools as karpenter
 from eks_win_capacity.kubectl import _objects as read
+from eks_win_capacity.kubectl import _volumes as volumes
 from eks_win_capacity.kubectl._auth import role_mappings
 
 KINDS: Final = frozenset(
@@ -32,6 +33,7 @@ KINDS: Final = frozenset(
         *karpenter.POOL_KINDS,
         *karpenter.CLASS_KINDS,
         *karpenter.CLAIM_KINDS,
+        *volumes.KINDS,
     }
 )
 """The kinds of objects that are read; any other kind is passed over."""
@@ -127,6 +129,7 @@ class Reading:
         self._idle: list[tuple[str, bool]] = []
         self._foreign: dict[str, str] = {}
         self._env: dict[str, str] | None = None
+        self._volumes = volumes.Volumes()
         self._version: str | None = None
 
     def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
@@ -231,6 +234,7 @@ class Reading:
         elif kind == "Pod" and not manifest and not read.unplaced(item):
             pod = read.pod(item)
             self._keep("pods", pod, "namespace", "name")
+            self._volumes.mount(pod, item)
             if runtime := item["spec"].get("runtimeClassName"):
                 self._runtime_of[pod.namespace, pod.name] = str(runtime)
         elif kind in read.TEMPLATE_KINDS or kind == "Pod":
@@ -244,6 +248,8 @@ class Reading:
             self._keep("security_group_policies", policy, "namespace", "name")
         elif kind == "PodDisruptionBudget":
             self._keep("budgets", read.disruption_budget(item), "namespace", "name")
+        elif kind in volumes.KINDS:
+            self._volumes.take(kind, item)
         elif kind == "RuntimeClass":
             scheduling = item.get("scheduling") or {}
             self._runtimes[read.metadata(item)[1]] = scheduling.get("nodeSelector") or {}
@@ -275,7 +281,14 @@ class Reading:
         if read.runtime_class(item):
             self._late.append(item)
         else:
-            self._keep("workloads", read.workload(item, {}), "kind", "namespace", "name")
+            self._keep_workload(item, {})
+
+    def _keep_workload(
+        self, item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        made = read.workload(item, runtimes)
+        self._keep("workloads", made, "kind", "namespace", "name")
+        self._volumes.mount(made, item)
 
     def _endpoints(self, item: Mapping[str, Any]) -> None:
         self._has_endpoints = True
@@ -376,8 +389,7 @@ class Reading:
     def state(self) -> ClusterState:
         """Put together what was read."""
         for item in self._late:
-            made = read.workload(item, self._runtimes)
-            self._keep("workloads", made, "kind", "namespace", "name")
+            self._keep_workload(item, self._runtimes)
         # Every namespace holds kube-root-ca.crt: with it, the whole list was given.
         listed = "kube-root-ca.crt" in self._configmaps
         absent: Mapping[str, str] | None = {} if listed else None
@@ -385,8 +397,8 @@ class Reading:
         return ClusterState(
             version=self._version,
             nodes=self._nodes(),
-            pods=self._pods(),
-            workloads=self._part("workloads"),
+            pods=self._volumes.served(self._pods()),
+            workloads=self._volumes.served(self._part("workloads")),
             services=self._services(),
             security_group_policies=self._part("security_group_policies"),
             budgets=self._part("budgets"),

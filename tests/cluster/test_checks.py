@@ -74,6 +74,7 @@ WEB = Workload(
     labels=(("app", "web"),),
 )
 LOGS = replace(WEB, kind="DaemonSet", name="fluent-bit-windows")
+CSI = replace(LOGS, namespace="kube-system", name="ebs-csi-node-windows")
 SCALER = Workload(
     kind="Deployment", namespace="kube-system", name="cluster-autoscaler", selects_os="linux"
 )
@@ -890,6 +891,42 @@ CASES = {
         ({"nodes": MIXED}, "unknown"),
         ({}, "unknown"),
     ],
+    "windows-volumes": [
+        ({"workloads": (replace(WEB, csi_drivers=("efs.csi.aws.com",)),)}, "fail"),
+        ({"workloads": (replace(WEB, csi_drivers=("ebs.csi.aws.com",)),)}, "fail"),
+        ({"workloads": (replace(WEB, csi_drivers=("ebs.csi.aws.com",)), CSI)}, "pass"),
+        ({"workloads": (WEB,)}, "pass"),
+        ({"pods": (replace(POD, csi_drivers=("secrets-store.csi.k8s.io",)),)}, "pass"),
+        ({"pods": (replace(POD, csi_drivers=("ebs.csi.aws.com",)),)}, "unknown"),
+        ({"pods": (replace(POD, csi_drivers=("",)),)}, "unknown"),
+        # An AMI of your own may lack csi-proxy, which a HostProcess does without.
+        (
+            {
+                "workloads": (replace(WEB, csi_drivers=("ebs.csi.aws.com",)), CSI),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "node_groups": (CUSTOM,),
+            },
+            "unknown",
+        ),
+        (
+            {
+                "workloads": (
+                    replace(WEB, csi_drivers=("ebs.csi.aws.com",)),
+                    replace(CSI, host_process=True),
+                ),
+                "nodes": (replace(WIN, node_group="custom"),),
+                "node_groups": (CUSTOM,),
+            },
+            "pass",
+        ),
+        ({}, "unknown"),
+    ],
+    "gmsa-credentials": [
+        ({"pods": (replace(POD, gmsa_unfilled="web"),)}, "fail"),
+        ({"pods": (replace(POD, gmsa_unfilled="web", phase="Succeeded"),)}, "pass"),
+        ({"pods": (POD,)}, "pass"),
+        ({}, "unknown"),
+    ],
     "event-log-collected": [
         ({"workloads": (WEB,)}, "fail"),
         ({"workloads": (LOGS,)}, "pass"),
@@ -980,6 +1017,8 @@ CONSIDERATIONS = {
     "karpenter-limits": "limits",
     "karpenter-node-claims": "nodeclaims",
     "windows-build-match": "own release",
+    "windows-volumes": "csi-proxy",
+    "gmsa-credentials": "gmsa",
 }
 """Of every consideration and step of the EKS guide and its neighbours: its code, and a word."""
 

@@ -216,6 +216,22 @@ def mixed(d):
     info(kernelVersion="10.0.17763.5936")(d["windows"]["items"][0])
 
 
+def mounts(volume):
+    return pods(lambda pod: pod["spec"].update(volumes=[{"name": "v", **volume}]))
+
+
+CLAIMED = {
+    "claim": {
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "shop"},
+        "spec": {"storageClassName": "gp3"},
+    },
+    "class": {
+        "kind": "StorageClass",
+        "metadata": {"name": "gp3"},
+        "provisioner": "ebs.csi.aws.com",
+    },
+}
 FAIL, UNKNOWN = "fail", "unknown"
 CHANGES = [
     # cluster, change, code, outcome, severity, remedy
@@ -352,6 +368,19 @@ CHANGES = [
      "kubectl patch deployment -n shop web"),
     ("self-managed", unselect("kubernetes.io/arch"), "arch-selector", FAIL, "warning",
      "kubectl patch deployment -n shop web"),
+    ("managed", mounts({"csi": {"driver": "s3.csi.aws.com"}}), "windows-volumes",
+     FAIL, "error", "FSx for Windows"),
+    ("managed", mounts({"persistentVolumeClaim": {"claimName": "data"}}), "windows-volumes",
+     UNKNOWN, "error", "persistentvolumeclaims"),
+    ("managed", lambda d: [mounts({"persistentVolumeClaim": {"claimName": "data"}})(d), *(
+        put(name, item)(d) for name, item in CLAIMED.items())], "windows-volumes",
+     FAIL, "error", "node.enableWindows"),
+    ("managed", pods(lambda p: p["spec"].update(securityContext={
+        "windowsOptions": {"gmsaCredentialSpecName": "web"}})), "gmsa-credentials",
+     FAIL, "error", "kubectl get gmsacredentialspecs web;"),
+    ("managed", pods(lambda p: p["spec"].update(securityContext={"windowsOptions": {
+        "gmsaCredentialSpecName": "web", "gmsaCredentialSpec": "{}"}})), "gmsa-credentials",
+     "pass", "error", ""),
     ("self-managed", mixed, "windows-build-match", FAIL, "warning", "windows-build"),
     ("self-managed", add(service(1025)), "service-backends", FAIL, "error", "split it"),
     ("self-managed", lambda d: d["makers"]["items"].pop(2), "event-log-collected",

@@ -241,3 +241,76 @@ def test_one_object_twice_must_be_the_same():
     assert len(kubectl.load([node("win-1"), node("win-1")]).nodes) == 1
     with pytest.raises(DocumentError, match="win-1 twice"):
         kubectl.load([node("win-1"), node("win-1", allocatable={"pods": "200"})])
+
+
+CLAIM = {
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "data", "namespace": "default"},
+    "spec": {"volumeName": "pv-1", "storageClassName": "gone"},
+}
+
+
+def a_volume(**spec):
+    return {"kind": "PersistentVolume", "metadata": {"name": "pv-1"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("volume", "objects", "driver"),
+    [
+        ({"csi": {"driver": "smb.csi.k8s.io"}}, [], ("smb.csi.k8s.io",)),
+        ({"emptyDir": {}}, [], ()),
+        ({"persistentVolumeClaim": {"claimName": "data"}}, [CLAIM], ("",)),
+        (
+            {"persistentVolumeClaim": {"claimName": "data"}},
+            [CLAIM, a_volume(csi={"driver": "efs.csi.aws.com"})],
+            ("efs.csi.aws.com",),
+        ),
+        (
+            {"persistentVolumeClaim": {"claimName": "data"}},
+            [CLAIM, a_volume(awsElasticBlockStore={"volumeID": "vol-1"})],
+            ("ebs.csi.aws.com",),
+        ),
+        (
+            {"persistentVolumeClaim": {"claimName": "data"}},
+            [
+                CLAIM,
+                {
+                    "kind": "StorageClass",
+                    "metadata": {"name": "gone"},
+                    "provisioner": "kubernetes.io/aws-ebs",
+                },
+            ],
+            ("ebs.csi.aws.com",),
+        ),
+    ],
+)
+def test_the_driver_of_a_volume_is_found_by_claim_volume_and_class(volume, objects, driver):
+    spec = {"containers": [], "volumes": [{"name": "v", **volume}]}
+    pod = {
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "default"},
+        "spec": spec,
+        "status": {"phase": "Running"},
+    }
+    template = {"replicas": 1, "template": {"spec": spec}}
+    web = {"kind": "Deployment", "metadata": {"name": "web"}, "spec": template}
+    state = kubectl.load({"kind": "List", "items": [pod, web, *objects]})
+    assert state.pods[0].csi_drivers == state.workloads[0].csi_drivers == driver
+
+
+def test_a_stateful_set_mounts_what_its_class_gives():
+    made = {
+        "kind": "StatefulSet",
+        "metadata": {"name": "db"},
+        "spec": {
+            "template": {"spec": {"containers": []}},
+            "volumeClaimTemplates": [{"spec": {"storageClassName": "gp3"}}, {"spec": {}}],
+        },
+    }
+    of_class = {
+        "kind": "StorageClass",
+        "metadata": {"name": "gp3"},
+        "provisioner": "ebs.csi.aws.com",
+    }
+    state = kubectl.load(made, of_class)
+    assert state.workloads[0].csi_drivers == ("ebs.csi.aws.com", "")

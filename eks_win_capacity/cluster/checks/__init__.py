@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.cluster.checks import (
     bootstrap,
     control_plane,
+    host_services,
     karpenter_pools,
     kubelet,
     network,
@@ -58,6 +59,7 @@ CHECKS: tuple[Check, ...] = (
     *bootstrap.CHECKS,
     *karpenter_pools.CHECKS,
     *scheduling.CHECKS,
+    *host_services.CHECKS,
 )
 """Every check: one for each consideration and step of the guide."""
 
