@@ -113,8 +113,9 @@ def test_a_column_called_platform_may_say_nothing_of_the_system():
     assert len(node_table(frame, CATALOG).frame) == 1
     with pytest.raises(InputError, match="no column 'n'"):
         node_table(frame, CATALOG, count="n")
+    assert node_table(frame.assign(count=1_000_000_000), CATALOG).counts.tolist() == [10**9]
     with pytest.raises(InputError, match="adds up to more"):
-        node_table(frame.assign(count=2_000_000_000), CATALOG)
+        node_table(frame.assign(count=1_000_000_001), CATALOG)
 
 
 def test_a_catalog_file_without_end_is_an_error_of_catalogs(tmp_path, monkeypatch):
@@ -147,6 +148,10 @@ def test_a_list_without_an_end_is_refused(monkeypatch):
     monkeypatch.setattr(_budgets, "MAX_ITEMS", 3)
     with pytest.raises(DocumentError, match="more than 3 objects; split it"):
         list(members("[{}, {}, {}, {}]"))
+    with pytest.raises(DocumentError, match="more than 3 items; split it"):
+        list(members('{"a": [1, 2, 3, 4]}'))
+    assert [*members("[{}, {}, {}]")] == []
+    assert [index for _, _, index, _ in members('{"a": [1, 2]}')] == [0, 1]
 
 
 @pytest.mark.parametrize("value", [np.arange(3), np.array([]), "2", True, None, np.nan])
