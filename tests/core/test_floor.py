@@ -330,3 +330,40 @@ def test_every_fact_says_where_it_is_from():
     for name, after in facts:
         assert isinstance(after, ast.Expr), name
         assert "Source: " in ast.literal_eval(after.value), name
+
+
+def test_facts_are_what_their_sources_state():
+    # Written down from the sources again, so that a slip of one key is noticed.
+    numbers = {name: value for name, value in vars(constants).items() if type(value) is int}
+    assert numbers == {
+        "ADDRESSES_PER_PREFIX": 2 ** (32 - 28),
+        "NODE_ADDRESSES": 1,
+        "KUBELET_MAX_PODS": 110,
+        "KUBELET_MAX_PODS_ADVISED": 250,
+        "KUBELET_MAX_PODS_SMALL": 110,
+        "KUBELET_MAX_PODS_VCPUS": 30,
+        "SERVICES_WITHOUT_DSR": 100,
+        "MAX_COUNT": 10**6,
+        "WINDOWS_SYSTEM_RESERVED_MIB": 3 * 512,
+        "WINDOWS_KUBE_RESERVED_MIB": 512,
+        "WINDOWS_EVICTION_MIB": 500,
+        "LARGEST_IPV4_PER_INTERFACE": 64,
+        "COOL_DOWN_S": 30,
+        "COOL_DOWN_TICK_S": 30,
+        "SERVICE_BACKENDS": 1024,
+        "SERVICE_BACKENDS_OLD": 64,
+        "KUBELET_SKEW": 3,
+        "SUBNET_KEPT_FIRST": 4,
+        "SUBNET_KEPT_LAST": 1,
+        "CONTROL_PLANE_ADDRESSES": 6,
+        "CONTROL_PLANE_ADDRESSES_ADVISED": 16,
+    }
+    assert constants.SUBNET_PREFIX_LENGTHS == (16, 28)
+    assert constants.SERVICE_BACKENDS_BUILD == (17763, 2746)
+    assert constants.CONTAINER_IMAGE_MEMORY_MB == {"Nano Server": 30, "Server Core": 45}
+    assert constants.WINDOWS_BUILDS == {17763: "2019", 20348: "2022", 26100: "2025"}
+    ended = {build: name for build, (name, _) in constants.WINDOWS_BUILDS_ENDED.items()}
+    assert ended == {18363: "1909", 19041: "2004", 19042: "20H2"}
+    ones = dict.fromkeys(["1.25", "1.26", "1.27", "1.28", "1.29"], 1)
+    assert {"1.24": 2, **ones, "1.30": 2, "1.31": 4} == constants.WINDOWS_PLATFORM_VERSIONS
+    assert constants.PREFIX_PLATFORM_VERSIONS == {"1.25": 5, "1.26": 4, "1.27": 3}
