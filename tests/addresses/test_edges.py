@@ -56,6 +56,17 @@ def test_numbers_beyond_the_addresses_are_malformed(number):
     with pytest.raises(AddressError) as caught:
         Subnet("10.0.0.0/24", used=[int(ipaddress.IPv4Address("10.0.0.9")), number])
     assert caught.value.reason == "malformed"
+    with pytest.raises(AddressError) as caught:
+        Subnet("10.0.0.0/24", used=["10.0.0.9", number])
+    assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize("number", [0, 2**32 - 1])
+def test_the_first_and_the_last_address_there_is_lie_outside(number):
+    for used in ([number], ["10.0.0.9", number], np.array([number], dtype=np.uint64)):
+        with pytest.raises(AddressError) as caught:
+            Subnet("10.0.0.0/24", used=used)
+        assert caught.value.reason == "outside"
 
 
 @pytest.mark.parametrize(
