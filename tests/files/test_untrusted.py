@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
 from eks_win_capacity.core.documents import _budgets, mapping, members, wholes
-from eks_win_capacity.core.documents.whole import file_bytes
+from eks_win_capacity.core.documents.whole import file_bytes, values_in
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.files import load_files
 
@@ -108,6 +108,34 @@ def test_aliases_that_grow_are_refused_before_they_are_built(text):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("[x, x, x]", 4),
+        ("{a: x}", 3),
+        ("[[x], []]", 4),
+        ("[&a x, *a]", 3),
+        ("[&a [x, x], *a, *a]", 10),
+        ("[&a {b: &b [x]}, *a, *b]", 11),
+        ("[x]\n---\n[x]", 4),
+    ],
+)
+def test_a_text_stands_for_as_many_values_as_it_has_once_aliases_are_followed(
+    monkeypatch, text, values
+):
+    monkeypatch.setattr(_budgets, "MAX_EXPANDED", values)
+    assert values_in(f"---\n{text}", "x")
+    monkeypatch.setattr(_budgets, "MAX_EXPANDED", values - 1)
+    with pytest.raises(DocumentError, match="aliases"):
+        values_in(f"---\n{text}", "x")
+
+
+def test_yaml_nests_as_deep_as_it_may():
+    assert values_in("---\n" + "[" * 100 + "]" * 100, "x")
+    with pytest.raises(DocumentError, match="deeper than 100 levels"):
+        values_in("---\n" + "[" * 101 + "]" * 101, "x")
 
 
 def test_aliases_hide_in_a_configmap_too():

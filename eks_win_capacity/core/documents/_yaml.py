@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import IO, TYPE_CHECKING, Any
 
 from eks_win_capacity.core.documents import _budgets as limits
@@ -45,23 +46,23 @@ def _weigh(events: Iterator[Any], name: str) -> None:
     """Refuse YAML that nests too deep or whose aliases would stand for too much."""
     import yaml
 
-    weights: dict[str, int] = {}
-    open_nodes: list[tuple[str | None, int]] = [(None, 0)]
+    weights: dict[str, float] = {}
+    open_nodes: list[tuple[str | None, float]] = [(None, 0)]
     for event in events:
-        weight = 0
+        weight: float = 0
         if isinstance(event, yaml.AliasEvent):
             # Unknown here means the anchor is still open: the value would hold itself.
-            weight = weights.get(str(event.anchor), limits.MAX_EXPANDED + 1)
+            weight = weights.get(str(event.anchor), math.inf)
         elif isinstance(event, yaml.ScalarEvent):
             weight = 1
             if event.anchor:
-                weights[event.anchor] = 1
+                weights[event.anchor] = weight
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            open_nodes.append((event.anchor, 1))
             if len(open_nodes) > limits.MAX_DEPTH:
                 raise DocumentError(
                     f"{name} nests deeper than {limits.MAX_DEPTH} levels", source=name
                 )
+            open_nodes.append((event.anchor, 1))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             anchor, weight = open_nodes.pop()
             if anchor:
