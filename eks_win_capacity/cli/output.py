@@ -8,10 +8,10 @@ import re
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, zip_longest
 from os.path import commonprefix
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -273,10 +273,8 @@ def _bytes(table: _Table, kind: str) -> bytes:
     return (_csv(table) if kind == ".csv" else _json(table) + "\n").encode()
 
 
-_MANY_ROWS = 1_000
-"""From here on a table is written plainly: Rich takes a second for 600 rows."""
-
-_GAP = " " * 3
+_GAP = 3
+"""Blanks between two columns; one less where a terminal has no room for all words side by side."""
 
 _COMMAND = re.compile(r"\b(?:kubectl|aws|eksctl) [a-z-]+|\S{60}")
 """What stands in a line that is not wrapped: a command, or a long word that is pasted."""
@@ -289,13 +287,14 @@ _PROSE = 60
 
 
 def _print_table(table: _Table, note: str) -> None:
-    rows, names = table.rows, table.names
     title, note = visible(table.title), visible(note)
+    texts = [[heading_of(name), *(_human(row[name]) for row in table.rows)] for name in table.names]
+    right = [_is_numeric(table.rows, name) for name in table.names]
     # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
-    if not sys.stdout.isatty() or len(rows) > _MANY_ROWS or _asked("wide"):
-        _print_plainly(rows, names, title, note)
+    if not sys.stdout.isatty() or _asked("wide"):
+        _print_plainly(texts, right, title, note)
     else:
-        _print_for_terminal(rows, names, title, note, lead=table.lead, styles=table.styles)
+        _print_for_terminal(texts, right, table, title, note)
 
 
 def _distance() -> str:
@@ -308,27 +307,13 @@ def _distance() -> str:
 
 
 def _print_plainly(
-    rows: Sequence[Mapping[str, Any]], names: list[str], title: str, note: str
+    texts: Sequence[Sequence[str]], right: Sequence[bool], title: str, note: str
 ) -> None:
-    """Print the table that Rich would print, without its colours and its time."""
-    columns = [
-        [heading_of(name), *(_human(row[name]).replace("\n", " ") for row in rows)]
-        for name in names
-    ]
-    numeric = [_is_numeric(rows, name) for name in names]
-    widths = [max(map(_width, column)) for column in columns]
+    """Print the table as wide as it is, without colours."""
+    widths = [max(map(_width, column)) for column in texts]
     lines = [f"{_distance()}{title}"] if title else []
-    if sum(widths) + len(_GAP) * (len(widths) - 1) > _WIDE and _holds_prose(columns):
-        say("\n".join([*lines, *_blocks(columns), *([note] if note else [])]))
-        return
-    for number, cells in enumerate(zip(*columns, strict=True)):
-        padded = (
-            " " * (width - _width(cell)) + cell if right else cell + " " * (width - _width(cell))
-            for cell, width, right in zip(cells, widths, numeric, strict=True)
-        )
-        lines.append(_GAP.join(padded))
-        if number == 0:
-            lines.append("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    told = sum(widths) + _GAP * (len(widths) - 1) > _WIDE and _holds_prose(texts)
+    lines += _blocks(texts) if told else _lines(texts, right, widths, _GAP)
     say("\n".join([*lines, note] if note else lines))
 
 
@@ -346,36 +331,27 @@ def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _print_for_terminal(
-    rows: Sequence[Mapping[str, Any]],
-    names: list[str],
-    title: str,
-    note: str,
-    *,
-    lead: Sequence[str] = (),
-    styles: Sequence[str] | None = None,
+    texts: Sequence[Sequence[str]], right: Sequence[bool], table: _Table, title: str, note: str
 ) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    texts = [[heading_of(name), *(_human(row[name]) for row in rows)] for name in names]
-    right = [_is_numeric(rows, name) for name in names]
+    names, room = table.names, console.width
     if title:
         console.print(Text(f"{_distance()}{title}", style="bold"))
-    gap = len(_GAP)
-    room = console.width
-    if sum(map(_narrowest, texts)) + gap * (len(texts) - 1) <= room:
-        console.print(_table(texts, right, room, styles), width=room)
-    elif len(rows) == 1 or _holds_prose(_leading(texts, names, lead)):
+    if _least(texts) <= room:
+        console.print(_drawn(texts, right, room, table.styles), soft_wrap=True)
+    elif len(table.rows) == 1 or _holds_prose(_leading(texts, names, table.lead)):
         # Where not even every word has room, a table would break numbers and commands apart.
         console.print(Text("\n".join(_blocks(texts)).rstrip() + "\n" * bool(note)), soft_wrap=True)
     else:
-        order = [names.index(name) for name in lead if name in names]
+        order = [names.index(name) for name in table.lead if name in names]
         order += [place for place in range(len(names)) if place not in order]
         shown, left = _fitting(texts, right, order, room)
-        chosen = [right[place] for place in sorted(shown)]
-        columns = [shown[place] for place in sorted(shown)]
-        console.print(_table(columns, chosen, room, styles), width=max(room, _least(columns)))
+        places = sorted(shown)
+        columns, sides = [shown[place] for place in places], [right[place] for place in places]
+        console.print(_drawn(columns, sides, room, table.styles), soft_wrap=True)
         rest = ", ".join(texts[place][0] for place in left)
         if left:
             many = count_of(len(left), "more column")
@@ -385,29 +361,63 @@ def _print_for_terminal(
         console.print(Text(line), soft_wrap=bool(_COMMAND.search(line)))
 
 
-def _table(
+def _drawn(
     columns: Sequence[Sequence[str]],
     right: Sequence[bool],
     room: int,
-    styles: Sequence[str] | None = None,
+    styles: Sequence[str] | None,
 ) -> Any:
-    """Table of Rich whose columns have the widths that the room leaves."""
-    from rich import box
-    from rich.table import Table
+    """Table as text of Rich, in the widths that the room leaves."""
     from rich.text import Text
 
-    widths = _widths(columns, room - len(_GAP) * (len(columns) - 1))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for (head, *_), width, number in zip(columns, widths, right, strict=True):
-        justify: Literal["left", "right"] = "right" if number else "left"
-        table.add_column(Text(head), justify=justify, width=width, overflow="fold")
-    for place, cells in enumerate(zip(*(column[1:] for column in columns), strict=True)):
-        table.add_row(*map(Text, cells), style=styles[place] if styles else None)
-    return table
+    widths, gap = [max(map(_width, column)) for column in columns], _GAP
+    if sum(widths) + gap * (len(widths) - 1) > room:
+        gap -= 1
+        widths = _widths(columns, room - gap * (len(widths) - 1))
+    looks = ["bold", "", *(styles or [""] * len(columns[0]))] if columns else []
+    lines = _lines(columns, right, widths, gap)
+    return Text("\n").join(Text(line, style=look) for line, look in zip(lines, looks, strict=False))
+
+
+def _lines(
+    columns: Sequence[Sequence[str]], right: Sequence[bool], widths: Sequence[int], gap: int
+) -> Iterator[str]:
+    """Heads, a rule and each row; what is wider than its column goes on below."""
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        parts = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+        if number == 0:  # heads stand on the rule
+            height = max(map(len, parts))
+            parts = [[""] * (height - len(part)) + part for part in parts]
+        yield "\n".join(
+            (" " * gap).join(map(_padded, line, widths, right)).rstrip()
+            for line in zip_longest(*parts, fillvalue="")
+        )
+        if number == 0:
+            yield "─" * (sum(widths) + gap * (len(widths) - 1))
+
+
+def _padded(text: str, width: int, right: bool) -> str:  # noqa: FBT001  # mapped over
+    blanks = " " * (width - _width(text))
+    return blanks + text if right else text + blanks
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Text in lines of whole words."""
+    text = text.replace("\n", " ")
+    if _width(text) <= width:
+        return [text]
+    first, *words = text.split()
+    lines = [first]
+    for word in words:
+        if _width(lines[-1]) + 1 + _width(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
 
 
 _NAME = 20
-"""A text keeps so much of it where it is shortened. [characters]"""
+"""A text keeps so much where it is shortened; a shorter one stays on one line. [characters]"""
 
 
 def _fitting(
@@ -432,7 +442,7 @@ def _fitting(
 
 def _least(columns: Sequence[Sequence[str]]) -> int:
     """Width below which some column would break a word."""
-    return sum(map(_narrowest, columns)) + len(_GAP) * (len(columns) - 1)
+    return sum(map(_narrowest, columns)) + (_GAP - 1) * (len(columns) - 1)
 
 
 def _shortened(texts: Sequence[str]) -> Sequence[str]:
@@ -461,8 +471,11 @@ def _shortened(texts: Sequence[str]) -> Sequence[str]:
 
 
 def _narrowest(column: Sequence[str]) -> int:
-    """Count what a column needs so that no word of it is broken."""
-    return max(_width(word) for text in column for word in text.split() or [""])
+    """Count what a column needs so that no word of it is broken, and no short text wrapped."""
+    head, *texts = column
+    whole = [text for text in texts if _width(text) <= _NAME]
+    words = " ".join([head, *(text for text in texts if _width(text) > _NAME)]).split()
+    return max(map(_width, [*whole, *words]), default=0)
 
 
 def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:

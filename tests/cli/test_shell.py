@@ -363,23 +363,33 @@ def test_a_pipe_gets_the_table_that_a_terminal_gets(rows, title, note):
 
     from rich.console import Console
 
-    from eks_win_capacity.cli import output
-
     plain, screen = io.StringIO(), io.StringIO()
-    names = ["a_b", "c", "dé"]
     with redirect_stdout(plain):
-        output._print_plainly(rows, names, title, note)
+        emit(rows, "table", columns=["a_b", "c", "dé"], title=title, note=note)
     console = Console(file=screen, width=10_000, highlight=False)
-    with mock.patch("rich.console.Console", return_value=console):
-        output._print_for_terminal(rows, names, title, note)
+    terminal = mock.Mock(isatty=lambda: True)
+    with mock.patch("rich.console.Console", return_value=console), redirect_stdout(terminal):
+        emit(rows, "table", columns=["a_b", "c", "dé"], title=title, note=note)
     assert plain.getvalue() == screen.getvalue()
 
 
-def test_thousands_of_rows_are_written_plainly(monkeypatch, capsys):
-    screen = narrow(monkeypatch, 80)
-    emit([{"n": n} for n in range(2000)], "table")
-    assert screen.getvalue() == ""
-    assert len(printed(capsys).splitlines()) == 2002
+def test_thousands_of_rows_fit_a_narrow_terminal_too(monkeypatch):
+    screen = narrow(monkeypatch, 40)
+    emit([{"n": n, **{f"column_{k}": 10**6 + k for k in range(9)}} for n in range(2000)], "table")
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert sum(set(line) == {"─"} for line in lines) == 1
+    assert sum(line.lstrip().split()[1:2] == ["1,000,000"] for line in lines) == 2000
+
+
+@pytest.mark.parametrize(("width", "whole"), [(36, True), (34, False)])
+def test_a_short_text_stays_on_one_line_and_a_further_column_waits(width, whole, monkeypatch):
+    screen = narrow(monkeypatch, width)
+    rows = [{"subnet": "a", "status": "not within horizon", "earliest_80": n} for n in (1, 2)]
+    emit(rows, "table", lead=("subnet", "status"))
+    lines = [line.split() for line in screen.getvalue().splitlines()]
+    assert [line[:4] for line in lines if line[0] == "a"] == [["a", "not", "within", "horizon"]] * 2
+    assert any("1 more column with --wide" in " ".join(line) for line in lines) is not whole
 
 
 def test_a_missing_file_is_told_without_the_number_of_its_error(capsys):
