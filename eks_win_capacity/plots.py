@@ -117,14 +117,8 @@ def pods_per_node(
         bars = ax.barh(at + shift, pods, 0.38, color=color, label=label)
         ax.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
     if kubelet_max_pods is not None:
-        ax.axvline(
-            kubelet_max_pods,
-            color=charts.ink(),
-            lw=1,
-            ls="--",
-            zorder=0.5,
-            label="limit of the kubelet",
-        )
+        line = {"color": charts.ink(), "lw": 1, "ls": "--", "zorder": 0.5}
+        ax.axvline(kubelet_max_pods, label="limit of the kubelet", **line)
     _rows_named(ax, names)
     ax.set_xlim(0, max(1, many.max(), single.max()) * 1.1)
     gain = (
@@ -195,18 +189,19 @@ def binding(
     ax.set_xscale("symlog", linthresh=10)
     ax.set_xlim(0, float(limits) * 1.6)
     _plain_log(ax)
-    counts = table["binding"].astype(str).value_counts()
+    bound = _bound(table["binding"].astype(str).value_counts(), len(names))
+    return _finish(ax, bound, x="pods per node that each constraint allows (log)", grid="x")
+
+
+def _bound(counts: pd.Series, types: int) -> str:
+    """How often each constraint binds, in words."""
     parts = [
-        f"{name} {'bind' if name == 'addresses' else 'binds'} on {n} of {count_of(len(names), 'type')}"
-        if at_ == 0
+        f"{name} {'bind' if name == 'addresses' else 'binds'} on {n} of {count_of(types, 'type')}"
+        if at == 0
         else f"{name} on {n}"
-        for at_, (name, n) in enumerate(
-            sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        )
+        for at, (name, n) in enumerate(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
     ]
-    return _finish(
-        ax, ", ".join(parts), x="pods per node that each constraint allows (log)", grid="x"
-    )
+    return ", ".join(parts)
 
 
 @checked_call

@@ -485,22 +485,18 @@ def attached_addresses(
     from eks_win_capacity.core import arrays
 
     peaks = slots if peak_prefixes is None else peak_prefixes
-    columns = {
-        "pods": pods,
-        "slots": slots,
-        "pool": pool,
-        "fragmented": fragmented,
-        **({} if peak_prefixes is None else {"peak_prefixes": peak_prefixes}),
-    }
+    columns = {"pods": pods, "slots": slots, "pool": pool, "fragmented": fragmented}
+    if peak_prefixes is not None:
+        columns["peak_prefixes"] = peak_prefixes
     shape = arrays.common_shape(**columns)
-    n = arrays.counts(pods, name="pods")
-    s = arrays.counts(slots, name="slots", low=1)
-    peak = arrays.counts(peaks, name="peak_prefixes")
-    spread = arrays.flags(fragmented, name="fragmented")
     one = isinstance(pool, WarmPool)
-    acting = pool if one else _pool_columns(pool)
     addresses, prefixes, used = steady_state(
-        n, s, acting, peak=peak, fragmented=spread, where=either if one else np.where
+        arrays.counts(pods, name="pods"),
+        arrays.counts(slots, name="slots", low=1),
+        pool if one else _pool_columns(pool),
+        peak=arrays.counts(peaks, name="peak_prefixes"),
+        fragmented=arrays.flags(fragmented, name="fragmented"),
+        where=either if one else np.where,
     )
 
     def given(column: NDArray[np.int64], answer: str) -> Any:

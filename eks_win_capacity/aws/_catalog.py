@@ -88,21 +88,27 @@ def load_catalog(
     rows = merged(described)
     dated: str | dt.date = as_of or max(days, default="unknown")
     if unknown := [name for name in wanted or () if name not in rows]:
-        close = Catalog.bundled().close_matches(unknown[0])
-        raise UnknownInstanceTypeError(
-            f"EC2 has no type {', '.join(map(repr, unknown))} in {', '.join(clients)}"
-            + f". Did you mean {' or '.join(map(repr, close))}?" * bool(close),
-            names=unknown,
-            count=len(unknown),
-            close_matches=close,
-            as_of=str(dated),
-        )
+        raise _unknown(unknown, clients, dated)
     where = f" at {endpoint_url}" if endpoint_url else ""
     return Catalog(
         [replace(row, regions=tuple(offered.get(row.name, ()))) for row in rows.values()],
         as_of=dated,
         source=f"EC2 DescribeInstanceTypes in {', '.join(clients)}{where}",
         regions=clients if offerings else (),
+    )
+
+
+def _unknown(
+    names: list[str], regions: Iterable[str], as_of: str | dt.date
+) -> UnknownInstanceTypeError:
+    close = Catalog.bundled().close_matches(names[0])
+    return UnknownInstanceTypeError(
+        f"EC2 has no type {', '.join(map(repr, names))} in {', '.join(regions)}"
+        + f". Did you mean {' or '.join(map(repr, close))}?" * bool(close),
+        names=names,
+        count=len(names),
+        close_matches=close,
+        as_of=str(as_of),
     )
 
 

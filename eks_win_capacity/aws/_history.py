@@ -251,21 +251,12 @@ def _values(
     period_s: int,
 ) -> list[dict[int, float]]:
     statistic = metric.statistic or ("Minimum" if metric.kind == "available" else "Maximum")
-    queries = [
-        {
-            "Id": f"q{number}",
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": metric.namespace,
-                    "MetricName": metric.metric,
-                    "Dimensions": dimensions,
-                },
-                "Period": period_s,
-                "Stat": statistic,
-            },
-        }
-        for number, dimensions in enumerate(where)
-    ]
+    named = {"Namespace": metric.namespace, "MetricName": metric.metric}
+    stats = (
+        {"Metric": {**named, "Dimensions": one}, "Period": period_s, "Stat": statistic}
+        for one in where
+    )
+    queries = [{"Id": f"q{at}", "MetricStat": stat} for at, stat in enumerate(stats)]
     found: list[dict[int, float]] = [{} for _ in where]
     last: dict[str, str] = {}
     pages = all_pages(

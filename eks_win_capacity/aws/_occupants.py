@@ -136,12 +136,7 @@ def subnets(
             why["subnet_interfaces"] = (
                 f"EC2 counts {hidden} more addresses in use in {name} than the interfaces that "
                 "could be seen hold: those of other accounts that share the subnet are hidden"
-                + (
-                    ""
-                    if kept is not None
-                    else ", or a CIDR reservation keeps them (aws ec2 get-subnet-cidr-reservations "
-                    "tells)"
-                )
+                f"{'' if kept is not None else _OR_RESERVED}"
             )
         made.append(_state(item, own, kept, systems))
     if left_out:
@@ -151,6 +146,11 @@ def subnets(
     if any(subnet.users is None and subnet.used is not None for subnet in made):
         why.setdefault("subnet_users", "DescribeInstances is missing")
     return tuple(made)
+
+
+_OR_RESERVED: Final = (
+    ", or a CIDR reservation keeps them (aws ec2 get-subnet-cidr-reservations tells)"
+)
 
 
 def _state(

@@ -98,15 +98,7 @@ def load_prices(
         raise InputError("instance_types names none; leave it out for all")
     left_out: list[str] = []
     if files is not None:
-        calls = {"PriceList": "GetProducts", "SpotPriceHistory": "DescribeSpotPriceHistory"}
-        with shaped():
-            held = [
-                (key, row)
-                for page in saved(files, calls)
-                for key in calls
-                for row in page.get(key, ())
-            ]
-        products, spots = ([row for key, row in held if key == call] for call in calls)
+        products, spots = _saved_rows(files)
     else:
         ask = _Asking(session, region, pricing_region, endpoint_url, dict(clients or {}))
         products = ask.products(wanted) if "on-demand" in chosen else []
@@ -127,6 +119,15 @@ def load_prices(
         as_of=str(table["as_of"].max()),
         left_out=tuple(left_out),
     )
+
+
+def _saved_rows(files: Any) -> tuple[list[Any], list[Any]]:
+    """Products of the price list and Spot prices, out of saved answers of both."""
+    calls = {"PriceList": "GetProducts", "SpotPriceHistory": "DescribeSpotPriceHistory"}
+    with shaped():
+        pages = list(saved(files, calls))
+        products, spots = ([row for page in pages for row in page.get(key, ())] for key in calls)
+    return products, spots
 
 
 def _complete(

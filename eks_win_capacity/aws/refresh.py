@@ -204,13 +204,10 @@ def fetched(
         for page in pages
         for row in page[responses.OFFERINGS_KEY]
     ]
+    listed.sort(key=lambda row: (row["Location"], row["InstanceType"]))
     capture = {
         generate.TYPES: {responses.TYPES_KEY: [rows[name] for name in sorted(rows)]},
-        generate.OFFERINGS: {
-            responses.OFFERINGS_KEY: sorted(
-                listed, key=lambda row: (row["Location"], row["InstanceType"])
-            )
-        },
+        generate.OFFERINGS: {responses.OFFERINGS_KEY: listed},
     }
     return capture, max(days, default="unknown"), left_out
 

@@ -117,6 +117,16 @@ class Prices:
         return html_table([*map(str, self.table)], self.table.itertuples(index=False), title=title)
 
 
+_ESTIMATE: Final = {
+    "market": "on-demand",
+    "zone": None,
+    "currency": "USD",
+    "licence": "included",
+    "estimated": True,
+}
+"""What every estimated price has in common."""
+
+
 @checked_call
 def estimate_windows_prices(
     linux: Mapping[str, float] | pd.Series,
@@ -181,37 +191,27 @@ def estimate_windows_prices(
     }
     text(region, name="region")
     text(as_of, name="as_of")
-    same = {
-        "market": "on-demand",
-        "zone": None,
-        "currency": "USD",
-        "licence": "included",
-        "as_of": as_of,
-        "estimated": True,
-    }
     rows: list[dict[str, Any]] = []
     left_out: list[str] = []
     for name, price in linux.items():
-        hourly = real(price)
-        if hourly is None or not 0 < hourly < 1e6:
-            raise InputError(f"the Linux price of {name} must be above zero; got {price!r}")
+        hourly = _hourly(name, price)
         row = catalog[str(name)]
         if "x86_64" not in row.architectures:
             left_out.append(f"{row.name}: {', '.join(row.architectures)} cannot run Windows")
             continue
-        licence = licences.get(row.name)
-        if licence is None:
-            licence = _licence(row.name, licence_per_vcpu * row.vcpus)
-        rows.append({"instance_type": row.name, "price": hourly + licence} | same)
+        licence = licences.get(row.name, _licence(row.name, licence_per_vcpu * row.vcpus))
+        rows.append(_ESTIMATE | {"instance_type": row.name, "price": hourly + licence})
     if not rows:
         raise InputError("no Linux price is given" + "".join(f"; {text}" for text in left_out[:3]))
-    return Prices(
-        table=pd.DataFrame(rows, columns=list(COLUMNS)),
-        region=region,
-        currency="USD",
-        as_of=as_of,
-        left_out=tuple(left_out),
-    )
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).assign(as_of=as_of)
+    return Prices(table=table, region=region, currency="USD", as_of=as_of, left_out=tuple(left_out))
+
+
+def _hourly(name: object, price: object) -> float:
+    hourly = real(price)
+    if hourly is None or not 0 < hourly < 1e6:
+        raise InputError(f"the Linux price of {name} must be above zero; got {price!r}")
+    return hourly
 
 
 def _licence(name: str, common: float) -> float:

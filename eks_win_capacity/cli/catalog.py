@@ -194,11 +194,7 @@ def refresh(
         with faults(operation="session", region=""):
             settings["session"] = boto3.session.Session(profile_name=profile)
         if endpoint_url:
-            settings |= {
-                "endpoint_url": endpoint_url,
-                "source": "EC2 API at",
-                "version": endpoint_url,
-            }
+            settings.update(endpoint_url=endpoint_url, version=endpoint_url, source="EC2 API at")
         done = renew(**settings)
     say(f"{done.instance_types:,} types, {len(done.regions)} regions: {done.diff}")
     if done.left_out:

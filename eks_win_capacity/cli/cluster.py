@@ -99,12 +99,8 @@ def check(
     if output != "table":
         columns += ["why", "source"]
     passed = len(found) - len(bad) - len(unknown)
-    emit(
-        [f.to_dict() for f in shown],
-        output,
-        columns=columns,
-        note=f"{len(bad)} failed, {len(unknown)} not known, {passed} passed",
-    )
+    note = f"{len(bad)} failed, {len(unknown)} not known, {passed} passed"
+    emit([f.to_dict() for f in shown], output, columns=columns, note=note)
     if write_remedies:
         for name in remedies(found, folder=write_remedies):
             say(f"wrote {Path(write_remedies) / name}", err=True)
@@ -189,14 +185,19 @@ def cluster(
     ]
     columns = list(report.nodes.columns)
     if output == "table":
-        # What no node has only widens the table.
-        rare = ("difference", "reason", "no_address_pods", "blocked", "evidence")
-        idle = [name for name in rare if not any(row[name] for row in rows)]
-        idle += ["attachable"] * all(row["attachable"] is None for row in rows)
         # A sentence in a cell leaves a narrow terminal no room for numbers.
         notes += [f"{row['node']}: {row['evidence']}" for row in rows if row["evidence"]]
-        columns = [name for name in columns if name not in {*idle, "evidence"}]
+        columns = [name for name in columns if name not in _idle(rows)]
     emit(rows, output, columns=columns, lead=_DECIDING, note="\n".join(notes))
+
+
+def _idle(rows: list[dict[str, Any]]) -> set[str]:
+    """Columns that only widen the table: what no node has, and what notes say."""
+    rare = ("difference", "reason", "no_address_pods", "blocked")
+    idle = {name for name in rare if not any(row[name] for row in rows)}
+    if all(row["attachable"] is None for row in rows):
+        idle.add("attachable")
+    return {*idle, "evidence"}
 
 
 _DECIDING = (
@@ -277,25 +278,30 @@ def subnets(
     users = {held.subnet_id: held.users for held in state.subnets or ()}
     names = dict.fromkeys(kind for held in users.values() for kind in held or ())
     rows = [row | _uses(users[row["subnet_id"]], names) for row in records_of(report.subnets)]
-    hidden = [
-        f"{part}: {why}"
-        for part, why in state.unknown.items()
-        if part.startswith("subnet_") and part != "subnet_ids"
-    ]
-    if state.cni_configmap is None and any(c.startswith("more_") for c in report.subnets.columns):
-        hidden.append(
-            "further nodes: give ConfigMap kube-system/amazon-vpc-cni, --prefix-delegation or "
-            "--no-prefix-delegation"
-        )
     more = [name for name in report.subnets.columns if name.startswith("more_")]
     emit(
         rows,
         output,
         columns=[*report.subnets.columns, *(kind.replace(" ", "_") for kind in names)],
         lead=["subnet_id", "cidr", "free", "free_prefixes", *more],
-        note=_note_unknown(hidden, output),
+        note=_note_unknown(_hidden(state, counted=bool(more)), output),
         assumptions=report.assumptions,
     )
+
+
+def _hidden(state: ClusterState, *, counted: bool) -> list[str]:
+    """What is not known of the subnets, and of the further nodes where they are counted."""
+    hidden = [
+        f"{part}: {why}"
+        for part, why in state.unknown.items()
+        if part.startswith("subnet_") and part != "subnet_ids"
+    ]
+    if counted and state.cni_configmap is None:
+        hidden.append(
+            "further nodes: give ConfigMap kube-system/amazon-vpc-cni, --prefix-delegation or "
+            "--no-prefix-delegation"
+        )
+    return hidden
 
 
 def _uses(users: Mapping[str, int] | None, kinds: Iterable[str]) -> dict[str, int | None]:

@@ -548,11 +548,10 @@ def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
         )
     barred = [name for name in counts if catalog[name].windows.status == "unsupported"]
     if barred:
-        told = ", ".join(barred[:5]) + " and more" * (len(barred) > 5)
         count = sum(counts[name] for name in barred)
         notes.append(
             f"{_nodes(count)} cannot run Windows and {'counts' if count == 1 else 'count'} in no "
-            f"total: {told}."
+            f"total: {', '.join(barred[:5])}{' and more' * (len(barred) > 5)}."
         )
     old = [name for name in counts if not catalog[name].nitro]
     if old:

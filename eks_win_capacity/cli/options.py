@@ -178,30 +178,34 @@ def state_options(function: Callable[..., None]) -> Callable[..., None]:
                     codes.add(left.exit_code)
         click.get_current_context().exit(max(codes, key=_BY_WEIGHT.index))
 
-    for option in (
-        click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
-        click.option("--profile", help="AWS profile."),
-        click.option("--region", help="AWS region."),
-        click.option(
-            "--cluster",
-            "names",
-            multiple=True,
-            metavar="NAME",
-            help="Ask AWS for this cluster, by read-only calls; repeat for more, and give files "
-            "as NAME=PATH then.",
-        ),
-        click.option(
-            "--file",
-            "-f",
-            "files",
-            multiple=True,
-            metavar="PATH",
-            help="A saved answer of kubectl or the AWS CLI, a folder of them, or - for stdin. "
-            "Repeat for more.",
-        ),
-    ):
+    for option in _OF_STATE:
         run = option(run)
     return run
+
+
+_OF_STATE = (
+    click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
+    click.option("--profile", help="AWS profile."),
+    click.option("--region", help="AWS region."),
+    click.option(
+        "--cluster",
+        "names",
+        multiple=True,
+        metavar="NAME",
+        help="Ask AWS for this cluster, by read-only calls; repeat for more, and give files "
+        "as NAME=PATH then.",
+    ),
+    click.option(
+        "--file",
+        "-f",
+        "files",
+        multiple=True,
+        metavar="PATH",
+        help="A saved answer of kubectl or the AWS CLI, a folder of them, or - for stdin. "
+        "Repeat for more.",
+    ),
+)
+"""Options that say whose state it is, the last one first in the help."""
 
 
 _BY_WEIGHT = (0, 5, 3, 4)

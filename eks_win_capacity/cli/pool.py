@@ -12,6 +12,9 @@ from eks_win_capacity.cli.output import emit, output_option
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
+_FINDING = ("severity", "code", "seen", "why", "remedy")
+"""Columns of findings."""
+
 
 @click.command()
 @file_argument(kind=click.File("rb"), letters=("--configmap", "-c"))
@@ -64,18 +67,12 @@ def pool(  # noqa: PLR0917
         capacity = room * (ADDRESSES_PER_PREFIX if found.prefix_delegation else 1)
         targets |= {"slots": room, "capacity": capacity}
         rows = _attached(found, room, capacity, fragmented=fragmented)
-    findings: list[dict[str, Any]] = [
-        {name: getattr(x, name) for name in ("severity", "code", "seen", "why", "remedy")}
-        for x in found.findings
-    ]
+    findings = [{name: getattr(x, name) for name in _FINDING} for x in found.findings]
     if output != "table":
         chosen = show or ("table" if named else "targets")
-        columns = ("severity", "code", "seen", "why", "remedy") if chosen == "findings" else None
-        emit(
-            {"table": rows, "findings": findings, "targets": [targets]}[chosen],
-            output,
-            columns=columns,
-        )
+        columns = _FINDING if chosen == "findings" else None
+        parts = {"table": rows, "findings": findings, "targets": [targets]}
+        emit(parts[chosen], output, columns=columns)
         return
     more = "" if named else "Name --instance-type or --slots for a table of attached addresses."
     emit([targets], output, title="Targets that act", note="" if findings else more)

@@ -96,19 +96,13 @@ def simulate(  # noqa: PLR0917
     from eks_win_capacity.simulator import simulate_pool
 
     given = {name: value for name, value in churn.items() if value is not None}
-    if (events is None) == ("nodes" not in given):
-        raise click.UsageError("give either EVENTS or --nodes")
-    if events is not None and given:
-        raise click.UsageError(f"--{_option(next(iter(given)))} goes with --nodes, not with EVENTS")
-    if events is None and (subnet_free is not None or retries):
-        raise click.UsageError("--subnet-free and --retries go with EVENTS, not with --nodes")
+    _check_either(events is not None, given, of_events=subnet_free is not None or retries)
     if configmap is not None and prefix_delegation:
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     room, nitro = node_slots(instance_type, slots)
+    pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
     if configmap is not None:
         pool = WarmPool.from_configmap(filled_text_of(configmap), nitro=nitro, slots=room)
-    else:
-        pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
     if events is None:
         _emit_churn(given, pool=pool, slots=room, latency=ec2_latency, output=output)
         return
@@ -127,6 +121,16 @@ def simulate(  # noqa: PLR0917
         idle = [n for n in ("pending_create", "pending_delete", "prefixes") if not frame[n].any()]
         columns = [name for name in columns if name not in {*idle, "created", "deleted"}]
     emit(frame.to_dict("records"), output, columns=columns)  # type: ignore[arg-type]
+
+
+def _check_either(events: bool, given: dict[str, Any], *, of_events: bool) -> None:  # noqa: FBT001
+    """Refuse options of recorded events beside those of pods by chance."""
+    if events == ("nodes" in given):
+        raise click.UsageError("give either EVENTS or --nodes")
+    if events and given:
+        raise click.UsageError(f"--{_option(next(iter(given)))} goes with --nodes, not with EVENTS")
+    if not events and of_events:
+        raise click.UsageError("--subnet-free and --retries go with EVENTS, not with --nodes")
 
 
 def _option(name: str) -> str:

@@ -264,10 +264,9 @@ def subnet(
     """  # noqa: D301
     from eks_win_capacity.addresses.subnet import Subnet
 
-    if show == "fits" and not types:
-        raise click.UsageError("--show fits needs --instance-type")
-    if pods_per_node is not None and not types:
-        raise click.UsageError("--pods-per-node needs --instance-type")
+    if not types and (show == "fits" or pods_per_node is not None):
+        option = "--show fits" if show == "fits" else "--pods-per-node"
+        raise click.UsageError(f"{option} needs --instance-type")
     pool = _pool(configmap, prefix_delegation=prefix_delegation)
     if (cidr is None) == (smallest_for is None):
         raise click.UsageError("give either CIDR or --smallest-for NODES")
@@ -280,22 +279,26 @@ def subnet(
     place = Subnet(cidr, used=_used(used), reservations=reservations, subnet_id=subnet_id)
     chosen = show or ("fits" if types and output != "table" else "census")
     if chosen == "blocks":
-        rows = records_of(place.blocks())
-        emit(rows, output, title=f"Blocks of {place.cidr}")
+        emit(records_of(place.blocks()), output, title=f"Blocks of {place.cidr}")
         return
     wanted = chosen == "fits" or output == "table"
     fits = _fits(place, types, pods_per_node, pool, keep_free) if wanted else []
     assumed = _assumed(types, pods_per_node, pool)
-    census = {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in place.to_dict().items()
-    }
+    census = _census(place)
     held = [_reservation_row(place, number) for number in range(len(place.reservations))]
     if output == "table":
         _printed(place, census, held, fits, assumed)
     else:
         rows = {"census": [census], "reservations": held, "fits": fits}[chosen]
         emit(rows, output, assumptions=assumed if chosen == "fits" else ())
+
+
+def _census(place: Subnet) -> dict[str, Any]:
+    """Counts of a subnet; shares with four digits."""
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in place.to_dict().items()
+    }
 
 
 def _printed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,9 @@ from eks_win_capacity.addresses.keys import TARGETS
 from eks_win_capacity.cli.options import TYPE_NAME, lifetime_of, mode_option, node_slots
 from eks_win_capacity.cli.output import emit, output_options, progress
 from eks_win_capacity.core.display import records_of
+
+if TYPE_CHECKING:
+    from eks_win_capacity.simulator import BestTargets
 
 
 @click.command()
@@ -99,25 +102,31 @@ def targets(
             rng=seed,
             **options,
         )
+    emit(
+        _rows(found, output),
+        output,
+        columns=_COLUMNS,
+        title="Warm targets, least waste first",
+        note=f"{found.reason}\nwaste: attached addresses without a pod, mean of each node",
+        assumptions=[_assumed(rate_per_minute, lifetime, **options)],
+    )
+
+
+def _assumed(rate: float, lifetime: str, *, nodes: int, hours: float, **_: Any) -> str:
+    return (
+        f"pods come at {rate:g} a minute on {nodes:,} nodes for {hours:g} h, and run {lifetime} s"
+    )
+
+
+def _rows(found: BestTargets, output: str) -> list[dict[str, Any]]:
+    """Candidates with their mode in words; for people only those worth a look."""
     rows = records_of(found.curve.drop(columns="candidate"))
     for row in rows:
         row["mode"] = "prefix" if row.pop("prefix_delegation") else "secondary"
         row |= {name: _rounded(row[name]) for name in ("wait_s", "waste", "ec2_calls_per_minute")}
     if output == "table":
         rows = [row for row in rows if row["efficient"] or row["meets_goal"]][:_SHOWN]
-    emit(
-        rows,
-        output,
-        columns=_COLUMNS,
-        title="Warm targets, least waste first",
-        note=f"{found.reason}\nwaste: attached addresses without a pod, mean of each node",
-        assumptions=[
-            (
-                f"pods come at {rate_per_minute:g} a minute on {options['nodes']:,} nodes for "
-                f"{options['hours']:g} h, and run {lifetime} s"
-            )
-        ],
-    )
+    return rows
 
 
 _SHOWN = 12

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.keys import TARGETS
 from eks_win_capacity.addresses.warm_pool import lean
@@ -14,6 +14,7 @@ from eks_win_capacity.core.constants import NODE_ADDRESSES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
     from eks_win_capacity.cluster.state import Pod, SubnetState
 
@@ -30,37 +31,27 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     ]
     starter = launchers(view, names)[0]
     if view.state.subnets is None or not names:
-        return Change(
-            code="other-subnet",
-            remedy="start Windows nodes in a subnet with room: aws ec2 describe-subnets shows the "
-            "free addresses",
-            feasible=None,
-            why="the subnets are not known"
+        return _in_any_subnet(
+            "the subnets are not known"
             if names
-            else "no type of Windows nodes is known: give kubectl get nodes -o json",
+            else "no type of Windows nodes is known: give kubectl get nodes -o json"
         )
-    best: tuple[int, str, str, SubnetState | None] = (0, "", "", None)
+    best: tuple[int, str, str, SubnetState] | None = None
     said = []
     for held in others:
         for name in names:
-            pods = view.fresh(name, need)
             count = view.nodes_in(held, name)
             if isinstance(count, str):
                 said.append(f"{held.subnet_id}: {count}")
                 continue
             said.append(f"{_place(held)} takes {count:,} more {name}")
-            if count * pods > best[0]:
-                best = (count * pods, name, said[-1], held)
-    unknown = len(said) > len([s for s in said if "takes" in s])
-    gain, name, told, place = best
-    if place is not None:
-        return Change(
-            code="other-subnet",
-            remedy=starter.moves_to(place, _place(place)),
-            gain=gain,
-            why=f"{told}; {view.assumption(name)}",
-            nodes=1,
-        )
+            gain = count * view.fresh(name, need)
+            if gain > (best[0] if best else 0):
+                best = (gain, name, said[-1], held)
+    if best is not None:
+        return _moved(best, starter, view)
+    # A subnet that takes none for sure is known to be no help; one of which nothing is known is not.
+    unknown = any("takes" not in one for one in said)
     return Change(
         code="other-subnet",
         remedy="add a subnet with room, and start Windows nodes in it",
@@ -68,6 +59,28 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         feasible=None if unknown else False,
         why="; ".join(said[:4])
         or "no other subnet is known: aws ec2 describe-subnets shows those of the VPC",
+    )
+
+
+def _in_any_subnet(why: str) -> Change:
+    return Change(
+        code="other-subnet",
+        remedy="start Windows nodes in a subnet with room: aws ec2 describe-subnets shows the "
+        "free addresses",
+        feasible=None,
+        why=why,
+    )
+
+
+def _moved(best: tuple[int, str, str, SubnetState], starter: Launcher, view: ClusterView) -> Change:
+    """Nodes of a type in a subnet that takes them, with what they gain."""
+    gain, name, seen, held = best
+    return Change(
+        code="other-subnet",
+        remedy=starter.moves_to(held, _place(held)),
+        gain=gain,
+        why=f"{seen}; {view.assumption(name)}",
+        nodes=1,
     )
 
 
@@ -84,28 +97,25 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         yield from _of_other_types(need, view)
         return
 
-    def cost(name: str) -> float:
-        # Windows is paid by vCPU: without prices they tell the order.
-        count = -(-waiting // each[name])
-        return count * float(view.prices.get(name, view.catalog[name].vcpus))
+    def nodes(name: str) -> int:
+        # Whole nodes: the last one may stay half empty.
+        return -(-waiting // each[name])
 
-    name = min(fitting, key=cost)
-    # Whole nodes: the last one may stay half empty.
-    count, pods = -(-waiting // each[name]), each[name]
+    # Windows is paid by vCPU: without prices they tell the order.
+    price = {one: float(view.prices.get(one, view.catalog[one].vcpus)) for one in fitting}
+    name = min(fitting, key=lambda one: nodes(one) * price[one])
+    count, pods = nodes(name), each[name]
     told = f"{count:,} {name}, {pods:,} such pods each, {'takes' if count == 1 else 'take'} the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
     starter = launchers(view, [name])[0]
-    subnets = view.own_subnets if view.state.subnets is not None else None
-    if subnets is None:
+    if view.state.subnets is None:
+        remedy = _scale(starter, name, count, view)
+        why = f"{told}; {_SUBNETS_UNKNOWN}"
+        gain = count * pods
         yield Change(
-            code="more-nodes",
-            remedy=_scale(starter, name, count, view),
-            gain=count * pods,
-            nodes=count,
-            why=f"{told}; whether the subnets take them is not known: give aws ec2 "
-            "describe-subnets and describe-network-interfaces",
-            feasible=None,
+            code="more-nodes", remedy=remedy, gain=gain, nodes=count, why=why, feasible=None
         )
         return
+    subnets = view.own_subnets
     found = [(held, view.nodes_in(held, name)) for held in subnets]
     total = sum(number for _, number in found if not isinstance(number, str))
     blind = [number for _, number in found if isinstance(number, str)]
@@ -127,6 +137,12 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
         + f"; {view.assumption(name)}",
         nodes=placed or count,
     )
+
+
+_SUBNETS_UNKNOWN: Final = (
+    "whether the subnets take them is not known: give aws ec2 describe-subnets and "
+    "describe-network-interfaces"
+)
 
 
 def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
@@ -242,23 +258,9 @@ def lean_targets(
         ),
         None,
     )
-    targets = lean(prefix_delegation=pool.prefix_delegation) if pool else None
-    values = (
-        {
-            acting_key(view.state, target.key): str(getattr(targets, target.name))
-            for target in TARGETS
-            if not target.prefix_only
-        }
-        if targets
-        else {}
-    )
-    remedy = (
-        patch(values, view.state)
-        if values
-        else "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
-    )
+    remedy = _lean_remedy(pool, view)
     where = f"in {held.subnet_id}" if held else "in all subnets"
-    if freed is None or targets is None:
+    if freed is None or pool is None:
         return Change(
             code="warm-targets",
             remedy=remedy,
@@ -280,3 +282,16 @@ def lean_targets(
         if gain
         else f"the targets are lean already: nothing would be freed {where}",
     )
+
+
+def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
+    """Command that sets the lowest targets under which every pod still gets its address."""
+    if pool is None:
+        return "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
+    targets = lean(prefix_delegation=pool.prefix_delegation)
+    values = {
+        acting_key(view.state, target.key): str(getattr(targets, target.name))
+        for target in TARGETS
+        if not target.prefix_only
+    }
+    return patch(values, view.state)

@@ -50,18 +50,7 @@ def _change(reason: str, nodes: list[Node], gain: int, need: PodNeed, view: Clus
             why=why,
         )
     if reason == "type-unknown-to-controller":
-        name = larger(need, view)
-        pods = view.fresh(name, need) if name else 0
-        return Change(
-            code="other-type",
-            remedy=f"start nodes of a type that the controller knows, such as {name}"
-            if name
-            else "lower what the pod requests: no type that runs Windows holds it",
-            gain=pods,
-            feasible=pods > 0,
-            why=why,
-            nodes=1,
-        )
+        return _other_type(why, need, view)
     if reason == "platform-too-old":
         return Change(
             code="update-cluster",
@@ -84,4 +73,20 @@ def _change(reason: str, nodes: list[Node], gain: int, need: PodNeed, view: Clus
         + (f"; and give the answers of: {'; '.join(asked)}" if asked else ""),
         feasible=None,
         why=why or REASONS.get(reason, reason),
+    )
+
+
+def _other_type(why: str, need: PodNeed, view: ClusterView) -> Change:
+    """A node of a type that the controller knows and that holds the pod."""
+    name = larger(need, view)
+    pods = view.fresh(name, need) if name else 0
+    return Change(
+        code="other-type",
+        remedy=f"start nodes of a type that the controller knows, such as {name}"
+        if name
+        else "lower what the pod requests: no type that runs Windows holds it",
+        gain=pods,
+        feasible=pods > 0,
+        why=why,
+        nodes=1,
     )

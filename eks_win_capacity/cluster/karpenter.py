@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core.arguments import flag, names
@@ -113,18 +113,14 @@ def karpenter_view(
         _row(catalog[name], pods, pod, kubelet_max_pods, prefix_delegation=prefix_delegation)
         for name in types
     ]
-    counted = dict.fromkeys(
-        (
-            "karpenter_addresses",
-            "karpenter_pods",
-            "nodes_started",
-            "nodes_needed",
-            "surplus_nodes",
-        ),
-        "Int64",
-    )
     table = pd.DataFrame(rows)
-    return table.astype({name: kind for name, kind in counted.items() if name in table})
+    return table.astype({name: "Int64" for name in _COUNTED if name in table})
+
+
+_COUNTED: Final = (
+    "karpenter_addresses", "karpenter_pods", "nodes_started", "nodes_needed", "surplus_nodes",
+)  # fmt: skip
+"""Columns of whole numbers that may be missing."""
 
 
 def _row(
@@ -142,9 +138,9 @@ def _row(
         karpenter_memory_mib(row.memory_mib, max_pods) * 2**20,
     )
     ours = allocatable(row)
-    planned, planned_by = (
-        (None, "unknown") if believed is None else _least(believed, max_pods, theirs, request)
-    )
+    planned, planned_by = None, "unknown"
+    if believed is not None:
+        planned, planned_by = _least(believed, max_pods, theirs, request)
     real, real_by = _least(advertised, max_pods, ours, request)
     tags = autoscaler_tags(advertised)
     told: dict[str, object] = {
@@ -162,20 +158,18 @@ def _row(
         "real_memory_mib": ours[1] // 2**20,
     }
     if pods is not None:
-        started = -(-pods // planned) if planned else None
-        needed = -(-pods // real) if real else None
-        told |= {
-            "nodes_started": started,
-            "nodes_needed": needed,
-            "surplus_nodes": None if started is None or needed is None else started - needed,
-        }
-    tag = next(key for key in tags if key.endswith(ADDRESS_RESOURCE))
-    return {
-        **told,
-        "node_template_tag": f"{tag}={tags[tag]}",
-        "node_template_tags": tags,
-        "windows": row.windows.status,
-    }
+        told |= _nodes(pods, planned, real)
+    tag = next(f"{key}={tags[key]}" for key in tags if key.endswith(ADDRESS_RESOURCE))
+    windows = row.windows.status
+    return told | {"node_template_tag": tag, "node_template_tags": tags, "windows": windows}
+
+
+def _nodes(pods: int, planned: int | None, real: int) -> dict[str, int | None]:
+    """The nodes that Karpenter starts for some pods, and those that the pods need."""
+    started = -(-pods // planned) if planned else None
+    needed = -(-pods // real) if real else None
+    surplus = None if started is None or needed is None else started - needed
+    return {"nodes_started": started, "nodes_needed": needed, "surplus_nodes": surplus}
 
 
 def _least(

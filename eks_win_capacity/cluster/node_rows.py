@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.cluster.cluster_view import ClusterView
+    from eks_win_capacity.cluster.serving import Use
     from eks_win_capacity.cluster.state import Node
 
 COLUMNS: Final = (
@@ -36,14 +37,7 @@ def node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, A
     advertised, slots = advertised_by(node), view.slots(node)
     obstacle = view.blocked.get(node.name)
     counted = view.state.pods is not None
-    limits: dict[str, int | None] = {
-        "addresses": view.address_limit(node),
-        "kubelet": None
-        if node.pods_limit is None
-        else max(node.pods_limit - use.without_address, 0),
-        "cpu": _by_request(node.cpu_m, use.cpu_m, use.with_address, pod[0]),
-        "memory": _by_request(node.memory_bytes, use.memory, use.with_address, pod[1]),
-    }
+    limits = _limits(node, pod, use, view)
     known = {name: limit for name, limit in limits.items() if limit is not None}
     # Without the pods nothing tells how many HostProcess pods the kubelet counts as well.
     complete = counted and {"addresses", "kubelet"} <= known.keys()
@@ -74,6 +68,17 @@ def node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, A
         "attachable": None if slots is None else max(slots.serves - use.with_address, 0),
         "blocked": obstacle.code if obstacle else "",
         "evidence": "; ".join(obstacle.evidence if obstacle else node.events),
+    }
+
+
+def _limits(node: Node, pod: tuple[int, int], use: Use, view: ClusterView) -> dict[str, int | None]:
+    """How many pods with addresses each constraint lets a node take in all; None if unknown."""
+    kubelet = node.pods_limit
+    return {
+        "addresses": view.address_limit(node),
+        "kubelet": None if kubelet is None else max(kubelet - use.without_address, 0),
+        "cpu": _by_request(node.cpu_m, use.cpu_m, use.with_address, pod[0]),
+        "memory": _by_request(node.memory_bytes, use.memory, use.with_address, pod[1]),
     }
 
 

@@ -185,17 +185,7 @@ def explain_pending(
     if state.windows_pods is None:
         raise InputError(f"explaining needs the pods: {state.unknown['pods']}")
     view = ClusterView(state, catalog, prices)
-    waiting = [
-        pod
-        for pod in state.pods or ()
-        if pod.phase == "Pending"
-        # The resource belongs to Windows alone, whatever the pod itself says.
-        and (
-            state.pod_os(pod) == "windows"
-            or any(ADDRESS_RESOURCE.lower() in t.lower() for t in (pod.message, *pod.events))
-        )
-    ]
-    named = [(pod, causes(pod.message)) for pod in waiting]
+    named = [(pod, causes(pod.message)) for pod in state.pods or () if _waits(pod, state)]
     derived = [_cause(pod, reasons, view) for pod, reasons in named]
     keys = [
         (cause, PodNeed.of(pod), _place(pod))
@@ -212,6 +202,16 @@ def explain_pending(
             weighed[own] = Listed(sorted(options, key=lambda change: change.rank(like[key])))
         explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[own]))
     return Listed(explained)
+
+
+def _waits(pod: Pod, state: ClusterState) -> bool:
+    """Whether a pod waits, and is one for Windows."""
+    if pod.phase != "Pending":
+        return False
+    # The resource belongs to Windows alone, whatever the pod itself says.
+    return state.pod_os(pod) == "windows" or any(
+        ADDRESS_RESOURCE.lower() in text.lower() for text in (pod.message, *pod.events)
+    )
 
 
 _SHARED: Final = frozenset(

@@ -266,18 +266,17 @@ def cluster_report(
 
     catalog = given_or_bundled(catalog)
     state = needs_state(state)
-    types = names(() if types is None else types, name="types")
+    named = names(() if types is None else types, name="types")
     _check_request(pods_per_node, pod_cpu_m, pod_memory_bytes, keep_free)
     if state.windows_nodes is None and state.subnets is None:
         raise InputError(f"the report needs the nodes: {state.unknown['nodes']}")
     view = ClusterView(state, catalog, None)
-    asked, mode = asked_mode(state), view.mode
-    mean = _typical(state)
+    asked, mode, mean = asked_mode(state), view.mode, _typical(state)
     given = (
         mean[0] if pod_cpu_m is None else pod_cpu_m,
         mean[1] if pod_memory_bytes is None else pod_memory_bytes,
     )
-    wanted = list(dict.fromkeys([*view.types, *(types or ())])) or ["m5.large"]
+    wanted = list(dict.fromkeys([*view.types, *named])) or ["m5.large"]
     subnets, zones, more, missing = subnet_tables(view, wanted, pods_per_node, keep_free)
     table = _node_table(view, given)
     return ClusterReport(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.keys import WARM_IP, go_bool
@@ -148,17 +148,8 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
 
     if view.mode is None:
         return no("the mode is not known: give the ConfigMap amazon-vpc-cni", feasible=None)
-    if view.mode:
-        return no("it is on")
-    if not need.address:
-        return no("the pod takes no address")
-    if platform_serves(state, PREFIX_VERSIONS) is False:
-        return no(
-            f"Kubernetes {state.version} at {state.platform_version or 'its platform version'} "
-            "has none: update the cluster first"
-        )
-    if legacy_components(state):
-        return no("the legacy Deployment vpc-resource-controller keeps nodes in secondary mode")
+    if why := _no_prefixes(need, view):
+        return no(why)
     gain, live, limits = view.with_prefixes(need)
     after = Counter(
         (advertised_by(n) or 0, expected_addresses(row, prefix_delegation=True))
@@ -176,39 +167,43 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
         feasible=True if state.subnets else None,
         nodes=2 * len(view.ready),
         why=f"{each}: {gain:,} more such pods on as many nodes, {live:,} of them before the nodes "
-        f"are replaced{limited}"
-        + (
-            ""
-            if view.state.subnets
-            else "; the free /28 blocks of the subnets are not known: give aws ec2 describe-subnets and "
-            "describe-network-interfaces"
-        ),
+        f"are replaced{limited}{'' if view.state.subnets else _BLOCKS_UNKNOWN}",
     )
+
+
+_BLOCKS_UNKNOWN: Final = (
+    "; the free /28 blocks of the subnets are not known: give aws ec2 describe-subnets and "
+    "describe-network-interfaces"
+)
+
+
+def _no_prefixes(need: PodNeed, view: ClusterView) -> str:
+    """Why prefix delegation cannot help; empty if it may."""
+    state = view.state
+    if view.mode:
+        return "it is on"
+    if not need.address:
+        return "the pod takes no address"
+    if platform_serves(state, PREFIX_VERSIONS) is False:
+        return (
+            f"Kubernetes {state.version} at {state.platform_version or 'its platform version'} "
+            "has none: update the cluster first"
+        )
+    if legacy_components(state):
+        return "the legacy Deployment vpc-resource-controller keeps nodes in secondary mode"
+    return ""
 
 
 def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
     """Gain of a higher max-pods."""
     most, gain = view.with_max_pods(need, full=full)
     if gain <= 0:
-        limits = sorted({n.pods_limit for n in view.ready if n.pods_limit is not None})
-        addresses = sorted({advertised_by(n) or 0 for n in view.ready})
-        why = (
-            f"max-pods of {', '.join(map(str, limits)) or 'unknown'} does not bind where nodes "
-            f"advertise {', '.join(map(str, addresses)) or 'no'} addresses"
-        )
-        if full == "kubelet" and any(
-            (n.pods_limit or 0) >= max_pods_cap(view.row(n.instance_type)) for n in view.ready
-        ):
-            why = (
-                f"AWS advises at most {KUBELET_MAX_PODS_SMALL} below {KUBELET_MAX_PODS_VCPUS} "
-                f"vCPUs, and {KUBELET_MAX_PODS_ADVISED} above"
-            )
         return Change(
             code="max-pods",
             remedy="a higher max-pods",
             gain=0,
             feasible=False,
-            why=why,
+            why=_no_higher(view, full=full),
         )
     bound = [
         n.instance_type for n in view.ready if n.pods_limit is not None and n.pods_limit < most
@@ -229,6 +224,23 @@ def max_pods(need: PodNeed, view: ClusterView, *, full: str) -> Change:
         nodes=2 * len(view.ready),
         why=f"{gain:,} more such pods on as many nodes as today: addresses, CPU and memory allow "
         "them",
+    )
+
+
+def _no_higher(view: ClusterView, *, full: str) -> str:
+    """Why a higher max-pods gains nothing: AWS advises none, or something else binds."""
+    if full == "kubelet" and any(
+        (n.pods_limit or 0) >= max_pods_cap(view.row(n.instance_type)) for n in view.ready
+    ):
+        return (
+            f"AWS advises at most {KUBELET_MAX_PODS_SMALL} below {KUBELET_MAX_PODS_VCPUS} "
+            f"vCPUs, and {KUBELET_MAX_PODS_ADVISED} above"
+        )
+    limits = sorted({n.pods_limit for n in view.ready if n.pods_limit is not None})
+    addresses = sorted({advertised_by(n) or 0 for n in view.ready})
+    return (
+        f"max-pods of {', '.join(map(str, limits)) or 'unknown'} does not bind where nodes "
+        f"advertise {', '.join(map(str, addresses)) or 'no'} addresses"
     )
 
 

@@ -186,6 +186,7 @@ def node_capacity(
         catalog = Catalog.bundled()
     else:
         table_of(catalog)  # refuses what is not a catalog
+    # Plain values of one node need no arrays, which cost more than all of its arithmetic.
     if (
         type(instance_type) is str
         and type(prefix_delegation) is bool
@@ -202,10 +203,8 @@ def node_capacity(
             kept,
             prefix_delegation=prefix_delegation,
             kubelet_max_pods=kubelet_max_pods,
-            pod_cpu=0 if pod_cpu is None else request(pod_cpu, millicores, name="pod_cpu"),
-            pod_memory=0
-            if pod_memory is None
-            else request(pod_memory, whole_bytes, name="pod_memory"),
+            pod_cpu=_of_one(pod_cpu, millicores, "pod_cpu"),
+            pod_memory=_of_one(pod_memory, whole_bytes, "pod_memory"),
             host_process_pods=host_process_pods,
         )
     asked = {
@@ -216,6 +215,11 @@ def node_capacity(
         "host_process_pods": host_process_pods,
     }
     return _of_columns(instance_type, asked, kept, catalog)
+
+
+def _of_one(value: Any, read: Callable[[Any], int], name: str) -> int:
+    """One request; 0 for none."""
+    return 0 if value is None else request(value, read, name=name)
 
 
 def _of_columns(instance_type: Any, asked: dict[str, Any], kept: Reserved, catalog: Catalog) -> Any:
@@ -368,12 +372,9 @@ def _one_node(
     ]
     pods = min(allowed)
     binding = CONSTRAINTS[allowed.index(pods)]
-    extra_args = None
-    if kubelet_max_pods is not None and binding == "kubelet":
-        others = min(allowed[0], *allowed[2:])
-        wanted = min(others + host_process_pods, max_pods_cap(instance))
-        if wanted > kubelet_max_pods:
-            extra_args = _EXTRA_ARGS.format(wanted)
+    # What --max-pods must be for the next constraint to bind, as far as AWS advises.
+    wanted = min(min(allowed[0], *allowed[2:]) + host_process_pods, max_pods_cap(instance))
+    helps = binding == "kubelet" and wanted > (kubelet_max_pods or 0)
     return NodeCapacity(
         instance_type=instance.name,
         pods=pods,
@@ -385,7 +386,7 @@ def _one_node(
         prefix_delegation=prefixes,
         allocatable_cpu_m=cpu_m,
         allocatable_memory=memory,
-        kubelet_extra_args=extra_args,
+        kubelet_extra_args=_EXTRA_ARGS.format(wanted) if helps else None,
         windows=instance.windows,
     )
 

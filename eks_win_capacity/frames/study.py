@@ -96,14 +96,7 @@ def study(
     names = [by] if isinstance(by, str) else list(by)
     if not names:
         raise InputError("by must name a column at least")
-    for name in names:
-        dtype = backends.column(data, name, "by")
-        if dtype.is_float() or dtype.is_temporal() or dtype.is_nested():
-            raise UnsupportedInputError(
-                f"by: {name!r} is of {dtype}; name groups by strings, integers or booleans"
-            )
-        if name in columns:
-            raise InputError(f"by: {name!r} is a column of the answer too; rename one")
+    _check_groups(data, names, columns)
     for name, kind in columns.items():
         if kind not in _SPARK_TYPES:
             raise InputError(
@@ -125,6 +118,17 @@ def study(
         raise UnsupportedInputError(f"a plan of {engine} cannot be split; collect it first")
     found = asked(data.to_pandas())
     return found if engine.is_pandas() else backends.like(found, data)
+
+
+def _check_groups(data: Any, names: list[str], columns: Mapping[str, str]) -> None:
+    for name in names:
+        dtype = backends.column(data, name, "by")
+        if dtype.is_float() or dtype.is_temporal() or dtype.is_nested():
+            raise UnsupportedInputError(
+                f"by: {name!r} is of {dtype}; name groups by strings, integers or booleans"
+            )
+        if name in columns:
+            raise InputError(f"by: {name!r} is a column of the answer too; rename one")
 
 
 @dataclass(frozen=True)

@@ -311,34 +311,16 @@ def fleet(part: ClusterPart) -> str:
     if not plan.feasible:
         return "".join(map(paragraph, plan.explain().splitlines()))
     diff = plan.diff()
-    columns = {
-        "instance_type": "Type",
-        "now": "Nodes now",
-        "after": "after",
-        "keep": "Keep",
-        "add": "Add",
-        "drain": "Drain",
-        "cost_now": "Cost now",
-        "cost_after": "after",
-    }
-    groups = {
-        "instance_type": "Type",
-        "nodes": "Nodes",
-        "pods_per_node": "Pods per node",
-        "binds": "What binds",
-        "addresses_per_node": "Addresses per node",
-        "pods": "Pods of each workload",
-    }
     mode = "prefix" if plan.prefix_delegation else "secondary"
     return "".join(
         (
             table(
                 f"Nodes now and recommended, cost in {diff.unit}",
-                columns,
+                _CHANGED,
                 records_of(diff.to_pandas()),
             ),
             listed(summary_lines(plan)),
-            table("What runs on each recommended node", groups, plan.rows(), large=True),
+            table("What runs on each recommended node", _GROUPS, plan.rows(), large=True),
             paragraph(
                 f"Planned in {mode} mode for the Windows pods that run and wait, by what they "
                 "request. Zone spread, affinity and the room of the subnets are not looked at.",
@@ -346,6 +328,27 @@ def fleet(part: ClusterPart) -> str:
             ),
         )
     )
+
+
+_CHANGED: Final = {
+    "instance_type": "Type",
+    "now": "Nodes now",
+    "after": "after",
+    "keep": "Keep",
+    "add": "Add",
+    "drain": "Drain",
+    "cost_now": "Cost now",
+    "cost_after": "after",
+}
+_GROUPS: Final = {
+    "instance_type": "Type",
+    "nodes": "Nodes",
+    "pods_per_node": "Pods per node",
+    "binds": "What binds",
+    "addresses_per_node": "Addresses per node",
+    "pods": "Pods of each workload",
+}
+"""Columns of the plan with their headings."""
 
 
 def section(title: str, anchor: str, body: str) -> Markup:

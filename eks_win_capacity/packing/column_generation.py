@@ -308,23 +308,12 @@ class Generator:
             look = look[(bound[look] > threshold[look]) & (bound[look] > worst * paid[look])]
             if not len(look):
                 continue
-            most = self.most[look]
-            prices = resource_prices(
-                worth[look].astype(np.float64),
-                self.need,
-                problem.room[look],
-                most,
-                deadline=self.deadline,
-            )
-            tight = fractional_bound(worth[look], self.need, problem.room[look], most, prices)
-            better = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64) < bound[look]
-            self.prices[look[better]] = prices[better]
-            bound[look] = np.minimum(bound[look], np.floor(tight * (1 + 1e-9) + 1).astype(np.int64))
+            prices = self._tightened(look, worth, bound)
             priced = best_mixes(
                 worth[look],
                 self.need,
                 problem.room[look],
-                most,
+                self.most[look],
                 prices,
                 threshold[look],
                 width=_WIDTH,
@@ -339,6 +328,20 @@ class Generator:
         if not kinds:
             return np.zeros(0, dtype=np.int64), np.zeros((0, problem.shapes), dtype=np.int64)
         return np.concatenate(kinds), np.vstack(mixes)
+
+    def _tightened(self, look: Ints, worth: Ints, bound: Ints) -> Floats:
+        """Resource prices of the tightest bound of some kinds; `bound` becomes no larger by them."""
+        room, most = self.problem.room[look], self.most[look]
+        prices = resource_prices(
+            worth[look].astype(np.float64), self.need, room, most, deadline=self.deadline
+        )
+        tight = fractional_bound(worth[look], self.need, room, most, prices)
+        # Rounded up beyond what floats may err: a bound may only be too large.
+        whole = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64)
+        better = whole < bound[look]
+        self.prices[look[better]] = prices[better]
+        bound[look] = np.minimum(bound[look], whole)
+        return prices
 
     def _looked_deep(
         self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints

@@ -92,9 +92,8 @@ def blend(
     # Without shared limits nodes of one shape place all pods, and none need be left out.
     penalty = None
     if len(problem.limit):
-        penalty = np.concatenate(
-            [2 * base + 2 * fluid.duals.floor.sum(axis=0), 2 * floors + base.max()]
-        )
+        pods = 2 * base + 2 * fluid.duals.floor.sum(axis=0)
+        penalty = np.concatenate([pods, 2 * floors + base.max()])
     share = np.log(np.maximum(problem.count / max(problem.count.sum(), 1), 1e-6))
     last = np.inf
     for turn in range(rounds + 1):
@@ -191,12 +190,9 @@ def dive(
                 some, fluid, rng=rng, draws=max(200, draws // 3), rounds=rounds, deadline=deadline
             )
         count = now.solution.count
-        number = np.floor(count + 1e-7).astype(np.int64)
+        number = _whole_part(count)
         if not number.any():
-            top = float(count.max(initial=0))
-            if top <= 1e-6:
-                return
-            number = (count >= min(0.85, top)).astype(np.int64)
+            return
         used = np.nonzero(number)[0]
         part = Packed(kinds[now.columns.kind[used]], now.columns.mix[used], number[used])
         rest = rest_of(rest, part)
@@ -208,6 +204,15 @@ def dive(
         if covered(rest):
             return
         now = None
+
+
+def _whole_part(count: Floats) -> Ints:
+    """Whole nodes of a fractional choice; where there are none, one of each that is nearly whole."""
+    number = np.floor(count + 1e-7).astype(np.int64)
+    top = float(count.max(initial=0))
+    if number.any() or top <= 1e-6:
+        return number
+    return np.asarray(count >= min(0.85, top)).astype(np.int64)
 
 
 def small(problem: Problem, cost: float, useful: Ints) -> Ints:

@@ -72,7 +72,6 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
     kinds, resources = problem.room.shape
     kind, shape = np.nonzero(problem.most_per_node() > 0)
     size = len(kind)
-    room = np.maximum(problem.room, 1)
     # Counted in the largest number of pods, so that a million weigh no more than ten.
     unit = float(max(problem.count.max(), 1))
     floors = np.argwhere(problem.floor > 0)
@@ -81,6 +80,7 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
     if len(floors):
         right.append(-problem.floor[floors[:, 0], floors[:, 1]] / unit)
     if len(problem.limit):
+        # Each limit is scaled by itself: the tolerances of the solver are absolute.
         scale = np.maximum(problem.limit, 1)
         per_pod = problem.per_pod[kind] * problem.addressed[shape][:, None] / scale
         blocks.append(sparse.csr_matrix(np.vstack([per_pod, problem.share / scale]).T))
@@ -98,23 +98,32 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
         return None
     if solved.status != 0:
         raise ArithmeticError(f"the linear program has no answer: {solved.message}")
-    told = np.maximum(-solved.ineqlin.marginals, 0) * top
-    prices = told[: kinds * resources].reshape(kinds, resources) / room
-    told = told[kinds * resources :]
-    floor = np.zeros(problem.floor.shape)
-    floor[problem.floor > 0] = told[problem.shapes : problem.shapes + len(floors)]
+    prices, duals = _duals(problem, np.maximum(-solved.ineqlin.marginals, 0) * top)
     nodes = solved.x[size:] * unit
     used = np.nonzero(nodes > 1e-7 * max(nodes.sum(), 1e-12))[0]
     spread = np.zeros((kinds, problem.shapes))
     spread[kind, shape] = solved.x[:size] * unit
     return Fluid(
         value=float(solved.fun * top * unit),
-        duals=Duals(told[: problem.shapes], floor, told[problem.shapes + len(floors) :]),
+        duals=duals,
         kind=used,
         nodes=nodes[used],
         mix=spread[used] / nodes[used][:, None],
         prices=prices,
     )
+
+
+def _duals(problem: Problem, marginals: Floats) -> tuple[Floats, Duals]:
+    """Prices of the resources of each kind, and the duals of what must be covered."""
+    kinds, resources = problem.room.shape
+    first = marginals[: kinds * resources].reshape(kinds, resources)
+    rest = marginals[kinds * resources :]
+    floors = int((problem.floor > 0).sum())
+    floor = np.zeros(problem.floor.shape)
+    floor[problem.floor > 0] = rest[problem.shapes : problem.shapes + floors]
+    # The rows were scaled by their room.
+    prices = first / np.maximum(problem.room, 1)
+    return prices, Duals(rest[: problem.shapes], floor, rest[problem.shapes + floors :])
 
 
 def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:

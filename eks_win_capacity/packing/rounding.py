@@ -75,17 +75,16 @@ def rounded(
     order = np.argsort(spare - (relaxed.solution.count > 1e-9) * 1e9, kind="stable")
     chosen = order[:_COLUMNS]
     matrix, right = constraint_rows(rest, kind[chosen], mix[chosen])
+    # The part already fixed counts towards what a gap of the whole allows.
     reference = max(total_cost(problem, base), 0.0)
+    open_cost = max(relaxed.solution.value - reference, 1e-9)
     solved = deadline.milp(
         cost[chosen] / max(cost.max(), 1e-12),
         constraints=LinearConstraint(matrix, -np.inf, right),
         integrality=1,
         bounds=Bounds(0, np.inf),
         options={
-            # The part already fixed counts towards what a gap of the whole allows.
-            "mip_rel_gap": min(
-                gap * (1 + reference / max(relaxed.solution.value - reference, 1e-9)), 0.05
-            ),
+            "mip_rel_gap": min(gap * (1 + reference / open_cost), 0.05),
             "node_limit": max(20, int(_NODES * effort * min(1.0, 24 / problem.shapes))),
         },
     )
@@ -95,13 +94,15 @@ def rounded(
         some = number > 0
         found = joined(base, Packed(kind[chosen][some], mix[chosen][some], number[some]))
         found = found if feasible(problem, found) else None
-    if not len(problem.limit) and not problem.floor.any():
-        filled = first_fit(rest, np.arange(problem.kinds))
-        if filled is not None:
-            other = joined(base, filled)
-            if found is None or total_cost(problem, other) < total_cost(problem, found):
-                found = other
-    return found
+    if len(problem.limit) or problem.floor.any():
+        return found
+    filled = first_fit(rest, np.arange(problem.kinds))
+    plans = [found, None if filled is None else joined(base, filled)]
+    return min(
+        (one for one in plans if one is not None),
+        key=lambda one: total_cost(problem, one),
+        default=None,
+    )
 
 
 def settled(

@@ -131,16 +131,7 @@ def read_prices(
         raise InputError(f"node_cost must be a number from 0 to {_MOST:g}; got {node_cost!r}")
     buying = Buying() if buying is None else buying
     if prices is None:
-        if buying.spot_share or buying.licence != "included":
-            raise InputError("spot_share and licence need prices; give them")
-        extra = NODE_COST_PROXY if node_cost is None else float(node_cost)
-        return PriceList(
-            node_cost=extra,
-            basis=(
-                "no prices were given: a node counts its vCPUs, its GiB of memory times "
-                f"{PROXY_GIB:.4f}, and {extra:g} for its root volume"
-            ),
-        )
+        return _proxy(node_cost, buying)
     if isinstance(prices, PriceList):
         return prices
     extra = NODE_COST_PRICE if node_cost is None else float(node_cost)
@@ -171,6 +162,18 @@ def read_prices(
         licence=buying.licence,
         basis=basis + _LICENCES.get(str(buying.licence), "; the licence is added for each vCPU"),
         estimated=estimated,
+    )
+
+
+def _proxy(node_cost: float | None, buying: Buying) -> PriceList:
+    """What stands for prices where none were given."""
+    if buying.spot_share or buying.licence != "included":
+        raise InputError("spot_share and licence need prices; give them")
+    extra = NODE_COST_PROXY if node_cost is None else float(node_cost)
+    return PriceList(
+        node_cost=extra,
+        basis="no prices were given: a node counts its vCPUs, its GiB of memory times "
+        f"{PROXY_GIB:.4f}, and {extra:g} for its root volume",
     )
 
 

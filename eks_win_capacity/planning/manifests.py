@@ -90,6 +90,14 @@ def _tags(plan: PlanValues, groups: list[PlannedGroup], *, taint: bool) -> dict[
     return tags | ({_TAINT_TAG: "windows:NoSchedule"} if taint else {})
 
 
+_BOOTSTRAP: Final = (
+    '& $EKSBootstrapScriptFile -EKSClusterName "$EKSClusterName" '
+    '-APIServerEndpoint "$APIServerEndpoint" -Base64ClusterCA "$Base64ClusterCA" '
+    '-ServiceCIDR "$ServiceCIDR" -KubeletExtraArgs "$KubeletExtraArgs'
+)
+"""Start of the bootstrap, as eksctl calls it, up to further arguments of the kubelet."""
+
+
 def _entry(
     plan: PlanValues,
     place: dict[str, Any],
@@ -112,32 +120,16 @@ def _entry(
     if ami is not None:
         entry["ami"] = ami
     entry |= {"instanceTypes": [name]} if managed else {"instanceType": name}
-    if spot and managed:
-        entry["spot"] = True
-    elif spot:
-        entry["instanceType"] = "mixed"
-        entry["instancesDistribution"] = {
-            "instanceTypes": [name],
-            "onDemandBaseCapacity": 0,
-            "onDemandPercentageAboveBaseCapacity": 0,
-        }
-    entry |= {
-        "desiredCapacity": place["nodes"],
-        "minSize": place["nodes"],
-        "maxSize": place["nodes"],
-        "labels": {"windows-fleet": "planned"},
-    }
+    if spot:
+        entry |= {"spot": True} if managed else _all_spot(name)
+    entry |= dict.fromkeys(("desiredCapacity", "minSize", "maxSize"), place["nodes"])
+    entry["labels"] = {"windows-fleet": "planned"}
     if ami is None:
         # Beside an image eksctl refuses it: the command below carries it then.
         entry["maxPodsPerNode"] = most
     arguments = kubelet_arguments(plan, None if ami is None else most)
     if arguments and not managed:
-        entry["overrideBootstrapCommand"] = (
-            '& $EKSBootstrapScriptFile -EKSClusterName "$EKSClusterName" '
-            '-APIServerEndpoint "$APIServerEndpoint" -Base64ClusterCA "$Base64ClusterCA" '
-            f'-ServiceCIDR "$ServiceCIDR" -KubeletExtraArgs "$KubeletExtraArgs {arguments}" '
-            f"{STREAMS}\n"
-        )
+        entry["overrideBootstrapCommand"] = f'{_BOOTSTRAP} {arguments}" {STREAMS}\n'
     if taint:
         entry["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
     entry |= {"tags": _tags(plan, groups, taint=taint), "propagateASGTags": True}
@@ -148,6 +140,18 @@ def _entry(
     return entry
 
 
+def _all_spot(name: str) -> dict[str, Any]:
+    """How a group that is not managed takes Spot nodes alone."""
+    return {
+        "instanceType": "mixed",
+        "instancesDistribution": {
+            "instanceTypes": [name],
+            "onDemandBaseCapacity": 0,
+            "onDemandPercentageAboveBaseCapacity": 0,
+        },
+    }
+
+
 def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> str:
     """Write a NodePool of the plan's types and zones, limited to the plan's size."""
     wanted: dict[str, list[str]] = {
@@ -155,11 +159,9 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
         "kubernetes.io/arch": ["amd64"],
         _TYPE: list(plan.types),
     }
-    bought = {group.purchase == "spot" for group in plan.groups}
-    if True in bought:
-        wanted["karpenter.sh/capacity-type"] = [
-            name for name, spot in (("on-demand", False), ("spot", True)) if spot in bought
-        ]
+    bought = ["spot" if group.purchase == "spot" else "on-demand" for group in plan.groups]
+    if "spot" in bought:
+        wanted["karpenter.sh/capacity-type"] = sorted(set(bought))
     zones = sorted({group.zone for group in plan.groups} - {""})
     if zones:
         wanted["topology.kubernetes.io/zone"] = zones
@@ -169,30 +171,29 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
             {"key": key, "operator": "In", "values": values} | (least if key == _TYPE else {})
             for key, values in wanted.items()
         ],
-        "nodeClassRef": {
-            "group": "karpenter.k8s.aws",
-            "kind": "EC2NodeClass",
-            "name": node_class,
-        },
+        "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": node_class},
     }
     if taint:
         spec["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
-    limits = _limits(plan)
-    told = {
+    limits = {"limits": most} if (most := _limits(plan)) else {}
+    template = {"metadata": {"labels": {"windows-fleet": "planned"}}, "spec": spec}
+    pool = {
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodePool",
         "metadata": {"name": name},
-        "spec": {
-            "template": {"metadata": {"labels": {"windows-fleet": "planned"}}, "spec": spec},
-            **({"limits": limits} if limits else {}),
-        },
+        "spec": {"template": template, **limits},
     }
+    return _text(_notes(plan), pool)
+
+
+def _notes(plan: PlanValues) -> list[str]:
+    """What a NodePool does not say of itself."""
     notes = [
         "Karpenter NodePool for: "
         + ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items()),
         "AMI family Windows2022 and maxPods stand in the EC2NodeClass it names",
     ]
-    if least:
+    if plan.types_per_pod > 1:
         notes.append(
             "minValues: each node could be any of so many types, so that large ones stay less full"
         )
@@ -200,7 +201,7 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
         notes.append(
             "Karpenter counts addresses - 1 under prefix delegation too, and may launch more nodes"
         )
-    return _text(notes, told)
+    return notes
 
 
 def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) -> str:

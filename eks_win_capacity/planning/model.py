@@ -151,7 +151,6 @@ def node_of(
     attached = curve.addresses[base : most + 1]
     prefixes = curve.prefixes[base : most + 1]
     pods = max(0, min(room[2], len(attached) - 1))
-    names = tuple(name for name, _ in extended)
     more = [
         max(0, have - sum(dict(daemon.extended).get(name, 0) for daemon in daemons))
         for name, have in extended
@@ -159,7 +158,7 @@ def node_of(
     return NodeKind(
         name=row.name,
         room=(max(room[0], 0), max(room[1], 0), pods, max(room[3], 0), *more),
-        extended=names,
+        extended=tuple(name for name, _ in extended),
         cost=cost,
         attached=attached[: pods + 1] if len(attached) else np.zeros(1, dtype=np.int64),
         prefixes=prefixes[: pods + 1] if len(prefixes) else np.zeros(1, dtype=np.int64),
@@ -257,48 +256,67 @@ def build(
     members, spread = _alike(workloads, coupled=coupled, spread_all=spread_all)
     first = [workloads[group[0]] for group in members]
     count = np.array([slots[list(group)].sum() for group in members], dtype=np.int64)
-    extended = nodes[0].extended if nodes else ()
-    need = np.array([load.need(extended) for load in first], dtype=np.int64)
     zones = sorted({site.zone for site in sites}) if coupled else [""]
     quota = _even(count, spread, len(zones), turn=turn)
     weights = weights or {}
     kinds = _kinds(nodes, sites if coupled else None, objective, limits, weights)
-    cheap = _by_addresses(nodes, objective, limits, weights)
-    if cheap is not None and not coupled:
-        named_types = {name for load in workloads for name in load.allowed_types}
-        kinds = _leanest(kinds, nodes, named_types, prefixes=count_prefixes, cheap=cheap)
-    node_of_kind = np.array([kind[0] for kind in kinds], dtype=np.int64)
-    site_of_kind = np.array([kind[1] for kind in kinds], dtype=np.int64)
-    runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
-    room = np.array([node.room for node in nodes], dtype=np.int64)[node_of_kind]
-    room[:, 2] = np.minimum(room[:, 2], runs[:, 0])
-    cost = np.array([node.cost for node in nodes])[node_of_kind]
-    cost, pod_cost = _costs(cost, runs, objective, weights, prefixes=count_prefixes)
-    allowed = np.array([[node.may_run(load) for load in first] for node in nodes])
+    cheap = None if coupled else _by_addresses(nodes, objective, limits, weights)
+    if cheap is not None:
+        pinned = {name for load in workloads for name in load.allowed_types}
+        kinds = _leanest(kinds, nodes, pinned, prefixes=count_prefixes, cheap=cheap)
+    node, site = (np.array([kind[at] for kind in kinds], dtype=np.int64) for at in (0, 1))
+    zone = [zones.index(sites[at].zone) if coupled else 0 for at in site]
+    places = sites if coupled else ()
     problem = Problem(
-        need=need,
-        count=count,
-        most=np.array([load.most or 2**31 for load in first], dtype=np.int64),
-        addressed=need[:, 2] > 0,
-        room=room,
-        cost=cost,
-        pod_cost=pod_cost,
-        allowed=allowed.reshape(len(nodes), len(first))[node_of_kind],
-        zone=np.array(
-            [zones.index(sites[at].zone) if coupled else 0 for at in site_of_kind], dtype=np.int64
-        ),
+        **_shapes(first, count, nodes, node),
+        **_boxes(nodes, kinds, objective, weights, prefixes=count_prefixes),
+        **_limits(nodes, places, kinds, limits, staying or {}),
+        zone=np.array(zone, dtype=np.int64),
         floor=quota,
-        **_limits(nodes, sites if coupled else (), kinds, limits, staying or {}),
     )
     return Model(
         problem=problem,
         nodes=nodes,
-        sites=sites if coupled else (),
-        node=node_of_kind,
-        site=site_of_kind,
+        sites=places,
+        node=node,
+        site=site,
         members=members,
         quota=quota,
     )
+
+
+def _shapes(
+    first: list[Workload], count: Ints, nodes: tuple[NodeKind, ...], node: Ints
+) -> dict[str, Any]:
+    """What pods of each shape need, how many there are, and on which kinds they may run."""
+    extended = nodes[0].extended if nodes else ()
+    need = np.array([load.need(extended) for load in first], dtype=np.int64)
+    allowed = np.array([[each.may_run(load) for load in first] for each in nodes])
+    return {
+        "need": need,
+        "count": count,
+        "most": np.array([load.most or 2**31 for load in first], dtype=np.int64),
+        "addressed": need[:, 2] > 0,
+        "allowed": allowed.reshape(len(nodes), len(first))[node],
+    }
+
+
+def _boxes(
+    nodes: tuple[NodeKind, ...],
+    kinds: _Kinds,
+    objective: str,
+    weights: dict[str, float],
+    *,
+    prefixes: bool,
+) -> dict[str, Any]:
+    """Room and cost of each kind, with no more addresses than its run of the curve reaches."""
+    node = np.array([kind[0] for kind in kinds], dtype=np.int64)
+    runs = np.array([kind[2] for kind in kinds], dtype=np.int64).reshape(-1, 5)
+    room = np.array([each.room for each in nodes], dtype=np.int64)[node]
+    room[:, 2] = np.minimum(room[:, 2], runs[:, 0])
+    cost = np.array([each.cost for each in nodes])[node]
+    cost, pod_cost = _costs(cost, runs, objective, weights, prefixes=prefixes)
+    return {"room": room, "cost": cost, "pod_cost": pod_cost}
 
 
 def _alike(
@@ -413,24 +431,9 @@ def _limits(
     kinds: _Kinds,
     limits: dict[str, int],
     staying: dict[str, int],
-) -> dict[str, Ints]:
+) -> dict[str, Any]:
     """What each kind takes of each shared limit: share, more for each pod, at least; and the limits."""
-    rows: list[tuple[list[tuple[int, int, int]], int]] = []
-    nothing = (0, 0, 0)
-    for where, site in enumerate(sites):
-        if site.free < 0:
-            continue
-        taken = [
-            addresses_taken(run, nodes[which].held, breaks=site.breaks)
-            if at == where
-            else (nothing,) * 3
-            for which, at, run in kinds
-        ]
-        rows.append(([one[0] for one in taken], site.free))
-        if any(run[4] for _, at, run in kinds if at == where):
-            rows.append(([one[1] for one in taken], site.blocks))
-        if site.singles >= 0:
-            rows.append(([one[2] for one in taken], site.singles))
+    rows = _subnet_rows(nodes, sites, kinds)
 
     def ones(able: Iterable[bool]) -> list[tuple[int, int, int]]:
         return [(int(one), 0, int(one)) for one in able]
@@ -456,6 +459,29 @@ def _limits(
     told = np.array([row[0] for row in rows], dtype=np.int64).reshape(len(rows), len(kinds), 3)
     shares = {name: told[:, :, at].T for at, name in enumerate(("share", "per_pod", "least"))}
     return {**shares, "limit": np.array([row[1] for row in rows], dtype=np.int64)}
+
+
+def _subnet_rows(
+    nodes: tuple[NodeKind, ...], sites: tuple[Site, ...], kinds: _Kinds
+) -> list[tuple[list[tuple[int, int, int]], int]]:
+    """What each kind takes of each subnet's addresses, blocks and single addresses; and those."""
+    rows = []
+    nothing = (0, 0, 0)
+    for where, site in enumerate(sites):
+        if site.free < 0:
+            continue
+        taken = [
+            addresses_taken(run, nodes[which].held, breaks=site.breaks)
+            if at == where
+            else (nothing,) * 3
+            for which, at, run in kinds
+        ]
+        rows.append(([one[0] for one in taken], site.free))
+        if any(run[4] for _, at, run in kinds if at == where):
+            rows.append(([one[1] for one in taken], site.blocks))
+        if site.singles >= 0:
+            rows.append(([one[2] for one in taken], site.singles))
+    return rows
 
 
 def addresses_taken(
@@ -505,26 +531,7 @@ def named(
         zone = int(problem.zone[kind])
         shapes = np.nonzero(mix)[0].tolist()
         while number:
-            run = number
-            pods: dict[int, int] = {}
-            for shape in shapes:
-                queue = left[shape, zone]
-                while queue and not queue[0][1]:
-                    queue.pop(0)
-                want = int(mix[shape])
-                if queue and queue[0][1] >= want:
-                    pods[queue[0][0]] = pods.get(queue[0][0], 0) + want
-                    run = min(run, queue[0][1] // want)
-                    continue
-                if queue:
-                    run = 1
-                for entry in queue:
-                    some = min(want, entry[1])
-                    if some:
-                        pods[entry[0]] = pods.get(entry[0], 0) + some
-                    want -= some
-                    if not want:
-                        break
+            pods, run = _filled([(left[shape, zone], int(mix[shape])) for shape in shapes], number)
             if not pods and shapes:
                 break
             for shape in shapes:
@@ -539,6 +546,39 @@ def named(
         _group(model, workloads, kind, dict(pods), number, shrink=shrink)
         for (kind, pods), number in sorted(counted.items())
     ]
+
+
+def _filled(wanted: list[tuple[list[list[int]], int]], number: int) -> tuple[dict[int, int], int]:
+    """
+    Pods of one node by workload, and how many nodes may be filled alike.
+
+    Parameters
+    ----------
+    wanted : list of (queue, int)
+        For each shape the workloads with their pods left, and the places on a node. [pods]
+    number : int
+        Nodes to fill, at most.
+    """
+    pods: dict[int, int] = {}
+    for queue, places in wanted:
+        want = places
+        while queue and not queue[0][1]:
+            queue.pop(0)
+        if queue and queue[0][1] >= want:
+            pods[queue[0][0]] = pods.get(queue[0][0], 0) + want
+            number = min(number, queue[0][1] // want)
+            continue
+        if queue:
+            # Where a workload ends within a node, the next node is filled otherwise.
+            number = 1
+        for entry in queue:
+            some = min(want, entry[1])
+            if some:
+                pods[entry[0]] = pods.get(entry[0], 0) + some
+            want -= some
+            if not want:
+                break
+    return pods, number
 
 
 def _group(
@@ -559,13 +599,7 @@ def _group(
         used += each * np.array(load.need(extended), dtype=np.int64)
         by_name[load.name] = by_name.get(load.name, 0) + each
     if shrink:
-        able = [
-            (node.cost, place != which, place)
-            for place, node in enumerate(model.nodes)
-            if (np.array(node.room) >= used).all()
-            and all(node.may_run(workloads[member]) for member in pods)
-        ]
-        which = min(able)[2]
+        which = _cheapest(model.nodes, which, used, [workloads[member] for member in pods])
     node = model.nodes[which]
     site = model.sites[int(model.site[kind])] if model.sites else Site(zone=node.zone)
     share = used / np.maximum(np.array(node.room), 1)
@@ -591,6 +625,16 @@ def _group(
         extended=dict(zip(extended, node.room[4:], strict=True)),
         extended_used=dict(zip(extended, used[4:].tolist(), strict=True)),
     )
+
+
+def _cheapest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[Workload]) -> int:
+    """The cheapest node that may run some pods and has room for them; of equals the one given."""
+    able = [
+        (node.cost, place != which, place)
+        for place, node in enumerate(nodes)
+        if (np.array(node.room) >= used).all() and all(map(node.may_run, loads))
+    ]
+    return min(able)[2]
 
 
 def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str]) -> dict[int, int]:

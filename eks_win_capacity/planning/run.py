@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types
@@ -145,11 +145,10 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ..
     except KeyboardInterrupt:
         left, status = [], "interrupted"
     return FleetPlan(
+        **_basis(ask),
         feasible=True,
         groups=tuple(groups),
-        objective=ask.objective,
         cost_unit=ask.prices.unit,
-        price_basis=ask.prices.basis,
         prices_as_of=ask.prices.as_of,
         scope=_scope(ask),
         launcher=ask.launcher,
@@ -159,10 +158,6 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ..
         value=value,
         lower_bound=bound,
         lp_bound=min(found.lp_bound, value),
-        prefix_delegation=ask.prefix,
-        kubelet_max_pods=ask.kubelet,
-        daemon_pods=len(ask.daemons),
-        daemon_addresses=sum(not daemon.host_process for daemon in ask.daemons),
         rejected=tuple(sorted([*run.rejected, *left], key=lambda one: one.instance_type)),
         status=status,
         bound_of=_bound_of(run, value, bound),
@@ -352,6 +347,18 @@ def _types_per_pod(run: Solving, used: set[str]) -> int:
     return max(1, min([ask.min_types, _MOST_VALUES, *able]))
 
 
+def _basis(ask: Question) -> dict[str, Any]:
+    """What every plan says of the question, feasible or not."""
+    return {
+        "objective": ask.objective,
+        "price_basis": ask.prices.basis,
+        "prefix_delegation": ask.prefix,
+        "kubelet_max_pods": ask.kubelet,
+        "daemon_pods": len(ask.daemons),
+        "daemon_addresses": sum(not daemon.host_process for daemon in ask.daemons),
+    }
+
+
 def _reserved(ask: Question) -> dict[str, int]:
     reserved = ask.reserved
     return {
@@ -373,13 +380,8 @@ def _refused(run: Solving, reasons: list[Infeasible]) -> FleetPlan:
     ask = run.ask
     searched = any(reason.code == "not-found" for reason in reasons)
     return FleetPlan(
+        **_basis(ask),
         feasible=False,
-        objective=ask.objective,
-        price_basis=ask.prices.basis,
-        prefix_delegation=ask.prefix,
-        kubelet_max_pods=ask.kubelet,
-        daemon_pods=len(ask.daemons),
-        daemon_addresses=sum(not daemon.host_process for daemon in ask.daemons),
         rejected=tuple(sorted(run.rejected, key=lambda one: one.instance_type)),
         infeasible=tuple(reasons),
         status="not-found" if searched else "infeasible",

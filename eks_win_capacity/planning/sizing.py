@@ -49,17 +49,7 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Trouble
             why = "prices has no row for it"
             rejected.append(Rejection(instance_type=row.name, code="no-price", why=why))
             continue
-        node = node_of(
-            row,
-            cost=float(cost),
-            prefix=ask.prefix,
-            pool=_pool(ask, nitro=row.nitro),
-            kubelet=ask.kubelet,
-            reserved=ask.reserved,
-            daemons=ask.daemons,
-            extended=tuple((name, ask.supply(row.name).get(name, 0)) for name in ask.extended),
-        )
-        node = _by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node
+        node = _node(ask, row, float(cost))
         if row.name not in paid:
             nodes.append(node)
         bought += _bought(ask, row, node)
@@ -78,6 +68,21 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Trouble
         if not any(usable(load, node) for node in kept):
             return (), rejected, _too_large(load, [*nodes, *bought])
     return tuple(kept), rejected, None
+
+
+def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
+    """A node of a type, as its launcher sees it."""
+    node = node_of(
+        row,
+        cost=cost,
+        prefix=ask.prefix,
+        pool=_pool(ask, nitro=row.nitro),
+        kubelet=ask.kubelet,
+        reserved=ask.reserved,
+        daemons=ask.daemons,
+        extended=tuple((name, ask.supply(row.name).get(name, 0)) for name in ask.extended),
+    )
+    return _by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node
 
 
 def _bought(ask: Question, row: InstanceType, node: NodeKind) -> list[NodeKind]:

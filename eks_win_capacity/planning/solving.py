@@ -138,43 +138,30 @@ class Solving:
         ask = self.ask
         every_type = bool(set(ask.limits) - _TOTALS) or any(one.stock is not None for one in nodes)
         every_type = every_type or most_types is not None or at_least is not None
+        rules = Rules(
+            limits=ask.limits,
+            staying=ask.staying,
+            at_least=at_least or {},
+            most_types=most_types,
+            least_types=least_types,
+        )
         try:
             self.deadline.check()
-            model = build(
-                ask.workloads,
-                ask.slots,
-                nodes,
-                ask.sites or (Site(zone=""),),
-                objective="cost",
-                limits={},
-                coupled=True,
-                spread_all=ask.zone_lost,
-            )
+            model = self._in_zones(nodes)
             patterns = list_patterns(
-                model,
-                every_type=every_type,
-                empty=bool(at_least),
-                deadline=self.deadline,
+                model, every_type=every_type, empty=bool(at_least), deadline=self.deadline
             )
             if patterns is None:
                 return None
-            wanted = np.array(
-                [ask.wanted[list(group)].sum() for group in model.members], dtype=np.int64
-            )
+            wanted = [ask.wanted[list(group)].sum() for group in model.members]
             return settle(
                 model,
                 patterns,
                 ask.workloads,
-                wanted=wanted,
+                wanted=np.array(wanted, dtype=np.int64),
                 zone_lost=ask.zone_lost,
                 objective=objective or ask.objective,
-                rules=Rules(
-                    limits=ask.limits,
-                    staying=ask.staying,
-                    at_least=at_least or {},
-                    most_types=most_types,
-                    least_types=least_types,
-                ),
+                rules=rules,
                 deadline=self.deadline,
                 **asked,
             )
@@ -183,6 +170,20 @@ class Solving:
         except KeyboardInterrupt:
             self.stop()
             return None
+
+    def _in_zones(self, nodes: tuple[NodeKind, ...]) -> Model:
+        """The problem with zones and subnets, without limits: they are rules of the exact choice."""
+        ask = self.ask
+        return build(
+            ask.workloads,
+            ask.slots,
+            nodes,
+            ask.sites or (Site(zone=""),),
+            objective="cost",
+            limits={},
+            coupled=True,
+            spread_all=ask.zone_lost,
+        )
 
     def from_settled(self, settled: Settled, bound: float, lp_bound: float) -> Answer | None:
         """Answer of a settled choice."""

@@ -69,13 +69,7 @@ def in_zones(
         if best is not None and best.value - bound <= NEAR * best.value:
             return best
     if not run.ask.spread and not run.over():
-        # In one zone, what takes the fewest addresses fits if anything does.
-        fewest = run.solved(nodes, coupled=False, objective="addresses", effort=BRIEF)
-        placed = None
-        if fewest is not None:
-            placed = placed_in(fewest.groups, run.ask.sites, held_by(nodes))
-        if placed is not None:
-            offer(Answer(placed, value_of(placed, run.ask.objective), bound, lp_bound))
+        offer(_fewest(run, nodes, bound, lp_bound))
     odd = run.ask.odd
     for turn in range(len(run.ask.zones) if odd else 1):
         if run.over():
@@ -93,6 +87,19 @@ def in_zones(
             offer(Answer(lean.groups, value_of(lean.groups, run.ask.objective), bound, lp_bound))
             break
     return _best(found, bound, lp_bound)
+
+
+def _fewest(
+    run: Solving, nodes: tuple[NodeKind, ...], bound: float, lp_bound: float
+) -> Answer | None:
+    """The plan with the fewest addresses: in one zone it fits if anything does."""
+    fewest = run.solved(nodes, coupled=False, objective="addresses", effort=BRIEF)
+    if fewest is None:
+        return None
+    placed = placed_in(fewest.groups, run.ask.sites, held_by(nodes))
+    if placed is None:
+        return None
+    return Answer(placed, value_of(placed, run.ask.objective), bound, lp_bound)
 
 
 def _least_in_zones(run: Solving, nodes: tuple[NodeKind, ...]) -> tuple[Ints, Answer | None]:

@@ -269,14 +269,7 @@ def _run(  # noqa: PLR0917
     count, room = arrays.count(nodes, name="nodes"), checked_slots(slots)
     if count == 0:
         raise InputError(f"nodes must be 1 or more; got {nodes!r}")
-    size = ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1
-    limit = (
-        room * size
-        if pods_per_node is None
-        else min(arrays.count(pods_per_node, name="pods_per_node"), room * size)
-    )
-    if limit == 0:
-        raise InputError(f"pods_per_node must be 1 or more; got {pods_per_node!r}")
+    limit = _pods_on_one(pods_per_node, room, pool)
     # Nodes start at any time, so their ticks are anywhere within one.
     phase = as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, count))
     m = machine_of(np.full(count, room), [pool] * count, latency, phase=phase)
@@ -310,6 +303,15 @@ def _run(  # noqa: PLR0917
         peaks,
     )
     return _Ran(samples, rows, wanted, placed, started, peaks)
+
+
+def _pods_on_one(given: int | None, slots: int, pool: WarmPool) -> int:
+    """Pods that the scheduler places on one node, at most what its slots serve."""
+    most = slots * (ADDRESSES_PER_PREFIX if pool.prefix_delegation else 1)
+    limit = most if given is None else min(arrays.count(given, name="pods_per_node"), most)
+    if limit == 0:
+        raise InputError(f"pods_per_node must be 1 or more; got {given!r}")
+    return limit
 
 
 def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
@@ -346,19 +348,24 @@ def _churn(ran: _Ran, nodes: int, skip: float) -> Churn:
             "wait_s": _waited(ran.started, ran.wanted)[known],
         }
     )
-    kept = over_time[over_time["seconds"] >= skip].drop(columns="seconds")
-    quantiles = kept.quantile(list(QUANTILES))
+    quantiles = _quantiles(ran, over_time[over_time["seconds"] >= skip], nodes)
+    quantiles["wait_s"] = waits["wait_s"].quantile(list(QUANTILES))
+    return Churn(over_time, quantiles, waits, int(waits["wait_s"].isna().sum()))
+
+
+def _quantiles(ran: _Ran, over_time: pd.DataFrame, nodes: int) -> pd.DataFrame:
+    """Quantiles over the samples; the highest is of all times, for peaks fall between samples."""
+    quantiles = over_time.drop(columns="seconds").quantile(list(QUANTILES))
     top = quantiles.index == 1.0
     for name, peak in {
         "used": ran.peaks[0],
         "addresses": ran.peaks[1],
-        "prefixes": ran.peaks[1] // ADDRESSES_PER_PREFIX * rows[4].any(),
+        "prefixes": ran.peaks[1] // ADDRESSES_PER_PREFIX * ran.rows[4].any(),
         "subnet_addresses": ran.peaks[1] + nodes * NODE_ADDRESSES,
     }.items():
         quantiles.loc[top, name] = np.maximum(quantiles.loc[top, name], peak)
-    quantiles["wait_s"] = waits["wait_s"].quantile(list(QUANTILES))
     quantiles.index.name = "quantile"
-    return Churn(over_time, quantiles, waits, int(waits["wait_s"].isna().sum()))
+    return quantiles
 
 
 def _waited(until: Any, since: Any) -> Any:
@@ -547,47 +554,47 @@ def best_targets(
 
     goal = checked_seconds(wait_s, "wait_s")
     _check_quantile(quantile)
-    if candidates is not None and not isinstance(candidates, (list, tuple)):
+    if candidates is None:
+        candidates = list(_candidates(checked_slots(slots), prefix_delegation))
+    if not isinstance(candidates, (list, tuple)):
         raise InputError(f"candidates must be a list of WarmPool; got {candidates!r}")
-    pools = list(
-        _candidates(checked_slots(slots), prefix_delegation) if candidates is None else candidates
-    )
-    if not pools:
+    if not candidates:
         raise InputError("candidates must hold one WarmPool at least")
     rows = []
-    for candidate, pool in enumerate(pools):
+    for candidate, pool in enumerate(candidates):
         ran = simulate_churn(workload, nodes=nodes, slots=slots, pool=pool, rng=rng, **options)
-        waited = np.sort(ran.waits["wait_s"].fillna(math.inf).to_numpy())
-        wait = float(waited[max(math.ceil(quantile * len(waited)) - 1, 0)]) if len(waited) else 0.0
-        time = ran.over_time
-        rows.append(
-            {
-                "candidate": candidate,
-                "prefix_delegation": pool.prefix_delegation,
-                **targets_of(pool),
-                "wait_s": wait,
-                "waste": float((time["addresses"] - time["used"]).mean() / nodes),
-                "ec2_calls_per_minute": float(time["ec2_calls_per_minute"].mean()),
-                "meets_goal": wait <= goal,
-            }
-        )
+        rows.append({"candidate": candidate, **_scored(ran, pool, nodes, quantile, goal)})
     curve = pd.DataFrame(rows).sort_values(["waste", "wait_s"], kind="stable", ignore_index=True)
     best = curve["wait_s"].cummin().shift(fill_value=math.inf)
     curve["efficient"] = curve["wait_s"] < best
     good = curve[curve["meets_goal"]]
     share = f"{100 * quantile:.6g}%"
     if good.empty:
-        least = curve["wait_s"].min()
-        best_has = (
-            f"the best has {least:g} s"
-            if least < math.inf
-            else "with each of them more pods than that never start"
-        )
+        best_has = "with each of them more pods than that never start"
+        if (least := curve["wait_s"].min()) < math.inf:
+            best_has = f"the best has {least:g} s"
         why = f"no candidate keeps {share} of the waits within {goal:g} s; {best_has}"
         return BestTargets(None, curve, why)
     row = good.iloc[0]
     why = f"{share} of the pods wait {row['wait_s']:g} s at most, with {row['waste']:.1f} addresses idle on a node"
-    return BestTargets(pools[int(row["candidate"])], curve, why)
+    return BestTargets(candidates[int(row["candidate"])], curve, why)
+
+
+def _scored(ran: Churn, pool: WarmPool, nodes: int, quantile: float, goal: float) -> dict[str, Any]:
+    """The targets of a pool with what they cost: a quantile of the waits, idle addresses, calls."""
+    waited = np.sort(ran.waits["wait_s"].fillna(math.inf).to_numpy())
+    # The lowest wait that the share asked for does not exceed; a pod never started waits for ever.
+    rank = max(math.ceil(quantile * len(waited)) - 1, 0)
+    wait = float(waited[rank]) if len(waited) else 0.0
+    time = ran.over_time
+    return {
+        "prefix_delegation": pool.prefix_delegation,
+        **targets_of(pool),
+        "wait_s": wait,
+        "waste": float((time["addresses"] - time["used"]).mean() / nodes),
+        "ec2_calls_per_minute": float(time["ec2_calls_per_minute"].mean()),
+        "meets_goal": wait <= goal,
+    }
 
 
 def _check_quantile(quantile: object) -> None:

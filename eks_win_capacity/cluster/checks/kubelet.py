@@ -163,45 +163,46 @@ def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
     if not found:
         yield _none_yet(rule, look)
     for kind, count in found.items():
-        who = (
-            f"{kind.name or 'unknown type'} ({count_of(count, 'node' if nodes else 'node group')})"
+        one = "node" if nodes else "node group"
+        yield _of_kind(rule, look, kind, f"{kind.name or 'unknown type'} ({count_of(count, one)})")
+
+
+def _of_kind(rule: Check, look: Look, kind: Kind, who: str) -> Finding:
+    """Whether the kubelet's limit of one kind of nodes is what AWS advises, and serves them."""
+    if kind.limit is None or kind.addresses is None:
+        missing = "nodes" if kind.limit is None else "cni_configmap"
+        return rule.unknown(look, missing, subject=kind.name)
+    told = f"{who}: max-pods {kind.limit}, {kind.addresses} addresses"
+    files = arguments(look, kind.name)
+    if kind.limit > KUBELET_MAX_PODS_ADVISED:
+        return rule.failed(
+            f"{told}; AWS advises at most {kind.cap} for a type of its size",
+            _start_with(look, kind.name, files),
+            subject=kind.name,
+            files=files,
         )
-        if kind.limit is None or kind.addresses is None:
-            missing = "nodes" if kind.limit is None else "cni_configmap"
-            yield rule.unknown(look, missing, subject=kind.name)
-            continue
-        told = f"{who}: max-pods {kind.limit}, {kind.addresses} addresses"
-        files = arguments(look, kind.name)
-        if kind.limit > KUBELET_MAX_PODS_ADVISED:
-            yield rule.failed(
-                f"{told}; AWS advises at most {kind.cap} for a type of its size",
-                _start_with(look, kind.name, files),
-                subject=kind.name,
-                files=files,
-            )
-        elif kind.limit > kind.cap:
-            yield rule.failed(
-                f"{told}; AWS advises at most {kind.cap} below {KUBELET_MAX_PODS_VCPUS} vCPUs",
-                "see under load that kubelet and runtime keep up, or lower it",
-                subject=kind.name,
-                severity="info",
-            )
-        elif kind.wanted:
-            # AWS suggests 110: a node that keeps to it is well, and only not used in full.
-            severity: Severity = "info" if kind.limit >= KUBELET_MAX_PODS else rule.severity
-            yield rule.failed(
-                f"{told}: {kind.addresses - kind.limit} unused",
-                _start_with(look, kind.name, files),
-                subject=kind.name,
-                severity=severity,
-                files=files,
-            )
-        else:
-            idle = max(kind.addresses - kind.limit, 0)
-            yield rule.passed(
-                f"{told}, as AWS advises for its size; {idle} stay unused" if idle else told,
-                subject=kind.name,
-            )
+    if kind.limit > kind.cap:
+        return rule.failed(
+            f"{told}; AWS advises at most {kind.cap} below {KUBELET_MAX_PODS_VCPUS} vCPUs",
+            "see under load that kubelet and runtime keep up, or lower it",
+            subject=kind.name,
+            severity="info",
+        )
+    if kind.wanted:
+        # AWS suggests 110: a node that keeps to it is well, and only not used in full.
+        severity: Severity = "info" if kind.limit >= KUBELET_MAX_PODS else rule.severity
+        return rule.failed(
+            f"{told}: {kind.addresses - kind.limit} unused",
+            _start_with(look, kind.name, files),
+            subject=kind.name,
+            severity=severity,
+            files=files,
+        )
+    idle = max(kind.addresses - kind.limit, 0)
+    return rule.passed(
+        f"{told}, as AWS advises for its size; {idle} stay unused" if idle else told,
+        subject=kind.name,
+    )
 
 
 def _none_yet(rule: Check, look: Look) -> Finding:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eks_win_capacity.cluster.checks.check import Check, Look
+    from eks_win_capacity.cluster.records import NodeGroup
     from eks_win_capacity.core.findings import Finding, Severity
 
 KUBE_PROXY_GROUP = WINDOWS_ROLE_GROUPS[-1]
@@ -301,20 +302,24 @@ def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
             yield rule.passed("no role of Windows nodes yet")
         return
     for role in roles:
-        types = _entry_types(look, role) or []
-        lacking = _role_lacks(look, role)
-        if _is_windows_entry(types):
-            yield _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
-        elif mode != "API" and lacking == []:
-            yield _served(rule, look, role, f"aws-auth serves {role}")
-        elif mode != "API" and lacking is None:
-            yield rule.unknown(look, "aws_auth", subject=role)
-        else:
-            yield rule.failed(
-                f"{role} has {'entries of type ' + some(types) if types else 'no access entry'}",
-                _own_role(look, role, types),
-                subject=role,
-            )
+        yield _entry_of(rule, look, role, mode)
+
+
+def _entry_of(rule: Check, look: Look, role: str, mode: str) -> Finding:
+    """Whether an access entry, or aws-auth where the cluster reads both, serves a role."""
+    types = _entry_types(look, role) or []
+    lacking = _role_lacks(look, role)
+    if _is_windows_entry(types):
+        return _served(rule, look, role, f"an access entry of type EC2_WINDOWS serves {role}")
+    if mode != "API" and lacking == []:
+        return _served(rule, look, role, f"aws-auth serves {role}")
+    if mode != "API" and lacking is None:
+        return rule.unknown(look, "aws_auth", subject=role)
+    return rule.failed(
+        f"{role} has {'entries of type ' + some(types) if types else 'no access entry'}",
+        _own_role(look, role, types),
+        subject=role,
+    )
 
 
 @check(
@@ -335,40 +340,44 @@ def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
     if not custom:
         yield rule.passed("no managed node group has a custom AMI")
         return
-    windows = {group.name for group in look.windows_groups}
-    linux = {group.name for group in look.linux_groups}
     for group in custom:
-        lacking, types = _role_lacks(look, group.role), _entry_types(look, group.role)
-        if group.name in linux:
-            yield rule.passed(f"{group.name} has a custom AMI for Linux", subject=group.name)
-        elif lacking == [] or _is_windows_entry(types):
-            yield rule.passed(f"{group.role} of {group.name} is mapped", subject=group.name)
-        elif group.name not in windows:
-            yield rule.unknown(
-                look,
-                "nodes",
-                seen=f"{group.name} has a custom AMI; whether it is Windows is not known",
-                subject=group.name,
-            )
-        elif lacking is None or (types is None and _mode(look).startswith("API")):
-            yield rule.unknown(
-                look, "aws_auth" if lacking is None else "access_entries", subject=group.name
-            )
-        elif _mode(look) == "API":
-            yield rule.failed(
-                f"{group.name} runs Windows from a custom AMI, and {group.role} has no access "
-                "entry of type EC2_WINDOWS",
-                _own_role(look, group.role, types or []),
-                subject=group.name,
-            )
-        else:
-            yield rule.failed(
-                f"{group.name} runs Windows from a custom AMI, and aws-auth does not give "
-                f"{group.role} {', '.join(lacking)}",
-                _map_role(look, group.role),
-                subject=group.name,
-                files=_entry_file(look, group.role),
-            )
+        yield _custom_ami(rule, look, group)
+
+
+def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
+    """Whether the role of a group with an image of its own is mapped, if that is Windows."""
+    windows = group.name in {one.name for one in look.windows_groups}
+    linux = group.name in {one.name for one in look.linux_groups}
+    lacking, types = _role_lacks(look, group.role), _entry_types(look, group.role)
+    if linux:
+        return rule.passed(f"{group.name} has a custom AMI for Linux", subject=group.name)
+    if lacking == [] or _is_windows_entry(types):
+        return rule.passed(f"{group.role} of {group.name} is mapped", subject=group.name)
+    if not windows:
+        return rule.unknown(
+            look,
+            "nodes",
+            seen=f"{group.name} has a custom AMI; whether it is Windows is not known",
+            subject=group.name,
+        )
+    if lacking is None or (types is None and _mode(look).startswith("API")):
+        return rule.unknown(
+            look, "aws_auth" if lacking is None else "access_entries", subject=group.name
+        )
+    if _mode(look) == "API":
+        return rule.failed(
+            f"{group.name} runs Windows from a custom AMI, and {group.role} has no access "
+            "entry of type EC2_WINDOWS",
+            _own_role(look, group.role, types or []),
+            subject=group.name,
+        )
+    return rule.failed(
+        f"{group.name} runs Windows from a custom AMI, and aws-auth does not give "
+        f"{group.role} {', '.join(lacking)}",
+        _map_role(look, group.role),
+        subject=group.name,
+        files=_entry_file(look, group.role),
+    )
 
 
 @check(
