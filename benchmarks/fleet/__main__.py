@@ -18,7 +18,7 @@ import numpy as np
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.packing.first_fit import first_fit
-from eks_win_capacity.packing.packings import total_cost
+from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.planning import plan_fleet
 from eks_win_capacity.planning.model import build
 from eks_win_capacity.planning.question import Question

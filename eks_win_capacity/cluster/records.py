@@ -460,13 +460,6 @@ class NodeGroup(Shown):
             return True
         return None if self.ami_type in {"", "CUSTOM"} else False
 
-    @property
-    def amazon_linux(self) -> bool | None:
-        """Whether its nodes run Amazon Linux; None where a custom AMI hides it."""
-        if self.ami_type.startswith(("AL2", "AL1")):
-            return True
-        return None if self.ami_type in {"", "CUSTOM"} else False
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance(Shown):

@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
-from eks_win_capacity.cluster.node_rows import COLUMNS, COUNTS, node_row, shared_growth
+from eks_win_capacity.cluster.report_rows import (
+    COLUMNS,
+    COUNTS,
+    node_row,
+    shared_growth,
+    subnet_tables,
+)
 from eks_win_capacity.cluster.serving import REASONS, mode_of
 from eks_win_capacity.cluster.state import needs_state
-from eks_win_capacity.cluster.subnet_rows import subnet_tables
 from eks_win_capacity.cluster.view import asked_mode
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count

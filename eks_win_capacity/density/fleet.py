@@ -26,9 +26,9 @@ from eks_win_capacity.density.fleet_codes import (
     cheapest_codes,
     encoded,
     lookup,
+    over_spans,
     refuse_unknown,
 )
-from eks_win_capacity.density.spans import over_spans
 
 if TYPE_CHECKING:
     import pandas as pd

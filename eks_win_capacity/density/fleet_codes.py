@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -17,10 +19,9 @@ from eks_win_capacity.core.errors import (
 )
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.density.columns import ArrowText, Coded, Names, Objects, Part
-from eks_win_capacity.density.spans import over_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -318,3 +319,39 @@ def cheapest_codes(
         return part.codes, rows, complete
     codes, complete = encoded(names, table)
     return codes, None, complete
+
+
+T = TypeVar("T")
+
+SPAN: Final = 1 << 19
+"""Rows that are worth a thread: a thread costs what some ten thousand rows do."""
+
+
+def over_spans(length: int, work: Callable[[int, int], T], *, span: int = SPAN) -> list[T]:
+    """
+    What `work` gives for each span of a column, from its first row to the one behind its last.
+
+    The threads are as many as pyarrow would use, so that one setting bounds both:
+    ``pyarrow.set_cpu_count``, or OMP_NUM_THREADS before it is loaded. Where pyarrow is
+    not loaded there is one.
+
+    Parameters
+    ----------
+    length : int
+        Rows of the column.
+    work : callable
+        Must spend its time in NumPy or Arrow, which let other threads run meanwhile,
+        and write nowhere but between its two rows.
+    span : int
+        Rows of a span.
+    """
+    if length <= span:
+        return [work(0, length)]
+    starts = range(0, length, span)
+    stops = [min(start + span, length) for start in starts]
+    pyarrow = sys.modules.get("pyarrow")
+    threads = 1 if pyarrow is None else min(len(starts), pyarrow.cpu_count())
+    if threads <= 1:
+        return list(map(work, starts, stops))
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, starts, stops))

@@ -9,8 +9,7 @@ import numpy as np
 
 from eks_win_capacity.packing.column_generation import Columns, single, solve_fractional
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.first_fit import Packed
-from eks_win_capacity.packing.packings import joined, rest_of
+from eks_win_capacity.packing.problem import Packed, joined, rest_of
 from eks_win_capacity.packing.relaxation import solve_fluid
 from eks_win_capacity.packing.sampling import mutate, scatter
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eks_win_capacity.packing.problem import Packed
+
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Flags, Ints, Problem
 
@@ -19,15 +21,6 @@ class _Groups:
     mix: Ints
     used: Ints
     able: Flags
-
-
-@dataclass(frozen=True)
-class Packed:
-    """How many nodes of which kind run which pods."""
-
-    kind: Ints
-    mix: Ints
-    number: Ints
 
 
 def decreasing(problem: Problem, kinds: Ints) -> Ints:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.first_fit import Packed, first_fit
-from eks_win_capacity.packing.packings import joined
+from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.packing.problem import Packed, joined
 from eks_win_capacity.packing.sampling import refill
 
 if TYPE_CHECKING:

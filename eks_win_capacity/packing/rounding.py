@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.packing.column_generation import WHOLE, Columns, constraint_rows
-from eks_win_capacity.packing.first_fit import Packed, first_fit
+from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.knapsack import best_mixes, resource_prices
-from eks_win_capacity.packing.packings import feasible, joined, rest_of, total_cost
+from eks_win_capacity.packing.problem import Packed, feasible, joined, rest_of, total_cost
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.column_generation import Proof, Relaxed

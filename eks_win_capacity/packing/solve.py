@@ -11,10 +11,10 @@ import numpy as np
 from eks_win_capacity.packing.column_generation import Columns, Generator, single
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.dive import blend, covered, dive, plain, small
-from eks_win_capacity.packing.first_fit import Packed, first_fit
+from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.knapsack import fractional_bound
 from eks_win_capacity.packing.node_counts import cheapest_numbers, listed_packings, packings
-from eks_win_capacity.packing.packings import feasible, joined, rest_of, total_cost
+from eks_win_capacity.packing.problem import Packed, feasible, joined, rest_of, total_cost
 from eks_win_capacity.packing.relaxation import solve_fluid
 from eks_win_capacity.packing.rounding import filled_up, rounded, settled
 

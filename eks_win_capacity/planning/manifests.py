@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.planning.managed_groups import managed_groups
-from eks_win_capacity.planning.node_start import (
+from eks_win_capacity.planning.managed_groups import (
     STREAMS,
     ami_defaults,
     kubelet_arguments,
+    managed_groups,
     max_pods,
     reservations_of,
 )

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from eks_win_capacity.catalog import InstanceType
-    from eks_win_capacity.packing.first_fit import Packed
-    from eks_win_capacity.packing.problem import Floats, Ints
+    from eks_win_capacity.packing.problem import Floats, Ints, Packed
     from eks_win_capacity.planning.workloads import Load as Workload
 
 ALL_NODES = "nodes"

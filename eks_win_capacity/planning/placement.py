@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.first_fit import Packed, first_fit
-from eks_win_capacity.packing.packings import feasible, total_cost
+from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.packing.problem import Packed, feasible, total_cost
 from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES, addresses_taken
 from eks_win_capacity.planning.plan_values import PlannedGroup
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types
-from eks_win_capacity.planning.answering import answer
 from eks_win_capacity.planning.minimums import met
 from eks_win_capacity.planning.model import ALL_NODES
 from eks_win_capacity.planning.placement import cheapened, held_by, placed_in, value_of
@@ -18,6 +17,7 @@ from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.sizing import usable
 from eks_win_capacity.planning.solving import Solving
+from eks_win_capacity.planning.zones import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
-from eks_win_capacity.packing.packings import total_cost
+from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.packing.solve import solve
 from eks_win_capacity.planning.model import (
     ALL_ADDRESSES,
@@ -26,8 +26,7 @@ from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.zones_exact import Rules, settle
 
 if TYPE_CHECKING:
-    from eks_win_capacity.packing.first_fit import Packed
-    from eks_win_capacity.packing.problem import Ints
+    from eks_win_capacity.packing.problem import Ints, Packed
     from eks_win_capacity.planning.model import Model, NodeKind
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.sizing import Trouble

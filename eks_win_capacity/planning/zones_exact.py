@@ -10,7 +10,7 @@ import numpy as np
 
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.first_fit import Packed
+from eks_win_capacity.packing.problem import Packed
 from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.dive import blend
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
-from eks_win_capacity.packing.packings import feasible, total_cost
-from eks_win_capacity.packing.problem import Problem
+from eks_win_capacity.packing.problem import Problem, feasible, total_cost
 from eks_win_capacity.packing.relaxation import solve_fluid
 from eks_win_capacity.packing.rounding import settled
 from eks_win_capacity.packing.sampling import mutate, scatter
