@@ -92,17 +92,7 @@ def load_cluster(
     cluster = ask.one("eks", "describe_cluster", "cluster", name=name)
     if version := cluster.get("version"):
         ask.part("support_ends", lambda: _versions(ask, version), "clusterVersions")
-    role = saved_answers.role_name(cluster.get("roleArn") or "")
-    if role:
-        ask.part(
-            "cluster_role_policies",
-            lambda: ask.pages(
-                "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=role
-            ),
-            "AttachedPolicies",
-        )
-    else:
-        ask.unknown["cluster_role_policies"] = "DescribeCluster names no role"
+    _ask_policies(ask, saved_answers.role_name(cluster.get("roleArn") or ""))
     ask.part("node_groups", lambda: ask_node_groups(ask, name), "nodegroups", "nodegroup")
     ask.part("autoscaling_tags", lambda: ask_scaling(ask, name), "AutoScalingGroups")
     ask.part("launch_templates", lambda: _templates(ask), "LaunchTemplateVersions")
@@ -128,6 +118,17 @@ def load_cluster(
         ask_occupants(ask)
         ask.part("instances", lambda: _profiles(ask), "InstanceProfile")
     return saved_answers.state(ask.answers, ask.unknown)
+
+
+def _ask_policies(ask: Asking, role: str) -> None:
+    if not role:
+        ask.unknown["cluster_role_policies"] = "DescribeCluster names no role"
+        return
+    ask.part(
+        "cluster_role_policies",
+        lambda: ask.pages("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=role),
+        "AttachedPolicies",
+    )
 
 
 def subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:

@@ -90,11 +90,8 @@ def load_usage_history(
     """
     metric = metric_of(source)
     chosen = _chosen(subnets)
-    if missing not in {"raise", "gap"}:
-        raise InputError(f"missing is 'raise' or 'gap'; got {missing!r}")
-    whole: Any = period_s
-    if not isinstance(whole, int) or whole < 60 or whole % 60:
-        raise InputError(f"period_s must be a multiple of 60; got {period_s!r}")
+    _check(missing, period_s)
+    known: dict[str, dict[int, float]] = {}
     if files is not None:
         known = _saved_values(files, [str(s.subnet_id) for s in chosen], period_s)
     else:
@@ -103,12 +100,7 @@ def load_usage_history(
     for time in (start, end):
         if time is not None and time.tzinfo is None:
             raise InputError(f"start and end need time zones; got {time.isoformat()}")
-    if files is not None:
-        first, last = _span(known, start, end, period_s)
-    else:
-        assert start is not None  # noqa: S101
-        assert end is not None  # noqa: S101
-        first, last = int(start.timestamp()) // period_s * period_s, int(end.timestamp())
+    first, last = _span(known, start, end, period_s)
     if first >= last:
         raise InputError("start comes before end")
     if files is None:
@@ -117,12 +109,23 @@ def load_usage_history(
         known = _live(watch, metric, chosen, (first, last), period_s=period_s)
     lacking = [s.subnet_id for s in chosen if str(s.subnet_id) not in known]
     if lacking and (missing == "raise" or len(lacking) == len(chosen)):
-        raise InputError(
-            f"{metric.namespace} {metric.metric} is not published for "
-            f"{', '.join(map(str, lacking[:5]))}; is the watcher on, in this region, and did it "
-            "publish in the last two weeks? missing='gap' leaves such subnets without values"
-        )
+        raise _unpublished(metric, lacking)
     return _frame(chosen, known, metric, range(first, last, period_s))
+
+
+def _check(missing: Any, period_s: Any) -> None:
+    if missing not in {"raise", "gap"}:
+        raise InputError(f"missing is 'raise' or 'gap'; got {missing!r}")
+    if not isinstance(period_s, int) or period_s < 60 or period_s % 60:
+        raise InputError(f"period_s must be a multiple of 60; got {period_s!r}")
+
+
+def _unpublished(metric: Metric, lacking: list[Any]) -> InputError:
+    return InputError(
+        f"{metric.namespace} {metric.metric} is not published for "
+        f"{', '.join(map(str, lacking[:5]))}; is the watcher on, in this region, and did it "
+        "publish in the last two weeks? missing='gap' leaves such subnets without values"
+    )
 
 
 def _chosen(subnets: Iterable[Subnet] | Subnet) -> list[Subnet]:

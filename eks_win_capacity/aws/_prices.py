@@ -89,13 +89,7 @@ def load_prices(
     """
     import pandas as pd
 
-    chosen = tuple([markets] if isinstance(markets, str) else markets)
-    names = [instance_types] if isinstance(instance_types, str) else instance_types
-    wanted = None if names is None else list(dict.fromkeys(names))
-    if not chosen or not set(chosen) <= set(MARKETS):
-        raise InputError(f"markets are {' and '.join(MARKETS)}; got {list(chosen)!r}")
-    if wanted == []:
-        raise InputError("instance_types names none; leave it out for all")
+    chosen, wanted = _asked(markets, instance_types)
     left_out: list[str] = []
     if files is not None:
         products, spots = _saved_rows(files)
@@ -119,6 +113,20 @@ def load_prices(
         as_of=str(table["as_of"].max()),
         left_out=tuple(left_out),
     )
+
+
+def _asked(
+    markets: Sequence[str] | str, instance_types: Sequence[str] | str | None
+) -> tuple[tuple[str, ...], list[str] | None]:
+    """Markets, and each type once; None for all types."""
+    chosen = tuple([markets] if isinstance(markets, str) else markets)
+    names = [instance_types] if isinstance(instance_types, str) else instance_types
+    wanted = None if names is None else list(dict.fromkeys(names))
+    if not chosen or not set(chosen) <= set(MARKETS):
+        raise InputError(f"markets are {' and '.join(MARKETS)}; got {list(chosen)!r}")
+    if wanted == []:
+        raise InputError("instance_types names none; leave it out for all")
+    return chosen, wanted
 
 
 def _saved_rows(files: Any) -> tuple[list[Any], list[Any]]:

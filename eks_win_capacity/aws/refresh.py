@@ -12,7 +12,7 @@ from eks_win_capacity.core.errors import CatalogFileError, InputError
 from eks_win_capacity.core.replacing import replace_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -96,27 +96,31 @@ def refresh(
     new[generate.MANIFEST] = generate.manifest(
         capture, kept[generate.EXTRA], source=source, version=version, date=day
     )
-    modules = generate.generated(new)
-    wanted = {package / name: content for name, content in modules.items()}
-    wanted |= {data / name: new[name] for name in (generate.TYPES, generate.OFFERINGS)}
-    # The manifest last: until it fits the capture, a set cut off half-way is seen as such.
-    wanted[data / generate.MANIFEST] = new[generate.MANIFEST]
-    changed = {
-        path: content
-        for path, content in wanted.items()
-        if not path.exists() or path.read_bytes() != content
-    }
-    before = generate.catalog_of(kept | old)
+    changed = _changed(data, package, new)
     after = generate.catalog_of(new)
     if not dry_run:
         replace_files(changed)
     return Refreshed(
-        diff=before.diff(after),
+        diff=generate.catalog_of(kept | old).diff(after),
         written=() if dry_run else tuple(changed),
         instance_types=len(after),
         regions=after.regions,
         left_out=left_out,
     )
+
+
+def _changed(data: Path, package: Path, new: Mapping[str, bytes]) -> dict[Path, bytes]:
+    """Files of the capture and the package that are to be written, in this order."""
+    modules = generate.generated(new)
+    wanted = {package / name: content for name, content in modules.items()}
+    wanted |= {data / name: new[name] for name in (generate.TYPES, generate.OFFERINGS)}
+    # The manifest last: until it fits the capture, a set cut off half-way is seen as such.
+    wanted[data / generate.MANIFEST] = new[generate.MANIFEST]
+    return {
+        path: content
+        for path, content in wanted.items()
+        if not path.exists() or path.read_bytes() != content
+    }
 
 
 def read_hand_kept(data: Path) -> dict[str, bytes]:

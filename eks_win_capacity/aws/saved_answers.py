@@ -547,6 +547,7 @@ def _node_group(
         role=role_name(item.get("nodeRole") or ""),
         subnet_ids=tuple(item.get("subnets") or ()),
         launch_template=_template_name(template.get("id"), version),
+        # A template that was not given may name an image, or not.
         custom_ami=custom
         or (None if template and data is None else bool((data or {}).get("ImageId"))),
         user_data_known=not template or data is not None,

@@ -89,11 +89,8 @@ def report(
     with progress("reading") as tell:
         named, sources = _read(states, tell)
         table = None if history is None else read_table(history)
-        if history is not None:
-            sources[f"History of use: {history}"] = _day(history)
         costs = read_price_file(prices)
-        if prices is not None:
-            sources[f"Prices: {prices}"] = _day(prices)
+        sources |= _days({"History of use": history, "Prices": prices})
     with progress("reporting on") as tell:
         made = report_of(
             named,
@@ -132,6 +129,10 @@ def _state(place: str) -> ClusterState:
     from eks_win_capacity.files import load_files
 
     return load_files(sys.stdin.buffer if place == "-" else Path(place))
+
+
+def _days(files: dict[str, str | None]) -> dict[str, str]:
+    return {f"{what}: {path}": _day(path) for what, path in files.items() if path is not None}
 
 
 def _day(place: str) -> str:

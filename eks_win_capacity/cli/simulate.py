@@ -97,8 +97,7 @@ def simulate(  # noqa: PLR0917
 
     given = {name: value for name, value in churn.items() if value is not None}
     _check_either(events is not None, given, of_events=subnet_free is not None or retries)
-    if configmap is not None and prefix_delegation:
-        raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
+    _check_mode(configmap, prefix_delegation=prefix_delegation)
     room, nitro = node_slots(instance_type, slots)
     pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
     if configmap is not None:
@@ -131,6 +130,11 @@ def _check_either(events: bool, given: dict[str, Any], *, of_events: bool) -> No
         raise click.UsageError(f"--{_option(next(iter(given)))} goes with --nodes, not with EVENTS")
     if not events and of_events:
         raise click.UsageError("--subnet-free and --retries go with EVENTS, not with --nodes")
+
+
+def _check_mode(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> None:
+    if configmap is not None and prefix_delegation:
+        raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
 
 
 def _option(name: str) -> str:

@@ -273,6 +273,7 @@ def subnet(
     if cidr is None:
         if any(one is not None for one in (used, reservations or None, subnet_id, show)):
             raise click.UsageError("--smallest-for is of an empty subnet: it takes no use of one")
+        # The two exclude each other, which the type checker cannot see.
         assert smallest_for is not None  # noqa: S101
         _smallest(smallest_for, types, pods_per_node, pool, keep_free=keep_free, output=output)
         return

@@ -32,6 +32,7 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
         Pods like this one that wait for the same cause. [pods]
     """
     need = PodNeed.of(pod)
+    # The order counts among equals: what costs no node comes before what does.
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
         yield from settings.enable(need, view)
     if cause == "no-address-asked":

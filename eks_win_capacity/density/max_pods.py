@@ -172,6 +172,7 @@ def max_pods(
     Traceback (most recent call last):
     eks_win_capacity.core.errors.UnknownInstanceTypeError: no row for 'm5.larg' in the catalog of ...
     """
+    # Exact types: a NumPy scalar or a subclass of str takes the way of columns, which reads it.
     plain = (
         type(prefix_delegation) is bool
         and (

@@ -259,15 +259,13 @@ class Generator:
         floor = np.floor(duals.floor * float(scale)).astype(np.int64)
         limit_scale = np.maximum(problem.limit, 1)
         limit = np.ceil(duals.limit / limit_scale * float(scale)).astype(np.int64)
-        per_pod = problem.per_pod @ limit + np.ceil(problem.pod_cost * float(scale)).astype(
-            np.int64
-        )
+        per_pod = problem.per_pod @ limit
+        per_pod = per_pod + np.ceil(problem.pod_cost * float(scale)).astype(np.int64)
         worth = pods + floor[problem.zone] - per_pod[:, None] * problem.addressed
         worth = np.maximum(worth, 0)
         # Rounded down: a threshold or a budget that is too low only weakens the bound.
-        budget = np.floor(cost * float(scale) * (1 - 1e-15)).astype(np.int64) + (
-            problem.share @ limit
-        )
+        budget = np.floor(cost * float(scale) * (1 - 1e-15)).astype(np.int64)
+        budget = budget + problem.share @ limit
         threshold = budget + np.floor(budget * tolerance).astype(np.int64)
         ceiling = fractional_bound(worth, self.need, problem.room, self.most, self.prices)
         bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)

@@ -180,14 +180,11 @@ def dive(
     for _ in range(depth):
         if now is None:
             kinds = small(rest, value / parts, useful)
-            some = rest.only(kinds)
-            fluid = solve_fluid(some, deadline=deadline)
-            if fluid is None or not len(fluid.kind):
+            fewer = max(200, draws // 3)
+            now = _blended(rest.only(kinds), rng=rng, draws=fewer, rounds=rounds, deadline=deadline)
+            if now is None:
                 return
-            value = fluid.value
-            now = blend(
-                some, fluid, rng=rng, draws=max(200, draws // 3), rounds=rounds, deadline=deadline
-            )
+            value = now.fluid.value
         count = now.solution.count
         number = _whole_part(count)
         if not number.any():
@@ -203,6 +200,16 @@ def dive(
         if covered(rest):
             return
         now = None
+
+
+def _blended(
+    problem: Problem, *, rng: np.random.Generator, draws: int, rounds: int, deadline: Deadline
+) -> Blend | None:
+    """Patterns for what is left to pack; None where nothing holds it."""
+    fluid = solve_fluid(problem, deadline=deadline)
+    if fluid is None or not len(fluid.kind):
+        return None
+    return blend(problem, fluid, rng=rng, draws=draws, rounds=rounds, deadline=deadline)
 
 
 def _whole_part(count: Floats) -> Ints:

@@ -142,6 +142,7 @@ def best_mixes(  # noqa: PLR0917
     worth = np.where(most > 0, worth, 0)
     most = np.where(worth > 0, most, 0)
     reduced = worth - prices @ need.T.astype(np.float64)
+    # The shapes that move the bound most come first, so that poor mixes end early.
     order = np.argsort(-np.abs(reduced) * np.minimum(most, 1), axis=1, kind="stable")
     # Float sums err by far less than this; a bound may only err upwards.
     slip = 1e-9 * np.maximum(fractional_bound(worth, need, room, most, prices), 1.0) + 1e-6

@@ -71,14 +71,12 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
 
     kinds, resources = problem.room.shape
     kind, shape = np.nonzero(problem.most_per_node() > 0)
-    size = len(kind)
     # Counted in the largest number of pods, so that a million weigh no more than ten.
     unit = float(max(problem.count.max(), 1))
     floors = np.argwhere(problem.floor > 0)
     blocks = [_resource_rows(problem, kind, shape), *_cover_rows(problem, kind, shape, floors)]
     right = [np.zeros(kinds * resources), -problem.count / unit]
-    if len(floors):
-        right.append(-problem.floor[floors[:, 0], floors[:, 1]] / unit)
+    right.append(-problem.floor[floors[:, 0], floors[:, 1]] / unit)
     if len(problem.limit):
         # Each limit is scaled by itself: the tolerances of the solver are absolute.
         scale = np.maximum(problem.limit, 1)
@@ -87,22 +85,19 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
         right.append(problem.limit / scale / unit)
     cost = np.concatenate([problem.pod_cost[kind] * problem.addressed[shape], problem.cost])
     top = max(float(cost.max(initial=0)), 1e-12)
+    rows = sparse.csc_matrix(sparse.vstack(blocks))
     solved = deadline.linprog(
-        cost / top,
-        A_ub=sparse.csc_matrix(sparse.vstack(blocks)),
-        b_ub=np.concatenate(right),
-        bounds=(0, None),
-        method="highs-ds",
+        cost / top, A_ub=rows, b_ub=np.concatenate(right), bounds=(0, None), method="highs-ds"
     )
     if solved.status == _INFEASIBLE:
         return None
     if solved.status != 0:
         raise ArithmeticError(f"the linear program has no answer: {solved.message}")
     prices, duals = _duals(problem, np.maximum(-solved.ineqlin.marginals, 0) * top)
-    nodes = solved.x[size:] * unit
+    nodes = solved.x[len(kind) :] * unit
     used = np.nonzero(nodes > 1e-7 * max(nodes.sum(), 1e-12))[0]
     spread = np.zeros((kinds, problem.shapes))
-    spread[kind, shape] = solved.x[:size] * unit
+    spread[kind, shape] = solved.x[: len(kind)] * unit
     return Fluid(
         value=float(solved.fun * top * unit),
         duals=duals,

@@ -256,6 +256,7 @@ def build(
     first = [workloads[group[0]] for group in members]
     count = np.array([slots[list(group)].sum() for group in members], dtype=np.int64)
     zones = sorted({site.zone for site in sites}) if coupled else [""]
+    # Shares of the zones are fixed here, so that the packer needs to know of no skew.
     quota = _even(count, spread, len(zones), turn=turn)
     weights = weights or {}
     kinds = _kinds(nodes, sites if coupled else None, objective, limits, weights)
@@ -591,12 +592,7 @@ def _group(
 ) -> PlannedGroup:
     which = int(model.node[kind])
     extended = model.nodes[which].extended
-    used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
-    by_name: dict[str, int] = {}
-    for member, each in sorted(pods.items()):
-        load = workloads[member]
-        used += each * np.array(load.need(extended), dtype=np.int64)
-        by_name[load.name] = by_name.get(load.name, 0) + each
+    used, by_name = _used([(workloads[at], each) for at, each in sorted(pods.items())], extended)
     if shrink:
         which = _cheapest(model.nodes, which, used, [workloads[member] for member in pods])
     node = model.nodes[which]
@@ -624,6 +620,18 @@ def _group(
         extended=dict(zip(extended, node.room[4:], strict=True)),
         extended_used=dict(zip(extended, used[4:].tolist(), strict=True)),
     )
+
+
+def _used(
+    pods: list[tuple[Workload, int]], extended: tuple[str, ...]
+) -> tuple[Ints, dict[str, int]]:
+    """What the pods of one node take of each resource, and how many there are by name."""
+    used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
+    by_name: dict[str, int] = {}
+    for load, each in pods:
+        used += each * np.array(load.need(extended), dtype=np.int64)
+        by_name[load.name] = by_name.get(load.name, 0) + each
+    return used, by_name
 
 
 def _cheapest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[Workload]) -> int:

@@ -198,6 +198,7 @@ def plan_fleet(
     >>> plan.types, plan.addresses
     ({'m5.large': 3}, 30)
     """
+    # The first statement: nothing but the arguments has a name yet.
     given = _Given(**locals())
     try:
         import scipy.optimize  # noqa: F401
@@ -214,6 +215,7 @@ def plan_fleet(
             return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
         return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
 
+    # Where the node's own address may break a block, what is certain comes before what is likely.
     best_sites = given.sites(prefix=ask.prefix, certain=False)
     if best_sites == ask.sites:
         return planned(ask)

@@ -145,30 +145,45 @@ class Solving:
             least_types=least_types,
         )
         try:
-            self.deadline.check()
-            model = self._in_zones(nodes)
-            patterns = list_patterns(
-                model, every_type=every_type, empty=bool(at_least), deadline=self.deadline
-            )
-            if patterns is None:
-                return None
-            wanted = [ask.wanted[list(group)].sum() for group in model.members]
-            return settle(
-                model,
-                patterns,
-                ask.workloads,
-                wanted=np.array(wanted, dtype=np.int64),
-                zone_lost=ask.zone_lost,
-                objective=objective or ask.objective,
-                rules=rules,
-                deadline=self.deadline,
-                **asked,
+            return self._chosen(
+                nodes, rules, objective or ask.objective, every_type=every_type, **asked
             )
         except OutOfTimeError:
             return None
         except KeyboardInterrupt:
             self.stop()
             return None
+
+    def _chosen(
+        self,
+        nodes: tuple[NodeKind, ...],
+        rules: Rules,
+        objective: str,
+        *,
+        every_type: bool,
+        **asked: Any,
+    ) -> Settled | None:
+        """The exact choice under some rules; None where there are too many patterns."""
+        ask = self.ask
+        self.deadline.check()
+        model = self._in_zones(nodes)
+        patterns = list_patterns(
+            model, every_type=every_type, empty=bool(rules.at_least), deadline=self.deadline
+        )
+        if patterns is None:
+            return None
+        wanted = [ask.wanted[list(group)].sum() for group in model.members]
+        return settle(
+            model,
+            patterns,
+            ask.workloads,
+            wanted=np.array(wanted, dtype=np.int64),
+            zone_lost=ask.zone_lost,
+            objective=objective,
+            rules=rules,
+            deadline=self.deadline,
+            **asked,
+        )
 
     def _in_zones(self, nodes: tuple[NodeKind, ...]) -> Model:
         """The problem with zones and subnets, without limits: they are rules of the exact choice."""
@@ -274,6 +289,7 @@ class Solving:
         if nodes != every:
             # What is proved of some of the types is not proved of all.
             bound = lp_bound = 0.0
+        # A smaller node may take other shares of what is limited, and other addresses.
         free = not coupled and not len(problem.limit) and objective != "addresses"
         groups = named(model, ask.workloads, slots, packed, shrink=free)
         value = value_of(groups, objective, prefixes=prefixes)

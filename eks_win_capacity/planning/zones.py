@@ -71,6 +71,20 @@ def _in_zones(
             return best
     if not run.ask.spread and not run.over():
         offer(_fewest(run, nodes, bound, lp_bound))
+    coupled, bound = _coupled(run, nodes, bound, lp_bound, effort=effort)
+    offer(coupled)
+    return _best(found, bound, lp_bound)
+
+
+def _coupled(
+    run: Solving,
+    nodes: tuple[NodeKind, ...],
+    bound: float,
+    lp_bound: float,
+    *,
+    effort: float | None,
+) -> tuple[Answer | None, float]:
+    """All zones packed together, the odd pods in one zone after the other; and what that proves."""
     odd = run.ask.odd
     for turn in range(len(run.ask.zones) if odd else 1):
         if run.over():
@@ -78,16 +92,14 @@ def _in_zones(
         coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn)
         if coupled is not None:
             # With fixed shares of the zones, the bound is one of these shares alone.
-            bound = bound if odd else max(bound, coupled.bound)
-            offer(coupled)
-            break
+            return coupled, bound if odd else max(bound, coupled.bound)
         if not run.ask.limited or run.over():
             break
         lean = run.solved(nodes, coupled=True, objective="addresses", effort=BRIEF, turn=turn)
         if lean is not None:
-            offer(Answer(lean.groups, value_of(lean.groups, run.ask.objective), bound, lp_bound))
-            break
-    return _best(found, bound, lp_bound)
+            value = value_of(lean.groups, run.ask.objective)
+            return Answer(lean.groups, value, bound, lp_bound), bound
+    return None, bound
 
 
 def _fewest(

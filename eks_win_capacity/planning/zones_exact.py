@@ -138,6 +138,7 @@ def settle(
     # A node counts for a type by the pods that it has, so none may be there twice.
     program.place(tied, spare=rules.least_types == 1)
     for shape in tied:
+        # Even shares survive the loss of a zone by themselves: the wanted pods were raised for it.
         if even[shape]:
             skew = 1 if evenly else loads[model.members[shape][0]].max_skew
             program.share_evenly(shape, skew)
@@ -152,6 +153,7 @@ def settle(
     if program.kinds:
         most = program.kinds if rules.most_types is None else rules.most_types
         program.keep_types(rules.least_types, most)
+    # What is missing is made small alone: a cost beside it would blur what to ask for.
     program.aim("" if missing else objective, known)
     found = program.solve(deadline)
     if found.whole is None:

@@ -279,7 +279,9 @@ def _run(  # noqa: PLR0917
     holder = np.full(number, -1, dtype=np.int64)
     rows = np.zeros((12, len(samples)), dtype=np.int64)
     peaks = np.zeros(2, dtype=np.int64)
+    # Drawn for every engine alike, so that all of them give the same answer.
     wishes = random.integers(0, count, number)
+    # To compile costs as much as some thousand pods.
     fast = engine == "compiled" or (engine == "auto" and engines.available() and number >= 5_000)
     run = engines.compiled("churn") if fast else machine.churn
     run(

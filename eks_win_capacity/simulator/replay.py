@@ -172,8 +172,6 @@ def _units_left(subject: object) -> float | None:
 
 def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> pd.DataFrame:  # noqa: FBT001
     """Step through the events with the readable form."""
-    import pandas as pd
-
     initial = {name: node.state()[name] for name in _COLUMNS}
     waiting = Retries()
     rows: list[tuple[Any, ...]] = []
@@ -199,6 +197,7 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
         zip(read.times.tolist(), read.kinds.tolist(), read.pods.tolist(), strict=True)
     ):
         kind, subject, outcome = KINDS[code], subjects[position], None
+        # Retries that fell due meanwhile come first: they may take what this event wants.
         retry(now)
         node.advance(now)
         if kind == "assign":
@@ -208,6 +207,7 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
                 waiting.note(pod, outcome, now)
         elif kind == "free":
             outcome = node.free(pod)
+            # A pod that left while it waited wants no address any more.
             waiting.forget(pod)
         elif kind == "configmap":
             node.configure(subject_pool(subject, nitro=nitro, position=position))
@@ -216,6 +216,14 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
         elif kind == "subnet":
             node.active.subnet_free = _units_left(subject)
         note(seconds[position], kind, subject, outcome)
+    # Without rows of its own making the column stays of the kind that came.
+    return _of_rows(rows, None if retries else read.subjects, initial)
+
+
+def _of_rows(rows: list[tuple[Any, ...]], subjects: Any, initial: dict[str, int]) -> pd.DataFrame:
+    """Rows that were noted, as columns; those of `subjects` in place of the noted ones."""
+    import pandas as pd
+
     columns = ("seconds", "kind", "pod", "outcome", "advertised", *_COLUMNS)
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     by_name = dict(zip(columns, cells, strict=True))
@@ -223,8 +231,7 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
         {name: np.asarray(by_name[name], dtype=np.int64) for name in _COLUMNS},
         seconds=np.asarray(by_name["seconds"], dtype=np.float64),
         kind=_objects(by_name["kind"]),
-        # Without rows of its own making the column stays of the kind that came.
-        pod=_objects(by_name["pod"]) if retries else read.subjects,
+        pod=_objects(by_name["pod"]) if subjects is None else subjects,
         outcome=_objects(by_name["outcome"]),
         advertised=np.asarray(by_name["advertised"], dtype=np.int64),
         initial=initial,

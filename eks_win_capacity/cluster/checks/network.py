@@ -197,8 +197,8 @@ def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     idle = look.view.further_nodes(held, name, pods=1, keep_free=kept)
     full = look.view.further_nodes(held, name, keep_free=kept)
     if isinstance(idle, str) or isinstance(full, str):
-        why = idle if isinstance(idle, str) else full
-        return rule.unknown(look, "subnets", seen=f"{where}: {why}", subject=held.subnet_id)
+        seen = f"{where}: {idle if isinstance(idle, str) else full}"
+        return rule.unknown(look, "subnets", seen=seen, subject=held.subnet_id)
     stand_in = "" if look.windows_types else f" (no Windows type is known; {name} stands in)"
     if not idle.best:
         return rule.failed(
@@ -206,8 +206,7 @@ def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
             _more_room(subnet, prefixes=idle.prefixes_per_node > 0),
             subject=held.subnet_id,
         )
-    exact = subnet is not None and subnet.placement_known
-    if not exact and not idle.nodes:
+    if not idle.nodes and not (subnet is not None and subnet.placement_known):
         return rule.unknown(
             look,
             "subnets",
