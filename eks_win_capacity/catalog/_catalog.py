@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
-from eks_win_capacity.catalog.absent import absent
+from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.core.arguments import names, text
 from eks_win_capacity.core.display import html_frame, positions_of
 from eks_win_capacity.core.errors import (

@@ -199,7 +199,8 @@ def estimate_windows_prices(
         if "x86_64" not in row.architectures:
             left_out.append(f"{row.name}: {', '.join(row.architectures)} cannot run Windows")
             continue
-        licence = licences.get(row.name, _licence(row.name, licence_per_vcpu * row.vcpus))
+        if (licence := licences.get(row.name)) is None:
+            licence = _licence(row.name, licence_per_vcpu * row.vcpus)
         rows.append(_ESTIMATE | {"instance_type": row.name, "price": hourly + licence})
     if not rows:
         raise InputError("no Linux price is given" + "".join(f"; {text}" for text in left_out[:3]))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from eks_win_capacity.catalog.absent import absent
 from eks_win_capacity.catalog.limits import close_names
+from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.core.arrays import SHOWN
 from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.catalog.type_names import speciality
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
 from eks_win_capacity.planning.plan_values import Rejection
-from eks_win_capacity.planning.type_names import speciality
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog.prices import LICENCE_OF_T, LICENCE_PER_VCPU, Prices
+from eks_win_capacity.catalog.type_names import speciality
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.planning.buying import Buying
-from eks_win_capacity.planning.type_names import speciality
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType

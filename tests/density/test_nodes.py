@@ -26,6 +26,7 @@ from eks_win_capacity.density.node_capacity import CONSTRAINTS, node_capacity
 from eks_win_capacity.density.reserved import (
     Reserved,
     allocatable,
+    karpenter_addresses,
     karpenter_cpu_reserved_m,
     karpenter_memory_mib,
     max_pods_cap,
@@ -372,3 +373,8 @@ def test_karpenter_takes_memory_for_the_hypervisor_each_pod_and_eviction():
     assert karpenter_memory_mib(1000, 0) == 1000 - 75 - 255 - 100
     assert karpenter_memory_mib(1001, 10) == 1001 - 76 - (110 + 255) - 100
     assert karpenter_memory_mib(100, 0) == 0
+
+
+def test_karpenter_counts_the_slots_and_none_on_a_type_that_its_table_lacks():
+    assert karpenter_addresses(CATALOG["m5.large"]) == CATALOG["m5.large"].ipv4_per_interface - 1
+    assert karpenter_addresses(CATALOG["t8i.small"]) == 0

@@ -4,9 +4,9 @@ import collections
 
 import pytest
 
+from eks_win_capacity.catalog.type_names import gpus_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning import plan_fleet
-from eks_win_capacity.planning.type_names import gpus_of
 
 ZONES = ["a", "b", "c"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.catalog.absent import absent
+from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.cluster.checks.check import CONTROLLER, check, some
 from eks_win_capacity.cluster.view import group_of
 from eks_win_capacity.core.constants import CONTROLLER_TABLE_AS_OF, KARPENTER_TABLE_AS_OF

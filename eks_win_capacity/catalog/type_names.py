@@ -1,11 +1,11 @@
-"""What the name of an instance type says of it: accelerators, local disks, CPU credits."""
+"""What the name of an instance type says: accelerators, local disks, credits, or why it has no row."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["gpus_of", "speciality"]
+__all__ = ["absent", "gpus_of", "speciality"]
 
 _NAME: Final = re.compile(r"(?P<series>[a-z]+)(?:\d+)(?P<options>[a-z]*)(-[a-z0-9]+)?\.")
 """A type's name in parts, as m5dn.large: series m, options dn.
@@ -77,3 +77,39 @@ def gpus_of(name: str) -> int:
     """
     family, _, size = name.partition(".")
     return _GPUS.get(family, {}).get(size, int(family in _ONE_EACH))
+
+
+_RETIRED: Final = frozenset(("cc1", "cc2", "cg1", "cr1", "g2", "g3", "g3s", "hi1", "hs1", "p2"))
+_ARM: Final = frozenset(("m9g", "m9gd", "p6e-gb200"))
+_NO_DATA: Final = frozenset(("u7ib-12tb", "u7inh-32tb"))
+
+AS_OF: Final = "2026-11-25"
+"""Day on which EC2's enumeration of names was compared with the table."""
+
+
+def absent(name: str) -> str:
+    """
+    Why a name of EC2's own enumeration, or several names in one, have no row; else empty.
+
+    Examples
+    --------
+    >>> absent("g3.16xlarge")
+    'EC2 has retired it (2026-11-25)'
+    >>> absent("m9g.metal-48xl"), absent("u-6tb1.112xlarge").partition(":")[0], absent("m5.larg")
+    ('it has an Arm processor, which Windows nodes cannot use (2026-11-25)', 'no data', '')
+    """
+    if "," in name:
+        return "that names several types; give each by itself (options such as -t are repeated)"
+    family, dot, _ = name.strip().lower().partition(".")
+    if not dot:
+        return ""
+    if family in _RETIRED:
+        return f"EC2 has retired it ({AS_OF})"
+    if family in _ARM:
+        return f"it has an Arm processor, which Windows nodes cannot use ({AS_OF})"
+    if family in _NO_DATA or (family.startswith("u-") and family.endswith("tb1")):
+        return (
+            "no data: EC2 offers it, Windows included, and no source of the table lists its limits "
+            f"({AS_OF}); catalog refresh or aws.load_catalog() may"
+        )
+    return ""
