@@ -98,11 +98,11 @@ class Fit:
         return replace(self, **{name: getattr(self, name)[chosen] for name in _BY_SERIES})
 
 
-def stacked(fits: Sequence[Fit]) -> Fit:
-    """Fits of some series and of others, one after the other."""
+def stacked(fits: Sequence[Fit], *, axis: int = 0) -> Fit:
+    """Fits of some series and of others, or of some models and of others, side by side."""
     if len(fits) == 1:
         return fits[0]
-    joined = {name: np.concatenate([getattr(fit, name) for fit in fits]) for name in _BY_SERIES}
+    joined = {name: np.concatenate([getattr(f, name) for f in fits], axis) for name in _BY_SERIES}
     return replace(fits[0], **joined)
 
 
@@ -266,51 +266,21 @@ def fit(
     return Fits(tuple(fits), channels)
 
 
-@dataclass(frozen=True)
-class _Solution:
-    """Least squares of every model, before they are weighed against each other."""
-
-    score: Floats
-    level: Floats
-    off: Floats
-    growth: Floats
-    start: Floats
-    drift: Floats
-    variance: Floats
-    root: Floats
-    doubt: Floats
-
-
 def _solve(
     sums: list[Floats], known: NDArray[np.int64], states: States, *, grid: Floats, prior: Floats
 ) -> Fit:
     """Fit of each model with growth and, of those of a short view, once more without."""
-    growing = _growing(sums, known, states, steady=_steady(grid))
-    score, solved = growing.score + prior, [growing]
+    growing = _growing(sums, known, states, grid=grid)
+    solved = [growing]
     if grid is BRIEF:
-        still = _still(growing, sums, known, states)
-        solved.append(still)
-        shares = (score + np.log(1 - _STILL), still.score + prior + np.log(_STILL))
-        score = np.concatenate(shares, axis=1)
+        solved.append(_still(growing, sums, known, states))
+    fit = stacked(solved, axis=1)
+    score = fit.weight + np.tile(prior, len(solved))
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
-    line = growing.variance[:, 0] == 0
+    line = fit.sigma[:, 0] == 0
     weight[line] = np.arange(weight.shape[1]) == 0
-
-    def joined(name: str) -> Floats:
-        return np.concatenate([getattr(one, name) for one in solved], axis=1)
-
-    return Fit(
-        weight=weight,
-        level=joined("level"),
-        off=joined("off"),
-        growth=joined("growth"),
-        start=joined("start"),
-        drift=joined("drift"),
-        sigma=np.sqrt(joined("variance")),
-        root=joined("root"),
-        grid=np.concatenate([grid] * len(solved)),
-    )
+    return replace(fit, weight=weight, grid=np.concatenate([grid] * len(solved)))
 
 
 def _spread(squares: Floats, known: NDArray[np.int64], data: Floats) -> tuple[Floats, Floats]:
@@ -323,10 +293,13 @@ def _spread(squares: Floats, known: NDArray[np.int64], data: Floats) -> tuple[Fl
     return squares, np.where(squares > floor, squares / free, 0.0)
 
 
-def _growing(
-    sums: list[Floats], known: NDArray[np.int64], states: States, *, steady: int
-) -> _Solution:
-    """Start and drift of each model in closed form, carried to the level at the origin."""
+def _growing(sums: list[Floats], known: NDArray[np.int64], states: States, *, grid: Floats) -> Fit:
+    """
+    Start and drift of each model in closed form, carried to the level at the origin.
+
+    Its weights are not shares yet, but logarithms of the evidence.
+    """
+    steady = _steady(grid)
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
     # A hair of ridge keeps a series of one value solvable.
     ridge = 1e-12
@@ -366,13 +339,11 @@ def _growing(
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
     root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vlg / safe, 0.0)
     root[..., 1, 1] = np.sqrt(np.maximum(vg - root[..., 1, 0] ** 2, 0))
-    return _Solution(score, level, off, growth, start, drift, variance, root, np.sqrt(vd))
+    return Fit(score, level, off, growth, start, drift, np.sqrt(variance), root, grid)
 
 
-def _still(
-    growing: _Solution, sums: list[Floats], known: NDArray[np.int64], states: States
-) -> _Solution:
-    """The same models, held at no growth."""
+def _still(growing: Fit, sums: list[Floats], known: NDArray[np.int64], states: States) -> Fit:
+    """The same models, held at no growth; growth of a model of a short view does not wander."""
     data, _, data_start, _, _, start_start = sums
     cc = start_start + 1e-12
     start, none = -data_start / cc, np.zeros_like(cc)
@@ -381,21 +352,23 @@ def _still(
     free = np.maximum(known - 2, 1)[:, None]
     # Bayes factor: the ratio of likelihoods, and by how much the doubt about growth is narrower
     # than growth usually is (Occam's factor, MacKay 2003, chapter 28).
-    occam = np.log(np.clip(growing.doubt / _USUAL_GROWTH, 1e-13, 1.0))
-    score = growing.score - 0.5 * free * np.log(squares / least) - occam
+    doubt = np.hypot(growing.root[..., 1, 0], growing.root[..., 1, 1])
+    occam = np.log(np.clip(doubt / _USUAL_GROWTH, 1e-13, 1.0))
+    score = growing.weight - 0.5 * free * np.log(squares / least) - occam
+    score += np.log(_STILL / (1 - _STILL))
     (level, off, _), _, (by_start, off_start, _) = states
     root = np.zeros_like(growing.root)
     root[..., 0, 0] = np.abs(by_start) * np.sqrt(variance / cc)
-    return _Solution(
-        score,
-        level + by_start * start,
-        off + off_start * start,
-        none,
-        start,
-        none,
-        variance,
-        root,
-        none,
+    return replace(
+        growing,
+        weight=score,
+        level=level + by_start * start,
+        off=off + off_start * start,
+        growth=none,
+        start=start,
+        drift=none,
+        sigma=np.sqrt(variance),
+        root=root,
     )
 
 
