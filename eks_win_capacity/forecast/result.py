@@ -331,22 +331,9 @@ class ExhaustionForecast:
         return self._in_kind(self._statuses(), "status")
 
     def _statuses(self) -> list[str]:
-        out = []
-        for row in range(len(self.subnets)):
-            chance = self.answers.reached[row, -1]
-            place = (
-                4
-                if not self.usable[row]
-                else 0
-                if self.answers.exhausted[row]
-                else 1
-                if chance >= 0.5 - 1e-9
-                else 2
-                if chance >= _POSSIBLE - 1e-9
-                else 3
-            )
-            out.append(STATUSES[place])
-        return out
+        chance = self.answers.reached[:, -1] + 1e-9
+        known = (~self.usable, self.answers.exhausted, chance >= 0.5, chance >= _POSSIBLE)
+        return [STATUSES[place] for place in np.select(known, (4, 0, 1, 2), 3)]
 
     # -- how it came about ----------------------------------------------------
 
