@@ -236,6 +236,27 @@ def _scale(starter: Launcher, name: str | None, more: int, view: ClusterView) ->
     return starter.starts(kind, more, running, view.state.name)
 
 
+def give_back(held: SubnetState | None, view: ClusterView, *, prefixes: bool) -> Iterator[Change]:
+    """Change that lets nodes have what an explicit reservation keeps from them."""
+    kept = [cidr for cidr, kind in (held.reservations or () if held else ()) if kind == "explicit"]
+    model = view.models[held.subnet_id] if held else None
+    if held is None or model is None or not kept or not model.placement_known:
+        return
+    parts = [part for part in model.census.reservations if part.type == "explicit"]
+    gain = sum(part.whole_free if prefixes else part.free for part in parts)
+    yield Change(
+        code="give-back-reservation",
+        remedy="if what they were kept for is gone: aws ec2 get-subnet-cidr-reservations --subnet-id "
+        f"{word(held.subnet_id, 'SUBNET_ID')}; aws ec2 delete-subnet-cidr-reservation "
+        f"--subnet-cidr-reservation-id {word(None, 'RESERVATION_ID')}",
+        gain=gain,
+        unit="prefixes" if prefixes else "addresses",
+        feasible=gain > 0,
+        why=f"{', '.join(kept)} of {held.subnet_id} are reserved for explicit use: {gain:,} "
+        f"{'whole blocks' if prefixes else 'addresses'} in them are free and go to no node",
+    )
+
+
 def lean_targets(
     held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
 ) -> Change:

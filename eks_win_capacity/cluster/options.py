@@ -52,6 +52,7 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
     if cause in {"subnet", "prefixes"}:
         held = view.subnet_of.get(pod.node) if pod.node else None
         yield growth.lean_targets(held, view, prefixes=cause == "prefixes")
+        yield from growth.give_back(held, view, prefixes=cause == "prefixes")
     if cause == "taint":
         yield settings.tolerate(pod, need, view)
     if cause == "selector":

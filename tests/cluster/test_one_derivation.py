@@ -462,6 +462,28 @@ def test_of_several_nodepools_the_one_that_should_take_the_pod_is_mended(
     assert said in pod.remedy
 
 
+def test_what_an_explicit_reservation_keeps_is_named_with_what_it_would_give():
+    kept = {
+        "SubnetIpv4CidrReservations": [
+            {
+                "SubnetCidrReservationId": "scr-1",
+                "SubnetId": "subnet-1",
+                "Cidr": "10.0.1.0/24",
+                "ReservationType": "explicit",
+            }
+        ]
+    }
+    full = {"Subnets": [{**SUBNET["Subnets"][0], "AvailableIpAddressCount": 0}]}
+    items = (a_node(), a_pod(), a_configmap(ON))
+    (pod,) = explain_pending(loaded(*items, answers=(full, interfaces(OLD[:0]), kept)))
+    assert pod.cause == "subnet"
+    change = option(pod, "give-back-reservation")
+    assert (change.gain, change.unit, change.feasible) == (250, "addresses", True)
+    assert "10.0.1.0/24" in change.why
+    (pod,) = explain_pending(loaded(*items, answers=(full, interfaces(OLD[:0]))))
+    assert "give-back-reservation" not in {change.code for change in pod.options}
+
+
 @pytest.mark.parametrize("lacks", [RESOURCE, "cpu"])
 def test_prefixes_help_at_a_limit_only_who_lacks_addresses(lacks):
     message = f"0/1 nodes are available: 1 Insufficient {lacks}."
