@@ -58,8 +58,8 @@ def load_files(*sources: Any) -> ClusterState:
     Parameters
     ----------
     *sources : path, str, file, mapping, or a list of these
-        JSON or YAML. Of a folder every ``.json``, ``.yaml`` and ``.yml`` file is
-        read, in order of name; folders inside it are not, nor answers that are for
+        JSON or YAML, gzipped or not. Of a folder every ``.json``, ``.yaml`` and ``.yml``
+        file is read, ``.json.gz`` and its like too, in order of name; folders inside it are not, nor answers that are for
         other loaders: prices, usage history, instance types.
 
     Returns

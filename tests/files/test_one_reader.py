@@ -252,6 +252,15 @@ def test_what_a_tool_said_before_its_answer_is_no_part_of_it(tmp_path, said, for
 
 
 @pytest.mark.parametrize(
+    "line", ["Warning: old\n", "sep=;\n", "#TYPE a\n", "| a | b |\n", "----\n"]
+)
+def test_lines_without_an_end_are_read_in_one_pass(line):
+    text = line * 200_000
+    read = whole.table_text(whole.answer_text(text, "x"))
+    assert len(read) <= len(text)
+
+
+@pytest.mark.parametrize(
     ("item", "said"),
     [
         ({"kind": "Status", "status": "Failure", "message": "nodes is forbidden"}, "nodes is forb"),

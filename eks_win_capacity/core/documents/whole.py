@@ -151,7 +151,7 @@ def answer_text(text: str, name: str) -> str:
     'kind: List\n'
     """
     text = text.lstrip("\ufeff")
-    while warned := _WARNS.match(text):
+    if warned := _WARNS.match(text):
         text = text[warned.end() :]
     if failed := _FAILS.match(text):
         raise DocumentError(
@@ -165,7 +165,7 @@ def answer_text(text: str, name: str) -> str:
     return text
 
 
-_WARNS: Final = re.compile(r"(?:Warning: |[WI][0-9]{4} [0-9:.]+ ).*(?:\n|$)")
+_WARNS: Final = re.compile(r"(?:(?:Warning: |[WI][0-9]{4} [0-9:.]+ ).*(?:\n|\Z))+")
 _FAILS: Final = re.compile(
     r"(?:Error from server|error: |Unable to connect to the server|\n?An error occurred \(|"
     r"\n?aws: \[ERROR\]).*"
@@ -329,10 +329,9 @@ def table_text(text: str) -> str:
     'node|type\na|m5.large\n'
     """
     text = text.lstrip("\ufeff\r\n")
-    first, _, rest = text.partition("\n")
-    if first.startswith("#TYPE") or re.fullmatch(r'"?sep=.?"?', first.strip()):
-        return table_text(rest)
-    first = first.strip()
+    if said := _FIRST.match(text):
+        text = text[said.end() :]
+    first = text.partition("\n")[0].strip()
     if not (_FRAME.fullmatch(first) or (first[:1] == first[-1:] == "|" and len(first) > 1)):
         return text
     lines = [line.strip().strip("|") for line in text.splitlines()]
@@ -342,6 +341,7 @@ def table_text(text: str) -> str:
     return "".join("|".join(map(str.strip, line.split("|"))) + "\n" for line in lines)
 
 
+_FIRST: Final = re.compile(r'(?:#TYPE.*\n|"?sep=.?"?[ \t]*\r?\n){1,2}')
 _FRAME: Final = re.compile(r"[\s+|:=-]{4,}")
 
 
