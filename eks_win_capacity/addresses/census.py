@@ -28,7 +28,8 @@ def used_by_block(mask: bytes | NDArray[np.bool_]) -> NDArray[np.int64]:
     Two words of eight bytes are added lane by lane, and a multiplication adds up the
     lanes in the highest one: ten times as fast as a sum over rows of booleans.
     """
-    lanes = np.frombuffer(mask, dtype=np.uint64).reshape(-1, 2).sum(axis=1)
+    words = np.frombuffer(mask, dtype=np.uint64)
+    lanes = words[::2] + words[1::2]
     used: NDArray[np.int64] = ((lanes * _EACH_BYTE) >> np.uint64(56)).astype(np.int64)
     return used
 

@@ -247,11 +247,11 @@ def aligned_chunks(free: NDArray[np.bool_], count: int) -> list[tuple[int, int]]
         wanted = count >> power
         if not wanted:
             continue
-        rows = free[: free.size >> power << power].reshape(-1, 1 << power)
+        rows = free[: free.size >> power << power].reshape(free.size >> power, 1 << power)
         whole: NDArray[np.bool_] = np.logical_and.reduce(rows, axis=1)
         neighbour = np.zeros_like(whole)
         pairs = whole.size // 2 * 2
-        neighbour[:pairs] = whole[:pairs].reshape(-1, 2)[:, ::-1].ravel()
+        neighbour[:pairs] = whole[:pairs].reshape(pairs // 2, 2)[:, ::-1].ravel()
         starts = np.flatnonzero(whole)
         starts = starts[np.argsort(neighbour[starts], kind="stable")][:wanted]
         for start in starts:

@@ -125,6 +125,7 @@ def test_what_stops_the_next_node_counts_what_is_left():
     fit = nodes_that_fit(place, "m5.large", pods_per_node=40, pool=PREFIX)
     assert fit.best == 4
     assert re.search(r"needs 3 whole /28 prefixes and 2 are left", fit.why)
+    assert (fit.addresses_left, fit.prefixes_left) == (250 - 64 - 4 - 16 * 8, 2)
     full = Subnet("10.0.0.0/28", used=[f"10.0.0.{n}" for n in range(4, 15)])
     none = nodes_that_fit(full, "m5.large", pods_per_node=9, pool=PREFIX)
     assert (none.best, none.binding) == (0, "addresses")

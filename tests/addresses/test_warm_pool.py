@@ -147,6 +147,7 @@ def test_every_trap_is_a_finding(data, code):
     assert code in _codes(data)
     found = [x for x in WarmPool.from_configmap(data).findings if x.code == code]
     assert all(x.severity and x.why and x.remedy and x.seen for x in found)
+    assert code in {"windows-ipam-off", "configmap-missing"} or code not in _codes(_PREFIX)
 
 
 def test_a_configmap_of_another_name_is_a_finding():

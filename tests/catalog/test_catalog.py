@@ -22,7 +22,6 @@ from eks_win_capacity.catalog import (
     generate,
     json_files,
 )
-from eks_win_capacity.core import replacing
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     CatalogFileError,
@@ -549,39 +548,12 @@ def test_loading_ec2s_answer_as_a_saved_catalog_tells_the_right_way():
         Catalog.load(io.StringIO(json.dumps(answer())))
 
 
-def test_files_are_replaced_together_or_not_at_all(tmp_path, monkeypatch):
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.write_bytes(b"1")
-    real = Path.replace
-
-    def failing(self, target):
-        if Path(target).name == "last":
-            raise OSError("disk")
-        return real(self, target)
-
-    monkeypatch.setattr(Path, "replace", failing)
-    with pytest.raises(OSError, match="disk"):
-        replacing.replace_files({old: b"2", new: b"3", tmp_path / "last": b"4"})
-    assert [path.name for path in tmp_path.iterdir()] == ["old"]
-    assert old.read_bytes() == b"1"
-
-
 def test_a_manifest_of_another_capture_is_seen():
     contents = generate.read_folder(ROOT / "data")
     contents[generate.OFFERINGS] = b'{"InstanceTypeOfferings": []}'
     with pytest.raises(CatalogFileError, match="another"):
         generate.generated(contents)
     assert not generate.catalog_of(contents)
-
-
-def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(_):
-        raise OSError("full")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="full"):
-        replacing.replace_files({tmp_path / "a": b"1"})
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_row_whose_type_is_offered_must_be_described():

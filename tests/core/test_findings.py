@@ -22,6 +22,20 @@ def test_a_finding_turns_into_a_plain_mapping():
 
 
 @pytest.mark.parametrize(
+    ("outcome", "remedy", "told"),
+    [
+        ("fail", "z", "<Finding a-b: fail (error): x; z>"),
+        ("unknown", "z", "<Finding a-b: unknown (error): x; z>"),
+        ("pass", "z", "<Finding a-b: pass (error): x>"),
+        ("fail", "", "<Finding a-b: fail (error): x>"),
+    ],
+)
+def test_a_finding_that_asks_for_something_says_what(outcome, remedy, told):
+    found = Finding(code="a-b", severity="error", seen="x", why="y", remedy=remedy, outcome=outcome)
+    assert repr(found) == told
+
+
+@pytest.mark.parametrize(
     ("number", "words", "told"),
     [
         (0, ("node",), "0 nodes"),

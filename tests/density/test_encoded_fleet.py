@@ -1,6 +1,7 @@
 """A fleet encoded once answers as if it were asked anew."""
 
 import gc
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
 )
 from eks_win_capacity.core.kept import KeptFor
-from eks_win_capacity.density.fleet_codes import lookup
+from eks_win_capacity.density.fleet_codes import lookup, over_spans
 
 NAMES = bundled_rows()[0]
 some_names = st.lists(st.sampled_from(NAMES), max_size=40)
@@ -353,6 +354,14 @@ def test_long_columns_are_looked_up_in_as_many_threads_as_pyarrow_has(make, thre
             assert (np.asarray(ewc.max_pods(column, prefix_delegation=modes)) == expected).all()
     with pytest.raises(ewc.errors.UnknownInstanceTypeError, match=f"at position {LONG - 1}"):
         ewc.max_pods(pa.concat_arrays([pa.array(names[1:]), pa.array(["m5.larg"])]))
+
+
+def test_spans_are_worked_on_at_once_where_pyarrow_has_two_threads(threads):
+    both = threading.Barrier(min(threads, 2))
+    assert over_spans(4, lambda start, stop: both.wait(60) < 0 or (start, stop), span=2) == [
+        (0, 2),
+        (2, 4),
+    ]
 
 
 @pytest.mark.parametrize("mode", [False, True])

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ from eks_win_capacity.aws import calls
 from eks_win_capacity.cli.output import emit
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import AwsError
-from eks_win_capacity.core.replacing import replace_file
+from eks_win_capacity.core.replacing import replace_file, replace_files
 from eks_win_capacity.core.spreadsheet import visible
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links and permissions of POSIX")
@@ -70,6 +71,33 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch, write):
     assert caught.value.filename == str(path)
     assert path.read_text() == "old"
     assert {one.name for one in tmp_path.iterdir()} <= {"out.csv", "in.csv"}
+
+
+def test_files_are_replaced_together_or_not_at_all(tmp_path, monkeypatch):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"1")
+    real = Path.replace
+
+    def failing(self, target):
+        if Path(target).name == "last":
+            raise OSError("disk")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="disk"):
+        replace_files({old: b"2", new: b"3", tmp_path / "last": b"4"})
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert old.read_bytes() == b"1"
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError("full")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="full"):
+        replace_files({tmp_path / "a": b"1"})
+    assert not list(tmp_path.iterdir())
 
 
 @needs_links
