@@ -67,7 +67,7 @@ def read_configmap(source: object) -> ConfigMap:
 
     Parameters
     ----------
-    source : mapping, str, bytes or None
+    source : mapping, list, str, bytes or None
         The ``data`` mapping; a whole ConfigMap, or a List that holds
         kube-system/amazon-vpc-cni; either of them as YAML or JSON text, as
         ``kubectl get configmap -o yaml`` prints it; None if there is none.
@@ -103,6 +103,8 @@ def read_configmap(source: object) -> ConfigMap:
         source = _decoded(bytes(source))
     if isinstance(source, str):
         source = _parsed(source)
+    elif isinstance(source, list):
+        source = _single(source)
     if not isinstance(source, Mapping):
         raise UnsupportedInputError(
             "source must be a ConfigMap: a mapping, YAML or JSON text, or None; got "
@@ -273,16 +275,20 @@ def _parsed(text: str) -> object:
         values = _from_json(text) if text.lstrip()[:1] in {"{", "["} else _from_yaml(text)
     except RecursionError:
         raise ConfigMapError("the text is nested too deeply for a ConfigMap") from None
-    # What renders manifests leaves documents of comments alone, which are nothing.
-    found = [one for one in whole.objects_in(values) if one is not None] if values else [None]
-    if len(found) != 1:
-        return {"kind": "List", "items": found}
-    if not isinstance(found[0], Mapping):
+    found = None if values in ([], [None]) else _single(values)
+    if not isinstance(found, Mapping):
         what = f"the text {text.strip()[:60]!r}" if text.strip() else "an empty text"
         raise ConfigMapError(
             f"expected the YAML or JSON of a ConfigMap; got {what}; of a file, give its text"
         )
-    return found[0]
+    return found
+
+
+def _single(values: list[Any]) -> object:
+    """The one value of a list, or a List of several."""
+    # What renders manifests leaves documents of comments alone, which are nothing.
+    found = [one for one in whole.objects_in(values) if one is not None]
+    return found[0] if len(found) == 1 else {"kind": "List", "items": found}
 
 
 def _from_json(text: str) -> list[Any]:

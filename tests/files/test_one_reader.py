@@ -220,6 +220,7 @@ def test_python_is_told_as_well_what_was_given_for_the_configmap(words):
 def test_the_configmap_of_every_form_and_coding_gives_the_same_pool(form, coding):
     space = {"kind": "Namespace", "metadata": {"name": "w"}}
     text = FORMS[form]([space, CONFIGMAP])
+    assert WarmPool.from_configmap([space, CONFIGMAP]) == WarmPool.from_configmap(CONFIGMAP)
     assert WarmPool.from_configmap(text.encode(coding)) == WarmPool.from_configmap(CONFIGMAP)
 
 
