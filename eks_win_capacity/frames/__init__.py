@@ -9,7 +9,7 @@ from eks_win_capacity.core.lazy import lazy_names
 
 _HOME = {
     "nodes_needed": "sized",
-    "study": "study",
+    "study": "grouped",
     "totals": "sized",
     "with_attached_addresses": "attached",
     "with_capacity": "sized",

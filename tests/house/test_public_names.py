@@ -96,3 +96,13 @@ def test_an_old_path_of_a_module_still_imports_and_names_the_new_one(old):
 def test_no_module_of_a_room_hides_a_name_of_it(room):
     names = importlib.import_module(f"eks_win_capacity.{room}").__all__
     assert not {path.stem for path in (SOURCE.parent / room).iterdir()} & set(names) - {"checks"}
+
+
+@pytest.mark.parametrize(
+    "package", [path.parent for path in SOURCE.parent.glob("*/__init__.py")], ids=lambda p: p.name
+)
+def test_no_module_hides_a_name_that_loads_on_first_use(package):
+    """To import a submodule, as a worker that unpickles does, sets its name on the package."""
+    loaded = importlib.import_module(f"eks_win_capacity.{package.name}")
+    lazy = getattr(loaded, "_HOME", {})
+    assert not set(lazy) & {path.stem for path in package.iterdir()}
