@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.history_files import history_parts, long_history
-from eks_win_capacity.cli.options import file_argument
+from eks_win_capacity.cli.options import capacity_option, file_argument
 from eks_win_capacity.cli.output import emit, output_options, say
 from eks_win_capacity.cli.usage_file import read_table
 from eks_win_capacity.cli.what_if import TOGETHER, print_plans, what_if
@@ -36,13 +36,7 @@ _SHOW_PROGRESS_FROM = 200
 
 @click.command()
 @file_argument(kind=click.Path(exists=True, allow_dash=True))
-@click.option(
-    "--capacity",
-    multiple=True,
-    metavar="[SUBNET=]CAPACITY",
-    help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable.  "
-    "[default: a column capacity, total or cidr]",
-)
+@capacity_option
 @click.option("--horizon", default="180d", show_default=True, help="Days, a duration or a date.")
 @click.option("--time", "time", help="Column of times.")
 @click.option("--used", help="Column of used addresses.")
@@ -265,7 +259,7 @@ def _question(
     if values is not None and (options["used"] or options["available"]):
         raise click.UsageError("--values is for all columns; leave --used and --available out")
     return {
-        "capacity": _capacity(options["capacity"]),
+        "capacity": options["capacity"],
         "level": level or (0.8, 0.95),
         "events": [_event(text) for text in events] or None,
     } | ({} if values is None else {values: True})
@@ -352,25 +346,6 @@ def _event(text: str) -> tuple[str, str, str | None]:
             f"{text!r} is not TIME=CHANGE, such as 2026-12-01=+120", param_hint="--event"
         )
     return time, change, subnet or None
-
-
-def _capacity(given: tuple[str, ...]) -> Any:
-    """Read one capacity for all subnets, or one for each that is named."""
-    named = [text.rpartition("=") for text in given]
-    if len(named) == 1 and not named[0][1]:
-        return _number(given[0])
-    if not all(equals for _, equals, _ in named):
-        raise click.BadParameter(
-            "stands once, or as SUBNET=CAPACITY for each subnet", param_hint="--capacity"
-        )
-    return {name: _number(value) for name, _, value in named} or None
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 @contextmanager

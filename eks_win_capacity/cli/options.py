@@ -328,3 +328,31 @@ def lifetime_of(text: str) -> Lifetime:
             f"lifetime must be seconds, exponential:MEAN or lognormal:MEDIAN:SIGMA; got {text!r}"
         )
     return make(*numbers)  # type: ignore[no-any-return]
+
+
+def capacity_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--capacity`` of the subnets in a history: one for all, or one for each that is named."""
+    return click.option(
+        "--capacity",
+        multiple=True,
+        metavar="[SUBNET=]CAPACITY",
+        callback=_capacity,
+        help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable.  "
+        "[default: a column capacity, total or cidr]",
+    )(function)
+
+
+def _capacity(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
+    named = [text.rpartition("=") for text in given]
+    if len(named) == 1 and not named[0][1]:
+        return _number(given[0])
+    if not all(equals for _, equals, _ in named):
+        raise click.BadParameter("stands once, or as SUBNET=CAPACITY for each subnet")
+    return {name: _number(value) for name, _, value in named} or None
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

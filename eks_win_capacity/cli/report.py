@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.options import capacity_option
 from eks_win_capacity.cli.output import progress, say
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 @click.option(
     "--history",
     type=_FILE,
-    help="CSV or Parquet of use through time, with the ids of the subnets; see forecast.",
+    help="CSV or Parquet of use through time, with the ids of the subnets or their --capacity.",
 )
+@capacity_option
 @click.option("--horizon", default="180d", show_default=True, help="Days, a duration or a date.")
 @click.option("--prices", type=_FILE, help="CSV of type and price by the hour.")
 @click.option("--title", default="Capacity of Windows nodes on Amazon EKS", help="Of the page.")
@@ -60,6 +62,7 @@ def report(
     states: tuple[str, ...],
     files: tuple[str, ...],
     history: str | None,
+    capacity: Any,
     horizon: str,
     prices: str | None,
     title: str,
@@ -95,6 +98,7 @@ def report(
         made = report_of(
             named,
             history=table,
+            capacity=capacity,
             horizon=horizon,
             prices=costs,
             title=title,

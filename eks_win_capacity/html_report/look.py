@@ -19,7 +19,7 @@ font:16px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 h1{font-size:1.8rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.45rem;margin:2.5rem 0 .5rem;
 border-top:3px solid var(--line);padding-top:1rem}h3{font-size:1.15rem;margin:1.8rem 0 .4rem}
 h4{font-size:1rem;margin:1.2rem 0 .3rem}
-p,ul{margin:.4rem 0 .8rem;max-width:62rem}a{color:var(--link)}
+p,ul{margin:.4rem 0 .8rem;max-width:62rem;overflow-wrap:anywhere}a{color:var(--link)}
 .soft{color:var(--soft);font-size:.92rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums;margin:.4rem 0}

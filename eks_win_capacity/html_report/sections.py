@@ -210,9 +210,11 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
     ]
     able = [row for row in rows if row["status"] != "no forecast"]
     end = day(forecast.horizon_end, "unknown")
+    last = day(forecast.history["time"].max(), "unknown")
     return "".join(
         (
             table(f"When subnets run dry, by {forecast.unit}, until {end}", columns, shown),
+            paragraph(f"The history ends on {last}: days left count from there.", "soft"),
             *(fan(forecast, row) for row in able[:MOST_FANS]),
             paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
             if len(able) > MOST_FANS

@@ -172,7 +172,7 @@ def _forecast(
         raise InputError(
             "the history names no subnet of the clusters by its id"
             f"{f', such as {ids[0]}' if ids else ''}: name them so, or give the capacity of each "
-            "in a column capacity"
+            "in a column or an option capacity"
         ) from error
 
 

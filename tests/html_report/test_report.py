@@ -68,6 +68,8 @@ def test_a_history_is_held_against_the_subnets_of_the_state():
     shown = words(made.to_html())
     assert made.forecast.sentence(row) in shown
     assert "2026-08-01 to 2026-09-29" in shown
+    # The page is of a later day: what is left is less by then.
+    assert "The history ends on 2026-09-29: days left count from there." in shown
 
 
 def test_subnets_of_no_cluster_have_a_section_of_their_own():
@@ -232,6 +234,16 @@ def test_the_command_takes_folders_and_prints(tmp_path):
 
 def test_the_command_needs_a_state():
     assert run("-o", "x.html").exit_code == 2
+
+
+def test_the_command_takes_capacities_of_subnets_that_have_names_of_their_own(tmp_path):
+    usage("elsewhere").to_csv(tmp_path / "use.csv", index=False)
+    out = tmp_path / "report.html"
+    asked = ["data/demo/cluster", "--history", str(tmp_path / "use.csv"), "-o", str(out)]
+    assert "option capacity" in str(run(*asked).exception)
+    for capacity in ("400", "elsewhere=400"):
+        assert run(*asked, "--capacity", capacity).exit_code == 0
+        assert "elsewhere" in out.read_text(encoding="utf-8").partition('id="others"')[2]
 
 
 def test_a_history_of_other_subnets_is_refused_with_the_names_that_are_known():
