@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.core.findings import Finding
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class NodesThatFit(Shown):
     """
     How many more nodes a subnet takes; stands for `nodes` wherever a whole number does.

@@ -91,7 +91,7 @@ class SubnetNeed(Shown):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SmallestSubnet(Shown):
     """
     The subnets a planned fleet needs, and which mode needs fewer addresses.

@@ -25,7 +25,9 @@ def completion(shell: str) -> None:
 
     made = get_completion_class(shell)
     assert made is not None  # noqa: S101
-    click.echo(made(app, {}, "eks-win-capacity", _VARIABLE).source())
+    script = made(app, {}, "eks-win-capacity", _VARIABLE).source()
+    # Click's script for fish ends a description at its first comma.
+    click.echo(script.replace('string split ","', 'string split --max 1 ","'))
 
 
 _VARIABLE = "_EKS_WIN_CAPACITY_COMPLETE"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.state import ClusterState, SubnetState
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DrainStep(Shown):
     """
     Nodes to drain together, and what that gains.
@@ -59,6 +59,17 @@ class DrainStep(Shown):
     addresses: int
     serves: int
     remedy: str
+
+    _LISTED = (
+        "subnet_id",
+        "nodes",
+        "pods",
+        "blocks",
+        "total_blocks",
+        "cidrs",
+        "addresses",
+        "serves",
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as a plain mapping."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Compute = Literal["ec2", "fargate", "auto", "hybrid"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Node(Shown):
     """
     A node as kubectl shows it.
@@ -95,7 +95,7 @@ class Node(Shown):
     build_label: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Pod(Shown):
     """
     A pod, kept small: a cluster may have 100,000.
@@ -604,7 +604,7 @@ class InterfaceState(Shown):
     prefixes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class SubnetState(Shown):
     """
     A subnet as EC2 shows it: what is taken, and by whom.

@@ -277,6 +277,13 @@ class Shown:
         """Fields that a notebook shows: those of the data class unless a class says otherwise."""
         return plain_fields(self)
 
+    def __repr__(self) -> str:
+        told = self._fields_shown()
+        named = {name: told.get(name) for name in getattr(type(self), "_LISTED", told)}
+        words = {name: words_of(_with_unit(name, value)) for name, value in named.items()}
+        said = ", ".join(f"{heading_of(name)} {word}" for name, word in words.items() if word)
+        return f"<{type(self).__name__}: {said}>"
+
     def to_pandas(self) -> pd.DataFrame:
         """The fields as a frame of one row."""
         import pandas as pd
@@ -351,12 +358,17 @@ class Listed(tuple[T, ...], Generic[T]):
         order = sorted(
             range(len(self)), key=lambda at: (_weight(outcomes[at]), _weight(severities[at]))
         )
+        asking = [at for at in order if outcomes[at] != "pass"]
+        notes = []
+        if len(self) > _REPR_ITEMS and asking:
+            order, passed = asking, len(self) - len(asking)
+            notes += ["to_pandas() has those that passed, too"] * bool(passed)
         rows = [_row(self[at]) for at in order]
         wanted = getattr(type(self[0]), "_LISTED", None) or rows[0]
         columns = [name for name in wanted if any(words_of(row[name]) for row in rows)]
         more = [name for name in rows[0] if name not in columns[:MOST_COLUMNS]]
         more = [name for name in more if any(words_of(row[name]) for row in rows)]
-        notes = [f"also in to_pandas(): {', '.join(more)}"] if more else []
+        notes += [f"also in to_pandas(): {', '.join(more)}"] if more else []
         if len(set(outcomes)) > 1:
             said = (
                 f"{outcomes.count(each):,} {words}"

@@ -44,7 +44,7 @@ CONSTRAINTS: Final = ("addresses", "kubelet", "cpu", "memory")
 
 
 @checked_call
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class NodeCapacity(Shown):
     """
     How many pods one node takes, and why not more.

@@ -26,7 +26,7 @@ Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PlannedGroup(Shown):
     """
     Nodes that are all alike and run the same pods.

@@ -490,6 +490,16 @@ def test_fish_completes_for_real(on_path, typed, completed):
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [completed]
 
 
+def test_fish_shows_whole_descriptions(on_path):
+    installed("fish")
+    (on_path / "script.fish").write_text(ran("completion", "fish").stdout)
+    asked = f'source {on_path}/script.fish; complete -C "eks-win-capacity subnets"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", asked], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "subnets\tShow each subnet: free, used by whom, room for more nodes.\n"
+
+
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [("free", "free-blocks "), ("node --pod-m", "--pod-memory "), ("node m5.8", "m5.8xlarge ")],

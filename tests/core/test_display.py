@@ -224,6 +224,23 @@ def test_findings_that_ask_for_something_come_first_and_are_counted():
     assert outcomes == sorted(outcomes, key=["fail", "unknown", "pass"].index)
     assert outcomes[0] == "fail"
     assert f"{passed} passed" in shown
+    # Tens that passed would bury what asks for something; a few, or nothing else, are shown.
+    assert "pass" not in outcomes
+    assert "to_pandas() has those that passed, too" in shown
+    for few in (findings[:10], [one for one in findings if one.outcome == "pass"]):
+        assert ">pass</td>" in Listed(few)._repr_html_()
+
+
+def test_a_plain_repr_says_what_a_list_shows_in_words():
+    node = ewc.demo.cluster().nodes[0]
+    assert repr(node).startswith(
+        "<Node: name ip-10-20-0-10.eu-west-1.compute.internal, os windows, instance type m5.large,"
+    )
+    assert "os_image" not in repr(node)
+    assert "kubectl" not in repr(ewc.drains_for_blocks(STATE)[0])
+    capacity = ewc.node_capacity("m5.large", pod_memory="1Gi")
+    assert "pods 5, binding memory" in repr(capacity)
+    assert "allocatable memory 5.512 GiB" in repr(capacity)
 
 
 def test_bytes_are_shown_in_gib_and_units_stand_in_the_heading():
