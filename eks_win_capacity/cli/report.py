@@ -86,13 +86,11 @@ def report(
     from eks_win_capacity.cli.usage_file import read_table
     from eks_win_capacity.html_report.whole_report import report as report_of
 
-    states = (*states, *files)
-    if not states:
+    if not (states := (*states, *files)):
         raise click.UsageError("Missing argument 'STATE...'.")
     with progress("reading") as tell:
         named, sources = _read(states, tell)
-        table = None if history is None else read_table(history)
-        costs = read_price_file(prices)
+        table, costs = history and read_table(history), read_price_file(prices)
         sources |= _days({"History of use": history, "Prices": prices})
     with progress("reporting on") as tell:
         made = report_of(

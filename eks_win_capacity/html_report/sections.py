@@ -188,6 +188,23 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
     if not rows:
         return paragraph("The history of use names none of these subnets.")
     share = f"{100 * forecast.levels[0]:g}"
+    able = [row for row in rows if row["status"] != "no forecast"]
+    end = day(forecast.horizon_end, "unknown")
+    last = day(forecast.history["time"].max(), "unknown")
+    return "".join(
+        (
+            _dates(f"When subnets run dry, by {forecast.unit}, until {end}", rows, share),
+            paragraph(f"The history ends on {last}: days left count from there.", "soft"),
+            *(fan(forecast, row) for row in able[:MOST_FANS]),
+            paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
+            if len(able) > MOST_FANS
+            else "",
+            listed([f"{finding.seen}: {finding.why}" for finding in forecast.findings]),
+        )
+    )
+
+
+def _dates(title: str, rows: list[dict[Any, Any]], share: str) -> str:
     columns = {
         "subnet": "Subnet",
         "status": "Status",
@@ -208,20 +225,7 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
         }
         for row in rows
     ]
-    able = [row for row in rows if row["status"] != "no forecast"]
-    end = day(forecast.horizon_end, "unknown")
-    last = day(forecast.history["time"].max(), "unknown")
-    return "".join(
-        (
-            table(f"When subnets run dry, by {forecast.unit}, until {end}", columns, shown),
-            paragraph(f"The history ends on {last}: days left count from there.", "soft"),
-            *(fan(forecast, row) for row in able[:MOST_FANS]),
-            paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
-            if len(able) > MOST_FANS
-            else "",
-            listed([f"{finding.seen}: {finding.why}" for finding in forecast.findings]),
-        )
-    )
+    return table(title, columns, shown)
 
 
 def _date(value: Any, status: str) -> str:
