@@ -10,6 +10,7 @@ import numpy as np
 
 from eks_win_capacity.catalog.limit_table import LimitTable, table_of
 from eks_win_capacity.core import arrays, kernels
+from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
 from eks_win_capacity.core.display import count_of, html_table
 from eks_win_capacity.core.errors import (
@@ -244,6 +245,7 @@ class Fleet:
     """
 
     def __init__(self, names: Names, codes: NDArray[Any], table: LimitTable) -> None:
+        of_kind(names, Names, name="names", cure=": Fleet.encode(...) makes a fleet of names")
         codes.setflags(write=False)
         self.codes = codes
         self._names = names

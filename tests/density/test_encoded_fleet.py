@@ -22,6 +22,7 @@ from eks_win_capacity.core.errors import (
     MissingValueError,
     ShapeMismatchError,
     UnknownInstanceTypeError,
+    UnsupportedInputError,
 )
 from eks_win_capacity.core.kept import KeptFor
 from eks_win_capacity.density.fleet_codes import lookup, over_spans
@@ -418,3 +419,10 @@ def test_groups_that_do_not_go_with_a_fleet_are_refused():
     series = ewc.Fleet.encode(pd.Series(["m5.large"], index=[3]))
     with pytest.raises(ewc.errors.IndexMismatchError):
         series.by(pd.Series(["a"], index=[4]))
+
+
+def test_a_fleet_made_of_plain_names_says_how_to_encode_them():
+    with pytest.raises(
+        UnsupportedInputError, match=r"names must be a Names; got list: Fleet\.encode"
+    ):
+        ewc.Fleet(THREE, np.zeros(3, dtype=np.int32), bundled_table())
