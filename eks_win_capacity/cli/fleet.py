@@ -126,10 +126,6 @@ def fleet(
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cli import fleet_files
 
-    if partition_by and out is None:
-        raise InputError("--partition-by needs --out, the folder of the partitions")
-    if any_order and out is None:
-        raise InputError("--any-order needs --out, the file of the rows")
     asked = _Asked(
         file,
         column,
@@ -167,6 +163,12 @@ class _Asked:
     rows: bool
     output: str
     options: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.partition_by and self.out is None:
+            raise InputError("--partition-by needs --out, the folder of the partitions")
+        if self.any_order and self.out is None:
+            raise InputError("--any-order needs --out, the file of the rows")
 
 
 def _size_whole(asked: _Asked, catalog: Catalog) -> None:
