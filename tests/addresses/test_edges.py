@@ -13,9 +13,11 @@ from eks_win_capacity import (
     migration,
     nodes_that_fit,
     reservation_plan,
+    smallest_subnet,
 )
 from eks_win_capacity.addresses.configmap import MAX_TEXT, read_configmap
 from eks_win_capacity.addresses.keys import go_int
+from eks_win_capacity.addresses.reserve import aligned_chunks
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.documents import _budgets, whole, yaml_value
 from eks_win_capacity.core.errors import AddressError, ConfigMapError, DocumentError, InputError
@@ -89,6 +91,20 @@ def test_the_first_and_last_addresses_are_told_apart(address, reason):
     assert caught.value.reason == reason
     if reason == "kept":
         assert "(10.0.0.0 to 10.0.0.3, 10.0.0.255)" in str(caught.value)
+
+
+def test_a_lone_block_is_taken_before_one_of_a_pair_wherever_they_lie():
+    for pair, alone in ((10, 14), (2, 7), (14, 0)):
+        free = np.zeros(16, dtype=np.bool_)
+        free[[pair, pair + 1, alone]] = True
+        assert aligned_chunks(free, 1) == [(alone, 0)]
+        assert aligned_chunks(free, 2) == [(pair, 1)]
+
+
+@pytest.mark.parametrize(("kept", "length"), [(11, 28), (12, 27), (27, 27), (28, 26)])
+def test_what_is_kept_free_alone_may_fill_the_subnet(kept, length):
+    need = smallest_subnet(nodes=0, instance_type="m5.large", pods_per_node=1, keep_free=kept)
+    assert need.prefix.prefix_length == need.secondary.prefix_length == length
 
 
 @pytest.mark.parametrize("at", [0, 1, 15])
