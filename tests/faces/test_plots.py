@@ -280,3 +280,16 @@ def test_every_chart_names_the_extra_that_it_lacks(monkeypatch, draw):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match="plot"):
         draw()
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_figure_is_one_of_pyplots_only_where_that_is_loaded(loaded, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from eks_win_capacity.core import charts
+
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "matplotlib.pyplot")
+    figure = charts.figure(4, 3)
+    assert [plt.figure(number) for number in plt.get_fignums()] == [figure] * loaded
+    plt.close("all")
