@@ -4,11 +4,14 @@ import dataclasses
 import importlib
 import pkgutil
 
+from eks_win_capacity.core.display import Shown
+
 ROOMS = ("core", "density", "addresses")
 BY_NAME = {
     "ConfigMap", "Finding", "Migration", "NodeCapacity", "NodeNeed", "NodesThatFit",
     "ReservationPlan", "Reserved", "SmallestSubnet", "SubnetNeed", "Targets", "WarmPool",
 }  # fmt: skip
+IN_WORDS = {"NodeCapacity", "NodesThatFit", "SmallestSubnet"}
 SLOTTED = {"ArrowText", "Coded", "Names", "Objects"}
 NOT_COMPARED = {"SmallestSubnet": ["_columns"], "Targets": ["findings"], "WarmPool": ["findings"]}
 NOT_SHOWN = {"SmallestSubnet": ["_columns"], "WarmPool": ["findings"]}
@@ -30,7 +33,8 @@ def test_every_data_class_is_frozen_and_those_given_by_name_compare():
         assert one.__dataclass_params__.frozen, name
         if name in BY_NAME:
             assert one.__dataclass_params__.eq, name
-            assert one.__dataclass_params__.repr, name
+            assert (one.__repr__ is Shown.__repr__) is (name in IN_WORDS), name
+            assert one.__repr__ is not object.__repr__, name
 
 
 def test_which_fields_are_given_by_name_compared_and_shown():
