@@ -93,13 +93,10 @@ def _of_numbers(column: pd.Series[Any]) -> tuple[pd.DatetimeIndex, list[Finding]
                 whole = column.to_numpy(dtype=np.int64) * (10**9 // per_second)
             index = pd.DatetimeIndex(whole.astype(np.int64).astype("datetime64[ns]"))
             return index.tz_localize("UTC"), [
-                Finding(
+                _read_so(
                     code="epoch-times",
-                    severity="info",
-                    outcome="pass",
                     seen=f"the times are numbers, the first is {column.iloc[0]}",
                     why=f"they were read as {unit} since 1970, in UTC: {index[0]}Z",
-                    remedy="nothing to do",
                 )
             ]
     if (numbers == np.trunc(numbers)).all() and (numbers // 10_000 >= 1900).all():
@@ -184,15 +181,19 @@ def _year_first(unique: pd.Series[Any]) -> tuple[pd.Series[Any], list[Finding]]:
     days, months = (two, one) if month_first else (one, two)
     plain = parts[3] + "-" + months.map("{:02}".format) + "-" + days.map("{:02}".format)
     return plain + (" " + parts[4].fillna("")).str.rstrip(), [
-        Finding(
+        _read_so(
             code="dates-by-country",
-            severity="info",
-            outcome="pass",
             seen=f"the times are written as {unique.iloc[0]}",
             why=f"they were read with the {'month' if month_first else 'day'} first: {plain.iloc[0]}",
-            remedy="nothing to do",
         )
     ]
+
+
+def _read_so(*, code: str, seen: str, why: str) -> Finding:
+    """What was taken for granted of the times, and that nothing has to be done."""
+    return Finding(
+        code=code, severity="info", outcome="pass", seen=seen, why=why, remedy="nothing to do"
+    )
 
 
 def _unreadable(unique: pd.Series[Any], codes: NDArray[np.intp]) -> InputError:
