@@ -58,3 +58,6 @@ MAX_EXPANDED: Final = 2_000_000
 
 CHUNK: Final = 1024**2
 """How much of a stream is read at once. [characters]"""
+
+GZIP: Final = b"\x1f\x8b"
+"""How gzip files begin, which are unpacked within these limits."""

@@ -57,7 +57,7 @@ def opened(source: Source) -> Iterator[IO[str]]:
 
 
 PACKED: Final = {
-    b"\x1f\x8b": ("gzip", "gunzip"),
+    limits.GZIP: ("gzip", "gunzip"),
     b"PK\x03\x04": ("zip", "unzip"),
     b"BZh": ("bzip2", "bunzip2"),
     b"\xfd7zX": ("xz", "unxz"),
@@ -67,7 +67,7 @@ PACKED: Final = {
 
 def _decoded(file: Any, name: str) -> IO[str]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(_Raw(file))
-    if buffered.peek(2).startswith(b"\x1f\x8b"):
+    if buffered.peek(2).startswith(limits.GZIP):
         buffered = io.BufferedReader(_Unpacked(buffered, name))
     mark = buffered.peek(4)[:4]
     for packed, (how, cure) in PACKED.items():

@@ -77,7 +77,7 @@ def unpacked(content: bytes, name: str) -> bytes:
     most = limits.MAX_WHOLE_BYTES
     parts: list[bytes] = []
     size = 0
-    while content.startswith(b"\x1f\x8b"):
+    while content.startswith(limits.GZIP):
         stream = zlib.decompressobj(wbits=31)
         try:
             parts.append(stream.decompress(content, most + 1 - size))
@@ -98,7 +98,7 @@ def unpacked(content: bytes, name: str) -> bytes:
             )
         # A gzip file may hold several members, and zeros behind them.
         content = stream.unused_data.lstrip(b"\0")
-        if content and not content.startswith(b"\x1f\x8b"):
+        if content and not content.startswith(limits.GZIP):
             raise DocumentError(
                 f"{name} is a damaged gzip file: other bytes follow", source=name, place="gzip"
             )
