@@ -143,6 +143,15 @@ def test_few_files_lie_flat_in_the_root():
     assert len(list(PACKAGE.glob("*.py"))) <= 6
 
 
+def test_nothing_that_was_made_lies_in_the_root():
+    """How-tos that are tried by hand save reports and tables where one stands."""
+    files = {path.name for path in ROOT.iterdir() if path.is_file() and path.name[0] != "."}
+    assert files == {
+        "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
+        "SECURITY.md", "pyproject.toml",
+    }  # fmt: skip
+
+
 def test_the_version_stands_once_in_effect():
     assert PROJECT["version"] == ewc.__version__
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
