@@ -32,6 +32,7 @@ ASKED = """```python
 found = ewc.check_cluster(ewc.load_files("saved/"))
 [one for one in found if one.code == "{code}"]
 ```"""
+PICTURE = re.compile(r"!\[[^\]]*\]\(([\w.-]+)\)")
 CONSIDERATIONS = re.compile(r"^\| (?P<what>[^|]+) \| (?P<by>`[^|]+`) \|$", re.MULTILINE)
 
 
@@ -134,7 +135,7 @@ def notebooks() -> None:
 
 
 def measured() -> None:
-    """Take in what lies beside the measurements and the data, with links that hold here."""
+    """Take in what lies beside the measurements and the data: links hold here, pictures come too."""
     pages = {
         "data": ROOT / "data" / "README.md",
         "fast_path": ROOT / "benchmarks" / "README.md",
@@ -150,6 +151,8 @@ def measured() -> None:
                 f"../{target.parent.name}/README.md",
             }:
                 text = text.replace(f"]({written})", f"]({other}.md)")
+        for picture in PICTURE.findall(text):
+            shutil.copy(path.parent / picture, DOCS / "measured" / picture)
         (DOCS / "measured" / f"{stem}.md").write_text(text, "utf-8")
     (DOCS / "measured" / "index.md").write_text(
         "# Measured, and where it comes from\n\n```{toctree}\n" + "\n".join(pages) + "\n```\n",
