@@ -459,6 +459,12 @@ def _self_managed(
         managed=False,
         system=tags.get(label) or _system(told, _instances_of(group), systems),
         instances=_instances_of(group),
+        warm_pool=_warm_pool(
+            group.get("WarmPoolConfiguration"),
+            group,
+            count(group, "MaxSize"),
+            count(group, "DesiredCapacity"),
+        ),
         **_settings(data),
     )
 
@@ -530,6 +536,7 @@ def _node_group(
     sizes = item.get("scalingConfig") or {}
     groups = [g["name"] for g in (item.get("resources") or {}).get("autoScalingGroups") or ()]
     known = [scaling[name] for name in groups if name in scaling]
+    scaled = known[0] if known else {}
     custom = item.get("amiType") == "CUSTOM"
     told = user_data.read(data)
     running = tuple(one for group in known for one in _instances_of(group))
@@ -560,6 +567,31 @@ def _node_group(
         autoscaling_groups=tuple(groups),
         system=_system(told, running, systems) if custom else "",
         instances=running,
-        warm_pool=count(item.get("warmPoolConfig") or {}, "minSize") or 0,
+        warm_pool=_warm_pool(
+            scaled.get("WarmPoolConfiguration") or item.get("warmPoolConfig"),
+            scaled,
+            count(sizes, "maxSize"),
+            count(sizes, "desiredSize"),
+        ),
         **_settings(data),
     )
+
+
+def _warm_pool(
+    given: Mapping[str, Any] | None, group: Mapping[str, Any], most: int | None, desired: int | None
+) -> int:
+    """
+    Instances that a warm pool has yet to start; without a size of its own it fills up to the group's.
+
+    References
+    ----------
+    EKS API reference, WarmPoolConfig; EC2 Auto Scaling API reference, PutWarmPool (2026-11-27).
+    """
+    # EKS writes the members with small letters, EC2 Auto Scaling with capitals.
+    pool = {key[:1].lower() + key[1:]: value for key, value in (given or {}).items()}
+    if not pool or pool.get("enabled") is False or pool.get("status") == "PendingDelete":
+        return 0
+    if pool.get("maxGroupPreparedCapacity") not in {None, -1}:
+        most = count(pool, "maxGroupPreparedCapacity")
+    wanted = max((most or 0) - (desired or 0), count(pool, "minSize") or 0)
+    return max(wanted - (count(group, "WarmPoolSize") or 0), 0)

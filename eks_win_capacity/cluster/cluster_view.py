@@ -523,6 +523,8 @@ class ClusterView:
         keep_free : int
             Addresses that are left free. [addresses]
         """
+        # An instance that a warm pool will keep ready holds its own address, and no pod's.
+        warm = sum(g.warm_pool for g in self.groups if held.subnet_id in g.subnet_ids)
         return room_for(
             self.models[held.subnet_id],
             self.catalog[name],
@@ -530,7 +532,7 @@ class ClusterView:
             catalog=self.catalog,
             available=held.available,
             pods=pods,
-            keep_free=keep_free,
+            keep_free=keep_free + warm,
         )
 
     def nodes_in(self, held: SubnetState, name: str) -> int | str:

@@ -415,7 +415,7 @@ class NodeGroup(Shown):
     dsr : bool
         Whether the bootstrap arguments turn direct server return on for kube-proxy.
     warm_pool : int
-        Instances that its warm pool keeps ready at least. [nodes]
+        Instances that its warm pool has yet to start. [nodes]
     prefixes : int or None
         /28 prefixes that its launch template gives the first interface; None if that is not
         known. [prefixes]

@@ -104,26 +104,32 @@ def _group(item: Mapping[str, Any], *, managed: bool, version: str) -> NodeGroup
     role = str((item.get("iam") or {}).get("instanceRoleARN") or "")
     mixed = (item.get("instancesDistribution") or {}).get("instanceTypes")
     one = item.get("instanceType")
-    tags = item.get("tags")
+    template = item.get("launchTemplate") or {}
     most = item.get("maxPodsPerNode") or kubelet.get("maxPods")
+    if managed and family.startswith("Windows"):
+        most = None  # eksctl writes no bootstrap arguments for these
     return NodeGroup(
         name=str(item["name"]),
         ami_type=_ami_type(family),
+        capacity_type="SPOT" if item.get("spot") else "",
         version=version,
+        release_version=str(item.get("releaseVersion") or ""),
         instance_types=tuple(item.get("instanceTypes") or mixed or ([one] if one else [])),
         min_size=item.get("minSize"),
         desired_size=item.get("desiredCapacity", item.get("minSize")),
         max_size=item.get("maxSize"),
         role=role.rpartition("/")[2],
         subnet_ids=tuple(item.get("subnets") or ()),
-        custom_ami=image.startswith("ami-"),
+        launch_template=" version ".join(str(one) for one in template.values() if one),
+        custom_ami=None if template else image.startswith("ami-"),
         kubelet_max_pods=most if isinstance(most, int) else None,
         # What eksctl writes itself has no other arguments than those of the file.
-        user_data_known=not item.get("overrideBootstrapCommand"),
+        user_data_known=not item.get("overrideBootstrapCommand") and not template,
         reserved_memory_mib=reserved_memory(kubelet),
         labels=pairs(item.get("labels") or {}),
         taints=_taints(item.get("taints") or ()),
-        autoscaling_tags=None if managed and tags is None else pairs(tags or {}),
+        # EKS puts the tags of a managed group on itself, not on its Auto Scaling group.
+        autoscaling_tags=None if managed else pairs(item.get("tags") or {}),
         managed=managed,
     )
 

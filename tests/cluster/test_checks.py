@@ -830,6 +830,22 @@ CASES = {
         ({"local_cluster": False}, "pass"),
         ({}, "unknown"),
     ],
+    "windows-ami-regions": [
+        ({"node_groups": (GROUP,), "region": "cn-north-1", "nodes": ()}, "fail"),
+        ({"node_groups": (GROUP,), "region": "eu-west-1", "nodes": ()}, "pass"),
+        ({"node_groups": (replace(GROUP, ami_type="CUSTOM"),), "region": "cn-north-1"}, "pass"),
+        ({"node_groups": (replace(GROUP, managed=False),), "region": "cn-north-1"}, "pass"),
+        ({"node_groups": (GROUP,)}, "unknown"),
+        # A node that runs tells more than the reference.
+        (
+            {
+                "node_groups": (GROUP,),
+                "nodes": (replace(WIN, node_group=GROUP.name, zone="us-gov-west-1a"),),
+            },
+            "pass",
+        ),
+        ({}, "unknown"),
+    ],
     "karpenter-node-os": [
         ({"node_pools": (replace(KARPENTER, systems=()),), "workloads": (LOGS,)}, "fail"),
         ({"node_pools": (replace(KARPENTER, systems=()),), "workloads": (WEB,)}, "fail"),
@@ -1012,6 +1028,7 @@ CONSIDERATIONS = {
     "direct-server-return": "direct server return",
     "launch-prefixes": "ipprefixcount",
     "local-cluster": "outpost",
+    "windows-ami-regions": "commercial regions",
     "karpenter-node-os": "nodepools",
     "karpenter-ami-family": "ami family",
     "karpenter-limits": "limits",

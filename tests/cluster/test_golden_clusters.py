@@ -190,6 +190,22 @@ def prefixes_at_launch(count):
     return act
 
 
+def planned(d):
+    """A managed Windows group of EKS' own AMI, before any of its nodes runs."""
+    own_ami(d)
+    d["windows"]["items"] = []
+
+
+def warm(**pool):
+    """A warm pool of the managed Windows group."""
+    return lambda d: d["windows-group"]["nodegroup"].update(warmPoolConfig=pool)
+
+
+def scaled_warm(started, **pool):
+    """A warm pool of an Auto Scaling group, with the instances that it has."""
+    return scaling(lambda g: g.update(WarmPoolConfiguration=pool, WarmPoolSize=started))
+
+
 def full_subnet(d):
     held = [f"10.0.{n // 256}.{n % 256}" for n in range(30, 1022)]
     d["interfaces"]["NetworkInterfaces"] = [
@@ -252,6 +268,8 @@ CHANGES = [
     ("managed", prefixes_at_launch(30), "launch-prefixes", FAIL, "error", "lower the count"),
     ("managed", cluster(outpostConfig={"outpostArns": ["o"]}), "local-cluster",
      FAIL, "error", "extended cluster"),
+    ("managed", lambda d: [cluster(arn=f"arn:aws-us-gov:eks:us-gov-west-1:{three.ACCOUNT}:cluster/s")(d),
+     planned(d)], "windows-ami-regions", FAIL, "error", "nodeGroups"),
     ("managed", cluster(computeConfig={"enabled": True}), "auto-mode-windows-pods",
      "pass", "error", ""),
     ("managed", lambda d: d["makers"]["items"][0]["spec"]["template"]["spec"]["nodeSelector"].update(
@@ -292,6 +310,15 @@ CHANGES = [
     ("karpenter", cni(windows_minimum_ip_target="2"), "warm-targets",
      FAIL, "error", "warm-ip-target"),
     ("managed", full_subnet, "subnet-room", FAIL, "error", "another subnet"),
+    # A warm pool holds an address for each instance that it has yet to start.
+    ("managed", warm(enabled=True, minSize=1019), "subnet-room", FAIL, "error", "another subnet"),
+    ("managed", warm(maxGroupPreparedCapacity=1021), "subnet-room", FAIL, "error", "another subnet"),
+    ("managed", warm(enabled=False, minSize=1019), "subnet-room", "pass", "error", ""),
+    ("managed", warm(maxGroupPreparedCapacity=-1), "subnet-room", "pass", "error", ""),
+    ("self-managed", scaled_warm(0, MinSize=1019), "subnet-room", FAIL, "error", "another subnet"),
+    ("self-managed", scaled_warm(1019, MinSize=1019), "subnet-room", "pass", "error", ""),
+    ("self-managed", scaled_warm(0, MinSize=1019, Status="PendingDelete"), "subnet-room",
+     "pass", "error", ""),
     ("self-managed", control_plane, "control-plane-room", FAIL, "error", "update-cluster-config"),
     ("self-managed", put("auth", three.aws_auth("shop-windows", three.GROUPS[:2])),
      "aws-auth-mapping", FAIL, "error", "iamidentitymapping"),

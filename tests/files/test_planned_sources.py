@@ -56,6 +56,25 @@ def test_a_cluster_config_of_eksctl_says_what_the_cluster_will_be(tmp_path):
     assert state.nodes is None
 
 
+def test_a_managed_windows_group_of_eksctl_takes_no_bootstrap_arguments():
+    state = load_files(f"""{CONFIG}
+- name: managed
+  amiFamily: WindowsServer2022CoreContainer
+  maxPodsPerNode: 60
+  spot: true
+  releaseVersion: 1.34-2026.10.14
+  tags: {{a: b}}
+- {{name: templated, amiFamily: WindowsServer2022CoreContainer, launchTemplate: {{id: lt-1, version: "2"}}}}
+""")
+    managed, templated = state.node_groups[-2:]
+    # Its tags stay on the group: they do not reach the Auto Scaling group.
+    assert (managed.kubelet_max_pods, managed.autoscaling_tags) == (None, None)
+    assert (managed.user_data_known, managed.custom_ami) == (True, False)
+    assert (managed.capacity_type, managed.release_version) == ("SPOT", "1.34-2026.10.14")
+    assert templated.launch_template == "lt-1 version 2"
+    assert (templated.user_data_known, templated.custom_ami) == (False, None)
+
+
 def test_what_was_planned_gives_way_to_what_is(tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG, "utf-8")
     (tmp_path / "real.json").write_text(

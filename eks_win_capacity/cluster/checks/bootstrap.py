@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.checks.check import AMIS, CONTROLLER, check, some
+from eks_win_capacity.cluster.checks.check import AMIS, CONTROLLER, check, some, windows_group
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import DEFAULT_SERVICE_CIDRS, SERVICES_WITHOUT_DSR
 from eks_win_capacity.core.display import count_of
@@ -208,5 +208,43 @@ def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("the control plane runs in the Region")
 
 
-CHECKS = (bootstrap_without_ami, service_cidr, direct_server_return, launch_prefixes, local_cluster)
+@check(
+    "windows-ami-regions",
+    considers="Windows AMI types of managed node groups in commercial Regions alone",
+    severity="error",
+    why="EKS makes no managed node group with a Windows AMI type in GovCloud, in China or in another "
+    "partition",
+    source="Amazon EKS API reference, CreateNodegroup (2026-11-27): "
+    "https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateNodegroup.html",
+    whole=("node_groups",),
+    needs=("node_groups",),
+)
+def windows_ami_regions(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the Windows AMI types of managed groups with the cluster's partition."""
+    groups = [g for g in look.windows_groups if g.managed and g.ami_type.startswith("WINDOWS")]
+    names = some([group.name for group in groups])
+    running = {node.node_group for node in look.view.windows}
+    planned = [group.name for group in groups if group.name not in running]
+    if not groups:
+        yield rule.passed("no managed node group has a Windows AMI type")
+    elif not look.state.region and not any(node.zone for node in look.state.nodes or ()):
+        yield rule.unknown(look, "region", seen=f"the Region of {names} is not known")
+    elif look.partition != "aws" and planned:
+        yield rule.failed(
+            f"{some(planned)} would be a managed Windows group in {look.partition}",
+            f"in its place {windows_group(look)}; eksctl makes one of an item of nodeGroups",
+            subject=planned[0],
+        )
+    else:
+        yield rule.passed(f"EKS has Windows AMI types in the Region of {names}")
+
+
+CHECKS = (
+    bootstrap_without_ami,
+    service_cidr,
+    direct_server_return,
+    launch_prefixes,
+    local_cluster,
+    windows_ami_regions,
+)
 """In the order in which a node meets them."""

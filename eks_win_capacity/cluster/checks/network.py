@@ -192,10 +192,8 @@ def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     """Judge one subnet for one type: an idle node must fit, a full one should."""
     where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
     subnet = look.view.models[held.subnet_id]
-    # An instance that a warm pool keeps ready holds its own address, and no pod's.
-    kept = sum(g.warm_pool for g in look.windows_groups if held.subnet_id in g.subnet_ids)
-    idle = look.view.further_nodes(held, name, pods=1, keep_free=kept)
-    full = look.view.further_nodes(held, name, keep_free=kept)
+    idle = look.view.further_nodes(held, name, pods=1)
+    full = look.view.further_nodes(held, name)
     if isinstance(idle, str) or isinstance(full, str):
         seen = f"{where}: {idle if isinstance(idle, str) else full}"
         return rule.unknown(look, "subnets", seen=seen, subject=held.subnet_id)
