@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,
+    SPAN,
     CategoryRows,
     cheapest_codes,
     encoded,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 OnUnknown = Literal["raise", "null"]
+
+_NUMBERS: Final = 1 << 17  # no mutant: speed alone
+"""Numbers computed and checked at once: they stay in the cache, and few calls are made."""
 
 _NARROW = 2
 """Up to this size an integer can be too narrow: 4,096 addresses are 65,520 pods. [bytes]"""
@@ -622,6 +626,10 @@ def _check_index(names: Names, **others: object) -> None:
     )
 
 
+_CELLS: Final = 1 << 20  # no mutant: speed and memory alone
+"""So many cells of groups by types are counted as a whole for each block of rows."""
+
+
 class FleetGroups:
     """
     The nodes of a fleet counted by group and type, once.
@@ -638,26 +646,28 @@ class FleetGroups:
         import pandas as pd
 
         _check_index(fleet._names, groups=groups)  # noqa: SLF001
-        column: Any = groups if arrays.is_series(groups) else pd.Series(cast("Any", groups))
+        column: Any = (
+            groups if arrays.is_series(groups) else pd.Series(cast("Any", groups), copy=False)
+        )
         if (len(column),) != fleet.shape:
             raise ShapeMismatchError(
                 f"groups has {len(column):,} rows and the fleet the shape {fleet.shape}"
             )
-        numbers, names = pd.factorize(column, sort=True)
-        if (numbers < 0).any():
-            raise arrays.missing_error(numbers < 0, "groups")
-        self._fleet = fleet
-        self._names = pd.Index(names, name=getattr(groups, "name", None))
         width = len(fleet.instance_types) + 1
+        numbers, names = _numbered(column, most=_CELLS // width)
         cells = np.zeros(len(names) * width, dtype=np.int64)
-        for start in range(0, len(numbers), BLOCK):
-            codes = fleet.codes[start : start + BLOCK]
-            both = numbers[start : start + BLOCK] * width + codes
-            if len(cells) <= BLOCK:
+        for start in range(0, len(numbers), _NUMBERS):
+            both = np.multiply(numbers[start : start + _NUMBERS], width, dtype=np.int64)
+            both += fleet.codes[start : start + _NUMBERS]
+            if len(cells) <= _CELLS:
                 cells += np.bincount(both, minlength=len(cells))
             else:  # a block touches few of so many cells
                 np.add.at(cells, both, 1)
-        self.histogram = cells.reshape(len(names), width)
+        histogram = cells.reshape(len(names), width)
+        filled = histogram.any(axis=1)
+        self._fleet = fleet
+        self._names = pd.Index(names[filled], name=getattr(groups, "name", None))
+        self.histogram = histogram if filled.all() else histogram[filled]
 
     @property
     def nodes(self) -> pd.Series[int]:
@@ -689,6 +699,29 @@ class FleetGroups:
         import pandas as pd
 
         return pd.Series(values, index=self._names, name=name)
+
+
+def _numbered(column: pd.Series[Any], *, most: int) -> tuple[NDArray[Any], Any]:
+    """
+    A number for each row's group, and the names of the numbers in their order.
+
+    Whole numbers that lie close together are their own, less the lowest of them; then
+    some numbers may stand for no row. Others are told apart by pandas.
+    """
+    import pandas as pd
+
+    if isinstance(column.dtype, np.dtype) and not column.dtype.isnative:
+        column = column.astype(column.dtype.newbyteorder("="))  # pandas reads no other
+    values = column.to_numpy() if isinstance(column.dtype, np.dtype) else np.empty(0)
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < most and high <= np.iinfo(np.int64).max:
+            numbers = values if low == 0 else values.astype(np.int64) - low
+            return numbers, (low + np.arange(high - low + 1)).astype(values.dtype)
+    numbers, names = pd.factorize(column, sort=True)
+    if (numbers < 0).any():
+        raise arrays.missing_error(numbers < 0, "groups")
+    return numbers, names
 
 
 def _without_values(names: Names) -> Names:
@@ -734,8 +767,8 @@ def _ip_capacity_of_integers(
     flat, flat_pods = addresses.reshape(size), pods.reshape(size)
 
     def write(begin: int, end: int) -> bool:
-        for start in range(begin, end, BLOCK):
-            stop = min(start + BLOCK, end)
+        for start in range(begin, end, _NUMBERS):
+            stop = min(start + _NUMBERS, end)
             answers = flat_pods[start:stop]
             # The kernels' arithmetic written in place: a temporary would cost a third more time.
             np.subtract(flat[start:stop], NODE_ADDRESSES, out=answers, dtype=np.int64)
@@ -749,7 +782,7 @@ def _ip_capacity_of_integers(
                 np.multiply(answers, ADDRESSES_PER_PREFIX, out=answers)
         return True
 
-    return pods if all(over_spans(size, write)) else None
+    return pods if all(over_spans(size, write, span=8 * SPAN)) else None
 
 
 def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:

@@ -410,6 +410,28 @@ def test_sums_of_groups_are_those_of_the_columns(kind):
     )
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", ">i2", "i4", "u4", "i8", "u8", "Int64"])
+@pytest.mark.parametrize("values", [[3, 3, 100, 7], "ends", "close to the highest"])
+def test_sums_of_numbered_groups_are_those_of_the_columns(dtype, values):
+    known = np.iinfo("i8" if dtype == "Int64" else dtype)
+    if values == "ends":
+        values = [known.min, known.max, known.min, 0]
+    elif values == "close to the highest":
+        values = [known.max, known.max - 2, known.max, known.max - 1]
+    column = ["m5.large", "c5.4xlarge", "m5.large", "t3.large"]
+    groups = pd.Series(values, dtype=dtype)
+    by = ewc.Fleet.encode(column).by(groups)
+    expected = pd.Series(ewc.max_pods(column)).groupby(groups.astype(object)).sum()
+    assert by.total().to_dict() == expected.to_dict()
+    assert by.total().index.tolist() == expected.index.tolist()
+    assert by.nodes.sum() == len(column)
+
+
+@pytest.mark.parametrize("groups", [[], np.array([], dtype=int)])
+def test_no_node_has_no_group(groups):
+    assert len(ewc.Fleet.encode(np.array([], dtype="U8")).by(groups).total()) == 0
+
+
 def test_groups_that_do_not_go_with_a_fleet_are_refused():
     fleet = ewc.Fleet.encode(["m5.large", "c5.large"])
     with pytest.raises(ewc.errors.ShapeMismatchError):
