@@ -12,13 +12,9 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.core.arrays import missing_error
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.core.errors import (
-    InputError,
-    InvalidCountError,
-    MissingCapacityError,
-    MissingValueError,
-)
+from eks_win_capacity.core.errors import InputError, InvalidCountError, MissingCapacityError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -212,13 +208,8 @@ def _over_time(
 
 
 def _checked(values: Floats) -> Floats:
-    missing = np.flatnonzero(np.isnan(values))
-    if len(missing):
-        raise MissingValueError(
-            f"capacity has {len(missing):,} missing values, first at position {missing[0]}",
-            positions=missing[:5].tolist(),
-            count=len(missing),
-        )
+    if np.isnan(values).any():
+        raise missing_error(np.isnan(values), "capacity")
     bad = values[(values < 0) | (values > MOST)]
     if len(bad):
         raise InvalidCountError(f"capacity must be a number from 0 to {MOST:,.0f}; got {bad[0]:g}")

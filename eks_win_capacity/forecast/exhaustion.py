@@ -225,65 +225,26 @@ def forecast_exhaustion(
     levels = _levels(level)
     _check_choices(unit, engine, unusable)
     _check_numbers(paths=(paths, 100, 10_000), seed=(seed, 0, 2**64), workers=(workers, 1, 1024))
+    columns = {"time": time, "used": used, "percent": percent, "subnet": subnet}
     rows = read_rows(
         history,
+        {**columns, "available": available},
         capacity=capacity,
         unit=unit,
-        time=time,
-        used=used,
-        available=available,
-        percent=percent,
-        subnet=subnet,
         timezone=timezone,
     )
     peaks = panel(rows, step=step, whole=rows.unit != "addresses")
     usable = _usable(rows, peaks, unusable)
-    return _looked_ahead(
-        rows,
-        peaks,
-        usable,
-        horizon=horizon,
-        levels=levels,
-        season_lengths=season_lengths,
-        events=events,
-        paths=int(paths),
-        seed=int(seed),
-        workers=int(workers),
-        progress=progress,
-    )
-
-
-def _looked_ahead(
-    rows: Rows,
-    peaks: Panel,
-    usable: NDArray[np.bool_],
-    *,
-    horizon: Any,
-    levels: tuple[float, ...],
-    season_lengths: int | Sequence[int] | None,
-    events: Any,
-    paths: int,
-    seed: int,
-    workers: int,
-    progress: Callable[[int, int], object] | None,
-) -> ExhaustionForecast:
-    """Forecast of the peaks of all usable subnets, from the same draws."""
     newest = peaks.last[usable].max() if usable.any() else 0
-    periods = peaks.grid.periods(horizon, peaks.grid.starts(np.array([newest]))[0])
-    lengths, given = _season_lengths(season_lengths, peaks)
-    steps, told = event_steps(events, rows, peaks, periods, usable)
-    plan = _Plan(
-        periods,
-        levels,
-        lengths,
-        given,
-        rows.unit != "addresses",
-        Draws.of(seed, paths=paths, horizon=periods, year=365.25 / peaks.grid.days),
-        steps,
-    )
-    answers = Answers.empty(len(rows.subnets), periods, len(levels))
-    _work(plan, rows, peaks, usable, answers, workers=workers, progress=progress)
-    judged = judgements(answers, rows, peaks, usable, lengths=lengths, given=given)
+    ahead = peaks.grid.periods(horizon, peaks.grid.starts(np.array([newest]))[0])
+    lengths = _season_lengths(season_lengths, peaks)
+    steps, told = (None, []) if events is None else event_steps(events, rows, peaks, ahead, usable)
+    year = 365.25 / peaks.grid.days
+    draws = Draws.of(int(seed), paths=int(paths), horizon=ahead, year=year)
+    ask = _Question(rows, peaks, levels, lengths, season_lengths is not None, draws, steps)
+    answers = Answers.empty(len(rows.subnets), ahead, len(levels))
+    _work(ask, usable, answers, workers=int(workers), progress=progress)
+    judged = judgements(answers, rows, peaks, usable, lengths=lengths, given=ask.given)
     return ExhaustionForecast(
         answers=answers,
         levels=levels,
@@ -293,7 +254,7 @@ def _looked_ahead(
         unit=rows.unit,
         engine="theta",
         season_lengths=lengths,
-        seed=seed,
+        seed=int(seed),
         findings=(*peaks.findings, *told, *judged),
     )
 
@@ -320,14 +281,14 @@ def _check_numbers(**given: tuple[Any, int, int]) -> None:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What is the same for every subnet."""
+class _Question:
+    """The histories, and what is the same for every subnet."""
 
-    horizon: int
+    rows: Rows
+    peaks: Panel
     levels: tuple[float, ...]
     lengths: tuple[int, ...]
     given: bool
-    whole: bool
     draws: Draws
     events: Floats | None
 
@@ -345,11 +306,9 @@ def _levels(level: float | Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted({float(x) for x in given}))
 
 
-def _season_lengths(
-    given: int | Sequence[int] | None, peaks: Panel
-) -> tuple[tuple[int, ...], bool]:
+def _season_lengths(given: int | Sequence[int] | None, peaks: Panel) -> tuple[int, ...]:
     if given is None:
-        return peaks.grid.season_lengths(), False
+        return peaks.grid.season_lengths()
     try:
         # Not a cast: "7" is not a number of periods.
         lengths = np.atleast_1d(np.array(given)) * 1.0 if np.size(given) else np.zeros(0)
@@ -357,7 +316,7 @@ def _season_lengths(
         lengths = np.zeros(1)
     if (lengths < 2).any() or (lengths != np.trunc(lengths)).any():
         raise InputError(f"season_lengths must be whole numbers of periods from 2; got {given!r}")
-    return tuple(sorted({int(x) for x in lengths})), True
+    return tuple(sorted({int(x) for x in lengths}))
 
 
 def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
@@ -379,9 +338,7 @@ def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
 
 
 def _work(
-    plan: _Plan,
-    rows: Rows,
-    peaks: Panel,
+    ask: _Question,
     usable: NDArray[np.bool_],
     answers: Answers,
     *,
@@ -389,27 +346,22 @@ def _work(
     progress: Callable[[int, int], object] | None,
 ) -> None:
     """Forecast in chunks of series of one length, each chunk alone."""
-    chunks = list(_chunks(peaks, usable))
+    chunks = list(_chunks(ask.peaks, usable))
     done, total = 0, int(usable.sum())
 
     def run(chunk: NDArray[np.intp]) -> int:
-        _one_chunk(plan, rows, peaks, chunk, answers)
+        _one_chunk(ask, chunk, answers)
         return len(chunk)
 
-    if workers <= 1 or len(chunks) < 2:
-        finished: Iterator[int] = map(run, chunks)
-        pool = None
-    else:
-        pool = ThreadPoolExecutor(workers)
-        finished = pool.map(run, chunks)
+    threads = ThreadPoolExecutor(workers) if workers > 1 and len(chunks) > 1 else None
     try:
-        for count in finished:
+        for count in threads.map(run, chunks) if threads else map(run, chunks):
             done += count
             if progress is not None:
                 progress(done, total)
     finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+        if threads:
+            threads.shutdown(cancel_futures=True)
 
 
 def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
@@ -425,48 +377,47 @@ def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp
             yield np.array(members[low : low + size], dtype=np.intp)
 
 
-def _one_chunk(
-    plan: _Plan, rows: Rows, peaks: Panel, chunk: NDArray[np.intp], answers: Answers
-) -> None:
+def _one_chunk(ask: _Question, chunk: NDArray[np.intp], answers: Answers) -> None:
+    peaks, horizon, whole = ask.peaks, answers.reached.shape[1], ask.rows.unit != "addresses"
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
     learned = learn(
         values,
         censored,
-        lengths=plan.lengths,
-        horizon=plan.horizon,
-        given=plan.given,
+        lengths=ask.lengths,
+        horizon=horizon,
+        given=ask.given,
         per_day=max(round(1 / peaks.grid.days), 1),
     )
-    paths = simulate(learned, plan.draws)
-    if plan.events is not None:
-        paths += plan.events[chunk].T[:, :, None].astype(np.float32)
-    if plan.whole:
+    paths = simulate(learned, ask.draws)
+    if ask.events is not None:
+        paths += ask.events[chunk].T[:, :, None].astype(np.float32)
+    if whole:
         np.ceil(paths - 1e-4, out=paths)
-    limit = rows.current[chunk]
+    limit = ask.rows.current[chunk]
     edge = (limit * (1 - _TOLERANCE)).astype(np.float32)
     hit = paths >= edge[None, :, None]
-    first = np.where(hit.any(axis=0), hit.argmax(axis=0), plan.horizon)
+    first = np.where(hit.any(axis=0), hit.argmax(axis=0), horizon)
     now = values[:, -1] >= limit
     first[now] = 0
     for place, row in enumerate(chunk):
-        passed = np.bincount(first[place], minlength=plan.horizon + 1)[: plan.horizon]
+        passed = np.bincount(first[place], minlength=horizon + 1)[:horizon]
         answers.reached[row] = passed.cumsum() / paths.shape[2]
     answers.exhausted[chunk] = now
     paths.sort(axis=2)
-    _quantiles(plan, paths, limit=limit, scale=learned.scale, chunk=chunk, answers=answers)
-    _facts(plan, learned, chunk, answers)
+    at = _quantiles(paths, learned.scale, whole=whole)
+    answers.demand[chunk] = at(0.5)
+    answers.median[chunk] = np.clip(at(0.5), 0, limit[:, None])
+    for place, level in enumerate(ask.levels):
+        answers.lower[chunk, :, place] = np.maximum(at((1 - level) / 2), 0)
+        answers.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
+    _facts(ask, learned, chunk, answers)
 
 
 def _quantiles(
-    plan: _Plan,
-    paths: NDArray[np.float32],
-    *,
-    limit: Floats,
-    scale: Floats,
-    chunk: NDArray[np.intp],
-    answers: Answers,
-) -> None:
+    paths: NDArray[np.float32], scale: Floats, *, whole: bool
+) -> Callable[[float], Floats]:
+    """The quantile of sorted paths by its share, as series x periods."""
     top = paths.shape[2] - 1
     # Single precision carries seven digits; six of them are shown.
     grain = 10.0 ** (5 - np.floor(np.log10(scale)))[:, None]
@@ -475,29 +426,17 @@ def _quantiles(
         where = share * top
         low = int(np.floor(where + 1e-9))
         high = min(low + 1, top)
-        if plan.whole:
+        if whole:
             value = paths[..., high if where - low > 1e-9 else low].astype(float).T
         else:
             lower, upper = paths[..., low].astype(float), paths[..., high].astype(float)
             value = (lower + (where - low) * (upper - lower)).T
         return np.asarray(np.round(value * grain) / grain)
 
-    def within(share: float) -> Floats:
-        return np.clip(at(share), 0, limit[:, None])
-
-    answers.demand[chunk] = at(0.5)
-    answers.median[chunk] = within(0.5)
-    for place, level in enumerate(plan.levels):
-        answers.lower[chunk, :, place] = np.maximum(at((1 - level) / 2), 0)
-        answers.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
+    return at
 
 
-def _facts(
-    plan: _Plan,
-    learned: Learned,
-    chunk: NDArray[np.intp],
-    answers: Answers,
-) -> None:
+def _facts(ask: _Question, learned: Learned, chunk: NDArray[np.intp], answers: Answers) -> None:
     """Keep what was learned, in units of the history."""
     whole = learned.views[0].fit
     answers.alpha[chunk], answers.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
@@ -514,7 +453,7 @@ def _facts(
         learned.level,
         learned.seen,
         learned.back,
-        levels=plan.levels,
+        levels=ask.levels,
     )
     answers.backtest_mae[chunk] = scores.error * learned.scale
     answers.backtest_naive[chunk] = scores.naive * learned.scale
@@ -529,6 +468,6 @@ def _facts(
             )
         answers.seasons[row] = tuple(
             length
-            for length, share in zip(plan.lengths, learned.season.strength[place], strict=True)
+            for length, share in zip(ask.lengths, learned.season.strength[place], strict=True)
             if share > 0
         )

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.core.arrays import missing_error
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import (
-    InputError,
-    InvalidCountError,
-    MissingValueError,
-)
+from eks_win_capacity.core.errors import InputError, InvalidCountError
 from eks_win_capacity.core.findings import Finding
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast.capacity import Capacities
@@ -22,6 +19,8 @@ from eks_win_capacity.forecast.read import Table, numbers, read_table
 from eks_win_capacity.forecast.times import read_times
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -84,24 +83,14 @@ def told(
 
 def read_rows(
     history: Any,
+    columns: Mapping[str, str | bool | None],
     *,
     capacity: Any,
     unit: str | None,
-    time: str | None,
-    used: str | bool | None,
-    available: str | bool | None,
-    percent: str | None,
-    subnet: str | None,
     timezone: Any,
 ) -> Rows:
-    """Read a Series or a DataFrame, tidy or wide."""
-    table = read_table(
-        history,
-        capacity=capacity,
-        unit=unit,
-        given={"time": time, "used": used, "percent": percent, "subnet": subnet},
-        available=available,
-    )
+    """Read a Series or a DataFrame, tidy or wide, with the columns by their roles."""
+    table = read_table(history, columns, capacity=capacity, unit=unit)
     unit = unit or ("prefixes" if table.prefixes else "addresses")
     long = table.frame
     times, findings = read_times(long["time"], timezone)
@@ -112,11 +101,7 @@ def read_rows(
     if isinstance(subnets, pd.CategoricalIndex):
         subnets = subnets.astype(subnets.categories.dtype)
     if (code < 0).any():
-        raise MissingValueError(
-            f"the subnet column has {(code < 0).sum():,} missing values",
-            positions=np.flatnonzero(code < 0)[:5].tolist(),
-            count=int((code < 0).sum()),
-        )
+        raise missing_error(code < 0, "the subnet column")
     order = np.lexsort((np.arange(len(code)), times.asi8, code))
     if (order != np.arange(len(order))).any():
         findings += _out_of_order(code, times)

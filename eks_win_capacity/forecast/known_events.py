@@ -57,16 +57,14 @@ def event_frame(events: Any) -> pd.DataFrame:
 
 def event_steps(
     events: Any, rows: Rows, peaks: Panel, horizon: int, usable: NDArray[np.bool_]
-) -> tuple[Floats | None, list[Finding]]:
+) -> tuple[Floats, list[Finding]]:
     """
     What scheduled events add to each subnet in each period to come.
 
     Returns
     -------
-    ndarray of (subnets, horizon) or None, list of Finding
+    ndarray of (subnets, horizon), list of Finding
     """
-    if events is None:
-        return None, []
     out = np.zeros((len(rows.subnets), horizon))
     late = []
     ends = _newest_times(rows)

@@ -49,46 +49,34 @@ class Table:
 
 
 def read_table(
-    history: Any,
-    *,
-    capacity: Any,
-    unit: str | None,
-    given: Mapping[str, str | bool | None],
-    available: str | bool | None,
+    history: Any, given: Mapping[str, str | bool | None], *, capacity: Any, unit: str | None
 ) -> Table:
     """Bring every shape to columns time, subnet, value (and capacity)."""
-    if not isinstance(history, (pd.Series, pd.DataFrame)) and hasattr(history, "to_pandas"):
-        history = history.to_pandas()
-    if is_document(history):
-        history = usage_table(history)
+    if not isinstance(history, (pd.Series, pd.DataFrame)):
+        if hasattr(history, "to_pandas"):
+            history = history.to_pandas()
+        elif is_document(history):
+            history = usage_table(history)
     if isinstance(history, pd.Series):
-        return _of_series(history, given, available=available)
+        return _of_series(history, given)
     if not isinstance(history, pd.DataFrame):
         raise UnsupportedInputError(
             f"history must be a Series or a DataFrame; got {type(history).__name__}"
         )
-    everything = "available" if available is True else None
-    if given["used"] is True:
-        everything, given = "used", {**given, "used": None}
+    everything = next((kind for kind in ("used", "available") if given[kind] is True), None)
     frame, given = _with_index(history, given)
     named = {role: name for role, name in given.items() if not isinstance(name, bool)}
-    for role, name in (*given.items(), ("available", available)):
+    for role, name in given.items():
         if name is not None and not (isinstance(name, bool) and role in {"used", "available"}):
             text(name, name=role)
-    roles = find_roles(
-        frame,
-        capacity=capacity,
-        unit=unit,
-        **named,
-        available=available if isinstance(available, str) else None,
-    )
+    roles = find_roles(frame, capacity=capacity, unit=unit, **named)
     kinds = [kind for kind in VALUES if roles[kind] is not None]
     if not kinds and everything and (only := _only_reading(frame, roles)):
         # The caller says what is counted, and one column alone can be meant.
         roles, kinds = {**roles, everything: only}, [everything]
     if not kinds:
         return _melted(frame, roles, everything=everything, capacity=capacity)
-    if available is True and kinds[0] != "available":
+    if everything == "available" and kinds[0] != "available":
         raise InputError(f"available=True, and {roles[kinds[0]]!r} says {kinds[0]}")
     return _tidy(frame, roles, kinds[0], capacity)
 
@@ -155,10 +143,9 @@ def _with_index(
     return frame, given
 
 
-def _of_series(
-    series: pd.Series[Any], given: Mapping[str, str | bool | None], *, available: str | bool | None
-) -> Table:
-    named = [name for name in (*given.values(), available) if isinstance(name, str)]
+def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -> Table:
+    available = given["available"]
+    named = [name for name in given.values() if isinstance(name, str)]
     if any(name != series.name for name in named):
         raise InputError(f"a Series has no columns to name; got {', '.join(map(repr, named))}")
     if not len(series):

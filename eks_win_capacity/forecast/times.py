@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.core.errors import InputError, MissingValueError
+from eks_win_capacity.core.arrays import missing_error
+from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
@@ -46,13 +47,8 @@ def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex,
     MissingValueError
         If times are missing.
     """
-    missing = np.flatnonzero(np.asarray(column.isna()))
-    if len(missing):
-        raise MissingValueError(
-            f"the times have {len(missing):,} missing values, first at position {missing[0]}",
-            positions=missing[:5].tolist(),
-            count=len(missing),
-        )
+    if (missing := column.isna().to_numpy()).any():
+        raise missing_error(missing, "the column of times")
     told: list[Finding] = []
     if isinstance(column.dtype, pd.PeriodDtype):
         index = pd.PeriodIndex(column).to_timestamp()
