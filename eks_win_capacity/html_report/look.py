@@ -57,8 +57,9 @@ svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,"Dej
 @media print{:root{color-scheme:light}body{max-width:none;padding:0;font-size:10pt}
 table{font-size:8pt}th,td{padding:.15rem .3rem}td{overflow-wrap:anywhere}td pre{min-width:0}
 .copy,nav{display:none}.wide{overflow:visible}a{color:inherit;text-decoration:none}
-thead{display:table-header-group}tr,figure,.card,pre{break-inside:avoid}h2,h3,h4,caption{break-after:avoid}
-thead button::after{content:""}section.cluster+section.cluster{break-before:page}
+thead{display:table-header-group}tr,figure,pre{break-inside:avoid}h2,h3,h4,caption,p:has(+pre){break-after:avoid}
+thead button{display:contents}thead button::after{content:none}
+table:not(:has(tbody tr:nth-child(16))){break-inside:avoid}section.cluster+section.cluster{break-before:page}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
 """Colours of Okabe and Ito, darker or lighter where a theme needs it; paper is always light."""
