@@ -95,8 +95,8 @@ class ClusterView:
         self.prices = prices or {}
         self._pools: dict[bool, WarmPool | None] = {}
         self._slots: dict[str, Slots | None] = {}
-        asked = asked_mode(state)
-        self.mode = seen_mode(state, catalog) if asked is None else asked
+        self.asked = asked_mode(state)
+        self.mode = seen_mode(state, catalog) if self.asked is None else self.asked
         self.use = use_by_node(state)
         self.windows = list(state.windows_nodes or ())
         self.ready = [n for n in self.windows if n.ready and n.schedulable]

@@ -17,7 +17,6 @@ from eks_win_capacity.cluster.report_rows import (
 )
 from eks_win_capacity.cluster.serving import REASONS, mode_of
 from eks_win_capacity.cluster.state import needs_state
-from eks_win_capacity.cluster.view import asked_mode
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.display import count_of, html_frame, records_of
@@ -276,7 +275,7 @@ def cluster_report(
     if state.windows_nodes is None and state.subnets is None:
         raise InputError(f"the report needs the nodes: {state.unknown['nodes']}")
     view = ClusterView(state, catalog, None)
-    asked, mode, mean = asked_mode(state), view.mode, _typical(state)
+    mean = _typical(state)
     given = (
         mean[0] if pod_cpu_m is None else pod_cpu_m,
         mean[1] if pod_memory_bytes is None else pod_memory_bytes,
@@ -292,8 +291,8 @@ def cluster_report(
         zones=zones,
         more_nodes=more,
         typical_pod=given if any(given) else None,
-        prefix_delegation=mode,
-        mode_source="configmap" if asked is not None else "" if mode is None else "nodes",
+        prefix_delegation=view.mode,
+        mode_source="" if view.mode is None else "nodes" if view.asked is None else "configmap",
         assumptions=_assumed(view, wanted, pods_per_node),
         unknown=_hidden(view, missing),
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for managed Windows groups whose user data starts the node a second time."""
-    groups = [group for group in look.windows_groups if group.managed]
+    groups = [group for group in look.groups if group.managed]
     wrong = [g.name for g in groups if g.bootstraps and g.custom_ami is False]
     blind = [g.name for g in groups if g.launch_template and not g.user_data_known]
     if wrong:
@@ -68,11 +68,11 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
     if look.state.node_groups is None:
         yield rule.unknown(look, "node_groups")
         return
-    own = [g for g in look.windows_groups if g.bootstraps]
+    own = [g for g in look.groups if g.bootstraps]
     wrong = [g.name for g in own if g.service_cidr != cidr]
     blind = [
         g.name
-        for g in look.windows_groups
+        for g in look.groups
         if not g.user_data_known and (not g.managed or g.custom_ami is not False)
     ]
     if wrong:
@@ -110,7 +110,7 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
     if count <= SERVICES_WITHOUT_DSR:
         yield rule.passed(f"{told}: no more than {SERVICES_WITHOUT_DSR}")
         return
-    groups = look.windows_groups
+    groups = look.groups
     known = [g for g in groups if g.bootstraps]
     without = [g.name for g in known if not g.dsr]
     if without:
@@ -146,11 +146,11 @@ def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare what nodes get at launch with their slots, and with the mode."""
     given = [
         (f"node group {group.name}", group.prefixes, group.instance_types)
-        for group in look.windows_groups
+        for group in look.groups
         if group.prefixes
     ] + [
         (f"EC2NodeClass {made.name}", made.prefixes, pool.instance_types)
-        for pool, made in look.view.pools
+        for pool, made in look.pools
         if made is not None and made.prefixes
     ]
     for who, count, types in given:
@@ -173,11 +173,11 @@ def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, 
             subject=who,
             severity="error",
         )
-    if look.view.mode is None:
+    if look.mode is None:
         return rule.unknown(
             look, "cni_configmap", seen=f"{told}; the mode is not known", subject=who
         )
-    if look.view.mode:
+    if look.mode:
         return rule.passed(f"{told}, which prefix mode uses", subject=who)
     return rule.failed(
         f"{told}, and the cluster is in secondary mode",
@@ -221,9 +221,9 @@ def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def windows_ami_regions(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the Windows AMI types of managed groups with the cluster's partition."""
-    groups = [g for g in look.windows_groups if g.managed and g.ami_type.startswith("WINDOWS")]
+    groups = [g for g in look.groups if g.managed and g.ami_type.startswith("WINDOWS")]
     names = some([group.name for group in groups])
-    running = {node.node_group for node in look.view.windows}
+    running = {node.node_group for node in look.windows}
     planned = [group.name for group in groups if group.name not in running]
     if not groups:
         yield rule.passed("no managed node group has a Windows AMI type")

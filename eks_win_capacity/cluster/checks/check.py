@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,7 +12,6 @@ from eks_win_capacity.cluster.autoscalers import heard
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.cluster.view import (
-    asked_mode,
     group_of,
     legacy_components,
     partition_of,
@@ -24,7 +22,7 @@ from eks_win_capacity.core.errors import without_accounts
 from eks_win_capacity.core.findings import Finding, Severity
 
 if TYPE_CHECKING:
-    from eks_win_capacity.catalog import Catalog, InstanceType
+    from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.state import (
         ClusterState,
         Node,
@@ -72,23 +70,19 @@ _STALE_DAYS: Final = 183
 """Age from which on data behind a verdict are called old. [days]"""
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(ClusterView):
     """
     The state that checks look at, with what several of them ask of it.
 
-    Attributes
+    Parameters
     ----------
-    state : ClusterState
-    catalog : Catalog
-        The instance types to judge by.
-    now : date or None
-        The day by which dates are judged; None where it is not given.
+    now : date, optional
+        The day by which dates are judged.
     """
 
-    state: ClusterState
-    catalog: Catalog
-    now: date | None = None
+    def __init__(self, state: ClusterState, catalog: Catalog, now: date | None = None) -> None:
+        super().__init__(state, catalog, None)
+        self.now = now
 
     @property
     def cluster(self) -> str:
@@ -101,41 +95,26 @@ class Look:
         return partition_of(self.state)
 
     @cached_property
-    def prefix_delegation(self) -> bool | None:
-        """Whether the ConfigMap asks for prefix delegation; None where it is not known."""
-        return asked_mode(self.state)
-
-    @cached_property
     def legacy(self) -> list[str] | None:
         """The components of legacy Windows support; None where they are not known."""
         return legacy_components(self.state)
 
     @cached_property
-    def view(self) -> ClusterView:
-        """What `cluster` and `explain` derive from the state too."""
-        return ClusterView(self.state, self.catalog, None)
-
-    @cached_property
     def windows_types(self) -> dict[str, list[str]] | None:
         """Each instance type of Windows nodes, node groups and NodePools, and who has it."""
-        nodes, groups, pools = self.state.windows_nodes, self.state.node_groups, self.view.pools
-        if nodes is None and groups is None and not pools:
+        nodes, groups = self.state.windows_nodes, self.state.node_groups
+        if nodes is None and groups is None and not self.pools:
             return None
         users: dict[str, list[str]] = {}
-        for node in nodes or ():
+        for node in self.windows:
             users.setdefault(node.instance_type, []).append(f"node {node.name}")
-        for group in self.windows_groups:
+        for group in self.groups:
             for name in group.instance_types:
                 users.setdefault(name, []).append(f"node group {group.name}")
-        for pool, _ in pools:
+        for pool, _ in self.pools:
             for name in pool.instance_types:
                 users.setdefault(name, []).append(f"NodePool {pool.name}")
         return users
-
-    @property
-    def windows_groups(self) -> list[NodeGroup]:
-        """The node groups that are known to run Windows."""
-        return self.view.groups
 
     @property
     def windows_classes(self) -> list[NodeClass]:
@@ -145,12 +124,12 @@ class Look:
     @cached_property
     def linux_groups(self) -> list[NodeGroup]:
         """The node groups that are known to run Linux."""
-        return [g for g in self.state.node_groups or () if self.view.systems[g.name] == "linux"]
+        return [g for g in self.state.node_groups or () if self.systems[g.name] == "linux"]
 
     @cached_property
     def hidden_groups(self) -> list[NodeGroup]:
         """The node groups of which nothing tells what they run."""
-        return [g for g in self.state.node_groups or () if not self.view.systems[g.name]]
+        return [g for g in self.state.node_groups or () if not self.systems[g.name]]
 
     def role_of(self, node: Node) -> str:
         """
@@ -176,7 +155,7 @@ class Look:
 
     def roles(self, system: str) -> dict[str, str]:
         """The IAM roles of nodes of a system, each with one who has it."""
-        groups = self.windows_groups if system == "windows" else self.linux_groups
+        groups = self.groups if system == "windows" else self.linux_groups
         found = {group.role: group.name for group in groups if group.role}
         for node in self.state.nodes or ():
             if node.os == system and (role := self.role_of(node)):
@@ -255,13 +234,6 @@ class Look:
         makers += state.windows_pods or ()
         return makers
 
-    @cached_property
-    def host_pods(self) -> Counter[str]:
-        """How many Windows pods without an address of their own each node runs."""
-        return Counter(
-            pod.node for pod in self.state.windows_pods or () if pod.node and not pod.takes_address
-        )
-
     def instead_of(self, name: str) -> str:
         """Name a type that runs Windows and prefixes, like one that does not; or nothing."""
         row = self.row(name)
@@ -292,11 +264,6 @@ class Look:
             given = None if addon is None else addon.configuration.get("env", {})
             env = given if isinstance(given, dict) else None
         return None if env is None else str(env.get(variable, "")).lower() in {"1", "t", "true"}
-
-    def row(self, name: str) -> InstanceType | None:
-        """The catalog's row of a type, or None where it has none."""
-        found: InstanceType | None = self.catalog.get(name)
-        return found
 
 
 @dataclass(frozen=True, kw_only=True)

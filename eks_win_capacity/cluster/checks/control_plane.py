@@ -209,9 +209,9 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for Windows nodes that are not ready, or do not say."""
-    nodes = look.view.windows
+    nodes = look.windows
     silent = [node.name for node in nodes if node.ready is None]
-    late = [node.name for node in look.view.broken]
+    late = [node.name for node in look.broken]
     if late:
         yield rule.failed(
             f"not ready: {some(late)}",

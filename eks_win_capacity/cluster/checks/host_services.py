@@ -79,7 +79,7 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> list[Finding]:
                 subject=_EBS,
             )
         ]
-    own = [group.name for group in look.windows_groups if group.custom_ami]
+    own = [group.name for group in look.groups if group.custom_ami]
     if own and not plugin.host_process:
         return [
             rule.unknown(

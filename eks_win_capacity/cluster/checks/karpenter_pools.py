@@ -134,7 +134,7 @@ def karpenter_limits(rule: Check, look: Look) -> Iterator[Finding]:
     if not look.state.node_pools:
         yield _absent(rule, look, "node_pools")
         return
-    pools = [pool for pool, _ in look.view.pools]
+    pools = [pool for pool, _ in look.pools]
     for pool in pools:
         used = dict(pool.used)
         full = [
@@ -189,7 +189,7 @@ def karpenter_node_claims(rule: Check, look: Look) -> Iterator[Finding]:
         else:
             yield _absent(rule, look, "node_claims")
         return
-    stuck = [(claim, text) for claim in look.view.claims if (text := halted(claim))]
+    stuck = [(claim, text) for claim in look.claims if (text := halted(claim))]
     for claim, text in stuck:
         yield rule.failed(
             f"NodeClaim {claim.name} ({claim.instance_type or 'no type yet'}) does not become a "
@@ -199,8 +199,8 @@ def karpenter_node_claims(rule: Check, look: Look) -> Iterator[Finding]:
         )
     if not stuck:
         yield rule.passed(
-            f"nothing holds {count_of(len(look.view.claims), 'NodeClaim')} of Windows back"
-            if look.view.claims
+            f"nothing holds {count_of(len(look.claims), 'NodeClaim')} of Windows back"
+            if look.claims
             else "no NodeClaim of Windows waits for its node"
         )
 

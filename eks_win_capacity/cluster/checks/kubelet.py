@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
 from eks_win_capacity.cluster.launchers import Launcher, launchers
 from eks_win_capacity.cluster.remedies import bootstrap_arguments, node_class_settings
+from eks_win_capacity.cluster.serving import IDLE
 from eks_win_capacity.cluster.view import expected_addresses, word
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
@@ -65,12 +66,13 @@ class Kind:
 
 def kinds(look: Look) -> Counter[Kind]:
     """Count the Windows nodes of each kind; what will start them where there are no nodes."""
-    state, view = look.state, look.view
     most: dict[str, int] = {}
-    for node in view.windows:
-        most[node.instance_type] = max(most.get(node.instance_type, 0), look.host_pods[node.name])
+    for node in look.windows:
+        most[node.instance_type] = max(
+            most.get(node.instance_type, 0), look.use.get(node.name, IDLE).host
+        )
     found: Counter[Kind] = Counter()
-    for node in view.windows:
+    for node in look.windows:
         row = look.row(node.instance_type)
         addresses = node.advertised_addresses or _expected(look, row)
         found[
@@ -82,7 +84,7 @@ def kinds(look: Look) -> Counter[Kind]:
                 max_pods_cap(row),
             )
         ] += 1
-    planned = [] if state.windows_nodes else [*_of_groups(look), *_of_pools(look)]
+    planned = [] if look.state.windows_nodes else [*_of_groups(look), *_of_pools(look)]
     for name, limit in planned:
         row = look.row(name)
         found[Kind(name, limit, _expected(look, row), cap=max_pods_cap(row))] += 1
@@ -91,7 +93,7 @@ def kinds(look: Look) -> Counter[Kind]:
 
 def _of_groups(look: Look) -> Iterator[tuple[str, int | None]]:
     """Each type of a Windows node group, with its max-pods."""
-    for group in look.windows_groups:
+    for group in look.groups:
         limit = group.kubelet_max_pods
         if limit is None and (group.user_data_known or not group.launch_template):
             limit = KUBELET_MAX_PODS
@@ -101,14 +103,14 @@ def _of_groups(look: Look) -> Iterator[tuple[str, int | None]]:
 
 def _of_pools(look: Look) -> Iterator[tuple[str, int | None]]:
     """Each type that a NodePool of Windows nodes names, with its max-pods."""
-    for pool, made in look.view.pools:
+    for pool, made in look.pools:
         limit = None if made is None else made.max_pods or KUBELET_MAX_PODS
         for name in pool.instance_types:
             yield name, limit
 
 
 def _expected(look: Look, row: InstanceType | None) -> int | None:
-    return expected_addresses(row, prefix_delegation=look.view.mode)
+    return expected_addresses(row, prefix_delegation=look.mode)
 
 
 def arguments(look: Look, name: str) -> dict[str, str]:
@@ -123,7 +125,7 @@ def arguments(look: Look, name: str) -> dict[str, str]:
     if wanted is None:
         kept = max((kind.limit for kind in same if kind.limit), default=KUBELET_MAX_PODS)
         wanted = None if kept == KUBELET_MAX_PODS else kept
-    starters = launchers(look.view, [name] if name else [])
+    starters = launchers(look, [name] if name else [])
     files = {
         _class_file(one): node_class_settings(one.node_class, wanted)
         for one in starters
@@ -143,7 +145,7 @@ def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
     own = next((text.strip() for file, text in files.items() if file.endswith(".txt")), "")
     return "; ".join(
         one.starts_with(own, f"as in {word(_class_file(one), 'FILE')}")
-        for one in launchers(look.view, [name] if name else [])
+        for one in launchers(look, [name] if name else [])
     )
 
 
@@ -158,7 +160,7 @@ def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
 )
 def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare max-pods with the addresses, by kind of node."""
-    nodes = look.view.windows
+    nodes = look.windows
     found = kinds(look)
     if not found:
         yield _none_yet(rule, look)
@@ -207,14 +209,14 @@ def _of_kind(rule: Check, look: Look, kind: Kind, who: str) -> Finding:
 
 def _none_yet(rule: Check, look: Look) -> Finding:
     """Pass without Windows nodes; unknown where they, or the types of a NodePool, are not known."""
-    open_pools = [pool.name for pool, _ in look.view.pools if not pool.instance_types]
+    open_pools = [pool.name for pool, _ in look.pools if not pool.instance_types]
     if open_pools:
         return rule.unknown(
             look,
             "nodes",
             seen=f"NodePool {some(open_pools)} names no instance type, and no node of it is known",
         )
-    if look.state.windows_nodes is None and not look.windows_groups:
+    if look.state.windows_nodes is None and not look.groups:
         return rule.unknown(look, "nodes")
     return rule.passed("no Windows nodes yet")
 
@@ -279,8 +281,7 @@ def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
         return
     wanted = WINDOWS_SYSTEM_RESERVED_MIB + WINDOWS_KUBE_RESERVED_MIB
     planned = {
-        f"node group {g.name}": (g.reserved_memory_mib, g.user_data_known)
-        for g in look.windows_groups
+        f"node group {g.name}": (g.reserved_memory_mib, g.user_data_known) for g in look.groups
     } | {
         f"EC2NodeClass {made.name}": (made.reserved_memory_mib, True)
         for made in look.windows_classes
@@ -303,7 +304,7 @@ def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 def _memory_of_nodes(rule: Check, look: Look) -> Iterator[Finding]:
-    nodes = look.view.windows
+    nodes = look.windows
     wanted = WINDOWS_SYSTEM_RESERVED_MIB + WINDOWS_KUBE_RESERVED_MIB
     short: dict[str, tuple[int, list[str]]] = {}
     blind = []

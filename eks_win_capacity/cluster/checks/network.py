@@ -105,7 +105,7 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the types of Windows nodes with the mode."""
-    if not look.prefix_delegation:
+    if not look.asked:
         yield rule.passed("prefix delegation is off")
         return
     if look.windows_types is None:
@@ -181,8 +181,8 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
     """See whether one more node of each type finds its addresses."""
-    for held in look.view.own_subnets:
-        for name in look.view.types or [_STAND_IN]:
+    for held in look.own_subnets:
+        for name in look.types or [_STAND_IN]:
             yield _room(rule, look, held, name)
     if not look.state.subnets:
         yield rule.unknown(look, "subnets", seen="no subnet was given")
@@ -191,9 +191,9 @@ def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
 def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     """Judge one subnet for one type: an idle node must fit, a full one should."""
     where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
-    subnet = look.view.models[held.subnet_id]
-    idle = look.view.further_nodes(held, name, pods=1)
-    full = look.view.further_nodes(held, name)
+    subnet = look.models[held.subnet_id]
+    idle = look.further_nodes(held, name, pods=1)
+    full = look.further_nodes(held, name)
     if isinstance(idle, str) or isinstance(full, str):
         seen = f"{where}: {idle if isinstance(idle, str) else full}"
         return rule.unknown(look, "subnets", seen=seen, subject=held.subnet_id)

@@ -68,7 +68,7 @@ def _marked_roles(look: Look) -> list[str]:
 
 def _without_role(look: Look) -> list[str]:
     """Names of the Windows nodes whose role nothing tells."""
-    return [node.name for node in look.view.windows if not look.role_of(node)]
+    return [node.name for node in look.windows if not look.role_of(node)]
 
 
 def _served(rule: Check, look: Look, role: str, seen: str) -> Finding:
@@ -191,18 +191,18 @@ def _mapping(rule: Check, look: Look, role: str, mode: str) -> Finding:
 
 def _role_command(look: Look) -> str:
     """The command that tells the role of the Windows nodes, by what started them."""
-    groups = [node.node_group for node in look.view.windows if node.node_group]
+    groups = [node.node_group for node in look.windows if node.node_group]
     if groups:
         return (
             f"aws eks describe-nodegroup --cluster-name {look.cluster} --nodegroup-name "
             f"{word(groups[0], 'NODE_GROUP')} --query nodegroup.nodeRole"
         )
-    if any(node.node_pool for node in look.view.windows):
+    if any(node.node_pool for node in look.windows):
         return (
             "kubectl get ec2nodeclasses -o "
             "custom-columns=NAME:.metadata.name,ROLE:.spec.role,PROFILE:.spec.instanceProfile"
         )
-    ids = [node.instance_id for node in look.view.windows if node.instance_id]
+    ids = [node.instance_id for node in look.windows if node.instance_id]
     profile = word(None, "INSTANCE_PROFILE")
     return (
         f"aws ec2 describe-instances --instance-ids {word(ids[0] if ids else None, 'INSTANCE_ID')} "
@@ -232,7 +232,7 @@ def _with_own_role(look: Look, name: str) -> str:
             "a self-managed group, for EKS has Windows AMI types in commercial Regions alone: aws "
             "autoscaling create-auto-scaling-group with a launch template whose profile has it"
         )
-    group = next((g for g in look.windows_groups if g.name == name), None)
+    group = next((g for g in look.groups if g.name == name), None)
     subnets = [word(s, "SUBNET_ID") for s in (group.subnet_ids if group else ())]
     types = [word(t, "INSTANCE_TYPE") for t in (group.instance_types if group else ())]
     ami = f"--ami-type {word(group.ami_type if group and group.windows else WINDOWS_AMI_TYPE, 'AMI_TYPE')}"
@@ -346,7 +346,7 @@ def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
 
 def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
     """Whether the role of a group with an image of its own is mapped, if that is Windows."""
-    windows = group.name in {one.name for one in look.windows_groups}
+    windows = group.name in {one.name for one in look.groups}
     linux = group.name in {one.name for one in look.linux_groups}
     lacking, types = _role_lacks(look, group.role), _entry_types(look, group.role)
     if linux:
@@ -430,9 +430,9 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
 
 def _moved(look: Look, who: str) -> str:
     """How nodes come to another role, by what starts them."""
-    if who.startswith("EC2NodeClass ") or any(node.node_pool for node in look.view.windows):
+    if who.startswith("EC2NodeClass ") or any(node.node_pool for node in look.windows):
         return "name it in spec.role of the EC2NodeClass: Karpenter replaces its nodes"
-    group = next((g for g in look.windows_groups if g.name == who), None)
+    group = next((g for g in look.groups if g.name == who), None)
     if group is not None and not group.managed:
         return (
             f"give the launch template of Auto Scaling group {word(who, 'GROUP_OF_NODES')} a "

@@ -38,7 +38,7 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
         return
     alone = [
         node.name
-        for node in look.view.windows
+        for node in look.windows
         if not node.node_pool and not node.node_group and group_of(node, state) is None
     ]
     if alone:
@@ -49,11 +49,11 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
             remedy="give the answers of: aws autoscaling describe-auto-scaling-groups, and kubectl "
             "get nodes -o json; each group must carry the tag",
         )
-    elif not look.windows_groups and state.windows_nodes is None:
+    elif not look.groups and state.windows_nodes is None:
         yield rule.unknown(look, "nodes")
-    elif not look.windows_groups:
+    elif not look.groups:
         yield rule.passed("no Windows node groups yet")
-    for group in look.windows_groups:
+    for group in look.groups:
         yield _group_tag(rule, look, group)
 
 
@@ -61,7 +61,7 @@ def _runs_autoscaler(look: Look) -> bool | None:
     """Whether the cluster autoscaler runs; None where manifests and pods are not known."""
     marked = any(
         key == "k8s.io/cluster-autoscaler/enabled"
-        for group in look.windows_groups
+        for group in look.groups
         if not group.managed  # EKS marks the groups that it manages by itself
         for key, _ in group.autoscaling_tags or ()
     )
@@ -83,7 +83,7 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
             remedy="give the answer of: aws autoscaling describe-auto-scaling-groups",
             subject=group.name,
         )
-    wanted = wanted_tags(group, look.view)
+    wanted = wanted_tags(group, look)
     if wanted is None:
         return rule.unknown(look, "cni_configmap", "nodes", subject=group.name)
     lacking = lacking_tags(wanted, group)

@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 )
 def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for the resource among what nodes can give, and for why it is not there."""
-    view = look.view
     silent: dict[str, list[str]] = {}
-    for node in view.windows:
+    for node in look.windows:
         if advertised_by(node) == 0:
-            silent.setdefault(view.reason(node), []).append(node.name)
-    blind = [node.name for node in view.windows if advertised_by(node) is None]
+            silent.setdefault(look.reason(node), []).append(node.name)
+    blind = [node.name for node in look.windows if advertised_by(node) is None]
     for reason, names in silent.items():
         node = look.state.nodes_by_name[names[0]]
-        evidence = "; ".join(view.why_silent(node)[1:])
+        evidence = "; ".join(look.why_silent(node)[1:])
         yield rule.failed(
             f"{count_of(len(names), 'Windows node advertises', 'Windows nodes advertise')} none: "
             f"{some(names)}; {REASONS.get(reason, reason)}" + (f"; {evidence}" if evidence else ""),
@@ -50,9 +49,9 @@ def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
         )
     if not silent and not blind:
         yield rule.passed(
-            f"{count_of(len(view.windows), 'Windows node advertises', 'Windows nodes advertise')} "
+            f"{count_of(len(look.windows), 'Windows node advertises', 'Windows nodes advertise')} "
             "addresses"
-            if view.windows
+            if look.windows
             else "no Windows nodes yet"
         )
 
@@ -82,9 +81,9 @@ def _served_again(look: Look, reason: str, node: str) -> str:
 )
 def pods_get_addresses(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for nodes whose pods get no address, and for pods that asked for none."""
-    blocked = look.view.blocked
+    blocked = look.blocked
     for name, obstacle in blocked.items():
-        late = [pod.full_name for pod in look.view.waiting[name] if not pod.without_request]
+        late = [pod.full_name for pod in look.waiting[name] if not pod.without_request]
         yield rule.failed(
             f"{name} gives {some(late)} no address: {'; '.join(obstacle.evidence)}",
             f"eks-win-capacity explain {word(late[0], 'POD')} weighs what helps; "

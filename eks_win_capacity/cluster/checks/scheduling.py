@@ -288,9 +288,9 @@ def _on_host(maker: object) -> bool:
 
 def _releases(look: Look) -> dict[str, None]:
     """The Windows Server releases of nodes, else of what will start them, in order."""
-    found = [release for node in look.view.windows if (release := release_of(node))]
+    found = [release for node in look.windows if (release := release_of(node))]
     if not found:
-        names = [group.ami_type for group in look.windows_groups]
+        names = [group.ami_type for group in look.groups]
         names += [made.ami_family for made in look.windows_classes]
         found = [r for name in names for r in WINDOWS_SERVER_FROM if r in name]
     return dict.fromkeys(found)

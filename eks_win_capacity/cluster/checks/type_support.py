@@ -41,8 +41,8 @@ def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]
     if types is None:
         return [rule.unknown(look, "nodes", "node_groups")], {}
     blind = types.get("", [])
-    seen = {g.name for n in look.view.windows if (g := group_of(n, look.state)) is not None}
-    groups = [g.name for g in look.windows_groups if not g.instance_types and g.name not in seen]
+    seen = {g.name for n in look.windows if (g := group_of(n, look.state)) is not None}
+    groups = [g.name for g in look.groups if not g.instance_types and g.name not in seen]
     found = []
     if blind or groups:
         names = [*blind, *(f"node group {name}" for name in groups)]
@@ -137,11 +137,11 @@ def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare types with the controller's table, and with what nodes advertise."""
     found, types = _typed(rule, look)
     yield from found
-    working = {node.instance_type for node in look.view.windows if node.advertised_addresses}
+    working = {node.instance_type for node in look.windows if node.advertised_addresses}
     refused = {
         node.instance_type
-        for node in look.view.windows
-        if look.view.reason(node) == "type-unknown-to-controller"
+        for node in look.windows
+        if look.reason(node) == "type-unknown-to-controller"
     }
     for name, users in types.items():
         row = look.row(name)

@@ -154,7 +154,7 @@ def _compute_check(
         yield rule.unknown(look, *(name for name, value in missing.items() if value is None))
     elif not makers:
         yield rule.passed(f"no pod asks for Windows on {compute} compute")
-    elif state.windows_nodes or look.windows_groups:
+    elif state.windows_nodes or look.groups:
         yield rule.passed(f"Windows pods have EC2 nodes of their own beside {compute} compute")
     elif state.nodes is None:
         yield rule.unknown(look, "nodes", "node_groups")

@@ -102,10 +102,10 @@ def windows_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
 def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the platform version with the lowest one for prefixes, where they are wanted."""
     serves = platform_serves(look.state, PREFIX_VERSIONS)
-    if look.prefix_delegation is False and serves is not True:
+    if look.asked is False and serves is not True:
         yield rule.passed("prefix delegation is not asked for")
         return
-    severity: Severity = "error" if look.prefix_delegation else "warning"
+    severity: Severity = "error" if look.asked else "warning"
     yield from _platform(rule, look, PREFIX_VERSIONS, "prefix delegation on Windows", severity)
 
 
@@ -255,14 +255,14 @@ def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]],
     users: dict[str, list[str]] = {}
     ended: dict[str, list[str]] = {}
     strange = []
-    for node in look.view.windows:
+    for node in look.windows:
         if name := _ended(node):
             ended.setdefault(name, []).append(f"node {node.name}")
         elif release := release_of(node):
             users.setdefault(release, []).append(f"node {node.name}")
         else:
             strange.append(f"node {node.name} ({node.build or node.os_image or 'no build'})")
-    planned = {f"node group {group.name}": group.ami_type for group in look.windows_groups}
+    planned = {f"node group {group.name}": group.ami_type for group in look.groups}
     planned |= {f"EC2NodeClass {made.name}": made.ami_family for made in look.windows_classes}
     for who, image in planned.items():
         if old := next((old for old, _ in WINDOWS_BUILDS_ENDED.values() if old in image), ""):
@@ -317,7 +317,7 @@ def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
     found: dict[str, list[str]] = {}
     for node in state.windows_nodes or ():
         found.setdefault(node.kubelet_version, []).append(f"node {node.name}")
-    for group in look.windows_groups:
+    for group in look.groups:
         if group.version:
             found.setdefault(group.version, []).append(f"node group {group.name}")
     if not found and state.windows_nodes == ():
@@ -370,9 +370,9 @@ def _updates(look: Look, text: str) -> str:
 
 def _with_kubelet(look: Look, text: str) -> list[Launcher]:
     """What starts the nodes that have a kubelet version."""
-    named = [Launcher(group=group) for group in look.windows_groups if group.version == text]
-    nodes = [node for node in look.view.windows if node.kubelet_version == text]
-    seen = launchers_of(look.view, nodes) if nodes or not named else []
+    named = [Launcher(group=group) for group in look.groups if group.version == text]
+    nodes = [node for node in look.windows if node.kubelet_version == text]
+    seen = launchers_of(look, nodes) if nodes or not named else []
     return [*named, *(one for one in seen if one not in named)]
 
 
@@ -388,7 +388,7 @@ def _with_kubelet(look: Look, text: str) -> list[Launcher]:
 )
 def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the release of each managed Windows group's AMI with the day."""
-    groups = [g for g in look.windows_groups if g.managed and g.release_version]
+    groups = [g for g in look.groups if g.managed and g.release_version]
     late = 0
     for group in groups:
         found = _RELEASED.search(group.release_version)
