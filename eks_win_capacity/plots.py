@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 import eks_win_capacity as ewc
-from eks_win_capacity.core import charts
+from eks_win_capacity.core import arrays, charts
 from eks_win_capacity.core.charts import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
@@ -245,7 +245,11 @@ def attached_addresses(
         raise InputError(f"pools must be 1 to {len(palette)} warm pools; got {len(named)}")
     if not all(isinstance(pool, ewc.WarmPool) for pool in named.values()):
         raise UnsupportedInputError("pools must be a WarmPool, or a mapping of names to them")
-    most = _whole(slots, "slots", 1) if pods is None else _whole(pods, "pods", 1)
+    most = (
+        arrays.count(slots, name="slots", low=1)
+        if pods is None
+        else arrays.count(pods, name="pods", low=1)
+    )
     at = np.arange(most + 1)
     states = {
         name: ewc.attached_addresses(at, slots=slots, pool=pool) for name, pool in named.items()
@@ -363,7 +367,7 @@ def subnet_map(subnet: Any, *, columns: int | None = None, ax: Any = None) -> An
     blocks = subnet.blocks()
     state = blocks["state"].mask((blocks["state"] == "whole-free") & ~blocks["serves"], "withheld")
     wide = (16 if len(blocks) <= 256 else 64) if columns is None else columns
-    wide = min(_whole(wide, "columns", 1), len(blocks))
+    wide = min(arrays.count(wide, name="columns", low=1), len(blocks))
     ax = charts.axes(ax)
     number = np.arange(len(blocks))
     for name, (label, color, hatch) in BLOCKS.items():
@@ -514,20 +518,12 @@ def _nodes_by_type(plan: Any, name: str) -> dict[str, int]:
             f"{name} must be a FleetPlan, an Alternative, a ClusterState or a mapping of types "
             f"to nodes; got {type(plan).__name__}"
         )
-    counts = {str(kind): _whole(count, f"{name}[{kind!r}]", 0) for kind, count in types.items()}
+    counts = {
+        str(kind): arrays.count(each, name=f"{name}[{kind!r}]") for kind, each in types.items()
+    }
     if not sum(counts.values()):
         raise InputError(f"{name} has no nodes: there is nothing to draw")
     return counts
-
-
-def _whole(value: Any, name: str, low: int) -> int:
-    if (
-        isinstance(value, (bool, np.bool_))
-        or not isinstance(value, (int, np.integer))
-        or value < low
-    ):
-        raise InputError(f"{name} must be a whole number from {low}; got {value!r}")
-    return int(value)
 
 
 def _types(instance_type: Any) -> list[str]:

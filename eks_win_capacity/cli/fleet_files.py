@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import glob
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
+from eks_win_capacity.cli.output import progress
 from eks_win_capacity.core.documents.whole import separator_of
 from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
 from eks_win_capacity.core.spreadsheet import CONTROLS, FORMULA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -97,22 +95,14 @@ def opened(paths: Sequence[Path], catalog: Catalog) -> Iterator[NodeFiles]:
     separator = separator_of(line)
     headless = without_head([line.replace('"', "").split(separator)], catalog)
     with (
-        _progress() as tell,
-        NodeFiles(paths, form=CsvForm(separator, not headless), progress=tell) as files,
+        progress("reading", counted=False) as tell,
+        NodeFiles(
+            paths,
+            form=CsvForm(separator, not headless),
+            progress=lambda share: tell(f"{share:.0f} %"),
+        ) as files,
     ):
         yield files
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[float], None] | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    click.echo("reading", err=True, nl=False)
-    try:
-        yield lambda share: click.echo(f"\rreading {share:3.0f} %", err=True, nl=False)
-    finally:
-        click.echo("\r" + " " * 16 + "\r", err=True, nl=False)
 
 
 @dataclass(frozen=True)

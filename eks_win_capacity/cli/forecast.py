@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,7 @@ import click
 
 from eks_win_capacity.cli.history_files import history_parts, long_history
 from eks_win_capacity.cli.options import capacity_option, file_argument
-from eks_win_capacity.cli.output import emit, output_options, say
+from eks_win_capacity.cli.output import emit, output_options, progress, say
 from eks_win_capacity.cli.usage_file import read_table
 from eks_win_capacity.cli.what_if import TOGETHER, print_plans, what_if
 from eks_win_capacity.core.display import count_of
@@ -21,7 +19,7 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
 ALERT = 3
 """Exit code where --alert-risk is reached."""
-
-_SHOW_PROGRESS_FROM = 200
-"""Subnets from which a terminal is told how far it has come."""
 
 
 @click.command()
@@ -217,9 +212,12 @@ def _forecast(
     for table in parts:
         # All parts have the periods of the first.
         step = options["step"] if made is None else str(made.panel.grid)
-        with _progress() as progress:
+        with progress("forecast", counted=False) as tell:
             made = forecast_exhaustion(
-                table, unusable="report", progress=progress, **options | {"step": step}
+                table,
+                unusable="report",
+                progress=lambda done, total: tell(f"{done:,} of {total:,} subnets"),
+                **options | {"step": step},
             )
         told = _rows(made, risk)
         if alert is not None:
@@ -346,27 +344,6 @@ def _event(text: str) -> tuple[str, str, str | None]:
             f"{text!r} is not TIME=CHANGE, such as 2026-12-01=+120", param_hint="--event"
         )
     return time, change, subnet or None
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """How far it has come, on a terminal's stderr only, and leave its line clean."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    begun = False
-
-    def tell(done: int, total: int) -> None:
-        nonlocal begun
-        if total >= _SHOW_PROGRESS_FROM:
-            begun = True
-            click.echo(f"\rforecast {done:,} of {total:,} subnets", err=True, nl=False)
-
-    try:
-        yield tell
-    finally:
-        if begun:
-            click.echo(err=True)
 
 
 def _form(made: ExhaustionForecast) -> str:

@@ -527,8 +527,16 @@ def _human(value: object) -> str:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal's stderr that something long goes on; the function says how far it is."""
+def progress(what: str, *, counted: bool = True) -> Iterator[Callable[[str], None]]:
+    """
+    Show on a terminal's stderr that something long goes on; the function says how far it is.
+
+    Parameters
+    ----------
+    what : str
+    counted : bool
+        Whether the steps are numbered, for those that do not say how many are left.
+    """
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -537,4 +545,6 @@ def progress(what: str) -> Iterator[Callable[[str], None]]:
 
     steps = count(1)
     with Console(stderr=True).status(escape(visible(f"{what} ..."))) as status:
-        yield lambda step: status.update(escape(visible(f"{what}: {step} ({next(steps)})")))
+        yield lambda step: status.update(
+            escape(visible(f"{what}: {step}" + f" ({next(steps)})" * counted))
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -35,17 +34,6 @@ def _positive(value: Any, name: str, *, zero: bool = False) -> float:
         raise InputError(
             f"{name} must be a {'number from 0 on' if zero else 'number above 0'}; got {value!r}"
         )
-    return number
-
-
-def _whole(value: Any, name: str, *, low: int = 0) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = low - 1
-    if isinstance(value, bool) or number < low:
-        raise InputError(f"{name} must be a whole number from {low} on; got {value!r}")
-    _refuse_many(number)
     return number
 
 
@@ -306,15 +294,15 @@ def draw_pods(workloads: Sequence[Workload], rng: np.random.Generator, duration_
 def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> Pods:
     if isinstance(workload, Poisson):
         arrivals = _poisson(workload, rng, duration_s)
-        return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
+        return alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
     if isinstance(workload, CronJob):
         first = _positive(workload.first_s, "first_s", zero=True)
         every = _positive(workload.every_s, "every_s")
-        pods = _whole(workload.pods, "pods", low=1)
+        pods = arrays.count(workload.pods, name="pods", low=1)
         _refuse_many(max(duration_s - first, 0.0) / every * pods)
         starts = np.arange(first, max(duration_s, first), every)
         arrivals = np.repeat(starts, pods)
-        return _alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
+        return alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
     if isinstance(workload, RollingUpdate):
         return _rolling(workload)
     raise InputError(f"a workload is a Poisson, CronJob or RollingUpdate; got {workload!r}")
@@ -328,7 +316,8 @@ def _refuse_many(pods: float) -> None:
         )
 
 
-def _alone(arrivals: Any, lifetimes: Any) -> Pods:
+def alone(arrivals: Any, lifetimes: Any) -> Pods:
+    """Pods of which none brings or ends another."""
     none = np.full(len(arrivals), -1, dtype=np.int64)
     return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
 
@@ -357,7 +346,7 @@ def _poisson(workload: Poisson, rng: np.random.Generator, duration_s: float) -> 
 def _share(value: int | str, name: str, count: int) -> tuple[int, int]:
     """Read pods, or a share of so many rounded down; and the percentage, 0 for pods."""
     if not isinstance(value, str):
-        return _whole(value, name), 0
+        return arrays.count(value, name=name, high=MAX_PODS), 0
     if not re.fullmatch(r"[0-9]{1,3}%", value, re.ASCII):
         raise InputError(f'{name} must be a whole number or a share such as "25%"; got {value!r}')
     percent = int(value[:-1])
@@ -366,7 +355,7 @@ def _share(value: int | str, name: str, count: int) -> tuple[int, int]:
 
 def _rolling(workload: RollingUpdate) -> Pods:
     """Lay an update out as chains: each new pod, once ready, ends an old one and brings the next."""
-    count = _whole(workload.replicas, "replicas", low=1)
+    count = arrays.count(workload.replicas, name="replicas", low=1, high=MAX_PODS)
     surge, surge_share = _share(workload.max_surge, "max_surge", count)
     unavailable, share = _share(workload.max_unavailable, "max_unavailable", count)
     surge = -(-surge_share * count // 100) if surge_share else surge

@@ -23,6 +23,7 @@ from eks_win_capacity.simulator.arrivals import (
     Lifetime,
     Poisson,
     RollingUpdate,
+    alone,
     draw_pods,
     lifetime_of,
 )
@@ -429,8 +430,7 @@ def effective_concurrency(
             [random.random(nodes * capacity) * cycle, np.full(number - nodes * capacity, cycle)]
         )
     )
-    none = np.full(number, -1, dtype=np.int64)
-    pods = _queued(arrivals, lifetime.draw(random, number), none)
+    pods = alone(arrivals, lifetime.draw(random, number))
     samples = np.linspace(4 * cycle, cycles * cycle, 2_000)
     ran = _run(
         pods,
@@ -445,12 +445,6 @@ def effective_concurrency(
         engine,
     )
     return float(ran.rows[0].mean() / nodes)
-
-
-def _queued(arrivals: Any, lifetimes: Any, none: Any) -> Pods:
-    from eks_win_capacity.simulator.arrivals import Pods
-
-    return Pods(arrivals, lifetimes, np.zeros(len(arrivals)), none, none.copy())
 
 
 @checked_call

@@ -222,20 +222,18 @@ def _stepped(read: Events, node: SimulatedNode, nitro: bool, retries: bool) -> p
 
 def _of_rows(rows: list[tuple[Any, ...]], subjects: Any, initial: dict[str, int]) -> pd.DataFrame:
     """Rows that were noted, as columns; those of `subjects` in place of the noted ones."""
-    import pandas as pd
-
-    columns = ("seconds", "kind", "pod", "outcome", "advertised", *_COLUMNS)
-    cells = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    by_name = dict(zip(columns, cells, strict=True))
+    seconds, kinds, pods, outcomes, advertised, *counted = (
+        zip(*rows, strict=True) if rows else ((),) * (5 + len(_COLUMNS))
+    )
+    whole = np.array([advertised, *counted], dtype=np.int64)
     return _frame(
-        {name: np.asarray(by_name[name], dtype=np.int64) for name in _COLUMNS},
-        seconds=np.asarray(by_name["seconds"], dtype=np.float64),
-        kind=_objects(by_name["kind"]),
-        pod=_objects(by_name["pod"]) if subjects is None else subjects,
-        outcome=_objects(by_name["outcome"]),
-        advertised=np.asarray(by_name["advertised"], dtype=np.int64),
+        np.asarray(seconds, dtype=np.float64),
+        _objects(kinds),
+        _objects(pods) if subjects is None else subjects,
+        _objects(outcomes),
+        advertised=whole[0],
+        counted=whole[1:],
         initial=initial,
-        pandas=pd,
     )
 
 
@@ -246,34 +244,29 @@ def _objects(values: Any) -> Any:
 
 
 def _frame(
-    counted: dict[str, Any],
-    *,
     seconds: Any,
-    kind: Any,
-    pod: Any,
-    outcome: Any,
+    kinds: Any,
+    pods: Any,
+    outcomes: Any,
+    *,
     advertised: Any,
+    counted: Any,
     initial: dict[str, int],
-    pandas: Any,
 ) -> pd.DataFrame:
     """Put the columns side by side; texts stay objects, so that None stays None."""
-    state = {name: counted[name] for name in _COLUMNS[:5]}
-    rest = {name: counted[name] for name in _COLUMNS[5:]}
-    named = {
-        name: pandas.Series(column, dtype=object)
-        for name, column in {"kind": kind, "outcome": outcome}.items()
-    }
-    subjects = pandas.Series(pod, dtype=object) if pod.dtype == object else pod
-    in_subnet = counted["addresses"] + counted["pending_create"] + counted["pending_delete"]
-    frame: pd.DataFrame = pandas.DataFrame(
+    import pandas as pd
+
+    counts = dict(zip(_COLUMNS, counted, strict=True))
+    in_subnet = counts["addresses"] + counts["pending_create"] + counts["pending_delete"]
+    frame = pd.DataFrame(
         {
             "seconds": seconds,
-            "kind": named["kind"],
-            "pod": subjects,
-            **state,
-            "outcome": named["outcome"],
+            "kind": pd.Series(kinds, dtype=object),
+            "pod": pd.Series(pods, dtype=object) if pods.dtype == object else pods,
+            **{name: counts[name] for name in _COLUMNS[:5]},
+            "outcome": pd.Series(outcomes, dtype=object),
             "advertised": advertised,
-            **rest,
+            **{name: counts[name] for name in _COLUMNS[5:]},
             "subnet_addresses": in_subnet + NODE_ADDRESSES,
         },
         copy=False,
@@ -331,8 +324,6 @@ def _replayed(
     compiled: bool,
 ) -> pd.DataFrame:
     """Run the events through the machine, compiled or as it stands."""
-    import pandas as pd
-
     entry = "replay_at_once" if latency == 0 else "replay"
     run = engines.compiled(entry) if compiled else getattr(machine, entry)
     m = machine_of(slots, pools, latency)
@@ -343,14 +334,13 @@ def _replayed(
     holder = np.full(read.pod_count, -1, dtype=np.int64)
     run(m, first, read.times, read.kinds, read.pods, holder, outcomes, rows)
     return _frame(
-        dict(zip(_COLUMNS, rows, strict=True)),
-        seconds=read.seconds,
-        kind=np.array(KINDS, dtype=object)[read.kinds],
-        pod=read.subjects,
-        outcome=np.array(machine.OUTCOMES, dtype=object)[outcomes],
+        read.seconds,
+        np.array(KINDS, dtype=object)[read.kinds],
+        read.subjects,
+        np.array(machine.OUTCOMES, dtype=object)[outcomes],
         advertised=np.repeat(slots * _addresses_per_slot(pools), np.diff(first)),
+        counted=rows,
         initial=initial,
-        pandas=pd,
     )
 
 

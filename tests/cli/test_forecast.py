@@ -9,6 +9,8 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -190,20 +192,30 @@ def test_a_terminal_is_told_how_far_it_has_come(tmp_path):
     at = np.arange(60.0)
     table(**{f"s{i}": 50 + at for i in range(201)}).to_csv(tmp_path / "many.csv", index=False)
     parent, child = pty.openpty()
-    done = subprocess.run(
-        [sys.executable, "-m", "eks_win_capacity", "forecast", "many.csv", "--capacity", "199"],
-        stdout=subprocess.PIPE,
-        stderr=child,
-        cwd=tmp_path,
-        check=True,
-    )
-    os.close(child)
-    said = os.read(parent, 10_000).decode()
+    with ThreadPoolExecutor(1) as reader:
+        shown = reader.submit(lambda: b"".join(iter(partial(_read, parent), b"")))
+        done = subprocess.run(
+            [sys.executable, "-m", "eks_win_capacity", "forecast", "many.csv", "--capacity", "199"],
+            stdout=subprocess.PIPE,
+            stderr=child,
+            cwd=tmp_path,
+            env={**os.environ, "TERM": "xterm"},
+            check=True,
+        )
+        os.close(child)
+        said = shown.result().decode()
     os.close(parent)
-    assert said.count("\r") > 2
-    assert "forecast 201 of 201 subnets" in said
-    assert said.endswith("\n")
-    assert b"forecast 201" not in done.stdout
+    assert "forecast: 201 of 201 subnets" in said
+    # The line that told is taken away again, and nothing stands in its place.
+    assert said.endswith("\x1b[2K")
+    assert b"forecast: 201" not in done.stdout
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 10_000)
+    except OSError:  # closed at its other end
+        return b""
 
 
 @pytest.mark.parametrize(
@@ -380,6 +392,8 @@ def test_errors_of_long_histories_are_told(tmp_path, monkeypatch, run):
 def test_the_memory_of_a_long_history_is_that_of_a_part(tmp_path):
     script = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 import pyarrow as pa
 from eks_win_capacity.cli import history_files
