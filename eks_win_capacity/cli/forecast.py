@@ -13,7 +13,7 @@ from eks_win_capacity.cli.history_files import history_parts, long_history
 from eks_win_capacity.cli.options import capacity_option, file_argument
 from eks_win_capacity.cli.output import emit, output_options, progress, say
 from eks_win_capacity.cli.usage_file import read_table
-from eks_win_capacity.cli.what_if import TOGETHER, print_plans, what_if
+from eks_win_capacity.cli.what_if import TOGETHER, plain_rows, print_plans, what_if
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
@@ -352,26 +352,13 @@ def _form(made: ExhaustionForecast) -> str:
 
 def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
     """The table as plain values; what is not within the horizon is empty."""
-    import pandas as pd
-
-    table = made.to_pandas(risk=risk)
-    form = _form(made)
     wide = f"{100 * made.levels[0]:g}"
-    rows = []
-    for row in table.to_dict("records"):
-        left = row["days_left"]
-        told: dict[str, Any] = {
-            "subnet": row["subnet"],
-            "status": row["status"],
-            "days_left": None if pd.isna(left) or left == float("inf") else round(left, 2),
-        }
+    ends = ["date", f"earliest_{wide}", f"latest_{wide}"]
+    columns = ["subnet", "status", "days_left", "used", "capacity", *ends, "probability"]
+    digits = {"days_left": 2, "used": 2, "capacity": 2}
+    rows = plain_rows(made.to_pandas(risk=risk)[columns], _form(made), digits)
+    for row in rows:
         for name in ("used", "capacity"):
-            told[name] = None if pd.isna(row[name]) else round(float(row[name]), 2)
-            if told[name] is not None and told[name] == int(told[name]):
-                told[name] = int(told[name])
-        for name in ("date", f"earliest_{wide}", f"latest_{wide}"):
-            told[name] = None if pd.isna(row[name]) else row[name].strftime(form)
-        chance = row["probability"]
-        told["probability"] = None if pd.isna(chance) else round(chance, 3)
-        rows.append(told)
+            if row[name] is not None and row[name] == int(row[name]):
+                row[name] = int(row[name])
     return rows

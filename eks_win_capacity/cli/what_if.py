@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,8 @@ from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from eks_win_capacity.forecast.result import ExhaustionForecast
@@ -72,6 +75,20 @@ def what_if(
     ]
 
 
+def plain_rows(
+    table: pd.DataFrame, form: str = "%Y-%m-%d", digits: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """Rows as plain values: dates in a form, floats rounded, None for missing and never."""
+    rows = records_of(table)
+    for row in rows:
+        for name, value in row.items():
+            if hasattr(value, "strftime"):
+                row[name] = value.strftime(form)
+            elif isinstance(value, float):
+                row[name] = None if value == inf else round(value, (digits or {}).get(name, 3))
+    return rows
+
+
 def print_plans(
     history: pd.DataFrame, file: str, options: dict[str, Any], *, risk: float, output: str
 ) -> None:
@@ -83,15 +100,8 @@ def print_plans(
             raise click.UsageError(f"--{name} goes without --plans: FILE counts pods")
     given = {name: value for name, value in options.items() if value is not None}
     made = forecast_demand(history, plan=_plans(file), **given)
-    rows = records_of(made.to_pandas(risk=risk))
-    for row in rows:
-        for name, value in row.items():
-            if hasattr(value, "strftime"):
-                row[name] = value.strftime("%Y-%m-%d")
-            elif isinstance(value, float):
-                row[name] = None if value == float("inf") else round(value, 3)
     emit(
-        rows,
+        plain_rows(made.to_pandas(risk=risk)),
         output,
         title=f"{len(made.plans):,} plans; days left until the risk is {100 * risk:g} %",
         assumptions=["the same growth of pods under every plan, with the same sample paths"],

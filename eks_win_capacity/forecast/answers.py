@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -51,7 +51,6 @@ class Answers:
     backtest_mae: Floats
     backtest_naive: Floats
     backtest_covered: Floats
-    model: NDArray[Any]
     shifts: Found
     outliers: Found
     seasons: list[tuple[int, ...]]
@@ -84,7 +83,6 @@ class Answers:
             room(count),
             room(count),
             room(count, levels),
-            np.full(count, "SES with drift", dtype=object),
             [none] * count,
             [none] * count,
             [()] * count,

@@ -23,6 +23,8 @@ from eks_win_capacity.forecast.known_events import event_frame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from eks_win_capacity.forecast.result import ExhaustionForecast
 
 
@@ -236,6 +238,16 @@ class _Piece:
     binding: str
     pods: ExhaustionForecast
 
+    @property
+    def head(self) -> dict[str, Any]:
+        """Plan, subnet and zone, as they begin each row."""
+        return {"plan": self.plan.name, "subnet": self.subnet, "zone": self.zone}
+
+    def share(self, pods: Any) -> NDArray[np.int64]:
+        """What the subnet carries of all pods."""
+        mine = np.asarray(pods, dtype=float) * self.plan.share(self.subnet)
+        return np.ceil(mine - 1e-6).astype(np.int64)
+
 
 @dataclass(frozen=True, repr=False)
 class DemandForecast:
@@ -252,46 +264,34 @@ class DemandForecast:
 
     def _first(self, quantile: float) -> list[_Piece]:
         """The subnet of each plan that fails first; the others can no longer help it."""
-        out = []
-        for plan in self.plans:
-            here = [piece for piece in self.pieces if piece.plan is plan]
-            out.append(
-                min(
-                    here,
-                    key=lambda piece: (piece.pods.days_left(quantile), -piece.pods.probability()),
-                )
+        return [
+            min(
+                (piece for piece in self.pieces if piece.plan is plan),
+                key=lambda piece: (piece.pods.days_left(quantile), -piece.pods.probability()),
             )
-        return out
+            for plan in self.plans
+        ]
+
+    def _by_plan(self, values: list[Any], name: str) -> pd.Series[Any]:
+        plans = pd.Index([plan.name for plan in self.plans], name="plan")
+        return pd.Series(values, index=plans, name=name)
 
     def date(self, quantile: float = 0.5) -> pd.Series[Any]:
         """The date at which the first subnet of each plan is exhausted; NaT for never."""
-        return pd.Series(
-            [piece.pods.date(quantile) for piece in self._first(quantile)],
-            index=self._index(),
-            name=f"date_{100 * quantile:g}",
-        )
+        dates = [piece.pods.date(quantile) for piece in self._first(quantile)]
+        return self._by_plan(dates, f"date_{100 * quantile:g}")
 
     def days_left(self, risk: float = 0.1) -> pd.Series[Any]:
         """The days until the risk of a plan reaches a share; inf for never. [days]."""
-        return pd.Series(
-            [piece.pods.days_left(risk) for piece in self._first(risk)],
-            index=self._index(),
-            name="days_left",
-        )
+        return self._by_plan([p.pods.days_left(risk) for p in self._first(risk)], "days_left")
 
     def probability(self, by: Any = None) -> pd.Series[Any]:
         """The probability that the subnet of a plan most at risk is exhausted by a date."""
-        return pd.Series(
-            [
-                max(p.pods.probability(by) for p in self.pieces if p.plan is plan)
-                for plan in self.plans
-            ],
-            index=self._index(),
-            name="probability",
-        )
-
-    def _index(self) -> pd.Index:
-        return pd.Index([plan.name for plan in self.plans], name="plan")
+        most = [
+            max(p.pods.probability(by) for p in self.pieces if p.plan is plan)
+            for plan in self.plans
+        ]
+        return self._by_plan(most, "probability")
 
     def to_pandas(self, *, risk: float = 0.1) -> pd.DataFrame:
         """
@@ -304,35 +304,21 @@ class DemandForecast:
         """
         rows = []
         for piece in self.pieces:
-            told = (
-                piece.pods.to_pandas(risk=risk)
-                .iloc[0]
-                .drop(["subnet", "used", "capacity", "drift_per_day"])
-            )
-            need = piece.plan.need(self._share(piece, piece.pods.to_pandas()["used"].to_numpy()))
+            told = piece.pods.to_pandas(risk=risk).iloc[0]
+            need = piece.plan.need(piece.share([told["used"]]))
             addresses, blocks = piece.plan.capacity(piece.subnet)
             rows.append(
                 {
-                    "plan": piece.plan.name,
-                    "subnet": piece.subnet,
-                    "zone": piece.zone,
-                    **told,
+                    **piece.head,
+                    **told.drop(["subnet", "used", "capacity", "drift_per_day"]),
                     "pods_limit": piece.limit,
                     "binding": piece.binding,
-                    "nodes": int(need.nodes[0]),
-                    "addresses": int(need.addresses[0]),
-                    "prefixes": int(need.prefixes[0]),
+                    **{name: int(each[0]) for name, each in need._asdict().items()},
                     "capacity_addresses": addresses,
                     "capacity_prefixes": blocks,
                 }
             )
         return pd.DataFrame(rows)
-
-    @staticmethod
-    def _share(piece: _Piece, pods: Any) -> Any:
-        return np.ceil(
-            np.asarray(pods, dtype=float) * piece.plan.share(piece.subnet) - 1e-6
-        ).astype(np.int64)
 
     @property
     def path(self) -> pd.DataFrame:
@@ -348,29 +334,24 @@ class DemandForecast:
 
     def _path(self, piece: _Piece) -> pd.DataFrame:
         path = piece.pods.path
-        pods = self._share(piece, path["demand"].clip(lower=0))
+        pods = piece.share(path["demand"].clip(lower=0))
         need = piece.plan.need(pods)
-        addresses, blocks = piece.plan.capacity(piece.subnet)
-        in_blocks = piece.binding == "prefixes"
-        limit = blocks if in_blocks else addresses
+        # What binds: whole blocks, or addresses.
+        binds = "prefixes" if piece.binding == "prefixes" else "addresses"
+        limit = piece.plan.capacity(piece.subnet)[binds == "prefixes"]
         columns: dict[str, Any] = {
-            "plan": piece.plan.name,
-            "subnet": piece.subnet,
-            "zone": piece.zone,
+            **piece.head,
             "time": path["time"],
             "pods": pods,
-            "nodes": need.nodes,
-            "addresses": need.addresses,
-            "prefixes": need.prefixes,
+            **need._asdict(),
             "binding": piece.binding,
             "capacity": limit,
-            "share": (need.prefixes if in_blocks else need.addresses) / max(limit, 1),
+            "share": getattr(need, binds) / max(limit, 1),
         }
         # More pods never need less, so what a quantile of pods needs is that quantile.
         for column in [c for c in map(str, path.columns) if c.startswith(("lower_", "upper_"))]:
-            bound = piece.plan.need(self._share(piece, path[column]))
-            held = bound.prefixes if in_blocks else bound.addresses
-            columns[column] = np.minimum(held, limit)
+            bound = getattr(piece.plan.need(piece.share(path[column])), binds)
+            columns[column] = np.minimum(bound, limit)
         return pd.DataFrame(columns | {"probability": path["probability"]})
 
     def plot(self, *, ax: Any = None) -> Any:
@@ -394,30 +375,23 @@ class DemandForecast:
         Columns: plan, quantile, date, answer (``"date"``, ``"exhausted"`` or
         ``"never"``: not within the horizon), subnet (the first to run dry).
         """
-        shares = sorted({0.5, *((1 + s * x) / 2 for x in self._levels for s in (-1, 1))})
+        first = {share: self._first(share) for share in show.shares_of(self._levels)}
         rows = []
-        for share in shares:
-            for piece in self._first(share):
-                date = piece.pods.date(share)
-                never = pd.isna(date)
+        for at, plan in enumerate(self.plans):
+            for share, pieces in first.items():
+                date = pieces[at].pods.date(share)
+                never, status = pd.isna(date), pieces[at].pods.status
+                answer = "exhausted" if status == "exhausted" else "date"
                 rows.append(
                     {
-                        "plan": piece.plan.name,
+                        "plan": plan.name,
                         "quantile": round(share, 6),
                         "date": date,
-                        "answer": "never"
-                        if never
-                        else "exhausted"
-                        if piece.pods.status == "exhausted"
-                        else "date",
-                        "subnet": "" if never else piece.subnet,
+                        "answer": "never" if never else answer,
+                        "subnet": "" if never else pieces[at].subnet,
                     }
                 )
-        order = {plan.name: place for place, plan in enumerate(self.plans)}
-        out = pd.DataFrame(rows)
-        return out.sort_values(
-            "plan", key=lambda names: names.map(order), kind="stable", ignore_index=True
-        )
+        return pd.DataFrame(rows)
 
     @property
     def _levels(self) -> tuple[float, ...]:

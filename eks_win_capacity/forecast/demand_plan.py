@@ -16,6 +16,7 @@ from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core.arguments import flag, mapping, number, text
+from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 _LARGEST = 10**7
 """The largest number of addresses that a plan may be given for a subnet."""
+
+
+_LOWEST = {"pods_per_node": 1, "nodes": 1, "min_nodes": 0, "cooling": 0, "kubelet_max_pods": 1}
+"""The least that each count of a plan may be, where it is given."""
 
 
 class Need(NamedTuple):
@@ -154,18 +159,9 @@ class DemandPlan(Shown):
             self.capacity(name)
 
     def _check_counts(self) -> None:
-        for what, low in (
-            ("pods_per_node", 1),
-            ("nodes", 1),
-            ("min_nodes", 0),
-            ("cooling", 0),
-            ("kubelet_max_pods", 1),
-        ):
-            given = getattr(self, what)
-            if given is None and what in {"pods_per_node", "nodes"}:
-                continue
-            if isinstance(given, bool) or not hasattr(given, "__index__") or given < low:
-                raise InputError(f"{what} must be a whole number from {low}; got {given!r}")
+        for what, low in _LOWEST.items():
+            if (given := getattr(self, what)) is not getattr(type(self), what):
+                object.__setattr__(self, what, count(given, name=what, low=low))
         if self.node_pods > self._limit:
             raise InputError(
                 f"{self.instance_type} takes {self._limit} pods in this mode, not "
@@ -235,9 +231,9 @@ class DemandPlan(Shown):
     def _limit(self) -> int:
         """Pods that the addresses, the targets and the kubelet allow on a node."""
         slots = self.slots * (ADDRESSES_PER_PREFIX if self.prefix_delegation else 1)
-        most = min(slots, int(self.kubelet_max_pods))
+        most = min(slots, self.kubelet_max_pods)
         # Without a warm target nothing is attached beyond the minimum: the rest waits for ever.
-        most = min(most, self._curve().most, slots - int(self.cooling))
+        most = min(most, self._curve().most, slots - self.cooling)
         if most < 1:
             raise InputError(
                 f"{self.instance_type} has {slots} addresses for pods: with {self.cooling} of them "
@@ -248,13 +244,13 @@ class DemandPlan(Shown):
     @property
     def node_pods(self) -> int:
         """Pods that one node takes."""
-        return self._limit if self.pods_per_node is None else int(self.pods_per_node)
+        return self._limit if self.pods_per_node is None else self.pods_per_node
 
     @cached_property
     def _cost(self) -> tuple[Counts, Counts]:
         """Addresses and prefixes of one node by its pods, from 0 to all it takes."""
         pods = np.arange(self.node_pods + 1)
-        held = pods + np.where(pods > 0, int(self.cooling), 0)
+        held = pods + np.where(pods > 0, self.cooling, 0)
         curve = self._curve(fragmented=self.fragmented)
         addresses, prefixes = curve.addresses[held], curve.prefixes[held]
         if self.prefix_delegation and not self._pool.prefix_rule and not self.fragmented:
@@ -276,26 +272,17 @@ class DemandPlan(Shown):
             Pods in the subnet.
         """
         pods = np.asarray(pods, dtype=np.int64)
-        addresses, prefixes = self._cost
         size = self.node_pods
         if self.nodes is not None:
             base = np.minimum(pods // self.nodes, size)
             more = np.where(base < size, pods % self.nodes, 0)
-            nodes = np.full_like(pods, self.nodes)
-            up = np.minimum(base + 1, size)
-            return Need(
-                nodes,
-                (self.nodes - more) * addresses[base] + more * addresses[up],
-                (self.nodes - more) * prefixes[base] + more * prefixes[up],
-            )
-        full, rest = pods // size, pods % size
-        started = full + (rest > 0)
-        idle = np.maximum(self.min_nodes - started, 0)
-        return Need(
-            started + idle,
-            full * addresses[size] + np.where(rest > 0, addresses[rest], 0) + idle * addresses[0],
-            full * prefixes[size] + np.where(rest > 0, prefixes[rest], 0) + idle * prefixes[0],
-        )
+            up, nodes = np.minimum(base + 1, size), np.full_like(pods, self.nodes)
+            parts: Any = ((self.nodes - more, base), (more, up))
+        else:
+            full, rest = pods // size, pods % size
+            nodes = np.maximum(full + (rest > 0), self.min_nodes)
+            parts = ((full, size), (rest > 0, rest), (nodes - full - (rest > 0), 0))
+        return Need(nodes, *(sum(n * cost[held] for n, held in parts) for cost in self._cost))
 
     def _room(self, subnet: str) -> SubnetRoom:
         value = self.subnets[subnet]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.core import arrays
 from eks_win_capacity.core.display import Listed, count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
@@ -278,25 +279,15 @@ class ExhaustionForecast:
         ``"exhausted"`` (already), ``"never"`` (not within the horizon) or
         ``"no forecast"``.
         """
-        shares = sorted({0.5, *((1 + sign * x) / 2 for x in self.levels for sign in (-1, 1))})
         pieces = []
-        for share in shares:
+        for share in show.shares_of(self.levels):
             dates = self._dates(share)
             answer = np.where(dates.isna(), "never", "date").astype(object)
             answer[self.answers.exhausted] = "exhausted"
             answer[~self.usable] = "no forecast"
-            pieces.append(
-                pd.DataFrame(
-                    {
-                        "subnet": self.subnets,
-                        "quantile": round(share, 6),
-                        "date": dates,
-                        "answer": answer,
-                    }
-                )
-            )
-        order = np.argsort(np.tile(np.arange(len(self.subnets)), len(shares)), kind="stable")
-        return pd.concat(pieces, ignore_index=True).iloc[order].reset_index(drop=True)
+            columns = {"subnet": self.subnets, "quantile": round(share, 6), "date": dates}
+            pieces.append(pd.DataFrame(columns | {"answer": answer}))
+        return pd.concat(pieces).sort_index(kind="stable", ignore_index=True)
 
     def days_left(self, risk: float = 0.1) -> Any:
         """
@@ -344,7 +335,7 @@ class ExhaustionForecast:
         out = pd.DataFrame(
             {
                 "engine": self.engine,
-                "model": a.model,
+                "model": "SES with drift",
                 "season_lengths": [tuple(x) for x in a.seasons],
                 "alpha": a.alpha,
                 "phi": a.phi,
@@ -367,15 +358,13 @@ class ExhaustionForecast:
         last value, taken off), backtest_covered_80, ...
         """
         a = self.answers
-        out = pd.DataFrame(
-            {
-                "backtest_origins": a.origins,
-                "backtest_mae": a.backtest_mae,
-                "backtest_skill": 1
-                - a.backtest_mae / np.where(a.backtest_naive > 0, a.backtest_naive, np.nan),
-            },
-            index=self.subnets,
-        )
+        naive = np.where(a.backtest_naive > 0, a.backtest_naive, np.nan)
+        columns = {
+            "backtest_origins": a.origins,
+            "backtest_mae": a.backtest_mae,
+            "backtest_skill": 1 - a.backtest_mae / naive,
+        }
+        out = pd.DataFrame(columns, index=self.subnets)
         for place, level in enumerate(self.levels):
             out[f"backtest_covered_{100 * level:g}"] = a.backtest_covered[:, place]
         return out
@@ -422,32 +411,26 @@ class ExhaustionForecast:
             The risk that ``days_left`` is told for.
         """
         last = [v[~np.isnan(v)][-1] if (~np.isnan(v)).any() else np.nan for v in self.panel.peaks]
-        frame: dict[str, Any] = {
-            "subnet": self.subnets,
-            "status": self._statuses(),
-            "used": last,
-            "capacity": self.rows.current,
-            "date": self._dates(0.5),
-        }
-        for level in reversed(self.levels):
-            frame[f"earliest_{100 * level:g}"] = self._dates((1 - level) / 2)
-            frame[f"latest_{100 * level:g}"] = self._dates((1 + level) / 2)
-        frame["days_left"] = self._days_left(risk)
-        frame["probability"] = np.where(self.usable, self.answers.reached[:, -1], np.nan)
-        frame["drift_per_day"] = self._drift()
-        out = pd.DataFrame(frame)
-        rank = out["status"].map({name: place for place, name in enumerate(STATUSES)})
-        median = pd.Series(self._quantile_steps(0.5), index=out.index).fillna(np.inf)
-        order = pd.DataFrame(
+        status = self._statuses()
+        out = pd.DataFrame(
             {
-                "rank": rank,
-                "days": out["days_left"],
-                "median": median,
-                "chance": -out["probability"],
+                "subnet": self.subnets,
+                "status": status,
+                "used": last,
+                "capacity": self.rows.current,
+                "date": self._dates(0.5),
             }
         )
-        best = order.sort_values(["rank", "median", "days", "chance"], kind="stable").index
-        return out.loc[best].reset_index(drop=True)
+        for level in reversed(self.levels):
+            out[f"earliest_{100 * level:g}"] = self._dates((1 - level) / 2)
+            out[f"latest_{100 * level:g}"] = self._dates((1 + level) / 2)
+        out["days_left"] = self._days_left(risk)
+        out["probability"] = np.where(self.usable, self.answers.reached[:, -1], np.nan)
+        out["drift_per_day"] = self._drift()
+        rank = [STATUSES.index(each) for each in status]
+        least = [-out["probability"].to_numpy(), out["days_left"].to_numpy()]
+        order = np.lexsort((*least, self._quantile_steps(0.5), np.array(rank)))
+        return out.iloc[order].reset_index(drop=True)
 
     def plot(self, subnet: Any = None, *, ax: Any = None) -> Any:
         """
@@ -509,8 +492,7 @@ class ExhaustionForecast:
         -------
         matplotlib Figure
         """
-        if type(most) is not int or most < 1:
-            raise InputError(f"most must be a whole number from 1; got {most!r}")
+        most = arrays.count(most, name="most", low=1)
         table = self.to_pandas()
         known = table[table["status"] != "no forecast"]
         if not len(known):

@@ -34,6 +34,11 @@ def chance(share: float) -> str:
     return "above 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
+def shares_of(levels: Sequence[float]) -> list[float]:
+    """Quantiles that answers by quantile have: the median, and both ends of each interval."""
+    return sorted({0.5, *((1 + sign * level) / 2 for level in levels for sign in (-1, 1))})
+
+
 def sentence(row: Mapping[Any, Any], *, unit: str, level: float) -> str:
     """One row of the table in words."""
     name, status = row["subnet"], row["status"]

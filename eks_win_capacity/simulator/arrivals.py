@@ -298,7 +298,7 @@ def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> P
     if isinstance(workload, CronJob):
         first = _positive(workload.first_s, "first_s", zero=True)
         every = _positive(workload.every_s, "every_s")
-        pods = arrays.count(workload.pods, name="pods", low=1)
+        pods = arrays.count(workload.pods, name="pods", low=1, high=10**12)
         _refuse_many(max(duration_s - first, 0.0) / every * pods)
         starts = np.arange(first, max(duration_s, first), every)
         arrivals = np.repeat(starts, pods)
