@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.launchers import larger
-from eks_win_capacity.cluster.remedies import tag_command, toleration
-from eks_win_capacity.cluster.view import (
-    ADDRESS_RESOURCE,
-    autoscaler_tags,
-    expected_addresses,
-    word,
-)
+from eks_win_capacity.cluster.remedies import tag_command, toleration, word
+from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.addresses import nodes_that_fit
 from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, lean
 from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.serving import (
+    ENABLE,
+    ENABLE_PREFIXES,
     IDLE,
     NO_ADDRESS,
     NO_BLOCK,
@@ -21,28 +25,15 @@ from eks_win_capacity.cluster.serving import (
     Slots,
     Use,
     advertised_by,
+    asked_mode,
     difference_reason,
+    expected_addresses,
     mode_of,
     slots_of,
     use_by_node,
 )
-from eks_win_capacity.cluster.view import (
-    ENABLE,
-    ENABLE_PREFIXES,
-    asked_mode,
-    expected_addresses,
-    full_node,
-    max_pods_of,
-    pool_of,
-    room_for,
-    seen_mode,
-    servable,
-    subnets_of,
-    system_of,
-    windows_pools,
-)
 from eks_win_capacity.core import kernels
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import CapacityError
 from eks_win_capacity.density.reserved import allocatable, max_pods_cap
 
@@ -95,13 +86,31 @@ class ClusterView:
         self.prices = prices or {}
         self._pools: dict[bool, WarmPool | None] = {}
         self._slots: dict[str, Slots | None] = {}
-        self.asked = asked_mode(state)
-        self.mode = seen_mode(state, catalog) if self.asked is None else self.asked
         self.use = use_by_node(state)
         self.windows = list(state.windows_nodes or ())
+        self.asked = asked_mode(state)
+        self.mode = self._seen_mode() if self.asked is None else self.asked
         self.ready = [n for n in self.windows if n.ready and n.schedulable]
         self.cordoned = [n for n in self.windows if n.ready and not n.schedulable]
         self.broken = [n for n in self.windows if n.ready is False]
+
+    def _seen_mode(self) -> bool | None:
+        """
+        Whether the Windows nodes themselves advertise prefixes.
+
+        None where no Nitro node advertises a number of either mode, or where they differ.
+        """
+        modes = set()
+        for node in self.windows:
+            row = self.row(node.instance_type)
+            if row is None or not row.nitro or not node.ready:
+                continue
+            by_number = {
+                expected_addresses(row, prefix_delegation=mode): mode for mode in (True, False)
+            }
+            if node.advertised_addresses in by_number:
+                modes.add(by_number[node.advertised_addresses])
+        return modes.pop() if len(modes) == 1 else None
 
     def row(self, name: str) -> InstanceType | None:
         """The catalog's row of a type, or None where it has none."""
@@ -110,8 +119,17 @@ class ClusterView:
 
     @cached_property
     def subnet_of(self) -> Mapping[str, SubnetState | None]:
-        """The subnet of each Windows node; None where it is not known."""
-        return subnets_of(self.state)
+        """The subnet of each Windows node, by its address; None where it is not known."""
+        known = [(ipaddress.IPv4Network(s.cidr, strict=False), s) for s in self.state.subnets or ()]
+
+        def place(address: str) -> SubnetState | None:
+            try:
+                own = ipaddress.IPv4Address(address)
+            except ValueError:
+                return None
+            return next((held for network, held in known if own in network), None)
+
+        return {node.name: place(node.address) for node in self.windows}
 
     @cached_property
     def interfaces(self) -> Mapping[str, InterfaceState]:
@@ -400,9 +418,45 @@ class ClusterView:
 
     def pool(self, row: InstanceType) -> WarmPool | None:
         """The pool that acts on a type; None where the ConfigMap does not tell."""
-        if row.nitro not in self._pools:
-            self._pools[row.nitro] = pool_of(self.state, row)
-        return self._pools[row.nitro]
+        data = self.state.cni_configmap
+        if data is not None and row.nitro not in self._pools:
+            try:
+                self._pools[row.nitro] = WarmPool.from_configmap(data, nitro=row.nitro)
+            except CapacityError:
+                self._pools[row.nitro] = None
+        return self._pools.get(row.nitro)
+
+    def max_pods_of(self, name: str) -> int:
+        """
+        The kubelet's limit on a further node of a type. [pods].
+
+        What most of its Windows nodes have, else what the bootstrap arguments of its node
+        group say, else the default of the EKS AMIs.
+        """
+        limits = Counter(
+            node.pods_limit
+            for node in self.windows
+            if node.instance_type == name and node.pods_limit
+        )
+        if limits:
+            return max(limits, key=lambda limit: (limits[limit], limit))
+        given = [
+            group.kubelet_max_pods
+            for group in self.state.node_groups or ()
+            if group.windows is not False
+            and name in group.instance_types
+            and group.kubelet_max_pods
+        ]
+        given += [
+            made.max_pods
+            for pool, made in self.pools
+            if made is not None and made.max_pods and name in (pool.instance_types or (name,))
+        ]
+        return max(given, default=KUBELET_MAX_PODS)
+
+    def full_node(self, row: InstanceType, pool: WarmPool) -> int:
+        """Number of pods with addresses that a full node of a type runs. [pods]."""
+        return min(self.max_pods_of(row.name), curve_of(row.ipv4_per_interface, pool).most)
 
     def _in_blocks(self, node: Node, row: InstanceType, pods: int, blocks: dict[str, int]) -> int:
         """Number of pods that the free /28 blocks of a node's subnet serve; keeps account."""
@@ -449,13 +503,13 @@ class ClusterView:
         if addresses is None:
             addresses = kernels.secondary(row.ipv4_per_interface)
         if (pool := self.pool(row)) is not None:
-            addresses = min(addresses, servable(row, pool))
+            addresses = min(addresses, curve_of(row.ipv4_per_interface, pool).most)
         cpu, memory = allocatable(row)
         cpu = max((n.cpu_m for n in same if n.cpu_m is not None), default=cpu)
         memory = max((n.memory_bytes for n in same if n.memory_bytes is not None), default=memory)
         bounds = [
             addresses if need.address else math.inf,
-            max_pods_of(self.state, name) - hosts,
+            self.max_pods_of(name) - hosts,
             _fits(cpu, 0, need.cpu_m),
             _fits(memory, 0, need.memory),
         ]
@@ -469,12 +523,35 @@ class ClusterView:
     @cached_property
     def systems(self) -> Mapping[str, str]:
         """What each node group runs; empty where nothing tells."""
-        return {group.name: system_of(group, self.state) for group in self.state.node_groups or ()}
+        return {group.name: self._system_of(group) for group in self.state.node_groups or ()}
+
+    def _system_of(self, group: NodeGroup) -> str:
+        """What a node group runs, by its own word, else by its nodes."""
+        if group.windows is not None:
+            return "windows" if group.windows else "linux"
+        ids = set(group.instances)
+        found = {
+            node.os
+            for node in self.state.nodes or ()
+            if (node.node_group == group.name or node.instance_id in ids) and node.os
+        }
+        return found.pop() if len(found) == 1 else ""
 
     @cached_property
     def pools(self) -> list[tuple[NodePool, NodeClass | None]]:
-        """Karpenter's NodePools of Windows nodes, each with its class."""
-        return windows_pools(self.state)
+        """
+        Karpenter's NodePools of Windows nodes, each with its EC2NodeClass.
+
+        A pool that names no system is one of Windows where its class is; None stands for a
+        class that is not known.
+        """
+        classes = {made.name: made for made in self.state.node_classes or ()}
+        pairs = [(pool, classes.get(pool.node_class)) for pool in self.state.node_pools or ()]
+        return [
+            (pool, made)
+            for pool, made in pairs
+            if "windows" in pool.systems or (not pool.systems and made is not None and made.windows)
+        ]
 
     @cached_property
     def claims(self) -> list[NodeClaim]:
@@ -525,15 +602,35 @@ class ClusterView:
         """
         # An instance that a warm pool will keep ready holds its own address, and no pod's.
         warm = sum(g.warm_pool for g in self.groups if held.subnet_id in g.subnet_ids)
-        return room_for(
-            self.models[held.subnet_id],
-            self.catalog[name],
-            self.state,
-            catalog=self.catalog,
-            available=held.available,
-            pods=pods,
-            keep_free=keep_free + warm,
-        )
+        row, subnet = self.catalog[name], self.models[held.subnet_id]
+        pool = self.pool(row)
+        if pool is None:
+            return (
+                "the ConfigMap amazon-vpc-cni is not known (kubectl get configmap -n kube-system "
+                "amazon-vpc-cni -o json)"
+                if self.state.cni_configmap is None
+                else "the ConfigMap amazon-vpc-cni holds a value that cannot act"
+            )
+        if subnet is None:
+            return (
+                "what is in use of the subnet and of its reservations is not known (aws ec2 "
+                "describe-network-interfaces, get-subnet-cidr-reservations)"
+            )
+        most = curve_of(row.ipv4_per_interface, pool).most
+        try:
+            # What EC2 counts in use and no interface shows is held by something unseen.
+            free = subnet.free_outside_reservations
+            unseen = 0 if held.available is None else max(free - held.available, 0)
+            return nodes_that_fit(
+                subnet,
+                name,
+                pods_per_node=self.full_node(row, pool) if pods is None else min(pods, most),
+                pool=pool,
+                keep_free=keep_free + warm + unseen,
+                catalog=self.catalog,
+            )
+        except CapacityError as error:
+            return str(error)
 
     def nodes_in(self, held: SubnetState, name: str) -> int | str:
         """Further full nodes of a type that a subnet takes for sure, or why that is not known."""
@@ -554,10 +651,9 @@ class ClusterView:
         if pool is None:
             return ""
         if pods is not None:
-            return f"each further {name} counted with {min(pods, servable(row, pool)):,} pods"
+            return f"each further {name} counted with {min(pods, curve_of(row.ipv4_per_interface, pool).most):,} pods"
         return (
-            f"each further {name} counted full: {full_node(self.state, row, pool):,} pods with "
-            "addresses"
+            f"each further {name} counted full: {self.full_node(row, pool):,} pods with addresses"
         )
 
     def freed_by_lean_targets(self, held: SubnetState | None) -> tuple[int, int] | None:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.cluster.remedies import word
 from eks_win_capacity.cluster.state import needs_state
-from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX

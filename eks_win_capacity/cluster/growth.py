@@ -8,7 +8,8 @@ from eks_win_capacity.addresses.keys import TARGETS
 from eks_win_capacity.addresses.warm_pool import lean
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.launchers import Launcher, larger, launchers
-from eks_win_capacity.cluster.view import acting_key, group_of, patch, word
+from eks_win_capacity.cluster.remedies import acting_key, patch, word
+from eks_win_capacity.cluster.serving import group_of
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
+from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import count, unmasked
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS

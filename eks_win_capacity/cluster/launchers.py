@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.view import group_of, word
+from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.serving import group_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,10 +9,10 @@ from eks_win_capacity.cluster.autoscalers import claimed, lift
 from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.launchers import larger
+from eks_win_capacity.cluster.remedies import partition_of, word
 from eks_win_capacity.cluster.scheduler_messages import causes
-from eks_win_capacity.cluster.serving import REASONS
+from eks_win_capacity.cluster.serving import REASONS, expected_addresses
 from eks_win_capacity.cluster.state import PARTS
-from eks_win_capacity.cluster.view import expected_addresses, partition_of, word
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 
 if TYPE_CHECKING:

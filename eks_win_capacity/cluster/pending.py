@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.autoscalers import of_claims, refusal
 from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
 from eks_win_capacity.cluster.options import NO_ROOM, changes
+from eks_win_capacity.cluster.remedies import word
 from eks_win_capacity.cluster.scheduler_messages import causes
+from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE
 from eks_win_capacity.cluster.state import needs_state
-from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.errors import InputError, without_accounts

@@ -1,19 +1,21 @@
-"""The texts that remedies apply: manifests, entries, arguments, tags."""
+"""The texts that remedies apply: commands, manifests, entries, arguments, tags."""
 
 from __future__ import annotations
 
 import json
 import re
 from shlex import quote
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.view import word
+from eks_win_capacity.addresses.configmap import of_addon
+from eks_win_capacity.addresses.keys import ADDON_KEYS
 from eks_win_capacity.core.constants import WINDOWS_EVICTION_MIB, WINDOWS_ROLE_GROUPS
+from eks_win_capacity.core.errors import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.cluster.state import RoleMapping
+    from eks_win_capacity.cluster.state import ClusterState, RoleMapping
 
 ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
 """What stands in files for the account id, which a state does not keep."""
@@ -24,6 +26,98 @@ _ACCOUNT_NOTE: Final = (
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 
 _USERNAME: Final = "system:node:{{EC2PrivateDNSName}}"
+
+
+def word(value: str | None, variable: str) -> str:
+    """
+    A name as one word of a shell command.
+
+    A name that is not known becomes a variable that the shell refuses to leave empty, so
+    that no command runs with a made-up name.
+
+    Examples
+    --------
+    >>> word("prod", "CLUSTER_NAME"), word(None, "CLUSTER_NAME")
+    ('prod', '"${CLUSTER_NAME:?}"')
+    """
+    return quote(value) if value else f'"${{{variable}:?}}"'
+
+
+def partition_of(state: ClusterState) -> str:
+    """
+    The AWS partition of the cluster's region, else of its nodes' zones, as ARNs name it.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import ClusterState
+    >>> partition_of(ClusterState(region="us-gov-west-1")), partition_of(ClusterState())
+    ('aws-us-gov', 'aws')
+    """
+    region = state.region or next((node.zone for node in state.nodes or () if node.zone), "")
+    return next((p for start, p in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
+_PARTITIONS: Final = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
+"""How the regions of each partition but the commercial one begin.
+
+Source: botocore, ``partitions.json`` (2026-11-26).
+"""
+
+
+def addon_values(state: ClusterState) -> Mapping[str, Any] | None:
+    """Values of the vpc-cni add-on where it writes ConfigMap amazon-vpc-cni; else None."""
+    for addon in state.addons or ():
+        if addon.name == "vpc-cni" and of_addon(addon.configuration) is not None:
+            return addon.configuration
+    return None
+
+
+def acting_key(state: ClusterState, target: str) -> str:
+    """
+    The key of the ConfigMap in which a warm target acts.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import ClusterState
+    >>> acting_key(ClusterState(cni_configmap={"warm-ip-target": "1"}), "warm-ip-target")
+    'warm-ip-target'
+    """
+    return target if target in (state.cni_configmap or {}) else f"windows-{target}"
+
+
+def patch(changes: Mapping[str, str], state: ClusterState) -> str:
+    """
+    The command that sets keys of ConfigMap amazon-vpc-cni and leaves the others.
+
+    Where the vpc-cni add-on writes the ConfigMap, its values change: an update of the add-on
+    would undo what kubectl did.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import ClusterState
+    >>> print(patch({"enable-windows-ipam": "true"}, ClusterState()))
+    kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p '{"data": {"enable-windows-ipam": "true"}}'
+    """
+    values = addon_values(state)
+    names = {key: name for name, (key, _) in ADDON_KEYS.items()}
+    if values is not None and changes.keys() <= names.keys():
+        made = {**values, **{names[key]: value for key, value in changes.items()}}
+        # The state keeps no account ids: the shell puts the caller's own in its place.
+        given = quote(json.dumps(made)).replace(MASK, "'\"${AWS_ACCOUNT_ID:?}\"'")
+        return (
+            f"aws eks update-addon --cluster-name {word(state.name, 'CLUSTER_NAME')} --addon-name "
+            f"vpc-cni --resolve-conflicts PRESERVE --configuration-values {given}"
+        )
+    text = quote(json.dumps({"data": dict(changes)}))
+    return f"kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p {text}"
 
 
 def toleration(taint: str) -> str:

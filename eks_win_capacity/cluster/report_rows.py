@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.serving import IDLE, advertised_by
-from eks_win_capacity.cluster.view import expected_addresses
+from eks_win_capacity.cluster.serving import IDLE, advertised_by, expected_addresses
 from eks_win_capacity.core.errors import CapacityError
 
 if TYPE_CHECKING:

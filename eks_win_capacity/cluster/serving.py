@@ -7,25 +7,37 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.keys import go_bool
-from eks_win_capacity.cluster.view import (
-    ENABLE,
-    PREFIX_VERSIONS,
-    expected_addresses,
-    legacy_components,
-    platform_serves,
-    policy_lacking,
-)
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
+    PREFIX_PLATFORM_VERSIONS,
+    RESOURCE_CONTROLLER_POLICY,
+    WINDOWS_BUILDS,
     WINDOWS_PLATFORM_VERSIONS,
+    WINDOWS_SERVER_FROM,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from eks_win_capacity.catalog import InstanceType
-    from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node
+    from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node, NodeGroup
+
+ENABLE: Final = "enable-windows-ipam"
+ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"
+
+ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
+_TEMPLATE: Final = "k8s.io/cluster-autoscaler/node-template/"
+
+LEGACY: Final = ("vpc-resource-controller", "vpc-admission-webhook")
+"""Names of the components of legacy Windows support, in kube-system."""
+
+PREFIX_VERSIONS: Final[Mapping[str, int]] = {
+    version: lowest
+    for version, lowest in (WINDOWS_PLATFORM_VERSIONS | PREFIX_PLATFORM_VERSIONS).items()
+    if int(version.partition(".")[2]) >= 25
+}
+"""Lowest platform version with prefix delegation on Windows, by Kubernetes version."""
 
 REASONS: Final = {
     "mode-changed": "the number belongs to the other mode: the ConfigMap was changed under the "
@@ -63,6 +75,141 @@ class Obstacle:
 
     code: str
     evidence: tuple[str, ...]
+
+
+def minor(version: str | None) -> tuple[int, int] | None:
+    """
+    Read a Kubernetes version as numbers, or None if it is none.
+
+    Examples
+    --------
+    >>> minor("1.30"), minor("v1.30.4-eks-1552ad0"), minor("latest")
+    ((1, 30), (1, 30), None)
+    """
+    parts = (version or "").removeprefix("v").split(".")
+    if len(parts) < 2 or not parts[0].isdecimal():
+        return None
+    digits = parts[1].rstrip("+")
+    return (int(parts[0]), int(digits)) if digits.isdecimal() else None
+
+
+def lowest_platform(version: tuple[int, int], table: Mapping[str, int]) -> int | None:
+    """
+    The lowest platform version that a table asks of a Kubernetes version.
+
+    Every platform version of a version later than the table's will do; an earlier one
+    has none that does.
+
+    Examples
+    --------
+    >>> lowest_platform((1, 27), PREFIX_VERSIONS), lowest_platform((1, 40), PREFIX_VERSIONS)
+    (3, 1)
+    >>> lowest_platform((1, 24), PREFIX_VERSIONS) is None
+    True
+    """
+    known = {minor(name): lowest for name, lowest in table.items()}
+    if version in known:
+        return known[version]
+    return None if version < min(name for name in known if name) else 1
+
+
+def platform_serves(state: ClusterState, table: Mapping[str, int]) -> bool | None:
+    """Whether the platform version reaches a table's; None where that is not known."""
+    version = minor(state.version)
+    if version is None:
+        return None
+    lowest = lowest_platform(version, table)
+    if lowest is None:
+        return False
+    number = (state.platform_version or "").removeprefix("eks.")
+    known = (state.platform_version or "").startswith("eks.") and number.isdecimal()
+    return int(number) >= lowest if known else None
+
+
+def legacy_components(state: ClusterState) -> list[str] | None:
+    """The components of legacy Windows support, or None where they are not known."""
+    if state.workloads is None and state.pods is None:
+        return None
+    names = [w.name for w in state.workloads or () if w.namespace == "kube-system"]
+    names += [pod.name for pod in state.pods or () if pod.namespace == "kube-system"]
+    return [part for part in LEGACY if any(name.startswith(part) for name in names)]
+
+
+def policy_lacking(state: ClusterState) -> bool | None:
+    """Whether the cluster role lacks the controller's policy; None where it is not known."""
+    if state.cluster_role_policies is None:
+        return None
+    names = {name.rpartition("/")[2] for name in state.cluster_role_policies}
+    return RESOURCE_CONTROLLER_POLICY not in names
+
+
+def asked_mode(state: ClusterState) -> bool | None:
+    """Whether the ConfigMap asks for prefix delegation; None where it is not known."""
+    data = state.cni_configmap
+    if data is None:
+        return None
+    return bool(go_bool(data.get(ENABLE, "")) and go_bool(data.get(ENABLE_PREFIXES, "")))
+
+
+def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | None) -> int | None:
+    """The addresses a node of a type should advertise; None where it is not known."""
+    if row is None or (prefix_delegation is None and row.nitro):
+        return None
+    return int(kernels.by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
+
+
+def release_of(node: Node) -> str:
+    """
+    Windows Server release of a node, by its build, else by its image; empty if neither tells.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import Node
+    >>> release_of(Node(name="n", build="10.0.20348.3091"))
+    '2022'
+    """
+    parts = node.build.split(".")
+    if len(parts) > 2 and parts[2].isdecimal():
+        return WINDOWS_BUILDS.get(int(parts[2]), "")
+    named = [r for r in WINDOWS_SERVER_FROM if f"Windows Server {r}" in node.os_image]
+    return named[0] if named else ""
+
+
+def group_of(node: Node, state: ClusterState) -> NodeGroup | None:
+    """The node group of a node, by its label, else by the instance; None where none is known."""
+    return next(
+        (
+            group
+            for group in state.node_groups or ()
+            if group.name == node.node_group
+            or (node.instance_id and node.instance_id in group.instances)
+        ),
+        None,
+    )
+
+
+def autoscaler_tags(addresses: int) -> dict[str, str]:
+    """
+    The tags by which the cluster autoscaler knows a Windows node before it exists.
+
+    Parameters
+    ----------
+    addresses : int
+        Pod addresses that the node will advertise. [addresses]
+
+    Examples
+    --------
+    >>> for key, value in autoscaler_tags(144).items():
+    ...     print(f"{key}={value}")
+    k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address=144
+    k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/os=windows
+    k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/arch=amd64
+    """
+    return {
+        f"{_TEMPLATE}resources/{ADDRESS_RESOURCE}": str(addresses),
+        f"{_TEMPLATE}label/kubernetes.io/os": "windows",
+        f"{_TEMPLATE}label/kubernetes.io/arch": "amd64",
+    }
 
 
 @dataclass

@@ -14,20 +14,18 @@ from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
 from eks_win_capacity.cluster.launchers import launchers
-from eks_win_capacity.cluster.remedies import toleration
+from eks_win_capacity.cluster.remedies import acting_key, patch, toleration, word
 from eks_win_capacity.cluster.scheduler_messages import taints_of
-from eks_win_capacity.cluster.serving import IDLE, advertised_by
-from eks_win_capacity.cluster.view import (
+from eks_win_capacity.cluster.serving import (
     ADDRESS_RESOURCE,
     ENABLE,
     ENABLE_PREFIXES,
+    IDLE,
     PREFIX_VERSIONS,
-    acting_key,
+    advertised_by,
     expected_addresses,
     legacy_components,
-    patch,
     platform_serves,
-    word,
 )
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS_ADVISED,

@@ -31,7 +31,7 @@ MOVED = {
     "masking": "core.errors",
     "nodes": "density.node_capacity",
     "occupancy": "addresses.occupancy",
-    "offers": "cluster.view",
+    "offers": "cluster.serving",
     "placement": "addresses",
     "prices": "catalog.prices",
     "quantities": "core.quantities",

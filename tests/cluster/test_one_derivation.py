@@ -22,7 +22,7 @@ from eks_win_capacity.cluster import (
     explain_pending,
 )
 from eks_win_capacity.cluster.options import NO_ROOM
-from eks_win_capacity.cluster.view import autoscaler_tags
+from eks_win_capacity.cluster.serving import autoscaler_tags
 
 RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"
 ON = {"enable-windows-ipam": "true"}

@@ -31,8 +31,8 @@ from eks_win_capacity.cluster.checks import (
 )
 from eks_win_capacity.cluster.checks.check import Check, Look
 from eks_win_capacity.cluster.remedies import with_account
+from eks_win_capacity.cluster.serving import autoscaler_tags
 from eks_win_capacity.cluster.state import needs_state
-from eks_win_capacity.cluster.view import autoscaler_tags
 from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError

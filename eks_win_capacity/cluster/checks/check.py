@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.autoscalers import heard
 from eks_win_capacity.cluster.cluster_view import ClusterView
+from eks_win_capacity.cluster.remedies import partition_of, word
+from eks_win_capacity.cluster.serving import group_of, legacy_components
 from eks_win_capacity.cluster.state import PARTS
-from eks_win_capacity.cluster.view import (
-    group_of,
-    legacy_components,
-    partition_of,
-    word,
-)
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import without_accounts
 from eks_win_capacity.core.findings import Finding, Severity

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import check, some
-from eks_win_capacity.cluster.view import policy_lacking, word
+from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.serving import policy_lacking
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 from eks_win_capacity.core.display import count_of
 

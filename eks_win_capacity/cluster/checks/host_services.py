@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import AMIS, check, some
-from eks_win_capacity.cluster.view import word
+from eks_win_capacity.cluster.remedies import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.autoscalers import halted, unhalt
 from eks_win_capacity.cluster.checks.check import KARPENTER, check, some
-from eks_win_capacity.cluster.view import ADDRESS_RESOURCE, word
+from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InvalidQuantityError
 from eks_win_capacity.core.quantities import millicores, whole_bytes

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
 from eks_win_capacity.cluster.launchers import Launcher, launchers
-from eks_win_capacity.cluster.remedies import bootstrap_arguments, node_class_settings
-from eks_win_capacity.cluster.serving import IDLE
-from eks_win_capacity.cluster.view import expected_addresses, word
+from eks_win_capacity.cluster.remedies import bootstrap_arguments, node_class_settings, word
+from eks_win_capacity.cluster.serving import IDLE, expected_addresses
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,

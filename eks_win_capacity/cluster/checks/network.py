@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.addresses.keys import TARGETS, WARM_IP, go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster.checks.check import CONTROLLER, PREFIXES, SUBNETS, check, some
-from eks_win_capacity.cluster.remedies import configmap
-from eks_win_capacity.cluster.view import ENABLE, acting_key, addon_values, patch, word
+from eks_win_capacity.cluster.remedies import acting_key, addon_values, configmap, patch, word
+from eks_win_capacity.cluster.serving import ENABLE
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,

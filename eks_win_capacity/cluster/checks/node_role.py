@@ -10,8 +10,8 @@ from eks_win_capacity.cluster.remedies import (
     access_entry_command,
     aws_auth_entry,
     map_role_command,
+    word,
 )
-from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS
 
 if TYPE_CHECKING:

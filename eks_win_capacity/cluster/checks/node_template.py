@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.cluster.autoscalers import heard, lacking_tags, wanted_tags
 from eks_win_capacity.cluster.checks.check import check, some
 from eks_win_capacity.cluster.remedies import tag_command, tags_file
-from eks_win_capacity.cluster.view import group_of
+from eks_win_capacity.cluster.serving import group_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import CONTROLLER, check, some
+from eks_win_capacity.cluster.remedies import word
 from eks_win_capacity.cluster.serving import REASONS, advertised_by
-from eks_win_capacity.cluster.view import word
 from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks.check import check, some
-from eks_win_capacity.cluster.view import release_of, word
+from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.serving import release_of
 from eks_win_capacity.core.constants import (
     SERVICE_BACKENDS,
     SERVICE_BACKENDS_BUILD,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.cluster.checks.check import CONTROLLER, check, some
-from eks_win_capacity.cluster.view import group_of
+from eks_win_capacity.cluster.serving import group_of
 from eks_win_capacity.core.constants import CONTROLLER_TABLE_AS_OF, KARPENTER_TABLE_AS_OF
 from eks_win_capacity.density.reserved import karpenter_addresses
 

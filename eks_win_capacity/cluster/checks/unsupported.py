@@ -6,7 +6,7 @@ import fnmatch
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks.check import check, some, windows_group
-from eks_win_capacity.cluster.view import word
+from eks_win_capacity.cluster.remedies import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

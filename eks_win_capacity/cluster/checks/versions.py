@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import AMIS, check, some
 from eks_win_capacity.cluster.launchers import Launcher, launchers_of
-from eks_win_capacity.cluster.view import (
+from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
     lowest_platform,
     minor,
     platform_serves,
     release_of,
-    word,
 )
 from eks_win_capacity.core.constants import (
     KUBELET_SKEW,
