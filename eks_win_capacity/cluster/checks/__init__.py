@@ -15,18 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks import (
-    bootstrap,
     control_plane,
-    host_services,
-    karpenter_pools,
     kubelet,
     network,
     node_role,
-    node_template,
-    pod_addresses,
+    node_start,
     scheduling,
-    type_support,
-    unsupported,
+    served_nodes,
     versions,
 )
 from eks_win_capacity.cluster.checks.check import Check, Look
@@ -49,17 +44,12 @@ __all__ = ["CHECKS", "Check", "autoscaler_tags", "check_cluster", "remedies"]
 CHECKS: tuple[Check, ...] = (
     *versions.CHECKS,
     *control_plane.CHECKS,
-    *unsupported.CHECKS,
     *network.CHECKS,
     *node_role.CHECKS,
-    *type_support.CHECKS,
-    *pod_addresses.CHECKS,
+    *served_nodes.CHECKS,
     *kubelet.CHECKS,
-    *node_template.CHECKS,
-    *bootstrap.CHECKS,
-    *karpenter_pools.CHECKS,
+    *node_start.CHECKS,
     *scheduling.CHECKS,
-    *host_services.CHECKS,
 )
 """Every check: one for each consideration and step of the guide."""
 
