@@ -63,3 +63,17 @@ class Finding(Shown):
     def to_dict(self) -> dict[str, Any]:
         """The fields as a plain mapping."""
         return asdict(self)
+
+
+def told(
+    code: str, seen: str, why: str, *, severity: Severity = "info", remedy: str = ""
+) -> Finding:
+    """Finding of what was done with what was given, or what is odd about it."""
+    return Finding(
+        code=code,
+        severity=severity,
+        outcome="fail" if severity == "warning" else "pass",
+        seen=seen,
+        why=why,
+        remedy=remedy or ("nothing to do" if severity == "info" else "check the source"),
+    )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast.history import told
 from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.seasons import usable_season
 

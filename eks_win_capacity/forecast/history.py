@@ -11,7 +11,7 @@ import pandas as pd
 from eks_win_capacity.core.arrays import missing_error
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, InvalidCountError
-from eks_win_capacity.core.findings import Finding
+from eks_win_capacity.core.findings import Finding, told
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast.capacity import Capacities
 from eks_win_capacity.forecast.column_roles import listed
@@ -64,21 +64,6 @@ class Rows:
     findings: tuple[Finding, ...]
 
     __eq__ = same_values
-
-
-def told(
-    code: str, seen: str, why: str, *, severity: Any = "info", remedy: str = "", subject: str = ""
-) -> Finding:
-    """Finding of what was done to a history, or what is odd about it."""
-    return Finding(
-        code=code,
-        severity=severity,
-        outcome="fail" if severity == "warning" else "pass",
-        seen=seen,
-        why=why,
-        remedy=remedy or ("nothing to do" if severity == "info" else "check the source"),
-        subject=subject,
-    )
 
 
 def read_rows(

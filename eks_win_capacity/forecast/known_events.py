@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.forecast.history import told
+from eks_win_capacity.core.findings import told
 from eks_win_capacity.forecast.periods import in_zone
 
 if TYPE_CHECKING:

@@ -79,10 +79,13 @@ def is_document(value: object) -> bool:
     """Whether a value is an answer that `usage_table` reads."""
     if isinstance(value, list):
         return bool(value) and all(is_document(one) or _row_of(one) for one in value)
-    return isinstance(value, Mapping) and (
-        bool({"MetricDataResults", "Datapoints", "Subnets"} & set(value))
-        or isinstance(value.get("data"), Mapping)
-    )
+    return isinstance(value, Mapping) and _member(value) is not None
+
+
+def _member(answer: Mapping[str, Any]) -> str | None:
+    """The member by which an answer is known; None for what is no history."""
+    known = (key for key in _READERS if key in answer)
+    return next((k for k in known if k != "data" or isinstance(answer[k], Mapping)), None)
 
 
 _ROWS: Final = {"Timestamps": "MetricDataResults", "metric": "result"}
@@ -126,22 +129,14 @@ def usage_table(document: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    documents = document if isinstance(document, list) else [document]
     rows: list[dict[str, Any]] = []
-    for one in map(_whole, documents):
-        if "MetricDataResults" in one:
-            rows += _metric_data(one)
-        elif "Datapoints" in one:
-            rows += _statistics(one)
-        elif "Subnets" in one:
-            rows += _subnets(one)
-        elif isinstance(one.get("data"), Mapping):
-            rows += _prometheus(one)
-        else:
+    for one in map(_whole, document if isinstance(document, list) else [document]):
+        if (member := _member(one)) is None:
             raise InputError(
                 "this JSON is not a history: give a range query of Prometheus, get-metric-data or "
                 "get-metric-statistics of CloudWatch, or describe-subnets with times"
             )
+        rows += _READERS[member](one)
     if not rows:
         raise InputError("the answer holds no values: is the time range of the query right?")
     kinds = sorted({row["kind"] or READING for row in rows})
@@ -222,6 +217,15 @@ def _subnets(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for subnet in answer["Subnets"]
     ]
+
+
+_READERS: Final = {
+    "MetricDataResults": _metric_data,
+    "Datapoints": _statistics,
+    "Subnets": _subnets,
+    "data": _prometheus,
+}
+"""What reads an answer with such a member."""
 
 
 def console_table(lines: list[list[str]]) -> tuple[list[str], list[list[str]]]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast.history import told
 from eks_win_capacity.forecast.periods import DAY_NS, Grid, grid_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from eks_win_capacity.core.findings import Finding
@@ -67,56 +69,56 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
     whole : bool
         Whether parts of a unit count as one (prefixes).
     """
-    findings = list(rows.findings)
     seen = ~np.isnan(rows.used)
     spacing, several = _spacing(rows)
     grid = grid_for(rows.times, spacing, step=step, first=rows.times.min())
-    if several and step is None:
-        findings.append(
-            told(
-                "mixed-spacings",
-                f"{several:,} of {len(rows.subnets):,} subnets {'comes' if several == 1 else 'come'} at "
-                "another spacing than the rest",
-                f"all were put into periods of {grid}; step= chooses another",
-            )
-        )
     count = len(rows.subnets)
-    number = grid.numbers(rows.times)
-    values, censored = [], []
+    code, number = rows.code[seen], grid.numbers(rows.times)[seen]
+    used, capacity = rows.used[seen], rows.capacity[seen]
     # The history ends with the last row that has a value.
-    last = np.full(count, np.iinfo(np.int64).min)
-    np.maximum.at(last, rows.code[seen], number[seen])
-    first = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(first, rows.code[seen], number[seen])
+    last, first = np.full(count, np.iinfo(np.int64).min), np.full(count, np.iinfo(np.int64).max)
+    np.maximum.at(last, code, number)
+    np.minimum.at(first, code, number)
     width = np.where(last >= first, last - first + 1, 0)
     _refuse_long(width, grid)
     ends = np.concatenate([[0], width.cumsum()])
+    where = ends[code] + number - first[code]
+    used = np.ceil(used - 1e-9) if whole else used
     flat = np.full(int(ends[-1]), -1.0)
-    full = np.zeros(int(ends[-1]), dtype=bool)
-    where = ends[rows.code[seen]] + number[seen] - first[rows.code[seen]]
-    used = np.ceil(rows.used[seen] - 1e-9) if whole else rows.used[seen]
     np.maximum.at(flat, where, used)
+    flat[flat < 0] = np.nan
     # Demand that filled the subnet may have been higher. What lies above the capacity was
     # seen as it was: the subnet was larger then, or the capacity is only a question.
-    np.logical_or.at(full, where, used >= rows.capacity[seen])
-    over = np.zeros(int(ends[-1]), dtype=bool)
-    np.logical_or.at(over, where, used > rows.capacity[seen] * (1 + 1e-9))
+    full, over = np.zeros((2, len(flat)), dtype=bool)
+    np.logical_or.at(full, where, used >= capacity)
+    np.logical_or.at(over, where, used > capacity * (1 + 1e-9))
     full &= ~over
-    saturated = [full[low:high] for low, high in itertools.pairwise(ends)]
-    flat[flat < 0] = np.nan
     part = _unfinished(rows, grid, spacing, seen)
-    for low, high, at in zip(ends[:-1], ends[1:], range(count), strict=True):
-        values.append(flat[low:high])
-        mask = saturated[at].copy()
-        if part[at] and high > low:
-            mask[-1] = True
-        censored.append(mask)
-    if stale := _stale(rows, grid, last, width > 0):
-        findings.append(stale)
-    findings += _reading_findings(rows, grid, seen, values=values, saturated=saturated, part=part)
-    limit = _held(rows.capacity[seen], where, ends)
-    limits = [limit[low:high] for low, high in itertools.pairwise(ends)]
-    return Panel(grid, last, values, limits, censored, tuple(findings))
+    bound = full.copy()
+    bound[ends[1:][part] - 1] = True
+
+    def by_subnet(values: NDArray[Any]) -> list[NDArray[Any]]:
+        return [values[low:high] for low, high in itertools.pairwise(ends)]
+
+    findings = [
+        *rows.findings,
+        *_spacing_findings(rows, grid, several if step is None else 0),
+        *_stale(rows, grid, last, width > 0),
+        *_reading_findings(rows, grid, seen, gaps=np.isnan(flat), unfinished=int(part.sum())),
+        *_limit_findings(rows, seen, np.repeat(np.arange(count), width)[full]),
+    ]
+    limits = by_subnet(_held(capacity, where, ends))
+    return Panel(grid, last, by_subnet(flat), limits, by_subnet(bound), tuple(findings))
+
+
+def _spacing_findings(rows: Rows, grid: Grid, several: int) -> Iterator[Finding]:
+    if several:
+        yield told(
+            "mixed-spacings",
+            f"{several:,} of {len(rows.subnets):,} subnets {'comes' if several == 1 else 'come'} at "
+            "another spacing than the rest",
+            f"all were put into periods of {grid}; step= chooses another",
+        )
 
 
 def _spacing(rows: Rows) -> tuple[int, int]:
@@ -136,37 +138,19 @@ def _spacing(rows: Rows) -> tuple[int, int]:
     return int(middle), several
 
 
-def _repeated(rows: Rows) -> Finding | None:
-    same = (np.diff(rows.code) == 0) & (np.diff(rows.times.asi8) == 0)
-    if not same.any():
-        return None
-    other = int((rows.used[1:][same] != rows.used[:-1][same]).sum())
-    return told(
-        "duplicate-times",
-        f"{count_of(int(same.sum()), 'row repeats', 'rows repeat')} a time of the same subnet, "
-        f"{other:,} with another value",
-        "the larger value counts",
-    )
-
-
 def _stale(
     rows: Rows, grid: Grid, last: NDArray[np.int64], known: NDArray[np.bool_]
-) -> Finding | None:
+) -> Iterator[Finding]:
     """Finding of subnets whose history ends long before the others'."""
-    if not known.any():
-        return None
-    old = known & (last < last[known].max() - _STALE)
-    if not old.any():
-        return None
-    name = rows.subnets[np.flatnonzero(old)[0]]
-    noun = "subnet ends" if old.sum() == 1 else "subnets end"
-    return told(
-        "stale-history",
-        f"the history of {int(old.sum()):,} {noun} more than {_STALE} periods of {grid} before "
-        f"the newest, first {name}",
-        "its dates and days left count from its own last period",
-        severity="warning",
-    )
+    old = np.flatnonzero(known & (last < max(last[known], default=0) - _STALE))
+    if len(old):
+        yield told(
+            "stale-history",
+            f"the history of {count_of(len(old), 'subnet ends', 'subnets end')} more than {_STALE} "
+            f"periods of {grid} before the newest, first {rows.subnets[old[0]]}",
+            "its dates and days left count from its own last period",
+            severity="warning",
+        )
 
 
 def _held(capacity: Floats, where: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
@@ -201,60 +185,55 @@ def _reading_findings(
     grid: Grid,
     seen: NDArray[np.bool_],
     *,
-    values: list[Floats],
-    saturated: list[NDArray[np.bool_]],
-    part: NDArray[np.bool_],
-) -> list[Finding]:
+    gaps: NDArray[np.bool_],
+    unfinished: int,
+) -> Iterator[Finding]:
     """Findings of what was done to the rows."""
-    periods = sum(len(v) for v in values)
-    gaps = sum(int(np.isnan(v).sum()) for v in values)
-    kept, empty, unfinished = int(seen.sum()), int((~seen).sum()), int(part.sum())
-    out = []
-    if kept > periods - gaps:
-        seen_as = f"{count_of(kept, 'value')} became {count_of(periods - gaps, 'peak')} of {grid}"
-        out.append(told("resampled", seen_as, "the peak of a period is what exhausts a subnet"))
-    if repeated := _repeated(rows):
-        out.append(repeated)
+    kept, empty, lacking = int(seen.sum()), int((~seen).sum()), int(gaps.sum())
+    known = len(gaps) - lacking
+    if kept > known:
+        became = f"{count_of(kept, 'value')} became {count_of(known, 'peak')} of {grid}"
+        yield told("resampled", became, "the peak of a period is what exhausts a subnet")
+    same = (np.diff(rows.code) == 0) & (np.diff(rows.times.asi8) == 0)
+    if same.any():
+        other = int((rows.used[1:][same] != rows.used[:-1][same]).sum())
+        yield told(
+            "duplicate-times",
+            f"{count_of(int(same.sum()), 'row repeats', 'rows repeat')} a time of the same subnet, "
+            f"{other:,} with another value",
+            "the larger value counts",
+        )
     if empty:
         missing = f"{count_of(empty, 'row has', 'rows have')} no value"
-        out.append(told("missing-values", missing, "such a row counts as a gap"))
-    if gaps:
-        lacking = f"{gaps:,} of {periods:,} periods {'has' if gaps == 1 else 'have'} no value"
-        out.append(
-            told("gaps", lacking, "nothing is filled in, and the model runs on through a gap")
+        yield told("missing-values", missing, "such a row counts as a gap")
+    if lacking:
+        absent = (
+            f"{lacking:,} of {len(gaps):,} periods {'has' if lacking == 1 else 'have'} no value"
         )
+        yield told("gaps", absent, "nothing is filled in, and the model runs on through a gap")
     if unfinished:
         newest = f"the newest period of {count_of(unfinished, 'subnet')} is not over"
-        out.append(told("unfinished-period", newest, "its peak so far is taken as a lower bound"))
-    return [*out, *_limit_findings(rows, seen, saturated)]
+        yield told("unfinished-period", newest, "its peak so far is taken as a lower bound")
 
 
 def _limit_findings(
-    rows: Rows, seen: NDArray[np.bool_], saturated: list[NDArray[np.bool_]]
-) -> list[Finding]:
-    """Findings of values above the capacity and at it."""
-    out = []
+    rows: Rows, seen: NDArray[np.bool_], full: NDArray[np.intp]
+) -> Iterator[Finding]:
+    """Findings of values above the capacity, and of periods at it by their subnets."""
     above = rows.used[seen] > rows.capacity[seen]
     if above.any():
-        out.append(
-            told(
-                "above-capacity",
-                f"{count_of(int(above.sum()), 'value lies', 'values lie')} above the capacity, "
-                f"first of {rows.subnets[rows.code[seen][above][0]]}",
-                "they are taken as they are; the capacity was larger then, or it is wrong",
-                severity="warning",
-            )
+        yield told(
+            "above-capacity",
+            f"{count_of(int(above.sum()), 'value lies', 'values lie')} above the capacity, "
+            f"first of {rows.subnets[rows.code[seen][above][0]]}",
+            "they are taken as they are; the capacity was larger then, or it is wrong",
+            severity="warning",
         )
-    full = int(sum(s.any() for s in saturated))
-    if full:
-        noun = "subnet was" if full == 1 else "subnets were"
-        out.append(
-            told(
-                "clipped-history",
-                f"{full:,} {noun} full for "
-                f"{count_of(sum(int(s.sum()) for s in saturated), 'period')}",
-                "demand may have been higher than what was seen, so these peaks are lower bounds",
-                severity="warning",
-            )
+    if len(full):
+        subnets = count_of(len(np.unique(full)), "subnet was", "subnets were")
+        yield told(
+            "clipped-history",
+            f"{subnets} full for {count_of(len(full), 'period')}",
+            "demand may have been higher than what was seen, so these peaks are lower bounds",
+            severity="warning",
         )
-    return out

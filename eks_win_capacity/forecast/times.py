@@ -10,7 +10,7 @@ import pandas as pd
 
 from eks_win_capacity.core.arrays import missing_error
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.findings import Finding
+from eks_win_capacity.core.findings import Finding, told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,21 +49,21 @@ def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex,
     """
     if (missing := column.isna().to_numpy()).any():
         raise missing_error(missing, "the column of times")
-    told: list[Finding] = []
+    findings: list[Finding] = []
     if isinstance(column.dtype, pd.PeriodDtype):
         index = pd.PeriodIndex(column).to_timestamp()
     elif pd.api.types.is_bool_dtype(column):
         raise InputError("the times are True and False")
     elif pd.api.types.is_numeric_dtype(column):
-        index, told = _of_numbers(column)
+        index, findings = _of_numbers(column)
     elif pd.api.types.is_datetime64_any_dtype(column):
         index = pd.DatetimeIndex(column)
     else:
-        index, told = _of_texts(column, mixed_is_fine=timezone is not None)
+        index, findings = _of_texts(column, mixed_is_fine=timezone is not None)
     index = index.as_unit("ns")
     if timezone is None:
-        return index, told
-    return _in_zone(index, timezone), told
+        return index, findings
+    return _in_zone(index, timezone), findings
 
 
 def _in_zone(index: pd.DatetimeIndex, timezone: Any) -> pd.DatetimeIndex:
@@ -89,10 +89,10 @@ def _of_numbers(column: pd.Series[Any]) -> tuple[pd.DatetimeIndex, list[Finding]
                 whole = column.to_numpy(dtype=np.int64) * (10**9 // per_second)
             index = pd.DatetimeIndex(whole.astype(np.int64).astype("datetime64[ns]"))
             return index.tz_localize("UTC"), [
-                _read_so(
-                    code="epoch-times",
-                    seen=f"the times are numbers, the first is {column.iloc[0]}",
-                    why=f"they were read as {unit} since 1970, in UTC: {index[0]}Z",
+                told(
+                    "epoch-times",
+                    f"the times are numbers, the first is {column.iloc[0]}",
+                    f"they were read as {unit} since 1970, in UTC: {index[0]}Z",
                 )
             ]
     if (numbers == np.trunc(numbers)).all() and (numbers // 10_000 >= 1900).all():
@@ -121,25 +121,23 @@ def _of_texts(
             f"({unique[~aware].iloc[0]}): it cannot be known how they lie to each other"
         )
     several = len(offsets.dropna().unique()) > 1
-    unique, told = _year_first(unique)
+    unique, findings = _year_first(unique)
     try:
         read = pd.to_datetime(
-            unique, utc=bool(several), format="mixed" if told or _named(unique) else "ISO8601"
+            unique, utc=bool(several), format="mixed" if findings or _named(unique) else "ISO8601"
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise _unreadable(unique, codes) from error
     if several and not mixed_is_fine:
-        told.append(
-            Finding(
-                code="mixed-offsets",
-                severity="info",
-                outcome="pass",
-                seen=f"the times have {len(offsets.unique())} different offsets",
-                why="days are days of UTC; timezone= makes them days of another zone",
+        findings.append(
+            told(
+                "mixed-offsets",
+                f"the times have {len(offsets.unique())} different offsets",
+                "days are days of UTC; timezone= makes them days of another zone",
                 remedy="give timezone= if the days shall be local ones",
             )
         )
-    return pd.DatetimeIndex(read).take(codes), told
+    return pd.DatetimeIndex(read).take(codes), findings
 
 
 _DATES = r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ T,]+(.*))?"
@@ -177,19 +175,12 @@ def _year_first(unique: pd.Series[Any]) -> tuple[pd.Series[Any], list[Finding]]:
     days, months = (two, one) if month_first else (one, two)
     plain = parts[3] + "-" + months.map("{:02}".format) + "-" + days.map("{:02}".format)
     return plain + (" " + parts[4].fillna("")).str.rstrip(), [
-        _read_so(
-            code="dates-by-country",
-            seen=f"the times are written as {unique.iloc[0]}",
-            why=f"they were read with the {'month' if month_first else 'day'} first: {plain.iloc[0]}",
+        told(
+            "dates-by-country",
+            f"the times are written as {unique.iloc[0]}",
+            f"they were read with the {'month' if month_first else 'day'} first: {plain.iloc[0]}",
         )
     ]
-
-
-def _read_so(*, code: str, seen: str, why: str) -> Finding:
-    """What was taken for granted of the times, and that nothing has to be done."""
-    return Finding(
-        code=code, severity="info", outcome="pass", seen=seen, why=why, remedy="nothing to do"
-    )
 
 
 def _unreadable(unique: pd.Series[Any], codes: NDArray[np.intp]) -> InputError:
