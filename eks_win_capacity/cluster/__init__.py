@@ -6,7 +6,7 @@ _HOME = {
     "AccessEntry": "records",
     "Addon": "records",
     "CHECKS": "checks",
-    "Change": "changes",
+    "Change": "remedies",
     "Check": "checks",
     "ClusterReport": "report",
     "ClusterState": "state",

@@ -1,4 +1,3 @@
-from eks_win_capacity.cluster.changes import Change as Change
 from eks_win_capacity.cluster.checks import CHECKS as CHECKS
 from eks_win_capacity.cluster.checks import Check as Check
 from eks_win_capacity.cluster.checks import check_cluster as check_cluster
@@ -24,6 +23,7 @@ from eks_win_capacity.cluster.records import Service as Service
 from eks_win_capacity.cluster.records import SubnetState as SubnetState
 from eks_win_capacity.cluster.records import Workload as Workload
 from eks_win_capacity.cluster.records import WorkloadManifest as WorkloadManifest
+from eks_win_capacity.cluster.remedies import Change as Change
 from eks_win_capacity.cluster.report import ClusterReport as ClusterReport
 from eks_win_capacity.cluster.report import cluster_report as cluster_report
 from eks_win_capacity.cluster.state import PARTS as PARTS

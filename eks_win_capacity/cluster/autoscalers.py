@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.launchers import larger
-from eks_win_capacity.cluster.remedies import tag_command, toleration, word
+from eks_win_capacity.cluster.remedies import Change, describe_pod, tag_command, toleration, word
 from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
 from eks_win_capacity.core.display import count_of
 
@@ -307,9 +306,8 @@ def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
     if wanted and not commands and all(tags for _, tags in wanted):
         return Change(
             code="look",
-            remedy="see whether it still says so: kubectl describe pod -n "
-            f"{word(pod.namespace, 'NAMESPACE')} {word(pod.name, 'POD')}; if it does, restart it, "
-            "for it keeps what it knows of a group",
+            remedy=f"see whether it still says so: {describe_pod(pod)}; if it does, restart it, for "
+            "it keeps what it knows of a group",
             unit="",
             feasible=None,
             why=f"{told}every Windows group that is known has the tag now",

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.keys import TARGETS
 from eks_win_capacity.addresses.warm_pool import lean
-from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.launchers import Launcher, larger, launchers
-from eks_win_capacity.cluster.remedies import acting_key, patch, word
+from eks_win_capacity.cluster.remedies import Change, acting_key, patch, word
 from eks_win_capacity.cluster.serving import group_of
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 

@@ -1,21 +1,27 @@
-"""The texts that remedies apply: commands, manifests, entries, arguments, tags."""
+"""A change and what it gains, and the texts that remedies apply: commands, manifests, arguments."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.addresses.keys import ADDON_KEYS
-from eks_win_capacity.core.constants import WINDOWS_EVICTION_MIB, WINDOWS_ROLE_GROUPS
+from eks_win_capacity.core.constants import (
+    RESOURCE_CONTROLLER_POLICY,
+    WINDOWS_EVICTION_MIB,
+    WINDOWS_ROLE_GROUPS,
+)
+from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.cluster.state import ClusterState, RoleMapping
+    from eks_win_capacity.cluster.state import ClusterState, Pod, RoleMapping
 
 ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
 """What stands in files for the account id, which a state does not keep."""
@@ -26,6 +32,59 @@ _ACCOUNT_NOTE: Final = (
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 
 _USERNAME: Final = "system:node:{{EC2PrivateDNSName}}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Shown):
+    """
+    One thing to do, and what it gains.
+
+    Attributes
+    ----------
+    code : str
+        Such as ``prefix-delegation``, ``more-nodes``.
+    remedy : str
+        What to do, with the exact command where there is one.
+    gain : int or None
+        How much it gives, in `unit`; None where that is not known.
+    unit : {"pods", "addresses", "prefixes", ""}
+        Of the gain: places for pods like this one, or what a subnet gets back.
+    feasible : bool or None
+        Whether it helps here; None where the state does not tell.
+    nodes : int
+        Nodes that are started, and those that are drained, for it: how much it disturbs.
+    why : str
+        What the gain comes from, or why there is none.
+    """
+
+    code: str
+    remedy: str
+    gain: int | None = None
+    unit: str = "pods"
+    feasible: bool | None = True
+    why: str = ""
+    nodes: int = 0
+
+    def rank(self, waiting: int) -> tuple[bool, bool, bool, int]:
+        """
+        Place among other changes for some waiting pods: the smallest that is enough first.
+
+        What certainly helps comes before what may, what serves all that wait before what
+        serves a part, and then what touches the fewest nodes.
+
+        Examples
+        --------
+        >>> one = Change(code="more-nodes", remedy="", gain=9, nodes=1)
+        >>> all_ = Change(code="prefix-delegation", remedy="", gain=200, nodes=20)
+        >>> [min((one, all_), key=lambda c: c.rank(n)).code for n in (2, 100)]
+        ['more-nodes', 'prefix-delegation']
+        """
+        partial = self.unit == "pods" and self.gain is not None and self.gain < waiting
+        return (self.feasible is False, self.feasible is None, partial, self.nodes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a plain mapping."""
+        return asdict(self)
 
 
 def word(value: str | None, variable: str) -> str:
@@ -118,6 +177,28 @@ def patch(changes: Mapping[str, str], state: ClusterState) -> str:
         )
     text = quote(json.dumps({"data": dict(changes)}))
     return f"kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p {text}"
+
+
+def describe_pod(pod: Pod) -> str:
+    """The command that shows the events of a pod."""
+    return f"kubectl describe pod -n {word(pod.namespace, 'NAMESPACE')} {word(pod.name, 'POD')}"
+
+
+def attach_policy(state: ClusterState) -> str:
+    """The command that gives the cluster role the policy of the VPC resource controller."""
+    return (
+        f"aws iam attach-role-policy --role-name {word(state.cluster_role, 'CLUSTER_ROLE')} "
+        f"--policy-arn arn:{partition_of(state)}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}"
+    )
+
+
+def update_cluster(state: ClusterState, version: tuple[int, int] | None = None) -> str:
+    """The command that updates the control plane to the minor version after a known one."""
+    following = word(version and f"{version[0]}.{version[1] + 1}", "KUBERNETES_VERSION")
+    return (
+        f"aws eks update-cluster-version --name {word(state.name, 'CLUSTER_NAME')} "
+        f"--kubernetes-version {following}"
+    )
 
 
 def toleration(taint: str) -> str:

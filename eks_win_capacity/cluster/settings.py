@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.keys import WARM_IP, go_bool
 from eks_win_capacity.addresses.mode_change import migration
-from eks_win_capacity.cluster.changes import Change
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
 from eks_win_capacity.cluster.launchers import launchers
-from eks_win_capacity.cluster.remedies import acting_key, patch, toleration, word
+from eks_win_capacity.cluster.remedies import (
+    Change,
+    acting_key,
+    describe_pod,
+    patch,
+    toleration,
+    word,
+)
 from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import (
     ADDRESS_RESOURCE,
@@ -408,8 +414,7 @@ def wait(pod: Pod, view: ClusterView) -> Change:
         return Change(
             code="wait",
             remedy="a freed address cools down for 30 to 60 s before it serves another pod; if it "
-            f"waits longer, see the events: kubectl describe pod -n {word(pod.namespace, 'NAMESPACE')} "
-            f"{word(pod.name, 'POD')}",
+            f"waits longer, see the events: {describe_pod(pod)}",
             unit="",
             why="; ".join(coming),
         )

@@ -21,7 +21,7 @@ from eks_win_capacity.cluster import (
     cluster_report,
     explain_pending,
 )
-from eks_win_capacity.cluster.options import NO_ROOM
+from eks_win_capacity.cluster.pending import NO_ROOM
 from eks_win_capacity.cluster.serving import autoscaler_tags
 
 RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,7 @@ from eks_win_capacity.cluster.serving import group_of, legacy_components
 from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import without_accounts
-from eks_win_capacity.core.findings import Finding, Severity
+from eks_win_capacity.core.findings import Finding, Outcome, Severity
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog
@@ -332,43 +332,33 @@ class Check(Shown):
         files: dict[str, str] | None = None,
     ) -> Finding:
         """The finding of a failure."""
-        return Finding(
-            code=self.code,
-            severity=severity or self.severity,
-            outcome="fail",
-            seen=without_accounts(seen),
-            why=self.why,
-            remedy=without_accounts(remedy),
-            source=self.source,
-            subject=subject,
-            files=tuple((files or {}).items()),
-        )
+        made = self._finding("fail", seen, remedy, subject)
+        return replace(made, severity=severity or self.severity, files=tuple((files or {}).items()))
 
     def passed(self, seen: str, *, subject: str = "") -> Finding:
         """The finding that all is well."""
-        return Finding(
-            code=self.code,
-            severity=self.severity,
-            outcome="pass",
-            seen=without_accounts(seen),
-            why=self.why,
-            remedy="",
-            source=self.source,
-            subject=subject,
-        )
+        return self._finding("pass", seen, "", subject)
 
     def unknown(
         self, look: Look, *parts: str, seen: str = "", remedy: str = "", subject: str = ""
     ) -> Finding:
         """The finding that parts of the state are missing, with how to get them."""
         commands = dict.fromkeys(_command(look, part) for part in parts if part in PARTS)
+        return self._finding(
+            "unknown",
+            seen or f"not known: {self._reasons(look, parts)}",
+            remedy or f"give the answer of: {'; '.join(commands)}",
+            subject,
+        )
+
+    def _finding(self, outcome: Outcome, seen: str, remedy: str, subject: str) -> Finding:
         return Finding(
             code=self.code,
             severity=self.severity,
-            outcome="unknown",
-            seen=without_accounts(seen or f"not known: {self._reasons(look, parts)}"),
+            outcome=outcome,
+            seen=without_accounts(seen),
             why=self.why,
-            remedy=without_accounts(remedy or f"give the answer of: {'; '.join(commands)}"),
+            remedy=without_accounts(remedy),
             source=self.source,
             subject=subject,
         )

@@ -6,7 +6,7 @@ import fnmatch
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import check, some, windows_group
-from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.remedies import attach_policy, word
 from eks_win_capacity.cluster.serving import policy_lacking
 from eks_win_capacity.core.constants import RESOURCE_CONTROLLER_POLICY
 from eks_win_capacity.core.display import count_of
@@ -194,11 +194,7 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
             "ec2:UnassignPrivateIpAddresses must be in one",
         )
         return
-    yield rule.failed(
-        seen,
-        f"aws iam attach-role-policy --role-name {role} --policy-arn "
-        f"arn:{look.partition}:iam::aws:policy/{RESOURCE_CONTROLLER_POLICY}",
-    )
+    yield rule.failed(seen, attach_policy(state))
 
 
 @check(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import AMIS, check, some
 from eks_win_capacity.cluster.launchers import Launcher, launchers_of
-from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.remedies import update_cluster, word
 from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
     lowest_platform,
@@ -67,17 +67,14 @@ def _platform(
         oldest = min(table, key=lambda name: minor(name) or (0, 0))
         yield rule.failed(
             f"{running}; {what} begins with Kubernetes {oldest}",
-            f"aws eks update-cluster-version --name {look.cluster} --kubernetes-version "
-            f"{version[0]}.{version[1] + 1}, and so on, one minor version at a time, up to "
-            f"{oldest}",
+            f"{update_cluster(state, version)}, and so on, one minor version at a time, up to {oldest}",
             severity=severity,
         )
     else:
         yield rule.failed(
             f"{running}; {what} needs eks.{lowest} or later",
             "EKS rolls platform versions out by itself; to get a later one now, update the "
-            f"Kubernetes version: aws eks update-cluster-version --name {look.cluster} "
-            f"--kubernetes-version {version[0]}.{version[1] + 1}",
+            f"Kubernetes version: {update_cluster(state, version)}",
             severity=severity,
         )
 
@@ -191,14 +188,12 @@ def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
     elif end is None or day.isoformat() >= end:
         yield rule.failed(
             f"extended support of Kubernetes {name} {f'ends on {end}' if end else 'has ended'}",
-            f"aws eks update-cluster-version --name {look.cluster} --kubernetes-version "
-            f"{version[0]}.{version[1] + 1}, one minor version at a time, then the node groups",
+            f"{update_cluster(look.state, version)}, one minor version at a time, then the node groups",
         )
     elif look.now and (date.fromisoformat(end) - day).days <= _SOON_DAYS:
         yield rule.failed(
             f"extended support of Kubernetes {name} ends on {end}",
-            f"plan the update: aws eks update-cluster-version --name {look.cluster} "
-            f"--kubernetes-version {version[0]}.{version[1] + 1}",
+            f"plan the update: {update_cluster(look.state, version)}",
             severity="warning",
         )
     else:
@@ -282,8 +277,7 @@ def _release(
         return rule.failed(
             f"{some(names)}: Windows Server {release} needs Kubernetes {first}, the cluster "
             f"has {state.version}",
-            f"use an AMI of an earlier release, or: aws eks update-cluster-version --name "
-            f"{look.cluster} --kubernetes-version {version[0]}.{version[1] + 1}, one minor "
+            f"use an AMI of an earlier release, or: {update_cluster(state, version)}, one minor "
             f"version at a time, up to {first}",
             subject=release,
         )
@@ -354,9 +348,8 @@ def _older_nodes(look: Look, text: str) -> str:
         for one in _with_kubelet(look, text)
     )
     return (
-        f"{back}; or update the control plane first: aws eks "
-        f"update-cluster-version --name {look.cluster} --kubernetes-version "
-        f"{version[0]}.{version[1] + 1}, one minor version at a time, up to that of kubelet {text}"
+        f"{back}; or update the control plane first: {update_cluster(look.state, version)}, one "
+        f"minor version at a time, up to that of kubelet {text}"
     )
 
 
