@@ -123,234 +123,210 @@ def _state_subnets(state: ClusterState) -> list[Any] | None:
     return [one for one in known if one.subnet is not None] or None
 
 
-def _named(options: tuple[tuple[str, dict[str, Any]], ...]) -> Callable[[Any], Any]:
-    def add(function: Any) -> Any:
-        for name, told in reversed(options):
-            function = click.option(*name.split("|"), **told)(function)
-        return function
-
-    return add
-
-
 _EXISTING = click.Path(exists=True, dir_okay=False)
-_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (
-        "--candidate|--instance-type|-t|candidates",
-        {
-            "type": TYPE_NAME,
-            "multiple": True,
-            "callback": _read(lambda types: types or None),
-            "help": "An instance type, or a pattern such as 'm5.*'; repeat it.",
-        },
+_OPTIONS = (
+    click.option(
+        "--candidate",
+        "--instance-type",
+        "-t",
+        "candidates",
+        type=TYPE_NAME,
+        multiple=True,
+        callback=_read(lambda types: types or None),
+        help="An instance type, or a pattern such as 'm5.*'; repeat it.",
     ),
-    (
-        "--subnet|subnets",
-        {
-            "multiple": True,
-            "callback": _read(_subnets),
-            "metavar": "[ZONE=]CIDR[,USED]",
-            "help": "Where nodes may stand.",
-        },
+    click.option(
+        "--subnet",
+        "subnets",
+        multiple=True,
+        callback=_read(_subnets),
+        metavar="[ZONE=]CIDR[,USED]",
+        help="Where nodes may stand.",
     ),
-    (
+    click.option(
         "--prices",
-        {
-            "type": _EXISTING,
-            "callback": _read(read_price_file),
-            "help": "CSV of type and price by the hour.",
-        },
+        type=_EXISTING,
+        callback=_read(read_price_file),
+        help="CSV of type and price by the hour.",
     ),
-    (
+    click.option(
         "--objective",
-        {
-            "type": click.Choice(["cost", "nodes", "addresses"]),
-            "default": "cost",
-            "show_default": True,
-            "help": "What to make small.",
-        },
+        type=click.Choice(["cost", "nodes", "addresses"]),
+        default="cost",
+        show_default=True,
+        help="What to make small.",
     ),
-    (
+    click.option(
         "--prefix-delegation/--no-prefix-delegation",
-        {"default": None, "help": "Give nodes /28 prefixes, or single addresses."},
+        default=None,
+        help="Give nodes /28 prefixes, or single addresses.",
     ),
-    (
-        "--secondary|prefix_delegation",
-        {"is_flag": True, "flag_value": False, "default": None, "hidden": True},
+    click.option(
+        "--secondary",
+        "prefix_delegation",
+        is_flag=True,
+        flag_value=False,
+        default=None,
+        hidden=True,
     ),
-    (
-        "--configmap|-c|--pool|pool",
-        {"type": _EXISTING, "help": "ConfigMap amazon-vpc-cni with the warm targets."},
+    click.option(
+        "--configmap",
+        "-c",
+        "--pool",
+        "pool",
+        type=_EXISTING,
+        help="ConfigMap amazon-vpc-cni with the warm targets.",
     ),
-    (
+    click.option(
         "--kubelet-max-pods",
-        {
-            "type": click.IntRange(min=0),
-            "default": KUBELET_MAX_PODS,
-            "show_default": True,
-            "callback": _read(lambda limit: limit or None),
-            "metavar": "N",
-            "help": "The kubelet's own limit; 0 for none.",
-        },
+        type=click.IntRange(min=0),
+        default=KUBELET_MAX_PODS,
+        show_default=True,
+        callback=_read(lambda limit: limit or None),
+        metavar="N",
+        help="The kubelet's own limit; 0 for none.",
     ),
-    (
+    click.option(
         "--reserved",
-        {
-            "multiple": True,
-            "callback": lambda *asked: _pairs(*asked) or None,
-            "metavar": "cpu=Q|memory=Q",
-            "help": "What nodes keep from pods.",
-        },
+        multiple=True,
+        callback=lambda *asked: _pairs(*asked) or None,
+        metavar="cpu=Q|memory=Q",
+        help="What nodes keep from pods.",
     ),
-    (
-        "--daemonset|daemonsets",
-        {
-            "multiple": True,
-            "callback": _daemons,
-            "metavar": "NAME=CPU,MEMORY[,host]",
-            "help": "A pod on every node; host: it takes no address.",
-        },
+    click.option(
+        "--daemonset",
+        "daemonsets",
+        multiple=True,
+        callback=_daemons,
+        metavar="NAME=CPU,MEMORY[,host]",
+        help="A pod on every node; host: it takes no address.",
     ),
-    ("--node-cost", {"type": float, "help": "Cost of a node beside its instance."}),
-    ("--surge", {"default": "0", "show_default": True, "help": "Extra pods: a number or 25%."}),
-    (
-        "--zone|zones",
-        {
-            "multiple": True,
-            "callback": _read(lambda zones: zones or None),
-            "help": "A zone to spread over, where no subnets are given.",
-        },
+    click.option("--node-cost", type=float, help="Cost of a node beside its instance."),
+    click.option("--surge", default="0", show_default=True, help="Extra pods: a number or 25%."),
+    click.option(
+        "--zone",
+        "zones",
+        multiple=True,
+        callback=_read(lambda zones: zones or None),
+        help="A zone to spread over, where no subnets are given.",
     ),
-    ("--zone-lost", {"is_flag": True, "help": "Leave room for the loss of any zone."}),
-    ("--max-types", {"type": click.IntRange(min=1), "help": "Different types at most."}),
-    (
-        "--limit|limits",
-        {
-            "multiple": True,
-            "callback": _pairs,
-            "metavar": "NAME=NODES",
-            "help": "Most nodes of a type or in a zone; nodes=N limits all, addresses=N what they "
-            "take.",
-        },
+    click.option("--zone-lost", is_flag=True, help="Leave room for the loss of any zone."),
+    click.option("--max-types", type=click.IntRange(min=1), help="Different types at most."),
+    click.option(
+        "--limit",
+        "limits",
+        multiple=True,
+        callback=_pairs,
+        metavar="NAME=NODES",
+        help="Most nodes of a type or in a zone; nodes=N limits all, addresses=N what they take.",
     ),
-    (
+    click.option(
         "--current",
-        {
-            "multiple": True,
-            "callback": lambda *asked: _pairs(*asked) if "=" in "".join(asked[-1]) else asked[-1],
-            "metavar": "TYPE=NODES|FILE",
-            "help": "Nodes that run now: counts by type, a table of instance_type, nodes and zone, "
-            "or the state of a cluster; 'state' is that in FILE. Says what to keep, add and drain.",
-        },
+        multiple=True,
+        callback=lambda *asked: _pairs(*asked) if "=" in "".join(asked[-1]) else asked[-1],
+        metavar="TYPE=NODES|FILE",
+        help="Nodes that run now: counts by type, a table of instance_type, nodes and zone, "
+        "or the state of a cluster; 'state' is that in FILE. Says what to keep, add and drain.",
     ),
-    (
+    click.option(
         "--max-replaced",
-        {"type": click.IntRange(min=0), "metavar": "N", "help": "Present nodes drained at most."},
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Present nodes drained at most.",
     ),
-    (
+    click.option(
         "--launcher",
-        {
-            "type": click.Choice(["eksctl", "managed", "autoscaler", "karpenter"]),
-            "default": "eksctl",
-            "show_default": True,
-            "help": "Who starts the nodes, by whose estimate of their room.",
-        },
+        type=click.Choice(["eksctl", "managed", "autoscaler", "karpenter"]),
+        default="eksctl",
+        show_default=True,
+        help="Who starts the nodes, by whose estimate of their room.",
     ),
-    (
+    click.option(
         "--spot-share",
-        {
-            "type": click.FloatRange(0, 1),
-            "default": 0.0,
-            "help": "Part of each workload's pods that may run on Spot.",
-        },
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        help="Part of each workload's pods that may run on Spot.",
     ),
-    (
+    click.option(
         "--spot-prices",
-        {
-            "type": _EXISTING,
-            "callback": _read(read_price_file),
-            "help": "CSV of type and Spot price by the hour.",
-        },
+        type=_EXISTING,
+        callback=_read(read_price_file),
+        help="CSV of type and Spot price by the hour.",
     ),
-    (
+    click.option(
         "--paid",
-        {
-            "multiple": True,
-            "callback": _pairs,
-            "metavar": "TYPE=NODES",
-            "help": "Nodes that are paid already.",
-        },
+        multiple=True,
+        callback=_pairs,
+        metavar="TYPE=NODES",
+        help="Nodes that are paid already.",
     ),
-    (
+    click.option(
         "--licence",
-        {
-            "default": "included",
-            "show_default": True,
-            "callback": _read(_licence),
-            "metavar": "included|own|PRICE",
-            "help": "Whether prices hold the Windows licence; a price is added by vCPU and hour.",
-        },
+        default="included",
+        show_default=True,
+        callback=_read(_licence),
+        metavar="included|own|PRICE",
+        help="Whether prices hold the Windows licence; a price is added by vCPU and hour.",
     ),
-    ("--min-types", {"type": click.IntRange(min=1), "default": 1, "help": "Types at least."}),
-    (
+    click.option("--min-types", type=click.IntRange(min=1), default=1, help="Types at least."),
+    click.option(
         "--at-least",
-        {
-            "multiple": True,
-            "callback": _pairs,
-            "metavar": "NAME=NODES",
-            "help": "Fewest nodes of a type, in a zone, or in all (nodes=N).",
-        },
+        multiple=True,
+        callback=_pairs,
+        metavar="NAME=NODES",
+        help="Fewest nodes of a type, in a zone, or in all (nodes=N).",
     ),
-    (
-        "--extended|extended_resources",
-        {
-            "multiple": True,
-            "callback": _read(_extended),
-            "metavar": "TYPE=RESOURCE:N",
-            "help": "Extended resource that nodes of a type have.",
-        },
+    click.option(
+        "--extended",
+        "extended_resources",
+        multiple=True,
+        callback=_read(_extended),
+        metavar="TYPE=RESOURCE:N",
+        help="Extended resource that nodes of a type have.",
     ),
-    (
-        "--time-limit|time_limit_s",
-        {
-            "type": click.FloatRange(min=0, min_open=True),
-            "metavar": "SECONDS",
-            "default": 30.0,
-            "show_default": True,
-            "help": "Give the best plan found by then.",
-        },
+    click.option(
+        "--time-limit",
+        "time_limit_s",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        default=30.0,
+        show_default=True,
+        help="Give the best plan found by then.",
     ),
-    (
+    click.option(
         "--state-subnets/--no-state-subnets",
-        {
-            "default": True,
-            "show_default": True,
-            "help": "Of a cluster's state: keep to what its subnets have free now.",
-        },
+        default=True,
+        show_default=True,
+        help="Of a cluster's state: keep to what its subnets have free now.",
     ),
-    (
-        "--no-compare|compare",
-        {
-            "is_flag": True,
-            "flag_value": False,
-            "default": True,
-            "help": "Leave out the single type and the other address mode.",
-        },
+    click.option(
+        "--no-compare",
+        "compare",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="Leave out the single type and the other address mode.",
     ),
-    ("--snippets", {"is_flag": True, "help": "Print YAML for eksctl and Karpenter."}),
-    (
-        "--emit|snippet",
-        {
-            "type": click.Choice(["nodegroup", "karpenter", "nodeclass"]),
-            "help": "Print one YAML document alone.",
-        },
+    click.option("--snippets", is_flag=True, help="Print YAML for eksctl and Karpenter."),
+    click.option(
+        "--emit",
+        "snippet",
+        type=click.Choice(["nodegroup", "karpenter", "nodeclass"]),
+        help="Print one YAML document alone.",
     ),
-    ("--explain", {"is_flag": True, "help": "Say the plan in words."}),
+    click.option("--explain", is_flag=True, help="Say the plan in words."),
 )
+
+
+def _options(function: Any) -> Any:
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
 
 
 @click.command()
 @file_argument(kind=click.Path(exists=True, allow_dash=True))
-@_named(_OPTIONS)
+@_options
 @output_options
 def plan(
     file: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.reserve import reservation_plan
 from eks_win_capacity.addresses.subnet import Subnet
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["afresh", "beside", "fewer_types", "with_certainty"]
 
-_TRIED = 4
+_CERTAIN: Final = 0.7
+"""Part of the time for the plan that is certain; the rest is for what a reservation allows."""
+
+_TRIED: Final = 4
 """Types that are cheap first-fit and then solved, to find the best single one."""
 
 
@@ -126,7 +129,7 @@ def fewer_types(
         return answer
     found: list[Answer] = []
     try:
-        settled = None if run.over() else run.settled(nodes, most_types=top)
+        settled = None if run.over() else run.settled(nodes, few=True)
         if settled is not None and settled.proved:
             run.impossible = settled.packed is None
             return run.from_settled(settled, answer.bound, answer.lp_bound)
@@ -195,9 +198,8 @@ def _first_alone(run: Solving, nodes: tuple[NodeKind, ...], answer: Answer) -> l
 
 def with_certainty(
     ask: Question,
-    plan: FleetPlan,
-    *,
     best_sites: tuple[Site, ...],
+    *,
     compare: bool,
     plan_of: Callable[[Question], FleetPlan],
 ) -> FleetPlan:
@@ -208,6 +210,9 @@ def with_certainty(
     block for every node. Where none is certain so, blocks that are reserved for prefixes keep
     those addresses out: the plan then names what to reserve, and rests on it.
     """
+    if best_sites == ask.sites:
+        return plan_of(ask)
+    plan = plan_of(replace(ask, deadline=ask.deadline.part(_CERTAIN)))
     if plan.status == "interrupted":
         return plan
     best_ask = replace(ask, sites=best_sites, progress=None)

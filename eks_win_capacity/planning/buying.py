@@ -13,6 +13,7 @@ from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.planning.workloads import slots_of, whole
 
 if TYPE_CHECKING:
+    from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.planning.workloads import Load
 
 __all__ = ["Buying", "read_buying", "split_by_purchase"]
@@ -52,7 +53,7 @@ class Buying(Shown):
     licence: str | float = "included"
 
 
-def read_buying(buy: Any) -> Buying:
+def read_buying(buy: Any, catalog: Catalog) -> Buying:
     """
     Read how nodes are bought from a `Buying`, a mapping of its fields, or None.
 
@@ -60,14 +61,16 @@ def read_buying(buy: Any) -> Buying:
     ------
     InputError
         If a field is unknown, or its value makes no sense.
+    UnknownInstanceTypeError
+        If the catalog lacks a type that is paid.
     """
     if buy is None:
         return Buying()
     if isinstance(buy, Mapping):
         names = [one.name for one in fields(Buying)]
-        if set(buy) - set(names):
-            unknown = ", ".join(sorted(map(str, set(buy) - set(names))))
-            raise InputError(f"buy has no field {unknown}; known: {', '.join(names)}")
+        if lacking := sorted(map(str, set(buy) - set(names))):
+            known = ", ".join(names)
+            raise InputError(f"buy has no field {', '.join(lacking)}; known: {known}")
         buy = Buying(**buy)
     if not isinstance(buy, Buying):
         raise UnsupportedInputError(f"buy must be a Buying or a mapping; got {type(buy).__name__}")
@@ -79,6 +82,8 @@ def read_buying(buy: Any) -> Buying:
             f"licence must be 'included', 'own' or a price per vCPU and hour; got {told!r}"
         )
     paid = {str(name): whole(n, f"paid nodes of {name}") for name, n in buy.paid.items()}
+    if unknown := set(paid) - set(catalog):
+        raise catalog.unknown_error([min(unknown)])
     return replace(buy, paid={name: n for name, n in sorted(paid.items()) if n})
 
 
@@ -88,13 +93,15 @@ def _number(value: object) -> bool:
 
 def split_by_purchase(
     loads: tuple[Load, ...], share: float, *, surge: float | str, zones: int
-) -> tuple[Load, ...]:
+) -> tuple[tuple[Load, ...], float | str]:
     """
-    Each workload as the pods that may run on Spot, and those that keep off it.
+    Each workload as the pods that may run on Spot, and those that keep off it; and the surge left.
 
-    Surge is counted in. Pods that spread over zones keep off Spot in multiples of the zones, so
+    Where there is Spot, surge is counted in. Pods that spread over zones keep off Spot in multiples of the zones, so
     that both parts together spread as one.
     """
+    if not share:
+        return loads, surge
     parts: list[Load] = []
     for load, slot in zip(loads, slots_of(loads, surge, zones, zone_lost=False), strict=True):
         wanted = int(slot)
@@ -107,4 +114,4 @@ def split_by_purchase(
             parts.append(replace(load, replicas=wanted - firm, purchase=other))
         if firm or not wanted:
             parts.append(replace(load, replicas=firm, purchase="on-demand"))
-    return tuple(sorted(parts, key=lambda load: load.name))
+    return tuple(sorted(parts, key=lambda load: load.name)), 0

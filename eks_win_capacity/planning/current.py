@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Question
 
-__all__ = ["from_now", "read_current"]
+__all__ = ["from_now"]
 
 _SUNK: Final = 1e-3
 """Part of its cost that a node counts while it is kept anyway: emptied, dear ones may go."""
@@ -90,7 +90,7 @@ class Present:
         return {name: min(number, total[name]) for name, number in self.types.items()}
 
 
-def read_current(current: Any, catalog: Catalog) -> Present:
+def _read(current: Any, catalog: Catalog) -> Present:
     """
     Nodes that run now, by type and zone.
 
@@ -210,7 +210,7 @@ def _of_group(group: Any) -> tuple[str, str, Any]:
 
 def from_now(
     ask: Question,
-    present: Present,
+    current: Any,
     *,
     max_replaced: int | None,
     plan_of: Callable[[Question], FleetPlan],
@@ -226,13 +226,14 @@ def from_now(
     ----------
     ask : Question
         What is asked.
-    present : Present
+    current : ClusterState, iterable of PlannedGroup, DataFrame or mapping
         Nodes that run now.
     max_replaced : int or None
         Present nodes drained at most; None for any number.
     plan_of : callable
         Plans a question.
     """
+    present = _read(current, ask.catalog)
     ask, nodes = _with_candidates(ask, present.types)
     fresh = plan_of(replace(ask, deadline=ask.deadline.part(_REPLAN)))
     most = sum(present.places.values()) if max_replaced is None else max_replaced

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import Catalog, given_or_bundled
 from eks_win_capacity.cluster.state import ClusterState
-from eks_win_capacity.core.arguments import flag, names
+from eks_win_capacity.core.arguments import flag
 from eks_win_capacity.core.arrays import choice, count
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
@@ -22,7 +21,7 @@ from eks_win_capacity.planning.alternatives import with_certainty
 from eks_win_capacity.planning.buying import Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits
 from eks_win_capacity.planning.costs import read_prices
-from eks_win_capacity.planning.current import from_now, read_current
+from eks_win_capacity.planning.current import from_now
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.question import Question
 from eks_win_capacity.planning.run import plan_of, with_others
@@ -32,7 +31,6 @@ from eks_win_capacity.planning.workloads import read_daemons, read_workloads, wh
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from eks_win_capacity.planning.model import Site
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.workloads import Load
 
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
 
 _OWN_TIME: Final = 0.7
 """Part of a time limit for the plan itself, where others are to stand beside it."""
-
-_CERTAIN: Final = 0.7
-"""Part of the time for the plan that is certain; the rest is for what a reservation allows."""
 
 _SEARCH_TIME: Final = 0.9
 """Part of it where none are: to say why types are left out takes time too."""
@@ -198,132 +193,76 @@ def plan_fleet(
     >>> plan.types, plan.addresses
     ({'m5.large': 3}, 30)
     """
-    # The first statement: nothing but the arguments has a name yet.
-    given = _Given(**locals())
+    end = Deadline.after(_seconds(time_limit_s))
+    catalog, candidates = _types(catalog, candidates)
+    counts = {"max_types": (max_types, 1), "min_types": (min_types, 1)}
+    counts |= {"max_replaced": (max_replaced, 0), "kubelet_max_pods": (kubelet_max_pods, 1)}
+    _check(objective, launcher, counts, present=current is not None)
+    prefix, compare = _mode(prefix_delegation, pool), flag(compare, name="compare")
+    where = partial(read_sites, subnets, zones)
+    sites, buying = where(prefix=prefix), read_buying(buy, catalog)
+    known = sorted({site.zone for site in sites} - {""})
+    loads, daemons = _pods(workloads, daemonsets, catalog)
+    loads, surge = split_by_purchase(loads, buying.spot_share, surge=surge, zones=len(known))
+    ask = Question(
+        workloads=loads, daemons=daemons, catalog=catalog, candidates=candidates, sites=sites,
+        other_sites=partial(where, prefix=not prefix), prefix=prefix, pool=pool,
+        kubelet=kubelet_max_pods, objective=objective, launcher=launcher, buying=buying,
+        reserved=Reserved() if reserved is None else reserved_of(reserved), surge=surge,
+        prices=read_prices(prices, node_cost, buying), progress=progress, min_types=min_types,
+        max_types=max_types, at_least=read_limits(at_least, catalog, known, name="at_least"),
+        limits=read_limits(limits, catalog, known), zone_lost=flag(zone_lost, name="zone_lost"),
+        extended_resources=_extended(extended_resources),
+        deadline=end.part(_OWN_TIME if compare else _SEARCH_TIME),
+    )  # fmt: skip
+
+    def planned(ask: Question) -> FleetPlan:
+        if current is not None:
+            return from_now(ask, current, max_replaced=max_replaced, plan_of=plan_of)
+        return with_others(ask, end=end) if compare else plan_of(ask)
+
+    best_sites = where(prefix=prefix, certain=False)
+    return with_certainty(ask, best_sites, compare=compare, plan_of=planned)
+
+
+def _check(
+    objective: str, launcher: str, counts: dict[str, tuple[int | None, int]], *, present: bool
+) -> None:
+    """Refuse what makes no sense by itself, before anything is read."""
     try:
         import scipy.optimize  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("scipy", extra="fleet", purpose="plan_fleet") from error
-    start, seconds = time.monotonic(), _seconds(time_limit_s)
-    given.check()
-    # What stands beside the plan gets the rest of the time.
-    ask = given.question(Deadline(start + (_OWN_TIME if compare else _SEARCH_TIME) * seconds))
-    present = None if current is None else read_current(current, ask.catalog)
-
-    def planned(ask: Question) -> FleetPlan:
-        if present is not None:
-            return from_now(ask, present, max_replaced=max_replaced, plan_of=plan_of)
-        return with_others(ask, end=Deadline(start + seconds)) if compare else plan_of(ask)
-
-    # Where the node's own address may break a block, what is certain comes before what is likely.
-    best_sites = given.sites(prefix=ask.prefix, certain=False)
-    if best_sites == ask.sites:
-        return planned(ask)
-    first = planned(replace(ask, deadline=ask.deadline.part(_CERTAIN)))
-    return with_certainty(ask, first, best_sites=best_sites, compare=compare, plan_of=planned)
+    choice(objective, ("cost", "nodes", "addresses"), name="objective")
+    choice(launcher, ("eksctl", "managed", "autoscaler", "karpenter"), name="launcher")
+    number = {
+        name: count(value, name=name, low=low)
+        for name, (value, low) in counts.items()
+        if value is not None
+    }
+    if number["min_types"] > number.get("max_types", math.inf):
+        raise InputError(f"min_types is {number['min_types']} and max_types {number['max_types']}")
+    if not present and "max_replaced" in number:
+        raise InputError("max_replaced limits what happens to present nodes; give current too")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Given:
-    """The arguments of `plan_fleet`, by their names."""
+def _types(catalog: Catalog | None, candidates: Any) -> tuple[Catalog, Any]:
+    """The catalog, which the candidates may be, and the candidates, to be gone through again."""
+    if hasattr(candidates, "__next__"):
+        candidates = list(candidates)
+    own = catalog is None and isinstance(candidates, Catalog)
+    return given_or_bundled(candidates if own else catalog), candidates
 
-    workloads: Any
-    candidates: Any
-    subnets: Any
-    prices: Any
-    objective: Objective
-    prefix_delegation: bool | None
-    pool: WarmPool | None
-    kubelet_max_pods: int | None
-    reserved: Any
-    daemonsets: Any
-    node_cost: float | None
-    surge: float | str
-    zone_lost: bool
-    zones: Sequence[str] | None
-    max_types: int | None
-    limits: Mapping[str, int] | None
-    time_limit_s: float | None
-    compare: bool
-    catalog: Catalog | None
-    progress: Callable[[float, float], None] | None
-    current: Any
-    max_replaced: int | None
-    launcher: Launcher
-    extended_resources: Mapping[str, Mapping[str, int]] | None
-    buy: Buying | Mapping[str, Any] | None
-    min_types: int
-    at_least: Mapping[str, int] | None
 
-    def check(self) -> None:
-        """Refuse what makes no sense by itself, before anything is read."""
-        choice(self.objective, ("cost", "nodes", "addresses"), name="objective")
-        choice(self.launcher, ("eksctl", "managed", "autoscaler", "karpenter"), name="launcher")
-        for name, low in (("max_types", 1), ("max_replaced", 0), ("kubelet_max_pods", 1)):
-            if getattr(self, name) is not None:
-                count(getattr(self, name), name=name, low=low)
-        count(self.min_types, name="min_types", low=1)
-        flag(self.zone_lost, name="zone_lost")
-        flag(self.compare, name="compare")
-        if self.max_types is not None and self.min_types > self.max_types:
-            raise InputError(f"min_types is {self.min_types} and max_types {self.max_types}")
-        if self.current is None and self.max_replaced is not None:
-            raise InputError("max_replaced limits what happens to present nodes; give current too")
-
-    def sites(self, *, prefix: bool, certain: bool = True) -> tuple[Site, ...]:
-        """Where nodes may stand, and what is left there."""
-        zones = None if self.zones is None else names(self.zones, name="zones")
-        return read_sites(self.subnets, zones, prefix=prefix, certain=certain)
-
-    def question(self, deadline: Deadline) -> Question:
-        """All of it read, as one value that goes down to the search."""
-        own = self.catalog is None and isinstance(self.candidates, Catalog)
-        catalog = given_or_bundled(self.candidates if own else self.catalog)
-        prefix = _mode(self.prefix_delegation, self.pool)
-        loads, daemons = self._pods(catalog)
-        sites = self.sites(prefix=prefix)
-        known = sorted({site.zone for site in sites} - {""})
-        buying, surge = read_buying(self.buy), self.surge
-        if unknown := set(buying.paid) - set(catalog):
-            raise catalog.unknown_error([min(unknown)])
-        if buying.spot_share:
-            loads = split_by_purchase(loads, buying.spot_share, surge=surge, zones=len(known))
-            surge = 0
-        once = hasattr(self.candidates, "__next__")
-        return Question(
-            workloads=loads,
-            objective=self.objective,
-            prefix=prefix,
-            pool=self.pool,
-            kubelet=self.kubelet_max_pods,
-            reserved=Reserved() if self.reserved is None else reserved_of(self.reserved),
-            daemons=daemons,
-            prices=read_prices(self.prices, self.node_cost, buying),
-            surge=surge,
-            zone_lost=bool(self.zone_lost),
-            max_types=self.max_types,
-            limits=read_limits(self.limits, catalog, known),
-            sites=sites,
-            # The blocks of a subnet are not counted in the same way in the other mode.
-            other_sites=lambda: self.sites(prefix=not prefix),
-            catalog=catalog,
-            candidates=list(self.candidates) if once else self.candidates,
-            deadline=deadline,
-            progress=self.progress,
-            launcher=self.launcher,
-            extended_resources=_extended(self.extended_resources),
-            buying=buying,
-            min_types=self.min_types,
-            at_least=read_limits(self.at_least, catalog, known, name="at_least"),
-        )
-
-    def _pods(self, catalog: Catalog) -> tuple[tuple[Load, ...], tuple[Load, ...]]:
-        """What runs on some nodes, and what on each; a cluster tells of both."""
-        daemons = read_daemons(self.daemonsets)
-        if not isinstance(self.workloads, ClusterState):
-            return read_workloads(self.workloads, catalog), daemons
-        daemons = read_daemons([*daemons, *daemons_of(self.workloads)])
-        return read_workloads(workloads_of(self.workloads), catalog), daemons
+def _pods(
+    workloads: Any, daemonsets: Any, catalog: Catalog
+) -> tuple[tuple[Load, ...], tuple[Load, ...]]:
+    """What runs on some nodes, and what on each; a cluster tells of both."""
+    daemons = read_daemons(daemonsets)
+    if isinstance(workloads, ClusterState):
+        daemons = read_daemons([*daemons, *daemons_of(workloads)])
+        workloads = workloads_of(workloads)
+    return read_workloads(workloads, catalog), daemons
 
 
 def _extended(given: Any) -> dict[str, dict[str, int]]:

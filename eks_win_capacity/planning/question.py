@@ -70,7 +70,7 @@ class Question:
     staying : dict
         Present nodes that stay whatever the plan, by the limit that counts them.
     other_sites : callable or None
-        The same in the other address mode.
+        The same in the other address mode, where blocks are counted otherwise.
     catalog, candidates
         The types to choose from.
     deadline : Deadline

@@ -191,13 +191,7 @@ def _ways(run: Solving, found: Answer) -> Iterator[Answer | None]:
         return None if more is None else Answer(more, value_of(more, ask.objective), bound, 0.0)
 
     yield with_least(found.groups, 0.0)
-    settled = run.settled(
-        run.every,
-        objective=ask.objective,
-        least_types=ask.min_types,
-        at_least=ask.at_least,
-        most_types=ask.max_types,
-    )
+    settled = run.settled(run.every, few=True, least=True)
     exact = None if settled is None else run.from_settled(settled, 0.0, 0.0)
     if exact is not None:
         yield with_least(exact.groups, exact.bound)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.addresses.subnet import Subnet
+from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.model import Site
@@ -43,8 +45,8 @@ def read_sites(
         If one is of another kind.
     """
     if subnets is None:
-        named = [zones] if isinstance(zones, str) else list(zones or ())
-        return tuple(Site(zone=str(zone)) for zone in sorted(set(named)))
+        named = names(() if zones is None else zones, name="zones")
+        return tuple(Site(zone=zone) for zone in sorted(set(named)))
     if zones is not None:
         raise InputError("give subnets or zones, not both: each subnet tells its zone")
     sites = [
@@ -52,9 +54,8 @@ def read_sites(
     ]
     if not sites:
         raise InputError("subnets is empty; give at least one, or None for no limit")
-    names = [site.subnet for site in sites]
-    for name in names:
-        if names.count(name) > 1:
+    for name, number in Counter(site.subnet for site in sites).items():
+        if number > 1:
             raise InputError(f"the subnet {name} is given twice")
     return tuple(sorted(sites, key=lambda site: (site.zone, site.subnet)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from eks_win_capacity.planning.placement import least_of_each, merged, starts_of
 from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
 from eks_win_capacity.planning.sizing import sized
-from eks_win_capacity.planning.zones_exact import Rules, settle
+from eks_win_capacity.planning.zones_exact import settle
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints, Packed
@@ -124,80 +125,47 @@ class Solving:
         return self.lean
 
     def settled(
-        self,
-        nodes: tuple[NodeKind, ...],
-        *,
-        objective: str | None = None,
-        most_types: int | None = None,
-        least_types: int = 1,
-        at_least: dict[str, int] | None = None,
-        **asked: Any,
+        self, nodes: tuple[NodeKind, ...], *, few: bool = False, least: bool = False, **asked: Any
     ) -> Settled | None:
-        """Settle zones and subnets exactly; None where there are too many patterns, or no time."""
-        ask = self.ask
-        every_type = bool(set(ask.limits) - _TOTALS) or any(one.stock is not None for one in nodes)
-        every_type = every_type or most_types is not None or at_least is not None
-        rules = Rules(
-            limits=ask.limits,
-            staying=ask.staying,
-            at_least=at_least or {},
-            most_types=most_types,
-            least_types=least_types,
+        """
+        Settle zones and subnets exactly; None where there are too many patterns, or no time.
+
+        Types at most count only where ``few`` says so, and what is asked for at least where
+        ``least`` does. ``asked`` goes on to `settle`.
+        """
+        ask = replace(
+            self.ask,
+            max_types=self.ask.max_types if few else None,
+            min_types=self.ask.min_types if least else 1,
+            at_least=self.ask.at_least if least else {},
         )
+        every_type = least or ask.max_types is not None or bool(set(ask.limits) - _TOTALS)
+        every_type = every_type or any(node.stock is not None for node in nodes)
         try:
-            return self._chosen(
-                nodes, rules, objective or ask.objective, every_type=every_type, **asked
+            self.deadline.check()
+            # Limits are rules of the exact choice, not of the problem.
+            model = build(
+                ask.workloads,
+                ask.slots,
+                nodes,
+                ask.sites or (Site(zone=""),),
+                objective="cost",
+                limits={},
+                coupled=True,
+                spread_all=ask.zone_lost,
             )
+            empty = bool(ask.at_least)
+            patterns = list_patterns(
+                model, every_type=every_type, empty=empty, deadline=self.deadline
+            )
+            if patterns is None:
+                return None
+            return settle(model, patterns, ask, deadline=self.deadline, **asked)
         except OutOfTimeError:
             return None
         except KeyboardInterrupt:
             self.stop()
             return None
-
-    def _chosen(
-        self,
-        nodes: tuple[NodeKind, ...],
-        rules: Rules,
-        objective: str,
-        *,
-        every_type: bool,
-        **asked: Any,
-    ) -> Settled | None:
-        """The exact choice under some rules; None where there are too many patterns."""
-        ask = self.ask
-        self.deadline.check()
-        model = self._in_zones(nodes)
-        patterns = list_patterns(
-            model, every_type=every_type, empty=bool(rules.at_least), deadline=self.deadline
-        )
-        if patterns is None:
-            return None
-        wanted = [ask.wanted[list(group)].sum() for group in model.members]
-        return settle(
-            model,
-            patterns,
-            ask.workloads,
-            wanted=np.array(wanted, dtype=np.int64),
-            zone_lost=ask.zone_lost,
-            objective=objective,
-            rules=rules,
-            deadline=self.deadline,
-            **asked,
-        )
-
-    def _in_zones(self, nodes: tuple[NodeKind, ...]) -> Model:
-        """The problem with zones and subnets, without limits: they are rules of the exact choice."""
-        ask = self.ask
-        return build(
-            ask.workloads,
-            ask.slots,
-            nodes,
-            ask.sites or (Site(zone=""),),
-            objective="cost",
-            limits={},
-            coupled=True,
-            spread_all=ask.zone_lost,
-        )
 
     def from_settled(self, settled: Settled, bound: float, lp_bound: float) -> Answer | None:
         """Answer of a settled choice."""

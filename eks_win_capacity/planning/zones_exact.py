@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.model import Model
     from eks_win_capacity.planning.patterns import Patterns
-    from eks_win_capacity.planning.workloads import Load
+    from eks_win_capacity.planning.question import Question
 
-__all__ = ["Rules", "Settled", "settle"]
+__all__ = ["Settled", "settle"]
 
 _STEPS, _WORK = 3_000, 400_000
 """Steps of the integer program at most, and these times its columns; counts and not a time,
@@ -29,28 +29,6 @@ _HAIR: Final = 1e-6
 """Tolerance of the solver, which a proved bound gives back."""
 
 _NEVER = Deadline()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """
-    What a fleet must keep beside room for its pods.
-
-    Attributes
-    ----------
-    limits, at_least : dict
-        Nodes at most, and at least, of a type, in a zone, or in all.
-    staying : dict
-        Present nodes that stay whatever is chosen, by the limit that counts them.
-    most_types, least_types : int or None, int
-        Different types at most and at least.
-    """
-
-    limits: dict[str, int] = field(default_factory=dict)
-    staying: dict[str, int] = field(default_factory=dict)
-    at_least: dict[str, int] = field(default_factory=dict)
-    most_types: int | None = None
-    least_types: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,13 +60,9 @@ class Settled:
 def settle(
     model: Model,
     patterns: Patterns,
-    loads: tuple[Load, ...],
+    ask: Question,
     *,
-    wanted: Ints,
-    zone_lost: bool,
     evenly: bool = False,
-    objective: str,
-    rules: Rules,
     missing: str = "",
     allow: Ints | None = None,
     known: float = 0.0,
@@ -103,18 +77,10 @@ def settle(
         Coupled; its quota is not looked at.
     patterns : Patterns
         All there are.
-    loads : tuple of Load
-        What runs.
-    wanted : (shapes,) int array
-        Pods that must have a place, before the loss of a zone.
-    zone_lost : bool
-        Whether they must have one after the loss of any zone.
+    ask : Question
+        What is asked.
     evenly : bool
-        Whether all zones have even shares then; the bound is of such plans alone.
-    objective : {"cost", "nodes", "addresses"}
-        What is made small.
-    rules : Rules
-        Nodes and types at most and at least.
+        Whether all zones have even shares where one may be lost; the bound is of such plans alone.
     missing : {"", "addresses", "blocks"}
         Make small, in place of the objective, how many of these the subnets lack; with
         ``blocks``, addresses are not counted.
@@ -130,31 +96,33 @@ def settle(
     OutOfTimeError
         If the deadline passed before anything was chosen.
     """
-    program = _Program(model, patterns, types=rules.most_types is not None or rules.least_types > 1)
+    loads, zone_lost = ask.workloads, ask.zone_lost
+    wanted = [int(ask.wanted[list(group)].sum()) for group in model.members]
+    program = _Program(model, patterns, types=ask.max_types is not None or ask.min_types > 1)
     even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
     if zone_lost and evenly:
         even[:] = True
     tied = np.nonzero((even | zone_lost) & (model.problem.count > 0))[0].tolist()
     # A node counts for a type by the pods that it has, so none may be there twice.
-    program.place(tied, spare=rules.least_types == 1)
+    program.place(tied, spare=ask.min_types == 1)
     for shape in tied:
         # Even shares survive the loss of a zone by themselves: the wanted pods were raised for it.
         if even[shape]:
             skew = 1 if evenly else loads[model.members[shape][0]].max_skew
             program.share_evenly(shape, skew)
         else:
-            program.survive(shape, int(wanted[shape]))
+            program.survive(shape, wanted[shape])
     program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
-    for name, most in sorted(rules.limits.items()):
-        program.keep_limit(name, most, rules.staying.get(name, 0))
+    for name, most in sorted(ask.limits.items()):
+        program.keep_limit(name, most, ask.staying.get(name, 0))
     program.keep_stocks()
-    for name, least in sorted(rules.at_least.items()):
+    for name, least in sorted(ask.at_least.items()):
         program.keep_least(name, least)
     if program.kinds:
-        most = program.kinds if rules.most_types is None else rules.most_types
-        program.keep_types(rules.least_types, most)
+        most = program.kinds if ask.max_types is None else ask.max_types
+        program.keep_types(ask.min_types, most)
     # What is missing is made small alone: a cost beside it would blur what to ask for.
-    program.aim("" if missing else objective, known)
+    program.aim("" if missing else ask.objective, known)
     found = program.solve(deadline)
     if found.whole is None:
         none = np.zeros(len(model.sites), dtype=np.int64)
@@ -162,7 +130,7 @@ def settle(
     quota = np.zeros_like(model.quota)
     for shape in tied:
         told = found.whole[program.shares(shape)].tolist()
-        quota[:, shape] = told if even[shape] else _trimmed(told, int(wanted[shape]))
+        quota[:, shape] = told if even[shape] else _trimmed(told, wanted[shape])
     return Settled(
         program.packed(found.whole),
         replace(model, quota=quota),
