@@ -398,6 +398,8 @@ def _read_json(content: str, name: str) -> pd.DataFrame:
     import pandas as pd
 
     found = whole.values_in(content, name)
+    if counts := whole.type_counts(found):
+        return pd.DataFrame({"instance_type": list(counts), "count": list(counts.values())})
     document = found[0] if len(found) == 1 else whole.objects_in(found)
     items = document if isinstance(document, list) else None
     if isinstance(document, dict):

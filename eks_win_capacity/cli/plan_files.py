@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.state import ClusterState
 
 
-def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
-    """Read workloads from CSV or YAML, or the state of a cluster, be it a folder; ``-`` is stdin."""
+def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, Any]] | ClusterState:
+    """
+    Read workloads from CSV or YAML, or the state of a cluster, be it a folder; ``-`` is stdin.
+
+    Where nodes are ``counted`` a mapping of instance types to counts is an answer too.
+    """
     path = Path(file)
     if path.is_dir():
         from eks_win_capacity.files import load_files
@@ -29,6 +33,8 @@ def read_workload_file(file: str) -> list[dict[str, Any]] | ClusterState:
     if kind == ".csv" or (kind not in {".yaml", ".yml", ".json"} and _looks_like_csv(text)):
         return _csv(text, file)
     found = whole.values_in(text, name)
+    if counted and (counts := whole.type_counts(found)):
+        return [{"instance_type": kind, "nodes": nodes} for kind, nodes in counts.items()]
     told = found[0] if len(found) == 1 else whole.objects_in(found)
     rows = told.get("workloads") if isinstance(told, dict) and "format" not in told else told
     objects = whole.objects_in(found)
@@ -112,7 +118,7 @@ def _point(value: str, separator: str) -> str:
 
 def read_current_file(file: str) -> Any:
     """Nodes that run now: a table of instance_type, nodes and maybe zone, or a cluster's state."""
-    given = read_workload_file(file) if not file.lower().endswith(".csv") else None
+    given = None if file.lower().endswith(".csv") else read_workload_file(file, counted=True)
     if given is not None and not isinstance(given, list):
         return given
     import pandas as pd

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import DocumentError, InputError, MissingExtraError
+from eks_win_capacity.forecast.column_roles import KIND, words
 from eks_win_capacity.forecast.monitoring import console_table, is_document, usage_table
 
 if TYPE_CHECKING:
@@ -88,6 +91,9 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
     except DocumentError as error:
         raise InputError(f"{name} is not a CSV file in UTF-8 or UTF-16: {error}") from error
     text = whole.table_text(whole.answer_text(text, name))
+    if _TEXT_OUTPUT.search(text[:_LONGEST_HEAD]):
+        return usage_table(_answers(text, name))
+    text = _headed(text, name)
     head = text.partition("\n")[0]
     columns = whole.table_columns(text)
     if text.lstrip()[:1] in {"{", "["} or (whole.looks_like_yaml(text) and not columns):
@@ -149,3 +155,141 @@ def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:
         return pd.to_numeric(column.str.replace(decimal, ".", regex=False))
     except (ValueError, TypeError):
         return column
+
+
+_TEXT_OUTPUT: Final = re.compile(r"^(?:SUBNETS|DATAPOINTS|METRICDATARESULTS)\t", re.MULTILINE)
+"""How rows begin in what the AWS CLI writes with ``--output text``."""
+
+_DAY: Final = r"\d{4}-\d\d-\d\d"
+_ZONE: Final = r"(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_TIME: Final = re.compile(
+    rf"{_DAY}(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?{_ZONE})?|\d{{10}}(?:\.\d+)?"
+)
+_CLOCK: Final = re.compile(r"(?=.*\b\d{4}\b)[A-Z][a-z]{2} [^,;\t]*\b\d\d:\d\d:\d\d\b[^,;\t]*")
+"""A time as ``date`` writes it by default, with the letters of a zone."""
+
+_CLOCKS: Final = ("%a %b %d %H:%M:%S %Y", "%a %d %b %H:%M:%S %Y", "%a %d %b %Y %I:%M:%S %p")
+"""Forms of such a time without its zone, in English."""
+
+_NUMBER: Final = re.compile(r"\d[\d.,]*")
+_BLOCK: Final = re.compile(r"\d+(?:\.\d+){3}/\d\d?")
+
+
+def _moment(line: str, name: str) -> str | None:
+    """
+    The time that a line is, as ISO 8601 or epoch seconds; None for another line.
+
+    Raises
+    ------
+    InputError
+        If it names a zone by letters that stand for several zones.
+    """
+    line = line.strip()
+    if _TIME.fullmatch(line):
+        return line
+    if not _CLOCK.fullmatch(line):
+        return None
+    plain, zones = re.subn(r" (?:UTC|GMT)\b", "", " ".join(line.split()))
+    for form in _CLOCKS if zones else ():
+        try:
+            return dt.datetime.strptime(f"{plain} +0000", f"{form} %z").isoformat()
+        except ValueError:
+            continue
+    raise InputError(
+        f"{name} has the time {line!r}, of a form or zone that may be several; write it with "
+        "date -u +%FT%TZ"
+    )
+
+
+def _answers(text: str, name: str) -> list[dict[str, Any]]:
+    """
+    What the AWS CLI wrote with ``--output text``, as its JSON would be.
+
+    Its columns have no names, but stand in the order of theirs.
+
+    Raises
+    ------
+    InputError
+        If several statistics stand side by side, which only JSON tells apart, or a row is
+        damaged.
+    """
+    found: list[dict[str, Any]] = []
+    at = label = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        kind, *cells = line.strip().split("\t")
+        try:
+            if kind == "SUBNETS":
+                found.append({"Subnets": [_subnet(cells)], **({} if at is None else {"time": at})})
+            elif kind == "METRICDATARESULTS":
+                found.append({"Label": cells[1], "Timestamps": [], "Values": []})
+            elif kind == "TIMESTAMPS":
+                found[-1]["Timestamps"].append(cells[0])
+            elif kind == "VALUES":
+                found[-1]["Values"].append(float(cells[0]))
+            elif kind == "DATAPOINTS":
+                value, time, _unit = cells
+                point = {"Average": float(value), "Timestamp": time}
+                found.append({"Label": label or "", "Datapoints": [point]})
+            elif kind and not cells:
+                moment = _moment(kind, name)
+                at, label = moment or at, label if moment else kind
+        except (ValueError, LookupError) as error:
+            raise InputError(
+                f"line {number} of {name} cannot be read as text of the AWS CLI, whose columns have no "
+                "names; save the answer with --output json"
+            ) from error
+    return found
+
+
+def _subnet(cells: list[str]) -> dict[str, Any]:
+    """A subnet by its row: the count of free addresses stands before the block, by its name."""
+    block = next((n for n, cell in enumerate(cells) if _BLOCK.fullmatch(cell)), len(cells))
+    return {
+        "SubnetId": next((cell for cell in cells if cell.startswith("subnet-")), None),
+        "CidrBlock": cells[block],
+        "AvailableIpAddressCount": int(cells[block - 1]),
+    }
+
+
+def _headed(text: str, name: str) -> str:
+    r"""
+    Text with names over its columns, where its first line is a row, or a time for the rows below it.
+
+    What a number counts is not told by its column then: it is called ``value``.
+
+    Examples
+    --------
+    >>> _headed("2026-09-01,subnet-1,200", "saved")
+    'time,subnet,value\n2026-09-01,subnet-1,200'
+    >>> _headed("2026-09-01T00:00Z\nsubnet-1\t200", "saved")
+    'time\tsubnet\tvalue\n2026-09-01T00:00Z\tsubnet-1\t200'
+    >>> _headed("time,used", "saved")
+    'time,used'
+    """
+    first = text.lstrip("\n").partition("\n")[0]
+    separator = whole.separator_of(first)
+    if _moment(first, name) is not None:
+        separator, rows, at = "\t", [], ""
+        for line in filter(str.strip, text.splitlines()):
+            moment = _moment(line, name)
+            at = at if moment is None else moment
+            rows += [] if moment else ["\t".join((at, *line.split()))]
+        text = "\n".join(rows)
+    elif separator not in first and _TIME.match(first):
+        separator = "\t"
+        lines = (re.sub(rf"({_DAY}) (?=\d\d:)", r"\1T", line) for line in text.splitlines())
+        text = "\n".join("\t".join(line.split()) for line in lines if line.strip())
+    cells = [cell.strip(' "\r') for cell in text.partition("\n")[0].split(separator)]
+    names = [_named(cell) for cell in cells]
+    said = any(words(cell) & KIND["time"] for cell in cells)
+    if said or names.count("time") != 1 or "value" not in names:
+        return text
+    several = names.count("value") > 1
+    told = [f"value #{n}" if one == "value" and several else one for n, one in enumerate(names)]
+    return separator.join(told) + "\n" + text
+
+
+def _named(cell: str) -> str:
+    """What a column is called whose first cell this is."""
+    patterns = {"time": _TIME, "value": _NUMBER, "cidr": _BLOCK}
+    return next((name for name, one in patterns.items() if one.fullmatch(cell)), "subnet")

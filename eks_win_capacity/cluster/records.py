@@ -222,6 +222,8 @@ class WorkloadManifest(Shown):
         As for a pod.
     csi_drivers : tuple of str
         As of a `Pod`.
+    gmsa_unfilled : str
+        As of a `Pod`; the webhook fills in those of the pods that it makes.
     """
 
     kind: str
@@ -237,6 +239,7 @@ class WorkloadManifest(Shown):
     selects_build: str = ""
     autoscaler: bool = False
     csi_drivers: tuple[str, ...] = ()
+    gmsa_unfilled: str = ""
 
     @property
     def full_name(self) -> str:

@@ -446,7 +446,7 @@ def ask_for_address(pod: Pod, waiting: int, view: ClusterView) -> Iterator[Chang
         selector = json.dumps(
             {"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}}}
         )
-        known = kind in {"Deployment", "StatefulSet", "DaemonSet"}
+        known = kind in {"Deployment", "StatefulSet", "DaemonSet", "Rollout"}
         yield Change(
             code="select-windows",
             remedy=f"kubectl patch {kind.lower()} -n {namespace} {word(name, 'NAME')} --type merge "

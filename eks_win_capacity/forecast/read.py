@@ -82,11 +82,11 @@ def read_table(
 
 
 def _only_reading(frame: pd.DataFrame, roles: Roles) -> str | None:
-    """The one column of numbers beside times and names of subnets; None in other tables."""
-    if roles["subnet"] is None:
-        return None
+    """The one column of numbers beside times, and beside subnets if it is called by one's name."""
     rest = [c for c in frame.columns if c not in roles.values() and not _is_row_number(c, frame)]
-    return str(rest[0]) if len(rest) == 1 and not is_text(frame[rest[0]]) else None
+    if len(rest) != 1 or is_text(frame[rest[0]]):
+        return None
+    return str(rest[0]) if roles["subnet"] is not None or says_nothing(rest[0]) else None
 
 
 def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any) -> Table:

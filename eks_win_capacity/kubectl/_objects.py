@@ -46,8 +46,15 @@ TEMPLATE_KINDS: Final = (
     "ReplicationController",
     "Job",
     "CronJob",
+    "Rollout",
 )
-"""The kinds whose objects hold a template of pods."""
+"""The kinds whose objects hold a template of pods; a Rollout is of Argo Rollouts."""
+
+_HASH_LABELS: Final = {
+    "pod-template-hash": "Deployment",
+    "rollouts-pod-template-hash": "Rollout",
+}
+"""The label with the end of a ReplicaSet's name, by what made the ReplicaSet."""
 
 _Labels = tuple[tuple[str, str], ...]
 _interned: dict[_Labels, _Labels] = {}
@@ -254,9 +261,10 @@ def _owner(meta: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         if not reference.get("controller", True):
             continue
         kind, name = str(reference["kind"]), str(reference["name"])
-        suffix = f"-{labels.get('pod-template-hash', '')}"
-        if kind == "ReplicaSet" and len(suffix) > 1 and name.endswith(suffix):
-            return f"Deployment/{name.removesuffix(suffix)}"
+        for label, maker in _HASH_LABELS.items():
+            suffix = f"-{labels.get(label, '')}"
+            if kind == "ReplicaSet" and len(suffix) > 1 and name.endswith(suffix):
+                return f"{maker}/{name.removesuffix(suffix)}"
         return f"{kind}/{name}"
     return ""
 
@@ -396,7 +404,14 @@ def workload(
         replicas=replicas if isinstance(replicas, int) else None,
         selects_build=selected[3],
         autoscaler=cluster_autoscaler(spec),
+        gmsa_unfilled=_unfilled(spec),
     )
+
+
+def makes_pods(item: Mapping[str, Any]) -> bool:
+    """Whether an object holds a template of pods: a Rollout may borrow that of a Deployment."""
+    kind = item["kind"]
+    return kind in TEMPLATE_KINDS and (kind != "Rollout" or "template" in (item.get("spec") or {}))
 
 
 def controlled(item: Mapping[str, Any]) -> bool:

@@ -237,7 +237,7 @@ class Reading:
             self._volumes.mount(pod, item)
             if runtime := item["spec"].get("runtimeClassName"):
                 self._runtime_of[pod.namespace, pod.name] = str(runtime)
-        elif kind in read.TEMPLATE_KINDS or kind == "Pod":
+        elif kind == "Pod" or read.makes_pods(item):
             self._workload(item)
         elif kind == "Service":
             self._keep("services", read.service(item), "namespace", "name")

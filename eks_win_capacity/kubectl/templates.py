@@ -55,7 +55,12 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     """
     rows: list[dict[str, Any]] = []
     left: dict[str, list[str]] = {}
+    lent = _lent(manifests)
+    borrowers = [f"Rollout {_name(one)}" for one in manifests if not objects.makes_pods(one)]
+    manifests = [one for one in manifests if objects.makes_pods(one)]
     named = [_name(one) for one in manifests]
+    if lent.keys() - {f"{one['kind']} {name}" for one, name in zip(manifests, named, strict=True)}:
+        left["the Deployment whose template they borrow is not given"] = borrowers
     short = [name.partition("/")[2] for name in named]
     for manifest, name, alone in zip(manifests, named, short, strict=True):
         kind = str(manifest["kind"])
@@ -63,7 +68,7 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
             spec = objects.pod_template(manifest)["spec"]
             system = objects.selection(spec)[0] or objects.declared_os(spec)
             cpu, memory = objects.requests(spec)
-            replicas = _replicas(manifest)
+            replicas = lent.get(f"{kind} {name}", _replicas(manifest))
             host = objects.host_process(spec) or bool(spec.get("hostNetwork"))
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{kind} {name} has no sound template of pods: {error}") from error
@@ -99,6 +104,17 @@ def _name(manifest: Mapping[str, Any]) -> str:
     except (KeyError, TypeError) as error:
         raise InputError(f"a {manifest.get('kind')} has no metadata.name: {error}") from error
     return f"{namespace}/{name}"
+
+
+def _lent(manifests: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Pods of each Deployment whose template a Rollout borrows, which scales it down itself."""
+    found = {}
+    for one in manifests:
+        lender = one["spec"].get("workloadRef")
+        if one["kind"] == "Rollout" and isinstance(lender, Mapping):
+            namespace = _name(one).partition("/")[0]
+            found[f"{lender.get('kind')} {namespace}/{lender.get('name')}"] = _replicas(one)
+    return found
 
 
 def _replicas(manifest: Mapping[str, Any]) -> Any:

@@ -940,6 +940,15 @@ CASES = {
     "gmsa-credentials": [
         ({"pods": (replace(POD, gmsa_unfilled="web"),)}, "fail"),
         ({"pods": (replace(POD, gmsa_unfilled="web", phase="Succeeded"),)}, "pass"),
+        # A manifest never holds the contents: only its pods tell whether they are filled in.
+        ({"workloads": (replace(WEB, gmsa_unfilled="web"),)}, "unknown"),
+        (
+            {
+                "workloads": (replace(WEB, gmsa_unfilled="web"),),
+                "pods": (replace(POD, owner="Deployment/web"),),
+            },
+            "pass",
+        ),
         ({"pods": (POD,)}, "pass"),
         ({}, "unknown"),
     ],
@@ -1356,7 +1365,7 @@ def test_selectors_are_added_by_commands_that_name_the_manifests():
     makers = [replace(WEB, selects_os="", declares_os="windows", name=f"w{n}") for n in range(5)]
     told = remedy_of("os-selector", workloads=makers)
     assert (
-        "kubectl patch deployment -n default w0 -p "
+        "kubectl patch deployment -n default w0 --type merge -p "
         """'{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}}}}'"""
     ) in told
     assert told.count("kubectl patch") == 3

@@ -98,6 +98,54 @@ def test_a_cron_job_asks_for_the_pods_that_run_at_once(tmp_path):
     assert "report=2" in run("plan", path).stdout
 
 
+def test_a_rollout_asks_for_its_own_pods_or_for_those_of_a_deployment(tmp_path):
+    path = tmp_path / "rollouts.json"
+    reference = {"kind": "Deployment", "name": "web"}
+    borrows = {"kind": "Rollout", "metadata": {"name": "r"}, "spec": {"workloadRef": reference}}
+    own = {**WEB, "kind": "Rollout", "metadata": {"name": "own"}}
+    stopped = {**WEB, "spec": {**WEB["spec"], "replicas": 0}}
+    borrows["spec"]["replicas"] = 5
+    path.write_text(json.dumps([borrows, own, stopped]))
+    told = run("plan", path).stdout
+    assert "web=5" in told
+    assert "own=3" in told
+    path.write_text(json.dumps([borrows]))
+    assert "borrow is not given: Rollout default/r" in str(run("plan", path).exception)
+    # As a state, one tells of its pods and the other of nothing.
+    assert [one.kind for one in load_files(json.dumps([borrows, own])).workloads] == ["Rollout"]
+
+
+COUNTED = {
+    "a mapping": '{"m5.large": 12, "c5.xlarge": 3}',
+    "YAML": "m5.large: 12\nc5.xlarge: 3\n",
+    "documents": "m5.large: 12\n---\nc5.xlarge: 3\n",
+    "a line each": '{"m5.large": 12}\n{"c5.xlarge": 3}\n',
+    "an array": '[{"m5.large": 12}, {"c5.xlarge": 3}]',
+}
+
+
+@pytest.mark.parametrize("form", COUNTED)
+def test_types_with_counts_are_nodes_wherever_nodes_are_read(tmp_path, form):
+    path, loads = tmp_path / "nodes", tmp_path / "w.csv"
+    path.write_text(COUNTED[form])
+    assert run("fleet", path).stdout.startswith("15 nodes")
+    loads.write_text("name,replicas,cpu,memory\nweb,2,500m,1Gi\n")
+    assert (
+        "Drain: 3 x c5.xlarge, 11 x m5.large"
+        in run("plan", loads, "--current", path, "-t", "c5.xlarge").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"m5.large": 1.5}', '{"m5.large": -1}', '{"a": 3}', '[{"m5.large": 1}, {"m5.large": 2}]'],
+)
+def test_no_other_mapping_is_taken_for_nodes(tmp_path, text):
+    path = tmp_path / "nodes.json"
+    path.write_text(text)
+    assert run("fleet", path).exit_code == 1
+
+
 def test_manifests_without_windows_are_refused_by_name(tmp_path):
     path = tmp_path / "linux.json"
     path.write_text(json.dumps(LINUX))

@@ -73,6 +73,16 @@ def cron(values):
     )
 
 
+def lines(form, values):
+    """A line for each day, by a form of its day and value."""
+    return "\n".join(form.format(day=d, v=v) for d, v in zip(DAYS, values, strict=True)) + "\n"
+
+
+# What the AWS CLI writes with --output text has no names; a time stands above it.
+SUBNETS = (
+    "SUBNETS\tFalse\teu-west-1a\teuw1-az1\t{v}\t10.0.0.0/22\tFalse\tFalse\t111122223333\tavailable\t"
+    "arn:aws:ec2:eu-west-1:111122223333:subnet/subnet-0aaa\tsubnet-0aaa\tvpc-1\nTAGS\tName\twin-a"
+)
 CONSOLE = (
     "Full label,subnet-0aaa available\nLabel,a\nNamespace,Custom\nPeriod,86400\n"
     "Statistic,Minimum\n\n"
@@ -89,6 +99,13 @@ SAYS = {
     "get-metric-data": json.dumps(metric_data("subnet-0aaa available", FREE)),
     "get-metric-statistics": json.dumps(statistics("AvailableIpAddressCount", FREE, "Minimum")),
     "cron": cron(FREE),
+    "describe-subnets as text": lines("{day:%a %b %d %H:%M:%S} UTC {day:%Y}\n" + SUBNETS, FREE),
+    "describe-subnets as text, by date -u": lines("{day:%FT%TZ}\n" + SUBNETS, FREE),
+    "get-metric-statistics as text": "AvailableIpAddressCount\n"
+    + lines("DATAPOINTS\t{v}.0\t{day:%FT%T}+00:00\tCount", FREE),
+    "get-metric-data as text": "METRICDATARESULTS\tm1\tsubnet-0aaa available\tComplete\n"
+    + lines("TIMESTAMPS\t{day:%FT%T}+00:00", FREE)
+    + lines("VALUES\t{v}.0", FREE),
     "used by name": csv_of("time,used", USED),
     "subnets by name": csv_of("time,subnet-0aaa", USED),
 }
@@ -96,6 +113,10 @@ SILENT = {
     "labels alone": csv_of('"Time","{az=""eu-west-1a"", subnetid=""subnet-0aaa""}"', FREE),
     "prometheus without a name": json.dumps(prometheus("", FREE, subnetid="subnet-0aaa")),
     "get-metric-data": json.dumps(metric_data("subnet-0aaa", FREE)),
+    "rows without a head": lines("{day:%F};subnet-0aaa;{v}", FREE),
+    "words without a head": lines("{day:%F %T} subnet-0aaa {v}", FREE),
+    "epochs without a head": lines("{day:%s} subnet-0aaa {v}", FREE),
+    "times above rows": lines("{day:%a %d %b %Y %I:%M:%S %p} GMT\nsubnet-0aaa\t{v}", FREE),
     "one of two": csv_of("Time,a free,b", FREE, USED),
 }
 
@@ -121,6 +142,26 @@ def test_what_does_not_say_it_is_refused_and_the_option_named(name):
     assert ran.exit_code != 0
     assert "--values available" in vars(ran.exception)["on the command line"]
     assert "available=True" in str(ran.exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Tue Sep  1 00:00:00 CEST 2026\nsubnet-1\t200\n", "date -u"),
+        (lines("DATAPOINTS\t{v}.0\t{v}.0\t{day:%F}\tCount", FREE), "--output json"),
+        ("2026-09-01\nSUBNETS\tFalse\n", "--output json"),
+        (lines(SUBNETS, FREE), "when it was given"),
+    ],
+)
+def test_text_that_may_mean_several_things_is_refused_with_the_cure(text, words):
+    assert words in str(run(text).exception)
+
+
+def test_a_first_row_is_no_head_and_a_head_of_dates_is_one():
+    (row,) = json.loads(run(lines("{day:%F},{v}", FREE), "--values", "available").stdout)["rows"]
+    assert row["used"] == USED[-1]
+    wide = "time,2026-09-01,7\n" + lines("{day:%F},1,{v}", USED)
+    assert {one["subnet"] for one in json.loads(run(wide).stdout)["rows"]} == {"2026-09-01", "7"}
 
 
 @pytest.mark.parametrize("name", [name for name in SILENT if name != "one of two"])

@@ -85,8 +85,9 @@ def test_services_are_known_to_be_none_only_where_that_is_said():
 
 @pytest.mark.parametrize(
     "kind",
-    ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"],
-)
+    ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job",
+     "Rollout"],
+)  # fmt: skip
 def test_every_kind_of_workload_is_read(kind):
     item = called(kind, "web", spec={"replicas": 3, "template": template(nodeSelector=WINDOWS)})
     (found,) = kubectl.load(item).workloads
@@ -197,6 +198,10 @@ def test_an_owner_is_named_as_people_know_it():
             {"kind": kind, "name": name, "controller": True},
         ]
         assert kubectl.load(made, nodes=[]).pods[0].owner == owner
+    labels = made["metadata"]["labels"]
+    labels["rollouts-pod-template-hash"] = labels.pop("pod-template-hash")
+    made["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "web-5d4f"}]
+    assert kubectl.load(made, nodes=[]).pods[0].owner == "Rollout/web"
 
 
 # -- ConfigMaps ---------------------------------------------------------------------------

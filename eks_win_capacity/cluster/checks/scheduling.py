@@ -86,11 +86,11 @@ def _patches(names: list[str], label: str, value: str) -> str:
         template: dict[str, object] = {"template": {"spec": {"nodeSelector": {label: value}}}}
         if kind == "CronJob":
             template = {"jobTemplate": {"spec": template}}
-        if kind in {"Deployment", "StatefulSet", "DaemonSet", "CronJob"}:
+        if kind in {"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout"}:
             text = shlex.quote(json.dumps({"spec": template}))
             made.append(
                 f"kubectl patch {kind.lower()} -n {word(namespace, 'NAMESPACE')} "
-                f"{word(own, 'NAME_OF_IT')} -p {text}"
+                f"{word(own, 'NAME_OF_IT')} --type merge -p {text}"
             )
     told = f'add to the pod template under nodeSelector {label}: "{value}"'
     more = len(made) - _PATCHED
@@ -422,21 +422,35 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> list[Finding]:
     "from a webhook when it is created; without them it has no identity in the domain",
     source='Kubernetes, "Configure GMSA for Windows Pods and containers": '
     "https://kubernetes.io/docs/tasks/configure-pod-container/configure-gmsa/",
-    whole=("pods",),
-    needs=("pods",),
+    whole=("workloads", "pods"),
+    needs=("workloads|pods",),
 )
 def gmsa_credentials(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for pods whose credential spec was named and not filled in."""
+    """Look for pods whose credential spec was not filled in, and for manifests without pods."""
     empty = [pod for pod in look.state.pods or () if pod.gmsa_unfilled and pod.active]
-    if not empty:
+    made = {f"{pod.owner.replace('/', f' {pod.namespace}/', 1)}" for pod in look.state.pods or ()}
+    planned = [
+        one for one in look.state.workloads or () if one.gmsa_unfilled and one.full_name not in made
+    ]
+    if not empty and not planned:
         yield rule.passed("no pod names a credential spec that was not filled in")
         return
-    first = word(empty[0].gmsa_unfilled, "CREDENTIAL_SPEC")
-    yield rule.failed(
-        f"{some([pod.full_name for pod in empty])} name a credential spec without its contents",
-        f"kubectl get gmsacredentialspecs {first}; kubectl get mutatingwebhookconfigurations; install "
-        "the webhook of kubernetes-sigs/windows-gmsa, then create the pods anew",
-    )
+    named = [pod.gmsa_unfilled for pod in empty] + [one.gmsa_unfilled for one in planned]
+    first = word(named[0], "CREDENTIAL_SPEC")
+    looked = f"kubectl get gmsacredentialspecs {first}; kubectl get mutatingwebhookconfigurations"
+    if empty:
+        yield rule.failed(
+            f"{some([pod.full_name for pod in empty])} name a credential spec without its contents",
+            f"{looked}; install the webhook of kubernetes-sigs/windows-gmsa, then create the pods "
+            "anew",
+        )
+    else:
+        yield rule.unknown(
+            look,
+            seen=f"whether a webhook fills in the credential spec that "
+            f"{some([one.full_name for one in planned])} name is not known: no pod of theirs is",
+            remedy=f"see that both are there: {looked}",
+        )
 
 
 CHECKS = (

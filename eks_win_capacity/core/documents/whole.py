@@ -283,6 +283,28 @@ def objects_in(values: list[Any]) -> list[Any]:
     return found
 
 
+def type_counts(values: list[Any]) -> dict[str, int]:
+    """
+    Nodes of each type, where values are mappings of instance types to counts; else empty.
+
+    Examples
+    --------
+    >>> type_counts([{"m5.large": 12}, {"c5.xlarge": 3}]), type_counts([{"name": "web"}])
+    ({'m5.large': 12, 'c5.xlarge': 3}, {})
+    """
+    found: dict[str, int] = {}
+    for value in objects_in(values):
+        counts = value if isinstance(value, Mapping) else {}
+        named = all(_TYPE.fullmatch(str(name)) for name in counts)
+        whole_numbers = all(type(count) is int and count >= 0 for count in counts.values())
+        if not counts or not named or not whole_numbers or counts.keys() & found.keys():
+            return {}
+        found.update(counts)
+    return found
+
+
+_TYPE: Final = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+
 _KNOWN: Final = (
     ("Reservations", "the answer of aws ec2 describe-instances"),
     ("Subnets", "the answer of aws ec2 describe-subnets"),
