@@ -18,7 +18,7 @@ from eks_win_capacity.forecast.level_shifts import (
     surges,
     without_shifts,
 )
-from eks_win_capacity.forecast.seasons import Seasons, seasons
+from eks_win_capacity.forecast.seasons import LONG_SEASON, Seasons, seasons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,9 @@ _RECENT = 180
 
 _COARSE = 0.01
 """Share of the usual value from which on the unit of a series matters."""
+
+_STEADY = (14, 35)
+"""Newest periods of which most must repeat the season before for a series to be stepped."""
 
 _EITHER_WAY = np.array([-1.0, 1.0])
 
@@ -83,6 +86,11 @@ class Learned:
         counted; 0 where there is none that matters.
     last : ndarray, (series,)
         The newest value, in units of the history.
+    stepped : dict
+        Series that mostly repeat their last season to the last digit, and how each
+        season differed from the one before, in units of the history.
+    lag : int
+        Periods of that season.
     """
 
     scale: Floats
@@ -100,6 +108,8 @@ class Learned:
     surges: Surges
     grain: Floats
     last: Floats
+    stepped: dict[int, Floats]
+    lag: int
 
 
 def learn(
@@ -142,6 +152,7 @@ def learn(
         # One pass over the periods for both: a pass costs most where series are few.
         logs, possible = views.logarithm(clean)
         both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
+    lag = next((n for n in lengths if 2 <= n < LONG_SEASON and 2 * n < periods), 1)
     fits = smoothing.fit(both, known, [*back, periods], within_day=per_day > 1)
     first = fits.rows(slice(len(clean)))
     whole, noise = _whole(first, seen, np.where(censored, hidden, 0.0), back, asked)
@@ -172,7 +183,24 @@ def learn(
         surges(parts.level if per_day == 1 else parts.level[:, :0]),
         grain,
         values[:, -1],
+        _stepped(values, censored, lag),
+        lag,
     )
+
+
+def _stepped(values: Floats, censored: Flags, lag: int) -> dict[int, Floats]:
+    """Changes from season to season, of series that recently mostly did not change at all."""
+    found = {}
+    changes = values[:, lag:] - values[:, :-lag]
+    for row in np.flatnonzero(~censored.any(axis=1)):
+        here = changes[row][~np.isnan(changes[row])]
+        still = here == 0
+        if len(here) and min(still[-n:].mean() for n in (0, *_STEADY)) >= 0.5:
+            calm = np.diff(np.flatnonzero(~still), prepend=-1, append=len(here)) - 1
+            # What has been calm for much longer than ever before has changed its ways.
+            if len(calm) == 1 or calm[-1] <= 2 * calm[:-1].max() + lag:
+                found[int(row)] = here
+    return found
 
 
 def _grain(values: Floats) -> Floats:

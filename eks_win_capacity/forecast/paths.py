@@ -43,8 +43,17 @@ _SURPRISE = (0.5, 1.0)
 _SHRUNK_YEARS = 0.5
 """Years without a surge that are added to a history, for what is few comes seldom again."""
 
+_STEPPED = 0.5
+"""Share of the paths of a stepped series that go on by changes of the past."""
+
+_HALF_LIFE_YEARS = 0.25
+"""Years after which such a change is drawn half as often."""
+
 _DRAWN = 0.3
-"""Surges of the past that the size drawn is worth, where a history has any."""
+"""Newest steps that the size drawn is worth, where a history ends in one."""
+
+_HEIGHTS = 0.4
+"""Deviation of the logarithm of a surge's height, about those of the past."""
 
 _UPWARD, _STAYS, _PASSES = 0.75, 0.5, 5.0
 """Share of surprises that add, share that stay, and days that the others last, on average."""
@@ -71,6 +80,10 @@ class Draws:
     stays: Floats
     surprise: Floats
     surprised: Singles
+    begin: Floats
+    lasts: Floats
+    height: Floats
+    mostly: Floats
     year: float
 
     @classmethod
@@ -90,6 +103,10 @@ class Draws:
             stays=rng.permutation(spread),
             surprise=rng.permutation(spread),
             surprised=_surprised(rng, paths=paths, horizon=horizon, day=year / 365.25),
+            begin=-np.log(rng.permutation(spread)),
+            lasts=rng.geometric(1 / max(_PASSES * year / 365.25, 1.0), size=paths).astype(float),
+            height=np.exp(_HEIGHTS * rng.permutation(normal)),
+            mostly=rng.permutation(spread),
             year=year,
         )
 
@@ -215,8 +232,9 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
     noise = learned.noise.T.astype(np.float32)[..., None]
     factor = (learned.season.future_factor * learned.scale[:, None]).T
     term = (learned.season.future_term * learned.scale[:, None]).T
-    jumps, step_then = _Jumps.of(learned, draws), _newest(learned, draws)
+    events, step_then = _Events.of(learned, draws), _newest(learned, draws)
     struck, surprise = _surprise(learned, draws)
+    stepped, some = _stepped(learned, draws, line)
     error, scratch = np.empty_like(level), np.empty_like(level)
     for step in range(len(out)):
         here = out[step]
@@ -242,7 +260,9 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
             flat = here.reshape(-1)
             grown = np.exp(np.minimum(flat[state.logs], _MOST))
             flat[state.logs] = grown - line[state.rows, step]
-        jumps.happen(here, step)
+        for row, path in stepped:
+            here[row, some] = path[step]
+        events.happen(here, step)
         if step_then is not None:
             here += step_then
         here[:, struck] += surprise * draws.surprised[step, struck]
@@ -250,27 +270,53 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
         here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
 
 
+def _stepped(
+    learned: Learned, draws: Draws, line: Floats
+) -> tuple[list[tuple[int, Singles]], NDArray[np.intp]]:
+    """Paths of stepped series that repeat the last season, and change as seasons did before."""
+    horizon, lag, season = len(draws.innovation), learned.lag, learned.season
+    some = np.flatnonzero(draws.mostly < _STEPPED)
+    place = np.arange(horizon)
+    out = []
+    for row, changes in learned.stepped.items():
+        age = np.arange(len(changes))[::-1]
+        weight = 0.5 ** (age / (_HALF_LIFE_YEARS * draws.year))
+        cycles = draws.size[: -(-horizon // lag), some]
+        picked = np.searchsorted(weight.cumsum() / weight.sum(), cycles)
+        drawn = changes[np.minimum(picked, len(changes) - 1)].cumsum(axis=0)
+        clean = (learned.level - learned.outliers)[row, -lag:]
+        last = clean * season.factor[row, -lag:] + season.term[row, -lag:]
+        path = last[place % lag][:, None] + drawn[place // lag] / learned.scale[row]
+        path = (path - season.future_term[row][:, None]) / season.future_factor[row][:, None]
+        out.append((row, (path - line[row][:, None]).astype(np.float32)))
+    return out, some
+
+
 def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles]:
     """Paths that a surprise may strike, and what of its share each series' path is raised by."""
     horizon, periods = len(draws.innovation), learned.seen.shape[1]
     step = learned.step
-    # A newest step that stays is a surge of its own.
-    stepped = step.stays * step.fitted
-    seen = learned.surges.count + stepped
+    # A newest step that stays is a surprise that was seen.
+    seen = step.stays * step.fitted
     # A Gamma prior's mean rate of what was never seen, and the rate of what was, shrunk a little.
     unseen = _SURPRISES / (_SEEN_YEARS * draws.year + periods)
     rate = unseen + seen / (_SHRUNK_YEARS * draws.year + periods)
     strikes = 1 - np.exp(-rate * horizon)
     struck = np.flatnonzero(draws.surprise < strikes.max())
-    level = np.maximum(learned.level[:, -28:].mean(axis=1, keepdims=True), 0.0)
-    # What follows a line to the last digit was computed, and goes on as computed.
-    level[exact(learned.views[0]) & ~step.fitted] = 0.0
-    # Surges of the past say how large the next ones are; what was drawn counts for little.
-    share = np.clip(np.abs(step.size) / np.maximum(level[:, 0], 1e-9), 0.01, 10.0)
-    sizes = learned.surges.count * np.log(learned.surges.size / _SURPRISE[0])
-    larger = np.exp((sizes + stepped * np.log(share / _SURPRISE[0])) / (seen + _DRAWN))
-    level = level * larger[:, None] * (draws.surprise[struck] < strikes[:, None])
-    return struck, level.astype(np.float32)
+    level = _recent_level(learned)
+    # What grows by a line to the last digit was computed, and goes on as computed.
+    first = learned.views[0]
+    grows = (first.fit.weight * np.abs(first.fit.growth)).sum(axis=1) > 1e-9
+    level[exact(first) & grows & ~step.fitted] = 0.0
+    share = np.clip(np.abs(step.size) / np.maximum(level, 1e-9), 0.01, 10.0)
+    larger = np.exp(seen * np.log(share / _SURPRISE[0]) / (seen + _DRAWN))
+    raised = (level * larger)[:, None] * (draws.surprise[struck] < strikes[:, None])
+    return struck, raised.astype(np.float32)
+
+
+def _recent_level(learned: Learned) -> Floats:
+    """The usual level of the last four weeks."""
+    return np.maximum(learned.level[:, -28:].mean(axis=1), 0.0)
 
 
 def _newest(learned: Learned, draws: Draws) -> Singles | None:
@@ -333,28 +379,36 @@ class _Innovations:
 
 
 @dataclass(frozen=True)
-class _Jumps:
-    """Resets that happen again as often as they did, each as large as one that did."""
+class _Events:
+    """Resets and surges of the past, which come again as often and as large as they did."""
 
     rows: NDArray[np.intp]
-    jumps: list[Floats]
+    added: list[Floats]
 
     @classmethod
-    def of(cls, learned: Learned, draws: Draws) -> _Jumps:
-        rows, jumps = [], []
-        for row in np.flatnonzero((learned.kept != 0).sum(axis=1) > 1):
-            sizes = lasting(learned.kept[row])
-            if not len(sizes):
-                continue
-            rows.append(row)
-            # A few resets show little of how often they come: each path has its own rate.
-            often = len(sizes) / learned.seen[row].sum()
-            rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
-            picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
-            jumps.append(np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0))
-        return cls(np.array(rows, dtype=np.intp), jumps)
+    def of(cls, learned: Learned, draws: Draws) -> _Events:
+        horizon, paths = draws.jump.shape
+        resets = (learned.kept != 0).sum(axis=1) > 1
+        rows = np.flatnonzero(resets | (learned.surges.count > 0))
+        level, periods, added = _recent_level(learned), learned.seen.shape[1], []
+        step = np.arange(horizon)[:, None]
+        for row in rows:
+            total = np.zeros((horizon, paths))
+            sizes = lasting(learned.kept[row]) if resets[row] else np.zeros(0)
+            if len(sizes):
+                # A few resets show little of how often they come: each path has its own rate.
+                often = len(sizes) / learned.seen[row].sum()
+                rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
+                picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
+                total += np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0)
+            if count := learned.surges.count[row]:
+                begin = draws.begin * (_SHRUNK_YEARS * draws.year + periods) / count
+                height = learned.surges.size[row] * level[row] * draws.height
+                total += np.where((step >= begin) & (step < begin + draws.lasts), height, 0.0)
+            added.append(total)
+        return cls(rows, added)
 
     def happen(self, here: Singles, step: int) -> None:
-        """Add what has jumped until a step."""
-        for row, jump in zip(self.rows, self.jumps, strict=True):
-            here[row] += jump[step]
+        """Add what has happened until a step."""
+        for row, added in zip(self.rows, self.added, strict=True):
+            here[row] += added[step]
