@@ -66,10 +66,6 @@ def _still(values: np.ndarray, *_: object) -> level_shifts.Step:
     return level_shifts.Step(np.zeros(count, dtype=np.int64), none, none, none > 0)
 
 
-def _one_size(errors: np.ndarray, *_: object, horizon: int, **__: object) -> tuple:
-    return errors, np.ones((len(errors), horizon))
-
-
 def _unbent(values: np.ndarray) -> np.ndarray:
     return np.full(len(values), values.shape[1])
 
@@ -88,11 +84,12 @@ PARTS: dict[str, tuple[object, str, object]] = {
     "newest step": (learning, "newest_step", _still),
     "steps like the newest": (level_shifts, "_like_it", lambda *_: (0, 0)),
     "whole blocks": (learning, "_grain", lambda values: np.zeros(len(values))),
+    "steps as before": (paths, "_STEPPED", 0.0),
     "models without growth": (smoothing, "_STILL", 1e-9),
     "surges of the past": (learning, "surges", _calm),
     "surprises": (paths, "_SURPRISES", 0.0),
+    "hours that err alike (hours)": (paths, "_day", lambda _: 1),
     "days that change (hours)": (learning, "adapted", _same_season),
-    "noise by hour (hours)": (learning, "_by_hour", _one_size),
 }
 
 

@@ -76,10 +76,12 @@ def forecast_exhaustion(
     Simple exponential smoothing with drift (the Theta method) is fitted for a
     grid of memories, some with a growth that wanders, to four views of the
     history: the whole, its logarithm, the time since its growth last bent (84
-    periods where it did not), and the last 35 periods. Each view gets the share of the sample paths that its own backtest
-    over the newest weeks earns, and innovations are resampled. Within a day,
-    what the last days have that the average day has not is carried forward, as
-    far as that would have helped before.
+    periods where it did not), and the last 35 periods. Each view gets the share
+    of the sample paths that its own backtest over the newest weeks earns, and
+    innovations are resampled, hours by whole days. Half of the paths of a subnet
+    that mostly does not change go on by changes drawn from its past. Within a
+    day, what the last days have that the average day has not is carried forward,
+    as far as that would have helped before.
     The date is the first passage of the unclipped paths over the capacity.
 
     Parameters
@@ -180,7 +182,7 @@ def forecast_exhaustion(
                                above the capacity
     capacity changed           each value is held against that of its time
                                (``capacity-changed``)
-    constant, or all zero      stays so, with a small spread
+    constant, or all zero      stays so in most paths, more the longer it was so
     level changed in the last  stays in some of the paths (``newest-step``)
     two weeks
     growth bends               the newest past counts for more

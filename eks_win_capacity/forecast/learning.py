@@ -36,9 +36,6 @@ _FREE = 5
 _BRIDGES = 4
 """Rounds of bridging gaps; each leaves about the missing share of the error before."""
 
-_EVEN = 2.0
-"""Innovations of usual size that are taken for granted in each hour of the day."""
-
 _RECENT = 180
 """Newest periods whose innovations may come again."""
 
@@ -91,6 +88,8 @@ class Learned:
         season differed from the one before, in units of the history.
     lag : int
         Periods of that season.
+    day : int
+        Periods of a day; 1 also for longer periods.
     """
 
     scale: Floats
@@ -110,6 +109,7 @@ class Learned:
     last: Floats
     stepped: dict[int, Floats]
     lag: int
+    day: int
 
 
 def learn(
@@ -185,6 +185,7 @@ def learn(
         values[:, -1],
         _stepped(values, censored, lag),
         lag,
+        per_day,
     )
 
 
@@ -300,31 +301,10 @@ def _whole(
     stretch = np.where(usual > 1e-6, (wider**2).sum(axis=1) / np.maximum(usual, 1e-6), 1.0)
     stretch = np.clip(np.sqrt(stretch), 1.0, 10.0)[:, None]
     noise = np.ones((count, asked.horizon))
-    if day > 1:
-        wider, noise = _by_hour(wider / stretch, seen, day=day, horizon=asked.horizon)
-    else:
-        # How noisy a series is now, its last half year says.
-        wider = wider[:, -_RECENT:] / stretch
+    # How noisy a series is now, its last half year says.
+    wider = wider[:, -_RECENT if day == 1 else -(periods // day * day) :] / stretch
     newest = seen[:, -wider.shape[1] :]
     return views.View(whole.fit, wider, newest, whole.looks, whole.possible), noise * stretch
-
-
-def _by_hour(errors: Floats, seen: Flags, *, day: int, horizon: int) -> tuple[Floats, Floats]:
-    """Errors of one size at all hours, and the size of those to come: nights are quieter."""
-    periods = errors.shape[1]
-    place = (np.arange(periods + horizon) - periods) % day
-    squares = np.where(seen, errors**2, 0.0)
-    # One strange value must not make its hour noisy.
-    squares = np.minimum(squares, 25 * np.median(squares, axis=1, keepdims=True) + 1e-300)
-    usual = squares.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-    usual = np.where(usual > 0, usual, 1.0)
-    size = np.ones((len(errors), day))
-    for hour in range(day):
-        here = place[:periods] == hour
-        count = seen[:, here].sum(axis=1)
-        size[:, hour] = (squares[:, here].sum(axis=1) / usual + _EVEN) / (count + _EVEN)
-    size = np.sqrt(size / size.mean(axis=1, keepdims=True))
-    return errors / size[:, place[:periods]], size[:, place[periods:]]
 
 
 def _again(off: Floats, day: int) -> Flags:

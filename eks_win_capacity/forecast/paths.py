@@ -238,7 +238,7 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
     error, scratch = np.empty_like(level), np.empty_like(level)
     for step in range(len(out)):
         here = out[step]
-        pick = pool.pick(draws.innovation[step])
+        pick = pool.pick(draws.innovation, step)
         pool.errors.take(pick, out=error, mode="clip")
         error *= state.sigma
         error *= noise[step]
@@ -316,7 +316,7 @@ def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles
 
 def _recent_level(learned: Learned) -> Floats:
     """The usual level of the last four weeks."""
-    return np.maximum(learned.level[:, -28:].mean(axis=1), 0.0)
+    return np.asarray(np.maximum(learned.level[:, -28:].mean(axis=1), 0.0))
 
 
 def _newest(learned: Learned, draws: Draws) -> Singles | None:
@@ -329,6 +329,11 @@ def _newest(learned: Learned, draws: Draws) -> Singles | None:
     return np.asarray(change, dtype=np.float32)
 
 
+def _day(learned: Learned) -> int:
+    """Periods that are drawn together: what is off in one hour of a day is in the next."""
+    return learned.day
+
+
 @dataclass(frozen=True)
 class _Innovations:
     """What may be drawn: innovations of size 1, and what strange values stuck out by."""
@@ -338,6 +343,7 @@ class _Innovations:
     size: Singles
     offset: Places
     strange: bool
+    day: int
 
     @classmethod
     def of(cls, learned: Learned, state: _State) -> _Innovations:
@@ -352,9 +358,13 @@ class _Innovations:
                 clean = (learned.level - learned.outliers)[:, -periods:]
                 ratio = np.maximum(learned.level[:, -periods:], 0.01) / np.maximum(clean, 0.01)
                 strange = np.where(strange != 0, np.log(ratio), 0.0)
-            pool, number = view.errors, view.seen.sum(axis=1)
-            if not view.seen.all():
-                order = np.argsort(~view.seen, axis=1, kind="stable")
+            pool, day = view.errors, _day(learned)
+            # Of a day that was hardly seen there is nothing to draw.
+            whole = view.seen.reshape(len(pool), -1, day).mean(axis=2) >= 0.5
+            number = whole.sum(axis=1)
+            if not whole.all():
+                order = np.argsort(~whole, axis=1, kind="stable")
+                order = (order[:, :, None] * day + np.arange(day)).reshape(len(pool), -1)
                 pool = np.take_along_axis(pool, order, axis=1)
                 strange = np.take_along_axis(strange, order, axis=1)
             still = np.where(np.arange(periods) < 2, [1.0, -1.0] + [0.0] * (periods - 2), 0.0)
@@ -369,13 +379,15 @@ class _Innovations:
         offset = (rows * flat.shape[1] + starts[state.view]).astype(np.int32)
         sizes = np.stack(size, axis=1).astype(np.float32)[rows, state.view]
         odd = np.concatenate(extra, axis=1).astype(np.float32)
-        return cls(flat.ravel(), odd.ravel(), sizes, offset, bool(odd.any()))
+        return cls(flat.ravel(), odd.ravel(), sizes, offset, bool(odd.any()), _day(learned))
 
-    def pick(self, uniform: Singles) -> Places:
-        """Places of draws from 0 to 1, one for each series and path."""
-        place = (uniform * self.size).astype(np.int32)
-        place += self.offset
-        return place
+    def pick(self, uniform: Singles, step: int) -> Places:
+        """Places of draws from 0 to 1; the periods of a day are drawn together, for they err alike."""
+        hour = step % self.day
+        place = (uniform[step - hour] * self.size).astype(np.int32)
+        place *= self.day
+        place += self.offset + np.int32(hour)
+        return np.asarray(place)
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,25 @@ def test_an_all_zero_history_stays_near_zero():
     assert 0 < made.path["upper_95"].max() < 8
 
 
+def test_what_came_in_rare_steps_goes_on_in_steps_of_that_kind():
+    rng = np.random.default_rng(4)
+    moves = rng.choice([-16, 0, 16], p=[0.02, 0.96, 0.02], size=240)
+    history = days(640 + moves.cumsum())
+    path = forecast_exhaustion(history, capacity=10_000, horizon=60).path
+    last, end = history.iloc[-1], path.iloc[-1]
+    assert path["median"].iloc[0] == last
+    assert end["lower_95"] < last < end["upper_95"] < last + 10 * 16
+
+
+def test_the_hours_of_a_day_err_together():
+    rng = np.random.default_rng(2)
+    day = np.repeat(rng.normal(0, 20, 28), 24)
+    history = days(500 + day + rng.normal(0, 2, len(day)), freq="h")
+    made = forecast_exhaustion(history, capacity=540, horizon=3, step="h")
+    # Each of three days passes two deviations in one of forty cases; hours alone, most of them.
+    assert made.probability() < 0.25
+
+
 @pytest.mark.parametrize("unit", ["addresses", "prefixes"])
 def test_a_constant_past_leaves_a_small_spread(unit):
     made = forecast_exhaustion(days([50] * 60), capacity=90, horizon=60, unit=unit)
