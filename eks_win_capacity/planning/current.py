@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.candidates import read_candidates
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.model import ALL_NODES, Site
 from eks_win_capacity.planning.placement import beyond, empty_group, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible
-from eks_win_capacity.planning.question import PROVED
+from eks_win_capacity.planning.question import status_of
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.workloads import whole
 
@@ -405,7 +405,7 @@ def _settled(  # noqa: PLR0917
         else:
             spare[name, zone] += 1
     groups += [
-        empty_group(by_name[name], number, zone=zone)
+        empty_group(by_name[name], number, Site(zone=zone))
         for (name, zone), number in sorted(spare.items())
     ]
     return replace(
@@ -425,17 +425,8 @@ def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
     if not plan.feasible:
         return plan
     bound = min(bound, plan.value)
-    gap = 1 - bound / plan.value if plan.value else 0.0
-    return replace(
-        plan,
-        lower_bound=bound,
-        lp_bound=min(plan.lp_bound, bound),
-        status="interrupted"
-        if plan.status == "interrupted"
-        else "proved"
-        if gap <= PROVED
-        else "gap",
-    )
+    status = status_of(plan.value, bound, interrupted=plan.status == "interrupted")
+    return replace(plan, lower_bound=bound, lp_bound=min(plan.lp_bound, bound), status=status)
 
 
 def _least(

@@ -137,7 +137,7 @@ def _added(
     """One empty node more, the cheapest for which there is room."""
     for node in sorted(nodes, key=lambda node: (node.cost, node.name)):
         for site in ask.sites or (Site(zone=""),):
-            one = empty_group(node, 1, zone=site.zone, subnet=site.subnet)
+            one = empty_group(node, 1, site)
             here = [g for g in groups if (g.zone, g.subnet) == (site.zone, site.subnet)]
             fits = site.free < 0 or placed_in([*here, one], (site,), held_by(ask.present))
             if fits and (not zone or site.zone == zone) and not beyond(ask, [*groups, one]):

@@ -15,7 +15,7 @@ from eks_win_capacity.packing.problem import Problem
 from eks_win_capacity.planning.plan_values import PlannedGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.packing.problem import Floats, Ints, Packed
@@ -591,34 +591,44 @@ def _group(
     shrink: bool,
 ) -> PlannedGroup:
     which = int(model.node[kind])
-    extended = model.nodes[which].extended
-    used, by_name = _used([(workloads[at], each) for at, each in sorted(pods.items())], extended)
+    loads = [(workloads[at], each) for at, each in sorted(pods.items())]
+    used, by_name = _used(loads, model.nodes[which].extended)
     if shrink:
         which = _cheapest(model.nodes, which, used, [workloads[member] for member in pods])
     node = model.nodes[which]
     site = model.sites[int(model.site[kind])] if model.sites else Site(zone=node.zone)
-    share = used / np.maximum(np.array(node.room), 1)
+    return group_of(node, number, by_name, used.tolist(), site=site)
+
+
+def group_of(
+    node: NodeKind, number: int, pods: dict[str, int], used: Sequence[int], *, site: Site
+) -> PlannedGroup:
+    """Nodes of a kind, and what the pods of one take of it, in the order of ``names()``."""
+    share = {
+        name: want / max(have, 1)
+        for name, want, have in zip(node.names(), used, node.room, strict=True)
+    }
     return PlannedGroup(
         instance_type=node.name,
         zone=site.zone,
         subnet=site.subnet,
         nodes=number,
-        pods=by_name,
+        pods=pods,
         cpu_m=node.room[0],
         memory=node.room[1],
         pod_slots=node.room[3],
         address_slots=node.room[2],
-        cpu_m_used=int(used[0]),
-        memory_used=int(used[1]),
-        pods_used=int(used[3]),
-        pod_addresses=int(used[2]),
-        addresses=node.addresses(int(used[2])),
-        prefixes=int(node.prefixes[int(used[2])]),
-        binds=max((*TIES, *extended), key=lambda name: share[node.names().index(name)]),
+        cpu_m_used=used[0],
+        memory_used=used[1],
+        pods_used=used[3],
+        pod_addresses=used[2],
+        addresses=node.addresses(used[2]),
+        prefixes=int(node.prefixes[used[2]]),
+        binds=max((*TIES, *node.extended), key=lambda name: share[name]),
         cost=node.cost,
         purchase=node.purchase,
-        extended=dict(zip(extended, node.room[4:], strict=True)),
-        extended_used=dict(zip(extended, used[4:].tolist(), strict=True)),
+        extended=dict(zip(node.extended, node.room[4:], strict=True)),
+        extended_used=dict(zip(node.extended, used[4:], strict=True)),
     )
 
 

@@ -12,13 +12,19 @@ import numpy as np
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.problem import Packed, feasible, total_cost
-from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, TIES, addresses_taken
-from eks_win_capacity.planning.plan_values import PlannedGroup
+from eks_win_capacity.planning.model import (
+    ALL_ADDRESSES,
+    ALL_NODES,
+    Site,
+    addresses_taken,
+    group_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from eks_win_capacity.planning.model import Model, NodeKind, Site
+    from eks_win_capacity.planning.model import Model, NodeKind
+    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.workloads import Load
 
@@ -173,30 +179,9 @@ def placed_in(
     return merged(placed)
 
 
-def empty_group(node: NodeKind, number: int, *, zone: str = "", subnet: str = "") -> PlannedGroup:
+def empty_group(node: NodeKind, number: int, site: Site) -> PlannedGroup:
     """Nodes of a kind without pods."""
-    return PlannedGroup(
-        instance_type=node.name,
-        zone=zone,
-        subnet=subnet,
-        nodes=number,
-        pods={},
-        cpu_m=node.room[0],
-        memory=node.room[1],
-        pod_slots=node.room[3],
-        address_slots=node.room[2],
-        cpu_m_used=0,
-        memory_used=0,
-        pods_used=0,
-        pod_addresses=0,
-        addresses=node.addresses(0),
-        prefixes=int(node.prefixes[0]),
-        binds="addresses",
-        cost=node.cost,
-        purchase=node.purchase,
-        extended=dict(zip(node.extended, node.room[4:], strict=True)),
-        extended_used=dict.fromkeys(node.extended, 0),
-    )
+    return group_of(node, number, {}, [0] * len(node.room), site=site)
 
 
 def cheapened(
@@ -237,17 +222,5 @@ def moved(group: PlannedGroup, node: NodeKind, loads: tuple[Load, ...]) -> Plann
         )
     ):
         return None
-    took = dict(zip(node.names(), used, strict=True))
-    room = dict(zip(node.names(), node.room, strict=True))
-    return replace(
-        empty_group(node, group.nodes, zone=group.zone, subnet=group.subnet),
-        pods=group.pods,
-        cpu_m_used=group.cpu_m_used,
-        memory_used=group.memory_used,
-        pods_used=group.pods_used,
-        pod_addresses=group.pod_addresses,
-        extended_used=group.extended_used,
-        addresses=node.addresses(group.pod_addresses),
-        prefixes=int(node.prefixes[group.pod_addresses]),
-        binds=max((*TIES, *node.extended), key=lambda name: took[name] / max(room[name], 1)),
-    )
+    site = Site(zone=group.zone, subnet=group.subnet)
+    return group_of(node, group.nodes, group.pods, used, site=site)

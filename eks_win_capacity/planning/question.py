@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["BRIEF", "NEAR", "PROVED", "ROUGH", "Answer", "Question", "better"]
+__all__ = ["BRIEF", "NEAR", "PROVED", "ROUGH", "Answer", "Question", "better", "status_of"]
 
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
@@ -228,3 +228,9 @@ def better(one: Answer | None, other: Answer | None) -> Answer | None:
     return Answer(
         best.groups, best.value, min(max(one.bound, other.bound), best.value), best.lp_bound
     )
+
+
+def status_of(value: float, bound: float, *, interrupted: bool) -> str:
+    """Status of a plan: ``proved`` where what is proved of its value meets it."""
+    gap = 1 - bound / value if value else 0.0
+    return "interrupted" if interrupted else "proved" if gap <= PROVED else "gap"

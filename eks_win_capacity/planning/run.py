@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
@@ -12,7 +12,7 @@ from eks_win_capacity.planning.model import ALL_NODES
 from eks_win_capacity.planning.placement import cheapened, held_by, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
-from eks_win_capacity.planning.question import BRIEF, PROVED, Answer
+from eks_win_capacity.planning.question import BRIEF, PROVED, Answer, status_of
 from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.sizing import usable
@@ -74,16 +74,13 @@ def _plan(run: Solving) -> FleetPlan:
     ask = run.ask
     ask.check()
     if ask.zone_lost and len(ask.zones) < 2:
-        return _no(
-            run,
-            "zones-short",
-            "one zone may be lost and there is only one",
-            "Give subnets in two zones or more",
-            short=2 - len(ask.zones),
-        )
+        why = "one zone may be lost and there is only one"
+        remedy, short = "Give subnets in two zones or more", 2 - len(ask.zones)
+        reason = Infeasible(code="zones-short", why=why, remedy=remedy, short=short)
+        return _refused(run, [reason])
     nodes, trouble = run.nodes()
-    if trouble:
-        return _no(run, *trouble)
+    if trouble is not None:
+        return _refused(run, [trouble])
     lean = run.without_dominated(nodes)
     if ask.max_types is not None:
         # Most of the time goes to the plan with few types; without, only its bound is wanted.
@@ -112,13 +109,8 @@ def _plan(run: Solving) -> FleetPlan:
 
 def _none(run: Solving, lean: tuple[NodeKind, ...]) -> FleetPlan:
     if run.interrupted:
-        plan = _no(
-            run,
-            "not-found",
-            "the search was interrupted before it had a plan",
-            "Let it run on",
-        )
-        return replace(plan, status="interrupted")
+        why = "the search was interrupted before it had a plan"
+        return replace(_no(run, "not-found", why, "Let it run on"), status="interrupted")
     try:
         return _refused(run, why_not(run, lean, plan_of=plan_of))
     except KeyboardInterrupt:
@@ -137,8 +129,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ..
     groups = demanded.groups
     value = value_of(groups, ask.objective)
     bound = min(max(bound, demanded.bound), value)
-    gap = 1 - bound / value if value else 0.0
-    status = "interrupted" if run.interrupted else "proved" if gap <= PROVED else "gap"
+    status = status_of(value, bound, interrupted=run.interrupted)
     used = {group.instance_type for group in groups}
     try:
         left = left_over(ask, lean, used, value, deadline=run.deadline)
@@ -153,7 +144,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ..
         scope=_scope(ask),
         launcher=ask.launcher,
         types_per_pod=_types_per_pod(run, used),
-        reserved=_reserved(ask),
+        reserved=asdict(ask.reserved),
         estimated_prices=tuple(sorted(used & ask.prices.estimated)),
         value=value,
         lower_bound=bound,
@@ -353,21 +344,8 @@ def _basis(ask: Question) -> dict[str, Any]:
     }
 
 
-def _reserved(ask: Question) -> dict[str, int]:
-    reserved = ask.reserved
-    return {
-        "cpu_m": reserved.cpu_m,
-        "system_memory_mib": reserved.system_memory_mib,
-        "kube_memory_mib": reserved.kube_memory_mib,
-        "eviction_mib": reserved.eviction_mib,
-    }
-
-
-def _no(  # noqa: PLR0917
-    run: Solving, code: str, why: str, remedy: str, subject: str = "", short: int = 0
-) -> FleetPlan:
-    reason = Infeasible(code=code, why=why, remedy=remedy, subject=subject, short=short)
-    return _refused(run, [reason])
+def _no(run: Solving, code: str, why: str, remedy: str) -> FleetPlan:
+    return _refused(run, [Infeasible(code=code, why=why, remedy=remedy)])
 
 
 def _refused(run: Solving, reasons: list[Infeasible]) -> FleetPlan:

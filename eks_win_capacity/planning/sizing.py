@@ -16,14 +16,12 @@ from eks_win_capacity.density.reserved import (
 )
 from eks_win_capacity.planning.candidates import read_candidates
 from eks_win_capacity.planning.model import NodeKind, node_of
-from eks_win_capacity.planning.plan_values import Rejection
+from eks_win_capacity.planning.plan_values import Infeasible, Rejection
 
 if TYPE_CHECKING:
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.workloads import Load
-
-    Trouble = tuple[str, str, str, str]
 
 HYPERVISOR_PERMILLE: Final = 75
 """Part of the memory that Karpenter leaves to the hypervisor. [1/1000]
@@ -34,7 +32,7 @@ Source: karpenter-provider-aws, ``VM_MEMORY_OVERHEAD_PERCENT`` of 0.075.
 __all__ = ["fits", "lacking", "sized", "usable"]
 
 
-def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Trouble | None]:
+def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasible | None]:
     """Size the candidates, reject those of no use, and find what stops every plan."""
     able, rejected = read_candidates(ask.candidates, ask.catalog, gives=ask.gives)
     nodes: list[NodeKind] = []
@@ -179,30 +177,25 @@ def _of_no_use(node: NodeKind, live: list[Load]) -> Rejection | None:
     )
 
 
-def _no_candidate(rejected: list[Rejection]) -> Trouble:
-    codes = sorted({one.code for one in rejected})
-    return (
-        "no-candidate",
-        (
-            f"no candidate can be a Windows node with a price: {count_of(len(rejected), 'type is', 'types are')} rejected as "
-            f"{', '.join(codes)}"
-        ),
-        "Give other candidates, or prices for them",
-        "",
+def _no_candidate(rejected: list[Rejection]) -> Infeasible:
+    codes = ", ".join(sorted({one.code for one in rejected}))
+    types = count_of(len(rejected), "type is", "types are")
+    return Infeasible(
+        code="no-candidate",
+        why=f"no candidate can be a Windows node with a price: {types} rejected as {codes}",
+        remedy="Give other candidates, or prices for them",
     )
 
 
-def _too_large(load: Load, nodes: list[NodeKind]) -> Trouble:
+def _too_large(load: Load, nodes: list[NodeKind]) -> Infeasible:
     mine = [node for node in nodes if node.may_run(load)]
     if not mine:
-        return (
-            "no-candidate",
-            (
-                f"workload {load.name} allows only {', '.join(load.allowed_types)}, none of "
-                "which can be used"
-            ),
-            "Allow other types, or add these to the candidates",
-            load.name,
+        types = ", ".join(load.allowed_types)
+        return Infeasible(
+            code="no-candidate",
+            why=f"workload {load.name} allows only {types}, none of which can be used",
+            remedy="Allow other types, or add these to the candidates",
+            subject=load.name,
         )
 
     def nearness(node: NodeKind) -> tuple[float, str]:
@@ -214,12 +207,10 @@ def _too_large(load: Load, nodes: list[NodeKind]) -> Trouble:
         return max(short), node.name
 
     top = min(mine, key=nearness)
-    return (
-        "too-large",
-        (
-            f"workload {load.name} is too large for every candidate; {top.name} comes nearest "
-            f"and lacks room: {', '.join(lacking(load, top))}"
-        ),
-        "Make its pods smaller or allow larger types",
-        load.name,
+    return Infeasible(
+        code="too-large",
+        why=f"workload {load.name} is too large for every candidate; {top.name} comes nearest "
+        f"and lacks room: {', '.join(lacking(load, top))}",
+        remedy="Make its pods smaller or allow larger types",
+        subject=load.name,
     )

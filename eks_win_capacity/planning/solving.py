@@ -21,7 +21,7 @@ from eks_win_capacity.planning.model import (
 )
 from eks_win_capacity.planning.patterns import list_patterns
 from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
-from eks_win_capacity.planning.plan_values import Rejection
+from eks_win_capacity.planning.plan_values import Infeasible, Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
 from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.zones_exact import settle
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints, Packed
     from eks_win_capacity.planning.model import Model, NodeKind
     from eks_win_capacity.planning.question import Question
-    from eks_win_capacity.planning.sizing import Trouble
     from eks_win_capacity.planning.zones_exact import Settled
 
 __all__ = ["Solving"]
@@ -92,7 +91,7 @@ class Solving:
         """Whether there is no time left, or somebody asked to stop."""
         return self.interrupted or self.deadline.over()
 
-    def nodes(self) -> tuple[tuple[NodeKind, ...], Trouble | None]:
+    def nodes(self) -> tuple[tuple[NodeKind, ...], Infeasible | None]:
         """Size the candidates, and find the workload that fits none of them."""
         nodes, self.rejected, trouble = sized(self.ask)
         return (*nodes, *self.ask.present), trouble
