@@ -20,9 +20,9 @@ from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.planning import plan_fleet
+from eks_win_capacity.planning.candidates import sized  # the same nodes for each method
 from eks_win_capacity.planning.model import build
 from eks_win_capacity.planning.question import Question
-from eks_win_capacity.planning.sizing import sized  # the same nodes for each method
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.subnet import Subnet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eks_win_capacity.planning.buying import Buying
+from eks_win_capacity.planning.costs import Buying
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.plan import (
     Alternative,

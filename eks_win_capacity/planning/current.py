@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.planning.candidates import read_candidates
+from eks_win_capacity.planning.candidates import read_candidates, sized
 from eks_win_capacity.planning.model import ALL_NODES, Site
 from eks_win_capacity.planning.placement import beyond, empty_group, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import status_of
-from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:

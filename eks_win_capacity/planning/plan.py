@@ -265,7 +265,7 @@ class FleetPlan(PlanValues):
         MissingExtraError
             Without matplotlib (extra ``plot``).
         """
-        from eks_win_capacity.planning.plan_chart import draw_plan
+        from eks_win_capacity.planning.summary import draw_plan
 
         return draw_plan(self, ax)
 

@@ -18,9 +18,8 @@ from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.reserved import Reserved, reserved_of
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.alternatives import with_certainty
-from eks_win_capacity.planning.buying import Buying, read_buying, split_by_purchase
 from eks_win_capacity.planning.candidates import read_limits
-from eks_win_capacity.planning.costs import read_prices
+from eks_win_capacity.planning.costs import Buying, read_buying, read_prices, split_by_purchase
 from eks_win_capacity.planning.current import from_now
 from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.question import Question

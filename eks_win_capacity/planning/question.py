@@ -13,7 +13,7 @@ import numpy as np
 from eks_win_capacity.catalog.type_names import gpus_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.planning.buying import Buying
+from eks_win_capacity.planning.costs import Buying
 from eks_win_capacity.planning.workloads import GPU, slots_of
 
 if TYPE_CHECKING:

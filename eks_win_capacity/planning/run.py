@@ -6,16 +6,14 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types
-from eks_win_capacity.planning.minimums import met
+from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types, left_over
+from eks_win_capacity.planning.candidates import usable
 from eks_win_capacity.planning.model import ALL_NODES
-from eks_win_capacity.planning.placement import cheapened, held_by, placed_in, value_of
+from eks_win_capacity.planning.placement import cheapened, held_by, met, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import BRIEF, PROVED, Answer, status_of
-from eks_win_capacity.planning.rejections import left_over
 from eks_win_capacity.planning.shortage import why_not
-from eks_win_capacity.planning.sizing import usable
 from eks_win_capacity.planning.solving import Solving
 from eks_win_capacity.planning.zones import answer
 

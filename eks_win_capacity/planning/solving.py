@@ -10,6 +10,7 @@ import numpy as np
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
 from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.packing.solve import solve
+from eks_win_capacity.planning.candidates import sized
 from eks_win_capacity.planning.model import (
     ALL_ADDRESSES,
     ALL_NODES,
@@ -23,7 +24,6 @@ from eks_win_capacity.planning.patterns import list_patterns
 from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
-from eks_win_capacity.planning.sizing import sized
 from eks_win_capacity.planning.zones_exact import settle
 
 if TYPE_CHECKING:
