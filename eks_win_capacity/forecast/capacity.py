@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,18 @@ import pandas as pd
 
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import missing_error
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.core.errors import InputError, InvalidCountError, MissingCapacityError
+from eks_win_capacity.core.errors import (
+    CapacityError,
+    InputError,
+    InvalidCountError,
+    MissingCapacityError,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-
-_KEPT = 5
-"""Addresses AWS keeps in every subnet (Amazon VPC user guide, "Subnet CIDR blocks")."""
-
-_SMALLEST, _LARGEST = 2**4, 2**16
 
 MOST = 1e12
 """The largest count that is taken for one; the sample paths are single-precision numbers."""
@@ -144,41 +143,27 @@ def amount(value: Any, unit: str) -> float:
     are full and those that are whole and free. Blocks broken by single
     addresses, kept by AWS or reserved as ``explicit`` never serve a prefix.
     """
+    if isinstance(value, (str, IPv4Network)):
+        try:
+            value = Subnet(str(value))
+        except CapacityError as error:
+            raise InputError(
+                f"capacity {value!r} is neither a column nor the CIDR of a subnet: {error}"
+            ) from error
     if isinstance(value, Subnet):
         if unit != "prefixes":
             return float(value.used + value.free_outside_reservations)
-        blocks = value.blocks() if value.placement_known else None
         full = 0
-        if blocks is not None:
+        if value.used and value.placement_known:
+            blocks = value.blocks()
             serves = blocks["reservation_type"].isin(["", "prefix"])
             full = int((serves & (blocks["state"] == "fully-used")).sum())
         return float(value.free_prefixes + full)
-    if isinstance(value, (str, IPv4Network)):
-        return float(_of_size(_network_size(str(value)), unit))
     if isinstance(value, (bool, np.bool_, complex, np.complexfloating)) or not isinstance(
         value, Number
     ):
         raise InputError(f"capacity must be a number, a Subnet, a CIDR or a column; got {value!r}")
     return float(_checked(np.array([float(value)]))[0])  # type: ignore[arg-type]
-
-
-def _network_size(cidr: str) -> int:
-    try:
-        network = ip_network(cidr.strip())
-    except ValueError as error:
-        raise InputError(f"capacity {cidr!r} is neither a column nor a CIDR: {error}") from error
-    size = network.num_addresses
-    if network.version != 4 or not _SMALLEST <= size <= _LARGEST:
-        raise InputError(f"a subnet of Windows nodes has an IPv4 /16 to /28; got {cidr!r}")
-    return size
-
-
-def _of_size(size: int, unit: str) -> int:
-    """Count what an empty subnet gives: the first four addresses and the last one are kept."""
-    if unit != "prefixes":
-        return size - _KEPT
-    # The first and the last block hold kept addresses and never serve a prefix.
-    return max(size // ADDRESSES_PER_PREFIX - 2, 0)
 
 
 def _over_time(

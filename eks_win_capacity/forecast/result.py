@@ -15,7 +15,6 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import drawing, show
-from eks_win_capacity.forecast.explanation import explanation
 from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.periods import in_zone
 
@@ -150,9 +149,6 @@ class ExhaustionForecast:
         count = len(self.panel.peaks[row])
         return self.panel.grid.starts(self.panel.last[row] - count + 1 + np.arange(count))
 
-    def _future(self, row: int) -> pd.DatetimeIndex:
-        return self.panel.grid.starts(self.panel.last[row] + 1 + np.arange(self.horizon))
-
     def _in_kind(self, values: Any, name: str) -> Any:
         if self.rows.single:
             return values[0] if isinstance(values, (list, pd.Index)) else values[0].item()
@@ -207,33 +203,28 @@ class ExhaustionForecast:
         InputError
             If the date lies beyond the horizon.
         """
-        out = []
-        for row in range(len(self.subnets)):
-            if not self.usable[row]:
-                out.append(np.nan)
-                continue
-            step = self.horizon if by is None else self._steps_until(row, by)
-            if step <= 0:
-                out.append(float(self.answers.exhausted[row] and step == 0))
-            else:
-                out.append(float(self.answers.reached[row, step - 1]))
-        return self._in_kind(np.array(out), "probability")
+        steps = np.full(len(self.subnets), self.horizon) if by is None else self._steps_until(by)
+        ahead = np.maximum(steps - 1, 0)[:, None]
+        reached = np.take_along_axis(self.answers.reached, ahead, axis=1)[:, 0]
+        chance = np.where(steps > 0, reached, self.answers.exhausted & (steps == 0))
+        return self._in_kind(np.where(self.usable, chance, np.nan), "probability")
 
-    def _steps_until(self, row: int, by: Any) -> int:
+    def _steps_until(self, by: Any) -> NDArray[np.int64]:
+        """Periods of each subnet from the end of its history to a date."""
         try:
             moment = in_zone(pd.Timestamp(by), self.rows.times.tz)
         except (ValueError, TypeError, OverflowError) as error:
             raise InputError(f"by must be a date; got {by!r}") from error
         if pd.isna(moment):
             raise InputError("by must be a date; got NaT")
-        number = self.panel.grid.numbers(pd.DatetimeIndex([moment]))[0]
-        steps = int(number - self.panel.last[row])
-        if steps > self.horizon:
+        numbers = self.panel.grid.numbers(pd.DatetimeIndex([moment]))
+        steps = np.where(self.usable, numbers - self.panel.last, 0)
+        if len(late := np.flatnonzero(steps > self.horizon)):
+            end = self.panel.grid.starts(self.panel.last[late[:1]] + self.horizon)[0]
             raise InputError(
-                f"{moment} lies beyond the horizon, which ends {self._future(row)[-1]}; "
-                "give a longer horizon"
+                f"{moment} lies beyond the horizon, which ends {end}; give a longer horizon"
             )
-        return steps
+        return np.asarray(steps)
 
     def _quantile_steps(self, quantile: Any) -> Floats:
         """Periods until the probability first reaches a share; inf for never."""
@@ -530,7 +521,7 @@ class ExhaustionForecast:
           growth: about 1 a day; at that alone the rest would last 41 days, ...
         """
         place, row = self._place(self.to_pandas(), subnet)
-        return explanation(
+        return show.explanation(
             row.to_dict(),
             self.model.iloc[place].to_dict(),
             self.answers,
