@@ -58,17 +58,7 @@ class Panel:
 
 
 def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
-    """
-    Resample to peaks.
-
-    Parameters
-    ----------
-    rows : Rows
-    step : str, Timedelta or None
-        Length of a period.
-    whole : bool
-        Whether parts of a unit count as one (prefixes).
-    """
+    """Resample to peaks of each period; `whole` where parts of a unit count as one (prefixes)."""
     seen = ~np.isnan(rows.used)
     spacing, several = _spacing(rows)
     grid = grid_for(rows.times, spacing, step=step, first=rows.times.min())

@@ -128,19 +128,17 @@ def _with_index(
     if isinstance(index, pd.RangeIndex):
         return frame, given
     if isinstance(index, (pd.DatetimeIndex, pd.PeriodIndex)):
-        if given["time"] is not None and given["time"] != index.name:
+        if given["time"] not in {None, index.name}:
             return frame, given
-        moved = frame.set_axis(range(len(frame)), axis=0)
-        moved.insert(0, INDEX, index)
-        return moved, {**given, "time": INDEX}
-    if [name for name in index.names if name is not None]:
+        given = {**given, "time": INDEX}
+    elif any(name is not None for name in index.names):
         return frame.reset_index(), given
-    if is_text(index.to_series()) and not isinstance(index, pd.MultiIndex):
-        # An index of texts without a name: times as a file gave them, if no column has any.
-        moved = frame.set_axis(range(len(frame)), axis=0)
-        moved.insert(0, INDEX, np.asarray(index, dtype=object))
-        return moved, given
-    return frame, given
+    elif isinstance(index, pd.MultiIndex) or not is_text(index.to_series()):
+        return frame, given
+    # Texts without a name are times as a file gave them, if no column has any.
+    moved = frame.set_axis(range(len(frame)), axis=0)
+    moved.insert(0, INDEX, index)
+    return moved, given
 
 
 def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -> Table:
@@ -150,39 +148,29 @@ def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -
         raise InputError(f"a Series has no columns to name; got {', '.join(map(repr, named))}")
     if not len(series):
         raise InputError("history is empty: at least some days of used addresses are needed")
-    said = None if series.name is None else value_kind(series.name)
-    if series.name is not None and labelled(series.name):
-        of_label, subnet = kind_and_subnet(series.name)
-        if of_label is None and not available and given["used"] is not True:
+    name, index = series.name, series.index
+    said = None if name is None else value_kind(name)
+    # A name such as "used" says what the values are, another one which subnet they are of.
+    subnet: Any = "subnet" if name is None or said is not None else str(name)
+    if name is not None and labelled(name):
+        said, subnet = kind_and_subnet(name)
+        if said is None and not available and given["used"] is not True:
             raise InputError(
-                f"nothing says whether {str(series.name)!r} counts used or available addresses; "
+                f"nothing says whether {str(name)!r} counts used or available addresses; "
                 "say it with used=True or available=True"
             )
-        said, series = of_label, series.rename(subnet)
-        kind = "available" if available else said or "used"
-        frame = pd.DataFrame({"time": series.index, "subnet": subnet, "value": series.array})
-        return Table(frame, kind, single=True, prefixes=False)
-    kind = "available" if available else said or "used"
-    index = series.index
-    prefixes = counts_prefixes(series.name)
+    single = not isinstance(index, pd.MultiIndex)
     if isinstance(index, pd.MultiIndex):
         places = [i for i in range(index.nlevels) if isinstance(index.levels[i], pd.DatetimeIndex)]
         if index.nlevels != 2 or len(places) != 1:
             raise InputError("a Series with two index levels needs one of times and one of subnets")
-        frame = pd.DataFrame(
-            {
-                "time": index.get_level_values(places[0]),
-                "subnet": index.get_level_values(1 - places[0]),
-                "value": series.array,
-            }
-        )
-        return Table(frame, kind, single=False, prefixes=prefixes)
-    if isinstance(index, pd.RangeIndex):
+        subnet = index.get_level_values(1 - places[0])
+        index = index.get_level_values(places[0])
+    elif isinstance(index, pd.RangeIndex):
         raise InputError("history needs times: give the Series a DatetimeIndex")
-    # A name such as "used" says what the values are, another one which subnet they are of.
-    name = "subnet" if series.name is None or said is not None else str(series.name)
-    frame = pd.DataFrame({"time": index, "subnet": name, "value": series.array})
-    return Table(frame, kind, single=True, prefixes=prefixes)
+    frame = pd.DataFrame({"time": index, "subnet": subnet, "value": series.array})
+    kind = "available" if available else said or "used"
+    return Table(frame, kind, single, counts_prefixes(name) and not labelled(name))
 
 
 def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capacity: Any) -> Table:

@@ -79,21 +79,10 @@ def explanation(
     period: str,
 ) -> str:
     """
-    Reasons of one subnet's date, line by line.
+    Reasons of one subnet's date, line by line, below the answer in a sentence.
 
-    Parameters
-    ----------
-    row : mapping
-        The subnet's row of ``forecast.to_pandas()``.
-    model : mapping
-        Its row of ``forecast.model``.
-    answers : Answers
-    place : int
-        Its place in them.
-    head : str
-        The answer in a sentence.
-    unit, period : str
-        What is counted, and the length of a period.
+    It has its row of ``forecast.to_pandas()``, its row of ``forecast.model``, and its
+    place in the answers.
     """
     if row["status"] == "no forecast":
         return head
@@ -159,20 +148,7 @@ def _changes(
 
 
 def as_html(frame: pd.DataFrame, level: float, end: Any, notes: Sequence[str]) -> str:
-    """
-    Table of dates for a notebook, the most urgent first.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        ``forecast.to_pandas()``.
-    level : float
-        Share that the interval shown holds.
-    end : Timestamp
-        End of the horizon.
-    notes : sequence of str
-        Lines below it.
-    """
+    """Table of dates for a notebook, the most urgent first; `frame` is ``forecast.to_pandas()``."""
     share = f"{100 * level:g}"
     columns = ("subnet", "status", "used", "capacity", "runs dry", f"{share} % interval")
     rows = []

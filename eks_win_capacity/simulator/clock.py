@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core.arguments import real
+from eks_win_capacity.core.constants import (
+    COOL_DOWN_S,
+    COOL_DOWN_TICK_S,
+    RETRY_COOLING_S,
+    RETRY_NO_CIDR_S,
+    RETRY_QUEUE_FIRST_S,
+    RETRY_QUEUE_LAST_S,
+    RETRY_SHORT_S,
+)
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,3 +90,13 @@ def as_nanoseconds(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 def as_seconds(times: NDArray[np.int64]) -> NDArray[np.float64]:
     """Seconds of some times, missing where they are below 0. [s]."""
     return np.where(times < 0, np.nan, times / SECOND)
+
+
+COOL_DOWN: Final = nanoseconds(COOL_DOWN_S)
+TICK_EVERY: Final = nanoseconds(COOL_DOWN_TICK_S)
+RETRY_SHORT: Final = nanoseconds(RETRY_SHORT_S)
+RETRY_COOLING: Final = nanoseconds(RETRY_COOLING_S)
+RETRY_NO_CIDR: Final = nanoseconds(RETRY_NO_CIDR_S)
+RETRY_QUEUE_FIRST: Final = nanoseconds(RETRY_QUEUE_FIRST_S)
+RETRY_QUEUE_LAST: Final = nanoseconds(RETRY_QUEUE_LAST_S)
+"""The times of the controller, which `core.constants` has in seconds. [ns]"""

@@ -13,25 +13,18 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from eks_win_capacity.core.constants import (
-    ADDRESSES_PER_PREFIX,
-    COOL_DOWN_S,
-    COOL_DOWN_TICK_S,
-    RETRY_COOLING_S,
-    RETRY_NO_CIDR_S,
-    RETRY_QUEUE_FIRST_S,
-    RETRY_QUEUE_LAST_S,
-    RETRY_SHORT_S,
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.simulator.clock import (
+    COOL_DOWN,
+    NEVER,
+    RETRY_COOLING,
+    RETRY_NO_CIDR,
+    RETRY_QUEUE_FIRST,
+    RETRY_QUEUE_LAST,
+    RETRY_SHORT,
+    TICK_EVERY,
 )
-from eks_win_capacity.simulator.clock import NEVER, nanoseconds
 
-COOL_DOWN: Final = nanoseconds(COOL_DOWN_S)
-TICK_EVERY: Final = nanoseconds(COOL_DOWN_TICK_S)
-RETRY_SHORT: Final = nanoseconds(RETRY_SHORT_S)
-RETRY_COOLING: Final = nanoseconds(RETRY_COOLING_S)
-RETRY_NO_CIDR: Final = nanoseconds(RETRY_NO_CIDR_S)
-RETRY_QUEUE_FIRST: Final = nanoseconds(RETRY_QUEUE_FIRST_S)
-RETRY_QUEUE_LAST: Final = nanoseconds(RETRY_QUEUE_LAST_S)
 MOST_DOUBLINGS: Final = 30
 """More doublings of the first wait would leave int64, and are far beyond the last one."""
 

@@ -12,35 +12,31 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.core.constants import (
-    ADDRESSES_PER_PREFIX,
-    COOL_DOWN_S,
-    COOL_DOWN_TICK_S,
-    RETRY_COOLING_S,
-    RETRY_NO_CIDR_S,
-    RETRY_QUEUE_FIRST_S,
-    RETRY_QUEUE_LAST_S,
-    RETRY_SHORT_S,
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.simulator.clock import (
+    COOL_DOWN,
+    NEVER,
+    RETRY_COOLING,
+    RETRY_NO_CIDR,
+    RETRY_QUEUE_FIRST,
+    RETRY_QUEUE_LAST,
+    RETRY_SHORT,
+    TICK_EVERY,
+    nanoseconds,
 )
-from eks_win_capacity.simulator.clock import NEVER, nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
-COOL_DOWN: Final = nanoseconds(COOL_DOWN_S)
-TICK_EVERY: Final = nanoseconds(COOL_DOWN_TICK_S)
 RETRY_AFTER: Final = {
-    "COOLING": nanoseconds(RETRY_COOLING_S),
-    "CREATING": nanoseconds(RETRY_SHORT_S),
-    "EMPTY": nanoseconds(RETRY_SHORT_S),
-    "NO_CIDR": nanoseconds(RETRY_NO_CIDR_S),
+    "COOLING": RETRY_COOLING,
+    "CREATING": RETRY_SHORT,
+    "EMPTY": RETRY_SHORT,
+    "NO_CIDR": RETRY_NO_CIDR,
 }
 """How long a pod waits after each outcome; AT_CAPACITY backs off instead. [ns]"""
-
-_QUEUE_FIRST: Final = nanoseconds(RETRY_QUEUE_FIRST_S)
-_QUEUE_LAST: Final = nanoseconds(RETRY_QUEUE_LAST_S)
 
 
 @dataclass
@@ -364,7 +360,7 @@ class Retries:
         if outcome == "AT_CAPACITY":
             failures = self.backed_off.get(pod, 0)
             self.backed_off[pod] = failures + 1
-            delay = min(_QUEUE_FIRST << min(failures, 60), _QUEUE_LAST)
+            delay = min(RETRY_QUEUE_FIRST << min(failures, 60), RETRY_QUEUE_LAST)
         else:
             self.backed_off.pop(pod, None)
             delay = RETRY_AFTER[str(outcome)]
