@@ -359,12 +359,13 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
     """Read every column of a CSV as text, so that nothing of it changes on the way."""
     import pandas as pd
 
+    from eks_win_capacity.cli.usage_file import parquet_table
     from eks_win_capacity.density.node_table import without_head
 
     name = "standard input" if file == "-" else file
     try:
         if file.lower().endswith((".parquet", ".pq")):
-            return _read_parquet(file)
+            return parquet_table(file, file)
         with click.open_file(file, "rb") as opened:
             content = whole.table_text(whole.answer_text(text_of(opened), name)).strip("\r\n")
         if content.lstrip()[:1] in {"{", "["} or whole.looks_like_yaml(content):
@@ -472,19 +473,6 @@ def _read_aligned(content: str, head: str) -> pd.DataFrame:
         dtype=str,
         keep_default_na=False,
     )
-
-
-def _read_parquet(file: str) -> pd.DataFrame:
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError:
-        raise MissingExtraError("pyarrow", extra="arrow", purpose="Parquet") from None
-    try:
-        frame: pd.DataFrame = parquet.read_table(file).to_pandas()
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{file} is not a Parquet file: {error}") from error
-    return frame
 
 
 def _by_type(fleet: Fleet, options: dict[str, Any]) -> pd.DataFrame:

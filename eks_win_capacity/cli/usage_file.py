@@ -46,15 +46,25 @@ def read_table(file: str) -> pd.DataFrame:
     name = "standard input" if file == "-" else file
     content = whole.unpacked(whole.file_bytes(file), name)
     if content.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
-        return _parquet(content, name)
+        return parquet_table(io.BytesIO(content), name)
     return _csv(content, name)
 
 
-def _parquet(content: bytes, name: str) -> pd.DataFrame:
+def parquet_table(source: str | io.BytesIO, name: str) -> pd.DataFrame:
+    """
+    Every column of a Parquet file.
+
+    Raises
+    ------
+    InputError
+        If it is not one.
+    MissingExtraError
+        Without pyarrow (extra ``arrow``).
+    """
     import pandas as pd
 
     try:
-        return pd.read_parquet(io.BytesIO(content))
+        return pd.read_parquet(source)
     except ImportError as error:
         raise MissingExtraError("pyarrow", extra="arrow", purpose="reading Parquet") from error
     except (OSError, ValueError) as error:

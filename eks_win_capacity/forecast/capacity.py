@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from numbers import Number
 from typing import TYPE_CHECKING, Any
@@ -30,90 +29,67 @@ MOST = 1e12
 """The largest count that is taken for one; the sample paths are single-precision numbers."""
 
 
-@dataclass(frozen=True)
-class Capacities:
-    """The limit of each row, and the newest one of each subnet."""
+def capacities(
+    capacity: Any,
+    *,
+    column: Any,
+    known: NDArray[np.bool_],
+    code: NDArray[np.intp],
+    times: pd.DatetimeIndex,
+    subnets: pd.Index,
+    unit: str,
+) -> tuple[Floats, Floats]:
+    """
+    The limit of each row, and the newest one of each subnet, from a capacity of any kind.
 
-    rows: Floats
-    current: Floats
+    Rows are sorted by subnet and time, as in `Rows`. A column of the history, of numbers or
+    CIDRs, comes first; rows without a value need no capacity.
+    """
+    if column is not None:
+        return _of_column(column, known, code, len(subnets), unit)
+    if capacity is None:
+        raise MissingCapacityError(
+            "capacity is needed: a number, a Subnet, a CIDR, a mapping of subnets, or a "
+            "column (capacity, total, or cidr)"
+        )
+    named = _by_subnet(capacity, subnets)
+    lacking = [str(name) for name in subnets if name not in named]
+    if lacking:
+        keys = list(dict.fromkeys(map(str, named)))[:5]
+        odd = {type(key).__name__ for key in named if not isinstance(key, str)}
+        kinds = f" (of type {', '.join(sorted(odd))})" if odd else ""
+        raise InputError(
+            f"capacity has no value for {len(lacking):,} of {len(subnets):,} subnets: "
+            f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; its keys are "
+            f"{', '.join(keys) or 'none'}{kinds}: give the names of the subnets as keys"
+        )
+    at, current = np.empty(len(code)), np.empty(len(subnets))
+    starts = np.searchsorted(code, np.arange(len(subnets) + 1))
+    newest = times.max()
+    for place, name in enumerate(subnets):
+        rows = slice(starts[place], starts[place + 1])
+        value = named[name]
+        if isinstance(value, pd.Series):
+            at[rows], current[place] = _over_time(value, times[rows], newest)
+        else:
+            at[rows] = current[place] = amount(value, unit)
+    return at, current
 
-    @classmethod
-    def read(
-        cls,
-        capacity: Any,
-        *,
-        column: Any,
-        known: NDArray[np.bool_],
-        code: NDArray[np.intp],
-        times: pd.DatetimeIndex,
-        subnets: pd.Index,
-        unit: str,
-    ) -> Capacities:
-        """
-        Read a capacity of any kind, for rows sorted by subnet and time.
 
-        Parameters
-        ----------
-        capacity : object
-            What the caller gave; not looked at where the history has a column.
-        column : array or None
-            That column, in the order of the rows: numbers or CIDRs.
-        known : ndarray of bool
-            Rows with a value; the others need no capacity.
-        code, times, subnets
-            As in `Rows`.
-        unit : str
-        """
-        if column is not None:
-            return cls._of_column(column, known, code, len(subnets), unit)
-        if capacity is None:
-            raise MissingCapacityError(
-                "capacity is needed: a number, a Subnet, a CIDR, a mapping of subnets, or a "
-                "column (capacity, total, or cidr)"
-            )
-        named = _by_subnet(capacity, subnets)
-        lacking = [str(name) for name in subnets if name not in named]
-        if lacking:
-            keys = list(dict.fromkeys(map(str, named)))[:5]
-            odd = {type(key).__name__ for key in named if not isinstance(key, str)}
-            kinds = f" (of type {', '.join(sorted(odd))})" if odd else ""
-            raise InputError(
-                f"capacity has no value for {len(lacking):,} of {len(subnets):,} subnets: "
-                f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; its keys are "
-                f"{', '.join(keys) or 'none'}{kinds}: give the names of the subnets as keys"
-            )
-        at, current = np.empty(len(code)), np.empty(len(subnets))
-        starts = np.searchsorted(code, np.arange(len(subnets) + 1))
-        newest = times.max()
-        for place, name in enumerate(subnets):
-            rows = slice(starts[place], starts[place + 1])
-            value = named[name]
-            if isinstance(value, pd.Series):
-                at[rows], current[place] = _over_time(value, times[rows], newest)
-            else:
-                at[rows] = current[place] = amount(value, unit)
-        return cls(at, current)
-
-    @classmethod
-    def _of_column(
-        cls,
-        column: Any,
-        known: NDArray[np.bool_],
-        code: NDArray[np.intp],
-        count: int,
-        unit: str,
-    ) -> Capacities:
-        try:
-            at = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
-        except (ValueError, TypeError):
-            sizes = {value: amount(value, unit) for value in column.dropna().unique()}
-            at = column.map(sizes).to_numpy(dtype=float, na_value=np.nan)
-        _checked(at[known])
-        current = np.full(count, np.nan)
-        there = np.flatnonzero(~np.isnan(at))
-        # Rows are sorted: what is written last is the newest.
-        current[code[there]] = at[there]
-        return cls(at, current)
+def _of_column(
+    column: Any, known: NDArray[np.bool_], code: NDArray[np.intp], count: int, unit: str
+) -> tuple[Floats, Floats]:
+    try:
+        at = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError):
+        sizes = {value: amount(value, unit) for value in column.dropna().unique()}
+        at = column.map(sizes).to_numpy(dtype=float, na_value=np.nan)
+    _checked(at[known])
+    current = np.full(count, np.nan)
+    there = np.flatnonzero(~np.isnan(at))
+    # Rows are sorted: what is written last is the newest.
+    current[code[there]] = at[there]
+    return at, current
 
 
 def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:

@@ -13,7 +13,7 @@ from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, InvalidCountError
 from eks_win_capacity.core.findings import Finding, told
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast.capacity import Capacities
+from eks_win_capacity.forecast.capacity import capacities
 from eks_win_capacity.forecast.column_roles import listed
 from eks_win_capacity.forecast.read import Table, numbers, read_table
 from eks_win_capacity.forecast.times import read_times
@@ -92,7 +92,7 @@ def read_rows(
         findings += _out_of_order(code, times)
     code, times, values = code[order], times[order], values[order]
     column = long["capacity"].iloc[order].reset_index(drop=True) if "capacity" in long else None
-    limits = Capacities.read(
+    limits, current = capacities(
         capacity,
         column=column,
         known=~np.isnan(values),
@@ -106,12 +106,12 @@ def read_rows(
         subnets.rename("subnet"),
         code,
         times,
-        _as_used(values, limits.rows, times, table.kind),
-        limits.rows,
-        limits.current,
+        _as_used(values, limits, times, table.kind),
+        limits,
+        current,
         table.single,
         unit,
-        (*findings, *_changes(limits, code)),
+        (*findings, *_changes(limits, current, code)),
     )
 
 
@@ -141,10 +141,9 @@ def _out_of_order(code: NDArray[np.intp], times: pd.DatetimeIndex) -> list[Findi
     ]
 
 
-def _changes(limits: Capacities, code: NDArray[np.intp]) -> list[Finding]:
+def _changes(limits: Floats, current: Floats, code: NDArray[np.intp]) -> list[Finding]:
     """Where the capacity was another one before."""
-    other = limits.rows != limits.current[code]
-    other &= ~np.isnan(limits.rows)
+    other = (limits != current[code]) & ~np.isnan(limits)
     if not other.any():
         return []
     count = len(np.unique(code[other]))
