@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.launchers import larger
 from eks_win_capacity.cluster.remedies import Change, describe_pod, tag_command, toleration, word
-from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
+from eks_win_capacity.cluster.serving import autoscaler_tags, expected_addresses
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE
 from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:

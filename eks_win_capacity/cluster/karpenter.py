@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE, autoscaler_tags, expected_addresses
+from eks_win_capacity.cluster.serving import autoscaler_tags, expected_addresses
 from eks_win_capacity.core.arguments import flag, names
 from eks_win_capacity.core.arrays import count, unmasked
-from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE, KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, request, whole_bytes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.addresses.keys import go_bool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
+    ADDRESS_RESOURCE,
     ADDRESSES_PER_PREFIX,
     PREFIX_PLATFORM_VERSIONS,
     RESOURCE_CONTROLLER_POLICY,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 ENABLE: Final = "enable-windows-ipam"
 ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"
 
-ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
 _TEMPLATE: Final = "k8s.io/cluster-autoscaler/node-template/"
 
 LEGACY: Final = ("vpc-resource-controller", "vpc-admission-webhook")

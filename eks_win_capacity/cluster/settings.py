@@ -23,7 +23,6 @@ from eks_win_capacity.cluster.remedies import (
 )
 from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import (
-    ADDRESS_RESOURCE,
     ENABLE,
     ENABLE_PREFIXES,
     IDLE,
@@ -34,6 +33,7 @@ from eks_win_capacity.cluster.serving import (
     platform_serves,
 )
 from eks_win_capacity.core.constants import (
+    ADDRESS_RESOURCE,
     KUBELET_MAX_PODS_ADVISED,
     KUBELET_MAX_PODS_SMALL,
     KUBELET_MAX_PODS_VCPUS,

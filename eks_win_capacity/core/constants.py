@@ -302,6 +302,12 @@ WINDOWS_ROLE_GROUPS: Final = (
 Source: EKS user guide, "Deploy Windows nodes on EKS clusters".
 """
 
+ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
+"""The resource in which the VPC resource controller advertises pod addresses.
+
+Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``.
+"""
+
 RESOURCE_CONTROLLER_POLICY: Final = "AmazonEKSVPCResourceController"
 """Managed policy that the cluster role needs to give Windows pods addresses.
 

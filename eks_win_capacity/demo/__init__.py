@@ -42,9 +42,9 @@ def fleet() -> pd.DataFrame:
     """
     import pandas as pd
 
-    from eks_win_capacity.demo import invented_fleet
+    from eks_win_capacity.demo import invented_tables
 
-    return pd.DataFrame(invented_fleet.rows(), columns=list(invented_fleet.COLUMNS))
+    return pd.DataFrame(invented_tables.fleet_rows(), columns=list(invented_tables.FLEET))
 
 
 @checked_call
@@ -68,9 +68,9 @@ def subnet_usage() -> pd.DataFrame:
     """
     import pandas as pd
 
-    from eks_win_capacity.demo import invented_usage
+    from eks_win_capacity.demo import invented_tables
 
-    return pd.DataFrame(invented_usage.rows(), columns=list(invented_usage.COLUMNS))
+    return pd.DataFrame(invented_tables.usage_rows(), columns=list(invented_tables.USAGE))
 
 
 @checked_call

@@ -9,6 +9,7 @@ from eks_win_capacity.core.errors import (
     MissingExtraError,
     UnsupportedInputError,
 )
+from eks_win_capacity.frames.node_files import literal, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,15 +130,6 @@ def spare_names(frame: Frame, count: int) -> list[str]:
     return [f"{stem}{position}" for position in range(count)]
 
 
-def quoted(name: str) -> str:
-    """A name as SQL spells it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def looked_up(
     frame: Frame,
     by: str,
@@ -182,7 +174,7 @@ def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, A
 
     Sorting the rows back would hold them all in memory; a projection streams.
     """
-    names = ", ".join(map(_literal, keys))
+    names = ", ".join(map(literal, keys))
     code = (
         f"CAST(enum_code(TRY_CAST(CAST({quoted(by)} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
     )
@@ -198,7 +190,7 @@ def _joined_in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping
     key = "_ewc_key"
     while key in native.columns:
         key += "_"
-    lists = {key: f"[{', '.join(map(_literal, keys))}]"}
+    lists = {key: f"[{', '.join(map(literal, keys))}]"}
     lists |= {name: f"{list(map(int, column))}::BIGINT[]" for name, column in values.items()}
     # Made of the first row: a relation without rows of its own needs the user's connection.
     table = native.limit(1).project(

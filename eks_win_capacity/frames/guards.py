@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from eks_win_capacity.frames import backends, verify
+from eks_win_capacity.frames import backends, node_files, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +132,7 @@ def _failing(frame: Frame, columns: list[str], message: str) -> Frame:
     if frame.implementation.is_duckdb():
         spelled = []
         for name in native.columns:
-            plain = backends.quoted(name)
+            plain = node_files.quoted(name)
             fails = f"CASE WHEN {message} IS NULL THEN {plain} ELSE error({message}) END AS {plain}"
             spelled.append(fails if name in columns else plain)
         return nw.from_native(native.project(", ".join(s for s in spelled if s != f'"{message}"')))

@@ -206,7 +206,7 @@ class NodeFiles:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
             fresh = Path(beside) / "new"
             self._connection.execute(f"SET preserve_insertion_order = {str(keep_order).lower()}")
-            self._run(f"COPY ({query}) TO {_text(str(fresh))} ({form})")
+            self._run(f"COPY ({query}) TO {literal(str(fresh))} ({form})")
             if partition_by and out.exists():
                 out.rmdir()
             elif out.exists():
@@ -215,7 +215,7 @@ class NodeFiles:
 
     def _sized(self, sizing: Sizing) -> str:
         """The query of the rows that are kept, with what is added to them."""
-        names = ", ".join(map(_text, sizing.answers)) or "''"
+        names = ", ".join(map(literal, sizing.answers)) or "''"
         by = f"CAST({quoted(sizing.by)} AS VARCHAR)"
         code = f"CAST(enum_code(TRY_CAST({by} AS ENUM({names}))) AS INTEGER) + 1"
         # A join promises no order of rows; elements of a list keep it, and stream.
@@ -240,13 +240,13 @@ class NodeFiles:
         kinds = {_is_parquet(path) for path in paths}
         if len(kinds) > 1:
             raise InputError("CSV and Parquet files are mixed; size one kind at a time")
-        files = "[" + ", ".join(_text(_plain_path(path)) for path in paths) + "]"
+        files = "[" + ", ".join(literal(_plain_path(path)) for path in paths) + "]"
         hive = "hive_partitioning = true, hive_types_autocast = false"
         source = f"read_parquet({files}, {hive})"
         if not kinds.pop():
             source = (
                 f"read_csv({files}, {hive}, all_varchar = true, compression = 'none', "
-                f"delim = {_text(form.separator)}, quote = '\"', escape = '\"', "
+                f"delim = {literal(form.separator)}, quote = '\"', escape = '\"', "
                 f"header = {str(form.header).lower()}, max_line_size = {_LONGEST_LINE}, "
                 "auto_detect = true)"
             )
@@ -336,13 +336,14 @@ def _numbered(name: str) -> str:
     return f"{name} AS column_{int(number) + 1}" if number.isdigit() else quoted(name)
 
 
-def _text(value: str) -> str:
+def literal(value: str) -> str:
+    """A string as SQL spells it."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def _list(values: Sequence[Any]) -> str:
     if any(isinstance(value, str) for value in values):
-        cells = ("NULL" if value is None else _text(value) for value in values)
+        cells = ("NULL" if value is None else literal(value) for value in values)
         return f"CAST([{', '.join(cells)}] AS VARCHAR[])"
     numbers = ("NULL" if value is None else str(int(value)) for value in values)
     return f"CAST([{', '.join(numbers)}] AS BIGINT[])"
@@ -350,7 +351,7 @@ def _list(values: Sequence[Any]) -> str:
 
 def _among(column: str, values: Sequence[str | None]) -> str:
     text = f"CAST({quoted(column)} AS VARCHAR)"
-    known = ", ".join(_text(value) for value in values if value is not None)
+    known = ", ".join(literal(value) for value in values if value is not None)
     among = f"{text} IN ({known})" if known else "false"
     return f"({among} OR {text} IS NULL)" if None in values else f"({among})"
 

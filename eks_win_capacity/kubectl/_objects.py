@@ -11,15 +11,15 @@ from eks_win_capacity.cluster.records import (
     DisruptionBudget,
     Node,
     Pod,
+    RoleMapping,
     SecurityGroupPolicy,
     Service,
     WorkloadManifest,
 )
-from eks_win_capacity.core.errors import InvalidQuantityError, without_accounts
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE
+from eks_win_capacity.core.documents import yaml_value
+from eks_win_capacity.core.errors import DocumentError, InvalidQuantityError, without_accounts
 from eks_win_capacity.core.quantities import millicores, whole_bytes
-
-ADDRESS_RESOURCE: Final = "vpc.amazonaws.com/PrivateIPv4Address"
-"""The resource in which the VPC resource controller advertises pod addresses."""
 
 COMPUTE_TYPE: Final = "eks.amazonaws.com/compute-type"
 """The label by which EKS marks Fargate, Auto Mode and hybrid nodes."""
@@ -500,3 +500,39 @@ def container_env(spec: Mapping[str, Any]) -> dict[str, str]:
         for variable in container.get("env") or ()
         if "valueFrom" not in variable
     }
+
+
+def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
+    """
+    Read the mapRoles of ConfigMap aws-auth; account ids are not kept.
+
+    Keys count in any spelling of upper and lower case, as for the authenticator that
+    reads them in the cluster.
+
+    Raises
+    ------
+    DocumentError
+        If mapRoles is not a YAML list of mappings.
+    """
+    listed = yaml_value(data.get("mapRoles", ""), name="mapRoles of aws-auth") or []
+    made = []
+    for index, entry in enumerate(listed if isinstance(listed, list) else [listed]):
+        told = {str(k).lower(): v for k, v in entry.items()} if isinstance(entry, Mapping) else {}
+        if not isinstance(told.get("rolearn"), str):
+            raise DocumentError(
+                f"mapRoles of aws-auth: entry {index} has no rolearn",
+                source="aws-auth",
+                place=f"mapRoles[{index}]",
+            )
+        arn = told["rolearn"].strip()
+        path = arn.partition(":role/")[2] or arn
+        groups = told.get("groups") or []
+        made.append(
+            RoleMapping(
+                role=path.rpartition("/")[2].rpartition(":")[2],
+                groups=tuple(map(str, groups if isinstance(groups, list) else [groups])),
+                username=without_accounts(str(told.get("username") or "")),
+                has_path="/" in path,
+            )
+        )
+    return tuple(made)

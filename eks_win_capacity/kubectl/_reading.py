@@ -15,7 +15,6 @@ from eks_win_capacity.core.errors import CapacityError, DocumentError, without_a
 from eks_win_capacity.kubectl import _node_pools as karpenter
 from eks_win_capacity.kubectl import _objects as read
 from eks_win_capacity.kubectl import _volumes as volumes
-from eks_win_capacity.kubectl._auth import role_mappings
 
 KINDS: Final = frozenset(
     {
@@ -407,7 +406,7 @@ class Reading:
             node_claims=self._part("node_claims"),
             cni_configmap=self._data.get("amazon-vpc-cni", absent),
             cni_env=self._env,
-            aws_auth=None if mappings is None else role_mappings(mappings),
+            aws_auth=None if mappings is None else read.role_mappings(mappings),
         )
 
 

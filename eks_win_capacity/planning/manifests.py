@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE
 from eks_win_capacity.planning.managed_groups import (
     STREAMS,
     ami_defaults,
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["node_class", "node_groups", "node_pool"]
 
-ADDRESS_TAG: Final = (
-    "k8s.io/cluster-autoscaler/node-template/resources/vpc.amazonaws.com/PrivateIPv4Address"
-)
+ADDRESS_TAG: Final = f"k8s.io/cluster-autoscaler/node-template/resources/{ADDRESS_RESOURCE}"
 """Tells the cluster autoscaler the pod addresses of a node that does not run yet."""
 
 _TYPE: Final = "node.kubernetes.io/instance-type"

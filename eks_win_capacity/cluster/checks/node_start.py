@@ -14,9 +14,13 @@ from eks_win_capacity.cluster.checks.check import (
     windows_group,
 )
 from eks_win_capacity.cluster.remedies import tag_command, tags_file, word
-from eks_win_capacity.cluster.serving import ADDRESS_RESOURCE, group_of
+from eks_win_capacity.cluster.serving import group_of
 from eks_win_capacity.core import kernels
-from eks_win_capacity.core.constants import DEFAULT_SERVICE_CIDRS, SERVICES_WITHOUT_DSR
+from eks_win_capacity.core.constants import (
+    ADDRESS_RESOURCE,
+    DEFAULT_SERVICE_CIDRS,
+    SERVICES_WITHOUT_DSR,
+)
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InvalidQuantityError
 from eks_win_capacity.core.quantities import millicores, whole_bytes
