@@ -362,12 +362,18 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "workloads": ("kind", "namespace", "name"),
     "services": ("namespace", "name"),
     "security_group_policies": ("namespace", "name"),
+    "budgets": ("namespace", "name"),
     "aws_auth": ("role",),
     "access_entries": ("role",),
     "subnets": ("subnet_id",),
     "instances": ("instance_id",),
 }
 """What tells the records of a part apart; ``name`` where nothing is said."""
+
+
+def identity(part: str, record: object) -> tuple[str, ...]:
+    """What tells a record from the others of its part."""
+    return tuple(getattr(record, name) for name in _KEYS.get(part, ("name",)))
 
 
 def _union(part: str, mine: Any, theirs: Any) -> Any:
@@ -378,10 +384,9 @@ def _union(part: str, mine: Any, theirs: Any) -> Any:
             f"are they of the same cluster?",
             part=part,
         )
-    key = _KEYS.get(part, ("name",))
-    found = {tuple(getattr(item, name) for name in key): item for item in mine}
+    found = {identity(part, item): item for item in mine}
     for item in theirs:
-        where = tuple(getattr(item, name) for name in key)
+        where = identity(part, item)
         if found.setdefault(where, item) != item:
             raise StateConflictError(
                 f"two sources disagree about {'/'.join(where)} in {part.replace('_', ' ')}; "

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from eks_win_capacity.addresses.configmap import of_addon
-from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service
+from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service, identity
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.documents.whole import item_of, what_it_is
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
@@ -16,25 +16,23 @@ from eks_win_capacity.kubectl import _node_pools as karpenter
 from eks_win_capacity.kubectl import _objects as read
 from eks_win_capacity.kubectl import _volumes as volumes
 
+_RECORDS: Final = {
+    "Node": ("nodes", read.node),
+    "PodDisruptionBudget": ("budgets", read.disruption_budget),
+    "SecurityGroupPolicy": ("security_group_policies", read.security_group_policy),
+    "Service": ("services", read.service),
+    **dict.fromkeys(karpenter.POOL_KINDS, ("node_pools", karpenter.node_pool)),
+    **dict.fromkeys(karpenter.CLASS_KINDS, ("node_classes", karpenter.node_class)),
+    **dict.fromkeys(karpenter.CLAIM_KINDS, ("node_claims", karpenter.node_claim)),
+}
+"""The part of the state that objects of a kind are, and what makes one record of each."""
+
 KINDS: Final = frozenset(
-    {
-        "ConfigMap",
-        "EndpointSlice",
-        "Endpoints",
-        "Event",
-        "Node",
-        "Pod",
-        "PodDisruptionBudget",
-        "RuntimeClass",
-        "SecurityGroupPolicy",
-        "Service",
-        *read.TEMPLATE_KINDS,
-        *karpenter.POOL_KINDS,
-        *karpenter.CLASS_KINDS,
-        *karpenter.CLAIM_KINDS,
-        *volumes.KINDS,
-    }
-)
+    (
+        "ConfigMap", "EndpointSlice", "Endpoints", "Event", "Pod", "RuntimeClass",
+        *_RECORDS, *read.TEMPLATE_KINDS, *volumes.KINDS,
+    )
+)  # fmt: skip
 """The kinds of objects that are read; any other kind is passed over."""
 
 _LISTS: Final = {
@@ -222,31 +220,19 @@ class Reading:
         if "serverVersion" in item:
             version = str(item["serverVersion"]["gitVersion"]).removeprefix("v")
             self._version = ".".join(version.split(".")[:2])
-        elif kind == "Node":
-            self._keep("nodes", read.node(item), "name")
-        elif kind in karpenter.POOL_KINDS:
-            self._keep("node_pools", karpenter.node_pool(item), "name")
-        elif kind in karpenter.CLASS_KINDS:
-            self._keep("node_classes", karpenter.node_class(item), "name")
-        elif kind in karpenter.CLAIM_KINDS:
-            self._keep("node_claims", karpenter.node_claim(item), "name")
+        elif kind in _RECORDS:
+            part, record_of = _RECORDS[kind]
+            self._keep(part, record_of(item))
         elif kind == "Pod" and not manifest and not read.unplaced(item):
             pod = read.pod(item)
-            self._keep("pods", pod, "namespace", "name")
+            self._keep("pods", pod)
             self._volumes.mount(pod, item)
             if runtime := item["spec"].get("runtimeClassName"):
                 self._runtime_of[pod.namespace, pod.name] = str(runtime)
         elif kind == "Pod" or read.makes_pods(item):
             self._workload(item)
-        elif kind == "Service":
-            self._keep("services", read.service(item), "namespace", "name")
         elif kind in {"Endpoints", "EndpointSlice"}:
             self._endpoints(item)
-        elif kind == "SecurityGroupPolicy":
-            policy = read.security_group_policy(item)
-            self._keep("security_group_policies", policy, "namespace", "name")
-        elif kind == "PodDisruptionBudget":
-            self._keep("budgets", read.disruption_budget(item), "namespace", "name")
         elif kind in volumes.KINDS:
             self._volumes.take(kind, item)
         elif kind == "RuntimeClass":
@@ -261,8 +247,8 @@ class Reading:
             return False
         return True
 
-    def _keep(self, part: str, record: Any, *key: str) -> None:
-        where = tuple(getattr(record, name) for name in key)
+    def _keep(self, part: str, record: Any) -> None:
+        where = identity(part, record)
         if self._found[part].setdefault(where, record) != record:
             raise DocumentError(
                 f"{part} hold {'/'.join(where)} twice, with different content: save them again",
@@ -286,7 +272,7 @@ class Reading:
         self, item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]
     ) -> None:
         made = read.workload(item, runtimes)
-        self._keep("workloads", made, "kind", "namespace", "name")
+        self._keep("workloads", made)
         self._volumes.mount(made, item)
 
     def _endpoints(self, item: Mapping[str, Any]) -> None:
@@ -393,17 +379,13 @@ class Reading:
         listed = "kube-root-ca.crt" in self._configmaps
         absent: Mapping[str, str] | None = {} if listed else None
         mappings = self._data.get("aws-auth", absent)
+        plain: dict[str, Any] = {part: self._part(part) for part, _ in _RECORDS.values()}
+        plain |= {"nodes": self._nodes(), "services": self._services()}
         return ClusterState(
             version=self._version,
-            nodes=self._nodes(),
+            **plain,
             pods=self._volumes.served(self._pods()),
             workloads=self._volumes.served(self._part("workloads")),
-            services=self._services(),
-            security_group_policies=self._part("security_group_policies"),
-            budgets=self._part("budgets"),
-            node_pools=self._part("node_pools"),
-            node_classes=self._part("node_classes"),
-            node_claims=self._part("node_claims"),
             cni_configmap=self._data.get("amazon-vpc-cni", absent),
             cni_env=self._env,
             aws_auth=None if mappings is None else read.role_mappings(mappings),

@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -271,6 +272,23 @@ def test_states_of_two_clusters_do_not_merge():
     other = ClusterState(pods=(Pod(namespace="a", name="b", phase="Running"),))
     with pytest.raises(StateConflictError, match="pods"):
         one.merge(other)
+
+
+NAMESPACED = {
+    part: record
+    for part, hint in get_type_hints(ClusterState).items()
+    for several in get_args(hint)
+    for record in get_args(several)
+    if hasattr(record, "namespace")
+}
+
+
+@pytest.mark.parametrize("part", NAMESPACED)
+def test_records_of_one_name_in_several_namespaces_are_several(part):
+    kind = {"kind": "Deployment"} if part == "workloads" else {}
+    records = [NAMESPACED[part](namespace=namespace, name="web", **kind) for namespace in "abc"]
+    merged = ClusterState(**{part: records[:2]}).merge(ClusterState(**{part: records[1:]}))
+    assert list(getattr(merged, part)) == records
 
 
 def test_files_of_kubectl_and_of_aws_go_together():
