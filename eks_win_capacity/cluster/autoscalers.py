@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.launchers import larger
 from eks_win_capacity.cluster.remedies import Change, describe_pod, tag_command, toleration, word
-from eks_win_capacity.cluster.serving import autoscaler_tags, expected_addresses
+from eks_win_capacity.cluster.serving import autoscaler_tags
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE
 from eks_win_capacity.core.display import count_of
 
@@ -282,7 +282,7 @@ def wanted_tags(group: NodeGroup, view: ClusterView) -> dict[str, str] | None:
     names = group.instance_types or tuple(
         {node.instance_type for node in view.windows if node.instance_id in ids}
     )
-    each = [expected_addresses(view.row(name), prefix_delegation=view.mode) for name in names]
+    each = [view.expected(name, prefixes=view.mode) for name in names]
     # A group of several types must not promise more than its smallest gives.
     return None if not each or None in each else autoscaler_tags(min(n or 0 for n in each))
 
@@ -314,7 +314,7 @@ def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
             why=f"{told}every Windows group that is known has the tag now",
         )
     names = view.types or ["m5.large"]
-    addresses = expected_addresses(view.row(names[0]), prefix_delegation=bool(view.mode)) or 0
+    addresses = view.expected(names[0], prefixes=bool(view.mode)) or 0
     return Change(
         code="tag-group",
         remedy="; ".join(commands)

@@ -25,10 +25,10 @@ from eks_win_capacity.cluster.serving import (
     Slots,
     Use,
     advertised_by,
+    advertised_mode,
     asked_mode,
     difference_reason,
     expected_addresses,
-    mode_of,
     slots_of,
     use_by_node,
 )
@@ -100,17 +100,28 @@ class ClusterView:
 
         None where no Nitro node advertises a number of either mode, or where they differ.
         """
-        modes = set()
-        for node in self.windows:
-            row = self.row(node.instance_type)
-            if row is None or not row.nitro or not node.ready:
-                continue
-            by_number = {
-                expected_addresses(row, prefix_delegation=mode): mode for mode in (True, False)
-            }
-            if node.advertised_addresses in by_number:
-                modes.add(by_number[node.advertised_addresses])
+        modes = {
+            advertised_mode(node, row)
+            for node in self.windows
+            if node.ready and (row := self.row(node.instance_type)) is not None and row.nitro
+        } - {None}
         return modes.pop() if len(modes) == 1 else None
+
+    def mode_of(self, node: Node) -> bool | None:
+        """Whether a node serves prefixes: by the number it advertises, else by the cluster's mode."""
+        row = self.row(node.instance_type)
+        if row is None or not row.nitro:
+            return None if row is None else False
+        seen = advertised_mode(node, row) if node.advertised_addresses else None
+        return self.mode if seen is None else seen
+
+    def expected(self, name: str, *, prefixes: bool | None) -> int | None:
+        """The addresses that a node of a type advertises in a mode; None where not known."""
+        return expected_addresses(self.row(name), prefix_delegation=prefixes)
+
+    def use_of(self, node: Node) -> Use:
+        """What runs on a node."""
+        return self.use.get(node.name, IDLE)
 
     def row(self, name: str) -> InstanceType | None:
         """The catalog's row of a type, or None where it has none."""
@@ -130,6 +141,10 @@ class ClusterView:
             return next((held for network, held in known if own in network), None)
 
         return {node.name: place(node.address) for node in self.windows}
+
+    def home(self, pod: Pod) -> SubnetState | None:
+        """The subnet of the node on which a pod was placed; None where it is not known."""
+        return self.subnet_of.get(pod.node) if pod.node else None
 
     @cached_property
     def interfaces(self) -> Mapping[str, InterfaceState]:
@@ -157,7 +172,7 @@ class ClusterView:
 
     def _read_slots(self, node: Node) -> Slots | None:
         row, interface = self.row(node.instance_type), self.interfaces.get(node.address)
-        prefixes = mode_of(node, row, self.mode)
+        prefixes = self.mode_of(node)
         if row is None or interface is None or prefixes is None or self.state.pods is None:
             return None
         addresses = self._addresses.get(node.name, [])
@@ -189,7 +204,7 @@ class ClusterView:
         advertised, slots = advertised_by(node), self.slots(node)
         limits = [] if slots is None else [slots.serves]
         if node.name in self.blocked:
-            use = self.use.get(node.name, IDLE)
+            use = self.use_of(node)
             limits.append(use.with_address - use.waiting)
         return None if advertised is None else min([advertised, *limits])
 
@@ -242,7 +257,7 @@ class ClusterView:
         """What the node's subnet and its events say where its interface was not loaded."""
         held = self.subnet_of[node.name]
         model = self.models[held.subnet_id] if held else None
-        prefixes = mode_of(node, self.row(node.instance_type), self.mode)
+        prefixes = self.mode_of(node)
         if held is not None and model is not None:
             if model.free == 0:
                 return Obstacle("subnet", (f"{held.subnet_id} has no free address",))
@@ -283,7 +298,7 @@ class ClusterView:
             )
         held = self.subnet_of.get(name)
         room = self.room_in(held, prefixes=False)
-        prefixes = mode_of(node, self.row(node.instance_type), self.mode)
+        prefixes = self.mode_of(node)
         if slots is None and room and prefixes is False and not self.reason(node):
             return (
                 (
@@ -329,7 +344,7 @@ class ClusterView:
             ``addresses`` or ``kubelet`` where the scheduler found none of them left: what
             was loaded may be older than its message, or hold a part of the pods alone.
         """
-        use = self.use.get(node.name, IDLE)
+        use = self.use_of(node)
         least = use.with_address
         if full == "addresses":
             least = max(least, advertised_by(node) or 0)
@@ -480,7 +495,7 @@ class ClusterView:
         """
         most, gain = 0, 0
         for node in self.ready:
-            host = self.use.get(node.name, IDLE).without_address
+            host = self.use_of(node).without_address
             limit = min(
                 (advertised_by(node) or 0) + host, max_pods_cap(self.row(node.instance_type))
             )
@@ -498,7 +513,7 @@ class ClusterView:
         if row is None:
             return 0
         same = [n for n in self.windows if n.instance_type == name]
-        hosts = max((self.use.get(n.name, IDLE).host for n in same), default=0)
+        hosts = max((self.use_of(n).host for n in same), default=0)
         addresses = expected_addresses(row, prefix_delegation=self.mode)
         if addresses is None:
             addresses = kernels.secondary(row.ipv4_per_interface)
@@ -538,6 +553,11 @@ class ClusterView:
         return found.pop() if len(found) == 1 else ""
 
     @cached_property
+    def classes(self) -> Mapping[str, NodeClass]:
+        """Karpenter's EC2NodeClasses by their names."""
+        return {made.name: made for made in self.state.node_classes or ()}
+
+    @cached_property
     def pools(self) -> list[tuple[NodePool, NodeClass | None]]:
         """
         Karpenter's NodePools of Windows nodes, each with its EC2NodeClass.
@@ -545,8 +565,7 @@ class ClusterView:
         A pool that names no system is one of Windows where its class is; None stands for a
         class that is not known.
         """
-        classes = {made.name: made for made in self.state.node_classes or ()}
-        pairs = [(pool, classes.get(pool.node_class)) for pool in self.state.node_pools or ()]
+        pairs = [(pool, self.classes.get(pool.node_class)) for pool in self.state.node_pools or ()]
         return [
             (pool, made)
             for pool, made in pairs
@@ -682,7 +701,7 @@ class ClusterView:
             if row is None or pool is None:
                 return None
             slots = kernels.secondary(row.ipv4_per_interface)
-            pods = self.use.get(node.name, IDLE).with_address
+            pods = self.use_of(node).with_address
             now, then = (
                 _attached(pods, slots, pool),
                 _attached(pods, slots, lean(prefix_delegation=pool.prefix_delegation)),
@@ -698,7 +717,7 @@ class ClusterView:
         if row is None or pool is None:
             return None
         curve = curve_of(row.ipv4_per_interface, pool)
-        used = self.use.get(node.name, IDLE).with_address
+        used = self.use_of(node).with_address
         return curve.most if curve.most < min(used, len(curve.addresses) - 1) else None
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     """A subnet that takes the nodes which the full one does not."""
-    full = view.subnet_of.get(pod.node) if pod.node else None
+    full = view.home(pod)
     node = view.state.nodes_by_name.get(pod.node)
     names = [node.instance_type] if node and node.instance_type in view.types else view.types
     others = [

@@ -18,7 +18,7 @@ from eks_win_capacity.cluster.remedies import (
     word,
 )
 from eks_win_capacity.cluster.scheduler_messages import causes
-from eks_win_capacity.cluster.serving import REASONS, expected_addresses
+from eks_win_capacity.cluster.serving import REASONS
 from eks_win_capacity.cluster.state import PARTS, needs_state
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE
@@ -346,7 +346,7 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
     if cause == "starved":
         yield from settings.unstarve(pod, view)
     if cause in {"subnet", "prefixes"}:
-        held = view.subnet_of.get(pod.node) if pod.node else None
+        held = view.home(pod)
         yield growth.lean_targets(held, view, prefixes=cause == "prefixes")
         yield from growth.give_back(held, view, prefixes=cause == "prefixes")
     if cause == "taint":
@@ -414,9 +414,7 @@ def serve(need: PodNeed, view: ClusterView) -> Iterator[Change]:
             view.left(
                 node,
                 need,
-                addresses=expected_addresses(
-                    view.row(node.instance_type), prefix_delegation=bool(view.mode)
-                ),
+                addresses=view.expected(node.instance_type, prefixes=bool(view.mode)),
             )
             for node in nodes
         )

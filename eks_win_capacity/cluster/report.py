@@ -15,7 +15,7 @@ from eks_win_capacity.cluster.report_rows import (
     shared_growth,
     subnet_tables,
 )
-from eks_win_capacity.cluster.serving import REASONS, mode_of
+from eks_win_capacity.cluster.serving import REASONS
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
@@ -341,9 +341,7 @@ def _unseen_slots(view: ClusterView) -> list[str]:
     unseen = [
         node.name
         for node in view.ready
-        if node.advertised_addresses
-        and mode_of(node, view.row(node.instance_type), view.mode)
-        and view.slots(node) is None
+        if node.advertised_addresses and view.mode_of(node) and view.slots(node) is None
     ]
     if not unseen:
         return []

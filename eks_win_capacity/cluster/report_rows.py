@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster.serving import IDLE, advertised_by, expected_addresses
+from eks_win_capacity.cluster.serving import advertised_by
 from eks_win_capacity.core.errors import CapacityError
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ COUNTS: Final = tuple(name for name in COLUMNS if name not in _WORDS)
 
 def node_row(node: Node, pod: tuple[int, int], view: ClusterView) -> dict[str, Any]:
     """Row of one node, with a typical pod's CPU [millicores] and memory [bytes]."""
-    row, use = view.row(node.instance_type), view.use.get(node.name, IDLE)
-    computed = expected_addresses(row, prefix_delegation=view.mode)
+    use, computed = view.use_of(node), view.expected(node.instance_type, prefixes=view.mode)
     advertised, slots = advertised_by(node), view.slots(node)
     obstacle = view.blocked.get(node.name)
     counted = view.state.pods is not None
@@ -106,7 +105,7 @@ def shared_growth(rows: pd.DataFrame, view: ClusterView) -> dict[str, int]:
             slots, subnet = view.slots(node), view.subnet_of[node.name]
             if slots is None or slots.room is None or subnet is None or not isinstance(pods, int):
                 continue
-            used = view.use.get(node.name, IDLE).with_address
+            used = view.use_of(node).with_address
             there = max(slots.old + slots.each * slots.attached - used, 0)
             grown[subnet.subnet_id, slots.each, slots.room] += max(pods - there, 0)
         excess[column] = sum(max(pods - each * room, 0) for (_, each, room), pods in grown.items())

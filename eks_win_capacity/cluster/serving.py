@@ -281,17 +281,12 @@ def advertised_by(node: Node) -> int | None:
     return None if node.pods_limit is None and node.cpu_m is None else 0
 
 
-def mode_of(node: Node, row: InstanceType | None, mode: bool | None) -> bool | None:  # noqa: FBT001
-    """Whether a node serves prefixes: by the number it advertises, else by the cluster's mode."""
-    if row is None:
-        return None
-    if not row.nitro:
-        return False
-    if node.advertised_addresses:
-        for prefixes in (True, False):
-            if node.advertised_addresses == expected_addresses(row, prefix_delegation=prefixes):
-                return prefixes
-    return mode
+def advertised_mode(node: Node, row: InstanceType) -> bool | None:
+    """Whether a node advertises the number of prefix mode; None where it has neither mode's."""
+    for prefixes in (True, False):
+        if node.advertised_addresses == expected_addresses(row, prefix_delegation=prefixes):
+            return prefixes
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

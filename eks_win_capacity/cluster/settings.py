@@ -25,10 +25,8 @@ from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import (
     ENABLE,
     ENABLE_PREFIXES,
-    IDLE,
     PREFIX_VERSIONS,
     advertised_by,
-    expected_addresses,
     legacy_components,
     platform_serves,
 )
@@ -54,9 +52,9 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     if data is None or go_bool(data.get(ENABLE, "")) or not need.address:
         return
     gain = sum(
-        view.left(node, need, addresses=expected_addresses(row, prefix_delegation=False))
+        view.left(node, need, addresses=addresses)
         for node in view.ready
-        if (row := view.row(node.instance_type)) is not None
+        if (addresses := view.expected(node.instance_type, prefixes=False)) is not None
     )
     yield Change(
         code="enable-windows-ipam",
@@ -98,7 +96,7 @@ def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     old = {
         node.name: (own, node)
         for node in view.ready
-        if (own := expected_addresses(view.row(node.instance_type), prefix_delegation=view.mode))
+        if (own := view.expected(node.instance_type, prefixes=view.mode))
         and 0 < (advertised_by(node) or 0) < own
     }
     if not old:
@@ -124,7 +122,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
     node = view.state.nodes_by_name[pod.node]
     row = view.catalog[node.instance_type]
     pool = view.pool(row)
-    most = expected_addresses(row, prefix_delegation=False) or 0
+    most = view.expected(node.instance_type, prefixes=False) or 0
     served = curve_of(row.ipv4_per_interface, pool).most if pool else 0
     key = acting_key(view.state, WARM_IP.key)
     yield Change(
@@ -156,7 +154,7 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
         return no(why)
     gain, live, limits = view.with_prefixes(need)
     after = Counter(
-        (advertised_by(n) or 0, expected_addresses(row, prefix_delegation=True))
+        (advertised_by(n) or 0, view.expected(n.instance_type, prefixes=True))
         for n in view.ready
         if (row := view.row(n.instance_type)) is not None and row.nitro
     )
@@ -250,7 +248,7 @@ def _no_higher(view: ClusterView, *, full: str) -> str:
 
 def reserve(pod: Pod, view: ClusterView) -> Change:
     """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
-    held = view.subnet_of.get(pod.node) if pod.node else None
+    held = view.home(pod)
     subnet = view.models[held.subnet_id] if held else None
     remedy = (
         "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
@@ -351,7 +349,7 @@ def empty_slots(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
 
 def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
     """Change that makes whole blocks free by draining the nodes that break them."""
-    held = view.subnet_of.get(pod.node) if pod.node else None
+    held = view.home(pod)
     if held is None or held.interfaces is None or held.used is None:
         return Change(
             code="drain-for-blocks",
@@ -384,13 +382,13 @@ def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
 
 def leave_prefixes(pod: Pod, view: ClusterView) -> Change:
     """Change back to secondary mode, which needs no whole /28 block."""
-    held = view.subnet_of.get(pod.node) if pod.node else None
+    held = view.home(pod)
     room = view.room_in(held, prefixes=False)
     here = [node for node in view.ready if held is None or view.subnet_of[node.name] == held]
     gain = 0
     for node in here:
-        own = expected_addresses(view.row(node.instance_type), prefix_delegation=False) or 0
-        use = view.use.get(node.name, IDLE)
+        own = view.expected(node.instance_type, prefixes=False) or 0
+        use = view.use_of(node)
         gain += max(own - use.with_address + use.waiting, 0)
     known = room is not None
     if room is not None:

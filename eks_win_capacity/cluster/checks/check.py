@@ -146,8 +146,8 @@ class Look(ClusterView):
 
     @cached_property
     def _pool_roles(self) -> dict[str, str]:
-        roles = {made.name: made.role for made in self.state.node_classes or ()}
-        return {pool.name: roles.get(pool.node_class, "") for pool in self.state.node_pools or ()}
+        pairs = [(pool, self.classes.get(pool.node_class)) for pool in self.state.node_pools or ()]
+        return {pool.name: made.role for pool, made in pairs if made is not None}
 
     def roles(self, system: str) -> dict[str, str]:
         """The IAM roles of nodes of a system, each with one who has it."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
 from eks_win_capacity.cluster.launchers import Launcher, launchers
 from eks_win_capacity.cluster.remedies import bootstrap_arguments, node_class_settings, word
-from eks_win_capacity.cluster.serving import IDLE, expected_addresses
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,
@@ -24,7 +23,6 @@ from eks_win_capacity.density.reserved import max_pods_cap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.checks.check import Check, Look
     from eks_win_capacity.core.findings import Finding, Severity
 
@@ -65,51 +63,42 @@ class Kind:
 
 def kinds(look: Look) -> Counter[Kind]:
     """Count the Windows nodes of each kind; what will start them where there are no nodes."""
+    if not look.windows:
+        return Counter(
+            Kind(
+                name,
+                limit,
+                look.expected(name, prefixes=look.mode),
+                0,
+                max_pods_cap(look.row(name)),
+            )
+            for name, limit in _planned(look)
+        )
     most: dict[str, int] = {}
     for node in look.windows:
-        most[node.instance_type] = max(
-            most.get(node.instance_type, 0), look.use.get(node.name, IDLE).host
+        most[node.instance_type] = max(most.get(node.instance_type, 0), look.use_of(node).host)
+    return Counter(
+        Kind(
+            node.instance_type,
+            node.pods_limit,
+            node.advertised_addresses or look.expected(node.instance_type, prefixes=look.mode),
+            most[node.instance_type],
+            max_pods_cap(look.row(node.instance_type)),
         )
-    found: Counter[Kind] = Counter()
-    for node in look.windows:
-        row = look.row(node.instance_type)
-        addresses = node.advertised_addresses or _expected(look, row)
-        found[
-            Kind(
-                node.instance_type,
-                node.pods_limit,
-                addresses,
-                most[node.instance_type],
-                max_pods_cap(row),
-            )
-        ] += 1
-    planned = [] if look.state.windows_nodes else [*_of_groups(look), *_of_pools(look)]
-    for name, limit in planned:
-        row = look.row(name)
-        found[Kind(name, limit, _expected(look, row), cap=max_pods_cap(row))] += 1
-    return found
+        for node in look.windows
+    )
 
 
-def _of_groups(look: Look) -> Iterator[tuple[str, int | None]]:
-    """Each type of a Windows node group, with its max-pods."""
+def _planned(look: Look) -> Iterator[tuple[str, int | None]]:
+    """Each type of a Windows node group or NodePool, with its max-pods."""
     for group in look.groups:
         limit = group.kubelet_max_pods
         if limit is None and (group.user_data_known or not group.launch_template):
             limit = KUBELET_MAX_PODS
-        for name in group.instance_types:
-            yield name, limit
-
-
-def _of_pools(look: Look) -> Iterator[tuple[str, int | None]]:
-    """Each type that a NodePool of Windows nodes names, with its max-pods."""
+        yield from ((name, limit) for name in group.instance_types)
     for pool, made in look.pools:
         limit = None if made is None else made.max_pods or KUBELET_MAX_PODS
-        for name in pool.instance_types:
-            yield name, limit
-
-
-def _expected(look: Look, row: InstanceType | None) -> int | None:
-    return expected_addresses(row, prefix_delegation=look.mode)
+        yield from ((name, limit) for name in pool.instance_types)
 
 
 def arguments(look: Look, name: str) -> dict[str, str]:

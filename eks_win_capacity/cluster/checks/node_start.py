@@ -389,8 +389,7 @@ def karpenter_node_os(rule: Check, look: Look) -> Iterator[Finding]:
 
 def _system_of(look: Look, pool: NodePool) -> str:
     """The system of a pool's class, ``linux`` where it does not say."""
-    classes = {made.name: made for made in look.state.node_classes or ()}
-    made = classes.get(pool.node_class)
+    made = look.classes.get(pool.node_class)
     return "windows" if made is not None and made.windows else "linux"
 
 
@@ -409,10 +408,9 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
     if not look.state.node_pools:
         yield _absent(rule, look, "node_pools")
         return
-    classes = {made.name: made for made in look.state.node_classes or ()}
     wrong = 0
     for pool in pools:
-        made = classes.get(pool.node_class)
+        made = look.classes.get(pool.node_class)
         wants = "windows" in pool.systems
         if made is None or made.windows is None:
             if wants:
