@@ -344,22 +344,21 @@ class DemandPlan(Shown):
 
 def _named(subnets: Any, plan: str) -> dict[str, Any]:
     """Subnets by name."""
-    if isinstance(subnets, (Subnet, str, IPv4Network)):
-        subnets = [subnets]
-    if not isinstance(subnets, Mapping):
-        if not isinstance(subnets, (list, tuple)) or not all(
-            isinstance(x, (Subnet, str, IPv4Network)) for x in subnets
-        ):
+    if isinstance(subnets, Mapping):
+        named = dict(subnets)
+    else:
+        several = list(subnets) if isinstance(subnets, (list, tuple)) else [subnets]
+        if not all(isinstance(each, (Subnet, str, IPv4Network)) for each in several):
             raise InputError(
                 f"subnets of plan {plan!r} must be a mapping of names to capacities, or Subnets; "
                 f"got {subnets!r}"
             )
-        pairs = [
-            ((getattr(x, "subnet_id", None) or getattr(x, "cidr", str(x))), x) for x in subnets
-        ]
-        subnets = dict(pairs)
-        if len(subnets) < len(pairs):
+        named = {
+            getattr(each, "subnet_id", None) or getattr(each, "cidr", str(each)): each
+            for each in several
+        }
+        if len(named) < len(several):
             raise InputError(f"plan {plan!r} names a subnet twice")
-    if not subnets:
+    if not named:
         raise InputError(f"plan {plan!r} needs subnets: a mapping of names to capacities")
-    return dict(subnets)
+    return named

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core import arrays
+from eks_win_capacity.core.arguments import number
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError, MissingValueError
 from eks_win_capacity.core.lazy import checked_call
@@ -25,16 +26,11 @@ MAX_PODS: Final = 100_000_000
 """The most pods of one workload; each takes about a hundred bytes."""
 
 
-def _positive(value: Any, name: str, *, zero: bool = False) -> float:
-    try:
-        number = float(value) if isinstance(value, (int, float, np.number)) else math.nan
-    except (OverflowError, TypeError):
-        number = math.nan
-    if isinstance(value, bool) or not 0 <= number < math.inf or (number == 0 and not zero):
-        raise InputError(
-            f"{name} must be a {'number from 0 on' if zero else 'number above 0'}; got {value!r}"
-        )
-    return number
+def _positive(value: Any, name: str) -> float:
+    found = number(value, name=name)
+    if not found:
+        raise InputError(f"{name} must be a number above 0; got {value!r}")
+    return found
 
 
 def _numbers(value: Any, name: str) -> NDArray[np.float64]:
@@ -123,7 +119,7 @@ class LogNormal(Shown):
     def draw(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         """Draw lifetimes. [s]"""  # noqa: D400
         middle = math.log(_positive(self.median_s, "median_s"))
-        return rng.lognormal(middle, _positive(self.sigma, "sigma", zero=True), count)
+        return rng.lognormal(middle, number(self.sigma, name="sigma"), count)
 
 
 @checked_call
@@ -296,7 +292,7 @@ def _drawn(workload: Workload, rng: np.random.Generator, duration_s: float) -> P
         arrivals = _poisson(workload, rng, duration_s)
         return alone(arrivals, lifetime_of(workload.lifetime).draw(rng, len(arrivals)))
     if isinstance(workload, CronJob):
-        first = _positive(workload.first_s, "first_s", zero=True)
+        first = number(workload.first_s, name="first_s")
         every = _positive(workload.every_s, "every_s")
         pods = arrays.count(workload.pods, name="pods", low=1, high=10**12)
         _refuse_many(max(duration_s - first, 0.0) / every * pods)
@@ -323,7 +319,7 @@ def alone(arrivals: Any, lifetimes: Any) -> Pods:
 
 
 def _poisson(workload: Poisson, rng: np.random.Generator, duration_s: float) -> Any:
-    rate = _positive(workload.pods_per_minute, "pods_per_minute", zero=True) / 60
+    rate = number(workload.pods_per_minute, name="pods_per_minute") / 60
     weights = np.ones(24) if workload.hourly is None else _numbers(workload.hourly, "hourly")
     if (
         weights.shape != (24,)
@@ -363,7 +359,7 @@ def _rolling(workload: RollingUpdate) -> Pods:
         raise InputError("max_surge and max_unavailable must not both be 0")
     # A share of a few replicas rounds down to none, and Kubernetes then takes one.
     unavailable = unavailable or int(surge == 0)
-    at = _positive(workload.at_s, "at_s", zero=True)
+    at = number(workload.at_s, name="at_s")
     unavailable, width = min(unavailable, count), min(surge + unavailable, count)
     arrivals = np.full(2 * count, math.inf)
     arrivals[:count], arrivals[count : count + width] = 0.0, at
@@ -375,5 +371,5 @@ def _rolling(workload: RollingUpdate) -> Pods:
     old = new + unavailable
     ends[count:] = np.where(old < count, old, -1)
     follows[count:] = np.where(new + width < count, count + new + width, -1)
-    ready = np.full(2 * count, _positive(workload.ready_s, "ready_s", zero=True))
+    ready = np.full(2 * count, number(workload.ready_s, name="ready_s"))
     return Pods(arrivals, lifetimes, ready, ends, follows)

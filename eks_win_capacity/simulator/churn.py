@@ -275,9 +275,7 @@ def _run(  # noqa: PLR0917
     phase = as_nanoseconds(random.uniform(0, COOL_DOWN_TICK_S, count))
     m = machine_of(np.full(count, room), [pool] * count, latency, phase=phase)
     number = len(pods.arrivals)
-    node_of = np.full(number, -1, dtype=np.int64)
-    wanted, placed, started = (np.full(number, -1, dtype=np.int64) for _ in range(3))
-    holder = np.full(number, -1, dtype=np.int64)
+    seen = np.full((5, number), -1, dtype=np.int64)
     rows = np.zeros((12, len(samples)), dtype=np.int64)
     peaks = np.zeros(2, dtype=np.int64)
     # Drawn for every engine alike, so that all of them give the same answer.
@@ -296,16 +294,12 @@ def _run(  # noqa: PLR0917
         pods.ends,
         pods.follows,
         as_nanoseconds(samples),
-        node_of,
-        wanted,
-        placed,
-        started,
-        holder,
+        seen,
         rows,
         nanoseconds(skip),
         peaks,
     )
-    return _Ran(samples, rows, wanted, placed, started, peaks)
+    return _Ran(samples, rows, seen[1], seen[2], seen[3], peaks)
 
 
 def _pods_on_one(given: int | None, slots: int, pool: WarmPool) -> int:

@@ -682,11 +682,7 @@ def churn(  # noqa: PLR0917
     ends: Any,
     follows: Any,
     samples: Any,
-    node_of: Any,
-    wanted_at: Any,
-    placed_at: Any,
-    started_at: Any,
-    holder: Any,
+    seen: Any,
     rows: Any,
     skip: int,
     peaks: Any,
@@ -708,8 +704,9 @@ def churn(  # noqa: PLR0917
         The pod that goes, and the one that comes, when this one is ready; -1 for none.
     samples : int64
         When to look. [ns]
-    node_of, wanted_at, placed_at, started_at, holder : one for each pod
-        Filled; -1 before it happens. [ns]
+    seen : int64, 5 x pod
+        Filled: the node, when the pod was wanted, placed and started, and the unit
+        its address is of; -1 before it happens. [ns]
     rows : int64, column x sample
         Filled: used, warm, cooling, addresses, prefixes, pods that wait for an
         address, for a node, warm addresses in prefixes in use, pending
@@ -722,6 +719,8 @@ def churn(  # noqa: PLR0917
         any one moment, between samples too.
     """
     pods, nodes = len(arrivals), len(m.state)
+    node_of, wanted_at, placed_at = seen[0], seen[1], seen[2]
+    started_at, holder = seen[3], seen[4]
     holdings = np.zeros(nodes, dtype=np.int64)
     now_used = now_held = turn = lap = 0
     for i in range(nodes):
