@@ -105,7 +105,9 @@ def load_usage_history(
         raise InputError("start comes before end")
     if files is None:
         watch = client or (clients or {}).get("cloudwatch")
-        watch = watch or _cloudwatch(session, region, endpoint_url)
+        watch = watch or make_client(
+            "cloudwatch", session=session, region=region, endpoint_url=endpoint_url
+        )
         known = _live(watch, metric, chosen, (first, last), period_s=period_s)
     lacking = [s.subnet_id for s in chosen if str(s.subnet_id) not in known]
     if lacking and (missing == "raise" or len(lacking) == len(chosen)):
@@ -189,10 +191,6 @@ def _frame(
         "kind": metric.kind,
     }
     return whole
-
-
-def _cloudwatch(session: Any, region: str | None, endpoint_url: str | None) -> Any:
-    return make_client("cloudwatch", session=session, region=region, endpoint_url=endpoint_url)
 
 
 def _plain(name: str) -> str:

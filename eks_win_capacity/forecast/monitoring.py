@@ -78,31 +78,23 @@ def _subnet_of(labels: Mapping[str, str]) -> str:
 def is_document(value: object) -> bool:
     """Whether a value is an answer that `usage_table` reads."""
     if isinstance(value, list):
-        return bool(value) and all(is_document(one) or _row_of(one) for one in value)
-    return isinstance(value, Mapping) and _member(value) is not None
+        return bool(value) and all(
+            isinstance(one, Mapping) and _member(_whole(one)) for one in value
+        )
+    return isinstance(value, Mapping) and bool(_member(value))
 
 
-def _member(answer: Mapping[str, Any]) -> str | None:
-    """The member by which an answer is known; None for what is no history."""
+def _member(answer: Mapping[str, Any]) -> str:
+    """The member by which an answer is known; empty for what is no history."""
     known = (key for key in _READERS if key in answer)
-    return next((k for k in known if k != "data" or isinstance(answer[k], Mapping)), None)
-
-
-_ROWS: Final = {"Timestamps": "MetricDataResults", "metric": "result"}
-"""What a row of an answer has of which ``--query`` or jq left the rows alone, and its member."""
-
-
-def _row_of(value: object) -> str:
-    """The member of an answer in which such a row stands; empty for other values."""
-    held = value if isinstance(value, Mapping) else {}
-    return next((member for key, member in _ROWS.items() if key in held), "")
+    return next((k for k in known if k != "data" or isinstance(answer[k], Mapping)), "")
 
 
 def _whole(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer that a row alone was taken out of; an answer as it is."""
-    member = _row_of(value)
-    answer = {member: [value]}
-    return value if not member else {"data": answer} if member == "result" else answer
+    """The answer of which ``--query`` or jq left one row alone; an answer as it is."""
+    if "Timestamps" in value:
+        return {"MetricDataResults": [value]}
+    return {"data": {"result": [value]}} if "metric" in value else value
 
 
 def usage_table(document: Any) -> pd.DataFrame:
@@ -131,7 +123,7 @@ def usage_table(document: Any) -> pd.DataFrame:
 
     rows: list[dict[str, Any]] = []
     for one in map(_whole, document if isinstance(document, list) else [document]):
-        if (member := _member(one)) is None:
+        if not (member := _member(one)):
             raise InputError(
                 "this JSON is not a history: give a range query of Prometheus, get-metric-data or "
                 "get-metric-statistics of CloudWatch, or describe-subnets with times"

@@ -16,6 +16,8 @@ from eks_win_capacity.core.errors import InputError, MissingValueError, Unsuppor
 from eks_win_capacity.simulator.clock import MAX_SECONDS, as_nanoseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 KINDS: Final = ("tick", "assign", "free", "configmap", "drain", "subnet")
@@ -133,8 +135,7 @@ def _columns(source: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
     column = arrays.unmasked(source["kind"], "kind")
     # A pandas column counts its own texts several times faster than as objects.
     codes, names = pd.factorize(column if isinstance(column, pd.Series) else np.asarray(column))
-    if (codes < 0).any():
-        raise InputError(f"event {int((codes < 0).argmax())} has no kind")
+    _refuse(codes < 0, lambda _: "has no kind")
     table = [_kind(name, int((codes == code).argmax())) for code, name in enumerate(names)]
     kinds = np.asarray(table, dtype=np.int8)[codes] if table else np.zeros(0, dtype=np.int8)
     subjects = _named(source["pod"])
@@ -160,22 +161,15 @@ def _named(column: Any) -> NDArray[Any]:
 def _check_times(seconds: NDArray[np.float64], starts: Any) -> None:
     if not seconds.size:
         return
-    if not np.isfinite(seconds).all():
-        position = int((~np.isfinite(seconds)).argmax())
-        raise InputError(
-            f"event {position} needs a finite time in seconds; got {seconds[position]}"
-        )
-    if seconds.max() > MAX_SECONDS:
-        position = int(seconds.argmax())
-        raise InputError(
-            f"event {position} is at {seconds[position]:g} s, after the last time that whole nanoseconds "
-            f"hold, {MAX_SECONDS:,} s; count from when the node was there"
-        )
-    if seconds.min() < 0:
-        position = int((seconds < 0).argmax())
-        raise InputError(
-            f"event {position} is at {seconds[position]:g} s, before the node was there at 0 s"
-        )
+    _refuse(~np.isfinite(seconds), lambda at: f"needs a finite time in seconds; got {seconds[at]}")
+    _refuse(
+        seconds > MAX_SECONDS,
+        lambda at: (
+            f"is at {seconds[at]:g} s, after the last time that whole nanoseconds hold, "
+            f"{MAX_SECONDS:,} s; count from when the node was there"
+        ),
+    )
+    _refuse(seconds < 0, lambda at: f"is at {seconds[at]:g} s, before the node was there at 0 s")
     back = np.diff(seconds) < 0
     back[[start - 1 for start in starts if 0 < start < len(seconds)]] = False
     if back.any():
@@ -184,6 +178,13 @@ def _check_times(seconds: NDArray[np.float64], starts: Any) -> None:
             f"time runs backwards at event {position}: {seconds[position]:g} s after "
             f"{seconds[position - 1]:g} s; sort the events by time"
         )
+
+
+def _refuse(wrong: NDArray[np.bool_], why: Callable[[int], str]) -> None:
+    """Refuse the first event that is wrong."""
+    if wrong.any():
+        position = int(wrong.argmax())
+        raise InputError(f"event {position} {why(position)}")
 
 
 def _pods(kinds: NDArray[np.int8], subjects: Any) -> tuple[NDArray[np.int64], int]:
@@ -198,9 +199,8 @@ def _pods(kinds: NDArray[np.int8], subjects: Any) -> tuple[NDArray[np.int64], in
     if chosen.dtype.kind in "iu" and chosen.min() >= 0 and chosen.max() < 4 * kinds.size + 1024:
         pods[named] = chosen
         return pods, int(chosen.max()) + 1
-    if pd.isna(chosen).any():
-        position = int(np.flatnonzero(named)[pd.isna(chosen).argmax()])
-        raise InputError(f"event {position} must name a pod")
+    if (missing := pd.isna(chosen)).any():
+        raise InputError(f"event {np.flatnonzero(named)[missing.argmax()]} must name a pod")
     try:
         codes, names = pd.factorize(chosen)
     except TypeError as error:
