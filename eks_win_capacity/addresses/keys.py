@@ -22,6 +22,11 @@ ENABLE_IPAM: Final = "enable-windows-ipam"
 ENABLE_PREFIX_DELEGATION: Final = "enable-windows-prefix-delegation"
 
 
+def asking(*, prefixes: bool) -> dict[str, str]:
+    """The keys of a ConfigMap that asks for a mode."""
+    return {ENABLE_IPAM: "true", ENABLE_PREFIX_DELEGATION: str(prefixes).lower()}
+
+
 class Target(NamedTuple):
     """
     One target of the warm pool, by all its names, and what it is where nothing sets it.

@@ -11,12 +11,11 @@ from eks_win_capacity.addresses.configmap import read_configmap
 from eks_win_capacity.addresses.keys import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
-    ENABLE_IPAM,
-    ENABLE_PREFIX_DELEGATION,
     MINIMUM_IP,
     TARGETS,
     WARM_IP,
     WARM_PREFIX,
+    asking,
 )
 from eks_win_capacity.addresses.targets import (
     read_targets,
@@ -313,8 +312,7 @@ class WarmPool(Shown):
                 # Zero would be read as 1: only a missing key gives it.
                 del values[WARM_IP]
         pairs = {
-            ENABLE_IPAM: "true",
-            ENABLE_PREFIX_DELEGATION: "true" if self.prefix_delegation else "false",
+            **asking(prefixes=self.prefix_delegation),
             **{f"windows-{target.key}": value for target, value in values.items()},
         }
         return (

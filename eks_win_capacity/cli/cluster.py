@@ -346,12 +346,11 @@ def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
     """The state as if the ConfigMap asked for a mode; warm targets stay."""
     from dataclasses import replace
 
-    asked = {
-        "enable-windows-ipam": "true",
-        "enable-windows-prefix-delegation": str(prefixes).lower(),
-    }
+    from eks_win_capacity.addresses.keys import asking
+
     rest = {part: why for part, why in state.unknown.items() if part != "cni_configmap"}
-    return replace(state, cni_configmap={**(state.cni_configmap or {}), **asked}, unknown=rest)
+    data = {**(state.cni_configmap or {}), **asking(prefixes=prefixes)}
+    return replace(state, cni_configmap=data, unknown=rest)
 
 
 @click.command()

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses import nodes_that_fit
 from eks_win_capacity.addresses.curve import curve_of
+from eks_win_capacity.addresses.keys import asking
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, lean
 from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.serving import (
-    ENABLE,
-    ENABLE_PREFIXES,
     IDLE,
     NO_ADDRESS,
     NO_BLOCK,
@@ -425,9 +424,10 @@ class ClusterView:
     @cached_property
     def prefix_pool(self) -> WarmPool:
         """The pool that would act with prefix delegation on, the other settings kept."""
-        asked = {**(self.state.cni_configmap or {}), ENABLE: "true", ENABLE_PREFIXES: "true"}
         try:
-            return WarmPool.from_configmap(asked)
+            return WarmPool.from_configmap(
+                {**(self.state.cni_configmap or {}), **asking(prefixes=True)}
+            )
         except CapacityError:
             return WarmPool.prefix()
 

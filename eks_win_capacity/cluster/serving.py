@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.keys import go_bool
+from eks_win_capacity.addresses.keys import ENABLE_IPAM, ENABLE_PREFIX_DELEGATION, go_bool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node, NodeGroup
-
-ENABLE: Final = "enable-windows-ipam"
-ENABLE_PREFIXES: Final = "enable-windows-prefix-delegation"
 
 _TEMPLATE: Final = "k8s.io/cluster-autoscaler/node-template/"
 
@@ -148,7 +145,7 @@ def asked_mode(state: ClusterState) -> bool | None:
     data = state.cni_configmap
     if data is None:
         return None
-    return bool(go_bool(data.get(ENABLE, "")) and go_bool(data.get(ENABLE_PREFIXES, "")))
+    return all(go_bool(data.get(key, "")) for key in (ENABLE_IPAM, ENABLE_PREFIX_DELEGATION))
 
 
 def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | None) -> int | None:
@@ -443,7 +440,7 @@ def silence(node: Node, row: InstanceType, state: ClusterState) -> str:
     data = state.cni_configmap
     if advertised_by(node) is None:
         return "not-reported"
-    if data is not None and not go_bool(data.get(ENABLE, "")):
+    if data is not None and not go_bool(data.get(ENABLE_IPAM, "")):
         return "windows-ipam-off"
     unsupported = any(event.startswith("Unsupported") for event in node.events)
     if unsupported or "unknown-to-controller" in row.windows.codes:

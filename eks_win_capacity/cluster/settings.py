@@ -8,7 +8,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.curve import curve_of
-from eks_win_capacity.addresses.keys import WARM_IP, go_bool
+from eks_win_capacity.addresses.keys import (
+    ENABLE_IPAM,
+    ENABLE_PREFIX_DELEGATION,
+    WARM_IP,
+    asking,
+    go_bool,
+)
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
@@ -23,8 +29,6 @@ from eks_win_capacity.cluster.remedies import (
 )
 from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import (
-    ENABLE,
-    ENABLE_PREFIXES,
     PREFIX_VERSIONS,
     advertised_by,
     legacy_components,
@@ -49,7 +53,7 @@ if TYPE_CHECKING:
 def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Turn the controller's work for Windows on, where it is off."""
     data = view.state.cni_configmap
-    if data is None or go_bool(data.get(ENABLE, "")) or not need.address:
+    if data is None or go_bool(data.get(ENABLE_IPAM, "")) or not need.address:
         return
     gain = sum(
         view.left(node, need, addresses=addresses)
@@ -58,7 +62,7 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     )
     yield Change(
         code="enable-windows-ipam",
-        remedy=patch({ENABLE: "true"}, view.state),
+        remedy=patch({ENABLE_IPAM: "true"}, view.state),
         gain=gain,
         feasible=gain > 0,
         why=f"without it no Windows node advertises an address; with it today's take {gain:,} more"
@@ -318,10 +322,10 @@ def select(pod: Pod, view: ClusterView) -> Change:
 
 def safe_steps(state: ClusterState, *, prefixes: bool) -> str:
     """Order in which the mode changes without pods that get no address, as `migration` has it."""
-    command = patch({ENABLE: "true", ENABLE_PREFIXES: str(prefixes).lower()}, state)
+    command = patch(asking(prefixes=prefixes), state)
     steps = migration(1, 0, "to-prefix" if prefixes else "to-secondary").steps
     return "; ".join(
-        f"{number}. {command if ENABLE_PREFIXES in step else step}"
+        f"{number}. {command if ENABLE_PREFIX_DELEGATION in step else step}"
         for number, step in enumerate(steps, start=1)
     )
 

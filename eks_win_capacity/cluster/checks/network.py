@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.addresses.keys import TARGETS, WARM_IP, go_bool, go_int
+from eks_win_capacity.addresses.keys import ENABLE_IPAM, TARGETS, WARM_IP, go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster.checks.check import CONTROLLER, PREFIXES, SUBNETS, check, some
 from eks_win_capacity.cluster.remedies import acting_key, addon_values, configmap, patch, word
-from eks_win_capacity.cluster.serving import ENABLE
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,
@@ -41,8 +40,8 @@ def _changes(look: Look) -> dict[str, str]:
     """
     data = look.state.cni_configmap or {}
     made = {}
-    if not go_bool(data.get(ENABLE, "")):
-        made[ENABLE] = "true"
+    if not go_bool(data.get(ENABLE_IPAM, "")):
+        made[ENABLE_IPAM] = "true"
     for key in (target.key for target in TARGETS):
         meant = data.get(f"windows-{key}", "")
         if data.get(key, meant) != meant and go_int(meant) is not None:
@@ -74,23 +73,23 @@ def _mended(look: Look) -> dict[str, str]:
 def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
     """Read the switch as the controller does."""
     data = look.state.cni_configmap or {}
-    value = data.get(ENABLE)
+    value = data.get(ENABLE_IPAM)
     if value is not None and go_bool(value):
-        yield rule.passed(f'{ENABLE} is "{value}"')
+        yield rule.passed(f'{ENABLE_IPAM} is "{value}"')
         return
     seen = (
         "kube-system has no ConfigMap amazon-vpc-cni, or it is empty"
         if not data
-        else f"the ConfigMap lacks {ENABLE}"
+        else f"the ConfigMap lacks {ENABLE_IPAM}"
         if value is None
-        else f"{ENABLE} is {value!r}, which does not read as true"
+        else f"{ENABLE_IPAM} is {value!r}, which does not read as true"
     )
     create = (
-        f"kubectl create configmap -n kube-system amazon-vpc-cni --from-literal={ENABLE}=true "
+        f"kubectl create configmap -n kube-system amazon-vpc-cni --from-literal={ENABLE_IPAM}=true "
         "--dry-run=client -o yaml | kubectl apply -f -"
     )
     yield rule.failed(
-        seen, patch({ENABLE: "true"}, look.state) if data else create, files=_mended(look)
+        seen, patch({ENABLE_IPAM: "true"}, look.state) if data else create, files=_mended(look)
     )
 
 
@@ -157,7 +156,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     yield from found
     worst = [f for f in found if f.severity != "info"]
     if worst:
-        made = {key: value for key, value in _changes(look).items() if key != ENABLE}
+        made = {key: value for key, value in _changes(look).items() if key != ENABLE_IPAM}
         others = dict.fromkeys(f.remedy for f in worst if f.code not in _MENDED)
         yield rule.failed(
             f"{len(worst)} traps: {some([f'{f.code} {f.subject}'.strip() for f in worst])}",

@@ -262,10 +262,11 @@ def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
     if look.makers is None:
         yield rule.unknown(look, "workloads")
         return
+    # The one image of HostProcess runs on every release.
     open_ = [
         name
         for name, (maker, system) in look.makers.items()
-        if system == "windows" and not maker.selects_build and not _on_host(maker)
+        if system == "windows" and not maker.selects_build and not maker.host_process
     ]
     told = f"Windows nodes are of {', '.join(sorted(releases))}"
     if open_:
@@ -280,11 +281,6 @@ def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
 
 
 _BUILD = "node.kubernetes.io/windows-build"
-
-
-def _on_host(maker: object) -> bool:
-    """Whether pods are HostProcess, whose one image runs on every release."""
-    return bool(getattr(maker, "host_process", False))
 
 
 def _releases(look: Look) -> dict[str, None]:
