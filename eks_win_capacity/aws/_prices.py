@@ -7,7 +7,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.aws.calls import all_pages, client, incomplete
+from eks_win_capacity.aws._asking import Asking
+from eks_win_capacity.aws.calls import incomplete
 from eks_win_capacity.aws.saved_answers import moment, saved, shaped
 from eks_win_capacity.catalog.prices import COLUMNS, Prices
 from eks_win_capacity.core.errors import InputError
@@ -94,9 +95,12 @@ def load_prices(
     if files is not None:
         products, spots = _saved_rows(files)
     else:
-        ask = _Asking(session, region, pricing_region, endpoint_url, dict(clients or {}))
-        products = ask.products(wanted) if "on-demand" in chosen else []
-        spots = ask.spots(wanted, at or dt.datetime.now(dt.UTC)) if "spot" in chosen else []
+        lists, market = (
+            Asking(session, where, endpoint_url, clients)
+            for where in (_home(region, pricing_region), region)
+        )
+        products = _products(lists, region, wanted) if "on-demand" in chosen else []
+        spots = _spots(market, wanted, at or dt.datetime.now(dt.UTC)) if "spot" in chosen else []
     rows = _on_demand(products, region, left_out) if "on-demand" in chosen else []
     rows += _spot(spots, region, left_out) if "spot" in chosen else []
     if wanted is not None:
@@ -162,64 +166,34 @@ def _complete(
         left_out += [f"{name}: no {market} price with Windows" for name in lacking]
 
 
-class _Asking:
-    """The two calls that tell prices."""
-
-    def __init__(
-        self,
-        session: Any,
-        region: str,
-        pricing_region: str | None,
-        endpoint_url: str | None,
-        clients: dict[str, Any],
-    ) -> None:
-        home = "cn-northwest-1" if region.startswith("cn-") else "us-east-1"
-        self._where = {"pricing": pricing_region or home, "ec2": region}
-        if self._where["pricing"] not in PRICING_REGIONS:
-            raise InputError(
-                f"{pricing_region} does not serve the Price List API; ask "
-                f"{', '.join(PRICING_REGIONS)}: each knows the prices of every region"
-            )
-        self._how = {"session": session, "endpoint_url": endpoint_url}
-        self._clients, self.region = clients, region
-
-    def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            where = self._where[service]
-            self._clients[service] = client(service, region=where, **self._how)
-        return self._clients[service]
-
-    def products(self, wanted: list[str] | None) -> list[Any]:
-        """Ask for the on-demand products of all types, or of each that is wanted."""
-        found: list[Any] = []
-        for name in wanted or (None,):
-            fields = {**_FILTERS, "regionCode": self.region}
-            fields |= {"instanceType": name} if name else {}
-            pages = all_pages(
-                self._client("pricing"),
-                "get_products",
-                key="PriceList",
-                ServiceCode="AmazonEC2",
-                Filters=[
-                    {"Type": "TERM_MATCH", "Field": key, "Value": value}
-                    for key, value in fields.items()
-                ],
-            )
-            found += [text for page in pages for text in page["PriceList"]]
-        return found
-
-    def spots(self, wanted: list[str] | None, at: dt.datetime) -> list[Any]:
-        """Ask for the spot prices in effect at a moment."""
-        request: dict[str, Any] = {
-            "ProductDescriptions": ["Windows"],
-            "StartTime": at,
-            "EndTime": at,
-            **({"InstanceTypes": wanted} if wanted else {}),
-        }
-        pages = all_pages(
-            self._client("ec2"), "describe_spot_price_history", key="SpotPriceHistory", **request
+def _home(region: str, given: str | None) -> str:
+    """The region in which the Price List API is asked."""
+    home = given or ("cn-northwest-1" if region.startswith("cn-") else "us-east-1")
+    if home not in PRICING_REGIONS:
+        raise InputError(
+            f"{given} does not serve the Price List API; ask {', '.join(PRICING_REGIONS)}: each "
+            "knows the prices of every region"
         )
-        return [item for page in pages for item in page["SpotPriceHistory"]]
+    return home
+
+
+def _products(ask: Asking, region: str, wanted: list[str] | None) -> list[Any]:
+    """The on-demand products of all types, or of each that is wanted."""
+    found: list[Any] = []
+    for name in wanted or (None,):
+        fields = {**_FILTERS, "regionCode": region} | ({"instanceType": name} if name else {})
+        filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in fields.items()]
+        found += ask.pages(
+            "pricing", "get_products", "PriceList", ServiceCode="AmazonEC2", Filters=filters
+        )
+    return found
+
+
+def _spots(ask: Asking, wanted: list[str] | None, at: dt.datetime) -> list[Any]:
+    """The spot prices in effect at a moment."""
+    request: dict[str, Any] = {"ProductDescriptions": ["Windows"], "StartTime": at, "EndTime": at}
+    request |= {"InstanceTypes": wanted} if wanted else {}
+    return ask.pages("ec2", "describe_spot_price_history", "SpotPriceHistory", **request)
 
 
 def _on_demand(texts: list[Any], region: str, left_out: list[str]) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ Source: EC2 API reference, "Filter".
 
 _MESSAGE: Final = 300
 
-_TOKENS: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
+TOKENS: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
+"""What an answer holds when more pages follow."""
 
 _LOGIN: Final = "log in again (`aws sso login` or `aws login`) or renew the session token"
 _CREDENTIALS: Final = (
@@ -274,7 +275,7 @@ def all_pages(
                 raise incomplete(operation, region, "MissingField", f"a page lacks the list {key}")
             if rows and pages and rows == pages[-1][key] and not sparse:
                 raise incomplete(operation, region, "RepeatedPage", "the same page came twice")
-            for token in {str(page[name]) for name in _TOKENS if page.get(name)}:
+            for token in {str(page[name]) for name in TOKENS if page.get(name)}:
                 if token in tokens:
                     raise incomplete(
                         operation, region, "RepeatedPage", "the same page token came twice"

@@ -16,12 +16,14 @@ from eks_win_capacity.aws._occupants import (
     instances,
     subnets,
 )
+from eks_win_capacity.aws.calls import TOKENS
 from eks_win_capacity.cluster.state import (
     AccessEntry,
     Addon,
     ClusterState,
     FargateProfile,
     NodeGroup,
+    identity,
 )
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes, yaml_value
 from eks_win_capacity.core.errors import (
@@ -62,9 +64,6 @@ CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
 Source: Amazon EKS user guide, "Create self-managed Microsoft Windows nodes"; cluster
 autoscaler on AWS, auto-discovery.
 """
-
-_MORE: Final = ("NextToken", "nextToken", "NextMarker", "Marker")
-"""What an answer holds when more pages follow."""
 
 Answers = dict[str, list[Any]]
 
@@ -133,7 +132,7 @@ def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
     DocumentError
         If it is a part of an answer.
     """
-    more = next((key for key in _MORE if document.get(key)), "")
+    more = next((key for key in TOKENS if document.get(key)), "")
     if more or document.get("IsTruncated"):
         raise DocumentError(
             f"{name}: the answer of {call} is only a part: more pages follow; save it without "
@@ -263,10 +262,9 @@ def _complete(  # noqa: PLR0917
     """Read the descriptions of a part, unless the list names more of them."""
     if part in why or (one not in answers and listed not in answers):
         return None
-    own = "role" if one == "accessEntry" else "name"
-    made = _once([read(item) for item in answers.get(one, ())], own, part)
+    made = _once(map(read, answers.get(one, ())), part)
     names = {role_name(str(name)) for page in answers.get(listed, ()) for name in page}
-    lacking = names - {getattr(item, own) for item in made}
+    lacking = names - {identity(part, item)[0] for item in made}
     if listed in answers and lacking:
         why[part] = f"{KEYS[one]} is missing for {', '.join(sorted(lacking)[:5])}"
         return None
@@ -277,11 +275,11 @@ def _complete(  # noqa: PLR0917
     return made
 
 
-def _once(records: Iterable[Any], own: str, part: str) -> tuple[Any, ...]:
+def _once(records: Iterable[Any], part: str) -> tuple[Any, ...]:
     """Keep each record once; the same answer may have been saved twice."""
     found: dict[str, Any] = {}
     for record in records:
-        name = getattr(record, own)
+        (name,) = identity(part, record)
         if found.setdefault(name, record) != record:
             raise StateConflictError(
                 f"two answers differ about {name} in {part.replace('_', ' ')}: save them again",
@@ -321,7 +319,6 @@ def _addons(answers: Answers, why: dict[str, str]) -> tuple[Addon, ...] | None:
             )
             for item in answers.get("addon", ())
         ),
-        "name",
         "addons",
     )
     have = {addon.name for addon in made}
