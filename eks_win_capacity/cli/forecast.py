@@ -11,9 +11,9 @@ import click
 
 from eks_win_capacity.cli.history_files import history_parts, long_history
 from eks_win_capacity.cli.options import capacity_option, file_argument
-from eks_win_capacity.cli.output import emit, output_options, progress, say
+from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress, say
 from eks_win_capacity.cli.usage_file import read_table
-from eks_win_capacity.cli.what_if import TOGETHER, plain_rows, print_plans, what_if
+from eks_win_capacity.cli.what_if import TOGETHER, print_plans, what_if
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
@@ -355,8 +355,8 @@ def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
     wide = f"{100 * made.levels[0]:g}"
     ends = ["date", f"earliest_{wide}", f"latest_{wide}"]
     columns = ["subnet", "status", "days_left", "used", "capacity", *ends, "probability"]
-    digits = {"days_left": 2, "used": 2, "capacity": 2}
-    rows = plain_rows(made.to_pandas(risk=risk)[columns], _form(made), digits)
+    digits = {"days_left": 2, "used": 2, "capacity": 2, "probability": 3}
+    rows = plain_rows(made.to_pandas(risk=risk)[columns], digits, form=_form(made))
     for row in rows:
         for name in ("used", "capacity"):
             if row[name] is not None and row[name] == int(row[name]):

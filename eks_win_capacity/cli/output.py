@@ -9,13 +9,14 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, zip_longest
+from math import inf
 from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.core.display import count_of, heading_of
+from eks_win_capacity.core.display import count_of, heading_of, records_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.spreadsheet import (
@@ -29,6 +30,8 @@ from eks_win_capacity.core.spreadsheet import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pandas as pd
 
 FORMATS = ("table", "json", "csv")
 
@@ -524,6 +527,31 @@ def _human(value: object) -> str:
     if is_number(value):
         return f"{value:,}"
     return cell_text(value)
+
+
+def plain_rows(
+    table: pd.DataFrame, digits: int | Mapping[str, int] = 3, *, form: str = "%Y-%m-%d"
+) -> list[dict[str, Any]]:
+    """
+    Rows as plain values: floats rounded, dates in a form, None for missing and never.
+
+    Parameters
+    ----------
+    table : DataFrame
+    digits : int or mapping of str to int
+        Digits after the point, of all columns or of each that holds floats.
+    form : str
+        As ``strftime`` takes it.
+    """
+    rows = records_of(table)
+    for row in rows:
+        for name, value in row.items():
+            if hasattr(value, "strftime"):
+                row[name] = value.strftime(form)
+            elif isinstance(value, float):
+                places = digits if isinstance(digits, int) else digits[name]
+                row[name] = None if value == inf else round(value, places)
+    return rows
 
 
 @contextmanager

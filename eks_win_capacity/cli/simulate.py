@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -17,8 +14,9 @@ from eks_win_capacity.cli.options import (
     mode_option,
     node_slots,
 )
-from eks_win_capacity.cli.output import emit, output_options, progress
+from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -179,11 +177,7 @@ def _churn_rows(ran: Churn, show: str) -> tuple[list[dict[str, Any]], list[str]]
         "over-time": ran.over_time,
         "waits": ran.waits,
     }[show]
-    rows = [
-        {name: _number_or_none(value) for name, value in row.items()}
-        for row in frame.to_dict("records")
-    ]
-    return rows, list(frame.columns)  # type: ignore[return-value]
+    return plain_rows(frame, 6), list(map(str, frame.columns))
 
 
 def _turned(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -201,21 +195,13 @@ def _turned(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]
     return turned, ["quantity", *quantiles]
 
 
-def _number_or_none(value: Any) -> Any:
-    """Leave out what is missing, and digits that tell nothing."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 6)
-    return value
-
-
 def _rows(text: str) -> list[Any]:
     """Read events from JSON lines, one JSON list, or CSV with a header."""
     if text.lstrip().startswith("["):
-        if re.match(r"\s*\[\s*[\[\]]", text):
-            return _whole_list(text)
-        return [
-            _json(line, place) for place, line in enumerate(text.splitlines(), 1) if line.strip()
-        ]
+        values = whole.values_in(text, "the file of events")
+        # One list of all events, or a list for each.
+        alone = len(values) == 1 and all(isinstance(event, list) for event in values[0])
+        return list(values[0] if alone else values)
     import csv
     import io
 
@@ -230,22 +216,6 @@ def _rows(text: str) -> list[Any]:
         (_number(row["seconds"], place), row["kind"], row["pod"] or None)
         for place, row in enumerate(table, 2)
     ]
-
-
-def _whole_list(text: str) -> list[Any]:
-    """Read one JSON list of events."""
-    try:
-        events: list[Any] = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"the events are no JSON list of lists: {error}") from None
-    return events
-
-
-def _json(line: str, place: int) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise InputError(f"line {place} is not a JSON list: {error}") from None
 
 
 def _number(text: str, place: int) -> float:

@@ -8,8 +8,7 @@ import click
 
 from eks_win_capacity.addresses.keys import TARGETS
 from eks_win_capacity.cli.options import TYPE_NAME, lifetime_of, mode_option, node_slots
-from eks_win_capacity.cli.output import emit, output_options, progress
-from eks_win_capacity.core.display import records_of
+from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress
 
 if TYPE_CHECKING:
     from eks_win_capacity.simulator import BestTargets
@@ -120,10 +119,9 @@ def _assumed(rate: float, lifetime: str, *, nodes: int, hours: float, **_: Any) 
 
 def _rows(found: BestTargets, output: str) -> list[dict[str, Any]]:
     """Candidates with their mode in words; for people only those worth a look."""
-    rows = records_of(found.curve.drop(columns="candidate"))
+    rows = plain_rows(found.curve.drop(columns="candidate"))
     for row in rows:
         row["mode"] = "prefix" if row.pop("prefix_delegation") else "secondary"
-        row |= {name: _rounded(row[name]) for name in ("wait_s", "waste", "ec2_calls_per_minute")}
     if output == "table":
         rows = [row for row in rows if row["efficient"] or row["meets_goal"]][:_SHOWN]
     return rows
@@ -136,8 +134,3 @@ _COLUMNS = (
     "mode", *(target.name for target in TARGETS), "wait_s", "waste",
     "meets_goal", "efficient", "ec2_calls_per_minute",
 )  # fmt: skip
-
-
-def _rounded(value: float | None) -> float | None:
-    """Rounded number; a pod that never started has no wait."""
-    return None if value is None or value == float("inf") else round(value, 3)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import emit
-from eks_win_capacity.core.display import records_of
+from eks_win_capacity.cli.output import emit, plain_rows
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from eks_win_capacity.forecast.result import ExhaustionForecast
@@ -73,20 +69,6 @@ def what_if(
         )
         for name, capacity in named.items()
     ]
-
-
-def plain_rows(
-    table: pd.DataFrame, form: str = "%Y-%m-%d", digits: Mapping[str, int] | None = None
-) -> list[dict[str, Any]]:
-    """Rows as plain values: dates in a form, floats rounded, None for missing and never."""
-    rows = records_of(table)
-    for row in rows:
-        for name, value in row.items():
-            if hasattr(value, "strftime"):
-                row[name] = value.strftime(form)
-            elif isinstance(value, float):
-                row[name] = None if value == inf else round(value, (digits or {}).get(name, 3))
-    return rows
 
 
 def print_plans(
