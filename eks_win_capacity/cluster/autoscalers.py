@@ -6,7 +6,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.launchers import larger
-from eks_win_capacity.cluster.remedies import Change, describe_pod, tag_command, toleration, word
+from eks_win_capacity.cluster.remedies import (
+    Change,
+    describe_pod,
+    resized,
+    tag_command,
+    toleration,
+    word,
+)
 from eks_win_capacity.cluster.serving import autoscaler_tags
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE
 from eks_win_capacity.core.display import count_of
@@ -256,20 +263,9 @@ def _raise_maximum(text: str, view: ClusterView) -> Change:
     ]
     group = next(iter([*full, *limited, *view.groups]), None)
     size = str(group.max_size + 1) if group and group.max_size is not None else word(None, "SIZE")
-    if group and not group.managed and group.autoscaling_groups:
-        remedy = (
-            "aws autoscaling update-auto-scaling-group --auto-scaling-group-name "
-            f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')} --max-size {size}"
-        )
-    else:
-        remedy = (
-            "aws eks update-nodegroup-config --cluster-name "
-            f"{word(view.state.name, 'CLUSTER_NAME')} --nodegroup-name "
-            f"{word(group.name if group else None, 'NODE_GROUP')} --scaling-config maxSize={size}"
-        )
     return Change(
         code="raise-maximum",
-        remedy=remedy,
+        remedy=resized(group, view.state.name, most=size),
         feasible=None,
         why=f"cluster autoscaler: {text}",
         nodes=1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.remedies import resized, word
 from eks_win_capacity.cluster.serving import group_of
 
 if TYPE_CHECKING:
@@ -50,16 +50,16 @@ class Launcher:
         if group is None:
             return f"start {kind}: raise the desired size of your Windows node group"
         desired = (running if group.desired_size is None else group.desired_size) + more
+        if not group.managed and not group.autoscaling_groups:
+            return (
+                f"add {kind} to the nodes of {self.word}: {desired:,} in all, in the file that "
+                "makes them"
+            )
+        most = desired if group.max_size is not None and group.max_size < desired else None
+        where = f"node group {self.word}"
         if not group.managed:
-            return f"add {kind} to {_resized(group, desired)}"
-        sizes = f"desiredSize={desired}"
-        if group.max_size is not None and group.max_size < desired:
-            sizes = f"maxSize={desired},{sizes}"
-        return (
-            f"add {kind} to node group {self.word}: aws eks update-nodegroup-config "
-            f"--cluster-name {word(cluster, 'CLUSTER_NAME')} --nodegroup-name "
-            f"{self.word} --scaling-config {sizes}"
-        )
+            where = f"Auto Scaling group {word(group.autoscaling_groups[0], 'GROUP_OF_NODES')}"
+        return f"add {kind} to {where}: {resized(group, cluster, most=most, desired=desired)}"
 
     def starts_with(self, arguments: str, kubelet: str) -> str:
         """
@@ -157,19 +157,6 @@ class Launcher:
         if self.group is not None and not self.group.managed:
             return f"add an Auto Scaling group of {name} beside {self.word}"
         return f"add a node group of {name}"
-
-
-def _resized(group: NodeGroup, desired: int) -> str:
-    """How a self-managed group comes to a size, by what is known of it."""
-    if not group.autoscaling_groups:
-        return f"the nodes of {word(group.name, 'NODE_GROUP')}: {desired:,} in all, in the file that makes them"
-    name = word(group.autoscaling_groups[0], "GROUP_OF_NODES")
-    most = group.max_size is not None and group.max_size < desired
-    return (
-        f"Auto Scaling group {name}: aws autoscaling "
-        "update-auto-scaling-group --auto-scaling-group-name "
-        f"{name} --desired-capacity {desired}" + (f" --max-size {desired}" if most else "")
-    )
 
 
 def _replaced(group: NodeGroup) -> str:

@@ -21,7 +21,7 @@ from eks_win_capacity.core.errors import MASK
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.cluster.state import ClusterState, Pod, RoleMapping
+    from eks_win_capacity.cluster.state import ClusterState, NodeGroup, Pod, RoleMapping
 
 ACCOUNT: Final = "${AWS_ACCOUNT_ID}"
 """What stands in files for the account id, which a state does not keep."""
@@ -177,6 +177,25 @@ def patch(changes: Mapping[str, str], state: ClusterState) -> str:
         )
     text = quote(json.dumps({"data": dict(changes)}))
     return f"kubectl patch configmap -n kube-system amazon-vpc-cni --type merge -p {text}"
+
+
+def resized(
+    group: NodeGroup | None, cluster: str | None, *, most: object = None, desired: object = None
+) -> str:
+    """The command that gives a group a maximum or a desired size; EKS takes it of its own alone."""
+    if group is not None and not group.managed and group.autoscaling_groups:
+        sizes = (("--desired-capacity", desired), ("--max-size", most))
+        return (
+            "aws autoscaling update-auto-scaling-group --auto-scaling-group-name "
+            f"{word(group.autoscaling_groups[0], 'GROUP_OF_NODES')}"
+            + "".join(f" {option} {size}" for option, size in sizes if size is not None)
+        )
+    scaling = (("maxSize", most), ("desiredSize", desired))
+    return (
+        f"aws eks update-nodegroup-config --cluster-name {word(cluster, 'CLUSTER_NAME')} "
+        f"--nodegroup-name {word(group.name if group else None, 'NODE_GROUP')} --scaling-config "
+        + ",".join(f"{name}={size}" for name, size in scaling if size is not None)
+    )
 
 
 def describe_pod(pod: Pod) -> str:
