@@ -13,7 +13,7 @@ from eks_win_capacity.core.display import count_of
 from eks_win_capacity.density.reserved import karpenter_addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from eks_win_capacity.catalog import InstanceType, Reason
     from eks_win_capacity.cluster.checks.check import Check, Look
@@ -37,29 +37,30 @@ def _no_row(rule: Check, look: Look, name: str, users: list[str]) -> Finding:
     )
 
 
-def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]]:
-    """What stands in the way of judging types, and the types with their users."""
+def _each_type(
+    rule: Check, look: Look, judge: Callable[[str, list[str], InstanceType | None], Finding | None]
+) -> Iterator[Finding]:
+    """The judgement on each type and its users, and what stands in the way of judging others."""
     types = look.windows_types
     if types is None:
-        return [rule.unknown(look, "nodes", "node_groups")], {}
-    blind = types.get("", [])
+        yield rule.unknown(look, "nodes", "node_groups")
+        return
     seen = {g.name for n in look.windows if (g := group_of(n, look.state)) is not None}
-    groups = [g.name for g in look.groups if not g.instance_types and g.name not in seen]
-    found = []
-    if blind or groups:
-        names = [*blind, *(f"node group {name}" for name in groups)]
-        found.append(
-            rule.unknown(
-                look,
-                seen=f"the instance type of {some(names)} is not known",
-                remedy="aws ec2 describe-launch-template-versions, or kubectl get nodes "
-                "-L node.kubernetes.io/instance-type",
-            )
+    silent = [g.name for g in look.groups if not g.instance_types and g.name not in seen]
+    blind = [*types.get("", []), *(f"node group {name}" for name in silent)]
+    if blind:
+        yield rule.unknown(
+            look,
+            seen=f"the instance type of {some(blind)} is not known",
+            remedy="aws ec2 describe-launch-template-versions, or kubectl get nodes "
+            "-L node.kubernetes.io/instance-type",
         )
-    known = {name: users for name, users in types.items() if name}
-    if not known and not found:
-        found.append(rule.passed("no Windows nodes yet"))
-    return found, known
+    if not types and not blind:
+        yield rule.passed("no Windows nodes yet")
+    for name, users in types.items():
+        if name:
+            row = look.row(name)
+            yield judge(name, users, row) or _no_row(rule, look, name, users)
 
 
 @check(
@@ -71,27 +72,25 @@ def _typed(rule: Check, look: Look) -> tuple[list[Finding], dict[str, list[str]]
 )
 def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     """Look each type's verdict up."""
-    found, types = _typed(rule, look)
-    yield from found
-    for name, users in types.items():
-        row = look.row(name)
+
+    def judge(name: str, users: list[str], row: InstanceType | None) -> Finding | None:
         if row is None:
-            yield _no_row(rule, look, name, users)
-        elif row.windows.status == "unsupported":
-            why = _told(look, row.windows.reasons)
-            yield rule.failed(
-                f"{name} ({some(users)}): {why}",
+            return None
+        if row.windows.status == "unsupported":
+            return rule.failed(
+                f"{name} ({some(users)}): {_told(look, row.windows.reasons)}",
                 f"choose a type that runs Windows{look.instead_of(name)}: eks-win-capacity catalog "
                 "list --windows supported",
                 subject=name,
             )
-        else:
-            yield rule.passed(
-                f"nothing is known against Windows on {name}{look.aged(look.catalog.as_of)}"
-                if row.windows.status == "supported"
-                else f"{name} is not known to refuse Windows; its caveats are a check of their own",
-                subject=name,
-            )
+        return rule.passed(
+            f"nothing is known against Windows on {name}{look.aged(look.catalog.as_of)}"
+            if row.windows.status == "supported"
+            else f"{name} is not known to refuse Windows; its caveats are a check of their own",
+            subject=name,
+        )
+
+    return _each_type(rule, look, judge)
 
 
 @check(
@@ -103,28 +102,23 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
     """The warnings of each type's verdict, but for the controller's table."""
-    found, types = _typed(rule, look)
-    yield from found
-    for name, users in types.items():
-        row = look.row(name)
-        reasons = [
-            reason
-            for reason in (row.windows.reasons if row else ())
-            if row and row.windows.status == "warned" and reason.code != "unknown-to-controller"
-        ]
+
+    def judge(name: str, users: list[str], row: InstanceType | None) -> Finding | None:
         if row is None:
-            yield _no_row(rule, look, name, users)
-        elif reasons:
-            told = _told(look, reasons)
-            yield rule.failed(
-                f"{name} ({some(users)}): {told}",
-                "put at most 31 pods with addresses on such a node"
-                if [reason.code for reason in reasons] == ["limited-addresses"]
-                else "try one node first, or choose another type",
-                subject=name,
-            )
-        else:
-            yield rule.passed(f"{name} has no known caveat", subject=name)
+            return None
+        warned = row.windows.reasons if row.windows.status == "warned" else ()
+        reasons = [reason for reason in warned if reason.code != "unknown-to-controller"]
+        if not reasons:
+            return rule.passed(f"{name} has no known caveat", subject=name)
+        return rule.failed(
+            f"{name} ({some(users)}): {_told(look, reasons)}",
+            "put at most 31 pods with addresses on such a node"
+            if [reason.code for reason in reasons] == ["limited-addresses"]
+            else "try one node first, or choose another type",
+            subject=name,
+        )
+
+    return _each_type(rule, look, judge)
 
 
 @check(
@@ -137,42 +131,41 @@ def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
 )
 def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare types with the controller's table, and with what nodes advertise."""
-    found, types = _typed(rule, look)
-    yield from found
     working = {node.instance_type for node in look.windows if node.advertised_addresses}
     refused = {
         node.instance_type
         for node in look.windows
         if look.reason(node) == "type-unknown-to-controller"
     }
-    for name, users in types.items():
-        row = look.row(name)
+
+    def judge(name: str, users: list[str], row: InstanceType | None) -> Finding | None:
         if name in working:
-            yield rule.passed(f"{name}: nodes advertise addresses", subject=name)
-        elif row is None:
-            yield _no_row(rule, look, name, users)
-        elif name in refused or "unknown-to-controller" in row.windows.codes:
-            reasons = [r for r in row.windows.reasons if r.code == "unknown-to-controller"]
-            said = _told(look, reasons) or "the controller says that it does not support the type"
-            yield rule.failed(
-                f"{name} ({some(users)}): {said}; Karpenter's table of {KARPENTER_TABLE_AS_OF}, made "
-                f"by the same generator, {_by_karpenter(row)}",
-                "start one node and see that it advertises addresses: kubectl get nodes -l "
-                f"node.kubernetes.io/instance-type={name} -o "
-                "jsonpath='{.items[*].status.allocatable}'; else take an older type",
-                subject=name,
-            )
-        else:
-            yield rule.passed(
+            return rule.passed(f"{name}: nodes advertise addresses", subject=name)
+        if row is None:
+            return None
+        if name not in refused and "unknown-to-controller" not in row.windows.codes:
+            return rule.passed(
                 f"{name} is in the controller's table of {CONTROLLER_TABLE_AS_OF}"
                 f"{look.aged(CONTROLLER_TABLE_AS_OF)}",
                 subject=name,
             )
+        reasons = [r for r in row.windows.reasons if r.code == "unknown-to-controller"]
+        said = _told(look, reasons) or "the controller says that it does not support the type"
+        return rule.failed(
+            f"{name} ({some(users)}): {said}; Karpenter's table of {KARPENTER_TABLE_AS_OF}, made "
+            f"by the same generator, {_by_karpenter(row)}",
+            "start one node and see that it advertises addresses: kubectl get nodes -l "
+            f"node.kubernetes.io/instance-type={name} -o "
+            "jsonpath='{.items[*].status.allocatable}'; else take an older type",
+            subject=name,
+        )
+
+    return _each_type(rule, look, judge)
 
 
-def _by_karpenter(row: InstanceType | None) -> str:
+def _by_karpenter(row: InstanceType) -> str:
     """Whether Karpenter's table has a type, and what follows where it does not."""
-    counted = None if row is None else karpenter_addresses(row)
+    counted = karpenter_addresses(row)
     if counted is None:
         return "may have it already"
     return "has it" if counted else "lacks it too, so that Karpenter counts no address on it"
