@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.simulator.arrivals import Lifetime
@@ -287,6 +288,33 @@ def binding_options(function: Callable[..., None]) -> Callable[..., None]:
     ):
         function = option(function)
     return function
+
+
+def pool_of(
+    configmap: IO[bytes] | None,
+    *,
+    prefix_delegation: bool,
+    nitro: bool = True,
+    slots: int | None = None,
+) -> WarmPool:
+    """The pool of a ConfigMap, else the default one of a mode."""
+    from eks_win_capacity.addresses.warm_pool import WarmPool
+
+    if configmap is None:
+        return WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
+    if prefix_delegation:
+        raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
+    return WarmPool.from_configmap(filled_text_of(configmap), nitro=nitro, slots=slots)
+
+
+def node_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add which node is meant, by its type or its slots."""
+    slots = click.option(
+        "--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1."
+    )(function)
+    return click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type.")(
+        slots
+    )
 
 
 def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:

@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from eks_win_capacity.cli.options import TYPE_NAME, file_argument, filled_text_of, node_slots
+from eks_win_capacity.cli.options import file_argument, filled_text_of, node_options, node_slots
 from eks_win_capacity.cli.output import emit, output_option
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ _FINDING = ("severity", "code", "seen", "why", "remedy")
 
 @click.command()
 @file_argument(kind=click.File("rb"), letters=("--configmap", "-c"))
-@click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type.")
-@click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
+@node_options
 @click.option("--non-nitro", is_flag=True, help="The node is neither Nitro nor bare metal.")
 @click.option("--fragmented", is_flag=True, help="Every pod sits in a prefix of its own.")
 @click.option(

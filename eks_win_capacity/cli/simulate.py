@@ -7,12 +7,13 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.options import (
-    TYPE_NAME,
     file_argument,
     filled_text_of,
     lifetime_of,
     mode_option,
+    node_options,
     node_slots,
+    pool_of,
 )
 from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress
 from eks_win_capacity.core.display import count_of
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     help="The ConfigMap as YAML or JSON; the mode's defaults without it.",
 )
 @mode_option(more="; without --configmap")
-@click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type.")
-@click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
+@node_options
 @click.option(
     "--ec2-latency", type=click.FloatRange(min=0), default=0.0, help="Seconds a call takes."
 )
@@ -90,16 +90,12 @@ def simulate(  # noqa: PLR0917
       eks-win-capacity simulate events.jsonl -t m5.large -o csv
       eks-win-capacity simulate --nodes 100 --rate-per-minute 2 --lifetime 300 -t m5.large
     """  # noqa: D301
-    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.simulator import simulate_pool
 
     given = {name: value for name, value in churn.items() if value is not None}
     _check_either(events is not None, given, of_events=subnet_free is not None or retries)
-    _check_mode(configmap, prefix_delegation=prefix_delegation)
     room, nitro = node_slots(instance_type, slots)
-    pool = WarmPool.prefix() if prefix_delegation and nitro else WarmPool.secondary()
-    if configmap is not None:
-        pool = WarmPool.from_configmap(filled_text_of(configmap), nitro=nitro, slots=room)
+    pool = pool_of(configmap, prefix_delegation=prefix_delegation, nitro=nitro, slots=room)
     if events is None:
         _emit_churn(given, pool=pool, slots=room, latency=ec2_latency, output=output)
         return
@@ -128,11 +124,6 @@ def _check_either(events: bool, given: dict[str, Any], *, of_events: bool) -> No
         raise click.UsageError(f"--{_option(next(iter(given)))} goes with --nodes, not with EVENTS")
     if not events and of_events:
         raise click.UsageError("--subnet-free and --retries go with EVENTS, not with --nodes")
-
-
-def _check_mode(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> None:
-    if configmap is not None and prefix_delegation:
-        raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
 
 
 def _option(name: str) -> str:

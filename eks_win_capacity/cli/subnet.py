@@ -10,10 +10,10 @@ import click
 
 from eks_win_capacity.cli.options import (
     TYPE_NAME,
-    filled_text_of,
     full_pods,
     mode_option,
     note_pods,
+    pool_of,
     text_of,
 )
 from eks_win_capacity.cli.output import emit, output_option
@@ -83,16 +83,6 @@ def _document(content: str, name: str) -> Any:
         for row in held if isinstance(held, list) else [held]:
             rows += row if isinstance(row, list) else [row]
     return rows
-
-
-def _pool(configmap: IO[bytes] | None, *, prefix_delegation: bool) -> WarmPool:
-    from eks_win_capacity.addresses.warm_pool import WarmPool
-
-    if configmap is not None and prefix_delegation:
-        raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
-    if configmap is not None:
-        return WarmPool.from_configmap(filled_text_of(configmap))
-    return WarmPool.prefix() if prefix_delegation else WarmPool.secondary()
 
 
 def _fits(
@@ -267,7 +257,7 @@ def subnet(
     if not types and (show == "fits" or pods_per_node is not None):
         option = "--show fits" if show == "fits" else "--pods-per-node"
         raise click.UsageError(f"{option} needs --instance-type")
-    pool = _pool(configmap, prefix_delegation=prefix_delegation)
+    pool = pool_of(configmap, prefix_delegation=prefix_delegation)
     if (cidr is None) == (smallest_for is None):
         raise click.UsageError("give either CIDR or --smallest-for NODES")
     if cidr is None:

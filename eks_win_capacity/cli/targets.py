@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.addresses.keys import TARGETS
-from eks_win_capacity.cli.options import TYPE_NAME, lifetime_of, mode_option, node_slots
+from eks_win_capacity.cli.options import lifetime_of, mode_option, node_options, node_slots
 from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress
 
 if TYPE_CHECKING:
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--instance-type", "-t", type=TYPE_NAME, metavar="TYPE", help="The nodes' instance type."
-)
-@click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1.")
+@node_options
 @click.option("--nodes", type=click.IntRange(1, 100_000), required=True, help="How many nodes.")
 @click.option(
     "--rate-per-minute",
