@@ -143,7 +143,7 @@ def dive(
     rounds: int,
     parts: float,
     useful: Ints,
-    depth: int = 40,
+    depth: int,
     deadline: Deadline = _NEVER,
 ) -> Iterator[tuple[Packed, Problem]]:
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.packing.knapsack import fractional_bound
 from eks_win_capacity.packing.problem import Duals
 
 if TYPE_CHECKING:
@@ -106,6 +107,29 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
         mix=spread[used] / nodes[used][:, None],
         prices=prices,
     )
+
+
+def fluid_bound(problem: Problem, *, deadline: Deadline = _NEVER) -> float:
+    """
+    Proved bound of a problem without shared limits and zones; infinite where a pod fits nowhere.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passed first.
+    ArithmeticError
+        If the solver failed.
+    """
+    fluid = solve_fluid(problem, deadline=deadline)
+    if fluid is None:
+        return np.inf
+    worth = fluid.duals.worth(problem)
+    ceiling = fractional_bound(
+        worth, problem.need, problem.room, problem.most_per_node(), fluid.prices
+    )
+    # Prices that overrate a kind are scaled down until none is overrated.
+    part = (problem.cost / np.maximum(ceiling, problem.cost)).min(initial=1.0)
+    return float(part * (fluid.duals.pods @ problem.count)) * (1 - 1e-9)
 
 
 def _duals(problem: Problem, marginals: Floats) -> tuple[Floats, Duals]:

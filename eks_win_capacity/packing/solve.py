@@ -64,6 +64,9 @@ _PODS = 400
 _ENDS = 8.0
 """Nodes left at which a dive tries to end early."""
 
+_DEPTH, _BRIEF = 40, 4
+"""Steps of a dive at most, and where the first good answer will do: first-fit ends them too."""
+
 _TAILS = (1.0, 0.05)
 """Cost of nodes that first-fit may use for the rest of a dive, as parts of that rest."""
 
@@ -264,6 +267,7 @@ class _Search:
             rounds=_VARIED // 2,
             parts=parts,
             useful=useful,
+            depth=_BRIEF if self.simple and self.effort < 1 else _DEPTH,
             deadline=self.deadline,
         ):
             if covered(rest):
@@ -312,7 +316,7 @@ class _Search:
     def repack(self, fluid: Fluid) -> None:
         """Take a few nodes that waste most, and pack their pods anew on cheaper ones."""
         problem, worth = self.problem, fluid.duals.pods
-        for _ in range(_REPACKS):
+        for _ in range(math.ceil(_REPACKS * self.effort)):
             if self.best is None or self.gap() <= self.target * _AIM or self.deadline.over():
                 return
             best = self.best

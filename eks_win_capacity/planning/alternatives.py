@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from dataclasses import replace
@@ -14,6 +15,7 @@ from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.packing.relaxation import fluid_bound
 from eks_win_capacity.planning.candidates import lacking, usable
 from eks_win_capacity.planning.model import build, named
 from eks_win_capacity.planning.placement import value_of
@@ -142,6 +144,9 @@ def _cannot(ask: Question, node: NodeKind) -> Rejection:
 _CERTAIN: Final = 0.7
 """Part of the time for the plan that is certain; the rest is for what a reservation allows."""
 
+_CHOICES: Final = 300
+"""Choices of a few types up to which the bound of each is looked at."""
+
 _TRIED: Final = 4
 """Types that are cheap first-fit and then solved, to find the best single one."""
 
@@ -197,7 +202,7 @@ def _single(run: Solving, plan: FleetPlan) -> Alternative:
     name = "best single type"
     if len(plan.types) == 1:
         return alternative(f"{name}, {next(iter(plan.types))}", list(plan.groups))
-    best = _best_alone(run, _likeliest(run, run.lean))
+    best, _ = _best_alone(run, _likeliest(run, run.lean))
     if best is None:
         return Alternative(
             name=name, nodes=0, cost=0.0, addresses=0, why="no single type runs all workloads"
@@ -205,23 +210,26 @@ def _single(run: Solving, plan: FleetPlan) -> Alternative:
     return alternative(f"{name}, {best.groups[0].instance_type}", best.groups)
 
 
-def _best_alone(run: Solving, nodes: list[NodeKind], worst: float = float("inf")) -> Answer | None:
-    """Solve for single types, the likeliest first, until a few have been compared."""
+def _best_alone(
+    run: Solving, nodes: list[NodeKind], worst: float = math.inf
+) -> tuple[Answer | None, float]:
+    """Solve for single types, the likeliest first, until a few have been compared; and a bound."""
     best: Answer | None = None
+    cost = run.ask.objective == "cost"
+    bounds = {node.name: run.ask.least_alone(node) if cost else 0.0 for node in nodes}
     tried = 0
     for node in nodes:
         late = run.over()
         if late or (tried >= _TRIED and best is not None):
             break
-        if run.ask.objective == "cost" and run.ask.least_alone(node) >= min(
-            worst, best.value if best is not None else worst
-        ):
+        if cost and bounds[node.name] >= min(worst, math.inf if best is None else best.value):
             continue
         answer = answer_of(afresh(run), (node,), effort=BRIEF)
         tried += 1
-        if answer is not None and (best is None or answer.value < best.value - 1e-12):
-            best = answer
-    return best
+        if answer is not None:
+            bounds[node.name] = max(bounds[node.name], answer.bound)
+            best = min(best or answer, answer, key=lambda one: one.value)
+    return best, min(bounds.values(), default=0.0)
 
 
 def afresh(run: Solving) -> Solving:
@@ -238,26 +246,53 @@ def fewer_types(
     if len({group.instance_type for group in answer.groups}) <= top:
         return answer
     found: list[Answer] = []
+    least: float | None = None
     try:
         settled = None if run.over() else run.settled(nodes, few=True)
         if settled is not None and settled.proved:
             run.impossible = settled.packed is None
             return run.from_settled(settled, answer.bound, answer.lp_bound)
-        _by_dropping(run, answer, nodes, top, found)
-        most = min((one.value for one in found), default=float("inf"))
-        single = _best_alone(run, _likeliest(run, nodes), most)
-        if single is not None:
-            found.append(single)
+        single, alone = _best_alone(run, _likeliest(run, nodes))
+        found += [] if single is None else [single]
+        if top > 1:
+            _by_dropping(run, answer, nodes, top, found)
+        least = least_with(run, nodes, top, alone)
     except KeyboardInterrupt:
         run.stop()
-    except OutOfTimeError:
+    except (OutOfTimeError, ArithmeticError):
         pass
     if not found and run.over():
         found += _first_alone(run, nodes, answer)
     if not found:
         return None
     best = min(found, key=lambda one: one.value)
-    return Answer(best.groups, best.value, min(answer.bound, best.value), answer.lp_bound)
+    run.few_types = least is not None
+    bound = max(answer.bound, least or 0.0)
+    return Answer(best.groups, best.value, min(bound, best.value), answer.lp_bound)
+
+
+def least_with(run: Solving, nodes: tuple[NodeKind, ...], top: int, alone: float) -> float | None:
+    """
+    Bound of all plans with so many types at most; None where their choices are too many.
+
+    It is the least of what is proved for each choice of types: for one type, what is known of
+    each ``alone``. Choices that cannot run everything have no plan.
+    """
+    ask = run.ask
+    names = sorted({node.name for node in nodes})
+    if top == 1:
+        return alone
+    if math.comb(len(names), top) > _CHOICES:
+        return None
+    model = build(
+        ask.workloads, ask.slots, nodes, (), objective=ask.objective, limits={}, coupled=False
+    )
+    kinds = np.array([names.index(nodes[place].name) for place in model.node])
+    choices = itertools.combinations(range(len(names)), top)
+    return min(
+        fluid_bound(model.problem.only(np.nonzero(np.isin(kinds, one))[0]), deadline=run.deadline)
+        for one in choices
+    )
 
 
 def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:

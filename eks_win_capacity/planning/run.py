@@ -101,7 +101,7 @@ def _plan(run: Solving) -> FleetPlan:
             why = f"no plan with {ask.max_types} types was found"
             code = "limits" if run.impossible else "not-found"
             return _no(run, code, why, "Allow more types")
-        found = fewer
+        found, bound = fewer, max(bound, fewer.bound)
     return _written(run, found, bound, lean)
 
 
@@ -314,7 +314,8 @@ def _bound_of(run: Solving, value: float, bound: float) -> str:
         return _EVEN
     loose = []
     if bound < value * (1 - PROVED):
-        loose += ["any number of types"] * (ask.max_types is not None or ask.min_types > 1)
+        most = ask.max_types is not None and not run.few_types
+        loose += ["any number of types"] * (most or ask.min_types > 1)
         loose += ["any number of nodes"] * bool(ask.at_least)
     return " and ".join(loose)
 

@@ -65,6 +65,8 @@ class Solving:
         Whether it is proved that there is no answer.
     even_only : bool
         Whether the bound is that of plans with even shares of the zones.
+    few_types : bool
+        Whether the bound is that of plans with no more types than asked for.
     rejected : list of Rejection
         Candidates left out so far.
     every, lean : tuple of NodeKind
@@ -78,6 +80,7 @@ class Solving:
         self.interrupted = False
         self.impossible = False
         self.even_only = False
+        self.few_types = False
         self.rejected: list[Rejection] = []
         self.lean: tuple[NodeKind, ...] = ()
         self.every: tuple[NodeKind, ...] = ()
@@ -240,7 +243,7 @@ class Solving:
             return None
         # A plan without zones and subnets is shown as progress only where it may be the answer.
         tell = objective == ask.objective and (coupled or not ask.spread) and slots is ask.slots
-        packed, bound, lp_bound = self._searched(
+        packed, bound, lp_bound = self.searched(
             model,
             deadline=self.deadline if deadline is None else deadline,
             effort=ask.effort if effort is None else effort,
@@ -262,7 +265,7 @@ class Solving:
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 
-    def _searched(
+    def searched(
         self,
         model: Model,
         *,

@@ -18,11 +18,11 @@ from eks_win_capacity.planning.placement import (
     starts_of,
     value_of,
 )
-from eks_win_capacity.planning.question import BRIEF, NEAR, Answer, better
+from eks_win_capacity.planning.question import BRIEF, NEAR, ROUGH, Answer, better
 
 if TYPE_CHECKING:
-    from eks_win_capacity.packing.problem import Ints
-    from eks_win_capacity.planning.model import NodeKind, Site
+    from eks_win_capacity.packing.problem import Ints, Packed
+    from eks_win_capacity.planning.model import Model, NodeKind, Site
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.solving import Solving
 
@@ -58,16 +58,18 @@ def _in_zones(
             if run.ask.progress is not None and run.known is not None:
                 run.ask.progress(run.known.value, bound)
 
-    offer(quick(run, nodes, bound, lp_bound))
+    offer(quick(run, nodes, bound, lp_bound) if run.known is None else run.known)
     if run.ask.spread and not run.over():
-        base, one = _least_in_zones(run, nodes)
+        base, one = _least_in_zones(run, nodes, effort=effort)
         bound = max(bound, 0.0 if one is None else len(run.ask.zones) * one.bound)
         run.even_only = run.ask.zone_lost
         # A zone that holds no more than it must is solved already.
         same = not run.ask.limits and not run.ask.present and one is not None
-        offer(_apart(run, nodes, bound, lp_bound, {base.tobytes(): one} if same else {}))
+        apart = {base.tobytes(): one} if same else {}
+        offer(_apart(run, nodes, bound, lp_bound, apart, effort=effort))
         best = _best(found, bound, lp_bound)
-        if best is not None and best.value - bound <= NEAR * best.value:
+        near = NEAR if effort is None else ROUGH
+        if best is not None and best.value - bound <= near * best.value:
             return best
     if not run.ask.spread and not run.over():
         offer(_fewest(run, nodes, bound, lp_bound))
@@ -115,7 +117,9 @@ def _fewest(
     return Answer(placed, value_of(placed, run.ask.objective), bound, lp_bound)
 
 
-def _least_in_zones(run: Solving, nodes: tuple[NodeKind, ...]) -> tuple[Ints, Answer | None]:
+def _least_in_zones(
+    run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None
+) -> tuple[Ints, Answer | None]:
     """
     What every zone must hold, and the best nodes for it; their bound sums over the zones.
 
@@ -135,7 +139,9 @@ def _least_in_zones(run: Solving, nodes: tuple[NodeKind, ...]) -> tuple[Ints, An
     if not base.any():
         return base, None
     until = run.deadline.part(0.4)
-    return base, run.solved(nodes, coupled=False, slots=base, limits={}, deadline=until)
+    return base, run.solved(
+        nodes, coupled=False, slots=base, limits={}, effort=effort, deadline=until
+    )
 
 
 def least_in_zone(pods: int, zones: int, skew: int) -> int:
@@ -167,30 +173,61 @@ def _shares(run: Solving) -> list[tuple[str, tuple[Site, ...], Ints]]:
 
 
 def quick(
-    run: Solving, nodes: tuple[NodeKind, ...], bound: float, lp_bound: float
+    run: Solving,
+    nodes: tuple[NodeKind, ...],
+    bound: float,
+    lp_bound: float,
+    *,
+    search: bool = False,
 ) -> Answer | None:
-    """Pack each zone first-fit: in a moment, and no worse than what people do."""
+    """
+    Pack each zone first-fit: in a moment, and no worse than what people do.
+
+    Where zones differ by few pods, the largest share is packed once for all of them; with
+    ``search`` by a brief search, and nothing comes back where zones differ by more.
+    """
+    shares = _shares(run)
+    most = np.max([slots for *_, slots in shares], axis=0)
+    odd = len(shares) * most.sum() - run.ask.slots.sum()
+    alike = odd <= _FEW_ODD * run.ask.slots.sum() and not any(node.zone for node in nodes)
+    if search and not alike:
+        return None
     groups: list[PlannedGroup] = []
-    for zone, sites, slots in _shares(run):
-        mine = tuple(node for node in nodes if node.zone in {"", zone})
-        model = build(
-            run.ask.workloads, slots, mine, (), objective="cost", limits={}, coupled=False
-        )
+    packings: dict[bytes, tuple[Model, list[Packed]]] = {}
+    for zone, sites, slots in shares:
+        share = most if alike else slots
+        key = b"" if alike else zone.encode()
+        if key not in packings:
+            mine = tuple(node for node in nodes if node.zone in {"", zone})
+            packings[key] = _packings(run, mine, share, search=search)
+        model, packings_here = packings[key]
         if not model.problem.count.any():
             continue
-        best: list[PlannedGroup] | None = None
-        for packed in sorted(
-            starts_of(model, deadline=run.deadline), key=lambda one: total_cost(model.problem, one)
-        ):
-            best = _stood(
-                run, named(model, run.ask.workloads, slots, packed, shrink=False), zone, sites
-            )
-            if best is not None:
-                break
+        ways = (
+            named(model, run.ask.workloads, slots, packed, shrink=False) for packed in packings_here
+        )
+        stood = (_stood(run, way, zone, sites) for way in ways)
+        best = next((one for one in stood if one is not None), None)
         if best is None:
             return None
         groups += best
     return _whole(run, groups, bound, lp_bound)
+
+
+def _packings(
+    run: Solving, nodes: tuple[NodeKind, ...], slots: Ints, *, search: bool
+) -> tuple[Model, list[Packed]]:
+    """The pods of a zone on nodes, without limits: by a brief search, or first-fit, cheapest first."""
+    goal = run.ask.objective if search else "cost"
+    model = build(run.ask.workloads, slots, nodes, (), objective=goal, limits={}, coupled=False)
+    if not model.problem.count.any():
+        return model, []
+    if search:
+        until, step = run.deadline.part(_SPREAD_PART), 0.0 if goal == "cost" else 1.0
+        packed, _, _ = run.searched(model, deadline=until, effort=BRIEF, step=step, tell=False)
+        return model, [] if packed is None else [packed]
+    starts = starts_of(model, deadline=run.deadline)
+    return model, sorted(starts, key=lambda one: total_cost(model.problem, one))
 
 
 def _apart(
@@ -199,6 +236,8 @@ def _apart(
     bound: float,
     lp_bound: float,
     solved: dict[bytes, Answer | None],
+    *,
+    effort: float | None,
 ) -> Answer | None:
     """Solve each zone for itself; zones with the same share are solved once."""
     groups: list[PlannedGroup] = []
@@ -209,7 +248,7 @@ def _apart(
             if run.over():
                 return None
             solved[key] = run.solved(
-                mine, coupled=False, slots=slots, deadline=run.deadline.part(0.4)
+                mine, coupled=False, slots=slots, effort=effort, deadline=run.deadline.part(0.4)
             )
         answer = solved[key]
         own = None if answer is None else _stood(run, answer.groups, zone, sites)
@@ -241,6 +280,10 @@ _FREE_PART, _SPREAD_PART = 0.4, 0.2
 """Part of the time for the plan without zones and subnets, where these count; and where pods
 are spread, so that only its bound is wanted."""
 
+_FEW_ODD = 0.01
+"""Places of the largest share in each zone beyond those asked for, up to which zones are packed
+alike; as a part of these."""
+
 
 def answer(
     run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None = None
@@ -258,13 +301,14 @@ def answer(
 def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
     ask = run.ask
     coupled = ask.spread or ask.limited or ask.zoned
+    if ask.spread:
+        for search in (False, True):
+            run.known = better(run.known, quick(run, nodes, 0.0, 0.0, search=search))
+            if run.known is not None and ask.progress is not None and effort is None:
+                ask.progress(run.known.value, 0.0)
     until = run.deadline
     if coupled:
         until = until.part(_SPREAD_PART if ask.spread else _FREE_PART)
-    if ask.spread and effort is None:
-        run.known = quick(run, nodes, 0.0, 0.0)
-        if run.known is not None and ask.progress is not None:
-            ask.progress(run.known.value, 0.0)
     loose = run.solved(nodes, coupled=False, effort=effort, deadline=until)
     if not ask.spread:
         # Of a plan that is spread, only the bound is wanted.

@@ -257,6 +257,30 @@ def test_limits_and_the_number_of_types_are_kept():
         assert problems(few, loads, CATALOG) == []
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_the_bound_of_few_types_is_that_of_their_best_choice(most):
+    loads = [load(f"w{i}", 40 + 31 * i, 130 + 117 * i, 200 + 2333 * (i % 3)) for i in range(9)]
+    types = ["c5.2xlarge", "m5.2xlarge", "r5.2xlarge"]
+    found = plan(loads, candidates=types, max_types=most)
+    assert found.gap <= 0.01
+    for some in itertools.combinations(types, most):
+        one = plan(loads, candidates=some, time_limit_s=2)
+        assert not one.feasible or found.lower_bound <= one.value
+
+
+def test_a_spread_plan_near_the_bound_is_among_the_first():
+    loads = [
+        load(
+            f"w{i}", 400 + 211 * i, 150 + 333 * (i % 7), 300 + 533 * (i % 5), zone_spread=i % 3 > 0
+        )
+        for i in range(12)
+    ]
+    seen = []
+    found = plan(loads, zones=["a", "b", "c"], progress=lambda *one: seen.append(one[0]))
+    assert problems(found, loads, CATALOG, zones=["a", "b", "c"]) == []
+    assert min(seen[:2]) <= 1.02 * found.lower_bound < seen[0]
+
+
 def test_daemons_take_their_room_on_every_node():
     loads = [load("web", 9, 100, 100)]
     daemon = [{"name": "log", "cpu": "100m", "memory": "100Mi"}]
