@@ -87,10 +87,36 @@ def load_files(*sources: Any) -> ClusterState:
     """
     if not sources:
         raise DocumentError("no source is given", source="the files")
+    found = list(each_source(list(sources)))
+    try:
+        return _state_of(found)
+    except DocumentError:
+        parts = [
+            part for source, in_folder in found for part in _parts(source, in_folder=in_folder)
+        ]
+        if len(parts) == len(found):
+            raise
+    return _state_of(parts)
+
+
+def _parts(source: Any, *, in_folder: bool) -> list[tuple[Any, bool]]:
+    """The documents of a source that mixes those of several tools; else the source itself."""
+    try:
+        documents = list(wholes(source))
+        mixed = len({_kind(one, in_folder=in_folder) for one in documents}) > 1
+    except DocumentError:
+        mixed = False
+    if hasattr(source, "seek"):
+        source.seek(0)
+    return [(one, in_folder) for one in documents] if mixed else [(source, in_folder)]
+
+
+def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
+    """The state that sources tell, each of one tool."""
     sorted_: dict[str, list[Any]] = {
         name: [] for name in ("kubectl", "aws", "saved", "empty", "eksctl")
     }
-    for source, found in each_source(list(sources)):
+    for source, found in sources:
         kind = _kind(source, in_folder=found)
         if kind == "addon":
             sorted_["aws"] += [_described(values) for values in wholes(source)]
@@ -159,7 +185,10 @@ def _kind(source: Any, *, in_folder: bool) -> str:
     found = beginning(source, name=name)
     if "format" in found:
         return "saved"
-    if found.get("kind") == eksctl.KIND:
+    # ListAddons gives names; the add-ons of a ClusterConfig may stand before its kind.
+    addons = found.get("addons")
+    early = isinstance(addons, list) and any(isinstance(one, dict) for one in addons)
+    if found.get("kind") == eksctl.KIND or early:
         return "eksctl"
     if _KUBECTL & found.keys():
         untold = found.get("items") == [] and found.get("kind", "List") == "List"

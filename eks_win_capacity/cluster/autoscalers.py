@@ -295,7 +295,7 @@ def _tag_group(pod: Pod, text: str, view: ClusterView) -> Change:
     wanted = [(group, wanted_tags(group, view)) for group in view.groups]
     cluster = word(view.state.name, "CLUSTER_NAME")
     commands = [
-        tag_command(lacking, group.autoscaling_groups, cluster, group.name)
+        tag_command(lacking, group, cluster)
         for group, tags in wanted
         if tags and (lacking := lacking_tags(tags, group))
     ]

@@ -329,12 +329,17 @@ def node_class_settings(name: str, max_pods: int | None) -> str:
     )
 
 
-def tag_command(tags: Mapping[str, str], groups: tuple[str, ...], cluster: str, group: str) -> str:
+def tag_command(tags: Mapping[str, str], group: NodeGroup, cluster: str) -> str:
     """The command that puts tags on the Auto Scaling groups of a node group."""
-    names = groups or (
+    if not group.managed and not group.autoscaling_groups:
+        told = json.dumps(dict(tags))
+        return (
+            f"add under tags of {word(group.name, 'NODE_GROUP')} in the file that makes it: {told}"
+        )
+    names = group.autoscaling_groups or (
         (
             f"$(aws eks describe-nodegroup --cluster-name {cluster} --nodegroup-name "
-            f"{word(group, 'NODE_GROUP')} --query nodegroup.resources.autoScalingGroups[0].name "
+            f"{word(group.name, 'NODE_GROUP')} --query nodegroup.resources.autoScalingGroups[0].name "
             "--output text)"
         ),
     )

@@ -229,13 +229,21 @@ WINDOWS_BUILDS_ENDED: Final = {
 }
 """Name and last day of each Windows Server release that EKS no longer has AMIs of, by OS build.
 
-Source: EKS user guide, "Create nodes with optimized Windows AMIs", release calendar (2026-11-25).
+Source: EKS user guide, "Create nodes with optimized Windows AMIs", release calendar, of
+`WINDOWS_SERVER_AS_OF`.
+"""
+
+WINDOWS_SERVER_AS_OF: Final = "2026-11-25"
+"""Day on which the tables of Windows Server releases were read.
+
+Source: as `WINDOWS_BUILDS_ENDED`, `WINDOWS_SERVER_LAST` and `WINDOWS_SERVER_FROM`.
 """
 
 WINDOWS_SERVER_LAST: Final = {"2019": "1.35"}
 """Last Kubernetes version whose documentation names a Windows Server release.
 
-Source: Kubernetes, "Windows containers in Kubernetes", versions 1.35 and 1.36 (2026-11-25).
+Source: Kubernetes, "Windows containers in Kubernetes", versions 1.35 and 1.36, of
+`WINDOWS_SERVER_AS_OF`.
 """
 
 KUBERNETES_SUPPORT_AS_OF: Final = "2026-11-25"
@@ -265,7 +273,7 @@ Source: EKS user guide, "Understand the Kubernetes version lifecycle on EKS" (20
 WINDOWS_SERVER_FROM: Final = {"2019": "1.14", "2022": "1.23", "2025": "1.35"}
 """First Kubernetes version with an EKS AMI of each Windows Server release.
 
-Source: EKS user guide, "Create nodes with optimized Windows AMIs".
+Source: EKS user guide, "Create nodes with optimized Windows AMIs", of `WINDOWS_SERVER_AS_OF`.
 """
 
 SERVICE_BACKENDS: Final = 1024

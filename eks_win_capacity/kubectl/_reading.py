@@ -242,6 +242,11 @@ class Reading:
             self._event(item)
         elif kind == "ConfigMap":
             self._configmap(item)
+        elif kind == "ClusterConfig":
+            raise DocumentError(
+                "a ClusterConfig of eksctl stands among objects of Kubernetes: read it by load_files",
+                source="kubectl",
+            )
         else:
             self._foreign[kind] = without_accounts(str(item.get("message") or ""))
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.core.constants import ADDRESS_RESOURCE
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE, WINDOWS_BUILDS
 from eks_win_capacity.planning.managed_groups import (
     STREAMS,
     ami_defaults,
@@ -25,7 +25,8 @@ ADDRESS_TAG: Final = f"k8s.io/cluster-autoscaler/node-template/resources/{ADDRES
 
 _TYPE: Final = "node.kubernetes.io/instance-type"
 
-_LABEL_TAG: Final = "k8s.io/cluster-autoscaler/node-template/label/kubernetes.io/os"
+_BUILD: Final = "node.kubernetes.io/windows-build:"
+_LABEL_TAG: Final = "k8s.io/cluster-autoscaler/node-template/label/"
 _TAINT_TAG: Final = "k8s.io/cluster-autoscaler/node-template/taint/os"
 
 
@@ -44,13 +45,13 @@ def node_groups(
     """
 
     def tags_of(place: dict[str, Any]) -> dict[str, str]:
-        return _tags(plan, _of_place(plan, place), taint=taint)
+        return _tags(plan, _of_place(plan, place), ami_family=ami_family, taint=taint)
 
     if plan.launcher == "managed":
         notes, told = managed_groups(
             plan, cluster=cluster, ami_family=ami_family, ami=ami, taint=taint, tags_of=tags_of
         )
-        return _text([*notes, *_about_places(plan)], told)
+        return _text([*notes, _chosen(ami_family), *_about_places(plan)], told)
     managed = ami_defaults(plan) and ami is None
     entries = [
         _entry(plan, place, ami_family=ami_family, ami=ami, taint=taint, managed=managed)
@@ -67,7 +68,22 @@ def node_groups(
     notes.append(
         f"bootstrap argument: -KubeletExtraArgs '{kubelet_arguments(plan, max_pods(plan))}'"
     )
-    return _text([*notes, *_about_places(plan)], told)
+    if managed:
+        notes.append(
+            "EKS keeps tags off the Auto Scaling groups it manages: check names the command"
+        )
+    return _text([*notes, _chosen(ami_family), *_about_places(plan)], told)
+
+
+def _build(ami_family: str) -> str:
+    """The Windows build of an AMI family; that of 2022 where it names none."""
+    named = (build for build, year in WINDOWS_BUILDS.items() if year in ami_family)
+    return f"10.0.{next(named, 20348)}"
+
+
+def _chosen(ami_family: str) -> str:
+    """How pods choose the nodes where others of another release run too."""
+    return f"nodeSelector of pods beside other releases: {_BUILD} {_build(ami_family)}"
 
 
 def _about_places(plan: PlanValues) -> list[str]:
@@ -82,10 +98,13 @@ def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[PlannedGroup]:
     ]
 
 
-def _tags(plan: PlanValues, groups: list[PlannedGroup], *, taint: bool) -> dict[str, str]:
+def _tags(
+    plan: PlanValues, groups: list[PlannedGroup], *, ami_family: str, taint: bool
+) -> dict[str, str]:
     """Tags by which the cluster autoscaler knows a node of the group before there is one."""
     most = max(group.address_slots + plan.daemon_addresses for group in groups)
-    tags = {ADDRESS_TAG: str(most), _LABEL_TAG: "windows"}
+    tags = {ADDRESS_TAG: str(most), f"{_LABEL_TAG}kubernetes.io/os": "windows"}
+    tags |= {f"{_LABEL_TAG}{_BUILD.rstrip(':')}": _build(ami_family)}
     return tags | ({_TAINT_TAG: "windows:NoSchedule"} if taint else {})
 
 
@@ -131,7 +150,10 @@ def _entry(
         entry["overrideBootstrapCommand"] = f'{_BOOTSTRAP} {arguments}" {STREAMS}\n'
     if taint:
         entry["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
-    entry |= {"tags": _tags(plan, groups, taint=taint), "propagateASGTags": True}
+    entry |= {
+        "tags": _tags(plan, groups, ami_family=ami_family, taint=taint),
+        "propagateASGTags": True,
+    }
     if subnet:
         entry["subnets"] = [subnet]
     elif zone:
@@ -191,6 +213,7 @@ def _notes(plan: PlanValues) -> list[str]:
         "Karpenter NodePool for: "
         + ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items()),
         "AMI family Windows2022 and maxPods stand in the EC2NodeClass it names",
+        _chosen("Windows2022"),
     ]
     if plan.types_per_pod > 1:
         notes.append(

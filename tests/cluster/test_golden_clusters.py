@@ -380,6 +380,13 @@ CHANGES = [
         memory="10Mi")), "image-memory", FAIL, "warning", "30 MB"),
     ("self-managed", scaling(lambda g: g.update(Tags=g["Tags"][:2])), "autoscaler-node-template",
      FAIL, "warning", "create-or-update-tags --tags ResourceId=shop-windows"),
+    # An item of eksctl's file has no Auto Scaling group yet: the tag goes into the file.
+    ("self-managed", lambda d: [[take(part)(d) for part in ("scaling", "linux-group", "groups", "template")],
+     put("windows", {"kind": "NodeList", "items": []})(d), put("eksctl", {
+        "kind": "ClusterConfig", "metadata": {"name": "shop"}, "nodeGroups": [{
+            "name": "own", "amiFamily": "WindowsServer2022CoreContainer", "instanceType": "m5.large",
+            "tags": {"k8s.io/cluster-autoscaler/enabled": "true"}}]})(d)],
+     "autoscaler-node-template", FAIL, "warning", '^add under tags of own in the file .*: "9"'),
     ("self-managed", take("scaling"), "autoscaler-node-template",
      UNKNOWN, "warning", "describe-auto-scaling-groups"),
     ("managed", own_ami, "bootstrap-without-ami",
@@ -456,7 +463,7 @@ def test_every_check_has_a_change():
 
 def test_verdicts_on_data_older_than_six_months_say_so():
     old = {f.code: f.seen for f in judged(three.karpenter(), now=date(2027, 7, 1))}
-    for code in ("instance-type-windows", "kubernetes-support"):
+    for code in ("instance-type-windows", "kubernetes-support", "windows-server-version"):
         assert "older than six months" in old[code], code
     new = {f.code: f.seen for f in judged(three.karpenter(), now=date(2026, 11, 26))}
     assert "older than six months" not in new["kubernetes-support"]

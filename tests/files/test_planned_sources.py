@@ -75,6 +75,32 @@ def test_a_managed_windows_group_of_eksctl_takes_no_bootstrap_arguments():
     assert (templated.user_data_known, templated.custom_ami) == (False, None)
 
 
+def together(kind, made):
+    """A file that holds what several tools wrote, one document after the other."""
+    if kind == "JSON":
+        return "\n".join(map(json.dumps, made))
+    return json.dumps(made) if kind == "array" else yaml.safe_dump_all(made)
+
+
+@pytest.mark.parametrize("kind", ["JSON", "array", "documents"])
+@pytest.mark.parametrize("turn", range(3))
+def test_one_file_may_hold_what_several_tools_wrote(kind, turn, tmp_path):
+    documents = three.managed()
+    made = [documents["windows"], documents["cluster"], yaml.safe_load(CONFIG)]
+    made = [*made[turn:], *made[:turn], documents["subnets"], documents["cni"]]
+    path = tmp_path / "all"
+    path.write_text(together(kind, made), "utf-8")
+    state = load_files(path)
+    assert state == load_files(*made)
+    assert (len(state.nodes), state.version, len(state.subnets)) == (2, "1.34", 1)
+    assert [group.name for group in state.node_groups] == ["win", "own", "lin", "rocket"]
+
+
+def test_a_foreign_document_in_a_mixture_is_named():
+    with pytest.raises(DocumentError, match="Prices"):
+        load_files(together("JSON", [three.managed()["cluster"], {"Prices": []}]))
+
+
 def test_what_was_planned_gives_way_to_what_is(tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG, "utf-8")
     (tmp_path / "real.json").write_text(

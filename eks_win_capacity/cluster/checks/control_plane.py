@@ -121,8 +121,10 @@ def _add_linux(look: Look) -> str:
         f"{linux}; or Fargate: aws eks create-fargate-profile --cluster-name {look.cluster} "
         f"--fargate-profile-name coredns --pod-execution-role-arn {word(None, 'POD_ROLE_ARN')} "
         "--selectors 'namespace=kube-system,labels={k8s-app=kube-dns}', then take the annotation "
-        "eks.amazonaws.com/compute-type off its pod template and restart it: kubectl rollout restart "
-        "-n kube-system deployment coredns"
+        "that bars Fargate off and restart it: kubectl patch deployment -n kube-system coredns "
+        '--type json -p \'[{"op": "remove", "path": "/spec/template/metadata/annotations/'
+        "eks.amazonaws.com~1compute-type\"}]'; kubectl rollout restart -n kube-system deployment "
+        "coredns"
     )
 
 

@@ -326,7 +326,8 @@ def _entry_of(rule: Check, look: Look, role: str, mode: str) -> Finding:
     "custom-ami-mapping",
     considers="Custom AMI in a managed node group needs the mapping too",
     severity="error",
-    why="EKS adds eks:kube-proxy-windows by itself only for its own Windows AMIs",
+    why="EKS gives the role its rights by itself only for its own Windows AMIs; where it makes the "
+    "access entry of a group with a custom AMI, that is of type EC2_LINUX",
     whole=("node_groups",),
     needs=("node_groups",),
 )

@@ -108,7 +108,7 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
     told = ", ".join(f"{key}={value}" for key, value in lacking.items())
     return rule.failed(
         f"the Auto Scaling group of {group.name} lacks {told}",
-        tag_command(lacking, group.autoscaling_groups, look.cluster, group.name),
+        tag_command(lacking, group, look.cluster),
         subject=group.name,
         files={
             f"node-template-tags-{group.name}.json": tags_file(lacking, group.autoscaling_groups)

@@ -31,7 +31,8 @@ def _no_row(rule: Check, look: Look, name: str, users: list[str]) -> Finding:
     return rule.unknown(
         look,
         seen=f"{name} ({some(users)}) is not in the catalog of {look.catalog.as_of}"
-        + (f": {known}" if known else ""),
+        + (f": {known}" if known else "")
+        + look.aged(look.catalog.as_of),
         remedy="give a catalog that has it: aws.load_catalog()",
         subject=name,
     )
@@ -152,8 +153,8 @@ def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
         reasons = [r for r in row.windows.reasons if r.code == "unknown-to-controller"]
         said = _told(look, reasons) or "the controller says that it does not support the type"
         return rule.failed(
-            f"{name} ({some(users)}): {said}; Karpenter's table of {KARPENTER_TABLE_AS_OF}, made "
-            f"by the same generator, {_by_karpenter(row)}",
+            f"{name} ({some(users)}): {said}; Karpenter's table of {KARPENTER_TABLE_AS_OF}"
+            f"{look.aged(KARPENTER_TABLE_AS_OF)}, made by the same generator, {_by_karpenter(row)}",
             "start one node and see that it advertises addresses: kubectl get nodes -l "
             f"node.kubernetes.io/instance-type={name} -o "
             "jsonpath='{.items[*].status.allocatable}'; else take an older type",

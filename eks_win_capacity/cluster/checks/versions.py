@@ -22,6 +22,7 @@ from eks_win_capacity.core.constants import (
     KUBERNETES_SUPPORT_ENDS,
     WINDOWS_BUILDS_ENDED,
     WINDOWS_PLATFORM_VERSIONS,
+    WINDOWS_SERVER_AS_OF,
     WINDOWS_SERVER_FROM,
     WINDOWS_SERVER_LAST,
 )
@@ -290,7 +291,8 @@ def _release(
             severity="warning",
         )
     return rule.passed(
-        f"Windows Server {release} is for Kubernetes {first} and later: {some(names)}",
+        f"Windows Server {release} is for Kubernetes {first} and later: {some(names)}"
+        f"{look.aged(WINDOWS_SERVER_AS_OF)}",
         subject=release,
     )
 
