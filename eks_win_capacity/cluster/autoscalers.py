@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster.launchers import larger
 from eks_win_capacity.cluster.remedies import (
     Change,
     describe_pod,
@@ -121,7 +120,7 @@ def _match(pod: Pod, need: PodNeed, text: str, view: ClusterView) -> Change:
         )
     elif _runs(name, system, view) and "incompatible requirements" not in why:
         code, unit = "larger-type", ""
-        fits = larger(need, view) if system == "windows" else ""
+        fits = view.larger(need) if system == "windows" else ""
         remedy = (
             f"allow a larger type in the requirements of NodePool {pool}"
             + (f", such as {fits}" if fits else "")

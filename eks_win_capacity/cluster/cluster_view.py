@@ -531,6 +531,21 @@ class ClusterView:
         return max(int(min(bounds)), 0)
 
     @cached_property
+    def advised(self) -> list[InstanceType]:
+        """The rows of the catalog that run Windows and prefixes, of the current generation."""
+        rows = (self.catalog[name] for name in self.catalog)
+        return [
+            row
+            for row in rows
+            if row.windows.status == "supported" and row.nitro and row.current_generation
+        ]
+
+    def larger(self, need: PodNeed) -> str:
+        """Name of the smallest type that runs Windows and holds a pod; empty if none does."""
+        fitting = [row for row in self.advised if self.fresh(row.name, need)]
+        return min(fitting, key=lambda r: (r.vcpus, r.memory_mib, r.name)).name if fitting else ""
+
+    @cached_property
     def groups(self) -> list[NodeGroup]:
         """The node groups that run Windows."""
         return [g for g in self.state.node_groups or () if self.systems[g.name] == "windows"]

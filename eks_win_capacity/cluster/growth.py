@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.keys import TARGETS
 from eks_win_capacity.addresses.warm_pool import lean
-from eks_win_capacity.cluster.launchers import Launcher, larger, launchers
-from eks_win_capacity.cluster.remedies import Change, acting_key, patch, word
+from eks_win_capacity.cluster.remedies import Change, Launcher, acting_key, launchers, patch, word
 from eks_win_capacity.cluster.serving import group_of
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 
@@ -166,7 +165,7 @@ def _of_other_types(need: PodNeed, view: ClusterView) -> Iterator[Change]:
         why=f"it fits no new {' or '.join(names)}: {need.cpu_m:,} m of CPU, "
         f"{need.memory / 2**20:,.0f} MiB",
     )
-    name = larger(need, view)
+    name = view.larger(need)
     yield Change(
         code="larger-type",
         remedy=f"{launchers(view, names)[0].takes_type(name)}, or lower what the pod requests"

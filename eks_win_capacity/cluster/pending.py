@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster import growth, settings
 from eks_win_capacity.cluster.autoscalers import claimed, lift, of_claims, refusal
 from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
-from eks_win_capacity.cluster.launchers import larger
 from eks_win_capacity.cluster.remedies import (
     Change,
     attach_policy,
@@ -462,7 +461,7 @@ def _by_reason(
 
 def _other_type(why: str, need: PodNeed, view: ClusterView) -> Change:
     """A node of a type that the controller knows and that holds the pod."""
-    name = larger(need, view)
+    name = view.larger(need)
     pods = view.fresh(name, need) if name else 0
     return Change(
         code="other-type",

@@ -18,11 +18,11 @@ from eks_win_capacity.addresses.keys import (
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
-from eks_win_capacity.cluster.launchers import launchers
 from eks_win_capacity.cluster.remedies import (
     Change,
     acting_key,
     describe_pod,
+    launchers,
     patch,
     toleration,
     word,

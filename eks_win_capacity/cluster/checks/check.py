@@ -235,22 +235,13 @@ class Look(ClusterView):
         row = self.row(name)
         like = [
             other
-            for other in self.catalog
-            if row is not None
-            and (found := self.catalog[other]).windows.status == "supported"
-            and found.nitro
-            and found.current_generation
-            and found.vcpus >= row.vcpus
-            and found.memory_mib >= row.memory_mib
+            for other in self.advised
+            if row is not None and other.vcpus >= row.vcpus and other.memory_mib >= row.memory_mib
         ]
-        if row is None or not like:
+        if not like:
             return ""
-
-        def distance(other: str) -> tuple[bool, int, int, str]:
-            found = self.catalog[other]
-            return (other[0] != name[0], found.vcpus, found.memory_mib, other)
-
-        return f", such as {min(like, key=distance)}"
+        best = min(like, key=lambda r: (r.name[0] != name[0], r.vcpus, r.memory_mib, r.name))
+        return f", such as {best.name}"
 
     def cni_flag(self, variable: str) -> bool | None:
         """Read a switch of the VPC CNI, from its DaemonSet or its add-on; None if not known."""

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import GUIDE, MEMORY, PREFIXES, check, some
-from eks_win_capacity.cluster.launchers import Launcher, launchers
-from eks_win_capacity.cluster.remedies import bootstrap_arguments, node_class_settings, word
+from eks_win_capacity.cluster.remedies import (
+    Launcher,
+    bootstrap_arguments,
+    launchers,
+    node_class_settings,
+    word,
+)
 from eks_win_capacity.core.constants import (
     CONTAINER_IMAGE_MEMORY_MB,
     KUBELET_MAX_PODS,

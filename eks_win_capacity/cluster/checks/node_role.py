@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks.check import ENTRIES, check, some
-from eks_win_capacity.cluster.launchers import refresh
 from eks_win_capacity.cluster.remedies import (
     access_entry_command,
     aws_auth_entry,
     map_role_command,
+    refresh,
     word,
 )
 from eks_win_capacity.core.constants import WINDOWS_ROLE_GROUPS

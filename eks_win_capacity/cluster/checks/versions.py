@@ -7,8 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.checks.check import AMIS, check, some
-from eks_win_capacity.cluster.launchers import Launcher, launchers_of
-from eks_win_capacity.cluster.remedies import update_cluster, word
+from eks_win_capacity.cluster.remedies import Launcher, launchers_of, update_cluster, word
 from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
     lowest_platform,
