@@ -235,7 +235,7 @@ def forecast_exhaustion(
         unit=unit,
         timezone=timezone,
     )
-    peaks = panel(rows, step=step, whole=rows.unit != "addresses")
+    peaks = panel(rows, step=step)
     usable = _usable(rows, peaks, unusable)
     newest = peaks.last[usable].max() if usable.any() else 0
     ahead = peaks.grid.periods(horizon, peaks.grid.starts(np.array([newest]))[0])
@@ -380,7 +380,7 @@ def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp
 
 
 def _one_chunk(ask: _Question, chunk: NDArray[np.intp], answers: Answers) -> None:
-    peaks, horizon, whole = ask.peaks, answers.reached.shape[1], ask.rows.unit != "addresses"
+    peaks, horizon, whole = ask.peaks, answers.reached.shape[1], ask.rows.whole
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
     learned = learn(

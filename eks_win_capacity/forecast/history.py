@@ -65,6 +65,11 @@ class Rows:
 
     __eq__ = same_values
 
+    @property
+    def whole(self) -> bool:
+        """Whether a part of what is counted takes one: a pod, or a /28."""
+        return self.unit != "addresses"
+
 
 def read_rows(
     history: Any,
@@ -92,16 +97,11 @@ def read_rows(
         findings += _out_of_order(code, times)
     code, times, values = code[order], times[order], values[order]
     column = long["capacity"].iloc[order].reset_index(drop=True) if "capacity" in long else None
+    known = ~np.isnan(values)
     limits, current = capacities(
-        capacity,
-        column=column,
-        known=~np.isnan(values),
-        code=code,
-        times=times,
-        subnets=subnets,
-        unit=unit,
+        capacity, column=column, known=known, code=code, times=times, subnets=subnets, unit=unit
     )
-    _refuse_odd_times(long, code, times, values, table)
+    _refuse_odd_times(table, times, values)
     return Rows(
         subnets.rename("subnet"),
         code,
@@ -179,16 +179,10 @@ def _as_used(values: Floats, capacity: Floats, times: pd.DatetimeIndex, kind: st
     return capacity - values
 
 
-def _refuse_odd_times(
-    long: pd.DataFrame,
-    code: NDArray[np.intp],
-    times: pd.DatetimeIndex,
-    values: Floats,
-    table: Table,
-) -> None:
+def _refuse_odd_times(table: Table, times: pd.DatetimeIndex, values: Floats) -> None:
     """Where one time has many values, a column that was not looked at may tell them apart."""
-    suspects = long.attrs.get("texts", ())
-    if not table.single or not suspects or not len(code):
+    suspects = table.frame.attrs.get("texts", ())
+    if not table.single or not suspects:
         return
     same = times.asi8[1:] == times.asi8[:-1]
     if (same & (values[1:] != values[:-1])).any():

@@ -57,8 +57,8 @@ class Panel:
     __eq__ = same_values
 
 
-def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
-    """Resample to peaks of each period; `whole` where parts of a unit count as one (prefixes)."""
+def panel(rows: Rows, *, step: object) -> Panel:
+    """Peaks of each period, with what is odd about them."""
     seen = ~np.isnan(rows.used)
     spacing, several = _spacing(rows)
     grid = grid_for(rows.times, spacing, step=step, first=rows.times.min())
@@ -73,7 +73,7 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
     _refuse_long(width, grid)
     ends = np.concatenate([[0], width.cumsum()])
     where = ends[code] + number - first[code]
-    used = np.ceil(used - 1e-9) if whole else used
+    used = np.ceil(used - 1e-9) if rows.whole else used
     flat = np.full(int(ends[-1]), -1.0)
     np.maximum.at(flat, where, used)
     flat[flat < 0] = np.nan
@@ -97,8 +97,8 @@ def panel(rows: Rows, *, step: object, whole: bool) -> Panel:
         *_reading_findings(rows, grid, seen, gaps=np.isnan(flat), unfinished=int(part.sum())),
         *_limit_findings(rows, seen, np.repeat(np.arange(count), width)[full]),
     ]
-    limits = by_subnet(_held(capacity, where, ends))
-    return Panel(grid, last, by_subnet(flat), limits, by_subnet(bound), tuple(findings))
+    peaks, limits, censored = map(by_subnet, (flat, _held(capacity, where, ends), bound))
+    return Panel(grid, last, peaks, limits, censored, tuple(findings))
 
 
 def _spacing_findings(rows: Rows, grid: Grid, several: int) -> Iterator[Finding]:
