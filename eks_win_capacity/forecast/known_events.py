@@ -10,7 +10,7 @@ import pandas as pd
 
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.findings import told
-from eks_win_capacity.forecast.periods import in_zone
+from eks_win_capacity.forecast.periods import date_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +69,8 @@ def event_steps(
     late = []
     ends = _newest_times(rows)
     for event in event_frame(events).to_dict("records"):
-        moment, change = _moment(event["time"], rows.times.tz), _change(event)
+        moment = date_of(event["time"], rows.times.tz, name="the time of an event")
+        change = _change(event)
         whom = np.flatnonzero(usable)
         name = event.get("subnet")
         if name is not None and not pd.isna(name):
@@ -106,16 +107,6 @@ def _newest_times(rows: Rows) -> NDArray[np.int64]:
     seen = ~np.isnan(rows.used)
     np.maximum.at(out, rows.code[seen], rows.times.asi8[seen])
     return out
-
-
-def _moment(time: Any, zone: Any) -> pd.Timestamp:
-    try:
-        moment = pd.Timestamp(time)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"the time of an event cannot be read: {time!r}") from error
-    if pd.isna(moment):
-        raise InputError("an event has no time")
-    return in_zone(moment, zone).as_unit("ns")
 
 
 def _change(event: dict[Any, Any]) -> float:

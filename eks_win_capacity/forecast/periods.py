@@ -173,7 +173,7 @@ def horizon_days(horizon: object, after: pd.Timestamp) -> float:
         pass
     try:
         until = pd.Timestamp(horizon)  # type: ignore[arg-type]
-        return float((in_zone(until, after.tz) - after) / pd.Timedelta(days=1))
+        return float((_in_zone(until, after.tz) - after) / pd.Timedelta(days=1))
     except (ValueError, TypeError, OverflowError):
         raise wrong from None
 
@@ -187,11 +187,22 @@ def months(text: str) -> int:
     return int(number or 1) * (1 if month else 3 if quarter else 12)
 
 
-def in_zone(time: pd.Timestamp, zone: Any) -> pd.Timestamp:
+def _in_zone(time: pd.Timestamp, zone: Any) -> pd.Timestamp:
     """A moment in the time zone of a history; a naive one is meant to be in it."""
     if zone is None:
         return time if time.tz is None else time.tz_convert("UTC").tz_localize(None)
     return time.tz_localize(zone) if time.tz is None else time.tz_convert(zone)
+
+
+def date_of(value: Any, zone: Any, *, name: str) -> pd.Timestamp:
+    """A moment in the time zone of a history; what is not a date is refused."""
+    try:
+        moment = pd.Timestamp(value)
+    except (ValueError, TypeError, OverflowError):
+        moment = pd.NaT  # type: ignore[assignment]
+    if pd.isna(moment):
+        raise InputError(f"{name} must be a date; got {value!r}")
+    return _in_zone(moment, zone).as_unit("ns")
 
 
 def grid_for(

@@ -16,7 +16,7 @@ from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import drawing, show
 from eks_win_capacity.forecast.history_views import VIEWS
-from eks_win_capacity.forecast.periods import in_zone
+from eks_win_capacity.forecast.periods import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,12 +211,7 @@ class ExhaustionForecast:
 
     def _steps_until(self, by: Any) -> NDArray[np.int64]:
         """Periods of each subnet from the end of its history to a date."""
-        try:
-            moment = in_zone(pd.Timestamp(by), self.rows.times.tz)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InputError(f"by must be a date; got {by!r}") from error
-        if pd.isna(moment):
-            raise InputError("by must be a date; got NaT")
+        moment = date_of(by, self.rows.times.tz, name="by")
         numbers = self.panel.grid.numbers(pd.DatetimeIndex([moment]))
         steps = np.where(self.usable, numbers - self.panel.last, 0)
         if len(late := np.flatnonzero(steps > self.horizon)):
