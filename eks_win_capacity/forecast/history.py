@@ -102,16 +102,10 @@ def read_rows(
         capacity, column=column, known=known, code=code, times=times, subnets=subnets, unit=unit
     )
     _refuse_odd_times(table, times, values)
+    used = _as_used(values, limits, times, table.kind)
+    told = (*findings, *_changes(limits, current, code))
     return Rows(
-        subnets.rename("subnet"),
-        code,
-        times,
-        _as_used(values, limits, times, table.kind),
-        limits,
-        current,
-        table.single,
-        unit,
-        (*findings, *_changes(limits, current, code)),
+        subnets.rename("subnet"), code, times, used, limits, current, table.single, unit, told
     )
 
 

@@ -86,10 +86,6 @@ def panel(rows: Rows, *, step: object) -> Panel:
     part = _unfinished(rows, grid, spacing, seen)
     bound = full.copy()
     bound[ends[1:][part] - 1] = True
-
-    def by_subnet(values: NDArray[Any]) -> list[NDArray[Any]]:
-        return [values[low:high] for low, high in itertools.pairwise(ends)]
-
     findings = [
         *rows.findings,
         *_spacing_findings(rows, grid, several if step is None else 0),
@@ -97,7 +93,9 @@ def panel(rows: Rows, *, step: object) -> Panel:
         *_reading_findings(rows, grid, seen, gaps=np.isnan(flat), unfinished=int(part.sum())),
         *_limit_findings(rows, seen, np.repeat(np.arange(count), width)[full]),
     ]
-    peaks, limits, censored = map(by_subnet, (flat, _held(capacity, where, ends), bound))
+    parts: tuple[NDArray[Any], ...] = (flat, _held(capacity, where, ends), bound)
+    cuts = list(itertools.pairwise(ends))
+    peaks, limits, censored = ([each[low:high] for low, high in cuts] for each in parts)
     return Panel(grid, last, peaks, limits, censored, tuple(findings))
 
 
