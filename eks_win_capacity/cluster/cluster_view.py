@@ -620,6 +620,13 @@ class ClusterView:
         """Each subnet as a model, made once; None where nothing tells what is in use."""
         return {held.subnet_id: held.subnet for held in self.state.subnets or ()}
 
+    def unseen(self, held: SubnetState) -> int:
+        """Addresses that EC2 counts in use and no interface shows: something holds them."""
+        subnet = self.models[held.subnet_id]
+        if subnet is None or held.available is None or not subnet.placement_known:
+            return 0
+        return max(subnet.free_outside_reservations - held.available, 0)
+
     def further_nodes(
         self, held: SubnetState, name: str, *, pods: int | None = None, keep_free: int = 0
     ) -> NodesThatFit | str:
@@ -652,15 +659,12 @@ class ClusterView:
             )
         most = curve_of(row.ipv4_per_interface, pool).most
         try:
-            # What EC2 counts in use and no interface shows is held by something unseen.
-            free = subnet.free_outside_reservations
-            unseen = 0 if held.available is None else max(free - held.available, 0)
             return nodes_that_fit(
                 subnet,
                 name,
                 pods_per_node=self.full_node(row, pool) if pods is None else min(pods, most),
                 pool=pool,
-                keep_free=keep_free + warm + unseen,
+                keep_free=keep_free + warm + self.unseen(held),
                 catalog=self.catalog,
             )
         except CapacityError as error:

@@ -164,7 +164,7 @@ def subnet_tables(
     for held in view.state.subnets or ():
         subnet = view.models[held.subnet_id]
         row = _row(held, subnet)
-        unknown += _gap(held, _unseen(held, subnet))
+        unknown += _gap(held, view.unseen(held))
         for name in types:
             wanted = pods if pods is None or isinstance(pods, int) else pods.get(name)
             fit = view.further_nodes(held, name, pods=wanted, keep_free=keep_free)
@@ -207,13 +207,6 @@ def _row(held: SubnetState, subnet: Subnet | None) -> dict[str, Any]:
         "free_prefixes_best": estimate.best,
         "free_prefixes_worst": estimate.worst,
     }
-
-
-def _unseen(held: SubnetState, subnet: Subnet | None) -> int:
-    """Number of addresses that EC2 counts as used and no interface shows."""
-    if subnet is None or held.available is None or not subnet.placement_known:
-        return 0
-    return max(subnet.free_outside_reservations - held.available, 0)
 
 
 def _whole_sum(column: pd.Series) -> Any:
