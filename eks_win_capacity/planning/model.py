@@ -32,6 +32,9 @@ _Kind = tuple[int, int, tuple[int, int, int, int, int]]
 
 _Kinds = list[_Kind]
 
+_Limit = tuple[tuple[str, int], list[tuple[int, int, int]], int]
+"""A shared limit: what it is of, what each kind takes (share, per pod, at least), and the limit."""
+
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
 TIES = ("addresses", "kubelet", "cpu", "memory")
@@ -200,7 +203,15 @@ def levels(node: NodeKind, *, flat: bool = False) -> list[tuple[int, int, int, i
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The problem with the names of its parts."""
+    """
+    The problem with the names of its parts.
+
+    Attributes
+    ----------
+    limits : tuple of (str, int)
+        For each shared limit ``addresses``, ``blocks`` or ``singles`` and the site whose they are;
+        an empty string for others.
+    """
 
     problem: Problem
     nodes: tuple[NodeKind, ...]
@@ -209,6 +220,7 @@ class Model:
     site: Ints
     members: tuple[tuple[int, ...], ...]
     quota: Ints
+    limits: tuple[tuple[str, int], ...]
 
 
 def build(
@@ -267,10 +279,11 @@ def build(
     node, site = (np.array([kind[at] for kind in kinds], dtype=np.int64) for at in (0, 1))
     zone = [zones.index(sites[at].zone) if coupled else 0 for at in site]
     places = sites if coupled else ()
+    rows = _limits(nodes, places, kinds, limits, staying or {})
     problem = Problem(
         **_shapes(first, count, nodes, node),
         **_boxes(nodes, kinds, objective, weights, prefixes=count_prefixes),
-        **_limits(nodes, places, kinds, limits, staying or {}),
+        **_shares(rows, len(kinds)),
         zone=np.array(zone, dtype=np.int64),
         floor=quota,
     )
@@ -282,6 +295,7 @@ def build(
         site=site,
         members=members,
         quota=quota,
+        limits=tuple(row[0] for row in rows),
     )
 
 
@@ -431,41 +445,45 @@ def _limits(
     kinds: _Kinds,
     limits: dict[str, int],
     staying: dict[str, int],
-) -> dict[str, Any]:
-    """What each kind takes of each shared limit: share, more for each pod, at least; and the limits."""
+) -> list[_Limit]:
+    """Each shared limit: what it is of, what each kind takes of it, and how much there is."""
     rows = _subnet_rows(nodes, sites, kinds)
 
-    def ones(able: Iterable[bool]) -> list[tuple[int, int, int]]:
-        return [(int(one), 0, int(one)) for one in able]
+    def limit(able: Iterable[bool], most: int) -> None:
+        rows.append((("", -1), [(int(one), 0, int(one)) for one in able], most))
 
     for name, most in sorted(limits.items()):
         if name == ALL_ADDRESSES:
-            rows.append(([run[1:4] for _, _, run in kinds], most))
+            rows.append((("", -1), [run[1:4] for _, _, run in kinds], most))
             continue
         counted = [
             name in {nodes[which].name, ALL_NODES}
             or bool(sites and name == sites[where].zone != "")
             for which, where, _ in kinds
         ]
-        rows.append((ones(counted), most))
+        limit(counted, most)
         if staying.get(name):
             # Present nodes that stay count whether or not they have pods.
             fresh = [nodes[which].purchase != "present" for which, _, _ in kinds]
-            added = ones(map(operator.and_, counted, fresh))
-            rows.append((added, max(0, most - staying[name])))
+            limit(map(operator.and_, counted, fresh), max(0, most - staying[name]))
     for place, node in enumerate(nodes):
         if node.stock is not None:
-            rows.append((ones(which == place for which, _, _ in kinds), node.stock))
-    told = np.array([row[0] for row in rows], dtype=np.int64).reshape(len(rows), len(kinds), 3)
-    shares = {name: told[:, :, at].T for at, name in enumerate(("share", "per_pod", "least"))}
-    return {**shares, "limit": np.array([row[1] for row in rows], dtype=np.int64)}
+            limit((which == place for which, _, _ in kinds), node.stock)
+    return rows
+
+
+def _shares(rows: list[_Limit], kinds: int) -> dict[str, Any]:
+    """What each kind takes of each limit: share, more for each pod, at least; and the limits."""
+    taken = np.array([row[1] for row in rows], dtype=np.int64).reshape(len(rows), kinds, 3)
+    shares = {name: taken[:, :, at].T for at, name in enumerate(("share", "per_pod", "least"))}
+    return {**shares, "limit": np.array([row[2] for row in rows], dtype=np.int64)}
 
 
 def _subnet_rows(
     nodes: tuple[NodeKind, ...], sites: tuple[Site, ...], kinds: _Kinds
-) -> list[tuple[list[tuple[int, int, int]], int]]:
+) -> list[_Limit]:
     """What each kind takes of each subnet's addresses, blocks and single addresses; and those."""
-    rows = []
+    rows: list[_Limit] = []
     nothing = (0, 0, 0)
     for where, site in enumerate(sites):
         if site.free < 0:
@@ -476,11 +494,11 @@ def _subnet_rows(
             else (nothing,) * 3
             for which, at, run in kinds
         ]
-        rows.append(([one[0] for one in taken], site.free))
+        rows.append((("addresses", where), [one[0] for one in taken], site.free))
         if any(run[4] for _, at, run in kinds if at == where):
-            rows.append(([one[1] for one in taken], site.blocks))
+            rows.append((("blocks", where), [one[1] for one in taken], site.blocks))
         if site.singles >= 0:
-            rows.append(([one[2] for one in taken], site.singles))
+            rows.append((("singles", where), [one[2] for one in taken], site.singles))
     return rows
 
 

@@ -145,16 +145,16 @@ class Solving:
         every_type = every_type or any(node.stock is not None for node in nodes)
         try:
             self.deadline.check()
-            # Limits are rules of the exact choice, not of the problem.
             model = build(
                 ask.workloads,
                 ask.slots,
                 nodes,
                 ask.sites or (Site(zone=""),),
                 objective="cost",
-                limits={},
+                limits=ask.limits,
                 coupled=True,
                 spread_all=ask.zone_lost,
+                staying=ask.staying,
             )
             empty = bool(ask.at_least)
             patterns = list_patterns(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.problem import Packed
-from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES
+from eks_win_capacity.planning.model import ALL_NODES
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints
@@ -112,10 +112,7 @@ def settle(
             program.share_evenly(shape, skew)
         else:
             program.survive(shape, wanted[shape])
-    program.keep_subnets(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
-    for name, most in sorted(ask.limits.items()):
-        program.keep_limit(name, most, ask.staying.get(name, 0))
-    program.keep_stocks()
+    program.keep_limits(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
     for name, least in sorted(ask.at_least.items()):
         program.keep_least(name, least)
     if program.kinds:
@@ -166,6 +163,7 @@ class _Program:
         self.pattern = np.tile(np.arange(len(patterns)), sites)
         self.zone = np.array([self.zones.index(site.zone) for site in model.sites])[self.site]
         self.mix = patterns.mix[self.pattern]
+        self.kind = _kinds_of(model, patterns, self.pattern, self.site)
         self.width = len(self.pattern)
         first = self.width + model.problem.shapes * len(self.zones)
         self.lent = slice(first, first + sites)
@@ -173,10 +171,7 @@ class _Program:
         self.total = first + sites + self.kinds
         self.floor, self.ceiling = np.zeros(self.total), np.full(self.total, np.inf)
         self.cost = np.zeros(self.total)
-        homes = np.array([node.zone for node in model.nodes])[patterns.node[self.pattern]]
-        away = (homes != "") & (homes != np.array(self.zones)[self.zone])
-        self.away = np.nonzero(away)[0]
-        self.ceiling[self.away] = 0
+        self.ceiling[: self.width][self.kind < 0] = 0
         self.rows: list[Any] = []
         self.low: list[float] = []
         self.high: list[float] = []
@@ -231,38 +226,26 @@ class _Program:
         for lost in range(len(columns)):
             self.rule(np.delete(columns, lost), np.ones(len(columns) - 1), wanted, np.inf)
 
-    def keep_subnets(self, missing: str, allow: Ints) -> None:
-        """Keep to what subnets have, or count what they lack."""
-        blocks = self.patterns.prefixes[self.pattern]
-        # What a present node has taken of its subnet already is not taken again.
-        held = np.array([node.held for node in self.model.nodes], dtype=np.int64)
-        before = held[self.patterns.node[self.pattern]]
-        addresses = np.maximum(self.patterns.addresses[self.pattern] - before[:, 0], 0)
-        lent = np.maximum(blocks - before[:, 1], 0)
-        own = np.where(before[:, 0] > 0, 0, NODE_ADDRESSES)
+    def keep_limits(self, missing: str, allow: Ints) -> None:
+        """Keep to the limits of the model, or count what subnets lack of addresses or blocks."""
+        problem = self.model.problem
+        used = problem.usage(self.kind, self.mix)
         if not missing:
             self.ceiling[self.lent] = 0
-        for place, site in enumerate(self.model.sites):
-            here = np.nonzero(self.site == place)[0]
-            more = int(allow[place])
-            single = np.where(blocks[here] > 0, own[here], addresses[here])
-            for word, taken, room in (
-                ("addresses", addresses[here], site.free + more * ADDRESSES_PER_PREFIX),
-                ("blocks", lent[here] + site.breaks * single, site.blocks + more),
-                ("addresses", single, site.singles),
+        for row, (word, site) in enumerate(self.model.limits):
+            # While blocks are counted, addresses are no matter.
+            if (word == "blocks" and not self.patterns.prefixes.any()) or (
+                word in {"addresses", "singles"} and missing == "blocks"
             ):
-                limited = site.singles >= 0 if taken is single else site.free >= 0
-                # While blocks are counted, addresses are no matter.
-                if (
-                    not limited
-                    or not taken.any()
-                    or (word == "blocks" and not blocks.any())
-                    or (missing == "blocks" and word != "blocks")
-                ):
-                    continue
-                lends = -1.0 if word == missing else 0.0
-                columns = np.append(here, self.lent.start + place)
-                self.rule(columns, np.append(taken, lends), -np.inf, room)
+                continue
+            some = np.nonzero(used[:, row])[0]
+            values, most = used[some, row], float(problem.limit[row])
+            if word in {"addresses", "blocks"}:
+                most += allow[site] * (ADDRESSES_PER_PREFIX if word == "addresses" else 1)
+            if missing and word in {missing, {"addresses": "singles"}.get(missing)}:
+                some = np.append(some, self.lent.start + site)
+                values = np.append(values, -1)
+            self.rule(some, values, -np.inf, most)
 
     def counted(self, name: str) -> Ints:
         """The columns of the nodes of a type, in a zone, or of all."""
@@ -270,26 +253,6 @@ class _Program:
         here = np.array([name == zone != "" for zone in self.zones])
         some: Ints = np.nonzero(named[self.patterns.node[self.pattern]] | here[self.zone])[0]
         return some
-
-    def keep_stocks(self) -> None:
-        """Use no more nodes of a kind than there are."""
-        for place, node in enumerate(self.model.nodes):
-            if node.stock is not None:
-                some = np.nonzero(self.patterns.node[self.pattern] == place)[0]
-                self.rule(some, np.ones(len(some)), -np.inf, node.stock)
-
-    def keep_limit(self, name: str, most: int, staying: int) -> None:
-        """Keep to so many nodes of a type, in a zone, or of all; some stay whatever is chosen."""
-        if name == ALL_ADDRESSES:
-            taken = self.patterns.addresses[self.pattern]
-            self.rule(np.arange(self.width), taken, -np.inf, most)
-            return
-        some = self.counted(name)
-        self.rule(some, np.ones(len(some)), -np.inf, most)
-        if staying:
-            fresh = np.array([node.purchase != "present" for node in self.model.nodes])
-            some = some[fresh[self.patterns.node[self.pattern]][some]]
-            self.rule(some, np.ones(len(some)), -np.inf, max(0, most - staying))
 
     def keep_least(self, name: str, least: int) -> None:
         """Have so many nodes of a type, in a zone, or in all."""
@@ -356,11 +319,7 @@ class _Program:
     def packed(self, whole: Ints) -> Packed:
         """The nodes that were chosen, with kinds of the model."""
         chosen = np.nonzero(whole[: self.width])[0]
-        kinds = [
-            _kind(self.model, self.patterns, int(self.pattern[one]), int(self.site[one]))
-            for one in chosen
-        ]
-        return Packed(np.array(kinds, dtype=np.int64), self.mix[chosen], whole[chosen])
+        return Packed(self.kind[chosen], self.mix[chosen], whole[chosen])
 
 
 def _trimmed(places: list[int], wanted: int) -> list[int]:
@@ -374,12 +333,17 @@ def _trimmed(places: list[int], wanted: int) -> list[int]:
     return places
 
 
-def _kind(model: Model, patterns: Patterns, pattern: int, site: int) -> int:
-    """Find the kind of the model that holds a pattern: its type, subnet and addresses."""
-    pods = int(patterns.mix[pattern] @ model.problem.need[:, 2])
-    able = np.nonzero(
-        (model.node == patterns.node[pattern])
-        & (model.site == site)
-        & (model.problem.room[:, 2] >= pods)
-    )[0]
-    return int(able[np.argmin(model.problem.room[able, 2])])
+def _kinds_of(model: Model, patterns: Patterns, pattern: Ints, site: Ints) -> Ints:
+    """The kind of the model for each pattern in a site, of its type and of no more addresses."""
+    kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for kind, key in enumerate(zip(model.node.tolist(), model.site.tolist(), strict=True)):
+        kinds.setdefault(key, []).append((int(model.problem.room[kind, 2]), kind))
+    pods = patterns.mix[pattern] @ model.problem.need[:, 2]
+    found = [
+        # Present nodes have no kind in other zones than theirs.
+        min((one for one in kinds.get((node, at), ()) if one[0] >= need), default=(0, -1))[1]
+        for node, at, need in zip(
+            patterns.node[pattern].tolist(), site.tolist(), pods.tolist(), strict=True
+        )
+    ]
+    return np.array(found, dtype=np.int64)
