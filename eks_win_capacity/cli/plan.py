@@ -459,22 +459,24 @@ def _print(found: FleetPlan, output: str, snippet: str | None, *, explain: bool)
 def _printed(found: FleetPlan) -> dict[str, Any]:
     """What every command prints as JSON, from a plan."""
     from eks_win_capacity.planning import summary_lines
+    from eks_win_capacity.planning.plan_values import COLUMNS
 
     lines = summary_lines(found) if found.feasible else [found.explain()]
-    return document_of(found.rows(), _COLUMNS, lines)
+    return document_of(found.rows(), COLUMNS, lines)
 
 
 def _table(found: FleetPlan, output: str) -> None:
     """Print the kinds of nodes; for people without the columns that hold nothing."""
     from eks_win_capacity.planning import summary_lines
+    from eks_win_capacity.planning.plan_values import COLUMNS
 
     rows = found.rows()
     if output == "csv":
-        emit(rows, output, columns=_COLUMNS)
+        emit(rows, output, columns=COLUMNS)
         return
     columns = [
         name
-        for name in _COLUMNS
+        for name in COLUMNS
         if name not in _OPTIONAL or any(row[name] not in {None, "", 0, "on-demand"} for row in rows)
     ]
     month = {row["cost_per_month"] is not None for row in rows} == {True}
@@ -497,7 +499,3 @@ _OPTIONAL = frozenset({"zone", "subnet", "purchase", "prefixes_per_node", "cost_
 """Columns that people see only where they hold something."""
 
 _DECIDING = ("instance_type", "zone", "subnet", "nodes", "pods_per_node", "binds", "cost")
-_COLUMNS = (
-    "instance_type", "zone", "subnet", "purchase", "nodes", "pods_per_node", "pods", "binds",
-    "addresses_per_node", "prefixes_per_node", "cost", "cost_per_month",
-)  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.planning.plan_values import (
+    COLUMNS,
     HOURS_PER_MONTH,
     Alternative,
     Infeasible,
@@ -197,9 +198,7 @@ class FleetPlan(PlanValues):
         """One row for each kind of node: its type, its place and what runs on it."""
         import pandas as pd
 
-        columns = ("instance_type", "zone", "subnet", "purchase", "nodes", "pods_per_node", "pods")
-        more = ("binds", "addresses_per_node", "prefixes_per_node", "cost", "cost_per_month")
-        return pd.DataFrame(self.rows(), columns=[*columns, *more])
+        return pd.DataFrame(self.rows(), columns=list(COLUMNS))
 
     def diff(self) -> FleetDiff:
         """

@@ -10,6 +10,7 @@ from eks_win_capacity.core.display import Listed, Shown
 from eks_win_capacity.core.lazy import checked_call
 
 __all__ = [
+    "COLUMNS",
     "HOURS_PER_MONTH",
     "Alternative",
     "Infeasible",
@@ -24,6 +25,12 @@ HOURS_PER_MONTH: Final = 730
 
 Source: AWS Pricing Calculator, "Assumptions": 730 hours in a month.
 """
+
+COLUMNS: Final = (
+    "instance_type", "zone", "subnet", "purchase", "nodes", "pods_per_node", "pods", "binds",
+    "addresses_per_node", "prefixes_per_node", "cost", "cost_per_month",
+)  # fmt: skip
+"""Columns of a plan as a table."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types, left_over
-from eks_win_capacity.planning.candidates import usable
+from eks_win_capacity.planning.candidates import sized, usable
 from eks_win_capacity.planning.model import ALL_NODES
 from eks_win_capacity.planning.placement import cheapened, held_by, met, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
@@ -52,7 +52,7 @@ _ANY_TYPES: Final = 0.3
 def with_others(ask: Question, *, end: Deadline) -> FleetPlan:
     """Plan, and the best plan with one type and in the other address mode beside it."""
     run = Solving(ask)
-    plan = _plan(run)
+    plan = plan_of(ask, run)
     if not plan.feasible or not plan.groups or plan.status == "interrupted":
         return plan
     run.deadline = end
@@ -63,23 +63,19 @@ def with_others(ask: Question, *, end: Deadline) -> FleetPlan:
         return plan
 
 
-def plan_of(ask: Question) -> FleetPlan:
+def plan_of(ask: Question, run: Solving | None = None) -> FleetPlan:
     """Plan, or the reason why there is none."""
-    return _plan(Solving(ask))
-
-
-def _plan(run: Solving) -> FleetPlan:
-    ask = run.ask
+    run = Solving(ask) if run is None else run
     ask.check()
     if ask.zone_lost and len(ask.zones) < 2:
         why = "one zone may be lost and there is only one"
         remedy, short = "Give subnets in two zones or more", 2 - len(ask.zones)
         reason = Infeasible(code="zones-short", why=why, remedy=remedy, short=short)
         return _refused(run, [reason])
-    nodes, trouble = run.nodes()
+    nodes, run.rejected, trouble = sized(ask)
     if trouble is not None:
         return _refused(run, [trouble])
-    lean = run.without_dominated(nodes)
+    lean = run.without_dominated((*nodes, *ask.present))
     if ask.max_types is not None:
         # Most of the time goes to the plan with few types; without, only its bound is wanted.
         run.deadline = ask.deadline.part(_ANY_TYPES)

@@ -14,7 +14,7 @@ from eks_win_capacity.planning.solving import Solving
 from eks_win_capacity.planning.zones import least_in_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from eks_win_capacity.planning.model import NodeKind, Site
     from eks_win_capacity.planning.plan import FleetPlan
@@ -109,8 +109,12 @@ def _of_limits(run: Solving, plan: FleetPlan | None, short: int) -> Infeasible:
     )
 
 
+def _named(sites: Iterable[Site]) -> str:
+    return ", ".join(site.subnet for site in sites)
+
+
 def _nowhere(run: Solving) -> Infeasible:
-    where = ", ".join(site.subnet for site in run.ask.sites)
+    where = _named(run.ask.sites)
     return Infeasible(
         code="not-found",
         why=f"nothing fits {where}; how much is missing was not counted in the time",
@@ -157,17 +161,17 @@ def _told(
         code=missing.code,
         why=why,
         remedy=missing.remedy + _guess(missing, [site for site, _ in lacking]),
-        subject=", ".join(site.subnet for site, _ in lacking),
+        subject=_named(site for site, _ in lacking),
         short=total,
     )
 
 
 def _guess(missing: _Missing, sites: list[Site]) -> str:
-    guessed = [site.subnet for site in sites if site.guessed]
+    guessed = _named(site for site in sites if site.guessed)
     if missing is not _BLOCKS or not guessed:
         return ""
     return (
-        f". Of {', '.join(guessed)} only a count of used addresses is known, so the worst case "
+        f". Of {guessed} only a count of used addresses is known, so the worst case "
         "of whole blocks is taken: give the addresses in use"
     )
 
@@ -179,7 +183,7 @@ def _bounded(run: Solving, nodes: tuple[NodeKind, ...]) -> Infeasible:
             reason = _by_total(part, nodes, missing)
             if reason is not None:
                 return reason
-    where = ", ".join(site.subnet for site in run.ask.sites)
+    where = _named(run.ask.sites)
     return Infeasible(
         code="not-found",
         why=f"no plan that fits {where} was found; the totals alone do not rule one out",
@@ -218,7 +222,7 @@ def _by_zone(run: Solving) -> list[Solving]:
 
 
 def _by_total(run: Solving, nodes: tuple[NodeKind, ...], missing: _Missing) -> Infeasible | None:
-    where = ", ".join(site.subnet for site in run.ask.sites)
+    where = _named(run.ask.sites)
     have = sum(site.blocks if missing is _BLOCKS else site.free for site in run.ask.sites)
     least = run.solved(
         nodes, coupled=False, objective="addresses", prefixes=missing is _BLOCKS, limits={}

@@ -10,7 +10,6 @@ import numpy as np
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
 from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.packing.solve import solve
-from eks_win_capacity.planning.candidates import sized
 from eks_win_capacity.planning.model import (
     ALL_ADDRESSES,
     ALL_NODES,
@@ -22,7 +21,7 @@ from eks_win_capacity.planning.model import (
 )
 from eks_win_capacity.planning.patterns import list_patterns
 from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
-from eks_win_capacity.planning.plan_values import Infeasible, Rejection
+from eks_win_capacity.planning.plan_values import Rejection
 from eks_win_capacity.planning.question import ROUGH, Answer
 from eks_win_capacity.planning.zones_exact import settle
 
@@ -93,11 +92,6 @@ class Solving:
     def over(self) -> bool:
         """Whether there is no time left, or somebody asked to stop."""
         return self.interrupted or self.deadline.over()
-
-    def nodes(self) -> tuple[tuple[NodeKind, ...], Infeasible | None]:
-        """Size the candidates, and find the workload that fits none of them."""
-        nodes, self.rejected, trouble = sized(self.ask)
-        return (*nodes, *self.ask.present), trouble
 
     def without_dominated(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Leave out the types that another one beats in everything."""
