@@ -40,7 +40,7 @@ year of history without one makes the next less likely.
 _SURPRISE = (0.5, 1.0)
 """Size of a surprise as a share of the level: the median, and the deviation of its logarithm."""
 
-_SHRUNK_YEARS = 0.5
+_SHRUNK_YEARS = 0.25
 """Years without a surge that are added to a history, for what is few comes seldom again."""
 
 _STEPPED = 0.5

@@ -56,7 +56,7 @@ BRIEF = np.array(
 _USUAL_GROWTH = 0.004
 """Growth a period that is usual where there is any, as a share of the level."""
 
-_STILL = 0.3
+_STILL = 0.5
 """Share of short histories that do not grow, beforehand."""
 
 
