@@ -83,7 +83,6 @@ PARTS: dict[str, tuple[object, str, object]] = {
     "resets and newest shifts": (learning, "level_shifts", _none),
     "newest step": (learning, "newest_step", _still),
     "steps like the newest": (level_shifts, "_like_it", lambda *_: (0, 0)),
-    "whole blocks": (learning, "_grain", lambda values: np.zeros(len(values))),
     "steps as before": (paths, "_STEPPED", 0.0),
     "models without growth": (smoothing, "_STILL", 1e-9),
     "surges of the past": (learning, "surges", _calm),

@@ -62,10 +62,6 @@ _SHARPEST = 2e-3
 """Smallest deviation that a look is scored with, as a share of the usual level."""
 
 
-_ROUNDED = 12**-0.5
-"""Deviation that rounding to a unit leaves, as a share of the unit."""
-
-
 @dataclass(frozen=True)
 class View:
     """
@@ -217,9 +213,7 @@ def _innovations(fits: smoothing.Fits, seen: Flags, recent: int | None = None) -
     return np.asarray(errors - mean[:, None])
 
 
-def shares(
-    views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int], grain: Floats
-) -> Floats:
+def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
     """
     Share of the paths that each view earns by how well it would have forecast.
 
@@ -241,8 +235,7 @@ def shares(
         score[~view.possible, column] = -np.inf
         for origin, (mean, deviation) in zip(back, view.looks, strict=True):
             here = seen[:, origin:]
-            # What is counted in units of 16 is not known more sharply than that.
-            size = np.maximum(deviation, np.maximum(_SHARPEST, _ROUNDED * grain[:, None]))
+            size = np.maximum(deviation, _SHARPEST)
             squares = np.minimum(((values[:, origin:] - mean) / size) ** 2, _CLIP)
             logs = np.where(here, -0.5 * squares - np.log(size), 0.0).sum(axis=1)
             score[:, column] += _TEMPER * logs / np.maximum(here.sum(axis=1), 1)

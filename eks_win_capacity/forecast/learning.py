@@ -39,9 +39,6 @@ _BRIDGES = 4
 _RECENT = 180
 """Newest periods whose innovations may come again."""
 
-_COARSE = 0.01
-"""Share of the usual value from which on the unit of a series matters."""
-
 _STEADY = (14, 35)
 """Newest periods of which most must repeat the season before for a series to be stepped."""
 
@@ -69,7 +66,7 @@ class Learned:
         The whole history first.
     shares : ndarray, (series, views)
         Share of the paths that follows each view.
-    noise : ndarray, (series, horizon)
+    noise : ndarray, (series,)
         How much larger innovations to come are than they were on average.
     seen : ndarray of bool, (series, periods)
     level : ndarray, (series, periods)
@@ -78,11 +75,6 @@ class Learned:
         Origins of the backtest.
     surges : Surges
         Times far above the level, which may come again.
-    grain : ndarray, (series,)
-        What all values differ by whole multiples of, such as 16 where whole /28s are
-        counted; 0 where there is none that matters.
-    last : ndarray, (series,)
-        The newest value, in units of the history.
     stepped : dict
         Series that mostly repeat their last season to the last digit, and how each
         season differed from the one before, in units of the history.
@@ -105,8 +97,6 @@ class Learned:
     level: Floats
     back: tuple[int, ...]
     surges: Surges
-    grain: Floats
-    last: Floats
     stepped: dict[int, Floats]
     lag: int
     day: int
@@ -142,7 +132,6 @@ def learn(
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
-    grain = _grain(values / scale[:, None])
     asked = _Chunk(tuple(lengths), horizon, given, per_day)
     back = views.origins(periods, horizon)
     parts, hidden = _without_what_hides(values / scale[:, None], seen, censored, asked)
@@ -174,15 +163,13 @@ def learn(
         newest_step(parts.level, parts.kept, parts.off),
         parts.off,
         tuple(every),
-        views.shares(every, clean, seen, back, grain),
-        noise * parts.season.fitted[:, None],
+        views.shares(every, clean, seen, back),
+        noise * parts.season.fitted,
         seen,
         parts.level,
         tuple(back),
         # Within a day, what rises for some hours is a season or an outlier.
         surges(parts.level if per_day == 1 else parts.level[:, :0]),
-        grain,
-        values[:, -1],
         _stepped(values, censored, lag),
         lag,
         per_day,
@@ -202,17 +189,6 @@ def _stepped(values: Floats, censored: Flags, lag: int) -> dict[int, Floats]:
             if len(calm) == 1 or calm[-1] <= 2 * calm[:-1].max() + lag:
                 found[int(row)] = here
     return found
-
-
-def _grain(values: Floats) -> Floats:
-    """The unit that each series comes in; 0 where it is too small to matter."""
-    apart = np.diff(np.sort(values, axis=1), axis=1)
-    apart = np.where(apart > 0, apart, np.nan)
-    some = (apart > 0).sum(axis=1) > 1
-    grain = np.where(some, np.nanmin(np.where(some[:, None], apart, 0.0), axis=1), 0.0)
-    some &= grain > _COARSE
-    pieces = np.nan_to_num(apart / np.where(some, grain, 1.0)[:, None])
-    return np.where(some & (np.abs(pieces - np.rint(pieces)) < 1e-6).all(axis=1), grain, 0.0)
 
 
 @dataclass(frozen=True)
@@ -292,19 +268,17 @@ def _whole(
     fits: smoothing.Fits, seen: Flags, hidden: Floats, back: Sequence[int], asked: _Chunk
 ) -> tuple[views.View, Floats]:
     """View of the whole history, and how much larger its innovations to come are."""
-    count, periods = seen.shape
-    day = asked.per_day
+    periods, day = seen.shape[1], asked.per_day
     whole = views.whole_view(fits, seen, back, _RECENT if day == 1 else None)
     # What was not seen above the limit lay now higher, now lower than its mean.
     wider = whole.errors + hidden * _EITHER_WAY[np.arange(periods) % 2]
     usual = (whole.errors**2).sum(axis=1)
     stretch = np.where(usual > 1e-6, (wider**2).sum(axis=1) / np.maximum(usual, 1e-6), 1.0)
     stretch = np.clip(np.sqrt(stretch), 1.0, 10.0)[:, None]
-    noise = np.ones((count, asked.horizon))
     # How noisy a series is now, its last half year says.
     wider = wider[:, -_RECENT if day == 1 else -(periods // day * day) :] / stretch
     newest = seen[:, -wider.shape[1] :]
-    return views.View(whole.fit, wider, newest, whole.looks, whole.possible), noise * stretch
+    return views.View(whole.fit, wider, newest, whole.looks, whole.possible), stretch[:, 0]
 
 
 def _again(off: Floats, day: int) -> Flags:

@@ -141,10 +141,6 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     line = state.middle[:, :1] + state.middle[:, 1:] * steps
     out = np.empty((horizon, *state.level.shape), dtype=np.float32)
     _run(out, state, learned, draws, line)
-    for row in np.flatnonzero(learned.grain):
-        # What comes in whole nodes or blocks goes on in them.
-        unit = learned.grain[row] * learned.scale[row]
-        out[:, row] = unit * np.rint((out[:, row] - learned.last[row]) / unit) + learned.last[row]
     return out
 
 
@@ -213,7 +209,7 @@ class _State:
             level=single(level),
             growth=single(growth),
             off=single(joined("off")[rows, model]),
-            sigma=single(sigma),
+            sigma=single(sigma * learned.noise[:, None]),
             alpha=single(alpha),
             phi=single(grid[..., 1]),
             gamma=single(grid[..., 2]),
@@ -229,7 +225,6 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
     level, growth, off = state.level, state.growth, state.off
     beta = 1 - state.alpha
     pool = _Innovations.of(learned, state)
-    noise = learned.noise.T.astype(np.float32)[..., None]
     factor = (learned.season.future_factor * learned.scale[:, None]).T
     term = (learned.season.future_term * learned.scale[:, None]).T
     events, step_then = _Events.of(learned, draws), _newest(learned, draws)
@@ -241,7 +236,6 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
         pick = pool.pick(draws.innovation, step)
         pool.errors.take(pick, out=error, mode="clip")
         error *= state.sigma
-        error *= noise[step]
         level += growth
         off *= state.phi
         np.add(level, off, out=here)
@@ -385,7 +379,8 @@ class _Innovations:
         """Places of draws from 0 to 1; the periods of a day are drawn together, for they err alike."""
         hour = step % self.day
         place = (uniform[step - hour] * self.size).astype(np.int32)
-        place *= self.day
+        if self.day > 1:
+            place *= self.day
         place += self.offset + np.int32(hour)
         return np.asarray(place)
 
