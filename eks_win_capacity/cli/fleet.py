@@ -417,22 +417,37 @@ def _read_json(content: str, name: str) -> pd.DataFrame:
                     for one in held.get("Instances", ())
                 ]
             )
-        items = document.get("items", [document] if document.get("kind") == "Node" else None)
-    if isinstance(items, list) and items:
-        nodes = [one for one in items if isinstance(one, dict) and one.get("kind") == "Node"]
-        if nodes:
-            return pd.DataFrame([_kubectl_row(one) for one in nodes])
-        if all(isinstance(one, list) for one in items):
-            return pd.DataFrame(items).rename(columns=lambda n: f"{UNNAMED}{n + 1}")
-        if all(isinstance(one, str) for one in items):
-            return pd.DataFrame({"instance_type": items})
-        if all(isinstance(one, dict) and "kind" not in one for one in items):
-            return pd.DataFrame(items)
+        listed = "items" in document or document.get("kind") == "Node"
+        items = whole.objects_in([document]) if listed else None
+    frame = _frame_of(items) if isinstance(items, list) and items else None
+    if frame is not None:
+        return frame
     raise InputError(
         f"{name} is {whole.what_it_is(document)} without nodes; fleet reads tables, "
         "kubectl get nodes -o json and aws ec2 describe-instances; a whole cluster is read by "
         "eks-win-capacity cluster -f"
     )
+
+
+def _frame_of(items: list[Any]) -> pd.DataFrame | None:
+    """Table of nodes, of rows or of types; None of other things."""
+    import pandas as pd
+
+    nodes = [one for one in items if isinstance(one, dict) and one.get("kind") == "Node"]
+    if nodes:
+        return pd.DataFrame([_kubectl_row(one) for one in nodes])
+    # --query nests the lists of instances in those of reservations.
+    while all(isinstance(row, list) and row for row in items) and all(
+        isinstance(one, list) for row in items for one in row
+    ):
+        items = [one for row in items for one in row]
+    if all(isinstance(one, list) for one in items):
+        return pd.DataFrame(items).rename(columns=lambda n: f"{UNNAMED}{n + 1}")
+    if all(isinstance(one, str) for one in items):
+        return pd.DataFrame({"instance_type": items})
+    if all(isinstance(one, dict) and "kind" not in one for one in items):
+        return pd.DataFrame(items)
+    return None
 
 
 def _kubectl_row(node: dict[str, Any]) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def read_price_file(file: str | None) -> Any:
         try:
             name, price = row[0].strip(), float(row[1])
         except (IndexError, ValueError):
-            if line > 1:
+            if line > 1 or "." in row[0]:  # the first line may be a head, of no type
                 raise InputError(f"line {line} of {file} is not TYPE,PRICE") from None
             continue
         if name in prices:
@@ -167,8 +167,13 @@ def read_price_file(file: str | None) -> Any:
 
 
 def _priced(found: list[Any], file: str) -> dict[str, float]:
-    """Prices of a mapping of types to numbers, in JSON or YAML."""
+    """Prices of a mapping of types to numbers, or of rows of both, in JSON or YAML."""
     held = found[0] if len(found) == 1 else found
+    rows = whole.objects_in(found)
+    if all(isinstance(row, dict) and {"instance_type", "price"} <= row.keys() for row in rows):
+        held = {row["instance_type"]: row["price"] for row in rows}
+        if len(held) < len(rows):
+            raise InputError(f"{file} tells a type a second time")
     priced = isinstance(held, dict) and all(
         isinstance(price, (int, float)) and not isinstance(price, bool) for price in held.values()
     )

@@ -27,7 +27,9 @@ _COUNT_NAMES: Final = {
 }  # fmt: skip
 """What a column is called that says how many nodes a row stands for, in languages of AWS' users."""
 
-_OS_NAMES: Final = ("os", "operatingsystem", "kubernetesioos", "platform", "platformdetails")
+_OS_NAMES: Final = (
+    "os", "operatingsystem", "kubernetesioos", "platform", "platformdetails", "osimage",
+)  # fmt: skip
 _STATE_NAMES: Final = ("status", "state", "statename", "instancestate", "lifecyclestate")
 _GONE: Final = {
     "notready", "unknown", "terminated", "terminating", "shutting-down", "stopped", "stopping",
@@ -254,8 +256,6 @@ def _present_rows(frame: pd.DataFrame, notes: list[str], weights: pd.Series | No
 
 def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
     """The column that says how many nodes a row stands for, None without one."""
-    import pandas as pd
-
     columns = [str(name) for name in frame.columns]
     if wanted == "none" and "none" not in columns:
         return None
@@ -264,12 +264,14 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
             raise InputError(f"no column {wanted!r}; there are: {', '.join(columns)}")
         found = [frame.columns[columns.index(wanted)]]
     else:
-        numbers = {
-            name: pd.to_numeric(frame[name], errors="coerce")
+        # Digits in a number that cannot be read are refused below, not passed over.
+        found = [
+            name
             for name in frame.columns
-            if name is not types and _plain(name) in _COUNT_NAMES
-        }
-        found = [name for name, values in numbers.items() if values.notna().any()]
+            if name is not types
+            and _plain(name) in _COUNT_NAMES
+            and frame[name].astype(str).str.contains(r"^\s*[+-]?[0-9]").any()
+        ]
     if not found and wanted is None and (open_ := _unnamed_numbers(frame)):
         raise InputError(
             f"{open_} may say how many nodes a row stands for: give --count {open_}, or --count none"

@@ -51,6 +51,14 @@ JSONPATH = "win-1 m5.large\nwin-2 m5.xlarge\n"
 NO_HEADERS = "win-1   Ready      m5.large   windows\nwin-2   NotReady   m5.large   windows\n"
 
 
+WIDE = """\
+NAME   STATUS   ROLES    AGE   VERSION   OS-IMAGE                         INSTANCE-TYPE
+a      Ready    <none>   1d    v1.34.1   Windows Server 2022 Datacenter   m5.xlarge
+b      Ready    <none>   1d    v1.34.1   Amazon Linux 2023                m5.large
+"""
+NESTED = '[[["m5.large", "windows"]], [["m5.xlarge", null], ["m5.large", "windows"]]]'
+
+
 def node(name, kind, os, ready):
     return {
         "kind": "Node",
@@ -73,6 +81,9 @@ LISTED = json.dumps(
         ],
     }
 )
+ITEM = {
+    key: value for key, value in node("a", "m5.xlarge", "windows", "True").items() if key != "kind"
+}
 INSTANCES = json.dumps(
     {
         "Reservations": [
@@ -120,6 +131,9 @@ def counted(text, *options):
         (NO_HEADERS, {"m5.large": 1}),
         (LISTED, {"m5.xlarge": 1}),
         (INSTANCES, {"m5.xlarge": 1}),
+        (WIDE, {"m5.xlarge": 1}),
+        (NESTED, {"m5.large": 2}),
+        (json.dumps({"kind": "NodeList", "items": [ITEM]}), {"m5.xlarge": 1}),
         (json.dumps(["m5.large", "m5.large"]), {"m5.large": 2}),
         (json.dumps([["i-1", "m5.large"]]), {"m5.large": 1}),
         (json.dumps([{"type": "m5.large", "count": 3}]), {"m5.large": 3}),
@@ -157,6 +171,13 @@ def test_numbers_without_a_head_are_refused_until_they_are_named(text):
 def test_nodes_printed_without_their_types_are_refused_with_the_command_that_prints_them():
     text = "NAME    STATUS   ROLES    AGE\nwin-1   Ready    <none>   3d\n"
     assert "-L node.kubernetes.io/instance-type" in str(fleet(text).exception)
+
+
+@pytest.mark.parametrize("count", ["1,200", "3/3", "12 nodes"])
+def test_numbers_that_cannot_be_read_are_not_passed_over(count):
+    told = str(fleet(f"instance_type\tcount\nm5.large\t{count}\n").exception)
+    assert count in told
+    assert "none" in told
 
 
 @pytest.mark.parametrize("count", ["-1", "1.5", "two"])

@@ -371,6 +371,7 @@ def test_prices_are_read_from_a_mapping_and_other_documents_are_named(tmp_path):
         "m5.large,0.2\n",
         '{"m5.large": 0.2}',
         "m5.large: 0.2\n",
+        '[{"instance_type": "m5.large", "price": 0.2}]',
         "sep=;\nt;p\nm5.large;0,2",
     ):
         prices.write_text(text)
@@ -378,7 +379,11 @@ def test_prices_are_read_from_a_mapping_and_other_documents_are_named(tmp_path):
         assert answer.exit_code == 0, str(answer.exception)
         printed.append(answer.stdout)
     assert len(set(printed)) == 1
+    # A first line with a type is no head.
+    prices.write_text("m5.large,$0.2\nc5.large,0.1\n")
+    assert "line 1" in str(run("plan", workloads, "--prices", prices).exception)
     for held, said in (
+        ([{"instance_type": "m5.large", "price": 1}] * 2, "second time"),
         ({"PriceList": ["{}"]}, "load_prices"),
         (["m5.large"], "is a list"),
         ({}, "nothing"),

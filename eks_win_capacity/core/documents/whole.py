@@ -317,6 +317,9 @@ _KNOWN: Final = (
     ("addon", "the answer of aws eks describe-addon"),
     ("cluster", "the answer of aws eks describe-cluster"),
     ("nodegroup", "the answer of aws eks describe-nodegroup"),
+    ("nodegroups", "the answer of aws eks list-nodegroups"),
+    ("AutoScalingGroups", "the answer of aws autoscaling describe-auto-scaling-groups"),
+    ("LaunchTemplateVersions", "the answer of aws ec2 describe-launch-template-versions"),
     ("workloads", "a list of workloads"),
 )
 
