@@ -280,32 +280,26 @@ class ClusterView:
         node = self.state.nodes_by_name.get(name)
         if node is None or node.name in self.blocked or name not in self.use:
             return ()
-        slots, late = self.slots(node), self.use[name].waiting
-        if slots is not None and slots.idle >= late:
-            return (
-                (
-                    f"{slots.idle:,} addresses attached to {name} have no pod: they cool down or are "
-                    "about to be assigned"
-                ),
+        slots, use = self.slots(node), self.use[name]
+        room = self.room_in(self.subnet_of.get(name), prefixes=False)
+        if slots is not None and slots.idle >= use.waiting:
+            seen = (
+                f"{slots.idle:,} addresses attached to {name} have no pod: they cool down or are "
+                "about to be assigned"
             )
-        if slots is not None and slots.room is not None:
-            return (
-                (
-                    f"{slots.free:,} slots of {name} are free and its subnet can fill "
-                    f"{slots.room:,}: the controller attaches more"
-                ),
+        elif slots is not None and slots.room is not None:
+            seen = (
+                f"{slots.free:,} slots of {name} are free and its subnet can fill "
+                f"{slots.room:,}: the controller attaches more"
             )
-        held = self.subnet_of.get(name)
-        room = self.room_in(held, prefixes=False)
-        prefixes = self.mode_of(node)
-        if slots is None and room and prefixes is False and not self.reason(node):
-            return (
-                (
-                    f"{name} advertises {node.advertised_addresses or 0:,} addresses for "
-                    f"{self.use[name].with_address:,} pods, and its subnet has {room:,} free"
-                ),
+        elif slots is None and room and self.mode_of(node) is False and not self.reason(node):
+            seen = (
+                f"{name} advertises {node.advertised_addresses or 0:,} addresses for "
+                f"{use.with_address:,} pods, and its subnet has {room:,} free"
             )
-        return ()
+        else:
+            return ()
+        return (seen,)
 
     def why_silent(self, node: Node) -> tuple[str, ...]:
         """The evidence about a node that advertises no address."""

@@ -30,10 +30,14 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     ]
     starter = launchers(view, names)[0]
     if view.state.subnets is None or not names:
-        return _in_any_subnet(
-            "the subnets are not known"
+        return Change(
+            code="other-subnet",
+            remedy="start Windows nodes in a subnet with room: aws ec2 describe-subnets shows the "
+            "free addresses",
+            feasible=None,
+            why="the subnets are not known"
             if names
-            else "no type of Windows nodes is known: give kubectl get nodes -o json"
+            else "no type of Windows nodes is known: give kubectl get nodes -o json",
         )
     best: tuple[int, str, str, SubnetState] | None = None
     said = []
@@ -58,16 +62,6 @@ def other_subnet(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
         feasible=None if unknown else False,
         why="; ".join(said[:4])
         or "no other subnet is known: aws ec2 describe-subnets shows those of the VPC",
-    )
-
-
-def _in_any_subnet(why: str) -> Change:
-    return Change(
-        code="other-subnet",
-        remedy="start Windows nodes in a subnet with room: aws ec2 describe-subnets shows the "
-        "free addresses",
-        feasible=None,
-        why=why,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.curve import curve_of
@@ -354,31 +355,27 @@ def empty_slots(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
 def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
     """Change that makes whole blocks free by draining the nodes that break them."""
     held = view.home(pod)
+    change = partial(Change, code="drain-for-blocks", unit="prefixes")
+    general = "drain the nodes that break the most blocks with the fewest pods"
     if held is None or held.interfaces is None or held.used is None:
-        return Change(
-            code="drain-for-blocks",
-            remedy="drain the nodes that break the most blocks with the fewest pods",
-            unit="prefixes",
+        return change(
+            remedy=general,
             feasible=None,
             why="what holds the addresses of the subnet is not known: give the answer of aws ec2 "
             "describe-network-interfaces",
         )
     steps = drains_for_blocks(view.state, subnet_id=held.subnet_id, blocks=1)
     if not steps:
-        return Change(
-            code="drain-for-blocks",
-            remedy="drain the nodes that break the most blocks with the fewest pods",
+        return change(
+            remedy=general,
             gain=0,
-            unit="prefixes",
             feasible=False,
             why="somebody who is not a Windows node holds an address in every broken block",
         )
     first = steps[0]
-    return Change(
-        code="drain-for-blocks",
+    return change(
         remedy=first.remedy,
         gain=first.blocks,
-        unit="prefixes",
         why=f"{first.blocks:,} whole blocks of {held.subnet_id} come free, {first.pods:,} pods move",
         nodes=len(first.nodes),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -323,8 +323,7 @@ class Check(Shown):
         files: dict[str, str] | None = None,
     ) -> Finding:
         """The finding of a failure."""
-        made = self._finding("fail", seen, remedy, subject)
-        return replace(made, severity=severity or self.severity, files=tuple((files or {}).items()))
+        return self._finding("fail", seen, remedy, subject, severity=severity, files=files)
 
     def passed(self, seen: str, *, subject: str = "") -> Finding:
         """The finding that all is well."""
@@ -342,16 +341,26 @@ class Check(Shown):
             subject,
         )
 
-    def _finding(self, outcome: Outcome, seen: str, remedy: str, subject: str) -> Finding:
+    def _finding(
+        self,
+        outcome: Outcome,
+        seen: str,
+        remedy: str,
+        subject: str,
+        *,
+        severity: Severity | None = None,
+        files: dict[str, str] | None = None,
+    ) -> Finding:
         return Finding(
             code=self.code,
-            severity=self.severity,
+            severity=severity or self.severity,
             outcome=outcome,
             seen=without_accounts(seen),
             why=self.why,
             remedy=without_accounts(remedy),
             source=self.source,
             subject=subject,
+            files=tuple((files or {}).items()),
         )
 
     @staticmethod
