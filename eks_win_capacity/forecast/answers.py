@@ -14,6 +14,8 @@ from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.seasons import usable_season
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from eks_win_capacity.core.findings import Finding
@@ -97,28 +99,25 @@ def judgements(
     *,
     lengths: tuple[int, ...],
     given: bool,
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Findings about how the histories were read ahead."""
     periods = np.array([len(v) for v in panel.peaks])
-    longest = int(periods[usable].max(initial=0))
-    judged = (
-        _newest_step(answers, rows, panel),
-        _bent_growth(answers, rows, usable),
-        _short_history(answers.median.shape[1], rows, periods, usable),
-        _refused_season(lengths, longest) if given else None,
-    )
-    return [finding for finding in judged if finding]
+    yield from _newest_step(answers, rows, panel)
+    yield from _bent_growth(answers, rows, usable)
+    yield from _short_history(answers.median.shape[1], rows, periods, usable)
+    if given:
+        yield from _refused_season(lengths, int(periods[usable].max(initial=0)))
 
 
-def _newest_step(answers: Answers, rows: Rows, panel: Panel) -> Finding | None:
+def _newest_step(answers: Answers, rows: Rows, panel: Panel) -> Iterator[Finding]:
     usual = np.array([np.nanmean(v) if len(v) else 0.0 for v in panel.peaks])
     size = np.nan_to_num(np.abs(answers.step_size))
     stepped = np.flatnonzero((answers.step_age > 0) & (size >= np.maximum(_TOLD * usual, 1.5)))
     if not len(stepped):
-        return None
+        return
     row = stepped[np.argmax(size[stepped])]
     age, stays = int(answers.step_age[row]), answers.step_stays[row]
-    return told(
+    yield told(
         "newest-step",
         f"{count_of(len(stepped), 'subnet')} changed level in the last periods, most of "
         f"all {rows.subnets[row]}: by about {answers.step_size[row]:,.0f}, "
@@ -129,13 +128,13 @@ def _newest_step(answers: Answers, rows: Rows, panel: Panel) -> Finding | None:
     )
 
 
-def _bent_growth(answers: Answers, rows: Rows, usable: NDArray[np.bool_]) -> Finding | None:
+def _bent_growth(answers: Answers, rows: Rows, usable: NDArray[np.bool_]) -> Iterator[Finding]:
     bent = np.flatnonzero(usable & (answers.views[:, 0] < 1 - _BENT))
     if not len(bent):
-        return None
+        return
     row = bent[np.argmin(answers.views[bent, 0])]
     compound = answers.views[row, VIEWS.index("logarithm")] > _BENT
-    return told(
+    yield told(
         "bent-growth",
         f"the growth of {count_of(len(bent), 'subnet')} bends, most of all "
         f"{rows.subnets[row]}: it {'is compound' if compound else 'is not what it was'}",
@@ -146,11 +145,11 @@ def _bent_growth(answers: Answers, rows: Rows, usable: NDArray[np.bool_]) -> Fin
 
 def _short_history(
     horizon: int, rows: Rows, periods: NDArray[np.int64], usable: NDArray[np.bool_]
-) -> Finding | None:
+) -> Iterator[Finding]:
     short = np.flatnonzero(usable & (periods < horizon / 2))
     if not len(short):
-        return None
-    return told(
+        return
+    yield told(
         "short-history",
         f"the horizon is more than twice the history of {count_of(len(short), 'subnet')}, "
         f"first {rows.subnets[short[0]]}: {horizon:,} periods from {periods[short[0]]:,}",
@@ -158,7 +157,7 @@ def _short_history(
     )
 
 
-def _refused_season(lengths: tuple[int, ...], periods: int) -> Finding | None:
+def _refused_season(lengths: tuple[int, ...], periods: int) -> Iterator[Finding]:
     """Finding of a season that is too long, and not part of a longer one that is usable."""
 
     def seen(length: int) -> bool:
@@ -170,8 +169,8 @@ def _refused_season(lengths: tuple[int, ...], periods: int) -> Finding | None:
 
     refused = [length for length in lengths if not seen(length)]
     if not refused:
-        return None
-    return told(
+        return
+    yield told(
         "season-too-long",
         f"a season of {count_of(refused[0], 'period')} is not seen often enough in "
         f"{count_of(periods, 'period')}",
