@@ -34,38 +34,22 @@ def what_if(
     InputError
         If a subnet has too short a history, or no period is known of all.
     """
-    import numpy as np
-    import pandas as pd
-
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
 
-    panel = made.panel
     if short := [name for name, fine in zip(made.subnets, made.usable, strict=True) if not fine]:
         raise InputError(f"--add-subnet needs a history of each subnet; too short: {short[0]}")
-    end = int(panel.last.min())
-    length = min(
-        len(peaks) - int(last) + end for peaks, last in zip(panel.peaks, panel.last, strict=True)
-    )
-    if length < 1:
+    by_time = made.history.groupby("time")["used"]
+    # Only of periods in which every subnet was counted is the sum known.
+    used = by_time.sum(min_count=len(made.subnets)).dropna().reset_index()
+    if not len(used):
         raise InputError("--add-subnet: there is no period in which all subnets were counted")
-    used, total = np.zeros(length), 0.0
-    for peaks, limits, last in zip(panel.peaks, panel.limits, panel.last, strict=True):
-        stop = len(peaks) - int(last) + end
-        used += peaks[stop - length : stop]
-        total += float(limits[-1])
-    times = panel.grid.starts(np.arange(end - length + 1, end + 1))
-    series = pd.Series(used, index=pd.DatetimeIndex(times))
+    total = float(made.capacity.sum())
     more = sum(Subnet(cidr).usable for cidr in added)
     named = {_ALL: total, f"{_ALL} + {', '.join(added)}": total + more}
     return [
         forecast_exhaustion(
-            pd.DataFrame(
-                {"time": series.index, "subnet": name, "used": series.to_numpy()}
-            ).dropna(),
-            capacity=capacity,
-            horizon=horizon,
-            level=level,
+            used.assign(subnet=name), capacity=capacity, horizon=horizon, level=level
         )
         for name, capacity in named.items()
     ]

@@ -149,16 +149,19 @@ def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -
     if not len(series):
         raise InputError("history is empty: at least some days of used addresses are needed")
     name, index = series.name, series.index
-    said = None if name is None else value_kind(name)
-    # A name such as "used" says what the values are, another one which subnet they are of.
-    subnet: Any = "subnet" if name is None or said is not None else str(name)
-    if name is not None and labelled(name):
-        said, subnet = kind_and_subnet(name)
-        if said is None and not available and given["used"] is not True:
-            raise InputError(
-                f"nothing says whether {str(name)!r} counts used or available addresses; "
-                "say it with used=True or available=True"
-            )
+    said, prefixes = None, False
+    subnet: Any = "subnet"
+    if name is not None:
+        # A name such as "used" says what the values are, another one which subnet they are of.
+        said, prefixes = value_kind(name), counts_prefixes(name)
+        subnet = str(name) if said is None else "subnet"
+        if labelled(name):
+            (said, subnet), prefixes = kind_and_subnet(name), False
+            if said is None and not available and given["used"] is not True:
+                raise InputError(
+                    f"nothing says whether {str(name)!r} counts used or available addresses; "
+                    "say it with used=True or available=True"
+                )
     single = not isinstance(index, pd.MultiIndex)
     if isinstance(index, pd.MultiIndex):
         places = [i for i in range(index.nlevels) if isinstance(index.levels[i], pd.DatetimeIndex)]
@@ -170,7 +173,7 @@ def _of_series(series: pd.Series[Any], given: Mapping[str, str | bool | None]) -
         raise InputError("history needs times: give the Series a DatetimeIndex")
     frame = pd.DataFrame({"time": index, "subnet": subnet, "value": series.array})
     kind = "available" if available else said or "used"
-    return Table(frame, kind, single, counts_prefixes(name) and not labelled(name))
+    return Table(frame, kind, single, prefixes)
 
 
 def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capacity: Any) -> Table:
