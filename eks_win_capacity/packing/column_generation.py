@@ -231,9 +231,7 @@ class Generator:
         self.proof: Proof | None = None
         self.deep = False
 
-    def price(
-        self, duals: Duals, cost: Floats, *, tolerance: float, deep: bool = False
-    ) -> tuple[Fraction, Ints, Ints]:
+    def price(self, duals: Duals, *, tolerance: float) -> tuple[Fraction, Ints, Ints]:
         """
         Look for patterns worth more than they cost, and prove a bound.
 
@@ -264,13 +262,13 @@ class Generator:
         worth = pods + floor[problem.zone] - per_pod[:, None] * problem.addressed
         worth = np.maximum(worth, 0)
         # Rounded down: a threshold or a budget that is too low only weakens the bound.
-        budget = np.floor(cost * float(scale) * (1 - 1e-15)).astype(np.int64)
+        budget = np.floor(problem.cost * float(scale) * (1 - 1e-15)).astype(np.int64)
         budget = budget + problem.share @ limit
         threshold = budget + np.floor(budget * tolerance).astype(np.int64)
         ceiling = fractional_bound(worth, self.need, problem.room, self.most, self.prices)
         bound = np.floor(ceiling * (1 + 1e-9) + 1).astype(np.int64)
         kind, mix = self._searched(worth, budget, threshold, bound)
-        if deep:
+        if self.deep:
             looked = self._looked_deep(worth, budget, threshold, bound)
             kind, mix = np.append(kind, looked[0]), np.vstack([mix, looked[1]])
         demand = int(pods @ problem.count) + int((floor * problem.floor).sum())
@@ -430,9 +428,7 @@ class Generator:
             still = 0 if still > 4 else still
             newest = self.deep or still
             asked = solution.duals if newest else solution.duals.towards(centre, 0.85)
-            bound, kind, mix = self.price(
-                asked, self.problem.cost, tolerance=tolerance, deep=self.deep
-            )
+            bound, kind, mix = self.price(asked, tolerance=tolerance)
             if bound > self.bound:
                 self.bound, centre = bound, asked
             found = self.columns.add(kind, mix)

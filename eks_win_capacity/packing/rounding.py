@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.problem import Floats, Ints, Problem
 
-_COLUMNS, _EVERY = 500, 2_000
+_COLUMNS, _EVERY = 500, 3_000
 """Patterns the integer program may choose from: the more, the slower each of its steps; and
 where these are all there are, so that it proves a bound."""
 
-_LISTED = 20_000
-"""Patterns of a kind that are listed, those with room for more pods among them."""
+_LISTED = 540_000
+"""Patterns of all kinds that are listed, those with room for more pods among them."""
 
 _IMPOSSIBLE = 2
 """Status of SciPy's solvers where nothing keeps all rules."""
@@ -193,8 +193,8 @@ def _below(
         able,
         prices,
         np.maximum(threshold, 0),
-        width=_LISTED,
-        keep=_LISTED,
+        width=_LISTED // problem.kinds,
+        keep=_LISTED // problem.kinds,
         distinct=False,
         deadline=deadline,
     )

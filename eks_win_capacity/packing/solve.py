@@ -209,7 +209,7 @@ class _Search:
         """Start from the fluid optimum: its bound, the sums of nodes, and dives from it."""
         problem, aim = self.problem, self.target * _AIM
         self.generator.prices = fluid.prices
-        proved, _, _ = self.generator.price(fluid.duals, problem.cost, tolerance=1e-6)
+        proved, _, _ = self.generator.price(fluid.duals, tolerance=1e-6)
         self.generator.bound = max(self.generator.bound, proved)
         self.lp_bound = float(self.generator.bound)
         self.prove(self.lp_bound)

@@ -17,7 +17,7 @@ from eks_win_capacity.packing.dive import blend
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
 from eks_win_capacity.packing.problem import Problem, feasible, total_cost
-from eks_win_capacity.packing.relaxation import solve_fluid
+from eks_win_capacity.packing.relaxation import fluid_bound, solve_fluid
 from eks_win_capacity.packing.rounding import settled
 from eks_win_capacity.packing.sampling import mutate, scatter
 from eks_win_capacity.packing.solve import solve
@@ -67,7 +67,8 @@ def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem)
     best, proved, _ = solve(problem, target=1e-3, deadline=Deadline())
     assert feasible(problem, best)
     cost = total_cost(problem, best)
-    assert fluid.value <= cost * (1 + 1e-9)
+    assert fluid_bound(problem) == pytest.approx(fluid.value, rel=1e-5)
+    assert max(fluid.value, fluid_bound(problem)) <= cost * (1 + 1e-9)
     assert bound <= cost * (1 + 1e-9)
     assert proved <= cost * (1 + 1e-9)
     assert (number @ problem.room >= problem.count @ problem.need).all()
@@ -127,11 +128,12 @@ def test_integer_programs_find_the_mixes_that_the_few_partial_ones_miss():
     values = []
     for deep in (False, True):
         generator = Generator(problem, Columns(problem))
+        generator.deep = deep
         generator.columns.add(*single(problem))
 
         for _ in range(12):
             duals = solve_fractional(problem, generator.columns, None).duals
-            bound, kind, mix = generator.price(duals, problem.cost, tolerance=1e-6, deep=deep)
+            bound, kind, mix = generator.price(duals, tolerance=1e-6)
             assert ((mix @ problem.need) <= problem.room[kind]).all()
             generator.columns.add(kind, mix)
             generator.bound = max(generator.bound, bound)
