@@ -226,6 +226,8 @@ class ClusterView:
         late = [pod for pod in self.waiting.get(node.name, ()) if not pod.without_request]
         if not late:
             return None
+        if node.ready is False:
+            return Obstacle("node-not-ready", (f"{node.name} is not ready",))
         if any(node is one for one in self.silent):
             return Obstacle("not-served", self.why_silent(node))
         for pod in late:

@@ -57,6 +57,7 @@ WHY: Final = {
     "slots-held": "it has a node whose slots are still held by addresses of the other mode",
     "taint": "every fitting node has a taint that it does not tolerate",
     "selector": "no node matches what it selects",
+    "node-not-ready": "it has a node that is not ready: its kubelet starts nothing now",
     "no-windows-node": "the cluster has no ready Windows node",
     "not-ready": "the fitting nodes take no pods now",
     "image": "it has a node, and its image cannot be pulled",
@@ -392,6 +393,10 @@ _LOOK: Final = {
     "pod-affinity": ("look", "loosen its pod affinity or topology spread: "),
     "gate": ("look", "remove its scheduling gate once what it waits for is there: "),
     "image": ("look", "see whether the name of the image and the right to pull it are correct: "),
+    "node-not-ready": (
+        "look",
+        "see why the node is not ready, and delete it if it does not come back: ",
+    ),
     "windows-version": (
         "look",
         "use an image of the nodes' Windows Server release, for the base image must match it: ",

@@ -309,6 +309,15 @@ def test_waiting_is_advised_where_an_address_is_there_or_on_its_way():
     assert "describe-network-interfaces" in pod.remedy
 
 
+def test_a_pod_on_a_node_that_is_not_ready_waits_for_the_node():
+    node = a_node()
+    node["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
+    pod, row, _ = verdicts(loaded(node, a_pod(), a_configmap(ON)))
+    assert (pod.cause, pod.change, row.blocked) == ("node-not-ready", "look", "node-not-ready")
+    assert pod.evidence == ("win-1 is not ready",)
+    assert not {"wait", "prefix-delegation"} & {change.code for change in pod.options}
+
+
 def test_an_event_of_the_node_tells_that_no_whole_block_is_left():
     said = "InsufficientCidrBlocks: The specified subnet does not have enough free cidr blocks"
     state = loaded(

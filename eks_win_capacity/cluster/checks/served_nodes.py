@@ -266,6 +266,7 @@ _UNBLOCKED: Final = {
     "addresses": "run fewer pods on it: it advertises fewer addresses than pods were placed",
     "starved": "raise the warm targets: see warm-targets",
     "not-served": "let the controller serve it: see node-advertises-addresses",
+    "node-not-ready": "its kubelet must come back first: see windows-nodes-ready",
 }
 """What helps against each obstacle, in short."""
 
