@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,12 +60,9 @@ class Present:
     @property
     def types(self) -> dict[str, int]:
         """Nodes by type."""
-        counted = Counter[str]()
-        for (name, _), number in self.places.items():
-            counted[name] += number
-        return dict(sorted(counted.items()))
+        return {name: number for (name, _), number in sorted(self.within(()).items())}
 
-    def within(self, zones: tuple[str, ...]) -> Counter[tuple[str, str]]:
+    def within(self, zones: Collection[str]) -> Counter[tuple[str, str]]:
         """Nodes by type and zone, of the zones that matter."""
         there = Counter[tuple[str, str]]()
         for (name, where), number in self.places.items():
@@ -77,16 +74,12 @@ class Present:
         after = Counter[tuple[str, str]]()
         for group in groups:
             after[group.instance_type, group.zone] += group.nodes
-        zoned = all(zone for _, zone in (*self.places, *after))
-        kept = dict.fromkeys(self.types, 0)
-        if zoned:
-            for (name, zone), number in self.places.items():
-                kept[name] += min(number, after[name, zone])
-            return kept
-        total = Counter[str]()
-        for (name, _), number in after.items():
-            total[name] += number
-        return {name: min(number, total[name]) for name, number in self.types.items()}
+        places = (*self.places, *after)
+        zones = {zone for _, zone in places} if all(zone for _, zone in places) else ()
+        fleet, kept = Present(places=after).within(zones), dict.fromkeys(self.types, 0)
+        for place, number in self.within(zones).items():
+            kept[place[0]] += min(number, fleet[place])
+        return kept
 
 
 def _read(current: Any, catalog: Catalog) -> Present:
@@ -220,17 +213,6 @@ def from_now(
     The fleet that is best from scratch is taken where it drains no more nodes than allowed and
     saves something; else present nodes are kept and their free room is used first, and as many
     of those left empty are drained as may be.
-
-    Parameters
-    ----------
-    ask : Question
-        What is asked.
-    current : ClusterState, iterable of PlannedGroup, DataFrame or mapping
-        Nodes that run now.
-    max_replaced : int or None
-        Present nodes drained at most; None for any number.
-    plan_of : callable
-        Plans a question.
     """
     present = _read(current, ask.catalog)
     ask, nodes = _with_candidates(ask, present.types)

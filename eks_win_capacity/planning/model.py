@@ -243,14 +243,8 @@ def build(
 
     Parameters
     ----------
-    workloads, slots : tuple of Workload, int array
-        What runs, and how many pods of each there must be room for.
-    nodes, sites : tuples
-        Where it may run.
-    objective : {"cost", "nodes", "addresses"}
-        What is made small.
-    limits : dict
-        Most nodes of a type.
+    slots : int array
+        How many pods of each workload there must be room for.
     coupled : bool
         Whether subnets and zones matter; without, nodes stand anywhere.
     spread_all : bool
@@ -609,8 +603,12 @@ def _group(
     shrink: bool,
 ) -> PlannedGroup:
     which = int(model.node[kind])
-    loads = [(workloads[at], each) for at, each in sorted(pods.items())]
-    used, by_name = _used(loads, model.nodes[which].extended)
+    extended = model.nodes[which].extended
+    used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
+    by_name: dict[str, int] = {}
+    for load, each in ((workloads[at], each) for at, each in sorted(pods.items())):
+        used += each * np.array(load.need(extended), dtype=np.int64)
+        by_name[load.name] = by_name.get(load.name, 0) + each
     if shrink:
         which = _cheapest(model.nodes, which, used, [workloads[member] for member in pods])
     node = model.nodes[which]
@@ -648,18 +646,6 @@ def group_of(
         extended=dict(zip(node.extended, node.room[4:], strict=True)),
         extended_used=dict(zip(node.extended, used[4:], strict=True)),
     )
-
-
-def _used(
-    pods: list[tuple[Workload, int]], extended: tuple[str, ...]
-) -> tuple[Ints, dict[str, int]]:
-    """What the pods of one node take of each resource, and how many there are by name."""
-    used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
-    by_name: dict[str, int] = {}
-    for load, each in pods:
-        used += each * np.array(load.need(extended), dtype=np.int64)
-        by_name[load.name] = by_name.get(load.name, 0) + each
-    return used, by_name
 
 
 def _cheapest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[Workload]) -> int:

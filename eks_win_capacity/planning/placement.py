@@ -199,11 +199,7 @@ def _cheapest(group: PlannedGroup, nodes: list[NodeKind], loads: tuple[Load, ...
         if node.cost >= group.cost:
             break
         other = moved(group, node, loads)
-        if (
-            other is not None
-            and other.addresses <= group.addresses
-            and other.prefixes <= group.prefixes
-        ):
+        if other is not None and _in_its_place(group, other):
             return other
     return group
 

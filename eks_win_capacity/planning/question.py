@@ -53,36 +53,22 @@ class Question:
     ----------
     workloads, daemons : tuple of Load
         What runs, and what every node runs on top.
-    objective : {"cost", "nodes", "addresses"}
-        What is made small.
     prefix, pool, kubelet, reserved
         What a node gives: address mode, warm targets, the kubelet's limit and reservations.
-    prices : PriceList
-        What a node costs.
     surge, zone_lost
         Places beyond the replicas.
-    max_types, limits
-        Different types at most, and nodes of each at most.
-    sites : tuple of Site
-        Where nodes may stand.
     present : tuple of NodeKind
         Kinds of node that run already.
     staying : dict
         Present nodes that stay whatever the plan, by the limit that counts them.
     other_sites : callable or None
         The same in the other address mode, where blocks are counted otherwise.
-    catalog, candidates
-        The types to choose from.
-    deadline : Deadline
-        When to stop.
     effort : float
         Part of the usual work.
     extended_resources : dict
         Extended resources of types, by name or pattern.
-    buying : Buying
-        Spot shares, what is paid already, and the licence.
-    min_types, at_least
-        Different types at least, and nodes at least by type, zone or in all.
+    limits, at_least : dict
+        Nodes at most and at least, by type, zone or in all.
     launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
         Who starts the nodes, and by whose estimate of their room.
     progress : callable or None

@@ -191,8 +191,6 @@ class Solving:
 
         Parameters
         ----------
-        nodes : tuple of NodeKind
-            The types.
         coupled : bool
             Whether zones and subnets count.
         objective : str, optional

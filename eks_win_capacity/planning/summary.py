@@ -34,17 +34,6 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
 
     Where the plan starts from present nodes, these are thin bars below.
 
-    Parameters
-    ----------
-    plan : FleetPlan
-        A plan with nodes.
-    ax : matplotlib Axes, optional
-        Where to draw; axes of its own by default.
-
-    Returns
-    -------
-    matplotlib Axes
-
     Raises
     ------
     InputError

@@ -169,12 +169,7 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
     """
     Read workloads from a DataFrame, a list of mappings or of `Workload`.
 
-    Parameters
-    ----------
-    workloads : DataFrame, or iterable of mapping or Workload
-        The rows.
-    catalog : Catalog, optional
-        Where the patterns of allowed types are looked up.
+    Patterns of allowed types are looked up in the catalog.
 
     Raises
     ------

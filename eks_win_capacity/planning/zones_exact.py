@@ -75,10 +75,6 @@ def settle(
     ----------
     model : Model
         Coupled; its quota is not looked at.
-    patterns : Patterns
-        All there are.
-    ask : Question
-        What is asked.
     evenly : bool
         Whether all zones have even shares where one may be lost; the bound is of such plans alone.
     missing : {"", "addresses", "blocks"}
@@ -88,8 +84,6 @@ def settle(
         Blocks that each subnet may have on top.
     known : float
         What is proved already: no choice costs less.
-    deadline : Deadline
-        When to stop.
 
     Raises
     ------
