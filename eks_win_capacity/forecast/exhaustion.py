@@ -243,7 +243,7 @@ def forecast_exhaustion(
     steps, told = (None, []) if events is None else event_steps(events, rows, peaks, ahead, usable)
     year = 365.25 / peaks.grid.days
     draws = Draws.of(int(seed), paths=int(paths), horizon=ahead, year=year)
-    ask = _Question(rows, peaks, levels, lengths, season_lengths is not None, draws, steps)
+    ask = _Outlook(rows, peaks, levels, lengths, season_lengths is not None, draws, steps)
     answers = Answers.empty(len(rows.subnets), ahead, len(levels))
     _work(ask, usable, answers, workers=int(workers), progress=progress)
     judged = judgements(answers, rows, peaks, usable, lengths=lengths, given=ask.given)
@@ -283,7 +283,7 @@ def _check_numbers(**given: tuple[Any, int, int]) -> None:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Outlook:
     """The histories, and what is the same for every subnet."""
 
     rows: Rows
@@ -340,7 +340,7 @@ def _usable(rows: Rows, peaks: Panel, unusable: str) -> NDArray[np.bool_]:
 
 
 def _work(
-    ask: _Question,
+    ask: _Outlook,
     usable: NDArray[np.bool_],
     answers: Answers,
     *,
@@ -379,7 +379,7 @@ def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp
             yield np.array(members[low : low + size], dtype=np.intp)
 
 
-def _one_chunk(ask: _Question, chunk: NDArray[np.intp], answers: Answers) -> None:
+def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None:
     peaks, horizon, whole = ask.peaks, answers.reached.shape[1], ask.rows.whole
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
@@ -438,7 +438,7 @@ def _quantiles(
     return at
 
 
-def _facts(ask: _Question, learned: Learned, chunk: NDArray[np.intp], answers: Answers) -> None:
+def _facts(ask: _Outlook, learned: Learned, chunk: NDArray[np.intp], answers: Answers) -> None:
     """Keep what was learned, in units of the history."""
     whole = learned.views[0].fit
     answers.alpha[chunk], answers.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
