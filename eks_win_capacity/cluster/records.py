@@ -496,6 +496,9 @@ class NodePool(Shown):
         where they do not name it.
     instance_types : tuple of str
         The types that its requirements name; empty where they name none.
+    architectures : tuple of str
+        The values that its requirements allow for ``kubernetes.io/arch``; empty where they do
+        not name it.
     limits, used : tuple of (str, str)
         ``spec.limits`` and ``status.resources``, as Kubernetes quantities.
     taints : tuple of str
@@ -506,6 +509,7 @@ class NodePool(Shown):
     node_class: str = ""
     systems: tuple[str, ...] = ()
     instance_types: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
     limits: tuple[tuple[str, str], ...] = ()
     used: tuple[tuple[str, str], ...] = ()
     taints: tuple[str, ...] = ()

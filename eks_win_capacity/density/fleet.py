@@ -782,7 +782,8 @@ def _ip_capacity_of_integers(
                 np.multiply(answers, ADDRESSES_PER_PREFIX, out=answers)
         return True
 
-    return pods if all(over_spans(size, write, span=8 * SPAN)) else None
+    sound = over_spans(size, write, span=8 * SPAN)  # no mutant: speed alone
+    return pods if all(sound) else None
 
 
 def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:

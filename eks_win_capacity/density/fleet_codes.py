@@ -350,7 +350,8 @@ def over_spans(length: int, work: Callable[[int, int], T], *, span: int = SPAN) 
     starts = range(0, length, span)
     stops = [min(start + span, length) for start in starts]
     pyarrow = sys.modules.get("pyarrow")
-    threads = 1 if pyarrow is None else min(len(starts), pyarrow.cpu_count())
+    most = 1 if pyarrow is None else pyarrow.cpu_count()  # no mutant: speed alone
+    threads = min(len(starts), most)
     if threads <= 1:
         return list(map(work, starts, stops))
     with ThreadPoolExecutor(threads) as pool:

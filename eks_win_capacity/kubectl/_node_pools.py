@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.records import NodeClaim, NodeClass, NodePool
 from eks_win_capacity.core.errors import without_accounts
 from eks_win_capacity.kubectl._objects import (
+    ARCH_LABELS,
     OS_LABELS,
     POOL_LABELS,
     TYPE_LABELS,
@@ -45,6 +46,7 @@ def node_pool(item: Mapping[str, Any]) -> NodePool:
         node_class=str(reference.get("name") or ""),
         systems=(named,) if named else _systems(wanted),
         instance_types=_values(wanted, TYPE_LABELS),
+        architectures=_values(wanted, ARCH_LABELS),
         limits=_quantities(limits.get("resources") or limits),
         used=_quantities((item.get("status") or {}).get("resources") or {}),
         taints=tuple(taint_text(taint) for taint in inner.get("taints") or ()),

@@ -396,6 +396,12 @@ CHANGES = [
      "karpenter-node-os", FAIL, "error", r"values: \[windows\]"),
     ("karpenter", lambda d: d["classes"]["items"][0]["spec"].update(amiFamily="AL2023"),
      "karpenter-ami-family", FAIL, "error", "Windows2022"),
+    ("karpenter", pool(lambda p: p["spec"]["template"]["spec"]["requirements"].append(
+        {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]})),
+     "karpenter-ami-family", FAIL, "error", r"In \[amd64\]"),
+    ("karpenter", pool(lambda p: p["spec"]["template"]["spec"]["requirements"].append(
+        {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64", "amd64"]})),
+     "karpenter-ami-family", "pass", "error", ""),
     ("karpenter", pool(lambda p: p["status"].update(resources={"cpu": "100"})),
      "karpenter-limits", FAIL, "warning", "kubectl edit nodepool windows"),
     ("self-managed", unselect("kubernetes.io/os"), "os-selector", FAIL, "error",

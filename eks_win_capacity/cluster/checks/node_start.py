@@ -393,6 +393,19 @@ def _system_of(look: Look, pool: NodePool) -> str:
     return "windows" if made is not None and made.windows else "linux"
 
 
+def _of_arm(rule: Check, pools: list[NodePool]) -> list[Finding]:
+    """What is said of pools whose nodes would be Windows on another processor than amd64."""
+    return [
+        rule.failed(
+            f"NodePool {pool.name} asks for Windows on {', '.join(pool.architectures)}",
+            f"let its requirement kubernetes.io/arch be In [amd64]: {_edit(pool)}",
+            subject=pool.name,
+        )
+        for pool in pools
+        if pool.systems == ("windows",) and pool.architectures and "amd64" not in pool.architectures
+    ]
+
+
 @check(
     "karpenter-ami-family",
     considers="NodePools of Windows have an EC2NodeClass with a Windows AMI family",
@@ -408,7 +421,9 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
     if not look.state.node_pools:
         yield _absent(rule, look, "node_pools")
         return
-    wrong = 0
+    arm = _of_arm(rule, pools)
+    yield from arm
+    wrong = len(arm)
     for pool in pools:
         made = look.classes.get(pool.node_class)
         wants = "windows" in pool.systems
