@@ -266,7 +266,10 @@ def fewer_types(
     if not found:
         return None
     best = min(found, key=lambda one: one.value)
+    if least is None and top == 1 and run.ask.objective == "cost":
+        least = min(map(run.ask.least_alone, nodes), default=0.0)
     run.few_types = least is not None
+    run.even_only |= run.few_types and run.ask.zone_lost
     bound = max(answer.bound, least or 0.0)
     return Answer(best.groups, best.value, min(bound, best.value), answer.lp_bound)
 

@@ -184,6 +184,19 @@ class Question:
         total = self.slots @ need
         return float((-(-total // np.maximum(room, 1)) * (room > 0)).max()) * node.cost
 
+    def least_by_sums(self, nodes: tuple[NodeKind, ...]) -> float:
+        """Bound any fleet by its sums: each resource is bought where it is cheapest."""
+        if self.objective == "addresses" or not nodes:
+            return 0.0
+        need = np.array([load.need(nodes[0].extended) for load in self.workloads], dtype=np.int64)
+        total = self.wanted @ need.reshape(-1, len(nodes[0].room))
+        room = np.array([node.room for node in nodes], dtype=np.float64)
+        each = np.array([node.cost if self.objective == "cost" else 1.0 for node in nodes])
+        used = total > 0
+        # No float division may lift the bound above what is true.
+        price = (each[:, None] / np.maximum(room[:, used], 1e-9)).min(axis=0)
+        return float((price * total[used]).max(initial=0.0)) * (1 - 1e-9)
+
 
 @dataclass(frozen=True)
 class Answer:

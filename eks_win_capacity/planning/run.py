@@ -122,7 +122,7 @@ def _written(run: Solving, found: Answer, bound: float, lean: tuple[NodeKind, ..
         return _too_much(run)
     groups = demanded.groups
     value = value_of(groups, ask.objective)
-    bound = min(max(bound, demanded.bound), value)
+    bound = min(max(bound, demanded.bound, ask.least_by_sums(lean)), value)
     status = status_of(value, bound, interrupted=run.interrupted)
     used = {group.instance_type for group in groups}
     try:
