@@ -113,14 +113,12 @@ def _pool(file: str | None, state: ClusterState | None, mode: bool | None) -> Wa
 
 
 def _state_subnets(state: ClusterState) -> list[Any] | None:
-    """The subnets of a state: those of its Windows node groups, where these are known."""
-    if not state.subnets:
-        return None
-    windows = {
-        subnet for group in state.node_groups or () if group.windows for subnet in group.subnet_ids
-    }
-    known = [one for one in state.subnets if not windows or one.subnet_id in windows]
-    return [one for one in known if one.subnet is not None] or None
+    """The subnets of a state that Windows nodes start in, where what they hold is known."""
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster.cluster_view import ClusterView
+
+    view = ClusterView(state, Catalog.bundled(), None)
+    return [one for one in view.own_subnets if one.subnet is not None] or None
 
 
 _EXISTING = click.Path(exists=True, dir_okay=False)

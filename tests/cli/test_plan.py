@@ -1,6 +1,7 @@
 """The command ``plan``: files in, tables, data and snippets out, and Ctrl-C."""
 
 import csv
+import dataclasses
 import io
 import json
 import subprocess
@@ -272,6 +273,15 @@ def test_a_saved_state_is_planned_for_in_its_subnets_with_its_targets(tmp_path):
     ran = run(tmp_path / "state.json", "-t", "m5.xlarge")
     assert "beside those that run now" in ran.stderr
     assert "beside those" not in ran.stdout
+
+
+def test_nodes_whose_group_does_not_say_windows_stand_in_subnets_that_are_planned_in(tmp_path):
+    own = NodeGroup(name="own", ami_type="CUSTOM", subnet_ids=("subnet-win",))
+    told = dataclasses.replace(state(), node_groups=(own,))
+    nodes = tuple(dataclasses.replace(node, address="10.0.0.9") for node in told.nodes)
+    dataclasses.replace(told, nodes=nodes).save(tmp_path / "state.json")
+    found = asked(tmp_path / "state.json", "-t", "m5.xlarge")
+    assert {group.subnet for group in found.groups} == {"subnet-win"}
 
 
 def test_what_kubectl_prints_is_planned_for(tmp_path):
