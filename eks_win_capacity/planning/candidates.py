@@ -287,11 +287,9 @@ def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
 
 
 def _pool(ask: Question, *, nitro: bool) -> WarmPool:
-    if not ask.prefix:
-        return ask.pool if ask.pool is not None else WarmPool.secondary()
-    if not nitro:
-        return WarmPool.secondary()
-    return ask.pool if ask.pool is not None else WarmPool.prefix()
+    if ask.pool is not None and (nitro or not ask.prefix):
+        return ask.pool
+    return WarmPool.prefix() if ask.prefix and nitro else WarmPool.secondary()
 
 
 def fits(load: Load, node: NodeKind) -> bool:

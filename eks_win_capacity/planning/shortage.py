@@ -38,33 +38,29 @@ def why_not(
     run: Solving, nodes: tuple[NodeKind, ...], *, plan_of: Callable[[Question], FleetPlan]
 ) -> list[Infeasible]:
     """Find what is missing: the fewest addresses and blocks that would do."""
-    if not run.over():
-        try:
-            reasons = _reasons(run, nodes, plan_of)
-        except OutOfTimeError:
-            reasons = []
-        if reasons:
-            return reasons
-    if run.impossible:
-        return [_of_limits(run, None, 0)] if run.ask.limits else [_nowhere(run)]
-    return [
-        Infeasible(
-            code="not-found",
-            why="no plan was found in the time; that there is none is not proved",
-            remedy="Raise the time limit",
-        )
-    ]
-
-
-def _reasons(
-    run: Solving, nodes: tuple[NodeKind, ...], plan_of: Callable[[Question], FleetPlan]
-) -> list[Infeasible]:
     ask = run.ask
-    if ask.limits:
-        return _by_limits(run, plan_of)
-    if not ask.limited:
-        return []
-    return _settled(run, nodes) or [_bounded(run, nodes)]
+    reasons: list[Infeasible] = []
+    try:
+        if ask.limits and not run.over():
+            reasons = _by_limits(run, plan_of)
+        elif ask.limited and not run.over():
+            reasons = _settled(run, nodes) or [_bounded(run, nodes)]
+    except OutOfTimeError:
+        pass
+    if reasons:
+        return reasons
+    if run.impossible and ask.limits:
+        return [_of_limits(run, None, 0)]
+    if run.impossible:
+        where = _named(ask.sites)
+        why = f"nothing fits {where}; how much is missing was not counted in the time"
+        return [_not_found(why, "Raise the time limit, or add addresses", where)]
+    why = "no plan was found in the time; that there is none is not proved"
+    return [_not_found(why, "Raise the time limit")]
+
+
+def _not_found(why: str, remedy: str, subject: str = "") -> Infeasible:
+    return Infeasible(code="not-found", why=why, remedy=remedy, subject=subject)
 
 
 def _by_limits(run: Solving, plan_of: Callable[[Question], FleetPlan]) -> list[Infeasible]:
@@ -84,14 +80,9 @@ def _by_limits(run: Solving, plan_of: Callable[[Question], FleetPlan]) -> list[I
         return [_of_limits(run, plan, short)]
     if run.over():
         return []
-    return [
-        Infeasible(
-            code="not-found",
-            why=f"no plan within the limits on nodes ({_limits(run)}) was found; that there is "
-            "none is not proved",
-            remedy="Raise the limits, or the time limit",
-        )
-    ]
+    limits = f"no plan within the limits on nodes ({_limits(run)}) was found"
+    why = f"{limits}; that there is none is not proved"
+    return [_not_found(why, "Raise the limits, or the time limit")]
 
 
 def _limits(run: Solving) -> str:
@@ -111,16 +102,6 @@ def _of_limits(run: Solving, plan: FleetPlan | None, short: int) -> Infeasible:
 
 def _named(sites: Iterable[Site]) -> str:
     return ", ".join(site.subnet for site in sites)
-
-
-def _nowhere(run: Solving) -> Infeasible:
-    where = _named(run.ask.sites)
-    return Infeasible(
-        code="not-found",
-        why=f"nothing fits {where}; how much is missing was not counted in the time",
-        remedy="Raise the time limit, or add addresses",
-        subject=where,
-    )
 
 
 def _settled(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Infeasible]:
@@ -184,12 +165,8 @@ def _bounded(run: Solving, nodes: tuple[NodeKind, ...]) -> Infeasible:
             if reason is not None:
                 return reason
     where = _named(run.ask.sites)
-    return Infeasible(
-        code="not-found",
-        why=f"no plan that fits {where} was found; the totals alone do not rule one out",
-        remedy="Add addresses, or allow smaller types",
-        subject=where,
-    )
+    why = f"no plan that fits {where} was found; the totals alone do not rule one out"
+    return _not_found(why, "Add addresses, or allow smaller types", where)
 
 
 def _by_zone(run: Solving) -> list[Solving]:

@@ -156,7 +156,7 @@ class _Program:
         self.site = np.repeat(np.arange(sites), len(patterns))
         self.pattern = np.tile(np.arange(len(patterns)), sites)
         self.zone = np.array([self.zones.index(site.zone) for site in model.sites])[self.site]
-        self.mix = patterns.mix[self.pattern]
+        self.mix, self.node = patterns.mix[self.pattern], patterns.node[self.pattern]
         self.kind = _kinds_of(model, patterns, self.pattern, self.site)
         self.width = len(self.pattern)
         first = self.width + model.problem.shapes * len(self.zones)
@@ -245,7 +245,7 @@ class _Program:
         """The columns of the nodes of a type, in a zone, or of all."""
         named = np.array([name in {node.name, ALL_NODES} for node in self.model.nodes])
         here = np.array([name == zone != "" for zone in self.zones])
-        some: Ints = np.nonzero(named[self.patterns.node[self.pattern]] | here[self.zone])[0]
+        some: Ints = np.nonzero(named[self.node] | here[self.zone])[0]
         return some
 
     def keep_least(self, name: str, least: int) -> None:
@@ -262,7 +262,7 @@ class _Program:
         names = sorted({node.name for node in self.model.nodes})
         named = np.array([names.index(node.name) for node in self.model.nodes])
         for place, column in enumerate(used):
-            some = np.nonzero(named[self.patterns.node[self.pattern]] == place)[0]
+            some = np.nonzero(named[self.node] == place)[0]
             values = np.append(np.ones(len(some)), -pods)
             self.rule(np.append(some, column), values, -np.inf, 0.0)
             if least > 1:
