@@ -27,6 +27,14 @@ Every series is the demand for addresses of one subnet::
     batches  nearly idle, then teams come by the dozen, at a rate that grows, lasts or wears off
     halted   pods that join one by one until, some weeks ago, they do not; one in six starts again
     stairs   whole /28s that are never given back
+    campaigns  every 40 to 200 days about, for 3 to 14 days, much the same height
+    rollouts idle, then a rate that lasts or ends after some months
+    viral    growth by a share that is drawn anew every four weeks
+    drip     a leak that restarts undo, at regular times or by chance
+    racks    units of 8 to 32 that are kept for a day, a week, a month or for good
+    settled  growth, straight or slowing down, that stopped 5 to 110 days ago
+    dormant  never changed, or once; a third wakes in the future
+    tenants  come at random, with heavy-tailed sizes, and most of them leave
 
 The limit of a window lies so far above the level that steady growth would reach
 it between 0.2 and 2 horizons from its end: about half of the windows run dry.
@@ -34,8 +42,13 @@ it between 0.2 and 2 horizons from its end: about half of the windows run dry.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SUITES = (
     "steady",
@@ -56,6 +69,14 @@ SUITES = (
     "batches",
     "halted",
     "stairs",
+    "campaigns",
+    "rollouts",
+    "viral",
+    "drip",
+    "racks",
+    "settled",
+    "dormant",
+    "tenants",
 )
 HORIZON = 90
 _STREAMS = {
@@ -80,6 +101,14 @@ _STREAMS = {
             "batches",
             "halted",
             "stairs",
+            "campaigns",
+            "rollouts",
+            "viral",
+            "drip",
+            "racks",
+            "settled",
+            "dormant",
+            "tenants",
         )
     )
 }
@@ -292,6 +321,104 @@ def _stairs(rng: np.random.Generator) -> Window:
     return _headroom(rng, "stairs", 16 * np.ceil(np.maximum.accumulate(pods) / 16), known)
 
 
+def _uneven(rng: np.random.Generator, days: int, low: float, high: float) -> np.ndarray:
+    """Weekends and noise that a level is multiplied by."""
+    depth, phase = rng.choice([0, 0, 0.1, 0.25, 0.4]), rng.integers(7)
+    weekend = (np.arange(days) + phase) % 7 >= 5
+    return (1 - depth * weekend) * np.exp(rng.uniform(low, high) * rng.standard_normal(days))
+
+
+def _campaigns(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
+    level = rng.uniform(30, 900) * (1 + rng.uniform(-0.1, 0.8) * np.arange(days) / 365)
+    gap, height = rng.uniform(40, 200), rng.uniform(0.25, 1.6)
+    at = rng.uniform(0, gap)
+    while at < days:
+        level[int(at) : int(at) + rng.integers(3, 15)] *= 1 + height * rng.uniform(0.6, 1.4)
+        at += gap * rng.uniform(0.5, 1.5)
+    return level * _uneven(rng, days, 0.01, 0.05)
+
+
+def _rollouts(rng: np.random.Generator, days: int, known: int) -> np.ndarray:
+    since = np.maximum(np.arange(days) - known + rng.integers(10, 90), 0)
+    rate, lasts = rng.uniform(0.3, 8), rng.choice([1e9, 60, 120, 200])
+    wander = (rng.standard_normal(days) * np.sqrt(rate) * (since > 0)).cumsum()
+    level = rng.uniform(1, 40) + np.maximum(np.minimum(since, lasts) * rate + wander, 0)
+    return level * _uneven(rng, days, 0.0, 0.04)
+
+
+def _viral(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
+    share = rng.uniform(0.001, 0.012) * rng.gamma(3, 1 / 3, days // 28 + 1).repeat(28)[:days]
+    return rng.uniform(15, 120) * np.exp(share.cumsum()) * _uneven(rng, days, 0.005, 0.05)
+
+
+def _drip(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
+    base, often = rng.uniform(40, 700), rng.uniform(20, 110)
+    leak, regular, after = base * rng.uniform(0.002, 0.015), rng.random() < 0.4, 0.0
+    held, restart = np.zeros(days), rng.uniform(0, often)
+    for day in range(days):
+        if day >= restart:
+            after *= rng.choice([0, 0, 0.2])
+            restart = day + (often * rng.uniform(0.8, 1.2) if regular else rng.exponential(often))
+        after += rng.gamma(2, leak / 2)
+        held[day] = after
+    level = base * (1 + rng.uniform(0, 0.3) * np.arange(days) / 365) + held
+    return level * _uneven(rng, days, 0.003, 0.03)
+
+
+def _racks(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
+    unit, keep = rng.choice([8, 16, 16, 16, 32]), int(rng.choice([1, 7, 30, 10_000]))
+    level = rng.uniform(20, 500) * (1 + rng.uniform(-0.2, 1) * np.arange(days) / 365)
+    level += rng.standard_normal(days).cumsum() * rng.uniform(0, 2)
+    units = unit * np.ceil(np.maximum(level, 1) * _uneven(rng, days, 0.0, 0.05) / unit)
+    return np.array([units[max(day - keep, 0) : day + 1].max() for day in range(days)])
+
+
+def _settled(rng: np.random.Generator, days: int, known: int) -> np.ndarray:
+    rate = rng.uniform(0.2, 6)
+    grown = np.minimum(np.arange(days), known - rng.integers(5, 110)).astype(float)
+    if rng.random() < 0.4:
+        grown = known * (1 - np.exp(-grown / (known * rng.uniform(0.2, 0.6))))
+    wave = rng.uniform(0, 0.02) * known * np.sin(np.arange(days) / rng.uniform(5, 20))
+    return (rng.uniform(20, 200) + rate * (grown + wave)) * _uneven(rng, days, 0.0, 0.05)
+
+
+def _dormant(rng: np.random.Generator, days: int, known: int) -> np.ndarray:
+    level = np.full(days, float(rng.integers(2, 300)))
+    if rng.random() < 0.4:
+        level[rng.integers(0, known - 5) :] += rng.integers(1, 20)
+    wakes = known + int(rng.integers(HORIZON)) if rng.random() < 0.35 else days
+    kind = rng.integers(3)
+    if kind == 0:
+        level[wakes:] += np.ceil(level[0] * rng.uniform(0.05, 1.5))
+    elif kind == 1:
+        level[wakes:] += np.arange(days - wakes) * rng.uniform(0.2, 5)
+    else:
+        level[wakes : wakes + rng.integers(1, 10)] *= rng.uniform(1.1, 3)
+    return level
+
+
+def _tenants(rng: np.random.Generator, days: int, _: int) -> np.ndarray:
+    level, often = np.full(days, rng.uniform(10, 200)), rng.uniform(0.01, 0.15)
+    for day in np.flatnonzero(rng.random(days) < often):
+        stays = int(rng.exponential(rng.choice([30, 120, 10_000]))) + 2
+        level[day : day + stays] += np.ceil(3 * rng.pareto(1.5) + 1)
+    return level * _uneven(rng, days, 0.0, 0.03)
+
+
+def _kept(recipe: Callable[..., np.ndarray]) -> Callable[[np.random.Generator], Window]:
+    """Windows of a recipe of demand, whose limit lies 3 to 120 % above the last three weeks."""
+
+    def window(rng: np.random.Generator) -> Window:
+        known = int(rng.integers(80, 430))
+        demand = np.maximum(np.rint(recipe(rng, known + HORIZON, known)), 0)
+        room = np.exp(rng.uniform(np.log(0.03), np.log(1.2)))
+        limit = np.ceil(max(demand[known - 21 : known].max(), 1) * (1 + room)) + 1
+        name = recipe.__name__.lstrip("_")
+        return Window(name, demand[:known], demand[known:], float(limit), 7)
+
+    return window
+
+
 _RECIPES = {
     "mixed": _mixed,
     "bent": _bent,
@@ -304,6 +431,14 @@ _RECIPES = {
     "batches": _batches,
     "halted": _halted,
     "stairs": _stairs,
+    "campaigns": _kept(_campaigns),
+    "rollouts": _kept(_rollouts),
+    "viral": _kept(_viral),
+    "drip": _kept(_drip),
+    "racks": _kept(_racks),
+    "settled": _kept(_settled),
+    "dormant": _kept(_dormant),
+    "tenants": _kept(_tenants),
 }
 
 
