@@ -100,6 +100,10 @@ def _csv(text: str, file: str) -> list[dict[str, Any]]:
             raise InputError(
                 f"line {reader.line_num} of {file} has not as many fields as its header"
             )
+        if {"total", "sum"} & {value.strip().lower() for value in row.values()}:
+            raise InputError(
+                f"line {reader.line_num} of {file} is a total of the others: leave it out"
+            )
         if any(value.strip() for value in row.values()):
             rows.append(
                 {(key or "").strip(): _point(value, separator) for key, value in row.items()}

@@ -154,6 +154,12 @@ def test_manifests_without_windows_are_refused_by_name(tmp_path):
     assert "they are for linux: Deployment default/api" in str(answer.exception)
 
 
+def test_a_total_below_workloads_is_not_planned_for(tmp_path):
+    path = tmp_path / "w.csv"
+    path.write_text("name,replicas,cpu,memory\nweb,3,500m,1Gi\n\nTotal,3,,\n")
+    assert "line 4" in str(run("plan", path).exception)
+
+
 def test_semicolons_go_with_decimal_commas_in_workloads(tmp_path):
     path = tmp_path / "de.csv"
     path.write_text("name;replicas;cpu;memory\r\nweb;20;0,5;1,5Gi\r\n", encoding="utf-8-sig")
