@@ -186,10 +186,13 @@ class Question:
 
     def least_by_sums(self, nodes: tuple[NodeKind, ...]) -> float:
         """Bound any fleet by its sums: each resource is bought where it is cheapest."""
-        if self.objective == "addresses" or not nodes:
+        if not nodes:
             return 0.0
         need = np.array([load.need(nodes[0].extended) for load in self.workloads], dtype=np.int64)
         total = self.wanted @ need.reshape(-1, len(nodes[0].room))
+        if self.objective == "addresses":
+            # Each pod with an address holds one, whatever its node keeps beside it.
+            return float(total[2])
         room = np.array([node.room for node in nodes], dtype=np.float64)
         each = np.array([node.cost if self.objective == "cost" else 1.0 for node in nodes])
         used = total > 0

@@ -268,13 +268,14 @@ def test_the_bound_of_few_types_is_that_of_their_best_choice(most):
         assert not one.feasible or found.lower_bound <= one.value
 
 
-@given(workloads(), st.sampled_from(["cost", "nodes"]))
+@given(workloads(), st.sampled_from(["cost", "nodes", "addresses"]))
 @settings(deadline=None, max_examples=8)
 def test_no_time_leaves_a_bound_all_the_same(loads, objective):
     hasty = plan(loads, objective=objective, time_limit_s=1e-9)
     found = plan(loads, objective=objective, time_limit_s=5)
     assert hasty.lower_bound <= found.value
-    assert hasty.lower_bound > 0 or not found.value
+    hosts = objective == "addresses" and all(one["host_process"] for one in loads)
+    assert hasty.lower_bound > 0 or hosts or not found.value
 
 
 def test_a_spread_plan_near_the_bound_is_among_the_first():
