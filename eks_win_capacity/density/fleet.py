@@ -646,9 +646,9 @@ class FleetGroups:
         import pandas as pd
 
         _check_index(fleet._names, groups=groups)  # noqa: SLF001
-        column: Any = (
-            groups if arrays.is_series(groups) else pd.Series(cast("Any", groups), copy=False)
-        )
+        column: Any = groups
+        if not arrays.is_series(groups):
+            column = pd.Series(cast("Any", groups), copy=False)  # no mutant: speed alone
         if (len(column),) != fleet.shape:
             raise ShapeMismatchError(
                 f"groups has {len(column):,} rows and the fleet the shape {fleet.shape}"
