@@ -33,12 +33,14 @@ CASES = (
     (10, 150, "memory", True, False, ""),
     (20, 1_000, "mixed", False, False, ""),
     (20, 1_000, "mixed", False, False, "subnets"),
+    (20, 1_000, "mixed", False, False, "zones"),
     (20, 1_000, "mixed", True, True, ""),
     (20, 10_000, "cpu", True, True, ""),
     (20, 20_000, "address", True, True, ""),
     (20, 20_000, "address", True, False, "subnets"),
     (20, 1_000_000, "mixed", True, False, ""),
     (20, 1_000_000, "mixed", False, True, ""),
+    (20, 1_000_000, "mixed", False, True, "zones"),
     (20, 10_000, "mixed", False, True, "priced"),
     (100, 5_000, "mixed", True, True, ""),
     (100, 5_000, "distinct", False, False, ""),
@@ -155,7 +157,7 @@ def main() -> None:
         prices = priced(catalog) if where == "priced" else None
         if where == "priced" and prices is None:
             continue
-        loads = workloads(number, pods, kind)
+        loads = [row | {"zone_spread": where == "zones"} for row in workloads(number, pods, kind)]
         types = None if every else restricted(catalog)
         seen: list[tuple[float, float]] = []
         begun = time.process_time()
@@ -169,6 +171,7 @@ def main() -> None:
             prefix_delegation=prefix,
             prices=prices,
             subnets=subnets() if where == "subnets" else None,
+            zones=["a", "b", "c"] if where == "zones" else None,
             compare=False,
             progress=told,
         )
