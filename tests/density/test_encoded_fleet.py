@@ -427,6 +427,14 @@ def test_sums_of_numbered_groups_are_those_of_the_columns(dtype, values):
     assert by.nodes.sum() == len(column)
 
 
+@pytest.mark.parametrize("count", [3, 2_000])
+def test_every_node_counts_once_in_few_groups_and_in_many(count):
+    groups = [f"g{n:04}" for n in range(count)] * 2
+    by = ewc.Fleet.encode(["m5.large"] * len(groups)).by(groups)
+    assert set(by.nodes) == {2}
+    assert set(by.total()) == {18}
+
+
 @pytest.mark.parametrize("groups", [[], np.array([], dtype=int)])
 def test_no_node_has_no_group(groups):
     assert len(ewc.Fleet.encode(np.array([], dtype="U8")).by(groups).total()) == 0
