@@ -271,8 +271,26 @@ def _cause(
 ) -> tuple[str, tuple[str, ...]]:
     """Cause of one pod's waiting, and the evidence for it beside the message."""
     cause, evidence = _seen_cause(pod, reasons, view)
+    if cause in _FULL and not pod.node and {code for code, _ in reasons} <= _FULL:
+        evidence = (*evidence, *_room_shown(pod, view))
     # What Karpenter starts, and what it fails to start, bears on every lack of room.
     return cause, (*evidence, *(of_claims(view) if cause in NO_ROOM else ()))
+
+
+_FULL: Final = frozenset({"addresses", "kubelet", "cpu", "memory"})
+"""What nodes can lack, by the scheduler's word and by what is known of them."""
+
+
+def _room_shown(pod: Pod, view: ClusterView) -> Iterator[str]:
+    """Nodes that have room by what is known of them, where the scheduler found none."""
+    need = PodNeed.of(pod)
+    rooms = {node.name: view.left(node, need) for node in view.ready}
+    if roomy := [name for name, room in rooms.items() if room]:
+        yield (
+            f"by what is known there is room for {sum(rooms.values()):,} such pods, first on "
+            f"{roomy[0]}: pods are missing here (kubectl get pods -A), or what is here and the "
+            "message are of different moments"
+        )
 
 
 def _seen_cause(

@@ -737,3 +737,15 @@ def test_names_from_others_stay_one_word_of_a_command():
     nodes = (node(1, name="win-1; rm -rf /", schedulable=False),)
     pod = told(nodes=nodes, pods=waiting())[0]
     assert pod.remedy == "kubectl uncordon 'win-1; rm -rf /'"
+
+
+@pytest.mark.parametrize("message", [FULL, MANY, FULL.replace(FULL.rsplit(maxsplit=1)[-1], "cpu.")])
+def test_room_that_the_scheduler_did_not_find_is_told_of(message):
+    (pod,) = told(pods=(*running(5), *waiting(1, message)))
+    assert "room for 13 such pods, first on win-1" in " ".join(pod.evidence)
+    assert "kubectl get pods -A" in " ".join(pod.evidence)
+    (full,) = told(pods=(*running(9), *running(9, "win-2"), *waiting(1, FULL)))
+    assert not full.evidence
+    # Nodes that other words of the message leave out may be those with room.
+    (other,) = told(pods=waiting(1, f"{message[:-1]}, 1 node(s) had untolerated taint(s)."))
+    assert not other.evidence
