@@ -747,5 +747,6 @@ def test_room_that_the_scheduler_did_not_find_is_told_of(message):
     (full,) = told(pods=(*running(9), *running(9, "win-2"), *waiting(1, FULL)))
     assert not full.evidence
     # Nodes that other words of the message leave out may be those with room.
-    (other,) = told(pods=waiting(1, f"{message[:-1]}, 1 node(s) had untolerated taint(s)."))
+    tainted = message.replace("available: ", "available: 1 node(s) had untolerated taint(s), ", 1)
+    (other,) = told(pods=waiting(1, tainted))
     assert not other.evidence
