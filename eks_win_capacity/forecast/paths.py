@@ -227,7 +227,7 @@ def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floa
     pool = _Innovations.of(learned, state)
     factor = (learned.season.future_factor * learned.scale[:, None]).T
     term = (learned.season.future_term * learned.scale[:, None]).T
-    events, step_then = _Events.of(learned, draws), _newest(learned, draws)
+    events, step_then = _Recurring.of(learned, draws), _newest(learned, draws)
     struck, surprise = _surprise(learned, draws)
     stepped, some = _stepped(learned, draws, line)
     error, scratch = np.empty_like(level), np.empty_like(level)
@@ -386,14 +386,14 @@ class _Innovations:
 
 
 @dataclass(frozen=True)
-class _Events:
+class _Recurring:
     """Resets and surges of the past, which come again as often and as large as they did."""
 
     rows: NDArray[np.intp]
     added: list[Floats]
 
     @classmethod
-    def of(cls, learned: Learned, draws: Draws) -> _Events:
+    def of(cls, learned: Learned, draws: Draws) -> _Recurring:
         horizon, paths = draws.jump.shape
         resets = (learned.kept != 0).sum(axis=1) > 1
         rows = np.flatnonzero(resets | (learned.surges.count > 0))
