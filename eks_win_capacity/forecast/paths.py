@@ -323,11 +323,6 @@ def _newest(learned: Learned, draws: Draws) -> Singles | None:
     return np.asarray(change, dtype=np.float32)
 
 
-def _day(learned: Learned) -> int:
-    """Periods that are drawn together: what is off in one hour of a day is in the next."""
-    return learned.day
-
-
 @dataclass(frozen=True)
 class _Innovations:
     """What may be drawn: innovations of size 1, and what strange values stuck out by."""
@@ -352,7 +347,7 @@ class _Innovations:
                 clean = (learned.level - learned.outliers)[:, -periods:]
                 ratio = np.maximum(learned.level[:, -periods:], 0.01) / np.maximum(clean, 0.01)
                 strange = np.where(strange != 0, np.log(ratio), 0.0)
-            pool, day = view.errors, _day(learned)
+            pool, day = view.errors, learned.day
             # Of a day that was hardly seen there is nothing to draw.
             whole = view.seen.reshape(len(pool), -1, day).mean(axis=2) >= 0.5
             number = whole.sum(axis=1)
@@ -373,7 +368,7 @@ class _Innovations:
         offset = (rows * flat.shape[1] + starts[state.view]).astype(np.int32)
         sizes = np.stack(size, axis=1).astype(np.float32)[rows, state.view]
         odd = np.concatenate(extra, axis=1).astype(np.float32)
-        return cls(flat.ravel(), odd.ravel(), sizes, offset, bool(odd.any()), _day(learned))
+        return cls(flat.ravel(), odd.ravel(), sizes, offset, bool(odd.any()), learned.day)
 
     def pick(self, uniform: Singles, step: int) -> Places:
         """Places of draws from 0 to 1; the periods of a day are drawn together, for they err alike."""

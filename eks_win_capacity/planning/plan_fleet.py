@@ -237,7 +237,7 @@ def _check(
     number = {
         name: count(value, name=name, low=low)
         for name, (value, low) in counts.items()
-        if value is not None
+        if value is not None or name == "min_types"
     }
     if number["min_types"] > number.get("max_types", math.inf):
         raise InputError(f"min_types is {number['min_types']} and max_types {number['max_types']}")
