@@ -712,8 +712,8 @@ def _numbered(column: pd.Series[Any], *, most: int) -> tuple[NDArray[Any], Any]:
 
     if isinstance(column.dtype, np.dtype) and not column.dtype.isnative:
         column = column.astype(column.dtype.newbyteorder("="))  # pandas reads no other
-    values = column.to_numpy() if isinstance(column.dtype, np.dtype) else np.empty(0)
-    if values.dtype.kind in "iu" and len(values):
+    values = _plain_integers(column)
+    if values is not None and len(values):
         low, high = int(values.min()), int(values.max())
         if high - low < most and high <= np.iinfo(np.int64).max:
             numbers = values if low == 0 else values.astype(np.int64) - low
