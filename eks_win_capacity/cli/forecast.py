@@ -325,7 +325,7 @@ def _alert(made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, wi
 
 def _check_plot(plot: Path) -> None:
     """Refuse a chart that cannot be written before the work is done."""
-    from eks_win_capacity.forecast.drawing import chart_formats
+    from eks_win_capacity.forecast.show import chart_formats
 
     if plot.suffix.lower().lstrip(".") not in chart_formats():
         raise click.BadParameter(

@@ -67,7 +67,7 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
         from pyarrow import compute, dataset
     except ImportError as error:
         raise MissingExtraError("pyarrow", extra="arrow", purpose="reading Parquet") from error
-    from eks_win_capacity.forecast.column_roles import find_roles
+    from eks_win_capacity.forecast.read import find_roles
 
     roles_given = ("time", "used", "available", "percent", "subnet")
     named = {x: options.get(x) if isinstance(options.get(x), str) else None for x in roles_given}

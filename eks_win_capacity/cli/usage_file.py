@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import DocumentError, InputError, MissingExtraError
-from eks_win_capacity.forecast.column_roles import KIND, words
 from eks_win_capacity.forecast.monitoring import console_table, is_document, usage_table
+from eks_win_capacity.forecast.read import KIND, words
 
 if TYPE_CHECKING:
     import pandas as pd

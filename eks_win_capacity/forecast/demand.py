@@ -15,10 +15,9 @@ from eks_win_capacity.core.display import Listed, count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast import show
-from eks_win_capacity.forecast.column_roles import words
 from eks_win_capacity.forecast.demand_plan import DemandPlan
-from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
-from eks_win_capacity.forecast.known_events import event_frame
+from eks_win_capacity.forecast.exhaustion import event_frame, forecast_exhaustion
+from eks_win_capacity.forecast.read import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -363,9 +362,7 @@ class DemandForecast:
         MissingExtraError
             Without matplotlib (extra ``plot``).
         """
-        from eks_win_capacity.forecast.drawing import draw_plans
-
-        return draw_plans(self.path, self.dates, ax=ax)
+        return show.draw_plans(self.path, self.dates, ax=ax)
 
     @property
     def dates(self) -> pd.DataFrame:

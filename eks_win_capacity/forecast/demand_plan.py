@@ -23,7 +23,7 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.density.max_pods import ip_capacity
-from eks_win_capacity.forecast.capacity import amount
+from eks_win_capacity.forecast.history import amount
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

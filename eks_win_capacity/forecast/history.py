@@ -1,26 +1,32 @@
-"""From what people have to rows of subnet, time, use and capacity."""
+"""A history: rows of subnet, time, use and capacity, from what people have."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import missing_error
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError, InvalidCountError
+from eks_win_capacity.core.errors import (
+    CapacityError,
+    InputError,
+    InvalidCountError,
+    MissingCapacityError,
+)
 from eks_win_capacity.core.findings import Finding, told
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast.capacity import capacities
-from eks_win_capacity.forecast.column_roles import listed
-from eks_win_capacity.forecast.read import Table, numbers, read_table
-from eks_win_capacity.forecast.times import read_times
+from eks_win_capacity.forecast.monitoring import is_document, usage_table
+from eks_win_capacity.forecast.read import MOST, Table, listed, numbers, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -80,6 +86,8 @@ def read_rows(
     timezone: Any,
 ) -> Rows:
     """Read a Series or a DataFrame, tidy or wide, with the columns by their roles."""
+    if is_document(history):
+        history = usage_table(history)
     table = read_table(history, columns, capacity=capacity, unit=unit)
     unit = unit or ("prefixes" if table.prefixes else "addresses")
     long = table.frame
@@ -184,3 +192,328 @@ def _refuse_odd_times(table: Table, times: pd.DatetimeIndex, values: Floats) -> 
             f"times repeat with other values, and {listed(suspects)} may tell the subnets apart: "
             "name that column with subnet="
         )
+
+
+_EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""Units of epoch times, and how many make a second."""
+
+_EPOCH_FROM, _EPOCH_TO = 946_684_800, 4_102_444_800
+"""The years 2000 to 2100: no unit's numbers of these years are another's. [s]"""
+
+_OFFSET = r"\d[T ]\d\d.*?(Z|[+-]\d\d(?::?\d\d)?)$"
+
+
+def read_times(column: pd.Series[Any], timezone: Any) -> tuple[pd.DatetimeIndex, list[Finding]]:
+    """
+    Read a column of times.
+
+    Parameters
+    ----------
+    column : Series
+        Timestamps, dates, periods, ISO 8601 texts, or seconds, milli-, micro- or
+        nanoseconds since 1970.
+    timezone : str, tzinfo or None
+        The zone that days shall be days of.
+
+    Returns
+    -------
+    DatetimeIndex, list of Finding
+
+    Raises
+    ------
+    InputError
+        If the times cannot be read, or only some of them have an offset.
+    MissingValueError
+        If times are missing.
+    """
+    if (missing := column.isna().to_numpy()).any():
+        raise missing_error(missing, "the column of times")
+    findings: list[Finding] = []
+    if isinstance(column.dtype, pd.PeriodDtype):
+        index = pd.PeriodIndex(column).to_timestamp()
+    elif pd.api.types.is_bool_dtype(column):
+        raise InputError("the times are True and False")
+    elif pd.api.types.is_numeric_dtype(column):
+        index, findings = _of_numbers(column)
+    elif pd.api.types.is_datetime64_any_dtype(column):
+        index = pd.DatetimeIndex(column)
+    else:
+        index, findings = _of_texts(column, mixed_is_fine=timezone is not None)
+    index = index.as_unit("ns")
+    if timezone is None:
+        return index, findings
+    return _in_zone(index, timezone), findings
+
+
+def _in_zone(index: pd.DatetimeIndex, timezone: Any) -> pd.DatetimeIndex:
+    if not isinstance(timezone, (str, dt.tzinfo)) or not timezone:
+        raise InputError(
+            f"timezone must be a name such as 'Europe/Berlin' or a tzinfo; got {timezone!r}"
+        )
+    try:
+        return (index.tz_localize("UTC") if index.tz is None else index).tz_convert(timezone)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise InputError(f"timezone {timezone!r} is not known: {error}") from error
+
+
+def _of_numbers(column: pd.Series[Any]) -> tuple[pd.DatetimeIndex, list[Finding]]:
+    """Read seconds (or a finer unit) since 1970, or days written as 20260131."""
+    stamps = column.to_numpy(dtype=float)
+    for unit, per_second in _EPOCHS.items():
+        if (stamps >= _EPOCH_FROM * per_second).all() and (stamps <= _EPOCH_TO * per_second).all():
+            if pd.api.types.is_integer_dtype(column):
+                whole = column.to_numpy(dtype=np.int64) * (10**9 // per_second)
+            else:
+                whole = np.round(stamps * (1e9 / per_second)).astype(np.int64)
+            index = pd.DatetimeIndex(whole.astype("datetime64[ns]"))
+            return index.tz_localize("UTC"), [
+                told(
+                    "epoch-times",
+                    f"the times are numbers, the first is {column.iloc[0]}",
+                    f"they were read as {unit} since 1970, in UTC: {index[0]}Z",
+                )
+            ]
+    if (stamps == np.trunc(stamps)).all() and (stamps // 10_000 >= 1900).all():
+        days = pd.Series(stamps.astype(np.int64).astype(str))
+        read = pd.to_datetime(days, format="%Y%m%d", errors="coerce")
+        if not read.isna().any():
+            return pd.DatetimeIndex(read), []
+    raise InputError(
+        f"the times are numbers ({column.iloc[0]}), and neither seconds nor a finer unit since "
+        "1970; give timestamps"
+    )
+
+
+def _of_texts(
+    column: pd.Series[Any], *, mixed_is_fine: bool
+) -> tuple[pd.DatetimeIndex, list[Finding]]:
+    # A time stands once for every subnet: each is read once.
+    codes, texts = pd.factorize(column.astype(str), sort=False)
+    unique = pd.Series(texts).astype(object).str.strip()
+    unique = unique.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
+    offsets = unique.str.extract(_OFFSET, expand=False)
+    aware = offsets.notna()
+    if aware.any() and not aware.all():
+        raise InputError(
+            f"some times have an offset ({unique[aware].iloc[0]}) and some have none "
+            f"({unique[~aware].iloc[0]}): it cannot be known how they lie to each other"
+        )
+    several = len(offsets.dropna().unique()) > 1
+    unique, findings = _year_first(unique)
+    try:
+        read = pd.to_datetime(
+            unique, utc=bool(several), format="mixed" if findings or _named(unique) else "ISO8601"
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _unreadable(unique, codes) from error
+    if several and not mixed_is_fine:
+        findings.append(
+            told(
+                "mixed-offsets",
+                f"the times have {len(offsets.unique())} different offsets",
+                "days are days of UTC; timezone= makes them days of another zone",
+                remedy="give timezone= if the days shall be local ones",
+            )
+        )
+    return pd.DatetimeIndex(read).take(codes), findings
+
+
+_DATES = r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ T,]+(.*))?"
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_WRITTEN = rf"(?:[a-z]{{3}},? )?(?:\d{{1,2}}[ -]{_MONTH}|{_MONTH} \d{{1,2}},?)[ -]\d{{4}}\b.*"
+
+
+def _named(unique: pd.Series[Any]) -> bool:
+    """Whether every time names its month in English, such as ``01 Sep 2025``."""
+    return bool(len(unique)) and bool(unique.str.fullmatch(_WRITTEN, case=False).all())
+
+
+def _year_first(unique: pd.Series[Any]) -> tuple[pd.Series[Any], list[Finding]]:
+    """
+    Dates that end in the year with the year first; others as they are.
+
+    Points part day and month in every country that writes them so. For others the days above
+    12 tell which is which.
+
+    Raises
+    ------
+    InputError
+        If days and months cannot be told apart.
+    """
+    parts = unique.str.extract(rf"^{_DATES}$")
+    if not len(parts) or parts[3].isna().any():
+        return unique, []
+    one, two = parts[0].astype(int), parts[2].astype(int)
+    month_first = bool((two > 12).any()) and not (one > 12).any()
+    if not month_first and not (parts[1] == ".").all() and not (one > 12).any():
+        raise InputError(
+            f"the time {unique.iloc[0]!r} at position 0 may begin with the day or with the month, and no "
+            "other one tells which: write times as 2026-01-31"
+        )
+    days, months = (two, one) if month_first else (one, two)
+    plain = parts[3] + "-" + months.map("{:02}".format) + "-" + days.map("{:02}".format)
+    return plain + (" " + parts[4].fillna("")).str.rstrip(), [
+        told(
+            "dates-by-country",
+            f"the times are written as {unique.iloc[0]}",
+            f"they were read with the {'month' if month_first else 'day'} first: {plain.iloc[0]}",
+        )
+    ]
+
+
+def _unreadable(unique: pd.Series[Any], codes: NDArray[np.intp]) -> InputError:
+    bad = pd.to_datetime(unique, utc=True, format="ISO8601", errors="coerce").isna()
+    first = int(np.flatnonzero(bad)[0]) if bad.any() else 0
+    return InputError(
+        f"the time {unique.iloc[first]!r} at position {int(np.argmax(codes == first))} is not an ISO "
+        "8601 date such as 2026-01-31T12:00Z; convert the column first, with "
+        "pd.to_datetime(column, format=...)"
+    )
+
+
+def capacities(
+    capacity: Any,
+    *,
+    column: Any,
+    known: NDArray[np.bool_],
+    code: NDArray[np.intp],
+    times: pd.DatetimeIndex,
+    subnets: pd.Index,
+    unit: str,
+) -> tuple[Floats, Floats]:
+    """
+    The limit of each row, and the newest one of each subnet, from a capacity of any kind.
+
+    Rows are sorted by subnet and time, as in `Rows`. A column of the history, of numbers or
+    CIDRs, comes first; rows without a value need no capacity.
+    """
+    if column is not None:
+        return _of_column(column, known, code, len(subnets), unit)
+    if capacity is None:
+        raise MissingCapacityError(
+            "capacity is needed: a number, a Subnet, a CIDR, a mapping of subnets, or a "
+            "column (capacity, total, or cidr)"
+        )
+    named = _by_subnet(capacity, subnets)
+    lacking = [str(name) for name in subnets if name not in named]
+    if lacking:
+        keys = list(dict.fromkeys(map(str, named)))[:5]
+        odd = {type(key).__name__ for key in named if not isinstance(key, str)}
+        kinds = f" (of type {', '.join(sorted(odd))})" if odd else ""
+        raise InputError(
+            f"capacity has no value for {len(lacking):,} of {len(subnets):,} subnets: "
+            f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; its keys are "
+            f"{', '.join(keys) or 'none'}{kinds}: give the names of the subnets as keys"
+        )
+    at, current = np.empty(len(code)), np.empty(len(subnets))
+    starts = np.searchsorted(code, np.arange(len(subnets) + 1))
+    newest = times.max()
+    for place, name in enumerate(subnets):
+        rows = slice(starts[place], starts[place + 1])
+        value = named[name]
+        if isinstance(value, pd.Series):
+            at[rows], current[place] = _over_time(value, times[rows], newest)
+        else:
+            at[rows] = current[place] = amount(value, unit)
+    return at, current
+
+
+def _of_column(
+    column: Any, known: NDArray[np.bool_], code: NDArray[np.intp], count: int, unit: str
+) -> tuple[Floats, Floats]:
+    try:
+        at = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError):
+        sizes = {value: amount(value, unit) for value in column.dropna().unique()}
+        at = column.map(sizes).to_numpy(dtype=float, na_value=np.nan)
+    _checked(at[known])
+    current = np.full(count, np.nan)
+    there = np.flatnonzero(~np.isnan(at))
+    # Rows are sorted: what is written last is the newest.
+    current[code[there]] = at[there]
+    return at, current
+
+
+def _by_subnet(capacity: Any, subnets: pd.Index) -> Mapping[Any, Any]:
+    """A capacity for each name; a wide history names its subnets by texts."""
+    if isinstance(capacity, pd.DataFrame):
+        capacity = {name: capacity[name] for name in capacity.columns}
+    if isinstance(capacity, (list, tuple, set)) and all(isinstance(x, Subnet) for x in capacity):
+        capacity = {x.subnet_id or x.cidr: x for x in capacity}
+    if isinstance(capacity, pd.Series) and not isinstance(capacity.index, pd.DatetimeIndex):
+        if not capacity.index.is_unique:
+            raise InputError("capacity names a subnet twice")
+        capacity = capacity.to_dict()
+    if not isinstance(capacity, Mapping):
+        return dict.fromkeys(subnets, capacity)
+    if len(subnets) == 1 and len(capacity) == 1 and subnets[0] == "subnet":
+        # A history of one subnet without a name: there is nothing to confuse it with.
+        return dict.fromkeys(subnets, next(iter(capacity.values())))
+    return {**{str(name): value for name, value in capacity.items()}, **capacity}
+
+
+def amount(value: Any, unit: str) -> float:
+    """
+    A capacity as a number of addresses, or of whole /28 blocks.
+
+    A `Subnet` holds what it has in use and what AWS can still hand out: in
+    addresses, all but the free ones of its reservations; in blocks, those that
+    are full and those that are whole and free. Blocks broken by single
+    addresses, kept by AWS or reserved as ``explicit`` never serve a prefix.
+    """
+    if isinstance(value, (str, IPv4Network)):
+        try:
+            value = Subnet(str(value))
+        except CapacityError as error:
+            raise InputError(
+                f"capacity {value!r} is neither a column nor the CIDR of a subnet: {error}"
+            ) from error
+    if isinstance(value, Subnet):
+        if unit != "prefixes":
+            return float(value.used + value.free_outside_reservations)
+        full = 0
+        if value.used and value.placement_known:
+            blocks = value.blocks()
+            serves = blocks["reservation_type"].isin(["", "prefix"])
+            full = int((serves & (blocks["state"] == "fully-used")).sum())
+        return float(value.free_prefixes + full)
+    if isinstance(value, (bool, np.bool_, complex, np.complexfloating)) or not isinstance(
+        value, Number
+    ):
+        raise InputError(f"capacity must be a number, a Subnet, a CIDR or a column; got {value!r}")
+    return float(_checked(np.array([float(value)]))[0])  # type: ignore[arg-type]
+
+
+def _over_time(
+    value: pd.Series[Any], times: pd.DatetimeIndex, newest: pd.Timestamp
+) -> tuple[Floats, float]:
+    """Hold each capacity until the next one; the first one also before it."""
+    if not len(value):
+        raise InputError("capacity is an empty Series")
+    value = value.sort_index(kind="stable")
+    try:
+        limits = _checked(value.to_numpy(dtype=float, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"capacity over time must be numbers: {error}") from error
+    index = pd.DatetimeIndex(value.index)
+    if (index.tz is None) != (times.tz is None):
+        raise InputError("history and capacity must both have a time zone, or neither")
+    again = index[1:][(index[1:] == index[:-1]) & (limits[1:] != limits[:-1])]
+    if len(again):
+        raise InputError(f"capacity has two values for {again[0]}")
+    if index[-1] > newest:
+        raise InputError(
+            f"capacity has a value of {index[-1]}, after the end of the history: give a change "
+            "that is to come as an event, less demand in place of more capacity"
+        )
+    place = index.as_unit("ns").asi8.searchsorted(times.as_unit("ns").asi8, side="right") - 1
+    return limits[np.maximum(place, 0)], float(limits[-1])
+
+
+def _checked(values: Floats) -> Floats:
+    if np.isnan(values).any():
+        raise missing_error(np.isnan(values), "capacity")
+    bad = values[(values < 0) | (values > MOST)]
+    if len(bad):
+        raise InvalidCountError(f"capacity must be a number from 0 to {MOST:,.0f}; got {bad[0]:g}")
+    return values

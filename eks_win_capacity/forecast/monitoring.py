@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.forecast.column_roles import KIND, VALUES, value_kind, words
+from eks_win_capacity.forecast.read import kind_and_subnet, labels_subnet, words_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 READING: Final = "reading"
 """Column of values of which nothing says whether they are used or available."""
 
-_LABELLED = re.compile(r"(?P<metric>[^{]*)\{(?P<labels>.*)\}")
-_LABEL = re.compile(r"(\w+)\s*=\s*\"+([^\"]*)\"+")
-_SUBNET_LABELS: Final = ("subnetid", "subnet_id", "subnet", "subnetname", "subnet_name", "name")
 _CIDR_LABELS: Final = ("cidrblock", "cidr_block", "cidr")
 _TIMES: Final = ("time", "timestamp", "date", "captured", "at", "Timestamp", "Date")
 _STATISTICS: Final = {
@@ -26,53 +23,6 @@ _STATISTICS: Final = {
     "used": ("Maximum", "Average", "Minimum"),
     "percent": ("Maximum", "Average", "Minimum"),
 }
-
-
-def labelled(name: object) -> tuple[str, dict[str, str]] | None:
-    """Metric and labels of a series name such as ``up{job="x"}``; None for other names."""
-    match = _LABELLED.fullmatch(str(name).strip())
-    return (
-        None if match is None else (match["metric"].strip(), dict(_LABEL.findall(match["labels"])))
-    )
-
-
-def kind_and_subnet(name: object) -> tuple[str | None, str]:
-    """
-    What the name of a column says of its values, and of which subnet they are.
-
-    Examples
-    --------
-    >>> kind_and_subnet('available_ips{subnetid="subnet-1"}')
-    ('available', 'subnet-1')
-    >>> kind_and_subnet("win-a free"), kind_and_subnet("win-a")
-    (('available', 'win-a'), (None, 'win-a'))
-    """
-    parts = labelled(name)
-    if parts is not None:
-        metric, labels = parts
-        return _kind(metric), _subnet_of(labels) or str(name)
-    kind = _kind(str(name))
-    if kind is None:
-        return None, str(name)
-    rest = [part for part in re.split(r"[\s_:,]+", str(name)) if not words(part) & KIND[kind]]
-    return kind, " ".join(rest) or str(name)
-
-
-def _kind(name: str) -> str | None:
-    """Kind of values by the words of a name; None where it says none, or several."""
-    exact = value_kind(name) if name else None
-    said = words(name)
-    if exact in {"available", "percent"} or (exact == "used" and said & KIND["used"]):
-        return exact
-    found = [kind for kind in VALUES if said & KIND[kind]]
-    if "percent" in found and "used" in found:
-        found.remove("used")
-    return found[0] if len(found) == 1 else None
-
-
-def _subnet_of(labels: Mapping[str, str]) -> str:
-    plain = {key.lower(): value for key, value in labels.items()}
-    return next((plain[key] for key in _SUBNET_LABELS if plain.get(key)), "")
 
 
 def is_document(value: object) -> bool:
@@ -152,8 +102,8 @@ def _prometheus(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         labels = series.get("metric") or {}
         plain = {key.lower(): value for key, value in labels.items()}
         head = {
-            "kind": _kind(str(labels.get("__name__", ""))),
-            "subnet": _subnet_of(labels) or ",".join(f"{k}={v}" for k, v in labels.items()),
+            "kind": words_kind(str(labels.get("__name__", ""))),
+            "subnet": labels_subnet(labels) or ",".join(f"{k}={v}" for k, v in labels.items()),
             "cidr": next((plain[key] for key in _CIDR_LABELS if plain.get(key)), None),
         }
         values = series.get("values") or ([series["value"]] if "value" in series else [])

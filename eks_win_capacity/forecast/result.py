@@ -14,7 +14,7 @@ from eks_win_capacity.core.display import Listed, count_of
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast import drawing, show
+from eks_win_capacity.forecast import show
 from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.periods import date_of
 
@@ -442,7 +442,7 @@ class ExhaustionForecast:
         at, row = self._place(table, subnet)
         if not self.usable[at]:
             raise InputError(f"{self.subnets[at]} has no forecast: too little history")
-        return drawing.draw(self._picture(at, row), ax=ax)
+        return show.draw(self._picture(at, row), ax=ax)
 
     def _place(self, table: pd.DataFrame, subnet: Any) -> tuple[int, pd.Series[Any]]:
         """Place of a subnet, the most urgent one by default, and its row of the table."""
@@ -455,9 +455,9 @@ class ExhaustionForecast:
         row = table[table["subnet"] == subnet].iloc[0]
         return int(np.flatnonzero(self.subnets == subnet)[0]), row
 
-    def _picture(self, at: int, row: pd.Series[Any]) -> drawing.Picture:
+    def _picture(self, at: int, row: pd.Series[Any]) -> show.Picture:
         here, shifts = np.array([at], dtype=np.intp), self.level_shifts
-        return drawing.Picture(
+        return show.Picture(
             title=self.sentence(row.to_dict()),
             unit=self.unit,
             levels=self.levels,
@@ -484,7 +484,7 @@ class ExhaustionForecast:
         if not len(known):
             raise InputError("no subnet has a forecast: there is nothing to draw")
         places = [self._place(table, subnet) for subnet in known["subnet"].head(most)]
-        return drawing.draw_most_urgent([self._picture(*place) for place in places], len(known))
+        return show.draw_most_urgent([self._picture(*place) for place in places], len(known))
 
     def explain(self, subnet: Any = None) -> str:
         """

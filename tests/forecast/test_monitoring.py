@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from eks_win_capacity import cli, forecast_exhaustion
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.forecast.monitoring import kind_and_subnet, usage_table
+from eks_win_capacity.forecast.monitoring import usage_table
+from eks_win_capacity.forecast.read import kind_and_subnet
 
 DAYS = pd.date_range("2025-01-01", periods=120, tz="UTC")
 CAPACITY = 1019
