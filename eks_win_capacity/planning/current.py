@@ -219,24 +219,24 @@ def from_now(
     fresh = plan_of(replace(ask, deadline=ask.deadline.part(_REPLAN)))
     most = sum(present.places.values()) if max_replaced is None else max_replaced
     best = fresh if fresh.feasible and _may_drain(present, fresh, most) else None
-    kept = plan_of(_with_present(ask, present, nodes, most))
-    added = [kept.lower_bound] * kept.feasible
+    kept, bound = _keeping(ask, present, nodes, most, fresh, plan_of)
+    added = [bound] * kept.feasible
     if kept.feasible:
-        kept = _settled(ask, kept, present, nodes, most, fresh)
-        if best is None or kept.value <= best.value * (1 + 1e-9):
-            best = kept
+        best = kept if best is None or kept.value <= best.value * (1 + 1e-9) else best
         fewer = _without_dearest(present, nodes, most)
         if best is kept and fewer.places != present.places and not ask.deadline.over():
             # Draining as many as may be and adding others can save more than what lies idle.
-            other = plan_of(_with_present(ask, fewer, nodes, 0))
-            if other.feasible:
-                added.append(other.lower_bound)
-                other = _settled(ask, other, fewer, nodes, 0, fresh)
-                best = other if other.value < best.value * (1 - 1e-9) else best
+            other, bound = _keeping(ask, fewer, nodes, 0, fresh, plan_of)
+            added += [bound] * other.feasible
+            best = other if other.feasible and other.value < best.value * (1 - 1e-9) else best
     best = best or kept
     broken = beyond(ask, best.groups)
     if broken:
-        return _beyond(best, broken)
+        # Nodes that must stay go beyond the limits.
+        why = (
+            f"present nodes that stay leave too little room within the limits ({', '.join(broken)})"
+        )
+        return _not_found(best, "limits", why, "Raise the limits, or let more be drained")
     every = _sized(ask, [*present.types, *best.types])
     bound = max(fresh.lower_bound, _least(ask, nodes, present, most, added))
     return replace(
@@ -247,6 +247,32 @@ def from_now(
         node_costs={node.name: node.cost for node in every},
         idle_addresses={node.name: node.addresses(0) for node in every},
     )
+
+
+def _keeping(  # noqa: PLR0917
+    ask: Question,
+    present: Present,
+    nodes: tuple[NodeKind, ...],
+    most: int,
+    fresh: FleetPlan,
+    plan_of: Callable[[Question], FleetPlan],
+) -> tuple[FleetPlan, float]:
+    """The fleet that keeps present nodes, and a bound of what it adds."""
+    plan = plan_of(_with_present(ask, present, nodes, most))
+    bound = plan.lower_bound
+    if plan.feasible:
+        plan = _settled(ask, plan, present, nodes, most, fresh)
+    new = set(plan.types) - set(present.types)
+    if not new or ask.max_types is None or len(plan.types) <= ask.max_types:
+        return plan, bound
+    # Of new types only as many as may stand beside the present ones, those of the fleet from scratch.
+    own = sorted(set(fresh.types) - set(present.types), key=lambda name: -fresh.types[name])
+    few = [*present.types, *own[: max(0, ask.max_types - len(present.types))]]
+    plan = plan_of(_with_present(replace(ask, candidates=few), present, nodes, most))
+    if not plan.feasible:
+        why = f"no plan with max_types={ask.max_types} was found beside the present nodes"
+        return _not_found(plan, "not-found", why, "Allow more types, or let more be drained"), bound
+    return _settled(ask, plan, present, nodes, most, fresh), bound
 
 
 def _without_dearest(present: Present, nodes: tuple[NodeKind, ...], most: int) -> Present:
@@ -273,7 +299,11 @@ def _more_types(ask: Question, plan: FleetPlan) -> list[str]:
 def _beyond(plan: FleetPlan, names: list[str]) -> FleetPlan:
     """Why there is no plan where nodes that must stay go beyond the limits."""
     why = f"present nodes that stay leave too little room within the limits ({', '.join(names)})"
-    reason = Infeasible(code="limits", why=why, remedy="Raise the limits, or let more be drained")
+    return _not_found(plan, "limits", why, "Raise the limits, or let more be drained")
+
+
+def _not_found(plan: FleetPlan, code: str, why: str, remedy: str) -> FleetPlan:
+    """The same answer without a fleet, and why."""
     return replace(
         plan,
         feasible=False,
@@ -281,7 +311,7 @@ def _beyond(plan: FleetPlan, names: list[str]) -> FleetPlan:
         value=0.0,
         lower_bound=0.0,
         lp_bound=0.0,
-        infeasible=(reason,),
+        infeasible=(Infeasible(code=code, why=why, remedy=remedy),),
         status="not-found",
     )
 

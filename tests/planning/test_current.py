@@ -274,3 +274,29 @@ def test_limits_count_the_present_nodes_that_stay():
     assert kept.types["m5.4xlarge"] == 4
     gone = plan(current={"m5.4xlarge": 4}, limits={"m5.4xlarge": 1})
     assert gone.types.get("m5.4xlarge", 0) <= 1
+
+
+def test_beside_present_nodes_no_more_types_are_added_than_allowed():
+    drained = plan(current={"m5.large": 1}, max_types=1)
+    assert drained.feasible
+    assert len(drained.types) == 1
+    staying = plan(current={"m5.large": 1}, max_types=1, max_replaced=0)
+    assert staying.feasible
+    assert set(staying.types) == {"m5.large"}
+
+
+def test_types_of_nodes_that_stay_leave_room_for_fewer_others():
+    present = {"m5.large": 1, "m5.4xlarge": 1}
+    found = plan(current=present, max_types=2, max_replaced=0)
+    assert found.feasible
+    assert set(found.types) == set(present)
+
+
+def test_no_plan_with_so_few_types_beside_the_present_nodes_is_not_called_infeasible():
+    found = plan_fleet(
+        LOADS, prices=PRICES, candidates=["m5.2xlarge"], current={"m5.large": 1},
+        max_types=1, max_replaced=0,
+    )  # fmt: skip
+    assert not found.feasible
+    assert found.status == "not-found"
+    assert "max_types=1" in str(found)
