@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.addresses.keys import ADDON_KEYS, CONFIGMAP_NAME, CONFIGMAP_NAMESPACE
+from eks_win_capacity.addresses.targets import (
+    ADDON_KEYS,
+    CONFIGMAP_NAME,
+    CONFIGMAP_NAMESPACE,
+    ConfigMap,
+)
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import ConfigMapError, DocumentError, UnsupportedInputError
 
@@ -27,27 +32,6 @@ _MAX_NODES: Final = 200_000
 
 _STR: Final = "tag:yaml.org,2002:str"
 _NULL: Final = "tag:yaml.org,2002:null"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfigMap:
-    """
-    What was read: the pairs, and the names if the source told them.
-
-    Attributes
-    ----------
-    data : mapping of str to str, or None
-        The pairs; None if there is no ConfigMap or it has no ``data``.
-    present : bool
-        Whether there is a ConfigMap at all.
-    name, namespace : str
-        As in its metadata; empty if unknown.
-    """
-
-    data: Mapping[str, str] | None
-    present: bool = True
-    name: str = ""
-    namespace: str = ""
 
 
 @dataclass(frozen=True)

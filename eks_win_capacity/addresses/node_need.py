@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from eks_win_capacity.addresses.curve import curve_of
-from eks_win_capacity.addresses.warm_pool import WarmPool, targets_of
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, targets_of
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arguments import flag

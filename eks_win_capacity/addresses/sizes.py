@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.curve import curve_of
 from eks_win_capacity.addresses.node_need import Mode, known_type
 from eks_win_capacity.addresses.room import SubnetRoom, guaranteed_nodes, most_nodes
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import (

@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.configmap import of_addon
-from eks_win_capacity.addresses.keys import ADDON_KEYS
+from eks_win_capacity.addresses.targets import ADDON_KEYS
 from eks_win_capacity.cluster.serving import group_of
 from eks_win_capacity.core.constants import (
     RESOURCE_CONTROLLER_POLICY,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 PACKAGE = __name__.partition(".")[0]
 
 MOVED = {
+    "addresses.curve": "addresses.warm_pool",
+    "addresses.keys": "addresses.targets",
     "addresses.masks": "addresses.parsing",
     "bulk": "density.fleet",
     "capacity": "density.max_pods",
