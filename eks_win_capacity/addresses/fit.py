@@ -1,7 +1,8 @@
-"""How many Windows nodes a subnet still takes, and what stops the next one."""
+"""What a node takes of a subnet, what there is, how many nodes that makes, and what stops the next."""
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,21 +10,323 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from eks_win_capacity.addresses.node_need import Mode, NodeNeed, known_type, node_need
-from eks_win_capacity.addresses.room import SubnetRoom, expected_nodes, guaranteed_nodes, most_nodes
 from eks_win_capacity.addresses.subnet import Subnet, listed_subnets
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, targets_of
+from eks_win_capacity.catalog import given_or_bundled
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arguments import flag
 from eks_win_capacity.core.arrays import count, counts, unmasked
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    NODE_ADDRESSES,
+    SUBNET_KEPT_FIRST,
+    SUBNET_KEPT_LAST,
+)
 from eks_win_capacity.core.display import Listed, Shown, count_of
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.findings import Finding
 from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Callable
 
-    from eks_win_capacity.addresses.warm_pool import WarmPool
-    from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.core.findings import Finding
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from eks_win_capacity.catalog import Catalog, InstanceType
+
+
+Mode = Literal["secondary", "prefix"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeNeed:
+    """
+    What one node takes.
+
+    Attributes
+    ----------
+    instance_type : InstanceType
+        The type of the node.
+    pool : WarmPool
+        The pool that acts there.
+    pods : int
+        Pods that it runs. [pods]
+    addresses : int
+        Addresses attached for pods, its own primary one not counted. [addresses]
+    prefixes : int
+        Prefixes among them. [prefixes]
+    findings : tuple of Finding
+        What a user should know about this type in this mode.
+    """
+
+    instance_type: InstanceType
+    pool: WarmPool
+    pods: int
+    addresses: int
+    prefixes: int
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def in_all(self) -> int:
+        """Count what the node takes, its own address included."""
+        return NODE_ADDRESSES + self.addresses
+
+
+def known_type(name: object, catalog: Catalog | None) -> InstanceType:
+    """Look an instance type up, in the bundled table unless another one is given."""
+    if not isinstance(name, str):
+        raise UnsupportedInputError(f"instance_type must be a name like 'm5.large'; got {name!r}")
+    return given_or_bundled(catalog)[name]
+
+
+def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
+    """
+    The pool that acts on a type.
+
+    The targets of a ConfigMap go to the pool of its own mode. A type that cannot hold
+    prefixes runs the other mode, whose pool keeps its defaults.
+    """
+    if not isinstance(pool, WarmPool):
+        raise UnsupportedInputError(
+            f"pool must be a WarmPool, such as WarmPool.prefix() or "
+            f"WarmPool.from_configmap(...); got {pool!r}"
+        )
+    return WarmPool.secondary() if pool.prefix_delegation and not instance.nitro else pool
+
+
+def node_need(
+    instance: InstanceType, *, pods_per_node: object, pool: object, fragmented: bool = False
+) -> NodeNeed:
+    """
+    Count what one node takes from its subnet.
+
+    Raises
+    ------
+    InvalidCountError
+        If the node cannot serve so many pods.
+    """
+    fragmented = flag(fragmented, name="fragmented")
+    acting = acting_pool(instance, pool)
+    pods = counts(pods_per_node, name="pods_per_node")
+    if pods.ndim:
+        raise UnsupportedInputError(f"pods_per_node must be one number; got {pods_per_node!r}")
+    curve = curve_of(instance.ipv4_per_interface, acting, fragmented=fragmented)
+    if pods > curve.most:
+        raise InvalidCountError(_too_many(instance, acting, int(pods), curve.most))
+    return NodeNeed(
+        instance_type=instance,
+        pool=acting,
+        pods=int(pods),
+        addresses=int(curve.addresses[pods]),
+        prefixes=int(curve.prefixes[pods]),
+        findings=_findings(instance, pool, acting),
+    )
+
+
+def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> str:
+    slots = kernels.secondary(instance.ipv4_per_interface)
+    if not pool.prefix_delegation and most < slots:
+        return (
+            f"pods_per_node is {pods:,}, but a pool with warm-ip-target 0 creates nothing beyond "
+            f"its minimum, so {instance.name} serves {most:,} pods of its capacity of {slots:,}: "
+            "set a warm-ip target of at least 1"
+        )
+    mode, formula = "secondary", f"{instance.ipv4_per_interface} addresses per interface - 1"
+    cure = ""
+    if pool.prefix_delegation:
+        mode, formula = "prefix", f"({formula}) x {ADDRESSES_PER_PREFIX}"
+    elif instance.nitro:
+        cure = f", turn prefix delegation on ({kernels.prefix(instance.ipv4_per_interface):,})"
+    return (
+        f"pods_per_node is {pods:,}; the capacity of {instance.name} in {mode} mode is {most:,} "
+        f"pods ({formula}): spread the pods over more nodes{cure}, or take a larger type"
+    )
+
+
+def _findings(instance: InstanceType, asked: object, acting: WarmPool) -> tuple[Finding, ...]:
+    found = []
+    if instance.windows.status == "unsupported":
+        found.append(
+            Finding(
+                code="windows-unsupported",
+                severity="error",
+                seen=f"{instance.name} cannot run Windows",
+                why=instance.windows.reasons[0].why,
+                remedy="take a type of Catalog.bundled().windows()",
+                source=instance.windows.source,
+                subject=instance.name,
+            )
+        )
+    if asked is not acting:
+        found.append(
+            Finding(
+                code="prefix-pool-not-nitro",
+                severity="warning",
+                seen=f"a prefix pool for {instance.name}, which is neither Nitro nor bare metal",
+                why="such a node stays in secondary mode, with the default targets "
+                f"{' and '.join(str(x) for x in targets_of(acting).values() if x)} whatever is set",
+                remedy="take a Nitro type, or plan with secondary addresses",
+                source="amazon-vpc-resource-controller-k8s b8d425119bdb",
+                subject=instance.name,
+            )
+        )
+    return tuple(found)
+
+
+_NEGLIGIBLE = 1e-30
+"""Chances below this are dropped: they add up to nothing a float could show."""
+
+
+_OUTSIDE_BLOCKS = 2 * ADDRESSES_PER_PREFIX - SUBNET_KEPT_FIRST - SUBNET_KEPT_LAST
+"""Addresses of the first and the last /28 that serve nodes but never a prefix. [addresses]"""
+
+
+@dataclass(frozen=True)
+class SubnetRoom:
+    """
+    What a subnet has left for nodes.
+
+    Attributes
+    ----------
+    free : int
+        Addresses outside reservations, whole blocks included. [addresses]
+    reserved : int
+        Whole-free blocks in ``prefix`` reservations. [blocks]
+    whole : int
+        Whole-free blocks outside reservations. [blocks]
+    """
+
+    free: int
+    reserved: int
+    whole: int
+
+    @classmethod
+    def empty(cls, free: int) -> SubnetRoom:
+        """Room of an empty subnet that serves so many addresses."""
+        return cls(free, 0, max(0, free - _OUTSIDE_BLOCKS) // ADDRESSES_PER_PREFIX)
+
+    @classmethod
+    def of(
+        cls, subnet: Subnet, *, prefixes: bool, odds: Literal["best", "worst"] | None = None
+    ) -> SubnetRoom:
+        """
+        Room of a subnet.
+
+        Parameters
+        ----------
+        subnet : Subnet
+            What is in use and reserved there.
+        prefixes : bool
+            Whether nodes take prefixes, so that blocks count.
+        odds : {"best", "worst"}, optional
+            Which number of whole blocks to take where only a count of used addresses is known.
+
+        Raises
+        ------
+        PlacementUnknownError
+            If only a count is known, and there are reservations or no odds were chosen.
+        """
+        free = subnet.free_outside_reservations
+        if not subnet.placement_known and not prefixes:
+            return cls(free, 0, 0)
+        if not subnet.placement_known and odds is not None:
+            return cls(free, 0, int(getattr(subnet.prefix_estimate, odds)))
+        census = subnet.census
+        return cls(free, census.free_prefixes_reserved, census.free_prefixes_unreserved)
+
+    def unreserved_prefixes(self, nodes: int, prefixes: int) -> int:
+        """Count the prefixes that reservations do not cover; AWS empties those first."""
+        return max(0, nodes * prefixes - self.reserved)
+
+    def holds(self, single: Any, prefixes: Any, *, best: bool = False) -> Any:
+        """
+        Whether single addresses and prefixes fit together; ints, or arrays of one shape.
+
+        At worst each single address breaks a whole block; at best they fill the broken
+        blocks first, and only what is left over costs whole ones, 16 at a time.
+        """
+        drawn = np.maximum(prefixes - self.reserved, 0)
+        loose = self.free - self.whole * ADDRESSES_PER_PREFIX
+        broken = -(-np.maximum(single - loose, 0) // ADDRESSES_PER_PREFIX) if best else single
+        return (single <= self.free) & ((drawn == 0) | (drawn + broken <= self.whole))
+
+
+def most_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_free: int) -> int:
+    """
+    Count the nodes that fit when no primary address breaks a block without need.
+
+    Primary addresses and those kept free fill the broken blocks first. Only what is
+    left over costs whole ones, 16 at a time.
+    """
+    if not prefixes:
+        return max(0, room.free - keep_free) // (NODE_ADDRESSES + addresses)
+
+    def fits(nodes: int) -> bool:
+        single = nodes * NODE_ADDRESSES + keep_free
+        return bool(room.holds(single, nodes * prefixes, best=True))
+
+    return _last(fits, room.free)
+
+
+def guaranteed_nodes(room: SubnetRoom, *, addresses: int, prefixes: int, keep_free: int) -> int:
+    """
+    Count the nodes that fit wherever the primary addresses fall.
+
+    At worst each of them, and each address kept free, breaks a whole block.
+    """
+    if not prefixes:
+        return most_nodes(room, addresses=addresses, prefixes=0, keep_free=keep_free)
+
+    def fits(nodes: int) -> bool:
+        return bool(room.holds(nodes * NODE_ADDRESSES + keep_free, nodes * prefixes))
+
+    return _last(fits, room.free)
+
+
+def _last(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number that fits, where all smaller ones do; 0 if none does."""
+    return max(0, bisect.bisect_left(range(most + 1), True, key=lambda n: not fits(n)) - 1)
+
+
+def expected_nodes(
+    room: SubnetRoom, whole: NDArray[np.float64], *, prefixes: int, keep_free: int
+) -> float:
+    """
+    The mean number of nodes when each primary address falls on any free one.
+
+    How many blocks are whole is all that matters for what comes next, so one vector of
+    chances holds the state: a node's primary address breaks a whole block with the
+    chance that it falls into one, then its prefixes take whole blocks away.
+
+    Parameters
+    ----------
+    room : SubnetRoom
+        What there is; its ``whole`` is not looked at.
+    whole : ndarray of float64
+        Chance of each number of whole blocks outside reservations: 0, 1, ...
+    prefixes, keep_free : int
+        Prefixes of one node, at least 1; addresses that must stay free.
+    """
+    low, chances, expected, nodes, taken = 0, whole, 0.0, 0, 0
+    while True:
+        kept = np.flatnonzero(chances > _NEGLIGIBLE)
+        nodes += 1
+        needed = room.unreserved_prefixes(nodes, prefixes)
+        free = room.free - (nodes - 1) * NODE_ADDRESSES - taken * ADDRESSES_PER_PREFIX
+        after = free - NODE_ADDRESSES - (needed - taken) * ADDRESSES_PER_PREFIX
+        if not kept.size or after < keep_free:
+            return expected
+        low, chances = low + int(kept[0]), chances[kept[0] : kept[-1] + 1]
+        count = np.arange(low, low + len(chances), dtype=np.float64)
+        broken = chances * (count * ADDRESSES_PER_PREFIX / free)
+        # One place more at the lower end: the block that the primary address broke.
+        moved = np.append(0.0, chances - broken)
+        moved[:-1] += broken
+        low -= 1 + needed - taken
+        chances = moved[max(0, -low) :]
+        low, taken = max(0, low), needed
+        expected += float(chances.sum())
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

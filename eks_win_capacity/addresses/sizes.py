@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.node_need import Mode, known_type
-from eks_win_capacity.addresses.room import SubnetRoom, guaranteed_nodes, most_nodes
+from eks_win_capacity.addresses.fit import (
+    Mode,
+    SubnetRoom,
+    guaranteed_nodes,
+    known_type,
+    most_nodes,
+)
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import count

@@ -1,12 +1,25 @@
-"""Which keys of its ConfigMap the controller reads, which targets they give, and the traps."""
+"""Which warm targets a ConfigMap really gives, and the traps on the way."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.addresses.configmap import (
+    CONFIGMAP_NAME,
+    CONFIGMAP_NAMESPACE,
+    ENABLE_IPAM,
+    ENABLE_PREFIX_DELEGATION,
+    MINIMUM_IP,
+    TARGETS,
+    WARM_IP,
+    WARM_PREFIX,
+    ConfigMap,
+    Target,
+    go_bool,
+    go_int,
+)
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     LARGEST_IPV4_PER_INTERFACE,
@@ -20,138 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eks_win_capacity.core.findings import Severity
-
-
-CONFIGMAP_NAME: Final = "amazon-vpc-cni"
-CONFIGMAP_NAMESPACE: Final = "kube-system"
-ENABLE_IPAM: Final = "enable-windows-ipam"
-ENABLE_PREFIX_DELEGATION: Final = "enable-windows-prefix-delegation"
-
-
-def asking(*, prefixes: bool) -> dict[str, str]:
-    """The keys of a ConfigMap that asks for a mode."""
-    return {ENABLE_IPAM: "true", ENABLE_PREFIX_DELEGATION: str(prefixes).lower()}
-
-
-class Target(NamedTuple):
-    """
-    One target of the warm pool, by all its names, and what it is where nothing sets it.
-
-    Attributes
-    ----------
-    key : str
-        In the ConfigMap; ``windows-`` before it hides from Linux nodes.
-    addon : str
-        Value of the vpc-cni add-on that writes the key.
-    chart : str
-        What the add-on's chart writes where that value is not given.
-    secondary, prefix : int
-        What acts in each mode where no target is set. [addresses], or [prefixes]
-    usual : int
-        More than nodes are usually given, where a scale needs an end.
-    prefix_only : bool
-        Whether it acts in prefix mode alone.
-    """
-
-    key: str
-    addon: str
-    chart: str
-    secondary: int
-    prefix: int
-    usual: int
-    prefix_only: bool = False
-
-    @property
-    def name(self) -> str:
-        """Its name as an argument and a column."""
-        return self.key.replace("-", "_")
-
-
-WARM_IP: Final = Target("warm-ip-target", "warmWindowsIPTarget", "1", 3, 1, 32)
-MINIMUM_IP: Final = Target("minimum-ip-target", "minimumWindowsIPTarget", "3", 3, 3, 64)
-WARM_PREFIX: Final = Target(
-    "warm-prefix-target", "warmWindowsPrefixTarget", "0", 0, 0, 8, prefix_only=True
-)
-TARGETS: Final = (WARM_IP, MINIMUM_IP, WARM_PREFIX)
-"""All targets, in the order in which functions take and columns show them.
-
-Source: amazon-vpc-resource-controller-k8s, ``pkg/config/type.go``; of `chart` as `ADDON_KEYS`.
-"""
-
-
-ADDON_KEYS: Final = {
-    # Value of the chart: (key of the ConfigMap, what the chart writes where none is given).
-    "enableWindowsIpam": (ENABLE_IPAM, "false"),
-    "enableWindowsPrefixDelegation": (ENABLE_PREFIX_DELEGATION, "false"),
-    **{target.addon: (target.key, target.chart) for target in TARGETS},
-}
-"""Windows values of the vpc-cni add-on, which writes them into the ConfigMap.
-
-Source: aws/amazon-vpc-cni-k8s, ``charts/aws-vpc-cni/values.yaml`` and
-``templates/configmap.yaml``.
-"""
-
-_INT64: Final = 2**63
-_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-_INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
-
-
-def go_bool(text: str) -> bool | None:
-    """
-    Read a boolean as Go's ``strconv.ParseBool`` does, or None if it is none.
-
-    Examples
-    --------
-    >>> go_bool("T"), go_bool("0"), go_bool("yes"), go_bool(" true")
-    (True, False, None, None)
-    """
-    return True if text in _TRUE else False if text in _FALSE else None
-
-
-def go_int(text: str) -> int | None:
-    """
-    Read an integer as Go's ``strconv.Atoi`` does, or None if it is none.
-
-    Python's ``int()`` also takes spaces, underscores and digits of any script;
-    Go takes none of them. Beyond 64 bits the limit itself is the value.
-
-    Examples
-    --------
-    >>> go_int("+007"), go_int("-0"), go_int("1_000"), go_int(" 5"), go_int("٣")
-    (7, 0, None, None, None)
-    >>> go_int("9" * 5000) == 2**63 - 1
-    True
-    """
-    found = _INTEGER.fullmatch(text)
-    if found is None:
-        return None
-    sign, digits = found.groups()
-    # Twenty digits pass 64 bits, and Python refuses to read more than 4,300.
-    size = int(digits) if len(digits) < 20 else _INT64
-    return max(-size, -_INT64) if sign == "-" else min(size, _INT64 - 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfigMap:
-    """
-    What was read: the pairs, and the names if the source told them.
-
-    Attributes
-    ----------
-    data : mapping of str to str, or None
-        The pairs; None if there is no ConfigMap or it has no ``data``.
-    present : bool
-        Whether there is a ConfigMap at all.
-    name, namespace : str
-        As in its metadata; empty if unknown.
-    """
-
-    data: Mapping[str, str] | None
-    present: bool = True
-    name: str = ""
-    namespace: str = ""
-
 
 _KEYS: Final = (
     ENABLE_IPAM,

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eks_win_capacity.addresses.configmap import read_configmap
-from eks_win_capacity.addresses.targets import (
+from eks_win_capacity.addresses.configmap import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
     MINIMUM_IP,
@@ -17,6 +16,9 @@ from eks_win_capacity.addresses.targets import (
     WARM_IP,
     WARM_PREFIX,
     asking,
+    read_configmap,
+)
+from eks_win_capacity.addresses.targets import (
     read_targets,
     refuse_large,
     target_findings,

@@ -14,8 +14,10 @@ PACKAGE = __name__.partition(".")[0]
 
 MOVED = {
     "addresses.curve": "addresses.warm_pool",
-    "addresses.keys": "addresses.targets",
+    "addresses.keys": "addresses.configmap",
     "addresses.masks": "addresses.parsing",
+    "addresses.node_need": "addresses.fit",
+    "addresses.room": "addresses.fit",
     "bulk": "density.fleet",
     "capacity": "density.max_pods",
     "catalog.files": "catalog.json_files",

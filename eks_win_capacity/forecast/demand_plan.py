@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from eks_win_capacity.addresses.room import SubnetRoom
+from eks_win_capacity.addresses.fit import SubnetRoom
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.catalog import given_or_bundled

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import Subnet, WarmPool, attached_addresses
-from eks_win_capacity.addresses.room import SubnetRoom
+from eks_win_capacity.addresses.fit import SubnetRoom
 from eks_win_capacity.addresses.warm_pool import curve_of
 from eks_win_capacity.core.errors import PlacementUnknownError
 

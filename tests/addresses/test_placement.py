@@ -19,13 +19,13 @@ from eks_win_capacity import (
     smallest_subnet,
     subnet_census,
 )
-from eks_win_capacity.addresses.reserve import aligned_chunks
-from eks_win_capacity.addresses.room import (
+from eks_win_capacity.addresses.fit import (
     SubnetRoom,
     expected_nodes,
     guaranteed_nodes,
     most_nodes,
 )
+from eks_win_capacity.addresses.reserve import aligned_chunks
 from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,

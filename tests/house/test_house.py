@@ -97,6 +97,7 @@ def test_a_new_warm_target_touches_few_files():
         if re.search(r"minimum.ip", path.read_text("utf-8"))
     }
     assert naming <= {
+        "addresses/configmap.py",
         "addresses/targets.py",
         "addresses/warm_pool.py",
         "simulator/machine.py",

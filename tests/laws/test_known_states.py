@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import eks_win_capacity as ewc
-from eks_win_capacity.addresses.room import SubnetRoom, guaranteed_nodes, most_nodes
+from eks_win_capacity.addresses.fit import SubnetRoom, guaranteed_nodes, most_nodes
 from eks_win_capacity.core.errors import AddressError
 
 PACKED = [f"10.0.0.{last}" for last in range(32, 48)]
