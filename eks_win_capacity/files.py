@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from eks_win_capacity import kubectl
-from eks_win_capacity.addresses.configmap import ADDON_KEYS
+from eks_win_capacity.addresses.targets import ADDON_KEYS
 from eks_win_capacity.aws import saved_answers
 from eks_win_capacity.cluster.state import PARTS, ClusterState
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes

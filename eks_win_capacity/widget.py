@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import eks_win_capacity as ewc
-from eks_win_capacity.addresses.configmap import TARGETS
+from eks_win_capacity.addresses.targets import TARGETS
 from eks_win_capacity.addresses.warm_pool import pool_of_targets, targets_of
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core.arguments import flag, of_kind, text

@@ -15,7 +15,8 @@ from eks_win_capacity.addresses.fit import (
     known_type,
     most_nodes,
 )
-from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
+from eks_win_capacity.addresses.targets import curve_of
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import (

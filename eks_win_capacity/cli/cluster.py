@@ -346,7 +346,7 @@ def _in_mode(state: ClusterState, *, prefixes: bool) -> ClusterState:
     """The state as if the ConfigMap asked for a mode; warm targets stay."""
     from dataclasses import replace
 
-    from eks_win_capacity.addresses.configmap import asking
+    from eks_win_capacity.addresses.targets import asking
 
     rest = {part: why for part, why in state.unknown.items() if part != "cni_configmap"}
     data = {**(state.cni_configmap or {}), **asking(prefixes=prefixes)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.addresses.configmap import TARGETS
+from eks_win_capacity.addresses.targets import TARGETS
 from eks_win_capacity.cli.options import lifetime_of, mode_option, node_options, node_slots
 from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress
 

@@ -10,9 +10,9 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses import nodes_that_fit
-from eks_win_capacity.addresses.configmap import asking
 from eks_win_capacity.addresses.mode_change import migration
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, curve_of, lean
+from eks_win_capacity.addresses.targets import asking, curve_of
+from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, lean
 from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.serving import (
     IDLE,

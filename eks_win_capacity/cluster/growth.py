@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.configmap import TARGETS
+from eks_win_capacity.addresses.targets import TARGETS
 from eks_win_capacity.addresses.warm_pool import lean
 from eks_win_capacity.cluster.remedies import Change, Launcher, acting_key, launchers, patch, word
 from eks_win_capacity.cluster.serving import group_of

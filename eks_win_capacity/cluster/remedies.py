@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.addresses.configmap import ADDON_KEYS, of_addon
+from eks_win_capacity.addresses.configmap import of_addon
+from eks_win_capacity.addresses.targets import ADDON_KEYS
 from eks_win_capacity.cluster.serving import group_of
 from eks_win_capacity.core.constants import (
     RESOURCE_CONTROLLER_POLICY,

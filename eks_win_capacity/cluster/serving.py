@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.configmap import ENABLE_IPAM, ENABLE_PREFIX_DELEGATION, go_bool
+from eks_win_capacity.addresses.targets import ENABLE_IPAM, ENABLE_PREFIX_DELEGATION, go_bool
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,

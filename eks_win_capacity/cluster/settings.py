@@ -8,15 +8,15 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.configmap import (
+from eks_win_capacity.addresses.mode_change import migration
+from eks_win_capacity.addresses.targets import (
     ENABLE_IPAM,
     ENABLE_PREFIX_DELEGATION,
     WARM_IP,
     asking,
+    curve_of,
     go_bool,
 )
-from eks_win_capacity.addresses.mode_change import migration
-from eks_win_capacity.addresses.warm_pool import curve_of
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.drains import drains_for_blocks
 from eks_win_capacity.cluster.remedies import (

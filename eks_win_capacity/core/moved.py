@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 PACKAGE = __name__.partition(".")[0]
 
 MOVED = {
-    "addresses.curve": "addresses.warm_pool",
-    "addresses.keys": "addresses.configmap",
+    "addresses.curve": "addresses.targets",
+    "addresses.keys": "addresses.targets",
     "addresses.masks": "addresses.parsing",
     "addresses.node_need": "addresses.fit",
     "addresses.room": "addresses.fit",
@@ -47,7 +47,7 @@ MOVED = {
     "subnets": "addresses.subnet",
     "toggling": "addresses.mode_change",
     "warm_pool": "addresses.warm_pool",
-    "warm_targets": "addresses.targets",
+    "warm_targets": "addresses.configmap",
 }
 """Old path of each public module, below the package, and where it is now."""
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from eks_win_capacity.addresses.warm_pool import (
+from eks_win_capacity.addresses.targets import (
     Choices,
-    WarmPool,
     either,
     kept_addresses,
     kept_prefixes,
     prefixes_for,
     used_addresses,
 )
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses.warm_pool import curve_of
+from eks_win_capacity.addresses.targets import curve_of
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.density.reserved import allocatable
 from eks_win_capacity.packing.problem import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.addresses.configmap import ENABLE_IPAM, TARGETS, WARM_IP, go_bool, go_int
+from eks_win_capacity.addresses.targets import ENABLE_IPAM, TARGETS, WARM_IP, go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster.checks.check import CONTROLLER, PREFIXES, SUBNETS, check, some
 from eks_win_capacity.cluster.remedies import acting_key, addon_values, configmap, patch, word
