@@ -74,7 +74,7 @@ _HOME = _SHOWN | {
     "Poisson": "simulator",
     "PoolState": "addresses.warm_pool",
     "remedies": "cluster.checks",
-    "Reservation": "addresses.reservations",
+    "Reservation": "addresses.parsing",
     "RollingUpdate": "simulator",
     "simulate_churn": "simulator",
     "simulate_nodes": "simulator",

@@ -5,7 +5,7 @@ from eks_win_capacity.core.lazy import lazy_names
 _HOME = {
     "NodesThatFit": "fit",
     "PoolState": "warm_pool",
-    "Reservation": "reservations",
+    "Reservation": "parsing",
     "ReservationPlan": "reserve",
     "SmallestSubnet": "sizes",
     "Subnet": "subnet",

@@ -1,37 +1,150 @@
-"""What a census of /28 blocks says: states, reservations, odds."""
+"""How many /28 blocks of a subnet are whole: counted, or the odds where only a number is known."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses import occupancy
 from eks_win_capacity.core.arrays import counts
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX as BLOCK
 from eks_win_capacity.core.display import Listed, Shown, plain_fields
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eks_win_capacity.addresses.reservations import ReservationType
-
-_EACH_BYTE = np.uint64(0x0101010101010101)
+    from eks_win_capacity.addresses.parsing import ReservationType
 
 
-def used_by_block(mask: bytes | NDArray[np.bool_]) -> NDArray[np.int64]:
+_GUARD_BITS = 96
+"""Precision kept beyond what the alternating sum can cancel. [bits]"""
+
+_NEGLIGIBLE = 1e-200
+"""Chances below this are dropped from the chain; denormals would slow it down."""
+
+_CHAIN_STEP_COST = 40.0
+"""One step of the chain, in terms of the alternating sum. Measured."""
+
+
+def fewest_broken(blocks: int, loose: int, used: int) -> int:
+    """Blocks that are broken when used addresses are packed tightly, loose ones first."""
+    return min(-(-max(used - loose, 0) // BLOCK), blocks)
+
+
+def expected_free(usable: int, blocks: int, used: int) -> float:
     """
-    Count the used addresses of each block of 16, from one byte (0 or 1) an address.
+    The mean number of free blocks over all placements of the used addresses.
 
-    Two words of eight bytes are added lane by lane, and a multiplication adds up the
-    lanes in the highest one: ten times as fast as a sum over rows of booleans.
+    A block is free with the chance that a hypergeometric draw misses it:
+    C(usable - 16, used) / C(usable, used).
     """
-    words = np.frombuffer(mask, dtype=np.uint64)
-    lanes = words[::2] + words[1::2]
-    used: NDArray[np.int64] = ((lanes * _EACH_BYTE) >> np.uint64(56)).astype(np.int64)
-    return used
+    # Without 16 free addresses no block is free, and a factor is zero.
+    factors = (max(usable - used - i, 0) / max(usable - i, 1) for i in range(BLOCK))
+    return blocks * math.prod(factors)
+
+
+def distribution(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
+    """
+    The chance of each number of free blocks.
+
+    Every set of ``used`` out of ``usable`` addresses is equally likely. Two exact
+    ways lead there, and the cheaper one is taken: a chain that places one address
+    after the other, or inclusion and exclusion over the free blocks.
+
+    Parameters
+    ----------
+    usable, used : int
+        Addresses that can be in use, and that are. [addresses]
+    blocks : int
+        Blocks of 16 among the usable addresses. [blocks]
+
+    Returns
+    -------
+    ndarray of float64, shape (blocks + 1,)
+        Chance of 0, 1, ... blocks without a used address.
+    """
+    logs = _log2_moments(usable, blocks, used)
+    if len(logs) ** 2 < _CHAIN_STEP_COST * used:
+        return _by_inclusion_exclusion(usable, blocks, used, logs)
+    return _by_chain(usable, blocks, used)
+
+
+def _by_chain(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
+    """
+    Place the used addresses one by one.
+
+    Whether the next address breaks a block depends only on how many blocks are
+    whole and how many addresses are left, so one vector holds the whole state.
+    All terms are positive: no digit is lost.
+    """
+    # One place stands before that of no whole block, whose chance moves nowhere.
+    chances = np.zeros(blocks + 2)
+    chances[-1] = 1.0
+    whole = np.arange(-1, blocks + 1, dtype=np.float64) * BLOCK
+    low = high = blocks + 1
+    for placed in range(used):
+        there = slice(low, high + 1)
+        moving = chances[there] * (whole[there] / (usable - placed))
+        chances[there] -= moving
+        chances[low - 1 : high] += moving
+        low -= low > 1
+        while chances[low] < _NEGLIGIBLE:
+            low += 1
+        while chances[high] < _NEGLIGIBLE:
+            high -= 1
+    return chances[1:]
+
+
+def _log2_moments(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
+    """
+    Log2 of the factorial moments, as many as matter.
+
+    The moment m is the mean number of ways to pick m free blocks:
+    C(blocks, m) C(usable - 16 m, used) / C(usable, used).
+    """
+    most = min(blocks, (usable - used) // BLOCK)
+    terms = [0.0]
+    for m in range(most):
+        start = usable - BLOCK * m
+        ratio = math.log2((blocks - m) / (m + 1)) + sum(
+            math.log2((start - used - i) / (start - i)) for i in range(BLOCK)
+        )
+        terms.append(terms[-1] + ratio)
+        # The sum multiplies a moment by at most 2**m; once that falls it stays small.
+        if ratio < -1 and terms[-1] + m < -_GUARD_BITS:
+            break
+    return np.array(terms)
+
+
+def _by_inclusion_exclusion(
+    usable: int, blocks: int, used: int, logs: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """
+    Turn factorial moments into chances.
+
+    The sum alternates and cancels far beyond a float, so it runs in integers of
+    as many bits as it can cancel, and some to spare.
+    """
+    bits = len(logs) + max(0, math.ceil(float(logs.max()))) + _GUARD_BITS
+    moments = [1 << bits]
+    for m in range(len(logs) - 1):
+        start = usable - BLOCK * m
+        over = (blocks - m) * math.prod(range(start - used - BLOCK + 1, start - used + 1))
+        under = (m + 1) * math.prod(range(start - BLOCK + 1, start + 1))
+        moments.append(moments[-1] * over // under)
+    chances = np.zeros(blocks + 1)
+    for j in range(len(moments)):
+        total = 0  # no mutant: one of 2**bits is beyond the last digit
+        choose = 1
+        for m in range(j, len(moments)):
+            total += (-1) ** (m - j) * choose * moments[m]
+            choose = choose * (m + 1) // (m + 1 - j)
+        chances[j] = max(0, total) / (1 << bits)
+    return chances
 
 
 @dataclass(frozen=True)
@@ -140,7 +253,7 @@ class PrefixEstimate(Shown):
             chances = np.zeros(self._blocks + 1)
             chances[self.best] = 1.0
         else:
-            chances = occupancy.distribution(self._usable, self._blocks, self._used)
+            chances = distribution(self._usable, self._blocks, self._used)
         chances.flags.writeable = False
         return chances
 

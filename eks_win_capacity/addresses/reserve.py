@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eks_win_capacity.addresses.fit import NodeNeed, SubnetRoom, known_type, most_nodes, node_need
-from eks_win_capacity.addresses.parsing import text_of
-from eks_win_capacity.addresses.reservations import Reservation
+from eks_win_capacity.addresses.parsing import Reservation, text_of
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX

