@@ -68,7 +68,7 @@ _HOME = _SHOWN | {
     "Exponential": "simulator",
     "Fixed": "simulator",
     "FleetPlan": "planning",
-    "karpenter_view": "cluster.karpenter",
+    "karpenter_view": "cluster.autoscalers",
     "LogNormal": "simulator",
     "NodeCapacity": "density.node_capacity",
     "Poisson": "simulator",

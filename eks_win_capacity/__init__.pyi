@@ -25,10 +25,10 @@ from eks_win_capacity.catalog import InstanceType as InstanceType
 from eks_win_capacity.catalog.prices import Prices as Prices
 from eks_win_capacity.catalog.prices import estimate_windows_prices as estimate_windows_prices
 from eks_win_capacity.cluster import checks as _checks
+from eks_win_capacity.cluster.autoscalers import karpenter_view as karpenter_view
 from eks_win_capacity.cluster.checks import check_cluster as check_cluster
 from eks_win_capacity.cluster.checks import remedies as remedies
 from eks_win_capacity.cluster.drains import drains_for_blocks as drains_for_blocks
-from eks_win_capacity.cluster.karpenter import karpenter_view as karpenter_view
 from eks_win_capacity.cluster.pending import explain_pending as explain_pending
 from eks_win_capacity.cluster.report import cluster_report as cluster_report
 from eks_win_capacity.cluster.state import ClusterState as ClusterState

@@ -32,7 +32,7 @@ _HOME = {
     "cluster_report": "report",
     "drains_for_blocks": "drains",
     "explain_pending": "pending",
-    "karpenter_view": "karpenter",
+    "karpenter_view": "autoscalers",
 }
 """Module of each name; each loads on first use."""
 

@@ -13,7 +13,6 @@ from eks_win_capacity.addresses import nodes_that_fit
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.targets import asking, curve_of
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, lean
-from eks_win_capacity.cluster.scheduler_messages import causes
 from eks_win_capacity.cluster.serving import (
     IDLE,
     NO_ADDRESS,
@@ -25,6 +24,7 @@ from eks_win_capacity.cluster.serving import (
     advertised_by,
     advertised_mode,
     asked_mode,
+    causes,
     difference_reason,
     expected_addresses,
     slots_of,

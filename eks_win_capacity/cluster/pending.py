@@ -16,8 +16,7 @@ from eks_win_capacity.cluster.remedies import (
     update_cluster,
     word,
 )
-from eks_win_capacity.cluster.scheduler_messages import causes
-from eks_win_capacity.cluster.serving import REASONS
+from eks_win_capacity.cluster.serving import REASONS, causes
 from eks_win_capacity.cluster.state import PARTS, needs_state
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE

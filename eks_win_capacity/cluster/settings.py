@@ -28,12 +28,12 @@ from eks_win_capacity.cluster.remedies import (
     toleration,
     word,
 )
-from eks_win_capacity.cluster.scheduler_messages import taints_of
 from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
     advertised_by,
     legacy_components,
     platform_serves,
+    taints_of,
 )
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,

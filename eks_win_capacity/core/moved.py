@@ -24,6 +24,7 @@ MOVED = {
     "capacity": "density.max_pods",
     "catalog.files": "catalog.json_files",
     "census": "addresses.census",
+    "cluster.karpenter": "cluster.autoscalers",
     "configmap": "addresses.configmap",
     "constants": "core.constants",
     "errors": "core.errors",

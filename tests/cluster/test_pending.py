@@ -19,7 +19,7 @@ from eks_win_capacity.cluster import (
     cluster_report,
     explain_pending,
 )
-from eks_win_capacity.cluster.scheduler_messages import causes, taints_of
+from eks_win_capacity.cluster.serving import causes, taints_of
 from eks_win_capacity.core.errors import InputError
 
 ON = {"enable-windows-ipam": "true"}

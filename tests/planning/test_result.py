@@ -11,7 +11,7 @@ from fleet_verifier import problems
 
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.cluster.karpenter import karpenter_view
+from eks_win_capacity.cluster.autoscalers import karpenter_view
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.planning import FleetPlan, plan_fleet
 

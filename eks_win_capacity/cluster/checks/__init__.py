@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.cluster.checks import (
     control_plane,
-    kubelet,
-    network,
     node_role,
     node_start,
     scheduling,
@@ -44,10 +42,8 @@ __all__ = ["CHECKS", "Check", "autoscaler_tags", "check_cluster", "remedies"]
 CHECKS: tuple[Check, ...] = (
     *versions.CHECKS,
     *control_plane.CHECKS,
-    *network.CHECKS,
     *node_role.CHECKS,
     *served_nodes.CHECKS,
-    *kubelet.CHECKS,
     *node_start.CHECKS,
     *scheduling.CHECKS,
 )
