@@ -17,7 +17,7 @@ MOVED = {
     "addresses.keys": "addresses.targets",
     "addresses.masks": "addresses.parsing",
     "addresses.node_need": "addresses.fit",
-    "addresses.census": "addresses.census",
+    "addresses.occupancy": "addresses.census",
     "addresses.reservations": "addresses.parsing",
     "addresses.room": "addresses.fit",
     "bulk": "density.fleet",
