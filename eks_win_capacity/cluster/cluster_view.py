@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.addresses import nodes_that_fit
+from eks_win_capacity.addresses.fit import fit_of, node_need
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.targets import asking, curve_of
 from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, lean
@@ -38,7 +38,7 @@ from eks_win_capacity.density.reserved import allocatable, max_pods_cap
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.addresses import NodesThatFit
+    from eks_win_capacity.addresses.fit import NodesThatFit
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.cluster.state import (
@@ -652,16 +652,11 @@ class ClusterView:
                 "what is in use of the subnet and of its reservations is not known (aws ec2 "
                 "describe-network-interfaces, get-subnet-cidr-reservations)"
             )
-        most = curve_of(row.ipv4_per_interface, pool).most
+        full = self.full_node(row, pool)
+        each = full if pods is None else min(pods, curve_of(row.ipv4_per_interface, pool).most)
         try:
-            return nodes_that_fit(
-                subnet,
-                name,
-                pods_per_node=self.full_node(row, pool) if pods is None else min(pods, most),
-                pool=pool,
-                keep_free=keep_free + warm + self.unseen(held),
-                catalog=self.catalog,
-            )
+            need = node_need(row, pods_per_node=each, pool=pool)
+            return fit_of(subnet, need, keep_free + warm + self.unseen(held))
         except CapacityError as error:
             return str(error)
 
