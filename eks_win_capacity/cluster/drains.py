@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.cluster.remedies import word
+from eks_win_capacity.cluster.remedies import Change, word
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.arrays import count
@@ -21,7 +21,8 @@ from eks_win_capacity.core.lazy import checked_call
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eks_win_capacity.cluster.state import ClusterState, SubnetState
+    from eks_win_capacity.cluster.cluster_view import ClusterView
+    from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -265,3 +266,32 @@ def _needed(
         for block, names in occupants.items()
         if _SOMEBODY not in names and str(block) in serving
     }
+
+
+def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
+    """Change that makes whole blocks free by draining the nodes that break them."""
+    held = view.home(pod)
+    change = partial(Change, code="drain-for-blocks", unit="prefixes")
+    general = "drain the nodes that break the most blocks with the fewest pods"
+    if held is None or held.interfaces is None or held.used is None:
+        return change(
+            remedy=general,
+            feasible=None,
+            why="what holds the addresses of the subnet is not known: give the answer of aws ec2 "
+            "describe-network-interfaces",
+        )
+    steps = drains_for_blocks(view.state, subnet_id=held.subnet_id, blocks=1)
+    if not steps:
+        return change(
+            remedy=general,
+            gain=0,
+            feasible=False,
+            why="somebody who is not a Windows node holds an address in every broken block",
+        )
+    first = steps[0]
+    return change(
+        remedy=first.remedy,
+        gain=first.blocks,
+        why=f"{first.blocks:,} whole blocks of {held.subnet_id} come free, {first.pods:,} pods move",
+        nodes=len(first.nodes),
+    )

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.cluster import growth, settings
+from eks_win_capacity.cluster import changes
 from eks_win_capacity.cluster.autoscalers import claimed, lift, of_claims, refusal
 from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
+from eks_win_capacity.cluster.drains import drain_for_blocks
 from eks_win_capacity.cluster.remedies import (
     Change,
     attach_policy,
@@ -205,7 +206,7 @@ def explain_pending(
         # Commands name the pod only where there is nothing to compute for many at once.
         own = key if cause in _SHARED else (key, pod.full_name)
         if own not in weighed:
-            options = changes(cause, pod, like[key], view)
+            options = _changes(cause, pod, like[key], view)
             weighed[own] = Listed(sorted(options, key=lambda change: change.rank(like[key])))
         explained.append(_explained(pod, cause, reasons, evidence, like[key], weighed[own]))
     return Listed(explained)
@@ -335,7 +336,7 @@ def _placed(pod: Pod, codes: list[str], view: ClusterView) -> tuple[str, tuple[s
     return "waiting-for-address", view.coming(pod.node)
 
 
-def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
+def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
     """
     What may help, settings, then pods, then nodes; the caller ranks them.
 
@@ -347,9 +348,9 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
     need = PodNeed.of(pod)
     # The order counts among equals: what costs no node comes before what does.
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
-        yield from settings.enable(need, view)
+        yield from changes.enable(need, view)
     if cause == "no-address-asked":
-        yield from settings.ask_for_address(pod, waiting, view)
+        yield from changes.ask_for_address(pod, waiting, view)
     if not pod.node:
         yield from lift(pod, need, view)
     if cause in NO_ROOM:
@@ -357,39 +358,39 @@ def changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[C
     if cause in {"not-served", "addresses"}:
         yield from serve(need, view)
     if cause in NO_ROOM:
-        yield from settings.uncordon(need, view)
+        yield from changes.uncordon(need, view)
     if cause == "addresses":
-        yield from settings.refresh(need, view)
+        yield from changes.refresh(need, view)
     if cause == "starved":
-        yield from settings.unstarve(pod, view)
+        yield from changes.unstarve(pod, view)
     if cause in {"subnet", "prefixes"}:
         held = view.home(pod)
-        yield growth.lean_targets(held, view, prefixes=cause == "prefixes")
-        yield from growth.give_back(held, view, prefixes=cause == "prefixes")
+        yield changes.lean_targets(held, view, prefixes=cause == "prefixes")
+        yield from changes.give_back(held, view, prefixes=cause == "prefixes")
     if cause == "taint":
-        yield settings.tolerate(pod, need, view)
+        yield changes.tolerate(pod, need, view)
     if cause == "selector":
-        yield settings.select(pod, view)
+        yield changes.select(pod, view)
     if need.address and (
         cause == "addresses"
         # Where no node can be added, more addresses on those there are help who lacks them.
         or (cause in _AT_LIMIT and "addresses" in dict(causes(pod.message)))
     ):
-        yield settings.prefixes(need, view)
+        yield changes.prefixes(need, view)
     if cause in {"kubelet", "addresses"}:
-        yield settings.max_pods(need, view, full=cause)
+        yield changes.max_pods(need, view, full=cause)
     if cause == "waiting-for-address":
-        yield settings.wait(pod, view)
+        yield changes.wait(pod, view)
     if cause == "slots-held":
-        yield settings.empty_slots(pod, need, view)
+        yield changes.empty_slots(pod, need, view)
     if cause == "prefixes":
-        yield settings.reserve(pod, view)
-        yield settings.drain_for_blocks(pod, view)
-        yield settings.leave_prefixes(pod, view)
+        yield changes.reserve(pod, view)
+        yield drain_for_blocks(pod, view)
+        yield changes.leave_prefixes(pod, view)
     if cause in {"subnet", "prefixes"}:
-        yield growth.other_subnet(pod, need, view)
+        yield changes.other_subnet(pod, need, view)
     if cause in NO_ROOM:
-        yield from growth.more_nodes(need, waiting, view)
+        yield from changes.more_nodes(need, waiting, view)
     if cause in _LOOK:
         yield Change(code=_LOOK[cause][0], remedy=_LOOK[cause][1] + describe_pod(pod), unit="")
 
