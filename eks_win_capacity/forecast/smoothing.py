@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations_with_replacement, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
-    States = list[tuple[Floats, Floats, Floats]]
+    States = list[tuple[Floats, ...]]
 
 ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Smoothing of the level: 0 is a straight line, 1 a random walk."""
@@ -103,80 +104,52 @@ def stacked(fits: Sequence[Fit], *, axis: int = 0) -> Fit:
     if len(fits) == 1:
         return fits[0]
     joined = {name: np.concatenate([getattr(f, name) for f in fits], axis) for name in _BY_SERIES}
-    return replace(fits[0], **joined)
+    grid = np.concatenate([f.grid for f in fits]) if axis else fits[0].grid
+    return replace(fits[0], grid=grid, **joined)
 
 
-def _steady(grid: Floats) -> int:
-    """Number of models whose growth never wanders; they come first."""
-    return int((grid[:, 2] == 0).sum())
-
-
-@dataclass(frozen=True)
-class _Response:
-    """One channel of the filter: its one-step errors, and its state at each origin."""
-
-    errors: Floats
-    states: States
-
-
-def _response(
-    values: Floats | None,
-    seen: Flags | None,
-    origins: Sequence[int],
-    *,
-    periods: int,
-    grid: Floats,
-    drift: float = 0.0,
-    start: float = 0.0,
-) -> _Response:
+def _filtered(
+    values: Floats, seen: Flags, origins: Sequence[int], grid: Floats
+) -> tuple[tuple[Floats, ...], list[States]]:
     """
-    Filter one channel: the data, one unit of drift, or one of start level.
+    One-step errors to the data, to one unit of drift, and to one of start level.
 
-    Where nothing was seen there is no error, and the model runs on alone.
+    Where nothing was seen there is no error, and the model runs on alone. Without
+    gaps the errors to drift and start are the same for every series. Beside the
+    errors, (periods, series, models) of each, comes the state at each origin.
     """
     alpha, phi, gamma = grid.T
-    beta, steady = 1 - alpha, _steady(grid)
-    given = values if seen is None else seen
-    count = 1 if given is None else len(given)
-    level, off = np.full((count, len(grid)), start), np.zeros((count, len(grid)))
-    wander = np.zeros_like(off[:, steady:])
-    errors = np.empty((periods, count, len(grid)))
+    beta = 1 - alpha
+    count, periods = values.shape
+    whole = bool(seen.all())
+    ends = np.cumsum([0, count] + 2 * [1 if whole else count])
+    data, drift, start = (slice(low, high) for low, high in pairwise(ends.tolist()))
+    target = np.zeros((periods, ends[-1], 1))
+    target[:, data, 0] = values.T
+    known = np.tile(seen.T, 3)[..., None]
+    level = np.zeros((ends[-1], len(grid)))
+    level[start] = 1.0
+    off, wander = np.zeros_like(level), np.zeros_like(level)
+    wanders = slice(int((gamma == 0).sum()), None)
+    errors, scratch = np.empty((periods, *level.shape)), np.empty_like(level)
     states = []
-    scratch = np.empty_like(level)
-    stops = set(origins)
-    for period in range(periods):
-        error = errors[period]
-        if drift:
-            level += drift
-        level[:, steady:] += wander
+    for period, error in enumerate(errors):
+        level[drift] += 1.0
+        level[:, wanders] += wander[:, wanders]
         off *= phi
         np.add(level, off, out=error)
-        if values is None:
-            np.negative(error, out=error)
-        else:
-            np.subtract(values[:, period, None], error, out=error)
-        if seen is not None:
-            error *= seen[:, period, None]
+        np.subtract(target[period], error, out=error)
+        if not whole:
+            error *= known[period]
         np.multiply(alpha, error, out=scratch)
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
-        wander += gamma[steady:] * error[:, steady:]
-        if period + 1 in stops:
-            states.append((level.copy(), off.copy(), wander.copy()))
-    return _Response(errors, states)
-
-
-@lru_cache(maxsize=16)
-def _without_gaps(
-    periods: int, origins: tuple[int, ...], *, brief: bool
-) -> tuple[_Response, _Response]:
-    """Channels of drift and start, which are the same for every whole series."""
-    grid = BRIEF if brief else GRID
-    return (
-        _response(None, None, origins, periods=periods, grid=grid, drift=1.0),
-        _response(None, None, origins, periods=periods, grid=grid, start=1.0),
-    )
+        wander[:, wanders] += gamma[wanders] * error[:, wanders]
+        if period + 1 in origins:
+            state = (level.copy(), off.copy(), wander.copy())
+            states.append([tuple(x[part] for x in state) for part in (data, drift, start)])
+    return tuple(errors[:, part] for part in (data, drift, start)), states
 
 
 @dataclass(frozen=True)
@@ -188,27 +161,25 @@ class Fits:
     ----------
     at : tuple of Fit
         One for each origin.
+    errors : tuple of ndarray, (periods, series, models)
+        To the data, to one unit of drift, and to one of start level.
     """
 
     at: tuple[Fit, ...]
-    channels: tuple[_Response, ...]
+    errors: tuple[Floats, ...]
 
     def rows(self, chosen: slice) -> Fits:
         """Fits of some of the series."""
-        channels = tuple(
-            _Response(c.errors[:, chosen], []) if c.errors.shape[1] > 1 else c
-            for c in self.channels
-        )
-        return Fits(tuple(at.rows(chosen) for at in self.at), channels)
+        errors = (part[:, chosen] if part.shape[1] > 1 else part for part in self.errors)
+        return Fits(tuple(at.rows(chosen) for at in self.at), tuple(errors))
 
     def innovations(self, model: NDArray[np.int64]) -> Floats:
         """The one-step errors of one model for each series, with the last fit's parameters."""
         rows, last = np.arange(len(model)), self.at[-1]
         # Models with growth and without stand one after the other.
-        same = model % self.channels[0].errors.shape[2]
+        same = model % self.errors[0].shape[2]
         data, drift, start = (
-            channel.errors[:, rows if channel.errors.shape[1] > 1 else 0, same]
-            for channel in self.channels
+            part[:, rows if part.shape[1] > 1 else 0, same] for part in self.errors
         )
         errors = data + last.drift[rows, model] * drift + last.start[rows, model] * start
         return np.ascontiguousarray(errors.T)
@@ -241,92 +212,91 @@ def fit(
     brief : bool
         Whether only the models of a short view are fitted.
     """
-    count, periods = values.shape
     grid = BRIEF if brief else GRID
     prior = np.zeros(len(BRIEF)) if brief else _WITHIN_DAY if within_day else _PRIOR
-    whole = bool(seen.all())
-    data = _response(values, None if whole else seen, origins, periods=periods, grid=grid)
-    if whole:
-        drift, start = _without_gaps(periods, tuple(origins), brief=brief)
-    else:
-        drift = _response(None, seen, origins, periods=periods, grid=grid, drift=1.0)
-        start = _response(None, seen, origins, periods=periods, grid=grid, start=1.0)
-    channels = (data, drift, start)
-    sums = [np.zeros((count, len(grid))) for _ in range(6)]
+    errors, states = _filtered(values, seen, origins, grid)
+    sums = [np.zeros((len(values), len(grid))) for _ in range(6)]
     fits, low = [], 0
-    for place, origin in enumerate(origins):
-        d, g, c = (channel.errors[low:origin] for channel in channels)
-        pairs = ((d, d), (d, g), (d, c), (g, g), (g, c), (c, c))
+    for origin, state in zip(origins, states, strict=True):
+        pairs = combinations_with_replacement([part[low:origin] for part in errors], 2)
         for total, (left, right) in zip(sums, pairs, strict=True):
-            np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
+            total += np.einsum("tsk,tsk->sk", left, right)
         known = seen[:, :origin].sum(axis=1)
-        states = [c.states[place] for c in channels]
-        fits.append(_solve(sums, known, states, grid=grid, prior=prior))
+        fits.append(_solve(sums, known, state, grid=grid, prior=prior))
         low = origin
-    return Fits(tuple(fits), channels)
+    return Fits(tuple(fits), errors)
 
 
 def _solve(
-    sums: list[Floats], known: NDArray[np.int64], states: States, *, grid: Floats, prior: Floats
+    sums: list[Floats], known: NDArray[np.int64], state: States, *, grid: Floats, prior: Floats
 ) -> Fit:
     """Fit of each model with growth and, of those of a short view, once more without."""
-    growing = _growing(sums, known, states, grid=grid)
-    solved = [growing]
+    fit, squares = _least_squares(sums, known, state, grid=grid)
+    score = fit.weight + prior
     if grid is BRIEF:
-        solved.append(_still(growing, sums, known, states))
-    fit = stacked(solved, axis=1)
-    score = fit.weight + np.tile(prior, len(solved))
+        still, more = _least_squares(sums, known, state, grid=grid, grows=False)
+        # Bayes factor: the ratio of likelihoods, and by how much the doubt about growth is
+        # narrower than growth usually is (Occam's factor, MacKay 2003, chapter 28).
+        free = np.maximum(known - 2, 1)[:, None]
+        doubt = np.hypot(fit.root[..., 1, 0], fit.root[..., 1, 1])
+        occam = np.log(np.clip(doubt / _USUAL_GROWTH, 1e-13, 1.0))
+        odds = np.log(_STILL / (1 - _STILL))
+        factor = fit.weight - 0.5 * free * np.log(more / squares) - occam + odds
+        score = np.concatenate([score, factor + prior], axis=1)
+        fit = stacked([fit, still], axis=1)
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     line = fit.sigma[:, 0] == 0
     weight[line] = np.arange(weight.shape[1]) == 0
-    return replace(fit, weight=weight, grid=np.concatenate([grid] * len(solved)))
+    return replace(fit, weight=weight)
 
 
-def _spread(squares: Floats, known: NDArray[np.int64], data: Floats) -> tuple[Floats, Floats]:
-    """Squares, no smaller than can be computed, and the variance of an innovation."""
-    # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal.
-    floor = 1e-13 * data + 1e-26
-    squares = np.maximum(squares, floor)
-    # What fits as well as can be computed is exact: a line, not a line with dust.
-    free = np.maximum(known - 2, 1)[:, None]
-    return squares, np.where(squares > floor, squares / free, 0.0)
-
-
-def _growing(sums: list[Floats], known: NDArray[np.int64], states: States, *, grid: Floats) -> Fit:
+def _least_squares(
+    sums: list[Floats],
+    known: NDArray[np.int64],
+    state: States,
+    *,
+    grid: Floats,
+    grows: bool = True,
+) -> tuple[Fit, Floats]:
     """
     Start and drift of each model in closed form, carried to the level at the origin.
 
-    Its weights are not shares yet, but logarithms of the evidence.
+    Its weights are not shares yet, but logarithms of the evidence. With it the
+    squares that are left, no smaller than can be computed.
     """
-    steady = _steady(grid)
     data, data_drift, data_start, drift_drift, drift_start, start_start = sums
     # A hair of ridge keeps a series of one value solvable.
-    ridge = 1e-12
-    gg, cc = drift_drift + ridge, start_start + ridge
-    determinant = gg * cc - drift_start**2
-    drift = -(data_drift * cc - data_start * drift_start) / determinant
-    start = -(data_start * gg - data_drift * drift_start) / determinant
+    gg, cc = drift_drift + 1e-12, start_start + 1e-12
+    if grows:
+        determinant = gg * cc - drift_start**2
+        drift = -(data_drift * cc - data_start * drift_start) / determinant
+        start = -(data_start * gg - data_drift * drift_start) / determinant
+        inverse = (gg, cc, -drift_start)
+    else:
+        determinant, drift, start = cc, np.zeros_like(cc), -data_start / cc
+        inverse = (np.ones_like(cc), drift, drift)
     squares = data + drift * data_drift + start * data_start
-    squares, variance = _spread(squares, known, data)
+    # Rounding leaves about 1e-16 of what was subtracted; below it all models are equal, and
+    # what fits as well as can be computed is exact: a line, not a line with dust.
+    floor = 1e-13 * data + 1e-26
+    squares = np.maximum(squares, floor)
     free = np.maximum(known - 2, 1)[:, None]
+    variance = np.where(squares > floor, squares / free, 0.0)
     # The marginal likelihood of a linear model whose deviation is not known.
     score = -0.5 * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
-    (level_data, off_data, wander_data), (by_drift, off_drift, wander_drift) = states[:2]
-    by_start, off_start, wander_start = states[2]
-    level = level_data + by_drift * drift + by_start * start
-    off = off_data + off_drift * drift + off_start * start
-    # The growth at the origin: that of the start, and what innovations have changed it by.
-    growth_drift, growth_start = np.ones_like(level), np.zeros_like(level)
-    growth = drift.copy()
-    growth_drift[:, steady:] += wander_drift
-    growth_start[:, steady:] = wander_start
-    growth[:, steady:] += (
-        wander_data + wander_drift * drift[:, steady:] + wander_start * start[:, steady:]
+    by_data, by_drift, by_start = state
+    level, off, wander = (
+        of_data + of_drift * drift + of_start * start
+        for of_data, of_drift, of_start in zip(*state, strict=True)
     )
+    # Growth at the origin: that of the start, and what innovations have changed it by.
+    growth = drift + wander
+    (_, (by_drift, _, wander_drift), (by_start, _, growth_start)) = state
+    growth_drift = 1 + wander_drift
     # Covariance of (start, drift), carried to (level, growth) at the origin.
     factor = variance / determinant
-    vs, vd, vsd = gg * factor, cc * factor, -drift_start * factor
+    vs, vd, vsd = (part * factor for part in inverse)
     vl = by_start**2 * vs + 2 * by_start * by_drift * vsd + by_drift**2 * vd
     vg = growth_start**2 * vs + 2 * growth_start * growth_drift * vsd + growth_drift**2 * vd
     vlg = (
@@ -339,37 +309,7 @@ def _growing(sums: list[Floats], known: NDArray[np.int64], states: States, *, gr
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
     root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vlg / safe, 0.0)
     root[..., 1, 1] = np.sqrt(np.maximum(vg - root[..., 1, 0] ** 2, 0))
-    return Fit(score, level, off, growth, start, drift, np.sqrt(variance), root, grid)
-
-
-def _still(growing: Fit, sums: list[Floats], known: NDArray[np.int64], states: States) -> Fit:
-    """The same models, held at no growth; growth of a model of a short view does not wander."""
-    data, _, data_start, _, _, start_start = sums
-    cc = start_start + 1e-12
-    start, none = -data_start / cc, np.zeros_like(cc)
-    squares, variance = _spread(data + start * data_start, known, data)
-    least, _ = _spread(data + growing.drift * sums[1] + growing.start * data_start, known, data)
-    free = np.maximum(known - 2, 1)[:, None]
-    # Bayes factor: the ratio of likelihoods, and by how much the doubt about growth is narrower
-    # than growth usually is (Occam's factor, MacKay 2003, chapter 28).
-    doubt = np.hypot(growing.root[..., 1, 0], growing.root[..., 1, 1])
-    occam = np.log(np.clip(doubt / _USUAL_GROWTH, 1e-13, 1.0))
-    score = growing.weight - 0.5 * free * np.log(squares / least) - occam
-    score += np.log(_STILL / (1 - _STILL))
-    (level, off, _), _, (by_start, off_start, _) = states
-    root = np.zeros_like(growing.root)
-    root[..., 0, 0] = np.abs(by_start) * np.sqrt(variance / cc)
-    return replace(
-        growing,
-        weight=score,
-        level=level + by_start * start,
-        off=off + off_start * start,
-        growth=none,
-        start=start,
-        drift=none,
-        sigma=np.sqrt(variance),
-        root=root,
-    )
+    return Fit(score, level, off, growth, start, drift, np.sqrt(variance), root, grid), squares
 
 
 def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
