@@ -9,6 +9,7 @@ import numpy as np
 
 from eks_win_capacity.forecast.history_views import exact, normal_quantile
 from eks_win_capacity.forecast.level_shifts import lasting
+from eks_win_capacity.forecast.smoothing import stacked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,12 +136,48 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     -------
     ndarray, (horizon, series, paths)
     """
-    horizon = len(draws.innovation)
     state = _State.of(learned, draws)
-    steps = np.arange(1, horizon + 1)
-    line = state.middle[:, :1] + state.middle[:, 1:] * steps
-    out = np.empty((horizon, *state.level.shape), dtype=np.float32)
-    _run(out, state, learned, draws, line)
+    level, growth, off, horizon = state.level, state.growth, state.off, len(draws.innovation)
+    beta, day = 1 - state.alpha, learned.day
+    line = state.middle[:, :1] + state.middle[:, 1:] * np.arange(1, horizon + 1)
+    pool, extra, size, first = _innovations(learned, state.view)
+    factor = (learned.season.future_factor * learned.scale[:, None]).T
+    term = (learned.season.future_term * learned.scale[:, None]).T
+    (recurs, recurring), step_then = _recurring(learned, draws), _newest(learned, draws)
+    struck, surprise = _surprise(learned, draws)
+    stepped, some = _stepped(learned, draws, line)
+    out = np.empty((horizon, *level.shape), dtype=np.float32)
+    error, scratch = np.empty_like(level), np.empty_like(level)
+    for step, here in enumerate(out):
+        # The periods of a day are drawn together, for they err alike.
+        hour = step % day
+        pick = (draws.innovation[step - hour] * size).astype(np.int32) * np.int32(day)
+        pick += first + np.int32(hour)
+        pool.take(pick, out=error, mode="clip")
+        error *= state.sigma
+        level += growth
+        off *= state.phi
+        np.add(level, off, out=here)
+        here += error
+        if extra is not None:
+            extra.take(pick, out=scratch, mode="clip")
+            scratch *= draws.recurs
+            here += scratch
+        level += np.multiply(state.alpha, error, out=scratch)
+        off += np.multiply(beta, error, out=scratch)
+        growth += np.multiply(state.gamma, error, out=scratch)
+        if len(state.logs):
+            flat = here.reshape(-1)
+            grown = np.exp(np.minimum(flat[state.logs], _MOST))
+            flat[state.logs] = grown - line[state.logs // level.shape[1], step]
+        for row, path in stepped:
+            here[row, some] = path[step]
+        for row, added in zip(recurs, recurring, strict=True):
+            here[row] += added[step]
+        here += step_then
+        here[:, struck] += surprise * draws.surprised[step, struck]
+        here *= factor[step].astype(np.float32)[:, None]
+        here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
     return out
 
 
@@ -150,7 +187,7 @@ class _State:
     Model and parameters of each path, as differences from the middle of its series.
 
     Paths that are logarithms stand for themselves; `logs` are their places in
-    the flat array, and `rows` the series of each.
+    the flat array.
     """
 
     level: Singles
@@ -163,105 +200,42 @@ class _State:
     view: NDArray[np.intp]
     middle: Floats
     logs: NDArray[np.intp]
-    rows: NDArray[np.intp]
 
     @classmethod
     def of(cls, learned: Learned, draws: Draws) -> _State:
         """Deal the paths to the models of all views, as many as each has earned."""
-        fits = [view.fit for view in learned.views]
-        views = np.repeat(np.arange(len(fits)), [len(at.grid) for at in fits])
-
-        def joined(name: str) -> Floats:
-            return np.concatenate([getattr(at, name) for at in fits], axis=1)
-
-        weight = joined("weight") * learned.shares[:, views]
+        views = np.repeat(np.arange(len(learned.views)), [len(v.fit.grid) for v in learned.views])
+        fit = stacked([view.fit for view in learned.views], axis=1)
+        weight = fit.weight * learned.shares[:, views]
         linear = np.where(views == _LOGARITHM, 0.0, weight)
         total = np.maximum(linear.sum(axis=1), 1e-300)
-        level, growth = joined("level"), joined("growth")
-        middle = np.stack([(linear * x).sum(axis=1) / total for x in (level, growth)], axis=1)
+        middle = [(linear * x).sum(axis=1) / total for x in (fit.level, fit.growth)]
         # Which model each path follows: the inverse of the cumulated weights.
         model = np.stack([np.searchsorted(row, draws.model) for row in weight.cumsum(axis=1)])
         model = np.minimum(model, weight.shape[1] - 1)
-        rows = np.arange(len(weight))[:, None]
-        view = views[model]
-        straight = view != _LOGARITHM
-        first, second = draws.parameter
-        root = joined("root")[rows, model]
-        level = level[rows, model] - middle[:, :1] * straight + root[..., 0, 0] * first
-        growth = growth[rows, model] - middle[:, 1:] * straight
+        at = (np.arange(len(weight))[:, None], model)
+        straight = views[model] != _LOGARITHM
+        (first, second), root = draws.parameter, fit.root[at]
+        level = fit.level[at] - middle[0][:, None] * straight + root[..., 0, 0] * first
+        growth = fit.growth[at] - middle[1][:, None] * straight
         growth += root[..., 1, 0] * first + root[..., 1, 1] * second
-        grid = np.concatenate([at.grid for at in fits])[model]
-        sigma, alpha = joined("sigma")[rows, model], grid[..., 0]
-        still = (sigma == 0).all(axis=1) & (np.abs(middle[:, 1]) < 1e-9)
+        sigma, (alpha, phi, gamma) = fit.sigma[at], np.moveaxis(fit.grid[model], -1, 0)
+        still = (sigma == 0).all(axis=1) & (np.abs(middle[1]) < 1e-9)
         if still.any():
-            least = np.maximum(1 / learned.scale, _STILL * np.abs(middle[:, 0]))
+            usual = np.abs(middle[0])
+            least = np.maximum(1 / learned.scale, _STILL * usual)
             # A logarithm changes by shares of the level, which is positive where there is one.
-            share = least / np.maximum(np.abs(middle[:, 0]), 1e-12)
-            least = np.where(straight, least[:, None], np.minimum(share, 1.0)[:, None])
-            sigma = np.where(still[:, None], least, sigma)
+            share = np.minimum(least / np.maximum(usual, 1e-12), 1.0)
+            sigma[still] = np.where(straight, least[:, None], share[:, None])[still]
             alpha = np.where(still[:, None], 1.0, alpha)
-        logs = np.flatnonzero(~straight)
-
-        def single(part: Floats) -> Singles:
-            return np.ascontiguousarray(part, dtype=np.float32)
-
+        sigma = sigma * learned.noise[:, None]
+        parts = (level, growth, fit.off[at], sigma, alpha, phi, gamma)
         return cls(
-            level=single(level),
-            growth=single(growth),
-            off=single(joined("off")[rows, model]),
-            sigma=single(sigma * learned.noise[:, None]),
-            alpha=single(alpha),
-            phi=single(grid[..., 1]),
-            gamma=single(grid[..., 2]),
-            view=view,
-            middle=middle,
-            logs=logs,
-            rows=logs // level.shape[1],
+            *(np.ascontiguousarray(part, dtype=np.float32) for part in parts),
+            view=views[model],
+            middle=np.stack(middle, axis=1),
+            logs=np.flatnonzero(~straight),
         )
-
-
-def _run(out: Singles, state: _State, learned: Learned, draws: Draws, line: Floats) -> None:
-    """Step all paths on, and bring each step to its line and its season."""
-    level, growth, off = state.level, state.growth, state.off
-    beta = 1 - state.alpha
-    pool = _Innovations.of(learned, state)
-    factor = (learned.season.future_factor * learned.scale[:, None]).T
-    term = (learned.season.future_term * learned.scale[:, None]).T
-    events, step_then = _Recurring.of(learned, draws), _newest(learned, draws)
-    struck, surprise = _surprise(learned, draws)
-    stepped, some = _stepped(learned, draws, line)
-    error, scratch = np.empty_like(level), np.empty_like(level)
-    for step in range(len(out)):
-        here = out[step]
-        pick = pool.pick(draws.innovation, step)
-        pool.errors.take(pick, out=error, mode="clip")
-        error *= state.sigma
-        level += growth
-        off *= state.phi
-        np.add(level, off, out=here)
-        here += error
-        if pool.strange:
-            pool.extra.take(pick, out=scratch, mode="clip")
-            scratch *= draws.recurs
-            here += scratch
-        np.multiply(state.alpha, error, out=scratch)
-        level += scratch
-        np.multiply(beta, error, out=scratch)
-        off += scratch
-        np.multiply(state.gamma, error, out=scratch)
-        growth += scratch
-        if len(state.logs):
-            flat = here.reshape(-1)
-            grown = np.exp(np.minimum(flat[state.logs], _MOST))
-            flat[state.logs] = grown - line[state.rows, step]
-        for row, path in stepped:
-            here[row, some] = path[step]
-        events.happen(here, step)
-        if step_then is not None:
-            here += step_then
-        here[:, struck] += surprise * draws.surprised[step, struck]
-        here *= factor[step].astype(np.float32)[:, None]
-        here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
 
 
 def _stepped(
@@ -313,104 +287,71 @@ def _recent_level(learned: Learned) -> Floats:
     return np.asarray(np.maximum(learned.level[:, -28:].mean(axis=1), 0.0))
 
 
-def _newest(learned: Learned, draws: Draws) -> Singles | None:
-    """What a step that nobody knows to stay adds to each path; None where there is none."""
+def _newest(learned: Learned, draws: Draws) -> Singles:
+    """What a step that nobody knows to stay adds to each path."""
     step = learned.step
-    if not step.age.any():
-        return None
     stays = draws.stays < step.stays[:, None]
     change = np.where(step.fitted[:, None], (stays - 1.0), stays * 1.0) * step.size[:, None]
     return np.asarray(change, dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class _Innovations:
-    """What may be drawn: innovations of size 1, and what strange values stuck out by."""
+def _innovations(
+    learned: Learned, view: NDArray[np.intp]
+) -> tuple[Singles, Singles | None, Singles, Places]:
+    """
+    What may be drawn: innovations of size 1, and what strange values stuck out by.
 
-    errors: Singles
-    extra: Singles
-    size: Singles
-    offset: Places
-    strange: bool
-    day: int
-
-    @classmethod
-    def of(cls, learned: Learned, state: _State) -> _Innovations:
-        """Innovations of all views side by side; each path draws from those of its own."""
-        errors: list[Floats] = []
-        extra: list[Floats] = []
-        size = []
-        for place, view in enumerate(learned.views):
-            periods = view.errors.shape[1]
-            strange = learned.outliers[:, -periods:]
-            if place == _LOGARITHM and strange.any():
-                clean = (learned.level - learned.outliers)[:, -periods:]
-                ratio = np.maximum(learned.level[:, -periods:], 0.01) / np.maximum(clean, 0.01)
-                strange = np.where(strange != 0, np.log(ratio), 0.0)
-            pool, day = view.errors, learned.day
-            # Of a day that was hardly seen there is nothing to draw.
-            whole = view.seen.reshape(len(pool), -1, day).mean(axis=2) >= 0.5
-            number = whole.sum(axis=1)
-            if not whole.all():
-                order = np.argsort(~whole, axis=1, kind="stable")
-                order = (order[:, :, None] * day + np.arange(day)).reshape(len(pool), -1)
-                pool = np.take_along_axis(pool, order, axis=1)
-                strange = np.take_along_axis(strange, order, axis=1)
-            still = np.where(np.arange(periods) < 2, [1.0, -1.0] + [0.0] * (periods - 2), 0.0)
-            # Errors are in deviations of their model: where it has none they are rounding.
-            real = (pool**2).sum(axis=1, keepdims=True) > 1e-6
-            errors.append(np.where(real, pool, still))
-            extra.append(strange)
-            size.append(number)
-        flat = np.concatenate(errors, axis=1).astype(np.float32)
-        starts = np.cumsum([0, *(part.shape[1] for part in errors[:-1])])
-        rows = np.arange(len(flat))[:, None]
-        offset = (rows * flat.shape[1] + starts[state.view]).astype(np.int32)
-        sizes = np.stack(size, axis=1).astype(np.float32)[rows, state.view]
-        odd = np.concatenate(extra, axis=1).astype(np.float32)
-        return cls(flat.ravel(), odd.ravel(), sizes, offset, bool(odd.any()), learned.day)
-
-    def pick(self, uniform: Singles, step: int) -> Places:
-        """Places of draws from 0 to 1; the periods of a day are drawn together, for they err alike."""
-        hour = step % self.day
-        place = (uniform[step - hour] * self.size).astype(np.int32)
-        if self.day > 1:
-            place *= self.day
-        place += self.offset + np.int32(hour)
-        return np.asarray(place)
+    Those of all views lie side by side, and each path draws from its own: so many
+    days, from the first on.
+    """
+    pools, odd, days, day = [], [], [], learned.day
+    for place, one in enumerate(learned.views):
+        pool, periods = one.errors, one.errors.shape[1]
+        strange = learned.outliers[:, -periods:]
+        if place == _LOGARITHM and strange.any():
+            level = learned.level[:, -periods:]
+            ratio = np.maximum(level, 0.01) / np.maximum(level - strange, 0.01)
+            strange = np.where(strange != 0, np.log(ratio), 0.0)
+        # Of a day that was hardly seen there is nothing to draw.
+        whole = one.seen.reshape(len(pool), -1, day).mean(axis=2) >= 0.5
+        if not whole.all():
+            order = np.argsort(~whole, axis=1, kind="stable")
+            order = (order[:, :, None] * day + np.arange(day)).reshape(len(pool), -1)
+            pool = np.take_along_axis(pool, order, axis=1)
+            strange = np.take_along_axis(strange, order, axis=1)
+        still = np.where(np.arange(periods) < 2, [1.0, -1.0] + [0.0] * (periods - 2), 0.0)
+        # Errors are in deviations of their model: where it has none they are rounding.
+        real = (pool**2).sum(axis=1, keepdims=True) > 1e-6
+        pools.append(np.where(real, pool, still))
+        odd.append(strange)
+        days.append(whole.sum(axis=1))
+    flat, extra = (np.concatenate(part, axis=1).astype(np.float32) for part in (pools, odd))
+    starts = np.cumsum([0, *(part.shape[1] for part in pools[:-1])])
+    rows = np.arange(len(flat))[:, None]
+    first = (rows * flat.shape[1] + starts[view]).astype(np.int32)
+    size = np.stack(days, axis=1).astype(np.float32)[rows, view]
+    return flat.ravel(), extra.ravel() if extra.any() else None, size, first
 
 
-@dataclass(frozen=True)
-class _Recurring:
+def _recurring(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], list[Floats]]:
     """Resets and surges of the past, which come again as often and as large as they did."""
-
-    rows: NDArray[np.intp]
-    added: list[Floats]
-
-    @classmethod
-    def of(cls, learned: Learned, draws: Draws) -> _Recurring:
-        horizon, paths = draws.jump.shape
-        resets = (learned.kept != 0).sum(axis=1) > 1
-        rows = np.flatnonzero(resets | (learned.surges.count > 0))
-        level, periods, added = _recent_level(learned), learned.seen.shape[1], []
-        step = np.arange(horizon)[:, None]
-        for row in rows:
-            total = np.zeros((horizon, paths))
-            sizes = lasting(learned.kept[row]) if resets[row] else np.zeros(0)
-            if len(sizes):
-                # A few resets show little of how often they come: each path has its own rate.
-                often = len(sizes) / learned.seen[row].sum()
-                rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
-                picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
-                total += np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0)
-            if count := learned.surges.count[row]:
-                begin = draws.begin * (_SHRUNK_YEARS * draws.year + periods) / count
-                height = learned.surges.size[row] * level[row] * draws.height
-                total += np.where((step >= begin) & (step < begin + draws.lasts), height, 0.0)
-            added.append(total)
-        return cls(rows, added)
-
-    def happen(self, here: Singles, step: int) -> None:
-        """Add what has happened until a step."""
-        for row, added in zip(self.rows, self.added, strict=True):
-            here[row] += added[step]
+    horizon, paths = draws.jump.shape
+    resets, count = (learned.kept != 0).sum(axis=1) > 1, learned.surges.count
+    rows = np.flatnonzero(resets | (count > 0))
+    level, periods, added = _recent_level(learned), learned.seen.shape[1], []
+    step = np.arange(horizon)[:, None]
+    for row in rows:
+        total = np.zeros((horizon, paths))
+        sizes = lasting(learned.kept[row])
+        if resets[row] and len(sizes):
+            # A few resets show little of how often they come: each path has its own rate.
+            often = len(sizes) / learned.seen[row].sum()
+            rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
+            picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
+            total += np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0)
+        if count[row]:
+            begin = draws.begin * (_SHRUNK_YEARS * draws.year + periods) / count[row]
+            height = learned.surges.size[row] * level[row] * draws.height
+            total += np.where((step >= begin) & (step < begin + draws.lasts), height, 0.0)
+        added.append(total)
+    return rows, added
