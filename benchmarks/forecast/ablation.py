@@ -87,7 +87,6 @@ PARTS: dict[str, tuple[object, str, object]] = {
     "models without growth": (smoothing, "_STILL", 1e-9),
     "surges of the past": (learning, "surges", _calm),
     "surprises": (paths, "_SURPRISES", 0.0),
-    "hours that err alike (hours)": (paths, "_day", lambda _: 1),
     "days that change (hours)": (learning, "adapted", _same_season),
 }
 

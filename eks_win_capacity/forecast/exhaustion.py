@@ -17,7 +17,6 @@ from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast.answers import Answers, judgements
 from eks_win_capacity.forecast.history import read_rows
-from eks_win_capacity.forecast.history_views import backtest_scores, drift
 from eks_win_capacity.forecast.learning import learn
 from eks_win_capacity.forecast.paths import Draws, simulate
 from eks_win_capacity.forecast.peaks import panel
@@ -444,37 +443,30 @@ def _quantiles(
 
 def _facts(ask: _Outlook, learned: Learned, chunk: NDArray[np.intp], answers: Answers) -> None:
     """Keep what was learned, in units of the history."""
-    whole = learned.views[0].fit
+    whole, parts = learned.views[0].fit, learned.parts
     answers.alpha[chunk], answers.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
-    mean_factor = learned.season.future_factor.mean(axis=1) * learned.scale
-    answers.drift[chunk] = drift(learned.views, learned.shares) * mean_factor
+    mean_factor = parts.season.future_factor.mean(axis=1) * learned.scale
+    answers.drift[chunk] = learned.drift() * mean_factor
     answers.views[chunk, : len(learned.views)] = learned.shares
     answers.step_age[chunk] = learned.step.age
     answers.step_size[chunk] = learned.step.size * mean_factor
     answers.step_stays[chunk] = learned.step.stays
     answers.origins[chunk] = len(learned.back)
-    scores = backtest_scores(
-        learned.views,
-        learned.shares,
-        learned.level,
-        learned.seen,
-        learned.back,
-        levels=ask.levels,
-    )
-    answers.backtest_mae[chunk] = scores.error * learned.scale
-    answers.backtest_naive[chunk] = scores.naive * learned.scale
-    answers.backtest_covered[chunk] = scores.covered
+    error, naive, covered = learned.backtest(ask.levels)
+    answers.backtest_mae[chunk] = error * learned.scale
+    answers.backtest_naive[chunk] = naive * learned.scale
+    answers.backtest_covered[chunk] = covered
     for place, row in enumerate(chunk):
         size = learned.scale[place]
-        for kind, found in (("shifts", learned.shifts), ("outliers", learned.outliers)):
+        for kind, found in (("shifts", parts.shifts), ("outliers", parts.outliers)):
             where = np.flatnonzero(found[place])
             getattr(answers, kind)[row] = (
                 where,
-                found[place][where] * learned.season.factor[place, where] * size,
+                found[place][where] * parts.season.factor[place, where] * size,
             )
         answers.seasons[row] = tuple(
             length
-            for length, share in zip(ask.lengths, learned.season.strength[place], strict=True)
+            for length, share in zip(ask.lengths, parts.season.strength[place], strict=True)
             if share > 0
         )
 

@@ -93,15 +93,6 @@ def origins(periods: int, horizon: int) -> list[int]:
     return [periods - ahead for ahead in looks if periods - ahead >= MIN_TRAINING and ahead > 0]
 
 
-def whole_view(fits: smoothing.Fits, seen: Flags, back: Sequence[int], recent: int | None) -> View:
-    """The view of the whole history, from a fit at the origins and the end."""
-    periods = seen.shape[1]
-    ahead = zip(back, fits.at[:-1], strict=True)
-    looks = [smoothing.mean_and_deviation(at, periods - origin) for origin, at in ahead]
-    errors = _innovations(fits, seen, recent)
-    return View(fits.at[-1], errors, seen, looks, np.ones(len(seen), dtype=bool))
-
-
 def logarithm(values: Floats) -> tuple[Floats, Flags]:
     """Logarithms of levels, and where they are a view: far enough from zero."""
     periods = values.shape[1]
@@ -114,14 +105,25 @@ def logarithm(values: Floats) -> tuple[Floats, Flags]:
     return np.log(np.where(possible[:, None], values, 1.0)), possible
 
 
-def logarithm_view(fits: smoothing.Fits, seen: Flags, back: Sequence[int], possible: Flags) -> View:
-    """The view in which growth is compound: straight in the logarithm."""
-    periods, looks = seen.shape[1], []
+def long_view(
+    fits: smoothing.Fits,
+    seen: Flags,
+    back: Sequence[int],
+    possible: Flags,
+    *,
+    newest: int,
+    compound: bool = False,
+) -> View:
+    """The view of the whole history, or of its logarithm, in which growth is compound."""
+    looks = []
     for origin, at in zip(back, fits.at[:-1], strict=True):
-        mean, deviation = smoothing.mean_and_deviation(at, periods - origin)
-        middle = np.exp(np.clip(mean, -9.0, 9.0))
-        looks.append((middle, middle * np.minimum(deviation, 1.0)))
-    return View(fits.at[-1], _innovations(fits, seen), seen, looks, possible)
+        mean, deviation = smoothing.mean_and_deviation(at, seen.shape[1] - origin)
+        if compound:
+            mean = np.exp(np.clip(mean, -9.0, 9.0))
+            deviation = mean * np.minimum(deviation, 1.0)
+        looks.append((mean, deviation))
+    errors = _innovations(fits, seen, newest)
+    return View(fits.at[-1], errors, seen[:, -newest:], looks, possible)
 
 
 @lru_cache(maxsize=16)
@@ -188,7 +190,7 @@ def _newest(
         rows = np.flatnonzero(length == one)
         here = seen[rows, -one:]
         found = smoothing.fit(values[rows, -one:], here, [int(one)], brief=True)
-        errors[rows, -one:] = _innovations(found, here)
+        errors[rows, -one:] = _innovations(found, here, one)
         fits.append(found.at[0])
         places.append(rows)
     used = seen & (np.arange(width) >= width - length[:, None])
@@ -200,16 +202,15 @@ def exact(view: View) -> Flags:
     return np.asarray((view.fit.sigma == 0).any(axis=1))
 
 
-def _innovations(fits: smoothing.Fits, seen: Flags, recent: int | None = None) -> Floats:
-    """Innovations of the likeliest model; the newest, which come again, are 0 on average."""
+def _innovations(fits: smoothing.Fits, seen: Flags, newest: int) -> Floats:
+    """Newest innovations of the likeliest model, which come again, and so are 0 on average."""
     at = fits.at[-1]
     best = at.weight.argmax(axis=1)
     sigma = at.sigma[np.arange(len(best)), best][:, None]
-    errors = fits.innovations(best) / np.where(sigma > 0, sigma, 1.0)
-    newest = slice(-(recent or seen.shape[1]), None)
+    errors = (fits.innovations(best) / np.where(sigma > 0, sigma, 1.0))[:, -newest:]
     # Growth that has bent leaves errors of one sign, which must not bend it once more.
-    total = np.where(seen, errors, 0.0)[:, newest].sum(axis=1)
-    mean = total / np.maximum(seen[:, newest].sum(axis=1), 1)
+    known = seen[:, -newest:]
+    mean = np.where(known, errors, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return np.asarray(errors - mean[:, None])
 
 
@@ -248,90 +249,7 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def _mixed(view_shares: Floats, views: Sequence[View], look: int) -> tuple[Floats, Floats]:
-    """Mean and deviation of all views together at one origin."""
-    means = np.stack([view.looks[look][0] for view in views])
-    spreads = np.stack([view.looks[look][1] for view in views])
-    weight = view_shares.T[..., None]
-    # A view that does not exist for a series has no weight, whatever it says.
-    means = np.where(weight > 0, means, 0.0)
-    mean = (weight * means).sum(axis=0)
-    variance = (weight * (np.where(weight > 0, spreads, 0.0) ** 2 + (means - mean) ** 2)).sum(
-        axis=0
-    )
-    return mean, np.sqrt(variance)
-
-
-def drift(views: Sequence[View], view_shares: Floats) -> Floats:
-    """Growth of the level a period at the end of the history, over all views."""
-    total = np.zeros(len(view_shares))
-    for place, view in enumerate(views):
-        at = view.fit
-        slope = (at.weight * at.growth).sum(axis=1)
-        if place == VIEWS.index("logarithm"):
-            slope = slope * np.exp(np.clip((at.weight * at.level).sum(axis=1), -9.0, 9.0))
-        total += np.where(view.possible, view_shares[:, place] * slope, 0.0)
-    return total
-
-
-@dataclass(frozen=True)
-class Scores:
-    """
-    How the views did in their rolling backtest, in units of each series' scale.
-
-    Attributes
-    ----------
-    error, naive : ndarray, (series,)
-        Mean absolute error of the mean path, and of holding the last value;
-        NaN without a backtest.
-    covered : ndarray, (series, levels)
-        Share of values inside the interval.
-    """
-
-    error: Floats
-    naive: Floats
-    covered: Floats
-
-
-def backtest_scores(
-    views: Sequence[View],
-    view_shares: Floats,
-    level: Floats,
-    seen: Flags,
-    back: Sequence[int],
-    *,
-    levels: Sequence[float],
-) -> Scores:
-    """How near the forecasts of each origin came, all views together."""
-    counted, error, naive = (np.zeros(len(level)) for _ in range(3))
-    covered = np.zeros((len(level), len(levels)))
-    bounds = normal_quantile((1 + np.array(levels)) / 2)
-    for look, origin in enumerate(back):
-        mean, deviation = _mixed(view_shares, views, look)
-        known, truth = seen[:, origin:], level[:, origin:]
-        off = np.abs(truth - mean)
-        counted += known.sum(axis=1)
-        error += (off * known).sum(axis=1)
-        naive += (np.abs(truth - level[:, origin - 1, None]) * known).sum(axis=1)
-        inside = off[..., None] <= bounds * deviation[..., None] + 1e-9
-        covered += (inside & known[..., None]).sum(axis=1)
-    total = np.where(counted > 0, counted, np.nan)
-    return Scores(error / total, naive / total, covered / total[:, None])
-
-
 def normal_quantile(share: Floats) -> Floats:
     """Invert the normal distribution."""
     normal = NormalDist()
     return np.array([normal.inv_cdf(float(x)) for x in share])
-
-
-def upper_tail(value: Floats) -> Floats:
-    """The normal probability above a value (Abramowitz and Stegun, 26.2.17)."""
-    away = np.abs(value)
-    step = 1 / (1 + 0.2316419 * away)
-    series = step * (
-        0.319381530
-        + step * (-0.356563782 + step * (1.781477937 + step * (-1.821255978 + step * 1.330274429)))
-    )
-    tail = np.exp(-0.5 * away**2) / np.sqrt(2 * np.pi) * series
-    return np.asarray(np.where(value >= 0, tail, 1 - tail))

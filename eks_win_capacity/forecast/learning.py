@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import erfc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,48 +34,65 @@ if TYPE_CHECKING:
 _FREE = 5
 """Values below the limit that it takes to look across a plateau."""
 
-_BRIDGES = 4
-"""Rounds of bridging gaps; each leaves about the missing share of the error before."""
-
 _RECENT = 180
 """Newest periods whose innovations may come again."""
 
 _STEADY = (14, 35)
 """Newest periods of which most must repeat the season before for a series to be stepped."""
 
-_EITHER_WAY = np.array([-1.0, 1.0])
-
 
 @dataclass(frozen=True)
-class Learned:
+class Parts:
     """
-    What was learned from a chunk of histories, in units of each series' scale.
+    Histories taken apart, in units of each series' scale.
 
     Attributes
     ----------
-    scale : ndarray, (series,)
     season : Seasons
     shifts : ndarray, (series, periods)
         Level shifts by the period they begin.
     kept : ndarray, (series, periods)
         Those of them that the level was freed of, and that come again.
+    raw, level : ndarray, (series, periods)
+        The history without season, and at the level of today.
+    outliers : ndarray, (series, periods)
+        What single values of the level stick out by.
+    """
+
+    season: Seasons
+    shifts: Floats
+    kept: Floats
+    raw: Floats
+    level: Floats
+    outliers: Floats
+
+    @property
+    def clean(self) -> Floats:
+        """The level without outliers."""
+        return self.level - self.outliers
+
+
+@dataclass(frozen=True)
+class Learned:
+    """
+    What was learned from a chunk of histories.
+
+    Attributes
+    ----------
+    scale : ndarray, (series,)
+        The usual size of the values, which all else is in units of.
+    seen : ndarray of bool, (series, periods)
+    parts : Parts
     step : Step
         A step so new that nobody knows whether it stays.
-    outliers : ndarray, (series, periods)
-        What single values stuck out by.
+    surges : Surges
+        Times far above the level, which may come again.
     views : tuple of View
         The whole history first.
     shares : ndarray, (series, views)
         Share of the paths that follows each view.
-    noise : ndarray, (series,)
-        How much larger innovations to come are than they were on average.
-    seen : ndarray of bool, (series, periods)
-    level : ndarray, (series, periods)
-        The history without season, at the level of today.
     back : tuple of int
         Origins of the backtest.
-    surges : Surges
-        Times far above the level, which may come again.
     stepped : dict
         Series that mostly repeat their last season to the last digit, and how each
         season differed from the one before, in units of the history.
@@ -85,21 +103,60 @@ class Learned:
     """
 
     scale: Floats
-    season: Seasons
-    shifts: Floats
-    kept: Floats
+    seen: Flags
+    parts: Parts
     step: Step
-    outliers: Floats
+    surges: Surges
     views: tuple[views.View, ...]
     shares: Floats
-    noise: Floats
-    seen: Flags
-    level: Floats
     back: tuple[int, ...]
-    surges: Surges
     stepped: dict[int, Floats]
     lag: int
     day: int
+
+    def drift(self) -> Floats:
+        """Growth of the level a period at the end of the history, over all views."""
+        total = np.zeros(len(self.scale))
+        for view, share, name in zip(self.views, self.shares.T, views.VIEWS, strict=False):
+            at = view.fit
+            slope = (at.weight * at.growth).sum(axis=1)
+            if name == "logarithm":
+                slope = slope * np.exp(np.clip((at.weight * at.level).sum(axis=1), -9.0, 9.0))
+            total += np.where(view.possible, share * slope, 0.0)
+        return total
+
+    def backtest(self, levels: Sequence[float]) -> tuple[Floats, Floats, Floats]:
+        """
+        How near all views together came in the rolling backtest; NaN without one.
+
+        Returns
+        -------
+        error, naive : ndarray, (series,)
+            Mean absolute error of the mean path, and of holding the last value.
+        covered : ndarray, (series, levels)
+            Share of values inside the interval.
+        """
+        level, weight = self.parts.level, self.shares.T[..., None]
+        counted, error, naive = (np.zeros(len(level)) for _ in range(3))
+        covered = np.zeros((len(level), len(levels)))
+        bounds = views.normal_quantile((1 + np.array(levels)) / 2)
+        for look, origin in enumerate(self.back):
+            # A view that does not exist for a series has no weight, whatever it says.
+            means, spreads = (
+                np.where(weight > 0, np.stack([view.looks[look][part] for view in self.views]), 0.0)
+                for part in (0, 1)
+            )
+            mean = (weight * means).sum(axis=0)
+            deviation = np.sqrt((weight * (spreads**2 + (means - mean) ** 2)).sum(axis=0))
+            known, truth = self.seen[:, origin:], level[:, origin:]
+            off = np.abs(truth - mean)
+            counted += known.sum(axis=1)
+            error += (off * known).sum(axis=1)
+            naive += (np.abs(truth - level[:, origin - 1, None]) * known).sum(axis=1)
+            inside = off[..., None] <= bounds * deviation[..., None] + 1e-9
+            covered += (inside & known[..., None]).sum(axis=1)
+        total = np.where(counted > 0, counted, np.nan)
+        return error / total, naive / total, covered / total[:, None]
 
 
 def learn(
@@ -128,51 +185,47 @@ def learn(
     per_day : int
         Periods of a day; 1 also for longer periods.
     """
-    periods = values.shape[1]
+    periods, daily = values.shape[1], per_day == 1
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
-    asked = _Chunk(tuple(lengths), horizon, given, per_day)
     back = views.origins(periods, horizon)
-    parts, hidden = _without_what_hides(values / scale[:, None], seen, censored, asked)
-    clean = parts.level - parts.off
-    both, known, possible = clean, seen, np.zeros(len(values), dtype=bool)
-    if per_day == 1:
+    asked = _Chunk(tuple(lengths), horizon, given, per_day)
+    parts = _without_what_hides(values / scale[:, None], seen, censored, asked)
+    clean, every = parts.clean, np.ones(len(values), dtype=bool)
+    both, known = clean, seen
+    if daily:
         # One pass over the periods for both: a pass costs most where series are few.
         logs, possible = views.logarithm(clean)
-        both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
-    lag = next((n for n in lengths if 2 <= n < LONG_SEASON and 2 * n < periods), 1)
-    fits = smoothing.fit(both, known, [*back, periods], within_day=per_day > 1)
-    first = fits.rows(slice(len(clean)))
-    whole, noise = _whole(first, seen, np.where(censored, hidden, 0.0), back, asked)
-    every = [whole]
-    if per_day == 1:
         # What is reset again and again is added, not multiplied.
         possible &= ~(parts.kept != 0).any(axis=1)
-        every.append(views.logarithm_view(fits.rows(slice(len(clean), None)), seen, back, possible))
-        every += [
+        both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
+    fits = smoothing.fit(both, known, [*back, periods], within_day=not daily)
+    # How noisy a series is now, its last half year says.
+    newest = min(_RECENT, periods) if daily else periods // per_day * per_day
+    found = [views.long_view(fits.rows(slice(len(clean))), seen, back, every, newest=newest)]
+    if daily:
+        fits = fits.rows(slice(len(clean), None))
+        found.append(views.long_view(fits, seen, back, possible, newest=periods, compound=True))
+        found += [
             views.short_view(clean, seen, back, length=length, bends=bends)
             for length, bends in views.SHORT
             if periods >= 1.2 * length
         ]
+    lag = next((n for n in lengths if 2 <= n < LONG_SEASON and 2 * n < periods), 1)
     return Learned(
-        scale,
-        parts.season,
-        parts.shifts,
-        parts.kept,
-        newest_step(parts.level, parts.kept, parts.off),
-        parts.off,
-        tuple(every),
-        views.shares(every, clean, seen, back),
-        noise * parts.season.fitted,
-        seen,
-        parts.level,
-        tuple(back),
+        scale=scale,
+        seen=seen,
+        parts=parts,
+        step=newest_step(parts.level, parts.kept, parts.outliers),
         # Within a day, what rises for some hours is a season or an outlier.
-        surges(parts.level if per_day == 1 else parts.level[:, :0]),
-        _stepped(values, censored, lag),
-        lag,
-        per_day,
+        surges=surges(parts.level if daily else parts.level[:, :0]),
+        views=tuple(found),
+        shares=views.shares(found, clean, seen, back),
+        back=tuple(back),
+        stepped=_stepped(values, censored, lag),
+        lag=lag,
+        day=per_day,
     )
 
 
@@ -200,52 +253,35 @@ class _Chunk:
     given: bool
     per_day: int
 
-
-@dataclass(frozen=True)
-class _Parts:
-    """A history taken apart: season, shifts, level, and what single values stick out by."""
-
-    season: Seasons
-    shifts: Floats
-    kept: Floats
-    raw: Floats
-    level: Floats
-    off: Floats
+    def seasons(self, values: Floats) -> Seasons:
+        """Seasons of values without gaps."""
+        return seasons(values, lengths=self.lengths, horizon=self.horizon, given=self.given)
 
 
-def _without_what_hides(
-    bound: Floats, seen: Flags, censored: Flags, asked: _Chunk
-) -> tuple[_Parts, Floats]:
-    """
-    Parts of the histories, with what full subnets hide put back.
-
-    And how uncertain each hidden value is, as a share of an innovation.
-    """
+def _without_what_hides(bound: Floats, seen: Flags, censored: Flags, asked: _Chunk) -> Parts:
+    """Parts of the histories, with what full subnets hide put back."""
     free = _unclipped(seen, censored)
     # Across a plateau demand is first taken to run straight from free value to free value.
     filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
     if asked.lengths and not seen.all():
         filled = _in_season(filled, seen, asked)
-    hidden = np.zeros_like(filled)
     parts = _apart(filled, seen, censored, asked)
     # An unfinished last period takes one more round, saturation in between more.
     for turn in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
-        clean = parts.level - parts.off
-        known = seen if turn else free
+        clean, known = parts.clean, seen if turn else free
         fits = smoothing.fit(clean, known, [bound.shape[1]], within_day=asked.per_day > 1)
         at = fits.at[-1]
         best = at.weight.argmax(axis=1)
-        sigma = at.sigma[np.arange(len(best)), best]
+        sigma = at.sigma[np.arange(len(best)), best][:, None]
         mean = clean - fits.innovations(best) - (parts.level - parts.raw)
         mean = mean * parts.season.factor + parts.season.term
-        expected, hidden = _above(bound, mean, sigma[:, None])
-        filled = np.where(censored, expected, filled)
+        filled = np.where(censored, _above(bound, mean, sigma), filled)
         parts = _apart(filled, seen, censored, asked)
-    return parts, hidden
+    return parts
 
 
-def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Chunk) -> _Parts:
-    season = seasons(filled, lengths=asked.lengths, horizon=asked.horizon, given=asked.given)
+def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Chunk) -> Parts:
+    season = asked.seasons(filled)
     raw = (filled - season.term) / season.factor
     day = asked.per_day
     # Within a day only what lasts a day is a level.
@@ -261,24 +297,7 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Chunk) -> _Part
         level = level + strange
         off = outliers(level)
     off[censored] = 0.0
-    return _Parts(season, shifts, kept, raw, level, off)
-
-
-def _whole(
-    fits: smoothing.Fits, seen: Flags, hidden: Floats, back: Sequence[int], asked: _Chunk
-) -> tuple[views.View, Floats]:
-    """View of the whole history, and how much larger its innovations to come are."""
-    periods, day = seen.shape[1], asked.per_day
-    whole = views.whole_view(fits, seen, back, _RECENT if day == 1 else None)
-    # What was not seen above the limit lay now higher, now lower than its mean.
-    wider = whole.errors + hidden * _EITHER_WAY[np.arange(periods) % 2]
-    usual = (whole.errors**2).sum(axis=1)
-    stretch = np.where(usual > 1e-6, (wider**2).sum(axis=1) / np.maximum(usual, 1e-6), 1.0)
-    stretch = np.clip(np.sqrt(stretch), 1.0, 10.0)[:, None]
-    # How noisy a series is now, its last half year says.
-    wider = wider[:, -_RECENT if day == 1 else -(periods // day * day) :] / stretch
-    newest = seen[:, -wider.shape[1] :]
-    return views.View(whole.fit, wider, newest, whole.looks, whole.possible), stretch[:, 0]
+    return Parts(season, shifts, kept, raw, level, off)
 
 
 def _again(off: Floats, day: int) -> Flags:
@@ -310,23 +329,15 @@ def _filled(values: Floats, seen: Flags) -> Floats:
 
 def _in_season(filled: Floats, seen: Flags, asked: _Chunk) -> Floats:
     """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
-    for _ in range(_BRIDGES):
-        season = seasons(filled, lengths=asked.lengths, horizon=asked.horizon, given=asked.given)
-        level = _filled((filled - season.term) / season.factor, seen)
-        filled = np.where(seen, filled, level * season.factor + season.term)
-    return filled
+    season = asked.seasons(filled)
+    level = _filled((filled - season.term) / season.factor, seen)
+    return np.where(seen, filled, level * season.factor + season.term)
 
 
-def _above(bound: Floats, mean: Floats, sigma: Floats) -> tuple[Floats, Floats]:
-    """
-    Mean of a normal value of which only the lower bound is known.
-
-    And what of its deviation is left, as a share of sigma.
-    """
+def _above(bound: Floats, mean: Floats, sigma: Floats) -> Floats:
+    """Mean of normal values of which only the lower bound is known."""
     safe = np.where(sigma > 0, sigma, 1.0)
     below = np.clip((bound - mean) / safe, -30.0, 6.0)
-    hazard = (
-        np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi) / np.maximum(views.upper_tail(below), 1e-12)
-    )
-    expected = np.where(sigma > 0, np.maximum(bound, mean + safe * hazard), np.maximum(bound, mean))
-    return expected, np.sqrt(np.clip(1 + below * hazard - hazard**2, 0.0, 1.0))
+    tail = np.vectorize(erfc, otypes=[float])(below / np.sqrt(2)) / 2
+    hazard = np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi) / tail
+    return np.maximum(bound, mean + np.where(sigma > 0, safe * hazard, 0.0))

@@ -141,14 +141,15 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     beta, day = 1 - state.alpha, learned.day
     line = state.middle[:, :1] + state.middle[:, 1:] * np.arange(1, horizon + 1)
     pool, extra, size, first = _innovations(learned, state.view)
-    factor = (learned.season.future_factor * learned.scale[:, None]).T
-    term = (learned.season.future_term * learned.scale[:, None]).T
-    (recurs, recurring), step_then = _recurring(learned, draws), _newest(learned, draws)
+    factor = (learned.parts.season.future_factor * learned.scale[:, None]).T
+    term = (learned.parts.season.future_term * learned.scale[:, None]).T
+    happens = _happenings(learned, draws)
     struck, surprise = _surprise(learned, draws)
     stepped, some = _stepped(learned, draws, line)
     out = np.empty((horizon, *level.shape), dtype=np.float32)
     error, scratch = np.empty_like(level), np.empty_like(level)
-    for step, here in enumerate(out):
+    for step in range(horizon):
+        here = out[step]
         # The periods of a day are drawn together, for they err alike.
         hour = step % day
         pick = (draws.innovation[step - hour] * size).astype(np.int32) * np.int32(day)
@@ -172,9 +173,8 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
             flat[state.logs] = grown - line[state.logs // level.shape[1], step]
         for row, path in stepped:
             here[row, some] = path[step]
-        for row, added in zip(recurs, recurring, strict=True):
+        for row, added in happens:
             here[row] += added[step]
-        here += step_then
         here[:, struck] += surprise * draws.surprised[step, struck]
         here *= factor[step].astype(np.float32)[:, None]
         here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
@@ -228,10 +228,19 @@ class _State:
             share = np.minimum(least / np.maximum(usual, 1e-12), 1.0)
             sigma[still] = np.where(straight, least[:, None], share[:, None])[still]
             alpha = np.where(still[:, None], 1.0, alpha)
-        sigma = sigma * learned.noise[:, None]
-        parts = (level, growth, fit.off[at], sigma, alpha, phi, gamma)
+        sigma = sigma * learned.parts.season.fitted[:, None]
+
+        def single(part: Floats) -> Singles:
+            return np.ascontiguousarray(part, dtype=np.float32)
+
         return cls(
-            *(np.ascontiguousarray(part, dtype=np.float32) for part in parts),
+            level=single(level),
+            growth=single(growth),
+            off=single(fit.off[at]),
+            sigma=single(sigma),
+            alpha=single(alpha),
+            phi=single(phi),
+            gamma=single(gamma),
             view=views[model],
             middle=np.stack(middle, axis=1),
             logs=np.flatnonzero(~straight),
@@ -242,7 +251,7 @@ def _stepped(
     learned: Learned, draws: Draws, line: Floats
 ) -> tuple[list[tuple[int, Singles]], NDArray[np.intp]]:
     """Paths of stepped series that repeat the last season, and change as seasons did before."""
-    horizon, lag, season = len(draws.innovation), learned.lag, learned.season
+    horizon, lag, season = len(draws.innovation), learned.lag, learned.parts.season
     some = np.flatnonzero(draws.mostly < _STEPPED)
     place = np.arange(horizon)
     out = []
@@ -252,7 +261,7 @@ def _stepped(
         cycles = draws.size[: -(-horizon // lag), some]
         picked = np.searchsorted(weight.cumsum() / weight.sum(), cycles)
         drawn = changes[np.minimum(picked, len(changes) - 1)].cumsum(axis=0)
-        clean = (learned.level - learned.outliers)[row, -lag:]
+        clean = learned.parts.clean[row, -lag:]
         last = clean * season.factor[row, -lag:] + season.term[row, -lag:]
         path = last[place % lag][:, None] + drawn[place // lag] / learned.scale[row]
         path = (path - season.future_term[row][:, None]) / season.future_factor[row][:, None]
@@ -284,15 +293,7 @@ def _surprise(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], Singles
 
 def _recent_level(learned: Learned) -> Floats:
     """The usual level of the last four weeks."""
-    return np.asarray(np.maximum(learned.level[:, -28:].mean(axis=1), 0.0))
-
-
-def _newest(learned: Learned, draws: Draws) -> Singles:
-    """What a step that nobody knows to stay adds to each path."""
-    step = learned.step
-    stays = draws.stays < step.stays[:, None]
-    change = np.where(step.fitted[:, None], (stays - 1.0), stays * 1.0) * step.size[:, None]
-    return np.asarray(change, dtype=np.float32)
+    return np.asarray(np.maximum(learned.parts.level[:, -28:].mean(axis=1), 0.0))
 
 
 def _innovations(
@@ -307,9 +308,9 @@ def _innovations(
     pools, odd, days, day = [], [], [], learned.day
     for place, one in enumerate(learned.views):
         pool, periods = one.errors, one.errors.shape[1]
-        strange = learned.outliers[:, -periods:]
+        strange = learned.parts.outliers[:, -periods:]
         if place == _LOGARITHM and strange.any():
-            level = learned.level[:, -periods:]
+            level = learned.parts.level[:, -periods:]
             ratio = np.maximum(level, 0.01) / np.maximum(level - strange, 0.01)
             strange = np.where(strange != 0, np.log(ratio), 0.0)
         # Of a day that was hardly seen there is nothing to draw.
@@ -333,25 +334,30 @@ def _innovations(
     return flat.ravel(), extra.ravel() if extra.any() else None, size, first
 
 
-def _recurring(learned: Learned, draws: Draws) -> tuple[NDArray[np.intp], list[Floats]]:
-    """Resets and surges of the past, which come again as often and as large as they did."""
-    horizon, paths = draws.jump.shape
-    resets, count = (learned.kept != 0).sum(axis=1) > 1, learned.surges.count
-    rows = np.flatnonzero(resets | (count > 0))
-    level, periods, added = _recent_level(learned), learned.seen.shape[1], []
-    step = np.arange(horizon)[:, None]
-    for row in rows:
-        total = np.zeros((horizon, paths))
-        sizes = lasting(learned.kept[row])
+def _happenings(learned: Learned, draws: Draws) -> list[tuple[int, Floats]]:
+    """
+    What some series are raised by from period to period.
+
+    Resets and surges come again as often and as large as they did, and a newest step
+    stays in some of the paths.
+    """
+    parts, step, surges = learned.parts, learned.step, learned.surges
+    resets = (parts.kept != 0).sum(axis=1) > 1
+    level, periods, happenings = _recent_level(learned), learned.seen.shape[1], []
+    ahead = np.arange(len(draws.jump))[:, None]
+    for row in np.flatnonzero(resets | (surges.count > 0) | (step.age > 0)).tolist():
+        total = np.zeros(draws.jump.shape)
+        sizes = lasting(parts.kept[row])
         if resets[row] and len(sizes):
             # A few resets show little of how often they come: each path has its own rate.
             often = len(sizes) / learned.seen[row].sum()
             rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))
             picked = sizes[(draws.size * len(sizes)).astype(np.intp)]
             total += np.where(draws.jump < rate, picked, 0.0).cumsum(axis=0)
-        if count[row]:
-            begin = draws.begin * (_SHRUNK_YEARS * draws.year + periods) / count[row]
-            height = learned.surges.size[row] * level[row] * draws.height
-            total += np.where((step >= begin) & (step < begin + draws.lasts), height, 0.0)
-        added.append(total)
-    return rows, added
+        if count := surges.count[row]:
+            begin = draws.begin * (_SHRUNK_YEARS * draws.year + periods) / count
+            height = surges.size[row] * level[row] * draws.height
+            total += np.where((ahead >= begin) & (ahead < begin + draws.lasts), height, 0.0)
+        stays = (draws.stays < step.stays[row]) * 1.0 - step.fitted[row]
+        happenings.append((row, total + stays * step.size[row]))
+    return happenings

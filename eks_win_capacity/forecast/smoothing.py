@@ -133,7 +133,8 @@ def _filtered(
     wanders = slice(int((gamma == 0).sum()), None)
     errors, scratch = np.empty((periods, *level.shape)), np.empty_like(level)
     states = []
-    for period, error in enumerate(errors):
+    for period in range(periods):
+        error = errors[period]
         level[drift] += 1.0
         level[:, wanders] += wander[:, wanders]
         off *= phi
@@ -220,7 +221,7 @@ def fit(
     for origin, state in zip(origins, states, strict=True):
         pairs = combinations_with_replacement([part[low:origin] for part in errors], 2)
         for total, (left, right) in zip(sums, pairs, strict=True):
-            total += np.einsum("tsk,tsk->sk", left, right)
+            np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
         known = seen[:, :origin].sum(axis=1)
         fits.append(_solve(sums, known, state, grid=grid, prior=prior))
         low = origin
@@ -285,14 +286,13 @@ def _least_squares(
     variance = np.where(squares > floor, squares / free, 0.0)
     # The marginal likelihood of a linear model whose deviation is not known.
     score = -0.5 * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
-    by_data, by_drift, by_start = state
     level, off, wander = (
         of_data + of_drift * drift + of_start * start
         for of_data, of_drift, of_start in zip(*state, strict=True)
     )
     # Growth at the origin: that of the start, and what innovations have changed it by.
     growth = drift + wander
-    (_, (by_drift, _, wander_drift), (by_start, _, growth_start)) = state
+    _, (by_drift, _, wander_drift), (by_start, _, growth_start) = state
     growth_drift = 1 + wander_drift
     # Covariance of (start, drift), carried to (level, growth) at the origin.
     factor = variance / determinant
