@@ -9,8 +9,8 @@ import numpy as np
 
 from eks_win_capacity.catalog.limits import bundled_rows
 from eks_win_capacity.core import kernels
+from eks_win_capacity.core.arrays import KeptFor
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.core.kept import KeptFor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 import sys
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from numpy.typing import NDArray
+
 
 SHOWN = 5
 """How many offenders an error names."""
@@ -309,3 +311,41 @@ def refuse_frame(value: object, name: str) -> None:
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(value, pandas.DataFrame):
         raise UnsupportedInputError(f"{name} is a DataFrame; give one of its columns")
+
+
+T = TypeVar("T")
+
+
+class KeptFor(Generic[T]):
+    """
+    A few values, each for one object, which is known by its identity.
+
+    A column has no hash, and to compare two costs more than to ask again. The object
+    is referred to weakly: neither is it kept alive, nor can another one that gets its
+    address be taken for it.
+
+    Parameters
+    ----------
+    most : int
+        How many values are kept; one more, and all are forgotten.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: dict[int, tuple[weakref.ref[Any], T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, owner: object) -> T | None:
+        """The value of an object, None without one."""
+        kept = self._kept.get(id(owner))
+        return kept[1] if kept is not None and kept[0]() is owner else None
+
+    def keep(self, owner: object, value: T) -> T:
+        """The value, kept until its object dies."""
+        key, kept = id(owner), self._kept
+        if len(kept) >= self._most:
+            kept.clear()
+        kept[key] = (weakref.ref(owner, lambda _: kept.pop(key, None)), value)
+        return value

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from eks_win_capacity.core import arrays
+from eks_win_capacity.core.arrays import KeptFor
 from eks_win_capacity.core.errors import (
     MissingExtraError,
     ShapeMismatchError,
     UnsupportedInputError,
 )
-from eks_win_capacity.core.kept import KeptFor
 from eks_win_capacity.core.values import is_missing
 
 if TYPE_CHECKING:

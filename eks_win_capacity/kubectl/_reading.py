@@ -12,25 +12,26 @@ from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service, ide
 from eks_win_capacity.core.documents import members, source_name, wholes
 from eks_win_capacity.core.documents.whole import item_of, what_it_is
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
-from eks_win_capacity.kubectl import _node_pools as karpenter
 from eks_win_capacity.kubectl import _objects as read
-from eks_win_capacity.kubectl import _volumes as volumes
 
 _RECORDS: Final = {
     "Node": ("nodes", read.node),
     "PodDisruptionBudget": ("budgets", read.disruption_budget),
     "SecurityGroupPolicy": ("security_group_policies", read.security_group_policy),
     "Service": ("services", read.service),
-    **dict.fromkeys(karpenter.POOL_KINDS, ("node_pools", karpenter.node_pool)),
-    **dict.fromkeys(karpenter.CLASS_KINDS, ("node_classes", karpenter.node_class)),
-    **dict.fromkeys(karpenter.CLAIM_KINDS, ("node_claims", karpenter.node_claim)),
+    **dict.fromkeys(read.POOL_KINDS, ("node_pools", read.node_pool)),
+    **dict.fromkeys(read.CLASS_KINDS, ("node_classes", read.node_class)),
+    **dict.fromkeys(read.CLAIM_KINDS, ("node_claims", read.node_claim)),
 }
 """The part of the state that objects of a kind are, and what makes one record of each."""
+
+_VOLUME_KINDS: Final = ("PersistentVolume", "PersistentVolumeClaim", "StorageClass")
+"""The kinds that tell the driver of a volume."""
 
 KINDS: Final = frozenset(
     (
         "ConfigMap", "EndpointSlice", "Endpoints", "Event", "Pod", "RuntimeClass",
-        *_RECORDS, *read.TEMPLATE_KINDS, *volumes.KINDS,
+        *_RECORDS, *read.TEMPLATE_KINDS, *_VOLUME_KINDS,
     )
 )  # fmt: skip
 """The kinds of objects that are read; any other kind is passed over."""
@@ -46,6 +47,9 @@ _LISTS: Final = {
     "ServiceList": "services",
 }
 """The lists that say of what they are, also when they are empty."""
+
+_IN_TREE: Final = {"kubernetes.io/aws-ebs": "ebs.csi.aws.com"}
+"""Provisioners of old, whose volumes Kubernetes hands to a CSI driver since 1.23."""
 
 CNI_VARIABLES: Final = (
     "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
@@ -126,7 +130,7 @@ class Reading:
         self._idle: list[tuple[str, bool]] = []
         self._foreign: dict[str, str] = {}
         self._env: dict[str, str] | None = None
-        self._volumes = volumes.Volumes()
+        self._volumes = _Volumes()
         self._version: str | None = None
 
     def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
@@ -233,7 +237,7 @@ class Reading:
             self._workload(item)
         elif kind in {"Endpoints", "EndpointSlice"}:
             self._endpoints(item)
-        elif kind in volumes.KINDS:
+        elif kind in _VOLUME_KINDS:
             self._volumes.take(kind, item)
         elif kind == "RuntimeClass":
             scheduling = item.get("scheduling") or {}
@@ -395,6 +399,76 @@ class Reading:
             cni_env=self._env,
             aws_auth=None if mappings is None else read.role_mappings(mappings),
         )
+
+
+class _Volumes:
+    """What was read of volumes, and of who mounts them."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}
+        self._volumes: dict[str, str] = {}
+        self._claims: dict[tuple[str, str], tuple[str, str]] = {}
+        self._mounts: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {}
+
+    def take(self, kind: str, item: Mapping[str, Any]) -> None:
+        """Read one object that tells of volumes."""
+        namespace, name, _ = read.metadata(item)
+        spec = item.get("spec") or {}
+        if kind == "StorageClass":
+            self._classes[name] = str(item.get("provisioner") or "")
+        elif kind == "PersistentVolume":
+            own = "ebs.csi.aws.com" if spec.get("awsElasticBlockStore") else ""
+            self._volumes[name] = str((spec.get("csi") or {}).get("driver") or own)
+        else:
+            self._claims[namespace, name] = (
+                str(spec.get("volumeName") or ""),
+                str(spec.get("storageClassName") or ""),
+            )
+
+    def mount(self, record: Any, item: Mapping[str, Any]) -> None:
+        """Note what a pod or a manifest mounts: drivers, claims and classes by their names."""
+        template = item if item["kind"] == "Pod" else read.pod_template(item)
+        found = tuple(_mounted(template.get("spec") or {}, item.get("spec") or {}))
+        if found:
+            self._mounts[_key(record)] = found
+
+    def served(self, records: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        """Pods or manifests with their drivers; an empty one stands for one that is not known."""
+        if records is None or not self._mounts:
+            return records
+        return tuple(
+            replace(record, csi_drivers=tuple(dict.fromkeys(map(self._driver, said))))
+            if (
+                said := tuple(
+                    (record.namespace, *one) for one in self._mounts.get(_key(record), ())
+                )
+            )
+            else record
+            for record in records
+        )
+
+    def _driver(self, mounted: tuple[str, str, str]) -> str:
+        namespace, kind, name = mounted
+        if kind == "claim":
+            volume, of_class = self._claims.get((namespace, name), ("", ""))
+            found = self._volumes.get(volume) or self._classes.get(of_class, "")
+        else:
+            found = name if kind == "driver" else self._classes.get(name, "")
+        return _IN_TREE.get(found, found)
+
+
+def _key(record: Any) -> tuple[str, str, str]:
+    return (getattr(record, "kind", ""), record.namespace, record.name)
+
+
+def _mounted(spec: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for volume in spec.get("volumes") or ():
+        if driver := (volume.get("csi") or {}).get("driver"):
+            yield "driver", str(driver)
+        elif claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            yield "claim", str(claim)
+    for claim in own.get("volumeClaimTemplates") or ():
+        yield "class", str((claim.get("spec") or {}).get("storageClassName") or "")
 
 
 def _first_wrong(data: Mapping[str, Any]) -> str:

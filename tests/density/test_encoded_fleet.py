@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import eks_win_capacity as ewc
 from eks_win_capacity.catalog.limit_table import LimitTable, bundled_table
 from eks_win_capacity.catalog.limits import bundled_rows
+from eks_win_capacity.core.arrays import KeptFor
 from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
@@ -24,7 +25,6 @@ from eks_win_capacity.core.errors import (
     UnknownInstanceTypeError,
     UnsupportedInputError,
 )
-from eks_win_capacity.core.kept import KeptFor
 from eks_win_capacity.density.fleet_codes import lookup, over_spans
 
 NAMES = bundled_rows()[0]

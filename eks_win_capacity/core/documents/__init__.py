@@ -9,8 +9,12 @@ from typing import Any
 from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.documents._json import JsonText, json_members
 from eks_win_capacity.core.documents._open import Source, each_source, opened, source_name
-from eks_win_capacity.core.documents._yaml import yaml_documents
-from eks_win_capacity.core.documents.whole import answer_text, table_columns, what_it_is
+from eks_win_capacity.core.documents.whole import (
+    answer_text,
+    table_columns,
+    what_it_is,
+    yaml_documents,
+)
 from eks_win_capacity.core.errors import DocumentError
 
 __all__ = ["beginning", "each_source", "mapping", "members", "source_name", "wholes", "yaml_value"]
