@@ -30,7 +30,7 @@ _SHOWN = {
     "subnet_census": "addresses.subnet",
     "nodes_that_fit": "addresses.fit",
     "smallest_subnet": "addresses.sizes",
-    "reservation_plan": "addresses.reserve",
+    "reservation_plan": "addresses.sizes",
     "migration": "addresses.mode_change",
     # Forecast: when the addresses run out
     "forecast_exhaustion": "forecast",

@@ -12,7 +12,7 @@ from eks_win_capacity.addresses import warm_pool as warm_pool
 from eks_win_capacity.addresses.fit import nodes_that_fit as nodes_that_fit
 from eks_win_capacity.addresses.mode_change import migration as migration
 from eks_win_capacity.addresses.parsing import Reservation as Reservation
-from eks_win_capacity.addresses.reserve import reservation_plan as reservation_plan
+from eks_win_capacity.addresses.sizes import reservation_plan as reservation_plan
 from eks_win_capacity.addresses.sizes import smallest_subnet as smallest_subnet
 from eks_win_capacity.addresses.subnet import Subnet as Subnet
 from eks_win_capacity.addresses.subnet import subnet_census as subnet_census

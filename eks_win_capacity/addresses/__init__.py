@@ -6,7 +6,7 @@ _HOME = {
     "NodesThatFit": "fit",
     "PoolState": "warm_pool",
     "Reservation": "parsing",
-    "ReservationPlan": "reserve",
+    "ReservationPlan": "sizes",
     "SmallestSubnet": "sizes",
     "Subnet": "subnet",
     "SubnetNeed": "sizes",
@@ -14,7 +14,7 @@ _HOME = {
     "attached_addresses": "warm_pool",
     "migration": "mode_change",
     "nodes_that_fit": "fit",
-    "reservation_plan": "reserve",
+    "reservation_plan": "sizes",
     "smallest_subnet": "sizes",
     "subnet_census": "subnet",
 }

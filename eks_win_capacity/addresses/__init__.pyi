@@ -2,10 +2,10 @@ from eks_win_capacity.addresses.fit import NodesThatFit as NodesThatFit
 from eks_win_capacity.addresses.fit import nodes_that_fit as nodes_that_fit
 from eks_win_capacity.addresses.mode_change import migration as migration
 from eks_win_capacity.addresses.parsing import Reservation as Reservation
-from eks_win_capacity.addresses.reserve import ReservationPlan as ReservationPlan
-from eks_win_capacity.addresses.reserve import reservation_plan as reservation_plan
+from eks_win_capacity.addresses.sizes import ReservationPlan as ReservationPlan
 from eks_win_capacity.addresses.sizes import SmallestSubnet as SmallestSubnet
 from eks_win_capacity.addresses.sizes import SubnetNeed as SubnetNeed
+from eks_win_capacity.addresses.sizes import reservation_plan as reservation_plan
 from eks_win_capacity.addresses.sizes import smallest_subnet as smallest_subnet
 from eks_win_capacity.addresses.subnet import Subnet as Subnet
 from eks_win_capacity.addresses.subnet import subnet_census as subnet_census

@@ -29,7 +29,7 @@ from eks_win_capacity.density.reserved import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -48,33 +48,6 @@ _PATTERNS: Final = (
     ),
 )
 _POOL: Final = re.compile(r"(?:nodepool|provisioner):? \"?([a-z0-9.-]+)", re.IGNORECASE)
-
-_SPEAKERS: Final = {
-    "karpenter": re.compile(
-        r"failed to schedule pod|should schedule on: (node|machine)|nodepool|provisioner",
-        re.IGNORECASE,
-    ),
-    "cluster-autoscaler": re.compile(r"trigger(ed)? scale-up", re.IGNORECASE),
-}
-"""How the events of each autoscaler are known.
-
-Source: Karpenter, ``pkg/controllers/provisioning/scheduling/events.go``; cluster autoscaler,
-``processors/status/eventing_scale_up_processor.go``.
-"""
-
-
-def heard(pods: Iterable[Pod], name: str) -> bool:
-    """
-    Whether an autoscaler speaks in the events of pods, so that it runs.
-
-    Examples
-    --------
-    >>> from eks_win_capacity.cluster.state import Pod
-    >>> pods = [Pod(namespace="a", name="b", events=("pod didn't trigger scale-up: 2 in backoff",))]
-    >>> heard(pods, "cluster-autoscaler"), heard(pods, "karpenter")
-    (True, False)
-    """
-    return any(_SPEAKERS[name].search(text) for pod in pods for text in (pod.message, *pod.events))
 
 
 def refusal(pod: Pod) -> tuple[str, str] | None:

@@ -21,10 +21,10 @@ from eks_win_capacity.core.constants import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from eks_win_capacity.catalog import InstanceType
-    from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node, NodeGroup
+    from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node, NodeGroup, Pod
 
 
 _TEMPLATE: Final = "k8s.io/cluster-autoscaler/node-template/"
@@ -592,3 +592,31 @@ def taints_of(message: str) -> list[str]:
     """
     found = re.findall(r"taint\(?s?\)? \{([^:{}]+):\s*([^{}]*)\}", message)
     return sorted({f"{key}={value.strip()}" if value.strip() else key for key, value in found})
+
+
+_SPEAKERS: Final = {
+    "karpenter": re.compile(
+        r"failed to schedule pod|should schedule on: (node|machine)|nodepool|provisioner",
+        re.IGNORECASE,
+    ),
+    "cluster-autoscaler": re.compile(r"trigger(ed)? scale-up", re.IGNORECASE),
+}
+"""How the events of each autoscaler are known.
+
+Source: Karpenter, ``pkg/controllers/provisioning/scheduling/events.go``; cluster autoscaler,
+``processors/status/eventing_scale_up_processor.go``.
+"""
+
+
+def heard(pods: Iterable[Pod], name: str) -> bool:
+    """
+    Whether an autoscaler speaks in the events of pods, so that it runs.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import Pod
+    >>> pods = [Pod(namespace="a", name="b", events=("pod didn't trigger scale-up: 2 in backoff",))]
+    >>> heard(pods, "cluster-autoscaler"), heard(pods, "karpenter")
+    (True, False)
+    """
+    return any(_SPEAKERS[name].search(text) for pod in pods for text in (pod.message, *pod.events))

@@ -19,6 +19,7 @@ MOVED = {
     "addresses.node_need": "addresses.fit",
     "addresses.occupancy": "addresses.census",
     "addresses.reservations": "addresses.parsing",
+    "addresses.reserve": "addresses.sizes",
     "addresses.room": "addresses.fit",
     "bulk": "density.fleet",
     "capacity": "density.max_pods",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from eks_win_capacity.addresses.reserve import reservation_plan
+from eks_win_capacity.addresses.sizes import reservation_plan
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.packing.deadline import OutOfTimeError

@@ -16,7 +16,7 @@ from eks_win_capacity import (
     smallest_subnet,
 )
 from eks_win_capacity.addresses.configmap import MAX_TEXT, read_configmap
-from eks_win_capacity.addresses.reserve import aligned_chunks
+from eks_win_capacity.addresses.sizes import aligned_chunks
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.targets import go_int
 from eks_win_capacity.core.documents import _budgets, whole, yaml_value

@@ -25,7 +25,7 @@ from eks_win_capacity.addresses.fit import (
     guaranteed_nodes,
     most_nodes,
 )
-from eks_win_capacity.addresses.reserve import aligned_chunks
+from eks_win_capacity.addresses.sizes import aligned_chunks
 from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,

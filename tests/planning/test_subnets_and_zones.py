@@ -8,7 +8,7 @@ import pytest
 from fleet_brute import CATALOG, Net, fewest_more, given_as, least_cost, load
 from fleet_verifier import problems
 
-from eks_win_capacity.addresses.reserve import reservation_plan
+from eks_win_capacity.addresses.sizes import reservation_plan
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster import SubnetState

@@ -8,10 +8,9 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.cluster.autoscalers import heard
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.remedies import partition_of, word
-from eks_win_capacity.cluster.serving import group_of, legacy_components
+from eks_win_capacity.cluster.serving import group_of, heard, legacy_components
 from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import without_accounts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eks_win_capacity.cluster.autoscalers import halted, heard, lacking_tags, unhalt, wanted_tags
+from eks_win_capacity.cluster.autoscalers import halted, lacking_tags, unhalt, wanted_tags
 from eks_win_capacity.cluster.checks.check import (
     AMIS,
     CONTROLLER,
@@ -14,7 +14,7 @@ from eks_win_capacity.cluster.checks.check import (
     windows_group,
 )
 from eks_win_capacity.cluster.remedies import tag_command, tags_file, word
-from eks_win_capacity.cluster.serving import group_of
+from eks_win_capacity.cluster.serving import group_of, heard
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,
