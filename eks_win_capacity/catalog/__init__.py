@@ -7,8 +7,8 @@ _HOME = {
     "CatalogDiff": "_diff",
     "Change": "_diff",
     "InstanceType": "_instance_type",
-    "Reason": "_windows",
-    "WindowsVerdict": "_windows",
+    "Reason": "_instance_type",
+    "WindowsVerdict": "_instance_type",
     "given_or_bundled": "_catalog",
 }
 """Module of each name; the first scalar answer needs none of them."""

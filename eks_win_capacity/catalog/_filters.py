@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from eks_win_capacity.catalog._instance_type import HYPERVISORS, InstanceType
-from eks_win_capacity.catalog._windows import STATUSES
+from eks_win_capacity.catalog._instance_type import HYPERVISORS, STATUSES, InstanceType
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eks_win_capacity.catalog import json_files
-from eks_win_capacity.catalog._instance_type import FieldError, InstanceType
-from eks_win_capacity.catalog._windows import Reason, WindowsVerdict
+from eks_win_capacity.catalog._instance_type import FieldError, InstanceType, Reason, WindowsVerdict
 from eks_win_capacity.core.errors import CapacityError, CatalogFileError
 from eks_win_capacity.core.replacing import replace_file
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
+from eks_win_capacity.addresses.configmap import of_addon
+from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service, identity
+from eks_win_capacity.core.documents import members, source_name, wholes
+from eks_win_capacity.core.documents.whole import item_of, what_it_is
+from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.core.lazy import checked_call
-from eks_win_capacity.kubectl._reading import KINDS, Reading
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from eks_win_capacity.cluster.state import ClusterState
+from eks_win_capacity.kubectl import _objects as read
 
 __all__ = ["KINDS", "load"]
+
 
 Sources = Any
 """One source, or a list or tuple of them."""
@@ -106,3 +110,480 @@ def _each(sources: Sources) -> Iterator[Any]:
             yield from _each(source)
     else:
         yield sources
+
+
+_RECORDS: Final = {
+    "Node": ("nodes", read.node),
+    "PodDisruptionBudget": ("budgets", read.disruption_budget),
+    "SecurityGroupPolicy": ("security_group_policies", read.security_group_policy),
+    "Service": ("services", read.service),
+    **dict.fromkeys(read.POOL_KINDS, ("node_pools", read.node_pool)),
+    **dict.fromkeys(read.CLASS_KINDS, ("node_classes", read.node_class)),
+    **dict.fromkeys(read.CLAIM_KINDS, ("node_claims", read.node_claim)),
+}
+"""The part of the state that objects of a kind are, and what makes one record of each."""
+
+_VOLUME_KINDS: Final = ("PersistentVolume", "PersistentVolumeClaim", "StorageClass")
+"""The kinds that tell the driver of a volume."""
+
+KINDS: Final = frozenset(
+    (
+        "ConfigMap", "EndpointSlice", "Endpoints", "Event", "Pod", "RuntimeClass",
+        *_RECORDS, *read.TEMPLATE_KINDS, *_VOLUME_KINDS,
+    )
+)  # fmt: skip
+"""The kinds of objects that are read; any other kind is passed over."""
+
+_LISTS: Final = {
+    "EC2NodeClassList": "node_classes",
+    "NodeClaimList": "node_claims",
+    "NodeList": "nodes",
+    "NodePoolList": "node_pools",
+    "PodDisruptionBudgetList": "budgets",
+    "PodList": "pods",
+    "SecurityGroupPolicyList": "security_group_policies",
+    "ServiceList": "services",
+}
+"""The lists that say of what they are, also when they are empty."""
+
+_IN_TREE: Final = {"kubernetes.io/aws-ebs": "ebs.csi.aws.com"}
+"""Provisioners of old, whose volumes Kubernetes hands to a CSI driver since 1.23."""
+
+CNI_VARIABLES: Final = (
+    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+    "ENABLE_IPv4",
+    "ENABLE_IPv6",
+    "ENABLE_POD_ENI",
+    "ENABLE_PREFIX_DELEGATION",
+)
+"""The variables of the VPC CNI that matter here; others are not kept."""
+
+
+def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """
+    Every Kubernetes object of a source, with its place.
+
+    Raises
+    ------
+    DocumentError
+        If an object has no kind.
+    """
+    name = name or source_name(source)
+    if isinstance(source, Mapping) and "kind" in source:
+        source = {"kind": source["kind"], **source}  # the items of a list may rely on it
+    single: dict[str, Any] = {}
+    seen = -1
+    for number, key, index, value in members(source, name=name):
+        if number != seen:
+            yield from _single(single, name)
+            single, seen = {}, number
+        if key == "items" and index is not None:
+            place = f"items[{index}]"
+            if not isinstance(value, Mapping):
+                raise DocumentError(
+                    f"{name}: {place} is not an object but {without_accounts(repr(value)):.80}",
+                    source=name,
+                    place=place,
+                )
+            yield place, item_of(str(single.get("kind", "")), value)
+            single.setdefault("items", None)
+        elif index is None:
+            single[key] = value
+            if "kind" in single and single.get("items") == []:
+                yield "items", {"kind": single["kind"], "items": []}
+        else:
+            single.setdefault(key, []).append(value)
+    yield from _single(single, name)
+
+
+def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if not document or "items" in document:
+        return
+    if "kind" not in document and "serverVersion" not in document:
+        raise DocumentError(
+            f"{name} is not an object that kubectl printed: it has no kind (its keys: "
+            f"{', '.join(list(document)[:5])}); save the whole answer, without --query or jq",
+            source=name,
+        )
+    yield "", document
+
+
+class Reading:
+    """Objects gathered from several sources, before they are put together."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[tuple[str, ...], Any]] = defaultdict(dict)
+        self._named: set[str] = set()
+        self._late: list[Mapping[str, Any]] = []
+        self._addresses: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._cut_short: set[tuple[str, str]] = set()
+        self._has_endpoints = False
+        self._runtimes: dict[str, Mapping[str, str]] = {}
+        self._runtime_of: dict[tuple[str, str], str] = {}
+        self._events: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._node_events: dict[str, dict[str, None]] = defaultdict(dict)
+        self._data: dict[str, Mapping[str, str]] = {}
+        self._configmaps: set[str] = set()
+        self._taken = 0
+        self._idle: list[tuple[str, bool]] = []
+        self._foreign: dict[str, str] = {}
+        self._env: dict[str, str] | None = None
+        self._volumes = _Volumes()
+        self._version: str | None = None
+
+    def take(self, source: Any, *, part: str = "", named: bool = False) -> None:
+        """Read every object of a source."""
+        name, count, empty = source_name(source), 0, False
+        self._taken += 1
+        for place, item in objects(source, name=name):
+            kind = item.get("kind", "")
+            if place == "items":
+                empty = True
+                if isinstance(kind, str) and kind in _LISTS:
+                    self._named.add(_LISTS[kind])
+                    count += 1
+                continue
+            if not isinstance(kind, str) or (not kind and "serverVersion" not in item):
+                raise DocumentError(
+                    f"{name}: {place or 'the object'} has no kind", source=name, place=place
+                )
+            try:
+                count += self._object(kind, item, manifest=part == "workloads")
+            except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+                raise _misshapen(error, kind, item, name, place) from error
+        if part:
+            self._named.add(part)
+        if not count and not named:
+            self._idle.append((name, empty))
+
+    def something(self, sources: tuple[Any, ...]) -> None:
+        """
+        Refuse sources that hold an object of no kind that is read.
+
+        An empty list is one of nothing in particular: it tells nothing, and is in
+        order beside sources that tell something.
+
+        Raises
+        ------
+        DocumentError
+            If one source holds other objects only, or all together hold nothing.
+        """
+        if not sources or not self._idle:
+            return
+        foreign = [name for name, empty in self._idle if not empty]
+        if foreign or len(self._idle) == self._taken:
+            name = foreign[0] if foreign else self._idle[0][0]
+            held = ", ".join(
+                f"{kind} ({said})" if said else kind for kind, said in self._foreign.items()
+            )
+            raise DocumentError(
+                f"{name} holds nothing of use{f' but {held:.300}' if held else ''}: expected objects "
+                f"such as {', '.join(sorted(KINDS)[:7])} ...",
+                source=name,
+            )
+
+    def take_configmap(self, source: Any, name: str) -> None:
+        """Read one ConfigMap, which may be given as its data alone."""
+        called = source_name(source)
+        others: list[str] = []
+        found = False
+        for document in wholes(source, name=called):
+            if not {"kind", "metadata", "items"} & document.keys():
+                written = of_addon(document) if name == "amazon-vpc-cni" else None
+                unquoted = name == "aws-auth" and "mapRoles" in document
+                listed = any(isinstance(value, list) for value in document.values())
+                if listed and not written and not unquoted:
+                    raise DocumentError(
+                        f"{called} is {what_it_is(document)}, and not ConfigMap {name}",
+                        source=called,
+                    )
+                self._keep_data(name, written or document.get("data", document), called)
+                found = True
+                continue
+            for item in document.get("items") or [document]:
+                try:
+                    namespace, own, _ = read.metadata(item)
+                except (KeyError, TypeError, AttributeError) as error:
+                    raise _misshapen(error, "ConfigMap", {}, called, "") from error
+                if own == name and namespace in {"kube-system", "default"}:
+                    self._keep_data(name, item.get("data") or {}, called)
+                    found = True
+                elif item.get("kind") != "List":
+                    others.append(f"{namespace}/{own}")
+        if found:
+            return
+        if others and "kube-system/kube-root-ca.crt" not in others:
+            raise DocumentError(
+                f"{called} holds {', '.join(others[:5])}, but not kube-system/{name}", source=called
+            )
+        self._keep_data(name, {}, called)
+
+    def _object(self, kind: str, item: Mapping[str, Any], *, manifest: bool) -> bool:
+        if "serverVersion" in item:
+            version = str(item["serverVersion"]["gitVersion"]).removeprefix("v")
+            self._version = ".".join(version.split(".")[:2])
+        elif kind in _RECORDS:
+            part, record_of = _RECORDS[kind]
+            self._keep(part, record_of(item))
+        elif kind == "Pod" and not manifest and not read.unplaced(item):
+            pod = read.pod(item)
+            self._keep("pods", pod)
+            self._volumes.mount(pod, item)
+            if runtime := item["spec"].get("runtimeClassName"):
+                self._runtime_of[pod.namespace, pod.name] = str(runtime)
+        elif kind == "Pod" or read.makes_pods(item):
+            self._workload(item)
+        elif kind in {"Endpoints", "EndpointSlice"}:
+            self._endpoints(item)
+        elif kind in _VOLUME_KINDS:
+            self._volumes.take(kind, item)
+        elif kind == "RuntimeClass":
+            scheduling = item.get("scheduling") or {}
+            self._runtimes[read.metadata(item)[1]] = scheduling.get("nodeSelector") or {}
+        elif kind == "Event":
+            self._event(item)
+        elif kind == "ConfigMap":
+            self._configmap(item)
+        elif kind == "ClusterConfig":
+            raise DocumentError(
+                "a ClusterConfig of eksctl stands among objects of Kubernetes: read it by load_files",
+                source="kubectl",
+            )
+        else:
+            self._foreign[kind] = without_accounts(str(item.get("message") or ""))
+            return False
+        return True
+
+    def _keep(self, part: str, record: Any) -> None:
+        where = identity(part, record)
+        if self._found[part].setdefault(where, record) != record:
+            raise DocumentError(
+                f"{part} hold {'/'.join(where)} twice, with different content: save them again",
+                source="kubectl",
+                place="/".join(where),
+            )
+
+    def _workload(self, item: Mapping[str, Any]) -> None:
+        namespace, name, _ = read.metadata(item)
+        if item["kind"] == "DaemonSet" and (namespace, name) == ("kube-system", "aws-node"):
+            env = read.container_env(read.pod_template(item)["spec"])
+            self._env = {key: env[key] for key in CNI_VARIABLES if key in env}
+        if read.controlled(item):
+            return
+        if read.runtime_class(item):
+            self._late.append(item)
+        else:
+            self._keep_workload(item, {})
+
+    def _keep_workload(
+        self, item: Mapping[str, Any], runtimes: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        made = read.workload(item, runtimes)
+        self._keep("workloads", made)
+        self._volumes.mount(made, item)
+
+    def _endpoints(self, item: Mapping[str, Any]) -> None:
+        self._has_endpoints = True
+        namespace, name, addresses = read.endpoint_addresses(item)
+        if addresses is None:
+            self._cut_short.add((namespace, name))
+        else:
+            self._addresses[namespace, name].update(addresses)
+
+    def _event(self, item: Mapping[str, Any]) -> None:
+        about = item.get("involvedObject") or item.get("regarding") or {}
+        # The cluster autoscaler says why it starts no node in an event of type Normal.
+        if item.get("type") == "Normal" and item.get("reason") != "NotTriggerScaleUp":
+            return
+        text = without_accounts(str(item.get("message") or item.get("note") or ""))
+        if about.get("kind") == "Pod":
+            said = self._events[str(about.get("namespace")), str(about.get("name"))]
+            if text not in said:
+                said.append(text)
+        elif about.get("kind") == "Node":
+            reason = str(item.get("reason") or "")
+            line = text if text.startswith(reason) else f"{reason}: {text}"
+            self._node_events[str(about.get("name"))][line] = None
+
+    def _configmap(self, item: Mapping[str, Any]) -> None:
+        namespace, name, _ = read.metadata(item)
+        plain = "namespace" not in item["metadata"]
+        if namespace == "kube-system" or (plain and name in {"amazon-vpc-cni", "aws-auth"}):
+            self._configmaps.add(name)
+            if name in {"amazon-vpc-cni", "aws-auth"}:
+                self._keep_data(name, item.get("data") or {}, f"ConfigMap {name}")
+
+    def _keep_data(self, name: str, data: Any, source: str) -> None:
+        if not isinstance(data, Mapping) or not all(isinstance(v, str) for v in data.values()):
+            wrong = "data" if not isinstance(data, Mapping) else _first_wrong(data)
+            raise DocumentError(
+                f"ConfigMap {name}: {wrong}; every value of a ConfigMap is a text, so quote it",
+                source=source,
+                place="data",
+            )
+        if self._data.setdefault(name, dict(data)) != dict(data):
+            raise DocumentError(
+                f"two sources hold different ConfigMaps {name}; give one", source=source
+            )
+
+    def _services(self) -> tuple[Service, ...] | None:
+        services: tuple[Service, ...] | None = self._part("services")
+        if services is None or not self._has_endpoints:
+            return services
+        return tuple(
+            service
+            if (key := (service.namespace, service.name)) in self._cut_short
+            and key not in self._addresses
+            else replace(service, backends=len(self._addresses.get(key, ())))
+            for service in services
+        )
+
+    def _pods(self) -> tuple[Pod, ...] | None:
+        pods: tuple[Pod, ...] | None = self._part("pods")
+        if pods is None:
+            return None
+        if self._runtimes and self._runtime_of:
+            pods = tuple(map(self._with_build, pods))
+        if not self._events:
+            return pods
+        return tuple(self._with_events(pod) if pod.phase == "Pending" else pod for pod in pods)
+
+    def _with_build(self, pod: Pod) -> Pod:
+        """The pod with the Windows build that its RuntimeClass selects."""
+        runtime = self._runtimes.get(self._runtime_of.get((pod.namespace, pod.name), ""), {})
+        build = str(runtime.get(read.BUILD_LABEL) or "")
+        return replace(pod, selects_build=build) if build and not pod.selects_build else pod
+
+    def _with_events(self, pod: Pod) -> Pod:
+        said = self._events.get((pod.namespace, pod.name))
+        if not said:
+            return pod
+        # The scheduler's own word stays; what the kubelet says later takes its place otherwise.
+        latest = [text for text in said if "trigger scale-up" not in text]
+        keep = pod.message.startswith("0/") or not latest
+        return replace(pod, message=pod.message if keep else latest[-1], events=tuple(said))
+
+    def _nodes(self) -> tuple[Node, ...] | None:
+        nodes: tuple[Node, ...] | None = self._part("nodes")
+        if nodes is None or not self._node_events:
+            return nodes
+        return tuple(
+            replace(node, events=tuple(said))
+            if (said := self._node_events.get(node.name))
+            else node
+            for node in nodes
+        )
+
+    def _part(self, part: str) -> tuple[Any, ...] | None:
+        found = self._found.get(part, {})
+        return tuple(found.values()) if found or part in self._named else None
+
+    def state(self) -> ClusterState:
+        """Put together what was read."""
+        for item in self._late:
+            self._keep_workload(item, self._runtimes)
+        # Every namespace holds kube-root-ca.crt: with it, the whole list was given.
+        listed = "kube-root-ca.crt" in self._configmaps
+        absent: Mapping[str, str] | None = {} if listed else None
+        mappings = self._data.get("aws-auth", absent)
+        plain: dict[str, Any] = {part: self._part(part) for part, _ in _RECORDS.values()}
+        plain |= {"nodes": self._nodes(), "services": self._services()}
+        return ClusterState(
+            version=self._version,
+            **plain,
+            pods=self._volumes.served(self._pods()),
+            workloads=self._volumes.served(self._part("workloads")),
+            cni_configmap=self._data.get("amazon-vpc-cni", absent),
+            cni_env=self._env,
+            aws_auth=None if mappings is None else read.role_mappings(mappings),
+        )
+
+
+class _Volumes:
+    """What was read of volumes, and of who mounts them."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}
+        self._volumes: dict[str, str] = {}
+        self._claims: dict[tuple[str, str], tuple[str, str]] = {}
+        self._mounts: dict[tuple[str, str, str], tuple[tuple[str, str], ...]] = {}
+
+    def take(self, kind: str, item: Mapping[str, Any]) -> None:
+        """Read one object that tells of volumes."""
+        namespace, name, _ = read.metadata(item)
+        spec = item.get("spec") or {}
+        if kind == "StorageClass":
+            self._classes[name] = str(item.get("provisioner") or "")
+        elif kind == "PersistentVolume":
+            own = "ebs.csi.aws.com" if spec.get("awsElasticBlockStore") else ""
+            self._volumes[name] = str((spec.get("csi") or {}).get("driver") or own)
+        else:
+            self._claims[namespace, name] = (
+                str(spec.get("volumeName") or ""),
+                str(spec.get("storageClassName") or ""),
+            )
+
+    def mount(self, record: Any, item: Mapping[str, Any]) -> None:
+        """Note what a pod or a manifest mounts: drivers, claims and classes by their names."""
+        template = item if item["kind"] == "Pod" else read.pod_template(item)
+        found = tuple(_mounted(template.get("spec") or {}, item.get("spec") or {}))
+        if found:
+            self._mounts[_key(record)] = found
+
+    def served(self, records: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        """Pods or manifests with their drivers; an empty one stands for one that is not known."""
+        if records is None or not self._mounts:
+            return records
+        return tuple(
+            replace(record, csi_drivers=tuple(dict.fromkeys(map(self._driver, said))))
+            if (
+                said := tuple(
+                    (record.namespace, *one) for one in self._mounts.get(_key(record), ())
+                )
+            )
+            else record
+            for record in records
+        )
+
+    def _driver(self, mounted: tuple[str, str, str]) -> str:
+        namespace, kind, name = mounted
+        if kind == "claim":
+            volume, of_class = self._claims.get((namespace, name), ("", ""))
+            found = self._volumes.get(volume) or self._classes.get(of_class, "")
+        else:
+            found = name if kind == "driver" else self._classes.get(name, "")
+        return _IN_TREE.get(found, found)
+
+
+def _key(record: Any) -> tuple[str, str, str]:
+    return (getattr(record, "kind", ""), record.namespace, record.name)
+
+
+def _mounted(spec: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for volume in spec.get("volumes") or ():
+        if driver := (volume.get("csi") or {}).get("driver"):
+            yield "driver", str(driver)
+        elif claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            yield "claim", str(claim)
+    for claim in own.get("volumeClaimTemplates") or ():
+        yield "class", str((claim.get("spec") or {}).get("storageClassName") or "")
+
+
+def _first_wrong(data: Mapping[str, Any]) -> str:
+    key = next(key for key, value in data.items() if not isinstance(value, str))
+    return f"{key} is {without_accounts(repr(data[key])):.80}"
+
+
+def _misshapen(
+    error: Exception, kind: str, item: Mapping[str, Any], name: str, place: str
+) -> Exception:
+    if isinstance(error, DocumentError):
+        return error
+    meta = item.get("metadata")
+    called = meta.get("name", "") if isinstance(meta, Mapping) else ""
+    what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+    if not isinstance(error, (KeyError, CapacityError)):
+        what = f"is not shaped as kubectl prints it: {error}"
+    where = f" ({place})" if place else ""
+    told = without_accounts(f"{kind} {called!r}{where} {what}")
+    return DocumentError(f"{name}: {told}", source=name, place=place)

@@ -170,7 +170,7 @@ def test_a_new_type_is_unknown_to_the_controller_and_needs_amd64():
 
 
 def test_the_controllers_table_has_its_number_of_types():
-    from eks_win_capacity.catalog._windows import controller_types
+    from eks_win_capacity.catalog._instance_type import controller_types
 
     assert len(controller_types()) == 1164  # limits.go of 2026-03-20
     assert controller_types() <= set(BUNDLED)
