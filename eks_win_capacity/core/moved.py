@@ -33,6 +33,7 @@ MOVED = {
     "findings": "core.findings",
     "fleet": "planning",
     "fleet_codes": "density.fleet_codes",
+    "forecast.adapting": "forecast.seasons",
     "kernels": "core.kernels",
     "limit_table": "catalog.limit_table",
     "limits": "catalog.limits",

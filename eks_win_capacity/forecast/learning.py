@@ -10,7 +10,6 @@ import numpy as np
 
 from eks_win_capacity.forecast import history_views as views
 from eks_win_capacity.forecast import smoothing
-from eks_win_capacity.forecast.adapting import adapted
 from eks_win_capacity.forecast.level_shifts import (
     kept_shifts,
     level_shifts,
@@ -19,7 +18,7 @@ from eks_win_capacity.forecast.level_shifts import (
     surges,
     without_shifts,
 )
-from eks_win_capacity.forecast.seasons import LONG_SEASON, Seasons, seasons
+from eks_win_capacity.forecast.seasons import LONG_SEASON, Seasons, adapted, seasons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,8 +1,8 @@
-"""Which part of a series comes back every week or every day."""
+"""Which part of a series comes back every week or day, and what the last days changed in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
 MIN_CYCLES = 3
 """Cycles that must be seen before a season may be told from noise."""
@@ -23,12 +24,23 @@ LONG_SEASON = 52
 _WEAK = 2.0
 """An F ratio below this is what noise alone gives."""
 
-
 _DRAWN_IN = 2.5
 """Robust deviations beyond which a value counts for no more than that."""
 
 _QUIET = 0.35
 """Below this factor a season is added, not multiplied."""
+
+_RATES = (0.0, 0.25, 1.0)
+"""What of a day that differs is taken over: nothing, as if all days were alike, to everything."""
+
+_TEMPER = 0.1
+"""Power of the likelihood: the hours of a day err together, and tell less than so many."""
+
+_MIN_DAYS = 5
+"""Days it takes to see whether one resembles the one before more than the others."""
+
+_AHEAD = 7
+"""Days ahead, at most, that each rate is judged by."""
 
 
 @dataclass(frozen=True)
@@ -67,48 +79,29 @@ def seasons(
 
     A phase counts for as much as its cycles agree: factors are shrunk by their
     F ratio, so that noise is not taken for a season. Whether a season adds or
-    multiplies is decided by the smaller remainder.
-
-    Parameters
-    ----------
-    values : ndarray, (series, periods)
-        Without missing values.
-    lengths : sequence of int
-        Season lengths, shortest first. [periods]
-    horizon : int
-        Periods to come.
-    given : bool
-        Whether the user gave the lengths: then two cycles are enough.
+    multiplies is decided by the smaller remainder. Where the user
+    gave the lengths two cycles are enough.
     """
     count, periods = values.shape
     total = periods + horizon
     factor, term = np.ones((count, total)), np.zeros((count, total))
-    strength = np.zeros((count, len(lengths)))
-    fitted = np.ones(count)
-    rest = values
+    strength, fitted, rest = np.zeros((count, len(lengths))), np.ones(count), values
     for place, length in enumerate(lengths):
         if not usable_season(length, lengths, periods, given=given):
             continue
-        part = max(
-            (other for other in lengths if other < length and length % other == 0), default=0
-        )
-        add, multiply = _one_season(rest, length, part)
+        shorter = (other for other in lengths if other < length and length % other == 0)
+        add, multiply = _one_season(rest, length, max(shorter, default=0))
         multiplies = multiply.share > add.share
         strength[:, place] = np.where(multiplies, multiply.share, add.share)
         fitted *= np.where(multiplies, multiply.fitted, add.fitted)
         phase = (np.arange(total) - periods) % length
-        factor *= np.where(multiplies[:, None], multiply.values[:, phase], 1.0)
-        term = np.where(
-            multiplies[:, None], term * multiply.values[:, phase], term + add.values[:, phase]
-        )
+        by, plus = multiply.values[:, phase], add.values[:, phase]
+        factor *= np.where(multiplies[:, None], by, 1.0)
+        term = np.where(multiplies[:, None], term * by, term + plus)
         rest = (values - term[:, :periods]) / factor[:, :periods]
+    past, ahead = slice(periods), slice(periods, None)
     return Seasons(
-        factor[:, :periods],
-        term[:, :periods],
-        factor[:, periods:],
-        term[:, periods:],
-        strength,
-        fitted,
+        factor[:, past], term[:, past], factor[:, ahead], term[:, ahead], strength, fitted
     )
 
 
@@ -141,10 +134,6 @@ def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]
     body = values[:, low:high]
     # Only whole cycles, counted from the end: every phase then has the same weight.
     cycles = body.shape[1] // length
-    if cycles == 0:
-        none = np.zeros(len(values))
-        flat = np.zeros((len(values), length))
-        return _Index(flat, none, none + 1), _Index(flat + 1, none, none + 1)
     start = body.shape[1] - cycles * length
     body, trend = body[:, start:], trend[:, start:]
     # Phase 0 is the period right after the last one.
@@ -193,7 +182,8 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
     weight = weight.reshape(-1, days).repeat(length // days, axis=1)
     reach = max(length // 24, 1) if length >= LONG_SEASON and length % 24 else 0
     if reach:
-        index = _smooth(index, reach)
+        around = [np.roll(index, step, axis=1) for step in range(-reach, reach + 1)]
+        index = np.mean(around, axis=0)
     index = base + (index - base) * weight
     # Floating-point dust is not a season: a flat or straight series stays what it is.
     dust = np.abs(index - neutral).max(axis=1) <= np.maximum(
@@ -231,8 +221,101 @@ def _worth(off: Floats, variance: Floats, cycles: int) -> Floats:
     return np.asarray(np.where(variance > 0, weight, 1.0))
 
 
-def _smooth(index: Floats, reach: int) -> Floats:
-    """Average each phase with its neighbours round the year."""
+def adapted(
+    season: Seasons, level: Floats, known: Flags, *, day: int, horizon: int
+) -> tuple[Seasons, Floats]:
+    """
+    Carry forward what the shape of the last days has that the average day has not.
+
+    What is off the season is smoothed exponentially, each hour for itself, from
+    day to day. Each series weighs a few rates by how well they would have told
+    its own next days; at each period only the days before it are used.
+
+    Returns
+    -------
+    (Seasons, ndarray)
+        The season with what was carried forward, and the level without that.
+    """
+    count, periods = level.shape
+    days = periods // day
+    if days < _MIN_DAYS:
+        return season, level
+    # Whole days, counted from the end: the next period is the first of its day.
+    start = periods - days * day
+    usual = season.factor[:, start:].reshape(count, days, day)
+    off = _shape(level[:, start:].reshape(count, days, day), usual)
+    seen = known[:, start:].reshape(count, days, day)
+    states = [_smoothed(off, seen, rate) for rate in _RATES]
+    weight = _weights(off, seen, states, ahead=min(-(-horizon // day), _AHEAD))
+    state = np.zeros((count, days + 1, day))
+    for share, one in zip(weight.T, states, strict=True):
+        state += share[:, None, None] * one
+    carried = np.zeros_like(level)
+    carried[:, start:] = state[:, :-1].reshape(count, -1)
+    later = state[:, -1, np.arange(horizon) % day]
+    terms = {"term": season.term + carried, "future_term": season.future_term + later}
+    return replace(season, **terms), level - carried / season.factor
+
+
+def _shape(level: Floats, factor: Floats) -> Floats:
+    """
+    What is left of each day without level and growth: of a straight line, nothing.
+
+    A day's level is that of all its addresses: quiet hours of a season that has
+    grown too small would pull the mean of what is left of them down.
+    """
+    days, day = level.shape[1:]
+    total = factor.sum(axis=2)
+    mean = (level * factor).sum(axis=2) / total
+    place = np.arange(days * day, dtype=float).reshape(days, day)
+    center = (place * factor).sum(axis=2) / total
+    # Each day's slope is that from the day before to the day after.
+    last = np.minimum(np.arange(days) + 1, days - 1)
+    first = np.maximum(np.arange(days) - 1, 0)
+    slope = (mean[:, last] - mean[:, first]) / (center[:, last] - center[:, first])
     return np.asarray(
-        np.mean([np.roll(index, step, axis=1) for step in range(-reach, reach + 1)], axis=0)
+        (level - mean[..., None] - slope[..., None] * (place - center[..., None])) * factor
     )
+
+
+def _smoothed(off: Floats, seen: Flags, rate: float) -> Floats:
+    """What is expected of each day by the days before it, and of the day to come."""
+    count, days, day = off.shape
+    state = np.zeros((count, days + 1, day))
+    if not rate:
+        return state
+    # Backwards through the oldest days to where it began, lest the first day look like a surprise.
+    for at in reversed(range(_judged_from(days))):
+        state[:, 0] += rate * np.where(seen[:, at], off[:, at] - state[:, 0], 0.0)
+    for at in range(days):
+        error = np.where(seen[:, at], off[:, at] - state[:, at], 0.0)
+        state[:, at + 1] = state[:, at] + rate * error
+    return state
+
+
+def _judged_from(days: int) -> int:
+    """The first day that the rates are judged by; those before it begin each."""
+    return max(2, days // 4)
+
+
+def _weights(off: Floats, seen: Flags, states: list[Floats], *, ahead: int) -> Floats:
+    """Weigh the rates by their errors one to some days ahead; all on none where there is none."""
+    count, days, _day = off.shape
+    first = _judged_from(days)
+    squares = np.zeros((count, len(states)))
+    for steps in range(1, min(ahead, days - first) + 1):
+        truth, here = off[:, first + steps - 1 :], seen[:, first + steps - 1 :]
+        number = np.maximum(here.sum(axis=(1, 2)), 1)
+        for place, state in enumerate(states):
+            error = np.where(here, truth - state[:, first : days - steps + 1], 0.0)
+            squares[:, place] += (error**2).sum(axis=(1, 2)) / number
+    known = seen[:, first:].sum(axis=(1, 2))
+    still = squares[:, :1]
+    # Rounding leaves this of a level of order 1: what is no more has not changed.
+    dust = still <= 1e-18
+    ratio = np.maximum(squares / np.where(dust, 1.0, still), 1e-12)
+    score = -0.5 * _TEMPER * known[:, None] * np.log(ratio)
+    weight = np.exp(score - score.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    weight[dust[:, 0]] = np.arange(len(states)) == 0
+    return np.asarray(weight)
