@@ -39,15 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "Check", "autoscaler_tags", "check_cluster", "remedies"]
 
-CHECKS: tuple[Check, ...] = (
-    *versions.CHECKS,
-    *control_plane.CHECKS,
-    *node_role.CHECKS,
-    *served_nodes.CHECKS,
-    *node_start.CHECKS,
-    *scheduling.CHECKS,
+_MODULES = (versions, control_plane, node_role, served_nodes, node_start, scheduling)
+
+CHECKS: tuple[Check, ...] = tuple(
+    value for module in _MODULES for value in vars(module).values() if isinstance(value, Check)
 )
-"""Every check: one for each consideration and step of the guide."""
+"""Every check, one for each consideration and step of the guide, in the order of the modules."""
 
 
 @checked_call

@@ -685,22 +685,3 @@ def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
             )
         else:
             yield rule.passed(seen, subject=name)
-
-
-CHECKS = (
-    coredns_capacity,
-    coredns_redundancy,
-    resource_controller_policy,
-    windows_nodes_ready,
-    custom_networking,
-    security_groups_for_pods,
-    fargate_windows_pods,
-    auto_mode_windows_pods,
-    hybrid_windows_pods,
-    windows_ipam_enabled,
-    prefix_delegation_nitro,
-    warm_targets,
-    subnet_room,
-    control_plane_room,
-)
-"""In the order of the guide."""

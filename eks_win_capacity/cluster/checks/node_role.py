@@ -442,7 +442,3 @@ def _moved(look: Look, who: str) -> str:
     return (
         f"a node group with it in place of {word(who, 'NODE_GROUP')}: {_with_own_role(look, who)}"
     )
-
-
-CHECKS = (aws_auth_mapping, access_entry, custom_ami_mapping, shared_node_role)
-"""In the order of the guide."""

@@ -536,19 +536,3 @@ def karpenter_node_claims(rule: Check, look: Look) -> Iterator[Finding]:
             if look.claims
             else "no NodeClaim of Windows waits for its node"
         )
-
-
-CHECKS = (
-    autoscaler_node_template,
-    bootstrap_without_ami,
-    service_cidr,
-    direct_server_return,
-    launch_prefixes,
-    local_cluster,
-    windows_ami_regions,
-    karpenter_node_os,
-    karpenter_ami_family,
-    karpenter_limits,
-    karpenter_node_claims,
-)
-"""In the order in which a node meets them."""

@@ -154,6 +154,67 @@ _API = ("default", "kubernetes")
 """The control plane's own service, whose few backends no selector tells."""
 
 
+@check(
+    "windows-build-match",
+    considers="Windows pods choose their release where nodes of several releases run",
+    severity="warning",
+    why="a container runs on a host of its own Windows release alone: on another one it is placed "
+    "and never starts",
+    source='Kubernetes, "Guide for running Windows containers in Kubernetes": '
+    "https://kubernetes.io/docs/concepts/windows/user-guide/",
+    whole=("workloads", "pods"),
+    needs=("nodes|node_groups|node_classes",),
+)
+def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the releases of nodes with what workloads select."""
+    releases = _releases(look)
+    if len(releases) < 2:
+        yield rule.passed(
+            f"Windows nodes are of one release: {', '.join(releases)}"
+            if releases
+            else "no Windows nodes yet"
+        )
+        return
+    if look.makers is None:
+        yield rule.unknown(look, "workloads")
+        return
+    # The one image of HostProcess runs on every release.
+    open_ = [
+        name
+        for name, (maker, system) in look.makers.items()
+        if system == "windows" and not maker.selects_build and not maker.host_process
+    ]
+    told = f"Windows nodes are of {', '.join(sorted(releases))}"
+    if open_:
+        yield rule.failed(
+            f"{told}, and {some(open_)} may land on any",
+            f"add to the pod template under nodeSelector {_BUILD}, as the image is, or a "
+            f"RuntimeClass whose scheduling.nodeSelector has it; kubectl get nodes -L {_BUILD} "
+            "shows the values",
+        )
+    else:
+        yield rule.passed(f"{told}, and every Windows workload chooses one")
+
+
+_BUILD = "node.kubernetes.io/windows-build"
+
+
+def _releases(look: Look) -> dict[str, None]:
+    """The Windows Server releases of nodes, else of what will start them, in order."""
+    found = [release for node in look.windows if (release := release_of(node))]
+    if not found:
+        names = [group.ami_type for group in look.groups]
+        names += [made.ami_family for made in look.windows_classes]
+        found = [r for name in names for r in WINDOWS_SERVER_FROM if r in name]
+    return dict.fromkeys(found)
+
+
+_LOGGERS = (
+    "alloy", "cloudwatch", "datadog", "filebeat", "fluent", "logging", "promtail", "splunk",
+    "vector",
+)  # fmt: skip
+
+
 def _backends(state: ClusterState, services: tuple[Service, ...]) -> Iterator[tuple[Service, int]]:
     """Count the backends of each service, from endpoints or from pods."""
     kinds = Counter((p.namespace, p.labels) for p in state.pods or () if p.active)
@@ -236,67 +297,6 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
     elif not over:
         most = max((n for _, n in counted), default=0)
         yield rule.passed(f"{len(counted):,} services, {most:,} backends at most")
-
-
-@check(
-    "windows-build-match",
-    considers="Windows pods choose their release where nodes of several releases run",
-    severity="warning",
-    why="a container runs on a host of its own Windows release alone: on another one it is placed "
-    "and never starts",
-    source='Kubernetes, "Guide for running Windows containers in Kubernetes": '
-    "https://kubernetes.io/docs/concepts/windows/user-guide/",
-    whole=("workloads", "pods"),
-    needs=("nodes|node_groups|node_classes",),
-)
-def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the releases of nodes with what workloads select."""
-    releases = _releases(look)
-    if len(releases) < 2:
-        yield rule.passed(
-            f"Windows nodes are of one release: {', '.join(releases)}"
-            if releases
-            else "no Windows nodes yet"
-        )
-        return
-    if look.makers is None:
-        yield rule.unknown(look, "workloads")
-        return
-    # The one image of HostProcess runs on every release.
-    open_ = [
-        name
-        for name, (maker, system) in look.makers.items()
-        if system == "windows" and not maker.selects_build and not maker.host_process
-    ]
-    told = f"Windows nodes are of {', '.join(sorted(releases))}"
-    if open_:
-        yield rule.failed(
-            f"{told}, and {some(open_)} may land on any",
-            f"add to the pod template under nodeSelector {_BUILD}, as the image is, or a "
-            f"RuntimeClass whose scheduling.nodeSelector has it; kubectl get nodes -L {_BUILD} "
-            "shows the values",
-        )
-    else:
-        yield rule.passed(f"{told}, and every Windows workload chooses one")
-
-
-_BUILD = "node.kubernetes.io/windows-build"
-
-
-def _releases(look: Look) -> dict[str, None]:
-    """The Windows Server releases of nodes, else of what will start them, in order."""
-    found = [release for node in look.windows if (release := release_of(node))]
-    if not found:
-        names = [group.ami_type for group in look.groups]
-        names += [made.ami_family for made in look.windows_classes]
-        found = [r for name in names for r in WINDOWS_SERVER_FROM if r in name]
-    return dict.fromkeys(found)
-
-
-_LOGGERS = (
-    "alloy", "cloudwatch", "datadog", "filebeat", "fluent", "logging", "promtail", "splunk",
-    "vector",
-)  # fmt: skip
 
 
 @check(
@@ -447,15 +447,3 @@ def gmsa_credentials(rule: Check, look: Look) -> Iterator[Finding]:
             f"{some([one.full_name for one in planned])} name is not known: no pod of theirs is",
             remedy=f"see that both are there: {looked}",
         )
-
-
-CHECKS = (
-    os_selector,
-    arch_selector,
-    windows_build_match,
-    service_backends,
-    event_log_collected,
-    windows_volumes,
-    gmsa_credentials,
-)
-"""In the order of the guide."""

@@ -603,17 +603,3 @@ def image_memory(rule: Check, look: Look) -> Iterator[Finding]:
         )
     else:
         yield rule.passed(f"no Windows pod requests less memory than {least // 10**6} MB")
-
-
-CHECKS = (
-    instance_type_windows,
-    instance_type_caveats,
-    instance_type_controller,
-    node_advertises_addresses,
-    pods_get_addresses,
-    kubelet_max_pods,
-    linux_max_pods_list,
-    system_memory,
-    image_memory,
-)
-"""In the order in which a node and a pod meet them."""

@@ -162,54 +162,6 @@ def _ended(node: Node) -> str:
 
 
 @check(
-    "kubernetes-support",
-    considers="Kubernetes version within EKS' support",
-    severity="error",
-    why="after extended support EKS updates the control plane by itself, and older Windows AMIs go",
-    source='Amazon EKS user guide, "Understand the Kubernetes version lifecycle on EKS": '
-    "https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html",
-)
-def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the day with the end of extended support of the cluster's version."""
-    version = minor(look.state.version)
-    if version is None:
-        yield rule.unknown(look, "version")
-        return
-    # Without a day, what had ended when the table was written has ended.
-    day = look.now or date.fromisoformat(KUBERNETES_SUPPORT_AS_OF)
-    name = f"{version[0]}.{version[1]}"
-    newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
-    end = look.state.support_ends or KUBERNETES_SUPPORT_ENDS.get(name)
-    if end is None and version > (minor(newest) or (0, 0)):
-        aged = look.aged(KUBERNETES_SUPPORT_AS_OF)
-        yield rule.passed(
-            f"extended support of Kubernetes {name} ends after that of {newest}{aged}"
-        )
-    elif end is None or day.isoformat() >= end:
-        yield rule.failed(
-            f"extended support of Kubernetes {name} {f'ends on {end}' if end else 'has ended'}",
-            f"{update_cluster(look.state, version)}, one minor version at a time, then the node groups",
-        )
-    elif look.now and (date.fromisoformat(end) - day).days <= _SOON_DAYS:
-        yield rule.failed(
-            f"extended support of Kubernetes {name} ends on {end}",
-            f"plan the update: {update_cluster(look.state, version)}",
-            severity="warning",
-        )
-    else:
-        since = (
-            ""
-            if look.state.support_ends and look.now
-            else " (as EKS told; no day was given)"
-            if look.state.support_ends
-            else look.aged(KUBERNETES_SUPPORT_AS_OF)
-            if look.now
-            else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
-        )
-        yield rule.passed(f"extended support of Kubernetes {name} ends on {end}{since}")
-
-
-@check(
     "windows-server-version",
     considers="Windows Server release and Kubernetes version",
     severity="error",
@@ -405,14 +357,49 @@ def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
         )
 
 
-CHECKS = (
-    windows_platform_version,
-    prefix_platform_version,
-    ip_family,
-    legacy_windows_support,
-    windows_server_version,
-    kubelet_version,
-    ami_release,
-    kubernetes_support,
+@check(
+    "kubernetes-support",
+    considers="Kubernetes version within EKS' support",
+    severity="error",
+    why="after extended support EKS updates the control plane by itself, and older Windows AMIs go",
+    source='Amazon EKS user guide, "Understand the Kubernetes version lifecycle on EKS": '
+    "https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html",
 )
-"""In the order of the guide."""
+def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
+    """Compare the day with the end of extended support of the cluster's version."""
+    version = minor(look.state.version)
+    if version is None:
+        yield rule.unknown(look, "version")
+        return
+    # Without a day, what had ended when the table was written has ended.
+    day = look.now or date.fromisoformat(KUBERNETES_SUPPORT_AS_OF)
+    name = f"{version[0]}.{version[1]}"
+    newest = max(KUBERNETES_SUPPORT_ENDS, key=lambda one: minor(one) or (0, 0))
+    end = look.state.support_ends or KUBERNETES_SUPPORT_ENDS.get(name)
+    if end is None and version > (minor(newest) or (0, 0)):
+        aged = look.aged(KUBERNETES_SUPPORT_AS_OF)
+        yield rule.passed(
+            f"extended support of Kubernetes {name} ends after that of {newest}{aged}"
+        )
+    elif end is None or day.isoformat() >= end:
+        yield rule.failed(
+            f"extended support of Kubernetes {name} {f'ends on {end}' if end else 'has ended'}",
+            f"{update_cluster(look.state, version)}, one minor version at a time, then the node groups",
+        )
+    elif look.now and (date.fromisoformat(end) - day).days <= _SOON_DAYS:
+        yield rule.failed(
+            f"extended support of Kubernetes {name} ends on {end}",
+            f"plan the update: {update_cluster(look.state, version)}",
+            severity="warning",
+        )
+    else:
+        since = (
+            ""
+            if look.state.support_ends and look.now
+            else " (as EKS told; no day was given)"
+            if look.state.support_ends
+            else look.aged(KUBERNETES_SUPPORT_AS_OF)
+            if look.now
+            else f" (table of {KUBERNETES_SUPPORT_AS_OF}; no day was given)"
+        )
+        yield rule.passed(f"extended support of Kubernetes {name} ends on {end}{since}")
