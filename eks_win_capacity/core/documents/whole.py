@@ -31,7 +31,7 @@ _MARKS: Final = (
 )
 """Byte order marks. PowerShell writes UTF-16 where its output is redirected."""
 
-_CONSTANTS: Final = "NaN and Infinity are not numbers of JSON"
+NOT_NUMBERS: Final = "NaN and Infinity are not numbers of JSON"
 
 
 def file_bytes(source: str | Path | IO[bytes]) -> bytes:
@@ -199,11 +199,11 @@ def values_in(text: str, name: str) -> list[Any]:
     if text.lstrip()[0] not in "{[":
         return list(yaml_documents(io.StringIO(), text, name))
     try:
-        return json_values(text, _DECODER)
+        return json_values(text, DECODER)
     except RecursionError as error:
         raise DocumentError(f"{name} is nested too deep", source=name) from error
     except ValueError as error:
-        if str(error) != _CONSTANTS:
+        if str(error) != NOT_NUMBERS:
             # A flow mapping of YAML begins with a brace as well.
             try:
                 return list(yaml_documents(io.StringIO(), text, name))
@@ -243,10 +243,10 @@ def json_values(text: str, decoder: json.JSONDecoder) -> list[Any]:
 
 
 def _no_constant(_text: str) -> NoReturn:
-    raise ValueError(_CONSTANTS)
+    raise ValueError(NOT_NUMBERS)
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def item_of(kind: str, item: Any) -> Any:
