@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.aws import _catalog, calls
-from eks_win_capacity.catalog import CatalogDiff, generate, json_files, responses
+from eks_win_capacity.catalog import CatalogDiff, generate, responses, saved
 from eks_win_capacity.core.errors import CatalogFileError, InputError
 from eks_win_capacity.core.replacing import replace_files
 
@@ -88,7 +88,7 @@ def refresh(
     new = dict(kept)
     if _same(capture, old):
         new |= old
-        told = json_files.parse_json(old[generate.MANIFEST], generate.MANIFEST)
+        told = saved.parse_json(old[generate.MANIFEST], generate.MANIFEST)
         day, source, version = told["captured"], told["source"], told["source_version"]
     else:
         new |= {name: _packed(name, part, old) for name, part in capture.items()}
@@ -157,9 +157,9 @@ def _packed(name: str, part: Any, old: dict[str, bytes]) -> bytes:
     content = generate.canonical(part)
     if name in old:
         with contextlib.suppress(CatalogFileError):
-            if generate.canonical(json_files.parse_json(old[name], name)) == content:
+            if generate.canonical(saved.parse_json(old[name], name)) == content:
                 return old[name]
-    return json_files.gzipped(content)
+    return saved.gzipped(content)
 
 
 def fetched(

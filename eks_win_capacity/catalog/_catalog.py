@@ -481,7 +481,7 @@ def _rebuilt(
 def _document(source: Any, name: str) -> tuple[Any, str]:
     """Read a file; leave what is parsed already as it is."""
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
-        from eks_win_capacity.catalog.json_files import read_json
+        from eks_win_capacity.catalog.saved import read_json
 
         return read_json(source)
     if isinstance(source, Mapping):

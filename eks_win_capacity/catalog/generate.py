@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog._catalog import UNKNOWN_DATE, Catalog
 from eks_win_capacity.catalog._instance_type import to_text
-from eks_win_capacity.catalog.json_files import parse_json
 from eks_win_capacity.catalog.responses import instance_type, instance_types, regions_of
+from eks_win_capacity.catalog.saved import parse_json
 from eks_win_capacity.core.errors import CatalogFileError
 
 if TYPE_CHECKING:

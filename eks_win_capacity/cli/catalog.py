@@ -36,11 +36,11 @@ def catalog() -> None:
 
 def read_catalog(source: str) -> Catalog:
     """Read ``bundled``, a saved catalog or what the AWS CLI printed."""
-    from eks_win_capacity.catalog import Catalog, json_files, saved
+    from eks_win_capacity.catalog import Catalog, saved
 
     if source == "bundled":
         return Catalog.bundled()
-    document, name = json_files.read_json(source)
+    document, name = saved.read_json(source)
     if isinstance(document, dict) and "format" in document:
         return saved.from_document(document, name, catalog=Catalog)
     return Catalog.from_describe_instance_types(document, source_name=name)

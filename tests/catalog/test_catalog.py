@@ -20,7 +20,7 @@ from eks_win_capacity.catalog import (
     Reason,
     WindowsVerdict,
     generate,
-    json_files,
+    saved,
 )
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
@@ -467,7 +467,7 @@ def test_a_source_of_another_kind_is_refused(source):
     with pytest.raises(UnsupportedInputError):
         Catalog.from_describe_instance_types(source)
     with pytest.raises(UnsupportedInputError):
-        json_files.read_json(source)
+        saved.read_json(source)
 
 
 GOOD = json.dumps(answer(), indent=1).encode()
