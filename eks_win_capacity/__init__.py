@@ -60,7 +60,7 @@ _HOME = _SHOWN | {
     "Churn": "simulator",
     "ClusterState": "cluster.state",
     "CronJob": "simulator",
-    "drains_for_blocks": "cluster.drains",
+    "drains_for_blocks": "cluster.full_subnet",
     "effective_concurrency": "simulator",
     "Empirical": "simulator",
     "estimate_windows_prices": "catalog.prices",

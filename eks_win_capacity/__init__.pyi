@@ -28,7 +28,7 @@ from eks_win_capacity.cluster import checks as _checks
 from eks_win_capacity.cluster.autoscalers import karpenter_view as karpenter_view
 from eks_win_capacity.cluster.checks import check_cluster as check_cluster
 from eks_win_capacity.cluster.checks import remedies as remedies
-from eks_win_capacity.cluster.drains import drains_for_blocks as drains_for_blocks
+from eks_win_capacity.cluster.full_subnet import drains_for_blocks as drains_for_blocks
 from eks_win_capacity.cluster.pending import explain_pending as explain_pending
 from eks_win_capacity.cluster.report import cluster_report as cluster_report
 from eks_win_capacity.cluster.state import ClusterState as ClusterState

@@ -10,7 +10,7 @@ _HOME = {
     "Check": "checks",
     "ClusterReport": "report",
     "ClusterState": "state",
-    "DrainStep": "drains",
+    "DrainStep": "full_subnet",
     "FargateProfile": "records",
     "Instance": "records",
     "InterfaceState": "records",
@@ -30,7 +30,7 @@ _HOME = {
     "WorkloadManifest": "records",
     "check_cluster": "checks",
     "cluster_report": "report",
-    "drains_for_blocks": "drains",
+    "drains_for_blocks": "full_subnet",
     "explain_pending": "pending",
     "karpenter_view": "autoscalers",
 }

@@ -2,8 +2,8 @@ from eks_win_capacity.cluster.autoscalers import karpenter_view as karpenter_vie
 from eks_win_capacity.cluster.checks import CHECKS as CHECKS
 from eks_win_capacity.cluster.checks import Check as Check
 from eks_win_capacity.cluster.checks import check_cluster as check_cluster
-from eks_win_capacity.cluster.drains import DrainStep as DrainStep
-from eks_win_capacity.cluster.drains import drains_for_blocks as drains_for_blocks
+from eks_win_capacity.cluster.full_subnet import DrainStep as DrainStep
+from eks_win_capacity.cluster.full_subnet import drains_for_blocks as drains_for_blocks
 from eks_win_capacity.cluster.pending import PendingPod as PendingPod
 from eks_win_capacity.cluster.pending import explain_pending as explain_pending
 from eks_win_capacity.cluster.records import AccessEntry as AccessEntry

@@ -11,14 +11,13 @@ from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.targets import (
     ENABLE_IPAM,
     ENABLE_PREFIX_DELEGATION,
-    TARGETS,
     WARM_IP,
     asking,
     curve_of,
     go_bool,
 )
-from eks_win_capacity.addresses.warm_pool import lean
 from eks_win_capacity.cluster.cluster_view import PodNeed
+from eks_win_capacity.cluster.full_subnet import lean_targets
 from eks_win_capacity.cluster.remedies import (
     Change,
     Launcher,
@@ -50,7 +49,6 @@ from eks_win_capacity.density.reserved import max_pods_cap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.cluster.cluster_view import ClusterView
     from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
 
@@ -250,36 +248,6 @@ def _no_higher(view: ClusterView, *, full: str) -> str:
     return (
         f"max-pods of {', '.join(map(str, limits)) or 'unknown'} does not bind where nodes "
         f"advertise {', '.join(map(str, addresses)) or 'no'} addresses"
-    )
-
-
-def reserve(pod: Pod, view: ClusterView) -> Change:
-    """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
-    held = view.home(pod)
-    subnet = view.models[held.subnet_id] if held else None
-    remedy = (
-        "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
-        f"--subnet-id {word(held.subnet_id if held else None, 'SUBNET_ID')} --cidr "
-    )
-    if subnet is None or not subnet.placement_known:
-        return Change(
-            code="reserve-prefixes",
-            remedy=remedy + word(None, "CIDR"),
-            unit="prefixes",
-            feasible=None,
-            why="where the used addresses of the subnet lie is not known: give aws ec2 "
-            "describe-network-interfaces",
-        )
-    blocks = subnet.blocks()
-    free = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
-    return Change(
-        code="reserve-prefixes",
-        remedy=remedy + (free[0] if free else word(None, "CIDR")),
-        gain=len(free),
-        unit="prefixes",
-        feasible=bool(free),
-        why=f"{len(free):,} whole blocks are left outside reservations"
-        + ("" if free else f", though {subnet.free:,} addresses are free"),
     )
 
 
@@ -638,85 +606,3 @@ def _scale(starter: Launcher, name: str | None, more: int, view: ClusterView) ->
     kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
     running = sum(group_of(node, view.state) is starter.group for node in view.windows)
     return starter.starts(kind, more, running, view.state.name)
-
-
-def give_back(held: SubnetState | None, view: ClusterView, *, prefixes: bool) -> Iterator[Change]:
-    """Change that lets nodes have what an explicit reservation keeps from them."""
-    kept = [cidr for cidr, kind in (held.reservations or () if held else ()) if kind == "explicit"]
-    model = view.models[held.subnet_id] if held else None
-    if held is None or model is None or not kept or not model.placement_known:
-        return
-    parts = [part for part in model.census.reservations if part.type == "explicit"]
-    gain = sum(part.whole_free if prefixes else part.free for part in parts)
-    yield Change(
-        code="give-back-reservation",
-        remedy="if what they were kept for is gone: aws ec2 get-subnet-cidr-reservations --subnet-id "
-        f"{word(held.subnet_id, 'SUBNET_ID')}; aws ec2 delete-subnet-cidr-reservation "
-        f"--subnet-cidr-reservation-id {word(None, 'RESERVATION_ID')}",
-        gain=gain,
-        unit="prefixes" if prefixes else "addresses",
-        feasible=gain > 0,
-        why=f"{', '.join(kept)} of {held.subnet_id} are reserved for explicit use: {gain:,} "
-        f"{'whole blocks' if prefixes else 'addresses'} in them are free and go to no node",
-    )
-
-
-def lean_targets(
-    held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
-) -> Change:
-    """
-    Gain of lower warm targets in the subnet that is full.
-
-    Parameters
-    ----------
-    held : SubnetState or None
-        The subnet; all of them where it is not known.
-    least : int
-        What must come free to help. [addresses], or [prefixes]
-    """
-    freed = view.freed_by_lean_targets(held)
-    pool = next(
-        (
-            pool
-            for node in view.windows
-            if (row := view.row(node.instance_type)) and (pool := view.pool(row))
-        ),
-        None,
-    )
-    remedy = _lean_remedy(pool, view)
-    where = f"in {held.subnet_id}" if held else "in all subnets"
-    if freed is None or pool is None:
-        return Change(
-            code="warm-targets",
-            remedy=remedy,
-            unit="prefixes" if prefixes else "addresses",
-            feasible=None,
-            why="the ConfigMap, the types or the subnets of the nodes are not known: give kubectl get "
-            "configmap -n kube-system amazon-vpc-cni -o json and aws ec2 describe-subnets",
-        )
-    addresses, blocks = freed
-    gain = blocks if prefixes else addresses
-    return Change(
-        code="warm-targets",
-        remedy=remedy,
-        gain=gain,
-        unit="prefixes" if prefixes else "addresses",
-        feasible=gain >= least,
-        why=f"frees {addresses:,} addresses {where}, {blocks:,} whole prefixes among them"
-        + (f"; {least:,} are needed" if gain < least else "")
-        if gain
-        else f"the targets are lean already: nothing would be freed {where}",
-    )
-
-
-def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
-    """Command that sets the lowest targets under which every pod still gets its address."""
-    if pool is None:
-        return "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
-    targets = lean(prefix_delegation=pool.prefix_delegation)
-    values = {
-        acting_key(view.state, target.key): str(getattr(targets, target.name))
-        for target in TARGETS
-        if not target.prefix_only
-    }
-    return patch(values, view.state)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster import changes
 from eks_win_capacity.cluster.autoscalers import claimed, lift, of_claims, refusal
 from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
-from eks_win_capacity.cluster.drains import drain_for_blocks
+from eks_win_capacity.cluster.full_subnet import drain_for_blocks, give_back, lean_targets, reserve
 from eks_win_capacity.cluster.remedies import (
     Change,
     attach_policy,
@@ -365,8 +365,8 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
         yield from changes.unstarve(pod, view)
     if cause in {"subnet", "prefixes"}:
         held = view.home(pod)
-        yield changes.lean_targets(held, view, prefixes=cause == "prefixes")
-        yield from changes.give_back(held, view, prefixes=cause == "prefixes")
+        yield lean_targets(held, view, prefixes=cause == "prefixes")
+        yield from give_back(held, view, prefixes=cause == "prefixes")
     if cause == "taint":
         yield changes.tolerate(pod, need, view)
     if cause == "selector":
@@ -384,7 +384,7 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
     if cause == "slots-held":
         yield changes.empty_slots(pod, need, view)
     if cause == "prefixes":
-        yield changes.reserve(pod, view)
+        yield reserve(pod, view)
         yield drain_for_blocks(pod, view)
         yield changes.leave_prefixes(pod, view)
     if cause in {"subnet", "prefixes"}:

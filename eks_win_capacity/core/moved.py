@@ -26,6 +26,7 @@ MOVED = {
     "catalog.files": "catalog.saved",
     "catalog.json_files": "catalog.saved",
     "census": "addresses.census",
+    "cluster.drains": "cluster.full_subnet",
     "cluster.karpenter": "cluster.autoscalers",
     "configmap": "addresses.configmap",
     "constants": "core.constants",

@@ -1,4 +1,4 @@
-"""Which nodes to drain so that whole /28 blocks come free in a subnet, the cheapest first."""
+"""What makes room in a full subnet: nodes to drain for whole /28 blocks, lean targets, reservations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.cluster.remedies import Change, word
+from eks_win_capacity.addresses.targets import TARGETS
+from eks_win_capacity.addresses.warm_pool import lean
+from eks_win_capacity.cluster.remedies import Change, acting_key, patch, word
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.arrays import count
@@ -19,8 +21,9 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.cluster.cluster_view import ClusterView
     from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
 
@@ -266,6 +269,118 @@ def _needed(
         for block, names in occupants.items()
         if _SOMEBODY not in names and str(block) in serving
     }
+
+
+def give_back(held: SubnetState | None, view: ClusterView, *, prefixes: bool) -> Iterator[Change]:
+    """Change that lets nodes have what an explicit reservation keeps from them."""
+    kept = [cidr for cidr, kind in (held.reservations or () if held else ()) if kind == "explicit"]
+    model = view.models[held.subnet_id] if held else None
+    if held is None or model is None or not kept or not model.placement_known:
+        return
+    parts = [part for part in model.census.reservations if part.type == "explicit"]
+    gain = sum(part.whole_free if prefixes else part.free for part in parts)
+    yield Change(
+        code="give-back-reservation",
+        remedy="if what they were kept for is gone: aws ec2 get-subnet-cidr-reservations --subnet-id "
+        f"{word(held.subnet_id, 'SUBNET_ID')}; aws ec2 delete-subnet-cidr-reservation "
+        f"--subnet-cidr-reservation-id {word(None, 'RESERVATION_ID')}",
+        gain=gain,
+        unit="prefixes" if prefixes else "addresses",
+        feasible=gain > 0,
+        why=f"{', '.join(kept)} of {held.subnet_id} are reserved for explicit use: {gain:,} "
+        f"{'whole blocks' if prefixes else 'addresses'} in them are free and go to no node",
+    )
+
+
+def lean_targets(
+    held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
+) -> Change:
+    """
+    Gain of lower warm targets in the subnet that is full.
+
+    Parameters
+    ----------
+    held : SubnetState or None
+        The subnet; all of them where it is not known.
+    least : int
+        What must come free to help. [addresses], or [prefixes]
+    """
+    freed = view.freed_by_lean_targets(held)
+    pool = next(
+        (
+            pool
+            for node in view.windows
+            if (row := view.row(node.instance_type)) and (pool := view.pool(row))
+        ),
+        None,
+    )
+    remedy = _lean_remedy(pool, view)
+    where = f"in {held.subnet_id}" if held else "in all subnets"
+    if freed is None or pool is None:
+        return Change(
+            code="warm-targets",
+            remedy=remedy,
+            unit="prefixes" if prefixes else "addresses",
+            feasible=None,
+            why="the ConfigMap, the types or the subnets of the nodes are not known: give kubectl get "
+            "configmap -n kube-system amazon-vpc-cni -o json and aws ec2 describe-subnets",
+        )
+    addresses, blocks = freed
+    gain = blocks if prefixes else addresses
+    return Change(
+        code="warm-targets",
+        remedy=remedy,
+        gain=gain,
+        unit="prefixes" if prefixes else "addresses",
+        feasible=gain >= least,
+        why=f"frees {addresses:,} addresses {where}, {blocks:,} whole prefixes among them"
+        + (f"; {least:,} are needed" if gain < least else "")
+        if gain
+        else f"the targets are lean already: nothing would be freed {where}",
+    )
+
+
+def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
+    """Command that sets the lowest targets under which every pod still gets its address."""
+    if pool is None:
+        return "lower what idle nodes hold in ConfigMap amazon-vpc-cni"
+    targets = lean(prefix_delegation=pool.prefix_delegation)
+    values = {
+        acting_key(view.state, target.key): str(getattr(targets, target.name))
+        for target in TARGETS
+        if not target.prefix_only
+    }
+    return patch(values, view.state)
+
+
+def reserve(pod: Pod, view: ClusterView) -> Change:
+    """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
+    held = view.home(pod)
+    subnet = view.models[held.subnet_id] if held else None
+    remedy = (
+        "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
+        f"--subnet-id {word(held.subnet_id if held else None, 'SUBNET_ID')} --cidr "
+    )
+    if subnet is None or not subnet.placement_known:
+        return Change(
+            code="reserve-prefixes",
+            remedy=remedy + word(None, "CIDR"),
+            unit="prefixes",
+            feasible=None,
+            why="where the used addresses of the subnet lie is not known: give aws ec2 "
+            "describe-network-interfaces",
+        )
+    blocks = subnet.blocks()
+    free = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
+    return Change(
+        code="reserve-prefixes",
+        remedy=remedy + (free[0] if free else word(None, "CIDR")),
+        gain=len(free),
+        unit="prefixes",
+        feasible=bool(free),
+        why=f"{len(free):,} whole blocks are left outside reservations"
+        + ("" if free else f", though {subnet.free:,} addresses are free"),
+    )
 
 
 def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
