@@ -9,11 +9,11 @@ from eks_win_capacity.core.display import Shown
 ROOMS = ("core", "density", "addresses")
 BY_NAME = {
     "ConfigMap", "Finding", "Migration", "NodeCapacity", "NodeNeed", "NodesThatFit",
-    "ReservationPlan", "Reserved", "SmallestSubnet", "SubnetNeed", "Targets", "WarmPool",
+    "ReservationPlan", "Reserved", "SmallestSubnet", "SubnetNeed", "WarmPool",
 }  # fmt: skip
 IN_WORDS = {"NodeCapacity", "NodesThatFit", "SmallestSubnet"}
 SLOTTED = {"ArrowText", "Coded", "Names", "Objects"}
-NOT_COMPARED = {"SmallestSubnet": ["_columns"], "Targets": ["findings"], "WarmPool": ["findings"]}
+NOT_COMPARED = {"SmallestSubnet": ["_columns"], "WarmPool": ["findings"]}
 NOT_SHOWN = {"SmallestSubnet": ["_columns"], "WarmPool": ["findings"]}
 
 
