@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
 import socket
@@ -31,6 +32,10 @@ settings.register_profile(
     # `make mutants` asks whether a test fails, not by which smallest example.
     phases=(Phase.explicit, Phase.generate),
 )
+settings.register_profile("again", parent=settings.get_profile("ci"))
+AGAIN = 4
+"""The profile `again` takes one of so many examples of a law and seeds of a test. It is for a suite
+that runs once more, in other versions, after all of them have held."""
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
@@ -52,6 +57,21 @@ def pytest_configure() -> None:
         # Subprocesses import this checkout from whatever directory they run in.
         PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Draw less in the profile `again`."""
+    if config.getoption("hypothesis_profile", None) != "again":
+        return
+    seeds = [getattr(item, "callspec", None) for item in items]
+    left = [bool(seed and seed.params.get("seed", 0) % AGAIN) for seed in seeds]
+    config.hook.pytest_deselected(items=list(itertools.compress(items, left)))
+    items[:] = [item for item, out in zip(items, left, strict=True) if not out]
+    laws = {getattr(item, "function", None) for item in items}
+    for law in laws:
+        if asked := getattr(law, "_hypothesis_internal_use_settings", None):
+            fewer = max(asked.max_examples // AGAIN, 2)
+            law._hypothesis_internal_use_settings = settings(asked, max_examples=fewer)
 
 
 def _is_loopback(host: object) -> bool:
