@@ -6,13 +6,13 @@ import ipaddress
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.fit import fit_of, node_need
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.targets import asking, curve_of
-from eks_win_capacity.addresses.warm_pool import WarmPool, attached_addresses, lean
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.cluster.serving import (
     IDLE,
     NO_ADDRESS,
@@ -478,7 +478,8 @@ class ClusterView:
             return pods
         where = own.subnet_id if own else ""
         free = blocks.setdefault(where, sum(subnet.free_prefixes for subnet in known))
-        wanted = _attached(pods, kernels.secondary(row.ipv4_per_interface), self.prefix_pool)[1]
+        curve = curve_of(row.ipv4_per_interface, self.prefix_pool)
+        wanted = int(curve.prefixes[min(pods, len(curve.prefixes) - 1)])
         blocks[where] = max(free - wanted, 0)
         return pods if wanted <= free else min(pods, free * ADDRESSES_PER_PREFIX)
 
@@ -684,41 +685,6 @@ class ClusterView:
             f"each further {name} counted full: {self.full_node(row, pool):,} pods with addresses"
         )
 
-    def freed_by_lean_targets(self, held: SubnetState | None) -> tuple[int, int] | None:
-        """
-        What the lowest warm targets give back, in one subnet or in all.
-
-        Returns
-        -------
-        tuple of (int, int), or None
-            Addresses, and whole prefixes among them; None where targets, types or the
-            nodes of the subnet are not known.
-        """
-        nodes = [
-            node
-            for node in self.windows
-            if held is None
-            or (own := self.subnet_of[node.name]) is None
-            or own.subnet_id == held.subnet_id
-        ]
-        if held is not None and any(self.subnet_of[node.name] is None for node in nodes):
-            return None
-        addresses = prefixes = 0
-        for node in nodes:
-            row = self.row(node.instance_type)
-            pool = None if row is None else self.pool(row)
-            if row is None or pool is None:
-                return None
-            slots = kernels.secondary(row.ipv4_per_interface)
-            pods = self.use_of(node).with_address
-            now, then = (
-                _attached(pods, slots, pool),
-                _attached(pods, slots, lean(prefix_delegation=pool.prefix_delegation)),
-            )
-            addresses += max(now[0] - then[0], 0)
-            prefixes += max(now[1] - then[1], 0)
-        return addresses, prefixes
-
     def starved(self, node: Node) -> int | None:
         """Pods that a node's pool makes addresses for, if there are more; else None."""
         row = self.row(node.instance_type)
@@ -728,13 +694,6 @@ class ClusterView:
         curve = curve_of(row.ipv4_per_interface, pool)
         used = self.use_of(node).with_address
         return curve.most if curve.most < min(used, len(curve.addresses) - 1) else None
-
-
-@lru_cache(maxsize=4096)
-def _attached(pods: int, slots: int, pool: WarmPool) -> tuple[int, int]:
-    """Addresses and prefixes that a node keeps attached; many nodes are alike."""
-    state = attached_addresses(pods, slots=slots, pool=pool)
-    return int(state.addresses), int(state.prefixes)
 
 
 def _fits(room: int | None, used: int, request: int) -> float:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.addresses.targets import TARGETS
+from eks_win_capacity.addresses.targets import TARGETS, curve_of
 from eks_win_capacity.addresses.warm_pool import lean
 from eks_win_capacity.cluster.remedies import Change, acting_key, patch, word
 from eks_win_capacity.cluster.state import needs_state
@@ -305,7 +305,7 @@ def lean_targets(
     least : int
         What must come free to help. [addresses], or [prefixes]
     """
-    freed = view.freed_by_lean_targets(held)
+    freed = _freed_by_lean_targets(held, view)
     pool = next(
         (
             pool
@@ -338,6 +338,39 @@ def lean_targets(
         if gain
         else f"the targets are lean already: nothing would be freed {where}",
     )
+
+
+def _freed_by_lean_targets(held: SubnetState | None, view: ClusterView) -> tuple[int, int] | None:
+    """
+    What the lowest warm targets give back, in one subnet or in all.
+
+    Returns
+    -------
+    tuple of (int, int), or None
+        Addresses, and whole prefixes among them; None where targets, types or the
+        nodes of the subnet are not known.
+    """
+    nodes = [
+        node
+        for node in view.windows
+        if held is None
+        or (own := view.subnet_of[node.name]) is None
+        or own.subnet_id == held.subnet_id
+    ]
+    if held is not None and any(view.subnet_of[node.name] is None for node in nodes):
+        return None
+    addresses = prefixes = 0
+    for node in nodes:
+        row = view.row(node.instance_type)
+        pool = None if row is None else view.pool(row)
+        if row is None or pool is None:
+            return None
+        now = curve_of(row.ipv4_per_interface, pool)
+        then = curve_of(row.ipv4_per_interface, lean(prefix_delegation=pool.prefix_delegation))
+        pods = min(view.use_of(node).with_address, len(now.addresses) - 1)
+        addresses += max(int(now.addresses[pods] - then.addresses[pods]), 0)
+        prefixes += max(int(now.prefixes[pods] - then.prefixes[pods]), 0)
+    return addresses, prefixes
 
 
 def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
