@@ -142,7 +142,7 @@ def read_configmap(source: object) -> ConfigMap:
             f"{type(source).__name__}; of a file, give its text: path.read_text()"
         )
     if values := _addon_values(source):
-        return ConfigMap(data=_of_addon(values), name=CONFIGMAP_NAME, namespace=CONFIGMAP_NAMESPACE)
+        return ConfigMap(data=of_addon(values), name=CONFIGMAP_NAME, namespace=CONFIGMAP_NAMESPACE)
     named = {"kind", "apiVersion", "metadata"} & source.keys()
     if named or not isinstance(source.get("data", ""), str):
         return _whole(source)
@@ -203,10 +203,8 @@ def of_addon(values: Mapping[Any, Any]) -> dict[str, str] | None:
     >>> of_addon({"env": {"ENABLE_POD_ENI": "true"}}) is None
     True
     """
-    return _of_addon(values) if ADDON_KEYS.keys() & set(values) else None
-
-
-def _of_addon(values: Mapping[Any, Any]) -> dict[str, str]:
+    if not ADDON_KEYS.keys() & set(values):
+        return None
     return {
         key: _quoted(values[name], name) if values.get(name) is not None else default
         for name, (key, default) in ADDON_KEYS.items()

@@ -243,7 +243,8 @@ class WarmPool(Shown):
     @classmethod
     def _linted(cls, **targets: Any) -> WarmPool:
         pool = cls(**targets)
-        return cls(**targets, findings=pool.lint())
+        object.__setattr__(pool, "findings", pool.lint())
+        return pool
 
     def lint(self, *, slots: int | None = None) -> Listed[Finding]:
         """
