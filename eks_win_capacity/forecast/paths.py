@@ -136,11 +136,12 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     -------
     ndarray, (horizon, series, paths)
     """
-    state = _State.of(learned, draws)
-    level, growth, off, horizon = state.level, state.growth, state.off, len(draws.innovation)
-    beta, day = 1 - state.alpha, learned.day
-    line = state.middle[:, :1] + state.middle[:, 1:] * np.arange(1, horizon + 1)
-    pool, extra, size, first = _innovations(learned, state.view)
+    parts, view, middle = _dealt(learned, draws)
+    level, growth, off, sigma, alpha, phi, gamma = parts
+    beta, day, horizon = 1 - alpha, learned.day, len(draws.innovation)
+    logs = np.flatnonzero(view == _LOGARITHM)
+    line = middle[:, :1] + middle[:, 1:] * np.arange(1, horizon + 1)
+    pool, extra, size, first = _innovations(learned, view)
     factor = (learned.parts.season.future_factor * learned.scale[:, None]).T
     term = (learned.parts.season.future_term * learned.scale[:, None]).T
     happens = _happenings(learned, draws)
@@ -155,22 +156,22 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
         pick = (draws.innovation[step - hour] * size).astype(np.int32) * np.int32(day)
         pick += first + np.int32(hour)
         pool.take(pick, out=error, mode="clip")
-        error *= state.sigma
+        error *= sigma
         level += growth
-        off *= state.phi
+        off *= phi
         np.add(level, off, out=here)
         here += error
         if extra is not None:
             extra.take(pick, out=scratch, mode="clip")
             scratch *= draws.recurs
             here += scratch
-        level += np.multiply(state.alpha, error, out=scratch)
+        level += np.multiply(alpha, error, out=scratch)
         off += np.multiply(beta, error, out=scratch)
-        growth += np.multiply(state.gamma, error, out=scratch)
-        if len(state.logs):
+        growth += np.multiply(gamma, error, out=scratch)
+        if len(logs):
             flat = here.reshape(-1)
-            grown = np.exp(np.minimum(flat[state.logs], _MOST))
-            flat[state.logs] = grown - line[state.logs // level.shape[1], step]
+            grown = np.exp(np.minimum(flat[logs], _MOST))
+            flat[logs] = grown - line[logs // level.shape[1], step]
         for row, path in stepped:
             here[row, some] = path[step]
         for row, added in happens:
@@ -181,70 +182,47 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     return out
 
 
-@dataclass(frozen=True)
-class _State:
+def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], Floats]:
     """
-    Model and parameters of each path, as differences from the middle of its series.
+    Deal the paths to the models of all views, as many as each has earned.
 
-    Paths that are logarithms stand for themselves; `logs` are their places in
-    the flat array.
+    Returns
+    -------
+    ndarray, (7, series, paths)
+        Level, growth, off, sigma, alpha, phi and gamma of each path. Level and growth
+        are differences from the middle of a series; a logarithm stands for itself.
+    ndarray of int, (series, paths)
+        The view that each path follows.
+    ndarray, (series, 2)
+        The middle: level and growth.
     """
-
-    level: Singles
-    growth: Singles
-    off: Singles
-    sigma: Singles
-    alpha: Singles
-    phi: Singles
-    gamma: Singles
-    view: NDArray[np.intp]
-    middle: Floats
-    logs: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, learned: Learned, draws: Draws) -> _State:
-        """Deal the paths to the models of all views, as many as each has earned."""
-        views = np.repeat(np.arange(len(learned.views)), [len(v.fit.grid) for v in learned.views])
-        fit = stacked([view.fit for view in learned.views], axis=1)
-        weight = fit.weight * learned.shares[:, views]
-        linear = np.where(views == _LOGARITHM, 0.0, weight)
-        total = np.maximum(linear.sum(axis=1), 1e-300)
-        middle = [(linear * x).sum(axis=1) / total for x in (fit.level, fit.growth)]
-        # Which model each path follows: the inverse of the cumulated weights.
-        model = np.stack([np.searchsorted(row, draws.model) for row in weight.cumsum(axis=1)])
-        model = np.minimum(model, weight.shape[1] - 1)
-        at = (np.arange(len(weight))[:, None], model)
-        straight = views[model] != _LOGARITHM
-        (first, second), root = draws.parameter, fit.root[at]
-        level = fit.level[at] - middle[0][:, None] * straight + root[..., 0, 0] * first
-        growth = fit.growth[at] - middle[1][:, None] * straight
-        growth += root[..., 1, 0] * first + root[..., 1, 1] * second
-        sigma, (alpha, phi, gamma) = fit.sigma[at], np.moveaxis(fit.grid[model], -1, 0)
-        still = (sigma == 0).all(axis=1) & (np.abs(middle[1]) < 1e-9)
-        if still.any():
-            usual = np.abs(middle[0])
-            least = np.maximum(1 / learned.scale, _STILL * usual)
-            # A logarithm changes by shares of the level, which is positive where there is one.
-            share = np.minimum(least / np.maximum(usual, 1e-12), 1.0)
-            sigma[still] = np.where(straight, least[:, None], share[:, None])[still]
-            alpha = np.where(still[:, None], 1.0, alpha)
-        sigma = sigma * learned.parts.season.fitted[:, None]
-
-        def single(part: Floats) -> Singles:
-            return np.ascontiguousarray(part, dtype=np.float32)
-
-        return cls(
-            level=single(level),
-            growth=single(growth),
-            off=single(fit.off[at]),
-            sigma=single(sigma),
-            alpha=single(alpha),
-            phi=single(phi),
-            gamma=single(gamma),
-            view=views[model],
-            middle=np.stack(middle, axis=1),
-            logs=np.flatnonzero(~straight),
-        )
+    views = np.repeat(np.arange(len(learned.views)), [len(v.fit.grid) for v in learned.views])
+    fit = stacked([view.fit for view in learned.views], axis=1)
+    weight = fit.weight * learned.shares[:, views]
+    linear = np.where(views == _LOGARITHM, 0.0, weight)
+    total = np.maximum(linear.sum(axis=1), 1e-300)
+    middle = [(linear * x).sum(axis=1) / total for x in (fit.level, fit.growth)]
+    # Which model each path follows: the inverse of the cumulated weights.
+    model = np.stack([np.searchsorted(row, draws.model) for row in weight.cumsum(axis=1)])
+    model = np.minimum(model, weight.shape[1] - 1)
+    at = (np.arange(len(weight))[:, None], model)
+    straight = views[model] != _LOGARITHM
+    (first, second), root = draws.parameter, fit.root[at]
+    level = fit.level[at] - middle[0][:, None] * straight + root[..., 0, 0] * first
+    growth = fit.growth[at] - middle[1][:, None] * straight
+    growth += root[..., 1, 0] * first + root[..., 1, 1] * second
+    sigma, (alpha, phi, gamma) = fit.sigma[at], np.moveaxis(fit.grid[model], -1, 0)
+    still = (sigma == 0).all(axis=1) & (np.abs(middle[1]) < 1e-9)
+    if still.any():
+        usual = np.abs(middle[0])
+        least = np.maximum(1 / learned.scale, _STILL * usual)
+        # A logarithm changes by shares of the level, which is positive where there is one.
+        share = np.minimum(least / np.maximum(usual, 1e-12), 1.0)
+        sigma[still] = np.where(straight, least[:, None], share[:, None])[still]
+        alpha = np.where(still[:, None], 1.0, alpha)
+    sigma = sigma * learned.parts.season.fitted[:, None]
+    parts = np.stack([level, growth, fit.off[at], sigma, alpha, phi, gamma])
+    return parts.astype(np.float32), views[model], np.stack(middle, axis=1)
 
 
 def _stepped(
