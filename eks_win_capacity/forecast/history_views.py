@@ -216,16 +216,7 @@ def _innovations(fits: smoothing.Fits, seen: Flags, newest: int) -> Floats:
 
 def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
     """
-    Share of the paths that each view earns by how well it would have forecast.
-
-    Parameters
-    ----------
-    views : sequence of View
-    values : ndarray, (series, periods)
-        The level that the views were fitted to.
-    seen : ndarray of bool, (series, periods)
-    back : sequence of int
-        Origins of the backtest.
+    Share of the paths that each view earns by how well it forecast from each origin.
 
     Returns
     -------

@@ -170,19 +170,9 @@ def learn(
     """
     Take histories apart into season, steps, outliers and a level with drift.
 
-    Parameters
-    ----------
-    values : ndarray, (series, periods)
-        NaN where nothing was seen.
-    censored : ndarray of bool, (series, periods)
-        Where the value is only a lower bound of the demand.
-    lengths : sequence of int
-        Season lengths. [periods]
-    horizon : int
-    given : bool
-        Whether the user gave the season lengths.
-    per_day : int
-        Periods of a day; 1 also for longer periods.
+    Values, (series, periods), are NaN where nothing was seen, and where they are
+    `censored` a lower bound of the demand. Of periods of a day or longer there is
+    one `per_day`; `given` says that the user gave the season lengths.
     """
     periods, daily = values.shape[1], per_day == 1
     seen = ~np.isnan(values)

@@ -62,17 +62,10 @@ def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
     """
     Find jumps that stayed: the change of level that happened at each period.
 
-    The jump at a period is the difference of the medians of the five periods
-    after and before it. It counts where it stands out from the other jumps of
-    the same series, so a series that wanders has none, and where almost three
-    times as many periods on each side still show most of it.
-
-    Parameters
-    ----------
-    values : ndarray, (series, periods)
-        Without season and missing values.
-    near : int
-        Periods on each side that tell a jump from a drift.
+    The jump at a period is the difference of the medians of the `near` periods
+    after and before it. It counts where it stands out from the other jumps of the
+    same series, so a series that wanders has none, and where almost three times as
+    many periods on each side still show most of it.
 
     Returns
     -------
@@ -93,11 +86,9 @@ def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
     floor = _SMALLEST * np.abs(np.median(values, axis=1))
     unusual = _UNUSUAL + _FEW / periods
     threshold = np.maximum(unusual * np.maximum(spread, 0.35 * noise), floor)
-    rows = np.flatnonzero((np.abs(jump) > threshold[:, None]).any(axis=1))
-    for row in rows:
-        _row_shifts(
-            values[row], jump[row], threshold[row], usual[row, 0] / near, sizes[row], near=near
-        )
+    slope = usual[:, 0] / near
+    for row in np.flatnonzero((np.abs(jump) > threshold[:, None]).any(axis=1)):
+        _row_shifts(values[row], jump[row], threshold[row], slope[row], sizes[row], near=near)
     return sizes
 
 
@@ -149,14 +140,11 @@ def _left(values: Floats, sizes: Floats, at: int, near: int) -> None:
 
 def _returned(values: Floats, sizes: Floats, near: int) -> None:
     """See the newest few values go back to where they were before the last shift."""
-    found = np.flatnonzero(sizes)
-    if not len(found):
+    at = int(np.max(np.flatnonzero(sizes), initial=0))
+    size = float(sizes[at])
+    if not size or not near < len(values) - at <= _SOON:
         return
-    at, size = int(found[-1]), float(sizes[found[-1]])
-    after = values[at : at + near]
-    if not near < len(values) - at <= _SOON:
-        return
-    off = values - np.median(after)
+    off = values - np.median(values[at : at + near])
     for place in range(len(values) - near + 1, len(values)):
         # Back where it was before, and not by chance: within a quarter of the shift.
         if (np.abs(off[place:] + size) < 0.25 * abs(size)).all():

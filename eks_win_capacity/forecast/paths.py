@@ -38,7 +38,7 @@ A surprise is unlike anything a history holds: a launch, a migration, a sale. Ea
 year of history without one makes the next less likely.
 """
 
-_SURPRISE = (0.5, 1.0)
+_SURPRISE = (0.5, 1.2)
 """Size of a surprise as a share of the level: the median, and the deviation of its logarithm."""
 
 _SHRUNK_YEARS = 0.25
@@ -148,13 +148,16 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     struck, surprise = _surprise(learned, draws)
     stepped, some = _stepped(learned, draws, line)
     out = np.empty((horizon, *level.shape), dtype=np.float32)
-    error, scratch = np.empty_like(level), np.empty_like(level)
+    error, scratch, pick = np.empty_like(level), np.empty_like(level), np.empty_like(first)
     for step in range(horizon):
         here = out[step]
         # The periods of a day are drawn together, for they err alike.
         hour = step % day
-        pick = (draws.innovation[step - hour] * size).astype(np.int32) * np.int32(day)
-        pick += first + np.int32(hour)
+        np.multiply(draws.innovation[step - hour], size, out=pick, casting="unsafe")
+        if day > 1:
+            pick *= day
+            pick += hour
+        pick += first
         pool.take(pick, out=error, mode="clip")
         error *= sigma
         level += growth
