@@ -1,16 +1,17 @@
-"""Calls to AWS that give the whole answer or one clear error."""
+"""Calls to AWS that give the whole answer or one clear error, or leave a part unknown."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import AwsError, without_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -333,3 +334,73 @@ def incomplete(operation: str, region: str, code: str, what: str) -> AwsError:
         code=code,
         region=region,
     )
+
+
+class Asking:
+    """
+    What was asked so far: the answers, and what is unknown.
+
+    A call that is refused leaves its part unknown; any other fault ends the load.
+
+    Attributes
+    ----------
+    answers : mapping of str to list
+        What came, by the member that it is known by.
+    unknown : mapping of str to str
+        Each part that is not known, and why.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        region: str | None,
+        endpoint_url: str | None,
+        clients: Mapping[str, Any] | None,
+        on_call: Callable[[str], None] | None = None,
+    ) -> None:
+        self._tell = on_call or (lambda _: None)
+        self._made = dict(clients or {})
+        self._how = {"session": session, "region": region, "endpoint_url": endpoint_url}
+        self.answers: dict[str, list[Any]] = defaultdict(list)
+        self.unknown: dict[str, str] = {}
+
+    def client(self, service: str) -> Any:
+        """The client of a service, made once."""
+        if service not in self._made:
+            self._made[service] = client(service, **self._how)
+        return self._made[service]
+
+    def pages(self, service: str, method: str, key: str, **request: Any) -> list[Any]:
+        """Ask for all pages, and keep their rows."""
+        asked = self._asked(service, method)
+        rows = [row for page in all_pages(asked, method, key=key, **request) for row in page[key]]
+        self.answers[key].append(rows)
+        return rows
+
+    def one(self, service: str, method: str, key: str, **request: Any) -> Any:
+        """Ask once, and keep the answer."""
+        answer = one_answer(self._asked(service, method), method, key=key, **request)[key]
+        self.answers[key].append(answer)
+        return answer
+
+    def _asked(self, service: str, method: str) -> Any:
+        """The client, and tell what it is asked."""
+        found = self.client(service)
+        self._tell(api_name(found, method))
+        return found
+
+    def part(self, name: str, ask: Any, *keys: str) -> None:
+        """Ask for one part; if refused, not served or gone, say so and drop what came."""
+        before = {key: len(self.answers.get(key, ())) for key in keys}
+        try:
+            ask()
+        except AwsError as error:
+            if error.code not in DENIED | UNSERVED | GONE:
+                raise
+            unserved = f"{error.operation} is not served by {error.region or 'the endpoint'}"
+            self.unknown[name] = unserved if error.code in UNSERVED else str(error)
+            for key in keys:
+                if not before[key]:
+                    self.answers.pop(key, None)
+                else:
+                    del self.answers[key][before[key] :]

@@ -359,7 +359,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
     """Read every column of a CSV as text, so that nothing of it changes on the way."""
     import pandas as pd
 
-    from eks_win_capacity.cli.usage_file import parquet_table
+    from eks_win_capacity.cli.history_files import parquet_table
     from eks_win_capacity.density.node_table import without_head
 
     name = "standard input" if file == "-" else file

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.history_files import history_parts, long_history
+from eks_win_capacity.cli.history_files import history_parts, long_history, read_table
 from eks_win_capacity.cli.options import capacity_option, file_argument
 from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress, say
-from eks_win_capacity.cli.usage_file import read_table
-from eks_win_capacity.cli.what_if import TOGETHER, print_plans, what_if
 from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
 
@@ -167,7 +166,7 @@ def forecast(
                 "--plans goes without --add-subnet, --alert-risk, --prefixes and --plot"
             )
         del options["unit"]
-        print_plans(read_table(file), plans, options, risk=risk, output=output)
+        _print_plans(read_table(file), plans, options, risk=risk, output=output)
         return
     parts = [read_table(file)] if long is None else history_parts(long, options)
     alert = None if alert_risk is None else (alert_risk, alert_within)
@@ -177,15 +176,15 @@ def forecast(
         _draw(made, plot)
     span = f"{count_of(len(rows), 'subnet')}, {made.horizon} periods of {made.panel.grid}"
     if added:
-        whole = what_if(made, added, horizon=options["horizon"], level=options["level"])
-        rows += [row for each in whole for row in _rows(each, risk)]
+        together = _what_if(made, added, horizon=options["horizon"], level=options["level"])
+        rows += [row for each in together for row in _rows(each, risk)]
     emit(
         rows,
         output,
         lead=("subnet", "used", "capacity", "date", "days_left", "probability"),
         title=f"{span} after {end}; days left until the risk is {100 * risk:g} %",
         note="\n".join(notes),
-        assumptions=[TOGETHER] if added else (),
+        assumptions=[_TOGETHER] if added else (),
         styles=[_style(row) for row in rows],
     )
     if alarmed:
@@ -362,3 +361,70 @@ def _rows(made: ExhaustionForecast, risk: float) -> list[dict[str, Any]]:
             if row[name] is not None and row[name] == int(row[name]):
                 row[name] = int(row[name])
     return rows
+
+
+_TOGETHER = (
+    "all subnets as one: true where new nodes go to whichever subnet still has addresses; peaks "
+    "of the subnets are added as if they fell together"
+)
+
+_ALL = "all subnets"
+
+
+def _what_if(
+    made: ExhaustionForecast, added: tuple[str, ...], *, horizon: Any, level: Any
+) -> list[ExhaustionForecast]:
+    """
+    Forecasts of all subnets as one, as they are and with further empty ones.
+
+    Raises
+    ------
+    InputError
+        If a subnet has too short a history, or no period is known of all.
+    """
+    from eks_win_capacity.addresses.subnet import Subnet
+    from eks_win_capacity.forecast.exhaustion import forecast_exhaustion
+
+    if short := [name for name, fine in zip(made.subnets, made.usable, strict=True) if not fine]:
+        raise InputError(f"--add-subnet needs a history of each subnet; too short: {short[0]}")
+    by_time = made.history.groupby("time")["used"]
+    # Only of periods in which every subnet was counted is the sum known.
+    used = by_time.sum(min_count=len(made.subnets)).dropna().reset_index()
+    if not len(used):
+        raise InputError("--add-subnet: there is no period in which all subnets were counted")
+    total = float(made.capacity.sum())
+    more = sum(Subnet(cidr).usable for cidr in added)
+    named = {_ALL: total, f"{_ALL} + {', '.join(added)}": total + more}
+    return [
+        forecast_exhaustion(
+            used.assign(subnet=name), capacity=capacity, horizon=horizon, level=level
+        )
+        for name, capacity in named.items()
+    ]
+
+
+def _print_plans(
+    history: pd.DataFrame, file: str, options: dict[str, Any], *, risk: float, output: str
+) -> None:
+    """Print when each plan of a file runs dry."""
+    from eks_win_capacity.forecast.demand import forecast_demand
+
+    for name in ("capacity", "subnet", "available", "percent"):
+        if options.pop(name, None):
+            raise click.UsageError(f"--{name} goes without --plans: FILE counts pods")
+    given = {name: value for name, value in options.items() if value is not None}
+    made = forecast_demand(history, plan=_plans(file), **given)
+    emit(
+        plain_rows(made.to_pandas(risk=risk)),
+        output,
+        title=f"{len(made.plans):,} plans; days left until the risk is {100 * risk:g} %",
+        assumptions=["the same growth of pods under every plan, with the same sample paths"],
+    )
+
+
+def _plans(file: str) -> list[dict[str, Any]]:
+    found = whole.values_in(whole.text_of(whole.file_bytes(file), file), file)
+    plans = found[0] if len(found) == 1 and isinstance(found[0], list) else found
+    if not all(isinstance(one, dict) for one in plans):
+        raise InputError(f"{file} is not a list of plans, each with instance_type and subnets")
+    return list(plans)

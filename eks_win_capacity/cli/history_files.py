@@ -1,19 +1,315 @@
-"""Which histories ``forecast`` reads part by part, because they are longer than memory."""
+"""Histories of use from files: a table whatever wrote it, and Parquet longer than memory by parts."""
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
+import io
+import re
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cli.fleet_files import long_files
-from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.documents import whole
+from eks_win_capacity.core.errors import DocumentError, InputError, MissingExtraError
+from eks_win_capacity.forecast.monitoring import console_table, is_document, usage_table
+from eks_win_capacity.forecast.read import KIND, find_roles, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
+
+_LONGEST_HEAD = 10**6
+"""Characters of a first line that names columns: room for 10,000 subnets and more."""
+
+
+def read_table(file: str) -> pd.DataFrame:
+    """
+    Read a CSV or Parquet file, told apart by what they hold.
+
+    A CSV may be gzipped, separated by commas, semicolons or tabs, and have a
+    byte order mark. Semicolons go with decimal commas.
+
+    Parameters
+    ----------
+    file : str
+        A path, or ``"-"`` for standard input.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    DocumentError
+        If it is without an end, also once unpacked, or damaged gzip.
+    MissingExtraError
+        If it is Parquet, without pyarrow (extra ``arrow``).
+    OSError
+        If it cannot be read.
+    """
+    name = "standard input" if file == "-" else file
+    content = whole.unpacked(whole.file_bytes(file), name)
+    if content.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
+        return parquet_table(io.BytesIO(content), name)
+    return _csv(content, name)
+
+
+def parquet_table(source: str | io.BytesIO, name: str) -> pd.DataFrame:
+    """
+    Every column of a Parquet file.
+
+    Raises
+    ------
+    InputError
+        If it is not one.
+    MissingExtraError
+        Without pyarrow (extra ``arrow``).
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(source)
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", extra="arrow", purpose="reading Parquet") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} is not a Parquet file: {error}") from error
+
+
+def _json(text: str, name: str) -> pd.DataFrame:
+    """Answers of monitoring tools: one document, or one on each line."""
+    kind = "JSON" if text.lstrip()[0] in "{[" else "YAML"
+    found = whole.values_in(text, name)
+    document = found[0] if len(found) == 1 else found
+    if not is_document(document):
+        raise InputError(
+            f"{name} is {kind}, and not a history: it is {whole.what_it_is(found[0])}; give a table, a range query of Prometheus, "
+            "get-metric-data or get-metric-statistics of CloudWatch, or describe-subnets with times"
+        )
+    return usage_table(document)
+
+
+def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Column of texts as numbers where it holds nothing else."""
+    import pandas as pd
+
+    if column.name == "time":
+        return column
+    return pd.to_numeric(column.replace("", None), errors="coerce")
+
+
+def _csv(content: bytes, name: str) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        text = whole.text_of(content, name)
+    except DocumentError as error:
+        raise InputError(f"{name} is not a CSV file in UTF-8 or UTF-16: {error}") from error
+    text = whole.table_text(whole.answer_text(text, name))
+    if _TEXT_OUTPUT.search(text[:_LONGEST_HEAD]):
+        return usage_table(_answers(text, name))
+    text = _headed(text, name)
+    head = text.partition("\n")[0]
+    columns = whole.table_columns(text)
+    if text.lstrip()[:1] in {"{", "["} or (whole.looks_like_yaml(text) and not columns):
+        return _json(text, name)
+    if head.startswith(("Full label,", '"Full label"')):
+        names, rows = console_table(list(csv.reader(io.StringIO(text))))
+        return pd.DataFrame(rows, columns=names).apply(_numbers)
+    if head.lstrip()[:1] in {"{", "["} or len(head) > _LONGEST_HEAD:
+        raise InputError(f"{name} is not a CSV file: it begins with {head[:40]!r}")
+    separator = whole.separator_of(head)
+    if separator not in head and columns:
+        separator = r"\s{2,}"
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            dtype=str if separator == ";" else None,
+            engine="python" if len(separator) > 1 else "c",
+            skipinitialspace=True,
+            index_col=False,
+        )
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{name} is not a CSV file: it is empty") from None
+    except (pd.errors.ParserError, ValueError) as error:
+        raise InputError(f"{name} is not a CSV file: {error}") from error
+    if not len(frame):
+        raise InputError(f"{name} has a head and no rows")
+    decimal = "," if separator == ";" else "."
+    return frame.apply(_local, decimal=decimal)
+
+
+def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:
+    """
+    Column of texts as numbers, where all of it is written as numbers are with a decimal sign.
+
+    Raises
+    ------
+    InputError
+        If points of a table with semicolons may part thousands or be decimal ones.
+    """
+    import pandas as pd
+
+    if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
+        return column
+    group = "." if decimal == "," else ","
+    column = column.where(column.isna(), column.astype(str))
+    texts = column.dropna().str.strip()
+    grouped = texts.str.fullmatch(rf"[1-9]\d{{0,2}}(?:\{group}\d{{3}})+(?:\{decimal}\d+)?")
+    parted = texts.str.contains(group, regex=False)
+    if parted.any() and (grouped | ~parted).all():
+        sure = group == "," or (texts.str.count(f"\\{group}") > 1).any()
+        if not sure and not texts.str.contains(decimal, regex=False).any():
+            raise InputError(
+                f"{column.name!r} holds {texts[parted].iloc[0]!r}, which may be thousands or a "
+                "fraction: export numbers without signs between thousands"
+            )
+        column = column.str.replace(group, "", regex=False)
+    try:
+        return pd.to_numeric(column.str.replace(decimal, ".", regex=False))
+    except (ValueError, TypeError):
+        return column
+
+
+_TEXT_OUTPUT: Final = re.compile(r"^(?:SUBNETS|DATAPOINTS|METRICDATARESULTS)\t", re.MULTILINE)
+"""How rows begin in what the AWS CLI writes with ``--output text``."""
+
+_DAY: Final = r"\d{4}-\d\d-\d\d"
+_ZONE: Final = r"(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_TIME: Final = re.compile(
+    rf"{_DAY}(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?{_ZONE})?|\d{{10}}(?:\.\d+)?"
+)
+_CLOCK: Final = re.compile(r"(?=.*\b\d{4}\b)[A-Z][a-z]{2} [^,;\t]*\b\d\d:\d\d:\d\d\b[^,;\t]*")
+"""A time as ``date`` writes it by default, with the letters of a zone."""
+
+_CLOCKS: Final = ("%a %b %d %H:%M:%S %Y", "%a %d %b %H:%M:%S %Y", "%a %d %b %Y %I:%M:%S %p")
+"""Forms of such a time without its zone, in English."""
+
+_NUMBER: Final = re.compile(r"\d[\d.,]*")
+_BLOCK: Final = re.compile(r"\d+(?:\.\d+){3}/\d\d?")
+
+
+def _moment(line: str, name: str) -> str | None:
+    """
+    The time that a line is, as ISO 8601 or epoch seconds; None for another line.
+
+    Raises
+    ------
+    InputError
+        If it names a zone by letters that stand for several zones.
+    """
+    line = line.strip()
+    if _TIME.fullmatch(line):
+        return line
+    if not _CLOCK.fullmatch(line):
+        return None
+    plain, zones = re.subn(r" (?:UTC|GMT)\b", "", " ".join(line.split()))
+    for form in _CLOCKS if zones else ():
+        try:
+            return dt.datetime.strptime(f"{plain} +0000", f"{form} %z").isoformat()
+        except ValueError:
+            continue
+    raise InputError(
+        f"{name} has the time {line!r}, of a form or zone that may be several; write it with "
+        "date -u +%FT%TZ"
+    )
+
+
+def _answers(text: str, name: str) -> list[dict[str, Any]]:
+    """
+    What the AWS CLI wrote with ``--output text``, as its JSON would be.
+
+    Its columns have no names, but stand in the order of theirs.
+
+    Raises
+    ------
+    InputError
+        If several statistics stand side by side, which only JSON tells apart, or a row is
+        damaged.
+    """
+    found: list[dict[str, Any]] = []
+    at = label = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        kind, *cells = line.strip().split("\t")
+        try:
+            if kind == "SUBNETS":
+                found.append({"Subnets": [_subnet(cells)], **({} if at is None else {"time": at})})
+            elif kind == "METRICDATARESULTS":
+                found.append({"Label": cells[1], "Timestamps": [], "Values": []})
+            elif kind == "TIMESTAMPS":
+                found[-1]["Timestamps"].append(cells[0])
+            elif kind == "VALUES":
+                found[-1]["Values"].append(float(cells[0]))
+            elif kind == "DATAPOINTS":
+                value, time, _unit = cells
+                point = {"Average": float(value), "Timestamp": time}
+                found.append({"Label": label or "", "Datapoints": [point]})
+            elif kind and not cells:
+                moment = _moment(kind, name)
+                at, label = moment or at, label if moment else kind
+        except (ValueError, LookupError) as error:
+            raise InputError(
+                f"line {number} of {name} cannot be read as text of the AWS CLI, whose columns have no "
+                "names; save the answer with --output json"
+            ) from error
+    return found
+
+
+def _subnet(cells: list[str]) -> dict[str, Any]:
+    """A subnet by its row: the count of free addresses stands before the block, by its name."""
+    block = next((n for n, cell in enumerate(cells) if _BLOCK.fullmatch(cell)), len(cells))
+    return {
+        "SubnetId": next((cell for cell in cells if cell.startswith("subnet-")), None),
+        "CidrBlock": cells[block],
+        "AvailableIpAddressCount": int(cells[block - 1]),
+    }
+
+
+def _headed(text: str, name: str) -> str:
+    r"""
+    Text with names over its columns, where its first line is a row, or a time for the rows below it.
+
+    What a number counts is not told by its column then: it is called ``value``.
+
+    Examples
+    --------
+    >>> _headed("2026-09-01,subnet-1,200", "saved")
+    'time,subnet,value\n2026-09-01,subnet-1,200'
+    >>> _headed("2026-09-01T00:00Z\nsubnet-1\t200", "saved")
+    'time\tsubnet\tvalue\n2026-09-01T00:00Z\tsubnet-1\t200'
+    >>> _headed("time,used", "saved")
+    'time,used'
+    """
+    first = text.lstrip("\n").partition("\n")[0]
+    separator = whole.separator_of(first)
+    if _moment(first, name) is not None:
+        separator, rows, at = "\t", [], ""
+        for line in filter(str.strip, text.splitlines()):
+            moment = _moment(line, name)
+            at = at if moment is None else moment
+            rows += [] if moment else ["\t".join((at, *line.split()))]
+        text = "\n".join(rows)
+    elif separator not in first and _TIME.match(first):
+        separator = "\t"
+        lines = (re.sub(rf"({_DAY}) (?=\d\d:)", r"\1T", line) for line in text.splitlines())
+        text = "\n".join("\t".join(line.split()) for line in lines if line.strip())
+    cells = [cell.strip(' "\r') for cell in text.partition("\n")[0].split(separator)]
+    names = [_named(cell) for cell in cells]
+    said = any(words(cell) & KIND["time"] for cell in cells)
+    if said or names.count("time") != 1 or "value" not in names:
+        return text
+    several = names.count("value") > 1
+    told = [f"value #{n}" if one == "value" and several else one for n, one in enumerate(names)]
+    return separator.join(told) + "\n" + text
+
+
+def _named(cell: str) -> str:
+    """What a column is called whose first cell this is."""
+    patterns = {"time": _TIME, "value": _NUMBER, "cidr": _BLOCK}
+    return next((name for name, one in patterns.items() if one.fullmatch(cell)), "subnet")
+
 
 PART_ROWS: Final = 2_000_000
 """Rows that are worked on at once, unless one subnet has more."""
@@ -67,11 +363,10 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
         from pyarrow import compute, dataset
     except ImportError as error:
         raise MissingExtraError("pyarrow", extra="arrow", purpose="reading Parquet") from error
-    from eks_win_capacity.forecast.read import find_roles
 
     roles_given = ("time", "used", "available", "percent", "subnet")
     named = {x: options.get(x) if isinstance(options.get(x), str) else None for x in roles_given}
-    with _named(paths[0]):
+    with _readable(paths[0]):
         form = dataset.ParquetFileFormat(pre_buffer=False, use_buffered_stream=True)
         rows = dataset.dataset([str(path) for path in paths], format=form, partitioning="hive")
         head = rows.head(_HEAD, **_PIECES).to_pandas()
@@ -83,7 +378,7 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
             "and subnet, and name the column of subnets with --subnet"
         )
     sizes: Counter[Any] = Counter()
-    with _named(paths[0]):
+    with _readable(paths[0]):
         for batch in rows.to_batches(columns=[by], **_PIECES):
             for pair in compute.value_counts(batch.column(0)).to_pylist():
                 sizes[pair["values"]] += pair["counts"]
@@ -92,7 +387,7 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
         chosen = dataset.field(by).isin([name for name in names if name is not None])
         if None in names:
             chosen |= dataset.field(by).is_null()
-        with _named(paths[0]):
+        with _readable(paths[0]):
             yield rows.to_table(columns=columns, filter=chosen, **_PIECES).to_pandas(
                 categories=[by]
             )
@@ -113,7 +408,7 @@ def _parts_of(sizes: Counter[Any]) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _readable(path: Path) -> Iterator[None]:
     """Errors of Arrow as ours, with the file that they are about."""
     try:
         yield

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.state import ClusterState
-    from eks_win_capacity.simulator.arrivals import Lifetime
 
 
 def text_of(file: IO[bytes]) -> str:
@@ -93,23 +92,6 @@ def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
             f"advises for {named} (110 below 30 vCPUs, 250 above)",
             err=True,
         )
-
-
-def note_pods(name: str, pods: int) -> str:
-    """What counts of nodes rest on where the pods of each were not given."""
-    return (
-        f"each {name} counted full: {pods:,} pods, by its addresses and the kubelet's limit of "
-        f"{KUBELET_MAX_PODS}; --pods-per-node for another number"
-    )
-
-
-def full_pods(name: str, *, prefix_delegation: bool) -> int:
-    """Pods of a full node of a type, where nothing else is said: what every command assumes."""
-    from eks_win_capacity.density.max_pods import max_pods
-
-    return int(
-        max_pods(name, prefix_delegation=prefix_delegation, kubelet_max_pods=KUBELET_MAX_PODS)
-    )
 
 
 def mode_option(default: bool | None = False, *, more: str = "") -> Callable[[Any], Any]:  # noqa: FBT001, FBT002
@@ -305,57 +287,6 @@ def pool_of(
     if prefix_delegation:
         raise click.UsageError("--configmap says the mode already; leave --prefix-delegation out")
     return WarmPool.from_configmap(filled_text_of(configmap), nitro=nitro, slots=slots)
-
-
-def node_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add which node is meant, by its type or its slots."""
-    slots = click.option(
-        "--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1."
-    )(function)
-    return click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type.")(
-        slots
-    )
-
-
-def node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
-    """The slots of the node that the options name, and whether it is Nitro."""
-    from eks_win_capacity.catalog.limits import bundled_limit
-    from eks_win_capacity.core.constants import NODE_ADDRESSES
-
-    if (instance_type is None) == (slots is None):
-        raise click.UsageError("give either --instance-type or --slots")
-    if instance_type is None:
-        assert slots is not None  # noqa: S101
-        return slots, True
-    found = bundled_limit(instance_type)
-    if found is None:
-        from eks_win_capacity.density.max_pods import max_pods
-
-        max_pods(instance_type)  # raises, and tells the names that look alike
-    assert found is not None  # noqa: S101
-    return found[0] - NODE_ADDRESSES, found[1]
-
-
-def lifetime_of(text: str) -> Lifetime:
-    """Read 300, fixed:300, exponential:300 or lognormal:300:1.2."""
-    from eks_win_capacity.simulator import Exponential, Fixed, LogNormal
-
-    kind, _, rest = text.partition(":") if ":" in text else ("fixed", "", text)
-    makers: dict[str, tuple[Any, int]] = {
-        "fixed": (Fixed, 1),
-        "exponential": (Exponential, 1),
-        "lognormal": (LogNormal, 2),
-    }
-    try:
-        numbers = [float(part) for part in rest.split(":")]
-        make, most = makers[kind]
-    except (KeyError, ValueError):
-        numbers, most = [], 0
-    if not 0 < len(numbers) <= most:
-        raise InputError(
-            f"lifetime must be seconds, exponential:MEAN or lognormal:MEDIAN:SIGMA; got {text!r}"
-        )
-    return make(*numbers)  # type: ignore[no-any-return]
 
 
 def capacity_option(function: Callable[..., None]) -> Callable[..., None]:

@@ -82,8 +82,8 @@ def report(
       eks-win-capacity report prod.json --history usage.csv -o report.html
       eks-win-capacity report saved/prod saved/test --prices prices.csv -o report.html
     """  # noqa: D301
+    from eks_win_capacity.cli.history_files import read_table
     from eks_win_capacity.cli.plan_files import read_price_file
-    from eks_win_capacity.cli.usage_file import read_table
     from eks_win_capacity.html_report.whole_report import report as report_of
 
     if not (states := (*states, *files)):

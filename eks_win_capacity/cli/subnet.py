@@ -10,13 +10,12 @@ import click
 
 from eks_win_capacity.cli.options import (
     TYPE_NAME,
-    full_pods,
     mode_option,
-    note_pods,
     pool_of,
     text_of,
 )
 from eks_win_capacity.cli.output import emit, output_option
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
@@ -95,7 +94,7 @@ def _fits(
             subnet,
             name,
             pods_per_node=(
-                full_pods(name, prefix_delegation=pool.prefix_delegation) if pods is None else pods
+                _full_pods(name, prefix_delegation=pool.prefix_delegation) if pods is None else pods
             ),
             pool=pool,
             keep_free=keep_free,
@@ -118,7 +117,24 @@ def _assumed(types: tuple[str, ...], pods: int | None, pool: WarmPool) -> list[s
     if pods is not None:
         return []
     mode = pool.prefix_delegation
-    return [note_pods(name, full_pods(name, prefix_delegation=mode)) for name in types]
+    return [_note_pods(name, _full_pods(name, prefix_delegation=mode)) for name in types]
+
+
+def _note_pods(name: str, pods: int) -> str:
+    """What counts of nodes rest on where the pods of each were not given."""
+    return (
+        f"each {name} counted full: {pods:,} pods, by its addresses and the kubelet's limit of "
+        f"{KUBELET_MAX_PODS}; --pods-per-node for another number"
+    )
+
+
+def _full_pods(name: str, *, prefix_delegation: bool) -> int:
+    """Pods of a full node of a type, where nothing else is said: what every command assumes."""
+    from eks_win_capacity.density.max_pods import max_pods
+
+    return int(
+        max_pods(name, prefix_delegation=prefix_delegation, kubelet_max_pods=KUBELET_MAX_PODS)
+    )
 
 
 def _smallest(
@@ -140,7 +156,7 @@ def _smallest(
     rows: list[dict[str, Any]] = []
     notes = []
     for name in types:
-        each = full_pods(name, prefix_delegation=mode) if pods is None else pods
+        each = _full_pods(name, prefix_delegation=mode) if pods is None else pods
         found = smallest_subnet(
             nodes=nodes, instance_type=name, pods_per_node=each, keep_free=keep_free, **own
         )

@@ -11,7 +11,7 @@ _HOME = {
     "nodes_needed": "sized",
     "study": "grouped",
     "totals": "sized",
-    "with_attached_addresses": "attached",
+    "with_attached_addresses": "sized",
     "with_capacity": "sized",
 }
 """Module of each name; narwhals loads with the first that is used."""

@@ -1,24 +1,33 @@
-"""Pods that the nodes of a frame take, the nodes that pods need, and sums of both."""
+"""Columns of a frame: pods that its nodes take, nodes that pods need, addresses kept; and sums."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import narwhals as nw
 import numpy as np
 
+from eks_win_capacity.addresses.targets import (
+    Choices,
+    either,
+    kept_addresses,
+    kept_prefixes,
+    prefixes_for,
+    used_addresses,
+)
+from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.fleet import checked_flags, checked_kubelet
 from eks_win_capacity.density.max_pods import max_pods
-from eks_win_capacity.frames import backends, guards, verify
+from eks_win_capacity.frames import backends, guards
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -163,7 +172,7 @@ def nodes_needed(
     )
     data, checks, spare = _sized(data, room, question)
     if question.may_be_none():
-        more.append(verify.no_room(room))
+        more.append(guards.no_room(room))
     data = question.tidied(guards.guarded(data, room, [*more, *checks]), room)
     each = nw.col(room)
     nodes = (wanted + each - 1) // each
@@ -229,7 +238,7 @@ def totals(
     if grouped:
         data, count = question.grouped(data)
         nodes: Any = nw.col(count)
-        more: list[verify.RowCheck] = []
+        more: list[guards.RowCheck] = []
     else:
         nodes, more = _counted_or_constant(data, 1 if count is None else count, "count")
     room = backends.spare_names(data, 9)[8]
@@ -251,14 +260,104 @@ def totals(
     return backends.give_back(summed.with_columns(*whole), frame)
 
 
+@checked_call
+def with_attached_addresses(
+    frame: Any,
+    *,
+    pods: int | str,
+    slots: int | str,
+    pool: WarmPool | str,
+    pools: Mapping[str, WarmPool] | None = None,
+) -> Any:
+    """
+    The frame with the addresses each node keeps attached in the steady state.
+
+    Adds the columns `addresses`, `prefixes`, `used` and `warm`, as
+    :func:`eks_win_capacity.attached_addresses` counts them on a node that has
+    only grown. A lazy frame stays lazy; values that no node has are errors once
+    the answer is read, as :func:`with_capacity` says.
+
+    Parameters
+    ----------
+    frame : pandas, Polars, PyArrow, DuckDB, Dask or PySpark frame
+        Eager or lazy; one row for each node.
+    pods : int or str
+        Pods that need an address, or the column of integers with them. [pods]
+    slots : int or str
+        IPv4 addresses per interface - 1, or the column with them: that is what
+        :func:`with_capacity` gives without prefix delegation. [slots]
+    pool : WarmPool or str
+        Mode and targets of all nodes, or the column that names a pool of `pools`.
+    pools : mapping of str to WarmPool, optional
+        The pools that a column may name.
+
+    Returns
+    -------
+    frame
+        Of the kind that came in.
+
+    Raises
+    ------
+    InputError, UnsupportedInputError
+        If a column is missing or of the wrong type, or names an unknown pool.
+    InvalidCountError, MissingValueError
+        If a count is out of range or missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from eks_win_capacity import WarmPool
+    >>> nodes = pd.DataFrame({"pods": [0, 16]})
+    >>> with_attached_addresses(nodes, pods="pods", slots=9, pool=WarmPool.prefix())
+       pods  addresses  prefixes  used  warm
+    0     0         16         1     0    16
+    1    16         32         2    16    16
+    """
+    data = backends.read_frame(frame)
+    for answer in ("addresses", "prefixes", "used", "warm"):
+        backends.new_name(data, answer)
+    n, checks = _counted_or_constant(data, pods, "pods")
+    s, more = _counted_or_constant(data, slots, "slots", low=1)
+    checks += more
+    if not isinstance(pool, (WarmPool, str)):
+        raise UnsupportedInputError(f"pool must be a WarmPool or a column name; got {pool!r}")
+    if isinstance(pool, str):
+        checks.append(_named(data, pool, pools or {}))
+    n_name, s_name, u_name, p_name = backends.spare_names(data, 4)
+    data = data.with_columns(n.alias(n_name), s.alias(s_name))
+    data = guards.guarded(data, n_name, checks)
+    n, s, used, prefixes = map(nw.col, (n_name, s_name, u_name, p_name))
+
+    def chosen(answer: Any) -> Any:
+        if isinstance(pool, WarmPool):
+            return answer(pool)
+        # A sum under masks: Dask does not align a chain of branches with constants in it.
+        parts = n * 0
+        for name, each in (pools or {}).items():
+            parts += (nw.col(pool) == name).cast(nw.Int64) * answer(each)
+        return parts
+
+    data = data.with_columns(
+        chosen(lambda p: used_addresses(n, s, p, _OPS)).cast(nw.Int64).alias(u_name)
+    )
+    occupied = prefixes_for(used)
+    data = data.with_columns(
+        chosen(lambda p: kept_prefixes(used, occupied, s, p, _OPS)).cast(nw.Int64).alias(p_name)
+    )
+    addresses = chosen(lambda p: kept_addresses(used, prefixes, s, p, _OPS)).cast(nw.Int64)
+    data = data.with_columns(addresses.alias("addresses"), prefixes.alias("prefixes"))
+    data = data.with_columns(used=used, warm=nw.col("addresses") - used)
+    return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
+
+
 def _counted_or_constant(
-    data: Any, value: object, argument: str
-) -> tuple[Any, list[verify.RowCheck]]:
+    data: Any, value: object, argument: str, *, low: int = 0
+) -> tuple[Any, list[guards.RowCheck]]:
     """The counts of an argument as an expression, and what must be true of its column."""
     if not isinstance(value, str):
-        return nw.lit(int(arrays.counts(value, name=argument)), dtype=nw.Int64), []
+        return nw.lit(int(arrays.counts(value, name=argument, low=low)), dtype=nw.Int64), []
     backends.check_column(data, value, argument, "counts")
-    checks = [verify.missing(value), verify.out_of_range(value, argument, 0)]
+    checks = [guards.missing(value), guards.out_of_range(value, argument, low)]
     return nw.col(value).cast(nw.Int64), checks
 
 
@@ -323,16 +422,16 @@ class _Asked:
 
 def _sized(
     data: Any, answer: str, question: _Asked
-) -> tuple[Any, list[verify.RowCheck], list[str]]:
+) -> tuple[Any, list[guards.RowCheck], list[str]]:
     """The frame with the pods of each node, what must be true of its rows, and spare columns."""
     by, prefixes, kubelet = question.by, question.prefixes, question.kubelet
     if question.on_unknown not in {"raise", "null"}:
         raise InputError(f'on_unknown must be "raise" or "null"; got {question.on_unknown!r}')
     backends.check_column(data, by, "instance_type", "names")
-    checks: list[verify.RowCheck] = []
+    checks: list[guards.RowCheck] = []
     if isinstance(prefixes, str):
         backends.check_column(data, prefixes, "prefix_delegation", "flags")
-        checks.append(verify.missing(prefixes))
+        checks.append(guards.missing(prefixes))
     if isinstance(kubelet, str):
         own, more = _counted_or_constant(data, kubelet, "kubelet_max_pods")
         checks += more
@@ -347,8 +446,8 @@ def _sized(
         pods = nw.when(own < pods).then(own).otherwise(pods)
     if question.on_unknown == "raise" and backends.is_lazy(data):  # max_pods() sees to the rest
         cure = 'drop them, or pass on_unknown="null"'
-        unknown = verify.unknown(by, names[0], table_of(question.catalog))
-        checks += [verify.missing(by, cure=cure), unknown]
+        unknown = guards.unknown(by, names[0], table_of(question.catalog))
+        checks += [guards.missing(by, cure=cure), unknown]
     return data.with_columns(pods.alias(answer)), checks, names
 
 
@@ -412,3 +511,25 @@ class _PodsOfPiece:
             catalog=self.catalog,
             on_unknown="null",
         )
+
+
+def _named(data: Any, column: str, pools: Mapping[str, WarmPool]) -> guards.RowCheck:
+    backends.check_column(data, column, "pool", "names")
+    for name, pool in pools.items():
+        if not isinstance(pool, WarmPool):
+            raise UnsupportedInputError(f"pools[{name!r}] must be a WarmPool; got {pool!r}")
+    return guards.strange(column, pools, "pools")
+
+
+def _named_apart(values: tuple[Any, ...]) -> Iterator[Any]:
+    """Expressions that may come from one column; narwhals 2.0 refuses two of the same name."""
+    for at, value in enumerate(values):
+        whole = nw.lit(value, dtype=nw.Int64) if isinstance(value, int) else value
+        yield whole.alias(f"value_{at}")
+
+
+_OPS: Final = Choices(
+    least=lambda *values: nw.min_horizontal(*_named_apart(values)),
+    most=lambda *values: nw.max_horizontal(*_named_apart(values)),
+    where=either,
+)

@@ -2,7 +2,7 @@
 
 from eks_win_capacity.core.lazy import lazy_names
 
-_HOME = {"ClusterPart": "cluster_part", "Report": "page", "report": "whole_report"}
+_HOME = {"ClusterPart": "page", "Report": "whole_report", "report": "whole_report"}
 """Module of each name; each loads on first use."""
 
 __all__ = [*_HOME]  # noqa: PLE0604

@@ -1,26 +1,473 @@
-"""How do the parts become one document: head, summary, clusters, sources."""
+"""What the page says: of each cluster in the order in which a manager asks, then its sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.display import count_of, html_table, records_of
-from eks_win_capacity.core.lazy import checked_call
-from eks_win_capacity.html_report import look
-from eks_win_capacity.html_report.block_map import PATTERNS
-from eks_win_capacity.html_report.page_parts import Markup, table
-from eks_win_capacity.html_report.sections import cluster_section, exhaustion
+import pandas as pd
+
+from eks_win_capacity.core.display import Listed, Shown, count_of, records_of
+from eks_win_capacity.forecast.show import chance, day
+from eks_win_capacity.html_report.page_parts import (
+    SCRIPT,
+    STYLE,
+    Markup,
+    listed,
+    paragraph,
+    policy,
+    table,
+    to_copy,
+)
+from eks_win_capacity.html_report.pictures import PATTERNS, block_map, fan
+from eks_win_capacity.planning.summary import summary_lines
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import pandas as pd
+    from eks_win_capacity.cluster.pending import PendingPod
+    from eks_win_capacity.cluster.report import ClusterReport
+    from eks_win_capacity.cluster.state import ClusterState
+    from eks_win_capacity.core.findings import Finding
+    from eks_win_capacity.forecast import ExhaustionForecast
+    from eks_win_capacity.planning import FleetPlan
 
-    from eks_win_capacity.forecast.result import ExhaustionForecast
-    from eks_win_capacity.html_report.cluster_part import ClusterPart
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPart(Shown):
+    """
+    The answers about one cluster.
+
+    Attributes
+    ----------
+    name : str
+    state : ClusterState
+    capacity : ClusterReport or None
+    findings : Listed of Finding
+    pending : Listed of PendingPod, or None
+    plan : FleetPlan or None
+        From the nodes that run now.
+    missing : mapping of str to str
+        Why ``capacity``, ``pending`` or ``plan`` is None.
+    """
+
+    name: str
+    state: ClusterState
+    findings: Listed[Finding]
+    capacity: ClusterReport | None = None
+    pending: Listed[PendingPod] | None = None
+    plan: FleetPlan | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its name, how many checks failed and are unknown, pods that wait, and what is missing."""
+        return {
+            "cluster": self.name,
+            "failed": len(self.findings.failed),
+            "unknown": len(self.unknown),
+            "waiting": None if self.pending is None else len(self.pending),
+            "missing": dict(self.missing),
+        }
+
+    def _fields_shown(self) -> dict[str, Any]:
+        return self.to_dict()
+
+    @property
+    def unknown(self) -> Listed[Finding]:
+        """Checks that the data do not decide."""
+        return self.findings.where(lambda finding: finding.outcome == "unknown")
+
+    @property
+    def subnet_ids(self) -> frozenset[str]:
+        """Names by which a history may call the subnets."""
+        return frozenset(held.subnet_id for held in self.state.subnets or ())
+
+
+MOST_FANS = 12
+"""Subnets whose forecast is drawn, the most urgent first; the table has all."""
+
+MOST_MAPS = 60
+"""Subnets whose blocks are drawn, those with the fewest free blocks first."""
+
+_SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": ("soft", "Note")}
+
+
+def key_points(part: ClusterPart, urgent: str) -> list[str]:
+    """
+    The answers of one cluster in a sentence each.
+
+    Parameters
+    ----------
+    part : ClusterPart
+    urgent : str
+        The sentence of the subnet that runs dry first; empty without a history.
+    """
+    points = []
+    if part.capacity is not None and "nodes" not in part.state.unknown:
+        total = part.capacity.total
+        room = total["headroom"]
+        more = "unknown" if pd.isna(room) else count_of(int(room), "further pod")
+        points.append(f"Head-room now: {more} on {count_of(int(total['nodes']), 'Windows node')}.")
+    if urgent:
+        points.append(f"First to run dry: {urgent}.")
+    failed = part.findings.failed
+    errors = sum(finding.severity == "error" for finding in failed)
+    points.append(
+        f"Checks: {count_of(len(failed), 'check fails', 'checks fail')}, {errors:,} of them as an "
+        f"error; {len(part.unknown):,} cannot be told from these data."
+    )
+    if part.pending is not None:
+        waiting = count_of(len(part.pending), "Windows pod waits", "Windows pods wait")
+        reasons = sorted({pod.why for pod in part.pending})
+        points.append(f"{waiting}{': ' + '; '.join(reasons) if reasons else ''}.")
+    if part.plan is not None and part.plan.feasible:
+        points.append(" ".join(str(part.plan.diff()).splitlines()))
+    return points
+
+
+def head_room(part: ClusterPart) -> str:
+    """Capacity, use and head-room by type and zone, and of each node."""
+    if part.capacity is None:
+        return paragraph(part.missing["capacity"])
+    if "nodes" in part.state.unknown and part.state.nodes is None:
+        return paragraph(f"Nodes are not known: {part.state.unknown['nodes']}")
+    nodes = part.capacity.nodes
+    columns = {
+        "instance_type": "Type",
+        "zone": "Zone",
+        "binding": "What binds",
+        "nodes": "Nodes",
+        "capacity": "Pods they take",
+        "pods": "Pods they run",
+        "headroom": "Head-room",
+    }
+    each = {
+        "node": "Node",
+        "instance_type": "Type",
+        "zone": "Zone",
+        "ready": "Ready",
+        "binding": "What binds",
+        "capacity": "Pods it takes",
+        "pods": "Pods it runs",
+        "headroom": "Head-room",
+    }
+    reasons = part.capacity.differences.drop_duplicates("reason")
+    return "".join(
+        (
+            table(
+                "Windows nodes by type, zone and what binds", columns, records_of(_by_kind(nodes))
+            ),
+            paragraph(
+                "Head-room is in further pods of the typical kind, each node for itself; the total "
+                "above counts once what several nodes would take from one subnet.",
+                "soft",
+            ),
+            listed([f"{row.reason}: {row.why}" for row in reasons.itertuples()]),
+            table(f"Each of {count_of(len(nodes), 'node')}", each, records_of(nodes), large=True),
+        )
+    )
+
+
+def _by_kind(nodes: pd.DataFrame) -> pd.DataFrame:
+    """Sums over nodes of one type and zone that one thing binds; with one unknown, unknown."""
+    sums = ["nodes", "capacity", "pods", "headroom"]
+    by_kind = nodes.assign(binding=nodes["binding"].fillna("unknown"), nodes=1).groupby(
+        ["instance_type", "zone", "binding"], dropna=False
+    )[sums]
+    known = by_kind.count().eq(by_kind.size(), axis=0)
+    return by_kind.sum(min_count=1).where(known).reset_index()
+
+
+_SUBNETS: Final = {
+    "subnet_id": "Subnet",
+    "zone": "Zone",
+    "cidr": "CIDR",
+    "usable": "Usable addresses",
+    "used": "Used",
+    "free": "Free",
+    "free_prefixes_worst": "Free /28 blocks, guaranteed",
+    "free_prefixes_best": "at best",
+}
+_MORE_NODES: Final = {
+    "subnet_id": "Subnet",
+    "instance_type": "Type",
+    "mode": "Mode",
+    "pods_per_node": "Pods per node",
+    "guaranteed": "Further nodes, guaranteed",
+    "nodes": "expected",
+    "best": "at best",
+    "why": "What stops the next",
+}
+
+
+def subnets(part: ClusterPart) -> str:
+    """Free addresses and blocks of each subnet, how many more nodes fit, and the maps."""
+    if part.capacity is None:
+        return paragraph(part.missing["capacity"])
+    if part.state.subnets is None:
+        return paragraph(f"Subnets are not known: {part.state.unknown['subnets']}")
+    models = [(held, held.subnet) for held in part.state.subnets]
+    drawn = sorted(
+        (model for _, model in models if model is not None and model.placement_known),
+        key=lambda model: (model.free_prefixes, model.cidr),
+    )
+    notes = []
+    if len(drawn) > MOST_MAPS:
+        notes.append(
+            f"{len(drawn) - MOST_MAPS:,} more maps are left out: their subnets have more free "
+            "blocks than those above."
+        )
+    if unseen := len(models) - len(drawn):
+        notes.append(
+            f"{count_of(unseen, 'subnet has', 'subnets have')} no map: where their used addresses "
+            "lie is not known (aws ec2 describe-network-interfaces)."
+        )
+    return "".join(
+        (
+            table("Subnets now", _SUBNETS, records_of(part.capacity.subnets)),
+            table("Further nodes that fit", _MORE_NODES, records_of(part.capacity.more_nodes)),
+            listed(part.capacity.assumptions),
+            *map(block_map, drawn[:MOST_MAPS]),
+            *(paragraph(note, "soft") for note in notes),
+        )
+    )
+
+
+def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> str:
+    """
+    Dates on which subnets run dry, and the fans of the most urgent.
+
+    Parameters
+    ----------
+    forecast : ExhaustionForecast or None
+    names : frozenset of str
+        Subnets that are told of.
+    """
+    if forecast is None:
+        return paragraph("No history of use was given, so there is no forecast.")
+    made = forecast.to_pandas()
+    rows = made[made["subnet"].astype(str).isin(names)].to_dict("records")
+    if not rows:
+        return paragraph("The history of use names none of these subnets.")
+    share = f"{100 * forecast.levels[0]:g}"
+    able = [row for row in rows if row["status"] != "no forecast"]
+    end = day(forecast.horizon_end, "unknown")
+    last = day(forecast.history["time"].max(), "unknown")
+    return "".join(
+        (
+            _dates(f"When subnets run dry, by {forecast.unit}, until {end}", rows, share),
+            paragraph(f"The history ends on {last}: days left count from there.", "soft"),
+            *(fan(forecast, row) for row in able[:MOST_FANS]),
+            paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
+            if len(able) > MOST_FANS
+            else "",
+            listed([f"{finding.seen}: {finding.why}" for finding in forecast.findings]),
+        )
+    )
+
+
+def _dates(title: str, rows: list[dict[Any, Any]], share: str) -> str:
+    columns = {
+        "subnet": "Subnet",
+        "status": "Status",
+        "used": "Used at the peak",
+        "capacity": "Capacity",
+        "date": "Runs dry",
+        "interval": f"{share} % interval",
+        "days_left": "Days left (risk 10 %)",
+        "chance": "Chance within the horizon",
+    }
+    shown = [
+        {
+            **row,
+            "date": _date(row["date"], row["status"]),
+            "interval": _interval(row[f"earliest_{share}"], row[f"latest_{share}"], row["status"]),
+            "days_left": "never" if row["days_left"] == float("inf") else row["days_left"],
+            "chance": "unknown" if pd.isna(row["probability"]) else chance(row["probability"]),
+        }
+        for row in rows
+    ]
+    return table(title, columns, shown)
+
+
+def _date(value: Any, status: str) -> str:
+    if status in {"no forecast", "exhausted"}:
+        return "unknown" if status == "no forecast" else "now"
+    return day(value, "later")
+
+
+def _interval(early: Any, late: Any, status: str) -> str:
+    if status in {"no forecast", "exhausted"} or pd.isna(early):
+        return _date(early, status)
+    return f"{day(early)} to {day(late, 'later')}"
+
+
+def findings(part: ClusterPart) -> str:
+    """Checks that fail with their remedies, and those that the data do not decide."""
+    failed = sorted(
+        part.findings.failed, key=lambda finding: list(_SEVERITY).index(finding.severity)
+    )
+    passed = sum(finding.outcome == "pass" for finding in part.findings)
+    unknown = {"code": "Check", "seen": "What is not known", "remedy": "What would tell"}
+    return "".join(
+        (
+            paragraph(
+                f"{len(failed):,} failed, {len(part.unknown):,} not known, {passed:,} passed."
+            ),
+            *(_finding(finding) for finding in failed),
+            table(
+                "Checks that these data do not decide",
+                unknown,
+                ({"code": f.code, "seen": f.seen, "remedy": f.remedy} for f in part.unknown),
+                large=True,
+            )
+            if part.unknown
+            else "",
+        )
+    )
+
+
+def _finding(finding: Finding) -> str:
+    kind, word = _SEVERITY[finding.severity]
+    about = f" ({finding.subject})" if finding.subject else ""
+    files = "".join(f"<p>Apply {escape(name)}:</p>{to_copy(text)}" for name, text in finding.files)
+    source = f'<p class="soft">Source: {escape(finding.source)}</p>' if finding.source else ""
+    return (
+        f'<div class="card {finding.severity}"><h4><span class="{kind}">{word}</span>: '
+        f"{escape(finding.code)}{escape(about)}</h4><p>Seen: {escape(finding.seen)}.</p>"
+        f"<p>Why it matters: {escape(finding.why)}.</p><p>Remedy:</p>{to_copy(finding.remedy)}{files}{source}</div>"
+    )
+
+
+def waiting(part: ClusterPart) -> str:
+    """Pods that wait, once for each owner and cause, and what helps."""
+    if part.pending is None:
+        return paragraph(part.missing["pending"])
+    if not part.pending:
+        return paragraph("No Windows pod waits.")
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for pod in part.pending:
+        namespace = pod.pod.partition("/")[0]
+        key = (f"{namespace}/{pod.owner}" if pod.owner else pod.pod, pod.cause, pod.remedy)
+        row = rows.setdefault(
+            key,
+            {
+                "who": key[0],
+                "pods": 0,
+                "why": f"{pod.why} ({pod.cause})",
+                "remedy": to_copy(pod.remedy),
+                "also": pod.also,
+                "message": pod.message,
+            },
+        )
+        row["pods"] += 1
+    columns = {
+        "who": "Who waits",
+        "pods": "Pods",
+        "why": "Why",
+        "remedy": "What helps with the least change",
+        "also": "Helps as well",
+    }
+    return table("Windows pods that wait", columns, rows.values())
+
+
+def fleet(part: ClusterPart) -> str:
+    """The nodes that run now against the recommended ones, and the saving."""
+    plan = part.plan
+    if plan is None:
+        return paragraph(f"No plan: {part.missing['plan']}")
+    if not plan.feasible:
+        return "".join(map(paragraph, plan.explain().splitlines()))
+    diff = plan.diff()
+    mode = "prefix" if plan.prefix_delegation else "secondary"
+    return "".join(
+        (
+            table(
+                f"Nodes now and recommended, cost in {diff.unit}",
+                _CHANGED,
+                records_of(diff.to_pandas()),
+            ),
+            listed(summary_lines(plan)),
+            table("What runs on each recommended node", _GROUPS, plan.rows(), large=True),
+            paragraph(
+                f"Planned in {mode} mode for the Windows pods that run and wait, by what they "
+                "request. Zone spread, affinity and the room of the subnets are not looked at.",
+                "soft",
+            ),
+        )
+    )
+
+
+_CHANGED: Final = {
+    "instance_type": "Type",
+    "now": "Nodes now",
+    "after": "after",
+    "keep": "Keep",
+    "add": "Add",
+    "drain": "Drain",
+    "cost_now": "Cost now",
+    "cost_after": "after",
+}
+_GROUPS: Final = {
+    "instance_type": "Type",
+    "nodes": "Nodes",
+    "pods_per_node": "Pods per node",
+    "binds": "What binds",
+    "addresses_per_node": "Addresses per node",
+    "pods": "Pods of each workload",
+}
+"""Columns of the plan with their headings."""
+
+
+def section(title: str, anchor: str, body: str) -> Markup:
+    """One part of a cluster's section under its title."""
+    return Markup(f'<h3 id="{escape(anchor)}">{escape(title)}</h3>{body}')
+
+
+def cluster_section(
+    part: ClusterPart, number: int, forecast: ExhaustionForecast | None, urgent: str
+) -> str:
+    """All that is said of one cluster."""
+    anchor = f"c{number}"
+    known = part.state
+    about = (
+        ("Kubernetes", known.version),
+        ("region", known.region),
+        ("address mode", _mode(part)),
+        ("EKS platform", known.platform_version),
+    )
+    facts = ", ".join(f"{name} {value}" for name, value in about if value)
+    bodies: Sequence[tuple[str, str]] = (
+        ("Head-room now", head_room(part)),
+        ("Subnets", subnets(part)),
+        ("When the addresses run out", exhaustion(forecast, part.subnet_ids)),
+        ("Findings", findings(part)),
+        ("Pods that wait", waiting(part)),
+        ("The fleet now and the recommended one", fleet(part)),
+    )
+    return (
+        f'<section class="cluster" aria-labelledby="{anchor}"><h2 id="{anchor}">'
+        f"{escape(part.name)}</h2>{paragraph(facts, 'soft') if facts else ''}"
+        f"{listed(key_points(part, urgent))}"
+        + "".join(section(title, f"{anchor}-{at}", body) for at, (title, body) in enumerate(bodies))
+        + _unknown(part, f"{anchor}-not-known")
+        + "</section>"
+    )
+
+
+def _mode(part: ClusterPart) -> str:
+    mode = part.capacity.prefix_delegation if part.capacity else None
+    return "" if mode is None else "prefix" if mode else "secondary"
+
+
+def _unknown(part: ClusterPart, anchor: str) -> str:
+    """What could not be reported, and the commands that would tell."""
+    said = part.capacity.unknown if part.capacity else ()
+    lines = dict.fromkeys((*said, *(f"{name}: {why}" for name, why in part.state.unknown.items())))
+    if not lines:
+        return ""
+    return section("What is not known", anchor, listed(list(lines)))
 
 
 def page(
@@ -54,12 +501,12 @@ def page(
     head = escape(title)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{look.policy()}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{head}</title><style>{look.STYLE}</style></head>"
+        f"<title>{head}</title><style>{STYLE}</style></head>"
         f"<body>{PATTERNS}<main><h1>{head}</h1>{_summary(summary)}{sections}"
         f"{_others(clusters, forecast)}{_sources(sources)}</main>"
-        f"<script>{look.SCRIPT}</script></body></html>\n"
+        f"<script>{SCRIPT}</script></body></html>\n"
     )
 
 
@@ -105,110 +552,3 @@ def _sources(sources: Sequence[tuple[str, str]]) -> str:
         '<section aria-labelledby="sources"><h2 id="sources">Sources</h2>'
         f"{table('What this report rests on', columns, rows)}</section>"
     )
-
-
-@checked_call
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Report:
-    """
-    A report on clusters, as a value: look at it, save it, read its numbers.
-
-    Attributes
-    ----------
-    title : str
-    clusters : tuple of ClusterPart
-        The answers about each cluster.
-    forecast : ExhaustionForecast or None
-        Of the subnets in the history.
-    sources : tuple of (str, str)
-        What the report rests on: name, and source with date.
-    """
-
-    title: str
-    clusters: tuple[ClusterPart, ...]
-    forecast: ExhaustionForecast | None = None
-    sources: tuple[tuple[str, str], ...] = field(default=())
-
-    def to_html(self) -> str:
-        """The page: one HTML document that loads nothing from anywhere."""
-        return page(
-            self.title,
-            self.clusters,
-            self.forecast,
-            summary=self.to_pandas(),
-            urgent=[self._urgent(part) for part in self.clusters],
-            sources=self.sources,
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """
-        Write the page, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If the folder cannot be written.
-        """
-        from eks_win_capacity.core.replacing import replace_file
-
-        replace_file(path, self.to_html())
-
-    def _urgent(self, part: ClusterPart) -> str:
-        """The sentence of the subnet of a cluster that runs dry first; empty without one."""
-        row = self._most_urgent(part)
-        return "" if row is None or self.forecast is None else self.forecast.sentence(row)
-
-    def _most_urgent(self, part: ClusterPart) -> dict[Any, Any] | None:
-        if self.forecast is None:
-            return None
-        table = self.forecast.to_pandas()
-        rows = table[table["subnet"].astype(str).isin(part.subnet_ids)].to_dict("records")
-        return rows[0] if rows else None
-
-    def to_pandas(self) -> pd.DataFrame:
-        """
-        One row for each cluster.
-
-        Returns
-        -------
-        DataFrame
-            ``cluster``, ``nodes``, ``headroom`` [pods], ``runs_dry`` (the first date, NaT where
-            none is known), ``failed`` and ``errors`` (checks), ``waiting`` [pods], ``saving`` and
-            its ``unit``, a month where nodes are paid by the hour. Missing is unknown.
-        """
-        import pandas as pd
-
-        rows = []
-        for part in self.clusters:
-            known = part.capacity is not None and part.state.nodes is not None
-            total = part.capacity.total if known and part.capacity else None
-            row = self._most_urgent(part)
-            diff = part.plan.diff() if part.plan is not None and part.plan.feasible else None
-            failed = part.findings.failed
-            rows.append(
-                {
-                    "cluster": part.name,
-                    "nodes": pd.NA if total is None else total["nodes"],
-                    "headroom": pd.NA if total is None else total["headroom"],
-                    "runs_dry": pd.NaT if row is None else row["date"],
-                    "failed": len(failed),
-                    "errors": sum(finding.severity == "error" for finding in failed),
-                    "waiting": pd.NA if part.pending is None else len(part.pending),
-                    "saving": None if diff is None else diff.saving_per_month,
-                    "unit": "" if diff is None else diff.unit.replace("/h", " a month"),
-                }
-            )
-        counts = dict.fromkeys(("nodes", "headroom", "waiting"), "Int64")
-        return pd.DataFrame(rows).astype({**counts, "saving": float})
-
-    def __repr__(self) -> str:
-        """Names of the clusters."""
-        names = ", ".join(part.name for part in self.clusters[:5])
-        more = ", ..." if len(self.clusters) > 5 else ""
-        return f"<Report on {count_of(len(self.clusters), 'cluster')}: {names}{more}>"
-
-    def _repr_html_(self) -> str:
-        rows = self.to_pandas()
-        cells = rows.itertuples(index=False)
-        notes = ["report.save('report.html') writes the whole of it"]
-        return html_table([*map(str, rows)], cells, title=self.title, notes=notes)

@@ -1,14 +1,15 @@
-"""Which questions are asked of some clusters, and whence each number on the page is."""
+"""A report as a value: which questions are asked of some clusters, and where each number is from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.arguments import mapping, of_kind, text
-from eks_win_capacity.core.display import Listed, count_of
+from eks_win_capacity.core.display import Listed, count_of, html_table
 from eks_win_capacity.core.errors import (
     CapacityError,
     InputError,
@@ -16,15 +17,124 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.core.lazy import checked_call
-from eks_win_capacity.html_report.cluster_part import ClusterPart
-from eks_win_capacity.html_report.page import Report
+from eks_win_capacity.html_report.page import ClusterPart, page
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable
+
+    import pandas as pd
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.report import ClusterReport
     from eks_win_capacity.forecast.result import ExhaustionForecast
+
+
+@checked_call
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report:
+    """
+    A report on clusters, as a value: look at it, save it, read its numbers.
+
+    Attributes
+    ----------
+    title : str
+    clusters : tuple of ClusterPart
+        The answers about each cluster.
+    forecast : ExhaustionForecast or None
+        Of the subnets in the history.
+    sources : tuple of (str, str)
+        What the report rests on: name, and source with date.
+    """
+
+    title: str
+    clusters: tuple[ClusterPart, ...]
+    forecast: ExhaustionForecast | None = None
+    sources: tuple[tuple[str, str], ...] = field(default=())
+
+    def to_html(self) -> str:
+        """The page: one HTML document that loads nothing from anywhere."""
+        return page(
+            self.title,
+            self.clusters,
+            self.forecast,
+            summary=self.to_pandas(),
+            urgent=[self._urgent(part) for part in self.clusters],
+            sources=self.sources,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """
+        Write the page, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        from eks_win_capacity.core.replacing import replace_file
+
+        replace_file(path, self.to_html())
+
+    def _urgent(self, part: ClusterPart) -> str:
+        """The sentence of the subnet of a cluster that runs dry first; empty without one."""
+        row = self._most_urgent(part)
+        return "" if row is None or self.forecast is None else self.forecast.sentence(row)
+
+    def _most_urgent(self, part: ClusterPart) -> dict[Any, Any] | None:
+        if self.forecast is None:
+            return None
+        table = self.forecast.to_pandas()
+        rows = table[table["subnet"].astype(str).isin(part.subnet_ids)].to_dict("records")
+        return rows[0] if rows else None
+
+    def to_pandas(self) -> pd.DataFrame:
+        """
+        One row for each cluster.
+
+        Returns
+        -------
+        DataFrame
+            ``cluster``, ``nodes``, ``headroom`` [pods], ``runs_dry`` (the first date, NaT where
+            none is known), ``failed`` and ``errors`` (checks), ``waiting`` [pods], ``saving`` and
+            its ``unit``, a month where nodes are paid by the hour. Missing is unknown.
+        """
+        import pandas as pd
+
+        rows = []
+        for part in self.clusters:
+            known = part.capacity is not None and part.state.nodes is not None
+            total = part.capacity.total if known and part.capacity else None
+            row = self._most_urgent(part)
+            diff = part.plan.diff() if part.plan is not None and part.plan.feasible else None
+            failed = part.findings.failed
+            rows.append(
+                {
+                    "cluster": part.name,
+                    "nodes": pd.NA if total is None else total["nodes"],
+                    "headroom": pd.NA if total is None else total["headroom"],
+                    "runs_dry": pd.NaT if row is None else row["date"],
+                    "failed": len(failed),
+                    "errors": sum(finding.severity == "error" for finding in failed),
+                    "waiting": pd.NA if part.pending is None else len(part.pending),
+                    "saving": None if diff is None else diff.saving_per_month,
+                    "unit": "" if diff is None else diff.unit.replace("/h", " a month"),
+                }
+            )
+        counts = dict.fromkeys(("nodes", "headroom", "waiting"), "Int64")
+        return pd.DataFrame(rows).astype({**counts, "saving": float})
+
+    def __repr__(self) -> str:
+        """Names of the clusters."""
+        names = ", ".join(part.name for part in self.clusters[:5])
+        more = ", ..." if len(self.clusters) > 5 else ""
+        return f"<Report on {count_of(len(self.clusters), 'cluster')}: {names}{more}>"
+
+    def _repr_html_(self) -> str:
+        rows = self.to_pandas()
+        cells = rows.itertuples(index=False)
+        notes = ["report.save('report.html') writes the whole of it"]
+        return html_table([*map(str, rows)], cells, title=self.title, notes=notes)
 
 
 @checked_call
