@@ -99,12 +99,12 @@ def load_cluster(
     if version := cluster.get("version"):
         ask.part("support_ends", lambda: _versions(ask, version), "clusterVersions")
     _ask_policies(ask, saved_answers.role_name(cluster.get("roleArn") or ""))
-    ask.part("node_groups", lambda: ask_node_groups(ask, name), "nodegroups", "nodegroup")
-    ask.part("autoscaling_tags", lambda: ask_scaling(ask, name), "AutoScalingGroups")
+    ask.part("node_groups", lambda: _ask_node_groups(ask, name), "nodegroups", "nodegroup")
+    ask.part("autoscaling_tags", lambda: _ask_scaling(ask, name), "AutoScalingGroups")
     ask.part("launch_templates", lambda: _templates(ask), "LaunchTemplateVersions")
     ask.part(
         "fargate_profiles",
-        lambda: _fargate(ask, name),
+        lambda: _each(ask, name, "fargate_profile", "fargateProfileNames", "fargateProfile"),
         "fargateProfileNames",
         "fargateProfile",
     )
@@ -115,13 +115,13 @@ def load_cluster(
     else:
         ask.part("access_entries", lambda: _entries(ask, name), "accessEntries", "accessEntry")
     ask.part("addons", lambda: _cni(ask, name), "addons", "addon")
-    if ids := subnet_ids_of(ask, cluster):
+    if ids := _subnet_ids_of(ask, cluster):
         ask.part(
             "subnets",
             lambda: ask.pages("ec2", "describe_subnets", "Subnets", SubnetIds=ids),
             "Subnets",
         )
-        ask_occupants(ask)
+        _ask_occupants(ask)
         ask.part("instances", lambda: _profiles(ask), "InstanceProfile")
     return saved_answers.state(ask.answers, ask.unknown)
 
@@ -137,7 +137,7 @@ def _ask_policies(ask: Asking, role: str) -> None:
     )
 
 
-def subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
+def _subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
     """The subnets of a cluster, and those that its node groups of either sort add."""
     ids = list((cluster.get("resourcesVpcConfig") or {}).get("subnetIds") or ())
     ids += [s for group in ask.answers.get("nodegroup", ()) for s in group.get("subnets") or ()]
@@ -150,26 +150,13 @@ def subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def _each(  # noqa: PLR0917
-    ask: Asking,
-    name: str,
-    what: str,
-    listed: str,
-    one: str,
-    argument: str,
-) -> None:
+def _each(ask: Asking, name: str, what: str, listed: str, one: str) -> None:
     for item in ask.pages("eks", f"list_{what}s", listed, clusterName=name):
-        ask.one("eks", f"describe_{what}", one, clusterName=name, **{argument: item})
+        ask.one("eks", f"describe_{what}", one, clusterName=name, **{f"{one}Name": item})
 
 
-def ask_node_groups(ask: Asking, name: str) -> None:
-    _each(ask, name, "nodegroup", "nodegroups", "nodegroup", "nodegroupName")
-
-
-def _fargate(ask: Asking, name: str) -> None:
-    _each(
-        ask, name, "fargate_profile", "fargateProfileNames", "fargateProfile", "fargateProfileName"
-    )
+def _ask_node_groups(ask: Asking, name: str) -> None:
+    _each(ask, name, "nodegroup", "nodegroups", "nodegroup")
 
 
 def _versions(ask: Asking, version: str) -> None:
@@ -229,7 +216,7 @@ def _templates(ask: Asking) -> None:
         )
 
 
-def ask_scaling(ask: Asking, cluster: str) -> None:
+def _ask_scaling(ask: Asking, cluster: str) -> None:
     """Ask for the Auto Scaling groups tagged with the cluster, then for EKS' others by name."""
     keys = [f"{prefix}{cluster}" for prefix in saved_answers.CLUSTER_TAGS]
     found = ask.pages(
@@ -254,7 +241,7 @@ def ask_scaling(ask: Asking, cluster: str) -> None:
         )
 
 
-def ask_occupants(ask: Asking) -> None:
+def _ask_occupants(ask: Asking) -> None:
     """Ask what the described subnets hold, and who holds it."""
     ids = [subnet["SubnetId"] for page in ask.answers.get("Subnets", ()) for subnet in page]
     if not ids:
@@ -387,7 +374,7 @@ def load_subnets(
         made = {**(clients or {}), **({"ec2": client} if client is not None else {})}
         ask = Asking(session, region, endpoint_url, made)
         ask.pages("ec2", "describe_subnets", "Subnets", **_which(ask, subnet_ids, vpc_id, cluster))
-        ask_occupants(ask)
+        _ask_occupants(ask)
     with saved_answers.shaped():
         found = subnets(ask.answers, ask.unknown, saved=files is not None)
     if not found:
@@ -412,12 +399,12 @@ def _which(
         found = ask.one("eks", "describe_cluster", "cluster", name=cluster)
         ask.part(
             "subnets_of_node_groups",
-            lambda: ask_node_groups(ask, cluster),
+            lambda: _ask_node_groups(ask, cluster),
             "nodegroups",
             "nodegroup",
         )
-        ask.part("autoscaling_tags", lambda: ask_scaling(ask, cluster), "AutoScalingGroups")
-        subnet_ids = subnet_ids_of(ask, found)
+        ask.part("autoscaling_tags", lambda: _ask_scaling(ask, cluster), "AutoScalingGroups")
+        subnet_ids = _subnet_ids_of(ask, found)
     if not isinstance(subnet_ids, Iterable):
         raise UnsupportedInputError(f"subnet_ids must be texts; got {subnet_ids!r}")
     wanted = [subnet_ids] if isinstance(subnet_ids, str) else list(subnet_ids)

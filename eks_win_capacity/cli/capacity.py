@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.options import TYPE_NAME, binding_options, mode_option, note_kubelet
-from eks_win_capacity.cli.output import emit, output_options
+from eks_win_capacity.cli.output import emit, output_options, together
 from eks_win_capacity.core.display import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.density.node_capacity import NodeCapacity
@@ -33,42 +33,43 @@ def _explain(_context: click.Context, parameter: click.Parameter, value: object)
         raise click.UsageError(f"{option} has no meaning on Windows: {_NO_SUCH_THING[option]}")
 
 
-def _retired_options(function: Callable[..., None]) -> Callable[..., None]:
-    for option in _NO_SUCH_THING:
-        flag = option not in {"--cni-max-eni", "--cni-version"}
-        function = click.option(
-            option, is_flag=flag, hidden=True, expose_value=False, callback=_explain
-        )(function)
-    return function
-
-
-def _common_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add what ``max-pods`` and ``node`` share."""
-    for option in (
-        output_options,
-        click.option("--region", help="Tell also whether this region offers the type."),
-        mode_option(),
+_retired_options = together(
+    *(
         click.option(
-            "--cni-prefix-delegation-enabled",
-            "prefix_delegation",
-            is_flag=True,
-            flag_value=True,
-            default=None,
+            option,
+            is_flag=option not in {"--cni-max-eni", "--cni-version"},
             hidden=True,
-        ),
-        click.option(
-            "--instance-type",
-            "-t",
-            "named",
-            type=TYPE_NAME,
-            multiple=True,
-            metavar="TYPE",
-            help="The same as TYPE.",
-        ),
-        click.argument("types", type=TYPE_NAME, nargs=-1, metavar="[TYPE]..."),
-    ):
-        function = option(function)
-    return function
+            expose_value=False,
+            callback=_explain,
+        )
+        for option in reversed(_NO_SUCH_THING)
+    )
+)
+
+_common_options = together(
+    click.argument("types", type=TYPE_NAME, nargs=-1, metavar="[TYPE]..."),
+    click.option(
+        "--instance-type",
+        "-t",
+        "named",
+        type=TYPE_NAME,
+        multiple=True,
+        metavar="TYPE",
+        help="The same as TYPE.",
+    ),
+    click.option(
+        "--cni-prefix-delegation-enabled",
+        "prefix_delegation",
+        is_flag=True,
+        flag_value=True,
+        default=None,
+        hidden=True,
+    ),
+    mode_option(),
+    click.option("--region", help="Tell also whether this region offers the type."),
+    output_options,
+)
+"""What ``max-pods`` and ``node`` share."""
 
 
 def _chosen(types: tuple[str, ...], named: tuple[str, ...]) -> list[str]:

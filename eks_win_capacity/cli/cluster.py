@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.options import TYPE_NAME, mode_option, state_options
-from eks_win_capacity.cli.output import emit, output_options, say
+from eks_win_capacity.cli.output import emit, output_options, say, together
 from eks_win_capacity.core.display import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from eks_win_capacity.cluster.checks.check import Check
     from eks_win_capacity.cluster.pending import PendingPod
     from eks_win_capacity.cluster.state import ClusterState
 
@@ -84,7 +83,9 @@ def check(
     from eks_win_capacity.core.findings import SEVERITIES
 
     if listing:
-        emit([_listed(rule) for rule in CHECKS], output, lead=("code", "severity"))
+        told = ("code", "severity", "considers", "source")
+        rules = [{name: getattr(rule, name) for name in told} for rule in CHECKS]
+        emit(rules, output, lead=told[:2])
         return
     state = load()
     if save:
@@ -107,11 +108,6 @@ def check(
     ctx.exit(_exit_code({f.severity for f in bad}, unknown=bool(unknown) and not allow_unknown))
 
 
-def _listed(rule: Check) -> dict[str, str]:
-    """What is told of a check before it looks at anything."""
-    return {name: getattr(rule, name) for name in ("code", "severity", "considers", "source")}
-
-
 def _exit_code(severities: set[str], *, unknown: bool) -> int:
     """What a shell or a pipeline is told: the gravest that failed, then what is not known."""
     if "error" in severities:
@@ -121,12 +117,8 @@ def _exit_code(severities: set[str], *, unknown: bool) -> int:
     return UNKNOWN if unknown else 0
 
 
-def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
-    """Add what further nodes are like."""
-    pods = click.option(
-        "--pods-per-node", type=click.IntRange(1), help="Pods a further node runs."
-    )(function)
-    return click.option(
+_further_nodes = together(
+    click.option(
         "--instance-type",
         "--type",
         "-t",
@@ -135,7 +127,10 @@ def _further_nodes(function: Callable[..., None]) -> Callable[..., None]:
         multiple=True,
         metavar="TYPE",
         help="Type of further nodes; repeat for more.",
-    )(pods)
+    ),
+    click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs."),
+)
+"""What further nodes are like."""
 
 
 @click.command()

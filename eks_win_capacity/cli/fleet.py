@@ -30,7 +30,7 @@ from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS_SMALL,
     KUBELET_MAX_PODS_VCPUS,
 )
-from eks_win_capacity.core.display import records_of
+from eks_win_capacity.core.display import count_of, records_of
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, MissingExtraError
 from eks_win_capacity.core.replacing import replace_file
@@ -93,18 +93,7 @@ _SHOWN = (
 @click.option("--rows", is_flag=True, help="Print the sized rows of FILE, and no summary.")
 @output_option
 def fleet(
-    *,
-    file: str,
-    column: str | None,
-    count: str | None,
-    all_rows: bool,
-    out: Path | None,
-    partition_by: tuple[str, ...],
-    any_order: bool,
-    on_unknown: str,
-    rows: bool,
-    output: str,
-    **options: Any,
+    *, kubelet_max_pods: int, pod_cpu: str | None, pod_memory: str | None, **given: Any
 ) -> None:
     """
     Size a CSV or Parquet file of nodes in both address modes.
@@ -126,21 +115,14 @@ def fleet(
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cli import fleet_files
 
-    asked = _Asked(
-        file,
-        column,
-        count,
-        all_rows,
-        out,
-        partition_by,
-        any_order,
-        on_unknown,
-        rows,
-        output,
-        options,
-    )
+    binding = {
+        "kubelet_max_pods": kubelet_max_pods,
+        "pod_cpu": pod_cpu,
+        "pod_memory": pod_memory,
+    }
+    asked = _Asked(**given, options=binding)
     catalog = Catalog.bundled()
-    paths = fleet_files.long_files(file, partitioned=bool(partition_by))
+    paths = fleet_files.long_files(asked.file, partitioned=bool(asked.partition_by))
     if paths is None:
         _size_whole(asked, catalog)
     else:
@@ -148,7 +130,7 @@ def fleet(
             _size_long(asked, catalog, files)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Asked:
     """What the command was asked."""
 
@@ -185,7 +167,7 @@ def _size_whole(asked: _Asked, catalog: Catalog) -> None:
     )
     unknown: Literal["null", "raise"] = "null" if asked.on_unknown == "null" else "raise"
     rows = Fleet.encode(table.types, on_unknown=unknown)
-    with progress(f"sizing {_nodes(len(rows))}"):
+    with progress(f"sizing {count_of(len(rows), 'node')}"):
         sizes = _by_type(rows, asked.options)
     _refuse_taken(asked.file, sizes, table.frame)
     sized = table.frame.join(sizes.reindex(rows.codes).set_axis(table.frame.index))
@@ -298,12 +280,11 @@ def _tell(
     if asked.out is not None:
         rows = written if sized is None else len(sized)
         told.append(f"{rows:,} sized rows written to {asked.out}")
-    title = f"{_nodes(len(tally))}, limits of {catalog.as_of}"
     emit(
         _summary(tally, sizes, catalog),
         asked.output,
         lead=_LEAD,
-        title=title,
+        title=f"{count_of(len(tally), 'node')}, limits of {catalog.as_of}",
         note="\n".join(told),
         assumptions=[
             (
@@ -549,44 +530,32 @@ def _notes(fleet: _Tally, sizes: pd.DataFrame, catalog: Catalog) -> list[str]:
     counts = fleet.counts
     notes = []
     if fleet.unknown:
-        have, are = ("has", "is") if fleet.unknown == 1 else ("have", "are")
-        notes.append(
-            f"{_nodes(fleet.unknown)} {have} a missing or unknown type and {are} not counted."
-        )
-    barred = [name for name in counts if catalog[name].windows.status == "unsupported"]
-    if barred:
+        one = "node has a missing or unknown type and is not counted."
+        many = "nodes have a missing or unknown type and are not counted."
+        notes.append(count_of(fleet.unknown, one, many))
+    if barred := [name for name in counts if catalog[name].windows.status == "unsupported"]:
         count = sum(counts[name] for name in barred)
         notes.append(
-            f"{_nodes(count)} cannot run Windows and {'counts' if count == 1 else 'count'} in no "
+            f"{count_of(count, 'node')} cannot run Windows and {'counts' if count == 1 else 'count'} in no "
             f"total: {', '.join(barred[:5])}{' and more' * (len(barred) > 5)}."
         )
-    old = [name for name in counts if not catalog[name].nitro]
-    if old:
-        count = sum(counts[name] for name in old)
+    if old := [name for name in counts if not catalog[name].nitro]:
+        are = count_of(sum(counts[name] for name in old), "node is", "nodes are")
+        notes.append(f"{are} neither Nitro nor bare metal and cannot use prefixes.")
+    if bare := [name for name in counts if not allocatable(catalog[name])[1]]:
+        have = count_of(sum(counts[name] for name in bare), "node has", "nodes have")
         notes.append(
-            f"{_nodes(count)} {'is' if count == 1 else 'are'} neither Nitro nor bare metal and "
-            "cannot use prefixes."
-        )
-    bare = [name for name in counts if not allocatable(catalog[name])[1]]
-    if bare:
-        count = sum(counts[name] for name in bare)
-        notes.append(
-            f"{_nodes(count)} {'has' if count == 1 else 'have'} no memory left for any pod beside "
-            f"what Windows keeps, whatever the addresses allow: {', '.join(bare[:5])}."
+            f"{have} no memory left for any pod beside what Windows keeps, whatever the addresses "
+            f"allow: {', '.join(bare[:5])}."
         )
     binds, lifts = sizes["prefix_binding"] == "kubelet", sizes["kubelet_extra_args"].notna()
-    bound = int(fleet.histogram[sizes.index[binds & lifts]].sum())
-    if bound:
+    if bound := int(fleet.histogram[sizes.index[binds & lifts]].sum()):
         notes.append(
-            f"{_nodes(bound)} {'takes' if bound == 1 else 'take'} more pods with prefixes once the "
+            f"{count_of(bound, 'node takes', 'nodes take')} more pods with prefixes once the "
             f"kubelet's --max-pods is raised to what AWS advises: {KUBELET_MAX_PODS_SMALL} below "
             f"{KUBELET_MAX_PODS_VCPUS} vCPUs, {KUBELET_MAX_PODS_ADVISED} above."
         )
     return notes
-
-
-def _nodes(count: int) -> str:
-    return f"{count:,} node" if count == 1 else f"{count:,} nodes"
 
 
 def _print_rows(sized: pd.DataFrame, output: str) -> None:

@@ -28,15 +28,10 @@ _LONGEST_HEAD = 10**6
 
 def read_table(file: str) -> pd.DataFrame:
     """
-    Read a CSV or Parquet file, told apart by what they hold.
+    A CSV or Parquet file, told apart by what they hold; ``-`` is standard input.
 
     A CSV may be gzipped, separated by commas, semicolons or tabs, and have a
     byte order mark. Semicolons go with decimal commas.
-
-    Parameters
-    ----------
-    file : str
-        A path, or ``"-"`` for standard input.
 
     Raises
     ------
@@ -345,12 +340,7 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
     what the file says holds none of its subnets: memory is that of a part, and a file
     sorted by subnet is read about twice.
 
-    Parameters
-    ----------
-    paths : list of path
-        As `long_history` gives them.
-    options : mapping
-        The arguments of `forecast_exhaustion` that name columns.
+    The options are those of `forecast_exhaustion` that name columns.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import progress, put_together, say
+from eks_win_capacity.cli.output import progress, put_together, say, together
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import source_name, whole
 from eks_win_capacity.core.errors import InputError
@@ -133,7 +133,7 @@ def file_argument(
     return add
 
 
-def state_options(function: Callable[..., None]) -> Callable[..., None]:
+def state_options(function: Callable[..., None]) -> Any:
     """
     Add where the state of a cluster comes from; the command gets ``load``.
 
@@ -161,23 +161,10 @@ def state_options(function: Callable[..., None]) -> Callable[..., None]:
                     codes.add(left.exit_code)
         click.get_current_context().exit(max(codes, key=_BY_WEIGHT.index))
 
-    for option in _OF_STATE:
-        run = option(run)
-    return run
+    return _of_state(run)
 
 
-_OF_STATE = (
-    click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
-    click.option("--profile", help="AWS profile."),
-    click.option("--region", help="AWS region."),
-    click.option(
-        "--cluster",
-        "names",
-        multiple=True,
-        metavar="NAME",
-        help="Ask AWS for this cluster, by read-only calls; repeat for more, and give files "
-        "as NAME=PATH then.",
-    ),
+_of_state = together(
     click.option(
         "--file",
         "-f",
@@ -187,8 +174,19 @@ _OF_STATE = (
         help="A saved answer of kubectl or the AWS CLI, a folder of them, or - for stdin. "
         "Repeat for more.",
     ),
+    click.option(
+        "--cluster",
+        "names",
+        multiple=True,
+        metavar="NAME",
+        help="Ask AWS for this cluster, by read-only calls; repeat for more, and give files "
+        "as NAME=PATH then.",
+    ),
+    click.option("--region", help="AWS region."),
+    click.option("--profile", help="AWS profile."),
+    click.option("--endpoint-url", hidden=True, help="Ask this address instead of AWS."),
 )
-"""Options that say whose state it is, the last one first in the help."""
+"""Whose state it is."""
 
 
 _BY_WEIGHT = (0, 5, 3, 4)
@@ -252,24 +250,19 @@ def _session(profile: str | None) -> Any:
         return boto3.session.Session(profile_name=profile)
 
 
-def binding_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add what may bind beside the addresses: the kubelet's limit and what pods request."""
-    for option in (
-        click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi."),
-        click.option(
-            "--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m."
-        ),
-        click.option(
-            "--kubelet-max-pods",
-            type=int,
-            default=KUBELET_MAX_PODS,
-            show_default=True,
-            metavar="N",
-            help="The kubelet's own limit.",
-        ),
-    ):
-        function = option(function)
-    return function
+binding_options = together(
+    click.option(
+        "--kubelet-max-pods",
+        type=int,
+        default=KUBELET_MAX_PODS,
+        show_default=True,
+        metavar="N",
+        help="The kubelet's own limit.",
+    ),
+    click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m."),
+    click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi."),
+)
+"""What may bind beside the addresses: the kubelet's limit and what pods request."""
 
 
 def pool_of(
@@ -289,18 +282,6 @@ def pool_of(
     return WarmPool.from_configmap(filled_text_of(configmap), nitro=nitro, slots=slots)
 
 
-def capacity_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--capacity`` of the subnets in a history: one for all, or one for each that is named."""
-    return click.option(
-        "--capacity",
-        multiple=True,
-        metavar="[SUBNET=]CAPACITY",
-        callback=_capacity,
-        help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable.  "
-        "[default: a column capacity, total or cidr]",
-    )(function)
-
-
 def _capacity(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
     named = [text.rpartition("=") for text in given]
     if len(named) == 1 and not named[0][1]:
@@ -315,3 +296,14 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+capacity_option = click.option(
+    "--capacity",
+    multiple=True,
+    metavar="[SUBNET=]CAPACITY",
+    callback=_capacity,
+    help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable.  "
+    "[default: a column capacity, total or cidr]",
+)
+"""Capacity of the subnets in a history: one for all, or one for each that is named."""

@@ -62,34 +62,15 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
     return plain.encode("ascii", "replace").decode(), error.end
 
 
-def output_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add to a command how its rows are printed: ``--output``, ``--wide`` and ``--out``."""
-    return click.option(
-        "--out",
-        type=click.Path(dir_okay=False, path_type=Path),
-        expose_value=False,
-        callback=_kept("out"),
-        help="Write the rows here, too: .csv, .json or .xlsx.",
-    )(output_option(function))
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in the order in which the help has them."""
 
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
 
-def output_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--output`` and ``--wide`` to a command that has its own ``--out``."""
-    function = click.option(
-        "--wide",
-        is_flag=True,
-        expose_value=False,
-        callback=_kept("wide"),
-        help="Print every column, however narrow the terminal is.",
-    )(function)
-    return click.option(
-        "--output",
-        "-o",
-        type=click.Choice(FORMATS),
-        default="table",
-        show_default=True,
-        help="A table for people, JSON or CSV for programs.",
-    )(function)
+    return add
 
 
 _META = "eks_win_capacity.cli."
@@ -110,6 +91,37 @@ def _asked(name: str) -> Any:
 
 
 OUT_KINDS = (".csv", ".json", ".xlsx")
+
+output_option = together(
+    click.option(
+        "--output",
+        "-o",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="A table for people, JSON or CSV for programs.",
+    ),
+    click.option(
+        "--wide",
+        is_flag=True,
+        expose_value=False,
+        callback=_kept("wide"),
+        help="Print every column, however narrow the terminal is.",
+    ),
+)
+"""``--output`` and ``--wide``, of a command that has its own ``--out``."""
+
+output_options = together(
+    click.option(
+        "--out",
+        type=click.Path(dir_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_kept("out"),
+        help="Write the rows here, too: .csv, .json or .xlsx.",
+    ),
+    output_option,
+)
+"""How a command prints its rows: ``--output``, ``--wide`` and ``--out``."""
 
 
 def check_ending(out: Path, kinds: Sequence[str]) -> None:
@@ -345,7 +357,9 @@ def _print_for_terminal(
         console.print(Text(f"{_distance()}{title}", style="bold"))
     if _least(texts) <= room:
         console.print(_drawn(texts, right, room, table.styles), soft_wrap=True)
-    elif len(table.rows) == 1 or _holds_prose(_leading(texts, names, table.lead)):
+    elif len(table.rows) == 1 or _holds_prose(
+        [texts[names.index(name)] for name in table.lead if name in names] or texts
+    ):
         # Where not even every word has room, a table would break numbers and commands apart.
         console.print(Text("\n".join(_blocks(texts)).rstrip() + "\n" * bool(note)), soft_wrap=True)
     else:
@@ -490,13 +504,6 @@ def _widths(texts: Sequence[Sequence[str]], room: int) -> list[int]:
         longest = max(short, key=lambda place: wanted[place] / max(widths[place], 1))
         widths[longest] += 1
     return widths
-
-
-def _leading(
-    texts: Sequence[Sequence[str]], names: list[str], lead: Sequence[str]
-) -> Sequence[Sequence[str]]:
-    """The columns that stay on a narrow terminal; all of them where none was named."""
-    return [texts[names.index(name)] for name in lead if name in names] or texts
 
 
 def _holds_prose(texts: Sequence[Sequence[str]]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.options import TYPE_NAME, file_argument, note_kubelet
-from eks_win_capacity.cli.output import document_of, emit, output_options, say
+from eks_win_capacity.cli.output import document_of, emit, output_options, say, together
 from eks_win_capacity.cli.plan_files import (
     read_current_file,
     read_price_file,
@@ -122,7 +122,7 @@ def _state_subnets(state: ClusterState) -> list[Any] | None:
 
 
 _EXISTING = click.Path(exists=True, dir_okay=False)
-_OPTIONS = (
+_options = together(
     click.option(
         "--candidate",
         "--instance-type",
@@ -316,12 +316,6 @@ _OPTIONS = (
 )
 
 
-def _options(function: Any) -> Any:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
 @click.command()
 @file_argument(kind=click.Path(exists=True, allow_dash=True))
 @_options
@@ -356,6 +350,7 @@ def plan(
       eks-win-capacity plan workloads.csv --current m5.2xlarge=9 --max-replaced 3
       kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
+    from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.planning import plan_fleet
 
@@ -364,7 +359,8 @@ def plan(
     if state is not None and subnets is None and state_subnets and not options["zones"]:
         subnets = _state_subnets(state)
     _note(given, subnets)
-    _note_limit(options["kubelet_max_pods"], options["candidates"])
+    candidates = Catalog.bundled().filter(names=options["candidates"])
+    note_kubelet(options["kubelet_max_pods"], candidates.values())
     options["buy"] = {name: options.pop(name) for name in _BUYING}
     found = plan_fleet(
         given,
@@ -394,13 +390,6 @@ def _current(values: dict[str, Any] | tuple[str, ...], state: ClusterState | Non
             raise click.BadParameter("FILE is not the state of a cluster", param_hint="--current")
         return state
     return read_current_file(values[0])
-
-
-def _note_limit(limit: int | None, candidates: tuple[str, ...] | None) -> None:
-    """Question a limit of the kubelet that AWS advises against for what may be planned."""
-    from eks_win_capacity.catalog import Catalog
-
-    note_kubelet(limit, Catalog.bundled().filter(names=candidates).values())
 
 
 def _note(given: Any, where: list[Any] | None) -> None:

@@ -14,27 +14,29 @@ from eks_win_capacity.cli.options import (
     mode_option,
     pool_of,
 )
-from eks_win_capacity.cli.output import emit, output_option, output_options, plain_rows, progress
+from eks_win_capacity.cli.output import (
+    emit,
+    output_option,
+    output_options,
+    plain_rows,
+    progress,
+    together,
+)
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.simulator import BestTargets, Churn
     from eks_win_capacity.simulator.arrivals import Lifetime
 
 
-def _node_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add which node is meant, by its type or its slots."""
-    slots = click.option(
-        "--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1."
-    )(function)
-    return click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type.")(
-        slots
-    )
+_node_options = together(
+    click.option("--instance-type", "-t", type=TYPE_NAME, help="The node's instance type."),
+    click.option("--slots", type=click.IntRange(1, 4096), help="IPv4 addresses per interface - 1."),
+)
+"""Which node is meant, by its type or its slots."""
 
 
 def _node_slots(instance_type: str | None, slots: int | None) -> tuple[int, bool]:
@@ -263,19 +265,14 @@ def targets(
             rng=seed,
             **options,
         )
+    where = f"on {options['nodes']:,} nodes for {options['hours']:g} h"
     emit(
         _candidates(found, output),
         output,
         columns=_COLUMNS,
         title="Warm targets, least waste first",
         note=f"{found.reason}\nwaste: attached addresses without a pod, mean of each node",
-        assumptions=[_assumed(rate_per_minute, lifetime, **options)],
-    )
-
-
-def _assumed(rate: float, lifetime: str, *, nodes: int, hours: float, **_: Any) -> str:
-    return (
-        f"pods come at {rate:g} a minute on {nodes:,} nodes for {hours:g} h, and run {lifetime} s"
+        assumptions=[f"pods come at {rate_per_minute:g} a minute {where}, and run {lifetime} s"],
     )
 
 

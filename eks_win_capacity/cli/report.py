@@ -91,7 +91,8 @@ def report(
     with progress("reading") as tell:
         named, sources = _read(states, tell)
         table, costs = history and read_table(history), read_price_file(prices)
-        sources |= _days({"History of use": history, "Prices": prices})
+        tables = {"History of use": history, "Prices": prices}
+        sources |= {f"{what}: {file}": _day(file) for what, file in tables.items() if file}
     with progress("reporting on") as tell:
         made = report_of(
             named,
@@ -116,25 +117,17 @@ def _read(
     places: Iterable[str], tell: Callable[[str], None]
 ) -> tuple[dict[str, ClusterState], dict[str, str]]:
     """States by the names of their clusters, and when each source was written."""
+    from eks_win_capacity.files import load_files
+
     named: dict[str, ClusterState] = {}
     sources: dict[str, str] = {}
     for place in places:
         tell(place)
-        state = _state(place)
+        state = load_files(sys.stdin.buffer if place == "-" else Path(place))
         name = state.name or Path(place).stem
         named[name] = named[name].merge(state) if name in named else state
         sources[f"State of {name}: {place}"] = _day(place)
     return named, sources
-
-
-def _state(place: str) -> ClusterState:
-    from eks_win_capacity.files import load_files
-
-    return load_files(sys.stdin.buffer if place == "-" else Path(place))
-
-
-def _days(files: dict[str, str | None]) -> dict[str, str]:
-    return {f"{what}: {path}": _day(path) for what, path in files.items() if path is not None}
 
 
 def _day(place: str) -> str:

@@ -116,16 +116,12 @@ def _assumed(types: tuple[str, ...], pods: int | None, pool: WarmPool) -> list[s
     """What the counts of nodes rest on."""
     if pods is not None:
         return []
-    mode = pool.prefix_delegation
-    return [_note_pods(name, _full_pods(name, prefix_delegation=mode)) for name in types]
-
-
-def _note_pods(name: str, pods: int) -> str:
-    """What counts of nodes rest on where the pods of each were not given."""
-    return (
-        f"each {name} counted full: {pods:,} pods, by its addresses and the kubelet's limit of "
+    full = {name: _full_pods(name, prefix_delegation=pool.prefix_delegation) for name in types}
+    return [
+        f"each {name} counted full: {most:,} pods, by its addresses and the kubelet's limit of "
         f"{KUBELET_MAX_PODS}; --pods-per-node for another number"
-    )
+        for name, most in full.items()
+    ]
 
 
 def _full_pods(name: str, *, prefix_delegation: bool) -> int:
@@ -291,21 +287,16 @@ def subnet(
     wanted = chosen == "fits" or output == "table"
     fits = _fits(place, types, pods_per_node, pool, keep_free) if wanted else []
     assumed = _assumed(types, pods_per_node, pool)
-    census = _census(place)
+    census = {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in place.to_dict().items()
+    }
     held = [_reservation_row(place, number) for number in range(len(place.reservations))]
     if output == "table":
         _printed(place, census, held, fits, assumed)
     else:
         rows = {"census": [census], "reservations": held, "fits": fits}[chosen]
         emit(rows, output, assumptions=assumed if chosen == "fits" else ())
-
-
-def _census(place: Subnet) -> dict[str, Any]:
-    """Counts of a subnet; shares with four digits."""
-    return {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in place.to_dict().items()
-    }
 
 
 def _printed(

@@ -107,7 +107,11 @@ def forecast_demand(
     pieces = []
     for each in plans:
         for zone, members in each.by_zone.items():
-            history = _of_zone(pods_history, zone, each.name)
+            history, known = _of_zone(pods_history, zone, each.name), steps
+            if steps is not None and "zone" in steps:
+                known = steps.loc[
+                    steps["zone"].isna() | (steps["zone"] == zone), ["time", "change"]
+                ]
             for subnet in members:
                 first, binding = each.pod_limit(subnet)
                 share = each.share(subnet)
@@ -119,7 +123,7 @@ def forecast_demand(
                     unit="pods",
                     horizon=horizon,
                     level=level,
-                    events=_of_events(steps, zone),
+                    events=known,
                     **options,
                 )
                 pieces.append(_Piece(each, subnet, each.zone(subnet), limit, binding, _one(made)))
@@ -218,12 +222,6 @@ def _events(events: Any, plans: Sequence[DemandPlan]) -> pd.DataFrame | None:
             f"{', '.join(sorted(filter(None, zones))) or 'none'}"
         )
     return frame
-
-
-def _of_events(frame: pd.DataFrame | None, zone: str) -> pd.DataFrame | None:
-    if frame is None or "zone" not in frame:
-        return frame
-    return frame.loc[frame["zone"].isna() | (frame["zone"] == zone), ["time", "change"]]
 
 
 @dataclass(frozen=True)
@@ -372,7 +370,7 @@ class DemandForecast:
         Columns: plan, quantile, date, answer (``"date"``, ``"exhausted"`` or
         ``"never"``: not within the horizon), subnet (the first to run dry).
         """
-        first = {share: self._first(share) for share in show.shares_of(self._levels)}
+        first = {share: self._first(share) for share in show.shares_of(self.pieces[0].pods.levels)}
         rows = []
         for at, plan in enumerate(self.plans):
             for share, pieces in first.items():
@@ -390,15 +388,11 @@ class DemandForecast:
                 )
         return pd.DataFrame(rows)
 
-    @property
-    def _levels(self) -> tuple[float, ...]:
-        return self.pieces[0].pods.levels
-
     def to_dict(self, *, risk: float = 0.1) -> dict[str, Any]:
         """Dates and needs of each plan in plain values; what never comes is None."""
         return {
             "risk": risk,
-            "levels": list(self._levels),
+            "levels": list(self.pieces[0].pods.levels),
             "dates": [show.plain_row(row) for row in self.dates.to_dict("records")],
             "plans": [show.plain_row(row) for row in self.to_pandas(risk=risk).to_dict("records")],
         }
@@ -408,12 +402,12 @@ class DemandForecast:
         return json.dumps(self.to_dict(risk=risk), indent=indent, allow_nan=False)
 
     def __repr__(self) -> str:
-        lines = [f"  {name}: {show.day(day, _NOT_YET)}" for name, day in self.date().items()]
+        lines = [
+            f"  {name}: {show.day(day, 'not within the horizon')}"
+            for name, day in self.date().items()
+        ]
         return "\n".join([f"DemandForecast of {count_of(len(self.plans), 'plan')}", *lines])
 
     def _repr_html_(self) -> str:
         """Show a notebook when each plan runs dry, and what it needs now."""
         return show.plans_as_html(self.to_pandas())
-
-
-_NOT_YET = "not within the horizon"

@@ -151,14 +151,10 @@ def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
     """The error of rows that fail a check, with the values of a column of them."""
     found = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
     values = {value: int(count) for value, count in found.iter_rows() if value is not None}
-    seen = sorted(values, key=_order)
+    seen = sorted(values, key=lambda value: value if isinstance(value, int) else str(value))
     ends = {"a": seen[0], "z": seen[-1]} if seen else {"a": None, "z": None}
     n = len(rows)
     return check.error(check.template.format(n=f"{n:,}", **ends), n, values)
-
-
-def _order(value: object) -> Any:
-    return value if isinstance(value, int) else str(value)
 
 
 def _rows(check: RowCheck, weight: str | None = None) -> Any:

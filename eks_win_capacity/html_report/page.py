@@ -94,15 +94,7 @@ _SEVERITY = {"error": ("bad", "Error"), "warning": ("warn", "Warning"), "info": 
 
 
 def key_points(part: ClusterPart, urgent: str) -> list[str]:
-    """
-    The answers of one cluster in a sentence each.
-
-    Parameters
-    ----------
-    part : ClusterPart
-    urgent : str
-        The sentence of the subnet that runs dry first; empty without a history.
-    """
+    """The answers of one cluster in a sentence each; without a history none is urgent."""
     points = []
     if part.capacity is not None and "nodes" not in part.state.unknown:
         total = part.capacity.total
@@ -235,15 +227,7 @@ def subnets(part: ClusterPart) -> str:
 
 
 def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> str:
-    """
-    Dates on which subnets run dry, and the fans of the most urgent.
-
-    Parameters
-    ----------
-    forecast : ExhaustionForecast or None
-    names : frozenset of str
-        Subnets that are told of.
-    """
+    """Dates on which the named subnets run dry, and the fans of the most urgent."""
     if forecast is None:
         return paragraph("No history of use was given, so there is no forecast.")
     made = forecast.to_pandas()
@@ -431,10 +415,11 @@ def cluster_section(
     """All that is said of one cluster."""
     anchor = f"c{number}"
     known = part.state
+    prefixes = part.capacity.prefix_delegation if part.capacity else None
     about = (
         ("Kubernetes", known.version),
         ("region", known.region),
-        ("address mode", _mode(part)),
+        ("address mode", {None: "", True: "prefix", False: "secondary"}[prefixes]),
         ("EKS platform", known.platform_version),
     )
     facts = ", ".join(f"{name} {value}" for name, value in about if value)
@@ -454,11 +439,6 @@ def cluster_section(
         + _unknown(part, f"{anchor}-not-known")
         + "</section>"
     )
-
-
-def _mode(part: ClusterPart) -> str:
-    mode = part.capacity.prefix_delegation if part.capacity else None
-    return "" if mode is None else "prefix" if mode else "secondary"
 
 
 def _unknown(part: ClusterPart, anchor: str) -> str:
@@ -482,17 +462,8 @@ def page(
     """
     The whole document.
 
-    Parameters
-    ----------
-    title : str
-    clusters : sequence of ClusterPart
-    forecast : ExhaustionForecast or None
-    summary : DataFrame
-        One row for each cluster, as `Report.to_pandas` makes them.
-    urgent : sequence of str
-        For each cluster the sentence of the subnet that runs dry first.
-    sources : sequence of (str, str)
-        What the page rests on.
+    The summary has one row for each cluster, as `Report.to_pandas` makes them, and urgent
+    the sentence of the subnet of each that runs dry first.
     """
     sections = "".join(
         cluster_section(part, at, forecast, sentence)

@@ -31,14 +31,7 @@ PATTERNS: Final = """<svg width="0" height="0" aria-hidden="true" focusable="fal
 
 
 def block_map(subnet: Subnet) -> str:
-    """
-    Figure of the blocks of a subnet, with their number by state.
-
-    Parameters
-    ----------
-    subnet : Subnet
-        One whose used addresses are known.
-    """
+    """Figure of the blocks of a subnet whose used addresses are known, with their number by state."""
     blocks = subnet.blocks()
     state = blocks["state"].mask((blocks["state"] == "whole-free") & ~blocks["serves"], "withheld")
     states = state.tolist()
@@ -134,15 +127,7 @@ class _Scale:
 
 
 def fan(forecast: ExhaustionForecast, row: dict[Any, Any]) -> str:
-    """
-    Figure of one subnet's use and forecast, under its sentence.
-
-    Parameters
-    ----------
-    forecast : ExhaustionForecast
-    row : dict
-        A row of ``forecast.to_pandas()`` that has a forecast.
-    """
+    """Figure of one subnet's use and forecast, by its row of ``forecast.to_pandas()``."""
     at = int(np.flatnonzero(forecast.subnets == row["subnet"])[0])
     here = np.array([at], dtype=np.intp)
     past = forecast.history_of(here).tail(max(3 * forecast.horizon, 60))

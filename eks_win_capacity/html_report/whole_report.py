@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster.report import ClusterReport
     from eks_win_capacity.forecast.result import ExhaustionForecast
 
 
@@ -217,7 +216,7 @@ def report(
     for name, state in named.items():
         tell(name)
         parts.append(
-            answers_of(
+            _answers_of(
                 name, state, prices=prices, time_limit_s=time_limit_s, now=now, catalog=catalog
             )
         )
@@ -273,7 +272,14 @@ def _forecast(
     if history is None or isinstance(history, ExhaustionForecast):
         return history
     if capacity is None:
-        known = {held.subnet_id: _size(held) for part in parts for held in part.state.subnets or ()}
+        # The subnet itself where it is known which of its addresses are in use, else its CIDR.
+        known = {
+            held.subnet_id: held.subnet
+            if held.subnet is not None and held.subnet.placement_known
+            else held.cidr
+            for part in parts
+            for held in part.state.subnets or ()
+        }
         capacity = known if known.keys() & _names_in(history) else None
     try:
         return forecast_exhaustion(history, capacity=capacity, horizon=horizon, unusable="report")
@@ -284,12 +290,6 @@ def _forecast(
             f"{f', such as {ids[0]}' if ids else ''}: name them so, or give the capacity of each "
             "in a column or an option capacity"
         ) from error
-
-
-def _size(held: Any) -> Any:
-    """The subnet itself where it is known which of its addresses are in use, else its CIDR."""
-    model = held.subnet
-    return model if model is not None and model.placement_known else held.cidr
 
 
 def _names_in(history: Any) -> set[str]:
@@ -330,7 +330,7 @@ def _sources(
     return found
 
 
-def answers_of(
+def _answers_of(
     name: str,
     state: ClusterState,
     *,
@@ -339,21 +339,7 @@ def answers_of(
     now: date | None,
     catalog: Catalog,
 ) -> ClusterPart:
-    """
-    Every answer about one cluster; what the state does not tell is a reason in words.
-
-    Parameters
-    ----------
-    name : str
-    state : ClusterState
-    prices : Prices, Series, DataFrame, mapping or None
-        As in `plan_fleet`.
-    time_limit_s : float or None
-        For the plan. [s]
-    now : date or None
-        The day by which ends of support are judged.
-    catalog : Catalog
-    """
+    """Every answer about one cluster; what the state does not tell is a reason in words."""
     from eks_win_capacity.cluster.checks import check_cluster
     from eks_win_capacity.cluster.pending import explain_pending
     from eks_win_capacity.cluster.report import cluster_report
@@ -366,7 +352,7 @@ def answers_of(
             state,
             current=state,
             prices=prices,
-            prefix_delegation=_mode(answers.get("capacity")),
+            prefix_delegation=getattr(answers.get("capacity"), "prefix_delegation", None),
             time_limit_s=time_limit_s,
             catalog=catalog,
         ),
@@ -385,8 +371,3 @@ def answers_of(
         missing=missing,
         **answers,
     )
-
-
-def _mode(capacity: ClusterReport | None) -> bool | None:
-    """Address mode of the cluster, in which its fleet is planned."""
-    return None if capacity is None else capacity.prefix_delegation
