@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.errors import InputError
-from eks_win_capacity.forecast.read import kind_and_subnet, labels_subnet, words_kind
+from eks_win_capacity.forecast.read import SUBNET_LABELS, kind_and_subnet, label_of, words_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,11 +100,11 @@ def _prometheus(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for series in answer["data"].get("result") or ():
         labels = series.get("metric") or {}
-        plain = {key.lower(): value for key, value in labels.items()}
         head = {
             "kind": words_kind(str(labels.get("__name__", ""))),
-            "subnet": labels_subnet(labels) or ",".join(f"{k}={v}" for k, v in labels.items()),
-            "cidr": next((plain[key] for key in _CIDR_LABELS if plain.get(key)), None),
+            "subnet": label_of(labels, SUBNET_LABELS)
+            or ",".join(f"{k}={v}" for k, v in labels.items()),
+            "cidr": label_of(labels, _CIDR_LABELS) or None,
         }
         values = series.get("values") or ([series["value"]] if "value" in series else [])
         rows += [

@@ -237,7 +237,7 @@ def _best(columns: list[Any], kind: str, unit: str | None) -> list[Any]:
 
 _LABELLED = re.compile(r"(?P<metric>[^{]*)\{(?P<labels>.*)\}")
 _LABEL = re.compile(r"(\w+)\s*=\s*\"+([^\"]*)\"+")
-_SUBNET_LABELS: Final = ("subnetid", "subnet_id", "subnet", "subnetname", "subnet_name", "name")
+SUBNET_LABELS: Final = ("subnetid", "subnet_id", "subnet", "subnetname", "subnet_name", "name")
 
 
 def labelled(name: object) -> tuple[str, dict[str, str]] | None:
@@ -262,7 +262,7 @@ def kind_and_subnet(name: object) -> tuple[str | None, str]:
     parts = labelled(name)
     if parts is not None:
         metric, labels = parts
-        return words_kind(metric), labels_subnet(labels) or str(name)
+        return words_kind(metric), label_of(labels, SUBNET_LABELS) or str(name)
     kind = words_kind(str(name))
     if kind is None:
         return None, str(name)
@@ -282,10 +282,10 @@ def words_kind(name: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def labels_subnet(labels: Mapping[str, str]) -> str:
-    """Subnet that the labels of a series name; empty if they name none."""
+def label_of(labels: Mapping[str, str], names: Iterable[str]) -> str:
+    """Value of the first label that has one of some names; empty where none has."""
     plain = {key.lower(): value for key, value in labels.items()}
-    return next((plain[key] for key in _SUBNET_LABELS if plain.get(key)), "")
+    return next((plain[name] for name in names if plain.get(name)), "")
 
 
 @dataclass(frozen=True)
