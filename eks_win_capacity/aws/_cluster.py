@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.aws import saved_answers
-from eks_win_capacity.aws._occupants import RESERVATIONS, subnets
+from eks_win_capacity.aws._occupants import RESERVATIONS, described, each, subnets
 from eks_win_capacity.aws.calls import FILTER_VALUES, Asking
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
@@ -143,8 +143,7 @@ def _subnet_ids_of(ask: Asking, cluster: Mapping[str, Any]) -> list[str]:
     ids += [s for group in ask.answers.get("nodegroup", ()) for s in group.get("subnets") or ()]
     ids += [
         subnet
-        for page in ask.answers.get("AutoScalingGroups", ())
-        for group in page
+        for group in each(ask.answers, "AutoScalingGroups")
         for subnet in saved_answers.subnets_of(group)
     ]
     return list(dict.fromkeys(ids))
@@ -183,9 +182,7 @@ def _profiles(ask: Asking) -> None:
     """Ask for the roles of the instances' profiles, each once."""
     arns = [
         str((instance.get("IamInstanceProfile") or {}).get("Arn") or "")
-        for page in ask.answers.get("Reservations", ())
-        for reservation in page
-        for instance in reservation.get("Instances") or ()
+        for instance in described(ask.answers)
     ]
     for name in sorted({arn.rpartition("/")[2] for arn in arns} - {""}):
         ask.one("iam", "get_instance_profile", "InstanceProfile", InstanceProfileName=name)
@@ -200,8 +197,7 @@ def _templates(ask: Asking) -> None:
     }
     asked |= {
         (template, version)
-        for page in ask.answers.get("AutoScalingGroups", ())
-        for group in page
+        for group in each(ask.answers, "AutoScalingGroups")
         if saved_answers.is_self_managed(group)
         for template, version in [saved_answers.template_of(group)]
         if template
@@ -243,7 +239,7 @@ def _ask_scaling(ask: Asking, cluster: str) -> None:
 
 def _ask_occupants(ask: Asking) -> None:
     """Ask what the described subnets hold, and who holds it."""
-    ids = [subnet["SubnetId"] for page in ask.answers.get("Subnets", ()) for subnet in page]
+    ids = [subnet["SubnetId"] for subnet in each(ask.answers, "Subnets")]
     if not ids:
         return
 

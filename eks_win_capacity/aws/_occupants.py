@@ -49,6 +49,11 @@ _NODE_TAGS: Final = frozenset(
 _Answers = dict[str, list[Any]]
 
 
+def each(answers: Mapping[str, list[Any]], key: str) -> Iterator[Any]:
+    """The rows of all pages of a call."""
+    return (row for page in answers.get(key, ()) for row in page)
+
+
 def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
     """
     The rows of all pages of a call, each once; None if there is no answer.
@@ -61,15 +66,14 @@ def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
     if key not in answers:
         return None
     found: dict[tuple[str, ...], Any] = {}
-    for page in answers[key]:
-        for row in page:
-            where = tuple(str(row[name]) for name in identity)
-            if found.setdefault(where, row) != row:
-                raise StateConflictError(
-                    f"two answers say different things about {'/'.join(where)}: save them again "
-                    "at one time",
-                    part=key,
-                )
+    for row in each(answers, key):
+        where = tuple(str(row[name]) for name in identity)
+        if found.setdefault(where, row) != row:
+            raise StateConflictError(
+                f"two answers say different things about {'/'.join(where)}: save them again at "
+                "one time",
+                part=key,
+            )
     return list(found.values())
 
 
@@ -98,16 +102,9 @@ def subnets(
     answers: _Answers, why: MutableMapping[str, str], *, saved: bool = False
 ) -> tuple[SubnetState, ...] | None:
     """
-    Put each subnet together with what its interfaces hold.
+    Each subnet with what its interfaces hold; what is not known is added to ``why``.
 
-    Parameters
-    ----------
-    answers : mapping of str to list
-        The answers by their member.
-    why : mapping of str to str
-        What is not known, and why; it is added to.
-    saved : bool
-        Whether the answers were saved by someone, perhaps for some subnets only.
+    Answers that somebody saved may be of some subnets only.
     """
     described = rows(answers, "Subnets", "SubnetId")
     if described is None:
@@ -253,17 +250,16 @@ def _held(interface: Mapping[str, Any]) -> list[str]:
     return addresses + prefixes
 
 
-def _described(answers: _Answers) -> Iterator[Mapping[str, Any]]:
+def described(answers: Mapping[str, list[Any]]) -> Iterator[Mapping[str, Any]]:
     """Every instance that DescribeInstances names."""
-    for page in answers.get("Reservations", ()):
-        for reservation in page:
-            yield from reservation.get("Instances") or ()
+    for reservation in each(answers, "Reservations"):
+        yield from reservation.get("Instances") or ()
 
 
 def instance_systems(answers: _Answers) -> dict[str, str]:
     """``windows`` or ``linux`` for each instance that DescribeInstances names."""
     found = {}
-    for instance in _described(answers):
+    for instance in described(answers):
         told = instance.get("Platform") or instance.get("PlatformDetails") or ""
         windows = str(told).lower().startswith("windows")
         found[instance["InstanceId"]] = "windows" if windows else "linux"
@@ -276,7 +272,7 @@ def _systems(answers: _Answers) -> dict[str, str] | None:
         return None
     systems = instance_systems(answers)
     found = {}
-    for instance in _described(answers):
+    for instance in described(answers):
         keys = [tag["Key"] for tag in instance.get("Tags") or ()]
         node = any(k.startswith("kubernetes.io/cluster/") or k in _NODE_TAGS for k in keys)
         own = instance["InstanceId"]
@@ -294,7 +290,7 @@ def instances(answers: _Answers, why: MutableMapping[str, str]) -> tuple[Instanc
         for role in profile.get("Roles") or ()
     }
     found = {}
-    for item in _described(answers):
+    for item in described(answers):
         arn = str((item.get("IamInstanceProfile") or {}).get("Arn") or "")
         profile = arn.rpartition("/")[2]
         found[item["InstanceId"]] = Instance(

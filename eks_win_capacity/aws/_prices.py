@@ -234,16 +234,15 @@ def _product(text: Any, region: str, left_out: list[str]) -> dict[str, Any] | No
         left_out.append(f"{name}: {other or f'{len(charged)} hourly prices above zero'}")
         return None
     price, currency, since = charged[0]
-    return {
-        "instance_type": name,
-        "market": "on-demand",
-        "zone": None,
-        "price": price,
-        "currency": currency,
-        "licence": "included",
-        "as_of": str(product.get("publicationDate") or since)[:10],
-        "estimated": False,
-    }
+    day = str(product.get("publicationDate") or since)[:10]
+    return _row(name, "on-demand", price, currency, as_of=day)
+
+
+def _row(
+    name: str, market: str, price: float, currency: str, *, as_of: str, zone: str | None = None
+) -> dict[str, Any]:
+    values = (name, market, zone, price, currency, "included", as_of, False)
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def _other(told: Mapping[str, Any], region: str) -> str:
@@ -256,7 +255,7 @@ def _other(told: Mapping[str, Any], region: str) -> str:
 
 def _spot(items: list[Any], region: str, left_out: list[str]) -> list[dict[str, Any]]:
     currency = "CNY" if region.startswith("cn-") else "USD"
-    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    newest: dict[tuple[str, str], tuple[dt.datetime, dict[str, Any]]] = {}
     for item in items:
         try:
             name, zone = str(item["InstanceType"]), str(item["AvailabilityZone"])
@@ -269,16 +268,7 @@ def _spot(items: list[Any], region: str, left_out: list[str]) -> list[dict[str, 
         if product not in _SPOT_PRODUCTS or not (price > 0 and math.isfinite(price)):
             left_out.append(f"{name}: a spot price of {price} for {product}")
             continue
-        row = {
-            "instance_type": name,
-            "market": "spot",
-            "zone": zone,
-            "price": price,
-            "currency": currency,
-            "licence": "included",
-            "as_of": time.date().isoformat(),
-            "estimated": False,
-        }
-        if (name, zone) not in newest or newest[name, zone]["at"] < time:
-            newest[name, zone] = {"row": row, "at": time}
-    return [newest[key]["row"] for key in sorted(newest)]
+        row = _row(name, "spot", price, currency, as_of=time.date().isoformat(), zone=zone)
+        if (name, zone) not in newest or newest[name, zone][0] < time:
+            newest[name, zone] = time, row
+    return [newest[key][1] for key in sorted(newest)]

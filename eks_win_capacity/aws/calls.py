@@ -189,12 +189,7 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
     """
     Turn what botocore raises inside into an AwsError with its cure.
 
-    Parameters
-    ----------
-    operation, region : str
-        What is asked, and where.
-    permission : str, optional
-        The IAM action that allows it.
+    The permission is the IAM action that allows the operation.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -240,26 +235,10 @@ def all_pages(
     client: Any, method: str, *, key: str, sparse: bool = False, **request: Any
 ) -> list[dict[str, Any]]:
     """
-    Ask for every page of an answer, through boto3's paginator where it has one.
+    Every page of an answer, through boto3's paginator where it has one.
 
-    Parameters
-    ----------
-    client : boto3 client
-        Whom to ask.
-    method : str
-        Its method, such as ``describe_instance_types``.
-    key : str
-        The list that every page must have.
-    sparse : bool
-        Whether a page may lack the list, or say the same as the one before, as
-        CloudWatch's pages without news do.
-    **request
-        What to ask.
-
-    Returns
-    -------
-    list of dict
-        The pages, with their ResponseMetadata.
+    Each page must have the list of the key. Where pages are sparse one may lack it, or say
+    the same as the one before, as CloudWatch's pages without news do.
 
     Raises
     ------

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import datetime as dt
+import re
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from eks_win_capacity.aws import _user_data as user_data
 from eks_win_capacity.aws._occupants import (
     RESERVATIONS,
     count,
+    each,
     instance_systems,
     instances,
     subnets,
@@ -29,9 +32,11 @@ from eks_win_capacity.core.documents import beginning, each_source, source_name,
 from eks_win_capacity.core.errors import (
     CapacityError,
     DocumentError,
+    InvalidQuantityError,
     StateConflictError,
     without_accounts,
 )
+from eks_win_capacity.core.quantities import whole_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -242,8 +247,7 @@ def _support_ends(answers: Answers) -> str | None:
     version = answers["cluster"][0].get("version") if answers.get("cluster") else None
     days = [
         moment(row["endOfExtendedSupportDate"]).date().isoformat()
-        for page in answers.get("clusterVersions", ())
-        for row in page
+        for row in each(answers, "clusterVersions")
         if version and row["clusterVersion"] == version and row.get("endOfExtendedSupportDate")
     ]
     return max(days, default=None)
@@ -252,8 +256,7 @@ def _support_ends(answers: Answers) -> str | None:
 def _policies(answers: Answers) -> tuple[str, ...] | None:
     if "AttachedPolicies" not in answers:
         return None
-    named = [p["PolicyName"] for page in answers["AttachedPolicies"] for p in page]
-    return tuple(dict.fromkeys(named))
+    return tuple(dict.fromkeys(one["PolicyName"] for one in each(answers, "AttachedPolicies")))
 
 
 def _complete(  # noqa: PLR0917
@@ -263,7 +266,7 @@ def _complete(  # noqa: PLR0917
     if part in why or (one not in answers and listed not in answers):
         return None
     made = _once(map(read, answers.get(one, ())), part)
-    names = {role_name(str(name)) for page in answers.get(listed, ()) for name in page}
+    names = {role_name(str(name)) for name in each(answers, listed)}
     lacking = names - {identity(part, item)[0] for item in made}
     if listed in answers and lacking:
         why[part] = f"{KEYS[one]} is missing for {', '.join(sorted(lacking)[:5])}"
@@ -322,7 +325,7 @@ def _addons(answers: Answers, why: dict[str, str]) -> tuple[Addon, ...] | None:
         "addons",
     )
     have = {addon.name for addon in made}
-    if "vpc-cni" in {n for page in answers.get("addons", ()) for n in page} - have:
+    if "vpc-cni" in {*each(answers, "addons")} - have:
         why.setdefault("addons", "DescribeAddon is missing for vpc-cni")
         return None
     return made
@@ -343,11 +346,7 @@ def _configuration(text: str) -> dict[str, Any]:
 def _node_groups(answers: Answers, why: dict[str, str]) -> tuple[NodeGroup, ...] | None:
     templates = _templates(answers)
     systems = instance_systems(answers)
-    scaling = {
-        group["AutoScalingGroupName"]: group
-        for page in answers.get("AutoScalingGroups", ())
-        for group in page
-    }
+    scaling = {one["AutoScalingGroupName"]: one for one in each(answers, "AutoScalingGroups")}
 
     def read(item: Mapping[str, Any]) -> NodeGroup:
         return _node_group(item, templates, scaling, systems)
@@ -372,7 +371,7 @@ def _templates(answers: Answers) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Data of launch templates by id and version, the two versions with names too."""
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
     latest: dict[str, int] = {}
-    for version in (v for page in answers.get("LaunchTemplateVersions", ()) for v in page):
+    for version in each(answers, "LaunchTemplateVersions"):
         template, number = version["LaunchTemplateId"], int(version["VersionNumber"])
         data = version.get("LaunchTemplateData") or {}
         found[template, str(number)] = data
@@ -436,7 +435,6 @@ def _self_managed(
     mixed = (group.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
     template, version = template_of(group)
     data = templates.get((template, version))
-    told = user_data.read(data)
     tags = _tags(group)
     over = [str(o["InstanceType"]) for o in mixed.get("Overrides") or () if o.get("InstanceType")]
     own = (data or {}).get("InstanceType")
@@ -454,7 +452,7 @@ def _self_managed(
         autoscaling_tags=tuple(sorted(tags.items())),
         autoscaling_groups=(group["AutoScalingGroupName"],),
         managed=False,
-        system=tags.get(label) or _system(told, _instances_of(group), systems),
+        system=tags.get(label) or _system(data, _instances_of(group), systems),
         instances=_instances_of(group),
         warm_pool=_warm_pool(
             group.get("WarmPoolConfiguration"),
@@ -466,9 +464,9 @@ def _self_managed(
     )
 
 
-def _system(told: user_data.UserData, ids: Iterable[str], systems: Mapping[str, str]) -> str:
+def _system(data: Mapping[str, Any] | None, ids: Iterable[str], systems: Mapping[str, str]) -> str:
     """System of a group's nodes by their user data, else by those that run; else empty."""
-    if told.windows:
+    if _for_windows(data):
         return "windows"
     running = {systems[one] for one in ids if one in systems}
     return running.pop() if len(running) == 1 else ""
@@ -482,27 +480,84 @@ def _template_name(name: Any, version: str) -> str:
     return f"{name} version {version}" if name else ""
 
 
+_MAX_PODS: Final = re.compile(r"""--max-pods[=\s]+["']?([0-9]{1,5})""")
+_RESERVED: Final = re.compile(
+    r"--(?:kube|system)-reserved[=\s]+[\"']?[^\s\"']*?memory=([0-9.]+[A-Za-z]{0,2})"
+)
+_SERVICES: Final = re.compile(r"-ServiceCIDR\s+[\"']?([0-9./]+)", re.IGNORECASE)
+_DSR: Final = re.compile(r"--enable-dsr(?:=true)?(?![=\w])|WinDSR=true", re.IGNORECASE)
+
+
 def _settings(data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the data of a launch template say of its nodes, in a group's own fields."""
-    told = user_data.read(data)
+    """
+    What the data of a launch template say of its nodes, in a node group's own fields.
+
+    Examples
+    --------
+    >>> told = _settings({"UserData": "<powershell> & Start-EKSBootstrap.ps1 -KubeletExtraArgs "
+    ...                              "'--max-pods=60 --kube-reserved memory=0.5Gi'"})
+    >>> told["kubelet_max_pods"], told["reserved_memory_mib"], told["bootstraps"]
+    (60, 512, True)
+    >>> interfaces = [{"DeviceIndex": 0, "Ipv4PrefixCount": 2}]
+    >>> _settings({"NetworkInterfaces": interfaces})["prefixes"], _settings(None)
+    (2, {})
+    """
+    if data is None:
+        return {}
+    script = _script(data.get("UserData"))
+    # The kubelet takes the last one where a flag is given twice.
+    limits = _MAX_PODS.findall(script)
+    kept = [memory for text in _RESERVED.findall(script) if (memory := _bytes(text)) is not None]
+    services = _SERVICES.search(script)
     return {
-        "prefixes": user_data.prefixes(data),
-        "kubelet_max_pods": told.max_pods,
-        "reserved_memory_mib": told.reserved_memory_mib,
-        "bootstraps": told.bootstraps,
-        "service_cidr": told.service_cidr,
-        "dsr": told.dsr,
+        "prefixes": sum(
+            one.get("Ipv4PrefixCount") or len(one.get("Ipv4Prefixes") or ())
+            for one in data.get("NetworkInterfaces") or ()
+            if not one.get("DeviceIndex")
+        ),
+        "kubelet_max_pods": int(limits[-1]) if limits else None,
+        "reserved_memory_mib": sum(kept) // 2**20 if kept else None,
+        "bootstraps": _bootstraps(script),
+        "service_cidr": services[1] if services else "",
+        "dsr": bool(_DSR.search(script)),
     }
+
+
+def _for_windows(data: Mapping[str, Any] | None) -> bool:
+    """Whether user data are written for Windows."""
+    script = _script((data or {}).get("UserData"))
+    return _bootstraps(script) or "<powershell>" in script.lower()
+
+
+def _bootstraps(script: str) -> bool:
+    """Whether it runs the bootstrap script of Windows."""
+    return "start-eksbootstrap" in script.lower() or "-EKSClusterName" in script
+
+
+def _bytes(text: str) -> int | None:
+    try:
+        return whole_bytes(text)
+    except InvalidQuantityError:
+        return None
+
+
+def _script(text: str | None) -> str:
+    """The text of user data, which EC2 gives in base 64."""
+    if text is None:
+        return ""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return text
 
 
 def _from_templates(answers: Answers) -> list[NodeGroup]:
     """Groups of nodes that launch templates alone tell of, before any of them runs."""
     made = []
-    for version in (v for page in answers.get("LaunchTemplateVersions", ()) for v in page):
+    for version in each(answers, "LaunchTemplateVersions"):
         data = version.get("LaunchTemplateData") or {}
-        told = user_data.read(data)
         own = data.get("InstanceType")
-        if told.windows:
+        if _for_windows(data):
             made.append(
                 NodeGroup(
                     name=str(version.get("LaunchTemplateName") or version["LaunchTemplateId"]),
@@ -535,7 +590,6 @@ def _node_group(
     known = [scaling[name] for name in groups if name in scaling]
     scaled = known[0] if known else {}
     custom = item.get("amiType") == "CUSTOM"
-    told = user_data.read(data)
     running = tuple(one for group in known for one in _instances_of(group))
     return NodeGroup(
         name=item["nodegroupName"],
@@ -562,7 +616,7 @@ def _node_group(
         ),
         autoscaling_tags=tuple(sorted(_tags(known[0]).items())) if known else None,
         autoscaling_groups=tuple(groups),
-        system=_system(told, running, systems) if custom else "",
+        system=_system(data, running, systems) if custom else "",
         instances=running,
         warm_pool=_warm_pool(
             scaled.get("WarmPoolConfiguration") or item.get("warmPoolConfig"),

@@ -32,9 +32,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "subnets": ("cluster", "Show each subnet: free, used by whom, room for more nodes."),
     "explain": ("cluster", "Say why Windows pods are pending, and what helps."),
     "report": ("report", "Write one HTML page on clusters, for those who decide."),
-    "migration": ("changes", "Show what a node takes while its address mode changes."),
-    "karpenter-view": ("changes", "Compare what Karpenter plans with and what nodes take."),
-    "free-blocks": ("changes", "Find the nodes to drain so that /28 blocks come free."),
+    "migration": ("capacity", "Show what a node takes while its address mode changes."),
+    "karpenter-view": ("capacity", "Compare what Karpenter plans with and what nodes take."),
+    "free-blocks": ("cluster", "Find the nodes to drain so that /28 blocks come free."),
     "completion": ("completion", "Print what a shell needs to complete the commands."),
     "catalog": ("catalog", "Look into the instance table, compare it, renew it."),
 }

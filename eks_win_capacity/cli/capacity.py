@@ -1,4 +1,4 @@
-"""The commands about single nodes: ``max-pods`` and ``node``."""
+"""Commands about types of nodes: ``max-pods``, ``node``, ``migration`` and ``karpenter-view``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import click
 
 from eks_win_capacity.cli.options import TYPE_NAME, binding_options, mode_option, note_kubelet
 from eks_win_capacity.cli.output import emit, output_options, together
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.display import count_of, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,3 +263,127 @@ def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int
                 f"{one.instance_type}: the kubelet's limit binds, and AWS advises no higher one "
                 f"than {cap} for {count_of(instance.vcpus, 'vCPU')}"
             )
+
+
+@click.command()
+@click.argument("types", type=TYPE_NAME, metavar="TYPE...", nargs=-1, required=True)
+@click.option(
+    "--to",
+    "direction",
+    type=click.Choice(["prefix", "secondary"]),
+    required=True,
+    help="The mode that is switched on.",
+)
+@click.option(
+    "--pods", type=click.IntRange(0), required=True, help="Pods with an address on each node."
+)
+@click.option(
+    "--cooling", type=click.IntRange(0), default=0, help="Addresses that still cool down."
+)
+@click.option(
+    "--prefixes-in-use",
+    type=click.IntRange(0),
+    help="To secondary mode: prefixes with a used address; the worst case by default.",
+)
+@output_options
+def migration(
+    *,
+    types: tuple[str, ...],
+    direction: str,
+    pods: int,
+    cooling: int,
+    prefixes_in_use: int | None,
+    output: str,
+) -> None:
+    """
+    Show what a node still takes when its mode changes under running pods.
+
+    A node advertises the new mode's capacity at once, while running pods keep their
+    slots: pods at risk are placed and then wait without an event.
+
+    \b
+    Examples:
+      eks-win-capacity migration t3.xlarge --to prefix --pods 14
+      eks-win-capacity migration m5.large --to secondary --pods 40 -o json
+    """  # noqa: D301
+    from dataclasses import asdict
+
+    from eks_win_capacity.addresses import migration as change_of
+
+    changes = [
+        change_of(name, pods, direction, cooling=cooling, prefixes_in_use=prefixes_in_use)
+        for name in types
+    ]
+    columns = [
+        "instance_type", "direction", "changes", "slots", "pods_running", "cooling", "held_slots",
+        "advertised", "attachable", "attachable_best", "schedulable", "at_risk",
+    ]  # fmt: skip
+    rows = [
+        {
+            **asdict(change),
+            "instance_type": change.node,
+            "outcome": change.finding.outcome,
+            "seen": change.finding.seen,
+            "steps": list(change.steps),
+        }
+        for change in changes
+    ]
+    notes = [f"{change.node}: {change.finding.seen}" for change in changes]
+    steps = dict.fromkeys(
+        f"{number}. {step}" for change in changes for number, step in enumerate(change.steps, 1)
+    )
+    extra = ["held_slots_least", "outcome", "seen", "steps"] if output == "json" else []
+    emit(rows, output, columns=[*columns, *extra], note="\n".join([*notes, *steps]))
+
+
+@click.command("karpenter-view")
+@click.argument("types", type=TYPE_NAME, metavar="TYPE...", nargs=-1, required=True)
+@click.option("--pods", type=click.IntRange(1), help="Pods to place; gives the counts of nodes.")
+@click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
+@click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")
+@mode_option(default=True)
+@click.option(
+    "--kubelet-max-pods",
+    type=click.IntRange(1),
+    default=KUBELET_MAX_PODS,
+    show_default=True,
+    metavar="N",
+    help="spec.kubelet.maxPods of the EC2NodeClass.",
+)
+@output_options
+def karpenter_view(*, types: tuple[str, ...], output: str, **options: Any) -> None:
+    """
+    Compare what Karpenter plans with against what Windows nodes take.
+
+    Karpenter counts IPs - 1 addresses on a Windows node, prefixes or not, so under prefix
+    delegation it starts more nodes than the pods need.
+
+    \b
+    Examples:
+      eks-win-capacity karpenter-view m5.large --pods 1000
+      eks-win-capacity karpenter-view m5.large c5.4xlarge --pod-cpu 250m -o json
+    """  # noqa: D301
+    from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster import karpenter_view as compared
+    from eks_win_capacity.core.constants import KARPENTER_TABLE_AS_OF
+
+    bundled = Catalog.bundled()
+    note_kubelet(options["kubelet_max_pods"], (bundled[one] for one in types if one in bundled))
+    table = compared(list(types), **options)
+    columns = [name for name in table.columns if name != "node_template_tags"]
+    rows = records_of(table)
+    if output == "table":
+        wide = {"karpenter_cpu_m", "karpenter_memory_mib", "real_cpu_m", "real_memory_mib"}
+        columns = [name for name in columns if name not in {*wide, "node_template_tag"}]
+    elif output == "json":
+        columns.append("node_template_tags")
+    notes = [
+        f"cluster autoscaler, {row['instance_type']}: {row['node_template_tag']}" for row in rows
+    ]
+    notes += [
+        f"{row['instance_type']}: Karpenter's table of {KARPENTER_TABLE_AS_OF} lacks it, so it counts "
+        "no address and starts no node for a pod that needs one"
+        for row in rows
+        if row["karpenter_addresses"] == 0 and row["advertised"]
+    ]
+    emit(rows, output, columns=columns, note="\n".join(notes))

@@ -1,4 +1,4 @@
-"""``check``, ``cluster``, ``subnets`` and ``explain``: a real cluster on the command line."""
+"""``check``, ``cluster``, ``subnets``, ``explain`` and ``free-blocks``: a real cluster."""
 
 from __future__ import annotations
 
@@ -420,3 +420,46 @@ def _once_for_each_owner(found: list[PendingPod]) -> list[dict[str, Any]]:
         row["names"].append(pod.pod)
         row["pods"] = len(row["names"])
     return list(rows.values())
+
+
+@click.command("free-blocks")
+@state_options
+@click.option(
+    "--subnet-id", "--subnet", "subnet_id", metavar="ID", help="One subnet; all by default."
+)
+@click.option("--blocks", type=click.IntRange(1), metavar="N", help="Whole /28 blocks wanted.")
+@output_options
+def free_blocks(
+    *, output: str, subnet_id: str | None, blocks: int | None, load: Callable[[], ClusterState]
+) -> None:
+    """
+    Find the nodes to drain so that whole /28 blocks come free, the cheapest first.
+
+    Rows build on one another: each drains its nodes after those above it. Pods of
+    DaemonSets do not move and are not counted.
+
+    \b
+    Examples:
+      kubectl get nodes,pods -A -o json > saved/k.json
+      aws ec2 describe-subnets > saved/subnets.json
+      aws ec2 describe-network-interfaces > saved/interfaces.json
+      eks-win-capacity free-blocks -f saved/ --subnet subnet-1 --blocks 3
+    """  # noqa: D301
+    from eks_win_capacity.cluster import drains_for_blocks
+
+    steps = drains_for_blocks(load(), subnet_id=subnet_id, blocks=blocks)
+    columns = [
+        "subnet_id", "nodes", "pods", "blocks", "total_blocks", "addresses", "serves", "cidrs",
+    ]  # fmt: skip
+    if not steps and output == "table":
+        say("no whole /28 block comes free by draining Windows nodes")
+        return
+    emit(
+        [step.to_dict() for step in steps],
+        output,
+        columns=columns if output == "table" else [*columns, "remedy"],
+        note="the pods go elsewhere: a new node in the same subnet takes addresses again\n"
+        + "\n".join(step.remedy for step in steps[:3])
+        if steps
+        else "",
+    )

@@ -38,12 +38,8 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
     """
     The files to work on out of core; None where one short file is read as a whole.
 
-    Parameters
-    ----------
-    file : str
-        A file, a folder with files below it, or a pattern with ``*``.
-    partitioned : bool
-        Whether partitions are written, which only the engine does.
+    They are named by one of them, a folder above them, or a pattern with ``*``. Partitions
+    are written by the engine alone.
 
     Raises
     ------

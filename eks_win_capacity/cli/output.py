@@ -197,24 +197,9 @@ def emit(
     """
     Print rows on stdout, and write them where ``--out`` says.
 
-    Parameters
-    ----------
-    rows : sequence of mapping
-        One mapping a row; all have the same keys.
-    output : {"table", "json", "csv"}
-        The format. JSON is an object with rows, notes and assumptions.
-    columns : sequence of str, optional
-        Which keys, in which order. All keys of the first row by default.
-    lead : sequence of str, optional
-        Which of them decide, and stay where a terminal has no room for all.
-    title : str, optional
-        The line above the table.
-    note : str, optional
-        Lines below the table; the notes of JSON.
-    assumptions : sequence of str, optional
-        What the numbers rest on; below the table, too.
-    styles : sequence of str, optional
-        A style of Rich for each row, on a terminal.
+    All rows have the same keys: the columns, unless these are given. Those that lead stay
+    where a terminal has no room for all. Below a table stand its notes and what the numbers
+    rest on; a terminal shows each row in its style of Rich.
     """
     table = _Table(
         rows,
@@ -540,15 +525,9 @@ def plain_rows(
     table: pd.DataFrame, digits: int | Mapping[str, int] = 3, *, form: str = "%Y-%m-%d"
 ) -> list[dict[str, Any]]:
     """
-    Rows as plain values: floats rounded, dates in a form, None for missing and never.
+    Rows as plain values: None for missing and never, dates in a form of ``strftime``.
 
-    Parameters
-    ----------
-    table : DataFrame
-    digits : int or mapping of str to int
-        Digits after the point, of all columns or of each that holds floats.
-    form : str
-        As ``strftime`` takes it.
+    Floats are rounded to so many digits, in all columns or in each.
     """
     rows = records_of(table)
     for row in rows:
@@ -566,11 +545,7 @@ def progress(what: str, *, counted: bool = True) -> Iterator[Callable[[str], Non
     """
     Show on a terminal's stderr that something long goes on; the function says how far it is.
 
-    Parameters
-    ----------
-    what : str
-    counted : bool
-        Whether the steps are numbered, for those that do not say how many are left.
+    Steps that do not say how many are left are counted.
     """
     if not sys.stderr.isatty():
         yield lambda _: None
