@@ -86,7 +86,7 @@ def read_rows(
     timezone: Any,
 ) -> Rows:
     """Read a Series or a DataFrame, tidy or wide, with the columns by their roles."""
-    if is_document(history):
+    if isinstance(history, (list, Mapping)) and is_document(history):
         history = usage_table(history)
     table = read_table(history, columns, capacity=capacity, unit=unit)
     unit = unit or ("prefixes" if table.prefixes else "addresses")
