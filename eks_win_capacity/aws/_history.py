@@ -111,11 +111,7 @@ def load_usage_history(
         known = _live(watch, metric, chosen, (first, last), period_s=period_s)
     lacking = [s.subnet_id for s in chosen if str(s.subnet_id) not in known]
     if lacking and (missing == "raise" or len(lacking) == len(chosen)):
-        raise InputError(
-            f"{metric.namespace} {metric.metric} is not published for "
-            f"{', '.join(map(str, lacking[:5]))}; is the watcher on, in this region, and did it "
-            "publish in the last two weeks? missing='gap' leaves such subnets without values"
-        )
+        raise _unpublished(metric, lacking)
     return _frame(chosen, known, metric, range(first, last, period_s))
 
 
@@ -124,6 +120,14 @@ def _check(missing: Any, period_s: Any) -> None:
         raise InputError(f"missing is 'raise' or 'gap'; got {missing!r}")
     if not isinstance(period_s, int) or period_s < 60 or period_s % 60:
         raise InputError(f"period_s must be a multiple of 60; got {period_s!r}")
+
+
+def _unpublished(metric: Metric, lacking: list[Any]) -> InputError:
+    return InputError(
+        f"{metric.namespace} {metric.metric} is not published for "
+        f"{', '.join(map(str, lacking[:5]))}; is the watcher on, in this region, and did it "
+        "publish in the last two weeks? missing='gap' leaves such subnets without values"
+    )
 
 
 def _chosen(subnets: Iterable[Subnet] | Subnet) -> list[Subnet]:

@@ -89,10 +89,8 @@ def report(
     if not (states := (*states, *files)):
         raise click.UsageError("Missing argument 'STATE...'.")
     with progress("reading") as tell:
-        named, sources = _read(states, tell)
+        named, sources = _read(states, {"History of use": history, "Prices": prices}, tell)
         table, costs = history and read_table(history), read_price_file(prices)
-        tables = {"History of use": history, "Prices": prices}
-        sources |= {f"{what}: {file}": _day(file) for what, file in tables.items() if file}
     with progress("reporting on") as tell:
         made = report_of(
             named,
@@ -114,7 +112,7 @@ def report(
 
 
 def _read(
-    places: Iterable[str], tell: Callable[[str], None]
+    places: Iterable[str], tables: dict[str, str | None], tell: Callable[[str], None]
 ) -> tuple[dict[str, ClusterState], dict[str, str]]:
     """States by the names of their clusters, and when each source was written."""
     from eks_win_capacity.files import load_files
@@ -127,6 +125,7 @@ def _read(
         name = state.name or Path(place).stem
         named[name] = named[name].merge(state) if name in named else state
         sources[f"State of {name}: {place}"] = _day(place)
+    sources |= {f"{what}: {file}": _day(file) for what, file in tables.items() if file}
     return named, sources
 
 
