@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _NEVER = Deadline()
 
+_LOOSE = 0.9
+"""Part of a node that the most pods of one shape take, below which their number is a rule."""
+
 _INFEASIBLE = 2
 """Status of SciPy's solvers where nothing keeps all rules."""
 
@@ -78,6 +81,9 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
     blocks = [_resource_rows(problem, kind, shape), *_cover_rows(problem, kind, shape, floors)]
     right = [np.zeros(kinds * resources), -problem.count / unit]
     right.append(-problem.floor[floors[:, 0], floors[:, 1]] / unit)
+    capped = _cap_rows(problem, kind, shape)
+    blocks.append(capped)
+    right.append(np.zeros(capped.shape[0]))
     if len(problem.limit):
         # Each limit is scaled by itself: the tolerances of the solver are absolute.
         scale = np.maximum(problem.limit, 1)
@@ -94,7 +100,8 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
         return None
     if solved.status != 0:
         raise ArithmeticError(f"the linear program has no answer: {solved.message}")
-    prices, duals = _duals(problem, np.maximum(-solved.ineqlin.marginals, 0) * top)
+    marginals = np.maximum(-solved.ineqlin.marginals, 0) * top
+    prices, duals = _duals(problem, marginals, capped.shape[0])
     nodes = solved.x[len(kind) :] * unit
     used = np.nonzero(nodes > 1e-7 * max(nodes.sum(), 1e-12))[0]
     spread = np.zeros((kinds, problem.shapes))
@@ -132,7 +139,7 @@ def fluid_bound(problem: Problem, *, deadline: Deadline = _NEVER) -> float:
     return float(part * (fluid.duals.pods @ problem.count)) * (1 - 1e-9)
 
 
-def _duals(problem: Problem, marginals: Floats) -> tuple[Floats, Duals]:
+def _duals(problem: Problem, marginals: Floats, caps: int) -> tuple[Floats, Duals]:
     """Prices of the resources of each kind, and the duals of what must be covered."""
     kinds, resources = problem.room.shape
     first = marginals[: kinds * resources].reshape(kinds, resources)
@@ -142,7 +149,7 @@ def _duals(problem: Problem, marginals: Floats) -> tuple[Floats, Duals]:
     floor[problem.floor > 0] = rest[problem.shapes : problem.shapes + floors]
     # The rows were scaled by their room.
     prices = first / np.maximum(problem.room, 1)
-    return prices, Duals(rest[: problem.shapes], floor, rest[problem.shapes + floors :])
+    return prices, Duals(rest[: problem.shapes], floor, rest[problem.shapes + floors + caps :])
 
 
 def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
@@ -159,6 +166,21 @@ def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
     )
     given = sparse.kron(sparse.identity(kinds), -np.ones((resources, 1)))
     return sparse.hstack([taken, given])
+
+
+def _cap_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
+    """No more pods of a shape than so many times the nodes of a kind, where resources allow more."""
+    from scipy import sparse
+
+    size, most = len(kind), problem.most_per_node()[kind, shape]
+    taken = (most[:, None] * problem.need[shape] / np.maximum(problem.room, 1)[kind]).max(axis=1)
+    some = np.nonzero(taken < _LOOSE)[0]
+    row = np.arange(len(some))
+    values = np.concatenate([1 / most[some], -np.ones(len(some))])
+    return sparse.csr_matrix(
+        (values, (np.tile(row, 2), np.concatenate([some, size + kind[some]]))),
+        shape=(len(some), size + problem.kinds),
+    )
 
 
 def _cover_rows(problem: Problem, kind: Ints, shape: Ints, floors: Ints) -> list[Any]:

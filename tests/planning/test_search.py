@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import operator
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -74,6 +76,31 @@ def test_no_fleet_costs_less_than_the_fluid_one_or_the_cheapest_numbers(problem)
     assert (number @ problem.room >= problem.count @ problem.need).all()
     packed = first_fit(problem, np.arange(problem.kinds))
     assert cost <= total_cost(problem, packed) + 1e-9
+
+
+@settings(deadline=None, max_examples=40)
+@given(problems(most=40), st.lists(st.integers(1, 4), min_size=4, max_size=4))
+def test_the_fluid_bound_holds_in_exact_fractions(problem, most):
+    problem = dataclasses.replace(problem, most=np.array(most[: problem.shapes]))
+    fluid = solve_fluid(problem)
+    able = problem.most_per_node()
+    part = Fraction(1)
+    for kind in range(problem.kinds):
+        prices = [Fraction(one) for one in fluid.prices[kind].tolist()]
+        ceiling = sum(map(operator.mul, prices, problem.room[kind].tolist()))
+        for shape, worth in enumerate(fluid.duals.pods.tolist()):
+            paid = sum(map(operator.mul, prices, problem.need[shape].tolist()))
+            ceiling += max(Fraction(0), Fraction(worth) - paid) * int(able[kind, shape])
+        part = min(part, Fraction(problem.cost[kind]) / max(ceiling, Fraction(problem.cost[kind])))
+    exact = part * sum(map(operator.mul, map(Fraction, fluid.duals.pods), problem.count.tolist()))
+    assert exact * Fraction(1 - 1e-8) <= fluid_bound(problem) <= exact
+
+
+def test_pods_that_stand_alone_on_their_nodes_are_in_the_fluid_bound():
+    problem = problem_of([(1, 1, 1), (5, 5, 1)], [40, 40], [(10, 10, 9)], [1.0])
+    alone = dataclasses.replace(problem, most=np.array([1, 9]))
+    assert solve_fluid(problem).value == pytest.approx(24)
+    assert solve_fluid(alone).value == pytest.approx(40)
 
 
 @settings(deadline=None, max_examples=60)
