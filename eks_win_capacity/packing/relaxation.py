@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,23 @@ if TYPE_CHECKING:
 
 _NEVER = Deadline()
 
+_RARE = 0.02
+"""Part of the cost below which a kind is not looked at for what it lacks."""
+
 _LOOSE = 0.9
 """Part of a node that the most pods of one shape take, below which their number is a rule."""
+
+_ROUNDS, _SHORT = 4, 2e-4
+"""Rounded resources at most, and the part of the cost that the fluid fleet must lack of one."""
+
+_MULTIPLES = np.arange(1, 401)
+"""Whole units that the room of one kind is nearly worth in a rounded resource."""
+
+_BELOW = (0.5, 0.1, 0.02)
+"""What that room lacks of so many units."""
+
+_UNIT = 10**6
+"""Parts of a unit that are told apart."""
 
 _INFEASIBLE = 2
 """Status of SciPy's solvers where nothing keeps all rules."""
@@ -114,6 +129,67 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
         mix=spread[used] / nodes[used][:, None],
         prices=prices,
     )
+
+
+def with_rounded_resources(
+    problem: Problem, *, deadline: Deadline = _NEVER
+) -> tuple[Problem, Fluid | None]:
+    """
+    The same problem with resources that whole pods cannot use up, and its fluid optimum.
+
+    Eight pods of 333m do not use what nodes of 2,700m have, but fluid ones do. Mixed-integer
+    rounding of a resource keeps all whole mixes and cuts such fluid ones off, so that every
+    bound that prices resources is tighter.
+
+    Returns
+    -------
+    problem : Problem
+        With one column of ``need`` and ``room`` more for each rounded resource.
+    fluid : Fluid or None
+        As of `solve_fluid`, which raises the same.
+    """
+    fluid = solve_fluid(problem, deadline=deadline)
+    sizes = np.nonzero((problem.need > 1).any(axis=0))[0]
+    for _ in range(_ROUNDS):
+        if fluid is None or not fluid.value:
+            break
+        most, best = _SHORT, None
+        part = problem.cost[fluid.kind] * fluid.nodes / fluid.value
+        for kind in fluid.kind[part > _RARE].tolist():
+            for resource in sizes.tolist():
+                for below in _BELOW:
+                    scale = (_MULTIPLES - below) / problem.room[kind, resource]
+                    need, room = (
+                        _rounded(scale[:, None] * one[:, resource], below)
+                        for one in (problem.need, problem.room)
+                    )
+                    over = (need @ fluid.mix.T) / np.maximum(room[:, fluid.kind], 1) - 1
+                    short = over @ part
+                    if short.max() > most:
+                        at = int(short.argmax())
+                        most, best = float(short[at]), (need[at], room[at])
+        if best is None:
+            break
+        problem = replace(
+            problem,
+            need=np.column_stack([problem.need, np.floor(best[0] - 1e-3).astype(np.int64)]),
+            room=np.column_stack([problem.room, np.ceil(best[1] + 1e-3).astype(np.int64)]),
+        )
+        problem.need.clip(0, out=problem.need)
+        fluid = solve_fluid(problem, deadline=deadline)
+    return problem, fluid
+
+
+def _rounded(amount: Floats, below: float) -> Floats:
+    """
+    Amounts without what is lost of each unit, in parts of it.
+
+    The last ``below`` of a unit counts for the whole. So what several pods come to, rounded,
+    is no less than the sum of their rounded amounts: the function is superadditive.
+    """
+    whole = np.floor(amount)
+    rounded: Floats = _UNIT * (whole + np.maximum(amount - whole - 1 + below, 0) / below)
+    return rounded
 
 
 def fluid_bound(problem: Problem, *, deadline: Deadline = _NEVER) -> float:

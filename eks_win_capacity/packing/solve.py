@@ -15,7 +15,7 @@ from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.knapsack import fractional_bound
 from eks_win_capacity.packing.node_counts import cheapest_numbers, listed_packings, packings
 from eks_win_capacity.packing.problem import Packed, feasible, joined, rest_of, total_cost
-from eks_win_capacity.packing.relaxation import solve_fluid
+from eks_win_capacity.packing.relaxation import with_rounded_resources
 from eks_win_capacity.packing.rounding import filled_up, rounded, settled
 
 if TYPE_CHECKING:
@@ -148,8 +148,6 @@ class _Search:
         self.rng = np.random.default_rng(_SEED)
         self.simple = plain(problem)
         self.sums = self.simple and not problem.pod_cost.any()
-        self.columns = Columns(problem)
-        self.generator = Generator(problem, self.columns, deadline=deadline)
 
     def offer(self, packed: Packed | None) -> None:
         """Take a packing where it holds and is the cheapest so far."""
@@ -177,13 +175,15 @@ class _Search:
         """Search until the gap is small or the work is done."""
         self.deadline.check()
         try:
-            fluid = solve_fluid(self.problem, deadline=self.deadline)
+            self.problem, fluid = with_rounded_resources(self.problem, deadline=self.deadline)
         except ArithmeticError:
             fluid = None
         else:
             if fluid is None:
                 self.bound = self.lp_bound = math.inf
                 return
+        self.columns = Columns(self.problem)
+        self.generator = Generator(self.problem, self.columns, deadline=self.deadline)
         first = None
         if fluid is not None and len(fluid.kind):
             first = self.flow(fluid, starts)

@@ -19,7 +19,7 @@ from eks_win_capacity.packing.dive import blend
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
 from eks_win_capacity.packing.problem import Problem, feasible, total_cost
-from eks_win_capacity.packing.relaxation import fluid_bound, solve_fluid
+from eks_win_capacity.packing.relaxation import fluid_bound, solve_fluid, with_rounded_resources
 from eks_win_capacity.packing.rounding import settled
 from eks_win_capacity.packing.sampling import mutate, scatter
 from eks_win_capacity.packing.solve import solve
@@ -94,6 +94,45 @@ def test_the_fluid_bound_holds_in_exact_fractions(problem, most):
         part = min(part, Fraction(problem.cost[kind]) / max(ceiling, Fraction(problem.cost[kind])))
     exact = part * sum(map(operator.mul, map(Fraction, fluid.duals.pods), problem.count.tolist()))
     assert exact * Fraction(1 - 1e-8) <= fluid_bound(problem) <= exact
+
+
+THIRDS = [333, 334, 667, 1001, 1334, 2001, 4001]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from(THIRDS), st.sampled_from([1, 700, 2049])), min_size=1),
+    st.integers(1, 9),
+    st.integers(0, 99),
+)
+def test_rounded_resources_keep_every_whole_mix_and_raise_the_fluid_bound(sizes, cores, seed):
+    rng = np.random.default_rng(seed)
+    need = [(cpu, memory, 1) for cpu, memory in sorted(set(sizes))]
+    room = [(1000 * cores * part, 3000 * cores * part, 400) for part in (1, 3, 12)]
+    count = rng.integers(1, 900, len(need))
+    problem = problem_of(need, count, room, [1.0 * cores, 2.9 * cores, 11.7 * cores])
+    if not problem.most_per_node().any(axis=0).all():
+        return
+    rounded, fluid = with_rounded_resources(problem)
+    more = problem.need.shape[1]
+    assert (rounded.need[:, :more] == problem.need).all()
+    assert (rounded.room[:, :more] == problem.room).all()
+    assert fluid.value >= solve_fluid(problem).value * (1 - 1e-9)
+    kind = np.repeat(np.arange(3), 100)
+    mean = problem.most_per_node()[kind] * rng.dirichlet(np.ones(len(need)), len(kind))
+    mix = scatter(problem, kind, mean, np.ones(mean.shape), rng=rng)
+    assert (mix @ rounded.need <= rounded.room[kind]).all()
+
+
+def test_thirds_of_a_node_that_do_not_fill_it_are_in_the_bound():
+    need = [(333, 8_000, 1), (667, 1_000, 1), (1001, 2_000, 1), (4001, 1_000, 1)]
+    problem = problem_of(need, [900, 9_000, 9_000, 9_000], [(96_000, 400_000, 250)], [1.0])
+    plain = solve_fluid(problem).value
+    rounded, fluid = with_rounded_resources(problem)
+    assert rounded.need.shape[1] > 3
+    assert fluid.value > 1.002 * plain
+    best, bound, _ = solve(problem, target=1e-3, deadline=Deadline())
+    assert bound <= total_cost(problem, best) <= 1.0015 * bound
 
 
 def test_pods_that_stand_alone_on_their_nodes_are_in_the_fluid_bound():
