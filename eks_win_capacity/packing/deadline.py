@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
+import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.packing.problem import quiet
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _LINGER: Final = 0.15
 """Time the solver has beyond its limit before it is left behind: it looks at the clock only
@@ -38,6 +39,31 @@ def _wait_for_solvers() -> None:
     end = time.monotonic() + _PATIENCE
     for thread in _LEFT:
         thread.join(max(0.0, end - time.monotonic()))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """
+    Keep the solver off standard output.
+
+    HiGHS writes a line of its own there for some integer programs, whatever it is told, past
+    Python; it would stand in the middle of the JSON that a command prints.
+    """
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:
+        # No standard output, as under a service: nothing to keep clean.
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(sink)
+        os.close(kept)
 
 
 class OutOfTimeError(Exception):

@@ -1,4 +1,4 @@
-"""Whole fleets by diving: keep the whole part, and draw new mixes for what is left."""
+"""Whole fleets by diving: draw mixes of pods, choose in fractions, and keep the whole part."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from eks_win_capacity.packing.column_generation import Columns, single, solve_fractional
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.problem import Packed, joined, rest_of
+from eks_win_capacity.packing.first_fit import refill
+from eks_win_capacity.packing.problem import Packed, covered, joined, rest_of
 from eks_win_capacity.packing.relaxation import solve_fluid
-from eks_win_capacity.packing.sampling import mutate, scatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,16 +38,6 @@ class Blend:
     solution: Mixture
 
 
-def covered(problem: Problem) -> bool:
-    """Whether nothing is left to place."""
-    return not problem.count.any() and not problem.floor.any()
-
-
-def plain(problem: Problem) -> bool:
-    """Whether first-fit alone keeps all limits."""
-    return not len(problem.limit) and not problem.floor.any()
-
-
 def blend(
     problem: Problem,
     fluid: Fluid,
@@ -62,18 +52,8 @@ def blend(
     """
     Draw mixes around the fluid optimum and choose among them, in fractions.
 
-    Parameters
-    ----------
-    problem, fluid : Problem, Fluid
-        The problem and its fluid optimum.
-    rng : Generator
-        The chance.
-    draws, rounds : int
-        Mixes drawn at first, and rounds in which those in use are varied.
-    near : float
-        Distance to the fluid cost at which the rounds end.
-    known : tuple of Packed
-        Packings whose mixes may be used too.
+    ``draws`` mixes are drawn at first, and those in use are varied in ``rounds`` until the cost
+    is ``near`` that of the fluid fleet. The mixes of ``known`` packings may be used too.
     """
     columns = Columns(problem)
     # Where nodes of one shape waste nothing, mixes drawn around a mean are worse than these.
@@ -120,18 +100,10 @@ def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.
     problem = columns.problem
     both = np.unique(np.column_stack([kind, mix]), axis=0)
     kind, mix = both[:, 0], both[:, 1:]
-    spare = reduced(problem, duals, kind, mix) / np.maximum(problem.cost[kind], 1e-12)
+    spare = duals.reduced(problem, kind, mix) / np.maximum(problem.cost[kind], 1e-12)
     order = np.lexsort((rng.random(len(kind)), np.round(spare / _TIE)))
     order = order[: 200 + 5 * problem.shapes]
     columns.add(kind[order], mix[order])
-
-
-def reduced(problem: Problem, duals: Duals, kind: Ints, mix: Ints) -> Floats:
-    """What each node costs beyond what its pods are worth."""
-    price = duals.pods + duals.floor[problem.zone[kind]]
-    used = problem.usage(kind, mix) @ (duals.limit / np.maximum(problem.limit, 1))
-    spare: Floats = problem.costs(kind, mix) + used - (price * mix).sum(axis=1)
-    return spare
 
 
 def dive(
@@ -149,21 +121,9 @@ def dive(
     """
     Fix the whole part of a fractional choice, and choose anew for what is left.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    first : Blend or None
-        A fractional choice to start from.
-    rng, draws, rounds
-        As in `blend`.
-    parts : float
-        What is left goes on nodes that cost at most this part of it: smaller and smaller
-        ones, so that the last is not a large one nearly empty.
-    useful : int array
-        The kinds worth using; others come in where a shape fits none of these.
-    depth : int
-        Steps at most.
+    What is left goes on nodes that cost at most one of ``parts`` of it: smaller and smaller ones,
+    so that the last is not a large one nearly empty. They are of the ``useful`` kinds; others come
+    in where a shape fits none of these.
 
     Yields
     ------
@@ -222,12 +182,70 @@ def _whole_part(count: Floats) -> Ints:
 
 
 def small(problem: Problem, cost: float, useful: Ints) -> Ints:
-    """Choose the kinds up to a cost, and for each shape that fits none the cheapest that it fits."""
+    """Choose the useful kinds up to a cost, and what else is needed."""
+    return enough(problem, useful[problem.cost[useful] <= cost])
+
+
+def enough(problem: Problem, kinds: Ints) -> Ints:
+    """Those of some kinds that fit any pod, and the cheapest for each shape that fits none of them."""
     fits = problem.most_per_node() > 0
     chosen = np.zeros(problem.kinds, dtype=bool)
-    chosen[useful[problem.cost[useful] <= cost]] = True
+    chosen[kinds] = True
     for shape in np.nonzero((problem.count > 0) & ~fits[chosen].any(axis=0))[0]:
         able = np.nonzero(fits[:, shape])[0]
         chosen |= fits[:, shape] & (problem.cost <= problem.cost[able].min())
     some: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
     return some
+
+
+def scatter(
+    problem: Problem, kind: Ints, mean: Floats, worth: Floats, *, rng: np.random.Generator
+) -> Ints:
+    """
+    Draw whole mixes around mean ones, each filled until no pod fits.
+
+    The fluid optimum says what a node holds on average. Whole mixes that lie around it in
+    all directions hold that average between them, so that one linear program over them comes
+    near the optimum at once, where patterns priced one by one need hundreds of rounds.
+    """
+    most = problem.most_per_node()[kind]
+    part = rng.uniform(0.5, 1.0, size=(len(kind), 1))
+    mix = np.floor(mean * part + 0.3 * rng.random(mean.shape)).astype(np.int64)
+    mix = np.minimum(mix, most)
+    room = problem.room[kind]
+    while len(over := np.nonzero(((mix @ problem.need) > room).any(axis=1))[0]):
+        _drop(mix, over, rng.random((len(over), problem.shapes)))
+    lean = np.log(np.maximum(mean, 1e-3))
+    refill(problem, kind, mix, most, worth, lean, rng=rng)
+    return mix
+
+
+def mutate(
+    problem: Problem,
+    kind: Ints,
+    mix: Ints,
+    worth: Floats,
+    lean: Floats,
+    *,
+    rng: np.random.Generator,
+) -> Ints:
+    """
+    Take a few pods out of each mix and fill it again.
+
+    ``lean`` are the log-odds with which a shape is put in, and their negative of it taken out.
+    """
+    most = problem.most_per_node()[kind]
+    mix = np.minimum(mix, most)
+    every = np.arange(len(mix))
+    for _ in range(int(rng.integers(1, 5))):
+        _drop(mix, every, rng.gumbel(size=mix.shape) - lean)
+    refill(problem, kind, mix, most, worth, lean, rng=rng, swaps=3)
+    return mix
+
+
+def _drop(mix: Ints, which: Ints, score: Floats) -> None:
+    """Take the pod with the best score off each of some mixes."""
+    score = np.where(mix[which] > 0, score, -np.inf)
+    shape = score.argmax(axis=1)
+    some = mix[which, shape] > 0
+    mix[which[some], shape[some]] -= 1

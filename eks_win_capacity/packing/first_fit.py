@@ -1,16 +1,49 @@
-"""First-fit decreasing, counted in groups of equal nodes so that replicas cost no time."""
+"""Pods on whole nodes: first-fit, filled at random, and on the cheapest numbers of nodes."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.problem import Packed
+from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.packing.problem import Packed, joined
 
 if TYPE_CHECKING:
-    from eks_win_capacity.packing.problem import Flags, Ints, Problem
+    from collections.abc import Iterator
+
+    from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
+
+_STEPS = 200
+"""Steps of the integer program over numbers of nodes."""
+
+_QUICK = 20
+"""The same where a good choice will do."""
+
+_NEAR = 1e-4
+"""Gap at which that program may stop."""
+
+_SPARE = (0.0, 0.002, 0.006, 0.015, 0.03)
+"""Room beyond the need, as a part of it, for one try after the other."""
+
+_NOISE = 2e-3
+"""Part by which costs are changed from the second try on, for other numbers of nodes."""
+
+_LISTED, _CHOICES, _CHEAPEST = 6, 20_000, 300
+"""Nodes of which all choices are listed, choices extended, and choices packed."""
+
+_APART = 1.2
+"""What a pod without a place counts, as a multiple of its worth."""
+
+_TRIES = 3_000
+"""Ways of packing tried, times nodes."""
+
+_SWAPS = 6
+"""Exchanges of one pod for another that are tried on each mix."""
+
+_NEVER = Deadline()
 
 
 @dataclass(frozen=True)
@@ -40,18 +73,7 @@ def first_fit(
 
     A node stands for all kinds that could hold what it has been given; in the end it is of
     the cheapest of those. With one kind this is plain first-fit decreasing; with all of them
-    it is what Karpenter does.
-
-    Parameters
-    ----------
-    problem : Problem
-        The problem; pods that zones must hold are not looked at.
-    kinds : int array
-        The kinds that may be used.
-    count : int array, optional
-        Pods to place; all by default.
-    order : int array, optional
-        The order of the shapes; decreasing by default.
+    it is what Karpenter does. Pods that zones must hold are not looked at.
 
     Returns
     -------
@@ -163,3 +185,258 @@ def _settled(problem: Problem, kinds: Ints, groups: _Groups) -> Packed | None:
     return Packed(
         np.array(kind, dtype=np.int64), groups.mix[group], np.array(number, dtype=np.int64)
     )
+
+
+def refill(  # noqa: PLR0917
+    problem: Problem,
+    kind: Ints,
+    mix: Ints,
+    most: Ints,
+    worth: Floats,
+    lean: Floats,
+    *,
+    rng: np.random.Generator,
+    swaps: int = _SWAPS,
+) -> None:
+    """Fill mixes in place until no pod fits, and exchange pods for ones worth more."""
+    left = problem.room[kind] - mix @ problem.need
+    _fill(problem.need, mix, left, most, lean, rng)
+    for _ in range(swaps):
+        _swap(problem.need, mix, left, most, worth, rng)
+    _fill(problem.need, mix, left, most, lean, rng)
+
+
+def _fill(  # noqa: PLR0917
+    need: Ints, mix: Ints, left: Ints, most: Ints, lean: Floats, rng: np.random.Generator
+) -> None:
+    """Add pods at random, several at once where there is much room, until none fits."""
+    live = np.arange(len(mix))
+    while len(live):
+        fits = _fits(need, left[live]) & (mix[live] < most[live])
+        some = fits.any(axis=1)
+        live, fits = live[some], fits[some]
+        if not len(live):
+            return
+        score = np.where(fits, rng.gumbel(size=fits.shape) + lean[live], -np.inf)
+        shape = score.argmax(axis=1)
+        take = need[shape]
+        room = np.where(take > 0, left[live] // np.maximum(take, 1), np.iinfo(np.int64).max)
+        more = np.minimum(room.min(axis=1), most[live, shape] - mix[live, shape])
+        more = np.maximum(1, more // 8)
+        mix[live, shape] += more
+        left[live] -= take * more[:, None]
+
+
+def _swap(  # noqa: PLR0917
+    need: Ints, mix: Ints, left: Ints, most: Ints, worth: Floats, rng: np.random.Generator
+) -> None:
+    """Exchange a random pod of each mix for the one worth most that fits in its place."""
+    every = np.arange(len(mix))
+    score = np.where(mix > 0, rng.random(mix.shape), -1.0)
+    out = score.argmax(axis=1)
+    free = left + need[out]
+    gain = np.where(_fits(need, free) & (mix < most), worth, -1.0)
+    into = gain.argmax(axis=1)
+    better = (mix[every, out] > 0) & (gain[every, into] > worth[every, out] * (1 + 1e-9))
+    some = every[better]
+    mix[some, out[some]] -= 1
+    mix[some, into[some]] += 1
+    left[some] = free[some] - need[into[some]]
+
+
+def _fits(need: Ints, left: Ints) -> Flags:
+    """Which pods fit into what is left of each node."""
+    fits: Flags = need[:, 0] <= left[:, :1]
+    for resource in range(1, need.shape[1]):
+        fits &= need[:, resource] <= left[:, resource : resource + 1]
+    return fits
+
+
+@dataclass(frozen=True)
+class Cut:
+    """
+    An inequality that every fleet obeys: its nodes must be worth its pods.
+
+    For prices of pods, a node of kind k can hold no more than ``worth[k]`` of them, so that
+    the sum of ``worth * nodes`` is at least ``demand + sum(limit price * use)``.
+    """
+
+    worth: Ints
+    demand: int
+
+
+def cheapest_numbers(
+    problem: Problem,
+    cuts: tuple[Cut, ...],
+    *,
+    spare: float = 0.0,
+    noise: Floats | None = None,
+    steps: int = _STEPS,
+    deadline: Deadline = _NEVER,
+) -> tuple[Ints | None, float]:
+    """
+    Choose the cheapest numbers of nodes that could hold all pods, by their sums alone.
+
+    Every fleet without shared limits and zones obeys every cut, so that without ``spare`` room
+    (a part of the need) and ``noise`` on the costs the program proves a bound on the cost of
+    whole nodes, less a margin for the tolerances of the solver.
+
+    Returns
+    -------
+    number : (kinds,) int array or None
+        None where none was found.
+    bound : float
+        No numbers with so much room cost less.
+    """
+    from scipy.optimize import Bounds, LinearConstraint
+
+    rows = np.array(
+        [
+            *(cut.worth / max(cut.demand, 1) for cut in cuts),
+            *(problem.room / np.maximum(problem.count @ problem.need, 1)).T,
+            *(problem.most_per_node() / np.maximum(problem.count, 1)).T[problem.count > 0],
+        ],
+        dtype=np.float64,
+    )
+    sums = np.arange(len(rows)) < len(cuts) + problem.need.shape[1]
+    some = (rows > 0).any(axis=1)
+    rows, sums = rows[some], sums[some]
+    top = float(problem.cost.max())
+    # Coefficients are raised slightly, so that rounding can only weaken the cut.
+    solved = deadline.milp(
+        problem.cost / top * (1 if noise is None else 1 + noise),
+        constraints=LinearConstraint(
+            rows * (1 + 1e-9), np.where(sums, 1 + spare, 1) - 1e-9, np.inf
+        ),
+        integrality=1,
+        bounds=Bounds(0, np.inf),
+        options={"mip_rel_gap": _NEAR if noise is None else _NOISE, "node_limit": steps},
+    )
+    number = None if solved.x is None else np.round(solved.x).astype(np.int64)
+    bound = solved.mip_dual_bound
+    proved = 0.0
+    if bound is not None and np.isfinite(bound):
+        proved = float(bound) * top * (1 - 2e-6)
+    return number, proved
+
+
+def few_nodes(problem: Problem, *, most: float, nodes: int = _LISTED) -> Ints:
+    """
+    List the ways to choose a few nodes whose sums suffice for less than ``most``, cheapest first.
+
+    Returns
+    -------
+    (choices, nodes) int array
+        The kinds of the nodes; -1 where there are fewer.
+    """
+    wanted = problem.count @ problem.need
+    able = problem.most_per_node()
+    found: list[Ints] = []
+    chosen: Ints = np.zeros((1, 0), dtype=np.int64)
+    for size in range(1, nodes + 1):
+        if len(chosen) * problem.kinds > _CHOICES:
+            break
+        last = chosen[:, -1] if size > 1 else np.zeros(1, dtype=np.int64)
+        before = np.repeat(np.arange(len(chosen)), problem.kinds - last)
+        ends = np.cumsum(problem.kinds - last)
+        begins = np.repeat(ends - (problem.kinds - last) - last, problem.kinds - last)
+        chosen = np.column_stack([chosen[before], np.arange(len(before)) - begins])
+        chosen = chosen[problem.cost[chosen].sum(axis=1) < most * (1 - 1e-9)]
+        enough = (problem.room[chosen].sum(axis=1) >= wanted).all(axis=1)
+        whole = chosen[enough]
+        whole = whole[(able[whole].sum(axis=1) >= problem.count).all(axis=1)]
+        found.append(np.pad(whole, ((0, 0), (0, nodes - size)), constant_values=-1))
+    every = np.concatenate(found) if found else np.zeros((0, nodes), dtype=np.int64)
+    cost = np.where(every >= 0, problem.cost[every], 0.0).sum(axis=1)
+    order: Ints = np.argsort(cost, kind="stable")
+    return every[order[:_CHEAPEST]]
+
+
+def pack(
+    problem: Problem, nodes: Ints, worth: Floats, *, rng: np.random.Generator
+) -> tuple[Packed, Ints]:
+    """
+    Pack the pods on the nodes of each try (kinds, -1 for none) at random, and give the best.
+
+    Returns
+    -------
+    packed : Packed
+        The cheapest packing, pods without a place counted as worth more than they are.
+    left : (shapes,) int array
+        Pods that found no place.
+    """
+    tries, places = nodes.shape
+    most = np.vstack([problem.most_per_node(), np.zeros((1, problem.shapes), dtype=np.int64)])
+    nodes = np.take_along_axis(nodes, np.argsort(rng.random(nodes.shape), axis=1), axis=1)
+    left = np.tile(problem.count, (tries, 1))
+    size = (problem.need / np.maximum(problem.count @ problem.need, 1)).max(axis=1)
+    lean = np.log(np.maximum(size, 1e-12)) * rng.uniform(0, 4, size=(tries, 1))
+    price = np.tile(worth, (tries, 1))
+    mixes = np.zeros((places, tries, problem.shapes), dtype=np.int64)
+    for place in range(places):
+        kind, mix = nodes[:, place], mixes[place]
+        refill(problem, kind, mix, np.minimum(most[kind], left), price, lean, rng=rng)
+        left -= mix
+    cost = np.where(nodes >= 0, problem.cost[nodes], 0.0).sum(axis=1)
+    best = int(np.argmin(cost + _APART * (left @ worth)))
+    real = nodes[best] >= 0
+    packed = Packed(nodes[best][real], mixes[real, best], np.ones(int(real.sum()), dtype=np.int64))
+    return packed, left[best]
+
+
+def packings(
+    problem: Problem,
+    worth: Floats,
+    *,
+    first: Ints | None = None,
+    rng: np.random.Generator,
+    most: float = math.inf,
+    deadline: Deadline = _NEVER,
+) -> Iterator[Packed]:
+    """
+    Pack the pods on the cheapest numbers of nodes, with more and more room to spare.
+
+    The numbers in ``first`` are tried first, and those that cost ``most`` or more never. Pods
+    without a place go first-fit on nodes of their own.
+    """
+    kinds = np.arange(problem.kinds)
+    for turn, spare in enumerate(_SPARE):
+        number = first
+        if turn or first is None:
+            noise = rng.uniform(-_NOISE, _NOISE, problem.kinds) if turn else None
+            number, _ = cheapest_numbers(
+                problem, (), spare=spare, noise=noise, steps=_QUICK, deadline=deadline
+            )
+        if number is None or not number.any():
+            return
+        if float(problem.cost @ number) >= most * (1 - 1e-9):
+            # More room costs more; only without any is it worth to look again.
+            if turn:
+                return
+            continue
+        tries = int(np.clip(_TRIES // number.sum(), 20, 200))
+        packed, left = pack(problem, np.tile(np.repeat(kinds, number), (tries, 1)), worth, rng=rng)
+        yield from _finished(problem, packed, left)
+        if not left.any():
+            return
+
+
+def listed_packings(
+    problem: Problem, worth: Floats, *, rng: np.random.Generator, most: float
+) -> Iterator[Packed]:
+    """Pack the pods on the cheapest choices of a few nodes, all at once."""
+    listed = few_nodes(problem, most=most)
+    if len(listed):
+        nodes = np.repeat(listed, max(1, _CHEAPEST // len(listed)), axis=0)
+        packed, left = pack(problem, nodes, worth, rng=rng)
+        yield from _finished(problem, packed, left)
+
+
+def _finished(problem: Problem, packed: Packed, left: Ints) -> Iterator[Packed]:
+    """Put the pods that are left first-fit on nodes of their own."""
+    if not left.any():
+        yield packed
+        return
+    rest = first_fit(problem, np.arange(problem.kinds), count=left)
+    if rest is not None:
+        yield joined(packed, rest)

@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """
-    Keep the solver off standard output.
-
-    HiGHS writes a line of its own there for some integer programs, whatever it is told, past
-    Python; it would stand in the middle of the JSON that a command prints.
-    """
-    sys.stdout.flush()
-    try:
-        kept = os.dup(1)
-    except OSError:
-        # No standard output, as under a service: nothing to keep clean.
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(sink)
-        os.close(kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +152,13 @@ class Duals:
         paid: Floats = problem.cost + problem.share @ (self.limit / np.maximum(problem.limit, 1))
         return paid
 
+    def reduced(self, problem: Problem, kind: Ints, mix: Ints) -> Floats:
+        """What each pattern costs beyond what its pods are worth."""
+        price = self.pods + self.floor[problem.zone[kind]]
+        used = problem.usage(kind, mix) @ (self.limit / np.maximum(problem.limit, 1))
+        spare: Floats = problem.costs(kind, mix) + used - (price * mix).sum(axis=1)
+        return spare
+
 
 def total_cost(problem: Problem, packed: Packed) -> float:
     """What a packing costs."""
@@ -199,6 +176,16 @@ def feasible(problem: Problem, packed: Packed) -> bool:
             return False
     used = packed.number @ problem.usage(packed.kind, packed.mix)
     return bool((used <= problem.limit).all())
+
+
+def covered(problem: Problem) -> bool:
+    """Whether nothing is left to place."""
+    return not problem.count.any() and not problem.floor.any()
+
+
+def plain(problem: Problem) -> bool:
+    """Whether first-fit alone keeps all limits."""
+    return not len(problem.limit) and not problem.floor.any()
 
 
 def rest_of(problem: Problem, packed: Packed) -> Problem:

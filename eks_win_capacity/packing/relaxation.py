@@ -1,18 +1,19 @@
-"""The cheapest fleet if pods were fluid: the first bound, and what a good node looks like."""
+"""Bounds by prices: what pods on one node can be worth, and the cheapest fleet of fluid pods."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.knapsack import fractional_bound
 from eks_win_capacity.packing.problem import Duals
 
 if TYPE_CHECKING:
-    from eks_win_capacity.packing.problem import Floats, Ints, Problem
+    from collections.abc import Iterator
+
+    from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
 
 _NEVER = Deadline()
 
@@ -86,40 +87,24 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
     ArithmeticError
         If the solver failed.
     """
-    from scipy import sparse
-
-    kinds, resources = problem.room.shape
     kind, shape = np.nonzero(problem.most_per_node() > 0)
     # Counted in the largest number of pods, so that a million weigh no more than ten.
     unit = float(max(problem.count.max(), 1))
-    floors = np.argwhere(problem.floor > 0)
-    blocks = [_resource_rows(problem, kind, shape), *_cover_rows(problem, kind, shape, floors)]
-    right = [np.zeros(kinds * resources), -problem.count / unit]
-    right.append(-problem.floor[floors[:, 0], floors[:, 1]] / unit)
-    capped = _cap_rows(problem, kind, shape)
-    blocks.append(capped)
-    right.append(np.zeros(capped.shape[0]))
-    if len(problem.limit):
-        # Each limit is scaled by itself: the tolerances of the solver are absolute.
-        scale = np.maximum(problem.limit, 1)
-        per_pod = problem.per_pod[kind] * problem.addressed[shape][:, None] / scale
-        blocks.append(sparse.csr_matrix(np.vstack([per_pod, problem.share / scale]).T))
-        right.append(problem.limit / scale / unit)
+    rows, right, caps = _rows(problem, kind, shape)
     cost = np.concatenate([problem.pod_cost[kind] * problem.addressed[shape], problem.cost])
     top = max(float(cost.max(initial=0)), 1e-12)
-    rows = sparse.csc_matrix(sparse.vstack(blocks))
     solved = deadline.linprog(
-        cost / top, A_ub=rows, b_ub=np.concatenate(right), bounds=(0, None), method="highs-ds"
+        cost / top, A_ub=rows, b_ub=right / unit, bounds=(0, None), method="highs-ds"
     )
     if solved.status == _INFEASIBLE:
         return None
     if solved.status != 0:
         raise ArithmeticError(f"the linear program has no answer: {solved.message}")
     marginals = np.maximum(-solved.ineqlin.marginals, 0) * top
-    prices, duals = _duals(problem, marginals, capped.shape[0])
+    prices, duals = _duals(problem, marginals, caps)
     nodes = solved.x[len(kind) :] * unit
     used = np.nonzero(nodes > 1e-7 * max(nodes.sum(), 1e-12))[0]
-    spread = np.zeros((kinds, problem.shapes))
+    spread = np.zeros((problem.kinds, problem.shapes))
     spread[kind, shape] = solved.x[: len(kind)] * unit
     return Fluid(
         value=float(solved.fun * top * unit),
@@ -137,9 +122,9 @@ def with_rounded_resources(
     """
     The same problem with resources that whole pods cannot use up, and its fluid optimum.
 
-    Eight pods of 333m do not use what nodes of 2,700m have, but fluid ones do. Mixed-integer
-    rounding of a resource keeps all whole mixes and cuts such fluid ones off, so that every
-    bound that prices resources is tighter.
+    Pods of 667m leave a third of a core on a node of three cores, where fluid ones leave
+    nothing. Mixed-integer rounding of a resource keeps all whole mixes and cuts such fluid ones
+    off, so that every bound that prices resources is tighter.
 
     Returns
     -------
@@ -156,7 +141,7 @@ def with_rounded_resources(
         most, best = _SHORT, None
         part = problem.cost[fluid.kind] * fluid.nodes / fluid.value
         for kind in fluid.kind[part > _RARE].tolist():
-            for resource in sizes.tolist():
+            for resource in sizes[problem.room[kind, sizes] > 0].tolist():
                 for below in _BELOW:
                     scale = (_MULTIPLES - below) / problem.room[kind, resource]
                     need, room = (
@@ -170,12 +155,13 @@ def with_rounded_resources(
                         most, best = float(short[at]), (need[at], room[at])
         if best is None:
             break
+        # Floats err by less than a thousandth of a part; needs may only be too small.
+        need, room = np.floor(np.maximum(best[0] - 1e-3, 0)), np.ceil(best[1] + 1e-3)
         problem = replace(
             problem,
-            need=np.column_stack([problem.need, np.floor(best[0] - 1e-3).astype(np.int64)]),
-            room=np.column_stack([problem.room, np.ceil(best[1] + 1e-3).astype(np.int64)]),
+            need=np.column_stack([problem.need, need.astype(np.int64)]),
+            room=np.column_stack([problem.room, room.astype(np.int64)]),
         )
-        problem.need.clip(0, out=problem.need)
         fluid = solve_fluid(problem, deadline=deadline)
     return problem, fluid
 
@@ -213,6 +199,28 @@ def fluid_bound(problem: Problem, *, deadline: Deadline = _NEVER) -> float:
     # Prices that overrate a kind are scaled down until none is overrated.
     part = (problem.cost / np.maximum(ceiling, problem.cost)).min(initial=1.0)
     return float(part * (fluid.duals.pods @ problem.count)) * (1 - 1e-9)
+
+
+def _rows(problem: Problem, kind: Ints, shape: Ints) -> tuple[Any, Floats, int]:
+    """All rows and their right sides, and how many of them are caps."""
+    from scipy import sparse
+
+    floors = np.argwhere(problem.floor > 0)
+    caps = _cap_rows(problem, kind, shape)
+    blocks = [
+        _resource_rows(problem, kind, shape),
+        *_cover_rows(problem, kind, shape, floors),
+        caps,
+    ]
+    right = [np.zeros(problem.room.size), -problem.count]
+    right += [-problem.floor[floors[:, 0], floors[:, 1]], np.zeros(caps.shape[0])]
+    if len(problem.limit):
+        # Each limit is scaled by itself: the tolerances of the solver are absolute.
+        scale = np.maximum(problem.limit, 1)
+        per_pod = problem.per_pod[kind] * problem.addressed[shape][:, None] / scale
+        blocks.append(sparse.csr_matrix(np.vstack([per_pod, problem.share / scale]).T))
+        right.append(problem.limit / scale)
+    return sparse.csc_matrix(sparse.vstack(blocks)), np.concatenate(right), caps.shape[0]
 
 
 def _duals(problem: Problem, marginals: Floats, caps: int) -> tuple[Floats, Duals]:
@@ -275,3 +283,247 @@ def _cover_rows(problem: Problem, kind: Ints, shape: Ints, floors: Ints) -> list
             sparse.csr_matrix((-np.ones(len(some)), (here[some], some)), (len(floors), width))
         )
     return rows
+
+
+@dataclass(frozen=True)
+class Priced:
+    """
+    The best mixes found, and what no mix can exceed.
+
+    ``value`` and ``bound`` are of each kind; ``complete`` where nothing was cut on the way. The
+    mixes worth looking at are in ``kind`` and ``mix``, the best of each kind first.
+    """
+
+    value: Ints
+    bound: Ints
+    kind: Ints
+    mix: Ints
+    complete: Flags
+
+
+def resource_prices(
+    worth: Floats, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = _NEVER
+) -> Floats:
+    """
+    Price the resources of each kind: the duals of its fractional knapsack.
+
+    All knapsacks go into one linear program; each is a block of it. Any prices give a valid
+    bound, the optimal ones give the tightest, so a failure of the solver costs only time.
+    """
+    from scipy import sparse
+
+    kinds = len(worth)
+    resources = need.shape[1]
+    keep = (most > 0) & (worth > 0)
+    kind, shape = np.nonzero(keep)
+    prices = np.zeros((kinds, resources))
+    if not len(kind):
+        return prices
+    # Each block is scaled by its own room: bytes beside millicores would spoil the tolerances.
+    scale = np.maximum(room, 1)
+    entries = need[shape] / scale[kind]
+    rows = kind[:, None] * resources + np.arange(resources)
+    columns = np.broadcast_to(np.arange(len(kind))[:, None], rows.shape)
+    matrix = sparse.csc_matrix(
+        (entries.ravel(), (rows.ravel(), columns.ravel())), shape=(kinds * resources, len(kind))
+    )
+    top = worth.max()
+    solved = deadline.linprog(
+        -worth[kind, shape] / top,
+        A_ub=matrix,
+        b_ub=(room / scale).ravel(),
+        bounds=np.column_stack([np.zeros(len(kind)), most[kind, shape]]),
+        method="highs-ds",
+    )
+    if solved.status == 0:
+        prices = np.maximum(-solved.ineqlin.marginals, 0).reshape(kinds, resources) * top / scale
+    return prices
+
+
+def fractional_bound(
+    worth: Floats | Ints, need: Ints, room: Ints, most: Ints, prices: Floats
+) -> Floats:
+    """Bound the worth of any mix on each kind, given any non-negative resource prices."""
+    gain = np.maximum(worth - prices @ need.T, 0)
+    total: Floats = (prices * room).sum(axis=1) + (gain * most).sum(axis=1)
+    return total
+
+
+def best_mixes(  # noqa: PLR0917
+    worth: Ints,
+    need: Ints,
+    room: Ints,
+    most: Ints,
+    prices: Floats,
+    threshold: Ints,
+    *,
+    width: int,
+    keep: int = 1,
+    distinct: bool = True,
+    deadline: Deadline = _NEVER,
+) -> Priced:
+    """
+    Search the mixes worth more than a threshold, for all kinds at once.
+
+    Shapes are decided one after the other, those with the largest reduced worth first. A
+    partial mix goes on only while its bound by ``prices`` exceeds the threshold; where more than
+    ``width`` of a kind remain, the best go on and the bound of the rest is remembered, so that
+    the bound given back holds whatever was cut. Where mixes need not be ``distinct`` in the room
+    they leave, all are kept. Worth is whole numbers, so that the answer is exact.
+    """
+    kinds, shapes = worth.shape
+    worth = np.where(most > 0, worth, 0)
+    most = np.where(worth > 0, most, 0)
+    reduced = worth - prices @ need.T.astype(np.float64)
+    # The shapes that move the bound most come first, so that poor mixes end early.
+    order = np.argsort(-np.abs(reduced) * np.minimum(most, 1), axis=1, kind="stable")
+    # Float sums err by far less than this; a bound may only err upwards.
+    slip = 1e-9 * np.maximum(fractional_bound(worth, need, room, most, prices), 1.0) + 1e-6
+    bound = (prices * room).sum(axis=1) + (np.maximum(reduced, 0) * most).sum(axis=1)
+    sacks = _Knapsacks(worth, need, most, reduced, slip, threshold + 1)
+    cut, complete = np.zeros(kinds), np.ones(kinds, dtype=bool)
+    mixes = sacks.empty(room, bound)
+    history: list[tuple[Ints, Ints, Ints]] = []
+    for step in range(shapes):
+        deadline.check()
+        shape = order[mixes.kind, step]
+        if not (most[mixes.kind, shape] > 0).any():
+            # Nothing is left to decide for the kinds still searched.
+            if not (np.take_along_axis(most, order, axis=1)[:, step:] > 0).any():
+                break
+            continue
+        mixes = sacks.branched(mixes, shape)
+        if not len(mixes.kind):
+            break
+        sacks.clip(mixes.left)
+        if distinct:
+            mixes = mixes.at(_distinct(mixes.kind, mixes.left, mixes.value))
+        if len(mixes.kind) > width:
+            mixes = _narrowed(mixes, width, cut, complete)
+        history.append((mixes.parent, mixes.number, mixes.shape))
+    best = np.zeros(kinds, dtype=np.int64)
+    np.maximum.at(best, mixes.kind, mixes.value)
+    certified = np.maximum(best, threshold)
+    certified = np.maximum(certified, np.floor(cut + slip * (cut > 0)).astype(np.int64))
+    score = mixes.value.astype(np.float64)
+    chosen = _widest(mixes.kind, score, keep) if len(mixes.kind) else np.arange(0)
+    return Priced(best, certified, mixes.kind[chosen], _traced(history, chosen, shapes), complete)
+
+
+class _Mixes(NamedTuple):
+    """Partial mixes: what no mix that begins so can exceed, and the last decision of each."""
+
+    kind: Ints
+    left: Ints
+    value: Ints
+    bound: Floats
+    parent: Ints
+    number: Ints
+    shape: Ints
+
+    def at(self, chosen: Ints) -> _Mixes:
+        """Those that were chosen, in their order."""
+        if len(chosen) == len(self.kind):
+            return self
+        columns: Iterator[Any] = (column[chosen] for column in self)
+        return _Mixes(*columns)
+
+
+class _Knapsacks(NamedTuple):
+    """A knapsack for each kind; bounds may err by ``slip``, and worth ``least`` is of interest."""
+
+    worth: Ints
+    need: Ints
+    most: Ints
+    reduced: Floats
+    slip: Floats
+    least: Ints
+
+    def empty(self, room: Ints, bound: Floats) -> _Mixes:
+        """The mix without pods, of each kind on which some mix may be of interest."""
+        kind = np.nonzero(bound + self.slip >= self.least)[0]
+        none = np.zeros(len(kind), dtype=np.int64)
+        return _Mixes(kind, room[kind], none, bound[kind], none, none, none)
+
+    def branched(self, mixes: _Mixes, shape: Ints) -> _Mixes:
+        """Each mix with every number of pods of its next shape that may be of interest."""
+        kind = mixes.kind
+        take, cap, gain = self.need[shape], self.most[kind, shape], self.reduced[kind, shape]
+        fits = np.where(take > 0, mixes.left // np.maximum(take, 1), cap[:, None]).min(axis=1)
+        # The bound counts all pods that gain and none that lose; the slack pays for some others.
+        slack = mixes.bound + self.slip[kind] - self.least[kind]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            others = np.where(np.abs(gain) > 1e-9, slack / np.abs(gain), np.inf)
+        others = np.minimum(np.floor(others + 1e-9), 1e9).astype(np.int64)
+        low = np.where(gain >= 0, np.maximum(cap - others, 0), 0)
+        high = np.minimum(cap, fits)
+        high = np.where(gain < 0, np.minimum(high, others), high)
+        branches = np.maximum(high - low + 1, 0)
+        parent = np.repeat(np.arange(len(kind)), branches)
+        first = np.repeat(np.cumsum(branches) - branches, branches)
+        number = low[parent] + np.arange(len(parent)) - first
+        shape, kind, gain = shape[parent], kind[parent], gain[parent]
+        lost = np.where(gain >= 0, (cap[parent] - number) * gain, -number * gain)
+        return _Mixes(
+            kind=kind,
+            left=mixes.left[parent] - number[:, None] * self.need[shape],
+            value=mixes.value[parent] + number * self.worth[kind, shape],
+            bound=mixes.bound[parent] - lost,
+            parent=parent,
+            number=number,
+            shape=shape,
+        )
+
+    def clip(self, left: Ints) -> None:
+        """Forget room that no further pods can use, so that more mixes leave the same."""
+        unit = (self.need <= 1).all(axis=0)
+        rest = ~unit & (self.need > 0).all(axis=0)
+        if rest.any():
+            least = np.maximum(self.need.min(axis=0), 1)
+            useful = (left[:, rest] // least[rest]).min(axis=1)
+            left[:, unit] = np.minimum(left[:, unit], useful[:, None])
+
+
+def _narrowed(mixes: _Mixes, width: int, cut: Floats, complete: Flags) -> _Mixes:
+    """The best mixes of each kind; `cut` and `complete` learn of the others."""
+    chosen = _widest(mixes.kind, mixes.bound, width)
+    dropped = np.ones(len(mixes.kind), dtype=bool)
+    dropped[chosen] = False
+    np.maximum.at(cut, mixes.kind[dropped], mixes.bound[dropped])
+    complete[mixes.kind[dropped]] = False
+    return mixes.at(chosen)
+
+
+def _traced(history: list[tuple[Ints, Ints, Ints]], chosen: Ints, shapes: int) -> Ints:
+    """Pods of each shape in the mixes that were chosen, read back decision by decision."""
+    mix = np.zeros((len(chosen), shapes), dtype=np.int64)
+    rows = np.arange(len(chosen))
+    for parent, number, shape in reversed(history):
+        mix[rows, shape[chosen]] = number[chosen]
+        chosen = parent[chosen]
+    return mix
+
+
+def _distinct(kind: Ints, left: Ints, value: Ints) -> Ints:
+    """Choose, among partial mixes of a kind that leave the same room, the one worth most."""
+    mixer = np.uint64(0x9E3779B97F4A7C15)
+    key: Any = kind.astype(np.uint64)
+    for column in range(left.shape[1]):
+        key = (key * mixer) ^ (key >> np.uint64(29)) ^ left[:, column].astype(np.uint64)
+    order = np.lexsort((-value, key))
+    ahead: Ints = order[1:]
+    behind: Ints = order[:-1]
+    # The key only brings equals together; they are compared in full.
+    same = np.asarray((kind[ahead] == kind[behind]) & (left[ahead] == left[behind]).all(axis=1))
+    chosen: Ints = np.sort(order[np.r_[True, ~same]])
+    return chosen
+
+
+def _widest(kind: Ints, score: Floats, width: int) -> Ints:
+    """Choose the entries with the best score of each kind, at most so many of each."""
+    order = np.lexsort((-score, kind))
+    ranked = kind[order]
+    starts = np.r_[0, np.nonzero(np.diff(ranked))[0] + 1]
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    chosen: Ints = np.sort(order[rank < width])
+    return chosen

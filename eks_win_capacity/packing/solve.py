@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.column_generation import Columns, Generator, single
+from eks_win_capacity.packing.column_generation import (
+    Columns,
+    Generator,
+    filled_up,
+    rounded,
+    settled,
+    single,
+)
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.packing.dive import blend, covered, dive, plain, small
-from eks_win_capacity.packing.first_fit import first_fit
-from eks_win_capacity.packing.knapsack import fractional_bound
-from eks_win_capacity.packing.node_counts import cheapest_numbers, listed_packings, packings
-from eks_win_capacity.packing.problem import Packed, feasible, joined, rest_of, total_cost
-from eks_win_capacity.packing.relaxation import with_rounded_resources
-from eks_win_capacity.packing.rounding import filled_up, rounded, settled
+from eks_win_capacity.packing.dive import blend, dive, enough, small
+from eks_win_capacity.packing.first_fit import (
+    cheapest_numbers,
+    first_fit,
+    listed_packings,
+    packings,
+)
+from eks_win_capacity.packing.problem import (
+    Packed,
+    covered,
+    feasible,
+    joined,
+    plain,
+    rest_of,
+    total_cost,
+)
+from eks_win_capacity.packing.relaxation import fractional_bound, with_rounded_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,17 +111,14 @@ def solve(
     """
     Find a cheap packing and prove how cheap any could be.
 
+    Work is limited by counts too, so that the answer repeats where the deadline is not reached.
+
     Parameters
     ----------
-    problem : Problem
-        The problem.
     starts : tuple of Packed
         Packings that keep all limits; the answer never costs more.
     target : float
         Gap at which the work ends.
-    deadline : Deadline
-        When to stop. Work is limited by counts too, so that the answer repeats where the
-        deadline is not reached.
     effort : float
         Part of the usual work; below 1 the first good answer will do.
     step : float
@@ -128,26 +143,20 @@ def solve(
     return search.best, search.bound, search.lp_bound
 
 
+@dataclass(eq=False)
 class _Search:
     """The search for one packing: each step offers packings and lifts the bound."""
 
-    def __init__(  # noqa: PLR0917
-        self,
-        problem: Problem,
-        target: float,
-        deadline: Deadline,
-        effort: float,
-        step: float,
-        report: Callable[[Packed, float], None] | None,
-    ) -> None:
-        self.problem, self.target = problem, target
-        self.deadline, self.effort, self.step, self.report = deadline, effort, step, report
-        self.best: Packed | None = None
-        self.cost = math.inf
-        self.bound = self.lp_bound = 0.0
-        self.rng = np.random.default_rng(_SEED)
-        self.simple = plain(problem)
-        self.sums = self.simple and not problem.pod_cost.any()
+    problem: Problem
+    target: float
+    deadline: Deadline
+    effort: float
+    step: float
+    report: Callable[[Packed, float], None] | None
+    best: Packed | None = None
+    cost: float = math.inf
+    bound: float = 0.0
+    lp_bound: float = 0.0
 
     def offer(self, packed: Packed | None) -> None:
         """Take a packing where it holds and is the cheapest so far."""
@@ -171,14 +180,23 @@ class _Search:
             return math.inf
         return (self.cost - self.bound) / self.cost if self.cost else 0.0
 
+    def done(self, part: float = 1.0) -> bool:
+        """Whether the gap is a part of the target, or the time over."""
+        return self.gap() <= self.target * part or self.deadline.over()
+
+    def nodes(self) -> float:
+        """Nodes of the best packing; infinite where sums of nodes prove and choose nothing."""
+        return float(self.best.number.sum()) if self.sums and self.best is not None else math.inf
+
     def run(self, starts: tuple[Packed, ...]) -> None:
         """Search until the gap is small or the work is done."""
         self.deadline.check()
-        try:
+        self.rng = np.random.default_rng(_SEED)
+        self.simple = plain(self.problem)
+        self.sums = self.simple and not self.problem.pod_cost.any()
+        fluid = None
+        with contextlib.suppress(ArithmeticError):
             self.problem, fluid = with_rounded_resources(self.problem, deadline=self.deadline)
-        except ArithmeticError:
-            fluid = None
-        else:
             if fluid is None:
                 self.bound = self.lp_bound = math.inf
                 return
@@ -194,52 +212,45 @@ class _Search:
         relaxed = self.generate(fluid)
         # The textbook plan is now and then cheaper than every dive.
         self.round(relaxed)
-        if self.sums and self.best is not None and self.best.number.sum() < _SUMMED:
+        if self.nodes() < _SUMMED:
             self.sum_up()
         for parts in _PARTS[_EARLY_DIVES:]:
             if fluid is None or self.done():
                 return
             self.dive(first, fluid, parts)
 
-    def done(self) -> bool:
-        """Whether the gap is small enough, or the time over."""
-        return self.gap() <= self.target or self.deadline.over()
-
     def flow(self, fluid: Fluid, starts: tuple[Packed, ...]) -> Blend | None:
         """Start from the fluid optimum: its bound, the sums of nodes, and dives from it."""
-        problem, aim = self.problem, self.target * _AIM
-        self.generator.prices = fluid.prices
-        proved, _, _ = self.generator.price(fluid.duals, tolerance=1e-6)
-        self.generator.bound = max(self.generator.bound, proved)
-        self.lp_bound = float(self.generator.bound)
+        problem, generator = self.problem, self.generator
+        generator.prices = fluid.prices
+        proved, _, _ = generator.price(fluid.duals, tolerance=1e-6)
+        generator.bound = max(generator.bound, proved)
+        self.lp_bound = float(generator.bound)
         self.prove(self.lp_bound)
-        summed = self.sums and fluid.nodes.sum() <= _SUMMED
-        if summed and fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS:
-            self.pack(problem, None, fluid, self.sum_up())
-            summed = False
-        if self.gap() <= aim:
+        few = self.sums and fluid.nodes.sum() <= _SUMMED
+        if few:
+            number = self.sum_up()
+            if fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS:
+                self.pack(problem, None, fluid, number)
+        if self.done(_AIM):
             return None
-        draws = _DRAWS + 20 * problem.shapes
         first = blend(
             problem,
             fluid,
             rng=self.rng,
-            draws=draws,
+            draws=_DRAWS + 20 * problem.shapes,
             rounds=_VARIED,
             known=starts[:1],
             deadline=self.deadline,
         )
         self.columns.add(first.columns.kind, first.columns.mix)
-        for parts in _PARTS[:_EARLY_DIVES]:
-            if self.done() and (parts != _PARTS[0] or self.gap() <= aim):
+        for turn, parts in enumerate(_PARTS[:_EARLY_DIVES]):
+            if self.done() if turn else self.done(_AIM):
                 break
-            if self.effort < 1 and self.best is not None and parts != _PARTS[0]:
+            if turn and self.effort < 1 and self.best is not None:
                 break
             self.dive(first, fluid, parts)
-            if summed and self.gap() > aim:
-                self.sum_up()
-                summed = False
-            if self.sums and fluid.nodes.sum() <= _SUMMED and self.gap() > aim:
+            if few and not self.done(_AIM):
                 self.repack(fluid)
         return first
 
@@ -254,16 +265,14 @@ class _Search:
         """Dive once, and try to end the dive early from every step."""
         problem, worth = self.problem, fluid.duals.pods
         large = (problem.cost[fluid.kind] > fluid.value / parts).any()
-        first = None if large else first
-        draws = (_DRAWS + 20 * problem.shapes) // 2
         each = fluid.value / fluid.nodes.sum()
         useful = self.useful(problem, fluid)
         tried, few = math.inf, None
         for fixed, rest in dive(
             problem,
-            first,
+            None if large else first,
             rng=self.rng,
-            draws=draws,
+            draws=(_DRAWS + 20 * problem.shapes) // 2,
             rounds=_VARIED // 2,
             parts=parts,
             useful=useful,
@@ -282,7 +291,7 @@ class _Search:
                         self.offer(joined(fixed, tail))
                 if few is None and value <= _ENDS * each and rest.count.sum() <= _PODS:
                     few = rest, fixed
-            if self.gap() <= self.target * _AIM or self.deadline.over():
+            if self.done(_AIM):
                 return
         # Packing the last nodes by their sums costs more than a dive does, so it comes last.
         if self.sums and few is not None and not self.done():
@@ -299,16 +308,16 @@ class _Search:
     ) -> None:
         """Pack what is left on the cheapest nodes whose sums suffice."""
         most = self.cost - (0.0 if fixed is None else total_cost(self.problem, fixed))
-        worth = fluid.duals.pods
-        kinds = self.useful(rest, fluid)
+        worth, kinds = fluid.duals.pods, self.useful(rest, fluid)
         some = rest.only(kinds)
-        first = None if number is None else number[kinds]
-        if first is not None and number is not None and first.sum() < number.sum():
-            first = None
+        if number is not None:
+            number = number[kinds] if number[kinds].sum() == number.sum() else None
         for found in (
             listed_packings(some, worth, rng=self.rng, most=most)
             if listed
-            else packings(some, worth, first=first, rng=self.rng, most=most, deadline=self.deadline)
+            else packings(
+                some, worth, first=number, rng=self.rng, most=most, deadline=self.deadline
+            )
         ):
             packed = Packed(kinds[found.kind], found.mix, found.number)
             self.offer(packed if fixed is None else joined(fixed, packed))
@@ -317,7 +326,7 @@ class _Search:
         """Take a few nodes that waste most, and pack their pods anew on cheaper ones."""
         problem, worth = self.problem, fluid.duals.pods
         for _ in range(math.ceil(_REPACKS * self.effort)):
-            if self.best is None or self.gap() <= self.target * _AIM or self.deadline.over():
+            if self.best is None or self.done(_AIM):
                 return
             best = self.best
             which = np.repeat(np.arange(len(best.kind)), np.minimum(best.number, _ALIKE))
@@ -329,26 +338,18 @@ class _Search:
             keep = kept > 0
             fixed = Packed(best.kind[keep], best.mix[keep], kept[keep])
             rest = rest_of(problem, fixed)
-            if rest.count.sum() > _PODS or not rest.count.any():
-                continue
-            self.pack(rest, fixed, fluid, listed=True)
+            if 0 < rest.count.sum() <= _PODS:
+                self.pack(rest, fixed, fluid, listed=True)
 
     def useful(self, rest: Problem, fluid: Fluid) -> Ints:
         """Choose the kinds of node that give most for their cost, of each size some."""
         worth = fluid.duals.worth(rest)
         most = self.problem.most_per_node()
         value = fractional_bound(worth, rest.need, rest.room, most, fluid.prices) / rest.cost
-        fits = rest.most_per_node() > 0
         size = np.floor(np.log2(np.maximum(rest.cost / rest.cost.min(), 1)))
         order = np.lexsort((-value, size))
         rank = np.arange(len(order)) - np.searchsorted(size[order], size[order])
-        chosen = np.zeros(rest.kinds, dtype=bool)
-        chosen[order[rank < _EACH_SIZE]] = True
-        for shape in np.nonzero((rest.count > 0) & ~fits[chosen].any(axis=0))[0]:
-            able = np.nonzero(fits[:, shape])[0]
-            chosen[able[np.argmin(rest.cost[able])]] = True
-        some: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
-        return some
+        return enough(rest, order[rank < _EACH_SIZE])
 
     def generate(self, fluid: Fluid | None) -> Relaxed:
         """Generate columns for a better fractional bound."""
@@ -373,7 +374,7 @@ class _Search:
             near = short <= max(_NEARLY * self.target * self.cost, 0.15 * (self.cost - self.bound))
             # Sums of whole nodes can prove more than any fractional cost.
             passed = solution.value <= self.bound and self.generator.deep
-            return passed or (near and not self.few()) or self.gap() <= self.target or until.over()
+            return passed or (near and self.nodes() > _FEW) or self.done() or until.over()
 
         rounds = self.effort * _WORK / (problem.shapes**1.5 * math.sqrt(problem.kinds))
         relaxed = self.generator.run(
@@ -386,13 +387,9 @@ class _Search:
         self.lp_bound = max(self.lp_bound, float(relaxed.bound))
         return relaxed
 
-    def few(self) -> bool:
-        """Whether the nodes are so few that an integer program over patterns settles them."""
-        return self.sums and self.best is not None and self.best.number.sum() <= _FEW
-
     def round(self, relaxed: Relaxed) -> None:
         """Make the fractional optimum whole by integer programs over its columns."""
-        if self.few() and relaxed.proof is not None:
+        if self.nodes() <= _FEW and relaxed.proof is not None:
             before = math.inf
             # The cheaper the best, the fewer patterns can be part of a cheaper one.
             while self.cost < before * (1 - 1e-9) and not self.done():
@@ -410,16 +407,16 @@ class _Search:
                     self.offer(packed)
                     self.prove(bound)
             return
-        for attempt, back in enumerate((0, 1, 3)):
-            if self.gap() <= self.target or (attempt and self.deadline.over()):
+        for back in (0, 1, 3):
+            # The first of them needs little time, and may be the first plan there is.
+            if self.gap() <= self.target or (back and self.deadline.over()):
                 return
-            self.offer(
-                rounded(
-                    self.problem,
-                    relaxed,
-                    back=back,
-                    gap=self.target / 3,
-                    effort=self.effort,
-                    deadline=self.deadline,
-                )
+            packed = rounded(
+                self.problem,
+                relaxed,
+                back=back,
+                gap=self.target / 3,
+                effort=self.effort,
+                deadline=self.deadline,
             )
+            self.offer(packed)

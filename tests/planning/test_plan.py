@@ -21,7 +21,7 @@ from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cli import app
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.packing.first_fit import first_fit
-from eks_win_capacity.packing.knapsack import best_mixes, resource_prices
+from eks_win_capacity.packing.relaxation import best_mixes, resource_prices
 from eks_win_capacity.planning import plan_fleet
 
 CATALOG = Catalog.bundled()
@@ -448,7 +448,7 @@ def test_an_interrupt_gives_the_best_plan_so_far(monkeypatch):
     def interrupted(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eks_win_capacity.packing.solve.solve_fluid", interrupted)
+    monkeypatch.setattr("eks_win_capacity.packing.solve.with_rounded_resources", interrupted)
     loads = [load("web", 40, 400, 900), load("api", 9, 1500, 2500)]
     found = plan(loads, compare=True)
     assert found.status == "interrupted"

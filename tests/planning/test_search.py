@@ -13,15 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, milp
 
-from eks_win_capacity.packing.column_generation import Columns, Generator, single, solve_fractional
+from eks_win_capacity.packing.column_generation import (
+    Columns,
+    Generator,
+    settled,
+    single,
+    solve_fractional,
+)
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.dive import blend
-from eks_win_capacity.packing.first_fit import first_fit
-from eks_win_capacity.packing.node_counts import cheapest_numbers, few_nodes, pack
+from eks_win_capacity.packing.dive import blend, mutate, scatter
+from eks_win_capacity.packing.first_fit import cheapest_numbers, few_nodes, first_fit, pack
 from eks_win_capacity.packing.problem import Problem, feasible, total_cost
 from eks_win_capacity.packing.relaxation import fluid_bound, solve_fluid, with_rounded_resources
-from eks_win_capacity.packing.rounding import settled
-from eks_win_capacity.packing.sampling import mutate, scatter
 from eks_win_capacity.packing.solve import solve
 
 
