@@ -20,8 +20,9 @@ _NEVER = Deadline()
 _RARE = 0.02
 """Part of the cost below which a kind is not looked at for what it lacks."""
 
-_LOOSE = 0.9
-"""Part of a node that the most pods of one shape take, below which their number is a rule."""
+_LOOSE, _CAPS = 0.9, 3_000
+"""Part of a node that the most pods of one shape take, below which their number is a rule; and
+such rules at most."""
 
 _ROUNDS, _SHORT = 4, 2e-4
 """Rounded resources at most, and the part of the cost that the fluid fleet must lack of one."""
@@ -253,12 +254,14 @@ def _resource_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
 
 
 def _cap_rows(problem: Problem, kind: Ints, shape: Ints) -> Any:
-    """No more pods of a shape than so many times the nodes of a kind, where resources allow more."""
+    """At most so many pods of a shape to a node of each kind, where its resources allow more."""
     from scipy import sparse
 
     size, most = len(kind), problem.most_per_node()[kind, shape]
     taken = (most[:, None] * problem.need[shape] / np.maximum(problem.room, 1)[kind]).max(axis=1)
-    some = np.nonzero(taken < _LOOSE)[0]
+    # Of very many rows those that matter most, for the time that the program takes.
+    some = np.argsort(taken, kind="stable")[: min(int((taken < _LOOSE).sum()), _CAPS)]
+    some.sort()
     row = np.arange(len(some))
     values = np.concatenate([1 / most[some], -np.ones(len(some))])
     return sparse.csr_matrix(
