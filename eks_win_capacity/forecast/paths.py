@@ -140,6 +140,7 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
     level, growth, off, sigma, alpha, phi, gamma = parts
     beta, day, horizon = 1 - alpha, learned.day, len(draws.innovation)
     logs = np.flatnonzero(view == _LOGARITHM)
+    of_logs = logs // view.shape[1]
     line = middle[:, :1] + middle[:, 1:] * np.arange(1, horizon + 1)
     pool, extra, size, first = _innovations(learned, view)
     factor = (learned.parts.season.future_factor * learned.scale[:, None]).T
@@ -174,12 +175,13 @@ def simulate(learned: Learned, draws: Draws) -> Singles:
         if len(logs):
             flat = here.reshape(-1)
             grown = np.exp(np.minimum(flat[logs], _MOST))
-            flat[logs] = grown - line[logs // level.shape[1], step]
+            flat[logs] = grown - line[of_logs, step]
         for row, path in stepped:
             here[row, some] = path[step]
         for row, added in happens:
             here[row] += added[step]
-        here[:, struck] += surprise * draws.surprised[step, struck]
+        now = np.flatnonzero(draws.surprised[step, struck])
+        here[:, struck[now]] += surprise[:, now] * draws.surprised[step, struck[now]]
         here *= factor[step].astype(np.float32)[:, None]
         here += (line[:, step] * factor[step] + term[step]).astype(np.float32)[:, None]
     return out

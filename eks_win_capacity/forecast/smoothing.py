@@ -130,13 +130,15 @@ def _filtered(
     level = np.zeros((ends[-1], len(grid)))
     level[start] = 1.0
     off, wander = np.zeros_like(level), np.zeros_like(level)
-    wanders = slice(int((gamma == 0).sum()), None)
+    # Views: models whose growth wanders come last.
+    steady = int((gamma == 0).sum())
+    drifting, bending, growth = level[drift], level[:, steady:], wander[:, steady:]
     errors, scratch = np.empty((periods, *level.shape)), np.empty_like(level)
     states = []
     for period in range(periods):
         error = errors[period]
-        level[drift] += 1.0
-        level[:, wanders] += wander[:, wanders]
+        drifting += 1.0
+        bending += growth
         off *= phi
         np.add(level, off, out=error)
         np.subtract(target[period], error, out=error)
@@ -146,7 +148,7 @@ def _filtered(
         level += scratch
         np.multiply(beta, error, out=scratch)
         off += scratch
-        wander[:, wanders] += gamma[wanders] * error[:, wanders]
+        growth += gamma[steady:] * error[:, steady:]
         if period + 1 in origins:
             state = (level.copy(), off.copy(), wander.copy())
             states.append([tuple(x[part] for x in state) for part in (data, drift, start)])
