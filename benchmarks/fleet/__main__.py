@@ -134,7 +134,7 @@ def rivals(
         prices=read_prices(prices), catalog=Catalog.bundled(), candidates=types,
     )  # fmt: skip
     nodes, _, _ = sized(ask)
-    problem = build(read, ask.slots, nodes, (), objective="cost", limits={}, coupled=False).problem
+    problem = build(ask, nodes).problem
     every = np.arange(problem.kinds)
     karpenter = total_cost(problem, first_fit(problem, every))
     alone = [first_fit(problem, every[at : at + 1]) for at in range(problem.kinds)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from eks_win_capacity.planning.costs import Buying
-from eks_win_capacity.planning.from_cluster import daemons_of, workloads_of
 from eks_win_capacity.planning.plan import (
     Alternative,
     FleetPlan,
@@ -14,7 +13,7 @@ from eks_win_capacity.planning.plan import (
 )
 from eks_win_capacity.planning.plan_fleet import plan_fleet
 from eks_win_capacity.planning.summary import summary_lines
-from eks_win_capacity.planning.workloads import Workload
+from eks_win_capacity.planning.workloads import Workload, daemons_of, workloads_of
 
 __all__ = [
     "Alternative",

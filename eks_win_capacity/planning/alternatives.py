@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,132 +14,23 @@ from eks_win_capacity.addresses.sizes import reservation_plan
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.relaxation import fluid_bound
-from eks_win_capacity.planning.candidates import lacking, usable
-from eks_win_capacity.planning.model import build, named
+from eks_win_capacity.planning.candidates import alone as values_alone
+from eks_win_capacity.planning.model import build
 from eks_win_capacity.planning.placement import value_of
-from eks_win_capacity.planning.plan_values import Alternative, Rejection
-from eks_win_capacity.planning.question import BRIEF, Answer
-from eks_win_capacity.planning.solving import Solving
-from eks_win_capacity.planning.zones import answer as answer_of
-from eks_win_capacity.planning.zones import quick
+from eks_win_capacity.planning.plan_values import Alternative
+from eks_win_capacity.planning.question import BRIEF
+from eks_win_capacity.planning.solving import Solving, quick
+from eks_win_capacity.planning.solving import answer as answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eks_win_capacity.packing.deadline import Deadline
-    from eks_win_capacity.planning.model import NodeKind, Site
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.plan_values import PlannedGroup
-    from eks_win_capacity.planning.question import Question
+    from eks_win_capacity.planning.question import Answer, NodeKind, Question, Site
 
-__all__ = ["afresh", "alone", "beside", "fewer_types", "left_over", "with_certainty"]
-
-
-def left_over(
-    ask: Question, nodes: tuple[NodeKind, ...], used: set[str], value: float, *, deadline: Deadline
-) -> list[Rejection]:
-    """
-    What a fleet of each type without a node would cost alone.
-
-    That is what anyone can check by asking for a plan with this candidate only. It is packed
-    first-fit decreasing, without subnets, zones and limits, so a solved plan of the type lies
-    between the two figures that are told.
-    """
-    left = tuple(node for node in nodes if node.name not in used and node.purchase == "on-demand")
-    return [
-        _rejection(ask, node, cost, value)
-        for node, cost in zip(left, alone(ask, left, deadline=deadline), strict=True)
-    ]
-
-
-def alone(ask: Question, nodes: tuple[NodeKind, ...], *, deadline: Deadline) -> list[float | None]:
-    """
-    Value of a fleet of each type alone, first-fit.
-
-    None where it cannot run all, nan for types that there was no time for.
-    """
-    if not nodes:
-        return []
-    model = build(ask.workloads, ask.slots, nodes, (), objective="cost", limits={}, coupled=False)
-    values: list[float | None] = []
-    for place in range(len(nodes)):
-        if deadline.over():
-            values.append(math.nan)
-            continue
-        packed = first_fit(model.problem, np.array([place]))
-        if packed is None:
-            values.append(None)
-        elif ask.objective == "cost":
-            values.append(float(packed.number.sum()) * nodes[place].cost)
-        elif ask.objective == "nodes":
-            values.append(float(packed.number.sum()))
-        else:
-            groups = named(model, ask.workloads, ask.slots, packed, shrink=False)
-            values.append(value_of(groups, ask.objective))
-    return values
-
-
-def _rejection(ask: Question, node: NodeKind, cost: float | None, value: float) -> Rejection:
-    if cost is None:
-        return _cannot(ask, node)
-    if math.isnan(cost):
-        return _untried(ask, node, value)
-    percent = round(100 * (cost / value - 1), 1) if value else 0.0
-    if percent > 0:
-        least = ask.least_alone(node) if ask.objective == "cost" else 0.0
-        low = round(100 * (least / value - 1), 1)
-        proved = f", and at least {low:g} % however it is packed" if 0 < low < percent else ""
-        return Rejection(
-            instance_type=node.name,
-            code="dearer",
-            percent=percent,
-            why=f"more expensive by {percent:g} %: a fleet of {node.name} alone, packed first-fit, "
-            f"takes that much more than the plan{proved}",
-        )
-    coupled = ask.limited or ask.spread or ask.limits or ask.max_types
-    why = "a fleet of it alone costs no more than the plan" + (
-        ", but does not keep the subnets, zones or limits" if coupled and percent < 0 else ""
-    )
-    return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
-
-
-def _untried(ask: Question, node: NodeKind, value: float) -> Rejection:
-    """Reject by sums alone a type that there was no time to pack."""
-    least = ask.least_alone(node) if ask.objective == "cost" else 0.0
-    if math.isinf(least):
-        return _cannot(ask, node)
-    low = round(100 * (least / value - 1), 1) if value else 0.0
-    if low > 0:
-        why = f"more expensive by at least {low:g} % however a fleet of it alone is packed"
-        return Rejection(instance_type=node.name, code="dearer", percent=low, why=why)
-    why = "the time was over before a fleet of it alone was packed"
-    return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
-
-
-def _cannot(ask: Question, node: NodeKind) -> Rejection:
-    for load, slot in zip(ask.workloads, ask.slots.tolist(), strict=True):
-        if not slot or usable(load, node):
-            continue
-        short = lacking(load, node)
-        if short:
-            return Rejection(
-                instance_type=node.name,
-                code="too-small",
-                subject=load.name,
-                why=f"too small for workload {load.name} ({', '.join(short)}), and the others "
-                "cost no less on it",
-            )
-        return Rejection(
-            instance_type=node.name,
-            code="not-allowed",
-            subject=load.name,
-            why=f"workload {load.name} is not allowed on it, and the others cost no less on it",
-        )
-    why = "no workload has pods to run"
-    return Rejection(instance_type=node.name, code="not-needed", why=why)
-
+__all__ = ["afresh", "beside", "fewer_types", "with_certainty"]
 
 _CERTAIN: Final = 0.7
 """Part of the time for the plan that is certain; the rest is for what a reservation allows."""
@@ -164,16 +55,8 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
         return replace(plan, single_type=single)
     name = "prefix delegation" if not run.ask.prefix else "secondary addresses"
     sites = run.ask.sites if run.ask.other_sites is None else run.ask.other_sites()
-    found = plan_of(
-        replace(
-            run.ask,
-            prefix=not run.ask.prefix,
-            pool=None,
-            effort=BRIEF,
-            sites=sites,
-            deadline=run.deadline,
-        )
-    )
+    other = {"prefix": not run.ask.prefix, "pool": None, "effort": BRIEF, "sites": sites}
+    found = plan_of(afresh(run, **other).ask)
     if found.status == "interrupted" or (not found.feasible and run.over()):
         return replace(plan, single_type=single)
     if found.feasible:
@@ -185,9 +68,9 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
 
 def alternative(name: str, groups: list[PlannedGroup]) -> Alternative:
     """Groups as another way to run the workloads."""
-    types: dict[str, int] = {}
+    types = Counter[str]()
     for group in groups:
-        types[group.instance_type] = types.get(group.instance_type, 0) + group.nodes
+        types[group.instance_type] += group.nodes
     return Alternative(
         name=name,
         nodes=sum(group.nodes for group in groups),
@@ -232,11 +115,9 @@ def _best_alone(
     return best, min(bounds.values(), default=0.0)
 
 
-def afresh(run: Solving) -> Solving:
-    """Start anew with other types: an answer with more of them is not known here."""
-    part = Solving(replace(run.ask, progress=None))
-    part.deadline = run.deadline
-    return part
+def afresh(run: Solving, **other: Any) -> Solving:
+    """Start anew with another question or other types: what is known does not hold there."""
+    return Solving(replace(run.ask, progress=None, deadline=run.deadline, **other))
 
 
 def fewer_types(
@@ -251,7 +132,9 @@ def fewer_types(
         settled = None if run.over() else run.settled(nodes, few=True)
         if settled is not None and settled.proved:
             run.impossible = settled.packed is None
-            return run.from_settled(settled, answer.bound, answer.lp_bound)
+            exact = run.chosen(settled)
+            run.prove(0.0 if exact is None else exact.bound)
+            return exact
         single, alone = _best_alone(run, _likeliest(run, nodes))
         found += [] if single is None else [single]
         if top > 1:
@@ -262,16 +145,15 @@ def fewer_types(
     except (OutOfTimeError, ArithmeticError):
         pass
     if not found and run.over():
-        found += _first_alone(run, nodes, answer)
+        found += _first_alone(run, nodes)
     if not found:
         return None
-    best = min(found, key=lambda one: one.value)
     if least is None and top == 1 and run.ask.objective == "cost":
         least = min(map(run.ask.least_alone, nodes), default=0.0)
     run.few_types = least is not None
     run.even_only |= run.few_types and run.ask.zone_lost
-    bound = max(answer.bound, least or 0.0)
-    return Answer(best.groups, best.value, min(bound, best.value), answer.lp_bound)
+    run.prove(least or 0.0)
+    return min(found, key=lambda one: one.value)
 
 
 def least_with(run: Solving, nodes: tuple[NodeKind, ...], top: int, alone: float) -> float | None:
@@ -287,9 +169,7 @@ def least_with(run: Solving, nodes: tuple[NodeKind, ...], top: int, alone: float
         return alone
     if math.comb(len(names), top) > _CHOICES:
         return None
-    model = build(
-        ask.workloads, ask.slots, nodes, (), objective=ask.objective, limits={}, coupled=False
-    )
+    model = build(ask, nodes, objective=ask.objective)
     kinds = np.array([names.index(nodes[place].name) for place in model.node])
     choices = itertools.combinations(range(len(names)), top)
     return min(
@@ -300,7 +180,7 @@ def least_with(run: Solving, nodes: tuple[NodeKind, ...], top: int, alone: float
 
 def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:
     """Order the types that can run everything by what a fleet of each costs, first-fit."""
-    values = zip(alone(run.ask, nodes, deadline=run.deadline), nodes, strict=True)
+    values = zip(values_alone(run.ask, nodes, deadline=run.deadline), nodes, strict=True)
     # What there was no time to pack is ordered by its sums alone.
     able = sorted(
         (
@@ -335,10 +215,10 @@ def _by_dropping(
             found.append(tried)
 
 
-def _first_alone(run: Solving, nodes: tuple[NodeKind, ...], answer: Answer) -> list[Answer]:
+def _first_alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Answer]:
     """Pack the likeliest single type first-fit: what there is time for after an interrupt."""
     for node in _likeliest(run, nodes):
-        packed = quick(run, (node,), answer.bound, answer.lp_bound)
+        packed = quick(run, (node,))
         if packed is not None:
             return [packed]
     return []
@@ -358,8 +238,6 @@ def with_certainty(
     block for every node. Where none is certain so, blocks that are reserved for prefixes keep
     those addresses out: the plan then names what to reserve, and rests on it.
     """
-    if best_sites == ask.sites:
-        return plan_of(ask)
     plan = plan_of(replace(ask, deadline=ask.deadline.part(_CERTAIN)))
     if plan.status == "interrupted":
         return plan

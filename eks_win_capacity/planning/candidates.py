@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from eks_win_capacity.addresses.targets import curve_of
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.catalog.type_names import speciality
-from eks_win_capacity.core.constants import KUBELET_MAX_PODS
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    KUBELET_MAX_PODS,
+    NODE_ADDRESSES,
+)
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.kernels import secondary
 from eks_win_capacity.density.reserved import (
+    allocatable,
     karpenter_addresses,
     karpenter_cpu_reserved_m,
     karpenter_memory_mib,
 )
-from eks_win_capacity.planning.model import ALL_ADDRESSES, ALL_NODES, NodeKind, node_of
+from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.planning.model import build
+from eks_win_capacity.planning.placement import named, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, Rejection
+from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, NodeKind
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.catalog import InstanceType
+    from eks_win_capacity.packing.deadline import Deadline
+    from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.question import Question
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["fits", "lacking", "read_candidates", "read_limits", "sized", "usable"]
+__all__ = ["alone", "left_over", "read_candidates", "read_limits", "sized", "usable"]
 
 _UNASKED: Final = {
     "accelerator": "it has accelerators that no workload asks for; name it in candidates",
@@ -54,10 +68,6 @@ def read_candidates(
     ------
     InputError
         If there is none, or a pattern matches none.
-    UnknownInstanceTypeError
-        If the catalog lacks a name.
-    UnsupportedInputError
-        If the candidates are of another kind.
     """
     excluded: frozenset[str] = frozenset()
     if candidates is not None and not isinstance(candidates, Catalog):
@@ -73,7 +83,7 @@ def read_candidates(
     rejected: list[Rejection] = []
     for row in rows:
         unasked = speciality(row.name) if candidates is None else ""
-        if unasked and gives is not None and gives(row.name):
+        if gives is not None and gives(row.name):
             unasked = ""
         if row.windows.status == "unsupported":
             arm = any(one.startswith("arm64") for one in row.architectures)
@@ -106,13 +116,9 @@ def _exclusions(candidates: Any, catalog: Catalog) -> tuple[Any, frozenset[str]]
         return candidates, frozenset()
     excluded: set[str] = set()
     for pattern in against:
-        matched = fnmatch.filter(catalog, pattern.strip()[1:].strip())
-        if not matched:
-            raise InputError(
-                f"no instance type in the catalog of {catalog.as_of} matches the exclusion "
-                f"{pattern!r}"
-            )
-        excluded.update(matched)
+        excluded.update(
+            _matching(catalog, pattern.strip()[1:].strip(), f"the exclusion {pattern!r}")
+        )
     rest = [one for one in candidates if one not in against]
     return rest or None, frozenset(excluded)
 
@@ -135,15 +141,17 @@ def _rows(candidates: Any, catalog: Catalog) -> list[InstanceType]:
         if hasattr(one, "ipv4_per_interface"):
             rows.append(one)
         elif isinstance(one, str) and set(one) & set("*?["):
-            found = fnmatch.filter(catalog, one)
-            if not found:
-                raise InputError(
-                    f"no instance type in the catalog of {catalog.as_of} matches {one!r}"
-                )
-            rows += [catalog[name] for name in found]
+            rows += [catalog[name] for name in _matching(catalog, one, repr(one))]
         else:
             rows.append(catalog[one.strip() if isinstance(one, str) else one])
     return rows
+
+
+def _matching(catalog: Catalog, pattern: str, words: str) -> list[str]:
+    matched = fnmatch.filter(catalog, pattern)
+    if not matched:
+        raise InputError(f"no instance type in the catalog of {catalog.as_of} matches {words}")
+    return matched
 
 
 def _column(frame: Any) -> Any:
@@ -161,13 +169,6 @@ def read_limits(
     Read how many nodes there may be of a type, in a zone, or of all types under ``nodes``.
 
     ``addresses`` limits the subnet addresses of all nodes.
-
-    Raises
-    ------
-    UnknownInstanceTypeError
-        If the catalog lacks a name.
-    InvalidCountError
-        If a limit is not a count.
     """
     if limits is None:
         return {}
@@ -211,16 +212,12 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
             nodes.append(node)
         bought += _bought(ask, row, node)
     live = [load for load, slot in zip(ask.workloads, ask.slots, strict=True) if slot]
-    kept = []
-    for node in nodes:
-        why_not = _of_no_use(node, live)
-        if why_not is None:
-            kept.append(node)
-        else:
-            rejected.append(why_not)
+    useless = [_of_no_use(node, live) for node in (*nodes, *bought)]
+    rejected += [why for why in useless[: len(nodes)] if why is not None]
     if not nodes and not bought:
         return (), rejected, _no_candidate(rejected)
-    kept += [node for node in bought if _of_no_use(node, live) is None]
+    every = zip((*nodes, *bought), useless, strict=True)
+    kept = [node for node, why_not in every if why_not is None]
     for load in live:
         if not any(usable(load, node) for node in kept):
             return (), rejected, _too_large(load, [*nodes, *bought])
@@ -228,18 +225,38 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
 
 
 def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
-    """A node of a type, as its launcher sees it."""
-    node = node_of(
-        row,
-        cost=cost,
-        prefix=ask.prefix,
-        pool=_pool(ask, nitro=row.nitro),
-        kubelet=ask.kubelet,
-        reserved=ask.reserved,
-        daemons=ask.daemons,
-        extended=tuple((name, ask.supply(row.name).get(name, 0)) for name in ask.extended),
+    """An empty node as its launcher sees it: room for workloads, and what pods attach."""
+    own = ask.pool if ask.pool is not None and (row.nitro or not ask.prefix) else None
+    pool = own or (WarmPool.prefix() if ask.prefix and row.nitro else WarmPool.secondary())
+    curve = curve_of(row.ipv4_per_interface, pool)
+    slots = row.ipv4_per_interface - NODE_ADDRESSES
+    held = slots * ADDRESSES_PER_PREFIX if ask.prefix and row.nitro else slots
+    most = held if ask.kubelet is None else min(held, ask.kubelet)
+    # A pool without warm addresses serves fewer pods than the node advertises.
+    served = min(most, curve.most)
+    base = sum(not daemon.host_process for daemon in ask.daemons)
+    cpu, memory = allocatable(row, ask.reserved)
+    gives, taken = ask.supply(row.name), [dict(daemon.extended) for daemon in ask.daemons]
+    attached, prefixes = curve.addresses[base : most + 1], curve.prefixes[base : most + 1]
+    room = (
+        cpu - sum(daemon.cpu for daemon in ask.daemons),
+        memory - sum(daemon.memory for daemon in ask.daemons),
+        min((served if served < most else held) - base, len(attached) - 1),
+        (2**31 if ask.kubelet is None else ask.kubelet) - len(ask.daemons),
+        *(gives.get(name, 0) - sum(one.get(name, 0) for one in taken) for name in ask.extended),
     )
-    return _by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node
+    none: Ints = np.zeros(1, dtype=np.int64)
+    node = NodeKind(
+        name=row.name,
+        room=tuple(max(0, have) for have in room),
+        extended=ask.extended,
+        cost=cost,
+        attached=attached if len(attached) else none,
+        prefixes=prefixes if len(prefixes) else none,
+    )
+    node = _by_karpenter(ask, row, node) if ask.launcher == "karpenter" else node
+    pods = node.room[2]
+    return replace(node, attached=node.attached[: pods + 1], prefixes=node.prefixes[: pods + 1])
 
 
 def _bought(ask: Question, row: InstanceType, node: NodeKind) -> list[NodeKind]:
@@ -278,31 +295,15 @@ def _by_karpenter(ask: Question, row: InstanceType, node: NodeKind) -> NodeKind:
     cpu, memory, addresses, pods = (
         max(0, min(have, view)) for have, view in zip(node.room[:4], believed, strict=True)
     )
-    return replace(
-        node,
-        room=(cpu, memory, addresses, pods, *node.room[4:]),
-        attached=node.attached[: addresses + 1],
-        prefixes=node.prefixes[: addresses + 1],
-    )
-
-
-def _pool(ask: Question, *, nitro: bool) -> WarmPool:
-    if ask.pool is not None and (nitro or not ask.prefix):
-        return ask.pool
-    return WarmPool.prefix() if ask.prefix and nitro else WarmPool.secondary()
-
-
-def fits(load: Load, node: NodeKind) -> bool:
-    """Whether a node has room for one pod."""
-    return not lacking(load, node)
+    return replace(node, room=(cpu, memory, addresses, pods, *node.room[4:]))
 
 
 def usable(load: Load, node: NodeKind) -> bool:
     """Whether a node may run one pod, and has room for it."""
-    return node.may_run(load) and fits(load, node)
+    return node.may_run(load) and not _lacking(load, node)
 
 
-def lacking(load: Load, node: NodeKind) -> list[str]:
+def _lacking(load: Load, node: NodeKind) -> list[str]:
     """What an empty node lacks for one pod."""
     return [
         f"{name} {_said(name, want)} of {_said(name, have)}"
@@ -319,7 +320,7 @@ def _said(resource: str, value: int) -> str:
 
 def _of_no_use(node: NodeKind, live: list[Load]) -> Rejection | None:
     allowed = [load for load in live if node.may_run(load)]
-    if not live or any(fits(load, node) for load in allowed):
+    if not live or not all(_lacking(load, node) for load in allowed):
         return None
     if not allowed:
         return Rejection(
@@ -330,7 +331,7 @@ def _of_no_use(node: NodeKind, live: list[Load]) -> Rejection | None:
         instance_type=node.name,
         code="too-small",
         subject=small.name,
-        why=f"too small for workload {small.name}: {', '.join(lacking(small, node))}",
+        why=f"too small for workload {small.name}: {', '.join(_lacking(small, node))}",
     )
 
 
@@ -367,7 +368,111 @@ def _too_large(load: Load, nodes: list[NodeKind]) -> Infeasible:
     return Infeasible(
         code="too-large",
         why=f"workload {load.name} is too large for every candidate; {top.name} comes nearest "
-        f"and lacks room: {', '.join(lacking(load, top))}",
+        f"and lacks room: {', '.join(_lacking(load, top))}",
         remedy="Make its pods smaller or allow larger types",
         subject=load.name,
     )
+
+
+def left_over(
+    ask: Question, nodes: tuple[NodeKind, ...], used: set[str], value: float, *, deadline: Deadline
+) -> list[Rejection]:
+    """
+    What a fleet of each type without a node would cost alone.
+
+    That is what anyone can check by asking for a plan with this candidate only. It is packed
+    first-fit decreasing, without subnets, zones and limits, so a solved plan of the type lies
+    between the two figures that are told.
+    """
+    left = tuple(node for node in nodes if node.name not in used and node.purchase == "on-demand")
+    return [
+        _rejection(ask, node, cost, value)
+        for node, cost in zip(left, alone(ask, left, deadline=deadline), strict=True)
+    ]
+
+
+def alone(ask: Question, nodes: tuple[NodeKind, ...], *, deadline: Deadline) -> list[float | None]:
+    """
+    Value of a fleet of each type alone, first-fit.
+
+    None where it cannot run all, nan for types that there was no time for.
+    """
+    if not nodes:
+        return []
+    model = build(ask, nodes)
+    values: list[float | None] = []
+    for place in range(len(nodes)):
+        if deadline.over():
+            values.append(math.nan)
+            continue
+        packed = first_fit(model.problem, np.array([place]))
+        if packed is None:
+            values.append(None)
+        elif ask.objective == "cost":
+            values.append(float(packed.number.sum()) * nodes[place].cost)
+        elif ask.objective == "nodes":
+            values.append(float(packed.number.sum()))
+        else:
+            groups = named(model, packed)
+            values.append(value_of(groups, ask.objective))
+    return values
+
+
+def _rejection(ask: Question, node: NodeKind, cost: float | None, value: float) -> Rejection:
+    if cost is None:
+        return _cannot(ask, node)
+    if math.isnan(cost):
+        return _untried(ask, node, value)
+    percent = round(100 * (cost / value - 1), 1) if value else 0.0
+    if percent > 0:
+        least = ask.least_alone(node) if ask.objective == "cost" else 0.0
+        low = round(100 * (least / value - 1), 1)
+        proved = f", and at least {low:g} % however it is packed" if 0 < low < percent else ""
+        return Rejection(
+            instance_type=node.name,
+            code="dearer",
+            percent=percent,
+            why=f"more expensive by {percent:g} %: a fleet of {node.name} alone, packed first-fit, "
+            f"takes that much more than the plan{proved}",
+        )
+    coupled = ask.limited or ask.spread or ask.limits or ask.max_types
+    why = "a fleet of it alone costs no more than the plan" + (
+        ", but does not keep the subnets, zones or limits" if coupled and percent < 0 else ""
+    )
+    return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
+
+
+def _untried(ask: Question, node: NodeKind, value: float) -> Rejection:
+    """Reject by sums alone a type that there was no time to pack."""
+    least = ask.least_alone(node) if ask.objective == "cost" else 0.0
+    if math.isinf(least):
+        return _cannot(ask, node)
+    low = round(100 * (least / value - 1), 1) if value else 0.0
+    if low > 0:
+        why = f"more expensive by at least {low:g} % however a fleet of it alone is packed"
+        return Rejection(instance_type=node.name, code="dearer", percent=low, why=why)
+    why = "the time was over before a fleet of it alone was packed"
+    return Rejection(instance_type=node.name, code="not-needed", why=why, percent=0.0)
+
+
+def _cannot(ask: Question, node: NodeKind) -> Rejection:
+    for load, slot in zip(ask.workloads, ask.slots.tolist(), strict=True):
+        if not slot or usable(load, node):
+            continue
+        short = _lacking(load, node)
+        if short:
+            return Rejection(
+                instance_type=node.name,
+                code="too-small",
+                subject=load.name,
+                why=f"too small for workload {load.name} ({', '.join(short)}), and the others "
+                "cost no less on it",
+            )
+        return Rejection(
+            instance_type=node.name,
+            code="not-allowed",
+            subject=load.name,
+            why=f"workload {load.name} is not allowed on it, and the others cost no less on it",
+        )
+    why = "no workload has pods to run"
+    return Rejection(instance_type=node.name, code="not-needed", why=why)

@@ -56,6 +56,9 @@ class Buying(Shown):
     licence: str | float = "included"
 
 
+_PLAIN: Final = Buying()
+
+
 def read_buying(buy: Any, catalog: Catalog) -> Buying:
     """
     Read how nodes are bought from a `Buying`, a mapping of its fields, or None.
@@ -68,7 +71,7 @@ def read_buying(buy: Any, catalog: Catalog) -> Buying:
         If the catalog lacks a type that is paid.
     """
     if buy is None:
-        return Buying()
+        return _PLAIN
     if isinstance(buy, Mapping):
         names = [one.name for one in fields(Buying)]
         if lacking := sorted(map(str, set(buy) - set(names))):
@@ -79,10 +82,12 @@ def read_buying(buy: Any, catalog: Catalog) -> Buying:
         raise UnsupportedInputError(f"buy must be a Buying or a mapping; got {type(buy).__name__}")
     if not _number(buy.spot_share) or not 0 <= buy.spot_share <= 1:
         raise InputError(f"spot_share must be a part from 0 to 1; got {buy.spot_share!r}")
-    told = buy.licence
-    if told not in {"included", "own"} and not (_number(told) and 0 <= float(told) < math.inf):
+    licence = buy.licence
+    if licence not in {"included", "own"} and not (
+        _number(licence) and 0 <= float(licence) < math.inf
+    ):
         raise InputError(
-            f"licence must be 'included', 'own' or a price per vCPU and hour; got {told!r}"
+            f"licence must be 'included', 'own' or a price per vCPU and hour; got {licence!r}"
         )
     paid = {str(name): whole(n, f"paid nodes of {name}") for name, n in buy.paid.items()}
     if unknown := set(paid) - set(catalog):
@@ -100,8 +105,8 @@ def split_by_purchase(
     """
     Each workload as the pods that may run on Spot, and those that keep off it; and the surge left.
 
-    Where there is Spot, surge is counted in. Pods that spread over zones keep off Spot in multiples of the zones, so
-    that both parts together spread as one.
+    Where there is Spot, surge is counted in. Pods that spread over zones keep off Spot in
+    multiples of the zones, so that both parts together spread as one.
     """
     if not share:
         return loads, surge
@@ -152,26 +157,11 @@ _MOST: Final = 1e12
 @dataclass(frozen=True, kw_only=True)
 class PriceList:
     """
-    What types cost: prices that were given, or the proxy where none were.
+    What types cost: prices that were given, or the proxy where ``known`` is None.
 
-    Attributes
-    ----------
-    known : dict or None
-        Price by type; None for the proxy.
-    node_cost : float
-        What each node costs on top.
-    unit : str
-        What a cost counts.
-    as_of : str
-        Day or month of the prices; empty where they do not say.
-    basis : str
-        Where the costs come from, in words.
-    estimated : frozenset of str
-        Types whose price is an estimate.
-    spot : dict
-        Spot price by type.
-    licence : {"included", "own"} or float
-        Whether prices hold the Windows licence, or what to add for each vCPU.
+    ``node_cost`` is what each node costs on top, ``unit`` what a cost counts, ``as_of`` the day or
+    month of the prices and ``basis`` where they come from, in words. ``licence`` says whether
+    prices hold the Windows licence, or what to add for each vCPU.
     """
 
     known: dict[str, float] | None = None
@@ -188,40 +178,31 @@ class PriceList:
         if self.known is None:
             plain = row.vcpus + row.memory_mib / 1024 * PROXY_GIB
             return plain * PROXY_FACTOR.get(speciality(row.name), 1.0) + self.node_cost
-        price = self.known.get(row.name)
-        return None if price is None else price + self._licence(row) + self.node_cost
+        return self._whole(self.known.get(row.name), row)
 
     def spot_cost(self, row: InstanceType) -> float | None:
         """What a Spot node costs by the hour; None where no Spot price is known."""
-        price = self.spot.get(row.name)
-        return None if price is None else price + self._licence(row) + self.node_cost
+        return self._whole(self.spot.get(row.name), row)
 
-    def _licence(self, row: InstanceType) -> float:
-        """What the licence changes of a price."""
-        if self.licence == "included":
-            return 0.0
+    def _whole(self, price: float | None, row: InstanceType) -> float | None:
+        """A price with what the licence changes of it, and the cost of the node."""
+        if price is None:
+            return None
+        licence = 0.0
         if self.licence == "own":
             family, _, size = row.name.partition(".")
-            return -LICENCE_OF_T.get(family, {}).get(size, LICENCE_PER_VCPU * row.vcpus)
-        return float(self.licence) * row.vcpus
+            licence = -LICENCE_OF_T.get(family, {}).get(size, LICENCE_PER_VCPU * row.vcpus)
+        elif self.licence != "included":
+            licence = float(self.licence) * row.vcpus
+        return price + licence + self.node_cost
 
 
-def read_prices(
-    prices: Any, node_cost: float | None = None, buying: Buying | None = None
-) -> PriceList:
+def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _PLAIN) -> PriceList:
     """
-    Read prices by instance type.
+    Read prices by instance type, and by the hour.
 
-    Parameters
-    ----------
-    prices : Prices, Series, DataFrame, mapping or None
-        By the hour. A frame has the columns ``instance_type`` and ``price``, and may have
-        ``currency``, ``as_of`` and ``estimated``. Of `Prices` the on-demand
-        ones are taken, or those of its only market.
-    node_cost : float, optional
-        Cost of a node beside its instance.
-    buying : Buying, optional
-        Spot prices, and whether prices hold the licence.
+    A frame has the columns ``instance_type`` and ``price``, and may have ``currency``, ``as_of``
+    and ``estimated``. Of `Prices` the on-demand ones are taken, or those of its only market.
 
     Raises
     ------
@@ -232,11 +213,8 @@ def read_prices(
     """
     if node_cost is not None and not (_number(node_cost) and 0 <= node_cost <= _MOST):
         raise InputError(f"node_cost must be a number from 0 to {_MOST:g}; got {node_cost!r}")
-    buying = Buying() if buying is None else buying
     if prices is None:
         return _proxy(node_cost, buying)
-    if isinstance(prices, PriceList):
-        return prices
     extra = NODE_COST_PRICE if node_cost is None else float(node_cost)
     currency, as_of, estimated = "price units", "", frozenset[str]()
     told = "the prices given, taken as by the hour"
@@ -338,12 +316,12 @@ def _frame(frame: Any) -> tuple[Any, frozenset[str]]:
 
 
 def _once(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    prices: dict[str, Any] = {}
     for name, value in pairs:
-        if str(name) in told:
+        if str(name) in prices:
             raise InputError(f"prices tells {name} twice; give one price for each type")
-        told[str(name)] = value
-    return told
+        prices[str(name)] = value
+    return prices
 
 
 def _known(prices: Any) -> dict[str, float]:

@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.planning.candidates import read_candidates, sized
-from eks_win_capacity.planning.model import ALL_NODES, Site
-from eks_win_capacity.planning.placement import beyond, empty_group, merged, value_of
+from eks_win_capacity.planning.placement import beyond, group_of, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible
-from eks_win_capacity.planning.question import status_of
+from eks_win_capacity.planning.question import ALL_NODES, Site, status_of
 from eks_win_capacity.planning.workloads import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.planning.model import NodeKind
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.plan_values import PlannedGroup
-    from eks_win_capacity.planning.question import Question
+    from eks_win_capacity.planning.question import NodeKind, Question
 
 __all__ = ["from_now"]
 
@@ -37,25 +35,20 @@ _REPLAN: Final = 0.5
 @dataclass(frozen=True, kw_only=True)
 class Present:
     """
-    The nodes that run now.
+    The nodes that run now, by type and zone, which is empty where it is not known.
 
-    Attributes
-    ----------
-    places : dict
-        Nodes by type and zone; the zone is empty where it is not known.
-    held : dict
-        Nodes by type that a PodDisruptionBudget keeps from being drained now.
-    pods : dict
-        The fewest pods with an address on a node of a type, DaemonSets left out; of types
-        where that is known.
-    notes : tuple of str
-        What holds them, and what is not known.
+    ``held`` are nodes by type that a PodDisruptionBudget keeps from being drained now, ``pods``
+    the fewest pods with an address on a node of a type, DaemonSets left out, where that is known,
+    and ``notes`` what holds them, and what is not known. ``kinds`` has what each type is, and
+    ``most`` how many nodes may be drained.
     """
 
     places: dict[tuple[str, str], int]
     pods: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    kinds: dict[str, NodeKind] = field(default_factory=dict)
+    most: int = 0
 
     @property
     def types(self) -> dict[str, int]:
@@ -68,6 +61,10 @@ class Present:
         for (name, where), number in self.places.items():
             there[name, where if where in zones else ""] += number
         return there
+
+    def drainable(self) -> dict[str, int]:
+        """Nodes by type that no budget holds."""
+        return {name: n - self.held.get(name, 0) for name, n in self.types.items()}
 
     def kept(self, groups: Iterable[PlannedGroup]) -> dict[str, int]:
         """Present nodes by type that a fleet keeps, zone by zone where both tell theirs."""
@@ -86,23 +83,8 @@ def _read(current: Any, catalog: Catalog) -> Present:
     """
     Nodes that run now, by type and zone.
 
-    Parameters
-    ----------
-    current : ClusterState, iterable of PlannedGroup, DataFrame or mapping
-        Of a state its Windows nodes and PodDisruptionBudgets; of node groups their desired size,
-        one type each; a table has the columns ``instance_type`` and ``nodes``, and may have
-        ``zone``.
-    catalog : Catalog
-        Where the types must be.
-
-    Raises
-    ------
-    InputError
-        If a state knows no nodes, a node has no type, or a group several.
-    UnknownInstanceTypeError
-        If the catalog lacks a type.
-    UnsupportedInputError
-        If the input is of another kind.
+    Of a state its Windows nodes and PodDisruptionBudgets; of node groups their desired size, one
+    type each; a table has the columns ``instance_type`` and ``nodes``, and may have ``zone``.
     """
     counted = Counter[tuple[str, str]]()
     for name, zone, number in _rows(current):
@@ -214,150 +196,137 @@ def from_now(
     saves something; else present nodes are kept and their free room is used first, and as many
     of those left empty are drained as may be.
     """
-    present = _read(current, ask.catalog)
-    ask, nodes = _with_candidates(ask, present.types)
+    ask, present = _with_candidates(ask, _read(current, ask.catalog))
+    if max_replaced is not None:
+        present = replace(present, most=max_replaced)
     fresh = plan_of(replace(ask, deadline=ask.deadline.part(_REPLAN)))
-    most = sum(present.places.values()) if max_replaced is None else max_replaced
-    best = fresh if fresh.feasible and _may_drain(present, fresh, most) else None
-    kept, bound = _keeping(ask, present, nodes, most, fresh, plan_of)
+    best = fresh if fresh.feasible and _may_drain(present, fresh) else None
+    kept, bound = _keeping(ask, present, fresh, plan_of)
     added = [bound] * kept.feasible
     if kept.feasible:
         best = kept if best is None or kept.value <= best.value * (1 + 1e-9) else best
-        fewer = _without_dearest(present, nodes, most)
+        fewer = _without_dearest(present)
         if best is kept and fewer.places != present.places and not ask.deadline.over():
             # Draining as many as may be and adding others can save more than what lies idle.
-            other, bound = _keeping(ask, fewer, nodes, 0, fresh, plan_of)
+            other, bound = _keeping(ask, fewer, fresh, plan_of)
             added += [bound] * other.feasible
             best = other if other.feasible and other.value < best.value * (1 - 1e-9) else best
     best = best or kept
-    broken = beyond(ask, best.groups)
+    broken = ", ".join(beyond(ask, best.groups))
     if broken:
-        # Nodes that must stay go beyond the limits.
-        why = (
-            f"present nodes that stay leave too little room within the limits ({', '.join(broken)})"
-        )
+        why = f"present nodes that stay leave too little room within the limits ({broken})"
         return _not_found(best, "limits", why, "Raise the limits, or let more be drained")
     every = _sized(ask, [*present.types, *best.types])
-    bound = max(fresh.lower_bound, _least(ask, nodes, present, most, added))
+    bound = max(fresh.lower_bound, _least(ask, present, added))
+    notes = present.notes
+    if ask.max_types is not None and len(best.types) > ask.max_types:
+        more = f"Present nodes that stay make it {len(best.types)} types, not {ask.max_types}."
+        notes = (*notes, more)
     return replace(
         _proved(best, bound),
         current=present.types,
         current_kept=present.kept(best.groups),
-        current_notes=(*present.notes, *_more_types(ask, best)),
-        node_costs={node.name: node.cost for node in every},
-        idle_addresses={node.name: node.addresses(0) for node in every},
+        current_notes=notes,
+        node_costs={name: node.cost for name, node in every.items()},
+        idle_addresses={name: node.addresses(0) for name, node in every.items()},
     )
 
 
-def _keeping(  # noqa: PLR0917
-    ask: Question,
-    present: Present,
-    nodes: tuple[NodeKind, ...],
-    most: int,
-    fresh: FleetPlan,
-    plan_of: Callable[[Question], FleetPlan],
+def _keeping(
+    ask: Question, present: Present, fresh: FleetPlan, plan_of: Callable[[Question], FleetPlan]
 ) -> tuple[FleetPlan, float]:
     """The fleet that keeps present nodes, and a bound of what it adds."""
-    plan = plan_of(_with_present(ask, present, nodes, most))
+    plan = plan_of(_with_present(ask, present))
     bound = plan.lower_bound
     if plan.feasible:
-        plan = _settled(ask, plan, present, nodes, most, fresh)
-    new = set(plan.types) - set(present.types)
-    if not new or ask.max_types is None or len(plan.types) <= ask.max_types:
+        plan = _settled(ask, plan, present, fresh)
+    types = present.types
+    if (
+        ask.max_types is None
+        or len(plan.types) <= ask.max_types
+        or plan.types.keys() <= types.keys()
+    ):
         return plan, bound
     # Of new types only as many as may stand beside the present ones, those of the fleet from scratch.
-    own = sorted(set(fresh.types) - set(present.types), key=lambda name: -fresh.types[name])
-    few = [*present.types, *own[: max(0, ask.max_types - len(present.types))]]
-    plan = plan_of(_with_present(replace(ask, candidates=few), present, nodes, most))
-    if not plan.feasible:
-        why = f"no plan with max_types={ask.max_types} was found beside the present nodes"
-        return _not_found(plan, "not-found", why, "Allow more types, or let more be drained"), bound
-    return _settled(ask, plan, present, nodes, most, fresh), bound
+    own = sorted(set(fresh.types) - set(types), key=lambda name: -fresh.types[name])
+    few = [*types, *own[: max(0, ask.max_types - len(types))]]
+    plan = plan_of(_with_present(replace(ask, candidates=few), present))
+    if plan.feasible:
+        return _settled(ask, plan, present, fresh), bound
+    why = f"no plan with max_types={ask.max_types} was found beside the present nodes"
+    return _not_found(plan, "not-found", why, "Allow more types, or let more be drained"), bound
 
 
-def _without_dearest(present: Present, nodes: tuple[NodeKind, ...], most: int) -> Present:
+def _with_candidates(ask: Question, present: Present) -> tuple[Question, Present]:
+    """Allow the present types beside the candidates, each as often as it is there; and size them."""
+    kinds, types = _sized(ask, list(present.types)), present.types
+    lacking = set(types) - set(kinds)
+    if lacking:
+        raise InputError(
+            f"present nodes of {', '.join(sorted(lacking))} cannot be Windows nodes with a price; "
+            "give prices for them, or leave them out of current"
+        )
+    present = replace(present, kinds=kinds, most=sum(types.values()))
+    able, _ = read_candidates(ask.candidates, ask.catalog)
+    names = {row.name for row in able}
+    extra = {name: n for name, n in types.items() if name not in names}
+    if not extra:
+        return ask, present
+    limits = {name: min(n, ask.limits.get(name, n)) for name, n in extra.items()}
+    candidates = [*sorted(names), *sorted(extra)]
+    return replace(ask, candidates=candidates, limits={**ask.limits, **limits}), present
+
+
+def _sized(ask: Question, names: list[str]) -> dict[str, NodeKind]:
+    """Nodes of types as they are bought on demand."""
+    if not names:
+        return {}
+    # Without pods no type is of no use; what workloads ask for still says what rooms have.
+    none = tuple(replace(load, replicas=0) for load in ask.workloads)
+    nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=none, surge=0))[0]
+    return {node.name: node for node in nodes if node.purchase == "on-demand"}
+
+
+def _may_drain(present: Present, plan: FleetPlan) -> bool:
+    """Whether a fleet drains no more nodes than allowed, and none that is held."""
+    kept = present.kept(plan.groups)
+    drained = sum(number - kept[name] for name, number in present.types.items())
+    return drained <= present.most and all(kept[name] >= n for name, n in present.held.items())
+
+
+def _without_dearest(present: Present) -> Present:
     """The present nodes without the dearest that may be drained."""
-    cost = {node.name: node.cost for node in nodes}
-    places, may = dict(present.places), present.types
-    for name, held in present.held.items():
-        may[name] -= held
-    for place in sorted(places, key=lambda place: -cost[place[0]]):
+    places, may, most = dict(present.places), present.drainable(), present.most
+    for place in sorted(places, key=lambda place: -present.kinds[place[0]].cost):
         some = min(most, places[place], max(0, may[place[0]]))
         places[place] -= some
         may[place[0]] -= some
         most -= some
-    return replace(present, places={place: n for place, n in places.items() if n})
+    return replace(present, places={place: n for place, n in places.items() if n}, most=0)
 
 
-def _more_types(ask: Question, plan: FleetPlan) -> list[str]:
-    """A note where present nodes that stay are of more types than were to be used."""
-    if ask.max_types is None or len(plan.types) <= ask.max_types:
-        return []
-    return [f"Present nodes that stay make it {len(plan.types)} types, not {ask.max_types}."]
-
-
-def _beyond(plan: FleetPlan, names: list[str]) -> FleetPlan:
-    """Why there is no plan where nodes that must stay go beyond the limits."""
-    why = f"present nodes that stay leave too little room within the limits ({', '.join(names)})"
-    return _not_found(plan, "limits", why, "Raise the limits, or let more be drained")
-
-
-def _not_found(plan: FleetPlan, code: str, why: str, remedy: str) -> FleetPlan:
-    """The same answer without a fleet, and why."""
-    return replace(
-        plan,
-        feasible=False,
-        groups=(),
-        value=0.0,
-        lower_bound=0.0,
-        lp_bound=0.0,
-        infeasible=(Infeasible(code=code, why=why, remedy=remedy),),
-        status="not-found",
-    )
-
-
-def _may_drain(present: Present, plan: FleetPlan, most: int) -> bool:
-    """Whether a fleet drains no more nodes than allowed, and none that is held."""
-    kept = present.kept(plan.groups)
-    drained = sum(number - kept[name] for name, number in present.types.items())
-    return drained <= most and all(kept[name] >= n for name, n in present.held.items())
-
-
-def _sized(ask: Question, names: list[str]) -> tuple[NodeKind, ...]:
-    if not names:
-        return ()
-    # Without pods no type is of no use; what workloads ask for still says what rooms have.
-    none = tuple(replace(load, replicas=0) for load in ask.workloads)
-    nodes = sized(replace(ask, candidates=sorted(set(names)), workloads=none, surge=0))[0]
-    return tuple(node for node in nodes if node.purchase == "on-demand")
-
-
-def _with_present(
-    ask: Question, present: Present, nodes: tuple[NodeKind, ...], most: int
-) -> Question:
+def _with_present(ask: Question, present: Present) -> Question:
     """
     Offer the present nodes as kinds of their own, each in its zone as often as it is there.
 
     What they have attached, for the fewest pods that a node of the type runs now, they do not
     take of their subnet again.
     """
-    by_name = {node.name: node for node in nodes}
     stocks = present.within(ask.zones)
     kinds = []
+    staying = Counter[str]()
     for (name, zone), number in sorted(stocks.items()):
-        node = by_name[name]
+        node = present.kinds[name]
         pods = min(present.pods.get(name, 0), len(node.attached) - 1)
         held = (node.addresses(pods), int(node.prefixes[pods]))
         sunk = node.cost * _SUNK
         kinds.append(
             replace(node, purchase="present", zone=zone, stock=number, held=held, cost=sunk)
         )
-    staying = Counter[str]()
-    for (name, zone), number in stocks.items():
         for limit in {name, zone, ALL_NODES} - {""}:
             staying[limit] += number
     held_back = {**present.held, ALL_NODES: sum(present.held.values())}
-    least = {name: max(n - most, held_back.get(name, 0)) for name, n in staying.items()}
+    least = {name: max(n - present.most, held_back.get(name, 0)) for name, n in staying.items()}
     return replace(
         ask,
         present=tuple(kinds),
@@ -367,68 +336,45 @@ def _with_present(
     )
 
 
-def _with_candidates(
-    ask: Question, present: dict[str, int]
-) -> tuple[Question, tuple[NodeKind, ...]]:
-    """Allow the present types beside the candidates, each as often as it is there."""
-    nodes = _sized(ask, list(present))
-    lacking = set(present) - {node.name for node in nodes}
-    if lacking:
-        raise InputError(
-            f"present nodes of {', '.join(sorted(lacking))} cannot be Windows nodes with a price; "
-            "give prices for them, or leave them out of current"
-        )
-    able, _ = read_candidates(ask.candidates, ask.catalog)
-    names = {row.name for row in able}
-    extra = {name: n for name, n in present.items() if name not in names}
-    if not extra:
-        return ask, nodes
-    limits = {name: min(n, ask.limits.get(name, n)) for name, n in extra.items()}
-    return replace(
-        ask, candidates=[*sorted(names), *sorted(extra)], limits={**ask.limits, **limits}
-    ), nodes
-
-
-def _settled(  # noqa: PLR0917
-    ask: Question,
-    kept: FleetPlan,
-    present: Present,
-    nodes: tuple[NodeKind, ...],
-    most: int,
-    fresh: FleetPlan,
-) -> FleetPlan:
+def _settled(ask: Question, kept: FleetPlan, present: Present, fresh: FleetPlan) -> FleetPlan:
     """Present nodes their names and costs back, and drain the dearest that are empty."""
-    by_name = {node.name: node for node in nodes}
     groups: list[PlannedGroup] = []
-    used = Counter[tuple[str, str]]()
+    idle = present.within(ask.zones)
     for group in kept.groups:
-        if group.purchase == "present":
-            used[group.instance_type, group.zone] += group.nodes
-            node = by_name[group.instance_type]
-            groups.append(replace(group, purchase=node.purchase, cost=node.cost))
-        else:
+        if group.purchase != "present":
             groups.append(group)
-    may = {name: n - present.held.get(name, 0) for name, n in present.types.items()}
+            continue
+        node = present.kinds[group.instance_type]
+        groups.append(replace(group, purchase=node.purchase, cost=node.cost))
+        # Nodes whose zone is not known may stand anywhere.
+        here = min(group.nodes, idle[node.name, group.zone])
+        idle[node.name, group.zone] -= here
+        idle[node.name, ""] -= group.nodes - here
+    may, most = present.drainable(), present.most
     spare = Counter[tuple[str, str]]()
-    for name, zone in _idle(present.within(ask.zones), used, by_name):
+    for name, zone in sorted(idle.elements(), key=lambda place: -present.kinds[place[0]].cost):
         if most > 0 and may[name] > 0:
             most, may[name] = most - 1, may[name] - 1
         else:
             spare[name, zone] += 1
     groups += [
-        empty_group(by_name[name], number, Site(zone=zone))
+        group_of(present.kinds[name], number, Site(zone=zone))
         for (name, zone), number in sorted(spare.items())
     ]
+    types = {group.instance_type for group in groups}
     return replace(
         kept,
         groups=tuple(merged(groups)),
         value=value_of(groups, ask.objective),
-        rejected=tuple(
-            one
-            for one in fresh.rejected
-            if one.instance_type not in {g.instance_type for g in groups}
-        ),
+        rejected=tuple(one for one in fresh.rejected if one.instance_type not in types),
     )
+
+
+def _not_found(plan: FleetPlan, code: str, why: str, remedy: str) -> FleetPlan:
+    """The same answer without a fleet, and why."""
+    reason = Infeasible(code=code, why=why, remedy=remedy)
+    nothing: dict[str, Any] = {"groups": (), "value": 0.0, "lower_bound": 0.0, "lp_bound": 0.0}
+    return replace(plan, feasible=False, infeasible=(reason,), status="not-found", **nothing)
 
 
 def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
@@ -440,11 +386,9 @@ def _proved(plan: FleetPlan, bound: float) -> FleetPlan:
     return replace(plan, lower_bound=bound, lp_bound=min(plan.lp_bound, bound), status=status)
 
 
-def _least(
-    ask: Question, nodes: tuple[NodeKind, ...], present: Present, most: int, added: list[float]
-) -> float:
+def _least(ask: Question, present: Present, added: list[float]) -> float:
     """
-    Bound what a fleet costs that drains no more than so many present nodes.
+    Bound what a fleet costs that drains no more present nodes than may be.
 
     Those that stay cost something, and so does what must be added even if all of them stay:
     ``added`` bounds that, and where it has two values, what must be added if only those stay
@@ -454,25 +398,11 @@ def _least(
     more_asked = ask.at_least or ask.min_types > 1 or ask.zone_lost
     if ask.objective != "cost" or other_price or more_asked or not added:
         return 0.0
-    cost = {node.name: node.cost for node in nodes}
-    stay = sorted(cost[name] for name, number in present.types.items() for _ in range(number))
-    fewest = max(0, len(stay) - most)
-    bound = sum(stay[:fewest]) * (1 - _SUNK) + added[0]
+    costs = [present.kinds[name].cost for name, n in present.types.items() for _ in range(n)]
+    stay, fewest = sorted(costs), max(0, len(costs) - present.most)
+    least = sum(stay[:fewest]) * (1 - _SUNK)
     if len(present.places) > 1 or len(added) < 2:
         # Which of several types or zones stay is not known.
-        return bound
+        return least + added[0]
     more = sum(stay[: fewest + 1]) * (1 - _SUNK) + added[0]
-    return max(bound, min(more, sum(stay[:fewest]) * (1 - _SUNK) + added[1]))
-
-
-def _idle(
-    there: Counter[tuple[str, str]], used: Counter[tuple[str, str]], nodes: dict[str, NodeKind]
-) -> list[tuple[str, str]]:
-    """Present nodes without pods, by type and zone, the most expensive first."""
-    idle = Counter(there)
-    for (name, zone), number in used.items():
-        # Nodes whose zone is not known may stand anywhere.
-        here = min(number, idle[name, zone])
-        idle[name, zone] -= here
-        idle[name, ""] -= number - here
-    return sorted(idle.elements(), key=lambda place: -nodes[place[0]].cost)
+    return max(least + added[0], min(more, least + added[1]))

@@ -1,33 +1,63 @@
-"""A plan as text for eksctl and Karpenter."""
+"""A plan as text for eksctl, CloudFormation and Karpenter."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog import Catalog
-from eks_win_capacity.core.constants import ADDRESS_RESOURCE, WINDOWS_BUILDS
-from eks_win_capacity.planning.managed_groups import (
-    STREAMS,
-    ami_defaults,
-    kubelet_arguments,
-    managed_groups,
-    max_pods,
-    reservations_of,
-)
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE, KUBELET_MAX_PODS, WINDOWS_BUILDS
 
 if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import PlannedGroup, PlanValues
 
 __all__ = ["node_class", "node_groups", "node_pool"]
 
-ADDRESS_TAG: Final = f"k8s.io/cluster-autoscaler/node-template/resources/{ADDRESS_RESOURCE}"
-"""Tells the cluster autoscaler the pod addresses of a node that does not run yet."""
-
 _TYPE: Final = "node.kubernetes.io/instance-type"
+_BUILD: Final = "node.kubernetes.io/windows-build"
 
-_BUILD: Final = "node.kubernetes.io/windows-build:"
-_LABEL_TAG: Final = "k8s.io/cluster-autoscaler/node-template/label/"
-_TAINT_TAG: Final = "k8s.io/cluster-autoscaler/node-template/taint/os"
+_TEMPLATE_TAG: Final = "k8s.io/cluster-autoscaler/node-template"
+"""Starts the tags by which the cluster autoscaler knows a node that does not run yet."""
+
+_LABELS: Final = {"windows-fleet": "planned"}
+_TAINT: Final = {"key": "os", "value": "windows", "effect": "NoSchedule"}
+
+_IMAGE: Final = (
+    "/aws/service/ami-windows-latest/Windows_Server-{year}-English-{edition}-EKS_Optimized-"
+    "${{KubernetesVersion}}/image_id"
+)
+"""Parameter of the newest image. Source: Amazon EKS user guide, "Retrieve Windows AMI IDs"."""
+
+_DISK: Final = {"VolumeSize": 50, "VolumeType": "gp3", "Encrypted": True}
+"""Root volume that the cost of a node holds. [GiB]"""
+
+_OWN: Final = ("KubernetesVersion", "ApiServerEndpoint", "CertificateAuthority", "ServiceCidr")
+"""What the user data must name where an image is given, as EKS adds nothing to it then."""
+
+_ACCESS: Final = {
+    "Type": "AWS::EKS::AccessEntry",
+    "Properties": {
+        "ClusterName": {"Ref": "ClusterName"},
+        "PrincipalArn": {"Ref": "NodeRoleArn"},
+        "Type": "EC2_WINDOWS",
+    },
+}
+"""Access of the nodes; for an image of one's own EKS would add an entry of Linux nodes."""
+
+_SCRIPT: Final = (
+    '[string]$EKSBootstrapScriptFile = "$env:ProgramFiles\\Amazon\\EKS\\Start-EKSBootstrap.ps1"'
+)
+"""Where the image keeps its bootstrap script. Source: Amazon EKS user guide, "Windows AMIs"."""
+
+_STREAMS: Final = "3>&1 4>&1 5>&1 6>&1"
+"""Sends all that the script says to its log."""
+
+_BOOTSTRAP: Final = (
+    '& $EKSBootstrapScriptFile -EKSClusterName "$EKSClusterName" '
+    '-APIServerEndpoint "$APIServerEndpoint" -Base64ClusterCA "$Base64ClusterCA" '
+    '-ServiceCIDR "$ServiceCIDR" -KubeletExtraArgs "$KubeletExtraArgs'
+)
+"""Start of the bootstrap, as eksctl calls it, up to further arguments of the kubelet."""
 
 
 def node_groups(
@@ -43,36 +73,49 @@ def node_groups(
     managed Windows groups refuse an image and leave both out, and ``kubeletExtraConfig`` is
     refused for Windows.
     """
-
-    def tags_of(place: dict[str, Any]) -> dict[str, str]:
-        return _tags(plan, _of_place(plan, place), ami_family=ami_family, taint=taint)
-
+    # The image's own settings are 110 pods, and nothing reserved.
+    plain = _max_pods(plan) == KUBELET_MAX_PODS and not _reservations(plan) and ami is None
+    places = [(place, _of_place(plan, place)) for place in plan.places()]
+    tags = [_tags(plan, groups, ami_family=ami_family, taint=taint) for _, groups in places]
+    argument = f"bootstrap argument: -KubeletExtraArgs '{_arguments(plan, _max_pods(plan))}'"
     if plan.launcher == "managed":
-        notes, told = managed_groups(
-            plan, cluster=cluster, ami_family=ami_family, ami=ami, taint=taint, tags_of=tags_of
-        )
-        return _text([*notes, _chosen(ami_family), *_about_places(plan)], told)
-    managed = ami_defaults(plan) and ami is None
-    entries = [
-        _entry(plan, place, ami_family=ami_family, ami=ami, taint=taint, managed=managed)
-        for place in plan.places()
+        notes = ["EKS managed node groups: aws cloudformation deploy --template-file FILE"]
+        if not plain:
+            access = "where the cluster maps roles by aws-auth alone, leave WindowsAccess out"
+            notes += [argument, access]
+        told = _stack(plan, tags, cluster, ami_family, ami, taint=taint, plain=plain)
+    else:
+        kind = "EKS managed" if plain else "self-managed"
+        notes = [f"{kind} node groups for eksctl: eksctl create nodegroup -f FILE", argument]
+        if plain:
+            access = (
+                "EKS keeps tags off the Auto Scaling groups it manages: check names the command"
+            )
+            notes.append(access)
+        entries = [
+            _entry(plan, place, groups, ami_family=ami_family, ami=ami, managed=plain)
+            | ({"taints": [dict(_TAINT)]} if taint else {})
+            | {"tags": tag, "propagateASGTags": True}
+            | _where(place)
+            for (place, groups), tag in zip(places, tags, strict=True)
+        ]
+        told = {
+            "apiVersion": "eksctl.io/v1alpha5",
+            "kind": "ClusterConfig",
+            "metadata": {"name": cluster, "region": region},
+            "managedNodeGroups" if plain else "nodeGroups": entries,
+        }
+    notes.append(_chosen(ami_family))
+    if any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups):
+        notes.append("put subnet ids in place of the CIDRs")
+    return _text(notes, told)
+
+
+def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[PlannedGroup]:
+    key = ("instance_type", "zone", "subnet", "purchase")
+    return [
+        group for group in plan.groups if all(getattr(group, name) == place[name] for name in key)
     ]
-    kind = "EKS managed" if managed else "self-managed"
-    told = {
-        "apiVersion": "eksctl.io/v1alpha5",
-        "kind": "ClusterConfig",
-        "metadata": {"name": cluster, "region": region},
-        "managedNodeGroups" if managed else "nodeGroups": entries,
-    }
-    notes = [f"{kind} node groups for eksctl: eksctl create nodegroup -f FILE"]
-    notes.append(
-        f"bootstrap argument: -KubeletExtraArgs '{kubelet_arguments(plan, max_pods(plan))}'"
-    )
-    if managed:
-        notes.append(
-            "EKS keeps tags off the Auto Scaling groups it manages: check names the command"
-        )
-    return _text([*notes, _chosen(ami_family), *_about_places(plan)], told)
 
 
 def _build(ami_family: str) -> str:
@@ -83,19 +126,7 @@ def _build(ami_family: str) -> str:
 
 def _chosen(ami_family: str) -> str:
     """How pods choose the nodes where others of another release run too."""
-    return f"nodeSelector of pods beside other releases: {_BUILD} {_build(ami_family)}"
-
-
-def _about_places(plan: PlanValues) -> list[str]:
-    cidrs = any(group.subnet and not group.subnet.startswith("subnet-") for group in plan.groups)
-    return ["put subnet ids in place of the CIDRs"] * cidrs
-
-
-def _of_place(plan: PlanValues, place: dict[str, Any]) -> list[PlannedGroup]:
-    key = ("instance_type", "zone", "subnet", "purchase")
-    return [
-        group for group in plan.groups if all(getattr(group, name) == place[name] for name in key)
-    ]
+    return f"nodeSelector of pods beside other releases: {_BUILD}: {_build(ami_family)}"
 
 
 def _tags(
@@ -103,62 +134,52 @@ def _tags(
 ) -> dict[str, str]:
     """Tags by which the cluster autoscaler knows a node of the group before there is one."""
     most = max(group.address_slots + plan.daemon_addresses for group in groups)
-    tags = {ADDRESS_TAG: str(most), f"{_LABEL_TAG}kubernetes.io/os": "windows"}
-    tags |= {f"{_LABEL_TAG}{_BUILD.rstrip(':')}": _build(ami_family)}
-    return tags | ({_TAINT_TAG: "windows:NoSchedule"} if taint else {})
-
-
-_BOOTSTRAP: Final = (
-    '& $EKSBootstrapScriptFile -EKSClusterName "$EKSClusterName" '
-    '-APIServerEndpoint "$APIServerEndpoint" -Base64ClusterCA "$Base64ClusterCA" '
-    '-ServiceCIDR "$ServiceCIDR" -KubeletExtraArgs "$KubeletExtraArgs'
-)
-"""Start of the bootstrap, as eksctl calls it, up to further arguments of the kubelet."""
+    tags = {
+        f"resources/{ADDRESS_RESOURCE}": str(most),
+        "label/kubernetes.io/os": "windows",
+        f"label/{_BUILD}": _build(ami_family),
+        **({"taint/os": "windows:NoSchedule"} if taint else {}),
+    }
+    return {f"{_TEMPLATE_TAG}/{name}": value for name, value in tags.items()}
 
 
 def _entry(
     plan: PlanValues,
     place: dict[str, Any],
+    groups: list[PlannedGroup],
     *,
     ami_family: str,
     ami: str | None,
-    taint: bool,
     managed: bool,
 ) -> dict[str, Any]:
-    name, zone, subnet = place["instance_type"], place["zone"], place["subnet"]
-    spot = place["purchase"] == "spot"
-    where = (subnet or zone).replace(".", "-").replace("/", "-")
-    groups = _of_place(plan, place)
-    most = max_pods(plan, groups)
+    """One group of eksctl."""
+    name, spot = place["instance_type"], place["purchase"] == "spot"
+    where = (place["subnet"] or place["zone"]).replace(".", "-").replace("/", "-")
     parts = ("windows", name.replace(".", "-"), where, place["purchase"] * (not managed or spot))
     entry: dict[str, Any] = {
         "name": "-".join(one for one in parts if one and one != "on-demand"),
         "amiFamily": ami_family,
+        **({} if ami is None else {"ami": ami}),
+        **({"instanceTypes": [name]} if managed else {"instanceType": name}),
     }
-    if ami is not None:
-        entry["ami"] = ami
-    entry |= {"instanceTypes": [name]} if managed else {"instanceType": name}
     if spot:
         entry |= {"spot": True} if managed else _all_spot(name)
     entry |= dict.fromkeys(("desiredCapacity", "minSize", "maxSize"), place["nodes"])
-    entry["labels"] = {"windows-fleet": "planned"}
+    entry["labels"] = dict(_LABELS)
+    most = _max_pods(plan, groups)
     if ami is None:
         # Beside an image eksctl refuses it: the command below carries it then.
         entry["maxPodsPerNode"] = most
-    arguments = kubelet_arguments(plan, None if ami is None else most)
+    arguments = _arguments(plan, None if ami is None else most)
     if arguments and not managed:
-        entry["overrideBootstrapCommand"] = f'{_BOOTSTRAP} {arguments}" {STREAMS}\n'
-    if taint:
-        entry["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
-    entry |= {
-        "tags": _tags(plan, groups, ami_family=ami_family, taint=taint),
-        "propagateASGTags": True,
-    }
-    if subnet:
-        entry["subnets"] = [subnet]
-    elif zone:
-        entry["availabilityZones"] = [zone]
+        entry["overrideBootstrapCommand"] = f'{_BOOTSTRAP} {arguments}" {_STREAMS}\n'
     return entry
+
+
+def _where(place: dict[str, Any]) -> dict[str, Any]:
+    if place["subnet"]:
+        return {"subnets": [place["subnet"]]}
+    return {"availabilityZones": [place["zone"]]} if place["zone"] else {}
 
 
 def _all_spot(name: str) -> dict[str, Any]:
@@ -171,6 +192,141 @@ def _all_spot(name: str) -> dict[str, Any]:
             "onDemandPercentageAboveBaseCapacity": 0,
         },
     }
+
+
+def _stack(
+    plan: PlanValues,
+    tags: list[dict[str, str]],
+    cluster: str,
+    ami_family: str,
+    ami: str | None,
+    *,
+    taint: bool,
+    plain: bool,
+) -> dict[str, Any]:
+    """
+    Template of managed node groups.
+
+    EKS gives a managed Windows node ``--max-pods`` and reservations only by user data of a
+    launch template that names an image too; where the image's own settings were planned with,
+    no launch template is needed.
+
+    References
+    ----------
+    Amazon EKS user guide, "Customize managed nodes with launch templates".
+    """
+    edition = "Core" if "Core" in ami_family else "Full"
+    year = next((one for one in ("2019", "2022", "2025") if one in ami_family), "2022")
+    parameters = {
+        "ClusterName": {"Type": "String", "Default": cluster},
+        "NodeRoleArn": {"Type": "String"},
+    }
+    resources: dict[str, Any] = {}
+    if not plain:
+        image = ami or _IMAGE.format(year=year, edition=edition)
+        resources |= {"WindowsTemplate": _launch_template(plan, image), "WindowsAccess": _ACCESS}
+    for number, (place, tag) in enumerate(zip(plan.places(), tags, strict=True), start=1):
+        subnets = "Subnets" + re.sub(r"[^A-Za-z0-9]", "", place["zone"].title())
+        if not place["subnet"]:
+            parameters[subnets] = {"Type": "List<AWS::EC2::Subnet::Id>"}
+        group = _managed_group(place, tag, subnets, taint=taint)
+        if plain:
+            group["Properties"]["AmiType"] = f"WINDOWS_{edition.upper()}_{year}_x86_64"
+        else:
+            version = {"Fn::GetAtt": ["WindowsTemplate", "LatestVersionNumber"]}
+            template = {"Id": {"Ref": "WindowsTemplate"}, "Version": version}
+            group["Properties"]["LaunchTemplate"] = template
+            group["DependsOn"] = "WindowsAccess"
+        resources[f"WindowsGroup{number}"] = group
+    if not plain:
+        parameters |= {name: {"Type": "String"} for name in _OWN}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Parameters": parameters,
+        "Resources": resources,
+    }
+
+
+def _managed_group(
+    place: dict[str, Any], tags: dict[str, str], subnets: str, *, taint: bool
+) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "ClusterName": {"Ref": "ClusterName"},
+        "NodeRole": {"Ref": "NodeRoleArn"},
+        "InstanceTypes": [place["instance_type"]],
+        "CapacityType": "SPOT" if place["purchase"] == "spot" else "ON_DEMAND",
+        "Subnets": [place["subnet"]] if place["subnet"] else {"Ref": subnets},
+        "ScalingConfig": dict.fromkeys(("MinSize", "DesiredSize", "MaxSize"), place["nodes"]),
+        "Labels": dict(_LABELS),
+        "Tags": tags,
+    }
+    if taint:
+        properties["Taints"] = [{"Key": "os", "Value": "windows", "Effect": "NO_SCHEDULE"}]
+    return {"Type": "AWS::EKS::Nodegroup", "Properties": properties}
+
+
+def _launch_template(plan: PlanValues, image: str) -> dict[str, Any]:
+    script = (
+        "<powershell>\n"
+        f"{_SCRIPT}\n"
+        '& $EKSBootstrapScriptFile -EKSClusterName "${ClusterName}" '
+        '-APIServerEndpoint "${ApiServerEndpoint}" -Base64ClusterCA "${CertificateAuthority}" '
+        f'-ServiceCIDR "${{ServiceCidr}}" -KubeletExtraArgs '
+        f'"{_arguments(plan, _max_pods(plan))}" {_STREAMS}\n'
+        "</powershell>\n"
+    )
+    named = image.startswith("ami-")
+    return {
+        "Type": "AWS::EC2::LaunchTemplate",
+        "Properties": {
+            "LaunchTemplateData": {
+                "ImageId": image if named else {"Fn::Sub": f"{{{{resolve:ssm:{image}}}}}"},
+                "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": dict(_DISK)}],
+                "UserData": {"Fn::Base64": {"Fn::Sub": script}},
+            }
+        },
+    }
+
+
+def _max_pods(plan: PlanValues, groups: Any = None) -> int:
+    """Kubelet's limit: the one planned with, else all addresses of the largest, for surge."""
+    if plan.kubelet_max_pods is not None:
+        return plan.kubelet_max_pods
+    groups = plan.groups if groups is None else groups
+    most = (max(group.pods_used, group.address_slots) for group in groups)
+    return max((pods + plan.daemon_pods for pods in most), default=KUBELET_MAX_PODS)
+
+
+def _reservations(plan: PlanValues) -> dict[str, dict[str, str]]:
+    """Reservations that were planned with, as the kubelet and Karpenter read them."""
+    memory = {
+        name: f"{plan.reserved[name]}Mi"
+        for name in ("kube_memory_mib", "system_memory_mib", "eviction_mib")
+        if plan.reserved.get(name)
+    }
+    kube = {"memory": memory["kube_memory_mib"]} if "kube_memory_mib" in memory else {}
+    if plan.reserved.get("cpu_m"):
+        kube["cpu"] = f"{plan.reserved['cpu_m']}m"
+    found = {"kubeReserved": kube} if kube else {}
+    if "system_memory_mib" in memory:
+        found["systemReserved"] = {"memory": memory["system_memory_mib"]}
+    if "eviction_mib" in memory:
+        found["evictionHard"] = {"memory.available": memory["eviction_mib"]}
+    return found
+
+
+def _arguments(plan: PlanValues, most: int | None) -> str:
+    """Arguments of the kubelet for the limit, where one is given, and the reservations."""
+    parts = [] if most is None else [f"--max-pods={most}"]
+    words = {"kubeReserved": "kube-reserved", "systemReserved": "system-reserved"}
+    kept = _reservations(plan)
+    for name, word in words.items():
+        if name in kept:
+            pairs = ",".join(f"{key}={value}" for key, value in sorted(kept[name].items()))
+            parts.append(f"--{word}={pairs}")
+    if "evictionHard" in kept:
+        parts.append(f"--eviction-hard=memory.available<{kept['evictionHard']['memory.available']}")
+    return " ".join(parts)
 
 
 def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> str:
@@ -193,25 +349,24 @@ def node_pool(plan: PlanValues, *, name: str, node_class: str, taint: bool) -> s
             for key, values in wanted.items()
         ],
         "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": node_class},
+        **({"taints": [dict(_TAINT)]} if taint else {}),
     }
-    if taint:
-        spec["taints"] = [{"key": "os", "value": "windows", "effect": "NoSchedule"}]
     limits = {"limits": most} if (most := _limits(plan)) else {}
-    template = {"metadata": {"labels": {"windows-fleet": "planned"}}, "spec": spec}
+    template = {"metadata": {"labels": dict(_LABELS)}, "spec": spec}
     pool = {
         "apiVersion": "karpenter.sh/v1",
         "kind": "NodePool",
         "metadata": {"name": name},
         "spec": {"template": template, **limits},
     }
-    return _text(_notes(plan), pool)
+    return _text(_pool_notes(plan), pool)
 
 
-def _notes(plan: PlanValues) -> list[str]:
+def _pool_notes(plan: PlanValues) -> list[str]:
     """What a NodePool does not say of itself."""
+    types = ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items())
     notes = [
-        "Karpenter NodePool for: "
-        + ", ".join(f"{number:,} x {kind}" for kind, number in plan.types.items()),
+        f"Karpenter NodePool for: {types}",
         "AMI family Windows2022 and maxPods stand in the EC2NodeClass it names",
         _chosen("Windows2022"),
     ]
@@ -229,7 +384,7 @@ def _notes(plan: PlanValues) -> list[str]:
 def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) -> str:
     """Write the EC2NodeClass: image, subnets, and the kubelet's limit."""
     subnets = sorted({group.subnet for group in plan.groups if group.subnet.startswith("subnet-")})
-    most = max_pods(plan)
+    most = _max_pods(plan)
     told = {
         "apiVersion": "karpenter.k8s.aws/v1",
         "kind": "EC2NodeClass",
@@ -238,12 +393,16 @@ def node_class(plan: PlanValues, *, name: str, cluster: str, ami_family: str) ->
             "amiFamily": ami_family,
             "amiSelectorTerms": [{"alias": f"{ami_family.lower()}@latest"}],
             "role": f"KarpenterNodeRole-{cluster}",
-            "subnetSelectorTerms": [{"id": one} for one in subnets] or _discovery(cluster),
-            "securityGroupSelectorTerms": _discovery(cluster),
-            "kubelet": {"maxPods": most, **reservations_of(plan)},
+            "subnetSelectorTerms": [{"id": one} for one in subnets] or [_discovery(cluster)],
+            "securityGroupSelectorTerms": [_discovery(cluster)],
+            "kubelet": {"maxPods": most, **_reservations(plan)},
         },
     }
     return _text([f"EC2NodeClass; kubelet --max-pods={most}"], told)
+
+
+def _discovery(cluster: str) -> dict[str, Any]:
+    return {"tags": {"karpenter.sh/discovery": cluster}}
 
 
 def _limits(plan: PlanValues) -> dict[str, str]:
@@ -257,13 +416,8 @@ def _limits(plan: PlanValues) -> dict[str, str]:
     return {"cpu": str(vcpus), "memory": f"{memory}Mi"}
 
 
-def _discovery(cluster: str) -> list[dict[str, Any]]:
-    return [{"tags": {"karpenter.sh/discovery": cluster}}]
-
-
 def _text(notes: list[str], told: dict[str, Any]) -> str:
     import yaml
 
-    return "".join(f"# {note}\n" for note in notes) + str(
-        yaml.safe_dump(told, sort_keys=False, width=1_000)
-    )
+    text = yaml.safe_dump(told, sort_keys=False, width=1_000)
+    return "".join(f"# {note}\n" for note in notes) + str(text)

@@ -1,4 +1,4 @@
-"""Equal nodes put together, counted, stood into subnets, and as many as are asked for at least."""
+"""From a packing to pods by name on nodes, these in subnets, and as many as are asked for at least."""
 
 from __future__ import annotations
 
@@ -10,71 +10,161 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.first_fit import first_fit
-from eks_win_capacity.packing.problem import Packed, feasible, total_cost
-from eks_win_capacity.planning.model import (
-    ALL_ADDRESSES,
-    ALL_NODES,
-    Site,
-    addresses_taken,
-    group_of,
-)
+from eks_win_capacity.planning.model import addresses_taken
+from eks_win_capacity.planning.plan_values import PlannedGroup
+from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, RESOURCES, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from eks_win_capacity.planning.model import Model, NodeKind
-    from eks_win_capacity.planning.plan_values import PlannedGroup
-    from eks_win_capacity.planning.question import Question
+    from eks_win_capacity.packing.problem import Ints, Packed
+    from eks_win_capacity.planning.model import Model
+    from eks_win_capacity.planning.question import NodeKind, Question
     from eks_win_capacity.planning.workloads import Load
-
-__all__ = [
-    "beyond",
-    "cheapened",
-    "empty_group",
-    "held_by",
-    "least_of_each",
-    "merged",
-    "met",
-    "moved",
-    "placed_in",
-    "starts_of",
-    "taken_in",
-    "taken_of",
-    "value_of",
-]
-
-_NEVER = Deadline()
 
 _ANY: Final = 2**40
 """What is free where nothing limits it."""
 
-
-def starts_of(model: Model, *, deadline: Deadline = _NEVER) -> tuple[Packed, ...]:
-    """First-fit decreasing over all types and on each alone: the floor of every plan."""
-    problem = model.problem
-    if problem.floor.any():
-        return ()
-    found = [first_fit(problem, np.arange(problem.kinds))]
-    least = math.inf if found[0] is None else total_cost(problem, found[0])
-    alone = least_of_each(model)
-    for place in [] if problem.zones > 1 else np.argsort(alone, kind="stable").tolist():
-        if alone[place] >= least or deadline.over():
-            break
-        packed = first_fit(problem, np.array([place]))
-        if packed is not None:
-            found.append(packed)
-            least = min(least, total_cost(problem, packed))
-    return tuple(packed for packed in found if packed is not None and feasible(problem, packed))
+_TIES: Final = ("addresses", "kubelet", "cpu", "memory")
+"""Order in which the first of several resources that bind alike is named."""
 
 
-def least_of_each(model: Model) -> Any:
-    """Bound by sums what all pods cost on each kind alone: some are too dear to be packed."""
-    problem = model.problem
-    wanted = problem.count @ problem.need
-    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
-    return some.max(axis=1) * problem.cost
+def named(
+    model: Model, packed: Packed, *, slots: Ints | None = None, shrink: bool = False
+) -> list[PlannedGroup]:
+    """
+    Each node its pods by name, in runs of equal nodes.
+
+    Workloads of one shape fill its places one after the other. Places beyond what is asked, or
+    beyond ``slots``, stay empty, and where ``shrink`` allows it a node becomes the cheapest that
+    holds its pods.
+    """
+    problem, slots = model.problem, model.slots if slots is None else slots
+    zones = sorted({site.zone for site in model.sites}) if problem.zones > 1 else [""]
+    left: dict[tuple[int, int], list[list[int]]] = {}
+    for shape, group in enumerate(model.members):
+        if model.quota[:, shape].any():
+            for zone in range(len(zones)):
+                left[shape, zone] = [[group[0], int(model.quota[zone, shape])]]
+        else:
+            queue = [[member, int(slots[member])] for member in group]
+            for zone in range(problem.zones):
+                left[shape, zone] = queue
+    counted: dict[tuple[Any, ...], int] = {}
+    order = np.lexsort((*packed.mix.T, packed.kind))
+    for place in order.tolist():
+        kind, mix, number = int(packed.kind[place]), packed.mix[place], int(packed.number[place])
+        zone = int(problem.zone[kind])
+        shapes = np.nonzero(mix)[0].tolist()
+        while number:
+            pods, run = _filled([(left[shape, zone], int(mix[shape])) for shape in shapes], number)
+            if not pods and shapes:
+                break
+            for shape in shapes:
+                queue = left[shape, zone]
+                for entry in queue:
+                    if entry[0] in pods:
+                        entry[1] -= pods[entry[0]] * run
+            key = (kind, tuple(sorted(pods.items())))
+            counted[key] = counted.get(key, 0) + run
+            number -= run
+    return [
+        _group(model, kind, dict(pods), number, shrink=shrink)
+        for (kind, pods), number in sorted(counted.items())
+    ]
+
+
+def _filled(wanted: list[tuple[list[list[int]], int]], number: int) -> tuple[dict[int, int], int]:
+    """
+    Pods of one node by workload, and how many nodes, up to a number, may be filled alike.
+
+    ``wanted`` has for each shape the workloads with their pods left, and the places on a node.
+    """
+    pods: dict[int, int] = {}
+    for queue, places in wanted:
+        want = places
+        while queue and not queue[0][1]:
+            queue.pop(0)
+        if queue and queue[0][1] >= want:
+            pods[queue[0][0]] = pods.get(queue[0][0], 0) + want
+            number = min(number, queue[0][1] // want)
+            continue
+        if queue:
+            # Where a workload ends within a node, the next node is filled otherwise.
+            number = 1
+        for entry in queue:
+            some = min(want, entry[1])
+            if some:
+                pods[entry[0]] = pods.get(entry[0], 0) + some
+            want -= some
+            if not want:
+                break
+    return pods, number
+
+
+def _group(
+    model: Model, kind: int, pods: dict[int, int], number: int, *, shrink: bool
+) -> PlannedGroup:
+    which = int(model.node[kind])
+    extended = model.nodes[which].extended
+    used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
+    by_name: dict[str, int] = {}
+    loads = model.ask.workloads
+    for load, each in ((loads[at], each) for at, each in sorted(pods.items())):
+        used += each * np.array(load.need(extended), dtype=np.int64)
+        by_name[load.name] = by_name.get(load.name, 0) + each
+    if shrink:
+        which = _smallest(model.nodes, which, used, [loads[member] for member in pods])
+    node = model.nodes[which]
+    site = model.sites[int(model.site[kind])] if model.sites else Site(zone=node.zone)
+    return group_of(node, number, site, by_name, used.tolist())
+
+
+def group_of(
+    node: NodeKind,
+    number: int,
+    site: Site,
+    pods: dict[str, int] | None = None,
+    used: Sequence[int] = (),
+) -> PlannedGroup:
+    """Nodes of a kind, empty or with what the pods of one take, in the order of ``names()``."""
+    used = used or [0] * len(node.room)
+    share = {
+        name: want / max(have, 1)
+        for name, want, have in zip(node.names(), used, node.room, strict=True)
+    }
+    return PlannedGroup(
+        instance_type=node.name,
+        zone=site.zone,
+        subnet=site.subnet,
+        nodes=number,
+        pods=pods or {},
+        cpu_m=node.room[0],
+        memory=node.room[1],
+        pod_slots=node.room[3],
+        address_slots=node.room[2],
+        cpu_m_used=used[0],
+        memory_used=used[1],
+        pods_used=used[3],
+        pod_addresses=used[2],
+        addresses=node.addresses(used[2]),
+        prefixes=int(node.prefixes[used[2]]),
+        binds=max((*_TIES, *node.extended), key=lambda name: share[name]),
+        cost=node.cost,
+        purchase=node.purchase,
+        extended=dict(zip(node.extended, node.room[4:], strict=True)),
+        extended_used=dict(zip(node.extended, used[4:], strict=True)),
+    )
+
+
+def _smallest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[Load]) -> int:
+    """The cheapest node that may run some pods and has room for them; of equals the one given."""
+    able = [
+        (node.cost, place != which, place)
+        for place, node in enumerate(nodes)
+        if (np.array(node.room) >= used).all() and all(map(node.may_run, loads))
+    ]
+    return min(able)[2]
 
 
 def value_of(groups: list[PlannedGroup], objective: str, *, prefixes: bool = False) -> float:
@@ -150,13 +240,8 @@ def placed_in(
         # No block is wanted, so none is spoilt.
         sites = tuple(replace(site, breaks=False) for site in sites)
     unlimited = np.array([[site.free < 0] for site in sites], dtype=np.int64)
-    free = np.array(
-        [
-            [have if have >= 0 else _ANY for have in (site.free, site.blocks, site.singles)]
-            for site in sites
-        ],
-        dtype=np.int64,
-    )
+    free = np.array([(site.free, site.blocks, site.singles) for site in sites], dtype=np.int64)
+    free[free < 0] = _ANY
     placed: list[PlannedGroup] = []
     for group in sorted(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
@@ -181,30 +266,20 @@ def placed_in(
     return merged(placed)
 
 
-def empty_group(node: NodeKind, number: int, site: Site) -> PlannedGroup:
-    """Nodes of a kind without pods."""
-    return group_of(node, number, {}, [0] * len(node.room), site=site)
-
-
 def cheapened(
     groups: list[PlannedGroup], nodes: tuple[NodeKind, ...], loads: tuple[Load, ...]
 ) -> list[PlannedGroup]:
     """Each node its cheapest type that holds its pods and takes no more addresses."""
     order = sorted(nodes, key=lambda node: (node.cost, node.name))
-    return merged([_cheapest(group, order, loads) for group in groups])
+    cheaper = []
+    for group in groups:
+        others = (_moved(group, node, loads) for node in order if node.cost < group.cost)
+        able = (one for one in others if one is not None and _in_its_place(group, one))
+        cheaper.append(next(able, group))
+    return merged(cheaper)
 
 
-def _cheapest(group: PlannedGroup, nodes: list[NodeKind], loads: tuple[Load, ...]) -> PlannedGroup:
-    for node in nodes:
-        if node.cost >= group.cost:
-            break
-        other = moved(group, node, loads)
-        if other is not None and _in_its_place(group, other):
-            return other
-    return group
-
-
-def moved(group: PlannedGroup, node: NodeKind, loads: tuple[Load, ...]) -> PlannedGroup | None:
+def _moved(group: PlannedGroup, node: NodeKind, loads: tuple[Load, ...]) -> PlannedGroup | None:
     """The same pods on nodes of another kind, both Spot or neither; None where they do not fit."""
     used = (
         *(group.cpu_m_used, group.memory_used, group.pod_addresses, group.pods_used),
@@ -221,33 +296,26 @@ def moved(group: PlannedGroup, node: NodeKind, loads: tuple[Load, ...]) -> Plann
     ):
         return None
     site = Site(zone=group.zone, subnet=group.subnet)
-    return group_of(node, group.nodes, group.pods, used, site=site)
+    return group_of(node, group.nodes, site, group.pods, used)
 
 
 def met(
     ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...]
 ) -> list[PlannedGroup] | None:
     """Fleet with the types and nodes that are asked for at least; None where there is none."""
-    if ask.min_types > 1:
-        other = _diversified(ask, groups, nodes, ask.min_types)
-        if other is None:
-            return None
-        groups = other
-    return _topped_up(ask, groups, nodes) if ask.at_least else groups
+    varied = _diversified(ask, groups, nodes)
+    return varied if varied is None or not ask.at_least else _topped_up(ask, varied, nodes)
 
 
 def _diversified(
-    ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...], least: int
+    ask: Question, groups: list[PlannedGroup], nodes: tuple[NodeKind, ...]
 ) -> list[PlannedGroup] | None:
     """
-    Fleet of at least so many types: node by node becomes the cheapest other type that holds its pods.
+    Fleet of types enough: node by node becomes the cheapest other type that holds its pods.
 
-    Returns
-    -------
-    list of PlannedGroup or None
-        None where there are too few nodes or types for that.
+    None where there are too few nodes or types for that.
     """
-    while len(types := {group.instance_type for group in groups}) < least:
+    while 1 < ask.min_types > len(types := {group.instance_type for group in groups}):
         number = Counter[str]()
         for group in groups:
             number[group.instance_type] += group.nodes
@@ -259,7 +327,7 @@ def _diversified(
             for node in nodes:
                 if node.name in types or node.purchase != group.purchase:
                     continue
-                other = moved(replace(group, nodes=1), node, ask.workloads)
+                other = _moved(replace(group, nodes=1), node, ask.workloads)
                 if other is None or (ask.limited and not _in_its_place(group, other)):
                     continue
                 key = (other.cost - group.cost, place, other.instance_type)
@@ -285,12 +353,7 @@ def _topped_up(
     Fleet with the fewest nodes asked for, of a type, in a zone, and in all.
 
     Nodes whose pods may be anywhere move into a zone that lacks some; what is still missing are
-    empty nodes, the cheapest there are.
-
-    Returns
-    -------
-    list of PlannedGroup or None
-        None where subnets or limits leave no room for them.
+    empty nodes, the cheapest there are; None where subnets or limits leave no room for them.
     """
     for name, least in sorted(ask.at_least.items(), key=lambda pair: pair[0] == ALL_NODES):
         missing = least - taken_of(groups, name)
@@ -315,7 +378,8 @@ def _pulled(
     ask: Question, groups: list[PlannedGroup], zone: str, missing: int
 ) -> list[PlannedGroup]:
     """Move nodes whose pods may be anywhere into a zone, from zones that have some to spare."""
-    tied = {load.name for load in ask.workloads if load.zone_spread or ask.zone_lost}
+    pairs = zip(ask.workloads, ask.spreads, strict=True)
+    tied = {load.name for load, spread in pairs if spread}
     after: list[PlannedGroup] = []
     for group in groups:
         spare = taken_of(groups, group.zone) - ask.at_least.get(group.zone, 0)
@@ -336,7 +400,7 @@ def _added(
     """One empty node more, the cheapest for which there is room."""
     for node in sorted(nodes, key=lambda node: (node.cost, node.name)):
         for site in ask.sites or (Site(zone=""),):
-            one = empty_group(node, 1, site)
+            one = group_of(node, 1, site)
             here = [g for g in groups if (g.zone, g.subnet) == (site.zone, site.subnet)]
             fits = site.free < 0 or placed_in([*here, one], (site,), held_by(ask.present))
             if fits and (not zone or site.zone == zone) and not beyond(ask, [*groups, one]):

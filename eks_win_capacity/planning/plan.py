@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from eks_win_capacity.planning.fleet_diff import FleetDiff
+    from eks_win_capacity.planning.summary import FleetDiff
 
 __all__ = ["Alternative", "FleetPlan", "Infeasible", "NodeGroup", "PlannedGroup", "Rejection"]
 
@@ -221,7 +221,7 @@ class FleetPlan(PlanValues):
         >>> changes.keep, changes.add, changes.drain
         (1, 0, 2)
         """
-        from eks_win_capacity.planning.fleet_diff import diff_of
+        from eks_win_capacity.planning.summary import diff_of
 
         if self.current is None:
             raise InputError("the plan was not asked with present nodes; give plan_fleet current=")

@@ -1,34 +1,44 @@
-"""What one plan is asked, as one frozen value, and what comes back."""
+"""What one plan is asked, as one frozen value: what runs, on what nodes, and where they may stand."""
 
 from __future__ import annotations
 
 import fnmatch
 import math
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.catalog.type_names import gpus_of
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.arguments import names
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.costs import Buying
 from eks_win_capacity.planning.workloads import GPU, slots_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.density.reserved import Reserved
     from eks_win_capacity.packing.problem import Ints
     from eks_win_capacity.planning.costs import PriceList
-    from eks_win_capacity.planning.model import NodeKind, Site
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.workloads import Load
 
-__all__ = ["BRIEF", "NEAR", "PROVED", "ROUGH", "Answer", "Question", "better", "status_of"]
+ALL_NODES = "nodes"
+"""The name among the limits that stands for all nodes together."""
+
+ALL_ADDRESSES = "addresses"
+"""The name among the limits that stands for the subnet addresses of all nodes together."""
+
+RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
@@ -45,34 +55,70 @@ ROUGH: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeKind:
+    """
+    An empty node of a type: room for workloads, cost, and what it keeps attached.
+
+    ``room`` and what ends it, the ``extended`` resources, stand in the order of ``names()``.
+    ``attached`` are addresses beside its own and ``prefixes`` /28 blocks among them, by the pods
+    that have an address; ``held`` are addresses and blocks that it has taken of its subnet
+    already. ``purchase`` is ``on-demand``, ``spot``, ``paid`` or ``present``: running already. It
+    stands in ``zone``, or anywhere where that is empty; ``stock`` is None for any number.
+    """
+
+    name: str
+    room: tuple[int, ...]
+    cost: float
+    attached: Ints
+    prefixes: Ints
+    purchase: str = "on-demand"
+    zone: str = ""
+    extended: tuple[str, ...] = ()
+    stock: int | None = None
+    held: tuple[int, int] = (0, 0)
+
+    def may_run(self, load: Load) -> bool:
+        """Whether a workload is allowed on it."""
+        return load.may_use(self.name, self.purchase)
+
+    def names(self) -> tuple[str, ...]:
+        """The constraints in the order of ``room``."""
+        return (*RESOURCES, *self.extended)
+
+    def addresses(self, pods: int) -> int:
+        """Count the subnet addresses, its own included, with so many addressed pods on it."""
+        return NODE_ADDRESSES + int(self.attached[pods])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """
+    A subnet, or a zone without one: what is free there; -1 where nothing limits it.
+
+    ``free`` addresses include those of blocks for prefixes alone, and ``singles`` are those that
+    need not go as a block. ``guessed`` blocks are the worst case of a count; where a single
+    address ``breaks`` a block, each counts as one. ``source`` is the subnet as it was given.
+    """
+
+    zone: str
+    subnet: str = ""
+    free: int = -1
+    blocks: int = -1
+    singles: int = -1
+    guessed: bool = False
+    breaks: bool = False
+    source: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """
     What a plan is asked, checked and read.
 
-    Attributes
-    ----------
-    workloads, daemons : tuple of Load
-        What runs, and what every node runs on top.
-    prefix, pool, kubelet, reserved
-        What a node gives: address mode, warm targets, the kubelet's limit and reservations.
-    surge, zone_lost
-        Places beyond the replicas.
-    present : tuple of NodeKind
-        Kinds of node that run already.
-    staying : dict
-        Present nodes that stay whatever the plan, by the limit that counts them.
-    other_sites : callable or None
-        The same in the other address mode, where blocks are counted otherwise.
-    effort : float
-        Part of the usual work.
-    extended_resources : dict
-        Extended resources of types, by name or pattern.
-    limits, at_least : dict
-        Nodes at most and at least, by type, zone or in all.
-    launcher : {"eksctl", "managed", "autoscaler", "karpenter"}
-        Who starts the nodes, and by whose estimate of their room.
-    progress : callable or None
-        Called with cost and bound of every better plan.
+    ``daemons`` run on every node; ``present`` are kinds of node that run already, and ``staying``
+    how many of them stay whatever the plan, by the limit that counts them. ``other_sites`` gives
+    the sites in the other address mode, where blocks are counted otherwise. ``effort`` is the part
+    of the usual work; ``progress`` is called with cost and bound of every better plan.
     """
 
     workloads: tuple[Load, ...]
@@ -115,7 +161,7 @@ class Question:
     @property
     def spread(self) -> bool:
         """Whether a workload has even shares of the zones, or a zone may be lost."""
-        return self.zone_lost or any(load.zone_spread for load in self.workloads)
+        return self.zone_lost or any(self.spreads)
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -133,14 +179,19 @@ class Question:
         return slots_of(self.workloads, self.surge, len(self.zones), zone_lost=self.zone_lost)
 
     @property
+    def spreads(self) -> list[bool]:
+        """Whether each workload is spread over the zones."""
+        return [load.zone_spread or self.zone_lost for load in self.workloads]
+
+    @property
     def odd(self) -> bool:
         """Whether a workload that is spread does not share evenly over the zones."""
-        zones = len(self.zones)
-        return any(
-            int(slot) % zones
-            for load, slot in zip(self.workloads, self.slots, strict=True)
-            if load.zone_spread or self.zone_lost
-        )
+        return bool((self.slots % len(self.zones))[self.spreads].any())
+
+    def needs(self, extended: tuple[str, ...]) -> Ints:
+        """What one pod of each workload takes, extended resources last."""
+        rows = [load.need(extended) for load in self.workloads]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(RESOURCES) + len(extended))
 
     @cached_property
     def extended(self) -> tuple[str, ...]:
@@ -160,14 +211,7 @@ class Question:
         return any(self.supply(name).get(one) for one in self.extended)
 
     def check(self) -> None:
-        """
-        Refuse what contradicts itself.
-
-        Raises
-        ------
-        InputError
-            If pods are to be spread over zones that are not known.
-        """
+        """Refuse pods that are to be spread over zones that are not known."""
         if self.spread and (not self.zones or "" in self.zones):
             raise InputError(
                 "spreading over zones needs subnets that tell their zone, or zones=('a', 'b', ...)"
@@ -175,8 +219,7 @@ class Question:
 
     def least_alone(self, node: NodeKind) -> float:
         """Bound what the workloads cost on one type alone, resource by resource."""
-        need = np.array([load.need(node.extended) for load in self.workloads], dtype=np.int64)
-        need = need.reshape(-1, len(node.room))
+        need = self.needs(node.extended)
         room = np.array(node.room, dtype=np.int64)
         live = self.slots > 0
         if (need[live] > room).any():
@@ -188,8 +231,7 @@ class Question:
         """Bound any fleet by its sums: each resource is bought where it is cheapest."""
         if not nodes:
             return 0.0
-        need = np.array([load.need(nodes[0].extended) for load in self.workloads], dtype=np.int64)
-        total = self.wanted @ need.reshape(-1, len(nodes[0].room))
+        total = self.wanted @ self.needs(nodes[0].extended)
         if self.objective == "addresses":
             # Each pod with an address holds one, whatever its node keeps beside it.
             return float(total[2])
@@ -203,36 +245,114 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """
-    Nodes, and what is proved of their cost.
-
-    Attributes
-    ----------
-    groups : list of PlannedGroup
-        The nodes.
-    value : float
-        What they cost, in the objective.
-    bound, lp_bound : float
-        No plan costs less; the second is what the linear program alone proves.
-    """
+    """Nodes, their cost in the objective, and what is proved: none cost less."""
 
     groups: list[PlannedGroup]
     value: float
-    bound: float
-    lp_bound: float
+    bound: float = 0.0
+    lp_bound: float = 0.0
 
 
-def better(one: Answer | None, other: Answer | None) -> Answer | None:
-    """Cheaper of two answers; what both prove holds for it."""
+def cheaper(one: Answer | None, other: Answer | None) -> Answer | None:
+    """The cheaper of two answers, the first of equals."""
     if one is None or other is None:
         return other if one is None else one
-    best = min(one, other, key=lambda answer: answer.value)
-    return Answer(
-        best.groups, best.value, min(max(one.bound, other.bound), best.value), best.lp_bound
-    )
+    return min(one, other, key=lambda answer: answer.value)
 
 
 def status_of(value: float, bound: float, *, interrupted: bool) -> str:
     """Status of a plan: ``proved`` where what is proved of its value meets it."""
     gap = 1 - bound / value if value else 0.0
     return "interrupted" if interrupted else "proved" if gap <= PROVED else "gap"
+
+
+def read_sites(
+    subnets: Any, zones: Sequence[str] | None, *, prefix: bool, certain: bool = True
+) -> tuple[Site, ...]:
+    """
+    Read subnets, one or several or by zone, or bare zones.
+
+    With ``certain`` each single address counts as a block that it breaks, unless a reservation
+    keeps it out.
+    """
+    if subnets is None:
+        named = names(() if zones is None else zones, name="zones")
+        return tuple(Site(zone=zone) for zone in sorted(set(named)))
+    if zones is not None:
+        raise InputError("give subnets or zones, not both: each subnet tells its zone")
+    sites = [
+        _site(subnet, zone, prefix=prefix, certain=certain) for zone, subnet in _listed(subnets)
+    ]
+    if not sites:
+        raise InputError("subnets is empty; give at least one, or None for no limit")
+    for name, number in Counter(site.subnet for site in sites).items():
+        if number > 1:
+            raise InputError(f"the subnet {name} is given twice")
+    return tuple(sorted(sites, key=lambda site: (site.zone, site.subnet)))
+
+
+def _listed(subnets: Any) -> list[tuple[str, Any]]:
+    if _is_one(subnets):
+        return [("", subnets)]
+    if isinstance(subnets, Mapping):
+        return [
+            (str(zone), one)
+            for zone, told in subnets.items()
+            for one in ([told] if _is_one(told) or not isinstance(told, Iterable) else told)
+        ]
+    if not isinstance(subnets, Iterable) or hasattr(subnets, "columns"):
+        raise UnsupportedInputError(
+            f"subnets must be Subnet, a list of them, or a mapping by zone; got "
+            f"{type(subnets).__name__}"
+        )
+    return [("", one) for one in subnets]
+
+
+def _is_one(value: Any) -> bool:
+    return isinstance(value, str) or hasattr(value, "cidr")
+
+
+def _site(given: Any, zone: str, *, prefix: bool, certain: bool) -> Site:
+    subnet = Subnet(given) if isinstance(given, str) else given
+    if hasattr(subnet, "subnet") and hasattr(subnet, "available"):
+        state, subnet = subnet, subnet.subnet
+        if subnet is None:
+            raise InputError(
+                f"nothing tells how much of {state.subnet_id} is in use: its reservations hide "
+                "it from the count, so its network interfaces are needed as well"
+            )
+    for name in ("free", "free_prefixes", "cidr"):
+        if name not in dir(subnet):
+            raise UnsupportedInputError(f"subnets must hold Subnet; got {type(subnet).__name__}")
+    own = str(getattr(subnet, "zone", None) or "")
+    if zone and own and zone != own:
+        raise InputError(f"{subnet.cidr} is listed under zone {zone} and says {own} itself")
+    site = Site(
+        zone=own or zone,
+        subnet=str(getattr(subnet, "subnet_id", None) or subnet.cidr),
+        free=int(getattr(subnet, "free_outside_reservations", subnet.free)),
+        blocks=0,
+        source=subnet,
+    )
+    return _with_blocks(site, subnet, certain=certain) if prefix else site
+
+
+def _with_blocks(site: Site, subnet: Any, *, certain: bool) -> Site:
+    """
+    Count the blocks, and give the single addresses their own limit where one is needed.
+
+    AWS serves prefixes from prefix reservations first, and nothing else from there: blocks
+    inside count for prefixes, and never for the nodes' own addresses.
+    """
+    if not getattr(subnet, "placement_known", True):
+        blocks = int(subnet.prefix_estimate.worst)
+        return replace(site, blocks=blocks, guessed=True, breaks=certain)
+    blocks = int(subnet.free_prefixes)
+    if not getattr(subnet, "reservations", ()):
+        return replace(site, blocks=blocks, breaks=certain)
+    inside = int(subnet.census.free_prefixes_reserved)
+    site = replace(site, free=site.free + ADDRESSES_PER_PREFIX * inside, singles=site.free)
+    if certain and 2 * inside >= blocks:
+        # What is reserved is certain; what lies outside is left alone.
+        return replace(site, blocks=inside)
+    return replace(site, blocks=blocks, breaks=certain)

@@ -7,18 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.alternatives import afresh
 from eks_win_capacity.planning.plan_values import Infeasible
-from eks_win_capacity.planning.question import BRIEF
-from eks_win_capacity.planning.solving import Solving
-from eks_win_capacity.planning.zones import least_in_zone
+from eks_win_capacity.planning.question import ALL_NODES, BRIEF
+from eks_win_capacity.planning.solving import least_in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from eks_win_capacity.planning.model import NodeKind, Site
     from eks_win_capacity.planning.plan import FleetPlan
-    from eks_win_capacity.planning.question import Question
+    from eks_win_capacity.planning.question import NodeKind, Question, Site
+    from eks_win_capacity.planning.solving import Solving
 
 __all__ = ["why_not"]
 
@@ -65,9 +64,7 @@ def _not_found(why: str, remedy: str, subject: str = "") -> Infeasible:
 
 def _by_limits(run: Solving, plan_of: Callable[[Question], FleetPlan]) -> list[Infeasible]:
     """Whether there is a plan without the limits, and what it takes."""
-    free = replace(
-        run.ask, limits={}, max_types=None, progress=None, effort=BRIEF, deadline=run.deadline
-    )
+    free = afresh(run, limits={}, max_types=None, effort=BRIEF).ask
     plan = plan_of(free)
     if not plan.feasible:
         return list(plan.infeasible)
@@ -171,39 +168,27 @@ def _bounded(run: Solving, nodes: tuple[NodeKind, ...]) -> Infeasible:
 
 def _by_zone(run: Solving) -> list[Solving]:
     """For each zone the pods that must stand there, and its subnets."""
-    ask = run.ask
-    zones = ask.zones
-    even = [
-        (load, least_in_zone(int(slot), len(zones), load.max_skew))
-        for load, slot in zip(run.ask.workloads, run.ask.slots, strict=True)
-        if load.zone_spread
-    ]
-    parts = []
-    for zone in zones if even and not run.ask.zone_lost else []:
-        part = Solving(
-            replace(
-                ask,
-                workloads=tuple(
-                    replace(load, replicas=least, zone_spread=False) for load, least in even
-                ),
-                sites=tuple(site for site in ask.sites if site.zone == zone),
-                surge=0,
-                limits={},
-                max_types=None,
-                progress=None,
-                deadline=run.deadline,
-            )
+    ask, zones = run.ask, run.ask.zones
+    loads = tuple(
+        replace(
+            load,
+            replicas=least_in_zone(int(slot), len(zones), load.max_skew),
+            zone_spread=False,
         )
-        parts.append(part)
-    return parts
+        for load, slot in zip(ask.workloads, ask.slots, strict=True)
+        if load.zone_spread
+    )
+    if not loads or ask.zone_lost:
+        return []
+    sites = [tuple(site for site in ask.sites if site.zone == zone) for zone in zones]
+    more: dict[str, Any] = {"workloads": loads, "surge": 0, "limits": {}, "max_types": None}
+    return [afresh(run, sites=here, **more) for here in sites]
 
 
 def _by_total(run: Solving, nodes: tuple[NodeKind, ...], missing: _Missing) -> Infeasible | None:
     where = _named(run.ask.sites)
     have = sum(site.blocks if missing is _BLOCKS else site.free for site in run.ask.sites)
-    least = run.solved(
-        nodes, coupled=False, objective="addresses", prefixes=missing is _BLOCKS, limits={}
-    )
+    least = run.solved(nodes, objective="addresses", prefixes=missing is _BLOCKS, limits={})
     if least is None:
         return None
     found, proved = round(least.value), math.ceil(least.bound - 1e-6)

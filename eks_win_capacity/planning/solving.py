@@ -1,37 +1,50 @@
-"""The solver's calls for one question: without zones, with them, and settled exactly."""
+"""The search for the nodes of a question: free of zones and subnets first, then where they stand."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
-from eks_win_capacity.packing.problem import total_cost
+from eks_win_capacity.packing.first_fit import first_fit
+from eks_win_capacity.packing.problem import feasible, total_cost
 from eks_win_capacity.packing.solve import solve
-from eks_win_capacity.planning.model import (
+from eks_win_capacity.planning.model import build, dominated, levels
+from eks_win_capacity.planning.placement import (
+    beyond,
+    held_by,
+    merged,
+    named,
+    placed_in,
+    value_of,
+)
+from eks_win_capacity.planning.plan_values import Rejection
+from eks_win_capacity.planning.question import (
     ALL_ADDRESSES,
     ALL_NODES,
-    Site,
-    build,
-    dominated,
-    levels,
-    named,
+    BRIEF,
+    NEAR,
+    ROUGH,
+    Answer,
+    cheaper,
 )
-from eks_win_capacity.planning.patterns import list_patterns
-from eks_win_capacity.planning.placement import least_of_each, merged, starts_of, value_of
-from eks_win_capacity.planning.plan_values import Rejection
-from eks_win_capacity.planning.question import ROUGH, Answer
-from eks_win_capacity.planning.zones_exact import settle
+from eks_win_capacity.planning.zones_exact import list_patterns, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from eks_win_capacity.packing.problem import Ints, Packed
-    from eks_win_capacity.planning.model import Model, NodeKind
-    from eks_win_capacity.planning.question import Question
+    from eks_win_capacity.planning.model import Model
+    from eks_win_capacity.planning.plan_values import PlannedGroup
+    from eks_win_capacity.planning.question import NodeKind, Question, Site
     from eks_win_capacity.planning.zones_exact import Settled
 
-__all__ = ["Solving"]
+    Ways = Iterable[list[PlannedGroup]]
+
+__all__ = ["Solving", "answer", "least_in_zone", "quick"]
 
 _FEW: Final = 8
 """Shapes of pods up to which the search goes on to a quarter of a percent."""
@@ -45,44 +58,54 @@ _TOTALS: Final = frozenset({ALL_NODES, ALL_ADDRESSES})
 _TABLE: Final = 120_000
 """Kinds times shapes up to which zones and subnets are solved with all types together."""
 
+_FREE_PART, _SPREAD_PART = 0.4, 0.2
+"""Part of the time for the plan without zones and subnets, where these count; and where pods
+are spread, so that only its bound is wanted."""
 
+_FEW_ODD: Final = 0.01
+"""Places of the largest share in each zone beyond those asked for, up to which zones are packed
+alike; as a part of these."""
+
+
+@dataclass(eq=False)
 class Solving:
     """
     One question on its way to an answer.
 
     Attributes
     ----------
-    ask : Question
-        The question.
-    deadline : Deadline
-        When to stop; later for what stands beside the plan.
     known : Answer or None
         The best answer so far.
+    bound, lp_bound : float
+        No answer costs less; the second is what the linear program alone proves.
     interrupted : bool
         Whether somebody asked to stop.
     impossible : bool
         Whether it is proved that there is no answer.
-    even_only : bool
-        Whether the bound is that of plans with even shares of the zones.
-    few_types : bool
-        Whether the bound is that of plans with no more types than asked for.
+    even_only, few_types : bool
+        Whether the bound is that of plans with even shares of the zones, and with no more types
+        than asked for.
     rejected : list of Rejection
         Candidates left out so far.
     every, lean : tuple of NodeKind
         All types of use; the types that no other one beats in everything.
     """
 
-    def __init__(self, ask: Question) -> None:
-        self.ask = ask
-        self.deadline = ask.deadline
-        self.known: Answer | None = None
-        self.interrupted = False
-        self.impossible = False
-        self.even_only = False
-        self.few_types = False
-        self.rejected: list[Rejection] = []
-        self.lean: tuple[NodeKind, ...] = ()
-        self.every: tuple[NodeKind, ...] = ()
+    ask: Question
+    known: Answer | None = None
+    bound: float = 0.0
+    lp_bound: float = 0.0
+    interrupted: bool = False
+    impossible: bool = False
+    even_only: bool = False
+    few_types: bool = False
+    rejected: list[Rejection] = field(default_factory=list)
+    every: tuple[NodeKind, ...] = ()
+    lean: tuple[NodeKind, ...] = ()
+    deadline: Deadline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = self.ask.deadline
 
     def stop(self) -> None:
         """Remember an interrupt, and leave a moment for what must still be said."""
@@ -92,6 +115,10 @@ class Solving:
     def over(self) -> bool:
         """Whether there is no time left, or somebody asked to stop."""
         return self.interrupted or self.deadline.over()
+
+    def prove(self, bound: float) -> None:
+        """Remember that no answer costs less."""
+        self.bound = max(self.bound, bound)
 
     def without_dominated(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Leave out the types that another one beats in everything."""
@@ -103,19 +130,12 @@ class Solving:
             pinned=pinned,
         )
         for place, winner in beaten.items():
-            if nodes[place].purchase != "on-demand":
-                continue
-            self.rejected.append(
-                Rejection(
-                    instance_type=nodes[place].name,
-                    code="dominated",
-                    subject=nodes[winner].name,
-                    why=(
-                        f"dominated by {nodes[winner].name}, which has no less room of any kind "
-                        "and costs no more"
-                    ),
+            name, better = nodes[place].name, nodes[winner].name
+            why = f"dominated by {better}, which has no less room of any kind and costs no more"
+            if nodes[place].purchase == "on-demand":
+                self.rejected.append(
+                    Rejection(instance_type=name, code="dominated", subject=better, why=why)
                 )
-            )
         self.every = nodes
         self.lean = tuple(node for place, node in enumerate(nodes) if place not in beaten)
         return self.lean
@@ -139,20 +159,9 @@ class Solving:
         every_type = every_type or any(node.stock is not None for node in nodes)
         try:
             self.deadline.check()
-            model = build(
-                ask.workloads,
-                ask.slots,
-                nodes,
-                ask.sites or (Site(zone=""),),
-                objective="cost",
-                limits=ask.limits,
-                coupled=True,
-                spread_all=ask.zone_lost,
-                staying=ask.staying,
-            )
-            empty = bool(ask.at_least)
+            model = build(ask, nodes, limits=ask.limits, coupled=True)
             patterns = list_patterns(
-                model, every_type=every_type, empty=empty, deadline=self.deadline
+                model, every_type=every_type, empty=bool(ask.at_least), deadline=self.deadline
             )
             if patterns is None:
                 return None
@@ -163,20 +172,19 @@ class Solving:
             self.stop()
             return None
 
-    def from_settled(self, settled: Settled, bound: float, lp_bound: float) -> Answer | None:
+    def chosen(self, settled: Settled | None) -> Answer | None:
         """Answer of a settled choice."""
-        if settled.packed is None:
+        if settled is None or settled.packed is None:
             return None
-        ask = self.ask
-        groups = named(settled.model, ask.workloads, ask.slots, settled.packed, shrink=False)
-        value = value_of(groups, ask.objective)
-        return Answer(merged(groups), value, max(bound, min(settled.bound, value)), lp_bound)
+        groups = named(settled.model, settled.packed)
+        value = value_of(groups, self.ask.objective)
+        return Answer(merged(groups), value, min(settled.bound, value))
 
     def solved(
         self,
         nodes: tuple[NodeKind, ...],
         *,
-        coupled: bool,
+        coupled: bool = False,
         objective: str | None = None,
         prefixes: bool = False,
         effort: float | None = None,
@@ -187,54 +195,31 @@ class Solving:
         weight: float = 0.0,
     ) -> Answer | None:
         """
-        Solve once.
+        Solve once, for another objective, other limits, a part of the pods or of the work.
 
-        Parameters
-        ----------
-        coupled : bool
-            Whether zones and subnets count.
-        objective : str, optional
-            Another one than was asked for.
-        prefixes : bool
-            Whether ``addresses`` counts prefixes.
-        effort : float, optional
-            Part of the usual work.
-        turn : int
-            Which zone takes the first odd pod.
-        slots : int array, optional
-            Places of each workload, where not all are to be packed.
-        limits : dict, optional
-            Other limits on nodes than were asked for.
-        deadline : Deadline, optional
-            An earlier end than that of the whole.
-        weight : float
-            What each node or address counts beside its cost, as the objective asked for says.
+        For the other parameters see `build`.
         """
         ask = self.ask
         objective = objective or ask.objective
-        slots = ask.slots if slots is None else slots
         every, nodes = nodes, self._promising(nodes) if coupled else nodes
         model = build(
-            ask.workloads,
-            slots,
+            ask,
             nodes,
-            ask.sites,
+            coupled=coupled,
             objective=objective,
             limits=ask.limits if limits is None else limits,
-            coupled=coupled,
-            spread_all=ask.zone_lost,
-            count_prefixes=prefixes,
+            slots=slots,
+            prefixes=prefixes,
             turn=turn,
-            weights={ask.objective: weight},
-            staying=ask.staying,
+            weight=weight,
         )
         problem = model.problem
         if not problem.count.any():
-            return Answer([], 0.0, 0.0, 0.0)
+            return Answer([], 0.0)
         if (problem.count[~problem.most_per_node().any(axis=0)] > 0).any():
             return None
         # A plan without zones and subnets is shown as progress only where it may be the answer.
-        tell = objective == ask.objective and (coupled or not ask.spread) and slots is ask.slots
+        tell = objective == ask.objective and (coupled or not ask.spread) and slots is None
         packed, bound, lp_bound = self.searched(
             model,
             deadline=self.deadline if deadline is None else deadline,
@@ -245,7 +230,7 @@ class Solving:
         if packed is None:
             # Only what binds every plan proves that there is none.
             fixed = coupled and (ask.zone_lost or ask.odd)
-            if bound == np.inf and nodes == every and slots is ask.slots and not fixed:
+            if bound == np.inf and nodes == every and slots is None and not fixed:
                 self.impossible = True
             return None
         if nodes != every:
@@ -253,18 +238,12 @@ class Solving:
             bound = lp_bound = 0.0
         # A smaller node may take other shares of what is limited, and other addresses.
         free = not coupled and not len(problem.limit) and objective != "addresses"
-        groups = named(model, ask.workloads, slots, packed, shrink=free)
+        groups = named(model, packed, shrink=free)
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 
     def searched(
-        self,
-        model: Model,
-        *,
-        deadline: Deadline,
-        effort: float,
-        step: float,
-        tell: bool,
+        self, model: Model, *, deadline: Deadline, effort: float, step: float, tell: bool
     ) -> tuple[Packed | None, float, float]:
         """The best packing of a search, its bound and its linear bound; interrupted, what it had."""
         problem, starts = model.problem, starts_of(model, deadline=deadline)
@@ -297,18 +276,13 @@ class Solving:
     def _promising(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Choose types so few that zones and subnets are solved in time: in use, or cheap."""
         ask = self.ask
-        each = np.array([len(levels(node, flat=False)) if ask.limited else 1 for node in nodes])
+        each = np.array([len(levels(node)) if ask.limited else 1 for node in nodes])
         weight = each * len(ask.sites) * max(len(ask.workloads), 1)
         if weight.sum() <= _TABLE:
             return nodes
-        model = build(
-            ask.workloads, ask.slots, nodes, (), objective="cost", limits={}, coupled=False
-        )
-        score = least_of_each(model)
-        most = model.problem.most_per_node() > 0
-        needed = set()
-        if self.known is not None:
-            needed = {group.instance_type for group in self.known.groups}
+        model = build(ask, nodes)
+        score, most = _least_of_each(model), model.problem.most_per_node() > 0
+        needed = {group.instance_type for group in self.known.groups} if self.known else set()
         chosen = np.array([node.name in needed for node in nodes])
         for shape in np.nonzero(model.problem.count > 0)[0]:
             able = np.nonzero(most[:, shape])[0]
@@ -320,3 +294,307 @@ class Solving:
                 chosen[place] = True
                 total += int(weight[place])
         return tuple(node for node, use in zip(nodes, chosen, strict=True) if use)
+
+
+def starts_of(model: Model, *, deadline: Deadline) -> tuple[Packed, ...]:
+    """First-fit decreasing over all types and on each alone: the floor of every plan."""
+    problem = model.problem
+    if problem.floor.any():
+        return ()
+    found = [first_fit(problem, np.arange(problem.kinds))]
+    least = math.inf if found[0] is None else total_cost(problem, found[0])
+    alone = _least_of_each(model)
+    for place in [] if problem.zones > 1 else np.argsort(alone, kind="stable").tolist():
+        if alone[place] >= least or deadline.over():
+            break
+        packed = first_fit(problem, np.array([place]))
+        if packed is not None:
+            found.append(packed)
+            least = min(least, total_cost(problem, packed))
+    return tuple(packed for packed in found if packed is not None and feasible(problem, packed))
+
+
+def _least_of_each(model: Model) -> Any:
+    """Bound by sums what all pods cost on each kind alone: some are too dear to be packed."""
+    problem = model.problem
+    wanted = problem.count @ problem.need
+    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
+    return some.max(axis=1) * problem.cost
+
+
+def answer(
+    run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None = None
+) -> Answer | None:
+    """Find the best nodes of some types, where they may stand included."""
+    try:
+        found = _answer(run, nodes, effort)
+    except OutOfTimeError:
+        found = run.known
+    if found is None and run.over() and not run.impossible:
+        found = quick(run, nodes)
+    if found is None:
+        return None
+    return Answer(found.groups, found.value, min(run.bound, found.value), run.lp_bound)
+
+
+def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
+    ask = run.ask
+    until = run.deadline
+    if ask.spread:
+        for search in (False, True):
+            run.known = cheaper(run.known, quick(run, nodes, search=search))
+            if run.known is not None and ask.progress is not None and effort is None:
+                ask.progress(run.known.value, 0.0)
+        until = until.part(_SPREAD_PART)
+    elif ask.limited or ask.zoned:
+        until = until.part(_FREE_PART)
+    loose = run.solved(nodes, effort=effort, deadline=until)
+    if not ask.spread:
+        # Of a plan that is spread, only the bound is wanted.
+        loose = _or_alone(run, nodes, loose)
+    if loose is None:
+        return None if run.interrupted else _exact(run, nodes)
+    run.prove(loose.bound)
+    run.lp_bound = loose.lp_bound
+    placed = None if ask.spread else loose.groups
+    if placed is not None and ask.sites:
+        placed = placed_in(placed, ask.sites, held_by(nodes))
+    if placed is not None and not beyond(ask, placed):
+        run.known = replace(loose, groups=placed)
+        near = loose.value - loose.bound <= NEAR * loose.value
+        if run.interrupted or effort is not None or near:
+            return run.known
+        return cheaper(run.known, _exact(run, nodes))
+    if run.interrupted:
+        return quick(run, nodes)
+    exact = _exact(run, nodes)
+    if exact is not None or run.impossible:
+        return exact
+    return _in_zones(run, nodes, effort=effort)
+
+
+def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], found: Answer | None) -> Answer | None:
+    """Take the best plan with one type where it is cheaper: more types never cost more."""
+    if found is None or len(nodes) < 2 or run.ask.objective != "cost":
+        return found
+    impossible = run.impossible
+    for node in nodes:
+        if found.value - found.bound <= 1e-9 * found.value or run.over():
+            break
+        if run.ask.least_alone(node) < found.value - 1e-9:
+            alone = run.solved((node,))
+            if alone is not None and alone.value < found.value:
+                found = replace(found, groups=alone.groups, value=alone.value)
+    # What one type cannot run, others may.
+    run.impossible = impossible
+    return found
+
+
+def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
+    """Settle it exactly where all patterns can be listed."""
+    even = None
+    if run.ask.zone_lost:
+        # The bound is that of even shares; uneven ones may cost less.
+        even = run.chosen(run.settled(nodes, evenly=True, known=run.bound))
+        run.known = cheaper(run.known, even)
+    settled = run.settled(nodes, known=run.bound)
+    if settled is None:
+        return even
+    run.impossible = run.impossible or (settled.packed is None and settled.proved)
+    exact = run.chosen(settled)
+    found = cheaper(exact, even)
+    if exact is not None:
+        run.prove(exact.bound)
+    if (
+        found is None
+        or settled.proved
+        or run.ask.zone_lost
+        or found.value - run.bound <= NEAR * found.value
+    ):
+        return found
+    run.known = cheaper(run.known, found)
+    return cheaper(found, _in_zones(run, nodes, effort=BRIEF))
+
+
+def _in_zones(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None) -> Answer | None:
+    """Pack all zones together, else by the fewest addresses, else each zone for itself."""
+    ask, best = run.ask, None
+
+    def offer(answer: Answer | None) -> None:
+        nonlocal best
+        if answer is not None:
+            best = run.known = cheaper(best, answer)
+            if ask.progress is not None and best is not None:
+                ask.progress(best.value, min(run.bound, best.value))
+
+    offer(quick(run, nodes) if run.known is None else run.known)
+    if ask.spread and not run.over():
+        least = np.array(
+            [
+                least_in_zone(int(slot), len(ask.zones), 1 if ask.zone_lost else load.max_skew)
+                * spread
+                for load, slot, spread in zip(ask.workloads, ask.slots, ask.spreads, strict=True)
+            ],
+            dtype=np.int64,
+        )
+        one = _share(run, nodes, least, effort, limits={}) if least.any() else None
+        # Each zone has at least so much, whatever else stands there: the bounds add up.
+        run.prove(0.0 if one is None else len(ask.zones) * one.bound)
+        run.even_only = ask.zone_lost
+        # A zone that holds no more than it must is solved already.
+        same = not ask.limits and not ask.present and one is not None
+        offer(_apart(run, nodes, {least.tobytes(): one} if same else {}, effort=effort))
+        near = NEAR if effort is None else ROUGH
+        if best is not None and best.value - run.bound <= near * best.value:
+            return best
+    if not ask.spread and not run.over():
+        fewest = run.solved(nodes, objective="addresses", effort=BRIEF)
+        # In one zone, the plan with the fewest addresses fits if anything does.
+        placed = None
+        if fewest is not None:
+            placed = placed_in(fewest.groups, ask.sites, held_by(nodes))
+        offer(None if placed is None else Answer(placed, value_of(placed, ask.objective)))
+    offer(_coupled(run, nodes, effort=effort))
+    return best
+
+
+def _coupled(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None) -> Answer | None:
+    """All zones packed together, the odd pods in one zone after the other."""
+    ask = run.ask
+    for turn in range(len(ask.zones) if ask.odd else 1):
+        if run.over():
+            break
+        coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn)
+        if coupled is not None:
+            # With fixed shares of the zones, the bound is one of these shares alone.
+            run.prove(0.0 if ask.odd else coupled.bound)
+            return coupled
+        if not ask.limited or run.over():
+            break
+        lean = run.solved(nodes, coupled=True, objective="addresses", effort=BRIEF, turn=turn)
+        if lean is not None:
+            return Answer(lean.groups, value_of(lean.groups, ask.objective))
+    return None
+
+
+def least_in_zone(pods: int, zones: int, skew: int) -> int:
+    """Fewest pods that a zone has where zones differ by no more than ``skew``."""
+    return max(0, -(-(pods - (zones - 1) * skew) // zones))
+
+
+def _share(
+    run: Solving,
+    nodes: tuple[NodeKind, ...],
+    slots: Ints,
+    effort: float | None,
+    limits: dict[str, int] | None = None,
+) -> Answer | None:
+    """The pods of one zone by themselves."""
+    until = run.deadline.part(0.4)
+    return run.solved(nodes, slots=slots, limits=limits, effort=effort, deadline=until)
+
+
+def _shares(ask: Question) -> list[tuple[str, tuple[Site, ...], Ints]]:
+    """Each zone, its subnets and its even share of every workload."""
+    zones = ask.zones if ask.spread else ("",)
+    base, extra = np.divmod(ask.slots, len(zones))
+    # The zone that takes the odd pod turns with the workload, so that none gets them all.
+    turned = np.arange(len(ask.slots)) % len(zones)
+    return [
+        (
+            zone,
+            tuple(site for site in ask.sites if not ask.spread or site.zone == zone),
+            base + ((place - turned) % len(zones) < extra),
+        )
+        for place, zone in enumerate(zones)
+    ]
+
+
+def _zone_by_zone(
+    run: Solving,
+    nodes: tuple[NodeKind, ...],
+    pack: Callable[[tuple[NodeKind, ...], str, Ints], Ways],
+) -> Answer | None:
+    """
+    Each zone packed for itself; None where one is not, or all go beyond the limits on nodes.
+
+    Of the ways to ``pack`` a zone the first is taken that its subnets have room for.
+    """
+    ask = run.ask
+    groups: list[PlannedGroup] = []
+    for zone, sites, slots in _shares(ask):
+        for way in pack(tuple(node for node in nodes if node.zone in {"", zone}), zone, slots):
+            stood: list[PlannedGroup] | None = [replace(group, zone=zone) for group in way]
+            if ask.limited or not zone:
+                stood = placed_in(way, sites, held_by(ask.present))
+            if stood is not None:
+                groups += stood
+                break
+        else:
+            return None
+    return None if beyond(ask, groups) else Answer(merged(groups), value_of(groups, ask.objective))
+
+
+def quick(run: Solving, nodes: tuple[NodeKind, ...], *, search: bool = False) -> Answer | None:
+    """
+    Pack each zone first-fit: in a moment, and no worse than what people do.
+
+    Where zones differ by few pods, the largest share is packed once for all of them; with
+    ``search`` by a brief search, and nothing comes back where zones differ by more.
+    """
+    ask = run.ask
+    shares = [slots for *_, slots in _shares(ask)]
+    most = np.max(shares, axis=0)
+    odd = len(shares) * most.sum() - ask.slots.sum()
+    alike = odd <= _FEW_ODD * ask.slots.sum() and not any(node.zone for node in nodes)
+    if search and not alike:
+        return None
+    packings: dict[str, tuple[Model, list[Packed]]] = {}
+
+    def pack(mine: tuple[NodeKind, ...], zone: str, slots: Ints) -> Ways:
+        key = "" if alike else zone
+        if key not in packings:
+            packings[key] = _packings(run, mine, most if alike else slots, search=search)
+        model, packed = packings[key]
+        if not model.problem.count.any():
+            return [[]]
+        return (named(model, one, slots=slots) for one in packed)
+
+    return _zone_by_zone(run, nodes, pack)
+
+
+def _packings(
+    run: Solving, nodes: tuple[NodeKind, ...], slots: Ints, *, search: bool
+) -> tuple[Model, list[Packed]]:
+    """The pods of a zone on nodes, without limits: by a brief search, or first-fit, cheapest first."""
+    goal = run.ask.objective if search else "cost"
+    model = build(run.ask, nodes, slots=slots, objective=goal)
+    if not model.problem.count.any():
+        return model, []
+    if search:
+        until, step = run.deadline.part(_SPREAD_PART), 0.0 if goal == "cost" else 1.0
+        packed, _, _ = run.searched(model, deadline=until, effort=BRIEF, step=step, tell=False)
+        return model, [] if packed is None else [packed]
+    starts = starts_of(model, deadline=run.deadline)
+    return model, sorted(starts, key=lambda one: total_cost(model.problem, one))
+
+
+def _apart(
+    run: Solving,
+    nodes: tuple[NodeKind, ...],
+    solved: dict[bytes, Answer | None],
+    *,
+    effort: float | None,
+) -> Answer | None:
+    """Solve each zone for itself; zones with the same share are solved once."""
+
+    def pack(mine: tuple[NodeKind, ...], _: str, slots: Ints) -> Ways:
+        key = slots.tobytes() + b"".join(node.name.encode() for node in mine if node.zone)
+        if key not in solved:
+            if run.over():
+                return []
+            solved[key] = _share(run, mine, slots, effort)
+        answer = solved[key]
+        return [] if answer is None else [answer.groups]
+
+    return _zone_by_zone(run, nodes, pack)

@@ -1,4 +1,4 @@
-"""Read workloads from any kind of table, and say what is wrong with them."""
+"""Workloads, read from any kind of table or from what runs in a cluster."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import fnmatch
 import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster.state import ClusterState, Pod
     from eks_win_capacity.packing.problem import Ints
 
-__all__ = ["Load", "Workload", "read_daemons", "read_workloads", "records", "slots_of", "whole"]
+__all__ = [
+    "Load",
+    "Workload",
+    "daemons_of",
+    "read_daemons",
+    "read_workloads",
+    "slots_of",
+    "whole",
+    "workloads_of",
+]
 
 
 @checked_call
@@ -137,15 +148,8 @@ _ALSO: Final = {
 """Other words for the fields, in any spelling of case, spaces and dashes."""
 
 
-def records(table: Any, name: str) -> list[Any]:
-    """
-    The rows of a table: pandas, polars or Arrow, or any iterable of rows.
-
-    Raises
-    ------
-    UnsupportedInputError
-        If it is none.
-    """
+def _records(table: Any, name: str) -> list[Any]:
+    """The rows of a table: pandas, polars or Arrow, or any iterable of rows."""
     if hasattr(table, "to_dicts") and hasattr(table, "columns"):
         return list(table.to_dicts())
     if hasattr(table, "to_pylist"):
@@ -175,10 +179,8 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
     ------
     InputError
         If a field is unknown, missing or has a value that makes no sense.
-    UnsupportedInputError
-        If the input is of another kind.
     """
-    rows = records(workloads, "workloads")
+    rows = _records(workloads, "workloads")
     loads = [_load(row, f"row {place}") for place, row in enumerate(rows)]
     read = sorted(loads, key=lambda load: load.name)
     if not read:
@@ -191,7 +193,7 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
 
 def read_daemons(daemonsets: Any) -> tuple[Load, ...]:
     """Read the pods that every node runs; their replicas are not looked at."""
-    rows = records([] if daemonsets is None else daemonsets, "daemonsets")
+    rows = _records([] if daemonsets is None else daemonsets, "daemonsets")
     return read_workloads([_once(row) for row in rows]) if rows else ()
 
 
@@ -204,9 +206,9 @@ def _once(row: Any) -> Any:
 
 
 def _load(row: Any, place: str) -> Load:
-    if isinstance(row, (Workload, Load)):
-        if isinstance(row, Load):
-            return row
+    if isinstance(row, Load):
+        return row
+    if isinstance(row, Workload):
         given: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS}
     elif isinstance(row, Mapping):
         given = _fields(row, place)
@@ -220,6 +222,8 @@ def _load(row: Any, place: str) -> Load:
     name = str(given["name"]).strip()
     if not name:
         raise InputError(f"{place} of workloads has an empty name")
+    most = given.get("max_per_node")
+    most = 0 if most is None else whole(most, f"max_per_node of workload {name!r}", low=1)
     return Load(
         name=name,
         replicas=whole(given["replicas"], f"replicas of workload {name!r}"),
@@ -229,16 +233,9 @@ def _load(row: Any, place: str) -> Load:
         zone_spread=_flag(given, "zone_spread"),
         allowed_types=_types(given.get("allowed_types", ()), name),
         max_skew=whole(given.get("max_skew", 1), f"max_skew of workload {name!r}", low=1),
-        most=_most(given, name),
+        most=1 if _flag(given, "anti_affinity") else most,
         extended=_extended(given.get("extended"), name),
     )
-
-
-def _most(given: Mapping[str, Any], name: str) -> int:
-    """Its pods on one node at most; 0 for any number."""
-    told = given.get("max_per_node")
-    most = 0 if told is None else whole(told, f"max_per_node of workload {name!r}", low=1)
-    return 1 if _flag(given, "anti_affinity") else most
 
 
 def _extended(value: Any, name: str) -> tuple[tuple[str, int], ...]:
@@ -344,26 +341,92 @@ def slots_of(
     slots = []
     for load in workloads:
         wanted = load.replicas + (extra + math.ceil(part * load.replicas) if load.replicas else 0)
-        if zone_lost and wanted:
-            total = wanted
-            while total - -(-total // zones) < wanted:
-                total += max(1, wanted - (total - -(-total // zones)))
-            wanted = total
-        slots.append(wanted)
+        # Of even shares of n zones, n - 1 must hold all that is wanted.
+        slots.append(-(-wanted * zones // (zones - 1)) if zone_lost and zones > 1 else wanted)
     return np.array(slots, dtype=np.int64)
 
 
 def _surge(surge: Any) -> tuple[Fraction, int]:
     """Read extra pods: a part of the replicas, or a number of them."""
-    told = surge.strip() if isinstance(surge, str) else surge
-    if isinstance(told, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?%", told):
-        return Fraction(told[:-1]) / 100, 0
-    if isinstance(told, str) and re.fullmatch(r"[0-9]*\.[0-9]+", told):
-        return Fraction(told), 0
-    if isinstance(told, float) and 0 <= told < math.inf:
-        return Fraction(str(told)), 0
-    if isinstance(told, (int, np.integer)) or (isinstance(told, str) and told.isdigit()):
-        return Fraction(0), whole(told, "surge")
+    text = surge.strip() if isinstance(surge, str) else ""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?%", text):
+        return Fraction(text[:-1]) / 100, 0
+    if re.fullmatch(r"[0-9]*\.[0-9]+", text):
+        return Fraction(text), 0
+    if isinstance(surge, float) and 0 <= surge < math.inf:
+        return Fraction(str(surge)), 0
+    if text.isdigit() or isinstance(surge, (int, np.integer)):
+        return Fraction(0), whole(text or surge, "surge")
     raise InputError(
         f"surge must be a number of pods, or a part such as 0.25 or '25%'; got {surge!r}"
     )
+
+
+_EVERY_NODE = "DaemonSet/"
+
+
+@checked_call
+def workloads_of(state: ClusterState) -> tuple[Load, ...]:
+    """
+    Group the Windows pods of a cluster, running and pending, by owner and requests.
+
+    A pod without an owner stands for itself. Zone spread, anti-affinity and node affinity of
+    the pods are not in the state, so they are not in the workloads either.
+
+    Raises
+    ------
+    InputError
+        If the state knows no pods, or none of them is for Windows.
+    """
+    loads = _grouped([pod for pod in _pods(state) if not pod.owner.startswith(_EVERY_NODE)])
+    if not loads:
+        raise InputError("the cluster state has no Windows pods other than those of DaemonSets")
+    return loads
+
+
+@checked_call
+def daemons_of(state: ClusterState) -> tuple[Load, ...]:
+    """The DaemonSets whose pods are on Windows nodes, one pod each."""
+    found = [pod for pod in _pods(state) if pod.owner.startswith(_EVERY_NODE)]
+    largest = {}
+    for pod in sorted(found, key=lambda pod: (pod.cpu_m, pod.memory_bytes)):
+        # While a new version rolls out, the larger request is the one to keep room for.
+        largest[pod.namespace, pod.owner] = pod
+    return _grouped(list(largest.values()))
+
+
+def _pods(state: ClusterState) -> tuple[Pod, ...]:
+    pods = state.windows_pods
+    if pods is None:
+        why = state.unknown.get("pods", "no source told")
+        raise InputError(f"the cluster state knows no pods: {why}")
+    return pods
+
+
+def _grouped(pods: list[Pod]) -> tuple[Load, ...]:
+    groups = Counter(
+        (
+            f"{pod.namespace}/{pod.owner or pod.name}",
+            pod.cpu_m,
+            pod.memory_bytes,
+            not pod.takes_address,
+        )
+        for pod in pods
+    )
+    names = [key[0] for key in groups]
+    return tuple(
+        Load(
+            # Pods of one owner that ask for different things are told apart by what they ask.
+            name=name if names.count(name) == 1 else f"{name} ({_asks(cpu, memory, host)})",
+            replicas=count,
+            cpu=cpu,
+            memory=memory,
+            host_process=host,
+        )
+        for (name, cpu, memory, host), count in sorted(groups.items())
+    )
+
+
+def _asks(cpu: int, memory: int, host: bool) -> str:  # noqa: FBT001
+    size = f"{memory // 2**20}Mi" if memory % 2**20 == 0 else f"{memory}"
+    return f"{cpu}m, {size}{', host network' * host}"

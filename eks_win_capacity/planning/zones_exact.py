@@ -1,4 +1,4 @@
-"""Zones and subnets settled exactly, where all patterns can be listed."""
+"""Zones and subnets settled exactly, where all the mixes of pods on a node can be listed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
-from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.packing.problem import Packed
-from eks_win_capacity.planning.model import ALL_NODES
+from eks_win_capacity.planning.question import ALL_NODES
 
 if TYPE_CHECKING:
-    from eks_win_capacity.packing.problem import Ints
+    from eks_win_capacity.packing.deadline import Deadline
+    from eks_win_capacity.packing.problem import Flags, Floats, Ints
     from eks_win_capacity.planning.model import Model
-    from eks_win_capacity.planning.patterns import Patterns
     from eks_win_capacity.planning.question import Question
 
-__all__ = ["Settled", "settle"]
+__all__ = ["Settled", "list_patterns", "settle"]
+
+_MIXES: Final = 1_500
+"""Mixes of pods on a node up to which all are listed."""
+
+_COLUMNS: Final = 6_000
+"""Patterns, each in each subnet, up to which an integer program takes them all."""
 
 _STEPS, _WORK = 3_000, 400_000
 """Steps of the integer program at most, and these times its columns; counts and not a time,
@@ -28,7 +33,90 @@ so that answers repeat."""
 _HAIR: Final = 1e-6
 """Tolerance of the solver, which a proved bound gives back."""
 
-_NEVER = Deadline()
+
+@dataclass(frozen=True)
+class Patterns:
+    """Each mix that fits on some node, on each type that could be best for it."""
+
+    mix: Ints
+    node: Ints
+    cost: Floats
+    addresses: Ints
+    prefixes: Ints
+
+    def __len__(self) -> int:
+        return len(self.node)
+
+
+def list_patterns(
+    model: Model, *, every_type: bool, empty: bool, deadline: Deadline
+) -> Patterns | None:
+    """
+    List the patterns, of each mix on the best types alone; None where they are too many.
+
+    Nodes without pods are among them where ``empty`` says so.
+    """
+    problem = model.problem
+    allowed: Flags = np.zeros((len(model.nodes), problem.shapes), dtype=bool)
+    allowed[model.node] = problem.allowed
+    rooms = np.array([node.room for node in model.nodes], dtype=np.int64)
+    mixes = _mixes(problem.need, np.minimum(problem.count, problem.most), rooms, allowed)
+    if mixes is None:
+        return None
+    mixes = mixes if empty else mixes[mixes.any(axis=1)]
+    used = mixes @ problem.need
+    columns: list[tuple[int, int, float, int, int]] = []
+    for place, mix in enumerate(mixes):
+        deadline.check()
+        fits = (rooms >= used[place]).all(axis=1) & allowed[:, mix > 0].all(axis=1)
+        pods = int(used[place, 2])
+        able = [
+            (node.cost, node.addresses(pods), int(node.prefixes[pods]), at)
+            for at, node in enumerate(model.nodes)
+            if fits[at]
+        ]
+        columns += [
+            (place, one[3], *one[:3]) for one in (able if every_type else _best(sorted(able)))
+        ]
+    if len(columns) * max(len(model.sites), 1) > _COLUMNS:
+        return None
+    table = np.array(columns, dtype=np.float64).reshape(-1, 5)
+    places, node, addresses, prefixes = np.rint(table[:, [0, 1, 3, 4]]).astype(np.int64).T
+    return Patterns(mixes[places], node, table[:, 2], addresses, prefixes)
+
+
+def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags) -> Ints | None:
+    """List the mixes that some node holds."""
+    rows = np.zeros((1, len(need)), dtype=np.int64)
+    for shape in range(len(need)):
+        cap = int(most[shape])
+        fits = [
+            int(min(have // want for have, want in zip(room, need[shape], strict=True) if want))
+            for room, may in zip(rooms.tolist(), allowed[:, shape].tolist(), strict=True)
+            if may
+        ]
+        cap = max(0, min(cap, max(fits, default=0)))
+        if len(rows) * (cap + 1) > 40 * _MIXES:
+            return None
+        rows = np.repeat(rows, cap + 1, axis=0)
+        rows[:, shape] = np.tile(np.arange(cap + 1), len(rows) // (cap + 1))
+        used = rows @ need
+        holds: Flags = np.zeros(len(rows), dtype=bool)
+        for room, may in zip(rooms, allowed, strict=True):
+            holds |= (used <= room).all(axis=1) & (rows[:, ~may] == 0).all(axis=1)
+        rows = rows[holds]
+        if len(rows) > _MIXES:
+            return None
+    return rows
+
+
+def _best(able: list[tuple[float, int, int, int]]) -> list[tuple[float, int, int, int]]:
+    """Leave out the types that another one beats in cost, addresses and prefixes."""
+    kept: list[tuple[float, int, int, int]] = []
+    for one in able:
+        if not any(two[1] <= one[1] and two[2] <= one[2] for two in kept):
+            kept.append(one)
+    return kept
 
 
 @dataclass(frozen=True)
@@ -36,18 +124,9 @@ class Settled:
     """
     The best whole choice, and what is missing where there is none.
 
-    Attributes
-    ----------
-    packed : Packed or None
-        Nodes by pattern, with kinds of the model; None where none was found.
-    model : Model
-        The model, with the pods of each zone as they were chosen.
-    bound : float
-        No choice costs less.
-    short : int array
-        What each subnet lacks, where that was asked for.
-    proved : bool
-        Whether the search came to its end.
+    ``packed`` are nodes by pattern, with kinds of the ``model``, which has the pods of each zone as
+    they were chosen; no choice costs less than ``bound``. ``short`` is what each subnet lacks,
+    where that was asked for; ``proved`` says whether the search came to its end.
     """
 
     packed: Packed | None
@@ -66,7 +145,7 @@ def settle(
     missing: str = "",
     allow: Ints | None = None,
     known: float = 0.0,
-    deadline: Deadline = _NEVER,
+    deadline: Deadline,
 ) -> Settled:
     """
     Choose patterns, subnets and the pods of each zone at once.
@@ -93,9 +172,7 @@ def settle(
     loads, zone_lost = ask.workloads, ask.zone_lost
     wanted = [int(ask.wanted[list(group)].sum()) for group in model.members]
     program = _Program(model, patterns, types=ask.max_types is not None or ask.min_types > 1)
-    even = np.array([loads[group[0]].zone_spread for group in model.members], dtype=bool)
-    if zone_lost and evenly:
-        even[:] = True
+    even = np.array([evenly or loads[group[0]].zone_spread for group in model.members], dtype=bool)
     tied = np.nonzero((even | zone_lost) & (model.problem.count > 0))[0].tolist()
     # A node counts for a type by the pods that it has, so none may be there twice.
     program.place(tied, spare=ask.min_types == 1)
@@ -114,31 +191,16 @@ def settle(
         program.keep_types(ask.min_types, most)
     # What is missing is made small alone: a cost beside it would blur what to ask for.
     program.aim("" if missing else ask.objective, known)
-    found = program.solve(deadline)
-    if found.whole is None:
+    whole, bound, proved = program.solve(deadline)
+    if whole is None:
         none = np.zeros(len(model.sites), dtype=np.int64)
-        return Settled(None, model, found.bound, none, found.impossible)
+        return Settled(None, model, bound, none, proved)
     quota = np.zeros_like(model.quota)
     for shape in tied:
-        told = found.whole[program.shares(shape)].tolist()
-        quota[:, shape] = told if even[shape] else _trimmed(told, wanted[shape])
-    return Settled(
-        program.packed(found.whole),
-        replace(model, quota=quota),
-        found.bound,
-        found.whole[program.lent],
-        found.ended,
-    )
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What the integer program says."""
-
-    whole: Ints | None
-    bound: float
-    ended: bool
-    impossible: bool
+        pods = whole[program.shares(shape)].tolist()
+        quota[:, shape] = pods if even[shape] else _trimmed(pods, wanted[shape])
+    model, short = replace(model, quota=quota), whole[program.lent]
+    return Settled(program.packed(whole), model, bound, short, proved)
 
 
 class _Program:
@@ -283,8 +345,12 @@ class _Program:
         least = known * (1 - _HAIR)
         self.rule(np.arange(self.width), self.cost[: self.width], least, np.inf)
 
-    def solve(self, deadline: Deadline) -> _Found:
-        """Run the solver; a choice that does not hold to the last pod is none."""
+    def solve(self, deadline: Deadline) -> tuple[Ints | None, float, bool]:
+        """
+        A choice that holds to the last pod, or none, and a bound; and whether that is settled.
+
+        Without a choice it is where none is possible, else where the search came to its end.
+        """
         from scipy import sparse
         from scipy.optimize import Bounds, LinearConstraint
 
@@ -303,12 +369,12 @@ class _Program:
         if proved is not None and np.isfinite(proved):
             bound = float(proved) * top * (1 - 2 * _HAIR)
         if solved.x is None:
-            return _Found(None, bound, ended=False, impossible=solved.status == 2)
+            return None, bound, solved.status == 2
         whole = np.round(solved.x).astype(np.int64)
         sums = matrix @ whole
         if (sums < np.array(self.low) - _HAIR).any() or (sums > np.array(self.high) + _HAIR).any():
-            return _Found(None, bound, ended=False, impossible=False)
-        return _Found(whole, bound, ended=solved.status == 0, impossible=False)
+            return None, bound, False
+        return whole, bound, solved.status == 0
 
     def packed(self, whole: Ints) -> Packed:
         """The nodes that were chosen, with kinds of the model."""

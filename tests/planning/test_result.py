@@ -284,12 +284,11 @@ def _raising(*_args, **_more):
 
 
 def test_an_interrupt_before_any_plan_is_said(monkeypatch):
-    from eks_win_capacity.planning import solving, zones
+    from eks_win_capacity.planning import solving
 
     monkeypatch.setattr(solving, "solve", _raising)
     assert (plan().feasible, plan().status) == (True, "interrupted")
-    for module in (solving, zones):
-        monkeypatch.setattr(module, "starts_of", lambda *_args, **_more: ())
+    monkeypatch.setattr(solving, "starts_of", lambda *_args, **_more: ())
     found = plan()
     assert (found.feasible, found.status) == (False, "interrupted")
     assert "interrupted before it had a plan" in found.explain()
