@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,11 +17,10 @@ from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.relaxation import fluid_bound
 from eks_win_capacity.planning.candidates import alone as values_alone
 from eks_win_capacity.planning.model import build
-from eks_win_capacity.planning.placement import value_of
-from eks_win_capacity.planning.plan_values import Alternative
-from eks_win_capacity.planning.question import BRIEF
-from eks_win_capacity.planning.solving import Solving, quick
+from eks_win_capacity.planning.plan_values import Alternative, PlanValues
+from eks_win_capacity.planning.question import BRIEF, cheaper
 from eks_win_capacity.planning.solving import answer as answer_of
+from eks_win_capacity.planning.solving import quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Answer, NodeKind, Question, Site
+    from eks_win_capacity.planning.solving import Solving
 
-__all__ = ["afresh", "beside", "fewer_types", "with_certainty"]
+__all__ = ["beside", "fewer_types", "with_certainty"]
 
 _CERTAIN: Final = 0.7
 """Part of the time for the plan that is certain; the rest is for what a reservation allows."""
@@ -56,7 +56,7 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
     name = "prefix delegation" if not run.ask.prefix else "secondary addresses"
     sites = run.ask.sites if run.ask.other_sites is None else run.ask.other_sites()
     other = {"prefix": not run.ask.prefix, "pool": None, "effort": BRIEF, "sites": sites}
-    found = plan_of(afresh(run, **other).ask)
+    found = plan_of(run.afresh(**other).ask)
     if found.status == "interrupted" or (not found.feasible and run.over()):
         return replace(plan, single_type=single)
     if found.feasible:
@@ -68,16 +68,14 @@ def beside(run: Solving, plan: FleetPlan, *, plan_of: Callable[[Question], Fleet
 
 def alternative(name: str, groups: list[PlannedGroup]) -> Alternative:
     """Groups as another way to run the workloads."""
-    types = Counter[str]()
-    for group in groups:
-        types[group.instance_type] += group.nodes
+    plan = PlanValues(feasible=True, groups=tuple(groups))
     return Alternative(
         name=name,
-        nodes=sum(group.nodes for group in groups),
-        cost=value_of(groups, "cost"),
-        addresses=sum(group.nodes * group.addresses for group in groups),
-        prefixes=sum(group.nodes * group.prefixes for group in groups),
-        types=dict(sorted(types.items())),
+        nodes=plan.nodes,
+        cost=plan.cost,
+        addresses=plan.addresses,
+        prefixes=plan.prefixes,
+        types=plan.types,
     )
 
 
@@ -93,31 +91,23 @@ def _single(run: Solving, plan: FleetPlan) -> Alternative:
     return alternative(f"{name}, {best.groups[0].instance_type}", best.groups)
 
 
-def _best_alone(
-    run: Solving, nodes: list[NodeKind], worst: float = math.inf
-) -> tuple[Answer | None, float]:
+def _best_alone(run: Solving, nodes: list[NodeKind]) -> tuple[Answer | None, float]:
     """Solve for single types, the likeliest first, until a few have been compared; and a bound."""
     best: Answer | None = None
     cost = run.ask.objective == "cost"
     bounds = {node.name: run.ask.least_alone(node) if cost else 0.0 for node in nodes}
     tried = 0
     for node in nodes:
-        late = run.over()
-        if late or (tried >= _TRIED and best is not None):
+        if run.over() or (tried >= _TRIED and best is not None):
             break
-        if cost and bounds[node.name] >= min(worst, math.inf if best is None else best.value):
+        if cost and bounds[node.name] >= (math.inf if best is None else best.value):
             continue
-        answer = answer_of(afresh(run), (node,), effort=BRIEF)
+        answer = answer_of(run.afresh(), (node,), effort=BRIEF)
         tried += 1
         if answer is not None:
             bounds[node.name] = max(bounds[node.name], answer.bound)
-            best = min(best or answer, answer, key=lambda one: one.value)
+            best = cheaper(best, answer)
     return best, min(bounds.values(), default=0.0)
-
-
-def afresh(run: Solving, **other: Any) -> Solving:
-    """Start anew with another question or other types: what is known does not hold there."""
-    return Solving(replace(run.ask, progress=None, deadline=run.deadline, **other))
 
 
 def fewer_types(
@@ -205,7 +195,7 @@ def _by_dropping(
         }
         kept = sorted(names, key=lambda name: (-weight[name], name))[: max(top, len(names) - 1)]
         tried = answer_of(
-            afresh(run), tuple(node for node in nodes if node.name in kept), effort=BRIEF
+            run.afresh(), tuple(node for node in nodes if node.name in kept), effort=BRIEF
         )
         if tried is None:
             return

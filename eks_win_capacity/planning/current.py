@@ -184,8 +184,8 @@ def _of_group(group: Any) -> tuple[str, str, Any]:
 
 def from_now(
     ask: Question,
-    current: Any,
     *,
+    current: Any,
     max_replaced: int | None,
     plan_of: Callable[[Question], FleetPlan],
 ) -> FleetPlan:
@@ -218,10 +218,9 @@ def from_now(
         return _not_found(best, "limits", why, "Raise the limits, or let more be drained")
     every = _sized(ask, [*present.types, *best.types])
     bound = max(fresh.lower_bound, _least(ask, present, added))
-    notes = present.notes
-    if ask.max_types is not None and len(best.types) > ask.max_types:
-        more = f"Present nodes that stay make it {len(best.types)} types, not {ask.max_types}."
-        notes = (*notes, more)
+    notes, types = present.notes, len(best.types)
+    if types > (ask.max_types or types):
+        notes += (f"Present nodes that stay make it {types} types, not {ask.max_types}.",)
     return replace(
         _proved(best, bound),
         current=present.types,

@@ -69,6 +69,7 @@ class Model:
     """
 
     ask: Question
+    objective: str
     slots: Ints
     problem: Problem
     nodes: tuple[NodeKind, ...]
@@ -139,8 +140,8 @@ def build(
         floor=quota,
     )
     return Model(
-        ask=ask, slots=slots, problem=problem, nodes=nodes, sites=sites, node=node, site=site,
-        members=members, quota=quota, limits=tuple(row[0] for row in rows),
+        ask=ask, objective=objective, slots=slots, problem=problem, nodes=nodes, sites=sites,
+        node=node, site=site, members=members, quota=quota, limits=tuple(row[0] for row in rows),
     )  # fmt: skip
 
 

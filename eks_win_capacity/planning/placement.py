@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from eks_win_capacity.planning.plan_values import PlannedGroup
 from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, RESOURCES, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from eks_win_capacity.packing.problem import Ints, Packed
     from eks_win_capacity.planning.model import Model
@@ -209,33 +208,16 @@ def merged(groups: list[PlannedGroup]) -> list[PlannedGroup]:
     return [same[key] for key in sorted(same)]
 
 
-def held_by(nodes: Iterable[NodeKind]) -> dict[str, tuple[int, int]]:
-    """Addresses and blocks that present nodes have taken of their subnets already, by type."""
-    return {node.name: node.held for node in nodes if node.purchase == "present"}
-
-
-def taken_in(
-    group: PlannedGroup, site: Site, held: Mapping[str, tuple[int, int]]
-) -> tuple[int, int, int]:
-    """Addresses, blocks and single addresses that one node takes of a subnet."""
-    there = group.purchase == "present"
-    addresses, prefixes = held.get(group.instance_type, (0, 0)) if there else (0, 0)
-    run = (0, group.addresses, 0, group.addresses, group.prefixes)
-    # The constant part: a group's pods are given, so nothing goes by the pod.
-    more, blocks, single = addresses_taken(run, (addresses, prefixes), breaks=site.breaks)
-    return max(0, more[0]), blocks[2], single[2]
-
-
 def placed_in(
-    groups: list[PlannedGroup],
-    sites: tuple[Site, ...],
-    held: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    ask: Question, groups: list[PlannedGroup], sites: tuple[Site, ...]
 ) -> list[PlannedGroup] | None:
     """
     Put nodes into subnets, the largest first, each where most is free; None if one is left.
 
     Zones without subnets take them in turn.
     """
+    # Addresses and blocks that present nodes have taken of their subnets already.
+    held = {node.name: node.held for node in ask.present}
     if not any(group.prefixes for group in groups):
         # No block is wanted, so none is spoilt.
         sites = tuple(replace(site, breaks=False) for site in sites)
@@ -247,7 +229,13 @@ def placed_in(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
     ):
         left = group.nodes
-        taken = [taken_in(group, site, held) for site in sites]
+        before = held[group.instance_type] if group.purchase == "present" else (0, 0)
+        run = (0, group.addresses, 0, group.addresses, group.prefixes)
+        taken = []
+        for site in sites:
+            # Its pods are given, so nothing goes by the pod.
+            more, blocks, single = addresses_taken(run, before, breaks=site.breaks)
+            taken.append((max(0, more[0]), blocks[2], single[2]))
         each = np.maximum(np.array(taken, dtype=np.int64), unlimited)
         here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
         while left and here:
@@ -402,7 +390,7 @@ def _added(
         for site in ask.sites or (Site(zone=""),):
             one = group_of(node, 1, site)
             here = [g for g in groups if (g.zone, g.subnet) == (site.zone, site.subnet)]
-            fits = site.free < 0 or placed_in([*here, one], (site,), held_by(ask.present))
+            fits = site.free < 0 or placed_in(ask, [*here, one], (site,))
             if fits and (not zone or site.zone == zone) and not beyond(ask, [*groups, one]):
                 return one
     return None

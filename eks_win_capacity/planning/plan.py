@@ -10,7 +10,6 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.planning.plan_values import (
     COLUMNS,
-    HOURS_PER_MONTH,
     Alternative,
     Infeasible,
     NodeGroup,
@@ -111,10 +110,7 @@ class FleetPlan(PlanValues):
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain values."""
-        told = asdict(self)
-        for name in _DERIVED:
-            told[name] = getattr(self, name)
-        return told
+        return asdict(self) | {name: getattr(self, name) for name in _DERIVED}
 
     def to_json(self) -> str:
         """The plan as JSON."""
@@ -186,13 +182,10 @@ class FleetPlan(PlanValues):
                 "addresses_per_node": group.addresses,
                 "prefixes_per_node": group.prefixes,
                 "cost": group.cost * group.nodes,
-                "cost_per_month": self._monthly(group.cost * group.nodes),
+                "cost_per_month": self.monthly(group.cost * group.nodes),
             }
             for group in self.groups
         ]
-
-    def _monthly(self, cost: float) -> float | None:
-        return cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     def to_pandas(self) -> pd.DataFrame:
         """One row for each kind of node: its type, its place and what runs on it."""

@@ -18,11 +18,11 @@ from eks_win_capacity.core.errors import InputError, MissingExtraError, Unsuppor
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.reserved import Reserved, reserved_of
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
-from eks_win_capacity.planning.alternatives import afresh, beside, fewer_types, with_certainty
+from eks_win_capacity.planning.alternatives import beside, fewer_types, with_certainty
 from eks_win_capacity.planning.candidates import left_over, read_limits, sized, usable
 from eks_win_capacity.planning.costs import Buying, read_buying, read_prices, split_by_purchase
 from eks_win_capacity.planning.current import from_now
-from eks_win_capacity.planning.placement import cheapened, held_by, met, placed_in, value_of
+from eks_win_capacity.planning.placement import cheapened, met, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import (
@@ -253,11 +253,11 @@ def plan_fleet(
         deadline=end.part(_OWN_TIME if compare else _SEARCH_TIME),
     )  # fmt: skip
 
-    def planned(ask: Question) -> FleetPlan:
-        if current is not None:
-            return from_now(ask, current, max_replaced=max_replaced, plan_of=plan_of)
-        return _with_others(ask, end=end) if compare else plan_of(ask)
-
+    planned: Callable[[Question], FleetPlan] = plan_of
+    if current is not None:
+        planned = partial(from_now, current=current, max_replaced=max_replaced, plan_of=plan_of)
+    elif compare:
+        planned = partial(_with_others, end=end)
     certain = best == sites
     return planned(ask) if certain else with_certainty(ask, best, compare=compare, plan_of=planned)
 
@@ -471,7 +471,7 @@ def _ways(run: Solving, groups: list[PlannedGroup]) -> Iterator[list[PlannedGrou
     costs = sorted({node.cost for node in run.lean})
     for most in costs[:: max(1, len(costs) // _SMALLER)]:
         small = tuple(node for node in run.lean if node.cost <= most)
-        one = None if run.over() else answer(afresh(run), small, effort=BRIEF)
+        one = None if run.over() else answer(run.afresh(), small, effort=BRIEF)
         yield None if one is None else met(ask, one.groups, run.every)
 
 
@@ -502,7 +502,7 @@ def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[P
     names = {group.instance_type for group in groups}
     some = lean if ask.max_types is None else tuple(one for one in lean if one.name in names)
     limits = ask.limits | {ask.objective: round(found.value)}
-    tied = afresh(run, objective="cost", limits=limits)
+    tied = run.afresh(objective="cost", limits=limits)
     settled = tied.settled(some)
     try:
         if settled is not None and settled.proved:
@@ -542,7 +542,7 @@ def _traded(
             nodes = tuple(node for node in nodes if node.cost in costs)
         placed = None if one is None else one.groups
         if placed is not None and ask.limited:
-            placed = placed_in(placed, ask.sites, held_by(nodes))
+            placed = placed_in(ask, placed, ask.sites)
         if placed and value_of(placed, ask.objective) <= most and value_of(placed, "cost") < cost:
             groups, cost = placed, value_of(placed, "cost")
     return groups

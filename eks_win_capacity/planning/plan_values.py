@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -212,7 +213,11 @@ class PlanValues:
     @property
     def cost_per_month(self) -> float | None:
         """The same for a month of 730 hours; None where costs are not by the hour."""
-        return self.cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
+        return self.monthly(self.cost)
+
+    def monthly(self, cost: float) -> float | None:
+        """A cost for a month of 730 hours; None where costs are not by the hour."""
+        return cost * HOURS_PER_MONTH if self.cost_unit.endswith("/h") else None
 
     @property
     def nodes(self) -> int:
@@ -222,10 +227,10 @@ class PlanValues:
     @property
     def pods(self) -> dict[str, int]:
         """Count the pods placed of each workload, surge and head-room included."""
-        counted: dict[str, int] = {}
+        counted = Counter[str]()
         for group in self.groups:
             for name, each in group.pods.items():
-                counted[name] = counted.get(name, 0) + each * group.nodes
+                counted[name] += each * group.nodes
         return dict(sorted(counted.items()))
 
     @property
@@ -241,27 +246,23 @@ class PlanValues:
     @property
     def types(self) -> dict[str, int]:
         """Count the nodes of each type."""
-        counted: dict[str, int] = {}
+        counted = Counter[str]()
         for group in self.groups:
-            counted[group.instance_type] = counted.get(group.instance_type, 0) + group.nodes
+            counted[group.instance_type] += group.nodes
         return dict(sorted(counted.items()))
 
     def places(self) -> list[dict[str, Any]]:
         """One row for each type, zone, subnet and purchase: nodes, addresses, prefixes, cost."""
-        told: dict[tuple[str, ...], dict[str, Any]] = {}
+        rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        names = ("instance_type", "zone", "subnet", "purchase")
         for group in self.groups:
             key = (group.instance_type, group.zone, group.subnet, group.purchase)
-            row = told.setdefault(
-                key,
-                {
-                    **dict(zip(("instance_type", "zone", "subnet", "purchase"), key, strict=True)),
-                    "nodes": 0,
-                    "addresses": 0,
-                    "prefixes": 0,
-                    "node_cost": group.cost,
-                },
-            )
+            if key not in rows:
+                counts = dict.fromkeys(("nodes", "addresses", "prefixes"), 0)
+                rows[key] = {**dict(zip(names, key, strict=True)), **counts}
+            row = rows[key]
+            row.setdefault("node_cost", group.cost)
             row["nodes"] += group.nodes
             row["addresses"] += group.nodes * group.addresses
             row["prefixes"] += group.nodes * group.prefixes
-        return [told[key] for key in sorted(told)]
+        return [rows[key] for key in sorted(rows)]

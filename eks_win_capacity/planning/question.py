@@ -79,7 +79,9 @@ class NodeKind:
 
     def may_run(self, load: Load) -> bool:
         """Whether a workload is allowed on it."""
-        return load.may_use(self.name, self.purchase)
+        if load.purchase and (load.purchase == "spot") != (self.purchase == "spot"):
+            return False
+        return not load.allowed_types or self.name in load.allowed_types
 
     def names(self) -> tuple[str, ...]:
         """The constraints in the order of ``room``."""

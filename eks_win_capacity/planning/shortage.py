@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.planning.alternatives import afresh
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import ALL_NODES, BRIEF
 from eks_win_capacity.planning.solving import least_in_zone
@@ -27,6 +26,10 @@ class _Missing:
     code: str
     word: str
     remedy: str
+
+    def there(self, site: Site) -> int:
+        """What a subnet has of it."""
+        return site.blocks if self is _BLOCKS else site.free
 
 
 _ADDRESSES = _Missing("addresses-short", "free addresses", "Free addresses, or add subnets")
@@ -64,7 +67,7 @@ def _not_found(why: str, remedy: str, subject: str = "") -> Infeasible:
 
 def _by_limits(run: Solving, plan_of: Callable[[Question], FleetPlan]) -> list[Infeasible]:
     """Whether there is a plan without the limits, and what it takes."""
-    free = afresh(run, limits={}, max_types=None, effort=BRIEF).ask
+    free = run.afresh(limits={}, max_types=None, effort=BRIEF).ask
     plan = plan_of(free)
     if not plan.feasible:
         return list(plan.infeasible)
@@ -106,8 +109,7 @@ def _settled(run: Solving, nodes: tuple[NodeKind, ...]) -> list[Infeasible]:
     reasons: list[Infeasible] = []
     allow: Any = None
     for missing in (_BLOCKS, _ADDRESSES) if run.ask.prefix else (_ADDRESSES,):
-        word = "blocks" if missing is _BLOCKS else "addresses"
-        settled = run.settled(nodes, missing=word, allow=allow)
+        settled = run.settled(nodes, missing=missing.code.removesuffix("-short"), allow=allow)
         if settled is None or settled.packed is None:
             return []
         short = settled.short.tolist()
@@ -125,7 +127,7 @@ def _told(
     lacking = [(site, count) for site, count in zip(sites, short, strict=True) if count]
     parts = []
     for site, count in lacking:
-        have = site.blocks if missing is _BLOCKS else site.free
+        have = missing.there(site)
         where = f"subnet {site.subnet}" + (f" in {site.zone}" if site.zone else "")
         parts.append(
             f"{where} is short of {count:,} {missing.word}: {have:,} are there and "
@@ -182,12 +184,12 @@ def _by_zone(run: Solving) -> list[Solving]:
         return []
     sites = [tuple(site for site in ask.sites if site.zone == zone) for zone in zones]
     more: dict[str, Any] = {"workloads": loads, "surge": 0, "limits": {}, "max_types": None}
-    return [afresh(run, sites=here, **more) for here in sites]
+    return [run.afresh(sites=here, **more) for here in sites]
 
 
 def _by_total(run: Solving, nodes: tuple[NodeKind, ...], missing: _Missing) -> Infeasible | None:
     where = _named(run.ask.sites)
-    have = sum(site.blocks if missing is _BLOCKS else site.free for site in run.ask.sites)
+    have = sum(map(missing.there, run.ask.sites))
     least = run.solved(nodes, objective="addresses", prefixes=missing is _BLOCKS, limits={})
     if least is None:
         return None

@@ -15,7 +15,6 @@ from eks_win_capacity.packing.solve import solve
 from eks_win_capacity.planning.model import build, dominated, levels
 from eks_win_capacity.planning.placement import (
     beyond,
-    held_by,
     merged,
     named,
     placed_in,
@@ -106,6 +105,10 @@ class Solving:
 
     def __post_init__(self) -> None:
         self.deadline = self.ask.deadline
+
+    def afresh(self, **other: Any) -> Solving:
+        """Start anew with another question or other types: what is known does not hold there."""
+        return Solving(replace(self.ask, progress=None, deadline=self.deadline, **other))
 
     def stop(self) -> None:
         """Remember an interrupt, and leave a moment for what must still be said."""
@@ -224,7 +227,6 @@ class Solving:
             model,
             deadline=self.deadline if deadline is None else deadline,
             effort=ask.effort if effort is None else effort,
-            step=0.0 if objective == "cost" else 1.0,
             tell=tell,
         )
         if packed is None:
@@ -243,7 +245,7 @@ class Solving:
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
 
     def searched(
-        self, model: Model, *, deadline: Deadline, effort: float, step: float, tell: bool
+        self, model: Model, *, deadline: Deadline, effort: float, tell: bool
     ) -> tuple[Packed | None, float, float]:
         """The best packing of a search, its bound and its linear bound; interrupted, what it had."""
         problem, starts = model.problem, starts_of(model, deadline=deadline)
@@ -263,7 +265,7 @@ class Solving:
                 target=max(target, ROUGH) if effort < 1 else target,
                 deadline=deadline,
                 effort=effort,
-                step=step,
+                step=0.0 if model.objective == "cost" else 1.0,
                 report=report,
             )
         except KeyboardInterrupt:
@@ -358,7 +360,7 @@ def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> 
     run.lp_bound = loose.lp_bound
     placed = None if ask.spread else loose.groups
     if placed is not None and ask.sites:
-        placed = placed_in(placed, ask.sites, held_by(nodes))
+        placed = placed_in(ask, placed, ask.sites)
     if placed is not None and not beyond(ask, placed):
         run.known = replace(loose, groups=placed)
         near = loose.value - loose.bound <= NEAR * loose.value
@@ -442,7 +444,7 @@ def _in_zones(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None
         run.prove(0.0 if one is None else len(ask.zones) * one.bound)
         run.even_only = ask.zone_lost
         # A zone that holds no more than it must is solved already.
-        same = not ask.limits and not ask.present and one is not None
+        same = not ask.limits and not ask.present and not ask.buying.paid and one is not None
         offer(_apart(run, nodes, {least.tobytes(): one} if same else {}, effort=effort))
         near = NEAR if effort is None else ROUGH
         if best is not None and best.value - run.bound <= near * best.value:
@@ -452,7 +454,7 @@ def _in_zones(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None
         # In one zone, the plan with the fewest addresses fits if anything does.
         placed = None
         if fewest is not None:
-            placed = placed_in(fewest.groups, ask.sites, held_by(nodes))
+            placed = placed_in(ask, fewest.groups, ask.sites)
         offer(None if placed is None else Answer(placed, value_of(placed, ask.objective)))
     offer(_coupled(run, nodes, effort=effort))
     return best
@@ -520,19 +522,27 @@ def _zone_by_zone(
 
     Of the ways to ``pack`` a zone the first is taken that its subnets have room for.
     """
-    ask = run.ask
+    ask, shares = run.ask, _shares(run.ask)
     groups: list[PlannedGroup] = []
-    for zone, sites, slots in _shares(ask):
-        for way in pack(tuple(node for node in nodes if node.zone in {"", zone}), zone, slots):
+    for place, (zone, sites, slots) in enumerate(shares):
+        mine = (_part(node, place, len(shares)) for node in nodes if node.zone in {"", zone})
+        for way in pack(tuple(mine), zone, slots):
             stood: list[PlannedGroup] | None = [replace(group, zone=zone) for group in way]
             if ask.limited or not zone:
-                stood = placed_in(way, sites, held_by(ask.present))
+                stood = placed_in(ask, way, sites)
             if stood is not None:
                 groups += stood
                 break
         else:
             return None
     return None if beyond(ask, groups) else Answer(merged(groups), value_of(groups, ask.objective))
+
+
+def _part(node: NodeKind, place: int, zones: int) -> NodeKind:
+    """A kind as one zone may use it: of nodes that may stand anywhere, its share of the stock."""
+    if node.stock is None or node.zone:
+        return node
+    return replace(node, stock=(node.stock + zones - 1 - place) // zones)
 
 
 def quick(run: Solving, nodes: tuple[NodeKind, ...], *, search: bool = False) -> Answer | None:
@@ -546,7 +556,7 @@ def quick(run: Solving, nodes: tuple[NodeKind, ...], *, search: bool = False) ->
     shares = [slots for *_, slots in _shares(ask)]
     most = np.max(shares, axis=0)
     odd = len(shares) * most.sum() - ask.slots.sum()
-    alike = odd <= _FEW_ODD * ask.slots.sum() and not any(node.zone for node in nodes)
+    alike = odd <= _FEW_ODD * ask.slots.sum() and all(node.stock is None for node in nodes)
     if search and not alike:
         return None
     packings: dict[str, tuple[Model, list[Packed]]] = {}
@@ -572,8 +582,8 @@ def _packings(
     if not model.problem.count.any():
         return model, []
     if search:
-        until, step = run.deadline.part(_SPREAD_PART), 0.0 if goal == "cost" else 1.0
-        packed, _, _ = run.searched(model, deadline=until, effort=BRIEF, step=step, tell=False)
+        until = run.deadline.part(_SPREAD_PART)
+        packed, _, _ = run.searched(model, deadline=until, effort=BRIEF, tell=False)
         return model, [] if packed is None else [packed]
     starts = starts_of(model, deadline=run.deadline)
     return model, sorted(starts, key=lambda one: total_cost(model.problem, one))
@@ -589,7 +599,8 @@ def _apart(
     """Solve each zone for itself; zones with the same share are solved once."""
 
     def pack(mine: tuple[NodeKind, ...], _: str, slots: Ints) -> Ways:
-        key = slots.tobytes() + b"".join(node.name.encode() for node in mine if node.zone)
+        stocks = [(node.name, node.purchase, node.stock) for node in mine if node.stock is not None]
+        key = slots.tobytes() + repr(stocks).encode()
         if key not in solved:
             if run.over():
                 return []

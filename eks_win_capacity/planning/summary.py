@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -33,13 +34,6 @@ def draw_plan(plan: PlanValues, ax: Any = None) -> Any:
     Bars of the nodes of each type, in parts by what binds first, labelled with their cost.
 
     Where the plan starts from present nodes, these are thin bars below.
-
-    Raises
-    ------
-    InputError
-        If the plan has no nodes.
-    MissingExtraError
-        Without matplotlib (extra ``plot``).
     """
     if not plan.groups:
         raise InputError("the plan has no nodes: there is nothing to draw")
@@ -106,7 +100,7 @@ def _title(plan: PlanValues) -> str:
     return f"{title}, {abs(saved):.0f} % {word} than {sum(plan.current.values()):,} now"
 
 
-def headline(plan: PlanValues) -> str:
+def _headline(plan: PlanValues) -> str:
     """Nodes, cost and bound in one line."""
     if not plan.nodes:
         return "No pods are to run, so no node is needed."
@@ -135,7 +129,7 @@ def explained(plan: PlanValues) -> str:
 
 def summary_lines(plan: PlanValues) -> list[str]:
     """All of a plan but its kinds of nodes: cost and bound first."""
-    lines = [headline(plan)]
+    lines = [_headline(plan)]
     if plan.status == "interrupted":
         lines.append("The search was interrupted: this is the best plan so far.")
     if plan.nodes:
@@ -156,38 +150,29 @@ def summary_lines(plan: PlanValues) -> list[str]:
         lines.append(f"Estimated prices: {', '.join(plan.estimated_prices)}.")
     if plan.current is not None:
         lines += str(diff_of(plan)).splitlines()
-    lines += [comparison(other, plan) for other in _others(plan)]
+    others = (plan.best, plan.single_type, plan.other_mode)
+    lines += [_comparison(other, plan) for other in others if other]
     if plan.rejected:
         lines.append(f"Not used: {_rejected(plan)}.")
     return lines
 
 
-def _others(plan: PlanValues) -> list[Alternative]:
-    return [other for other in (plan.best, plan.single_type, plan.other_mode) if other]
-
-
 def _cost(value: float, plan: PlanValues) -> str:
     """A cost by the hour, and for a month where it is by the hour."""
-    if not plan.cost_unit.endswith("/h"):
-        return f"{value:,.6g} {plan.cost_unit}"
-    unit = plan.cost_unit.removesuffix("/h")
-    return f"{value:,.6g} {plan.cost_unit} ({value * HOURS_PER_MONTH:,.0f} {unit} a month)"
+    month, unit = plan.monthly(value), plan.cost_unit.removesuffix("/h")
+    more = "" if month is None else f" ({month:,.0f} {unit} a month)"
+    return f"{value:,.6g} {plan.cost_unit}{more}"
 
 
 def _group(group: PlannedGroup, plan: PlanValues) -> str:
-    place = " in " + ", ".join(filter(None, (group.zone, group.subnet)))
+    where = ", ".join(filter(None, (group.zone, group.subnet)))
+    place = f" in {where}" if where else ""
     pods = ", ".join(f"{each:,} {name}" for name, each in group.pods.items())
     bought = f" ({group.purchase})" if group.purchase != "on-demand" else ""
-    name = f"{group.nodes:,} x {group.instance_type}{bought}"
-    if not group.pods:
-        return (
-            f"{name}{place * bool(group.zone or group.subnet)}: "
-            f"{_cost(group.nodes * group.cost, plan)}; empty."
-        )
+    runs = f"{count_of(group.pods_used, 'pod')} each ({pods}); {_binding(group)}"
     return (
-        f"{name}{place * bool(group.zone or group.subnet)}: "
-        f"{_cost(group.nodes * group.cost, plan)}; {count_of(group.pods_used, 'pod')} each "
-        f"({pods}); {_binding(group)}"
+        f"{group.nodes:,} x {group.instance_type}{bought}{place}: "
+        f"{_cost(group.nodes * group.cost, plan)}; {runs if group.pods else 'empty.'}"
     )
 
 
@@ -203,7 +188,7 @@ def _binding(group: PlannedGroup) -> str:
     return f"{group.binds} {verb} first, {100 * used / max(room, 1):.0f} % used."
 
 
-def comparison(other: Alternative, plan: PlanValues) -> str:
+def _comparison(other: Alternative, plan: PlanValues) -> str:
     """What another way to run the workloads takes, beside the plan."""
     if not other.nodes:
         return f"With {other.name}: no plan: {other.why}."
@@ -216,9 +201,7 @@ def comparison(other: Alternative, plan: PlanValues) -> str:
 
 
 def _rejected(plan: PlanValues) -> str:
-    counted: dict[str, int] = {}
-    for one in plan.rejected:
-        counted[one.code] = counted.get(one.code, 0) + 1
+    counted = Counter(one.code for one in plan.rejected)
     order = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{number:,} {_WORDS.get(code, code)}" for code, number in order)
 

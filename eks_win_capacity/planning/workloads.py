@@ -125,12 +125,6 @@ class Load:
         plain = (self.cpu, self.memory, int(not self.host_process), 1)
         return (*plain, *(more.get(name, 0) for name in extended))
 
-    def may_use(self, name: str, purchase: str) -> bool:
-        """Whether it is allowed on a type that is bought in a way."""
-        if self.purchase and (purchase == "spot") != (self.purchase == "spot"):
-            return False
-        return not self.allowed_types or name in self.allowed_types
-
 
 _FIELDS: Final = tuple(field.name for field in fields(Workload))
 
@@ -310,8 +304,8 @@ def _expanded(load: Load, catalog: Catalog) -> Load:
     return replace(load, allowed_types=tuple(sorted(types)))
 
 
-def whole(value: Any, name: str, *, low: int = 0, high: int = MAX_COUNT) -> int:
-    """Read a whole number inside limits."""
+def whole(value: Any, name: str, *, low: int = 0) -> int:
+    """Read a whole number, a million at most."""
     if isinstance(value, str):
         text = value.strip()
         if not re.fullmatch(r"[+-]?[0-9]+", text):
@@ -319,7 +313,7 @@ def whole(value: Any, name: str, *, low: int = 0, high: int = MAX_COUNT) -> int:
         value = int(text)
     elif not hasattr(value, "__index__") and not hasattr(value, "is_integer"):
         raise InputError(f"{name} must be a whole number; got {value!r}")
-    return int(counts(value, name=name, low=low, high=high))
+    return int(counts(value, name=name, low=low, high=MAX_COUNT))
 
 
 def _flag(row: Mapping[str, Any], key: str) -> bool:

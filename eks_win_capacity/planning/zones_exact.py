@@ -185,7 +185,8 @@ def settle(
             program.survive(shape, wanted[shape])
     program.keep_limits(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
     for name, least in sorted(ask.at_least.items()):
-        program.keep_least(name, least)
+        some = program.counted(name)
+        program.rule(some, np.ones(len(some)), least, np.inf)
     if program.kinds:
         most = program.kinds if ask.max_types is None else ask.max_types
         program.keep_types(ask.min_types, most)
@@ -309,11 +310,6 @@ class _Program:
         here = np.array([name == zone != "" for zone in self.zones])
         some: Ints = np.nonzero(named[self.node] | here[self.zone])[0]
         return some
-
-    def keep_least(self, name: str, least: int) -> None:
-        """Have so many nodes of a type, in a zone, or in all."""
-        some = self.counted(name)
-        self.rule(some, np.ones(len(some)), least, np.inf)
 
     def keep_types(self, least: int, most: int) -> None:
         """Keep to so many different types."""

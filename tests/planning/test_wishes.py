@@ -126,6 +126,19 @@ def test_what_is_paid_already_costs_its_volume_alone():
     assert found.cost < bought(load(replicas=20, cpu="1")).cost
 
 
+def test_zones_that_are_packed_apart_share_what_is_paid():
+    loads = [
+        load("a", 81, "1334m", "700Mi", max_per_node=3),
+        load("b", 46, "1500m", max_per_node=2),
+        load("c", 28, "1001m", "2Gi"),
+        load("d", 16, "100m", zone_spread=True),
+    ]
+    spot = {"spot_share": 0.5, "spot_prices": SPOT}
+    buy = {"paid": {"m5.xlarge": 2}, **spot}
+    found = bought(*loads, buy=buy, zones=ZONES, time_limit_s=5)
+    assert sum(group.nodes for group in found.groups if group.purchase == "paid") <= 2
+
+
 def test_the_licence_is_added_or_taken_off_by_vcpu():
     pod = load(replicas=1, cpu="1")
     assert bought(pod, buy={"licence": 0.046}).cost == pytest.approx(0.188 + 0.092 + 0.0055)
