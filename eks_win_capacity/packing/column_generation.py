@@ -13,8 +13,9 @@ from eks_win_capacity.packing.first_fit import Cut, first_fit
 from eks_win_capacity.packing.problem import (
     Duals,
     Packed,
-    feasible,
+    covered,
     joined,
+    plain,
     rest_of,
     total_cost,
 )
@@ -33,6 +34,9 @@ _TOGETHER = 8
 
 _NOTHING = 1e-12
 """Largest dual up to which all of them count as zero."""
+
+_SLIGHT = 1e-6
+"""Part of its cost that a pattern must save to be worth adding."""
 
 _WIDTH = 32
 """Partial mixes kept for each kind."""
@@ -128,13 +132,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """The fractional optimum: its columns, its solution, its proved bound and its cuts."""
+    """The fractional optimum: its columns, its solution, and what is proved by which prices."""
 
     columns: Columns
     solution: Mixture
     bound: Fraction
-    cuts: tuple[Cut, ...]
-    complete: bool
     proof: Proof | None
 
 
@@ -224,7 +226,7 @@ class Generator:
         self.proof: Proof | None = None
         self.deep = False
 
-    def price(self, duals: Duals, *, tolerance: float) -> tuple[Fraction, Ints, Ints]:
+    def price(self, duals: Duals, *, tolerance: float = _SLIGHT) -> tuple[Fraction, Ints, Ints]:
         """
         Look for patterns worth more than they cost, and prove a bound.
 
@@ -391,7 +393,6 @@ class Generator:
         self,
         *,
         penalty: float | None = None,
-        tolerance: float = 1e-6,
         stop: Callable[[Mixture, Fraction], bool] | None = None,
         rounds: int = 400,
         centre: Duals | None = None,
@@ -399,20 +400,19 @@ class Generator:
         """
         Add patterns until none is worth more than it costs.
 
-        An unplaced pod costs ``penalty``, and patterns that save less than a part ``tolerance`` of
-        their cost are left. ``stop`` is asked after every round; ``centre`` are the prices with the
-        best bound known.
+        An unplaced pod costs ``penalty``. ``stop`` is asked after every round; ``centre`` are the
+        prices with the best bound known.
         """
         solution = self._solved(penalty)
         centre = solution.duals if centre is None else centre
-        complete, still = False, 0
+        still = 0
         for _ in range(rounds):
             # Duals jump from round to round; those between the best so far and the newest
             # give better patterns and bounds. The newest alone decide that none is left.
             still = 0 if still > 4 else still
             newest = self.deep or still
             asked = solution.duals if newest else solution.duals.towards(centre, 0.85)
-            bound, kind, mix = self.price(asked, tolerance=tolerance)
+            bound, kind, mix = self.price(asked)
             if bound > self.bound:
                 self.bound, centre = bound, asked
             found = self.columns.add(kind, mix)
@@ -423,8 +423,7 @@ class Generator:
             before = solution.value
             if found:
                 solution = self._solved(penalty)
-            if solution.value * (1 - 2 * tolerance) <= float(self.bound):
-                complete = True
+            if solution.value * (1 - 2 * _SLIGHT) <= float(self.bound):
                 break
             self.columns.retire(solution.duals, solution.count)
             if solution.value < before * (1 - 1e-7):
@@ -436,17 +435,17 @@ class Generator:
                 break
             else:
                 still += 1
-        return Relaxed(self.columns, solution, self.bound, tuple(self.cuts), complete, self.proof)
+        return Relaxed(self.columns, solution, self.bound, self.proof)
 
 
 def rounded(
     problem: Problem, relaxed: Relaxed, *, back: int, gap: float, effort: float, deadline: Deadline
-) -> Packed | None:
+) -> list[Packed]:
     """
-    Keep the whole part of the fractional optimum and choose the rest as an integer program.
+    Keep the whole part of the fractional optimum, and choose the rest by an integer program.
 
     ``back`` nodes of each pattern are given back to that program, which is freer then; it may
-    stop at ``gap``, a part of the cost. None where no whole choice was found.
+    stop at ``gap``, a part of the cost. The rest put first-fit is a second choice.
     """
     from scipy.optimize import Bounds, LinearConstraint
 
@@ -455,10 +454,10 @@ def rounded(
     fixed = np.maximum(np.floor(relaxed.solution.count + 1e-7).astype(np.int64) - back, 0)
     base = Packed(kind[fixed > 0], mix[fixed > 0], fixed[fixed > 0])
     rest = rest_of(problem, base)
-    if not rest.count.any() and not rest.floor.any():
-        return base
+    if covered(rest):
+        return [base]
     if (rest.limit < 0).any():
-        return None
+        return []
     cost = problem.costs(kind, mix)
     spare = relaxed.solution.duals.reduced(problem, kind, mix)
     order = np.argsort(spare - (relaxed.solution.count > 1e-9) * 1e9, kind="stable")
@@ -477,21 +476,10 @@ def rounded(
             "node_limit": max(20, int(_NODES * effort * min(1.0, 24 / problem.shapes))),
         },
     )
-    found = None
-    if solved.x is not None:
-        number = np.round(solved.x).astype(np.int64)
-        some = number > 0
-        found = joined(base, Packed(kind[chosen][some], mix[chosen][some], number[some]))
-        found = found if feasible(problem, found) else None
-    if len(problem.limit) or problem.floor.any():
-        return found
-    filled = first_fit(rest, np.arange(problem.kinds))
-    plans = [found, None if filled is None else joined(base, filled)]
-    return min(
-        (one for one in plans if one is not None),
-        key=lambda one: total_cost(problem, one),
-        default=None,
-    )
+    found = [] if solved.x is None else [_whole(kind[chosen], mix[chosen], solved.x)]
+    if plain(problem) and (filled := first_fit(rest, np.arange(problem.kinds))) is not None:
+        found.append(filled)
+    return [joined(base, one) for one in found]
 
 
 def settled(
@@ -542,9 +530,14 @@ def settled(
         lowest = float(solved.mip_dual_bound) * top * (1 - 2e-6)
         bound = max(bound, min(most, lowest))
     if solved.x is not None:
-        number = np.round(solved.x).astype(np.int64)
-        packed = Packed(kind[number > 0], mix[number > 0], number[number > 0])
+        packed = _whole(kind, mix, solved.x)
     return packed, bound
+
+
+def _whole(kind: Ints, mix: Ints, count: Floats) -> Packed:
+    """The patterns that are used, from the numbers that the solver gives."""
+    number = np.round(count).astype(np.int64)
+    return Packed(kind[number > 0], mix[number > 0], number[number > 0])
 
 
 def _below(

@@ -26,6 +26,9 @@ _DELTA = 0.05
 _TIE = 1e-5
 """Reduced costs that differ by less, as a part of the cost, count as equal."""
 
+_NEAR = 1e-4
+"""Distance to the fluid cost, as a part of it, at which no more mixes are drawn."""
+
 _NEVER = Deadline()
 
 
@@ -45,7 +48,6 @@ def blend(
     rng: np.random.Generator,
     draws: int,
     rounds: int,
-    near: float = 1e-4,
     known: tuple[Packed, ...] = (),
     deadline: Deadline = _NEVER,
 ) -> Blend:
@@ -53,7 +55,7 @@ def blend(
     Draw mixes around the fluid optimum and choose among them, in fractions.
 
     ``draws`` mixes are drawn at first, and those in use are varied in ``rounds`` until the cost
-    is ``near`` that of the fluid fleet. The mixes of ``known`` packings may be used too.
+    is near that of the fluid fleet. The mixes of ``known`` packings may be used too.
     """
     columns = Columns(problem)
     # Where nodes of one shape waste nothing, mixes drawn around a mean are worse than these.
@@ -77,7 +79,7 @@ def blend(
     last = np.inf
     for turn in range(rounds + 1):
         solution = solve_fractional(problem, columns, penalty, deadline=deadline)
-        done = solution.value <= fluid.value * (1 + near) or solution.value > last * (1 - 2e-5)
+        done = solution.value <= fluid.value * (1 + _NEAR) or solution.value > last * (1 - 2e-5)
         if turn == rounds or (done and turn):
             break
         last = solution.value
@@ -140,11 +142,13 @@ def dive(
     for _ in range(depth):
         if now is None:
             kinds = small(rest, value / parts, useful)
-            fewer = max(200, draws // 3)
-            now = _blended(rest.only(kinds), rng=rng, draws=fewer, rounds=rounds, deadline=deadline)
-            if now is None:
+            fluid = solve_fluid(rest.only(kinds), deadline=deadline)
+            if fluid is None or not len(fluid.kind):
                 return
-            value = now.fluid.value
+            value, fewer = fluid.value, max(200, draws // 3)
+            now = blend(
+                rest.only(kinds), fluid, rng=rng, draws=fewer, rounds=rounds, deadline=deadline
+            )
         count = now.solution.count
         number = _whole_part(count)
         if not number.any():
@@ -160,16 +164,6 @@ def dive(
         if covered(rest):
             return
         now = None
-
-
-def _blended(
-    problem: Problem, *, rng: np.random.Generator, draws: int, rounds: int, deadline: Deadline
-) -> Blend | None:
-    """Patterns for what is left to pack; None where nothing holds it."""
-    fluid = solve_fluid(problem, deadline=deadline)
-    if fluid is None or not len(fluid.kind):
-        return None
-    return blend(problem, fluid, rng=rng, draws=draws, rounds=rounds, deadline=deadline)
 
 
 def _whole_part(count: Floats) -> Ints:

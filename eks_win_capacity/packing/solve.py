@@ -223,7 +223,7 @@ class _Search:
         """Start from the fluid optimum: its bound, the sums of nodes, and dives from it."""
         problem, generator = self.problem, self.generator
         generator.prices = fluid.prices
-        proved, _, _ = generator.price(fluid.duals, tolerance=1e-6)
+        proved, _, _ = generator.price(fluid.duals)
         generator.bound = max(generator.bound, proved)
         self.lp_bound = float(generator.bound)
         self.prove(self.lp_bound)
@@ -411,12 +411,12 @@ class _Search:
             # The first of them needs little time, and may be the first plan there is.
             if self.gap() <= self.target or (back and self.deadline.over()):
                 return
-            packed = rounded(
+            for packed in rounded(
                 self.problem,
                 relaxed,
                 back=back,
                 gap=self.target / 3,
                 effort=self.effort,
                 deadline=self.deadline,
-            )
-            self.offer(packed)
+            ):
+                self.offer(packed)
