@@ -1,5 +1,6 @@
 """Every kind of value that a notebook shows, by name."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,16 @@ ROOT = Path(__file__).resolve().parents[2]
 STATE = ewc.load_files(ROOT / "data" / "demo" / "cluster")
 PREFIX, SECONDARY = ewc.WarmPool.prefix(), ewc.WarmPool.secondary()
 POISSON = ewc.Poisson(pods_per_minute=3, lifetime=ewc.Fixed(60))
-PLAN = ewc.plan_fleet(
-    STATE, current=STATE, candidates=["c5.xlarge", "m5.large", "t3.nano"], compare=False
-)
+
+
+@cache
+def plan():
+    """One plan for all who show it, made once it is asked for and not by every collection."""
+    return ewc.plan_fleet(
+        STATE, current=STATE, candidates=["c5.xlarge", "m5.large", "t3.nano"], compare=False
+    )
+
+
 SHOWN = {
     "InstanceType": lambda: ewc.Catalog.bundled()["m5.large"],
     "NodeCapacity": lambda: ewc.node_capacity("m5.large"),
@@ -52,11 +60,11 @@ SHOWN = {
         horizon=90,
     ),
     "DemandPlan": lambda: ewc.DemandPlan(instance_type="m5.large", subnets={"a": "10.0.0.0/24"}),
-    "FleetPlan": lambda: PLAN,
-    "groups": lambda: PLAN.groups,
-    "NodeGroup": lambda: PLAN.groups[0],
-    "rejected": lambda: PLAN.rejected,
-    "FleetDiff": PLAN.diff,
+    "FleetPlan": plan,
+    "groups": lambda: plan().groups,
+    "NodeGroup": lambda: plan().groups[0],
+    "rejected": lambda: plan().rejected,
+    "FleetDiff": lambda: plan().diff(),
     "Workload": lambda: ewc.Workload(name="a", replicas=3),
     "Catalog": ewc.Catalog.bundled,
     "WindowsVerdict": lambda: ewc.Catalog.bundled()["m5.large"].windows,

@@ -3,6 +3,7 @@
 import html
 import re
 from datetime import date
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -16,8 +17,13 @@ from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 STATE = ewc.demo.cluster()
 SUBNET = STATE.subnets[1].subnet_id
-MADE = ewc.report(STATE, now=date(2026, 11, 1), time_limit_s=None)
 ATTACK = "<script>alert(1)</script>"
+
+
+@cache
+def whole():
+    """One report for all who read it."""
+    return ewc.report(STATE, now=date(2026, 11, 1), time_limit_s=None)
 
 
 def words(page: str) -> str:
@@ -36,7 +42,7 @@ def usage(name: str = SUBNET, days: int = 60) -> pd.DataFrame:
 
 
 def test_the_numbers_are_those_of_the_rooms():
-    shown = words(MADE.to_html())
+    shown = words(whole().to_html())
     room = ewc.cluster_report(STATE)
     assert f"Head-room now: {room.total['headroom']} further pods on 3 Windows nodes" in shown
     for row in room.more_nodes.itertuples():
@@ -53,7 +59,7 @@ def test_the_numbers_are_those_of_the_rooms():
 
 
 def test_there_is_a_row_for_each_cluster():
-    row = MADE.to_pandas().iloc[0]
+    row = whole().to_pandas().iloc[0]
     assert (row["cluster"], row["nodes"], row["headroom"], row["waiting"]) == ("shop", 3, 0, 2)
     assert row["errors"] == sum(f.severity == "error" for f in ewc.check_cluster(STATE).failed)
     assert pd.isna(row["runs_dry"])
@@ -145,7 +151,7 @@ def test_what_is_in_the_data_is_escaped():
 
 
 def test_the_page_names_its_sources_and_their_days():
-    shown = words(MADE.to_html())
+    shown = words(whole().to_html())
     catalog = ewc.Catalog.bundled()
     assert f"{catalog.source}, of {catalog.as_of}" in shown
     assert "of 2026-11-01" in shown
@@ -156,7 +162,7 @@ def test_the_page_names_its_sources_and_their_days():
 
 
 def test_nothing_is_loaded_from_anywhere():
-    page = MADE.to_html()
+    page = whole().to_html()
     assert not re.search(r"""\b(src|srcset|action|data)=|url\((?!#)|@import|href="(?!#)""", page)
     assert "default-src 'none'" in page
 
@@ -194,8 +200,8 @@ def test_states_without_a_name_are_counted():
 
 
 def test_a_notebook_sees_the_rows_and_how_to_save():
-    assert "report.save" in MADE._repr_html_()
-    assert repr(MADE) == "<Report on 1 cluster: shop>"
+    assert "report.save" in whole()._repr_html_()
+    assert repr(whole()) == "<Report on 1 cluster: shop>"
 
 
 def run(*arguments):
