@@ -164,18 +164,6 @@ def _sharpest(values: Floats, middle: int, near: int) -> int:
     return low + int(np.argmin(costs))
 
 
-def lasting(sizes: Floats) -> Floats:
-    """The sizes of one series' shifts that no later shift soon undid."""
-    left: list[tuple[int, float]] = []
-    for at in np.flatnonzero(sizes):
-        size = float(sizes[at])
-        if left and at - left[-1][0] <= _SOON and abs(left[-1][1] + size) < 0.3 * abs(size):
-            left.pop()
-        else:
-            left.append((int(at), size))
-    return np.array([size for _, size in left])
-
-
 def kept_shifts(values: Floats, sizes: Floats) -> Floats:
     """
     Shifts that the level is freed of: resets of a slow leak, and the newest.
@@ -257,10 +245,8 @@ def _like_it(values: Floats, size: float, age: int) -> tuple[int, int]:
 
 def without_shifts(values: Floats, sizes: Floats) -> Floats:
     """Lift or lower what lies before each shift to the level of today."""
-    still_to_come = sizes[:, ::-1].cumsum(axis=1)[:, ::-1]
-    lift = np.zeros_like(values)
-    lift[:, :-1] = still_to_come[:, 1:]
-    return values + lift
+    after = np.pad(sizes[:, 1:], ((0, 0), (0, 1)))
+    return np.asarray(values + after[:, ::-1].cumsum(axis=1)[:, ::-1])
 
 
 @dataclass(frozen=True)

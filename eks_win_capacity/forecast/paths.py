@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.forecast.history_views import exact, normal_quantile
-from eks_win_capacity.forecast.level_shifts import lasting
 from eks_win_capacity.forecast.smoothing import stacked
 
 if TYPE_CHECKING:
@@ -325,13 +324,13 @@ def _happenings(learned: Learned, draws: Draws) -> list[tuple[int, Floats]]:
     stays in some of the paths.
     """
     parts, step, surges = learned.parts, learned.step, learned.surges
-    resets = (parts.kept != 0).sum(axis=1) > 1
+    resets = ((parts.kept < 0).sum(axis=1) > 1) & (parts.kept <= 0).all(axis=1)
     level, periods, happenings = _recent_level(learned), learned.seen.shape[1], []
     ahead = np.arange(len(draws.jump))[:, None]
     for row in np.flatnonzero(resets | (surges.count > 0) | (step.age > 0)).tolist():
         total = np.zeros(draws.jump.shape)
-        sizes = lasting(parts.kept[row])
-        if resets[row] and len(sizes):
+        if resets[row]:
+            sizes = parts.kept[row, parts.kept[row] < 0]
             # A few resets show little of how often they come: each path has its own rate.
             often = len(sizes) / learned.seen[row].sum()
             rate = often * np.exp(draws.rate / np.sqrt(len(sizes)) - 0.5 / len(sizes))

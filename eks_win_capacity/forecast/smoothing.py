@@ -204,16 +204,12 @@ def fit(
 
     Parameters
     ----------
-    values : ndarray, (series, periods)
-        Seasonally adjusted, of order 1, and finite also where nothing was seen.
-    seen : ndarray of bool, (series, periods)
-        Where a value was seen.
+    values, seen : ndarray, (series, periods)
+        Seasonally adjusted values of order 1, finite also where none was seen.
     origins : sequence of int
         How many periods each fit may know, in rising order.
-    within_day : bool
-        Whether periods are shorter than a day.
-    brief : bool
-        Whether only the models of a short view are fitted.
+    within_day, brief : bool
+        Whether periods are shorter than a day, and whether the view is a short one.
     """
     grid = BRIEF if brief else GRID
     prior = np.zeros(len(BRIEF)) if brief else _WITHIN_DAY if within_day else _PRIOR
