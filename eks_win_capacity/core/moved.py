@@ -48,6 +48,8 @@ MOVED = {
     "packing.rounding": "packing.column_generation",
     "packing.sampling": "packing.dive",
     "placement": "addresses",
+    "planning.fleet_diff": "planning.summary",
+    "planning.from_cluster": "planning.workloads",
     "prices": "catalog.prices",
     "quantities": "core.quantities",
     "readiness": "cluster.checks",

@@ -258,10 +258,9 @@ class PlanValues:
         for group in self.groups:
             key = (group.instance_type, group.zone, group.subnet, group.purchase)
             if key not in rows:
-                counts = dict.fromkeys(("nodes", "addresses", "prefixes"), 0)
-                rows[key] = {**dict(zip(names, key, strict=True)), **counts}
+                rows[key] = dict(zip(names, key, strict=True))
+                rows[key] |= {"nodes": 0, "addresses": 0, "prefixes": 0, "node_cost": group.cost}
             row = rows[key]
-            row.setdefault("node_cost", group.cost)
             row["nodes"] += group.nodes
             row["addresses"] += group.nodes * group.addresses
             row["prefixes"] += group.nodes * group.prefixes

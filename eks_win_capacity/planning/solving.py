@@ -71,23 +71,11 @@ class Solving:
     """
     One question on its way to an answer.
 
-    Attributes
-    ----------
-    known : Answer or None
-        The best answer so far.
-    bound, lp_bound : float
-        No answer costs less; the second is what the linear program alone proves.
-    interrupted : bool
-        Whether somebody asked to stop.
-    impossible : bool
-        Whether it is proved that there is no answer.
-    even_only, few_types : bool
-        Whether the bound is that of plans with even shares of the zones, and with no more types
-        than asked for.
-    rejected : list of Rejection
-        Candidates left out so far.
-    every, lean : tuple of NodeKind
-        All types of use; the types that no other one beats in everything.
+    ``known`` is the best answer so far; none costs less than ``bound``, and ``lp_bound`` is what the
+    linear program alone proves. ``impossible`` says that it is proved that there is no answer;
+    ``even_only`` and ``few_types`` that the bound is that of plans with even shares of the zones, or
+    with no more types than asked for. ``every`` type is of use, and no other one beats those of
+    ``lean`` in everything; ``rejected`` are the candidates left out so far.
     """
 
     ask: Question

@@ -150,19 +150,11 @@ def settle(
     """
     Choose patterns, subnets and the pods of each zone at once.
 
-    Parameters
-    ----------
-    model : Model
-        Coupled; its quota is not looked at.
-    evenly : bool
-        Whether all zones have even shares where one may be lost; the bound is of such plans alone.
-    missing : {"", "addresses", "blocks"}
-        Make small, in place of the objective, how many of these the subnets lack; with
-        ``blocks``, addresses are not counted.
-    allow : int array, optional
-        Blocks that each subnet may have on top.
-    known : float
-        What is proved already: no choice costs less.
+    The quota of the coupled model is not looked at. With ``evenly`` all zones have even shares
+    where one may be lost, and the bound is of such plans alone. No choice costs less than what is
+    ``known``. In place of the objective, ``missing`` makes small how many ``addresses`` or ``blocks``
+    the subnets lack; with blocks, addresses are not counted, and ``allow`` are blocks that each
+    subnet may have on top.
 
     Raises
     ------
