@@ -158,12 +158,17 @@ def with_rounded_resources(
             break
         # Floats err by less than a thousandth of a part; needs may only be too small.
         need, room = np.floor(np.maximum(best[0] - 1e-3, 0)), np.ceil(best[1] + 1e-3)
-        problem = replace(
+        tighter = replace(
             problem,
             need=np.column_stack([problem.need, need.astype(np.int64)]),
             room=np.column_stack([problem.room, room.astype(np.int64)]),
         )
-        fluid = solve_fluid(problem, deadline=deadline)
+        try:
+            fluid = solve_fluid(tighter, deadline=deadline)
+        except ArithmeticError:
+            # What was solved before holds without it.
+            break
+        problem = tighter
     return problem, fluid
 
 

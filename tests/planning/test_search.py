@@ -127,6 +127,23 @@ def test_rounded_resources_keep_every_whole_mix_and_raise_the_fluid_bound(sizes,
     assert (mix @ rounded.need <= rounded.room[kind]).all()
 
 
+def test_a_rounded_resource_that_the_solver_fails_on_is_left_out(monkeypatch):
+    problem = problem_of([(667, 9, 1), (4001, 9, 1)], [9_000, 900], [(96_000, 9_000, 250)], [1.0])
+    first = solve_fluid(problem)
+    answers = iter([first])
+
+    def failing(*_args, **_options):
+        for answer in answers:
+            return answer
+        raise ArithmeticError
+
+    assert with_rounded_resources(problem)[0].need.shape[1] > 3
+    monkeypatch.setattr("eks_win_capacity.packing.relaxation.solve_fluid", failing)
+    kept, fluid = with_rounded_resources(problem)
+    assert kept is problem
+    assert fluid is first
+
+
 def test_thirds_of_a_node_that_do_not_fill_it_are_in_the_bound():
     need = [(333, 8_000, 1), (667, 1_000, 1), (1001, 2_000, 1), (4001, 1_000, 1)]
     problem = problem_of(need, [900, 9_000, 9_000, 9_000], [(96_000, 400_000, 250)], [1.0])
