@@ -16,6 +16,9 @@ from real_browser import browser  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+UNTRACED = {"forecast", "frames", "planning", "simulator"}
+"""Rooms whose long tests reach no line of the measured rooms that others do not reach; traced,
+they would take twice as long."""
 
 settings.register_profile(
     "default",
@@ -60,9 +63,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Draw less in the profile `again`."""
-    if config.getoption("hypothesis_profile", None) != "again":
-        return
+    """Draw less in the profile `again`; trace fewer tests under a bare ``--cov``."""
+    if config.getoption("hypothesis_profile", None) == "again":
+        _draw_less(config, items)
+    if config.getoption("cov_source", None) == [True]:
+        for item in items:
+            top, room = item.path.relative_to(ROOT).parts[:2]
+            if top == "tests" and room in UNTRACED:
+                item.add_marker("no_cover")
+
+
+def _draw_less(config: pytest.Config, items: list[pytest.Item]) -> None:
     seeds = [getattr(item, "callspec", None) for item in items]
     left = [bool(seed and seed.params.get("seed", 0) % AGAIN) for seed in seeds]
     config.hook.pytest_deselected(items=list(itertools.compress(items, left)))

@@ -378,3 +378,19 @@ def test_karpenter_takes_memory_for_the_hypervisor_each_pod_and_eviction():
 def test_karpenter_counts_the_slots_and_none_on_a_type_that_its_table_lacks():
     assert karpenter_addresses(CATALOG["m5.large"]) == CATALOG["m5.large"].ipv4_per_interface - 1
     assert karpenter_addresses(CATALOG["t8i.small"]) == 0
+
+
+def test_what_karpenter_counts_on_a_type_that_nobody_knows_yet_is_missing():
+    row = {
+        "InstanceType": "zz9.large",
+        "Hypervisor": "nitro",
+        "BareMetal": False,
+        "CurrentGeneration": True,
+        "SupportedUsageClasses": ["on-demand"],
+        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+        "VCpuInfo": {"DefaultVCpus": 2},
+        "MemoryInfo": {"SizeInMiB": 8192},
+        "NetworkInfo": {"MaximumNetworkInterfaces": 3, "Ipv4AddressesPerInterface": 10},
+    }
+    new = ewc.Catalog.from_describe_instance_types({"InstanceTypes": [row]})["zz9.large"]
+    assert karpenter_addresses(new) is None
