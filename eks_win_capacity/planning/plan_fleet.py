@@ -499,18 +499,21 @@ def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[P
         groups = cheapened(groups, lean, ask.workloads)
     if run.interrupted or not groups:
         return groups
-    names = {group.instance_type for group in groups}
-    some = lean if ask.max_types is None else tuple(one for one in lean if one.name in names)
+    few = ask.max_types is not None
     limits = ask.limits | {ask.objective: round(found.value)}
     tied = run.afresh(objective="cost", limits=limits)
-    settled = tied.settled(some)
+    settled = tied.settled(lean, few=few)
     try:
         if settled is not None and settled.proved:
             other = tied.chosen(settled)
-        elif limited or ask.spread:
-            other = answer(tied, some)
+        elif limited or ask.spread or few:
+            tied.deadline = run.deadline.part(_ANY_TYPES) if few else run.deadline
+            other = answer(tied, lean)
+            tied.deadline = run.deadline
+            if ask.max_types is not None and other is not None:
+                other = fewer_types(tied, other, lean, ask.max_types)
         else:
-            return _traded(run, groups, found.value, some)
+            return _traded(run, groups, found.value, lean)
     except KeyboardInterrupt:
         run.stop()
         return groups

@@ -262,3 +262,20 @@ def test_what_marks_a_kind_of_node_is_not_part_of_a_name():
     mixed = bought(load(replicas=30, cpu="1"), buy=buy)
     assert mixed.pods == {"web": 30}
     assert set(mixed.types) <= set(PRICES)
+
+
+def test_of_plans_with_one_type_and_no_more_nodes_the_cheapest_is_found():
+    prices = {"m5.4xlarge": 1.504, "m6i.4xlarge": 1.504, "r5.2xlarge": 0.872, "c5.4xlarge": 1.416}
+    wanted = [{"name": "web", "replicas": 100, "cpu": "100m", "memory": "2Gi"}]
+
+    def plan(candidates):
+        return plan_fleet(
+            wanted, candidates=candidates, prices=prices, prefix_delegation=True,
+            objective="nodes", max_types=1, compare=False,
+        )  # fmt: skip
+
+    alone = [plan([name]) for name in prices]
+    fewest = min(one.value for one in alone)
+    found = plan(list(prices))
+    assert found.value == fewest
+    assert found.cost == min(one.cost for one in alone if one.value == fewest)
