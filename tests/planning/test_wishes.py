@@ -264,18 +264,24 @@ def test_what_marks_a_kind_of_node_is_not_part_of_a_name():
     assert set(mixed.types) <= set(PRICES)
 
 
-def test_of_plans_with_one_type_and_no_more_nodes_the_cheapest_is_found():
-    prices = {"m5.4xlarge": 1.504, "m6i.4xlarge": 1.504, "r5.2xlarge": 0.872, "c5.4xlarge": 1.416}
-    wanted = [{"name": "web", "replicas": 100, "cpu": "100m", "memory": "2Gi"}]
+@pytest.mark.parametrize(
+    ("objective", "replicas", "cpu", "memory", "prefix"),
+    [("addresses", 8, "50m", "5Gi", False), ("nodes", 60, "1500m", "700Mi", True)],
+)
+def test_of_plans_with_one_type_and_equally_few_nodes_the_cheapest_is_found(
+    objective, replicas, cpu, memory, prefix
+):
+    prices = {"m5.4xlarge": 0.81, "c5.4xlarge": 0.67, "r5.2xlarge": 0.52, "m6i.4xlarge": 0.79}
+    wanted = [{"name": "web", "replicas": replicas, "cpu": cpu, "memory": memory}]
 
-    def plan(candidates):
+    def fleet(candidates):
         return plan_fleet(
-            wanted, candidates=candidates, prices=prices, prefix_delegation=True,
-            objective="nodes", max_types=1, compare=False,
+            wanted, candidates=candidates, prices=prices, prefix_delegation=prefix,
+            objective=objective, max_types=1, compare=False,
         )  # fmt: skip
 
-    alone = [plan([name]) for name in prices]
+    alone = [fleet([name]) for name in prices]
     fewest = min(one.value for one in alone)
-    found = plan(list(prices))
+    found = fleet(list(prices))
     assert found.value == fewest
     assert found.cost == min(one.cost for one in alone if one.value == fewest)
