@@ -188,7 +188,7 @@ class Question:
     @property
     def odd(self) -> bool:
         """Whether a workload that is spread does not share evenly over the zones."""
-        return bool((self.slots % len(self.zones))[self.spreads].any())
+        return bool((self.slots[self.spreads] % max(len(self.zones), 1)).any())
 
     def needs(self, extended: tuple[str, ...]) -> Ints:
         """What one pod of each workload takes, extended resources last."""

@@ -11,9 +11,14 @@ from fleet_verifier import problems
 from eks_win_capacity.addresses.sizes import reservation_plan
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import SubnetState
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
+from eks_win_capacity.density.reserved import Reserved
 from eks_win_capacity.planning import plan_fleet
+from eks_win_capacity.planning.costs import read_prices
+from eks_win_capacity.planning.question import Question
+from eks_win_capacity.planning.workloads import read_workloads
 
 TYPES = ["c5.large", "m5.large", "m5.xlarge"]
 
@@ -325,3 +330,12 @@ def test_in_prefix_mode_what_is_certain_leads_or_the_reservation_is_named(replic
         assert again.feasible
         assert not again.rests_on
         assert again.nodes == found.nodes
+
+
+def test_without_zones_no_share_of_them_is_odd():
+    ask = Question(
+        workloads=read_workloads([{"name": "web", "replicas": 5}]), candidates=TYPES, kubelet=110,
+        prices=read_prices(None), reserved=Reserved(), catalog=Catalog.bundled(), prefix=False,
+    )  # fmt: skip
+    assert not ask.zones
+    assert not ask.odd
