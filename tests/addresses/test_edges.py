@@ -237,6 +237,7 @@ def test_a_target_is_above_the_capacity_from_one_beyond_it_on(mode, key, most):
         data = {"enable-windows-ipam": "true", **mode, key: str(value)}
         found = WarmPool.from_configmap(data, slots=9).findings
         assert ("target-above-capacity" in {f.code for f in found}) is above, value
+        assert any(f"holds {most} " in str(f) for f in found) is above
     # Targets that nobody gave are the controller's own.
     alone = WarmPool.from_configmap({"enable-windows-ipam": "true", **mode}, slots=1)
     assert "target-above-capacity" not in {f.code for f in alone.findings}
