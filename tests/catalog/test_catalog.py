@@ -11,6 +11,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from ec2_rows import ec2_row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,21 +33,6 @@ from eks_win_capacity.core.errors import (
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = Catalog.bundled()
-
-
-def ec2_row(name="m5.large", **changes):
-    row = {
-        "InstanceType": name,
-        "CurrentGeneration": True,
-        "BareMetal": False,
-        "Hypervisor": "nitro",
-        "SupportedUsageClasses": ["spot", "on-demand"],
-        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
-        "VCpuInfo": {"DefaultVCpus": 2},
-        "MemoryInfo": {"SizeInMiB": 8192},
-        "NetworkInfo": {"Ipv4AddressesPerInterface": 10, "MaximumNetworkInterfaces": 3},
-    }
-    return row | changes
 
 
 def answer(*rows, **more):

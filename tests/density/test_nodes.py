@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from ec2_rows import ec2_row
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -381,16 +382,7 @@ def test_karpenter_counts_the_slots_and_none_on_a_type_that_its_table_lacks():
 
 
 def test_what_karpenter_counts_on_a_type_that_nobody_knows_yet_is_missing():
-    row = {
-        "InstanceType": "zz9.large",
-        "Hypervisor": "nitro",
-        "BareMetal": False,
-        "CurrentGeneration": True,
-        "SupportedUsageClasses": ["on-demand"],
-        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
-        "VCpuInfo": {"DefaultVCpus": 2},
-        "MemoryInfo": {"SizeInMiB": 8192},
-        "NetworkInfo": {"MaximumNetworkInterfaces": 3, "Ipv4AddressesPerInterface": 10},
-    }
-    new = ewc.Catalog.from_describe_instance_types({"InstanceTypes": [row]})["zz9.large"]
+    new = ewc.Catalog.from_describe_instance_types({"InstanceTypes": [ec2_row("zz9.large")]})[
+        "zz9.large"
+    ]
     assert karpenter_addresses(new) is None

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from ec2_rows import ec2_row
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import karpenter_view
@@ -100,26 +101,8 @@ def test_no_type_is_no_question():
         karpenter_view([])
 
 
-NEW_ROW = {
-    "InstanceType": "zz9.large",
-    "Hypervisor": "nitro",
-    "BareMetal": False,
-    "CurrentGeneration": True,
-    "SupportedUsageClasses": ["on-demand"],
-    "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
-    "VCpuInfo": {"DefaultVCpus": 2},
-    "MemoryInfo": {"SizeInMiB": 8192},
-    "NetworkInfo": {
-        "MaximumNetworkInterfaces": 3,
-        "DefaultNetworkCardIndex": 0,
-        "NetworkCards": [{"NetworkCardIndex": 0, "MaximumNetworkInterfaces": 3}],
-        "Ipv4AddressesPerInterface": 10,
-    },
-}
-
-
 def test_what_karpenter_counts_for_a_type_it_may_not_know_is_missing():
-    catalog = Catalog.from_describe_instance_types({"InstanceTypes": [NEW_ROW]})
+    catalog = Catalog.from_describe_instance_types({"InstanceTypes": [ec2_row("zz9.large")]})
     new = karpenter_view("zz9.large", pods=100, catalog=catalog).iloc[0]
     assert pd.isna(new.karpenter_addresses)
     assert pd.isna(new.karpenter_pods)
