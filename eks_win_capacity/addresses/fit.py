@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from eks_win_capacity.addresses.subnet import Subnet, listed_subnets
-from eks_win_capacity.addresses.targets import curve_of
-from eks_win_capacity.addresses.warm_pool import WarmPool, targets_of
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, targets_of
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arguments import flag

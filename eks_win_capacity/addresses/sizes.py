@@ -20,8 +20,7 @@ from eks_win_capacity.addresses.fit import (
 )
 from eks_win_capacity.addresses.parsing import Reservation, text_of
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.addresses.targets import curve_of
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import (

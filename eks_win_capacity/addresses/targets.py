@@ -1,20 +1,25 @@
-"""What the targets of a warm pool are called, and how many addresses they keep attached."""
+"""What the targets of a warm pool are called, which act by a ConfigMap, and the traps on the way."""
 
 from __future__ import annotations
 
-import functools
+import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eks_win_capacity.core import kernels
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    LARGEST_IPV4_PER_INTERFACE,
+    MAX_COUNT,
+    NODE_ADDRESSES,
+)
+from eks_win_capacity.core.errors import WarmTargetError
+from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from eks_win_capacity.core.findings import Severity
 
 CONFIGMAP_NAME: Final = "amazon-vpc-cni"
 CONFIGMAP_NAMESPACE: Final = "kube-system"
@@ -131,131 +136,390 @@ def uses_prefix_rule(warm_ip: int, minimum_ip: int, warm_prefix: int) -> bool:
     return warm_ip <= 0 and minimum_ip <= 0 and warm_prefix > 0
 
 
-class Choices(NamedTuple):
-    """How one kind of columns, or of numbers, takes the least, the most and one of two."""
-
-    least: Callable[..., Any]
-    most: Callable[..., Any]
-    where: Callable[[Any, Any, Any], Any]
-
-
-def either(known: bool, yes: Any, no: Any) -> Any:  # noqa: FBT001
-    """One of two, where the pool is one and so the choice is made before any column is read."""
-    return yes if known else no
-
-
-def prefixes_for(addresses: Any) -> Any:
-    """Prefixes that hold so many addresses."""
-    return (addresses + (ADDRESSES_PER_PREFIX - 1)) // ADDRESSES_PER_PREFIX
-
-
-def used_addresses(pods: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Pods that get an address: with nothing kept warm, none is created beyond the minimum."""
-    starved = ops.where(pool.warm_ip_target == 0, ops.least(slots, pool.minimum_ip_target), slots)
-    return ops.least(pods, ops.where(pool.prefix_delegation, slots * ADDRESSES_PER_PREFIX, starved))
-
-
-def kept_prefixes(used: Any, occupied: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Prefixes attached, with so many addresses used in so many of them."""
-    # A pod that the node cannot hold is not a pod of its pool: the target counts those that run.
-    wanted = prefixes_for(_wanted(used, pool, ops))
-    by_rule = ops.where(
-        pool.prefix_rule, occupied + pool.warm_prefix_target, ops.most(wanted, occupied)
-    )
-    return ops.where(pool.prefix_delegation, ops.least(slots, by_rule), slots * 0)
-
-
-def kept_addresses(used: Any, prefixes: Any, slots: Any, pool: Any, ops: Choices) -> Any:
-    """Addresses attached, with so many of them used and so many prefixes."""
-    single = ops.least(slots, _wanted(used, pool, ops))
-    return ops.where(pool.prefix_delegation, prefixes * ADDRESSES_PER_PREFIX, single)
-
-
-def _wanted(used: Any, pool: Any, ops: Choices) -> Any:
-    return ops.most(used + pool.warm_ip_target, pool.minimum_ip_target)
-
-
-def _all_of(ufunc: Any) -> Callable[..., Any]:
-    return lambda *values: functools.reduce(ufunc, values)
-
-
-def steady_state(
-    pods: Any, slots: Any, pool: Any, *, peak: Any, fragmented: Any, where: Callable[..., Any]
-) -> tuple[Any, Any, Any]:
+@dataclass(frozen=True, kw_only=True)
+class ConfigMap:
     """
-    Addresses and prefixes attached, and addresses used, once everything has settled.
-
-    Parameters
-    ----------
-    pods, slots : ndarray of int64
-        Pods that need an address, and slots of the node. [pods], [slots]
-    pool : WarmPool, or columns by the names of its fields
-    peak : ndarray of int64
-        The most prefixes the node ever held. [prefixes]
-    fragmented : bool or ndarray of bool
-        Whether every pod may sit in a prefix of its own.
-    where : callable
-        `either` for one pool, ``numpy.where`` for columns of them.
-    """
-    import numpy as np
-
-    ops = Choices(_all_of(np.minimum), _all_of(np.maximum), where)
-    used = used_addresses(pods, slots, pool, ops)
-    occupied = prefixes_for(used)
-    worst = np.maximum(occupied, np.minimum(np.minimum(slots, peak), used))
-    prefixes = kept_prefixes(used, np.where(fragmented, worst, occupied), slots, pool, ops)
-    return kept_addresses(used, prefixes, slots, pool, ops), prefixes, used
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AddressCurve:
-    """
-    Addresses and prefixes that one node attaches, as a function of its pods.
+    What was read: the pairs, and the names if the source told them.
 
     Attributes
     ----------
-    addresses, prefixes : ndarray of int64, shape (capacity + 1,)
-        For 0, 1, ... pods up to all that its interface can hold; read-only. The node's own
-        address is not counted.
-    most : int
-        Pods that get an address, at most; less than the capacity where the pool keeps
-        nothing warm and creates nothing beyond its minimum. [pods]
+    data : mapping of str to str, or None
+        The pairs; None if there is no ConfigMap or it has no ``data``.
+    present : bool
+        Whether there is a ConfigMap at all.
+    name, namespace : str
+        As in its metadata; empty if unknown.
     """
 
-    addresses: NDArray[np.int64]
-    prefixes: NDArray[np.int64]
-    most: int
+    data: Mapping[str, str] | None
+    present: bool = True
+    name: str = ""
+    namespace: str = ""
 
 
-@functools.lru_cache(maxsize=512)
-def curve_of(ipv4_per_interface: int, pool: Any, *, fragmented: bool = False) -> AddressCurve:
+_KEYS: Final = (
+    ENABLE_IPAM,
+    ENABLE_PREFIX_DELEGATION,
+    *(target.key for target in TARGETS),
+    *(f"windows-{target.key}" for target in TARGETS),
+)
+_SECONDARY_DEFAULTS: Final = tuple(target.secondary for target in TARGETS)
+_HELM_DEFAULTS: Final = {target.key: target.chart for target in TARGETS}
+
+_SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, pkg/config and pkg/pool"
+
+_RULES: Final[dict[str, tuple[Severity, str, str]]] = {
+    "configmap-missing": (
+        "error",
+        "without it Windows nodes get no pod addresses",
+        f'create {CONFIGMAP_NAMESPACE}/{CONFIGMAP_NAME} with {ENABLE_IPAM}: "true"',
+    ),
+    "deprecated-key": (
+        "info",
+        "the key is deprecated on Windows, and it hides the windows- key if that is added later",
+        "rename it to windows-{subject}",
+    ),
+    "helm-defaults": (
+        "warning",
+        (
+            "the vpc-cni Helm chart always writes these keys; windows- keys beside them are ignored, "
+            "and secondary mode keeps 1 warm address instead of 3"
+        ),
+        "change the plain keys themselves, through the values of the chart",
+    ),
+    "invalid-boolean": (
+        "error",
+        (
+            "only 1, t, T, TRUE, true, True and 0, f, F, FALSE, false, False are read; "
+            "anything else is false"
+        ),
+        '{subject}: "true" or "false"',
+    ),
+    "invalid-integer": (
+        "error",
+        (
+            "an integer is a sign at most and ASCII digits; anything else counts as 0, and the "
+            "windows- key is not looked at"
+        ),
+        "write digits only",
+    ),
+    "minimum-missing": (
+        "info",
+        "with a warm target alone the minimum is 0, where the documentation says 3",
+        f"set windows-{MINIMUM_IP.key} as well",
+    ),
+    "minimum-only-starves": (
+        "error",
+        (
+            "with no warm target nothing is created beyond the minimum: further pods retry for ever "
+            "while slots are free"
+        ),
+        f"set windows-{WARM_IP.key} to 1 or more",
+    ),
+    "negative-target": (
+        "warning",
+        "a negative target counts as not given",
+        "write the number that is meant, or take the key away",
+    ),
+    "other-configmap": (
+        "warning",
+        f"the controller reads {CONFIGMAP_NAMESPACE}/{CONFIGMAP_NAME} only",
+        "check that this is the ConfigMap you mean",
+    ),
+    "plain-key-wins": (
+        "warning",
+        "a plain key that is present wins, even if its value is invalid or empty",
+        "take {subject} away, or write the value there",
+    ),
+    "prefix-delegation-not-nitro": (
+        "warning",
+        (
+            "prefix delegation acts on Nitro and bare-metal types only; any other node stays in "
+            "secondary mode with the default targets 3 and 3, whatever targets are set"
+        ),
+        "use a Nitro type, or turn prefix delegation off so that the targets act",
+    ),
+    "target-above-capacity": (
+        "warning",
+        (
+            "the node takes every address it can hold from its first minute on, and what it takes "
+            "no other node of the subnet can use"
+        ),
+        "lower {subject}",
+    ),
+    "target-too-large": (
+        "error",
+        "such values overflow in the real controller",
+        f"{{subject}}: at most {MAX_COUNT:,}",
+    ),
+    "unknown-key": (
+        "warning",
+        "the controller ignores keys it does not know",
+        "did you mean {close}?",
+    ),
+    "warm-prefix-ignored": (
+        "warning",
+        f"a warm-prefix target acts only where neither {WARM_IP.key} nor {MINIMUM_IP.key} is above zero",
+        "keep one of the two kinds of target",
+    ),
+    "warm-prefix-unused": (
+        "info",
+        "a warm-prefix target is read only with prefix delegation on",
+        f'{ENABLE_PREFIX_DELEGATION}: "true", or take the key away',
+    ),
+    "windows-ipam-off": (
+        "error",
+        "Windows nodes are not managed: their pods get no addresses",
+        f'{ENABLE_IPAM}: "true"',
+    ),
+    "zero-target": (
+        "info",
+        "zero means something else for each target and mode",
+        "write the number that is meant, or take the key away",
+    ),
+}
+"""For each code: how bad it is, why it matters, and what to do."""
+
+
+def _finding(code: str, seen: str, subject: str = "", **facts: str) -> Finding:
+    severity, why, remedy = _RULES[code]
+    return Finding(
+        code=code,
+        severity=severity,
+        seen=seen,
+        why=why,
+        remedy=remedy.format(subject=subject, **facts),
+        source=_SOURCE,
+        subject=subject,
+    )
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """One target as it stands in the ConfigMap."""
+
+    target: Target
+    key: str
+    text: str | None
+    hidden: str | None
+
+    @property
+    def number(self) -> int | None:
+        return None if self.text is None else go_int(self.text)
+
+
+def _reading(data: Mapping[str, str], target: Target) -> _Setting:
+    """Look a target up: a plain key that is present hides the windows- key."""
+    windows = f"windows-{target.key}"
+    if target.key in data:
+        return _Setting(target, target.key, data[target.key], data.get(windows))
+    return _Setting(target, windows, data.get(windows), None)
+
+
+def _in_secondary_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
+    """The targets that act on single addresses; 0 addresses are never kept warm by wish alone."""
+    wished = readings[WARM_IP].number
+    warm, minimum = 1 if wished == 0 else wished or 0, readings[MINIMUM_IP].number or 0
+    if warm == minimum == 0:
+        return _SECONDARY_DEFAULTS
+    return (
+        warm if warm >= 0 else WARM_IP.secondary,
+        minimum if minimum >= 0 else MINIMUM_IP.secondary,
+        WARM_PREFIX.secondary,
+    )
+
+
+def _in_prefix_mode(readings: Mapping[Target, _Setting]) -> tuple[int, ...]:
+    """The targets that act on /28 prefixes."""
+    warm, minimum, prefixes = (readings[target].number or 0 for target in TARGETS)
+    if uses_prefix_rule(warm, minimum, prefixes):
+        return warm, minimum, prefixes
+    return (
+        warm if warm > 0 else WARM_IP.prefix,
+        minimum if minimum > 0 else MINIMUM_IP.prefix,
+        prefixes,
+    )
+
+
+def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dict[str, Any]:
     """
-    Curve of a node whose interface takes so many addresses, under the pool that acts there.
+    The fields of the warm pool that acts on a node, with what is odd about the ConfigMap.
 
-    Hundreds of types share a few curves, so they are kept.
-
-    Parameters
-    ----------
-    ipv4_per_interface : int
-        [addresses]
-    pool : WarmPool
-    fragmented : bool
-        As in `attached_addresses`.
-
-    Examples
-    --------
-    >>> from eks_win_capacity import WarmPool
-    >>> curve = curve_of(10, WarmPool.prefix())
-    >>> curve.addresses[[0, 16, 17]], curve.most
-    (array([16, 32, 32]), 144)
+    Raises
+    ------
+    WarmTargetError
+        If a target that would act is above 10**6.
     """
-    import numpy as np
+    data = configmap.data or {}
+    readings = {target: _reading(data, target) for target in TARGETS}
+    ipam = bool(go_bool(data.get(ENABLE_IPAM, "")))
+    flag = bool(go_bool(data.get(ENABLE_PREFIX_DELEGATION, "")))
+    prefix = ipam and flag and nitro
+    if prefix:
+        acting = _in_prefix_mode(readings)
+    else:
+        # With the flag set the numbers go to the prefix pool; the one that acts has its defaults.
+        acting = _SECONDARY_DEFAULTS if flag else _in_secondary_mode(readings)
+    effective = dict(zip(TARGETS, acting, strict=True))
+    found = (
+        *_whole_findings(configmap, ipam=ipam),
+        *_key_findings(data, readings),
+        *_mode_findings(data, readings, ipam=ipam, flag=flag, nitro=nitro),
+        *(_value_findings(readings, effective) if flag == prefix else ()),
+        *target_findings(
+            *effective.values(), prefix_delegation=prefix, slots=slots, readings=readings
+        ),
+    )
+    refuse_large({readings[target].key: value for target, value in effective.items()}, found)
+    acts = {target.name: value for target, value in effective.items()}
+    return {"prefix_delegation": prefix, **acts, "findings": found}
 
-    slots = kernels.secondary(ipv4_per_interface)
-    capacity = kernels.by_mode(ipv4_per_interface, int(pool.prefix_delegation))
-    pods = np.arange(capacity + 1)
-    state = steady_state(pods, slots, pool, peak=slots, fragmented=fragmented, where=either)
-    addresses, prefixes, used = (np.broadcast_to(column, pods.shape).copy() for column in state)
-    for column in (addresses, prefixes):
-        column.flags.writeable = False
-    return AddressCurve(addresses=addresses, prefixes=prefixes, most=int(used[-1]))
+
+def refuse_large(targets: Mapping[str, int], found: tuple[Finding, ...] = ()) -> None:
+    """
+    Refuse targets that overflow in the real controller.
+
+    Raises
+    ------
+    WarmTargetError
+        If a target is above 10**6; its last finding is ``target-too-large``.
+    """
+    for name, value in targets.items():
+        if value > MAX_COUNT:
+            cause = _finding("target-too-large", f"{name} is {value:,}", name)
+            raise WarmTargetError(
+                f"{name} must be at most {MAX_COUNT:,}; got {value:,}: {cause.why}",
+                findings=(*found, cause),
+            )
+
+
+def _whole_findings(configmap: ConfigMap, *, ipam: bool) -> Iterator[Finding]:
+    if not configmap.present:
+        yield _finding("configmap-missing", "there is no ConfigMap")
+        return
+    name = (configmap.namespace or CONFIGMAP_NAMESPACE, configmap.name or CONFIGMAP_NAME)
+    if name != (CONFIGMAP_NAMESPACE, CONFIGMAP_NAME):
+        yield _finding("other-configmap", f"this is ConfigMap {'/'.join(name)}", "/".join(name))
+    if not ipam:
+        text = None if configmap.data is None else configmap.data.get(ENABLE_IPAM)
+        seen = (
+            "the ConfigMap has no data"
+            if configmap.data is None
+            else f"{ENABLE_IPAM} is {'absent' if text is None else repr(text)}"
+        )
+        yield _finding("windows-ipam-off", seen, ENABLE_IPAM)
+
+
+def _key_findings(
+    data: Mapping[str, str], readings: Mapping[Target, _Setting]
+) -> Iterator[Finding]:
+    """Find keys that are misspelt, hidden or deprecated, and values that are no values."""
+    for key in (ENABLE_IPAM, ENABLE_PREFIX_DELEGATION):
+        if key in data and go_bool(data[key]) is None:
+            yield _finding("invalid-boolean", f"{key} is {data[key]!r}, which counts as false", key)
+    for key in data:
+        close = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.85)
+        if key not in _KEYS and close:
+            yield _finding(
+                "unknown-key", f"{key} is not a key of the controller", key, close=close[0]
+            )
+    helm = all(data.get(key) == value for key, value in _HELM_DEFAULTS.items())
+    if helm:
+        written = ", ".join(f'{key}: "{value}"' for key, value in _HELM_DEFAULTS.items())
+        yield _finding("helm-defaults", f"the plain keys are {written}")
+    for reading in readings.values():
+        if reading.hidden is not None:
+            yield _finding(
+                "plain-key-wins",
+                f"{reading.key} {reading.text!r} hides windows-{reading.key} {reading.hidden!r}",
+                reading.key,
+            )
+        elif reading.key == reading.target.key and not helm:
+            yield _finding("deprecated-key", f"{reading.key} is {reading.text!r}", reading.key)
+        if reading.text is not None and reading.number is None:
+            yield _finding("invalid-integer", f"{reading.key} is {reading.text!r}", reading.key)
+
+
+def _mode_findings(
+    data: Mapping[str, str],
+    readings: Mapping[Target, _Setting],
+    *,
+    ipam: bool,
+    flag: bool,
+    nitro: bool,
+) -> Iterator[Finding]:
+    if ipam and flag and not nitro:
+        yield _finding(
+            "prefix-delegation-not-nitro",
+            f"{ENABLE_PREFIX_DELEGATION} is {data[ENABLE_PREFIX_DELEGATION]!r}, and the type is "
+            "neither Nitro nor bare metal",
+            ENABLE_PREFIX_DELEGATION,
+        )
+    reading = readings[WARM_PREFIX]
+    if not flag and reading.text is not None and reading.number != 0:
+        yield _finding("warm-prefix-unused", f"{reading.key} is {reading.text!r}", reading.key)
+
+
+def _value_findings(
+    readings: Mapping[Target, _Setting], effective: Mapping[Target, int]
+) -> Iterator[Finding]:
+    """Find zero and negative numbers, and say what acts in their place."""
+    for target, reading in readings.items():
+        if reading.number is None:
+            continue
+        acts = f"{reading.key} is {reading.text!r}; what acts is {max(effective[target], 0)}"
+        if reading.number < 0:
+            yield _finding("negative-target", acts, reading.key)
+        elif reading.number == 0:
+            yield _finding("zero-target", acts, reading.key)
+
+
+def target_findings(
+    warm_ip: int,
+    minimum_ip: int,
+    warm_prefix: int,
+    *,
+    prefix_delegation: bool,
+    slots: int | None,
+    readings: Mapping[Target, _Setting] | None = None,
+) -> Iterator[Finding]:
+    """Lint effective targets, wherever they came from."""
+    names = {target: readings[target].key if readings else target.name for target in TARGETS}
+    rule = prefix_delegation and uses_prefix_rule(warm_ip, minimum_ip, warm_prefix)
+    if not prefix_delegation and warm_ip == 0:
+        yield _finding(
+            "minimum-only-starves",
+            f"the warm target is 0 and the minimum {minimum_ip}",
+            names[WARM_IP],
+        )
+    if not prefix_delegation and minimum_ip == 0 and readings and readings[MINIMUM_IP].text is None:
+        yield _finding(
+            "minimum-missing", f"{names[WARM_IP]} stands without a minimum", names[MINIMUM_IP]
+        )
+    if prefix_delegation and warm_prefix > 0 and not rule:
+        yield _finding(
+            "warm-prefix-ignored",
+            f"{names[WARM_PREFIX]} is {warm_prefix}, beside a warm target of {warm_ip} and a "
+            f"minimum of {minimum_ip}",
+            names[WARM_PREFIX],
+        )
+    size = ADDRESSES_PER_PREFIX if prefix_delegation and not rule else 1
+    acting = {WARM_PREFIX: warm_prefix} if rule else {WARM_IP: warm_ip, MINIMUM_IP: minimum_ip}
+    given = {
+        names[target]: value
+        for target, value in acting.items()
+        if readings is None or readings[target].text is not None
+    }
+    yield from _above_capacity(given, slots, size, "prefixes" if rule else "addresses")
+
+
+def _above_capacity(
+    targets: Mapping[str, int], slots: int | None, size: int, unit: str
+) -> Iterator[Finding]:
+    """Find targets that no node, or not this one, can hold."""
+    room = LARGEST_IPV4_PER_INTERFACE - NODE_ADDRESSES if slots is None else slots
+    place = "the largest interface" if slots is None else "the node"
+    for name, value in targets.items():
+        if value > room * size:
+            seen = f"{name} is {value:,}; {place} holds {room * size:,} {unit}"
+            yield _finding("target-above-capacity", seen, name)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eks_win_capacity.addresses.configmap import (
-    read_configmap,
-    read_targets,
-    refuse_large,
-    target_findings,
-)
+from eks_win_capacity.addresses.configmap import read_configmap
 from eks_win_capacity.addresses.targets import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
@@ -21,16 +17,20 @@ from eks_win_capacity.addresses.targets import (
     WARM_IP,
     WARM_PREFIX,
     asking,
+    read_targets,
+    refuse_large,
+    target_findings,
     uses_prefix_rule,
 )
-from eks_win_capacity.core.constants import MAX_COUNT
+from eks_win_capacity.core import kernels
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT
 from eks_win_capacity.core.display import Listed, Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -374,6 +374,135 @@ def _flag(value: object, name: str) -> bool:
     return bool(value)
 
 
+class Choices(NamedTuple):
+    """How one kind of columns, or of numbers, takes the least, the most and one of two."""
+
+    least: Callable[..., Any]
+    most: Callable[..., Any]
+    where: Callable[[Any, Any, Any], Any]
+
+
+def either(known: bool, yes: Any, no: Any) -> Any:  # noqa: FBT001
+    """One of two, where the pool is one and so the choice is made before any column is read."""
+    return yes if known else no
+
+
+def prefixes_for(addresses: Any) -> Any:
+    """Prefixes that hold so many addresses."""
+    return (addresses + (ADDRESSES_PER_PREFIX - 1)) // ADDRESSES_PER_PREFIX
+
+
+def used_addresses(pods: Any, slots: Any, pool: Any, ops: Choices) -> Any:
+    """Pods that get an address: with nothing kept warm, none is created beyond the minimum."""
+    starved = ops.where(pool.warm_ip_target == 0, ops.least(slots, pool.minimum_ip_target), slots)
+    return ops.least(pods, ops.where(pool.prefix_delegation, slots * ADDRESSES_PER_PREFIX, starved))
+
+
+def kept_prefixes(used: Any, occupied: Any, slots: Any, pool: Any, ops: Choices) -> Any:
+    """Prefixes attached, with so many addresses used in so many of them."""
+    # A pod that the node cannot hold is not a pod of its pool: the target counts those that run.
+    wanted = prefixes_for(_wanted(used, pool, ops))
+    by_rule = ops.where(
+        pool.prefix_rule, occupied + pool.warm_prefix_target, ops.most(wanted, occupied)
+    )
+    return ops.where(pool.prefix_delegation, ops.least(slots, by_rule), slots * 0)
+
+
+def kept_addresses(used: Any, prefixes: Any, slots: Any, pool: Any, ops: Choices) -> Any:
+    """Addresses attached, with so many of them used and so many prefixes."""
+    single = ops.least(slots, _wanted(used, pool, ops))
+    return ops.where(pool.prefix_delegation, prefixes * ADDRESSES_PER_PREFIX, single)
+
+
+def _wanted(used: Any, pool: Any, ops: Choices) -> Any:
+    return ops.most(used + pool.warm_ip_target, pool.minimum_ip_target)
+
+
+def _all_of(ufunc: Any) -> Callable[..., Any]:
+    return lambda *values: functools.reduce(ufunc, values)
+
+
+def steady_state(
+    pods: Any, slots: Any, pool: Any, *, peak: Any, fragmented: Any, where: Callable[..., Any]
+) -> tuple[Any, Any, Any]:
+    """
+    Addresses and prefixes attached, and addresses used, once everything has settled.
+
+    Parameters
+    ----------
+    pods, slots : ndarray of int64
+        Pods that need an address, and slots of the node. [pods], [slots]
+    pool : WarmPool, or columns by the names of its fields
+    peak : ndarray of int64
+        The most prefixes the node ever held. [prefixes]
+    fragmented : bool or ndarray of bool
+        Whether every pod may sit in a prefix of its own.
+    where : callable
+        `either` for one pool, ``numpy.where`` for columns of them.
+    """
+    import numpy as np
+
+    ops = Choices(_all_of(np.minimum), _all_of(np.maximum), where)
+    used = used_addresses(pods, slots, pool, ops)
+    occupied = prefixes_for(used)
+    worst = np.maximum(occupied, np.minimum(np.minimum(slots, peak), used))
+    prefixes = kept_prefixes(used, np.where(fragmented, worst, occupied), slots, pool, ops)
+    return kept_addresses(used, prefixes, slots, pool, ops), prefixes, used
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AddressCurve:
+    """
+    Addresses and prefixes that one node attaches, as a function of its pods.
+
+    Attributes
+    ----------
+    addresses, prefixes : ndarray of int64, shape (capacity + 1,)
+        For 0, 1, ... pods up to all that its interface can hold; read-only. The node's own
+        address is not counted.
+    most : int
+        Pods that get an address, at most; less than the capacity where the pool keeps
+        nothing warm and creates nothing beyond its minimum. [pods]
+    """
+
+    addresses: NDArray[np.int64]
+    prefixes: NDArray[np.int64]
+    most: int
+
+
+@functools.lru_cache(maxsize=512)
+def curve_of(ipv4_per_interface: int, pool: Any, *, fragmented: bool = False) -> AddressCurve:
+    """
+    Curve of a node whose interface takes so many addresses, under the pool that acts there.
+
+    Hundreds of types share a few curves, so they are kept.
+
+    Parameters
+    ----------
+    ipv4_per_interface : int
+        [addresses]
+    pool : WarmPool
+    fragmented : bool
+        As in `attached_addresses`.
+
+    Examples
+    --------
+    >>> curve = curve_of(10, WarmPool.prefix())
+    >>> curve.addresses[[0, 16, 17]], curve.most
+    (array([16, 32, 32]), 144)
+    """
+    import numpy as np
+
+    slots = kernels.secondary(ipv4_per_interface)
+    capacity = kernels.by_mode(ipv4_per_interface, int(pool.prefix_delegation))
+    pods = np.arange(capacity + 1)
+    state = steady_state(pods, slots, pool, peak=slots, fragmented=fragmented, where=either)
+    addresses, prefixes, used = (np.broadcast_to(column, pods.shape).copy() for column in state)
+    for column in (addresses, prefixes):
+        column.flags.writeable = False
+    return AddressCurve(addresses=addresses, prefixes=prefixes, most=int(used[-1]))
+
+
 @checked_call
 @dataclass(frozen=True)
 class PoolState(Shown):
@@ -476,7 +605,6 @@ def attached_addresses(
     """
     import numpy as np
 
-    from eks_win_capacity.addresses.targets import either, steady_state
     from eks_win_capacity.core import arrays
 
     peaks = slots if peak_prefixes is None else peak_prefixes

@@ -13,9 +13,9 @@ from eks_win_capacity.addresses.targets import (
     ENABLE_PREFIX_DELEGATION,
     WARM_IP,
     asking,
-    curve_of,
     go_bool,
 )
+from eks_win_capacity.addresses.warm_pool import curve_of
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.full_subnet import lean_targets
 from eks_win_capacity.cluster.remedies import (

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.fit import fit_of, node_need
 from eks_win_capacity.addresses.mode_change import migration
-from eks_win_capacity.addresses.targets import asking, curve_of
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.targets import asking
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.cluster.serving import (
     IDLE,
     NO_ADDRESS,

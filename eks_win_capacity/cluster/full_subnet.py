@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.addresses.targets import TARGETS, curve_of
-from eks_win_capacity.addresses.warm_pool import lean
+from eks_win_capacity.addresses.targets import TARGETS
+from eks_win_capacity.addresses.warm_pool import curve_of, lean
 from eks_win_capacity.cluster.remedies import Change, acting_key, patch, word
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import text

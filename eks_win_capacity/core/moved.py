@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PACKAGE = __name__.partition(".")[0]
 
 MOVED = {
-    "addresses.curve": "addresses.targets",
+    "addresses.curve": "addresses.warm_pool",
     "addresses.keys": "addresses.targets",
     "addresses.masks": "addresses.parsing",
     "addresses.node_need": "addresses.fit",
@@ -60,7 +60,7 @@ MOVED = {
     "subnets": "addresses.subnet",
     "toggling": "addresses.mode_change",
     "warm_pool": "addresses.warm_pool",
-    "warm_targets": "addresses.configmap",
+    "warm_targets": "addresses.targets",
 }
 """Old path of each public module, below the package, and where it is now."""
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from eks_win_capacity.addresses.fit import SubnetRoom
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.addresses.targets import curve_of
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core.arguments import flag, mapping, number, text
 from eks_win_capacity.core.arrays import count
@@ -28,7 +27,7 @@ from eks_win_capacity.forecast.history import amount
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eks_win_capacity.addresses.targets import AddressCurve
+    from eks_win_capacity.addresses.warm_pool import AddressCurve
     from eks_win_capacity.catalog import Catalog
 
     Counts = NDArray[np.int64]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import narwhals as nw
 import numpy as np
 
-from eks_win_capacity.addresses.targets import (
+from eks_win_capacity.addresses.warm_pool import (
     Choices,
+    WarmPool,
     either,
     kept_addresses,
     kept_prefixes,
     prefixes_for,
     used_addresses,
 )
-from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from eks_win_capacity import Subnet, WarmPool, attached_addresses
 from eks_win_capacity.addresses.fit import SubnetRoom
-from eks_win_capacity.addresses.targets import curve_of
+from eks_win_capacity.addresses.warm_pool import curve_of
 from eks_win_capacity.core.errors import PlacementUnknownError
 
 SOME = settings(deadline=None, max_examples=80)
