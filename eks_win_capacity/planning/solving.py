@@ -151,8 +151,13 @@ class Solving:
         try:
             self.deadline.check()
             model = build(ask, nodes, limits=ask.limits, coupled=True)
+            counted = ask.limited or ask.objective == "addresses" or ALL_ADDRESSES in ask.limits
             patterns = list_patterns(
-                model, every_type=every_type, empty=bool(ask.at_least), deadline=self.deadline
+                model,
+                every_type=every_type,
+                empty=bool(ask.at_least),
+                full=not counted and ask.min_types == 1,
+                deadline=self.deadline,
             )
             if patterns is None:
                 return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
+from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.packing.problem import Packed
 from eks_win_capacity.planning.question import ALL_NODES
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Settled", "list_patterns", "settle"]
 
-_MIXES: Final = 1_500
-"""Mixes of pods on a node up to which all are listed."""
+_MIXES, _FULL = 1_500, 20_000
+"""Mixes of pods on a node up to which all are listed, and where only full nodes are needed."""
 
 _COLUMNS: Final = 6_000
 """Patterns, each in each subnet, up to which an integer program takes them all."""
@@ -49,43 +49,62 @@ class Patterns:
 
 
 def list_patterns(
-    model: Model, *, every_type: bool, empty: bool, deadline: Deadline
+    model: Model, *, every_type: bool, empty: bool, full: bool, deadline: Deadline
 ) -> Patterns | None:
     """
     List the patterns, of each mix on the best types alone; None where they are too many.
 
-    Nodes without pods are among them where ``empty`` says so.
+    Nodes without pods are among them where ``empty`` says so. With ``full`` those with room for
+    one pod more are not: where places may stay free and addresses cost nothing, none is needed.
     """
-    problem = model.problem
+    problem, most = model.problem, _most_in_zone(model)
     allowed: Flags = np.zeros((len(model.nodes), problem.shapes), dtype=bool)
     allowed[model.node] = problem.allowed
     rooms = np.array([node.room for node in model.nodes], dtype=np.int64)
-    mixes = _mixes(problem.need, np.minimum(problem.count, problem.most), rooms, allowed)
+    mixes = _mixes(problem.need, most, rooms, allowed, top=_FULL if full else _MIXES)
     if mixes is None:
         return None
     mixes = mixes if empty else mixes[mixes.any(axis=1)]
     used = mixes @ problem.need
-    columns: list[tuple[int, int, float, int, int]] = []
-    for place, mix in enumerate(mixes):
+    before: list[tuple[Flags, Ints]] = []
+    found: list[tuple[Ints, Ints, Ints]] = []
+    for at in sorted(range(len(model.nodes)), key=lambda at: model.nodes[at].cost):
         deadline.check()
-        fits = (rooms >= used[place]).all(axis=1) & allowed[:, mix > 0].all(axis=1)
-        pods = int(used[place, 2])
-        able = [
-            (node.cost, node.addresses(pods), int(node.prefixes[pods]), at)
-            for at, node in enumerate(model.nodes)
-            if fits[at]
-        ]
-        columns += [
-            (place, one[3], *one[:3]) for one in (able if every_type else _best(sorted(able)))
-        ]
-    if len(columns) * max(len(model.sites), 1) > _COLUMNS:
+        node, may = model.nodes[at], allowed[at]
+        fits = (used <= rooms[at]).all(axis=1) & (mixes[:, ~may] == 0).all(axis=1)
+        taken = np.column_stack([node.attached, node.prefixes])
+        taken = taken[np.minimum(used[:, 2], len(taken) - 1)]
+        beaten = np.zeros(len(mixes), dtype=bool)
+        for others, theirs in [] if every_type else before:
+            beaten |= others if full else others & (theirs <= taken).all(axis=1)
+        before.append((fits, taken))
+        some = np.nonzero(fits & ~beaten)[0]
+        if full:
+            left = rooms[at] - used[some]
+            more = (problem.need <= left[:, None, :]).all(axis=2) & (mixes[some] < most) & may
+            some = some[~more.any(axis=1)]
+        found.append((some, np.full(len(some), at), taken[some]))
+    place, which, attached = (np.concatenate(column) for column in zip(*found, strict=True))
+    if len(place) * max(len(model.sites), 1) > _COLUMNS:
         return None
-    table = np.array(columns, dtype=np.float64).reshape(-1, 5)
-    places, node, addresses, prefixes = np.rint(table[:, [0, 1, 3, 4]]).astype(np.int64).T
-    return Patterns(mixes[places], node, table[:, 2], addresses, prefixes)
+    cost: Floats = np.array([node.cost for node in model.nodes])
+    addresses, prefixes = attached.T
+    return Patterns(mixes[place], which, cost[which], NODE_ADDRESSES + addresses, prefixes)
 
 
-def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags) -> Ints | None:
+def _most_in_zone(model: Model) -> Ints:
+    """Pods of each shape that a node may have: what zones that share evenly have at most."""
+    problem, zones = model.problem, max(len(model.ask.zones), 1)
+    most = np.minimum(problem.count, problem.most)
+    for shape, group in enumerate(model.members):
+        load = model.ask.workloads[group[0]]
+        if load.zone_spread:
+            share = (int(problem.count[shape]) + (zones - 1) * load.max_skew) // zones
+            most[shape] = min(most[shape], share)
+    return most
+
+
+def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags, *, top: int) -> Ints | None:
     """List the mixes that some node holds."""
     rows = np.zeros((1, len(need)), dtype=np.int64)
     for shape in range(len(need)):
@@ -96,7 +115,7 @@ def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags) -> Ints | None:
             if may
         ]
         cap = max(0, min(cap, max(fits, default=0)))
-        if len(rows) * (cap + 1) > 40 * _MIXES:
+        if len(rows) * (cap + 1) > 40 * _MIXES + 10 * top:
             return None
         rows = np.repeat(rows, cap + 1, axis=0)
         rows[:, shape] = np.tile(np.arange(cap + 1), len(rows) // (cap + 1))
@@ -105,18 +124,9 @@ def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags) -> Ints | None:
         for room, may in zip(rooms, allowed, strict=True):
             holds |= (used <= room).all(axis=1) & (rows[:, ~may] == 0).all(axis=1)
         rows = rows[holds]
-        if len(rows) > _MIXES:
+        if len(rows) > top:
             return None
     return rows
-
-
-def _best(able: list[tuple[float, int, int, int]]) -> list[tuple[float, int, int, int]]:
-    """Leave out the types that another one beats in cost, addresses and prefixes."""
-    kept: list[tuple[float, int, int, int]] = []
-    for one in able:
-        if not any(two[1] <= one[1] and two[2] <= one[2] for two in kept):
-            kept.append(one)
-    return kept
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import SubnetState
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
 from eks_win_capacity.density.reserved import Reserved
-from eks_win_capacity.planning import plan_fleet
+from eks_win_capacity.planning import plan_fleet, solving
 from eks_win_capacity.planning.costs import read_prices
 from eks_win_capacity.planning.question import Question
 from eks_win_capacity.planning.workloads import read_workloads
@@ -339,3 +339,39 @@ def test_without_zones_no_share_of_them_is_odd():
     )  # fmt: skip
     assert not ask.zones
     assert not ask.odd
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_full_nodes_alone_settle_what_all_mixes_do(monkeypatch, seed):
+    draw = random.Random(seed)
+    loads = [
+        load(f"w{i}", draw.randint(1, 6), draw.choice([300, 700, 1100]), draw.choice([256, 2000]))
+        | {"zone_spread": draw.random() < 0.7, "max_skew": draw.randint(1, 2)}
+        for i in range(draw.randint(1, 3))
+    ]
+    more = draw.choice([{}, {"zone_lost": True}, {"max_types": 1}, {"at_least": {"nodes": 4}}])
+
+    def settled():
+        return plan(loads, candidates=TYPES, zones=["a", "b"], **more)
+
+    full = settled()
+    listed = solving.list_patterns
+    every = lambda *args, **asked: listed(*args, **asked | {"full": False})  # noqa: E731
+    monkeypatch.setattr(solving, "list_patterns", every)
+    assert full.value == pytest.approx(settled().value)
+
+
+def test_small_fleets_in_three_zones_with_few_types_are_settled():
+    loads = [
+        load("a", 22, 2022, 465) | {"zone_spread": True},
+        load("b", 17, 5132, 5380) | {"zone_spread": True},
+        load("c", 17, 4007, 7784) | {"zone_spread": True},
+    ]
+    types = [f"{name}.{size}xlarge" for name in ("c6a", "m6a", "r7i") for size in ("", 2, 4)]
+
+    def fleet(candidates):
+        return plan(loads, candidates=candidates, zones=["a", "b", "c"], max_types=2)
+
+    found = fleet(types)
+    assert found.status == "proved"
+    assert found.value <= fleet(["c6a.4xlarge", "m6a.2xlarge", "r7i.xlarge"]).value * (1 + 1e-9)
