@@ -14,8 +14,8 @@ import eks_win_capacity as ewc
 from eks_win_capacity.addresses.targets import TARGETS
 from eks_win_capacity.addresses.warm_pool import pool_of_targets, targets_of
 from eks_win_capacity.catalog import given_or_bundled
-from eks_win_capacity.core.arguments import flag, of_kind, text
-from eks_win_capacity.core.arrays import count
+from eks_win_capacity.core.arguments import of_kind, text
+from eks_win_capacity.core.arrays import count, flag
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of, html_fields
 from eks_win_capacity.core.errors import CapacityError, MissingExtraError

@@ -14,8 +14,7 @@ from eks_win_capacity.addresses.subnet import Subnet, listed_subnets
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, targets_of
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core import kernels
-from eks_win_capacity.core.arguments import flag
-from eks_win_capacity.core.arrays import count, counts, unmasked
+from eks_win_capacity.core.arrays import count, counts, flag, unmasked
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     NODE_ADDRESSES,

@@ -14,8 +14,8 @@ from eks_win_capacity.cluster.remedies import (
     word,
 )
 from eks_win_capacity.cluster.serving import autoscaler_tags, expected_addresses
-from eks_win_capacity.core.arguments import flag, names
-from eks_win_capacity.core.arrays import count, unmasked
+from eks_win_capacity.core.arguments import names
+from eks_win_capacity.core.arrays import count, flag, unmasked
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE, KUBELET_MAX_PODS
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError

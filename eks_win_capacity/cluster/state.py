@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from eks_win_capacity.cluster.records import (
     AccessEntry,
@@ -31,10 +31,14 @@ from eks_win_capacity.cluster.records import (
     Workload,
     WorkloadManifest,
 )
-from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
 from eks_win_capacity.core.documents import mapping
-from eks_win_capacity.core.errors import DocumentError, StateConflictError, without_accounts
+from eks_win_capacity.core.errors import (
+    DocumentError,
+    StateConflictError,
+    UnsupportedInputError,
+    without_accounts,
+)
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.values import read_only
@@ -343,18 +347,20 @@ def needs_state(state: object) -> ClusterState:
     UnsupportedInputError
         If it is not.
     """
-    cure = ": load it with load_files or aws.load_cluster"
-    of_kind(state, ClusterState, name="state", cure=cure)
-    given = cast("ClusterState", state)
-    if given.cni_configmap is not None:
-        return given
+    if not isinstance(state, ClusterState):
+        raise UnsupportedInputError(
+            f"state must be a ClusterState; got {type(state).__name__}: load it with load_files "
+            "or aws.load_cluster"
+        )
+    if state.cni_configmap is not None:
+        return state
     from eks_win_capacity.addresses.configmap import of_addon
 
-    for addon in given.addons or ():
+    for addon in state.addons or ():
         if addon.name == "vpc-cni" and (data := of_addon(addon.configuration)) is not None:
-            why = {part: text for part, text in given.unknown.items() if part != "cni_configmap"}
-            return replace(given, cni_configmap=data, unknown=why)
-    return given
+            why = {part: text for part, text in state.unknown.items() if part != "cni_configmap"}
+            return replace(state, cni_configmap=data, unknown=why)
+    return state
 
 
 _PLAIN_TUPLES = ("cluster_role_policies", "subnet_ids")

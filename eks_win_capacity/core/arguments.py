@@ -8,7 +8,7 @@ from typing import Any
 
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
-__all__ = ["flag", "mapping", "names", "number", "of_kind", "real", "text"]
+__all__ = ["mapping", "names", "number", "of_kind", "real", "text"]
 
 
 def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
@@ -24,31 +24,6 @@ def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
         raise UnsupportedInputError(
             f"{name} must be a {kind.__name__}; got {type(value).__name__}{cure}"
         )
-
-
-_NUMPY_FLAGS = {("numpy", "True"), ("numpy", "False")}
-
-
-def flag(value: object, *, name: str) -> bool:
-    """
-    One truth value; numbers and texts are refused, for ``"false"`` is true.
-
-    Raises
-    ------
-    InputError
-        If it is not one.
-
-    Examples
-    --------
-    >>> flag("false", name="compare")
-    Traceback (most recent call last):
-        ...
-    eks_win_capacity.core.errors.InputError: compare must be True or False; got 'false'
-    """
-    # NumPy's truth value is not a bool, and NumPy need not be loaded to know it.
-    if isinstance(value, bool) or (type(value).__module__, str(value)) in _NUMPY_FLAGS:
-        return bool(value)
-    raise InputError(f"{name} must be True or False; got {value!r:.60}")
 
 
 def text(value: object, *, name: str) -> str:

@@ -219,6 +219,27 @@ def _count_error(
     )
 
 
+def flag(value: object, *, name: str) -> bool:
+    """
+    One truth value; numbers and texts are refused, for ``"false"`` is true.
+
+    Raises
+    ------
+    InputError
+        If it is not one.
+
+    Examples
+    --------
+    >>> flag("false", name="compare")
+    Traceback (most recent call last):
+        ...
+    eks_win_capacity.core.errors.InputError: compare must be True or False; got 'false'
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise InputError(f"{name} must be True or False; got {value!r:.60}")
+
+
 def flags(value: object, *, name: str) -> NDArray[np.bool_]:
     """Read booleans; numbers and texts are refused, for `"false"` is true."""
     array = _plain(value, name)

@@ -14,8 +14,8 @@ from eks_win_capacity.addresses.fit import SubnetRoom
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.catalog import given_or_bundled
-from eks_win_capacity.core.arguments import flag, mapping, number, text
-from eks_win_capacity.core.arrays import count
+from eks_win_capacity.core.arguments import mapping, number, text
+from eks_win_capacity.core.arrays import count, flag
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS, NODE_ADDRESSES
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import InputError

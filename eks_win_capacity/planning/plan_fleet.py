@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from eks_win_capacity.addresses.warm_pool import WarmPool
 from eks_win_capacity.catalog import Catalog, given_or_bundled
 from eks_win_capacity.cluster.state import ClusterState
-from eks_win_capacity.core.arguments import flag
-from eks_win_capacity.core.arrays import choice, count
+from eks_win_capacity.core.arrays import choice, count, flag
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
