@@ -13,7 +13,7 @@ import numpy as np
 from eks_win_capacity.addresses.subnet import Subnet, listed_subnets
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, targets_of
 from eks_win_capacity.catalog import given_or_bundled
-from eks_win_capacity.core import kernels
+from eks_win_capacity.catalog.limits import prefix, secondary
 from eks_win_capacity.core.arrays import count, counts, flag, unmasked
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
@@ -124,7 +124,7 @@ def node_need(
 
 
 def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> str:
-    slots = kernels.secondary(instance.ipv4_per_interface)
+    slots = secondary(instance.ipv4_per_interface)
     if not pool.prefix_delegation and most < slots:
         return (
             f"pods_per_node is {pods:,}, but a pool with warm-ip-target 0 creates nothing beyond "
@@ -136,7 +136,7 @@ def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> s
     if pool.prefix_delegation:
         mode, formula = "prefix", f"({formula}) x {ADDRESSES_PER_PREFIX}"
     elif instance.nitro:
-        cure = f", turn prefix delegation on ({kernels.prefix(instance.ipv4_per_interface):,})"
+        cure = f", turn prefix delegation on ({prefix(instance.ipv4_per_interface):,})"
     return (
         f"pods_per_node is {pods:,}; the capacity of {instance.name} in {mode} mode is {most:,} "
         f"pods ({formula}): spread the pods over more nodes{cure}, or take a larger type"

@@ -21,7 +21,7 @@ from eks_win_capacity.addresses.fit import (
 from eks_win_capacity.addresses.parsing import Reservation, text_of
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
-from eks_win_capacity.core import kernels
+from eks_win_capacity.catalog.limits import by_mode
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
@@ -230,7 +230,7 @@ def smallest_subnet(
     )
     planned = count(nodes, name="nodes") + count(surge_nodes, name="surge_nodes")
     pods, kept = count(pods_per_node, name="pods_per_node"), count(keep_free, name="keep_free")
-    most = kernels.by_mode(instance.ipv4_per_interface, int(instance.nitro))
+    most = by_mode(instance.ipv4_per_interface, int(instance.nitro))
     if pods > most:
         raise InvalidCountError(
             f"pods_per_node is {pods:,}; the capacity of {instance.name} is {most:,} pods"

@@ -22,7 +22,7 @@ from eks_win_capacity.addresses.targets import (
     target_findings,
     uses_prefix_rule,
 )
-from eks_win_capacity.core import kernels
+from eks_win_capacity.catalog.limits import by_mode, secondary
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT
 from eks_win_capacity.core.display import Listed, Shown, html_fields, html_table, plain_fields
 from eks_win_capacity.core.errors import InvalidCountError, UnsupportedInputError, WarmTargetError
@@ -493,8 +493,8 @@ def curve_of(ipv4_per_interface: int, pool: Any, *, fragmented: bool = False) ->
     """
     import numpy as np
 
-    slots = kernels.secondary(ipv4_per_interface)
-    capacity = kernels.by_mode(ipv4_per_interface, int(pool.prefix_delegation))
+    slots = secondary(ipv4_per_interface)
+    capacity = by_mode(ipv4_per_interface, int(pool.prefix_delegation))
     pods = np.arange(capacity + 1)
     state = steady_state(pods, slots, pool, peak=slots, fragmented=fragmented, where=either)
     addresses, prefixes, used = (np.broadcast_to(column, pods.shape).copy() for column in state)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eks_win_capacity.catalog.limits import bundled_rows
-from eks_win_capacity.core import kernels
+from eks_win_capacity.catalog.limits import bundled_rows, by_mode
 from eks_win_capacity.core.arrays import KeptFor
 from eks_win_capacity.core.errors import InputError
 
@@ -111,7 +110,7 @@ class LimitTable:
         """The pod addresses of every type in one mode, and 0 in the last slot."""
         answers = np.zeros(self.sentinel + 1, dtype=np.int64)
         prefixes = (self.nitro & prefix_delegation).astype(np.int64)
-        answers[:-1] = kernels.by_mode(self.ipv4_per_interface, prefixes)
+        answers[:-1] = by_mode(self.ipv4_per_interface, prefixes)
         return answers
 
 

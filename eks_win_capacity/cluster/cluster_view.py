@@ -13,6 +13,7 @@ from eks_win_capacity.addresses.fit import fit_of, node_need
 from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.targets import asking
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
+from eks_win_capacity.catalog.limits import secondary
 from eks_win_capacity.cluster.serving import (
     IDLE,
     NO_ADDRESS,
@@ -30,7 +31,6 @@ from eks_win_capacity.cluster.serving import (
     slots_of,
     use_by_node,
 )
-from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import CapacityError
 from eks_win_capacity.density.reserved import allocatable, max_pods_cap
@@ -404,7 +404,7 @@ class ClusterView:
                 limits.append(f"{node.instance_type or node.name} is not a Nitro type")
                 continue
             use = self.used(node, "addresses")
-            slots = kernels.secondary(row.ipv4_per_interface)
+            slots = secondary(row.ipv4_per_interface)
             change = migration(slots, min(use.with_address, slots), "to-prefix")
             more = self.left(node, need, addresses=change.advertised, full="addresses")
             if more < change.advertised - use.with_address:
@@ -512,7 +512,7 @@ class ClusterView:
         hosts = max((self.use_of(n).host for n in same), default=0)
         addresses = expected_addresses(row, prefix_delegation=self.mode)
         if addresses is None:
-            addresses = kernels.secondary(row.ipv4_per_interface)
+            addresses = secondary(row.ipv4_per_interface)
         if (pool := self.pool(row)) is not None:
             addresses = min(addresses, curve_of(row.ipv4_per_interface, pool).most)
         cpu, memory = allocatable(row)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.targets import ENABLE_IPAM, ENABLE_PREFIX_DELEGATION, go_bool
-from eks_win_capacity.core import kernels
+from eks_win_capacity.catalog.limits import by_mode, prefix, secondary
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,
     ADDRESSES_PER_PREFIX,
@@ -155,7 +155,7 @@ def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | No
     """The addresses a node of a type should advertise; None where it is not known."""
     if row is None or (prefix_delegation is None and row.nitro):
         return None
-    return int(kernels.by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
+    return int(by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
 
 
 def release_of(node: Node) -> str:
@@ -391,7 +391,7 @@ def slots_of(
         old = sum(_inside(address, interface.prefixes) for address in addresses)
         most = len(interface.prefixes) * ADDRESSES_PER_PREFIX
     return Slots(
-        slots=kernels.secondary(row.ipv4_per_interface),
+        slots=secondary(row.ipv4_per_interface),
         secondary=len(interface.secondary),
         prefixes=len(interface.prefixes),
         prefix_delegation=prefix_delegation,
@@ -425,10 +425,10 @@ def difference_reason(
         return "mode-unknown"
     if node.advertised_addresses == own:
         return ""
-    secondary = kernels.secondary(row.ipv4_per_interface)
+    slots = secondary(row.ipv4_per_interface)
     if not node.ready or node.advertised_addresses not in {
-        secondary,
-        kernels.prefix(row.ipv4_per_interface) if row.nitro else secondary,
+        slots,
+        prefix(row.ipv4_per_interface) if row.nitro else slots,
     }:
         return "stale-node"
     if prefix_delegation and legacy_components(state):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import numpy as np
 
 from eks_win_capacity.catalog.limit_table import LimitTable, table_of
-from eks_win_capacity.core import arrays, kernels
+from eks_win_capacity.catalog.limits import by_mode
+from eks_win_capacity.core import arrays
 from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
 from eks_win_capacity.core.display import count_of, html_table
@@ -803,5 +804,5 @@ def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object)
     addresses = arrays.counts(ipv4_per_interface, name="ipv4_per_interface", low=1)
     prefixes = arrays.flags(prefix_delegation, name="prefix_delegation").astype(np.int64)
     arrays.common_shape(ipv4_per_interface=addresses, prefix_delegation=prefixes)
-    pods = np.asarray(kernels.by_mode(addresses, prefixes))
+    pods = np.asarray(by_mode(addresses, prefixes))
     return arrays.in_kind(pods, answer="ip_capacity", **columns)

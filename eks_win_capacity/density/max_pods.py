@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from eks_win_capacity.catalog.limits import bundled_limit
-from eks_win_capacity.core import kernels
+from eks_win_capacity.catalog.limits import bundled_limit, by_mode
 from eks_win_capacity.core.constants import MAX_COUNT
 from eks_win_capacity.core.lazy import checked_call
 
@@ -64,7 +63,7 @@ def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> A
         and type(prefix_delegation) is bool
         and 1 <= ipv4_per_interface <= MAX_COUNT
     ):
-        return kernels.by_mode(ipv4_per_interface, int(prefix_delegation))
+        return by_mode(ipv4_per_interface, int(prefix_delegation))
     from eks_win_capacity.density.fleet import ip_capacity_of_column
 
     return ip_capacity_of_column(ipv4_per_interface, prefix_delegation)
@@ -188,7 +187,7 @@ def max_pods(
         limit = bundled_limit(instance_type)
         if limit is not None:
             addresses, nitro = limit
-            pods = kernels.by_mode(addresses, int(nitro and prefix_delegation))
+            pods = by_mode(addresses, int(nitro and prefix_delegation))
             return pods if kubelet_max_pods is None else min(pods, kubelet_max_pods)
     elif (
         plain

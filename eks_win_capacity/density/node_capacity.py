@@ -10,7 +10,8 @@ import numpy as np
 
 from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
 from eks_win_capacity.catalog.limit_table import table_of
-from eks_win_capacity.core import arrays, kernels
+from eks_win_capacity.catalog.limits import by_mode
+from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     MAX_COUNT,
@@ -315,7 +316,7 @@ def _sized(
     addresses = np.array([instance.ipv4_per_interface for instance in types], dtype=np.int64)
     caps = np.array([max_pods_cap(instance) for instance in types], dtype=np.int64)
     allowed = np.full((len(CONSTRAINTS), len(codes)), _UNBOUND, dtype=np.int64)
-    allowed[0] = kernels.by_mode(addresses[codes], prefixes.astype(np.int64))
+    allowed[0] = by_mode(addresses[codes], prefixes.astype(np.int64))
     if kubelet is not None:
         allowed[1] = np.maximum(kubelet - hosts, 0)
     for row, column, asked in ((2, 0, wide["pod_cpu"]), (3, 1, wide["pod_memory"])):
@@ -361,7 +362,7 @@ def _one_node(
     """
     cpu_m, memory = allocatable(instance, kept)
     prefixes = instance.nitro and prefix_delegation
-    addresses = kernels.by_mode(instance.ipv4_per_interface, int(prefixes))
+    addresses = by_mode(instance.ipv4_per_interface, int(prefixes))
     kubelet = None if kubelet_max_pods is None else max(kubelet_max_pods - host_process_pods, 0)
     cpu_pods = cpu_m // pod_cpu if pod_cpu else None
     # Where Windows keeps all the memory, a pod without a request finds none either.

@@ -6,7 +6,8 @@ import warnings
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core import arrays, kernels
+from eks_win_capacity.catalog.limits import secondary
+from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import (
     KARPENTER_ADDED,
     KARPENTER_LACKS,
@@ -239,4 +240,4 @@ def karpenter_addresses(row: InstanceType) -> int | None:
         return 0
     if "unknown-to-controller" in row.windows.codes and family not in KARPENTER_ADDED:
         return None
-    return int(kernels.secondary(row.ipv4_per_interface))
+    return int(secondary(row.ipv4_per_interface))

@@ -12,6 +12,7 @@ import numpy as np
 
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.catalog.limits import secondary
 from eks_win_capacity.catalog.type_names import speciality
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
@@ -20,7 +21,6 @@ from eks_win_capacity.core.constants import (
 )
 from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
-from eks_win_capacity.core.kernels import secondary
 from eks_win_capacity.density.reserved import (
     allocatable,
     karpenter_addresses,

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity._data.limits import ROWS
+from eks_win_capacity.catalog import limits as kernels
 from eks_win_capacity.catalog.limits import bundled_limit
-from eks_win_capacity.core import arrays, constants, errors, kernels
+from eks_win_capacity.core import arrays, constants, errors
 from eks_win_capacity.core.errors import (
     CapacityError,
     IndexMismatchError,

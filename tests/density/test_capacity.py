@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
+from eks_win_capacity.catalog import limits as kernels
 from eks_win_capacity.catalog.limits import bundled_rows
-from eks_win_capacity.core import kernels
 from eks_win_capacity.core.arrays import counts, flags, in_kind
 from eks_win_capacity.core.errors import (
     IndexMismatchError,

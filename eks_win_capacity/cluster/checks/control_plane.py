@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.targets import ENABLE_IPAM, TARGETS, WARM_IP, go_bool, go_int
 from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.catalog.limits import secondary
 from eks_win_capacity.cluster.checks.check import (
     CONTROLLER,
     PREFIXES,
@@ -25,7 +26,6 @@ from eks_win_capacity.cluster.remedies import (
     word,
 )
 from eks_win_capacity.cluster.serving import policy_lacking
-from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES,
     CONTROL_PLANE_ADDRESSES_ADVISED,
@@ -543,7 +543,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     # Those of another check are not said twice.
     own = {"windows-ipam-off", "configmap-missing", "prefix-delegation-not-nitro"}
     rows = [row for name in look.windows_types or () if (row := look.row(name))]
-    slots = min((kernels.secondary(row.ipv4_per_interface) for row in rows), default=None)
+    slots = min((secondary(row.ipv4_per_interface) for row in rows), default=None)
     try:
         pool = WarmPool.from_configmap(data, slots=slots)
     except CapacityError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eks_win_capacity.catalog.limits import secondary
 from eks_win_capacity.cluster.autoscalers import halted, lacking_tags, unhalt, wanted_tags
 from eks_win_capacity.cluster.checks.check import (
     AMIS,
@@ -15,7 +16,6 @@ from eks_win_capacity.cluster.checks.check import (
 )
 from eks_win_capacity.cluster.remedies import tag_command, tags_file, word
 from eks_win_capacity.cluster.serving import group_of, heard
-from eks_win_capacity.core import kernels
 from eks_win_capacity.core.constants import (
     ADDRESS_RESOURCE,
     DEFAULT_SERVICE_CIDRS,
@@ -263,7 +263,7 @@ def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, 
     told = f"{who} starts each node with {count_of(count, 'prefix', 'prefixes')}"
     rows = [row for name in types if (row := look.row(name)) is not None]
     # Every slot but that of the node's own address can hold a prefix.
-    small = [r.name for r in rows if count > kernels.secondary(r.ipv4_per_interface)]
+    small = [r.name for r in rows if count > secondary(r.ipv4_per_interface)]
     old = [r.name for r in rows if not r.nitro]
     if small or old:
         return rule.failed(
