@@ -37,6 +37,8 @@ MOVED = {
     "fleet": "planning",
     "fleet_codes": "density.fleet_codes",
     "forecast.adapting": "forecast.seasons",
+    "forecast.answers": "forecast.paths",
+    "forecast.peaks": "forecast.periods",
     "kernels": "catalog.limits",
     "limit_table": "catalog.limit_table",
     "limits": "catalog.limits",

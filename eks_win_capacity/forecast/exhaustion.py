@@ -15,13 +15,13 @@ from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.lazy import checked_call
-from eks_win_capacity.forecast.answers import Answers, judgements
 from eks_win_capacity.forecast.history import read_rows
+from eks_win_capacity.forecast.history_views import VIEWS
 from eks_win_capacity.forecast.learning import learn
-from eks_win_capacity.forecast.paths import Draws, simulate
-from eks_win_capacity.forecast.peaks import panel
-from eks_win_capacity.forecast.periods import date_of
+from eks_win_capacity.forecast.paths import Answers, Draws, simulate
+from eks_win_capacity.forecast.periods import date_of, panel
 from eks_win_capacity.forecast.result import ExhaustionForecast
+from eks_win_capacity.forecast.seasons import usable_season
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.core.findings import Finding
     from eks_win_capacity.forecast.history import Rows
-    from eks_win_capacity.forecast.learning import Learned
-    from eks_win_capacity.forecast.peaks import Panel
+    from eks_win_capacity.forecast.periods import Panel
 
     Floats = NDArray[np.float64]
 
@@ -41,8 +40,11 @@ MIN_PERIODS = 7
 _CHUNK = 48
 """Series worked on together: few enough to stay in the processor's cache."""
 
-_TOLERANCE = 1e-6
-"""Share of the capacity that single precision may miss a limit by."""
+_TOLD = 0.02
+"""Share of the usual use from which a step is a finding."""
+
+_BENT = 0.5
+"""Share of the paths off the whole history from which its growth counts as bent."""
 
 Engine = Literal["theta"]
 Unit = Literal["addresses", "prefixes", "pods"]
@@ -383,92 +385,28 @@ def _chunks(peaks: Panel, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.intp
 
 
 def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None:
-    peaks, horizon, whole = ask.peaks, answers.reached.shape[1], ask.rows.whole
+    peaks = ask.peaks
     values = np.stack([peaks.peaks[row] for row in chunk])
     censored = np.stack([peaks.censored[row] for row in chunk])
     learned = learn(
         values,
         censored,
         lengths=ask.lengths,
-        horizon=horizon,
+        horizon=answers.reached.shape[1],
         given=ask.given,
         per_day=max(round(1 / peaks.grid.days), 1),
     )
     paths = simulate(learned, ask.draws)
     if ask.events is not None:
         paths += ask.events[chunk].T[:, :, None].astype(np.float32)
-    if whole:
+    if ask.rows.whole:
         np.ceil(paths - 1e-4, out=paths)
     limit = ask.rows.current[chunk]
-    edge = (limit * (1 - _TOLERANCE)).astype(np.float32)
-    hit = paths >= edge[None, :, None]
-    first = np.where(hit.any(axis=0), hit.argmax(axis=0), horizon)
     now = values[:, -1] >= limit
-    first[now] = 0
-    for place, row in enumerate(chunk):
-        passed = np.bincount(first[place], minlength=horizon + 1)[:horizon]
-        answers.reached[row] = passed.cumsum() / paths.shape[2]
-    answers.exhausted[chunk] = now
-    paths.sort(axis=2)
-    at = _quantiles(paths, learned.scale, whole=whole)
-    answers.demand[chunk] = at(0.5)
-    answers.median[chunk] = np.clip(at(0.5), 0, limit[:, None])
-    for place, level in enumerate(ask.levels):
-        answers.lower[chunk, :, place] = np.maximum(at((1 - level) / 2), 0)
-        answers.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
-    _facts(ask, learned, chunk, answers)
-
-
-def _quantiles(
-    paths: NDArray[np.float32], scale: Floats, *, whole: bool
-) -> Callable[[float], Floats]:
-    """The quantile of sorted paths by its share, as series x periods."""
-    top = paths.shape[2] - 1
-    # Single precision carries seven digits; six of them are shown.
-    grain = 10.0 ** (5 - np.floor(np.log10(scale)))[:, None]
-
-    def at(share: float) -> Floats:
-        where = share * top
-        low = int(np.floor(where + 1e-9))
-        high = min(low + 1, top)
-        if whole:
-            value = paths[..., high if where - low > 1e-9 else low].astype(float).T
-        else:
-            lower, upper = paths[..., low].astype(float), paths[..., high].astype(float)
-            value = (lower + (where - low) * (upper - lower)).T
-        return np.asarray(np.round(value * grain) / grain)
-
-    return at
-
-
-def _facts(ask: _Outlook, learned: Learned, chunk: NDArray[np.intp], answers: Answers) -> None:
-    """Keep what was learned, in units of the history."""
-    whole, parts = learned.views[0].fit, learned.parts
-    answers.alpha[chunk], answers.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
-    mean_factor = parts.season.future_factor.mean(axis=1) * learned.scale
-    answers.drift[chunk] = learned.drift() * mean_factor
-    answers.views[chunk, : len(learned.views)] = learned.shares
-    answers.step_age[chunk] = learned.step.age
-    answers.step_size[chunk] = learned.step.size * mean_factor
-    answers.step_stays[chunk] = learned.step.stays
-    answers.origins[chunk] = len(learned.back)
-    error, naive, covered = learned.backtest(ask.levels)
-    answers.backtest_mae[chunk] = error * learned.scale
-    answers.backtest_naive[chunk] = naive * learned.scale
-    answers.backtest_covered[chunk] = covered
-    for place, row in enumerate(chunk):
-        size = learned.scale[place]
-        for kind, found in (("shifts", parts.shifts), ("outliers", parts.outliers)):
-            where = np.flatnonzero(found[place])
-            getattr(answers, kind)[row] = (
-                where,
-                found[place][where] * parts.season.factor[place, where] * size,
-            )
-        answers.seasons[row] = tuple(
-            length
-            for length, share in zip(ask.lengths, parts.season.strength[place], strict=True)
-            if share > 0
-        )
+    answers.add_paths(
+        chunk, paths, learned.scale, limit=limit, now=now, levels=ask.levels, whole=ask.rows.whole
+    )
+    answers.add_learned(chunk, learned, levels=ask.levels, lengths=ask.lengths)
 
 
 def event_frame(events: Any) -> pd.DataFrame:
@@ -566,3 +504,92 @@ def _change(event: dict[Any, Any]) -> float:
             f"the change of the event at {event['time']} must be a number; got {event['change']!r}"
         )
     return change
+
+
+def judgements(
+    answers: Answers,
+    rows: Rows,
+    panel: Panel,
+    usable: NDArray[np.bool_],
+    *,
+    lengths: tuple[int, ...],
+    given: bool,
+) -> Iterator[Finding]:
+    """Findings about how the histories were read ahead."""
+    periods = np.array([len(v) for v in panel.peaks])
+    yield from _newest_step(answers, rows, panel)
+    yield from _bent_growth(answers, rows, usable)
+    yield from _short_history(answers.median.shape[1], rows, periods, usable)
+    if given:
+        yield from _refused_season(lengths, int(periods[usable].max(initial=0)))
+
+
+def _newest_step(answers: Answers, rows: Rows, panel: Panel) -> Iterator[Finding]:
+    usual = np.array([np.nanmean(v) if len(v) else 0.0 for v in panel.peaks])
+    size = np.nan_to_num(np.abs(answers.step_size))
+    stepped = np.flatnonzero((answers.step_age > 0) & (size >= np.maximum(_TOLD * usual, 1.5)))
+    if not len(stepped):
+        return
+    row = stepped[np.argmax(size[stepped])]
+    age, stays = int(answers.step_age[row]), answers.step_stays[row]
+    yield told(
+        "newest-step",
+        f"{count_of(len(stepped), 'subnet')} changed level in the last periods, most of "
+        f"all {rows.subnets[row]}: by about {answers.step_size[row]:,.0f}, "
+        f"{count_of(age, 'period')} ago",
+        f"whether it stays is not known; it does in {100 * stays:.0f} % of the paths",
+        severity="warning",
+        remedy="ask what was deployed; a step that will be undone can be given as an event",
+    )
+
+
+def _bent_growth(answers: Answers, rows: Rows, usable: NDArray[np.bool_]) -> Iterator[Finding]:
+    bent = np.flatnonzero(usable & (answers.views[:, 0] < 1 - _BENT))
+    if not len(bent):
+        return
+    row = bent[np.argmin(answers.views[bent, 0])]
+    compound = answers.views[row, VIEWS.index("logarithm")] > _BENT
+    yield told(
+        "bent-growth",
+        f"the growth of {count_of(len(bent), 'subnet')} bends, most of all "
+        f"{rows.subnets[row]}: it {'is compound' if compound else 'is not what it was'}",
+        "most paths follow the last weeks, or a constant rate, which forecast the newest "
+        "past better than the whole history does",
+    )
+
+
+def _short_history(
+    horizon: int, rows: Rows, periods: NDArray[np.int64], usable: NDArray[np.bool_]
+) -> Iterator[Finding]:
+    short = np.flatnonzero(usable & (periods < horizon / 2))
+    if not len(short):
+        return
+    yield told(
+        "short-history",
+        f"the horizon is more than twice the history of {count_of(len(short), 'subnet')}, "
+        f"first {rows.subnets[short[0]]}: {horizon:,} periods from {periods[short[0]]:,}",
+        "dates that far ahead rest on little",
+    )
+
+
+def _refused_season(lengths: tuple[int, ...], periods: int) -> Iterator[Finding]:
+    """Finding of a season that is too long, and not part of a longer one that is usable."""
+
+    def seen(length: int) -> bool:
+        return any(
+            usable_season(other, (other,), periods, given=True)
+            for other in lengths
+            if other % length == 0
+        )
+
+    refused = [length for length in lengths if not seen(length)]
+    if not refused:
+        return
+    yield told(
+        "season-too-long",
+        f"a season of {count_of(refused[0], 'period')} is not seen often enough in "
+        f"{count_of(periods, 'period')}",
+        "it is left out; the path has no such season",
+        severity="warning",
+        remedy="give a longer history, or a longer step",
+    )

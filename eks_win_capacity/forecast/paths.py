@@ -1,4 +1,4 @@
-"""From what was learned of many series to sample paths of what comes."""
+"""From what was learned of many series to sample paths of what comes, and what the paths say."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.forecast.history_views import exact, normal_quantile
+from eks_win_capacity.core.values import same_values
+from eks_win_capacity.forecast.history_views import VIEWS, exact, normal_quantile
 from eks_win_capacity.forecast.smoothing import stacked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from eks_win_capacity.forecast.learning import Learned
 
     Floats = NDArray[np.float64]
+    Found = list[tuple[NDArray[np.intp], Floats]]
     Singles = NDArray[np.float32]
     Places = NDArray[np.int32]
 
@@ -60,6 +64,9 @@ _UPWARD, _STAYS, _PASSES = 0.75, 0.5, 5.0
 
 _STILL = 0.01
 """Change of a constant history, should it change, as a share of its level; at least one address."""
+
+_TOLERANCE = 1e-6
+"""Share of the capacity that single precision may miss a limit by."""
 
 
 @dataclass(frozen=True)
@@ -343,3 +350,144 @@ def _happenings(learned: Learned, draws: Draws) -> list[tuple[int, Floats]]:
         stays = (draws.stays < step.stays[row]) * 1.0 - step.fitted[row]
         happenings.append((row, total + stays * step.size[row]))
     return happenings
+
+
+@dataclass
+class Answers:
+    """What the paths of each subnet say, and what was learned of it, filled chunk by chunk."""
+
+    demand: Floats
+    median: Floats
+    lower: Floats
+    upper: Floats
+    reached: Floats
+    exhausted: NDArray[np.bool_]
+    alpha: Floats
+    phi: Floats
+    drift: Floats
+    views: Floats
+    step_age: NDArray[np.int64]
+    step_size: Floats
+    step_stays: Floats
+    origins: NDArray[np.int64]
+    backtest_mae: Floats
+    backtest_naive: Floats
+    backtest_covered: Floats
+    shifts: Found
+    outliers: Found
+    seasons: list[tuple[int, ...]]
+
+    __eq__ = same_values
+
+    @classmethod
+    def empty(cls, count: int, horizon: int, levels: int) -> Answers:
+        """Answers of so many subnets; what is never filled stays missing."""
+
+        def missing(*shape: int) -> Floats:
+            return np.full((count, *shape), np.nan)
+
+        none = (np.zeros(0, dtype=np.intp), np.zeros(0))
+        return cls(
+            demand=missing(horizon),
+            median=missing(horizon),
+            lower=missing(horizon, levels),
+            upper=missing(horizon, levels),
+            reached=missing(horizon),
+            exhausted=np.zeros(count, dtype=bool),
+            alpha=missing(),
+            phi=missing(),
+            drift=missing(),
+            views=np.zeros((count, len(VIEWS))),
+            step_age=np.zeros(count, dtype=np.int64),
+            step_size=missing(),
+            step_stays=missing(),
+            origins=np.zeros(count, dtype=np.int64),
+            backtest_mae=missing(),
+            backtest_naive=missing(),
+            backtest_covered=missing(levels),
+            shifts=[none] * count,
+            outliers=[none] * count,
+            seasons=[()] * count,
+        )
+
+    def add_paths(
+        self,
+        chunk: NDArray[np.intp],
+        paths: Singles,
+        scale: Floats,
+        *,
+        limit: Floats,
+        now: NDArray[np.bool_],
+        levels: Sequence[float],
+        whole: bool,
+    ) -> None:
+        """Dates and intervals of some subnets, of which some are full `now`; sorts the paths."""
+        horizon = len(paths)
+        edge = (limit * (1 - _TOLERANCE)).astype(np.float32)
+        hit = paths >= edge[None, :, None]
+        first = np.where(hit.any(axis=0), hit.argmax(axis=0), horizon)
+        first[now] = 0
+        for place, row in enumerate(chunk):
+            passed = np.bincount(first[place], minlength=horizon + 1)[:horizon]
+            self.reached[row] = passed.cumsum() / paths.shape[2]
+        self.exhausted[chunk] = now
+        paths.sort(axis=2)
+        at = _quantiles(paths, scale, whole=whole)
+        self.demand[chunk] = at(0.5)
+        self.median[chunk] = np.clip(at(0.5), 0, limit[:, None])
+        for place, level in enumerate(levels):
+            self.lower[chunk, :, place] = np.maximum(at((1 - level) / 2), 0)
+            self.upper[chunk, :, place] = np.maximum(at((1 + level) / 2), 0)
+
+    def add_learned(
+        self,
+        chunk: NDArray[np.intp],
+        learned: Learned,
+        *,
+        levels: Sequence[float],
+        lengths: Sequence[int],
+    ) -> None:
+        """What was learned of some subnets, in units of the history."""
+        whole, parts = learned.views[0].fit, learned.parts
+        self.alpha[chunk], self.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
+        mean_factor = parts.season.future_factor.mean(axis=1) * learned.scale
+        self.drift[chunk] = learned.drift() * mean_factor
+        self.views[chunk, : len(learned.views)] = learned.shares
+        self.step_age[chunk] = learned.step.age
+        self.step_size[chunk] = learned.step.size * mean_factor
+        self.step_stays[chunk] = learned.step.stays
+        self.origins[chunk] = len(learned.back)
+        error, naive, covered = learned.backtest(levels)
+        self.backtest_mae[chunk] = error * learned.scale
+        self.backtest_naive[chunk] = naive * learned.scale
+        self.backtest_covered[chunk] = covered
+        for place, row in enumerate(chunk):
+            factor, scale = parts.season.factor[place], learned.scale[place]
+            self.shifts[row], self.outliers[row] = (
+                (where := np.flatnonzero(found[place]), found[place, where] * factor[where] * scale)
+                for found in (parts.shifts, parts.outliers)
+            )
+            strength = parts.season.strength[place]
+            self.seasons[row] = tuple(
+                length for length, share in zip(lengths, strength, strict=True) if share > 0
+            )
+
+
+def _quantiles(paths: Singles, scale: Floats, *, whole: bool) -> Callable[[float], Floats]:
+    """The quantile of sorted paths by its share, as series x periods."""
+    top = paths.shape[2] - 1
+    # Single precision carries seven digits; six of them are shown.
+    grain = 10.0 ** (5 - np.floor(np.log10(scale)))[:, None]
+
+    def at(share: float) -> Floats:
+        where = share * top
+        low = int(np.floor(where + 1e-9))
+        high = min(low + 1, top)
+        if whole:
+            value = paths[..., high if where - low > 1e-9 else low].astype(float).T
+        else:
+            lower, upper = paths[..., low].astype(float), paths[..., high].astype(float)
+            value = (lower + (where - low) * (upper - lower)).T
+        return np.asarray(np.round(value * grain) / grain)
+
+    return at

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eks_win_capacity.core.findings import Finding
-    from eks_win_capacity.forecast.answers import Answers, Found
     from eks_win_capacity.forecast.history import Rows
-    from eks_win_capacity.forecast.peaks import Panel
+    from eks_win_capacity.forecast.paths import Answers, Found
+    from eks_win_capacity.forecast.periods import Panel
 
     Floats = NDArray[np.float64]
 

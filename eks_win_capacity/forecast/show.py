@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.forecast.answers import Answers
+    from eks_win_capacity.forecast.paths import Answers
 
     Floats = NDArray[np.float64]
 
