@@ -166,7 +166,7 @@ def _with_options(message: str, command: click.Command | None) -> str:
         place = (
             rf"\b{name}\b(?:=True\b)?"
             if "_" in name
-            else rf"(?:\A{name}(?= must | is )|\b{name}(?==\S))"
+            else rf"(?:\A{name}(?= must | is )|\b{name}(?==[^\s;,])|\b{name}=(?=[\s;,]|\Z))"
         )
         message = re.sub(rf"(?<![-\w.'\"(]){place}(?![\w(])", option, message)
     return message

@@ -340,24 +340,24 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
     """Read every column of a CSV as text, so that nothing of it changes on the way."""
     import pandas as pd
 
-    from eks_win_capacity.cli.history_files import parquet_table
+    from eks_win_capacity.cli.history_files import parquet_table, whole_rows
     from eks_win_capacity.density.node_table import without_head
 
     name = "standard input" if file == "-" else file
-    try:
-        if file.lower().endswith((".parquet", ".pq")):
-            return parquet_table(file, file)
-        with click.open_file(file, "rb") as opened:
-            content = whole.table_text(whole.answer_text(text_of(opened), name)).strip("\r\n")
-        if content.lstrip()[:1] in {"{", "["} or whole.looks_like_yaml(content):
-            return _read_json(content, name)
-        head = content[:4096].split("\n", 1)[0]
-        separator = whole.separator_of(head)
-        headless = without_head([head.strip("\r").replace('"', "").split(separator)], catalog)
-        if separator not in head and without_head([head.split()], catalog):
-            return _read_words(content, counted=head[:1].isspace())
-        if separator not in head and "  " in head.strip():
-            return _read_aligned(content, head)
+    if file.lower().endswith((".parquet", ".pq")):
+        return parquet_table(file, file)
+    with click.open_file(file, "rb") as opened:
+        content = whole.table_text(whole.answer_text(text_of(opened), name)).strip("\r\n")
+    if content.lstrip()[:1] in {"{", "["} or whole.looks_like_yaml(content):
+        return _read_json(content, name)
+    head = content[:4096].split("\n", 1)[0]
+    separator = whole.separator_of(head)
+    headless = without_head([head.strip("\r").replace('"', "").split(separator)], catalog)
+    if separator not in head and without_head([head.split()], catalog):
+        return _read_words(content, counted=head[:1].isspace())
+    if separator not in head and "  " in head.strip():
+        return _read_aligned(content, head)
+    with whole_rows(name):
         frame = pd.read_csv(
             io.StringIO(content),
             dtype=str,
@@ -368,11 +368,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
             skip_blank_lines=separator in head,
             index_col=False,
         )
-        return frame.rename(columns=lambda n: f"{UNNAMED}{n + 1}") if headless else frame
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{name} is not a CSV file: it is empty") from None
-    except pd.errors.ParserError as error:
-        raise InputError(f"{name} is not a CSV file: {error}") from error
+    return frame.rename(columns=lambda n: f"{UNNAMED}{n + 1}") if headless else frame
 
 
 def _read_json(content: str, name: str) -> pd.DataFrame:

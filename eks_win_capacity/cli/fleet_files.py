@@ -14,7 +14,7 @@ from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownI
 from eks_win_capacity.core.spreadsheet import CONTROLS, FORMULA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -29,8 +29,10 @@ MOST_PRINTED: Final = 1_000_000
 """Rows that are printed; more go to a file."""
 
 _SUFFIXES: Final = (".csv", ".parquet", ".pq", ".tsv", ".txt")
+_PACKED: Final = tuple(f"{one}.gz" for one in (".csv", ".tsv", ".txt"))
 _HEAD: Final = 4_096
 _SAMPLE: Final = 1_000
+_GZIP: Final = b"\x1f\x8b"
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -52,19 +54,22 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
             raise InputError("partitions are written from files, not from standard input")
         return None
     if path.is_dir():
-        found = sorted(one for one in path.rglob("*") if _is_rows(one, path))
+        inside = _unpacked(one for one in path.rglob("*") if _is_visible(one, path))
+        found = [one for one in inside if one.suffix.lower() in _SUFFIXES]
         if not found:
             raise InputError(f"{file} holds no {', '.join(_SUFFIXES)} file")
         return found
     if not path.exists() and any(mark in file for mark in "*?["):
         names = glob.glob(file, recursive=True)  # noqa: PTH207
-        found = sorted(one for one in map(Path, names) if one.is_file())
+        found = _unpacked(one for one in map(Path, names) if one.is_file())
         if not found:
             raise InputError(f"no file is called {file}")
         return found
     if path.is_file() and (partitioned or path.stat().st_size >= LONG):
         with path.open("rb") as opened:
             head = opened.read(_HEAD)
+        if head.startswith(_GZIP):
+            raise InputError(f"{file} is packed with gzip and long: unpack it first")
         # JSON, YAML and UTF-16 have readers of their own, with limits of their own.
         if not head.startswith(_WIDE_MARKS) and head.lstrip()[:1] not in {b"{", b"[", b"-"}:
             return [path]
@@ -73,11 +78,25 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
     return None
 
 
-def _is_rows(path: Path, folder: Path) -> bool:
-    """Whether a file below a folder holds rows: not what writers leave beside them."""
+def _unpacked(paths: Iterable[Path]) -> list[Path]:
+    """
+    Files of a folder or pattern in order; none may be packed, as the others alone are not all rows.
+
+    Raises
+    ------
+    InputError
+        If one is packed.
+    """
+    found = sorted(paths)
+    if packed := [one for one in found if one.name.lower().endswith(_PACKED)]:
+        raise InputError(f"{packed[0]} is packed with gzip: unpack it, or size it by itself")
+    return found
+
+
+def _is_visible(path: Path, folder: Path) -> bool:
+    """Whether a file below a folder is more than what writers leave beside their files."""
     parts = path.relative_to(folder).parts
-    hidden = any(part.startswith((".", "_")) for part in parts)
-    return not hidden and path.suffix.lower() in _SUFFIXES and path.is_file()
+    return not any(part.startswith((".", "_")) for part in parts) and path.is_file()
 
 
 @contextmanager

@@ -172,6 +172,7 @@ def forecast(
     alert = None if alert_risk is None else (alert_risk, alert_within)
     made, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
     alarmed = [str(row["subnet"]) for row in rows if row.get("alert")]
+    unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]
     if plot is not None:
         _draw(made, plot)
     span = f"{count_of(len(rows), 'subnet')}, {made.horizon} periods of {made.panel.grid}"
@@ -182,16 +183,21 @@ def forecast(
         rows,
         output,
         lead=("subnet", "used", "capacity", "date", "days_left", "probability"),
-        title=f"{span} after {end}; days left until the risk is {100 * risk:g} %",
+        title=f"{span}{end and f' after {end}'}; days left until the risk is {100 * risk:g} %",
         note="\n".join(notes),
         assumptions=[_TOGETHER] if added else (),
         styles=[_style(row) for row in rows],
     )
+    if unknown:
+        say(f"not known: {_named(unknown)}: no forecast, so neither alert nor all-clear", err=True)
     if alarmed:
-        named = f"{', '.join(alarmed[:10])}{', ...' * (len(alarmed) > 10)}"
         chance = f"a chance of {100 * (alert_risk or 0):g} % or more"
-        say(f"alert: {named}: {chance} to run dry within {alert_within:,} days", err=True)
+        say(f"alert: {_named(alarmed)}: {chance} to run dry within {alert_within:,} days", err=True)
         click.get_current_context().exit(ALERT)
+
+
+def _named(subnets: list[str]) -> str:
+    return f"{', '.join(subnets[:10])}{', ...' * (len(subnets) > 10)}"
 
 
 def _forecast(
@@ -240,7 +246,9 @@ def _draw(made: ExhaustionForecast, plot: Path) -> None:
 
 
 def _end(made: ExhaustionForecast) -> str:
-    """The newest period of the history."""
+    """The newest period of the history; empty where it has no value at all."""
+    if made.history["used"].isna().all():
+        return ""
     last = made.panel.grid.starts(made.panel.last.max(keepdims=True))[0]
     return str(last.strftime(_form(made)))
 
@@ -267,7 +275,8 @@ def _notes(made: ExhaustionForecast) -> Iterator[tuple[str, str]]:
     from eks_win_capacity.forecast.exhaustion import MIN_PERIODS
 
     for finding in made.findings:
-        yield finding.code, f"{finding.seen}: {finding.why}"
+        why = finding.why.replace("timezone=", "--timezone")
+        yield finding.code, f"{finding.seen}: {why}"
     if short := int((~made.usable).sum()):
         few = count_of(short, "subnet has", "subnets have")
         note = (
@@ -317,9 +326,10 @@ def _alert(made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, wi
     chances = dict(zip(made.subnets, made.answers.reached[:, ahead - 1], strict=True))
     for row in rows:
         chance = float(chances[row["subnet"]])
-        # Where there is no forecast there is no all-clear either: the chance is empty.
-        row["chance_within"] = None if np.isnan(chance) else round(chance, 3)
-        row["alert"] = bool(chance >= risk - 1e-9)
+        # Where there is no forecast there is no all-clear either: both are empty.
+        known = not np.isnan(chance)
+        row["chance_within"] = round(chance, 3) if known else None
+        row["alert"] = bool(chance >= risk - 1e-9) if known else None
 
 
 def _check_plot(plot: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import re
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -117,7 +118,7 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
     separator = whole.separator_of(head)
     if separator not in head and columns:
         separator = r"\s{2,}"
-    try:
+    with whole_rows(name):
         frame = pd.read_csv(
             io.StringIO(text),
             sep=separator,
@@ -126,14 +127,46 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
             skipinitialspace=True,
             index_col=False,
         )
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{name} is not a CSV file: it is empty") from None
-    except (pd.errors.ParserError, ValueError) as error:
-        raise InputError(f"{name} is not a CSV file: {error}") from error
     if not len(frame):
         raise InputError(f"{name} has a head and no rows")
     decimal = "," if separator == ";" else "."
     return frame.apply(_local, decimal=decimal)
+
+
+@contextmanager
+def whole_rows(name: str) -> Iterator[None]:
+    """
+    Errors of pandas about a CSV as ours; a row longer than its header is one, and not cut short.
+
+    Raises
+    ------
+    InputError
+        If what is read inside is not a table.
+    """
+    import pandas as pd
+
+    cure = "a title above the header, or a value with the separator in it that is not quoted?"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            yield
+        except pd.errors.EmptyDataError:
+            raise InputError(f"{name} is not a CSV file: it is empty") from None
+        except pd.errors.ParserWarning as error:
+            raise InputError(
+                f"{name} is not a CSV file: its first row has more fields than its header: {cure}"
+            ) from error
+        except ValueError as error:
+            found = _UNEVEN.search(str(error))
+            why = str(error)
+            if found:
+                wide, line, seen = found.groups()
+                why = f"line {line} has {seen} fields where {wide} are expected: {cure}"
+            raise InputError(f"{name} is not a CSV file: {why}") from error
+
+
+_UNEVEN: Final = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+"""How pandas says that a row is too long."""
 
 
 def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:

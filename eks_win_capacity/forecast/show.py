@@ -170,7 +170,7 @@ def as_html(frame: pd.DataFrame, level: float, end: Any, notes: Sequence[str]) -
                 *_when(row, share, never),
                 ""
                 if not there
-                else "never"
+                else "later"
                 if row["days_left"] == inf
                 else count(row["days_left"]),
                 chance(row["probability"]) if there else "",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import re
 import shutil
 import tempfile
 import threading
@@ -248,7 +250,8 @@ class NodeFiles:
                 f"read_csv({files}, {hive}, all_varchar = true, compression = 'none', "
                 f"delim = {literal(form.separator)}, quote = '\"', escape = '\"', "
                 f"header = {str(form.header).lower()}, max_line_size = {_LONGEST_LINE}, "
-                "auto_detect = true)"
+                # Left to itself DuckDB skips first lines that have other fields than the rest.
+                "skip = 0, auto_detect = true)"
             )
         with self._named():
             rows = self._connection.sql(f"SELECT * FROM {source}")  # noqa: S608
@@ -267,8 +270,7 @@ class NodeFiles:
         except (self._errors, RuntimeError) as error:  # DuckDB 1.3 has one of no kind of its own
             if "No space left" in str(error) or "max_temp_directory_size" in str(error):
                 raise OSError(f"no room to work on {self._name}: {error}") from error
-            told = str(error).splitlines()[0]
-            raise InputError(f"{self._name} cannot be read: {told}") from error
+            raise InputError(f"{self._name} cannot be read: {_reason(str(error))}") from error
 
     def _run(self, query: str) -> Any:
         """Run a query to its end, and show how far it is."""
@@ -313,6 +315,25 @@ class Sizing:
         """The new columns, in the order of `answers`."""
         names = list(dict.fromkeys(name for one in self.answers.values() for name in one))
         return {name: [one.get(name) for one in self.answers.values()] for name in names}
+
+
+def _reason(message: str) -> str:
+    r"""
+    What DuckDB says of a file that it cannot read, without the row itself and its own options.
+
+    Examples
+    --------
+    >>> _reason("Invalid Input Error: CSV Error on Line: 2\nOriginal Line: a,b,c\nExpected ...")
+    'CSV Error on Line: 2; Expected ...'
+    """
+    if "Error when sniffing" in message:
+        return "no CSV in UTF-8 whose rows all have as many fields as its header"
+    if "not utf-8 encoded" in message:
+        line = re.search(r"on Line: (\d+)", message)
+        return "it is not UTF-8" + (f", first in line {line.group(1)}" if line else "")
+    lines = message.removeprefix("Invalid Input Error: ").splitlines()
+    few = itertools.takewhile(lambda line: line and not line.startswith("Possible"), lines)
+    return "; ".join(line for line in few if not line.startswith("Original Line"))
 
 
 _CONFIG: Final[dict[str, Any]] = {

@@ -267,7 +267,7 @@ def _dates(title: str, rows: list[dict[Any, Any]], share: str) -> str:
             **row,
             "date": _date(row["date"], row["status"]),
             "interval": _interval(row[f"earliest_{share}"], row[f"latest_{share}"], row["status"]),
-            "days_left": "never" if row["days_left"] == float("inf") else row["days_left"],
+            "days_left": "later" if row["days_left"] == float("inf") else row["days_left"],
             "chance": "unknown" if pd.isna(row["probability"]) else chance(row["probability"]),
         }
         for row in rows

@@ -86,7 +86,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const value = row => row.cells[at].textContent.trim();
       const number = text => Number(text.replaceAll(",", ""));
-      const known = text => !["", "unknown", "never", "later"].includes(text);
+      const known = text => !["", "unknown", "later"].includes(text);
       const order = (a, b) => known(b) - known(a) || (down ? -1 : 1) * (
         isNaN(number(a)) || isNaN(number(b)) ? a.localeCompare(b) : number(a) - number(b));
       body.append(...[...body.rows].sort((a, b) => order(value(a), value(b))));
@@ -197,7 +197,7 @@ def _is_word(value: Any) -> bool:
 
 def _numeric(values: Iterable[Any]) -> bool:
     found = [v for v in values if not (v is None or v is pd.NA or v != v)]  # noqa: PLR0124
-    found = [v for v in found if v != "never"]
+    found = [v for v in found if v != "later"]
     return bool(found) and all(pd.api.types.is_number(v) and not isinstance(v, bool) for v in found)
 
 

@@ -301,6 +301,11 @@ def test_parquet_without_pyarrow_names_the_extra(refusal, nodes, monkeypatch):
         (b"\xff\x00x", "is not a text"),
         (b"\xff\xfe\x00", "is not a text"),
         (b'a,b\n"1,2\n', "is not a CSV file"),
+        (b"instance_type,n\nm5.large,3,4\n", "its first row has more fields than its header"),
+        (
+            b"instance_type,n\nm5.large,3\nm5.large,3,4\n",
+            "line 3 has 3 fields where 2 are expected",
+        ),
     ],
 )
 def test_what_is_no_csv_is_refused(content, told, refusal, nodes):

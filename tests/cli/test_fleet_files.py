@@ -1,6 +1,7 @@
 """The command fleet on files, folders and patterns that are worked on out of core."""
 
 import csv
+import gzip
 import io
 
 import numpy as np
@@ -170,12 +171,42 @@ def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments
         ("instance_type,os\nm5.large,linux\n", "--all-rows"),
         ('a,b\n"1,2\n', "cannot be read"),
         ("", "cannot be read|no column"),
+        ("instance_type,n\nm5.large,1,2\n", "as many fields as its header|Expected Number"),
     ],
 )
 def test_what_is_wrong_in_long_files_is_said(tmp_path, streamed, text, told):
     path = tmp_path / "nodes.csv"
     path.write_text(text)
     with pytest.raises(CapacityError, match=told):
+        fleet(path)
+
+
+def test_a_long_file_in_another_encoding_says_so(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_bytes(b"instance_type,name\nm5.large,caf\xe9\n")
+    with pytest.raises(InputError, match=r"nodes\.csv cannot be read: .*UTF-8"):
+        fleet(path)
+
+
+def test_no_first_line_of_a_long_file_is_skipped(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_text("n0,c5.large,x\n" + "n1,m5.large\n" * 5000)
+    with pytest.raises(InputError, match="as many fields as its header"):
+        fleet(path)
+
+
+@pytest.mark.parametrize("named", ["", "*"])
+def test_no_packed_file_of_a_folder_is_left_out(tmp_path, named):
+    (tmp_path / "a.csv").write_text("instance_type\nm5.large\n")
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(b"instance_type\nm5.large\n"))
+    with pytest.raises(InputError, match=r"b\.csv\.gz is packed with gzip: unpack it"):
+        fleet(tmp_path / named if named else tmp_path)
+
+
+def test_a_long_packed_file_is_refused(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_bytes(gzip.compress(b"instance_type\nm5.large\n"))
+    with pytest.raises(InputError, match="packed with gzip and long"):
         fleet(path)
 
 

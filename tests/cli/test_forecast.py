@@ -259,6 +259,7 @@ def test_an_error_is_one_line_and_a_code(run, arguments, code, word):
     [
         (b"", "not a CSV file"),
         (b"time,used\n", "no rows"),
+        (b"time,used\n2026-01-01,1,234\n", "its first row has more fields than its header"),
         (b"\xd0\xff\x00\x01", "not a CSV file in UTF-8"),
         (gzip.compress(b"time,used\n1,2\n", mtime=0)[:-9], "damaged gzip"),
         (b"PAR1 and nothing else", "not a Parquet file"),
@@ -310,9 +311,34 @@ def test_a_subnet_without_a_forecast_is_not_called_safe(run, tmp_path):
     wide = table(old=100.0 + np.arange(60), new=np.nan)
     wide.loc[57:, "new"] = 5.0
     wide.to_csv(file, index=False)
-    _, out, _ = run(file, "--capacity", "900", "-o", "json", "--alert-risk", "0.5")
+    code, out, error = run(file, "--capacity", "900", "-o", "json", "--alert-risk", "0.5")
     rows = {row["subnet"]: row for row in json.loads(out)["rows"]}
-    assert rows["new"]["chance_within"] is None
+    assert rows["new"]["chance_within"] is rows["new"]["alert"] is None
+    assert rows["old"]["alert"] is False
+    assert (code, error) == (0, "not known: new: no forecast, so neither alert nor all-clear\n")
+
+
+def test_a_history_without_any_value_has_no_newest_period(run, tmp_path):
+    file = tmp_path / "usage.csv"
+    table(used=np.nan).to_csv(file, index=False)
+    code, out, _ = run(file, "--capacity", "900")
+    assert code == 0
+    assert "1970" not in out
+    assert out.startswith("1 subnet, 180 periods of 1 day; days left")
+
+
+def test_words_of_python_are_options_here(run, tmp_path):
+    file = tmp_path / "usage.csv"
+    times = pd.Series(pd.date_range("2026-01-01", periods=60)).dt.strftime("%Y-%m-%dT%H:%M")
+    times += np.where(np.arange(60) % 2, "Z", "+02:00")
+    pd.DataFrame({"time": times, "used": 5}).to_csv(file, index=False)
+    _, out, _ = run(file, "--capacity", "900")
+    assert "days are days of UTC; --timezone makes them days of another zone" in " ".join(
+        out.split()
+    )
+    file.write_text("size,name\na,b\n", "utf-8")
+    _, _, error = run(file, "--capacity", "900")
+    assert "name it with --time; it has" in error
 
 
 # -- longer than memory -----------------------------------------------------------------
