@@ -267,7 +267,7 @@ def cluster_report(
 
     catalog = given_or_bundled(catalog)
     state = needs_state(state)
-    named = names(() if types is None else types, name="types")
+    named = [] if types is None else names(types, name="types")
     _check_request(pods_per_node, pod_cpu_m, pod_memory_bytes, keep_free)
     if state.windows_nodes is None and state.subnets is None:
         raise InputError(f"the report needs the nodes: {state.unknown['nodes']}")

@@ -388,3 +388,32 @@ def _nullable(result: NDArray[Any], missing: NDArray[np.bool_]) -> Any:
 def _native(result: NDArray[Any]) -> NDArray[Any]:
     """Integers in the byte order of the machine, the only one that Arrow columns have."""
     return result.astype(result.dtype.newbyteorder("="), copy=False)
+
+
+def without_values(names: Names) -> Names:
+    """Keep what an answer in kind needs of a column, and let go of its values."""
+    column = names.column
+    if names.kind == "series":
+        import pandas as pd
+
+        blank = np.broadcast_to(np.int8(0), names.shape)
+        column = pd.Series(blank, index=column.index, copy=False)
+    else:
+        # An empty slice would keep the whole buffer alive.
+        column = column.clear() if names.kind == "polars" else None
+    return Names(column, names.kind, names.shape, ())
+
+
+def is_integer_array(value: object) -> bool:
+    """Whether a value is a NumPy array of integers without a mask."""
+    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    return plain and value.dtype.kind in "iu"  # type: ignore[attr-defined]
+
+
+def plain_integers(value: object) -> NDArray[Any] | None:
+    """The integers of a NumPy array or Series of a NumPy dtype, without a copy."""
+    if type(value) is np.ndarray:
+        return value if value.dtype.kind in "iu" else None
+    if arrays.is_series(value):
+        value = value.to_numpy() if isinstance(value.dtype, np.dtype) else None  # type: ignore[attr-defined]
+    return value if is_integer_array(value) else None  # type: ignore[return-value]

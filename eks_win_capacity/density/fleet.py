@@ -21,14 +21,22 @@ from eks_win_capacity.core.errors import (
     UnsupportedInputError,
 )
 from eks_win_capacity.core.lazy import checked_call
-from eks_win_capacity.density.columns import Coded, Names, answer_in_kind, read_names
+from eks_win_capacity.density.columns import (
+    Coded,
+    Names,
+    answer_in_kind,
+    is_integer_array,
+    plain_integers,
+    read_names,
+    without_values,
+)
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,
     SPAN,
-    CategoryRows,
     cheapest_codes,
     encoded,
     lookup,
+    max_pods_of_codes,
     over_spans,
     refuse_unknown,
 )
@@ -41,9 +49,6 @@ OnUnknown = Literal["raise", "null"]
 
 _NUMBERS: Final = 1 << 17  # no mutant: speed alone
 """Numbers computed and checked at once: they stay in the cache, and few calls are made."""
-
-_NARROW = 2
-"""Up to this size an integer can be too narrow: 4,096 addresses are 65,520 pods. [bytes]"""
 
 
 def checked_flags(value: object) -> bool | NDArray[np.bool_]:
@@ -62,88 +67,6 @@ def checked_kubelet(value: object) -> int | NDArray[np.int64] | None:
     return int(limits) if limits.ndim == 0 else limits
 
 
-def max_pods_of_codes(
-    codes: NDArray[Any],
-    table: LimitTable,
-    *,
-    prefix_delegation: bool | NDArray[np.bool_],
-    kubelet_max_pods: int | NDArray[np.int64] | None,
-    rows: CategoryRows | None = None,
-    out: NDArray[Any],
-) -> None:
-    """
-    Write the pods of every node into `out`.
-
-    Parameters
-    ----------
-    codes : ndarray
-        Codes of any shape that broadcasts to that of `out`: into the table, or
-        into `rows` if those are given.
-    table : LimitTable
-        The limits.
-    prefix_delegation, kubelet_max_pods : scalar or ndarray
-        The mode and the kubelet's limit; columns broadcast to the shape of `out`.
-    rows : CategoryRows, optional
-        Codes into the table, one for each category.
-    out : ndarray
-        Where the answer goes. [pods]
-
-    Raises
-    ------
-    InvalidCountError
-        If the dtype of `out` is too narrow for a node.
-    """
-    # What is written must not be read again: `out` may overlap any input.
-    if np.may_share_memory(out, codes):
-        codes = codes.copy()
-    if isinstance(kubelet_max_pods, np.ndarray) and np.may_share_memory(out, kubelet_max_pods):
-        kubelet_max_pods = kubelet_max_pods.copy()
-    if out.dtype.itemsize <= _NARROW and table.most_pods > np.iinfo(out.dtype).max:
-        # Whether so narrow a dtype will do depends on the nodes, so they are counted first.
-        wide = np.empty(out.shape, dtype=np.int64)
-        max_pods_of_codes(
-            codes,
-            table,
-            prefix_delegation=prefix_delegation,
-            kubelet_max_pods=kubelet_max_pods,
-            rows=rows,
-            out=wide,
-        )
-        _narrowed(wide, out)
-        return
-    scalar_limit = kubelet_max_pods if isinstance(kubelet_max_pods, int) else None
-
-    def ask(*, prefix_delegation: bool) -> NDArray[Any]:
-        return (table if rows is None else rows).answers(
-            prefix_delegation=prefix_delegation, kubelet_max_pods=scalar_limit, dtype=out.dtype
-        )
-
-    flat_out = out.reshape(out.size) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
-    flat_codes = codes if codes.shape == out.shape else np.broadcast_to(codes, out.shape)
-    flat_codes = flat_codes.reshape(out.size)
-    if isinstance(prefix_delegation, bool):
-        lookup(ask(prefix_delegation=prefix_delegation), flat_codes, flat_out)
-    else:
-        both = [ask(prefix_delegation=False), ask(prefix_delegation=True)]
-        flags = np.broadcast_to(prefix_delegation, out.shape).reshape(out.size)
-        lookup(np.concatenate(both), flat_codes, flat_out, second=flags)
-    if not out.flags.c_contiguous:
-        out[...] = flat_out.reshape(out.shape)
-    if isinstance(kubelet_max_pods, np.ndarray):
-        np.minimum(out, kubelet_max_pods, out=out, casting="unsafe")
-
-
-def _narrowed(wide: NDArray[np.int64], out: NDArray[Any]) -> None:
-    """Write counts into an array of a narrower dtype, where it holds them all."""
-    most = int(wide.max(initial=0))
-    if most > np.iinfo(out.dtype).max:
-        raise InvalidCountError(
-            f"{out.dtype} holds at most {np.iinfo(out.dtype).max:,}, and a node takes {most:,} "
-            "pods; choose a wider dtype"
-        )
-    out[...] = wide
-
-
 def _prepared_out(
     shape: tuple[int, ...], dtype: DTypeLike | None, out: NDArray[Any] | None
 ) -> NDArray[Any]:
@@ -156,7 +79,7 @@ def _prepared_out(
         raise InputError(f"dtype must be an integer dtype; got {wanted}")
     if out is None:
         return np.empty(shape, dtype=wanted)
-    if not _is_integer_array(out):
+    if not is_integer_array(out):
         raise InputError("out must be a NumPy array of integers, without a mask")
     if dtype is not None and out.dtype != wanted:
         raise InputError(f"out has dtype {out.dtype}, and dtype asks for {wanted}")
@@ -285,7 +208,7 @@ class Fleet:
         codes, complete = encoded(names, table)
         if not complete and on_unknown == "raise":
             refuse_unknown(names, codes, table)
-        return cls(_without_values(names), codes.reshape(names.shape), table)
+        return cls(without_values(names), codes.reshape(names.shape), table)
 
     @classmethod
     def from_codes(
@@ -338,7 +261,7 @@ class Fleet:
         coded, complete = encoded(names, table)
         if not complete and on_unknown == "raise":
             refuse_unknown(names, coded, table)
-        return cls(_without_values(names), coded.reshape(given.shape), table)
+        return cls(without_values(names), coded.reshape(given.shape), table)
 
     def __len__(self) -> int:
         return self.codes.size
@@ -713,7 +636,7 @@ def _numbered(column: pd.Series[Any], *, most: int) -> tuple[NDArray[Any], Any]:
 
     if isinstance(column.dtype, np.dtype) and not column.dtype.isnative:
         column = column.astype(column.dtype.newbyteorder("="))  # pandas reads no other
-    values = _plain_integers(column)
+    values = plain_integers(column)
     if values is not None and len(values):
         low, high = int(values.min()), int(values.max())
         if high - low < most and high <= np.iinfo(np.int64).max:
@@ -723,34 +646,6 @@ def _numbered(column: pd.Series[Any], *, most: int) -> tuple[NDArray[Any], Any]:
     if (numbers < 0).any():
         raise arrays.missing_error(numbers < 0, "groups")
     return numbers, names
-
-
-def _without_values(names: Names) -> Names:
-    """Keep what an answer in kind needs of a column, and let go of its values."""
-    column = names.column
-    if names.kind == "series":
-        import pandas as pd
-
-        blank = np.broadcast_to(np.int8(0), names.shape)
-        column = pd.Series(blank, index=column.index, copy=False)
-    else:
-        # An empty slice would keep the whole buffer alive.
-        column = column.clear() if names.kind == "polars" else None
-    return Names(column, names.kind, names.shape, ())
-
-
-def _is_integer_array(value: object) -> bool:
-    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
-    return plain and value.dtype.kind in "iu"  # type: ignore[attr-defined]
-
-
-def _plain_integers(value: object) -> NDArray[Any] | None:
-    """The integers of a NumPy array or Series of a NumPy dtype, without a copy."""
-    if type(value) is np.ndarray:
-        return value if value.dtype.kind in "iu" else None
-    if arrays.is_series(value):
-        value = value.to_numpy() if isinstance(value.dtype, np.dtype) else None  # type: ignore[attr-defined]
-    return value if _is_integer_array(value) else None  # type: ignore[return-value]
 
 
 def _ip_capacity_of_integers(
@@ -791,7 +686,7 @@ def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object)
     """Answer :func:`eks_win_capacity.ip_capacity` for anything but two plain values."""
     columns = {"ipv4_per_interface": ipv4_per_interface, "prefix_delegation": prefix_delegation}
     if isinstance(prefix_delegation, (bool, np.bool_)):
-        integers = _plain_integers(ipv4_per_interface)
+        integers = plain_integers(ipv4_per_interface)
         pods = (
             None
             if integers is None

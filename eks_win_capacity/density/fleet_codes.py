@@ -13,6 +13,7 @@ from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.core.arrays import SHOWN
 from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
+    InvalidCountError,
     MissingValueError,
     UnknownInstanceTypeError,
     UnsupportedInputError,
@@ -32,6 +33,9 @@ BLOCK = 1 << 15
 
 _TEXT_BLOCK = 1 << 18
 """Rows of text looked up at once: large enough to hide a call's cost, small in memory."""
+
+_NARROW = 2
+"""Up to this size an integer can be too narrow: 4,096 addresses are 65,520 pods. [bytes]"""
 
 
 def lookup(
@@ -110,6 +114,88 @@ class CategoryRows:
         if last is None or last[0] is not answers:
             last = self._last = (answers, answers[self.rows])
         return last[1]
+
+
+def max_pods_of_codes(
+    codes: NDArray[Any],
+    table: LimitTable,
+    *,
+    prefix_delegation: bool | NDArray[np.bool_],
+    kubelet_max_pods: int | NDArray[np.int64] | None,
+    rows: CategoryRows | None = None,
+    out: NDArray[Any],
+) -> None:
+    """
+    Write the pods of every node into `out`.
+
+    Parameters
+    ----------
+    codes : ndarray
+        Codes of any shape that broadcasts to that of `out`: into the table, or
+        into `rows` if those are given.
+    table : LimitTable
+        The limits.
+    prefix_delegation, kubelet_max_pods : scalar or ndarray
+        The mode and the kubelet's limit; columns broadcast to the shape of `out`.
+    rows : CategoryRows, optional
+        Codes into the table, one for each category.
+    out : ndarray
+        Where the answer goes. [pods]
+
+    Raises
+    ------
+    InvalidCountError
+        If the dtype of `out` is too narrow for a node.
+    """
+    # What is written must not be read again: `out` may overlap any input.
+    if np.may_share_memory(out, codes):
+        codes = codes.copy()
+    if isinstance(kubelet_max_pods, np.ndarray) and np.may_share_memory(out, kubelet_max_pods):
+        kubelet_max_pods = kubelet_max_pods.copy()
+    if out.dtype.itemsize <= _NARROW and table.most_pods > np.iinfo(out.dtype).max:
+        # Whether so narrow a dtype will do depends on the nodes, so they are counted first.
+        wide = np.empty(out.shape, dtype=np.int64)
+        max_pods_of_codes(
+            codes,
+            table,
+            prefix_delegation=prefix_delegation,
+            kubelet_max_pods=kubelet_max_pods,
+            rows=rows,
+            out=wide,
+        )
+        _narrowed(wide, out)
+        return
+    scalar_limit = kubelet_max_pods if isinstance(kubelet_max_pods, int) else None
+
+    def ask(*, prefix_delegation: bool) -> NDArray[Any]:
+        return (table if rows is None else rows).answers(
+            prefix_delegation=prefix_delegation, kubelet_max_pods=scalar_limit, dtype=out.dtype
+        )
+
+    flat_out = out.reshape(out.size) if out.flags.c_contiguous else np.empty(out.size, out.dtype)
+    flat_codes = codes if codes.shape == out.shape else np.broadcast_to(codes, out.shape)
+    flat_codes = flat_codes.reshape(out.size)
+    if isinstance(prefix_delegation, bool):
+        lookup(ask(prefix_delegation=prefix_delegation), flat_codes, flat_out)
+    else:
+        both = [ask(prefix_delegation=False), ask(prefix_delegation=True)]
+        flags = np.broadcast_to(prefix_delegation, out.shape).reshape(out.size)
+        lookup(np.concatenate(both), flat_codes, flat_out, second=flags)
+    if not out.flags.c_contiguous:
+        out[...] = flat_out.reshape(out.shape)
+    if isinstance(kubelet_max_pods, np.ndarray):
+        np.minimum(out, kubelet_max_pods, out=out, casting="unsafe")
+
+
+def _narrowed(wide: NDArray[np.int64], out: NDArray[Any]) -> None:
+    """Write counts into an array of a narrower dtype, where it holds them all."""
+    most = int(wide.max(initial=0))
+    if most > np.iinfo(out.dtype).max:
+        raise InvalidCountError(
+            f"{out.dtype} holds at most {np.iinfo(out.dtype).max:,}, and a node takes {most:,} "
+            "pods; choose a wider dtype"
+        )
+    out[...] = wide
 
 
 def _codes_of_part(part: Part, table: LimitTable, out: NDArray[Any]) -> bool:

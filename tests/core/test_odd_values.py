@@ -17,7 +17,7 @@ from eks_win_capacity.core.errors import (
     MissingValueError,
     UnknownInstanceTypeError,
 )
-from eks_win_capacity.density.fleet import max_pods_of_codes
+from eks_win_capacity.density.fleet_codes import max_pods_of_codes
 
 TYPES = ["m5.large", "m5.4xlarge"]
 POOL = ewc.WarmPool.secondary()

@@ -657,8 +657,7 @@ def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
     """Count the free addresses of each subnet of the cluster."""
     found = {subnet.subnet_id: subnet for subnet in look.state.subnets or ()}
     for name in look.state.subnet_ids or ():
-        held = found.get(name)
-        subnet = held.subnet if held else None
+        held, subnet = found.get(name), look.models.get(name)
         if held is None or (held.available is None and subnet is None):
             yield rule.unknown(look, "subnets", subject=name)
             continue
