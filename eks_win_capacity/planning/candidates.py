@@ -108,8 +108,10 @@ def _exclusions(candidates: Any, catalog: Catalog) -> tuple[Any, frozenset[str]]
     """Split patterns with ``!`` in front from the rest; None for the rest where only they stand."""
     if isinstance(candidates, str):
         candidates = [candidates]
-    if not isinstance(candidates, (list, tuple, set, frozenset)):
+    if hasattr(candidates, "columns") or not isinstance(candidates, Iterable):
         return candidates, frozenset()
+    if not isinstance(candidates, (Mapping, bytes)):
+        candidates = list(candidates)
     against = [one for one in candidates if isinstance(one, str) and one.strip()[:1] == "!"]
     if not against:
         return candidates, frozenset()
@@ -168,7 +170,17 @@ def read_limits(
     Read how many nodes there may be of a type, in a zone, or of all types under ``nodes``.
 
     ``addresses`` limits the subnet addresses of all nodes.
+
+    Raises
+    ------
+    InputError
+        If a key is neither a type, nor a zone, nor one of these words.
+    UnknownInstanceTypeError
+        If the catalog lacks a type.
+    UnsupportedInputError
+        If it is not a mapping.
     """
+    zones = tuple(zones)
     if limits is None:
         return {}
     if hasattr(limits, "to_dict"):
@@ -179,8 +191,15 @@ def read_limits(
         )
     known = {ALL_NODES, ALL_ADDRESSES, *zones} if name == "limits" else {ALL_NODES, *zones}
     for one in limits:
-        if one not in known and one not in catalog:
-            raise catalog.unknown_error([one])
+        if one in known or one in catalog:
+            continue
+        if isinstance(one, str) and "." not in one:
+            there = ", ".join(zones) or "none is known: give subnets by zone, or zones"
+            raise InputError(
+                f"{name} has {one!r}, which is not an instance type, nor one of "
+                f"{', '.join(sorted(known - {*zones}))}, nor a zone of the plan ({there})"
+            )
+        raise catalog.unknown_error([one])
     return {str(one): whole(most, f"limit of {one}") for one, most in limits.items()}
 
 
@@ -214,7 +233,7 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
     useless = [_of_no_use(node, live) for node in (*nodes, *bought)]
     rejected += [why for why in useless[: len(nodes)] if why is not None]
     if not nodes and not bought:
-        return (), rejected, _no_candidate(rejected)
+        return (), rejected, _no_candidate(rejected, ask)
     every = zip((*nodes, *bought), useless, strict=True)
     kept = [node for node, why_not in every if why_not is None]
     for load in live:
@@ -334,13 +353,23 @@ def _of_no_use(node: NodeKind, live: list[Load]) -> Rejection | None:
     )
 
 
-def _no_candidate(rejected: list[Rejection]) -> Infeasible:
+def _no_candidate(rejected: list[Rejection], ask: Question) -> Infeasible:
     codes = ", ".join(sorted({one.code for one in rejected}))
     types = count_of(len(rejected), "type is", "types are")
+    remedy = "Give other candidates, or prices for them"
+    by_default = {"previous-generation", *_UNASKED} if ask.candidates is None else set()
+    unasked = [
+        one.instance_type
+        for one in rejected
+        if one.code in by_default and ask.prices.cost(ask.catalog[one.instance_type]) is not None
+    ]
+    if unasked:
+        few = ", ".join(unasked[:5]) + ", ..." * (len(unasked) > 5)
+        remedy = f"Name as candidates what has a price and is left out by default: {few}"
     return Infeasible(
         code="no-candidate",
         why=f"no candidate can be a Windows node with a price: {types} rejected as {codes}",
-        remedy="Give other candidates, or prices for them",
+        remedy=remedy,
     )
 
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.planning.candidates import read_candidates, sized
 from eks_win_capacity.planning.placement import beyond, group_of, merged, value_of
-from eks_win_capacity.planning.plan_values import Infeasible
+from eks_win_capacity.planning.plan_values import Infeasible, PlannedGroup, PlanValues
 from eks_win_capacity.planning.question import ALL_NODES, Site, status_of
-from eks_win_capacity.planning.workloads import whole
+from eks_win_capacity.planning.workloads import records, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.planning.plan import FleetPlan
-    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import NodeKind, Question
 
 __all__ = ["from_now"]
@@ -147,39 +147,46 @@ def _rows(current: Any) -> list[tuple[str, str, Any]]:
                 f"node {lacking[0]} has no instance type in the state; give current as a mapping"
             )
         return [(node.instance_type, node.zone, 1) for node in nodes]
+    if isinstance(current, PlanValues):
+        current = current.groups
     if hasattr(current, "columns"):
-        if not {"instance_type", "nodes"} <= set(current.columns):
-            raise InputError("a table of current needs the columns 'instance_type' and 'nodes'")
-        zones = current["zone"] if "zone" in current.columns else [""] * len(current)
-        return [
-            (str(name), str(zone), number)
-            for name, zone, number in zip(
-                current["instance_type"], zones, current["nodes"], strict=True
-            )
-        ]
-    if hasattr(current, "to_dict") and not isinstance(current, Mapping):
+        if not {"instance_type", "nodes"} <= set(getattr(current, "column_names", current.columns)):
+            raise InputError(_NEEDED)
+        current = records(current, "current")
+    elif hasattr(current, "to_dict") and not isinstance(current, Mapping):
         current = current.to_dict()
     if isinstance(current, Mapping):
         return [(str(name), "", number) for name, number in current.items()]
     if isinstance(current, Iterable) and not isinstance(current, (str, bytes)):
-        return [_of_group(group) for group in current]
+        return [_row(one) for one in current]
     raise UnsupportedInputError(
         "current must be a ClusterState, node groups, a table or a mapping of instance type to "
         f"nodes; got {type(current).__name__}"
     )
 
 
-def _of_group(group: Any) -> tuple[str, str, Any]:
-    if not hasattr(group, "instance_types") or not hasattr(group, "desired_size"):
+_NEEDED: Final = "a table of current needs the columns 'instance_type' and 'nodes'"
+
+
+def _row(one: Any) -> tuple[str, str, Any]:
+    """Type, zone (empty where it is missing) and nodes of a row, a planned or a real group."""
+    if isinstance(one, Mapping):
+        if not {"instance_type", "nodes"} <= one.keys():
+            raise InputError(_NEEDED)
+        zone = one.get("zone")
+        return str(one["instance_type"]), "" if is_missing(zone) else str(zone), one["nodes"]
+    if isinstance(one, PlannedGroup):
+        return one.instance_type, one.zone, one.nodes
+    if not hasattr(one, "instance_types") or not hasattr(one, "desired_size"):
         raise UnsupportedInputError(
-            f"current must hold node groups; got {type(group).__name__} among them"
+            f"current must hold node groups; got {type(one).__name__} among them"
         )
-    if len(group.instance_types) != 1 or group.desired_size is None:
+    if len(one.instance_types) != 1 or one.desired_size is None:
         raise InputError(
-            f"node group {group.name} tells {len(group.instance_types)} types and the size "
-            f"{group.desired_size}; give current as a mapping of instance type to nodes"
+            f"node group {one.name} tells {len(one.instance_types)} types and the size "
+            f"{one.desired_size}; give current as a mapping of instance type to nodes"
         )
-    return group.instance_types[0], "", group.desired_size
+    return one.instance_types[0], "", one.desired_size
 
 
 def from_now(

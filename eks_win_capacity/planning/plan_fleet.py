@@ -180,9 +180,10 @@ def plan_fleet(
         The instance table; the bundled one by default.
     progress : callable, optional
         Told cost and lower bound of every better plan.
-    current : ClusterState, iterable of PlannedGroup, DataFrame or mapping, optional
+    current : ClusterState, FleetPlan, iterable of groups or rows, DataFrame or mapping, optional
         The nodes that run now; a mapping or a table (columns ``instance_type`` and ``nodes``)
-        has how many of each type, and a table may tell the ``zone``. The plan then says what
+        has how many of each type, and a table may tell the ``zone``. Groups are those of a
+        state or of a plan. The plan then says what
         to keep, add and drain, see `FleetPlan.diff`; nothing to do is an answer too. Nodes
         stay in their zones, and those of a state whose pods a PodDisruptionBudget keeps from
         being evicted now are not drained. All other pods may move.

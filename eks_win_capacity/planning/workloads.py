@@ -37,6 +37,7 @@ __all__ = [
     "daemons_of",
     "read_daemons",
     "read_workloads",
+    "records",
     "slots_of",
     "whole",
     "workloads_of",
@@ -142,8 +143,17 @@ _ALSO: Final = {
 """Other words for the fields, in any spelling of case, spaces and dashes."""
 
 
-def _records(table: Any, name: str) -> list[Any]:
-    """The rows of a table: pandas, polars or Arrow, or any iterable of rows."""
+def records(table: Any, name: str) -> list[Any]:
+    """
+    The rows of a table: pandas, polars or Arrow, or any iterable of rows.
+
+    Raises
+    ------
+    InputError
+        If two columns have one name.
+    UnsupportedInputError
+        If it is neither.
+    """
     if hasattr(table, "to_dicts") and hasattr(table, "columns"):
         return list(table.to_dicts())
     if hasattr(table, "to_pylist"):
@@ -174,7 +184,7 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
     InputError
         If a field is unknown, missing or has a value that makes no sense.
     """
-    rows = _records(workloads, "workloads")
+    rows = records(workloads, "workloads")
     loads = [_load(row, f"row {place}") for place, row in enumerate(rows)]
     read = sorted(loads, key=lambda load: load.name)
     if not read:
@@ -187,7 +197,7 @@ def read_workloads(workloads: Any, catalog: Catalog | None = None) -> tuple[Load
 
 def read_daemons(daemonsets: Any) -> tuple[Load, ...]:
     """Read the pods that every node runs; their replicas are not looked at."""
-    rows = _records([] if daemonsets is None else daemonsets, "daemonsets")
+    rows = records([] if daemonsets is None else daemonsets, "daemonsets")
     return read_workloads([_once(row) for row in rows]) if rows else ()
 
 

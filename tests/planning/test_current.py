@@ -95,6 +95,27 @@ def test_hourly_prices_are_saved_by_the_month():
     assert "USD a month" in str(hourly)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "rows"])
+def test_present_nodes_are_read_from_any_table_and_a_missing_zone_is_none(library):
+    columns = {"instance_type": ["m5.4xlarge"] * 2, "nodes": [2, 1], "zone": ["a", None]}
+    if library == "rows":
+        table = pd.DataFrame(columns).to_dict("records")
+    elif library == "pyarrow":
+        table = pytest.importorskip("pyarrow").table(columns)
+    else:
+        table = pytest.importorskip(library).DataFrame(columns)
+    found = plan(current=table, zones=["a", "b"])
+    assert found.current == {"m5.4xlarge": 3}
+    assert found.diff().keep == plan(current={"m5.4xlarge": 3}, zones=["a", "b"]).diff().keep
+
+
+def test_a_plan_and_its_groups_are_present_nodes():
+    before = plan(max_types=1)
+    for current in (before, before.groups):
+        changes = plan(current=current, max_types=1).diff()
+        assert (changes.keep, changes.add, changes.drain) == (before.nodes, 0, 0)
+
+
 def test_present_nodes_are_read_from_states_groups_and_tables():
     group = NodeGroup(name="g", instance_types=("m5.4xlarge",), desired_size=2)
     nodes = tuple(Node(name=f"n{i}", os="windows", instance_type="m5.4xlarge") for i in range(2))
@@ -116,6 +137,9 @@ def test_present_nodes_are_read_from_states_groups_and_tables():
         ({"current": {"r5.large": 1}}, InputError, "with a price"),
         ({"current": ClusterState()}, InputError, "knows no nodes"),
         ({"current": pd.DataFrame({"a": [1]})}, InputError, "columns 'instance_type'"),
+        ({"current": [{"type": "m5.large", "nodes": 1}]}, InputError, "columns 'instance_type'"),
+        ({"limits": {"a": 1}}, InputError, r"zone of the plan \(none is known: give subnets"),
+        ({"at_least": {"c": 1}, "zones": ["a", "b"]}, InputError, r"zone of the plan \(a, b\)"),
         ({"current": [NodeGroup(name="g")]}, InputError, "tells 0 types"),
         ({"max_replaced": 1}, InputError, "give current too"),
         ({"current": {}, "max_replaced": -1}, InputError, "max_replaced"),

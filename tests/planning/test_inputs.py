@@ -397,3 +397,18 @@ def test_inputs_are_not_modified():
     quick(frame, prices=prices)
     pd.testing.assert_frame_equal(frame, before[0])
     pd.testing.assert_series_equal(prices, before[1])
+
+
+def test_priced_types_that_are_left_out_by_default_are_named():
+    rows = [{"name": "web", "replicas": 3, "cpu": "100m"}]
+    none = plan_fleet(rows, prices={"t3.large": 0.11, "m5.large": 0.19}, compare=False)
+    assert none.infeasible[0].code == "no-candidate"
+    assert "left out by default: m5.large, t3.large" in none.infeasible[0].remedy
+    named = plan_fleet(rows, prices={"t3.large": 0.11}, candidates=["m6i.large"], compare=False)
+    assert named.infeasible[0].remedy == "Give other candidates, or prices for them"
+
+
+def test_exclusions_may_stand_in_any_column():
+    rows = [{"name": "web", "replicas": 3, "cpu": "100m"}]
+    column = pd.Series(["t3.*", "m5.large", "!t3.*"])
+    assert plan_fleet(rows, candidates=column, compare=False).types == {"m5.large": 1}
