@@ -209,7 +209,7 @@ def _kind(source: Any, *, in_folder: bool) -> str:
     if other and in_folder:
         return ""
     raise DocumentError(
-        f"{name} is {what_it_is(found)}, and neither of kubectl, of the AWS CLI on clusters nor a "
+        f"{name} is {what_it_is(found) if found else 'empty'}, and neither of kubectl, of the AWS CLI on clusters nor a "
         "saved state"
         + (f"; give it to {other}" if other else "; save whole answers, without --query or jq"),
         source=name,

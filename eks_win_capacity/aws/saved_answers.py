@@ -29,6 +29,7 @@ from eks_win_capacity.cluster.state import (
     identity,
 )
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes, yaml_value
+from eks_win_capacity.core.documents.whole import what_it_is
 from eks_win_capacity.core.errors import (
     CapacityError,
     DocumentError,
@@ -62,6 +63,11 @@ KEYS: Final = {
     "InstanceProfile": "GetInstanceProfile",
 }
 """The member by which each answer is known, and its call."""
+
+_OBJECTS: Final = frozenset(
+    {"cluster", "nodegroup", "fargateProfile", "accessEntry", "addon", "InstanceProfile"}
+)
+"""Members that are one object; the others are lists."""
 
 CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
 """What a tag of an Auto Scaling group begins with that ends with the name of its cluster.
@@ -119,12 +125,32 @@ def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
                     source=name,
                 )
             whole_only(document, calls[known[0]], name)
+            for key in known:
+                _check_shape(document[key], key, calls[key], name)
             some = True
             yield document
     if not some:
         raise DocumentError(
             f"nothing that was given is an answer of {' or '.join(list(calls.values())[:3])}",
             source="the files",
+        )
+
+
+def _check_shape(value: Any, key: str, call: str, name: str) -> None:
+    """
+    Refuse a member of an answer that is not the list or the object that AWS gives.
+
+    Raises
+    ------
+    DocumentError
+        If it is something else.
+    """
+    kind, words = (dict, "an object") if key in _OBJECTS else ((list, tuple), "a list")
+    if not isinstance(value, kind):
+        raise DocumentError(
+            f"{name}: {key} of {call} must be {words}, and is {without_accounts(what_it_is(value))}",
+            source=name,
+            place=key,
         )
 
 

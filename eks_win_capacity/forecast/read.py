@@ -515,7 +515,10 @@ def numbers(column: pd.Series[Any], what: str) -> Floats:
     try:
         values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     except (ValueError, TypeError) as error:
-        raise UnsupportedInputError(f"{what} must be counts: {error}") from error
+        strange = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
+        first = int(strange.argmax())
+        found = f"{column.iloc[first]!r} at position {first:,}" if strange.any() else str(error)
+        raise UnsupportedInputError(f"{what} must be counts; got {found}") from error
     bad = np.flatnonzero((values < 0) | (values > MOST))
     if len(bad):
         raise InvalidCountError(

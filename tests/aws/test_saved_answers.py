@@ -349,6 +349,22 @@ def test_an_answer_of_another_shape_is_one_clear_error(wrong):
         load_files(wrong)
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"Subnets": None}, r"Subnets of DescribeSubnets must be a list, and is nothing"),
+        ({"cluster": "prod"}, r"cluster of DescribeCluster must be an object, and is the text"),
+        ({"cluster": f"arn:aws:iam::{ACCOUNT}:x"}, ".* is the text 'arn:aws:iam::ACCOUNT_ID"),
+        ({}, "is empty, and neither of kubectl"),
+        ([], "is empty, and neither of kubectl"),
+    ],
+)
+def test_an_answer_that_is_not_one_names_its_file(tmp_path, answer, words):
+    (tmp_path / "one.json").write_text(json.dumps(answer))
+    with pytest.raises(DocumentError, match=rf"one\.json:? {words}"):
+        load_files(tmp_path / "one.json")
+
+
 def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
     import base64
 

@@ -259,6 +259,7 @@ def test_an_error_is_one_line_and_a_code(run, arguments, code, word):
     [
         (b"", "not a CSV file"),
         (b"time,used\n", "no rows"),
+        (b"time,used\n2026-01-01,4\n2026-01-02,x\n", "used must be counts; got 'x' at position 1"),
         (b"time,used\n2026-01-01,1,234\n", "its first row has more fields than its header"),
         (b"\xd0\xff\x00\x01", "not a CSV file in UTF-8"),
         (gzip.compress(b"time,used\n1,2\n", mtime=0)[:-9], "damaged gzip"),
