@@ -79,6 +79,14 @@ def known_type(name: object, catalog: Catalog | None) -> InstanceType:
     return given_or_bundled(catalog)[name]
 
 
+def one_count_of_pods(pods_per_node: object) -> int:
+    """Pods of each node where one type is asked for, and so one number."""
+    pods = counts(pods_per_node, name="pods_per_node")
+    if pods.ndim:
+        raise UnsupportedInputError(f"pods_per_node must be one number; got {pods_per_node!r}")
+    return int(pods)
+
+
 def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
     """
     The pool that acts on a type.
@@ -95,28 +103,24 @@ def acting_pool(instance: InstanceType, pool: object) -> WarmPool:
 
 
 def node_need(
-    instance: InstanceType, *, pods_per_node: object, pool: object, fragmented: bool = False
+    instance: InstanceType, pods: int, pool: object, *, fragmented: bool = False
 ) -> NodeNeed:
     """
-    Count what one node takes from its subnet.
+    Count what one node with so many pods takes from its subnet.
 
     Raises
     ------
     InvalidCountError
         If the node cannot serve so many pods.
     """
-    fragmented = flag(fragmented, name="fragmented")
     acting = acting_pool(instance, pool)
-    pods = counts(pods_per_node, name="pods_per_node")
-    if pods.ndim:
-        raise UnsupportedInputError(f"pods_per_node must be one number; got {pods_per_node!r}")
     curve = curve_of(instance.ipv4_per_interface, acting, fragmented=fragmented)
     if pods > curve.most:
-        raise InvalidCountError(_too_many(instance, acting, int(pods), curve.most))
+        raise InvalidCountError(_too_many(instance, acting, pods, curve.most))
     return NodeNeed(
         instance_type=instance,
         pool=acting,
-        pods=int(pods),
+        pods=pods,
         addresses=int(curve.addresses[pods]),
         prefixes=int(curve.prefixes[pods]),
         findings=_findings(instance, pool, acting),
@@ -560,14 +564,14 @@ def nodes_that_fit(
     ... )
     25
     """
-    kept = count(keep_free, name="keep_free")
+    kept, fragmented = count(keep_free, name="keep_free"), flag(fragmented, name="fragmented")
     if isinstance(subnet, (Subnet, str)) and isinstance(instance_type, str):
-        one = known_type(instance_type, catalog)
-        need = node_need(one, pods_per_node=pods_per_node, pool=pool, fragmented=fragmented)
+        one, pods = known_type(instance_type, catalog), one_count_of_pods(pods_per_node)
+        need = node_need(one, pods, pool, fragmented=fragmented)
         return fit_of(Subnet(subnet) if isinstance(subnet, str) else subnet, need, kept)
     names, places = listed_subnets(subnet)
     needs = [
-        node_need(known_type(name, catalog), pods_per_node=pods, pool=pool, fragmented=fragmented)
+        node_need(known_type(name, catalog), pods, pool, fragmented=fragmented)
         for name, pods in _types_and_pods(instance_type, pods_per_node)
     ]
     import pandas as pd

@@ -35,6 +35,21 @@ _DIRECTIONS: Final[dict[str, Direction]] = {
     "prefix-to-secondary": "to-secondary",
     "prefix -> secondary": "to-secondary",
 }
+_VALUES: Final[dict[Direction, str]] = {"to-prefix": "true", "to-secondary": "false"}
+
+STEPS: Final[dict[Direction, tuple[str, ...]]] = {
+    way: (
+        "cordon every Windows node: kubectl cordon -l kubernetes.io/os=windows",
+        "add fresh nodes only after the change, and let the old ones drain",
+        f'set enable-windows-prefix-delegation: "{value}" in kube-system/amazon-vpc-cni',
+        "start new nodes and wait until they advertise vpc.amazonaws.com/PrivateIPv4Address",
+        "drain the old nodes one by one: kubectl drain NODE --ignore-daemonsets",
+        "terminate them, or wait 60 s after the last pod and uncordon",
+    )
+    for way, value in _VALUES.items()
+}
+"""Order in which the mode changes without pods that get no address."""
+
 _SOURCE: Final = "amazon-vpc-resource-controller-k8s b8d425119bdb, node manager and pools"
 
 
@@ -229,7 +244,7 @@ def _answer(
         schedulable=schedulable,
         at_risk=at_risk if acts else 0,
         finding=_finding(name, way, acts, at_risk, advertised, pods),
-        steps=_steps(way) if acts else ("keep the node as it is: its mode does not change",),
+        steps=STEPS[way] if acts else ("keep the node as it is: its mode does not change",),
     )
 
 
@@ -326,19 +341,7 @@ def _finding(  # noqa: PLR0917
             "old pods keep their slots while the whole capacity is advertised; a pod without an "
             "address retries silently"
         ),
-        remedy="; ".join(_steps(way)[:2]),
+        remedy="; ".join(STEPS[way][:2]),
         source=_SOURCE,
         subject=name,
-    )
-
-
-def _steps(way: Direction) -> tuple[str, ...]:
-    value = "true" if way == "to-prefix" else "false"
-    return (
-        "cordon every Windows node: kubectl cordon -l kubernetes.io/os=windows",
-        "add fresh nodes only after the change, and let the old ones drain",
-        f'set enable-windows-prefix-delegation: "{value}" in kube-system/amazon-vpc-cni',
-        "start new nodes and wait until they advertise vpc.amazonaws.com/PrivateIPv4Address",
-        "drain the old nodes one by one: kubectl drain NODE --ignore-daemonsets",
-        "terminate them, or wait 60 s after the last pod and uncordon",
     )

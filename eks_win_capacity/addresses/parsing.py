@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from eks_win_capacity.core import arrays
 from eks_win_capacity.core.arrays import counts, unmasked
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
@@ -56,7 +55,7 @@ def text_of(address: int) -> str:
     return str(ipaddress.IPv4Address(int(address)))
 
 
-def spans(used: object, *, subnet_id: str | None = None) -> Spans:
+def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spans:
     """
     Read addresses of any form as inclusive spans.
 
@@ -66,6 +65,8 @@ def spans(used: object, *, subnet_id: str | None = None) -> Spans:
         Addresses, ranges and prefixes as text or ``ipaddress`` objects, whole
         addresses as integers (``int(ipaddress.ip_address(...))``), in any mixture;
         or one page or all pages of an EC2 answer to DescribeNetworkInterfaces.
+    name : str
+        What an error calls them.
     subnet_id : str, optional
         Interfaces of other subnets in an EC2 answer are left aside.
 
@@ -91,8 +92,10 @@ def spans(used: object, *, subnet_id: str | None = None) -> Spans:
         used = [used]
     elif isinstance(used, (bytes, ipaddress.IPv6Address, ipaddress.IPv6Network)):
         raise _unsupported(used)
-    elif getattr(getattr(used, "dtype", None), "kind", "") in "iu" and hasattr(used, "dtype"):
-        return _whole_numbers(np.asarray(arrays.unmasked(used, "used")).ravel())
+    elif hasattr(used, "dtype"):
+        used = unmasked(used, name)
+        if getattr(used.dtype, "kind", "") in "iu":
+            return _whole_numbers(np.asarray(used).ravel())
     if not isinstance(used, Iterable):
         raise _unsupported(used)
     items = list(used)
@@ -390,7 +393,6 @@ def occupied(
     usable = size - KEPT
     if used is None:
         return bytes(size), 0
-    used = unmasked(used, f"used of {network}")
     if isinstance(used, (int, float, np.generic)):
         count = int(counts(used, name=f"used of {network}", high=usable))
         if 0 < count < usable:
@@ -399,7 +401,8 @@ def occupied(
         kept = bytes(SUBNET_KEPT_FIRST), bytes(SUBNET_KEPT_LAST)
         return bytes([count > 0] * usable).join(kept), count
     first = int(network.network_address)
-    starts, ends = (end - first for end in spans(used, subnet_id=subnet_id))
+    named = f"used of {network}"
+    starts, ends = (end - first for end in spans(used, name=named, subnet_id=subnet_id))
     _check_inside(network, starts, ends)
     steps = np.bincount(starts, minlength=size + 1) - np.bincount(ends + 1, minlength=size + 1)
     times = steps[:size].cumsum()

@@ -17,6 +17,7 @@ from eks_win_capacity.addresses.fit import (
     known_type,
     most_nodes,
     node_need,
+    one_count_of_pods,
 )
 from eks_win_capacity.addresses.parsing import Reservation, text_of
 from eks_win_capacity.addresses.subnet import Subnet
@@ -563,7 +564,8 @@ def _need_of_prefixes(catalog: Catalog | None, **beside: Any) -> NodeNeed:
     missing = [name for name, value in beside.items() if value is None]
     if missing:
         raise InputError(f"nodes= needs {', '.join(missing)} as well")
-    need = node_need(known_type(beside.pop("instance_type"), catalog), **beside)
+    instance = known_type(beside["instance_type"], catalog)
+    need = node_need(instance, one_count_of_pods(beside["pods_per_node"]), beside["pool"])
     if not need.prefixes:
         raise InputError(
             f"{need.instance_type.name} takes no prefixes with this pool: it runs secondary mode, "

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.mode_change import migration
+from eks_win_capacity.addresses.mode_change import STEPS
 from eks_win_capacity.addresses.targets import (
     ENABLE_IPAM,
     ENABLE_PREFIX_DELEGATION,
@@ -294,7 +294,7 @@ def select(pod: Pod, view: ClusterView) -> Change:
 def safe_steps(state: ClusterState, *, prefixes: bool) -> str:
     """Order in which the mode changes without pods that get no address, as `migration` has it."""
     command = patch(asking(prefixes=prefixes), state)
-    steps = migration(1, 0, "to-prefix" if prefixes else "to-secondary").steps
+    steps = STEPS["to-prefix" if prefixes else "to-secondary"]
     return "; ".join(
         f"{number}. {command if ENABLE_PREFIX_DELEGATION in step else step}"
         for number, step in enumerate(steps, start=1)

@@ -10,10 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.fit import fit_of, node_need
-from eks_win_capacity.addresses.mode_change import migration
 from eks_win_capacity.addresses.targets import asking
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
-from eks_win_capacity.catalog.limits import secondary
+from eks_win_capacity.catalog.limits import prefix, secondary
 from eks_win_capacity.cluster.serving import (
     IDLE,
     NO_ADDRESS,
@@ -404,16 +403,17 @@ class ClusterView:
                 limits.append(f"{node.instance_type or node.name} is not a Nitro type")
                 continue
             use = self.used(node, "addresses")
-            slots = secondary(row.ipv4_per_interface)
-            change = migration(slots, min(use.with_address, slots), "to-prefix")
-            more = self.left(node, need, addresses=change.advertised, full="addresses")
-            if more < change.advertised - use.with_address:
+            advertised = prefix(row.ipv4_per_interface)
+            more = self.left(node, need, addresses=advertised, full="addresses")
+            if more < advertised - use.with_address:
                 limits.append(f"max-pods, CPU or memory of {node.name}")
             whole = self._in_blocks(node, row, use.with_address + more, blocks)
             if whole < use.with_address + more:
                 limits.append("the subnet's free /28 blocks")
                 more = max(whole - use.with_address, 0)
-            gain, live = gain + more, live + min(more, change.attachable)
+            # The slot of a pod that runs takes no prefix before the pod ends.
+            open_slots = max(secondary(row.ipv4_per_interface) - use.with_address, 0)
+            gain, live = gain + more, live + min(more, open_slots * ADDRESSES_PER_PREFIX)
         return gain, live, list(dict.fromkeys(limits))
 
     @cached_property
@@ -656,7 +656,7 @@ class ClusterView:
         full = self.full_node(row, pool)
         each = full if pods is None else min(pods, curve_of(row.ipv4_per_interface, pool).most)
         try:
-            need = node_need(row, pods_per_node=each, pool=pool)
+            need = node_need(row, each, pool)
             return fit_of(subnet, need, keep_free + warm + self.unseen(held))
         except CapacityError as error:
             return str(error)
