@@ -14,7 +14,7 @@ from eks_win_capacity.core.documents import beginning, each_source, source_name,
 from eks_win_capacity.core.documents.whole import what_it_is
 from eks_win_capacity.core.errors import DocumentError
 from eks_win_capacity.core.lazy import checked_call
-from eks_win_capacity.kubectl import eksctl
+from eks_win_capacity.kubectl import planned
 
 _KUBECTL: Final = frozenset({"apiVersion", "items", "kind", "serverVersion"})
 
@@ -139,15 +139,15 @@ def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
         state = state.merge(saved_answers.state(answers, saved=True))
     for source in sorted_["saved"]:
         state = state.merge(ClusterState.load(source))
-    return _beside(state, eksctl.load(*sorted_["eksctl"])) if sorted_["eksctl"] else state
+    return _beside(state, planned.load(*sorted_["eksctl"])) if sorted_["eksctl"] else state
 
 
-def _beside(state: ClusterState, planned: ClusterState) -> ClusterState:
+def _beside(state: ClusterState, intended: ClusterState) -> ClusterState:
     """The state with what was planned where nothing else tells."""
     told = {part for part in PARTS if getattr(state, part) is not None}
     return replace(
         state,
-        **{part: getattr(planned, part) for part in PARTS if part not in told},
+        **{part: getattr(intended, part) for part in PARTS if part not in told},
         unknown={part: why for part, why in state.unknown.items() if part in told},
     )
 
@@ -188,7 +188,7 @@ def _kind(source: Any, *, in_folder: bool) -> str:
     # ListAddons gives names; the add-ons of a ClusterConfig may stand before its kind.
     addons = found.get("addons")
     early = isinstance(addons, list) and any(isinstance(one, dict) for one in addons)
-    if found.get("kind") == eksctl.KIND or early:
+    if found.get("kind") == planned.KIND or early:
         return "eksctl"
     if _KUBECTL & found.keys():
         untold = found.get("items") == [] and found.get("kind", "List") == "List"

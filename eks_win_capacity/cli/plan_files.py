@@ -10,7 +10,7 @@ from eks_win_capacity.cli.output import say
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.kubectl import KINDS
-from eks_win_capacity.kubectl.templates import is_template, workload_rows
+from eks_win_capacity.kubectl.planned import is_template, workload_rows
 
 if TYPE_CHECKING:
     from eks_win_capacity.cluster.state import ClusterState

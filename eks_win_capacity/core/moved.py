@@ -40,6 +40,8 @@ MOVED = {
     "forecast.answers": "forecast.paths",
     "forecast.peaks": "forecast.periods",
     "kernels": "catalog.limits",
+    "kubectl.eksctl": "kubectl.planned",
+    "kubectl.templates": "kubectl.planned",
     "limit_table": "catalog.limit_table",
     "limits": "catalog.limits",
     "masking": "core.errors",
