@@ -200,8 +200,9 @@ def migration(
     name, slots, acts = _node(node, None if nitro is None else bool(nitro))
     size_before = ADDRESSES_PER_PREFIX if acts and way == "to-secondary" else 1
     room = slots * size_before
-    pods = arrays.count(pods_running, name="pods_running", high=room)
-    cool = arrays.count(cooling, name="cooling", high=room - pods)
+    of_node = f" of {name}" * bool(name)
+    pods = arrays.count(pods_running, name=f"pods_running{of_node}", high=room)
+    cool = arrays.count(cooling, name=f"cooling{of_node}", high=room - pods)
     held = _held(pods + cool, slots, size_before, prefixes_in_use) if acts else (0, 0)
     return _answer(name, way, slots=slots, pods=pods, cooling=cool, held=held, acts=acts)
 

@@ -176,6 +176,7 @@ _OTHERWISE = {
     "time_limit": ("time_limit_s",),
     "ec2_latency": ("ec2_latency_s",),
     "wait": ("wait_s",),
+    "pods": ("pods_running",),
     "seed": ("rng",),
     "rate_per_minute": ("pods_per_minute",),
     "types": ("instance_type",),

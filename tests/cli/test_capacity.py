@@ -485,3 +485,8 @@ def test_no_cell_of_a_csv_is_a_formula(answer, nodes, tmp_path):
 def test_a_node_without_memory_for_any_pod_takes_none(answer):
     (row,) = json.loads(answer("node", "t3.small", "-o", "json"))["rows"]
     assert (row["pods"], row["binding"], row["memory_pods"]) == (0, "memory", 0)
+
+
+def test_pods_that_a_node_cannot_run_are_refused_with_the_option_and_the_type(refusal):
+    told = refusal("migration", "m5.large", "t2.large", "--to", "secondary", "--pods", "40")
+    assert "--pods of t2.large must be a whole number from 0 to 11; got 40" in told
