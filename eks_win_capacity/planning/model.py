@@ -91,6 +91,7 @@ def build(
     slots: Ints | None = None,
     prefixes: bool = False,
     turn: int = 0,
+    shares: Ints | None = None,
     weight: float = 0.0,
 ) -> Model:
     """
@@ -108,6 +109,8 @@ def build(
         Count /28 prefixes in place of addresses, for ``objective="addresses"``.
     turn : int
         Which zone is the first to take one more pod where they do not share evenly.
+    shares : (zones, workloads) int array, optional
+        How many pods of what is spread each zone has; even shares by default.
     weight : float
         What each node, or each address, counts beside its cost, as the objective asked for says.
     """
@@ -118,6 +121,9 @@ def build(
     zones = sorted({site.zone for site in sites}) or [""]
     # Shares of the zones are fixed here, so that the packer needs to know of no skew.
     quota = _even(count, spread, len(zones), turn=turn)
+    if shares is not None and coupled:
+        for shape in np.nonzero(np.array(spread, dtype=bool))[0].tolist():
+            quota[:, shape] = shares[:, list(members[shape])].sum(axis=1)
     weights = {ask.objective: weight}
     by_address = weights.get("addresses", 0.0) > 0
     staged = by_address or objective == "addresses" or ALL_ADDRESSES in limits

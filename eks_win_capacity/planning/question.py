@@ -190,6 +190,11 @@ class Question:
         """Whether a workload that is spread does not share evenly over the zones."""
         return bool((self.slots[self.spreads] % max(len(self.zones), 1)).any())
 
+    @property
+    def uneven(self) -> bool:
+        """Whether zones may share in several ways, so that none of them proves anything of others."""
+        return self.odd or any(load.zone_spread and load.max_skew > 1 for load in self.workloads)
+
     def needs(self, extended: tuple[str, ...]) -> Ints:
         """What one pod of each workload takes, extended resources last."""
         rows = [load.need(extended) for load in self.workloads]

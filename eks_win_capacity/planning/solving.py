@@ -30,7 +30,7 @@ from eks_win_capacity.planning.question import (
     Answer,
     cheaper,
 )
-from eks_win_capacity.planning.zones_exact import list_patterns, settle
+from eks_win_capacity.planning.zones_exact import list_patterns, settle, share_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.zones_exact import Settled
 
     Ways = Iterable[list[PlannedGroup]]
+    _Solved = dict[tuple[bytes, tuple[Any, ...]], Answer | None]
 
 __all__ = ["Solving", "answer", "least_in_zone", "quick"]
 
@@ -60,6 +61,9 @@ _TABLE: Final = 120_000
 _FREE_PART, _SPREAD_PART = 0.4, 0.2
 """Part of the time for the plan without zones and subnets, where these count; and where pods
 are spread, so that only its bound is wanted."""
+
+_SUMMED: Final = 400
+"""Nodes up to which zones share pods by sums of nodes: more of them lose little by odd pods."""
 
 _FEW_ODD: Final = 0.01
 """Places of the largest share in each zone beyond those asked for, up to which zones are packed
@@ -168,6 +172,30 @@ class Solving:
             self.stop()
             return None
 
+    def shared_out(self, nodes: tuple[NodeKind, ...]) -> Ints | None:
+        """Share the pods of each workload out to the zones by sums of nodes, which prove a bound."""
+        ask = replace(self.ask, max_types=None, min_types=1, at_least={})
+        model = build(ask, nodes, limits=ask.limits, coupled=True)
+        try:
+            shares, bound = share_out(
+                model, ask, known=self.bound, deadline=self.deadline.part(0.3)
+            )
+        except (ArithmeticError, OutOfTimeError):
+            return None
+        self.prove(bound)
+        self.even_only |= ask.zone_lost
+        if shares is None:
+            return None
+        slots = np.zeros((len(shares), len(ask.workloads)), dtype=np.int64)
+        for shape, group in enumerate(model.members):
+            left = shares[:, shape]
+            for member in group:
+                # Workloads of one shape fill its places one after the other.
+                before = np.cumsum(left) - left
+                slots[:, member] = np.clip(ask.slots[member] - before, 0, left)
+                left = left - slots[:, member]
+        return slots
+
     def chosen(self, settled: Settled | None) -> Answer | None:
         """Answer of a settled choice."""
         if settled is None or settled.packed is None:
@@ -185,6 +213,7 @@ class Solving:
         prefixes: bool = False,
         effort: float | None = None,
         turn: int = 0,
+        shares: Ints | None = None,
         slots: Ints | None = None,
         limits: dict[str, int] | None = None,
         deadline: Deadline | None = None,
@@ -207,6 +236,7 @@ class Solving:
             slots=slots,
             prefixes=prefixes,
             turn=turn,
+            shares=shares,
             weight=weight,
         )
         problem = model.problem
@@ -224,7 +254,7 @@ class Solving:
         )
         if packed is None:
             # Only what binds every plan proves that there is none.
-            fixed = coupled and (ask.zone_lost or ask.odd)
+            fixed = coupled and (ask.zone_lost or ask.uneven)
             if bound == np.inf and nodes == every and slots is None and not fixed:
                 self.impossible = True
             return None
@@ -422,25 +452,22 @@ def _in_zones(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None
             if ask.progress is not None and best is not None:
                 ask.progress(best.value, min(run.bound, best.value))
 
+    def near() -> bool:
+        gap = NEAR if effort is None else ROUGH
+        return best is not None and best.value - run.bound <= gap * best.value
+
     offer(quick(run, nodes) if run.known is None else run.known)
     if ask.spread and not run.over():
-        least = np.array(
-            [
-                least_in_zone(int(slot), len(ask.zones), 1 if ask.zone_lost else load.max_skew)
-                * spread
-                for load, slot, spread in zip(ask.workloads, ask.slots, ask.spreads, strict=True)
-            ],
-            dtype=np.int64,
-        )
-        one = _share(run, nodes, least, effort, limits={}) if least.any() else None
-        # Each zone has at least so much, whatever else stands there: the bounds add up.
-        run.prove(0.0 if one is None else len(ask.zones) * one.bound)
-        run.even_only = ask.zone_lost
-        # A zone that holds no more than it must is solved already.
-        same = not ask.limits and not ask.present and not ask.buying.paid and one is not None
-        offer(_apart(run, nodes, {least.tobytes(): one} if same else {}, effort=effort))
-        near = NEAR if effort is None else ROUGH
-        if best is not None and best.value - run.bound <= near * best.value:
+        few = best is None or value_of(best.groups, "nodes") <= _SUMMED
+        shares = run.shared_out(nodes) if few else None
+        solved: _Solved = {}
+        offer(_apart(run, nodes, solved, effort=effort, shares=shares))
+        if shares is not None and not near():
+            offer(_coupled(run, nodes, effort=effort, shares=shares))
+        if not near():
+            run.prove(_least_in_zones(run, nodes, solved, effort=effort))
+            run.even_only |= ask.zone_lost
+        if near():
             return best
     if not ask.spread and not run.over():
         fewest = run.solved(nodes, objective="addresses", effort=BRIEF)
@@ -453,16 +480,44 @@ def _in_zones(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None
     return best
 
 
-def _coupled(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None) -> Answer | None:
-    """All zones packed together, the odd pods in one zone after the other."""
+def _least_in_zones(
+    run: Solving, nodes: tuple[NodeKind, ...], solved: _Solved, *, effort: float | None
+) -> float:
+    """Bound of what each zone has at least, whatever else stands there: these bounds add up."""
+    ask, zones = run.ask, len(run.ask.zones)
+    skews = [1 if ask.zone_lost else load.max_skew for load in ask.workloads]
+    least = np.array(
+        [
+            least_in_zone(int(slot), zones, skew) * spread
+            for slot, skew, spread in zip(ask.slots, skews, ask.spreads, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    one = None
+    if least.any() and not run.over():
+        # Where nothing limits a zone that holds no more than it must, it is solved already.
+        plain = not ask.limits and not ask.present and not ask.buying.paid
+        one = solved.get((least.tobytes(), ())) if plain else None
+        one = one or _share(run, nodes, least, effort, limits={})
+    return 0.0 if one is None else zones * one.bound
+
+
+def _coupled(
+    run: Solving,
+    nodes: tuple[NodeKind, ...],
+    *,
+    effort: float | None,
+    shares: Ints | None = None,
+) -> Answer | None:
+    """All zones packed together, with some shares, or the odd pods in one after the other."""
     ask = run.ask
-    for turn in range(len(ask.zones) if ask.odd else 1):
+    for turn in range(len(ask.zones) if ask.odd and shares is None else 1):
         if run.over():
             break
-        coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn)
+        coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn, shares=shares)
         if coupled is not None:
             # With fixed shares of the zones, the bound is one of these shares alone.
-            run.prove(0.0 if ask.odd else coupled.bound)
+            run.prove(0.0 if ask.uneven else coupled.bound)
             return coupled
         if not ask.limited or run.over():
             break
@@ -489,8 +544,8 @@ def _share(
     return run.solved(nodes, slots=slots, limits=limits, effort=effort, deadline=until)
 
 
-def _shares(ask: Question) -> list[tuple[str, tuple[Site, ...], Ints]]:
-    """Each zone, its subnets and its even share of every workload."""
+def _shares(ask: Question, given: Ints | None = None) -> list[tuple[str, tuple[Site, ...], Ints]]:
+    """Each zone, its subnets and its share of every workload: an even one where none is given."""
     zones = ask.zones if ask.spread else ("",)
     base, extra = np.divmod(ask.slots, len(zones))
     # The zone that takes the odd pod turns with the workload, so that none gets them all.
@@ -499,7 +554,7 @@ def _shares(ask: Question) -> list[tuple[str, tuple[Site, ...], Ints]]:
         (
             zone,
             tuple(site for site in ask.sites if not ask.spread or site.zone == zone),
-            base + ((place - turned) % len(zones) < extra),
+            base + ((place - turned) % len(zones) < extra) if given is None else given[place],
         )
         for place, zone in enumerate(zones)
     ]
@@ -509,13 +564,14 @@ def _zone_by_zone(
     run: Solving,
     nodes: tuple[NodeKind, ...],
     pack: Callable[[tuple[NodeKind, ...], str, Ints], Ways],
+    given: Ints | None = None,
 ) -> Answer | None:
     """
     Each zone packed for itself; None where one is not, or all go beyond the limits on nodes.
 
     Of the ways to ``pack`` a zone the first is taken that its subnets have room for.
     """
-    ask, shares = run.ask, _shares(run.ask)
+    ask, shares = run.ask, _shares(run.ask, given)
     groups: list[PlannedGroup] = []
     for place, (zone, sites, slots) in enumerate(shares):
         mine = (_part(node, place, len(shares)) for node in nodes if node.zone in {"", zone})
@@ -585,15 +641,16 @@ def _packings(
 def _apart(
     run: Solving,
     nodes: tuple[NodeKind, ...],
-    solved: dict[bytes, Answer | None],
+    solved: _Solved,
     *,
     effort: float | None,
+    shares: Ints | None = None,
 ) -> Answer | None:
     """Solve each zone for itself; zones with the same share are solved once."""
 
     def pack(mine: tuple[NodeKind, ...], _: str, slots: Ints) -> Ways:
-        stocks = [(node.name, node.purchase, node.stock) for node in mine if node.stock is not None]
-        key = slots.tobytes() + repr(stocks).encode()
+        stocks = ((node.name, node.purchase, node.stock) for node in mine if node.stock is not None)
+        key = slots.tobytes(), tuple(stocks)
         if key not in solved:
             if run.over():
                 return []
@@ -601,4 +658,4 @@ def _apart(
         answer = solved[key]
         return [] if answer is None else [answer.groups]
 
-    return _zone_by_zone(run, nodes, pack)
+    return _zone_by_zone(run, nodes, pack, shares)

@@ -10,18 +10,20 @@ import numpy as np
 
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
 from eks_win_capacity.packing.problem import Packed
+from eks_win_capacity.packing.relaxation import with_rounded_resources
 from eks_win_capacity.planning.question import ALL_NODES
 
 if TYPE_CHECKING:
     from eks_win_capacity.packing.deadline import Deadline
-    from eks_win_capacity.packing.problem import Flags, Floats, Ints
+    from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
     from eks_win_capacity.planning.model import Model
     from eks_win_capacity.planning.question import Question
 
-__all__ = ["Settled", "list_patterns", "settle"]
+__all__ = ["Settled", "list_patterns", "settle", "share_out"]
 
-_MIXES, _FULL = 1_500, 20_000
-"""Mixes of pods on a node up to which all are listed, and where only full nodes are needed."""
+_MIXES, _FULL, _ROWS = 1_500, 20_000, 100_000
+"""Mixes of pods on a node up to which all are listed, where only full nodes are needed, and
+before those that fit nowhere are left out."""
 
 _COLUMNS: Final = 6_000
 """Patterns, each in each subnet, up to which an integer program takes them all."""
@@ -29,6 +31,9 @@ _COLUMNS: Final = 6_000
 _STEPS, _WORK = 3_000, 400_000
 """Steps of the integer program at most, and these times its columns; counts and not a time,
 so that answers repeat."""
+
+_NEAR, _SUMS = 1e-4, 600
+"""Gap at which sums of nodes are good enough, and steps of their integer program at most."""
 
 _HAIR: Final = 1e-6
 """Tolerance of the solver, which a proved bound gives back."""
@@ -115,7 +120,7 @@ def _mixes(need: Ints, most: Ints, rooms: Ints, allowed: Flags, *, top: int) -> 
             if may
         ]
         cap = max(0, min(cap, max(fits, default=0)))
-        if len(rows) * (cap + 1) > 40 * _MIXES + 10 * top:
+        if len(rows) * (cap + 1) > _ROWS:
             return None
         rows = np.repeat(rows, cap + 1, axis=0)
         rows[:, shape] = np.tile(np.arange(cap + 1), len(rows) // (cap + 1))
@@ -171,27 +176,10 @@ def settle(
     OutOfTimeError
         If the deadline passed before anything was chosen.
     """
-    loads, zone_lost = ask.workloads, ask.zone_lost
-    wanted = [int(ask.wanted[list(group)].sum()) for group in model.members]
-    program = _Program(model, patterns, types=ask.max_types is not None or ask.min_types > 1)
-    even = np.array([evenly or loads[group[0]].zone_spread for group in model.members], dtype=bool)
-    tied = np.nonzero((even | zone_lost) & (model.problem.count > 0))[0].tolist()
+    program = _Program(model, patterns, ask, evenly=evenly)
     # A node counts for a type by the pods that it has, so none may be there twice.
-    program.place(tied, spare=ask.min_types == 1)
-    for shape in tied:
-        # Even shares survive the loss of a zone by themselves: the wanted pods were raised for it.
-        if even[shape]:
-            skew = 1 if evenly else loads[model.members[shape][0]].max_skew
-            program.share_evenly(shape, skew)
-        else:
-            program.survive(shape, wanted[shape])
-    program.keep_limits(missing, np.zeros(len(model.sites), np.int64) if allow is None else allow)
-    for name, least in sorted(ask.at_least.items()):
-        some = program.counted(name)
-        program.rule(some, np.ones(len(some)), least, np.inf)
-    if program.kinds:
-        most = program.kinds if ask.max_types is None else ask.max_types
-        program.keep_types(ask.min_types, most)
+    program.place(spare=ask.min_types == 1)
+    program.keep_rules(missing, allow)
     # What is missing is made small alone: a cost beside it would blur what to ask for.
     program.aim("" if missing else ask.objective, known)
     whole, bound, proved = program.solve(deadline)
@@ -199,11 +187,67 @@ def settle(
         none = np.zeros(len(model.sites), dtype=np.int64)
         return Settled(None, model, bound, none, proved)
     quota = np.zeros_like(model.quota)
-    for shape in tied:
+    for shape in program.tied:
         pods = whole[program.shares(shape)].tolist()
-        quota[:, shape] = pods if even[shape] else _trimmed(pods, wanted[shape])
+        quota[:, shape] = pods if program.even[shape] else _trimmed(pods, program.wanted[shape])
     model, short = replace(model, quota=quota), whole[program.lent]
     return Settled(program.packed(whole), model, bound, short, proved)
+
+
+def share_out(
+    model: Model, ask: Question, *, known: float = 0.0, deadline: Deadline
+) -> tuple[Ints | None, float]:
+    """
+    Pods of each shape in each zone, on the cheapest nodes whose sums hold them, and what they cost.
+
+    No plan costs less. Where a zone may be lost, that is a bound of even shares.
+
+    Raises
+    ------
+    OutOfTimeError
+        If the deadline passed first.
+    ArithmeticError
+        If the solver failed.
+    """
+    loose = _free(model)
+    if loose is None:
+        return None, 0.0
+    tight, _ = with_rounded_resources(loose, deadline=deadline)
+    nodes = np.arange(len(model.nodes))
+    curve = [(one.addresses(0), int(one.prefixes[0])) for one in model.nodes]
+    addresses, prefixes = np.array(curve, dtype=np.int64).T
+    mix = np.zeros((len(nodes), loose.shapes), dtype=np.int64)
+    cost = np.array([one.cost for one in model.nodes])
+    patterns = Patterns(mix, nodes, cost, addresses, prefixes)
+    program = _Program(model, patterns, ask, evenly=ask.zone_lost)
+    program.hold(tight)
+    program.keep_rules("", None)
+    program.aim(ask.objective, known)
+    whole, bound, _ = program.solve(deadline, near=_NEAR, most=_SUMS)
+    if whole is None:
+        return None, bound
+    columns = np.array([program.shares(shape) for shape in range(loose.shapes)])
+    return whole[columns].T, bound
+
+
+def _free(model: Model) -> Problem | None:
+    """The problem without zones and limits, each node once; None where a node has no place."""
+    problem = model.problem
+    if len(np.unique(model.node)) < len(model.nodes):
+        return None
+    # The last kind of a node is the one with the most addresses.
+    order = np.lexsort((problem.room[:, 2], model.node))
+    last = order[np.append(np.diff(model.node[order]) > 0, True)]
+    none = np.zeros((len(last), 0), dtype=np.int64)
+    return replace(
+        problem.only(last),
+        zone=np.zeros(len(last), dtype=np.int64),
+        floor=np.zeros((1, problem.shapes), dtype=np.int64),
+        share=none,
+        per_pod=none,
+        least=none,
+        limit=np.zeros(0, dtype=np.int64),
+    )
 
 
 class _Program:
@@ -214,8 +258,14 @@ class _Program:
     zone where these matter, what each subnet lends, and whether each type is used.
     """
 
-    def __init__(self, model: Model, patterns: Patterns, *, types: bool) -> None:
-        self.model, self.patterns = model, patterns
+    def __init__(self, model: Model, patterns: Patterns, ask: Question, *, evenly: bool) -> None:
+        self.model, self.patterns, self.ask, self.evenly = model, patterns, ask, evenly
+        self.wanted = [int(ask.wanted[list(group)].sum()) for group in model.members]
+        loads = [ask.workloads[group[0]] for group in model.members]
+        self.even = np.array([evenly or load.zone_spread for load in loads], dtype=bool)
+        self.skew = [1 if evenly else load.max_skew for load in loads]
+        tied = (self.even | ask.zone_lost) & (model.problem.count > 0)
+        self.tied: list[int] = np.nonzero(tied)[0].tolist()
         sites = len(model.sites)
         self.zones = sorted({site.zone for site in model.sites})
         self.site = np.repeat(np.arange(sites), len(patterns))
@@ -226,6 +276,7 @@ class _Program:
         self.width = len(self.pattern)
         first = self.width + model.problem.shapes * len(self.zones)
         self.lent = slice(first, first + sites)
+        types = ask.max_types is not None or ask.min_types > 1
         self.kinds = len(model.nodes) if types else 0
         self.total = first + sites + self.kinds
         self.floor, self.ceiling = np.zeros(self.total), np.full(self.total, np.inf)
@@ -250,12 +301,12 @@ class _Program:
         columns: Ints = self.width + shape * len(self.zones) + np.arange(len(self.zones))
         return columns
 
-    def place(self, tied: list[int], *, spare: bool) -> None:
+    def place(self, *, spare: bool) -> None:
         """Cover all pods, with places to spare or none; those of tied shapes zone by zone."""
         self.ceiling[self.width : self.lent.start] = 0
         for shape in np.nonzero(self.model.problem.count)[0].tolist():
             holds = self.mix[:, shape] > 0
-            if shape not in tied:
+            if shape not in self.tied:
                 some = np.nonzero(holds)[0]
                 count = float(self.model.problem.count[shape])
                 self.rule(some, self.mix[some, shape], count, np.inf if spare else count)
@@ -265,7 +316,42 @@ class _Program:
                 values = np.append(self.mix[some, shape], -1)
                 self.rule(np.append(some, share), values, 0.0, np.inf if spare else 0.0)
 
-    def share_evenly(self, shape: int, skew: int = 1) -> None:
+    def hold(self, problem: Problem) -> None:
+        """Hold all pods of each zone by what its nodes give together, mix or not."""
+        count, most = problem.count, problem.most_per_node()
+        rows = [(problem.room[:, at], problem.need[:, at]) for at in range(problem.need.shape[1])]
+        rows += [(most[:, at], one) for at, one in enumerate(np.eye(len(count), dtype=np.int64))]
+        shares = np.array([self.shares(shape) for shape in range(len(count))])
+        for shape in range(len(count)):
+            if shape not in self.tied:
+                self.rule(shares[shape], np.ones(len(self.zones)), count[shape], np.inf)
+        for place in range(len(self.zones)):
+            some = np.nonzero(self.zone == place)[0]
+            for room, need in rows:
+                scale = max(float(room.max(initial=0)), 1.0)
+                # Raised slightly, so that rounding can only weaken the rule.
+                values = np.append(room[self.node[some]] / scale * (1 + 1e-9), -need / scale)
+                self.rule(np.append(some, shares[:, place]), values, -1e-9, np.inf)
+
+    def keep_rules(self, missing: str, allow: Ints | None) -> None:
+        """Keep what was asked for: shares of the zones, limits, nodes and types."""
+        ask = self.ask
+        for shape in self.tied:
+            # Even shares survive the loss of a zone by themselves: the wanted pods were raised.
+            if self.even[shape]:
+                self.share_evenly(shape, self.skew[shape])
+            else:
+                self.survive(shape, self.wanted[shape])
+        none = np.zeros(len(self.model.sites), dtype=np.int64)
+        self.keep_limits(missing, none if allow is None else allow)
+        for name, least in sorted(ask.at_least.items()):
+            some = self.counted(name)
+            self.rule(some, np.ones(len(some)), least, np.inf)
+        if self.kinds:
+            most = self.kinds if ask.max_types is None else ask.max_types
+            self.keep_types(ask.min_types, most)
+
+    def share_evenly(self, shape: int, skew: int) -> None:
         """Let the zones differ by so many pods at most."""
         count = int(self.model.problem.count[shape])
         base, extra = divmod(count, len(self.zones))
@@ -343,24 +429,26 @@ class _Program:
         least = known * (1 - _HAIR)
         self.rule(np.arange(self.width), self.cost[: self.width], least, np.inf)
 
-    def solve(self, deadline: Deadline) -> tuple[Ints | None, float, bool]:
+    def solve(
+        self, deadline: Deadline, *, near: float = _HAIR, most: int = _STEPS
+    ) -> tuple[Ints | None, float, bool]:
         """
         A choice that holds to the last pod, or none, and a bound; and whether that is settled.
 
-        Without a choice it is where none is possible, else where the search came to its end.
+        It may stop at a gap that is ``near``, or after so many steps at ``most``. Without a choice it is where none is possible, else where the search came to its end.
         """
         from scipy import sparse
         from scipy.optimize import Bounds, LinearConstraint
 
         top = max(float(self.cost.max()), 1e-12)
         matrix = sparse.vstack(self.rows, format="csr")
-        steps = max(60, min(_STEPS, _WORK // self.total))
+        steps = max(60, min(most, _WORK // self.total))
         solved = deadline.milp(
             self.cost / top,
             constraints=LinearConstraint(matrix, self.low, self.high),
             integrality=1,
             bounds=Bounds(self.floor, self.ceiling),
-            options={"mip_rel_gap": _HAIR, "node_limit": steps},
+            options={"mip_rel_gap": near, "node_limit": steps},
         )
         proved = solved.mip_dual_bound
         bound = 0.0

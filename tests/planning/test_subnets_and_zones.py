@@ -359,6 +359,11 @@ def test_full_nodes_alone_settle_what_all_mixes_do(monkeypatch, seed):
     every = lambda *args, **asked: listed(*args, **asked | {"full": False})  # noqa: E731
     monkeypatch.setattr(solving, "list_patterns", every)
     assert full.value == pytest.approx(settled().value)
+    # Without the list, shares of the zones by sums of nodes prove no more than is true.
+    monkeypatch.setattr(solving, "list_patterns", lambda *_, **__: None)
+    searched = settled()
+    assert searched.value >= full.value * (1 - 1e-9)
+    assert searched.bound_of or searched.lower_bound <= full.value * (1 + 1e-9)
 
 
 def test_small_fleets_in_three_zones_with_few_types_are_settled():
@@ -375,3 +380,16 @@ def test_small_fleets_in_three_zones_with_few_types_are_settled():
     found = fleet(types)
     assert found.status == "proved"
     assert found.value <= fleet(["c6a.4xlarge", "m6a.2xlarge", "r7i.xlarge"]).value * (1 + 1e-9)
+
+
+def test_zones_share_pods_so_that_few_nodes_hold_them():
+    shapes = [(9, 3224, 7471), (7, 3301, 12360), (7, 605, 1791), (6, 3741, 13847)]
+    shapes += [(2, 4338, 7131), (4, 762, 11886), (17, 310, 3871), (16, 1867, 8184)]
+    spread = {0: 1, 4: 1, 5: 1, 6: 1, 7: 5}
+    loads = [
+        load(f"w{at}", *shape) | {"zone_spread": at in spread, "max_skew": spread.get(at, 1)}
+        for at, shape in enumerate(shapes)
+    ]
+    types = [f"{name}.{size}" for name in ("c7i", "m7i") for size in ("2xlarge", "8xlarge")]
+    found = plan(loads, candidates=types, zones=["a", "b", "c"])
+    assert (found.status, found.nodes) == ("proved", 4)
