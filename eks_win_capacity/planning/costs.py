@@ -106,22 +106,23 @@ def split_by_purchase(
     Each workload as the pods that may run on Spot, and those that keep off it; and the surge left.
 
     Where there is Spot, surge is counted in. Pods that spread over zones keep off Spot in
-    multiples of the zones, so that both parts together spread as one.
+    multiples of the zones, as many in each, so that both parts together spread as one.
     """
     if not share:
         return loads, surge
     parts: list[Load] = []
     for load, slot in zip(loads, slots_of(loads, surge, zones, zone_lost=False), strict=True):
         wanted = int(slot)
-        firm = math.ceil((1 - share) * wanted - 1e-9)
+        firm, skew = math.ceil((1 - share) * wanted - 1e-9), load.max_skew
         if load.zone_spread and zones:
             firm = min(wanted, -(-firm // zones) * zones)
+            skew = 1 if firm < wanted else skew
         # A limit of pods on a node holds for both parts together only where they never meet.
         other = "spot" if load.most and 0 < firm < wanted else ""
         if firm < wanted:
             parts.append(replace(load, replicas=wanted - firm, purchase=other))
         if firm or not wanted:
-            parts.append(replace(load, replicas=firm, purchase="on-demand"))
+            parts.append(replace(load, replicas=firm, purchase="on-demand", max_skew=skew))
     return tuple(sorted(parts, key=lambda load: load.name)), 0
 
 

@@ -70,7 +70,9 @@ class Present:
         """Present nodes by type that a fleet keeps, zone by zone where both tell theirs."""
         after = Counter[tuple[str, str]]()
         for group in groups:
-            after[group.instance_type, group.zone] += group.nodes
+            # No present node becomes a Spot node by staying.
+            if group.purchase != "spot":
+                after[group.instance_type, group.zone] += group.nodes
         places = (*self.places, *after)
         zones = {zone for _, zone in places} if all(zone for _, zone in places) else ()
         fleet, kept = Present(places=after).within(zones), dict.fromkeys(self.types, 0)
@@ -233,9 +235,16 @@ def from_now(
         current=present.types,
         current_kept=present.kept(best.groups),
         current_notes=notes,
-        node_costs={name: node.cost for name, node in every.items()},
+        node_costs={name: _mean_cost(ask, present, node) for name, node in every.items()},
         idle_addresses={name: node.addresses(0) for name, node in every.items()},
     )
+
+
+def _mean_cost(ask: Question, present: Present, node: NodeKind) -> float:
+    """Cost of a present node of a type; of those paid already nothing but the volume."""
+    now = present.types.get(node.name, 0)
+    paid = min(now, ask.buying.paid.get(node.name, 0))
+    return node.cost - (node.cost - ask.prices.node_cost) * paid / now if paid else node.cost
 
 
 def _keeping(

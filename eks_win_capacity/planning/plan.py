@@ -95,8 +95,9 @@ class FleetPlan(PlanValues):
     current_kept, current_notes
         How many of these stay, by type, and what is to be known of the others.
     node_costs, idle_addresses : dict
-        By type, present ones included: cost of a node, and the subnet addresses that an empty
-        one takes; empty where nothing was said of present nodes.
+        By type, present ones included: cost of a node on demand (on average, where some are
+        paid already), and the subnet addresses that an empty one takes; empty where nothing was
+        said of present nodes.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -338,12 +338,15 @@ def diff_of(plan: PlanValues) -> FleetDiff:
     rows: list[dict[str, Any]] = []
     freed = 0
     present, cost = plan.current or {}, plan.node_costs
+    spent = defaultdict[str, float](float)
+    for group in plan.groups:
+        spent[group.instance_type] += group.cost * group.nodes
     for name in sorted({*present, *plan.types}):
         now, after = present.get(name, 0), plan.types.get(name, 0)
         keep = plan.current_kept.get(name, min(now, after))
         add, drain = after - keep, now - keep
         freed += (drain - add) * plan.idle_addresses[name]
-        row = (name, now, after, keep, add, drain, now * cost[name], after * cost[name])
+        row = (name, now, after, keep, add, drain, now * cost[name], spent[name])
         rows.append(dict(zip(_CHANGES, row, strict=True)))
     return FleetDiff(
         rows=tuple(rows),

@@ -337,10 +337,11 @@ class _Program:
         """Keep what was asked for: shares of the zones, limits, nodes and types."""
         ask = self.ask
         for shape in self.tied:
+            even, skew = self.even[shape], self.skew[shape]
+            if even:
+                self.share_evenly(shape, skew)
             # Even shares survive the loss of a zone by themselves: the wanted pods were raised.
-            if self.even[shape]:
-                self.share_evenly(shape, self.skew[shape])
-            else:
+            if ask.zone_lost and not (even and skew == 1):
                 self.survive(shape, self.wanted[shape])
         none = np.zeros(len(self.model.sites), dtype=np.int64)
         self.keep_limits(missing, none if allow is None else allow)

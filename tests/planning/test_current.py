@@ -324,3 +324,36 @@ def test_no_plan_with_so_few_types_beside_the_present_nodes_is_not_called_infeas
     assert not found.feasible
     assert found.status == "not-found"
     assert "max_types=1" in str(found)
+
+
+SPOT = {name: price * 0.4 for name, price in PRICES.items()}
+
+
+@pytest.mark.parametrize(
+    "buy",
+    [
+        {"paid": {"m5.2xlarge": 3}},
+        {"paid": {"m5.large": 5, "m5.4xlarge": 9}},
+        {"spot_share": 0.5, "spot_prices": SPOT},
+    ],
+)
+def test_changes_cost_what_the_plan_costs_however_nodes_are_bought(buy):
+    found = plan(current={"m5.2xlarge": 4, "m5.4xlarge": 2}, buy=buy)
+    changes = found.diff()
+    assert changes.cost_after == pytest.approx(found.cost)
+    paid = buy.get("paid", {})
+    now = {"m5.2xlarge": 4, "m5.4xlarge": 2}
+    due = sum((n - min(n, paid.get(name, 0))) * PRICES[name] for name, n in now.items())
+    assert changes.cost_now == pytest.approx(due + 6 * 0.0055)
+
+
+def test_no_present_node_becomes_a_spot_node_by_staying():
+    buy = {"spot_share": 1, "spot_prices": SPOT}
+    found = plan(current={"m5.2xlarge": 8}, max_replaced=0, buy=buy)
+    stay = [group for group in found.groups if group.purchase != "spot"]
+    assert sum(group.nodes for group in stay if group.instance_type == "m5.2xlarge") == 8
+    assert (found.diff().keep, found.diff().drain) == (8, 0)
+    free = plan(current={"m5.2xlarge": 8}, buy=buy)
+    spot = sum(group.nodes for group in free.groups if group.purchase == "spot")
+    assert spot
+    assert free.diff().add >= spot

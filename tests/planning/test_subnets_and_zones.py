@@ -393,3 +393,34 @@ def test_zones_share_pods_so_that_few_nodes_hold_them():
     types = [f"{name}.{size}" for name in ("c7i", "m7i") for size in ("2xlarge", "8xlarge")]
     found = plan(loads, candidates=types, zones=["a", "b", "c"])
     assert (found.status, found.nodes) == ("proved", 4)
+
+
+def zoned(found, name):
+    """Pods of a workload in each zone."""
+    pods = dict.fromkeys("abc", 0)
+    for group in found.groups:
+        pods[group.zone] += group.pods.get(name, 0) * group.nodes
+    return sorted(pods.values())
+
+
+@pytest.mark.parametrize("surge", [0, 1])
+@pytest.mark.parametrize("replicas", [2, 4, 9])
+def test_uneven_shares_survive_the_loss_of_a_zone_too(replicas, surge):
+    loads = [load("web", replicas, 700, 256, zone_spread=True, max_skew=2, anti_affinity=True)]
+    for zones in (["a", "b"], ["a", "b", "c"]):
+        found = plan(
+            loads, candidates=["m5.large", "m5.xlarge"], zones=zones, zone_lost=True, surge=surge
+        )
+        shares = zoned(found, "web")
+        assert sum(shares) - max(shares) >= replicas + surge
+
+
+@pytest.mark.parametrize(("replicas", "skew"), [(7, 2), (40, 2), (11, 3)])
+def test_both_parts_of_a_workload_with_spot_spread_as_one(replicas, skew):
+    loads = [load("web", replicas, 1000, 256, zone_spread=True, max_skew=skew, host_process=True)]
+    prices = {"m5.large": 0.2, "m5.xlarge": 0.35, "m5.2xlarge": 0.75}
+    for share in (0.25, 0.5):
+        buy = {"spot_share": share, "spot_prices": {name: 0.4 * p for name, p in prices.items()}}
+        found = plan(loads, candidates=list(prices), prices=prices, zones=["a", "b", "c"], buy=buy)
+        shares = zoned(found, "web")
+        assert shares[-1] - shares[0] <= skew
