@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 UNKNOWN_DATE: Final = "unknown"
 """The date of a catalog whose data do not tell one."""
 
-_CLOSE: Final = 3
-
 
 @checked_call
 class Catalog(Mapping[str, InstanceType]):
@@ -357,12 +355,10 @@ class Catalog(Mapping[str, InstanceType]):
         """
         if not isinstance(name, str):
             return ()
-        plain = name.strip().lower()
-        if plain in self._rows:
-            return (plain,)
-        import difflib
+        from eks_win_capacity.catalog.limits import close_names
 
-        return tuple(difflib.get_close_matches(plain, self._rows, n=_CLOSE, cutoff=0.75))
+        plain = name.strip().lower()
+        return (plain,) if plain in self._rows else tuple(close_names(plain, self._rows))
 
     # -- parts and comparisons -------------------------------------------
 

@@ -403,8 +403,7 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
             why="where the used addresses of the subnet lie is not known: give aws ec2 "
             "describe-network-interfaces",
         )
-    blocks = subnet.blocks()
-    free = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
+    free = whole_blocks(subnet)
     return Change(
         code="reserve-prefixes",
         remedy=remedy + (free[0] if free else word(None, "CIDR")),
@@ -414,6 +413,13 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
         why=f"{len(free):,} whole blocks are left outside reservations"
         + ("" if free else f", though {subnet.free:,} addresses are free"),
     )
+
+
+def whole_blocks(subnet: Subnet) -> list[str]:
+    """The /28 blocks of a subnet that are free and in no reservation."""
+    blocks = subnet.blocks()
+    free: list[str] = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
+    return free
 
 
 def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:

@@ -17,6 +17,7 @@ from eks_win_capacity.cluster.checks.check import (
     some,
     windows_group,
 )
+from eks_win_capacity.cluster.full_subnet import whole_blocks
 from eks_win_capacity.cluster.remedies import (
     acting_key,
     addon_values,
@@ -634,8 +635,7 @@ def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
     cure = "give the node group another subnet, or lower the warm targets"
     if not prefixes or subnet is None or not subnet.placement_known:
         return f"{cure}, or take smaller nodes"
-    blocks = subnet.blocks()
-    free = blocks.loc[blocks["serves"] & (blocks["reservation"] == ""), "cidr"].tolist()
+    free = whole_blocks(subnet)
     if not free:
         return f"{cure}; {subnet.free:,} addresses are free, in no whole /28 block"
     return (
