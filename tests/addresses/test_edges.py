@@ -19,7 +19,7 @@ from eks_win_capacity.addresses.configmap import MAX_TEXT, read_configmap
 from eks_win_capacity.addresses.sizes import aligned_chunks
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.addresses.targets import go_int
-from eks_win_capacity.core.documents import _budgets, whole, yaml_value
+from eks_win_capacity.core.documents import _open, whole, yaml_value
 from eks_win_capacity.core.errors import AddressError, ConfigMapError, DocumentError, InputError
 
 PREFIX = WarmPool.from_configmap(
@@ -178,7 +178,7 @@ def test_a_fault_in_yaml_is_placed_as_editors_count():
 
 
 def test_members_of_a_packed_file_share_one_limit(monkeypatch):
-    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 100)
+    monkeypatch.setattr(_open, "MAX_WHOLE_BYTES", 100)
 
     def member(size):
         stream = zlib.compressobj(wbits=31)
@@ -210,7 +210,7 @@ def test_interfaces_of_two_subnets_need_a_word_which_is_meant():
 
 def test_what_is_read_of_others_ends_where_it_is_said_to():
     mebibyte = 1_048_576
-    assert {name: value for name, value in vars(_budgets).items() if name.startswith("MAX_")} == {
+    assert {name: value for name, value in vars(_open).items() if name.startswith("MAX_")} == {
         "MAX_JSON_CHARS": 4_096 * mebibyte,
         "MAX_WHOLE_CHARS": 256 * mebibyte,
         "MAX_WHOLE_BYTES": 512 * mebibyte,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity import WarmPool, cli, load_files
-from eks_win_capacity.core.documents import _budgets, whole
+from eks_win_capacity.core.documents import _open, whole
 from eks_win_capacity.core.errors import CapacityError, ConfigMapError, DocumentError
 
 WEB = {
@@ -518,7 +518,7 @@ def test_the_items_of_a_list_of_one_kind_need_not_repeat_it(tmp_path):
 
 @pytest.mark.parametrize("command", ["fleet", "pool", "forecast", "plan"])
 def test_files_without_an_end_are_refused_at_the_limit(tmp_path, command, monkeypatch):
-    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 10**6)
+    monkeypatch.setattr(_open, "MAX_WHOLE_BYTES", 10**6)
     path = tmp_path / "zeros.csv"
     path.write_bytes(bytes(2 * 10**6))
     more = ("--capacity", "9") if command == "forecast" else ()
@@ -528,7 +528,7 @@ def test_files_without_an_end_are_refused_at_the_limit(tmp_path, command, monkey
 
 @pytest.mark.parametrize("command", [("forecast", "--capacity", "9"), ("plan",), ("catalog",)])
 def test_gzip_that_grows_is_refused_at_the_limit(tmp_path, command, monkeypatch):
-    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 10**6)
+    monkeypatch.setattr(_open, "MAX_WHOLE_BYTES", 10**6)
     path = tmp_path / "bomb.json.gz"
     path.write_bytes(gzip.compress(b" " * 2 * 10**6))
     name, *more = command
@@ -548,7 +548,7 @@ def test_a_gzipped_state_is_read_as_the_plain_one_and_no_further_than_a_limit(
     plain = load_files(NODE)
     assert load_files(path) == load_files(tmp_path) == load_files(packed) == plain
     assert run("cluster", "-f", path).exit_code == 0
-    monkeypatch.setattr(_budgets, "MAX_HELD", 10**6)
+    monkeypatch.setattr(_open, "MAX_HELD", 10**6)
     path.write_bytes(gzip.compress(b" " * 3 * 10**6))
     with pytest.raises(DocumentError, match="unpacks to more than 1,000,000 bytes"):
         load_files(path)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
-from eks_win_capacity.core.documents import _budgets, mapping, members, wholes
+from eks_win_capacity.core.documents import _open, mapping, members, wholes
 from eks_win_capacity.core.documents.whole import file_bytes, values_in
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.files import load_files
@@ -125,9 +125,9 @@ def test_aliases_that_grow_are_refused_before_they_are_built(text):
 def test_a_text_stands_for_as_many_values_as_it_has_once_aliases_are_followed(
     monkeypatch, text, values
 ):
-    monkeypatch.setattr(_budgets, "MAX_EXPANDED", values)
+    monkeypatch.setattr(_open, "MAX_EXPANDED", values)
     assert values_in(f"---\n{text}", "x")
-    monkeypatch.setattr(_budgets, "MAX_EXPANDED", values - 1)
+    monkeypatch.setattr(_open, "MAX_EXPANDED", values - 1)
     with pytest.raises(DocumentError, match="aliases"):
         values_in(f"---\n{text}", "x")
 
@@ -172,9 +172,9 @@ class Endless(io.RawIOBase):
     ],
 )
 def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
-    monkeypatch.setattr(_budgets, "MAX_ITEM_CHARS", 2**20)
-    monkeypatch.setattr(_budgets, "MAX_YAML_CHARS", 2**20)
-    monkeypatch.setattr(_budgets, "MAX_ITEMS", 10_000)
+    monkeypatch.setattr(_open, "MAX_ITEM_CHARS", 2**20)
+    monkeypatch.setattr(_open, "MAX_YAML_CHARS", 2**20)
+    monkeypatch.setattr(_open, "MAX_ITEMS", 10_000)
     for walk in (members, wholes):
         with pytest.raises(DocumentError, match=told):
             for _ in (
@@ -188,7 +188,7 @@ def test_a_file_without_an_end_is_refused(monkeypatch, start, unit, told):
 
 
 def test_a_pipe_without_an_end_is_refused(monkeypatch):
-    monkeypatch.setattr(_budgets, "MAX_HELD", 2**20)
+    monkeypatch.setattr(_open, "MAX_HELD", 2**20)
     pipe = io.BufferedReader(Endless(b"{", b" "))
     with pytest.raises(DocumentError, match="save it as a file"):
         load_files(pipe)
@@ -202,7 +202,7 @@ class Trickle(io.BytesIO):
 
 
 def test_a_file_read_as_a_whole_ends_at_its_limit(monkeypatch):
-    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 100)
+    monkeypatch.setattr(_open, "MAX_WHOLE_BYTES", 100)
     assert file_bytes(Trickle(b"x" * 100)) == b"x" * 100
     endless = io.BufferedReader(Endless(b"x", b"x"))
     for longer in (Trickle(b"x" * 101), Trickle(b"x" * 150), endless):
@@ -213,15 +213,15 @@ def test_a_file_read_as_a_whole_ends_at_its_limit(monkeypatch):
 def test_yaml_is_read_up_to_its_limit_wherever_its_pieces_end(monkeypatch):
     text = "a: " + "x" * 97
     for chunk in (1, 50, 99, 100, 1000):
-        monkeypatch.setattr(_budgets, "CHUNK", chunk)
-        monkeypatch.setattr(_budgets, "MAX_YAML_CHARS", 100)
+        monkeypatch.setattr(_open, "CHUNK", chunk)
+        monkeypatch.setattr(_open, "MAX_YAML_CHARS", 100)
         assert mapping(text.encode()) == {"a": "x" * 97}
         with pytest.raises(DocumentError, match="more than 100 characters of YAML"):
             mapping(text.encode() + b"x")
 
 
 def test_what_is_held_as_a_whole_has_a_limit_of_its_own(monkeypatch):
-    monkeypatch.setattr(_budgets, "MAX_WHOLE_CHARS", 3 * 2**20)
+    monkeypatch.setattr(_open, "MAX_WHOLE_CHARS", 3 * 2**20)
     text = json.dumps({"Subnets": ["x" * 1000] * 5000})
     assert sum(1 for _ in members(io.StringIO(text))) == 5000
     with pytest.raises(DocumentError, match="3,145,728 characters"):

@@ -9,7 +9,7 @@ import pytest
 import eks_win_capacity as ewc
 from eks_win_capacity.core import arguments
 from eks_win_capacity.core.display import plain_fields
-from eks_win_capacity.core.documents import _budgets, members, wholes, yaml_value
+from eks_win_capacity.core.documents import _open, members, wholes, yaml_value
 from eks_win_capacity.core.documents.whole import unpacked, values_in, what_it_is
 from eks_win_capacity.core.errors import CapacityError, CatalogFileError, DocumentError, InputError
 from eks_win_capacity.core.quantities import millicores
@@ -72,7 +72,7 @@ def test_yaml_of_several_documents_is_not_one_value():
 def test_a_member_without_a_colon_is_refused_and_a_number_may_cross_a_chunk():
     with pytest.raises(DocumentError, match="expected"):
         list(members('{"a" 1}'))
-    head = '{"pad": "' + "x" * (_budgets.CHUNK - 20) + '", "n": '
+    head = '{"pad": "' + "x" * (_open.CHUNK - 20) + '", "n": '
     (*_, (_, key, _, value)) = members(head + "1234567890" * 3 + "}")
     assert (key, value) == ("n", int("1234567890" * 3))
 
@@ -121,7 +121,7 @@ def test_a_column_called_platform_may_say_nothing_of_the_system():
 def test_a_catalog_file_without_end_is_an_error_of_catalogs(tmp_path, monkeypatch):
     path = tmp_path / "c.json"
     path.write_bytes(b" " * 100)
-    monkeypatch.setattr(_budgets, "MAX_WHOLE_BYTES", 50)
+    monkeypatch.setattr(_open, "MAX_WHOLE_BYTES", 50)
     with pytest.raises(CatalogFileError):
         ewc.Catalog.load(path)
 
@@ -145,7 +145,7 @@ def test_a_masked_request_is_refused():
 
 
 def test_a_list_without_an_end_is_refused(monkeypatch):
-    monkeypatch.setattr(_budgets, "MAX_ITEMS", 3)
+    monkeypatch.setattr(_open, "MAX_ITEMS", 3)
     with pytest.raises(DocumentError, match="more than 3 objects; split it"):
         list(members("[{}, {}, {}, {}]"))
     with pytest.raises(DocumentError, match="more than 3 items; split it"):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, Final
 
-from eks_win_capacity.core.documents import _budgets as limits
+from eks_win_capacity.core.documents import _open
 from eks_win_capacity.core.documents._open import Source, each_source, opened, source_name
 from eks_win_capacity.core.documents.whole import (
     DECODER,
@@ -60,9 +60,9 @@ def members(
         return
     try:
         with opened(source) as stream:
-            head = stream.read(limits.CHUNK)
+            head = stream.read(_open.CHUNK)
             while head and not head.strip():
-                head = stream.read(limits.CHUNK)
+                head = stream.read(_open.CHUNK)
             head = answer_text(head, name)
             if not head:
                 raise DocumentError(
@@ -70,7 +70,7 @@ def members(
                 )
             if head.lstrip()[0] in "{[":
                 yield from _json_members(
-                    _JsonText(stream, head, name, limit or limits.MAX_JSON_CHARS)
+                    _JsonText(stream, head, name, limit or _open.MAX_JSON_CHARS)
                 )
             elif table_columns(head):
                 raise DocumentError(
@@ -121,7 +121,7 @@ def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
     """
     whole: dict[str, Any] = {}
     seen = 0
-    for number, key, index, value in members(source, name=name, limit=limits.MAX_WHOLE_CHARS):
+    for number, key, index, value in members(source, name=name, limit=_open.MAX_WHOLE_CHARS):
         if number != seen:
             yield whole
             whole, seen = {}, number
@@ -202,7 +202,7 @@ class _JsonText:
     def _more(self) -> bool:
         rest = self._buffer[self._at :]
         # As much again as there is: a long value is decoded anew each time.
-        chunk = self._stream.read(max(limits.CHUNK, len(rest)))
+        chunk = self._stream.read(max(_open.CHUNK, len(rest)))
         if not chunk:
             return False
         self._read += len(chunk)
@@ -243,9 +243,9 @@ class _JsonText:
                     self.fail("nested too deep", place)
                 if str(error) == NOT_NUMBERS:
                     self.fail(NOT_NUMBERS, place)
-                if len(self._buffer) - self._at > limits.MAX_ITEM_CHARS:
+                if len(self._buffer) - self._at > _open.MAX_ITEM_CHARS:
                     self.fail(
-                        f"a value is damaged or longer than {limits.MAX_ITEM_CHARS:,} characters",
+                        f"a value is damaged or longer than {_open.MAX_ITEM_CHARS:,} characters",
                         place,
                     )
                 if not self._more():
@@ -295,8 +295,8 @@ def _json_members(text: _JsonText) -> Iterator[tuple[int, str, int | None, Any]]
                 yield from _json_object(text, number)
             number += 1
             text.items += 1
-            if text.items > limits.MAX_ITEMS:
-                text.fail(f"it holds more than {limits.MAX_ITEMS:,} objects; split it", "")
+            if text.items > _open.MAX_ITEMS:
+                text.fail(f"it holds more than {_open.MAX_ITEMS:,} objects; split it", "")
             more = text.take(",]", "") if listed else ""
         if empty:
             text.take("]", "")
@@ -319,8 +319,8 @@ def _json_object(text: _JsonText, number: int) -> Iterator[tuple[int, str, int |
                 yield number, key, index, text.value(f"{key}[{index}]")
                 index += 1
                 text.items += 1
-                if text.items > limits.MAX_ITEMS:
-                    text.fail(f"its lists hold more than {limits.MAX_ITEMS:,} items; split it", key)
+                if text.items > _open.MAX_ITEMS:
+                    text.fail(f"its lists hold more than {_open.MAX_ITEMS:,} items; split it", key)
                 more = "" if text.peek() == "]" else text.take(",", f"{key}[{index}]")
             text.take("]", key)
         else:

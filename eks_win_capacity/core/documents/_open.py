@@ -1,4 +1,4 @@
-"""A path, a text, a file, a pipe or a folder, opened as texts."""
+"""A path, a text, a file, a pipe or a folder, opened as texts; and how large and deep a text may be."""
 
 from __future__ import annotations
 
@@ -11,8 +11,65 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from eks_win_capacity.core.documents import _budgets as limits
 from eks_win_capacity.core.errors import DocumentError, UnsupportedInputError
+
+MAX_JSON_CHARS: Final = 4 * 1024**3
+"""The longest JSON text that is read. [characters]
+
+Source: this project. 100,000 pods as kubectl prints them take about a quarter.
+"""
+
+MAX_WHOLE_CHARS: Final = 256 * 1024**2
+"""The longest JSON text that is held as a whole, not item by item. [characters]
+
+Source: this project. 40,000 interfaces as the AWS CLI prints them.
+"""
+
+MAX_WHOLE_BYTES: Final = 512 * 1024**2
+"""The largest file that is held as a whole, also once it is unpacked. [bytes]
+
+Source: this project. A table of ten million nodes, or twenty captures of all instance types.
+"""
+
+MAX_HELD: Final = 2 * 1024**3
+"""The most that is held of a pipe, which cannot be read twice. [bytes]
+
+Source: this project. Twice what kubectl prints of 100,000 pods of 10 kB.
+"""
+
+MAX_ITEMS: Final = 3_000_000
+"""How many items all lists of one source may have.
+
+Source: this project. Thirty times the pods of a large cluster.
+"""
+
+MAX_ITEM_CHARS: Final = 32 * 1024**2
+"""The longest single value inside a JSON list. [characters]
+
+Source: this project. The API server stores no object above about 1.5 MiB.
+"""
+
+MAX_YAML_CHARS: Final = 16 * 1024**2
+"""The longest YAML text that is read; JSON has no such need. [characters]
+
+Source: this project. YAML reads about a hundred times slower than JSON.
+"""
+
+MAX_DEPTH: Final = 100
+"""How deep lists and mappings may nest.
+
+Source: this project. Kubernetes objects stay below 30.
+"""
+
+MAX_EXPANDED: Final = 2_000_000
+"""How many values a YAML text may stand for once its aliases are followed."""
+
+
+CHUNK: Final = 1024**2
+"""How much of a stream is read at once. [characters]"""
+
+GZIP: Final = b"\x1f\x8b"
+"""How gzip files begin, which are unpacked within these limits."""
 
 Source = Any
 """A path, a text, a binary or text file, or the parsed mapping itself."""
@@ -57,7 +114,7 @@ def opened(source: Source) -> Iterator[IO[str]]:
 
 
 PACKED: Final = {
-    limits.GZIP: ("gzip", "gunzip"),
+    GZIP: ("gzip", "gunzip"),
     b"PK\x03\x04": ("zip", "unzip"),
     b"BZh": ("bzip2", "bunzip2"),
     b"\xfd7zX": ("xz", "unxz"),
@@ -67,7 +124,7 @@ PACKED: Final = {
 
 def _decoded(file: Any, name: str) -> IO[str]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(_Raw(file))
-    if buffered.peek(2).startswith(limits.GZIP):
+    if buffered.peek(2).startswith(GZIP):
         buffered = io.BufferedReader(_Unpacked(buffered, name))
     mark = buffered.peek(4)[:4]
     for packed, (how, cure) in PACKED.items():
@@ -103,7 +160,7 @@ class _Unpacked(_Raw):
     def __init__(self, file: Any, name: str) -> None:
         super().__init__(gzip.GzipFile(fileobj=file))
         self._name = name
-        self._left = limits.MAX_HELD
+        self._left = MAX_HELD
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -115,7 +172,7 @@ class _Unpacked(_Raw):
         self._left -= size
         if self._left < 0:
             raise DocumentError(
-                f"{self._name} is gzip that unpacks to more than {limits.MAX_HELD:,} bytes; split it",
+                f"{self._name} is gzip that unpacks to more than {MAX_HELD:,} bytes; split it",
                 source=self._name,
                 place="gzip",
             )
@@ -169,10 +226,10 @@ def _opened_up(source: Any) -> Iterator[tuple[Any, bool]]:
             yield from _opened_up(one)
     elif hasattr(source, "read"):
         name = source_name(source).strip("<>")
-        data = source.read(limits.MAX_HELD + 1)
-        if len(data) > limits.MAX_HELD:
+        data = source.read(MAX_HELD + 1)
+        if len(data) > MAX_HELD:
             raise DocumentError(
-                f"{name} holds more than {limits.MAX_HELD:,} bytes; save it as a file, which is read piece "
+                f"{name} holds more than {MAX_HELD:,} bytes; save it as a file, which is read piece "
                 "by piece",
                 source=name,
             )

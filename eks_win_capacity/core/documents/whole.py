@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
-from eks_win_capacity.core.documents import _budgets as limits
+from eks_win_capacity.core.documents import _open
 from eks_win_capacity.core.documents._open import PACKED, source_name
 from eks_win_capacity.core.errors import DocumentError
 
@@ -59,10 +59,10 @@ def file_bytes(source: str | Path | IO[bytes]) -> bytes:
 
 
 def _bounded(file: Any, name: str) -> bytes:
-    most = limits.MAX_WHOLE_BYTES
+    most = _open.MAX_WHOLE_BYTES
     content = bytearray()
     # Piece by piece: one large read would reserve the limit for the smallest file.
-    while len(content) <= most and (part := file.read(limits.CHUNK)):
+    while len(content) <= most and (part := file.read(_open.CHUNK)):
         content += part.encode() if isinstance(part, str) else part
     if len(content) > most:
         raise DocumentError(f"{name} holds more than {most:,} bytes; split it", source=name)
@@ -78,10 +78,10 @@ def unpacked(content: bytes, name: str) -> bytes:
     DocumentError
         If it is damaged, cut short, or grows beyond ``MAX_WHOLE_BYTES``.
     """
-    most = limits.MAX_WHOLE_BYTES
+    most = _open.MAX_WHOLE_BYTES
     parts: list[bytes] = []
     size = 0
-    while content.startswith(limits.GZIP):
+    while content.startswith(_open.GZIP):
         stream = zlib.decompressobj(wbits=31)
         try:
             parts.append(stream.decompress(content, most + 1 - size))
@@ -102,7 +102,7 @@ def unpacked(content: bytes, name: str) -> bytes:
             )
         # A gzip file may hold several members, and zeros behind them.
         content = stream.unused_data.lstrip(b"\0")
-        if content and not content.startswith(limits.GZIP):
+        if content and not content.startswith(_open.GZIP):
             raise DocumentError(
                 f"{name} is a damaged gzip file: other bytes follow", source=name, place="gzip"
             )
@@ -448,10 +448,10 @@ def yaml_documents(stream: IO[str], head: str, name: str) -> Iterator[Any]:
     """Documents of a text whose first characters, one or more, are `head`."""
     import yaml
 
-    text = head + stream.read(limits.MAX_YAML_CHARS)
-    if len(text) > limits.MAX_YAML_CHARS:
+    text = head + stream.read(_open.MAX_YAML_CHARS)
+    if len(text) > _open.MAX_YAML_CHARS:
         raise DocumentError(
-            f"{name} holds more than {limits.MAX_YAML_CHARS:,} characters of YAML; save it as JSON "
+            f"{name} holds more than {_open.MAX_YAML_CHARS:,} characters of YAML; save it as JSON "
             f"(kubectl get ... -o json), which is read piece by piece",
             source=name,
         )
@@ -490,9 +490,9 @@ def _weigh(events: Iterator[Any], name: str) -> None:
             if event.anchor:
                 weights[event.anchor] = weight
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            if len(open_nodes) > limits.MAX_DEPTH:
+            if len(open_nodes) > _open.MAX_DEPTH:
                 raise DocumentError(
-                    f"{name} nests deeper than {limits.MAX_DEPTH} levels", source=name
+                    f"{name} nests deeper than {_open.MAX_DEPTH} levels", source=name
                 )
             open_nodes.append((event.anchor, 1))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
@@ -501,9 +501,9 @@ def _weigh(events: Iterator[Any], name: str) -> None:
                 weights[anchor] = weight
         anchor, total = open_nodes[-1]
         open_nodes[-1] = (anchor, total + weight)
-        if total + weight > limits.MAX_EXPANDED:
+        if total + weight > _open.MAX_EXPANDED:
             raise DocumentError(
-                f"{name} would stand for more than {limits.MAX_EXPANDED:,} values once its aliases "
+                f"{name} would stand for more than {_open.MAX_EXPANDED:,} values once its aliases "
                 f"are followed",
                 source=name,
             )
