@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from eks_win_capacity.core.arrays import counts, unmasked
+from eks_win_capacity.core.arrays import counts, plain, unmasked
 from eks_win_capacity.core.constants import (
     ADDRESSES_PER_PREFIX,
     SUBNET_KEPT_FIRST,
@@ -95,7 +95,7 @@ def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spa
     elif hasattr(used, "dtype"):
         used = unmasked(used, name)
         if getattr(used.dtype, "kind", "") in "iu":
-            return _whole_numbers(np.asarray(used).ravel())
+            return _whole_numbers(plain(used, name).ravel())
     if not isinstance(used, Iterable):
         raise _unsupported(used)
     items = list(used)

@@ -56,8 +56,8 @@ def first_positions(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(positions)
 
 
-def _plain(value: object, name: str) -> NDArray[Any]:
-    """Turn a value into an array of its own kind, refusing missing values."""
+def plain(value: object, name: str) -> NDArray[Any]:
+    """A value as an array of its own kind; missing values are refused."""
     refuse_frame(value, name)
     if isinstance(value, np.ma.MaskedArray):
         value = unmasked(value, name)
@@ -133,7 +133,7 @@ def counts(
     MissingValueError
         If a value is missing.
     """
-    array = _plain(value, name)
+    array = plain(value, name)
     kind = array.dtype.kind
     if kind == "O":
         array = _indexed(array, name, low, high)
@@ -242,7 +242,7 @@ def flag(value: object, *, name: str) -> bool:
 
 def flags(value: object, *, name: str) -> NDArray[np.bool_]:
     """Read booleans; numbers and texts are refused, for `"false"` is true."""
-    array = _plain(value, name)
+    array = plain(value, name)
     if array.dtype.kind != "b":
         for position, item in enumerate(array.flat):
             if not isinstance(item, (bool, np.bool_)):

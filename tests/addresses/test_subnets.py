@@ -5,6 +5,7 @@ import itertools
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from eks_win_capacity.core.errors import (
     CapacityError,
     InputError,
     InvalidCountError,
+    MissingValueError,
     PlacementUnknownError,
     ReservationError,
     SubnetCidrError,
@@ -394,6 +396,13 @@ def test_each_spelling_of_addresses_means_the_same(places, random):
     ):
         assert (Subnet("10.0.0.0/24", used=used).used_mask == plain.used_mask).all()
     assert plain.used == len(places)
+
+
+@pytest.mark.parametrize("kind", ["Int64", "UInt32"])
+def test_a_missing_address_is_told_with_its_place(kind):
+    used = pd.array([167772180, None], dtype=kind)
+    with pytest.raises(MissingValueError, match=r"used of 10.0.0.0/24 has 1 .* at position 1"):
+        Subnet("10.0.0.0/24", used=used)
 
 
 @settings(deadline=None, max_examples=150)
