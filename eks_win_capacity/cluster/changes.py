@@ -145,7 +145,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
 
 
 def prefixes(need: PodNeed, view: ClusterView) -> Change:
-    """Gain of prefix delegation."""
+    """Gain of prefix delegation for pods that take an address."""
     state = view.state
     remedy = safe_steps(state, prefixes=True)
 
@@ -160,7 +160,7 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
 
     if view.mode is None:
         return no("the mode is not known: give the ConfigMap amazon-vpc-cni", feasible=None)
-    if why := _no_prefixes(need, view):
+    if why := _no_prefixes(view):
         return no(why)
     gain, live, limits = view.with_prefixes(need)
     after = Counter(
@@ -184,13 +184,11 @@ def prefixes(need: PodNeed, view: ClusterView) -> Change:
     )
 
 
-def _no_prefixes(need: PodNeed, view: ClusterView) -> str:
+def _no_prefixes(view: ClusterView) -> str:
     """Why prefix delegation cannot help; empty if it may."""
     state = view.state
     if view.mode:
         return "it is on"
-    if not need.address:
-        return "the pod takes no address"
     if platform_serves(state, PREFIX_VERSIONS) is False:
         return (
             f"Kubernetes {state.version} at {state.platform_version or 'its platform version'} "

@@ -655,11 +655,7 @@ class ClusterView:
             )
         full = self.full_node(row, pool)
         each = full if pods is None else min(pods, curve_of(row.ipv4_per_interface, pool).most)
-        try:
-            need = node_need(row, each, pool)
-            return fit_of(subnet, need, keep_free + warm + self.unseen(held))
-        except CapacityError as error:
-            return str(error)
+        return fit_of(subnet, node_need(row, each, pool), keep_free + warm + self.unseen(held))
 
     def nodes_in(self, held: SubnetState, name: str) -> int | str:
         """Further full nodes of a type that a subnet takes for sure, or why that is not known."""

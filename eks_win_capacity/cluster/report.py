@@ -14,7 +14,7 @@ from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.display import count_of, html_frame, records_of
-from eks_win_capacity.core.errors import CapacityError, InputError, without_accounts
+from eks_win_capacity.core.errors import InputError, without_accounts
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
@@ -552,10 +552,7 @@ def _subnet_row(held: SubnetState, subnet: Subnet | None) -> dict[str, Any]:
     if subnet is None:
         return {**row, "free": held.available}
     row |= {"usable": subnet.usable, "used": subnet.used, "free": subnet.free}
-    try:
-        estimate = subnet.prefix_estimate
-    except CapacityError:
-        return row
+    estimate = subnet.prefix_estimate
     return {
         **row,
         "free_prefixes": estimate.best if estimate.best == estimate.worst else None,

@@ -275,8 +275,7 @@ def _wrong_username(look: Look, role: str) -> str:
 )
 def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for the access entry of each Windows role."""
-    state = look.state
-    mode = (state.authentication_mode or "").upper()
+    state, mode = look.state, _mode(look)
     if mode == "CONFIG_MAP":
         yield rule.passed("the cluster does not use access entries")
         return

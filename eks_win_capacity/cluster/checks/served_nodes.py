@@ -308,8 +308,8 @@ class Kind:
     name: str
     limit: int | None
     addresses: int | None
-    host: int = 0
-    cap: int = KUBELET_MAX_PODS_ADVISED
+    host: int
+    cap: int
 
     @property
     def wanted(self) -> int | None:
