@@ -66,8 +66,8 @@ def _still(values: np.ndarray, *_: object) -> level_shifts.Step:
     return level_shifts.Step(np.zeros(count, dtype=np.int64), none, none, none > 0)
 
 
-def _unbent(values: np.ndarray) -> np.ndarray:
-    return np.full(len(values), values.shape[1])
+def _unbent(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(len(values), values.shape[1]), np.zeros(len(values))
 
 
 def _calm(values: np.ndarray) -> level_shifts.Surges:
@@ -78,6 +78,7 @@ PARTS: dict[str, tuple[object, str, object]] = {
     "view by logarithm": (history_views, "shares", _without_view(1)),
     "view since the bend": (history_views, "shares", _without_view(2)),
     "bends (84 periods always)": (history_views, "since_bend", _unbent),
+    "what a bend is worth": (history_views, "_EVIDENCE", (0.0, 0.0)),
     "view of 35 periods": (history_views, "shares", _without_view(3)),
     "outliers": (learning, "outliers", _none),
     "resets and newest shifts": (learning, "level_shifts", _none),

@@ -16,7 +16,7 @@ from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast.history import read_rows
-from eks_win_capacity.forecast.history_views import VIEWS
+from eks_win_capacity.forecast.history_views import VIEWS, exact
 from eks_win_capacity.forecast.learning import learn
 from eks_win_capacity.forecast.paths import Answers, Draws, simulate
 from eks_win_capacity.forecast.periods import date_of, panel
@@ -45,6 +45,9 @@ _TOLD = 0.02
 
 _BENT = 0.5
 """Share of the paths off the whole history from which its growth counts as bent."""
+
+_UNSEEN = 0.1
+"""Chance, at most, that the days to come are unlike those of a history of hours."""
 
 Engine = Literal["theta"]
 Unit = Literal["addresses", "prefixes", "pods"]
@@ -192,6 +195,9 @@ def forecast_exhaustion(
     two weeks
     growth bends               the newest past counts for more
                                (``bent-growth``)
+    hours, not days            no chance is above 90 %, or n in n + 1 after
+                               more than nine horizons of history, but for
+                               events and histories that are an exact line
     shorter than half the      forecast all the same (``short-history``)
     horizon
     season of which too few    left out (``season-too-long``)
@@ -407,6 +413,22 @@ def _one_chunk(ask: _Outlook, chunk: NDArray[np.intp], answers: Answers) -> None
         chunk, paths, learned.scale, limit=limit, now=now, levels=ask.levels, whole=ask.rows.whole
     )
     answers.add_learned(chunk, learned, levels=ask.levels, lengths=ask.lengths)
+    # What was announced, and what was computed, needs no history that shows it.
+    unsure = ~now & ~exact(learned.views[0])
+    if ask.events is not None:
+        unsure &= ~ask.events[chunk].any(axis=1)
+    answers.reached[chunk[unsure]] *= _surest(learned.day, values.shape[1] / len(paths))
+
+
+def _surest(day: int, horizons: float) -> float:
+    """
+    The highest chance that may be said, after so many horizons of history.
+
+    Within a day the next days decide, and a history of few horizons has seen few holidays and
+    little weather: it may be the next that differs (Laplace's rule of succession). Days and
+    longer periods grow, which is surer.
+    """
+    return 1 - min(1 / (horizons + 1), _UNSEEN) if day > 1 else 1.0
 
 
 def event_frame(events: Any) -> pd.DataFrame:

@@ -31,6 +31,9 @@ SINCE = (60, 42, 29, 20, 14)
 _BEND = 6.0
 """What a bend must be worth to be one: so many times the logarithm of the periods (BIC: 2)."""
 
+_EVIDENCE = (0.02, 3.0)
+"""Power of a bend's likelihood ratio, for errors go together, and the most that it may be worth."""
+
 _PRIOR = np.log((0.5, 0.2, 0.15, 0.15))
 """Log of each view's share before its backtest."""
 
@@ -77,6 +80,10 @@ class View:
         Mean and deviation that it forecast at each origin, in units of the level.
     possible : ndarray of bool, (series,)
         Whether the view exists for a series.
+    since : ndarray of int, (series,)
+        Periods that it was fitted to.
+    evidence : ndarray, (series,)
+        Logarithm of what the bend that it begins at is worth; 0 where there is none.
     """
 
     fit: smoothing.Fit
@@ -84,6 +91,8 @@ class View:
     seen: Flags
     looks: list[tuple[Floats, Floats]]
     possible: Flags
+    since: NDArray[np.int64]
+    evidence: Floats
 
 
 def origins(periods: int, horizon: int) -> list[int]:
@@ -123,7 +132,9 @@ def long_view(
             deviation = mean * np.minimum(deviation, 1.0)
         looks.append((mean, deviation))
     errors = _innovations(fits, seen, newest)
-    return View(fits.at[-1], errors, seen[:, -newest:], looks, possible)
+    count, periods = seen.shape
+    since, none = np.full(count, periods), np.zeros(count)
+    return View(fits.at[-1], errors, seen[:, -newest:], looks, possible, since, none)
 
 
 @lru_cache(maxsize=16)
@@ -143,8 +154,13 @@ def _bent_lines(width: int) -> tuple[NDArray[np.int64], Floats]:
     return lengths, np.ascontiguousarray(bases.transpose(1, 0, 2).reshape(width, -1))
 
 
-def since_bend(values: Floats) -> NDArray[np.int64]:
-    """Periods since the growth of each series bent, by least squares; all where it did not."""
+def since_bend(values: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """
+    Periods since the growth of each series bent, by least squares; all where it did not.
+
+    With it, where it did, the logarithm of how much likelier than a line, or compound growth,
+    that makes the values, above what any bend must.
+    """
     count, width = values.shape
     lengths, bases = _bent_lines(width)
     middle = values - values.mean(axis=1, keepdims=True)
@@ -152,7 +168,12 @@ def since_bend(values: Floats) -> NDArray[np.int64]:
     explained = ((middle @ bases) ** 2).reshape(count, -1, 3).sum(axis=2)
     score = width * np.log(np.maximum(total - explained, 1e-12 * total + 1e-26))
     score[:, 1:] += _BEND * np.log(width)
-    return np.asarray(lengths[score.argmin(axis=1)])
+    # Compound growth bends everywhere, but that is what the logarithm is for.
+    positive, line = values.min(axis=1) > 0, bases[:, :2]
+    compound = np.exp(np.log(np.where(positive[:, None], values, 1.0)) @ line @ line.T)
+    left = np.where(positive, ((values - compound) ** 2).sum(axis=1), np.inf)
+    other = np.minimum(score[:, 0], width * np.log(np.maximum(left, 1e-26)))
+    return lengths[score.argmin(axis=1)], 0.5 * np.maximum(other - score.min(axis=1), 0.0)
 
 
 def short_view(
@@ -173,18 +194,23 @@ def short_view(
         )
         for place, origin in enumerate(back)
     ]
-    fit, errors, used = found[-1]
+    fit, errors, since, evidence = found[-1]
+    since, evidence = since[-count:], evidence[-count:]
+    used = seen[:, -width:] & (np.arange(width) >= width - since[:, None])
     enough = seen[:, -length:].sum(axis=1) >= length // 2
-    return View(fit.rows(slice(-count, None)), errors[-count:], used[-count:], looks, enough)
+    fit = fit.rows(slice(-count, None))
+    return View(fit, errors[-count:], used, looks, enough, since, evidence)
 
 
 def _newest(
     values: Floats, seen: Flags, ends: Sequence[int], *, width: int, bends: bool
-) -> tuple[smoothing.Fit, Floats, Flags]:
-    """Fits to the periods before each end; their innovations; and which periods were used."""
+) -> tuple[smoothing.Fit, Floats, NDArray[np.int64], Floats]:
+    """Fits to the periods before each end, their innovations, how many they are, and why."""
     values = np.concatenate([values[:, end - width : end] for end in ends])
     seen = np.concatenate([seen[:, end - width : end] for end in ends])
-    length = since_bend(values) if bends else np.full(len(values), width)
+    length, evidence = np.full(len(values), width), np.zeros(len(values))
+    if bends:
+        length, evidence = since_bend(values)
     errors, fits, places = np.zeros_like(values), [], []
     for one in np.unique(length):
         rows = np.flatnonzero(length == one)
@@ -193,8 +219,8 @@ def _newest(
         errors[rows, -one:] = _innovations(found, here, one)
         fits.append(found.at[0])
         places.append(rows)
-    used = seen & (np.arange(width) >= width - length[:, None])
-    return smoothing.stacked(fits).rows(np.argsort(np.concatenate(places))), errors, used
+    fit = smoothing.stacked(fits).rows(np.argsort(np.concatenate(places)))
+    return fit, errors, length, evidence
 
 
 def exact(view: View) -> Flags:
@@ -222,15 +248,18 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
     -------
     ndarray, (series, views)
     """
+    power, most = _EVIDENCE
     score = np.tile(_PRIOR[: len(views)], (len(values), 1))
-    for column, view in enumerate(views):
+    reach = values.shape[1] - np.array(back)
+    looks = [_looked_back(view, values, seen, back) for view in views]
+    long = zip(views[:2], looks, strict=False)
+    best = np.max([np.where(v.possible[:, None], look, -np.inf) for v, look in long], axis=0)
+    for column, (view, own) in enumerate(zip(views, looks, strict=True)):
+        # A look from before the bend says nothing of what followed it: it counts as the best.
+        known = (reach < view.since[:, None]) | (view.evidence[:, None] == 0)
+        score[:, column] += np.where(known, own, best).sum(axis=1)
+        score[:, column] += np.minimum(power * view.evidence, most)
         score[~view.possible, column] = -np.inf
-        for origin, (mean, deviation) in zip(back, view.looks, strict=True):
-            here = seen[:, origin:]
-            size = np.maximum(deviation, _SHARPEST)
-            squares = np.minimum(((values[:, origin:] - mean) / size) ** 2, _CLIP)
-            logs = np.where(here, -0.5 * squares - np.log(size), 0.0).sum(axis=1)
-            score[:, column] += _TEMPER * logs / np.maximum(here.sum(axis=1), 1)
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
     # A view that would be a handful of paths only blurs the facts about a series.
@@ -238,6 +267,18 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
     # What one line explains to the last digit needs no second view.
     weight[exact(views[0])] = np.arange(len(views)) == 0
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+def _looked_back(view: View, values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
+    """How well a view forecast from each origin: mean log of its density, (series, origins)."""
+    out = np.zeros((len(values), len(back)))
+    for place, (origin, (mean, deviation)) in enumerate(zip(back, view.looks, strict=True)):
+        here = seen[:, origin:]
+        size = np.maximum(deviation, _SHARPEST)
+        squares = np.minimum(((values[:, origin:] - mean) / size) ** 2, _CLIP)
+        logs = np.where(here, -0.5 * squares - np.log(size), 0.0).sum(axis=1)
+        out[:, place] = _TEMPER * logs / np.maximum(here.sum(axis=1), 1)
+    return out
 
 
 def normal_quantile(share: Floats) -> Floats:

@@ -339,6 +339,31 @@ def test_growth_that_bent_some_weeks_ago_goes_on_as_it_is_now(ago, before, after
     assert "growth last bent" in made.explain() or made.model["since_bend"].iloc[0] < 0.05
 
 
+def ended(since, *, known=180, rate=2.0):
+    grown = np.minimum(np.arange(known), known - since) * rate
+    return days(np.round(100 + grown + np.random.default_rng(since).normal(0, 3, known)))
+
+
+@pytest.mark.parametrize("since", [25, 35, 50])
+def test_growth_that_ended_weeks_ago_is_not_expected_back(since):
+    history = ended(since)
+    made = forecast_exhaustion(history, capacity=history.max() + 60, horizon=90)
+    assert made.probability() < 0.15
+
+
+def test_hours_are_never_surer_than_their_horizons_of_history_allow():
+    at = np.arange(24 * 40)
+    wave = 100 + 20 * np.sin(at / 24 * 2 * np.pi)
+    used = pd.Series(wave.round(), index=pd.date_range("2026-01-01", periods=len(at), freq="h"))
+    noisy = (used + np.random.default_rng(0).normal(0, 4, len(at))).round()
+    ask = {"capacity": 110, "step": "h"}
+    for horizon, surest in ((2, 20 / 21), (4, 10 / 11), (10, 0.9)):
+        made = forecast_exhaustion(noisy, horizon=horizon, **ask)
+        assert made.probability() == pytest.approx(surest)
+    announced = forecast_exhaustion(noisy, horizon=10, events=[("2026-02-12", 500)], **ask)
+    assert announced.probability() == 1
+
+
 @given(st.integers(16, 60), st.floats(-3, 3), st.floats(1, 4), st.sampled_from([-1, 1]))
 def test_a_line_that_bends_is_fitted_to_what_does_not_reach_beyond_its_bend(
     since, slope, bend, sign
@@ -346,11 +371,18 @@ def test_a_line_that_bends_is_fitted_to_what_does_not_reach_beyond_its_bend(
     at = np.arange(84.0)
     line = slope * at + sign * bend * np.maximum(at - (84 - since), 0)
     noise = np.random.default_rng(since).normal(0, 0.1, 84)
-    kept = since_bend((line + noise)[None])[0]
+    (kept,), (evidence,) = since_bend((line + noise)[None])
     # The bend itself is found to within a period.
     assert kept <= since + 1
     assert kept >= max(length for length in SINCE if length < since)
-    assert since_bend((slope * at + noise)[None])[0] == 84
+    assert evidence > 0
+    assert since_bend((slope * at + noise)[None]) == (84, 0)
+
+
+def test_compound_growth_is_not_evidence_of_a_bend():
+    noise = np.random.default_rng(0).normal(0, 0.01, 84)
+    _, evidence = since_bend(np.exp(np.arange(84) / 40 + noise)[None])
+    assert evidence == 0
 
 
 def surging(height, times, count=360):
