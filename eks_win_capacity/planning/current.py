@@ -120,21 +120,33 @@ def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:
     if state.budgets is None:
         return {}, ("PodDisruptionBudgets are not in the state: what they hold is not known.",)
     holding: dict[str, set[str]] = {}
+    unsure = set[str]()
     for budget in state.budgets:
-        if budget.allowed != 0 or not budget.readable:
-            continue
-        for pod in state.windows_pods or ():
-            mine = pod.namespace == budget.namespace and set(budget.selector) <= set(pod.labels)
-            if mine and pod.node and not pod.owner.startswith("DaemonSet/"):
-                holding.setdefault(pod.node, set()).add(f"{budget.namespace}/{budget.name}")
+        name = f"{budget.namespace}/{budget.name}"
+        mine = [
+            pod.node
+            for pod in state.windows_pods or ()
+            if pod.node
+            and pod.namespace == budget.namespace
+            and (not budget.readable or set(budget.selector) <= set(pod.labels))
+            and not pod.owner.startswith("DaemonSet/")
+        ]
+        if mine and not budget.allowed and (budget.allowed is None or not budget.readable):
+            unsure.add(name)
+        elif budget.allowed == 0:
+            for node in mine:
+                holding.setdefault(node, set()).add(name)
     types = {node.name: node.instance_type for node in state.windows_nodes or ()}
     held = Counter(types[name] for name in holding if name in types)
     names = sorted({one for name in holding if name in types for one in holding[name]})
-    if not held:
-        return {}, ()
-    nodes = ", ".join(f"{n:,} x {name}" for name, n in sorted(held.items()))
-    why = f"Not drained, as PodDisruptionBudgets allow no eviction now: {nodes}"
-    return dict(held), (f"{why} ({', '.join(names)}).",)
+    notes: tuple[str, ...] = ()
+    if held:
+        nodes = ", ".join(f"{n:,} x {name}" for name, n in sorted(held.items()))
+        why = f"Not drained, as PodDisruptionBudgets allow no eviction now: {nodes}"
+        notes = (f"{why} ({', '.join(names)}).",)
+    if unsure:
+        notes += (f"PodDisruptionBudgets that may hold nodes: {', '.join(sorted(unsure))}.",)
+    return dict(held), notes
 
 
 def _rows(current: Any) -> list[tuple[str, str, Any]]:

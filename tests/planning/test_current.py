@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -218,6 +219,23 @@ def test_nodes_whose_pods_may_not_be_evicted_stay(allowed, stay):
     assert found.diff().keep == stay
     assert ("shop/web" in str(found.diff())) == (stay > 0)
     assert type(found).from_json(found.to_json()) == found
+
+
+def test_budgets_that_may_hold_nodes_are_named():
+    asked = {"prices": PRICES, "candidates": list(PRICES), "compare": False}
+    untold = a_state(None)
+    by_expression = replace(untold.budgets[0], allowed=0, readable=False, selector=())
+    elsewhere = replace(untold.budgets[0], namespace="other")
+    for budgets, said in (
+        (untold.budgets, True),
+        ((by_expression,), True),
+        ((elsewhere,), False),
+        ((replace(by_expression, allowed=1),), False),
+    ):
+        state = replace(untold, budgets=budgets)
+        found = plan_fleet(state, current=state, **asked)
+        assert found.diff().keep == 0
+        assert ("may hold nodes: shop/web." in str(found.diff())) == said
 
 
 def test_budgets_are_read_and_kept():
