@@ -101,8 +101,8 @@ def fleet(
     Prints a summary by instance type; with --rows the rows of FILE, and for each mode
     the pods and what binds. FILE may be - for CSV from a pipe, or the table that
     kubectl get nodes prints. A folder, a pattern such as 'nodes/*.parquet' and files from
-    64 MiB on need the extra "stream"; they are read and written in pieces, so that memory
-    does not grow with them.
+    64 MiB on, or two million rows of Parquet, need the extra "stream"; they are read and
+    written in pieces, so that memory does not grow with them.
 
     \b
     Examples:

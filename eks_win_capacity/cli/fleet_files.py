@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LONG: Final = 64 * 1024**2
 """A file from this size on is worked on out of core. [bytes]"""
 
+LONG_ROWS: Final = 2_000_000
+"""Parquet of so many rows is too, however few bytes they are packed into."""
+
 MOST_PRINTED: Final = 1_000_000
 """Rows that are printed; more go to a file."""
 
@@ -65,7 +68,7 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
         if not found:
             raise InputError(f"no file is called {file}")
         return found
-    if path.is_file() and (partitioned or path.stat().st_size >= LONG):
+    if path.is_file() and (partitioned or _is_long(path)):
         with path.open("rb") as opened:
             head = opened.read(_HEAD)
         if head.startswith(_GZIP):
@@ -76,6 +79,21 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
         if partitioned:
             raise InputError("partitions are written from CSV in UTF-8 and from Parquet")
     return None
+
+
+def _is_long(path: Path) -> bool:
+    """Whether a file has too many bytes for memory, or too many rows packed into few."""
+    if path.stat().st_size >= LONG:
+        return True
+    with path.open("rb") as opened:
+        if opened.read(4) != b"PAR1":
+            return False
+    try:
+        from pyarrow import parquet
+
+        return bool(parquet.read_metadata(path).num_rows >= LONG_ROWS)
+    except (ImportError, OSError, ValueError):  # for the reader of short files to refuse
+        return False
 
 
 def _unpacked(paths: Iterable[Path]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     import pandas as pd
 
@@ -130,8 +131,8 @@ def forecast(
     FILE has times and used or available addresses, for one subnet or many, in
     columns such as time, subnet, used, available, total, cidr; other names are told
     by options. It may be gzipped, and - is standard input. Peaks of each day are
-    forecast. Parquet from 64 MiB on, and a folder of Parquet files, are worked on
-    part by part in bounded memory.
+    forecast. Parquet from 64 MiB or two million rows on, and a folder of Parquet
+    files, are worked on part by part in bounded memory.
 
     \b
     Examples:
@@ -168,9 +169,9 @@ def forecast(
         del options["unit"]
         _print_plans(read_table(file), plans, options, risk=risk, output=output)
         return
-    parts = [read_table(file)] if long is None else history_parts(long, options)
     alert = None if alert_risk is None else (alert_risk, alert_within)
-    made, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
+    with closing(_parts(file, long, options)) as parts:
+        made, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
     alarmed = [str(row["subnet"]) for row in rows if row.get("alert")]
     unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]
     if plot is not None:
@@ -198,6 +199,16 @@ def forecast(
 
 def _named(subnets: list[str]) -> str:
     return f"{', '.join(subnets[:10])}{', ...' * (len(subnets) > 10)}"
+
+
+def _parts(
+    file: str, long: list[Path] | None, options: dict[str, Any]
+) -> Generator[pd.DataFrame, None, None]:
+    """The history, in parts where it is long; closed, their temporary files are gone."""
+    if long is None:
+        yield read_table(file)
+    else:
+        yield from history_parts(long, options)
 
 
 def _forecast(

@@ -6,10 +6,14 @@ import csv
 import datetime as dt
 import io
 import re
+import tempfile
 import warnings
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from eks_win_capacity.cli.fleet_files import long_files
 from eks_win_capacity.core.documents import whole
@@ -19,9 +23,9 @@ from eks_win_capacity.forecast.read import KIND, find_roles, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     import pandas as pd
+    from numpy.typing import NDArray
 
 _LONGEST_HEAD = 10**6
 """Characters of a first line that names columns: room for 10,000 subnets and more."""
@@ -342,6 +346,9 @@ def _named(cell: str) -> str:
 PART_ROWS: Final = 2_000_000
 """Rows that are worked on at once, unless one subnet has more."""
 
+_FILES: Final = 200
+"""Parts that are filled in one pass: a system lets few files be open at once."""
+
 _PARQUET: Final = (".parquet", ".pq")
 _HEAD: Final = 1_000
 _PIECES: Final = {"batch_size": 1 << 15, "batch_readahead": 4, "fragment_readahead": 1}
@@ -369,9 +376,8 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
     """
     The history in frames, with all rows of a subnet in one of them.
 
-    One pass counts the rows of each subnet, and each part is one more, which skips
-    what the file says holds none of its subnets: memory is that of a part, and a file
-    sorted by subnet is read about twice.
+    One pass counts the rows of each subnet, and one more puts each row into the temporary
+    file of its part: memory is that of a part, in whatever order the rows are.
 
     The options are those of `forecast_exhaustion` that name columns.
 
@@ -402,18 +408,59 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
         )
     sizes: Counter[Any] = Counter()
     with _readable(paths[0]):
-        for batch in rows.to_batches(columns=[by], **_PIECES):
+        for batch in _batches(rows, [by]):
             for pair in compute.value_counts(batch.column(0)).to_pylist():
                 sizes[pair["values"]] += pair["counts"]
     columns = list(dict.fromkeys(name for name in roles.values() if name is not None))
-    for names in _parts_of(sizes):
-        chosen = dataset.field(by).isin([name for name in names if name is not None])
-        if None in names:
-            chosen |= dataset.field(by).is_null()
+    parts = list(_parts_of(sizes))
+    for start in range(0, len(parts), _FILES):
         with _readable(paths[0]):
-            yield rows.to_table(columns=columns, filter=chosen, **_PIECES).to_pandas(
-                categories=[by]
-            )
+            yield from _split(rows, by, columns, parts[start : start + _FILES])
+
+
+def _batches(rows: Any, columns: list[str]) -> Iterator[Any]:
+    """The rows in their order; of a whole file, Arrow would read a gigabyte ahead."""
+    for file in rows.get_fragments():
+        for group in file.split_by_row_group():
+            yield from group.to_batches(schema=rows.schema, columns=columns, **_PIECES)
+
+
+def _split(
+    rows: Any, by: str, columns: list[str], parts: list[list[Any]]
+) -> Iterator[pd.DataFrame]:
+    """Parts of the rows, by the values of a column: a file for each is filled in one pass."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    schema = pa.schema([rows.schema.field(name) for name in columns])
+    kind = schema.field(by).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    names = pa.array([name for part in parts for name in part], kind)
+    part_of = np.repeat(np.arange(len(parts) + 1), [*map(len, parts), 1])
+    packed = pa.ipc.IpcWriteOptions(compression="lz4")
+    with tempfile.TemporaryDirectory(prefix="eks-win-capacity-") as folder:
+        files = [Path(folder) / str(part) for part in range(len(parts))]
+        with ExitStack() as stack:
+            streams = [pa.ipc.new_stream(str(file), schema, options=packed) for file in files]
+            writers = [stack.enter_context(stream) for stream in streams]
+            for batch in _batches(rows, columns):
+                found = compute.index_in(batch.column(by), value_set=names).fill_null(len(names))
+                for part, piece in _pieces(batch, part_of[found.to_numpy()], len(parts)):
+                    writers[part].write_batch(piece)
+        for file in files:
+            with pa.OSFile(str(file)) as source:
+                table = pa.ipc.open_stream(source).read_all()
+            yield table.to_pandas(categories=[by])
+            file.unlink()
+
+
+def _pieces(batch: Any, part: NDArray[np.intp], parts: int) -> Iterator[tuple[int, Any]]:
+    """The rows of a batch that belong to each part, in their order; part `parts` is left out."""
+    order = np.argsort(part, kind="stable")
+    ends = np.searchsorted(part[order], np.arange(parts + 1))
+    ordered = batch.take(order)
+    for place in np.flatnonzero(np.diff(ends)).tolist():
+        yield place, ordered.slice(ends[place], ends[place + 1] - ends[place])
 
 
 def _parts_of(sizes: Counter[Any]) -> Iterator[list[Any]]:

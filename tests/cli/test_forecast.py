@@ -380,9 +380,10 @@ def test_a_folder_in_parts_says_what_one_file_says(tmp_path, monkeypatch, rows, 
     assert len(expected) == 7
 
 
-def test_a_long_file_is_read_in_parts_unless_all_of_it_is_needed(tmp_path, monkeypatch, run):
+@pytest.mark.parametrize("long", ["LONG", "LONG_ROWS"])
+def test_a_long_file_is_read_in_parts_unless_all_of_it_is_needed(tmp_path, monkeypatch, run, long):
     monkeypatch.setattr(history_files, "PART_ROWS", 1_500)
-    monkeypatch.setattr(fleet_files, "LONG", 1)
+    monkeypatch.setattr(fleet_files, long, 1)
     usage_folder(tmp_path / "usage")
     file = tmp_path / "usage" / "a.parquet"
     code, out, _ = run(file)
@@ -394,6 +395,21 @@ def test_a_long_file_is_read_in_parts_unless_all_of_it_is_needed(tmp_path, monke
     code, _, error = run(tmp_path / "usage", "--add-subnet", "10.0.64.0/22")
     assert code == 2
     assert "need one file, read whole" in error
+
+
+def test_a_part_has_the_rows_of_its_subnets_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(history_files, "PART_ROWS", 2_500)
+    monkeypatch.setattr(history_files, "_FILES", 2)
+    tidy = usage_folder(tmp_path / "usage").drop(columns="owner")
+    files = sorted((tmp_path / "usage").iterdir())
+    parts = list(history_files.history_parts(files, {}))
+    names = [[f"subnet-{n}" for n in pair] for pair in ((0, 1), (2, 3), (4, 5), (6,))]
+    assert [part.subnet.cat.categories.tolist() for part in parts] == names
+    for part, own in zip(parts, names, strict=True):
+        expected = tidy[tidy.subnet.isin(own)].reset_index(drop=True)
+        assert part.assign(subnet=part.subnet.astype(object)).to_dict("list") == (
+            expected[part.columns].to_dict("list")
+        )
 
 
 def test_errors_of_long_histories_are_told(tmp_path, monkeypatch, run):
