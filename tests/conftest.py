@@ -16,7 +16,7 @@ from real_browser import browser  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
-UNTRACED = {"forecast", "frames", "planning", "simulator"}
+UNTRACED = {"cluster", "forecast", "frames", "html_report", "planning", "simulator"}
 """Rooms whose long tests reach no line of the measured rooms that others do not reach; traced,
 they would take twice as long."""
 

@@ -277,7 +277,7 @@ def select(pod: Pod, view: ClusterView) -> Change:
         )
         if value not in right
     ]
-    gain = view.left_in_all(PodNeed.of(pod), view.ready)
+    gain = sum(view.left_on_ready(PodNeed.of(pod)).values())
     return Change(
         code="fix-selector",
         remedy='select nodes that exist: nodeSelector {kubernetes.io/os: "windows", '

@@ -83,6 +83,7 @@ class ClusterView:
         self.prices = prices or {}
         self._pools: dict[bool, WarmPool | None] = {}
         self._slots: dict[str, Slots | None] = {}
+        self._left: dict[PodNeed, Mapping[str, int]] = {}
         self.use = use_by_node(state)
         self.windows = list(state.windows_nodes or ())
         self.asked = asked_mode(state)
@@ -343,7 +344,7 @@ class ClusterView:
             least = max(least, advertised_by(node) or 0)
         elif full == "kubelet" and node.pods_limit is not None:
             least = max(least, node.pods_limit - use.without_address)
-        return replace(use, with_address=least)
+        return use if least == use.with_address else replace(use, with_address=least)
 
     def left(
         self,
@@ -375,6 +376,12 @@ class ClusterView:
         ]
         lowest = min(bounds)
         return 0 if lowest == math.inf else max(int(lowest), 0)
+
+    def left_on_ready(self, need: PodNeed) -> Mapping[str, int]:
+        """Number of pods of one kind that each ready node still takes, by its name. [pods]."""
+        if need not in self._left:
+            self._left[need] = {node.name: self.left(node, need) for node in self.ready}
+        return self._left[need]
 
     def left_in_all(self, need: PodNeed, nodes: list[Node]) -> int:
         """Number of pods of one kind that some nodes still take. [pods]."""

@@ -283,8 +283,7 @@ _FULL: Final = frozenset({"addresses", "kubelet", "cpu", "memory"})
 
 def _room_shown(pod: Pod, view: ClusterView) -> Iterator[str]:
     """Nodes that have room by what is known of them, where the scheduler found none."""
-    need = PodNeed.of(pod)
-    rooms = {node.name: view.left(node, need) for node in view.ready}
+    rooms = view.left_on_ready(PodNeed.of(pod))
     if roomy := [name for name, room in rooms.items() if room]:
         yield (
             f"by what is known there is room for {sum(rooms.values()):,} such pods, first on "

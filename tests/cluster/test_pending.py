@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from large_state import large_state
 
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import (
@@ -19,6 +20,7 @@ from eks_win_capacity.cluster import (
     cluster_report,
     explain_pending,
 )
+from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.serving import causes, taints_of
 from eks_win_capacity.core.errors import InputError
 
@@ -750,3 +752,15 @@ def test_room_that_the_scheduler_did_not_find_is_told_of(message):
     tainted = message.replace("available: ", "available: 1 node(s) had untolerated taint(s), ", 1)
     (other,) = told(pods=waiting(1, tainted))
     assert not other.evidence
+
+
+def test_the_work_of_many_pods_that_wait_alike_is_that_of_one(monkeypatch):
+    asked = []
+    left = ClusterView.left
+    monkeypatch.setattr(ClusterView, "left", lambda *a, **k: (asked.append(None), left(*a, **k))[1])
+    work = []
+    for waiting in (1, 100):
+        asked.clear()
+        assert len(explain_pending(large_state(nodes=20, waiting=waiting))) == waiting
+        work.append(len(asked))
+    assert work[0] == work[1] > 0

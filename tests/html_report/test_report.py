@@ -167,7 +167,6 @@ def test_nothing_is_loaded_from_anywhere():
     assert "default-src 'none'" in page
 
 
-@pytest.mark.no_cover
 def test_five_thousand_nodes_stay_below_two_megabytes():
     state = large_state()
     days = pd.date_range("2026-06-01", periods=120)
