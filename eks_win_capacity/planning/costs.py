@@ -250,7 +250,8 @@ def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _P
 def _proxy(node_cost: float | None, buying: Buying) -> PriceList:
     """What stands for prices where none were given."""
     if buying.spot_share or buying.licence != "included":
-        raise InputError("spot_share and licence need prices; give them")
+        what = "spot_share" if buying.spot_share else f"licence={buying.licence!r}"
+        raise InputError(f"{what} needs prices: give prices too")
     extra = NODE_COST_PROXY if node_cost is None else float(node_cost)
     return PriceList(
         node_cost=extra,

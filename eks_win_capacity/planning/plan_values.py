@@ -202,7 +202,7 @@ class PlanValues:
 
     @property
     def gap(self) -> float:
-        """How far the objective may be above the least possible, as a part of it."""
+        """Part of the objective that the least possible may lie below it."""
         return max(0.0, 1 - self.lower_bound / self.value) if self.value else 0.0
 
     @property

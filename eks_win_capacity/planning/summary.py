@@ -111,9 +111,10 @@ def _headline(plan: PlanValues) -> str:
         "addresses": f"takes fewer than {plan.lower_bound:,.6g} subnet addresses",
     }.get(plan.objective, f"costs less than {plan.lower_bound:,.6g}")
     of = f" {plan.scope}" * bool(plan.scope) + f" with {plan.bound_of}" * bool(plan.bound_of)
+    above = f"{100 * plan.gap / (1 - plan.gap):.3f} %" if plan.gap < 1 else "any distance"
     return (
         f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} {least}, so this one is within "
-        f"{100 * plan.gap:.3f} % of the least possible."
+        f"{above} of the least possible."
     )
 
 

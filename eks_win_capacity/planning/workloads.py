@@ -265,7 +265,8 @@ def _fields(row: Mapping[Any, Any], place: str) -> dict[str, Any]:
             field, value = "extended", value and not is_missing(value) and {GPU: value}  # noqa: PLW2901
         if field not in _FIELDS:
             close = difflib.get_close_matches(field, _FIELDS, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(_FIELDS)}"
+            known = ", ".join([*_FIELDS, "gpu"])
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {known}"
             raise InputError(f"{place}: a workload has no field {str(key)!r}{hint}")
         if field in given:
             raise InputError(f"{place} of workloads tells {field} twice, once as {str(key)!r}")

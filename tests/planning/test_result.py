@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 from functools import cache
 
 import pandas as pd
@@ -388,3 +389,12 @@ def test_a_plan_is_drawn_with_its_cost_and_what_runs_now():
     none = plan([{"name": "big", "replicas": 1, "cpu_m": 99_000, "mib": 64}])
     with pytest.raises(InputError, match="nothing to draw"):
         none.plot()
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [(1.0, "0.000 %"), (0.4, "150.000 %"), (0.0, "any distance")]
+)
+def test_the_distance_to_the_least_possible_is_measured_from_it(part, words):
+    plan = ordinary()
+    far = replace(plan, lower_bound=part * plan.value)
+    assert f"so this one is within {words} of the least possible" in far.explain()
