@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.addresses.targets import (
@@ -12,6 +11,8 @@ from eks_win_capacity.addresses.targets import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
     ConfigMap,
+    Unquoted,
+    pairs_of,
 )
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import ConfigMapError, DocumentError, UnsupportedInputError
@@ -31,17 +32,6 @@ _MAX_NODES: Final = 200_000
 
 _STR: Final = "tag:yaml.org,2002:str"
 _NULL: Final = "tag:yaml.org,2002:null"
-
-
-@dataclass(frozen=True)
-class _Unquoted:
-    """A YAML value that is not a text: its spelling, and what YAML takes it for."""
-
-    text: str
-    kind: str
-
-    def __repr__(self) -> str:
-        return f"{self.text} ({self.kind})"
 
 
 def read_configmap(source: object) -> ConfigMap:
@@ -100,7 +90,7 @@ def read_configmap(source: object) -> ConfigMap:
         return _whole(source)
     if any(isinstance(value, (list, Mapping)) for value in source.values()):
         raise _foreign(source)
-    return ConfigMap(data=_pairs(source))
+    return ConfigMap(data=pairs_of(source))
 
 
 def _foreign(source: object) -> ConfigMapError:
@@ -168,7 +158,7 @@ def _quoted(value: object, name: str) -> str:
         return str(value).lower()
     if isinstance(value, (str, int)):
         return str(value)
-    if isinstance(value, _Unquoted):
+    if isinstance(value, Unquoted):
         return value.text
     raise ConfigMapError(
         f"{name} of the add-on must be a text, a number or a boolean; got {value!r}", place=name
@@ -186,7 +176,7 @@ def _whole(source: Mapping[Any, Any]) -> ConfigMap:
     if data is not None and not isinstance(data, Mapping):
         raise ConfigMapError(f"data must be a mapping of texts; got {data!r}", place="data")
     return ConfigMap(
-        data=None if data is None else _pairs(data, "data."), name=name, namespace=namespace
+        data=None if data is None else pairs_of(data, "data."), name=name, namespace=namespace
     )
 
 
@@ -214,30 +204,6 @@ def _picked(items: object) -> Mapping[Any, Any]:
             place="items",
         )
     return chosen[0]
-
-
-def _pairs(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
-    for key, value in data.items():
-        if not isinstance(key, str):
-            raise ConfigMapError(
-                f"a key of a ConfigMap is a text; got {key!r}", place=f"{place}{key!r}"
-            )
-        if not isinstance(value, str):
-            spelled = (
-                value.text
-                if isinstance(value, _Unquoted)
-                else str(value).lower()
-                if isinstance(value, bool)
-                else value
-                if isinstance(value, int)
-                else "..."
-            )
-            raise ConfigMapError(
-                f"the value of {key} is {value!r}, not a text; Kubernetes refuses a ConfigMap "
-                f'with such a value: quote it, as in {key}: "{spelled}"',
-                place=f"{place}{key}",
-            )
-    return dict(data)
 
 
 def _parsed(text: str) -> object:
@@ -321,4 +287,4 @@ def _plain(node: yaml.Node, budget: list[int]) -> object:
         return node.value
     if node.tag == _NULL:
         return None
-    return _Unquoted(text=node.value, kind=node.tag.rpartition(":")[2])
+    return Unquoted(text=node.value, kind=node.tag.rpartition(":")[2])

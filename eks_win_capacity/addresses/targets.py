@@ -13,7 +13,7 @@ from eks_win_capacity.core.constants import (
     MAX_COUNT,
     NODE_ADDRESSES,
 )
-from eks_win_capacity.core.errors import WarmTargetError
+from eks_win_capacity.core.errors import ConfigMapError, WarmTargetError
 from eks_win_capacity.core.findings import Finding
 
 if TYPE_CHECKING:
@@ -155,6 +155,49 @@ class ConfigMap:
     present: bool = True
     name: str = ""
     namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Unquoted:
+    """A YAML value that is not a text: its spelling, and what YAML takes it for."""
+
+    text: str
+    kind: str
+
+    def __repr__(self) -> str:
+        return f"{self.text} ({self.kind})"
+
+
+def pairs_of(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
+    """
+    The pairs of a ConfigMap's ``data``.
+
+    Raises
+    ------
+    ConfigMapError
+        If a key or a value is not a text; it stands at `place` and the key.
+    """
+    for key, value in data.items():
+        if not isinstance(key, str):
+            raise ConfigMapError(
+                f"a key of a ConfigMap is a text; got {key!r}", place=f"{place}{key!r}"
+            )
+        if not isinstance(value, str):
+            spelled = (
+                value.text
+                if isinstance(value, Unquoted)
+                else str(value).lower()
+                if isinstance(value, bool)
+                else value
+                if isinstance(value, int)
+                else "..."
+            )
+            raise ConfigMapError(
+                f"the value of {key} is {value!r}, not a text; Kubernetes refuses a ConfigMap "
+                f'with such a value: quote it, as in {key}: "{spelled}"',
+                place=f"{place}{key}",
+            )
+    return dict(data)
 
 
 _KEYS: Final = (

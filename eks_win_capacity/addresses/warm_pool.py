@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eks_win_capacity.addresses.configmap import read_configmap
 from eks_win_capacity.addresses.targets import (
     CONFIGMAP_NAME,
     CONFIGMAP_NAMESPACE,
@@ -16,7 +15,9 @@ from eks_win_capacity.addresses.targets import (
     TARGETS,
     WARM_IP,
     WARM_PREFIX,
+    ConfigMap,
     asking,
+    pairs_of,
     read_targets,
     refuse_large,
     target_findings,
@@ -157,6 +158,8 @@ class WarmPool(Shown):
         >>> WarmPool.from_configmap({"enable-windows-ipam": "true", "warm-ip-target": "1"})
         WarmPool(prefix_delegation=False, warm_ip_target=1, minimum_ip_target=0, ...)
         """
+        from eks_win_capacity.addresses.configmap import read_configmap
+
         configmap = read_configmap(source)
         return cls(**read_targets(configmap, nitro=_flag(nitro, "nitro"), slots=slots))
 
@@ -327,6 +330,13 @@ class WarmPool(Shown):
             targets[WARM_PREFIX.name] = None
         notes = [f"{finding.seen}: {finding.why}" for finding in self.findings]
         return html_fields("Warm pool", targets, notes=notes)
+
+
+def pool_of_pairs(
+    data: Mapping[str, str], *, nitro: bool = True, slots: int | None = None
+) -> WarmPool:
+    """The pool that acts by the pairs of a ConfigMap, as `WarmPool.from_configmap` reads them."""
+    return WarmPool(**read_targets(ConfigMap(data=pairs_of(data)), nitro=nitro, slots=slots))
 
 
 def targets_of(pool: WarmPool) -> dict[str, int]:

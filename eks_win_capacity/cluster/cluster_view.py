@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from eks_win_capacity.addresses.fit import fit_of, node_need
 from eks_win_capacity.addresses.targets import asking
-from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of
+from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, pool_of_pairs
 from eks_win_capacity.catalog.limits import prefix, secondary
 from eks_win_capacity.cluster.serving import (
     IDLE,
@@ -427,9 +427,7 @@ class ClusterView:
     def prefix_pool(self) -> WarmPool:
         """The pool that would act with prefix delegation on, the other settings kept."""
         try:
-            return WarmPool.from_configmap(
-                {**(self.state.cni_configmap or {}), **asking(prefixes=True)}
-            )
+            return pool_of_pairs({**(self.state.cni_configmap or {}), **asking(prefixes=True)})
         except CapacityError:
             return WarmPool.prefix()
 
@@ -438,7 +436,7 @@ class ClusterView:
         data = self.state.cni_configmap
         if data is not None and row.nitro not in self._pools:
             try:
-                self._pools[row.nitro] = WarmPool.from_configmap(data, nitro=row.nitro)
+                self._pools[row.nitro] = pool_of_pairs(data, nitro=row.nitro)
             except CapacityError:
                 self._pools[row.nitro] = None
         return self._pools.get(row.nitro)

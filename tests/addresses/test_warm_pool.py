@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_win_capacity import CapacityError, Catalog, WarmPool, attached_addresses, migration
+from eks_win_capacity.addresses.targets import TARGETS
+from eks_win_capacity.addresses.warm_pool import pool_of_pairs
 from eks_win_capacity.cli import app
 from eks_win_capacity.core.errors import (
     InputError,
@@ -433,3 +435,25 @@ def test_a_display_shows_the_warm_prefixes_only_where_they_act():
     assert ">warm prefix target</th>" in shown
     assert ">7</td>" in shown
     assert "warm prefix target" not in WarmPool.secondary()._repr_html_()
+
+
+_KEYS = [
+    "enable-windows-ipam",
+    "enable-windows-prefix-delegation",
+    *(f"{start}{target.key}" for target in TARGETS for start in ("", "windows-")),
+    "minium-ip-target",
+]
+_TEXTS = st.sampled_from(["true", "T", "false", "0", "1", "+5", "-1", "300", "x", "", "9999999"])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from(_KEYS), _TEXTS), st.booleans(), st.none() | st.just(9))
+def test_the_pairs_alone_give_the_pool_of_their_configmap(data, nitro, slots):
+    def read(source):
+        try:
+            pool = source(data, nitro=nitro, slots=slots)
+        except CapacityError as error:
+            return type(error), str(error)
+        return pool, pool.findings
+
+    assert read(pool_of_pairs) == read(WarmPool.from_configmap)

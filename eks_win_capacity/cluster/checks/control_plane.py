@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.addresses.targets import ENABLE_IPAM, TARGETS, WARM_IP, go_bool, go_int
-from eks_win_capacity.addresses.warm_pool import WarmPool
+from eks_win_capacity.addresses.warm_pool import pool_of_pairs
 from eks_win_capacity.catalog.limits import secondary
 from eks_win_capacity.cluster.checks.check import (
     CONTROLLER,
@@ -449,7 +449,7 @@ def _changes(look: Look) -> dict[str, str]:
         if data.get(key, meant) != meant and go_int(meant) is not None:
             made[key] = meant
     try:
-        pool = WarmPool.from_configmap({**data, **made})
+        pool = pool_of_pairs({**data, **made})
     except CapacityError:
         return made
     if not pool.prefix_delegation and pool.warm_ip_target == 0:
@@ -546,7 +546,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     rows = [row for name in look.windows_types or () if (row := look.row(name))]
     slots = min((secondary(row.ipv4_per_interface) for row in rows), default=None)
     try:
-        pool = WarmPool.from_configmap(data, slots=slots)
+        pool = pool_of_pairs(data, slots=slots)
     except CapacityError as error:
         yield rule.failed(
             str(error),
