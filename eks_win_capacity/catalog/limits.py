@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from eks_win_capacity._data.limits import AS_OF, ROWS, SOURCE
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
+from eks_win_capacity.core.constants import (
+    ADDRESSES_PER_PREFIX,
+    KUBELET_MAX_PODS_ADVISED,
+    KUBELET_MAX_PODS_SMALL,
+    KUBELET_MAX_PODS_VCPUS,
+    NODE_ADDRESSES,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +18,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from eks_win_capacity.catalog._instance_type import InstanceType
 
     ColumnT = TypeVar("ColumnT", int, NDArray[np.int64])
 
@@ -33,6 +41,20 @@ def by_mode(ipv4_per_interface: ColumnT, prefixes: ColumnT) -> ColumnT:
     A mask and not a branch, so that one expression serves a number and a column.
     """
     return secondary(ipv4_per_interface) * (1 + prefixes * (ADDRESSES_PER_PREFIX - 1))
+
+
+def max_pods_cap(row: InstanceType | None) -> int:
+    """
+    The largest max-pods that AWS advises for a type. [pods].
+
+    Examples
+    --------
+    >>> from eks_win_capacity.catalog import Catalog
+    >>> max_pods_cap(Catalog.bundled()["m5.large"]), max_pods_cap(Catalog.bundled()["m5.8xlarge"])
+    (110, 250)
+    """
+    small = row is not None and row.vcpus < KUBELET_MAX_PODS_VCPUS
+    return KUBELET_MAX_PODS_SMALL if small else KUBELET_MAX_PODS_ADVISED
 
 
 def bundled_limit(name: str) -> tuple[int, bool] | None:

@@ -249,7 +249,7 @@ def _bare(
 
 def _limits(sized: list[NodeCapacity], instances: list[InstanceType], limit: int) -> Iterator[str]:
     """Where the kubelet's limit binds: how to raise it, then where AWS advises against it."""
-    from eks_win_capacity.density.reserved import max_pods_cap
+    from eks_win_capacity.catalog.limits import max_pods_cap
 
     for one in sized:
         if one.kubelet_extra_args:

@@ -79,7 +79,7 @@ TYPE_NAME = _TypeName()
 
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
     """Note on stderr the types for which AWS advises against so high a limit of the kubelet."""
-    from eks_win_capacity.density.reserved import max_pods_cap
+    from eks_win_capacity.catalog.limits import max_pods_cap
 
     above: dict[int, list[str]] = {}
     for row in types:

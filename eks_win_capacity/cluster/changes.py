@@ -16,6 +16,7 @@ from eks_win_capacity.addresses.targets import (
     go_bool,
 )
 from eks_win_capacity.addresses.warm_pool import curve_of
+from eks_win_capacity.catalog.limits import max_pods_cap
 from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.full_subnet import lean_targets
 from eks_win_capacity.cluster.remedies import (
@@ -44,7 +45,6 @@ from eks_win_capacity.core.constants import (
     NODE_ADDRESSES,
 )
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.density.reserved import max_pods_cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from eks_win_capacity.addresses.fit import fit_of, node_need
 from eks_win_capacity.addresses.targets import asking
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, pool_of_pairs
-from eks_win_capacity.catalog.limits import prefix, secondary
+from eks_win_capacity.catalog.limits import max_pods_cap, prefix, secondary
 from eks_win_capacity.cluster.serving import (
     IDLE,
     NO_ADDRESS,
@@ -32,7 +32,7 @@ from eks_win_capacity.cluster.serving import (
 )
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import CapacityError
-from eks_win_capacity.density.reserved import allocatable, max_pods_cap
+from eks_win_capacity.density.reserved import allocatable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

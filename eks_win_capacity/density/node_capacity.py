@@ -10,7 +10,7 @@ import numpy as np
 
 from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
 from eks_win_capacity.catalog.limit_table import table_of
-from eks_win_capacity.catalog.limits import by_mode
+from eks_win_capacity.catalog.limits import by_mode, max_pods_cap
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
@@ -26,7 +26,6 @@ from eks_win_capacity.density.reserved import (
     WINDOWS_RESERVED,
     Reserved,
     allocatable,
-    max_pods_cap,
     reserved_of,
 )
 

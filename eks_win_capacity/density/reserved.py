@@ -11,9 +11,6 @@ from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import (
     KARPENTER_ADDED,
     KARPENTER_LACKS,
-    KUBELET_MAX_PODS_ADVISED,
-    KUBELET_MAX_PODS_SMALL,
-    KUBELET_MAX_PODS_VCPUS,
     WINDOWS_EVICTION_MIB,
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
@@ -170,20 +167,6 @@ def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -
         max(0, instance.vcpus * 1000 - reserved.cpu_m),
         max(0, instance.memory_mib * _MIB - reserved.memory),
     )
-
-
-def max_pods_cap(row: InstanceType | None) -> int:
-    """
-    The largest max-pods that AWS advises for a type. [pods].
-
-    Examples
-    --------
-    >>> from eks_win_capacity.catalog import Catalog
-    >>> max_pods_cap(Catalog.bundled()["m5.large"]), max_pods_cap(Catalog.bundled()["m5.8xlarge"])
-    (110, 250)
-    """
-    small = row is not None and row.vcpus < KUBELET_MAX_PODS_VCPUS
-    return KUBELET_MAX_PODS_SMALL if small else KUBELET_MAX_PODS_ADVISED
 
 
 def karpenter_cpu_reserved_m(vcpus: int) -> int:

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from eks_win_capacity import cli
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.catalog.limits import max_pods_cap
 from eks_win_capacity.cli.options import TYPE_NAME
 from eks_win_capacity.core.spreadsheet import workbook
-from eks_win_capacity.density.reserved import max_pods_cap
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "data" / "demo"

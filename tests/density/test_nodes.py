@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
-from eks_win_capacity.catalog.limits import bundled_rows
+from eks_win_capacity.catalog.limits import bundled_rows, max_pods_cap
 from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
@@ -30,7 +30,6 @@ from eks_win_capacity.density.reserved import (
     karpenter_addresses,
     karpenter_cpu_reserved_m,
     karpenter_memory_mib,
-    max_pods_cap,
     reservations,
 )
 

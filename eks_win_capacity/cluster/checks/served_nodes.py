@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from eks_win_capacity.catalog.limits import max_pods_cap
 from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.cluster.checks.check import CONTROLLER, GUIDE, MEMORY, PREFIXES, check, some
 from eks_win_capacity.cluster.remedies import (
@@ -27,7 +28,7 @@ from eks_win_capacity.core.constants import (
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
 from eks_win_capacity.core.display import count_of
-from eks_win_capacity.density.reserved import karpenter_addresses, max_pods_cap
+from eks_win_capacity.density.reserved import karpenter_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
