@@ -7,8 +7,7 @@ not wait for the libraries of the others.
 
 import sys
 
-from eks_win_capacity.core.lazy import lazy_names
-from eks_win_capacity.core.moved import OldPaths
+from eks_win_capacity.core.lazy import OldPaths, lazy_names
 
 __version__ = "0.1.0"
 

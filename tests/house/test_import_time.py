@@ -13,7 +13,6 @@ ITSELF = {
     "eks_win_capacity",
     "eks_win_capacity.core",
     "eks_win_capacity.core.lazy",
-    "eks_win_capacity.core.moved",
 }
 
 

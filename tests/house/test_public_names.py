@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import eks_win_capacity as ewc
-from eks_win_capacity.core.moved import MOVED
+from eks_win_capacity.core.lazy import MOVED
 
 BINDING = {"CapacityError", "Catalog", "Fleet", "ip_capacity", "max_pods", "node_capacity"}
 """Names that no release may take away."""
