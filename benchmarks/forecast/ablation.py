@@ -26,9 +26,8 @@ from ends import SEED  # noqa: E402
 from metrics import date_crps  # noqa: E402
 
 from eks_win_capacity.forecast import (  # noqa: E402
-    history_views,
+    history_parts,
     learning,
-    level_shifts,
     paths,
     smoothing,
 )
@@ -44,7 +43,7 @@ def _none(values: np.ndarray, *_: object, **__: object) -> np.ndarray:
 
 
 def _without_view(place: int) -> Callable[..., np.ndarray]:
-    shares = history_views.shares
+    shares = learning.shares
 
     def fewer(*given: object) -> np.ndarray:
         found = shares(*given)
@@ -60,35 +59,35 @@ def _same_season(season: object, level: np.ndarray, *_: object, **__: object) ->
     return season, level
 
 
-def _still(values: np.ndarray, *_: object) -> level_shifts.Step:
+def _still(values: np.ndarray, *_: object) -> history_parts.Step:
     count = len(values)
     none = np.zeros(count)
-    return level_shifts.Step(np.zeros(count, dtype=np.int64), none, none, none > 0)
+    return history_parts.Step(np.zeros(count, dtype=np.int64), none, none, none > 0)
 
 
 def _unbent(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.full(len(values), values.shape[1]), np.zeros(len(values))
 
 
-def _calm(values: np.ndarray) -> level_shifts.Surges:
-    return level_shifts.Surges(np.zeros(len(values), dtype=np.int64), np.ones(len(values)))
+def _calm(values: np.ndarray) -> history_parts.Surges:
+    return history_parts.Surges(np.zeros(len(values), dtype=np.int64), np.ones(len(values)))
 
 
 PARTS: dict[str, tuple[object, str, object]] = {
-    "view by logarithm": (history_views, "shares", _without_view(1)),
-    "view since the bend": (history_views, "shares", _without_view(2)),
-    "bends (84 periods always)": (history_views, "since_bend", _unbent),
-    "what a bend is worth": (history_views, "_EVIDENCE", (0.0, 0.0)),
-    "view of 35 periods": (history_views, "shares", _without_view(3)),
-    "outliers": (learning, "outliers", _none),
-    "resets and newest shifts": (learning, "level_shifts", _none),
+    "view by logarithm": (learning, "shares", _without_view(1)),
+    "view since the bend": (learning, "shares", _without_view(2)),
+    "bends (84 periods always)": (learning, "since_bend", _unbent),
+    "what a bend is worth": (learning, "_EVIDENCE", (0.0, 0.0)),
+    "view of 35 periods": (learning, "shares", _without_view(3)),
+    "outliers": (history_parts, "outliers", _none),
+    "resets and newest shifts": (history_parts, "level_shifts", _none),
     "newest step": (learning, "newest_step", _still),
-    "steps like the newest": (level_shifts, "_like_it", lambda *_: (0, 0)),
+    "steps like the newest": (history_parts, "_like_it", lambda *_: (0, 0)),
     "steps as before": (paths, "_STEPPED", 0.0),
     "models without growth": (smoothing, "_STILL", 1e-9),
     "surges of the past": (learning, "surges", _calm),
     "surprises": (paths, "_SURPRISES", 0.0),
-    "days that change (hours)": (learning, "adapted", _same_season),
+    "days that change (hours)": (history_parts, "adapted", _same_season),
 }
 
 

@@ -86,6 +86,8 @@ MOVED = {
     "fleet_codes": "density.fleet_codes",
     "forecast.adapting": "forecast.seasons",
     "forecast.answers": "forecast.paths",
+    "forecast.history_views": "forecast.learning",
+    "forecast.level_shifts": "forecast.history_parts",
     "forecast.peaks": "forecast.periods",
     "kernels": "catalog.limits",
     "kubectl.eksctl": "kubectl.planned",

@@ -16,8 +16,7 @@ from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
 from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast.history import read_rows
-from eks_win_capacity.forecast.history_views import VIEWS, exact
-from eks_win_capacity.forecast.learning import learn
+from eks_win_capacity.forecast.learning import VIEWS, exact, learn
 from eks_win_capacity.forecast.paths import Answers, Draws, simulate
 from eks_win_capacity.forecast.periods import date_of, panel
 from eks_win_capacity.forecast.result import ExhaustionForecast

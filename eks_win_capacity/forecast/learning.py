@@ -1,37 +1,72 @@
-"""What the histories of many series say: season, steps, outliers, and views of a level with drift."""
+"""What the histories of many series say: views of each, and what every view has earned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc
+from functools import lru_cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.forecast import history_views as views
 from eks_win_capacity.forecast import smoothing
-from eks_win_capacity.forecast.level_shifts import (
-    kept_shifts,
-    level_shifts,
-    newest_step,
-    outliers,
-    surges,
-    without_shifts,
-)
-from eks_win_capacity.forecast.seasons import LONG_SEASON, Seasons, adapted, seasons
+from eks_win_capacity.forecast.history_parts import Asked, newest_step, surges, taken_apart
+from eks_win_capacity.forecast.seasons import LONG_SEASON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.forecast.level_shifts import Step, Surges
+    from eks_win_capacity.forecast.history_parts import Parts, Step, Surges
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-_FREE = 5
-"""Values below the limit that it takes to look across a plateau."""
+VIEWS = ("whole", "logarithm", "since_bend", "last_35")
+"""Names of the views, as columns of ``forecast.model``."""
+
+SHORT = ((84, True), (35, False))
+"""Periods of the short views, and whether they begin where growth last bent."""
+
+SINCE = (60, 42, 29, 20, 14)
+"""Periods that the view since a bend may be fitted to: the most that do not reach beyond it."""
+
+_BEND = 6.0
+"""What a bend must be worth to be one: so many times the logarithm of the periods (BIC: 2)."""
+
+_EVIDENCE = (0.02, 3.0)
+"""Power of a bend's likelihood ratio, for errors go together, and the most that it may be worth."""
+
+_PRIOR = np.log((0.5, 0.2, 0.15, 0.15))
+"""Log of each view's share before its backtest."""
+
+_TEMPER = 0.7
+"""Power of each look back: its days err together, and the next months are not the last ones."""
+
+_LOOKS = 4
+"""Origins of the backtest."""
+
+_LONGEST = 56
+"""Periods that the oldest look goes back, at most: views differ in what happened recently."""
+
+_LEAST = 0.01
+"""Smallest share of the paths that a view is given."""
+
+MIN_TRAINING = 21
+"""Periods that a backtest origin must know."""
+
+_POSITIVE = 0.1
+"""Share of the usual level that no period may fall below for its logarithm to be a view."""
+
+_MONTH = 28
+"""Periods before each that its usual level is the mean of."""
+
+_CLIP = 16.0
+"""Largest squared error of a look, in variances: one surprise does not decide alone."""
+
+_SHARPEST = 2e-3
+"""Smallest deviation that a look is scored with, as a share of the usual level."""
 
 _RECENT = 180
 """Newest periods whose innovations may come again."""
@@ -41,34 +76,36 @@ _STEADY = (14, 35)
 
 
 @dataclass(frozen=True)
-class Parts:
+class View:
     """
-    Histories taken apart, in units of each series' scale.
+    One view of a chunk of series, fitted.
 
     Attributes
     ----------
-    season : Seasons
-    shifts : ndarray, (series, periods)
-        Level shifts by the period they begin.
-    kept : ndarray, (series, periods)
-        Those of them that the level was freed of, and that come again.
-    raw, level : ndarray, (series, periods)
-        The history without season, and at the level of today.
-    outliers : ndarray, (series, periods)
-        What single values of the level stick out by.
+    name : str
+        One of `VIEWS`: a short history has fewer than four.
+    fit : Fit
+        Its models at the last period.
+    errors, seen : ndarray, (series, periods of the view)
+        Innovations of its likeliest model, in that model's deviations.
+    looks : list of (ndarray, ndarray), (series, periods ahead)
+        Mean and deviation that it forecast at each origin, in units of the level.
+    possible : ndarray of bool, (series,)
+        Whether the view exists for a series.
+    since : ndarray of int, (series,)
+        Periods that it was fitted to.
+    evidence : ndarray, (series,)
+        Logarithm of what the bend that it begins at is worth; 0 where there is none.
     """
 
-    season: Seasons
-    shifts: Floats
-    kept: Floats
-    raw: Floats
-    level: Floats
-    outliers: Floats
-
-    @property
-    def clean(self) -> Floats:
-        """The level without outliers."""
-        return self.level - self.outliers
+    name: str
+    fit: smoothing.Fit
+    errors: Floats
+    seen: Flags
+    looks: list[tuple[Floats, Floats]]
+    possible: Flags
+    since: NDArray[np.int64]
+    evidence: Floats
 
 
 @dataclass(frozen=True)
@@ -106,7 +143,7 @@ class Learned:
     parts: Parts
     step: Step
     surges: Surges
-    views: tuple[views.View, ...]
+    views: tuple[View, ...]
     shares: Floats
     back: tuple[int, ...]
     stepped: dict[int, Floats]
@@ -116,10 +153,10 @@ class Learned:
     def drift(self) -> Floats:
         """Growth of the level a period at the end of the history, over all views."""
         total = np.zeros(len(self.scale))
-        for view, share, name in zip(self.views, self.shares.T, views.VIEWS, strict=False):
+        for view, share in zip(self.views, self.shares.T, strict=True):
             at = view.fit
             slope = (at.weight * at.growth).sum(axis=1)
-            if name == "logarithm":
+            if view.name == "logarithm":
                 slope = slope * np.exp(np.clip((at.weight * at.level).sum(axis=1), -9.0, 9.0))
             total += np.where(view.possible, share * slope, 0.0)
         return total
@@ -138,7 +175,7 @@ class Learned:
         level, weight = self.parts.level, self.shares.T[..., None]
         counted, error, naive = (np.zeros(len(level)) for _ in range(3))
         covered = np.zeros((len(level), len(levels)))
-        bounds = views.normal_quantile((1 + np.array(levels)) / 2)
+        bounds = normal_quantile((1 + np.array(levels)) / 2)
         for look, origin in enumerate(self.back):
             # A view that does not exist for a series has no weight, whatever it says.
             means, spreads = (
@@ -178,27 +215,27 @@ def learn(
     seen = ~np.isnan(values)
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
-    back = views.origins(periods, horizon)
-    asked = _Chunk(tuple(lengths), horizon, given, per_day)
-    parts = _without_what_hides(values / scale[:, None], seen, censored, asked)
+    back = origins(periods, horizon)
+    asked = Asked(tuple(lengths), horizon, given, per_day)
+    parts = taken_apart(values / scale[:, None], seen, censored, asked)
     clean, every = parts.clean, np.ones(len(values), dtype=bool)
     both, known = clean, seen
     if daily:
         # One pass over the periods for both: a pass costs most where series are few.
-        logs, possible = views.logarithm(clean)
+        logs, possible = logarithm(clean)
         # What is reset again and again is added, not multiplied.
         possible &= ~(parts.kept != 0).any(axis=1)
         both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
     fits = smoothing.fit(both, known, [*back, periods], within_day=not daily)
     # How noisy a series is now, its last half year says.
     newest = min(_RECENT, periods) if daily else periods // per_day * per_day
-    found = [views.long_view(fits.rows(slice(len(clean))), seen, back, every, newest=newest)]
+    found = [long_view(fits.rows(slice(len(clean))), seen, back, every, newest=newest)]
     if daily:
         fits = fits.rows(slice(len(clean), None))
-        found.append(views.long_view(fits, seen, back, possible, newest=periods, compound=True))
+        found.append(long_view(fits, seen, back, possible, newest=periods, compound=True))
         found += [
-            views.short_view(clean, seen, back, length=length, bends=bends)
-            for length, bends in views.SHORT
+            short_view(clean, seen, back, length=length, bends=bends)
+            for length, bends in SHORT
             if periods >= 1.2 * length
         ]
     lag = next((n for n in lengths if 2 <= n < LONG_SEASON and 2 * n < periods), 1)
@@ -210,7 +247,7 @@ def learn(
         # Within a day, what rises for some hours is a season or an outlier.
         surges=surges(parts.level if daily else parts.level[:, :0]),
         views=tuple(found),
-        shares=views.shares(found, clean, seen, back),
+        shares=shares(found, clean, seen, back),
         back=tuple(back),
         stepped=_stepped(values, censored, lag),
         lag=lag,
@@ -233,100 +270,195 @@ def _stepped(values: Floats, censored: Flags, lag: int) -> dict[int, Floats]:
     return found
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """What is the same for all series of a chunk."""
-
-    lengths: tuple[int, ...]
-    horizon: int
-    given: bool
-    per_day: int
-
-    def seasons(self, values: Floats) -> Seasons:
-        """Seasons of values without gaps."""
-        return seasons(values, lengths=self.lengths, horizon=self.horizon, given=self.given)
+def origins(periods: int, horizon: int) -> list[int]:
+    """Origins of the backtest, oldest first; none where the history is too short."""
+    reach = min(horizon, periods // 4, _LONGEST)
+    looks = sorted({-(-reach * step // _LOOKS) for step in range(1, _LOOKS + 1)}, reverse=True)
+    return [periods - ahead for ahead in looks if periods - ahead >= MIN_TRAINING and ahead > 0]
 
 
-def _without_what_hides(bound: Floats, seen: Flags, censored: Flags, asked: _Chunk) -> Parts:
-    """Parts of the histories, with what full subnets hide put back."""
-    free = _unclipped(seen, censored)
-    # Across a plateau demand is first taken to run straight from free value to free value.
-    filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
-    if asked.lengths and not seen.all():
-        filled = _in_season(filled, seen, asked)
-    parts = _apart(filled, seen, censored, asked)
-    # An unfinished last period takes one more round, saturation in between more.
-    for turn in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
-        clean, known = parts.clean, seen if turn else free
-        fits = smoothing.fit(clean, known, [bound.shape[1]], within_day=asked.per_day > 1)
-        at = fits.at[-1]
-        best = at.weight.argmax(axis=1)
-        sigma = at.sigma[np.arange(len(best)), best][:, None]
-        mean = clean - fits.innovations(best) - (parts.level - parts.raw)
-        mean = mean * parts.season.factor + parts.season.term
-        filled = np.where(censored, _above(bound, mean, sigma), filled)
-        parts = _apart(filled, seen, censored, asked)
-    return parts
+def logarithm(values: Floats) -> tuple[Floats, Flags]:
+    """Logarithms of levels, and where they are a view: far enough from zero."""
+    periods = values.shape[1]
+    # Held against the month before, for growth may begin a hundred times smaller than it ends.
+    sums = np.concatenate([np.zeros((len(values), 1)), values.cumsum(axis=1)], axis=1)
+    last = np.arange(1, periods + 1)
+    first = np.maximum(last - _MONTH, 0)
+    usual = (sums[:, last] - sums[:, first]) / (last - first)
+    possible = np.asarray(((values > _POSITIVE * usual) & (usual > 0)).all(axis=1))
+    return np.log(np.where(possible[:, None], values, 1.0)), possible
 
 
-def _apart(filled: Floats, seen: Flags, censored: Flags, asked: _Chunk) -> Parts:
-    season = asked.seasons(filled)
-    raw = (filled - season.term) / season.factor
-    day = asked.per_day
-    # Within a day only what lasts a day is a level.
-    shifts = level_shifts(raw, near=max(day, 5))
-    kept = kept_shifts(raw, shifts)
-    level = without_shifts(raw, kept)
-    off = outliers(level)
-    if day > 1 and any(length % day == 0 for length in asked.lengths):
-        strange = np.where(_again(off, day), 0.0, off)
-        season, level = adapted(
-            season, level - strange, seen & (strange == 0), day=day, horizon=asked.horizon
+def long_view(
+    fits: smoothing.Fits,
+    seen: Flags,
+    back: Sequence[int],
+    possible: Flags,
+    *,
+    newest: int,
+    compound: bool = False,
+) -> View:
+    """The view of the whole history, or of its logarithm, in which growth is compound."""
+    looks = []
+    for origin, at in zip(back, fits.at[:-1], strict=True):
+        mean, deviation = smoothing.mean_and_deviation(at, seen.shape[1] - origin)
+        if compound:
+            mean = np.exp(np.clip(mean, -9.0, 9.0))
+            deviation = mean * np.minimum(deviation, 1.0)
+        looks.append((mean, deviation))
+    errors = _innovations(fits, seen, newest)
+    count, periods = seen.shape
+    since, none = np.full(count, periods), np.zeros(count)
+    name, seen = VIEWS[compound], seen[:, -newest:]
+    return View(name, fits.at[-1], errors, seen, looks, possible, since, none)
+
+
+@lru_cache(maxsize=16)
+def _bent_lines(width: int) -> tuple[NDArray[np.int64], Floats]:
+    """Periods to fit for each bend, and orthonormal columns of the line that bends there."""
+    at = np.arange(width, dtype=float)
+    since = np.array([width, *range(SINCE[-1], min(SINCE[0] + SINCE[-1], width - SINCE[-1]))])
+    lines = np.ones((len(since), width, 3))
+    lines[..., 1] = at
+    lines[..., 2] = np.maximum(at - (width - since[:, None]), 0.0)
+    bases = np.linalg.qr(lines)[0]
+    # The first does not bend: its third column is nothing.
+    bases[0, :, 2] = 0.0
+    fewer = np.array(SINCE[::-1])
+    lengths = fewer[np.searchsorted(fewer, since, side="right") - 1]
+    lengths[0] = width
+    return lengths, np.ascontiguousarray(bases.transpose(1, 0, 2).reshape(width, -1))
+
+
+def since_bend(values: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """
+    Periods since the growth of each series bent, by least squares; all where it did not.
+
+    With it, where it did, the logarithm of how much likelier than a line, or compound growth,
+    that makes the values, above what any bend must.
+    """
+    count, width = values.shape
+    lengths, bases = _bent_lines(width)
+    middle = values - values.mean(axis=1, keepdims=True)
+    total = (middle**2).sum(axis=1, keepdims=True)
+    explained = ((middle @ bases) ** 2).reshape(count, -1, 3).sum(axis=2)
+    score = width * np.log(np.maximum(total - explained, 1e-12 * total + 1e-26))
+    score[:, 1:] += _BEND * np.log(width)
+    # Compound growth bends everywhere, but that is what the logarithm is for.
+    positive, line = values.min(axis=1) > 0, bases[:, :2]
+    compound = np.exp(np.log(np.where(positive[:, None], values, 1.0)) @ line @ line.T)
+    left = np.where(positive, ((values - compound) ** 2).sum(axis=1), np.inf)
+    other = np.minimum(score[:, 0], width * np.log(np.maximum(left, 1e-26)))
+    return lengths[score.argmin(axis=1)], 0.5 * np.maximum(other - score.min(axis=1), 0.0)
+
+
+def short_view(
+    values: Floats, seen: Flags, back: Sequence[int], *, length: int, bends: bool
+) -> View:
+    """The view of the newest periods alone, looked back at with as many periods each time."""
+    count, periods = values.shape
+    width, known = min(length, periods), min(length, *back, periods)
+    # All windows of one width are fitted in one pass.
+    passes = [[*back, periods]] if known == width else [[*back], [periods]]
+    found = [
+        _newest(values, seen, ends, width=known if ends[0] in back else width, bends=bends)
+        for ends in passes
+    ]
+    looks = [
+        smoothing.mean_and_deviation(
+            found[0][0].rows(slice(place * count, (place + 1) * count)), periods - origin
         )
-        level = level + strange
-        off = outliers(level)
-    off[censored] = 0.0
-    return Parts(season, shifts, kept, raw, level, off)
+        for place, origin in enumerate(back)
+    ]
+    fit, errors, since, evidence = found[-1]
+    since, evidence = since[-count:], evidence[-count:]
+    used = seen[:, -width:] & (np.arange(width) >= width - since[:, None])
+    enough = seen[:, -length:].sum(axis=1) >= length // 2
+    fit = fit.rows(slice(-count, None))
+    name = "since_bend" if bends else "last_35"
+    return View(name, fit, errors[-count:], used, looks, enough, since, evidence)
 
 
-def _again(off: Floats, day: int) -> Flags:
-    """Outliers that recur at the same time on an adjacent day: a habit, not an error."""
-    before, after = np.zeros_like(off), np.zeros_like(off)
-    before[:, day:], after[:, :-day] = off[:, :-day], off[:, day:]
-    alike = [(other * off > 0) & (np.abs(other) > 0.5 * np.abs(off)) for other in (before, after)]
-    return np.asarray(alike[0] | alike[1])
+def _newest(
+    values: Floats, seen: Flags, ends: Sequence[int], *, width: int, bends: bool
+) -> tuple[smoothing.Fit, Floats, NDArray[np.int64], Floats]:
+    """Fits to the periods before each end, their innovations, how many they are, and why."""
+    values = np.concatenate([values[:, end - width : end] for end in ends])
+    seen = np.concatenate([seen[:, end - width : end] for end in ends])
+    length, evidence = np.full(len(values), width), np.zeros(len(values))
+    if bends:
+        length, evidence = since_bend(values)
+    errors, fits, places = np.zeros_like(values), [], []
+    for one in np.unique(length):
+        rows = np.flatnonzero(length == one)
+        here = seen[rows, -one:]
+        found = smoothing.fit(values[rows, -one:], here, [int(one)], brief=True)
+        errors[rows, -one:] = _innovations(found, here, one)
+        fits.append(found.at[0])
+        places.append(rows)
+    fit = smoothing.stacked(fits).rows(np.argsort(np.concatenate(places)))
+    return fit, errors, length, evidence
 
 
-def _unclipped(seen: Flags, censored: Flags) -> Flags:
-    """Values that are seen and not a lower bound, where enough of them are left."""
-    free = seen & ~censored
-    few = free.sum(axis=1) < _FREE
-    free[few] = seen[few]
-    return free
+def exact(view: View) -> Flags:
+    """Series that a model follows to the last digit: they were computed."""
+    return np.asarray((view.fit.sigma == 0).any(axis=1))
 
 
-def _filled(values: Floats, seen: Flags) -> Floats:
-    """Values with gaps bridged by straight lines, for the steps that need one everywhere."""
-    if seen.all():
-        return values
-    out = values.copy()
-    places = np.arange(values.shape[1])
-    for row in np.flatnonzero(~seen.all(axis=1)):
-        out[row] = np.interp(places, places[seen[row]], values[row, seen[row]])
+def _innovations(fits: smoothing.Fits, seen: Flags, newest: int) -> Floats:
+    """Newest innovations of the likeliest model, which come again, and so are 0 on average."""
+    at = fits.at[-1]
+    best = at.weight.argmax(axis=1)
+    sigma = at.sigma[np.arange(len(best)), best][:, None]
+    errors = (fits.innovations(best) / np.where(sigma > 0, sigma, 1.0))[:, -newest:]
+    # Growth that has bent leaves errors of one sign, which must not bend it once more.
+    known = seen[:, -newest:]
+    mean = np.where(known, errors, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray(errors - mean[:, None])
+
+
+def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
+    """
+    Share of the paths that each view earns by how well it forecast from each origin.
+
+    Returns
+    -------
+    ndarray, (series, views)
+    """
+    power, most = _EVIDENCE
+    score = np.tile(_PRIOR[: len(views)], (len(values), 1))
+    reach = values.shape[1] - np.array(back)
+    looks = [_looked_back(view, values, seen, back) for view in views]
+    long = zip(views[:2], looks, strict=False)
+    best = np.max([np.where(v.possible[:, None], look, -np.inf) for v, look in long], axis=0)
+    for column, (view, own) in enumerate(zip(views, looks, strict=True)):
+        # A look from before the bend says nothing of what followed it: it counts as the best.
+        known = (reach < view.since[:, None]) | (view.evidence[:, None] == 0)
+        score[:, column] += np.where(known, own, best).sum(axis=1)
+        score[:, column] += np.minimum(power * view.evidence, most)
+        score[~view.possible, column] = -np.inf
+    weight = np.exp(score - score.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    # A view that would be a handful of paths only blurs the facts about a series.
+    weight[weight < _LEAST] = 0.0
+    # What one line explains to the last digit needs no second view.
+    weight[exact(views[0])] = np.arange(len(views)) == 0
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+def _looked_back(view: View, values: Floats, seen: Flags, back: Sequence[int]) -> Floats:
+    """How well a view forecast from each origin: mean log of its density, (series, origins)."""
+    out = np.zeros((len(values), len(back)))
+    for place, (origin, (mean, deviation)) in enumerate(zip(back, view.looks, strict=True)):
+        here = seen[:, origin:]
+        size = np.maximum(deviation, _SHARPEST)
+        squares = np.minimum(((values[:, origin:] - mean) / size) ** 2, _CLIP)
+        logs = np.where(here, -0.5 * squares - np.log(size), 0.0).sum(axis=1)
+        out[:, place] = _TEMPER * logs / np.maximum(here.sum(axis=1), 1)
     return out
 
 
-def _in_season(filled: Floats, seen: Flags, asked: _Chunk) -> Floats:
-    """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
-    season = asked.seasons(filled)
-    level = _filled((filled - season.term) / season.factor, seen)
-    return np.where(seen, filled, level * season.factor + season.term)
-
-
-def _above(bound: Floats, mean: Floats, sigma: Floats) -> Floats:
-    """Mean of normal values of which only the lower bound is known."""
-    safe = np.where(sigma > 0, sigma, 1.0)
-    below = np.clip((bound - mean) / safe, -30.0, 6.0)
-    tail = np.vectorize(erfc, otypes=[float])(below / np.sqrt(2)) / 2
-    hazard = np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi) / tail
-    return np.maximum(bound, mean + np.where(sigma > 0, safe * hazard, 0.0))
+def normal_quantile(share: Floats) -> Floats:
+    """Invert the normal distribution."""
+    normal = NormalDist()
+    return np.array([normal.inv_cdf(float(x)) for x in share])

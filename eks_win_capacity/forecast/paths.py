@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.core.values import same_values
-from eks_win_capacity.forecast.history_views import VIEWS, exact, normal_quantile
+from eks_win_capacity.forecast.learning import VIEWS, exact, normal_quantile
 from eks_win_capacity.forecast.smoothing import stacked
 
 if TYPE_CHECKING:
@@ -452,7 +452,8 @@ class Answers:
         self.alpha[chunk], self.phi[chunk] = whole.grid[whole.weight.argmax(axis=1), :2].T
         mean_factor = parts.season.future_factor.mean(axis=1) * learned.scale
         self.drift[chunk] = learned.drift() * mean_factor
-        self.views[chunk, : len(learned.views)] = learned.shares
+        for view, share in zip(learned.views, learned.shares.T, strict=True):
+            self.views[chunk, VIEWS.index(view.name)] = share
         self.step_age[chunk] = learned.step.age
         self.step_size[chunk] = learned.step.size * mean_factor
         self.step_stays[chunk] = learned.step.stays

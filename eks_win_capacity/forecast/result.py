@@ -15,7 +15,7 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import show
-from eks_win_capacity.forecast.history_views import VIEWS
+from eks_win_capacity.forecast.learning import VIEWS
 from eks_win_capacity.forecast.periods import date_of
 
 if TYPE_CHECKING:

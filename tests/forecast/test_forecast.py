@@ -21,8 +21,8 @@ from eks_win_capacity.core.errors import (
     TooLittleHistoryError,
     UnsupportedInputError,
 )
-from eks_win_capacity.forecast.history_views import SINCE, since_bend
-from eks_win_capacity.forecast.level_shifts import surges
+from eks_win_capacity.forecast.history_parts import surges
+from eks_win_capacity.forecast.learning import SINCE, since_bend
 
 START = "2026-01-05"
 
@@ -383,6 +383,15 @@ def test_compound_growth_is_not_evidence_of_a_bend():
     noise = np.random.default_rng(0).normal(0, 0.01, 84)
     _, evidence = since_bend(np.exp(np.arange(84) / 40 + noise)[None])
     assert evidence == 0
+
+
+def test_a_history_of_less_than_three_months_has_no_view_since_a_bend():
+    bent = 100 + 3 * np.maximum(np.arange(80) - 40, 0)
+    noisy = np.round(bent + np.random.default_rng(0).normal(0, 3, 80))
+    model = forecast_exhaustion(days(noisy), capacity=500).model.iloc[0]
+    assert model["since_bend"] == 0
+    assert model["last_35"] > 0
+    assert model[["whole", "logarithm", "last_35"]].sum() == pytest.approx(1)
 
 
 def surging(height, times, count=360):

@@ -1,19 +1,25 @@
-"""Where a series jumped and stayed, and where it only jumped."""
+"""A history taken apart: season, level shifts, outliers, and what full subnets hid of the demand."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import erfc
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from eks_win_capacity.forecast import smoothing
+from eks_win_capacity.forecast.seasons import Seasons, adapted, seasons
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Flags = NDArray[np.bool_]
-
     Floats = NDArray[np.float64]
+
+_FREE = 5
+"""Values below the limit that it takes to look across a plateau."""
 
 _NEAR = 5
 """Periods on each side that tell a jump from a drift."""
@@ -56,6 +62,136 @@ _SURGE = 0.2
 
 MAX_SHIFTS = 12
 """Shifts looked for in one series; more of them are growth."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """
+    Histories taken apart, in units of each series' scale.
+
+    Attributes
+    ----------
+    season : Seasons
+    shifts : ndarray, (series, periods)
+        Level shifts by the period they begin.
+    kept : ndarray, (series, periods)
+        Those of them that the level was freed of, and that come again.
+    raw, level : ndarray, (series, periods)
+        The history without season, and at the level of today.
+    outliers : ndarray, (series, periods)
+        What single values of the level stick out by.
+    """
+
+    season: Seasons
+    shifts: Floats
+    kept: Floats
+    raw: Floats
+    level: Floats
+    outliers: Floats
+
+    @property
+    def clean(self) -> Floats:
+        """The level without outliers."""
+        return self.level - self.outliers
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is the same for all series of a chunk."""
+
+    lengths: tuple[int, ...]
+    horizon: int
+    given: bool
+    per_day: int
+
+    def seasons(self, values: Floats) -> Seasons:
+        """Seasons of values without gaps."""
+        return seasons(values, lengths=self.lengths, horizon=self.horizon, given=self.given)
+
+
+def taken_apart(bound: Floats, seen: Flags, censored: Flags, asked: Asked) -> Parts:
+    """Parts of the histories, with what full subnets hide put back."""
+    free = _unclipped(seen, censored)
+    # Across a plateau demand is first taken to run straight from free value to free value.
+    filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
+    if asked.lengths and not seen.all():
+        filled = _in_season(filled, seen, asked)
+    parts = _apart(filled, seen, censored, asked)
+    # An unfinished last period takes one more round, saturation in between more.
+    for turn in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
+        clean, known = parts.clean, seen if turn else free
+        fits = smoothing.fit(clean, known, [bound.shape[1]], within_day=asked.per_day > 1)
+        at = fits.at[-1]
+        best = at.weight.argmax(axis=1)
+        sigma = at.sigma[np.arange(len(best)), best][:, None]
+        mean = clean - fits.innovations(best) - (parts.level - parts.raw)
+        mean = mean * parts.season.factor + parts.season.term
+        filled = np.where(censored, _above(bound, mean, sigma), filled)
+        parts = _apart(filled, seen, censored, asked)
+    return parts
+
+
+def _apart(filled: Floats, seen: Flags, censored: Flags, asked: Asked) -> Parts:
+    season = asked.seasons(filled)
+    raw = (filled - season.term) / season.factor
+    day = asked.per_day
+    # Within a day only what lasts a day is a level.
+    shifts = level_shifts(raw, near=max(day, 5))
+    kept = kept_shifts(raw, shifts)
+    level = without_shifts(raw, kept)
+    off = outliers(level)
+    if day > 1 and any(length % day == 0 for length in asked.lengths):
+        strange = np.where(_again(off, day), 0.0, off)
+        season, level = adapted(
+            season, level - strange, seen & (strange == 0), day=day, horizon=asked.horizon
+        )
+        level = level + strange
+        off = outliers(level)
+    off[censored] = 0.0
+    return Parts(season, shifts, kept, raw, level, off)
+
+
+def _again(off: Floats, day: int) -> Flags:
+    """Outliers that recur at the same time on an adjacent day: a habit, not an error."""
+    before, after = np.zeros_like(off), np.zeros_like(off)
+    before[:, day:], after[:, :-day] = off[:, :-day], off[:, day:]
+    alike = [(other * off > 0) & (np.abs(other) > 0.5 * np.abs(off)) for other in (before, after)]
+    return np.asarray(alike[0] | alike[1])
+
+
+def _unclipped(seen: Flags, censored: Flags) -> Flags:
+    """Values that are seen and not a lower bound, where enough of them are left."""
+    free = seen & ~censored
+    few = free.sum(axis=1) < _FREE
+    free[few] = seen[few]
+    return free
+
+
+def _filled(values: Floats, seen: Flags) -> Floats:
+    """Values with gaps bridged by straight lines, for the steps that need one everywhere."""
+    if seen.all():
+        return values
+    out = values.copy()
+    places = np.arange(values.shape[1])
+    for row in np.flatnonzero(~seen.all(axis=1)):
+        out[row] = np.interp(places, places[seen[row]], values[row, seen[row]])
+    return out
+
+
+def _in_season(filled: Floats, seen: Flags, asked: Asked) -> Floats:
+    """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
+    season = asked.seasons(filled)
+    level = _filled((filled - season.term) / season.factor, seen)
+    return np.where(seen, filled, level * season.factor + season.term)
+
+
+def _above(bound: Floats, mean: Floats, sigma: Floats) -> Floats:
+    """Mean of normal values of which only the lower bound is known."""
+    safe = np.where(sigma > 0, sigma, 1.0)
+    below = np.clip((bound - mean) / safe, -30.0, 6.0)
+    tail = np.vectorize(erfc, otypes=[float])(below / np.sqrt(2)) / 2
+    hazard = np.exp(-0.5 * below**2) / np.sqrt(2 * np.pi) / tail
+    return np.maximum(bound, mean + np.where(sigma > 0, safe * hazard, 0.0))
 
 
 def level_shifts(values: Floats, *, near: int = _NEAR) -> Floats:
