@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from eks_win_capacity.packing.relaxation import fluid_bound
 from eks_win_capacity.planning.candidates import alone as values_alone
 from eks_win_capacity.planning.model import build
 from eks_win_capacity.planning.plan_values import Alternative, PlanValues
-from eks_win_capacity.planning.question import BRIEF, cheaper
+from eks_win_capacity.planning.question import BRIEF, NEAR, cheaper
 from eks_win_capacity.planning.solving import answer as answer_of
 from eks_win_capacity.planning.solving import quick
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Answer, NodeKind, Question, Site
     from eks_win_capacity.planning.solving import Solving
+
+    _Choice = tuple[float, tuple[NodeKind, ...]]
+    """A bound of all plans with some types, and these."""
 
 __all__ = ["beside", "fewer_types", "with_certainty"]
 
@@ -83,7 +87,7 @@ def _single(run: Solving, plan: FleetPlan) -> Alternative:
     name = "best single type"
     if len(plan.types) == 1:
         return alternative(f"{name}, {next(iter(plan.types))}", list(plan.groups))
-    best, _ = _best_alone(run, _likeliest(run, run.lean))
+    best, _ = _best_among(run, _alone(run, run.lean))
     if best is None:
         return Alternative(
             name=name, nodes=0, cost=0.0, addresses=0, why="no single type runs all workloads"
@@ -91,45 +95,51 @@ def _single(run: Solving, plan: FleetPlan) -> Alternative:
     return alternative(f"{name}, {best.groups[0].instance_type}", best.groups)
 
 
-def _best_alone(run: Solving, nodes: list[NodeKind]) -> tuple[Answer | None, float]:
-    """Solve for single types, the likeliest first, until a few have been compared; and a bound."""
+def _best_among(run: Solving, choices: list[_Choice]) -> tuple[Answer | None, float]:
+    """Solve for choices of types, the likeliest first, until a few have been compared; and a bound."""
     best: Answer | None = None
-    cost = run.ask.objective == "cost"
-    bounds = {node.name: run.ask.least_alone(node) if cost else 0.0 for node in nodes}
+    bounds: list[float] = [bound for bound, _ in choices]
     tried = 0
-    for node in nodes:
+    for at, (bound, nodes) in enumerate(choices):
         if run.over() or (tried >= _TRIED and best is not None):
             break
-        if cost and bounds[node.name] >= (math.inf if best is None else best.value):
+        if best is not None and bound >= best.value:
             continue
-        answer = answer_of(run.afresh(), (node,), effort=BRIEF)
+        answer = answer_of(run.afresh(), nodes, effort=BRIEF)
         tried += 1
         if answer is not None:
-            bounds[node.name] = max(bounds[node.name], answer.bound)
+            bounds[at] = max(bound, answer.bound)
             best = cheaper(best, answer)
-    return best, min(bounds.values(), default=0.0)
+    return best, min(bounds, default=0.0)
 
 
 def fewer_types(
     run: Solving, answer: Answer, nodes: tuple[NodeKind, ...], top: int
 ) -> Answer | None:
     """Find the best plan with few types: exactly where that can be, else step by step."""
-    if len({group.instance_type for group in answer.groups}) <= top:
+    few = len({group.instance_type for group in answer.groups}) <= top
+    if few and (run.over() or answer.value - run.bound <= NEAR * answer.value):
         return answer
-    found: list[Answer] = []
+    found: list[Answer] = [answer] if few else []
     least: float | None = None
     try:
         settled = None if run.over() else run.settled(nodes, few=True)
+        exact = run.chosen(settled)
         if settled is not None and settled.proved:
             run.impossible = settled.packed is None
-            exact = run.chosen(settled)
             run.prove(0.0 if exact is None else exact.bound)
             return exact
-        single, alone = _best_alone(run, _likeliest(run, nodes))
+        found += [] if exact is None else [exact]
+        single, least = _best_among(run, _alone(run, nodes))
         found += [] if single is None else [single]
         if top > 1:
-            _by_dropping(run, answer, nodes, top, found)
-        least = least_with(run, nodes, top, alone)
+            least = None
+            if not few:
+                _by_dropping(run, answer, nodes, top, found)
+            choices = _choices(run, nodes, top)
+            if choices:
+                some, least = _best_among(run, choices)
+                found += [] if some is None else [some]
     except KeyboardInterrupt:
         run.stop()
     except (OutOfTimeError, ArithmeticError):
@@ -146,26 +156,28 @@ def fewer_types(
     return min(found, key=lambda one: one.value)
 
 
-def least_with(run: Solving, nodes: tuple[NodeKind, ...], top: int, alone: float) -> float | None:
-    """
-    Bound of all plans with so many types at most; None where their choices are too many.
+def _alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[_Choice]:
+    """Each type that can run everything alone, with a bound, the likeliest first."""
+    cost = run.ask.objective == "cost"
+    return [
+        (run.ask.least_alone(node) if cost else 0.0, (node,)) for node in _likeliest(run, nodes)
+    ]
 
-    It is the least of what is proved for each choice of types: for one type, what is known of
-    each ``alone``. Choices that cannot run everything have no plan.
-    """
+
+def _choices(run: Solving, nodes: tuple[NodeKind, ...], top: int) -> list[_Choice]:
+    """Every choice of so many types, with a bound, least first; none where they are too many."""
     ask = run.ask
     names = sorted({node.name for node in nodes})
-    if top == 1:
-        return alone
     if math.comb(len(names), top) > _CHOICES:
-        return None
+        return []
     model = build(ask, nodes, objective=ask.objective)
-    kinds = np.array([names.index(nodes[place].name) for place in model.node])
-    choices = itertools.combinations(range(len(names)), top)
-    return min(
-        fluid_bound(model.problem.only(np.nonzero(np.isin(kinds, one))[0]), deadline=run.deadline)
-        for one in choices
-    )
+    found: list[_Choice] = []
+    for chosen in itertools.combinations(names, top):
+        some = np.nonzero([nodes[place].name in chosen for place in model.node])[0]
+        bound = fluid_bound(model.problem.only(some), deadline=run.deadline)
+        if bound < math.inf:
+            found.append((bound, tuple(node for node in nodes if node.name in chosen)))
+    return sorted(found, key=operator.itemgetter(0))
 
 
 def _likeliest(run: Solving, nodes: tuple[NodeKind, ...]) -> list[NodeKind]:

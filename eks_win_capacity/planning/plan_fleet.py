@@ -444,6 +444,8 @@ def _demanded(run: Solving, groups: list[PlannedGroup]) -> list[PlannedGroup] | 
         return groups
     least = _least_demanded(run)
     try:
+        if run.ask.at_least and not run.over():
+            run.shared_out(run.every, least=True)
         ways = [one for one in _ways(run, groups) if one is not None]
     except KeyboardInterrupt:
         run.stop()
@@ -589,7 +591,7 @@ def _bound_of(run: Solving, value: float, bound: float) -> str:
     if bound < value * (1 - PROVED):
         most = ask.max_types is not None and not run.few_types
         loose += ["any number of types"] * (most or ask.min_types > 1)
-        loose += ["any number of nodes"] * bool(ask.at_least)
+        loose += ["any number of nodes"] * (bool(ask.at_least) and not run.least_nodes)
     return " and ".join(loose)
 
 

@@ -28,6 +28,7 @@ from eks_win_capacity.planning.question import (
     NEAR,
     ROUGH,
     Answer,
+    Site,
     cheaper,
 )
 from eks_win_capacity.planning.zones_exact import list_patterns, settle, share_out
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.packing.problem import Ints, Packed
     from eks_win_capacity.planning.model import Model
     from eks_win_capacity.planning.plan_values import PlannedGroup
-    from eks_win_capacity.planning.question import NodeKind, Question, Site
+    from eks_win_capacity.planning.question import NodeKind, Question
     from eks_win_capacity.planning.zones_exact import Settled
 
     Ways = Iterable[list[PlannedGroup]]
@@ -77,8 +78,8 @@ class Solving:
 
     ``known`` is the best answer so far; none costs less than ``bound``, and ``lp_bound`` is what the
     linear program alone proves. ``impossible`` says that it is proved that there is no answer;
-    ``even_only`` and ``few_types`` that the bound is that of plans with even shares of the zones, or
-    with no more types than asked for. ``every`` type is of use, and no other one beats those of
+    ``even_only``, ``few_types`` and ``least_nodes`` that the bound is that of plans with even shares of
+    the zones, with no more types than asked for, or with as many nodes. ``every`` type is of use, and no other one beats those of
     ``lean`` in everything; ``rejected`` are the candidates left out so far.
     """
 
@@ -90,6 +91,7 @@ class Solving:
     impossible: bool = False
     even_only: bool = False
     few_types: bool = False
+    least_nodes: bool = False
     rejected: list[Rejection] = field(default_factory=list)
     every: tuple[NodeKind, ...] = ()
     lean: tuple[NodeKind, ...] = ()
@@ -150,7 +152,8 @@ class Solving:
             min_types=self.ask.min_types if least else 1,
             at_least=self.ask.at_least if least else {},
         )
-        every_type = least or ask.max_types is not None or bool(set(ask.limits) - _TOTALS)
+        every_type = ask.min_types > 1 or ask.max_types is not None
+        every_type = every_type or bool({*ask.limits, *ask.at_least} - _TOTALS)
         every_type = every_type or any(node.stock is not None for node in nodes)
         try:
             self.deadline.check()
@@ -172,9 +175,14 @@ class Solving:
             self.stop()
             return None
 
-    def shared_out(self, nodes: tuple[NodeKind, ...]) -> Ints | None:
-        """Share the pods of each workload out to the zones by sums of nodes, which prove a bound."""
-        ask = replace(self.ask, max_types=None, min_types=1, at_least={})
+    def shared_out(self, nodes: tuple[NodeKind, ...], *, least: bool = False) -> Ints | None:
+        """
+        Share the pods of each workload out to the zones by sums of nodes, which prove a bound.
+
+        What is asked for at least counts where ``least`` says so, and types at most do not.
+        """
+        least_nodes = self.ask.at_least if least else {}
+        ask = replace(self.ask, max_types=None, min_types=1, at_least=least_nodes)
         model = build(ask, nodes, limits=ask.limits, coupled=True)
         try:
             shares, bound = share_out(
@@ -182,6 +190,7 @@ class Solving:
             )
         except (ArithmeticError, OutOfTimeError):
             return None
+        self.least_nodes |= least and bound > self.bound
         self.prove(bound)
         self.even_only |= ask.zone_lost
         if shares is None:
@@ -370,6 +379,10 @@ def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> 
             run.known = cheaper(run.known, quick(run, nodes, search=search))
             if run.known is not None and ask.progress is not None and effort is None:
                 ask.progress(run.known.value, 0.0)
+        if ask.limited:
+            fitting = _without_subnets(run, nodes, effort)
+            if fitting is not None:
+                return fitting
         until = until.part(_SPREAD_PART)
     elif ask.limited or ask.zoned:
         until = until.part(_FREE_PART)
@@ -396,6 +409,27 @@ def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> 
     if exact is not None or run.impossible:
         return exact
     return _in_zones(run, nodes, effort=effort)
+
+
+def _without_subnets(
+    run: Solving, nodes: tuple[NodeKind, ...], effort: float | None
+) -> Answer | None:
+    """Plan that is spread over the zones as if their subnets had no end, if it fits into these."""
+    ask = run.ask
+    free = run.afresh(sites=tuple(Site(zone=zone) for zone in ask.zones))
+    free.deadline = run.deadline.part(_FREE_PART)
+    found = answer(free, nodes, effort=effort)
+    if free.interrupted:
+        run.stop()
+    if found is None:
+        return None
+    run.prove(found.bound)
+    run.lp_bound, run.even_only = found.lp_bound, free.even_only
+    placed = placed_in(ask, found.groups, ask.sites)
+    if placed is None or beyond(ask, placed):
+        return None
+    run.known = cheaper(run.known, replace(found, groups=placed))
+    return run.known
 
 
 def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], found: Answer | None) -> Answer | None:

@@ -424,3 +424,19 @@ def test_both_parts_of_a_workload_with_spot_spread_as_one(replicas, skew):
         found = plan(loads, candidates=list(prices), prices=prices, zones=["a", "b", "c"], buy=buy)
         shares = zoned(found, "web")
         assert shares[-1] - shares[0] <= skew
+
+
+def test_subnets_with_room_to_spare_give_the_plan_of_their_zones():
+    loads = [
+        load("a", 33, 2899, 10492) | {"zone_spread": True},
+        load("b", 3, 4525, 8303) | {"zone_spread": True},
+        load("c", 9, 4594, 11543) | {"zone_spread": True},
+    ]
+    types = [f"{name}.{size}xlarge" for name in ("c6a", "m5") for size in (2, 4, 8)]
+    nets = {"a": "10.0.0.0/25", "b": "10.1.0.0/24", "c": "10.2.0.0/25"}
+    found = plan(loads, candidates=types, subnets=nets)
+    assert (found.status, found.value) == (
+        "proved",
+        pytest.approx(plan(loads, candidates=types, zones=list(nets)).value),
+    )
+    assert all(group.subnet == nets[group.zone] for group in found.groups)
