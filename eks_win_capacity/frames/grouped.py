@@ -156,14 +156,18 @@ class _Study:
         except Exception as error:
             error.add_note(f"while the group {', '.join(map(repr, key))} was asked about")
             raise
+        import pandas as pd
+
+        if not isinstance(found, pd.DataFrame):
+            raise UnsupportedInputError(
+                f"the function must give a pandas DataFrame for each group; got {type(found).__name__}"
+            )
         lacking = [name for name in self.columns if name not in found]
         if lacking:
             raise InputError(f"the answer has no column {lacking[0]!r}; columns= promises it")
         asked = found[list(self.columns)]
-        answers: pd.DataFrame = asked.astype(self.columns)
-        for name, kind in self.columns.items():
-            if kind == "str":  # of which pandas 2 makes the strings "None" and "nan"
-                answers[name] = answers[name].where(asked[name].notna(), None)
+        kinds = self.columns.items()
+        answers = pd.DataFrame({name: _cast(asked[name], kind) for name, kind in kinds})
         answers = answers.reset_index(drop=True)
         for place, name in enumerate(self.by):
             values = group[name].iloc[:1].repeat(len(answers)).reset_index(drop=True)
@@ -177,6 +181,32 @@ class _Study:
         kinds = {name: pd.Series(dtype=kind) for name, kind in self.columns.items()}
         keys = {name: rows[name].iloc[:0].reset_index(drop=True) for name in self.by}
         return pd.DataFrame({**keys, **kinds})
+
+
+def _cast(column: pd.Series[Any], kind: str) -> pd.Series[Any]:
+    """
+    A column of an answer in the type that was promised, of the same values.
+
+    Raises
+    ------
+    InputError
+        If it has others: no whole number is made of 3.7, nor one that int64 does not hold.
+    """
+    import pandas as pd
+
+    promised = f"the answer's column {column.name!r} is not {kind}, which columns= promises"
+    try:
+        with np.errstate(invalid="ignore"):
+            cast: pd.Series[Any] = column.astype(kind)  # type: ignore[call-overload]
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{promised}: {error}") from error
+    if kind == "str":  # of which pandas 2 makes the strings "None" and "nan"
+        return cast.where(column.notna(), None)
+    if kind == "int64" and pd.api.types.is_float_dtype(column):
+        other = column[column != cast]
+        if len(other):
+            raise InputError(f"{promised}: it holds {other.iloc[0]:g}")
+    return cast
 
 
 def _plain(value: Any, name: str) -> str | int | bool:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import eks_win_capacity as ewc
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 nw = pytest.importorskip("narwhals", reason="narwhals is not installed: the extra `frames`")
 
@@ -127,3 +128,32 @@ def test_the_error_of_a_group_names_it():
     with pytest.raises(KeyError) as caught:
         ewc.frames.study(SCENARIOS, lambda rows, _: rows["x"], by="mode", columns=COLUMNS)
     assert caught.value.__notes__ == ["while the group 1 was asked about"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (3.7, "column 'm' is not int64, which columns= promises: it holds 3.7"),
+        (1e30, r"it holds 1e\+30"),
+        (float("nan"), "column 'm' is not int64"),
+        ("x", "column 'm' is not int64"),
+    ],
+)
+def test_no_answer_is_bent_into_the_type_that_was_promised(value, words):
+    rows = pd.DataFrame({"g": ["a"]})
+    with pytest.raises(InputError, match=words):
+        ewc.frames.study(
+            rows, lambda *_: pd.DataFrame({"m": [value]}), by="g", columns={"m": "int64"}
+        )
+    found = ewc.frames.study(
+        rows, lambda *_: pd.DataFrame({"m": [3.0]}), by="g", columns={"m": "int64"}
+    )
+    assert found["m"].tolist() == [3]
+
+
+def test_an_answer_is_a_frame():
+    rows = pd.DataFrame({"g": ["a"]})
+    with pytest.raises(
+        UnsupportedInputError, match=r"must give a pandas DataFrame .* got NoneType"
+    ):
+        ewc.frames.study(rows, lambda *_: None, by="g", columns={"m": "int64"})
