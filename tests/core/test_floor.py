@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity._data.limits import ROWS
-from eks_win_capacity.catalog import limits as kernels
-from eks_win_capacity.catalog.limits import bundled_limit
+from eks_win_capacity.catalog.limits import bundled_limit, prefix, secondary
 from eks_win_capacity.core import arrays, constants, errors
 from eks_win_capacity.core.errors import (
     CapacityError,
@@ -39,13 +38,13 @@ PANDAS_DTYPES = ["int64", "Int64", "UInt8", "Float64", "int8", "object"]
 
 @given(st.integers(1, 1_000))
 def test_a_prefix_serves_sixteen_pods(limit):
-    assert kernels.prefix(limit) == 16 * kernels.secondary(limit)
+    assert prefix(limit) == 16 * secondary(limit)
 
 
 @given(st.lists(st.integers(1, 1_000), max_size=20))
 def test_an_array_answers_as_its_elements_do(limits):
     column = np.array(limits, dtype=np.int64)
-    assert kernels.prefix(column).tolist() == [kernels.prefix(limit) for limit in limits]
+    assert prefix(column).tolist() == [prefix(limit) for limit in limits]
 
 
 # -- the limits of one type ---------------------------------------------------

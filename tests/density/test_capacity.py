@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eks_win_capacity as ewc
-from eks_win_capacity.catalog import limits as kernels
-from eks_win_capacity.catalog.limits import bundled_rows
+from eks_win_capacity.catalog.limits import bundled_rows, prefix, secondary
 from eks_win_capacity.core.arrays import counts, flags, in_kind
 from eks_win_capacity.core.errors import (
     IndexMismatchError,
@@ -42,7 +41,7 @@ GUIDE = {
 @given(limits)
 def test_a_prefix_serves_sixteen_pods(n):
     assert ewc.ip_capacity(n, prefix_delegation=True) == 16 * ewc.ip_capacity(n)
-    assert kernels.prefix(n) == 16 * kernels.secondary(n)
+    assert prefix(n) == 16 * secondary(n)
 
 
 @given(st.lists(limits, max_size=40), modes)
