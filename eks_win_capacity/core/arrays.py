@@ -1,4 +1,4 @@
-"""Which kind of column came in, and how to give the answer back in kind."""
+"""Which numbers, flags and columns came in, and how to give the answer back in kind."""
 
 from __future__ import annotations
 
