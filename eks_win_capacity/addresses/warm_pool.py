@@ -187,11 +187,10 @@ class WarmPool(Shown):
         InvalidCountError, WarmTargetError
             If a target is not a whole number, negative, or above 10**6.
         """
-        return cls._linted(
-            prefix_delegation=False,
-            warm_ip_target=_target(warm_ip_target, "warm_ip_target"),
-            minimum_ip_target=_target(minimum_ip_target, "minimum_ip_target"),
-            warm_prefix_target=0,
+        return cls._filled(
+            False,
+            _target(warm_ip_target, "warm_ip_target"),
+            _target(minimum_ip_target, "minimum_ip_target"),
         )
 
     @classmethod
@@ -228,24 +227,30 @@ class WarmPool(Shown):
         >>> WarmPool.prefix(warm_ip_target=5).minimum_ip_target
         3
         """
-        warm = _target(0 if warm_ip_target is None else warm_ip_target, "warm_ip_target")
-        minimum = _target(
-            0 if minimum_ip_target is None else minimum_ip_target, "minimum_ip_target"
-        )
-        prefixes = _target(
-            0 if warm_prefix_target is None else warm_prefix_target, "warm_prefix_target"
-        )
-        rule = uses_prefix_rule(warm, minimum, prefixes)
-        return cls._linted(
-            prefix_delegation=True,
-            warm_ip_target=warm if rule else warm or WARM_IP.prefix,
-            minimum_ip_target=minimum if rule else minimum or MINIMUM_IP.prefix,
-            warm_prefix_target=prefixes,
-        )
+        given = {
+            "warm_ip_target": warm_ip_target,
+            "minimum_ip_target": minimum_ip_target,
+            "warm_prefix_target": warm_prefix_target,
+        }
+        wished = (_target(0 if x is None else x, name) for name, x in given.items())
+        return cls._filled(True, *wished)
 
     @classmethod
-    def _linted(cls, **targets: Any) -> WarmPool:
-        pool = cls(**targets)
+    @functools.lru_cache(maxsize=64)
+    def _filled(cls, prefixes: bool, warm: int, minimum: int, warm_prefix: int = 0) -> WarmPool:  # noqa: FBT001
+        """
+        The pool of targets as they are set, with what the controller fills in and the traps.
+
+        Hundreds of types share a few pools, so they are kept.
+        """
+        if prefixes and not uses_prefix_rule(warm, minimum, warm_prefix):
+            warm, minimum = warm or WARM_IP.prefix, minimum or MINIMUM_IP.prefix
+        pool = cls(
+            prefix_delegation=prefixes,
+            warm_ip_target=warm,
+            minimum_ip_target=minimum,
+            warm_prefix_target=warm_prefix,
+        )
         object.__setattr__(pool, "findings", pool.lint())
         return pool
 
