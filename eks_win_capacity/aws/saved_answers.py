@@ -69,6 +69,9 @@ _OBJECTS: Final = frozenset(
 )
 """Members that are one object; the others are lists."""
 
+_ZONE: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+"""How the name of an availability zone, or of a local one, begins: with its region."""
+
 CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
 """What a tag of an Auto Scaling group begins with that ends with the name of its cluster.
 
@@ -194,8 +197,11 @@ def state(
     """
     why = dict(unknown or {})
     with shaped():
+        cluster, nets = _cluster(answers), subnets(answers, why, saved=saved)
+        for net in nets or ():
+            _check_region(net.zone, cluster.get("region"))
         return ClusterState(
-            **_cluster(answers),
+            **cluster,
             support_ends=_support_ends(answers),
             cluster_role_policies=_policies(answers),
             node_groups=_node_groups(answers, why),
@@ -206,9 +212,25 @@ def state(
                 answers, "accessEntry", "accessEntries", _entry, why, "access_entries"
             ),
             addons=_addons(answers, why),
-            subnets=subnets(answers, why, saved=saved),
+            subnets=nets,
             instances=instances(answers, why),
             unknown=why,
+        )
+
+
+def _check_region(zone: str, region: str | None) -> None:
+    """
+    Refuse subnets of another region: an answer that was asked with another profile.
+
+    Raises
+    ------
+    StateConflictError
+        If the zone does not lie in the region.
+    """
+    if region and _ZONE.match(zone) and not zone.startswith(region):
+        raise StateConflictError(
+            f"the cluster is in {region} and a subnet in {zone}; save the answers of one region",
+            part="subnets",
         )
 
 

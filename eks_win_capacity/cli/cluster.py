@@ -458,8 +458,21 @@ def free_blocks(
         [step.to_dict() for step in steps],
         output,
         columns=columns if output == "table" else [*columns, "remedy"],
-        note="the pods go elsewhere: a new node in the same subnet takes addresses again\n"
-        + "\n".join(step.remedy for step in steps[:3])
+        note="\n".join(
+            [
+                *_too_few({step.subnet_id: step.total_blocks for step in steps}, blocks or 0),
+                "the pods go elsewhere: a new node in the same subnet takes addresses again",
+                *(step.remedy for step in steps[:3]),
+            ]
+        )
         if steps
         else "",
     )
+
+
+def _too_few(free: dict[str, int], wanted: int) -> list[str]:
+    return [
+        f"{subnet}: {number:,} of the {wanted:,} blocks wanted come free: no other node frees one"
+        for subnet, number in free.items()
+        if number < wanted
+    ]

@@ -191,6 +191,15 @@ def test_an_empty_list_beside_others_is_in_order():
             alone(json.dumps(empty))
 
 
+def test_subnets_of_another_region_do_not_mix():
+    far = json.loads(json.dumps(SUBNETS).replace("eu-west-1", "us-east-1"))
+    with pytest.raises(StateConflictError, match="in eu-west-1 and a subnet in us-east-1a; save"):
+        load_files(CLUSTER, far)
+    assert load_files(far).subnets
+    local = json.loads(json.dumps(SUBNETS).replace("eu-west-1a", "eu-west-1-lon-1a"))
+    assert load_files(CLUSTER, local).subnets
+
+
 def test_two_clusters_do_not_mix():
     other = {"cluster": {**CLUSTER["cluster"], "name": "test"}}
     with pytest.raises(StateConflictError, match="prod"):

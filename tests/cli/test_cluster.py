@@ -328,5 +328,8 @@ def test_free_blocks_names_the_nodes_to_drain(capsys, folder):
     assert totals == sorted(totals)
     _, out, _ = run(capsys, "free-blocks", "-f", folder)
     assert "drain" in out
+    assert "blocks wanted" not in out
+    _, out, _ = run(capsys, "free-blocks", "-f", folder, "--blocks", 400)
+    assert "of the 400 blocks wanted come free: no other node frees one" in out
     code, _, err = run(capsys, "free-blocks", "-f", folder, "--subnet", "subnet-zz")
     assert (code, "there are" in err) == (1, True)
