@@ -186,7 +186,14 @@ class PriceList:
         return self._whole(self.spot.get(row.name), row)
 
     def _whole(self, price: float | None, row: InstanceType) -> float | None:
-        """A price with what the licence changes of it, and the cost of the node."""
+        """
+        A price with what the licence changes of it, and the cost of the node.
+
+        Raises
+        ------
+        InputError
+            If a price is said to hold the licence and is not above it.
+        """
         if price is None:
             return None
         licence = 0.0
@@ -195,6 +202,11 @@ class PriceList:
             licence = -LICENCE_OF_T.get(family, {}).get(size, LICENCE_PER_VCPU * row.vcpus)
         elif self.licence != "included":
             licence = float(self.licence) * row.vcpus
+        if price + licence <= 0:
+            raise InputError(
+                f"licence='own' takes {-licence:g} off the price of {row.name}, which is {price:g} and "
+                "so does not hold the Windows licence; give licence='included', or prices that do"
+            )
         return price + licence + self.node_cost
 
 

@@ -289,3 +289,18 @@ def test_of_plans_with_one_type_and_equally_few_nodes_the_cheapest_is_found(
     found = fleet(list(prices))
     assert found.value == fewest
     assert found.cost == min(one.cost for one in alone if one.value == fewest)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prices": {"m5.large": 0.05}},
+        {"prices": {"m5.large": 0.092}},
+        {"prices": {"m5.large": 0.2}, "spot_share": 0.5, "spot_prices": {"m5.large": 0.06}},
+    ],
+)
+def test_no_licence_is_taken_off_a_price_that_does_not_hold_it(options):
+    prices = options.pop("prices")
+    rows = [{"name": "web", "replicas": 3, "cpu": "100m"}]
+    with pytest.raises(InputError, match=r"takes 0\.092 off the price of m5\.large, which is 0\.0"):
+        plan_fleet(rows, candidates=["m5.large"], prices=prices, buy={"licence": "own", **options})
