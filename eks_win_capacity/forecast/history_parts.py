@@ -96,7 +96,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Calendar:
     """What is the same for all series of a chunk."""
 
     lengths: tuple[int, ...]
@@ -109,41 +109,41 @@ class Asked:
         return seasons(values, lengths=self.lengths, horizon=self.horizon, given=self.given)
 
 
-def taken_apart(bound: Floats, seen: Flags, censored: Flags, asked: Asked) -> Parts:
+def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> Parts:
     """Parts of the histories, with what full subnets hide put back."""
     free = _unclipped(seen, censored)
     # Across a plateau demand is first taken to run straight from free value to free value.
     filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
-    if asked.lengths and not seen.all():
-        filled = _in_season(filled, seen, asked)
-    parts = _apart(filled, seen, censored, asked)
+    if calendar.lengths and not seen.all():
+        filled = _in_season(filled, seen, calendar)
+    parts = _apart(filled, seen, censored, calendar)
     # An unfinished last period takes one more round, saturation in between more.
     for turn in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
         clean, known = parts.clean, seen if turn else free
-        fits = smoothing.fit(clean, known, [bound.shape[1]], within_day=asked.per_day > 1)
+        fits = smoothing.fit(clean, known, [bound.shape[1]], within_day=calendar.per_day > 1)
         at = fits.at[-1]
         best = at.weight.argmax(axis=1)
         sigma = at.sigma[np.arange(len(best)), best][:, None]
         mean = clean - fits.innovations(best) - (parts.level - parts.raw)
         mean = mean * parts.season.factor + parts.season.term
         filled = np.where(censored, _above(bound, mean, sigma), filled)
-        parts = _apart(filled, seen, censored, asked)
+        parts = _apart(filled, seen, censored, calendar)
     return parts
 
 
-def _apart(filled: Floats, seen: Flags, censored: Flags, asked: Asked) -> Parts:
-    season = asked.seasons(filled)
+def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> Parts:
+    season = calendar.seasons(filled)
     raw = (filled - season.term) / season.factor
-    day = asked.per_day
+    day = calendar.per_day
     # Within a day only what lasts a day is a level.
     shifts = level_shifts(raw, near=max(day, 5))
     kept = kept_shifts(raw, shifts)
     level = without_shifts(raw, kept)
     off = outliers(level)
-    if day > 1 and any(length % day == 0 for length in asked.lengths):
+    if day > 1 and any(length % day == 0 for length in calendar.lengths):
         strange = np.where(_again(off, day), 0.0, off)
         season, level = adapted(
-            season, level - strange, seen & (strange == 0), day=day, horizon=asked.horizon
+            season, level - strange, seen & (strange == 0), day=day, horizon=calendar.horizon
         )
         level = level + strange
         off = outliers(level)
@@ -178,9 +178,9 @@ def _filled(values: Floats, seen: Flags) -> Floats:
     return out
 
 
-def _in_season(filled: Floats, seen: Flags, asked: Asked) -> Floats:
+def _in_season(filled: Floats, seen: Flags, calendar: Calendar) -> Floats:
     """Gaps bridged with the season in view: a missing Sunday is not a mean of its neighbours."""
-    season = asked.seasons(filled)
+    season = calendar.seasons(filled)
     level = _filled((filled - season.term) / season.factor, seen)
     return np.where(seen, filled, level * season.factor + season.term)
 

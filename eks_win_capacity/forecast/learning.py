@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.forecast import smoothing
-from eks_win_capacity.forecast.history_parts import Asked, newest_step, surges, taken_apart
+from eks_win_capacity.forecast.history_parts import Calendar, newest_step, surges, taken_apart
 from eks_win_capacity.forecast.seasons import LONG_SEASON
 
 if TYPE_CHECKING:
@@ -216,8 +216,8 @@ def learn(
     scale = np.nanmean(np.abs(values), axis=1)
     scale[scale == 0] = 1.0
     back = origins(periods, horizon)
-    asked = Asked(tuple(lengths), horizon, given, per_day)
-    parts = taken_apart(values / scale[:, None], seen, censored, asked)
+    calendar = Calendar(tuple(lengths), horizon, given, per_day)
+    parts = taken_apart(values / scale[:, None], seen, censored, calendar)
     clean, every = parts.clean, np.ones(len(values), dtype=bool)
     both, known = clean, seen
     if daily:
