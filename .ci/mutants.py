@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "eks_win_capacity"
 ROOMS = ("core", "density", "addresses")
+FORMULAS = "catalog/limits.py"
 TESTS = [f"tests/{name}" for name in (*ROOMS, "laws", "files", "kubectl/test_kubectl.py")]
 TESTS += [f"{PACKAGE}/{room}" for room in ROOMS]
 """What must notice a mutant, doctests too; a browser would only take longer."""
@@ -121,7 +122,8 @@ def mutants(seed: int, count: int) -> list[Mutant]:
     lowest are drawn. So the set stays the same while other code comes and goes.
     """
     numbered = []
-    for path in sorted(p for room in ROOMS for p in (ROOT / PACKAGE / room).rglob("*.py")):
+    files = [p for room in ROOMS for p in (ROOT / PACKAGE / room).rglob("*.py")]
+    for path in sorted([*files, ROOT / PACKAGE / FORMULAS]):
         seen: Counter[str] = Counter()
         lines = path.read_text("utf-8").splitlines()
         for place, node in enumerate(code_of(ast.parse("\n".join(lines)))):
