@@ -130,16 +130,14 @@ def fewer_types(
             run.prove(0.0 if exact is None else exact.bound)
             return exact
         found += [] if exact is None else [exact]
-        single, least = _best_among(run, _alone(run, nodes))
+        choices = _choices(run, nodes, top) if top > 1 else []
+        some, least = _best_among(run, choices) if choices else (None, None)
+        found += [] if some is None else [some]
+        if top > 1 and not few and not choices:
+            _by_dropping(run, answer, nodes, top, found)
+        single, alone = _best_among(run, _alone(run, nodes))
         found += [] if single is None else [single]
-        if top > 1:
-            least = None
-            if not few:
-                _by_dropping(run, answer, nodes, top, found)
-            choices = _choices(run, nodes, top)
-            if choices:
-                some, least = _best_among(run, choices)
-                found += [] if some is None else [some]
+        least = alone if top == 1 else least
     except KeyboardInterrupt:
         run.stop()
     except (OutOfTimeError, ArithmeticError):

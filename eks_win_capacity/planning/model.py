@@ -265,7 +265,10 @@ def _limits(
     rows = _subnet_rows(nodes, sites, kinds)
 
     def limit(able: Iterable[bool], most: int) -> None:
-        rows.append((("", -1), [(int(one), 0, int(one)) for one in able], most))
+        taken = [(int(one), 0, int(one)) for one in able]
+        # What no kind takes of limits nothing, and would bar first-fit and sums of nodes.
+        if any(map(any, taken)):
+            rows.append((("", -1), taken, most))
 
     for name, most in sorted(limits.items()):
         if name == ALL_ADDRESSES:

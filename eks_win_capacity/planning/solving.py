@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.zones_exact import Settled
 
     Ways = Iterable[list[PlannedGroup]]
-    _Solved = dict[tuple[bytes, tuple[Any, ...]], Answer | None]
+    _Solved = dict[tuple[bytes, int, tuple[Any, ...]], Answer | None]
 
 __all__ = ["Solving", "answer", "least_in_zone", "quick"]
 
@@ -55,6 +55,9 @@ _LARGE: Final = 8_000
 
 _TOTALS: Final = frozenset({ALL_NODES, ALL_ADDRESSES})
 """Limits that no single type is named in."""
+
+_ANY: Final = 2**40
+"""Nodes where nothing limits them."""
 
 _TABLE: Final = 120_000
 """Kinds times shapes up to which zones and subnets are solved with all types together."""
@@ -531,7 +534,7 @@ def _least_in_zones(
     if least.any() and not run.over():
         # Where nothing limits a zone that holds no more than it must, it is solved already.
         plain = not ask.limits and not ask.present and not ask.buying.paid
-        one = solved.get((least.tobytes(), ())) if plain else None
+        one = solved.get((least.tobytes(), _ANY, ())) if plain else None
         one = one or _share(run, nodes, least, effort, limits={})
     return 0.0 if one is None else zones * one.bound
 
@@ -681,14 +684,17 @@ def _apart(
     shares: Ints | None = None,
 ) -> Answer | None:
     """Solve each zone for itself; zones with the same share are solved once."""
+    limits = run.ask.limits
 
-    def pack(mine: tuple[NodeKind, ...], _: str, slots: Ints) -> Ways:
+    def pack(mine: tuple[NodeKind, ...], zone: str, slots: Ints) -> Ways:
         stocks = ((node.name, node.purchase, node.stock) for node in mine if node.stock is not None)
-        key = slots.tobytes(), tuple(stocks)
+        most = min(limits.get(zone, _ANY), limits.get(ALL_NODES, _ANY))
+        key = slots.tobytes(), most, tuple(stocks)
         if key not in solved:
             if run.over():
                 return []
-            solved[key] = _share(run, mine, slots, effort)
+            here = limits | ({} if most == _ANY else {ALL_NODES: most})
+            solved[key] = _share(run, mine, slots, effort, here)
         answer = solved[key]
         return [] if answer is None else [answer.groups]
 

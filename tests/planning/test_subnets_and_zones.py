@@ -16,8 +16,10 @@ from eks_win_capacity.cluster import SubnetState
 from eks_win_capacity.core.errors import InputError, PlacementUnknownError, UnsupportedInputError
 from eks_win_capacity.density.reserved import Reserved
 from eks_win_capacity.planning import plan_fleet, solving
+from eks_win_capacity.planning.candidates import sized
 from eks_win_capacity.planning.costs import read_prices
-from eks_win_capacity.planning.question import Question
+from eks_win_capacity.planning.model import build
+from eks_win_capacity.planning.question import Question, Site
 from eks_win_capacity.planning.workloads import read_workloads
 
 TYPES = ["c5.large", "m5.large", "m5.xlarge"]
@@ -339,6 +341,17 @@ def test_without_zones_no_share_of_them_is_odd():
     )  # fmt: skip
     assert not ask.zones
     assert not ask.odd
+
+
+def test_a_limit_on_a_zone_is_no_rule_where_nodes_have_no_zone_yet():
+    ask = Question(
+        workloads=read_workloads([{"name": "web", "replicas": 5}]), candidates=TYPES, kubelet=110,
+        prices=read_prices(None), reserved=Reserved(), catalog=Catalog.bundled(), prefix=False,
+        sites=(Site(zone="a"), Site(zone="b")), limits={"a": 4},
+    )  # fmt: skip
+    nodes, *_ = sized(ask)
+    assert not len(build(ask, nodes, limits=ask.limits).problem.limit)
+    assert build(ask, nodes, limits=ask.limits, coupled=True).problem.limit.tolist() == [4]
 
 
 @pytest.mark.parametrize("seed", range(12))
