@@ -345,8 +345,10 @@ class _Search:
         """Choose the kinds of node that give most for their cost, of each size some."""
         worth = fluid.duals.worth(rest)
         most = self.problem.most_per_node()
-        value = fractional_bound(worth, rest.need, rest.room, most, fluid.prices) / rest.cost
-        size = np.floor(np.log2(np.maximum(rest.cost / rest.cost.min(), 1)))
+        # A node that costs nothing counts as a very cheap one.
+        cost = np.maximum(rest.cost, rest.cost[rest.cost > 0].min(initial=1.0) / 1024)
+        value = fractional_bound(worth, rest.need, rest.room, most, fluid.prices) / cost
+        size = np.floor(np.log2(np.maximum(cost / cost.min(), 1)))
         order = np.lexsort((-value, size))
         rank = np.arange(len(order)) - np.searchsorted(size[order], size[order])
         return enough(rest, order[rank < _EACH_SIZE])

@@ -352,7 +352,10 @@ def _known(prices: Any) -> dict[str, float]:
             price = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             price = math.nan
-        if not 0 < price < math.inf:
-            raise InputError(f"the price of {name} must be a number above zero; got {value!r}")
+        if not 0 < price <= _MOST:
+            largest = f" and at most {_MOST:g}" * (price > 0)
+            raise InputError(
+                f"the price of {name} must be a number above zero{largest}; got {value!r}"
+            )
         known[name] = price
     return known

@@ -304,3 +304,13 @@ def test_no_licence_is_taken_off_a_price_that_does_not_hold_it(options):
     rows = [{"name": "web", "replicas": 3, "cpu": "100m"}]
     with pytest.raises(InputError, match=r"takes 0\.092 off the price of m5\.large, which is 0\.0"):
         plan_fleet(rows, candidates=["m5.large"], prices=prices, buy={"licence": "own", **options})
+
+
+def test_nodes_that_cost_nothing_are_planned_without_a_warning():
+    loads = [load(replicas=30, cpu="1"), load("job", 3, memory="3Gi")]
+    options = {"candidates": ["m5.large", "m5.xlarge"], "node_cost": 0, "compare": False}
+    assert plan_fleet(loads, buy={"paid": {"m5.large": 99}}, **options).cost == 0
+    found = plan_fleet(loads, buy={"paid": {"m5.large": 3, "m5.xlarge": 1}}, **options)
+    assert found.cost == pytest.approx(70 / 3)
+    with pytest.raises(InputError, match=r"above zero and at most 1e\+12; got 1e\+300"):
+        plan_fleet(loads, prices={"m5.large": 1e300}, **options)
