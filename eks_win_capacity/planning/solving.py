@@ -69,6 +69,9 @@ are spread, so that only its bound is wanted."""
 _SUMMED: Final = 400
 """Nodes up to which zones share pods by sums of nodes: more of them lose little by odd pods."""
 
+_EXACT_PART: Final = 0.7
+"""Part of the time to settle zones and subnets: what is not proved then is searched for."""
+
 _FEW_ODD: Final = 0.01
 """Places of the largest share in each zone beyond those asked for, up to which zones are packed
 alike; as a part of these."""
@@ -141,7 +144,13 @@ class Solving:
         return self.lean
 
     def settled(
-        self, nodes: tuple[NodeKind, ...], *, few: bool = False, least: bool = False, **asked: Any
+        self,
+        nodes: tuple[NodeKind, ...],
+        *,
+        few: bool = False,
+        least: bool = False,
+        until: Deadline | None = None,
+        **asked: Any,
     ) -> Settled | None:
         """
         Settle zones and subnets exactly; None where there are too many patterns, or no time.
@@ -158,8 +167,9 @@ class Solving:
         every_type = ask.min_types > 1 or ask.max_types is not None
         every_type = every_type or bool({*ask.limits, *ask.at_least} - _TOTALS)
         every_type = every_type or any(node.stock is not None for node in nodes)
+        until = self.deadline if until is None else until
         try:
-            self.deadline.check()
+            until.check()
             model = build(ask, nodes, limits=ask.limits, coupled=True)
             counted = ask.limited or ask.objective == "addresses" or ALL_ADDRESSES in ask.limits
             patterns = list_patterns(
@@ -167,11 +177,11 @@ class Solving:
                 every_type=every_type,
                 empty=bool(ask.at_least),
                 full=not counted and ask.min_types == 1,
-                deadline=self.deadline,
+                deadline=until,
             )
             if patterns is None:
                 return None
-            return settle(model, patterns, ask, deadline=self.deadline, **asked)
+            return settle(model, patterns, ask, deadline=until, **asked)
         except OutOfTimeError:
             return None
         except KeyboardInterrupt:
@@ -367,6 +377,7 @@ def answer(
         found = _answer(run, nodes, effort)
     except OutOfTimeError:
         found = run.known
+    found = cheaper(found, run.known)
     if found is None and run.over() and not run.impossible:
         found = quick(run, nodes)
     if found is None:
@@ -454,25 +465,23 @@ def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], found: Answer | None) -
 
 def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
     """Settle it exactly where all patterns can be listed."""
-    even = None
+    even, closed = None, False
+    until = run.deadline.part(_EXACT_PART)
     if run.ask.zone_lost:
         # The bound is that of even shares; uneven ones may cost less.
-        even = run.chosen(run.settled(nodes, evenly=True, known=run.bound))
+        settled = run.settled(nodes, until=until, evenly=True, known=run.bound)
+        even = run.chosen(settled)
         run.known = cheaper(run.known, even)
-    settled = run.settled(nodes, known=run.bound)
-    if settled is None:
-        return even
-    run.impossible = run.impossible or (settled.packed is None and settled.proved)
+        closed = settled is not None and settled.proved
+    settled = run.settled(nodes, until=until, known=run.bound)
     exact = run.chosen(settled)
-    found = cheaper(exact, even)
+    if settled is not None:
+        closed |= settled.proved
+        run.impossible = run.impossible or (exact is None and settled.proved)
     if exact is not None:
         run.prove(exact.bound)
-    if (
-        found is None
-        or settled.proved
-        or run.ask.zone_lost
-        or found.value - run.bound <= NEAR * found.value
-    ):
+    found = cheaper(exact, even)
+    if found is None or closed or found.value - run.bound <= NEAR * found.value:
         return found
     run.known = cheaper(run.known, found)
     return cheaper(found, _in_zones(run, nodes, effort=BRIEF))

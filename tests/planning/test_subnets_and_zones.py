@@ -1,5 +1,6 @@
 """Plans inside subnets and zones, held against counting by hand and by brute force."""
 
+import dataclasses
 import itertools
 import math
 import random
@@ -19,7 +20,7 @@ from eks_win_capacity.planning import plan_fleet, solving
 from eks_win_capacity.planning.candidates import sized
 from eks_win_capacity.planning.costs import read_prices
 from eks_win_capacity.planning.model import build
-from eks_win_capacity.planning.question import Question, Site
+from eks_win_capacity.planning.question import Answer, Question, Site
 from eks_win_capacity.planning.workloads import read_workloads
 
 TYPES = ["c5.large", "m5.large", "m5.xlarge"]
@@ -453,3 +454,11 @@ def test_subnets_with_room_to_spare_give_the_plan_of_their_zones():
         pytest.approx(plan(loads, candidates=types, zones=list(nets)).value),
     )
     assert all(group.subnet == nets[group.zone] for group in found.groups)
+
+
+def test_no_step_loses_the_cheapest_plan_that_is_known(monkeypatch):
+    loads = [load("web", 17, 700, 256) | {"zone_spread": True}]
+    first = plan(loads, zones=["a", "b", "c"])
+    twice = [dataclasses.replace(group, nodes=2 * group.nodes) for group in first.groups]
+    monkeypatch.setattr(solving, "_exact", lambda *_: Answer(twice, 2 * first.value))
+    assert plan(loads, zones=["a", "b", "c"]).value < 2 * first.value
