@@ -243,14 +243,15 @@ def _leanest(
         return kind[2][4 if prefixes else 1]
 
     kept: _Kinds = []
-    rooms: Floats = np.zeros((0, len(room(kinds[0])) if kinds else 5))
+    rooms: Floats = np.zeros((len(kinds), len(room(kinds[0])) if kinds else 5))
+    known = 0
     for kind in sorted(kinds, key=lambda one: (cost(one), [-have for have in room(one)], one)):
-        mine = np.array([room(kind)])
-        beaten = nodes[kind[0]].name not in pinned and bool((rooms >= mine).all(axis=1).any())
-        if not beaten:
+        if nodes[kind[0]].name in pinned:
             kept.append(kind)
-            if nodes[kind[0]].name not in pinned:
-                rooms = np.vstack([rooms, mine])
+        elif not (rooms[:known] >= room(kind)).all(axis=1).any():
+            kept.append(kind)
+            rooms[known] = room(kind)
+            known += 1
     return sorted(kept)
 
 
@@ -350,21 +351,20 @@ def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str])
     """
     room = np.array([node.room for node in nodes], dtype=np.int64)
     cost: Floats = np.array([node.cost for node in nodes])
+    bought = np.array([node.purchase for node in nodes], dtype=np.str_)
     beaten: dict[int, int] = {}
     order = np.lexsort((np.arange(len(nodes)), -room.sum(axis=1), cost)).tolist()
     kept: list[int] = []
     for place in order:
         if nodes[place].name in pinned or nodes[place].stock is not None:
             continue
-        for better in kept:
-            bought = {nodes[better].purchase, nodes[place].purchase}
-            if len(bought) > 1:
-                continue
-            if cost[better] <= cost[place] and (room[better] >= room[place]).all():
-                have, other = nodes[better].attached, nodes[place].attached
-                if not addresses or (have[: len(other)] <= other).all():
-                    beaten[place] = better
-                    break
+        others = np.array(kept, dtype=np.int64)
+        ample = (room[others] >= room[place]).all(axis=1) & (cost[others] <= cost[place])
+        for better in others[ample & (bought[others] == bought[place])].tolist():
+            have, other = nodes[better].attached, nodes[place].attached
+            if not addresses or (have[: len(other)] <= other).all():
+                beaten[place] = better
+                break
         else:
             kept.append(place)
     return beaten
