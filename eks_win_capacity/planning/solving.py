@@ -69,7 +69,7 @@ are spread, so that only its bound is wanted."""
 _SUMMED: Final = 400
 """Nodes up to which zones share pods by sums of nodes: more of them lose little by odd pods."""
 
-_EXACT_PART: Final = 0.7
+_EXACT_PART: Final = 0.8
 """Part of the time to settle zones and subnets: what is not proved then is searched for."""
 
 _FEW_ODD: Final = 0.01
@@ -431,7 +431,7 @@ def _without_subnets(
     """Plan that is spread over the zones as if their subnets had no end, if it fits into these."""
     ask = run.ask
     free = run.afresh(sites=tuple(Site(zone=zone) for zone in ask.zones))
-    free.deadline = run.deadline.part(_FREE_PART)
+    free.deadline = run.deadline.part(_EXACT_PART)
     found = answer(free, nodes, effort=effort)
     if free.interrupted:
         run.stop()
