@@ -38,6 +38,9 @@ _BEND = 6.0
 _EVIDENCE = (0.02, 3.0)
 """Power of a bend's likelihood ratio, for errors go together, and the most that it may be worth."""
 
+_UNSETTLED = 3.0
+"""How many times less sure growth since a bend is than its fit says: it may bend again."""
+
 _PRIOR = np.log((0.5, 0.2, 0.15, 0.15))
 """Log of each view's share before its backtest."""
 
@@ -375,6 +378,7 @@ def short_view(
     used = seen[:, -width:] & (np.arange(width) >= width - since[:, None])
     enough = seen[:, -length:].sum(axis=1) >= length // 2
     fit = fit.rows(slice(-count, None))
+    fit.root[evidence > 0, :, 1] *= _UNSETTLED
     name = "since_bend" if bends else "last_35"
     return View(name, fit, errors[-count:], used, looks, enough, since, evidence)
 

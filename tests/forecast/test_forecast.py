@@ -21,8 +21,9 @@ from eks_win_capacity.core.errors import (
     TooLittleHistoryError,
     UnsupportedInputError,
 )
+from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.history_parts import surges
-from eks_win_capacity.forecast.learning import SINCE, since_bend
+from eks_win_capacity.forecast.learning import SINCE, short_view, since_bend
 
 START = "2026-01-05"
 
@@ -377,6 +378,18 @@ def test_a_line_that_bends_is_fitted_to_what_does_not_reach_beyond_its_bend(
     assert kept >= max(length for length in SINCE if length < since)
     assert evidence > 0
     assert since_bend((slope * at + noise)[None]) == (84, 0)
+
+
+@pytest.mark.parametrize(("ago", "unsure"), [(40, 3), (0, 1)])
+def test_growth_since_a_plain_bend_is_less_sure_than_its_fit_says(ago, unsure):
+    at, noise = np.arange(120), np.random.default_rng(3).normal(0, 0.1, (1, 120))
+    values, seen = 5 + at / 40 + np.maximum(at - 120 + ago, 0) / 4 + noise, noise < 9
+    view = short_view(values, seen, [], length=84, bends=True)
+    assert (view.evidence > 0) == (ago > 0)
+    (since,) = view.since
+    (plain,) = smoothing.fit(values[:, -since:], seen[:, -since:], [int(since)], brief=True).at
+    np.testing.assert_allclose(view.fit.root[:, :, 1], unsure * plain.root[:, :, 1])
+    np.testing.assert_allclose(view.fit.root[:, :, 0], plain.root[:, :, 0])
 
 
 def test_compound_growth_is_not_evidence_of_a_bend():
