@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from eks_win_capacity import kubectl
 from eks_win_capacity.addresses.targets import ADDON_KEYS
-from eks_win_capacity.aws import saved_answers
+from eks_win_capacity.aws import answer_files, saved_answers
 from eks_win_capacity.cluster.state import PARTS, ClusterState
 from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes
 from eks_win_capacity.core.documents.whole import what_it_is
@@ -135,7 +135,7 @@ def _state_of(sources: list[tuple[Any, bool]]) -> ClusterState:
             source="the files",
         )
     if sorted_["aws"]:
-        answers = saved_answers.gather(*sorted_["aws"])
+        answers = answer_files.gather(*sorted_["aws"])
         state = state.merge(saved_answers.state(answers, saved=True))
     for source in sorted_["saved"]:
         state = state.merge(ClusterState.load(source))
@@ -195,7 +195,7 @@ def _kind(source: Any, *, in_folder: bool) -> str:
         return "empty" if untold else "kubectl"
     if _member(found):
         return "rows"
-    if saved_answers.KEYS.keys() & found.keys():
+    if answer_files.KEYS.keys() & found.keys():
         return "aws"
     if _ADDON & found.keys():
         return "addon"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.aws import saved_answers
 from eks_win_capacity.aws._occupants import RESERVATIONS, described, each, subnets
+from eks_win_capacity.aws.answer_files import gather
 from eks_win_capacity.aws.calls import FILTER_VALUES, Asking
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
@@ -363,7 +364,7 @@ def load_subnets(
     if sum(x is not None for x in given) != 1:
         raise InputError("give exactly one of subnet_ids, vpc_id, cluster and files")
     if files is not None:
-        answers = saved_answers.gather(files)
+        answers = gather(files)
         ask = Asking(None, None, None, None)
         ask.answers = answers
     else:
@@ -425,4 +426,4 @@ def load_files(*sources: Any) -> ClusterState:
     DocumentError
         If a source is damaged, no answer of a known call, or only a part.
     """
-    return saved_answers.state(saved_answers.gather(*sources), saved=True)
+    return saved_answers.state(gather(*sources), saved=True)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from eks_win_capacity.aws.answer_files import saved
 from eks_win_capacity.aws.calls import all_pages, incomplete
 from eks_win_capacity.aws.calls import client as make_client
-from eks_win_capacity.aws.saved_answers import moment, saved, shaped
+from eks_win_capacity.aws.saved_answers import moment, shaped
 from eks_win_capacity.core.constants import SUBNET_KEPT_FIRST, SUBNET_KEPT_LAST
 from eks_win_capacity.core.errors import DocumentError, InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call

@@ -7,8 +7,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.aws.answer_files import saved
 from eks_win_capacity.aws.calls import Asking, incomplete
-from eks_win_capacity.aws.saved_answers import moment, saved, shaped
+from eks_win_capacity.aws.saved_answers import moment, shaped
 from eks_win_capacity.catalog.prices import COLUMNS, Prices
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call

@@ -6,20 +6,18 @@ import base64
 import binascii
 import datetime as dt
 import re
-from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from eks_win_capacity.aws._occupants import (
-    RESERVATIONS,
     count,
     each,
     instance_systems,
     instances,
     subnets,
 )
-from eks_win_capacity.aws.calls import TOKENS
+from eks_win_capacity.aws.answer_files import KEYS, Answers
 from eks_win_capacity.cluster.state import (
     AccessEntry,
     Addon,
@@ -28,8 +26,7 @@ from eks_win_capacity.cluster.state import (
     NodeGroup,
     identity,
 )
-from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes, yaml_value
-from eks_win_capacity.core.documents.whole import what_it_is
+from eks_win_capacity.core.documents import yaml_value
 from eks_win_capacity.core.errors import (
     CapacityError,
     DocumentError,
@@ -42,33 +39,6 @@ from eks_win_capacity.core.quantities import whole_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-KEYS: Final = {
-    "cluster": "DescribeCluster",
-    "clusterVersions": "DescribeClusterVersions",
-    "nodegroups": "ListNodegroups",
-    "nodegroup": "DescribeNodegroup",
-    "fargateProfileNames": "ListFargateProfiles",
-    "fargateProfile": "DescribeFargateProfile",
-    "accessEntries": "ListAccessEntries",
-    "accessEntry": "DescribeAccessEntry",
-    "addons": "ListAddons",
-    "addon": "DescribeAddon",
-    "AttachedPolicies": "ListAttachedRolePolicies",
-    "LaunchTemplateVersions": "DescribeLaunchTemplateVersions",
-    "AutoScalingGroups": "DescribeAutoScalingGroups",
-    "Subnets": "DescribeSubnets",
-    "NetworkInterfaces": "DescribeNetworkInterfaces",
-    RESERVATIONS: "GetSubnetCidrReservations",
-    "Reservations": "DescribeInstances",
-    "InstanceProfile": "GetInstanceProfile",
-}
-"""The member by which each answer is known, and its call."""
-
-_OBJECTS: Final = frozenset(
-    {"cluster", "nodegroup", "fargateProfile", "accessEntry", "addon", "InstanceProfile"}
-)
-"""Members that are one object; the others are lists."""
-
 _ZONE: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 """How the name of an availability zone, or of a local one, begins: with its region."""
 
@@ -78,102 +48,6 @@ CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
 Source: Amazon EKS user guide, "Create self-managed Microsoft Windows nodes"; cluster
 autoscaler on AWS, auto-discovery.
 """
-
-Answers = dict[str, list[Any]]
-
-
-def gather(*sources: Any) -> Answers:
-    """
-    Sort saved answers by the call they came from.
-
-    Raises
-    ------
-    DocumentError
-        If a source is damaged, holds no answer of a known call, or only a
-        part of one.
-    """
-    answers: Answers = defaultdict(list)
-    for document in saved(list(sources), KEYS):
-        for key in KEYS.keys() & document.keys():
-            answers[key].append(document[key])
-    return answers
-
-
-def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """
-    The saved answers of some calls; a folder may hold others beside them.
-
-    Parameters
-    ----------
-    files : a source, a folder, or a list of these
-    calls : mapping of str to str
-        The member by which each answer is known, and its call.
-
-    Raises
-    ------
-    DocumentError
-        If a source is damaged, holds no such answer, or only a part of one.
-    """
-    some = False
-    for source, in_folder in each_source(files):
-        name = source_name(source)
-        if in_folder and not calls.keys() & beginning(source, name=name).keys():
-            continue
-        for document in wholes(source, name=name):
-            known = [key for key in calls if key in document]
-            if not known:
-                raise DocumentError(
-                    f"{name}: no answer of a known call, such as {next(iter(calls.values()))}; "
-                    f"its members: {', '.join(map(str, list(document)[:5])) or 'none'}",
-                    source=name,
-                )
-            whole_only(document, calls[known[0]], name)
-            for key in known:
-                _check_shape(document[key], key, calls[key], name)
-            some = True
-            yield document
-    if not some:
-        raise DocumentError(
-            f"nothing that was given is an answer of {' or '.join(list(calls.values())[:3])}",
-            source="the files",
-        )
-
-
-def _check_shape(value: Any, key: str, call: str, name: str) -> None:
-    """
-    Refuse a member of an answer that is not the list or the object that AWS gives.
-
-    Raises
-    ------
-    DocumentError
-        If it is something else.
-    """
-    kind, words = (dict, "an object") if key in _OBJECTS else ((list, tuple), "a list")
-    if not isinstance(value, kind):
-        raise DocumentError(
-            f"{name}: {key} of {call} must be {words}, and is {without_accounts(what_it_is(value))}",
-            source=name,
-            place=key,
-        )
-
-
-def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
-    """
-    Refuse an answer that more pages follow.
-
-    Raises
-    ------
-    DocumentError
-        If it is a part of an answer.
-    """
-    more = next((key for key in TOKENS if document.get(key)), "")
-    if more or document.get("IsTruncated"):
-        raise DocumentError(
-            f"{name}: the answer of {call} is only a part: more pages follow; save it without "
-            "--max-items and --no-paginate",
-            source=name,
-            place=more or "IsTruncated",
-        )
 
 
 def moment(given: Any) -> dt.datetime:

@@ -361,6 +361,15 @@ def test_an_answer_of_another_shape_is_one_clear_error(wrong):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (
+            {"Subnets": [{"SubnetId": "subnet-1"}, {"Cidr": "x"}]},
+            r"Subnets\[1\] of DescribeSubnets lacks 'SubnetId'",
+        ),
+        ({"nodegroup": {"name": "n"}}, r"nodegroup of DescribeNodegroup lacks 'nodegroupName'"),
+        (
+            {"Reservations": [{"Instances": [{"Platform": "windows"}]}]},
+            r"Reservations\[0\].Instances\[0\] of DescribeInstances lacks 'InstanceId'",
+        ),
         ({"Subnets": None}, r"Subnets of DescribeSubnets must be a list, and is nothing"),
         ({"cluster": "prod"}, r"cluster of DescribeCluster must be an object, and is the text"),
         ({"cluster": f"arn:aws:iam::{ACCOUNT}:x"}, ".* is the text 'arn:aws:iam::ACCOUNT_ID"),

@@ -1,0 +1,177 @@
+"""Which files hold saved answers of AWS: each known by its member, whole, and of AWS's shape."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from eks_win_capacity.aws._occupants import RESERVATIONS
+from eks_win_capacity.aws.calls import TOKENS
+from eks_win_capacity.core.documents import beginning, each_source, source_name, wholes
+from eks_win_capacity.core.documents.whole import what_it_is
+from eks_win_capacity.core.errors import DocumentError, without_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+KEYS: Final = {
+    "cluster": "DescribeCluster",
+    "clusterVersions": "DescribeClusterVersions",
+    "nodegroups": "ListNodegroups",
+    "nodegroup": "DescribeNodegroup",
+    "fargateProfileNames": "ListFargateProfiles",
+    "fargateProfile": "DescribeFargateProfile",
+    "accessEntries": "ListAccessEntries",
+    "accessEntry": "DescribeAccessEntry",
+    "addons": "ListAddons",
+    "addon": "DescribeAddon",
+    "AttachedPolicies": "ListAttachedRolePolicies",
+    "LaunchTemplateVersions": "DescribeLaunchTemplateVersions",
+    "AutoScalingGroups": "DescribeAutoScalingGroups",
+    "Subnets": "DescribeSubnets",
+    "NetworkInterfaces": "DescribeNetworkInterfaces",
+    RESERVATIONS: "GetSubnetCidrReservations",
+    "Reservations": "DescribeInstances",
+    "InstanceProfile": "GetInstanceProfile",
+}
+"""The member by which each answer is known, and its call."""
+
+_OBJECTS: Final = frozenset(
+    {"cluster", "nodegroup", "fargateProfile", "accessEntry", "addon", "InstanceProfile"}
+)
+"""Members that are one object; the others are lists."""
+
+_NEEDED: Final = {
+    "cluster": ("name",),
+    "nodegroup": ("nodegroupName",),
+    "fargateProfile": ("fargateProfileName",),
+    "accessEntry": ("principalArn",),
+    "addon": ("addonName",),
+    "AttachedPolicies": ("PolicyName",),
+    "LaunchTemplateVersions": ("LaunchTemplateId", "VersionNumber"),
+    "AutoScalingGroups": ("AutoScalingGroupName",),
+    "Subnets": ("SubnetId",),
+    "NetworkInterfaces": ("NetworkInterfaceId", "SubnetId"),
+    RESERVATIONS: ("SubnetId", "Cidr", "ReservationType"),
+    "Reservations": ("InstanceId",),
+    "InstanceProfile": ("InstanceProfileName",),
+    "MetricDataResults": ("Timestamps", "Values"),
+}
+"""What each object of an answer must have: without it nothing can be said of it."""
+
+Answers = dict[str, list[Any]]
+
+
+def gather(*sources: Any) -> Answers:
+    """
+    Sort saved answers by the call they came from.
+
+    Raises
+    ------
+    DocumentError
+        If a source is damaged, holds no answer of a known call, or only a
+        part of one.
+    """
+    answers: Answers = defaultdict(list)
+    for document in saved(list(sources), KEYS):
+        for key in KEYS.keys() & document.keys():
+            answers[key].append(document[key])
+    return answers
+
+
+def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """
+    The saved answers of some calls; a folder may hold others beside them.
+
+    Parameters
+    ----------
+    files : a source, a folder, or a list of these
+    calls : mapping of str to str
+        The member by which each answer is known, and its call.
+
+    Raises
+    ------
+    DocumentError
+        If a source is damaged, holds no such answer, or only a part of one.
+    """
+    some = False
+    for source, in_folder in each_source(files):
+        name = source_name(source)
+        if in_folder and not calls.keys() & beginning(source, name=name).keys():
+            continue
+        for document in wholes(source, name=name):
+            known = [key for key in calls if key in document]
+            if not known:
+                raise DocumentError(
+                    f"{name}: no answer of a known call, such as {next(iter(calls.values()))}; "
+                    f"its members: {', '.join(map(str, list(document)[:5])) or 'none'}",
+                    source=name,
+                )
+            whole_only(document, calls[known[0]], name)
+            for key in known:
+                _check_shape(document[key], key, calls[key], name)
+            some = True
+            yield document
+    if not some:
+        raise DocumentError(
+            f"nothing that was given is an answer of {' or '.join(list(calls.values())[:3])}",
+            source="the files",
+        )
+
+
+def _check_shape(value: Any, key: str, call: str, name: str) -> None:
+    """
+    Refuse a member of an answer that is not the list or the object that AWS gives.
+
+    Raises
+    ------
+    DocumentError
+        If it is something else, or an object in it lacks what each has.
+    """
+    kind, words = (dict, "an object") if key in _OBJECTS else ((list, tuple), "a list")
+    if not isinstance(value, kind):
+        raise DocumentError(
+            f"{name}: {key} of {call} must be {words}, and is {without_accounts(what_it_is(value))}",
+            source=name,
+            place=key,
+        )
+    needed = _NEEDED.get(key, ())
+    for place, item in _items(value, key):
+        if isinstance(item, dict) and (lacking := [one for one in needed if one not in item]):
+            raise DocumentError(
+                f"{name}: {place} of {call} lacks {lacking[0]!r}; save whole answers, without --query",
+                source=name,
+                place=place,
+            )
+
+
+def _items(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """The objects that an answer describes, each with its place."""
+    if isinstance(value, dict):
+        yield key, value
+        return
+    for at, item in enumerate(value):
+        place = f"{key}[{at}]"
+        if key != "Reservations":
+            yield place, item
+        elif isinstance(item, dict) and isinstance(made := item.get("Instances"), list):
+            yield from ((f"{place}.Instances[{n}]", one) for n, one in enumerate(made))
+
+
+def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
+    """
+    Refuse an answer that more pages follow.
+
+    Raises
+    ------
+    DocumentError
+        If it is a part of an answer.
+    """
+    more = next((key for key in TOKENS if document.get(key)), "")
+    if more or document.get("IsTruncated"):
+        raise DocumentError(
+            f"{name}: the answer of {call} is only a part: more pages follow; save it without "
+            "--max-items and --no-paginate",
+            source=name,
+            place=more or "IsTruncated",
+        )
