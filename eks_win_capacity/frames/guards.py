@@ -43,7 +43,7 @@ class RowCheck:
     columns : tuple of str
         All columns that are read.
     template : str
-        The message, with ``{n}`` rows and ``{a}``, ``{z}`` of what is shown.
+        The message, with ``{n}`` rows, the least ``{a}`` of what is shown, or both its ``{ends}``.
     kind : type
         Kind of the error.
     error : callable
@@ -94,7 +94,7 @@ def unknown(by: str, looked: str, table: LimitTable) -> RowCheck:
         nw.col(looked).is_null() & ~nw.col(by).is_null(),
         by,
         (by, looked),
-        f"{{n}} of the rows have no row in the catalog of {table.as_of}, such as '{{a}}' and '{{z}}'; "
+        f"{{n}} of the rows have no row in the catalog of {table.as_of}, such as {{ends}}; "
         'on_unknown="null" gives nulls',
         error,
     )
@@ -109,7 +109,7 @@ def strange(column: str, known: Collection[str], argument: str) -> RowCheck:
         column,
         (column,),
         f"the column {_braced(column)} names {argument} that are not in {argument}= in {{n}} of its "
-        "rows, such as '{a}' and '{z}'",
+        "rows, such as {ends}",
         lambda message, *_: InputError(message),
     )
 
@@ -152,9 +152,10 @@ def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
     found = rows.select(value=nw.col(shown)).group_by("value").agg(rows=nw.len())
     values = {value: int(count) for value, count in found.iter_rows() if value is not None}
     seen = sorted(values, key=lambda value: value if isinstance(value, int) else str(value))
-    ends = {"a": seen[0], "z": seen[-1]} if seen else {"a": None, "z": None}
+    a, z = (seen[0], seen[-1]) if seen else (None, None)
+    ends = f"'{a}'" if a == z else f"'{a}' and '{z}'"
     n = len(rows)
-    return check.error(check.template.format(n=f"{n:,}", **ends), n, values)
+    return check.error(check.template.format(n=f"{n:,}", a=a, ends=ends), n, values)
 
 
 def _rows(check: RowCheck, weight: str | None = None) -> Any:
@@ -194,10 +195,23 @@ def _filled(template: str, stem: str, at: int) -> Any:
     for literal, key, _, _ in Formatter().parse(template):
         if literal:
             parts.append(nw.lit(literal))
-        if key:
-            text = nw.col(f"{stem}{key}{at}").cast(nw.String)
-            parts.append(nw.coalesce(text, nw.lit("None")))
+        if key == "ends":
+            parts.append(_ends(_text(stem, "a", at), _text(stem, "z", at)))
+        elif key:
+            parts.append(_text(stem, key, at))
     return nw.concat_str(*parts)
+
+
+def _text(stem: str, key: str, at: int) -> Any:
+    return nw.coalesce(nw.col(f"{stem}{key}{at}").cast(nw.String), nw.lit("None"))
+
+
+def _ends(least: Any, greatest: Any) -> Any:
+    """The least and the greatest value as an expression; one where they are the same."""
+    other = nw.concat_str(nw.lit("' and '"), greatest, nw.lit("'"))
+    return nw.concat_str(
+        nw.lit("'"), least, nw.when(least == greatest).then(nw.lit("'")).otherwise(other)
+    )
 
 
 def _unknown(values: Mapping[Any, int], count: int, table: LimitTable) -> UnknownInstanceTypeError:

@@ -247,6 +247,14 @@ def test_wrong_columns_are_errors_of_ours(engine):
         sized(frame, answer="row")
 
 
+def test_one_wrong_name_is_named_once(engine):
+    names = ["m5.large", "m5.larg"]
+    sized = ewc.frames.with_capacity
+    with pytest.raises(Exception, match=r"m5\.larg") as caught:
+        rows(sized(engine(NODES.head(2).assign(instance_type=names))), by=None)
+    assert str(caught.value).count("'m5.larg'") == 1
+
+
 def test_what_is_not_a_frame_is_an_error():
     with pytest.raises(ewc.errors.UnsupportedInputError, match="got a list"):
         ewc.frames.with_capacity([1])
