@@ -223,6 +223,8 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
             paid, cost = [*paid, row.name], ask.prices.node_cost
         if cost is None:
             why = "prices has no row for it"
+            if meant := ask.prices.misnamed.get(row.name):
+                why += f"; is {meant!r} there a typing error?"
             rejected.append(Rejection(instance_type=row.name, code="no-price", why=why))
             continue
         node = _node(ask, row, float(cost))

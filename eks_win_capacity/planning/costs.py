@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.catalog.prices import LICENCE_OF_T, LICENCE_PER_VCPU, Prices
 from eks_win_capacity.catalog.type_names import speciality
-from eks_win_capacity.core.display import Shown
+from eks_win_capacity.core.display import Shown, count_of
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import is_missing
@@ -162,7 +163,8 @@ class PriceList:
 
     ``node_cost`` is what each node costs on top, ``unit`` what a cost counts, ``as_of`` the day or
     month of the prices and ``basis`` where they come from, in words. ``licence`` says whether
-    prices hold the Windows licence, or what to add for each vCPU.
+    prices hold the Windows licence, or what to add for each vCPU. ``misnamed`` has for types
+    without a price the unknown name that was most likely meant for each.
     """
 
     known: dict[str, float] | None = None
@@ -173,6 +175,7 @@ class PriceList:
     licence: str | float = "included"
     basis: str = ""
     estimated: frozenset[str] = field(default_factory=frozenset)
+    misnamed: dict[str, str] = field(default_factory=dict)
 
     def cost(self, row: InstanceType) -> float | None:
         """What a node costs by the hour; None where no price is known."""
@@ -257,6 +260,30 @@ def read_prices(prices: Any, node_cost: float | None = None, buying: Buying = _P
         basis=basis + _LICENCES.get(str(buying.licence), "; the licence is added for each vCPU"),
         estimated=estimated,
     )
+
+
+def check_names(prices: PriceList, catalog: Catalog) -> PriceList:
+    """The same prices, whose basis names those of types that no catalog has a row for."""
+    unknown = sorted((prices.known or {}).keys() - set(catalog))
+    # A catalog may be a part on purpose: prices of the other types are no mistake.
+    unknown = unknown and sorted(set(unknown) - set(given_or_bundled(None)))
+    if not unknown:
+        return prices
+    close = {name: catalog.close_matches(name) for name in unknown[:_LOOKED_UP]}
+    shown = ", ".join(
+        f"{name!r}{f' (did you mean {alike[0]!r}?)' if (alike := close[name]) else ''}"
+        for name in unknown[:3]
+    )
+    misnamed = {a[0]: name for name, a in close.items() if a and a[0] not in (prices.known or {})}
+    few = count_of(len(unknown), "price is of a type", "prices are of types")
+    note = (
+        f"; {few} that the catalog of {catalog.as_of} lacks: {shown}{', ...' * (len(unknown) > 3)}"
+    )
+    return replace(prices, basis=prices.basis + note, misnamed=misnamed)
+
+
+_LOOKED_UP: Final = 20
+"""Unknown names in prices of which the nearest known one is looked up."""
 
 
 def _proxy(node_cost: float | None, buying: Buying) -> PriceList:

@@ -19,7 +19,13 @@ from eks_win_capacity.density.reserved import Reserved, reserved_of
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
 from eks_win_capacity.planning.alternatives import beside, fewer_types, with_certainty
 from eks_win_capacity.planning.candidates import left_over, read_limits, sized, usable
-from eks_win_capacity.planning.costs import Buying, read_buying, read_prices, split_by_purchase
+from eks_win_capacity.planning.costs import (
+    Buying,
+    check_names,
+    read_buying,
+    read_prices,
+    split_by_purchase,
+)
 from eks_win_capacity.planning.current import from_now
 from eks_win_capacity.planning.placement import cheapened, met, placed_in, value_of
 from eks_win_capacity.planning.plan import FleetPlan
@@ -246,7 +252,7 @@ def plan_fleet(
         other_sites=partial(where, prefix=not prefix), prefix=prefix, pool=pool,
         kubelet=kubelet_max_pods, objective=objective, launcher=launcher, buying=buying,
         reserved=Reserved() if reserved is None else reserved_of(reserved), surge=surge,
-        prices=read_prices(prices, node_cost, buying), progress=progress, min_types=min_types,
+        prices=check_names(read_prices(prices, node_cost, buying), catalog), progress=progress, min_types=min_types,
         max_types=max_types, at_least=read_limits(at_least, catalog, known, name="at_least"),
         limits=read_limits(limits, catalog, known), zone_lost=flag(zone_lost, name="zone_lost"),
         extended_resources=_extended(extended_resources),

@@ -412,3 +412,15 @@ def test_exclusions_may_stand_in_any_column():
     rows = [{"name": "web", "replicas": 3, "cpu": "100m"}]
     column = pd.Series(["t3.*", "m5.large", "!t3.*"])
     assert plan_fleet(rows, candidates=column, compare=False).types == {"m5.large": 1}
+
+
+def test_a_price_of_a_type_that_does_not_exist_is_named_with_the_nearest():
+    prices = {"m5.larg": 0.188, "m5.xlarge": 0.376}
+    found = quick(candidates=["m5.large", "m5.xlarge"], prices=prices)
+    (rejected,) = found.rejected
+    assert (rejected.instance_type, rejected.code) == ("m5.large", "no-price")
+    assert "is 'm5.larg' there a typing error?" in rejected.why
+    assert "1 price is of a type that the catalog of" in found.price_basis
+    assert "'m5.larg' (did you mean 'm5.large'?)" in found.price_basis
+    sound = quick(candidates=["m5.xlarge"], prices={"m5.xlarge": 0.376, "m5.large": 1})
+    assert "catalog" not in sound.price_basis
