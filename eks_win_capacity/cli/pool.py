@@ -256,13 +256,14 @@ def targets(
         )
     if not nitro:
         options["prefix_delegation"] = False
-    with progress("trying warm targets"):
+    with progress("trying warm targets", counted=False) as tell:
         found = best_targets(
             Poisson(pods_per_minute=rate_per_minute, lifetime=_lifetime_of(lifetime)),
             slots=room,
             wait_s=wait,
             ec2_latency_s=ec2_latency,
             rng=seed,
+            progress=lambda done, total: tell(f"{done} of {total} done"),
             **options,
         )
     where = f"on {options['nodes']:,} nodes for {options['hours']:g} h"

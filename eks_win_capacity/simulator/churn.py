@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -497,6 +497,7 @@ def best_targets(
     prefix_delegation: bool | None = None,
     candidates: Sequence[WarmPool] | None = None,
     rng: int = 0,
+    progress: Callable[[int, int], object] | None = None,
     **options: Any,
 ) -> BestTargets:
     """
@@ -518,6 +519,8 @@ def best_targets(
     candidates : sequence of WarmPool, optional
     rng : int
         Seed.
+    progress : callable, optional
+        Called before each candidate with how many are done, and how many there are.
     **options
         Further options of :func:`simulate_churn`.
 
@@ -552,6 +555,8 @@ def best_targets(
         raise InputError("candidates must hold one WarmPool at least")
     rows = []
     for candidate, pool in enumerate(candidates):
+        if progress is not None:
+            progress(candidate, len(candidates))
         ran = simulate_churn(workload, nodes=nodes, slots=slots, pool=pool, rng=rng, **options)
         rows.append({"candidate": candidate, **_scored(ran, pool, nodes, quantile, goal)})
     curve = pd.DataFrame(rows).sort_values(["waste", "wait_s"], kind="stable", ignore_index=True)

@@ -190,6 +190,19 @@ def test_the_best_targets_meet_the_goal_at_the_least_waste():
     assert "no candidate" in never.reason
 
 
+def test_the_search_for_targets_says_how_far_it_is():
+    told: list[tuple[int, int]] = []
+    best_targets(
+        Poisson(pods_per_minute=1, lifetime=60),
+        nodes=1,
+        slots=2,
+        hours=0.1,
+        candidates=[WarmPool.secondary()] * 3,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(0, 3), (1, 3), (2, 3)]
+
+
 @_few
 @given(_pools, st.lists(_steps, min_size=1, max_size=3))
 def test_many_nodes_at_once_are_the_nodes_one_by_one(pool, nodes):
