@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -246,9 +247,22 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
             paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
             if len(able) > MOST_FANS
             else "",
-            listed([f"{finding.seen}: {finding.why}" for finding in forecast.findings]),
+            listed(_notes(forecast, names)),
         )
     )
+
+
+def _notes(forecast: ExhaustionForecast, names: frozenset[str]) -> list[str]:
+    """What was found in the whole history; a subnet of others is not named."""
+    others = sorted({str(name) for name in forecast.subnets} - names, key=len, reverse=True)
+    notes = [f"{finding.seen}: {finding.why}" for finding in forecast.findings]
+    if not others or not notes:
+        return notes
+    foreign = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, others))})(?![\w-])")
+    return [
+        "Of all subnets in the history:",
+        *(foreign.sub("one not shown here", n) for n in notes),
+    ]
 
 
 def _dates(title: str, rows: list[dict[Any, Any]], share: str) -> str:

@@ -86,6 +86,14 @@ def test_subnets_of_no_cluster_have_a_section_of_their_own():
     assert "elsewhere" in page.partition('id="others"')[2]
 
 
+def test_the_notes_of_a_cluster_name_no_subnet_of_others():
+    old = usage("subnet-of-others").iloc[:20]
+    history = pd.concat([usage(), old])
+    page = words(ewc.report(STATE, history=history, capacity=400, time_limit_s=2).to_html())
+    assert "before the newest, first one not shown here" in page
+    assert page.count("before the newest, first subnet-of-others") == 1
+
+
 def test_a_forecast_that_was_made_is_shown_as_it_is():
     forecast = ewc.forecast_exhaustion(usage(), capacity=300, horizon=90)
     assert ewc.report(STATE, history=forecast, time_limit_s=2).forecast is forecast
