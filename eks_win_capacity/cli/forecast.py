@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -188,6 +189,7 @@ def forecast(
         note="\n".join(notes),
         assumptions=[_TOGETHER] if added else (),
         styles=[_style(row) for row in rows],
+        shown={name: partial(_odds, name) for name in ("probability", "chance_within")},
     )
     if unknown:
         say(f"not known: {_named(unknown)}: no forecast, so neither alert nor all-clear", err=True)
@@ -195,6 +197,16 @@ def forecast(
         chance = f"a chance of {100 * (alert_risk or 0):g} % or more"
         say(f"alert: {_named(alarmed)}: {chance} to run dry within {alert_within:,} days", err=True)
         click.get_current_context().exit(ALERT)
+
+
+def _odds(name: str, row: Mapping[str, Any]) -> str:
+    """A chance for people: sample paths cannot tell 0 or 1, unless it has happened."""
+    share = row[name]
+    if share is None:
+        return "-"
+    if row["status"] == "exhausted":
+        return f"{share}"
+    return "<0.01" if share < 0.01 else ">0.99" if share > 0.99 else f"{share}"
 
 
 def _named(subnets: list[str]) -> str:

@@ -143,6 +143,12 @@ class _Table:
     assumptions: list[str]
     styles: Sequence[str] | None = None
     lead: Sequence[str] = ()
+    shown: Mapping[str, Callable[[Mapping[str, Any]], str]] | None = None
+
+    def column(self, name: str) -> list[str]:
+        """A column as people read it, below its heading."""
+        write = (self.shown or {}).get(name, lambda row: _human(row[name]))
+        return [heading_of(name), *map(write, self.rows)]
 
 
 @contextmanager
@@ -193,13 +199,15 @@ def emit(
     note: str = "",
     assumptions: Sequence[str] = (),
     styles: Sequence[str] | None = None,
+    shown: Mapping[str, Callable[[Mapping[str, Any]], str]] | None = None,
 ) -> None:
     """
     Print rows on stdout, and write them where ``--out`` says.
 
     All rows have the same keys: the columns, unless these are given. Those that lead stay
     where a terminal has no room for all. Below a table stand its notes and what the numbers
-    rest on; a terminal shows each row in its style of Rich.
+    rest on; a terminal shows each row in its style of Rich. A table has in some columns
+    what ``shown`` makes of each row; files and programs get the values.
     """
     table = _Table(
         rows,
@@ -209,6 +217,7 @@ def emit(
         list(assumptions),
         styles,
         lead,
+        shown,
     )
     gathering = _asked("gathered")
     if gathering is None:
@@ -288,7 +297,7 @@ _PROSE = 60
 
 def _print_table(table: _Table, note: str) -> None:
     title, note = visible(table.title), visible(note)
-    texts = [[heading_of(name), *(_human(row[name]) for row in table.rows)] for name in table.names]
+    texts = [table.column(name) for name in table.names]
     right = [_is_numeric(table.rows, name) for name in table.names]
     # A pipe has no width: nothing may be cut or wrapped for one that would be guessed.
     if not sys.stdout.isatty() or _asked("wide"):

@@ -168,6 +168,19 @@ def test_the_csv_says_the_same_as_the_json(run, rows):
     assert list(csv.DictReader(io.StringIO(out))) == plain
 
 
+def test_the_table_is_not_surer_than_the_sample_paths(tmp_path, run, rows):
+    file = tmp_path / "usage.csv"
+    both = (
+        {"subnet": "flat", "used": 10.0 + np.arange(60) % 2},
+        {"subnet": "steep", "used": 100.0 + np.arange(60)},
+    )
+    pd.concat([table(**one) for one in both]).to_csv(file, index=False)
+    chances = [row["probability"] for row in rows(file, "--capacity", "200", "--horizon", "90d")]
+    assert chances == [1.0, 0.0]
+    _, out, _ = run(file, "--capacity", "200", "--horizon", "90d")
+    assert [line.split()[-1] for line in out.splitlines()[3:5]] == [">0.99", "<0.01"]
+
+
 def test_the_table_says_openly_what_was_done(run):
     code, out, error = run(DEMO, "--capacity", "1019")
     assert (code, error) == (0, "")
