@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.problem import Packed, joined
+from eks_win_capacity.packing.problem import Packed, feasible, joined, total_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +104,31 @@ def first_fit(
                 np.concatenate([groups.able, opened.able]),
             )
     return _settled(problem, kinds, groups)
+
+
+def starts_of(problem: Problem, *, deadline: Deadline) -> tuple[Packed, ...]:
+    """First-fit decreasing over all kinds and on each alone: what a search starts from."""
+    if problem.floor.any():
+        return ()
+    tried = [first_fit(problem, np.arange(problem.kinds))]
+    least = math.inf if tried[0] is None else total_cost(problem, tried[0])
+    alone = least_of_each(problem)
+    for place in [] if problem.zones > 1 else np.argsort(alone, kind="stable").tolist():
+        if alone[place] >= least or deadline.over():
+            break
+        packed = first_fit(problem, np.array([place]))
+        if packed is not None:
+            tried.append(packed)
+            least = min(least, total_cost(problem, packed))
+    return tuple(one for one in tried if one is not None and feasible(problem, one))
+
+
+def least_of_each(problem: Problem) -> Floats:
+    """Bound by sums of what all pods cost on each kind alone: some are too expensive to try."""
+    wanted = problem.count @ problem.need
+    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
+    bound: Floats = some.max(axis=1) * problem.cost
+    return bound
 
 
 def _empty(problem: Problem, kinds: Ints, number: int) -> _Groups:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
-from eks_win_capacity.packing.first_fit import first_fit
-from eks_win_capacity.packing.problem import feasible, total_cost
+from eks_win_capacity.packing.first_fit import least_of_each, starts_of
+from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.packing.solve import solve
 from eks_win_capacity.planning.model import build, dominated, levels
 from eks_win_capacity.planning.placement import (
@@ -293,7 +292,8 @@ class Solving:
         self, model: Model, *, deadline: Deadline, effort: float, tell: bool
     ) -> tuple[Packed | None, float, float]:
         """The best packing of a search, its bound and its linear bound; interrupted, what it had."""
-        problem, starts = model.problem, starts_of(model, deadline=deadline)
+        problem = model.problem
+        starts = starts_of(problem, deadline=deadline)
         best: list[Any] = [None, 0.0]
 
         def report(packed: Packed, bound: float) -> None:
@@ -328,7 +328,7 @@ class Solving:
         if weight.sum() <= _TABLE:
             return nodes
         model = build(ask, nodes)
-        score, most = _least_of_each(model), model.problem.most_per_node() > 0
+        score, most = least_of_each(model.problem), model.problem.most_per_node() > 0
         needed = {group.instance_type for group in self.known.groups} if self.known else set()
         chosen = np.array([node.name in needed for node in nodes])
         for shape in np.nonzero(model.problem.count > 0)[0]:
@@ -341,32 +341,6 @@ class Solving:
                 chosen[place] = True
                 total += int(weight[place])
         return tuple(node for node, use in zip(nodes, chosen, strict=True) if use)
-
-
-def starts_of(model: Model, *, deadline: Deadline) -> tuple[Packed, ...]:
-    """First-fit decreasing over all types and on each alone: the floor of every plan."""
-    problem = model.problem
-    if problem.floor.any():
-        return ()
-    found = [first_fit(problem, np.arange(problem.kinds))]
-    least = math.inf if found[0] is None else total_cost(problem, found[0])
-    alone = _least_of_each(model)
-    for place in [] if problem.zones > 1 else np.argsort(alone, kind="stable").tolist():
-        if alone[place] >= least or deadline.over():
-            break
-        packed = first_fit(problem, np.array([place]))
-        if packed is not None:
-            found.append(packed)
-            least = min(least, total_cost(problem, packed))
-    return tuple(packed for packed in found if packed is not None and feasible(problem, packed))
-
-
-def _least_of_each(model: Model) -> Any:
-    """Bound by sums what all pods cost on each kind alone: some are too dear to be packed."""
-    problem = model.problem
-    wanted = problem.count @ problem.need
-    some = np.where(problem.room > 0, -(-wanted // np.maximum(problem.room, 1)), wanted * 2**20)
-    return some.max(axis=1) * problem.cost
 
 
 def answer(
@@ -680,7 +654,7 @@ def _packings(
         until = run.deadline.part(_SPREAD_PART)
         packed, _, _ = run.searched(model, deadline=until, effort=BRIEF, tell=False)
         return model, [] if packed is None else [packed]
-    starts = starts_of(model, deadline=run.deadline)
+    starts = starts_of(model.problem, deadline=run.deadline)
     return model, sorted(starts, key=lambda one: total_cost(model.problem, one))
 
 
