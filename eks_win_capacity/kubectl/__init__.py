@@ -185,7 +185,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
                     source=name,
                     place=place,
                 )
-            yield place, item_of(str(single.get("kind", "")), value)
+            yield from _flat(place, item_of(str(single.get("kind", "")), value))
             single.setdefault("items", None)
         elif index is None:
             single[key] = value
@@ -194,6 +194,21 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
         else:
             single.setdefault(key, []).append(value)
     yield from _single(single, name)
+
+
+def _flat(place: str, item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """An object, or the objects of a list that stands in a list: jq -s joins answers so."""
+    kind, inner = str(item.get("kind", "")), item.get("items")
+    if not kind.endswith("List") or not isinstance(inner, list):
+        yield place, item
+        return
+    if not inner:
+        yield "items", item
+    for number, one in enumerate(inner):
+        if isinstance(one, Mapping):
+            yield from _flat(f"{place}.items[{number}]", item_of(kind, one))
+        else:
+            yield f"{place}.items[{number}]", {}
 
 
 def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

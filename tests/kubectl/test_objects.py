@@ -319,3 +319,16 @@ def test_a_stateful_set_mounts_what_its_class_gives():
     }
     state = kubectl.load(made, of_class)
     assert state.workloads[0].csi_drivers == ("ebs.csi.aws.com", "")
+
+
+def test_a_list_in_a_list_is_read_as_its_objects():
+    one, two = node("win-1"), node("win-2")
+    inner = {"kind": "List", "items": [one, {"kind": "NodeList", "items": [two]}]}
+    nested = {"kind": "List", "items": [inner, {"kind": "PodList", "items": []}]}
+    state = kubectl.load(nested)
+    assert state == kubectl.load(
+        {"kind": "List", "items": [one, two]}, {"kind": "PodList", "items": []}
+    )
+    assert [found.name for found in state.nodes] == ["win-1", "win-2"]
+    with pytest.raises(DocumentError, match=r"items\[0\]\.items\[0\]"):
+        kubectl.load({"kind": "List", "items": [{"kind": "List", "items": [5]}]})
