@@ -357,6 +357,7 @@ def _read(file: str, catalog: Catalog) -> pd.DataFrame:
         return _read_words(content, counted=head[:1].isspace())
     if separator not in head and "  " in head.strip():
         return _read_aligned(content, head)
+    whole.refuse_title(content[:8192].splitlines()[:5], separator, name)
     with whole_rows(name):
         frame = pd.read_csv(
             io.StringIO(content),

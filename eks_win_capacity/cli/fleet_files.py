@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cli.output import progress
-from eks_win_capacity.core.documents.whole import separator_of
+from eks_win_capacity.core.documents.whole import refuse_title, separator_of
 from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
 from eks_win_capacity.core.spreadsheet import CONTROLS, FORMULA
 
@@ -124,8 +124,12 @@ def opened(paths: Sequence[Path], catalog: Catalog) -> Iterator[NodeFiles]:
     from eks_win_capacity.frames.node_files import CsvForm, NodeFiles
 
     with paths[0].open("rb") as first:
-        line = first.readline(_HEAD).decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
+        line, *more = (
+            first.readline(_HEAD).decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
+            for _ in range(5)
+        )
     separator = separator_of(line)
+    refuse_title([line, *more], separator, str(paths[0]))
     headless = without_head([line.replace('"', "").split(separator)], catalog)
     with (
         progress("reading", counted=False) as tell,

@@ -122,6 +122,7 @@ def _csv(content: bytes, name: str) -> pd.DataFrame:
     separator = whole.separator_of(head)
     if separator not in head and columns:
         separator = r"\s{2,}"
+    whole.refuse_title(text[: 2 * _LONGEST_HEAD].splitlines()[:5], separator, name)
     with whole_rows(name):
         frame = pd.read_csv(
             io.StringIO(text),

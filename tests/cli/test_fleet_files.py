@@ -171,6 +171,7 @@ def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments
         ("instance_type,os\nm5.large,linux\n", "--all-rows"),
         ('a,b\n"1,2\n', "cannot be read"),
         ("", "cannot be read|no column"),
+        ("Fleet of today,\ninstance_type,n\nm5.large,1\n", "begins with a title"),
         ("instance_type,n\nm5.large,1,2\n", "as many fields as its header|Expected Number"),
     ],
 )

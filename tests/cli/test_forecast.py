@@ -181,6 +181,17 @@ def test_the_table_is_not_surer_than_the_sample_paths(tmp_path, run, rows):
     assert [line.split()[-1] for line in out.splitlines()[3:5]] == [">0.99", "<0.01"]
 
 
+def test_a_title_above_the_header_is_said(tmp_path, run):
+    file = tmp_path / "usage.csv"
+    plain = table(subnet="a", used=100.0).to_csv(index=False)
+    file.write_text(f"Use of subnets,,\n\n{plain}")
+    code, _, error = run(file, "--capacity", "200")
+    assert code == 1
+    assert "begins with a title and not with the names of its columns" in error
+    file.write_text(plain)
+    assert run(file, "--capacity", "200")[0] == 0
+
+
 def test_the_table_says_openly_what_was_done(run):
     code, out, error = run(DEMO, "--capacity", "1019")
     assert (code, error) == (0, "")

@@ -15,10 +15,10 @@ from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from eks_win_capacity.core.documents import _open
 from eks_win_capacity.core.documents._open import PACKED, source_name
-from eks_win_capacity.core.errors import DocumentError
+from eks_win_capacity.core.errors import DocumentError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 _MARKS: Final = (
@@ -330,6 +330,25 @@ _KNOWN: Final = (
 
 _SPACED: Final = re.compile(r"\S(?: {2,}|\t+)\S")
 """Columns that kubectl and the AWS CLI print for people stand two blanks apart."""
+
+
+def refuse_title(lines: Sequence[str], separator: str, name: str) -> None:
+    """
+    Refuse a table whose first line fills the first of several columns only.
+
+    Raises
+    ------
+    InputError
+        If the row below it fills more.
+    """
+    lines = [line for line in lines if line.strip()][:2]
+    rows = [line.replace('"', "").split(separator) for line in lines]
+    filled = [any(cell.strip() for cell in row[1:]) for row in rows]
+    if filled == [False, True] and len(rows[0]) > 1:
+        raise InputError(
+            f"{name} begins with a title and not with the names of its columns: remove its first "
+            f"line, {lines[0][:60]!r}"
+        )
 
 
 def separator_of(head: str) -> str:
