@@ -146,6 +146,8 @@ class WarmPool(Shown):
         ------
         ConfigMapError
             If the source is not a ConfigMap, or holds values that are no texts.
+        InvalidCountError
+            If `slots` is not a whole number from 1.
         WarmTargetError
             If a target that would act is above 10**6.
 
@@ -161,7 +163,7 @@ class WarmPool(Shown):
         from eks_win_capacity.addresses.configmap import read_configmap
 
         configmap = read_configmap(source)
-        return cls(**read_targets(configmap, nitro=_flag(nitro, "nitro"), slots=slots))
+        return cls(**read_targets(configmap, nitro=_flag(nitro, "nitro"), slots=_room(slots)))
 
     @classmethod
     def secondary(
@@ -266,12 +268,17 @@ class WarmPool(Shown):
         Returns
         -------
         Listed of Finding
+
+        Raises
+        ------
+        InvalidCountError
+            If `slots` is not a whole number from 1.
         """
         return Listed(
             target_findings(
                 *targets_of(self).values(),
                 prefix_delegation=self.prefix_delegation,
-                slots=slots,
+                slots=_room(slots),
             )
         )
 
@@ -381,6 +388,11 @@ def _target(value: object, name: str, *, low: int = 0) -> int:
             f"{name} must be a whole number from {max(low, 0):,} to {MAX_COUNT:,}; got {number:,}"
         )
     return int(number)
+
+
+def _room(slots: object) -> int | None:
+    """The slots of a node, or None for those of the largest interface."""
+    return None if slots is None else _target(slots, "slots", low=1)
 
 
 def _flag(value: object, name: str) -> bool:

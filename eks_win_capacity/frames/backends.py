@@ -65,6 +65,11 @@ def is_sql(frame: Frame) -> bool:
     return bool(frame.implementation.is_duckdb() or frame.implementation.is_pyspark())
 
 
+def may_group(frame: Frame, names: Sequence[str]) -> bool:
+    """Whether the engine groups by these columns: DuckDB reads a dot as a table's name."""
+    return not (frame.implementation.is_duckdb() and any("." in name for name in names))
+
+
 def column(frame: Frame, name: object, argument: str) -> Any:
     """
     The dtype of a column.
@@ -105,27 +110,32 @@ def check_column(frame: Frame, name: object, argument: str, kind: str) -> None:
         )
 
 
-def new_name(frame: Frame, answer: str) -> str:
+def new_name(frame: Frame, answer: object) -> str:
     """
     The name of a new column.
 
     Raises
     ------
     InputError
-        If the frame has such a column: nothing is overwritten in silence.
+        If it is no name, or the frame has such a column: nothing is overwritten in silence.
     """
-    if answer in frame.collect_schema():
-        raise InputError(
-            f"the frame has a column {answer!r} already: drop or rename it, or pass answer="
-        )
+    if not isinstance(answer, str) or not answer:
+        raise InputError(f"answer must be the name of a column; got {answer!r}")
+    # To engines of SQL names are alike whatever their case: DuckDB would rename the answer.
+    alike = str.lower if is_sql(frame) else str
+    for name in frame.collect_schema():
+        if alike(str(name)) == alike(answer):
+            raise InputError(
+                f"the frame has a column {name!r} already: drop or rename it, or pass answer="
+            )
     return answer
 
 
 def spare_names(frame: Frame, count: int) -> list[str]:
     """Names for columns that live only inside a query."""
-    taken = set(frame.collect_schema())
+    taken = set(frame.collect_schema())  # pandas has columns whose names are numbers
     stem = "_ewc"
-    while any(name.startswith(stem) for name in taken):
+    while any(str(name).startswith(stem) for name in taken):
         stem += "_"
     return [f"{stem}{position}" for position in range(count)]
 
@@ -216,7 +226,7 @@ def _in_polars(
         right_on=key,
         how="left",
         maintain_order="left" if ordered else "none",
-    )
+    ).drop(key, strict=False)  # kept beside a key that is an expression
 
 
 def _in_spark(native: Any, by: str, keys: Sequence[str], values: Mapping[str, Any]) -> Any:

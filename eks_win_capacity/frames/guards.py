@@ -70,11 +70,12 @@ def missing(column: str, *, cure: str = "fill or drop them") -> RowCheck:
     )
 
 
-def out_of_range(column: str, argument: str, low: int) -> RowCheck:
-    """Counts of a column that no node has."""
+def out_of_range(column: str, argument: str, low: int, dtype: Any = None) -> RowCheck:
+    """Counts of a column that no node has; Arrow compares by dtype where int64 is too narrow."""
+    least, most = (nw.lit(limit, dtype=dtype) for limit in (low, MAX_COUNT))
     return RowCheck(
         InvalidCountError,
-        (nw.col(column) < low) | (nw.col(column) > MAX_COUNT),
+        (nw.col(column) < least) | (nw.col(column) > most),
         column,
         (column,),
         f"{argument} must be whole numbers from {low:,} to {MAX_COUNT:,}; the column "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -27,7 +29,7 @@ from eks_win_capacity.density.max_pods import max_pods
 from eks_win_capacity.frames import backends, guards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -224,17 +226,17 @@ def totals(
     0      3        32        0
     """
     data = backends.read_frame(frame)
-    groups = [by] if isinstance(by, str) else list(by or ())
+    groups = _groups(data, by)
     for name in groups:
-        backends.column(data, name, "by")
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
     # Beside a column of many values the names make too many groups to be worth it.
     few = count is None and not groups and not isinstance(kubelet_max_pods, str)
-    grouped = few and backends.is_sql(data)
+    few = few and backends.is_sql(data)
     question = _Asked(
-        instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown, ordered=grouped
+        instance_type, prefix_delegation, kubelet_max_pods, catalog, on_unknown, ordered=few
     )
+    grouped = few and backends.may_group(data, question.keys())
     if grouped:
         data, count = question.grouped(data)
         nodes: Any = nw.col(count)
@@ -322,7 +324,7 @@ def with_attached_addresses(
     if not isinstance(pool, (WarmPool, str)):
         raise UnsupportedInputError(f"pool must be a WarmPool or a column name; got {pool!r}")
     if isinstance(pool, str):
-        checks.append(_named(data, pool, pools or {}))
+        checks += _named(data, pool, pools)
     n_name, s_name, u_name, p_name = backends.spare_names(data, 4)
     data = data.with_columns(n.alias(n_name), s.alias(s_name))
     data = guards.guarded(data, n_name, checks)
@@ -350,15 +352,31 @@ def with_attached_addresses(
     return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
 
 
+def _groups(data: Any, by: object) -> list[str]:
+    """The columns to group by, each once."""
+    if by is None:
+        return []
+    names: list[Any] = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
+    for name in names:
+        backends.column(data, name, "by")
+    if not backends.may_group(data, names):
+        raise InputError("by: DuckDB does not group by names with a dot; rename the column")
+    return list(dict.fromkeys(names))
+
+
 def _counted_or_constant(
     data: Any, value: object, argument: str, *, low: int = 0
 ) -> tuple[Any, list[guards.RowCheck]]:
     """The counts of an argument as an expression, and what must be true of its column."""
     if not isinstance(value, str):
-        return nw.lit(int(arrays.counts(value, name=argument, low=low)), dtype=nw.Int64), []
+        return nw.lit(arrays.count(value, name=argument, low=low), dtype=nw.Int64), []
     backends.check_column(data, value, argument, "counts")
-    checks = [guards.missing(value), guards.out_of_range(value, argument, low)]
-    return nw.col(value).cast(nw.Int64), checks
+    dtype = data.collect_schema()[value]
+    wide = dtype in (nw.UInt64, nw.Int128, nw.UInt128)
+    outside = guards.out_of_range(value, argument, low, dtype if wide else None)
+    # What int64 does not hold would be an error of the engine's own, and not of a check.
+    whole = nw.when(outside.bad).then(nw.lit(0, dtype=dtype)).otherwise(nw.col(value))
+    return (whole if wide else nw.col(value)).cast(nw.Int64), [guards.missing(value), outside]
 
 
 @dataclass(frozen=True)
@@ -391,16 +409,20 @@ class _Asked:
         """
         (rows,) = backends.spare_names(data, 1)
         backends.column(data, self.by, "instance_type")
-        keys = [self.by]
         if isinstance(self.prefixes, str):
             backends.column(data, self.prefixes, "prefix_delegation")
-            keys.append(self.prefixes)
-        return data.group_by(*dict.fromkeys(keys)).agg(nw.len().alias(rows)), rows
+        return data.group_by(*self.keys()).agg(nw.len().alias(rows)), rows
 
     def checked_by_name(self, data: Any) -> bool:
         """Whether only names and modes are checked, by an engine that groups faster than it joins."""
         refuses = self.on_unknown == "raise"
-        return refuses and backends.is_sql(data) and not isinstance(self.kubelet, str)
+        plain = refuses and backends.is_sql(data) and not isinstance(self.kubelet, str)
+        return plain and backends.may_group(data, self.keys())
+
+    def keys(self) -> list[str]:
+        """The columns that the pods of a node depend on, but for the kubelet's."""
+        modes = [self.prefixes] if isinstance(self.prefixes, str) else []
+        return list(dict.fromkeys([self.by, *modes]))
 
     def modes(self) -> tuple[bool, ...]:
         """The modes that rows can be in."""
@@ -513,23 +535,34 @@ class _PodsOfPiece:
         )
 
 
-def _named(data: Any, column: str, pools: Mapping[str, WarmPool]) -> guards.RowCheck:
+def _named(data: Any, column: str, pools: object) -> list[guards.RowCheck]:
+    """What must be true of a column that names pools."""
     backends.check_column(data, column, "pool", "names")
+    if not isinstance(pools, Mapping) or not pools:
+        raise InputError(f"pools must hold the pools that {column!r} names; got {pools!r:.60}")
     for name, pool in pools.items():
+        if not isinstance(name, str):
+            raise InputError(f"the names of pools are strings; got {name!r}")
         if not isinstance(pool, WarmPool):
             raise UnsupportedInputError(f"pools[{name!r}] must be a WarmPool; got {pool!r}")
-    return guards.strange(column, pools, "pools")
+    return [guards.missing(column), guards.strange(column, pools, "pools")]
 
 
-def _named_apart(values: tuple[Any, ...]) -> Iterator[Any]:
-    """Expressions that may come from one column; narwhals 2.0 refuses two of the same name."""
-    for at, value in enumerate(values):
-        whole = nw.lit(value, dtype=nw.Int64) if isinstance(value, int) else value
-        yield whole.alias(f"value_{at}")
+def _first(values: tuple[Any, ...], less: Callable[[Any, Any], Any]) -> Any:
+    """
+    The least or the most of some columns and constants, row by row.
+
+    By branches: narwhals sets columns of Dask side by side for a minimum, and Dask warns
+    of that where it does not know the divisions, as after reading a file.
+    """
+    first, *rest = (nw.lit(v, dtype=nw.Int64) if isinstance(v, int) else v for v in values)
+    for value in rest:
+        first = nw.when(less(first, value)).then(first).otherwise(value)
+    return first
 
 
 _OPS: Final = Choices(
-    least=lambda *values: nw.min_horizontal(*_named_apart(values)),
-    most=lambda *values: nw.max_horizontal(*_named_apart(values)),
+    least=lambda *values: _first(values, operator.lt),
+    most=lambda *values: _first(values, operator.gt),
     where=either,
 )

@@ -132,8 +132,7 @@ def simulate_pool(
     check_pool(pool)
     latency = checked_seconds(ec2_latency_s, "ec2_latency_s")
     left = None if subnet_free is None else arrays.count(subnet_free, name="subnet_free")
-    if not isinstance(retries, (bool, np.bool_)):
-        raise InputError(f"retries must be True or False; got {retries!r}")
+    nitro, retries = arrays.flag(nitro, name="nitro"), arrays.flag(retries, name="retries")
     read = read_events(events)
     plain = read.plain and left is None and not retries
     if engine == "compiled" and not plain:

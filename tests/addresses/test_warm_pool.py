@@ -15,6 +15,7 @@ from eks_win_capacity.addresses.warm_pool import pool_of_pairs
 from eks_win_capacity.cli import app
 from eks_win_capacity.core.errors import (
     InputError,
+    InvalidCountError,
     MissingValueError,
     ShapeMismatchError,
     UnknownInstanceTypeError,
@@ -457,3 +458,11 @@ def test_the_pairs_alone_give_the_pool_of_their_configmap(data, nitro, slots):
         return pool, pool.findings
 
     assert read(pool_of_pairs) == read(WarmPool.from_configmap)
+
+
+@pytest.mark.parametrize("slots", [0, -4, 2.5, "9", True])
+def test_slots_of_a_lint_are_a_whole_number(slots):
+    with pytest.raises(InvalidCountError, match="slots must be a whole number"):
+        WarmPool.secondary().lint(slots=slots)
+    with pytest.raises(InvalidCountError, match="slots must be a whole number"):
+        WarmPool.from_configmap({}, slots=slots)

@@ -323,3 +323,93 @@ def test_expressions_obey_the_closed_form(nodes, pool):
     expected = ewc.attached_addresses(pods, slots=slots, pool=pool)
     for field in ("addresses", "prefixes", "used", "warm"):
         assert out[field].to_list() == getattr(expected, field).tolist()
+
+
+def test_a_lazy_frame_with_categories_gets_no_other_column():
+    pl = pytest.importorskip("polars", reason="Polars is not installed")
+    names = pl.LazyFrame({"instance_type": ["m5.large"]}, schema={"instance_type": pl.Categorical})
+    assert ewc.frames.with_capacity(names).collect_schema().names() == ["instance_type", "max_pods"]
+
+
+def test_counts_beyond_int64_are_refused_as_counts(engine):
+    if getattr(engine, "__name__", "") == "to_spark":
+        return  # Spark has no unsigned integers
+    frame = NODES.assign(limit=np.full(8, 2**63 + 5, dtype=np.uint64))
+    with pytest.raises(Exception, match="kubelet_max_pods must be whole numbers from 0 to 1,000,0"):
+        rows(ewc.frames.with_capacity(engine(frame), kubelet_max_pods="limit"))
+
+
+@pytest.mark.parametrize("answer", ["", 3, None])
+def test_an_answer_has_a_name(engine, answer):
+    with pytest.raises(ewc.errors.InputError, match="answer must be the name of a column"):
+        ewc.frames.with_capacity(engine(NODES), answer=answer)
+
+
+def test_duckdb_does_not_rename_an_answer_that_differs_by_case():
+    pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    nodes = pa.table({"instance_type": ["m5.large"], "Max_Pods": [1]})
+    with duckdb.connect() as con, pytest.raises(ewc.errors.InputError, match="'Max_Pods' already"):
+        ewc.frames.with_capacity(con.from_arrow(nodes))
+
+
+def test_names_with_a_dot_are_columns_of_duckdb_too():
+    pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed")
+    with duckdb.connect() as con:
+        nodes = con.from_arrow(pa.table({"node.type": ["m5.large"]}))
+        sized = ewc.frames.with_capacity(nodes, instance_type="node.type")
+        assert sized.fetchall() == [("m5.large", 9)]
+        assert ewc.frames.totals(nodes, instance_type="node.type").fetchall() == [(1, 9, 0)]
+        with pytest.raises(ewc.errors.InputError, match="DuckDB does not group"):
+            ewc.frames.totals(nodes, instance_type="node.type", by="node.type")
+
+
+def test_groups_that_are_named_twice_are_summed_once(engine):
+    twice = rows(ewc.frames.totals(engine(NODES), by=["group", "group"]), by="group")
+    once = rows(ewc.frames.totals(engine(NODES), by="group"), by="group")
+    pd.testing.assert_frame_equal(twice, once)
+
+
+@pytest.mark.parametrize("by", [3, [None]])
+def test_groups_are_names_of_columns(by):
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="by must be the name of a column"):
+        ewc.frames.totals(NODES, by=by)
+
+
+@pytest.mark.parametrize("pools", [None, {}, ["warm"], {1: POOLS["warm"], "warm": POOLS["warm"]}])
+def test_a_column_of_pools_needs_pools_by_name(engine, pools):
+    with pytest.raises(ewc.errors.InputError, match="pools"):
+        ewc.frames.with_attached_addresses(
+            engine(NODES), pods="pods", slots="slots", pool="pool", pools=pools
+        )
+
+
+def test_a_missing_pool_is_missing(engine):
+    frame = engine(NODES.assign(pool=["warm", None] * 4))
+    with pytest.raises(Exception, match="'pool' has missing values in"):
+        rows(
+            ewc.frames.with_attached_addresses(
+                frame, pods="pods", slots="slots", pool="pool", pools=POOLS
+            )
+        )
+
+
+@pytest.mark.parametrize("pods", [[1], np.array([1, 2])])
+def test_a_constant_is_one_number(pods):
+    with pytest.raises(ewc.errors.InvalidCountError, match="pods must be one whole number"):
+        ewc.frames.nodes_needed(NODES, pods=pods)
+
+
+def test_columns_of_pandas_may_have_numbers_for_names():
+    frame = pd.DataFrame({0: [7], "instance_type": ["m5.large"]})
+    assert list(ewc.frames.with_capacity(frame)["max_pods"]) == [9]
+
+
+@pytest.mark.parametrize("pool", POOLS.values())
+def test_dask_does_not_guess_rows_together_without_divisions(pool):
+    dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
+    frame = dd.from_pandas(NODES[["pods", "slots"]], npartitions=2).clear_divisions()
+    kept = ewc.frames.with_attached_addresses(frame, pods="pods", slots="slots", pool=pool)
+    wanted = ewc.attached_addresses(NODES["pods"], slots=NODES["slots"], pool=pool)
+    assert list(kept.compute()["addresses"]) == list(wanted.addresses)

@@ -225,3 +225,9 @@ def test_a_pod_of_a_column_may_be_a_tuple():
     ran = simulate_pool(events, slots=9, pool=WarmPool.secondary())
     assert ran["used"].tolist() == [1, 2, 1, 1]
     assert ran["pod"].tolist() == pods
+
+
+@pytest.mark.parametrize("nitro", ["no", None, 0])
+def test_nitro_is_true_or_false(nitro):
+    with pytest.raises(CapacityError, match="nitro must be True or False"):
+        simulate_pool([(0, "tick")], slots=9, pool=WarmPool.secondary(), nitro=nitro)
