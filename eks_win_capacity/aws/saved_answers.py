@@ -147,6 +147,15 @@ def _cluster(answers: Answers) -> dict[str, Any]:
     vpc = found.get("resourcesVpcConfig") or {}
     compute = found.get("computeConfig")
     arn = str(found.get("arn") or "")
+    for key in ("name", "version", "platformVersion"):
+        # YAML reads 1.30 without quotes as the number 1.3, which is another version.
+        if not isinstance(found.get(key) or "", str):
+            raise DocumentError(
+                f"{key} of DescribeCluster must be a string, and is {found[key]!r:.80}: save the "
+                "answer as JSON, or write it in quotes",
+                source="DescribeCluster",
+                place=f"cluster.{key}",
+            )
     return {
         "name": found["name"],
         "region": arn.split(":")[3] if arn.count(":") >= 5 else None,

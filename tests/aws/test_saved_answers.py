@@ -383,6 +383,17 @@ def test_an_answer_that_is_not_one_names_its_file(tmp_path, answer, words):
         load_files(tmp_path / "one.json")
 
 
+def test_a_version_that_yaml_made_a_number_is_refused(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text("cluster:\n  name: prod\n  version: 1.30\n")
+    with pytest.raises(
+        DocumentError, match=r"version of DescribeCluster must be a string, and is 1\.3"
+    ):
+        load_files(file)
+    file.write_text("cluster:\n  name: prod\n  version: '1.30'\n")
+    assert load_files(file).version == "1.30"
+
+
 def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
     import base64
 
