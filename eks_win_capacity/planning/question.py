@@ -156,6 +156,11 @@ class Question:
         return any(site.free >= 0 for site in self.sites)
 
     @property
+    def counts_addresses(self) -> bool:
+        """Whether the addresses of a node matter: by subnets, a limit or the objective."""
+        return self.limited or self.objective == "addresses" or ALL_ADDRESSES in self.limits
+
+    @property
     def zoned(self) -> bool:
         """Whether nodes of a zone are limited."""
         return any(zone in self.limits for zone in self.zones)

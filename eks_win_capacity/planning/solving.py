@@ -84,8 +84,9 @@ class Solving:
     ``known`` is the best answer so far; none costs less than ``bound``, and ``lp_bound`` is what the
     linear program alone proves. ``impossible`` says that it is proved that there is no answer;
     ``even_only``, ``few_types`` and ``least_nodes`` that the bound is that of plans with even shares of
-    the zones, with no more types than asked for, or with as many nodes. ``every`` type is of use, and no other one beats those of
-    ``lean`` in everything; ``rejected`` are the candidates left out so far.
+    the zones, with no more types than asked for, or with as many nodes. ``every`` type is of use, and
+    no other one beats those of ``lean`` in everything; ``rejected`` are the candidates left out so
+    far.
     """
 
     ask: Question
@@ -128,7 +129,7 @@ class Solving:
         pinned = (set(ask.limits) - _TOTALS).union(*(load.allowed_types for load in ask.workloads))
         beaten = dominated(
             nodes,
-            addresses=ask.limited or ask.objective == "addresses" or ALL_ADDRESSES in ask.limits,
+            addresses=ask.counts_addresses,
             pinned=pinned,
         )
         for place, winner in beaten.items():
@@ -170,12 +171,11 @@ class Solving:
         try:
             until.check()
             model = build(ask, nodes, limits=ask.limits, coupled=True)
-            counted = ask.limited or ask.objective == "addresses" or ALL_ADDRESSES in ask.limits
             patterns = list_patterns(
                 model,
                 every_type=every_type,
                 empty=bool(ask.at_least),
-                full=not counted and ask.min_types == 1,
+                full=not ask.counts_addresses and ask.min_types == 1,
                 deadline=until,
             )
             if patterns is None:
