@@ -570,7 +570,10 @@ class FleetGroups:
         import pandas as pd
 
         _check_index(fleet._names, groups=groups)  # noqa: SLF001
+        arrays.refuse_frame(groups, "groups")
         column: Any = groups
+        if getattr(groups, "ndim", 1) != 1:
+            raise ShapeMismatchError(f"groups is a column; got the shape {column.shape}")
         if not arrays.is_series(groups):
             column = pd.Series(cast("Any", groups), copy=False)  # no mutant: speed alone
         if (len(column),) != fleet.shape:

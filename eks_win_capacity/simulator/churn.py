@@ -547,6 +547,8 @@ def best_targets(
 
     goal = checked_seconds(wait_s, "wait_s")
     _check_quantile(quantile)
+    if "pool" in options:
+        raise InputError("best_targets compares pools: give them as candidates, and no pool")
     if candidates is None:
         candidates = list(_candidates(checked_slots(slots), prefix_delegation))
     if not isinstance(candidates, (list, tuple)):

@@ -446,6 +446,10 @@ def test_groups_that_do_not_go_with_a_fleet_are_refused():
         fleet.by(["a"])
     with pytest.raises(ewc.errors.MissingValueError):
         fleet.by(["a", None])
+    with pytest.raises(ewc.errors.ShapeMismatchError, match=r"groups is a column; got .*\(2, 1\)"):
+        fleet.by(np.zeros((2, 1)))
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="groups is a DataFrame"):
+        fleet.by(pd.DataFrame({"a": ["x", "y"]}))
     series = ewc.Fleet.encode(pd.Series(["m5.large"], index=[3]))
     with pytest.raises(ewc.errors.IndexMismatchError):
         series.by(pd.Series(["a"], index=[4]))

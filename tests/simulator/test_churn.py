@@ -455,3 +455,9 @@ def test_what_is_no_share_is_said(share):
     update = RollingUpdate(replicas=4, at_s=60, max_surge=share)
     with pytest.raises(InputError, match="max_surge"):
         simulate_churn(update, nodes=1, slots=9, pool=_POOL, hours=0.1)
+
+
+def test_pools_to_compare_are_candidates():
+    work, pool = Poisson(pods_per_minute=1, lifetime=60), WarmPool.secondary()
+    with pytest.raises(InputError, match="give them as candidates"):
+        best_targets(work, nodes=1, slots=2, pool=pool)
