@@ -279,7 +279,8 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         close = difflib.get_close_matches(name, columns, n=3, cutoff=0.6)
         hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
         names = ", ".join(columns[:20]) + (" ..." if len(columns) > 20 else "")
-        raise InputError(f"no column {name!r} in a frame with the columns {names}.{hint}")
+        where = f"with the columns {names}" if columns else "without columns"
+        raise InputError(f"no column {name!r} in a frame {where}.{hint}")
 
     def _given(self, value: Any) -> Any:
         return self._column(value) if isinstance(value, str) else value

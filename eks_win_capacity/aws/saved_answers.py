@@ -147,15 +147,7 @@ def _cluster(answers: Answers) -> dict[str, Any]:
     vpc = found.get("resourcesVpcConfig") or {}
     compute = found.get("computeConfig")
     arn = str(found.get("arn") or "")
-    for key in ("name", "version", "platformVersion"):
-        # YAML reads 1.30 without quotes as the number 1.3, which is another version.
-        if not isinstance(found.get(key) or "", str):
-            raise DocumentError(
-                f"{key} of DescribeCluster must be a string, and is {found[key]!r:.80}: save the "
-                "answer as JSON, or write it in quotes",
-                source="DescribeCluster",
-                place=f"cluster.{key}",
-            )
+    _check_strings(found, "cluster", "name", "version", "platformVersion")
     return {
         "name": found["name"],
         "region": arn.split(":")[3] if arn.count(":") >= 5 else None,
@@ -171,6 +163,26 @@ def _cluster(answers: Answers) -> dict[str, Any]:
         "service_cidr": network.get("serviceIpv4Cidr"),
         "local_cluster": bool(found.get("outpostConfig")),
     }
+
+
+def _check_strings(found: Mapping[str, Any], of: str, *keys: str) -> None:
+    """
+    Refuse members that are not strings: YAML reads 1.30 without quotes as 1.3, another version.
+
+    Raises
+    ------
+    DocumentError
+        If one is something else.
+    """
+    for key in keys:
+        given = found.get(key) or ""
+        if not isinstance(given, str):
+            raise DocumentError(
+                f"{key} of {KEYS[of]} must be a string, and is {without_accounts(repr(given)):.80}: "
+                "save the answer as JSON, or write it in quotes",
+                source=KEYS[of],
+                place=f"{of}.{key}",
+            )
 
 
 def _support_ends(answers: Answers) -> str | None:
@@ -512,6 +524,8 @@ def _node_group(
     scaling: Mapping[str, Mapping[str, Any]],
     systems: Mapping[str, str],
 ) -> NodeGroup:
+    strings = ("nodegroupName", "version", "releaseVersion", "amiType", "capacityType", "status")
+    _check_strings(item, "nodegroup", *strings)
     template = item.get("launchTemplate") or {}
     version = str(template.get("version") or "$Default")
     data = templates.get((template.get("id", ""), version))
@@ -529,7 +543,7 @@ def _node_group(
         status=item.get("status") or "",
         version=item.get("version") or "",
         release_version=item.get("releaseVersion") or "",
-        instance_types=tuple(item.get("instanceTypes") or ([own] if own else [])),
+        instance_types=tuple(map(str, item.get("instanceTypes") or ([own] if own else []))),
         min_size=count(sizes, "minSize"),
         desired_size=count(sizes, "desiredSize"),
         max_size=count(sizes, "maxSize"),

@@ -86,8 +86,9 @@ def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
     """Namespace, name and labels of any object."""
     meta = item["metadata"]
     name, namespace = meta["name"], meta.get("namespace") or "default"
-    if not isinstance(name, str) or not isinstance(namespace, str):
-        raise TypeError(f"metadata.name must be a text, got {name!r}")
+    for key, given in (("name", name), ("namespace", namespace)):
+        if not isinstance(given, str):
+            raise TypeError(f"metadata.{key} must be a string, got {given!r}")
     return namespace, name, meta.get("labels") or {}
 
 

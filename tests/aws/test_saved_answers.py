@@ -394,6 +394,14 @@ def test_a_version_that_yaml_made_a_number_is_refused(tmp_path):
     assert load_files(file).version == "1.30"
 
 
+@pytest.mark.parametrize("key", ["version", "releaseVersion", "amiType"])
+@pytest.mark.parametrize("given", [1.3, [1], {"a": 1}, True])
+def test_a_member_of_a_node_group_that_is_not_a_string_is_refused(key, given):
+    group = {"nodegroup": {**NODEGROUP["nodegroup"], key: given}}
+    with pytest.raises(DocumentError, match=f"{key} of DescribeNodegroup must be a string"):
+        load_files(group)
+
+
 def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
     import base64
 

@@ -152,3 +152,8 @@ def test_without_polars_registering_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(ewc.CapacityError, match="pip install polars"):
         accessor.register_polars()
+
+
+def test_a_frame_without_columns_is_said_to_have_none():
+    with pytest.raises(InputError, match="no column 'instance_type' in a frame without columns"):
+        pd.DataFrame().ewc.max_pods()

@@ -332,3 +332,11 @@ def test_a_list_in_a_list_is_read_as_its_objects():
     assert [found.name for found in state.nodes] == ["win-1", "win-2"]
     with pytest.raises(DocumentError, match=r"items\[0\]\.items\[0\]"):
         kubectl.load({"kind": "List", "items": [{"kind": "List", "items": [5]}]})
+
+
+@pytest.mark.parametrize("key", ["name", "namespace"])
+def test_the_member_that_is_not_a_string_is_named(key):
+    wrong = pod("web-1")
+    wrong["metadata"][key] = 5
+    with pytest.raises(DocumentError, match=rf"metadata\.{key} must be a string, got 5"):
+        kubectl.load({"kind": "List", "items": [wrong]})
