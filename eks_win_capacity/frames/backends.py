@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.core.errors import (
@@ -63,6 +64,14 @@ def is_lazy(frame: Frame) -> bool:
 def is_sql(frame: Frame) -> bool:
     """Whether the frame is a query of DuckDB or Spark."""
     return bool(frame.implementation.is_duckdb() or frame.implementation.is_pyspark())
+
+
+def group_names(frame: Frame, by: object) -> list[str]:
+    """The columns that name groups, each once."""
+    names: list[Any] = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
+    for name in names:
+        column(frame, name, "by")
+    return list(dict.fromkeys(names))
 
 
 def may_group(frame: Frame, names: Sequence[str]) -> bool:

@@ -93,7 +93,7 @@ def study(
     1     calm     4
     """
     data = backends.read_frame(frame)
-    names = [by] if isinstance(by, str) else list(by)
+    names = backends.group_names(data, by)
     if not names:
         raise InputError("by must name a column at least")
     _check_groups(data, names, columns)

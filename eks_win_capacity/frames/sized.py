@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -226,7 +226,9 @@ def totals(
     0      3        32        0
     """
     data = backends.read_frame(frame)
-    groups = _groups(data, by)
+    groups = [] if by is None else backends.group_names(data, by)
+    if not backends.may_group(data, groups):
+        raise InputError("by: DuckDB does not group by names with a dot; rename the column")
     for name in groups:
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
@@ -350,18 +352,6 @@ def with_attached_addresses(
     data = data.with_columns(addresses.alias("addresses"), prefixes.alias("prefixes"))
     data = data.with_columns(used=used, warm=nw.col("addresses") - used)
     return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
-
-
-def _groups(data: Any, by: object) -> list[str]:
-    """The columns to group by, each once."""
-    if by is None:
-        return []
-    names: list[Any] = [by] if isinstance(by, str) or not isinstance(by, Iterable) else list(by)
-    for name in names:
-        backends.column(data, name, "by")
-    if not backends.may_group(data, names):
-        raise InputError("by: DuckDB does not group by names with a dot; rename the column")
-    return list(dict.fromkeys(names))
 
 
 def _counted_or_constant(

@@ -549,6 +549,8 @@ def best_targets(
     _check_quantile(quantile)
     if "pool" in options:
         raise InputError("best_targets compares pools: give them as candidates, and no pool")
+    if prefix_delegation is not None:
+        prefix_delegation = arrays.flag(prefix_delegation, name="prefix_delegation")
     if candidates is None:
         candidates = list(_candidates(checked_slots(slots), prefix_delegation))
     if not isinstance(candidates, (list, tuple)):

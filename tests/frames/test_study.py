@@ -157,3 +157,12 @@ def test_an_answer_is_a_frame():
         UnsupportedInputError, match=r"must give a pandas DataFrame .* got NoneType"
     ):
         ewc.frames.study(rows, lambda *_: None, by="g", columns={"m": "int64"})
+
+
+def test_groups_of_a_study_are_columns_each_once():
+    frame = pd.DataFrame({"group": ["a", "b", "a"]})
+    count = lambda rows, rng: pd.DataFrame({"n": [len(rows)]})  # noqa: E731
+    answer = ewc.frames.study(frame, count, by=["group", "group"], columns={"n": "int64"})
+    assert answer.to_numpy().tolist() == [["a", 2], ["b", 1]]
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="by must be the name of a column"):
+        ewc.frames.study(frame, count, by=3, columns={"n": "int64"})

@@ -461,3 +461,5 @@ def test_pools_to_compare_are_candidates():
     work, pool = Poisson(pods_per_minute=1, lifetime=60), WarmPool.secondary()
     with pytest.raises(InputError, match="give them as candidates"):
         best_targets(work, nodes=1, slots=2, pool=pool)
+    with pytest.raises(InputError, match="prefix_delegation must be True or False; got 'x'"):
+        best_targets(work, nodes=1, slots=2, prefix_delegation="x")  # type: ignore[arg-type]
