@@ -157,7 +157,7 @@ def _state(
     systems: Mapping[str, str] | None,
 ) -> SubnetState:
     return SubnetState(
-        subnet_id=item["SubnetId"],
+        subnet_id=str(item["SubnetId"]),
         cidr=item["CidrBlock"],
         vpc_id=item.get("VpcId") or "",
         zone=item.get("AvailabilityZone") or "",

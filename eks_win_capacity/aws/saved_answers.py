@@ -147,19 +147,22 @@ def _cluster(answers: Answers) -> dict[str, Any]:
     vpc = found.get("resourcesVpcConfig") or {}
     compute = found.get("computeConfig")
     arn = str(found.get("arn") or "")
+    access = found.get("accessConfig") or {}
     _check_strings(found, "cluster", "name", "version", "platformVersion")
+    _check_strings(network, "cluster", "ipFamily", "serviceIpv4Cidr")
+    _check_strings(access, "cluster", "authenticationMode")
     return {
         "name": found["name"],
         "region": arn.split(":")[3] if arn.count(":") >= 5 else None,
         "version": found.get("version"),
         "platform_version": found.get("platformVersion"),
         "ip_family": network.get("ipFamily"),
-        "authentication_mode": (found.get("accessConfig") or {}).get("authenticationMode"),
+        "authentication_mode": access.get("authenticationMode"),
         "auto_mode": bool((compute or {}).get("enabled")),
         "hybrid_nodes": bool(found.get("remoteNetworkConfig")),
         "cluster_role": role_name(found["roleArn"]) if found.get("roleArn") else None,
         "vpc_id": vpc.get("vpcId"),
-        "subnet_ids": tuple(vpc["subnetIds"]) if "subnetIds" in vpc else None,
+        "subnet_ids": tuple(map(str, vpc["subnetIds"])) if "subnetIds" in vpc else None,
         "service_cidr": network.get("serviceIpv4Cidr"),
         "local_cluster": bool(found.get("outpostConfig")),
     }
@@ -181,7 +184,7 @@ def _check_strings(found: Mapping[str, Any], of: str, *keys: str) -> None:
                 f"{key} of {KEYS[of]} must be a string, and is {without_accounts(repr(given)):.80}: "
                 "save the answer as JSON, or write it in quotes",
                 source=KEYS[of],
-                place=f"{of}.{key}",
+                place=key,
             )
 
 
@@ -199,7 +202,7 @@ def _support_ends(answers: Answers) -> str | None:
 def _policies(answers: Answers) -> tuple[str, ...] | None:
     if "AttachedPolicies" not in answers:
         return None
-    return tuple(dict.fromkeys(one["PolicyName"] for one in each(answers, "AttachedPolicies")))
+    return tuple(dict.fromkeys(str(one["PolicyName"]) for one in each(answers, "AttachedPolicies")))
 
 
 def _complete(  # noqa: PLR0917
@@ -245,6 +248,7 @@ def _fargate(item: Mapping[str, Any]) -> FargateProfile:
 
 
 def _entry(item: Mapping[str, Any]) -> AccessEntry:
+    _check_strings(item, "accessEntry", "type")
     return AccessEntry(
         role=role_name(item["principalArn"]),
         type=item.get("type") or "STANDARD",
@@ -548,7 +552,7 @@ def _node_group(
         desired_size=count(sizes, "desiredSize"),
         max_size=count(sizes, "maxSize"),
         role=role_name(item.get("nodeRole") or ""),
-        subnet_ids=tuple(item.get("subnets") or ()),
+        subnet_ids=tuple(map(str, item.get("subnets") or ())),
         launch_template=_template_name(template.get("id"), version),
         # A template that was not given may name an image, or not.
         custom_ami=custom

@@ -402,6 +402,19 @@ def test_a_member_of_a_node_group_that_is_not_a_string_is_refused(key, given):
         load_files(group)
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"cluster": {"name": "p", "kubernetesNetworkConfig": {"ipFamily": 4}}}, "ipFamily of"),
+        ({"cluster": {"name": "p", "accessConfig": {"authenticationMode": [1]}}}, "Mode of"),
+        ({"accessEntry": {"principalArn": "a:role/b", "type": {"a": 1}}}, "type of DescribeAccess"),
+    ],
+)
+def test_a_member_of_a_cluster_that_is_not_a_string_is_refused(answer, words):
+    with pytest.raises(DocumentError, match=f"{words}.* must be a string"):
+        load_files(answer)
+
+
 def test_the_bootstrap_arguments_are_looked_at_and_not_kept():
     import base64
 
