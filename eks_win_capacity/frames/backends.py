@@ -23,6 +23,9 @@ except ImportError as error:
 Frame = Any
 """A narwhals frame, eager or lazy."""
 
+_DOTS = 2
+"""Version of DuckDB from which a dot in a column's name does not end the name of a table."""
+
 
 def read_frame(frame: object) -> Frame:
     """
@@ -32,16 +35,27 @@ def read_frame(frame: object) -> Frame:
     ------
     UnsupportedInputError
         If it is not a frame of a known engine.
+    InputError
+        If a column of DuckDB has a name that its version does not take.
     """
-    if isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
-        return frame
     try:
-        return nw.from_native(frame)
+        ours = isinstance(frame, (nw.DataFrame, nw.LazyFrame))
+        found: Frame = frame if ours else nw.from_native(frame)
     except TypeError:
         raise UnsupportedInputError(
             "frame must be a pandas, Polars, PyArrow, DuckDB, Dask or PySpark frame; "
             f"got a {type(frame).__name__}"
         ) from None
+    if found.implementation.is_duckdb():
+        import duckdb
+
+        dotted = [name for name in found.collect_schema() if "." in name]
+        if dotted and int(duckdb.__version__.split(".")[0]) < _DOTS:
+            raise InputError(
+                f"column {dotted[0]!r}: DuckDB {duckdb.__version__} takes no names with a dot; "
+                f"rename it, or install DuckDB {_DOTS} or newer"
+            )
+    return found
 
 
 def give_back(result: Frame, frame: object) -> Any:
