@@ -49,8 +49,8 @@ def read_frame(frame: object) -> Frame:
     if found.implementation.is_duckdb():
         import duckdb
 
-        dotted = [name for name in found.collect_schema() if "." in name]
-        if dotted and int(duckdb.__version__.split(".")[0]) < _DOTS:
+        old = int(duckdb.__version__.split(".")[0]) < _DOTS
+        if old and (dotted := [name for name in found.collect_schema() if "." in name]):
             raise InputError(
                 f"column {dotted[0]!r}: DuckDB {duckdb.__version__} takes no names with a dot; "
                 f"rename it, or install DuckDB {_DOTS} or newer"

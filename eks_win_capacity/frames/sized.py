@@ -29,7 +29,7 @@ from eks_win_capacity.density.max_pods import max_pods
 from eks_win_capacity.frames import backends, guards
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -331,6 +331,7 @@ def with_attached_addresses(
     data = data.with_columns(n.alias(n_name), s.alias(s_name))
     data = guards.guarded(data, n_name, checks)
     n, s, used, prefixes = map(nw.col, (n_name, s_name, u_name, p_name))
+    ops = _OF_DASK if data.implementation.is_dask() else _OPS
 
     def chosen(answer: Any) -> Any:
         if isinstance(pool, WarmPool):
@@ -342,13 +343,13 @@ def with_attached_addresses(
         return parts
 
     data = data.with_columns(
-        chosen(lambda p: used_addresses(n, s, p, _OPS)).cast(nw.Int64).alias(u_name)
+        chosen(lambda p: used_addresses(n, s, p, ops)).cast(nw.Int64).alias(u_name)
     )
     occupied = prefixes_for(used)
     data = data.with_columns(
-        chosen(lambda p: kept_prefixes(used, occupied, s, p, _OPS)).cast(nw.Int64).alias(p_name)
+        chosen(lambda p: kept_prefixes(used, occupied, s, p, ops)).cast(nw.Int64).alias(p_name)
     )
-    addresses = chosen(lambda p: kept_addresses(used, prefixes, s, p, _OPS)).cast(nw.Int64)
+    addresses = chosen(lambda p: kept_addresses(used, prefixes, s, p, ops)).cast(nw.Int64)
     data = data.with_columns(addresses.alias("addresses"), prefixes.alias("prefixes"))
     data = data.with_columns(used=used, warm=nw.col("addresses") - used)
     return backends.give_back(data.drop(n_name, s_name, u_name, p_name), frame)
@@ -538,21 +539,33 @@ def _named(data: Any, column: str, pools: object) -> list[guards.RowCheck]:
     return [guards.missing(column), guards.strange(column, pools, "pools")]
 
 
-def _first(values: tuple[Any, ...], less: Callable[[Any, Any], Any]) -> Any:
-    """
-    The least or the most of some columns and constants, row by row.
+def _as_columns(values: tuple[Any, ...]) -> list[Any]:
+    return [nw.lit(v, dtype=nw.Int64) if isinstance(v, int) else v for v in values]
 
-    By branches: narwhals sets columns of Dask side by side for a minimum, and Dask warns
-    of that where it does not know the divisions, as after reading a file.
-    """
-    first, *rest = (nw.lit(v, dtype=nw.Int64) if isinstance(v, int) else v for v in values)
+
+def _named_apart(values: tuple[Any, ...]) -> Iterator[Any]:
+    """Expressions that may come from one column; narwhals 2.0 refuses two of the same name."""
+    return (value.alias(f"value_{at}") for at, value in enumerate(_as_columns(values)))
+
+
+def _first(values: tuple[Any, ...], less: Callable[[Any, Any], Any]) -> Any:
+    """The least or the most of some columns and constants, row by row, by branches."""
+    first, *rest = _as_columns(values)
     for value in rest:
         first = nw.when(less(first, value)).then(first).otherwise(value)
     return first
 
 
 _OPS: Final = Choices(
+    least=lambda *values: nw.min_horizontal(*_named_apart(values)),
+    most=lambda *values: nw.max_horizontal(*_named_apart(values)),
+    where=either,
+)
+
+_OF_DASK: Final = Choices(
     least=lambda *values: _first(values, operator.lt),
     most=lambda *values: _first(values, operator.gt),
     where=either,
 )
+"""narwhals sets columns of Dask side by side for a minimum, and Dask warns of that where it does
+not know the divisions, as after reading a file; in Polars branches would take twice the time."""
