@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cli.output import progress
-from eks_win_capacity.core.documents.whole import refuse_title, separator_of
+from eks_win_capacity.core.documents.whole import is_packed, refuse_title, separator_of
 from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
 from eks_win_capacity.core.spreadsheet import CONTROLS, FORMULA
 
@@ -35,7 +35,6 @@ _SUFFIXES: Final = (".csv", ".parquet", ".pq", ".tsv", ".txt")
 _PACKED: Final = tuple(f"{one}.gz" for one in (".csv", ".tsv", ".txt"))
 _HEAD: Final = 4_096
 _SAMPLE: Final = 1_000
-_GZIP: Final = b"\x1f\x8b"
 _WIDE_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -71,7 +70,7 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
     if path.is_file() and (partitioned or _is_long(path)):
         with path.open("rb") as opened:
             head = opened.read(_HEAD)
-        if head.startswith(_GZIP):
+        if is_packed(head):
             raise InputError(f"{file} is packed with gzip and long: unpack it first")
         # JSON, YAML and UTF-16 have readers of their own, with limits of their own.
         if not head.startswith(_WIDE_MARKS) and head.lstrip()[:1] not in {b"{", b"[", b"-"}:

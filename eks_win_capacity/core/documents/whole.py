@@ -69,6 +69,11 @@ def _bounded(file: Any, name: str) -> bytes:
     return bytes(content)
 
 
+def is_packed(content: bytes) -> bool:
+    """Whether a file begins as gzip does."""
+    return content.startswith(_open.GZIP)
+
+
 def unpacked(content: bytes, name: str) -> bytes:
     """
     Content without gzip; other content as it is.
@@ -81,7 +86,7 @@ def unpacked(content: bytes, name: str) -> bytes:
     most = _open.MAX_WHOLE_BYTES
     parts: list[bytes] = []
     size = 0
-    while content.startswith(_open.GZIP):
+    while is_packed(content):
         stream = zlib.decompressobj(wbits=31)
         try:
             parts.append(stream.decompress(content, most + 1 - size))
@@ -102,7 +107,7 @@ def unpacked(content: bytes, name: str) -> bytes:
             )
         # A gzip file may hold several members, and zeros behind them.
         content = stream.unused_data.lstrip(b"\0")
-        if content and not content.startswith(_open.GZIP):
+        if content and not is_packed(content):
             raise DocumentError(
                 f"{name} is a damaged gzip file: other bytes follow", source=name, place="gzip"
             )
