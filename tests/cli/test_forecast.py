@@ -92,7 +92,7 @@ def test_a_csv_of_any_kind(tmp_path, monkeypatch, rows, kind, way):
 
 @pytest.mark.parametrize("name", ["usage.parquet", "usage.pq", "usage", "usage.csv"])
 def test_parquet_is_known_by_what_it_holds(tmp_path, rows, name):
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow", reason="PyArrow is not installed")
     LINE.to_parquet(tmp_path / name)
     assert rows(tmp_path / name, "--capacity", "200")[0]["date"] == LINE_DATE
 
@@ -212,7 +212,7 @@ def test_a_chart_is_written(tmp_path, rows, ending):
 
 
 def test_a_terminal_is_told_how_far_it_has_come(tmp_path):
-    pty = pytest.importorskip("pty")
+    pty = pytest.importorskip("pty", reason="there are no terminals here")
     at = np.arange(60.0)
     table(**{f"s{i}": 50 + at for i in range(201)}).to_csv(tmp_path / "many.csv", index=False)
     parent, child = pty.openpty()

@@ -288,7 +288,7 @@ def test_what_cannot_run_windows_is_in_no_total(folder):
 
 
 def test_rows_are_written_as_excel_and_no_text_is_a_formula(folder):
-    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
     (folder / "bad.csv").write_text("instance_type,name\nm5.large,\"=cmd|'/c calc'!A1\"\n")
     assert ran("fleet", "bad.csv", "--out", "x.xlsx").exit_code == 0
     sheet = openpyxl.load_workbook(folder / "x.xlsx").active
@@ -305,7 +305,7 @@ def test_rows_are_written_as_excel_and_no_text_is_a_formula(folder):
 
 
 def test_excel_holds_no_control_characters_and_leaves_unknowns_empty():
-    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
     import io
 
     content = workbook(["a", "b"], [["x\x1b[2J", None], [float("nan"), ("p", "q")]])

@@ -14,7 +14,7 @@ from eks_win_capacity.core import spreadsheet
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.core.spreadsheet import csv_cell, plain_value, workbook
 
-openpyxl = pytest.importorskip("openpyxl")
+openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
 ATTACK = '=HYPERLINK("http://x")'
 
 

@@ -162,7 +162,7 @@ def test_every_stream_prints_the_table(coding):
 
 
 def test_the_region_is_taken_from_either_variable(monkeypatch):
-    pytest.importorskip("boto3")
+    pytest.importorskip("boto3", reason="boto3 is not installed")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
@@ -172,7 +172,7 @@ def test_the_region_is_taken_from_either_variable(monkeypatch):
 
 
 def test_a_silent_endpoint_costs_a_minute_at_most(monkeypatch):
-    pytest.importorskip("boto3")
+    pytest.importorskip("boto3", reason="boto3 is not installed")
     # The pauses of botocore's standard mode before its second, third and fourth try.
     assert calls.SILENT_TRIES * calls.READ_TIMEOUT_S + 1 <= 60
     assert calls.ATTEMPTS * calls.CONNECT_TIMEOUT_S + 1 + 2 + 4 <= 60

@@ -221,7 +221,10 @@ def test_names_of_subnets_may_be_numbers():
 
 
 def test_other_dataframes_do_as_well():
-    polars, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    polars, pa = (
+        pytest.importorskip("polars", reason="Polars is not installed"),
+        pytest.importorskip("pyarrow", reason="PyArrow is not installed"),
+    )
     columns = {"time": list(DAYS.to_pydatetime()), "used": USED}
     assert first_date(polars.DataFrame(columns)) == FULL
     assert first_date(pa.table(columns)) == FULL

@@ -62,9 +62,13 @@ def test_a_group_draws_by_its_name_alone(expected):
 @pytest.mark.parametrize("engine", ["polars", "pyarrow"])
 def test_frames_in_memory_come_back_in_kind(engine, expected):
     if engine == "polars":
-        frame = pytest.importorskip("polars").from_pandas(SCENARIOS)
+        frame = pytest.importorskip("polars", reason="Polars is not installed").from_pandas(
+            SCENARIOS
+        )
     else:
-        frame = pytest.importorskip("pyarrow").Table.from_pandas(SCENARIOS)
+        frame = pytest.importorskip("pyarrow", reason="PyArrow is not installed").Table.from_pandas(
+            SCENARIOS
+        )
     out = ask(frame)
     assert type(out) is type(frame)
     assert whole(out) == expected
@@ -119,7 +123,7 @@ def test_wrong_questions_are_errors_of_ours():
         ask(SCENARIOS, columns={"mode": "int64"})
     with pytest.raises(ewc.errors.InputError, match="missing values"):
         ask(SCENARIOS.assign(scenario=pd.array([None] * len(SCENARIOS), "string")))
-    pl = pytest.importorskip("polars")
+    pl = pytest.importorskip("polars", reason="Polars is not installed")
     with pytest.raises(ewc.errors.UnsupportedInputError, match="collect it first"):
         ask(pl.from_pandas(SCENARIOS).lazy())
 

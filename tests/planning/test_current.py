@@ -102,9 +102,11 @@ def test_present_nodes_are_read_from_any_table_and_a_missing_zone_is_none(librar
     if library == "rows":
         table = pd.DataFrame(columns).to_dict("records")
     elif library == "pyarrow":
-        table = pytest.importorskip("pyarrow").table(columns)
+        table = pytest.importorskip("pyarrow", reason="PyArrow is not installed").table(columns)
     else:
-        table = pytest.importorskip(library).DataFrame(columns)
+        table = pytest.importorskip(library, reason=f"{library} is not installed").DataFrame(
+            columns
+        )
     found = plan(current=table, zones=["a", "b"])
     assert found.current == {"m5.4xlarge": 3}
     assert found.diff().keep == plan(current={"m5.4xlarge": 3}, zones=["a", "b"]).diff().keep

@@ -55,7 +55,7 @@ def test_the_signature_is_the_documented_one():
 def test_workloads_of_every_kind_give_the_same_plan():
     frame = pd.DataFrame(ROWS)
     objects = [Workload(**row) for row in ROWS]
-    arrow = pytest.importorskip("pyarrow")
+    arrow = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
     numbers = [
         {"name": "web", "replicas": 40.0, "cpu": 0.25, "memory": 512 * 2**20},
         {"name": "api", "replicas": "9", "cpu": Decimal(1), "memory": 2 * 2**30,
