@@ -537,7 +537,7 @@ def nodes_that_fit(
     PlacementUnknownError
         If only a count of used addresses is known and there are reservations.
     InputError
-        If there is no subnet or type, or `pods_per_node` does not go with the types.
+        If no subnet or type is given, or `pods_per_node` does not go with the types.
 
     References
     ----------

@@ -68,7 +68,7 @@ class SubnetNeed(Shown):
     addresses, prefixes : int
         What they take, primary addresses included. [addresses, prefixes]
     reason : {"", "not-nitro", "starved", "too-large"}
-        Why there is no such subnet; empty if there is one.
+        Why no such subnet exists; empty if there is one.
     why, remedy : str
         The same in words, and what to do.
     """

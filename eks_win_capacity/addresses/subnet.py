@@ -615,7 +615,7 @@ def subnet_census(subnets: Any) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If there is no subnet.
+        If no subnet is given.
     UnsupportedInputError
         If an item is neither a Subnet nor a CIDR.
 

@@ -144,7 +144,7 @@ class ConfigMap:
     Attributes
     ----------
     data : mapping of str to str, or None
-        The pairs; None if there is no ConfigMap or it has no ``data``.
+        The pairs; None without a ConfigMap, or if it has no ``data``.
     present : bool
         Whether there is a ConfigMap at all.
     name, namespace : str
@@ -438,7 +438,7 @@ def refuse_large(targets: Mapping[str, int], found: tuple[Finding, ...] = ()) ->
 
 def _whole_findings(configmap: ConfigMap, *, ipam: bool) -> Iterator[Finding]:
     if not configmap.present:
-        yield _finding("configmap-missing", "there is no ConfigMap")
+        yield _finding("configmap-missing", "the ConfigMap is missing")
         return
     name = (configmap.namespace or CONFIGMAP_NAMESPACE, configmap.name or CONFIGMAP_NAME)
     if name != (CONFIGMAP_NAMESPACE, CONFIGMAP_NAME):

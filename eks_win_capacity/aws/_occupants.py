@@ -56,7 +56,7 @@ def each(answers: Mapping[str, list[Any]], key: str) -> Iterator[Any]:
 
 def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
     """
-    The rows of all pages of a call, each once; None if there is no answer.
+    The rows of all pages of a call, each once; None without an answer.
 
     Raises
     ------

@@ -111,7 +111,7 @@ GONE: Final = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""The codes for what another answer named and is no more, such as a deleted role."""
+"""The codes for what another answer named and has gone, such as a deleted role."""
 
 _IAM_PREFIXES: Final = {"monitoring": "cloudwatch", "api.pricing": "pricing"}
 """Services whose permissions begin with another word than their endpoint."""

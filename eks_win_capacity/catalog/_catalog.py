@@ -390,7 +390,7 @@ class Catalog(Mapping[str, InstanceType]):
         Raises
         ------
         InputError
-            If there is no such condition; the error names close ones. If a region,
+            If a condition is unknown; the error names close ones. If a region,
             architecture, hypervisor, usage class or status does not exist as far as
             the catalog knows: a typing error must not look like "no such type".
 

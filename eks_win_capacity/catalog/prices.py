@@ -92,7 +92,7 @@ class Prices:
         Raises
         ------
         InputError
-            If there is no price of that market.
+            If no price of that market is known.
         """
         rows = self.table[self.table["market"] == market]
         if rows.empty:

@@ -214,7 +214,7 @@ def _attachable_note(rows: list[dict[str, Any]]) -> Iterator[str]:
     if any(row["attachable"] is not None for row in rows):
         yield (
             "attachable: pods that can still get an address by what the interfaces hold and the "
-            "subnets give, each node for itself, the total once; the head-room is no higher"
+            "subnets give, each node for itself, the total once; the head-room is not higher"
         )
     if any(row["no_address_pods"] for row in rows):
         yield "no address pods: they asked for no pod address, so none will come (explain)"

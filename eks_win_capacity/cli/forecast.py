@@ -349,7 +349,7 @@ def _alert(made: ExhaustionForecast, rows: list[dict[str, Any]], risk: float, wi
     chances = dict(zip(made.subnets, made.answers.reached[:, ahead - 1], strict=True))
     for row in rows:
         chance = float(chances[row["subnet"]])
-        # Where there is no forecast there is no all-clear either: both are empty.
+        # Without a forecast nothing is all clear either: both are empty.
         known = not np.isnan(chance)
         row["chance_within"] = round(chance, 3) if known else None
         row["alert"] = bool(chance >= risk - 1e-9) if known else None
@@ -365,7 +365,7 @@ def _check_plot(plot: Path) -> None:
             param_hint="--plot",
         )
     if not plot.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {plot.parent}", param_hint="--plot")
+        raise click.BadParameter(f"no folder {plot.parent}", param_hint="--plot")
 
 
 def _event(text: str) -> tuple[str, str, str | None]:
@@ -424,7 +424,7 @@ def _what_if(
     # Only of periods in which every subnet was counted is the sum known.
     used = by_time.sum(min_count=len(made.subnets)).dropna().reset_index()
     if not len(used):
-        raise InputError("--add-subnet: there is no period in which all subnets were counted")
+        raise InputError("--add-subnet: all subnets were counted together in no period")
     total = float(made.capacity.sum())
     more = sum(Subnet(cidr).usable for cidr in added)
     named = {_ALL: total, f"{_ALL} + {', '.join(added)}": total + more}

@@ -469,7 +469,7 @@ def _shortened(texts: Sequence[str]) -> Sequence[str]:
     # What all end with is left out first, as the domain of nodes.
     backwards = commonprefix([text[::-1] for text in long])  # noqa: RUF071  # no paths
     while backwards[-1:].isalnum():
-        backwards = backwards[:-1]  # whole words: the 0 of 10 and 40 is no part of a domain
+        backwards = backwards[:-1]  # whole words: the 0 of 10 and 40 is not part of a domain
     apart = _NAME - 1 - max((len(text) - len(backwards) for text in long), default=0)
     half = (_NAME - 1) // 2
     for tail in (apart if 0 < apart < half else half, *range(half, 0, -1)):

@@ -73,7 +73,7 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
         feasible=gain > 0,
         why=f"without it no Windows node advertises an address; with it today's take {gain:,} more"
         if view.ready
-        else "it is needed as well, and there is no ready Windows node yet",
+        else "it is needed as well, and no Windows node is ready yet",
     )
 
 

@@ -130,7 +130,7 @@ def request(value: Any, read: Callable[[Any], int], *, name: str) -> int:
     Raises
     ------
     InvalidQuantityError
-        If it is no quantity, or negative; the message names the argument.
+        If it is not a quantity, or negative; the message names the argument.
     """
     amount = _named(value, read, name)
     _question_unlikely([(value, amount)], read, name)
@@ -144,7 +144,7 @@ def requests(values: Iterable[Any], read: Callable[[Any], int], *, name: str) ->
     Raises
     ------
     InvalidQuantityError
-        If one is no quantity, or negative; the message names the argument.
+        If one is not a quantity, or negative; the message names the argument.
     """
     amounts = {value: _named(value, read, name) for value in values}
     _question_unlikely(amounts.items(), read, name)

@@ -327,7 +327,7 @@ def answer_in_kind(
     answer : str
         Name of the Series, if one is given back.
     missing : ndarray of bool, optional
-        Where there is no answer; then the kind given back is a nullable one.
+        Rows without an answer; then the kind given back is a nullable one.
     **others : object
         The other inputs, by name.
     """

@@ -35,7 +35,7 @@ def is_document(value: object) -> bool:
 
 
 def _member(answer: Mapping[str, Any]) -> str:
-    """The member by which an answer is known; empty for what is no history."""
+    """The member by which an answer is known; empty for what is not a history."""
     known = (key for key in _READERS if key in answer)
     return next((k for k in known if k != "data" or isinstance(answer[k], Mapping)), "")
 

@@ -39,7 +39,7 @@ _MONTHS = re.compile(
 """Durations that are no fixed number of days; ``M`` is a month, ``m`` a minute, as in pandas."""
 
 _STALE = 3
-"""Periods after which a subnet that has no news counts as one that is no longer watched."""
+"""Periods after which a subnet that has no news counts as one that nobody watches any more."""
 
 _SEASONS = {24: (24, 168), 48: (48, 336), 96: (96, 672), 1: (7,), 7: (52,), 12: (12,), 4: (4,)}
 

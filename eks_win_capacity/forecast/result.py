@@ -45,7 +45,7 @@ class ExhaustionForecast:
     Answers come as Series and frames by subnet, or as one value where the
     history was one series. "Never, within the horizon" is an answer: its date is
     ``NaT``, its days left are ``inf``, and its word in `dates` is ``"never"``.
-    Where there is no forecast both are missing (``NaT`` and ``nan``), and the
+    Without a forecast both are missing (``NaT`` and ``nan``), and the
     status is ``"no forecast"``.
 
     Attributes
@@ -356,7 +356,7 @@ class ExhaustionForecast:
         return out
 
     def _drift(self) -> Floats:
-        """The growth a day; what is no more than rounding is none."""
+        """The growth a day; what rounding alone may be is none."""
         drift = self.answers.drift / self.panel.grid.days
         most = np.array([np.nanmax(v, initial=0.0) for v in self.panel.peaks])
         return np.where(np.abs(drift) < 1e-9 * most, 0.0, drift)

@@ -311,7 +311,7 @@ def _weights(off: Floats, seen: Flags, states: list[Floats], *, ahead: int) -> F
             squares[:, place] += (error**2).sum(axis=(1, 2)) / number
     known = seen[:, first:].sum(axis=(1, 2))
     still = squares[:, :1]
-    # Rounding leaves this of a level of order 1: what is no more has not changed.
+    # Rounding leaves this of a level of order 1: what is less has not changed.
     dust = still <= 1e-18
     ratio = np.maximum(squares / np.where(dust, 1.0, still), 1e-12)
     score = -0.5 * _TEMPER * known[:, None] * np.log(ratio)

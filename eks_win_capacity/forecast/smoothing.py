@@ -114,7 +114,7 @@ def _filtered(
     """
     One-step errors to the data, to one unit of drift, and to one of start level.
 
-    Where nothing was seen there is no error, and the model runs on alone. Without
+    Where nothing was seen no error counts, and the model runs on alone. Without
     gaps the errors to drift and start are the same for every series. Beside the
     errors, (periods, series, models) of each, comes the state at each origin.
     """

@@ -140,7 +140,7 @@ def new_name(frame: Frame, answer: object) -> str:
     Raises
     ------
     InputError
-        If it is no name, or the frame has such a column: nothing is overwritten in silence.
+        If it is not a name, or the frame has such a column: nothing is overwritten in silence.
     """
     if not isinstance(answer, str) or not answer:
         raise InputError(f"answer must be the name of a column; got {answer!r}")

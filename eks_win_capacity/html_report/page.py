@@ -230,7 +230,7 @@ def subnets(part: ClusterPart) -> str:
 def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> str:
     """Dates on which the named subnets run dry, and the fans of the most urgent."""
     if forecast is None:
-        return paragraph("No history of use was given, so there is no forecast.")
+        return paragraph("No history of use was given, so nothing is forecast.")
     made = forecast.to_pandas()
     rows = made[made["subnet"].astype(str).isin(names)].to_dict("records")
     if not rows:

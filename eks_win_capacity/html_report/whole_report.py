@@ -190,7 +190,7 @@ def report(
     Raises
     ------
     InputError
-        If there is no state, two have one name, or the history cannot be read.
+        If no state is given, two have one name, or the history cannot be read.
     UnsupportedInputError
         If a state is something else.
 

@@ -177,7 +177,7 @@ def _rounded(amount: Floats, below: float) -> Floats:
     Amounts without what is lost of each unit, in parts of it.
 
     The last ``below`` of a unit counts for the whole. So what several pods come to, rounded,
-    is no less than the sum of their rounded amounts: the function is superadditive.
+    is at least the sum of their rounded amounts: the function is superadditive.
     """
     whole = np.floor(amount)
     rounded: Floats = _UNIT * (whole + np.maximum(amount - whole - 1 + below, 0) / below)

@@ -67,7 +67,7 @@ class FleetPlan(PlanValues):
     rejected : tuple of Rejection
         Each candidate without a node, with the reason.
     infeasible : tuple of Infeasible
-        Why there is no plan.
+        Why no plan was found.
     single_type, other_mode : Alternative or None
         The best plan found with one type, and with the other address mode.
     best : Alternative or None
@@ -270,9 +270,7 @@ class FleetPlan(PlanValues):
     def _writable(self) -> FleetPlan:
         if not self.feasible:
             reason = self.infeasible[0].code if self.infeasible else self.status
-            raise InputError(
-                f"there is no plan to write ({reason}); plan.explain() says what is missing"
-            )
+            raise InputError(f"no plan to write ({reason}); plan.explain() says what is missing")
         return self
 
     def node_groups(
@@ -306,7 +304,7 @@ class FleetPlan(PlanValues):
         Raises
         ------
         InputError
-            If there is no plan to write.
+            If no plan was found, so none can be written.
         """
         from eks_win_capacity.planning.manifests import node_groups
 

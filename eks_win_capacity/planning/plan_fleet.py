@@ -576,7 +576,7 @@ def _scope(ask: Question) -> str:
 
 
 def _too_much(run: Solving) -> FleetPlan:
-    """Why there is no plan with the types and nodes that are asked for at least."""
+    """Why no plan holds with the types and nodes that are asked for at least."""
     ask = run.ask
     if not run.impossible:
         why = "no plan with what is asked for at least was found; that there is none is not proved"

@@ -95,7 +95,7 @@ NodeGroup = PlannedGroup
 @dataclass(frozen=True, kw_only=True)
 class Infeasible(Shown):
     """
-    Why there is no plan.
+    Why no plan was found.
 
     Attributes
     ----------

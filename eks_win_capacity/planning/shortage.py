@@ -1,4 +1,4 @@
-"""Why there is no plan: what is missing, where, and how much of it."""
+"""Why no plan was found: what is missing, where, and how much of it."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Solving:
     One question on its way to an answer.
 
     ``known`` is the best answer so far; none costs less than ``bound``, and ``lp_bound`` is what the
-    linear program alone proves. ``impossible`` says that it is proved that there is no answer;
+    linear program alone proves. ``impossible`` says that it is proved that no answer exists;
     ``even_only``, ``few_types`` and ``least_nodes`` that the bound is that of plans with even shares of
     the zones, with no more types than asked for, or with as many nodes. ``every`` type is of use, and
     no other one beats those of ``lean`` in everything; ``rejected`` are the candidates left out so
@@ -116,7 +116,7 @@ class Solving:
         self.deadline = Deadline.after(0.0)
 
     def over(self) -> bool:
-        """Whether there is no time left, or somebody asked to stop."""
+        """Whether no time is left, or somebody asked to stop."""
         return self.interrupted or self.deadline.over()
 
     def prove(self, bound: float) -> None:

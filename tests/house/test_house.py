@@ -89,6 +89,17 @@ def test_a_function_is_named_by_what_it_returns_and_not_by_an_act_of_speech():
     assert not said
 
 
+def test_no_line_says_is_no():
+    """It reads better as "is not a", or as what there is."""
+    said = {
+        f"{path.relative_to(PACKAGE)}: {line.strip()}"
+        for path in modules()
+        for line in path.read_text("utf-8").splitlines()
+        if "is no " in line
+    }
+    assert not said
+
+
 def test_a_new_warm_target_touches_few_files():
     """Table, rules, signatures with the steady state, and the two simulators."""
     naming = {

@@ -370,7 +370,7 @@ def separator_of(head: str) -> str:
 
 def table_text(text: str) -> str:
     r"""
-    Table without what is no row of it: the first line of Excel or PowerShell, and a frame.
+    Table without what is not a row of it: the first line of Excel or PowerShell, and a frame.
 
     ``aws --output table``, Markdown and database shells draw such frames.
 
