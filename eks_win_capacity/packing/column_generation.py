@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.packing.deadline import NEVER
 from eks_win_capacity.packing.first_fit import Cut, first_fit
 from eks_win_capacity.packing.problem import (
     Duals,
@@ -24,6 +24,7 @@ from eks_win_capacity.packing.relaxation import best_mixes, fractional_bound, re
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.problem import Floats, Ints, Problem
 
 WHOLE = 10**9
@@ -56,8 +57,6 @@ _IMPOSSIBLE = 2
 
 _NODES = 400
 """Steps of the integer program; a count and not a time, so that answers repeat."""
-
-_NEVER = Deadline()
 
 
 class Columns:
@@ -145,7 +144,7 @@ def solve_fractional(
     columns: Columns,
     penalty: float | Floats | None,
     *,
-    deadline: Deadline = _NEVER,
+    deadline: Deadline = NEVER,
 ) -> Mixture:
     """
     Choose among the columns, in fractions, at the least cost.
@@ -216,7 +215,7 @@ class Generator:
     Once partial mixes find nothing more, integer programs look for patterns too: ``deep``.
     """
 
-    def __init__(self, problem: Problem, columns: Columns, *, deadline: Deadline = _NEVER) -> None:
+    def __init__(self, problem: Problem, columns: Columns, *, deadline: Deadline = NEVER) -> None:
         self.problem, self.columns, self.deadline = problem, columns, deadline
         self.most = problem.most_per_node()
         self.need = problem.need
@@ -299,12 +298,21 @@ class Generator:
             look = look[(bound[look] > threshold[look]) & (bound[look] > worst * paid[look])]
             if not len(look):
                 continue
-            prices = self._tightened(look, worth, bound)
+            room, most = problem.room[look], self.most[look]
+            prices = resource_prices(
+                worth[look].astype(np.float64), self.need, room, most, deadline=self.deadline
+            )
+            tight = fractional_bound(worth[look], self.need, room, most, prices)
+            # Rounded up beyond what floats may err: a bound may only be too large.
+            whole = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64)
+            better = whole < bound[look]
+            self.prices[look[better]] = prices[better]
+            bound[look] = np.minimum(bound[look], whole)
             priced = best_mixes(
                 worth[look],
                 self.need,
-                problem.room[look],
-                self.most[look],
+                room,
+                most,
                 prices,
                 threshold[look],
                 width=_WIDTH,
@@ -319,20 +327,6 @@ class Generator:
         if not kinds:
             return np.zeros(0, dtype=np.int64), np.zeros((0, problem.shapes), dtype=np.int64)
         return np.concatenate(kinds), np.vstack(mixes)
-
-    def _tightened(self, look: Ints, worth: Ints, bound: Ints) -> Floats:
-        """Resource prices of the tightest bound of some kinds; `bound` becomes no larger by them."""
-        room, most = self.problem.room[look], self.most[look]
-        prices = resource_prices(
-            worth[look].astype(np.float64), self.need, room, most, deadline=self.deadline
-        )
-        tight = fractional_bound(worth[look], self.need, room, most, prices)
-        # Rounded up beyond what floats may err: a bound may only be too large.
-        whole = np.floor(tight * (1 + 1e-9) + 1).astype(np.int64)
-        better = whole < bound[look]
-        self.prices[look[better]] = prices[better]
-        bound[look] = np.minimum(bound[look], whole)
-        return prices
 
     def _looked_deep(
         self, worth: Ints, budget: Ints, threshold: Ints, bound: Ints

@@ -108,7 +108,7 @@ class Deadline:
         OutOfTimeError
             If the deadline has passed.
         """
-        if self.over():
+        if self.clock() > self.end:
             raise OutOfTimeError
 
     def part(self, share: float) -> Deadline:
@@ -181,3 +181,7 @@ class Deadline:
             _LEFT[:] = [one for one in (*_LEFT, thread) if one.is_alive()]
             raise OutOfTimeError
         return answer[0]
+
+
+NEVER: Final = Deadline()
+"""The deadline of work that only its own counts end."""

@@ -1,4 +1,4 @@
-"""Pods on whole nodes: first-fit, filled at random, and on the cheapest numbers of nodes."""
+"""Pods on whole nodes: first-fit, drawn at random, and on the cheapest numbers of nodes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.packing.deadline import NEVER
 from eks_win_capacity.packing.problem import Packed, feasible, joined, total_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
 
 _STEPS = 200
@@ -42,8 +43,6 @@ _TRIES = 3_000
 
 _SWAPS = 6
 """Exchanges of one pod for another that are tried on each mix."""
-
-_NEVER = Deadline()
 
 
 @dataclass(frozen=True)
@@ -277,6 +276,59 @@ def _fits(need: Ints, left: Ints) -> Flags:
     return fits
 
 
+def scatter(
+    problem: Problem, kind: Ints, mean: Floats, worth: Floats, *, rng: np.random.Generator
+) -> Ints:
+    """
+    Draw whole mixes around mean ones, each filled until no pod fits.
+
+    The fluid optimum says what a node holds on average. Whole mixes that lie around it in
+    all directions hold that average between them, so that one linear program over them comes
+    near the optimum at once, where patterns priced one by one need hundreds of rounds.
+    """
+    most = problem.most_per_node()[kind]
+    part = rng.uniform(0.5, 1.0, size=(len(kind), 1))
+    mix = np.floor(mean * part + 0.3 * rng.random(mean.shape)).astype(np.int64)
+    mix = np.minimum(mix, most)
+    room = problem.room[kind]
+    while len(over := np.nonzero(((mix @ problem.need) > room).any(axis=1))[0]):
+        _drop(mix, over, rng.random((len(over), problem.shapes)))
+    lean = np.log(np.maximum(mean, 1e-3))
+    refill(problem, kind, mix, most, worth, lean, rng=rng)
+    return mix
+
+
+def mutate(
+    problem: Problem,
+    kind: Ints,
+    mix: Ints,
+    worth: Floats,
+    lean: Floats,
+    *,
+    rng: np.random.Generator,
+) -> Ints:
+    """
+    Take a few pods out of each mix and fill it again.
+
+    ``lean`` are the log-odds with which a shape is put in, and their negative of it taken out.
+    """
+    most = problem.most_per_node()[kind]
+    mix = np.minimum(mix, most)
+    every = np.arange(len(mix))
+    for _ in range(int(rng.integers(1, 5))):
+        _drop(mix, every, rng.gumbel(size=mix.shape) - lean)
+    refill(problem, kind, mix, most, worth, lean, rng=rng, swaps=3)
+    return mix
+
+
+def _drop(mix: Ints, which: Ints, score: Floats) -> None:
+    """Take the pod with the best score off each of some mixes."""
+    score = np.where(mix[which] > 0, score, -np.inf)
+    shape = score.argmax(axis=1)
+    some = mix[which, shape] > 0
+    mix[which[some], shape[some]] -= 1
+
+
 @dataclass(frozen=True)
 class Cut:
     """
@@ -297,7 +349,7 @@ def cheapest_numbers(
     spare: float = 0.0,
     noise: Floats | None = None,
     steps: int = _STEPS,
-    deadline: Deadline = _NEVER,
+    deadline: Deadline = NEVER,
 ) -> tuple[Ints | None, float]:
     """
     Choose the cheapest numbers of nodes that could hold all pods, by their sums alone.
@@ -416,7 +468,7 @@ def packings(
     first: Ints | None = None,
     rng: np.random.Generator,
     most: float = math.inf,
-    deadline: Deadline = _NEVER,
+    deadline: Deadline = NEVER,
 ) -> Iterator[Packed]:
     """
     Pack the pods on the cheapest numbers of nodes, with more and more room to spare.

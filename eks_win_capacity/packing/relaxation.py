@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from eks_win_capacity.packing.deadline import Deadline
+from eks_win_capacity.packing.deadline import NEVER
 from eks_win_capacity.packing.problem import Duals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.packing.problem import Flags, Floats, Ints, Problem
-
-_NEVER = Deadline()
 
 _RARE = 0.02
 """Part of the cost below which a kind is not looked at for what it lacks."""
@@ -69,7 +68,7 @@ class Fluid:
     prices: Floats
 
 
-def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | None:
+def solve_fluid(problem: Problem, *, deadline: Deadline = NEVER) -> Fluid | None:
     """
     Spread the pods over nodes in fractions, resource by resource, at the least cost.
 
@@ -118,7 +117,7 @@ def solve_fluid(problem: Problem, *, deadline: Deadline = _NEVER) -> Fluid | Non
 
 
 def with_rounded_resources(
-    problem: Problem, *, deadline: Deadline = _NEVER
+    problem: Problem, *, deadline: Deadline = NEVER
 ) -> tuple[Problem, Fluid | None]:
     """
     The same problem with resources that whole pods cannot use up, and its fluid optimum.
@@ -184,7 +183,7 @@ def _rounded(amount: Floats, below: float) -> Floats:
     return rounded
 
 
-def fluid_bound(problem: Problem, *, deadline: Deadline = _NEVER) -> float:
+def fluid_bound(problem: Problem, *, deadline: Deadline = NEVER) -> float:
     """
     Proved bound of a problem without shared limits and zones; infinite where a pod fits nowhere.
 
@@ -310,7 +309,7 @@ class Priced:
 
 
 def resource_prices(
-    worth: Floats, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = _NEVER
+    worth: Floats, need: Ints, room: Ints, most: Ints, *, deadline: Deadline = NEVER
 ) -> Floats:
     """
     Price the resources of each kind: the duals of its fractional knapsack.
@@ -368,7 +367,7 @@ def best_mixes(  # noqa: PLR0917
     width: int,
     keep: int = 1,
     distinct: bool = True,
-    deadline: Deadline = _NEVER,
+    deadline: Deadline = NEVER,
 ) -> Priced:
     """
     Search the mixes worth more than a threshold, for all kinds at once.

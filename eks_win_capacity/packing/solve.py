@@ -16,14 +16,16 @@ from eks_win_capacity.packing.column_generation import (
     rounded,
     settled,
     single,
+    solve_fractional,
 )
-from eks_win_capacity.packing.deadline import OutOfTimeError
-from eks_win_capacity.packing.dive import blend, dive, enough, small
+from eks_win_capacity.packing.deadline import NEVER, OutOfTimeError
 from eks_win_capacity.packing.first_fit import (
     cheapest_numbers,
     first_fit,
     listed_packings,
+    mutate,
     packings,
+    scatter,
 )
 from eks_win_capacity.packing.problem import (
     Packed,
@@ -34,16 +36,19 @@ from eks_win_capacity.packing.problem import (
     rest_of,
     total_cost,
 )
-from eks_win_capacity.packing.relaxation import fractional_bound, with_rounded_resources
+from eks_win_capacity.packing.relaxation import (
+    fractional_bound,
+    solve_fluid,
+    with_rounded_resources,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from fractions import Fraction
 
     from eks_win_capacity.packing.column_generation import Mixture, Relaxed
     from eks_win_capacity.packing.deadline import Deadline
-    from eks_win_capacity.packing.dive import Blend
-    from eks_win_capacity.packing.problem import Ints, Problem
+    from eks_win_capacity.packing.problem import Duals, Floats, Ints, Problem
     from eks_win_capacity.packing.relaxation import Fluid
 
 _WORK = 250_000
@@ -96,6 +101,15 @@ _REPACKS, _ALIKE = 30, 4
 
 _NEARLY = 0.2
 """Part of the gap asked for that the fractional bound may stay open."""
+
+_DELTA = 0.05
+"""Part by which prices of pods move before they weigh fully in what is drawn next."""
+
+_TIE = 1e-5
+"""Reduced costs that differ by less, as a part of the cost, count as equal."""
+
+_NEAR = 1e-4
+"""Distance to the fluid cost, as a part of it, at which no more mixes are drawn."""
 
 
 def solve(
@@ -422,3 +436,163 @@ class _Search:
                 deadline=self.deadline,
             ):
                 self.offer(packed)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A fractional choice among mixes drawn around the fluid optimum."""
+
+    fluid: Fluid
+    columns: Columns
+    solution: Mixture
+
+
+def blend(
+    problem: Problem,
+    fluid: Fluid,
+    *,
+    rng: np.random.Generator,
+    draws: int,
+    rounds: int,
+    known: tuple[Packed, ...] = (),
+    deadline: Deadline = NEVER,
+) -> Blend:
+    """
+    Draw mixes around the fluid optimum and choose among them, in fractions.
+
+    ``draws`` mixes are drawn at first, and those in use are varied in ``rounds`` until the cost
+    is near that of the fluid fleet. The mixes of ``known`` packings may be used too.
+    """
+    columns = Columns(problem)
+    # Where nodes of one shape waste nothing, mixes drawn around a mean are worse than these.
+    columns.add(*single(problem))
+    for packed in known:
+        columns.add(packed.kind, packed.mix)
+    duals = fluid.duals
+    each = max(40, draws // max(len(fluid.kind), 1))
+    which = np.repeat(np.arange(len(fluid.kind)), each)
+    kind = fluid.kind[which]
+    mix = scatter(problem, kind, fluid.mix[which], duals.worth(problem)[kind], rng=rng)
+    _take(columns, duals, kind, mix, rng)
+    base = np.maximum(fluid.duals.pods, 1e-3 * max(fluid.duals.pods.max(initial=0), 1e-12))
+    floors = fluid.duals.floor[problem.floor > 0]
+    # Without shared limits nodes of one shape place all pods, and none need be left out.
+    penalty = None
+    if len(problem.limit):
+        pods = 2 * base + 2 * fluid.duals.floor.sum(axis=0)
+        penalty = np.concatenate([pods, 2 * floors + base.max()])
+    share = np.log(np.maximum(problem.count / max(problem.count.sum(), 1), 1e-6))
+    last = np.inf
+    for turn in range(rounds + 1):
+        solution = solve_fractional(problem, columns, penalty, deadline=deadline)
+        done = solution.value <= fluid.value * (1 + _NEAR) or solution.value > last * (1 - 2e-5)
+        if turn == rounds or (done and turn):
+            break
+        last = solution.value
+        columns.retire(solution.duals, solution.count)
+        worth = solution.duals.worth(problem)
+        some = np.nonzero(solution.count > 1e-9)[0]
+        if not len(some):
+            break
+        kind = np.repeat(columns.kind[some], max(1, draws // 2 // len(some)))
+        mix = np.repeat(columns.mix[some], max(1, draws // 2 // len(some)), axis=0)
+        lean = share + np.clip((solution.duals.pods / base - 1) / _DELTA, -3, 3)
+        lean = np.tile(lean, (len(kind), 1))
+        mix = mutate(problem, kind, mix, worth[kind], lean, rng=rng)
+        _take(columns, solution.duals, kind, mix, rng)
+    return Blend(fluid, columns, solution)
+
+
+def _take(columns: Columns, duals: Duals, kind: Ints, mix: Ints, rng: np.random.Generator) -> None:
+    """Take the mixes of least reduced cost, ties at random so that they differ."""
+    problem = columns.problem
+    both = np.unique(np.column_stack([kind, mix]), axis=0)
+    kind, mix = both[:, 0], both[:, 1:]
+    spare = duals.reduced(problem, kind, mix) / np.maximum(problem.cost[kind], 1e-12)
+    order = np.lexsort((rng.random(len(kind)), np.round(spare / _TIE)))
+    order = order[: 200 + 5 * problem.shapes]
+    columns.add(kind[order], mix[order])
+
+
+def dive(
+    problem: Problem,
+    first: Blend | None,
+    *,
+    rng: np.random.Generator,
+    draws: int,
+    rounds: int,
+    parts: float,
+    useful: Ints,
+    depth: int,
+    deadline: Deadline,
+) -> Iterator[tuple[Packed, Problem]]:
+    """
+    Fix the whole part of a fractional choice, and choose anew for what is left.
+
+    What is left goes on nodes that cost at most one of ``parts`` of it: smaller and smaller ones,
+    so that the last is not a large one nearly empty. They are of the ``useful`` kinds; others come
+    in where a shape fits none of these.
+
+    Yields
+    ------
+    fixed : Packed
+        All nodes fixed so far.
+    rest : Problem
+        What they leave.
+    """
+    fixed: list[Packed] = []
+    rest, now = problem, first
+    fluid = solve_fluid(problem, deadline=deadline) if first is None else first.fluid
+    value = 0.0 if fluid is None else fluid.value
+    kinds = np.arange(problem.kinds)
+    for _ in range(depth):
+        if now is None:
+            kinds = small(rest, value / parts, useful)
+            fluid = solve_fluid(rest.only(kinds), deadline=deadline)
+            if fluid is None or not len(fluid.kind):
+                return
+            value, fewer = fluid.value, max(200, draws // 3)
+            now = blend(
+                rest.only(kinds), fluid, rng=rng, draws=fewer, rounds=rounds, deadline=deadline
+            )
+        count = now.solution.count
+        number = _whole_part(count)
+        if not number.any():
+            return
+        used = np.nonzero(number)[0]
+        part = Packed(kinds[now.columns.kind[used]], now.columns.mix[used], number[used])
+        rest = rest_of(rest, part)
+        if (rest.limit < 0).any():
+            return
+        fixed.append(part)
+        value = max(0.0, value - float(problem.cost[part.kind] @ part.number))
+        yield joined(*fixed), rest
+        if covered(rest):
+            return
+        now = None
+
+
+def _whole_part(count: Floats) -> Ints:
+    """Whole nodes of a fractional choice; where there are none, one of each that is nearly whole."""
+    number = np.floor(count + 1e-7).astype(np.int64)
+    top = float(count.max(initial=0))
+    if number.any() or top <= 1e-6:
+        return number
+    return np.asarray(count >= min(0.85, top)).astype(np.int64)
+
+
+def small(problem: Problem, cost: float, useful: Ints) -> Ints:
+    """Choose the useful kinds up to a cost, and what else is needed."""
+    return enough(problem, useful[problem.cost[useful] <= cost])
+
+
+def enough(problem: Problem, kinds: Ints) -> Ints:
+    """Those of some kinds that fit any pod, and the cheapest for each shape that fits none of them."""
+    fits = problem.most_per_node() > 0
+    chosen = np.zeros(problem.kinds, dtype=bool)
+    chosen[kinds] = True
+    for shape in np.nonzero((problem.count > 0) & ~fits[chosen].any(axis=0))[0]:
+        able = np.nonzero(fits[:, shape])[0]
+        chosen |= fits[:, shape] & (problem.cost <= problem.cost[able].min())
+    some: Ints = np.nonzero(chosen & fits.any(axis=1))[0]
+    return some

@@ -21,11 +21,17 @@ from eks_win_capacity.packing.column_generation import (
     solve_fractional,
 )
 from eks_win_capacity.packing.deadline import Deadline
-from eks_win_capacity.packing.dive import blend, mutate, scatter
-from eks_win_capacity.packing.first_fit import cheapest_numbers, few_nodes, first_fit, pack
+from eks_win_capacity.packing.first_fit import (
+    cheapest_numbers,
+    few_nodes,
+    first_fit,
+    mutate,
+    pack,
+    scatter,
+)
 from eks_win_capacity.packing.problem import Problem, feasible, total_cost
 from eks_win_capacity.packing.relaxation import fluid_bound, solve_fluid, with_rounded_resources
-from eks_win_capacity.packing.solve import solve
+from eks_win_capacity.packing.solve import blend, solve
 
 
 def problem_of(need, count, room, cost):
