@@ -18,8 +18,7 @@ import pandas as pd
 import eks_win_capacity as ewc
 from eks_win_capacity.core import arrays, charts
 from eks_win_capacity.core.charts import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.core.arguments import of_kind, text
 from eks_win_capacity.core.arrays import count, flag
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
-from eks_win_capacity.core.display import count_of, html_fields
-from eks_win_capacity.core.errors import CapacityError, MissingExtraError
+from eks_win_capacity.core.display import html_fields
+from eks_win_capacity.core.errors import CapacityError, MissingExtraError, count_of
 from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:

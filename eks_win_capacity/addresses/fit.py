@@ -21,8 +21,13 @@ from eks_win_capacity.core.constants import (
     SUBNET_KEPT_FIRST,
     SUBNET_KEPT_LAST,
 )
-from eks_win_capacity.core.display import Listed, Shown, count_of
-from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.display import Listed, Shown
+from eks_win_capacity.core.errors import (
+    InputError,
+    InvalidCountError,
+    UnsupportedInputError,
+    count_of,
+)
 from eks_win_capacity.core.findings import Finding
 from eks_win_capacity.core.lazy import checked_call
 

@@ -10,12 +10,13 @@ import numpy as np
 from eks_win_capacity.catalog.limits import bundled_limit
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.display import count_of, html_fields
+from eks_win_capacity.core.display import html_fields
 from eks_win_capacity.core.errors import (
     CapacityError,
     InputError,
     ShapeMismatchError,
     UnsupportedInputError,
+    count_of,
 )
 from eks_win_capacity.core.findings import Finding
 from eks_win_capacity.core.lazy import checked_call

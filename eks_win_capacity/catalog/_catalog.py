@@ -12,12 +12,13 @@ from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
 from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.core.arguments import names, text
-from eks_win_capacity.core.display import html_frame, positions_of
+from eks_win_capacity.core.display import html_frame
 from eks_win_capacity.core.errors import (
     CatalogConflictError,
     InputError,
     UnknownInstanceTypeError,
     UnsupportedInputError,
+    positions_of,
 )
 from eks_win_capacity.core.lazy import checked_call
 

@@ -7,8 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, get_args
 
 from eks_win_capacity._data import windows as facts
-from eks_win_capacity.core.display import Shown, count_of, plain_fields
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.display import Shown, plain_fields
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core.arguments import mapping, number, real, text
-from eks_win_capacity.core.display import count_of, html_table
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.display import html_table
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 

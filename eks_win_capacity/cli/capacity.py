@@ -9,7 +9,8 @@ import click
 from eks_win_capacity.cli.options import TYPE_NAME, binding_options, mode_option, note_kubelet
 from eks_win_capacity.cli.output import emit, output_options, together
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
-from eks_win_capacity.core.display import count_of, records_of
+from eks_win_capacity.core.display import records_of
+from eks_win_capacity.core.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

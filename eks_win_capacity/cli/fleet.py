@@ -30,9 +30,9 @@ from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS_SMALL,
     KUBELET_MAX_PODS_VCPUS,
 )
-from eks_win_capacity.core.display import count_of, records_of
+from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.documents import whole
-from eks_win_capacity.core.errors import InputError, MissingExtraError
+from eks_win_capacity.core.errors import InputError, MissingExtraError, count_of
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.spreadsheet import csv_cell, workbook
 from eks_win_capacity.density.node_table import UNNAMED

@@ -14,9 +14,8 @@ import click
 from eks_win_capacity.cli.history_files import history_parts, long_history, read_table
 from eks_win_capacity.cli.options import capacity_option, file_argument
 from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress, say
-from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.documents import whole
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.core.display import count_of, heading_of, records_of
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.display import heading_of, records_of
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.spreadsheet import (
     cell_text,

@@ -22,9 +22,8 @@ from eks_win_capacity.cli.output import (
     progress,
     together,
 )
-from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.documents import whole
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, count_of
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool

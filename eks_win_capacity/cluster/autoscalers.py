@@ -17,8 +17,7 @@ from eks_win_capacity.cluster.serving import autoscaler_tags, expected_addresses
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count, flag, unmasked
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE, KUBELET_MAX_PODS
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, request, whole_bytes
 from eks_win_capacity.density.reserved import (

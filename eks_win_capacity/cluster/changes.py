@@ -44,7 +44,7 @@ from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS_VCPUS,
     NODE_ADDRESSES,
 )
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

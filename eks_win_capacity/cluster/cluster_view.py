@@ -520,14 +520,13 @@ class ClusterView:
             addresses = secondary(row.ipv4_per_interface)
         if (pool := self.pool(row)) is not None:
             addresses = min(addresses, curve_of(row.ipv4_per_interface, pool).most)
-        cpu, memory = allocatable(row)
-        cpu = max((n.cpu_m for n in same if n.cpu_m is not None), default=cpu)
-        memory = max((n.memory_bytes for n in same if n.memory_bytes is not None), default=memory)
+        cpus = [n.cpu_m for n in same if n.cpu_m is not None]
+        memories = [n.memory_bytes for n in same if n.memory_bytes is not None]
         bounds = [
             addresses if need.address else math.inf,
             self.max_pods_of(name) - hosts,
-            _fits(cpu, 0, need.cpu_m),
-            _fits(memory, 0, need.memory),
+            _fits(max(cpus) if cpus else allocatable(row)[0], 0, need.cpu_m),
+            _fits(max(memories) if memories else allocatable(row)[1], 0, need.memory),
         ]
         return max(int(min(bounds)), 0)
 

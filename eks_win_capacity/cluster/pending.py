@@ -21,8 +21,8 @@ from eks_win_capacity.cluster.serving import REASONS, causes
 from eks_win_capacity.cluster.state import PARTS, needs_state
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE
-from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
-from eks_win_capacity.core.errors import InputError, without_accounts
+from eks_win_capacity.core.display import Listed, Shown, plain_fields
+from eks_win_capacity.core.errors import InputError, count_of, without_accounts
 from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from eks_win_capacity.cluster.serving import REASONS, advertised_by
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import names
 from eks_win_capacity.core.arrays import count
-from eks_win_capacity.core.display import count_of, html_frame, records_of
-from eks_win_capacity.core.errors import InputError, without_accounts
+from eks_win_capacity.core.display import html_frame, records_of
+from eks_win_capacity.core.errors import InputError, count_of, without_accounts
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 

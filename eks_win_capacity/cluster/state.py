@@ -31,12 +31,13 @@ from eks_win_capacity.cluster.records import (
     Workload,
     WorkloadManifest,
 )
-from eks_win_capacity.core.display import Listed, Shown, count_of, plain_fields
+from eks_win_capacity.core.display import Listed, Shown, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import (
     DocumentError,
     StateConflictError,
     UnsupportedInputError,
+    count_of,
     without_accounts,
 )
 from eks_win_capacity.core.lazy import checked_call

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from eks_win_capacity.core.constants import MAX_COUNT
-from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
     IndexMismatchError,
     InputError,
@@ -18,6 +17,8 @@ from eks_win_capacity.core.errors import (
     MissingValueError,
     ShapeMismatchError,
     UnsupportedInputError,
+    count_of,
+    positions_of,
 )
 from eks_win_capacity.core.values import is_missing
 

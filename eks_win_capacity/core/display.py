@@ -1,4 +1,4 @@
-"""How values are shown: counts in words, tables for notebooks, answers that display and filter."""
+"""How values are shown: in words, as tables for notebooks, as answers that display and filter."""
 
 from __future__ import annotations
 
@@ -49,30 +49,6 @@ _TABLE: Final = (
     "border-collapse:collapse;margin-bottom:.8em;font-variant-numeric:tabular-nums;max-width:960px;"
     "overflow-wrap:break-word;white-space:normal;background:transparent;color:inherit"
 )
-
-
-def count_of(number: int, one: str, many: str = "") -> str:
-    """
-    Number with the word for one or for many.
-
-    Examples
-    --------
-    >>> count_of(1, "node is", "nodes are"), count_of(2_000, "pod")
-    ('1 node is', '2,000 pods')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def positions_of(positions: Sequence[int]) -> str:
-    """
-    Positions in a column as words.
-
-    Examples
-    --------
-    >>> positions_of([3]), positions_of([3, 5])
-    ('position 3', 'positions 3, 5')
-    """
-    return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
 
 
 def heading_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree of exceptions that carry their facts, and no account ids of others."""
+"""What can go wrong, as one tree of exceptions with their facts, and the words of their messages."""
 
 from __future__ import annotations
 
@@ -55,42 +55,6 @@ def _restored(kind: type[CapacityError], args: tuple[Any, ...], facts: dict[str,
     super(CapacityError, error).__init__(*args)
     error.__dict__.update(facts)
     return error
-
-
-_ACCOUNT = (
-    # An encoded colon or slash ends in a letter, which is not a part of a word.
-    r"(?:(?<![0-9A-Za-z])|(?<=%3[Aa])|(?<=%253[Aa])|(?<=%2[Ff])|(?<=%252[Ff]))"
-    r"[0-9]{12}(?![0-9A-Za-z])"
-)
-
-MASK = "ACCOUNT_ID"
-"""What stands where an account id stood."""
-
-
-def without_accounts(text: str) -> str:
-    """
-    Put a word in place of every AWS account id.
-
-    ARNs, image names and messages about permissions carry them. They are nobody's
-    business in a report that is passed on, and no answer here needs one.
-
-    Parameters
-    ----------
-    text : str
-        A text of AWS, of kubectl or of a file.
-
-    Examples
-    --------
-    >>> without_accounts("arn:aws:iam::123456789012:role/win may not do that")
-    'arn:aws:iam::ACCOUNT_ID:role/win may not do that'
-    >>> without_accounts("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwin")
-    'arn%3Aaws%3Aiam%3A%3AACCOUNT_ID%3Arole%2Fwin'
-    >>> without_accounts("i-0123456789012 of 2026-10-03")
-    'i-0123456789012 of 2026-10-03'
-    """
-    import re  # the first answer of a script needs no expression
-
-    return re.sub(_ACCOUNT, MASK, text)
 
 
 class InputError(CapacityError, ValueError):
@@ -413,3 +377,63 @@ class UnlikelyQuantityWarning(UserWarning):
 
     It is taken as Kubernetes takes it.
     """
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """
+    Number with the word for one or for many.
+
+    Examples
+    --------
+    >>> count_of(1, "node is", "nodes are"), count_of(2_000, "pod")
+    ('1 node is', '2,000 pods')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def positions_of(positions: Sequence[int]) -> str:
+    """
+    Positions in a column as words.
+
+    Examples
+    --------
+    >>> positions_of([3]), positions_of([3, 5])
+    ('position 3', 'positions 3, 5')
+    """
+    return f"position{'' if len(positions) == 1 else 's'} {', '.join(map(str, positions))}"
+
+
+_ACCOUNT = (
+    # An encoded colon or slash ends in a letter, which is not a part of a word.
+    r"(?:(?<![0-9A-Za-z])|(?<=%3[Aa])|(?<=%253[Aa])|(?<=%2[Ff])|(?<=%252[Ff]))"
+    r"[0-9]{12}(?![0-9A-Za-z])"
+)
+
+MASK = "ACCOUNT_ID"
+"""What stands where an account id stood."""
+
+
+def without_accounts(text: str) -> str:
+    """
+    Put a word in place of every AWS account id.
+
+    ARNs, image names and messages about permissions carry them. They are nobody's
+    business in a report that is passed on, and no answer here needs one.
+
+    Parameters
+    ----------
+    text : str
+        A text of AWS, of kubectl or of a file.
+
+    Examples
+    --------
+    >>> without_accounts("arn:aws:iam::123456789012:role/win may not do that")
+    'arn:aws:iam::ACCOUNT_ID:role/win may not do that'
+    >>> without_accounts("arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwin")
+    'arn%3Aaws%3Aiam%3A%3AACCOUNT_ID%3Arole%2Fwin'
+    >>> without_accounts("i-0123456789012 of 2026-10-03")
+    'i-0123456789012 of 2026-10-03'
+    """
+    import re  # the first answer of a script needs no expression
+
+    return re.sub(_ACCOUNT, MASK, text)

@@ -13,12 +13,13 @@ from eks_win_capacity.catalog.limits import by_mode
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.arguments import of_kind
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
-from eks_win_capacity.core.display import count_of, html_table
+from eks_win_capacity.core.display import html_table
 from eks_win_capacity.core.errors import (
     InputError,
     InvalidCountError,
     ShapeMismatchError,
     UnsupportedInputError,
+    count_of,
 )
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.columns import (

@@ -11,12 +11,13 @@ import numpy as np
 from eks_win_capacity.catalog.limits import close_names
 from eks_win_capacity.catalog.type_names import absent
 from eks_win_capacity.core.arrays import SHOWN
-from eks_win_capacity.core.display import count_of, positions_of
 from eks_win_capacity.core.errors import (
     InvalidCountError,
     MissingValueError,
     UnknownInstanceTypeError,
     UnsupportedInputError,
+    count_of,
+    positions_of,
 )
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.density.columns import ArrowText, Coded, Names, Objects, Part

@@ -16,8 +16,8 @@ from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     MAX_COUNT,
 )
-from eks_win_capacity.core.display import Shown, count_of, plain_fields
-from eks_win_capacity.core.errors import InputError, ShapeMismatchError
+from eks_win_capacity.core.display import Shown, plain_fields
+from eks_win_capacity.core.errors import InputError, ShapeMismatchError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, request, requests, whole_bytes
 from eks_win_capacity.core.values import is_missing

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.addresses.warm_pool import WarmPool
-from eks_win_capacity.core.display import Listed, count_of
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.display import Listed
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast import show
 from eks_win_capacity.forecast.demand_plan import DemandPlan

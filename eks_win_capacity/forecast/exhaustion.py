@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.core.arrays import choice
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError, TooLittleHistoryError
+from eks_win_capacity.core.errors import InputError, TooLittleHistoryError, count_of
 from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.forecast.history import read_rows

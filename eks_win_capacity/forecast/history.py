@@ -14,12 +14,12 @@ import pandas as pd
 
 from eks_win_capacity.addresses.subnet import Subnet
 from eks_win_capacity.core.arrays import missing_error
-from eks_win_capacity.core.display import count_of
 from eks_win_capacity.core.errors import (
     CapacityError,
     InputError,
     InvalidCountError,
     MissingCapacityError,
+    count_of,
 )
 from eks_win_capacity.core.findings import Finding, told
 from eks_win_capacity.core.values import same_values

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.findings import told
 from eks_win_capacity.core.values import same_values
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.core import arrays
-from eks_win_capacity.core.display import Listed, count_of
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.display import Listed
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.forecast import show

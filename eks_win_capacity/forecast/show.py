@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from eks_win_capacity.core import charts
-from eks_win_capacity.core.display import count_of, html_table
+from eks_win_capacity.core.display import html_table
+from eks_win_capacity.core.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from eks_win_capacity.core.display import Listed, Shown, count_of, records_of
+from eks_win_capacity.core.display import Listed, Shown, records_of
+from eks_win_capacity.core.errors import count_of
 from eks_win_capacity.forecast.show import chance, day
 from eks_win_capacity.html_report.page_parts import (
     SCRIPT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import count_of
 from eks_win_capacity.forecast.show import count
 from eks_win_capacity.plots import BLOCKS
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.arguments import mapping, of_kind, text
-from eks_win_capacity.core.display import Listed, count_of, html_table
+from eks_win_capacity.core.display import Listed, html_table
 from eks_win_capacity.core.errors import (
     CapacityError,
     InputError,
     MissingCapacityError,
     UnsupportedInputError,
+    count_of,
 )
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.html_report.page import ClusterPart, page

@@ -13,7 +13,7 @@ import numpy as np
 
 from eks_win_capacity.addresses.sizes import reservation_plan
 from eks_win_capacity.addresses.subnet import Subnet
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import count_of
 from eks_win_capacity.packing.deadline import OutOfTimeError
 from eks_win_capacity.packing.relaxation import fluid_bound
 from eks_win_capacity.planning.candidates import alone as values_alone

@@ -19,8 +19,7 @@ from eks_win_capacity.core.constants import (
     KUBELET_MAX_PODS,
     NODE_ADDRESSES,
 )
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError, count_of
 from eks_win_capacity.density.reserved import (
     allocatable,
     karpenter_addresses,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.catalog import given_or_bundled
 from eks_win_capacity.catalog.prices import LICENCE_OF_T, LICENCE_PER_VCPU, Prices
 from eks_win_capacity.catalog.type_names import speciality
-from eks_win_capacity.core.display import Shown, count_of
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.display import Shown
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.planning.workloads import slots_of, whole

@@ -8,8 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.core import charts
-from eks_win_capacity.core.display import count_of, html_frame, html_table
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.display import html_frame, html_table
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
 
 if TYPE_CHECKING:

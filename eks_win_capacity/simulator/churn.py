@@ -12,8 +12,8 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool, lean, targets_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, COOL_DOWN_TICK_S, NODE_ADDRESSES
-from eks_win_capacity.core.display import count_of, heading_of, html_frame
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.display import heading_of, html_frame
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 from eks_win_capacity.simulator import engine as engines

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import count_of
 from eks_win_capacity.core.findings import Finding
 
 

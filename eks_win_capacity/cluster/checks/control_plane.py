@@ -32,8 +32,7 @@ from eks_win_capacity.core.constants import (
     CONTROL_PLANE_ADDRESSES_ADVISED,
     RESOURCE_CONTROLLER_POLICY,
 )
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import CapacityError
+from eks_win_capacity.core.errors import CapacityError, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,7 @@ from eks_win_capacity.core.constants import (
     DEFAULT_SERVICE_CIDRS,
     SERVICES_WITHOUT_DSR,
 )
-from eks_win_capacity.core.display import count_of
-from eks_win_capacity.core.errors import InvalidQuantityError
+from eks_win_capacity.core.errors import InvalidQuantityError, count_of
 from eks_win_capacity.core.quantities import millicores, whole_bytes
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from eks_win_capacity.core.constants import (
     SERVICE_BACKENDS_OLD,
     WINDOWS_SERVER_FROM,
 )
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

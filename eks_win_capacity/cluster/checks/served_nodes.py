@@ -27,7 +27,7 @@ from eks_win_capacity.core.constants import (
     WINDOWS_KUBE_RESERVED_MIB,
     WINDOWS_SYSTEM_RESERVED_MIB,
 )
-from eks_win_capacity.core.display import count_of
+from eks_win_capacity.core.errors import count_of
 from eks_win_capacity.density.reserved import karpenter_addresses
 
 if TYPE_CHECKING:
