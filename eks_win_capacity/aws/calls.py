@@ -39,7 +39,7 @@ _CREDENTIALS: Final = (
     "run `aws configure` or `aws sso login`, set AWS_PROFILE, or pass session=boto3.Session(...)"
 )
 _REACH: Final = "check the region's name, the network, the proxy and the endpoint URL"
-_WAIT: Final = f"botocore tried {ATTEMPTS} times; ask again later or for fewer regions at once"
+_WAIT: Final = f"botocore tried {ATTEMPTS} times; ask again later"
 
 _CURES: Final = {
     # botocore's own exceptions, by class; a subclass without a line takes its base's.

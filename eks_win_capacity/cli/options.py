@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial, wraps
 from pathlib import Path
@@ -247,7 +248,10 @@ def _session(profile: str | None) -> Any:
     from eks_win_capacity.aws.calls import faults
 
     with faults(operation="session", region=""):
-        return boto3.session.Session(profile_name=profile)
+        # boto3 reads AWS_DEFAULT_REGION alone, and would ask the profile's region.
+        return boto3.session.Session(
+            profile_name=profile, region_name=os.environ.get("AWS_REGION") or None
+        )
 
 
 binding_options = together(

@@ -114,6 +114,9 @@ PARTS = read_only(
 """Every part of a cluster's state, and the command that tells it."""
 
 
+_UNTOLD = "no source told"
+"""Why a part is not known that nobody was asked for."""
+
 _KNOWN_ELSEWHERE = frozenset({"node_claims", "support_ends"})
 """Parts that need no answer: nodes and pods, or a bundled table of a certain day, tell as well."""
 
@@ -210,7 +213,7 @@ class ClusterState(Shown):
         for part, command in PARTS.items():
             value = getattr(self, part)
             if value is None and part not in _KNOWN_ELSEWHERE:
-                why.setdefault(part, f"no source told; {command}")
+                why.setdefault(part, f"{_UNTOLD}; {command}")
             elif isinstance(value, (list, tuple)):
                 kind = tuple if part in _PLAIN_TUPLES else Listed
                 object.__setattr__(self, part, kind(value))
@@ -264,7 +267,12 @@ class ClusterState(Shown):
         ('1.30', 'ipv4')
         """
         values: dict[str, Any] = {}
-        why = {**self.unknown, **other.unknown}
+        # What AWS refused says more than that a file does not tell it.
+        reasons = sorted(
+            (*self.unknown.items(), *other.unknown.items()),
+            key=lambda reason: not reason[1].startswith(_UNTOLD),
+        )
+        why = dict(reasons)
         for part in PARTS:
             mine, theirs = getattr(self, part), getattr(other, part)
             if mine is not None and theirs is not None and mine != theirs:

@@ -1,6 +1,7 @@
 """AWS as moto plays it, over HTTP."""
 
 import logging
+import urllib.request
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -13,5 +14,8 @@ def server():
     made = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     made.start()
     host, port = made.get_host_and_port()
-    yield f"http://{host}:{port}"
+    url = f"http://{host}:{port}"
+    # What moto plays lies in the process: a module that is entered again would find its own rest.
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
+    yield url
     made.stop()

@@ -309,6 +309,36 @@ def test_the_command_asks_aws_live(server, made, monkeypatch, capsys):
     assert "123456789012" not in out
 
 
+def test_the_command_says_what_aws_refused(server, made, monkeypatch, capsys):
+    from eks_win_capacity import cli
+
+    monkeypatch.setattr(
+        "eks_win_capacity.aws.calls.client",
+        lambda service, **_: _Clients(
+            boto3.session.Session(region_name=REGION, **KEYS),
+            server,
+            {"DescribeSubnets": "UnauthorizedOperation"},
+        )[service],
+    )
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["subnets", "--cluster", "prod", "--region", REGION])
+    assert caught.value.code == 1
+    assert "allow the action ec2:DescribeSubnets" in capsys.readouterr().err
+
+
+def test_the_region_of_the_environment_goes_before_that_of_a_profile(tmp_path, monkeypatch):
+    from eks_win_capacity.cli.options import _session
+
+    config = tmp_path / "config"
+    config.write_text("[profile work]\nregion = us-west-2\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    assert _session("work").region_name == "us-west-2"
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert _session("work").region_name == "eu-west-1"
+
+
 def test_exactly_one_way_to_name_subnets():
     with pytest.raises(InputError, match="exactly one"):
         aws.load_subnets()

@@ -181,6 +181,19 @@ CASES = {
             "fail",
         ),
         ({"nodes": (WIN, replace(LINUX, ready=False))}, "fail"),
+        # Linux nodes that no group counts.
+        ({"node_groups": (), "fargate_profiles": (), "auto_mode": True}, "unknown"),
+        (
+            {"node_groups": (), "fargate_profiles": (), "node_pools": (NodePool(name="p"),)},
+            "unknown",
+        ),
+        (
+            {
+                "node_groups": (),
+                "fargate_profiles": (FargateProfile(name="k", selectors=(("karpenter", ()),)),),
+            },
+            "unknown",
+        ),
         ({"nodes": (WIN, replace(LINUX, taints=("team=x:NoSchedule",)))}, "fail"),
         ({"nodes": (WIN, replace(LINUX, taints=("team=x:PreferNoSchedule",)))}, "pass"),
         ({"nodes": (WIN, replace(LINUX, taints=("CriticalAddonsOnly=true:NoSchedule",)))}, "pass"),
@@ -1388,6 +1401,26 @@ def test_where_its_pods_run_tells_what_a_manifest_is_for():
     )
     assert alone.subject == ""
     assert "as the image is" in alone.remedy
+
+
+def test_what_aws_refused_is_cured_by_a_permission_and_not_by_the_same_call():
+    refused = {
+        "node_groups": "ListNodegroups in eu-west-1 failed: AccessDenied: no; allow the action "
+        "eks:ListNodegroups to who asks"
+    }
+    state = ClusterState(unknown=refused).merge(ClusterState()).merge(ClusterState(nodes=()))
+    found = [f for f in check_cluster(state) if "ListNodegroups" in f.seen]
+    assert found
+    for finding in found:
+        assert finding.seen.startswith("not known: ")
+        assert finding.remedy.startswith("allow the action eks:ListNodegroups to who asks")
+        assert "describe-nodegroup" not in finding.remedy
+
+
+def test_the_vpc_cni_is_not_asked_for_as_an_add_on_that_it_is_not():
+    (found,) = [f for f in check_cluster(ClusterState(addons=())) if f.code == "custom-networking"]
+    assert found.seen == "not known: cni env: no source told"
+    assert "describe-addon" not in found.remedy
 
 
 def test_a_type_that_does_not_do_has_one_that_does():

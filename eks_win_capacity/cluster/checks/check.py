@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -332,11 +332,10 @@ class Check(Shown):
         self, look: Look, *parts: str, seen: str = "", remedy: str = "", subject: str = ""
     ) -> Finding:
         """The finding that parts of the state are missing, with how to get them."""
-        commands = dict.fromkeys(_command(look, part) for part in parts if part in PARTS)
         return self._finding(
             "unknown",
             seen or f"not known: {self._reasons(look, parts)}",
-            remedy or f"give the answer of: {'; '.join(commands)}",
+            remedy or _how_told(look, parts),
             subject,
         )
 
@@ -371,6 +370,32 @@ class Check(Shown):
         )
 
 
+_COMMANDS: Final = {
+    **PARTS,
+    "autoscaling_tags": "aws autoscaling describe-auto-scaling-groups",
+    "launch_templates": "aws ec2 describe-launch-template-versions",
+}
+"""What tells each part of a state, and those parts of its node groups that have an answer apart."""
+
+_ALLOW: Final = "allow the action "
+
+
+def _how_told(look: Look, parts: Iterable[str]) -> str:
+    """How to get what is missing: the permission where AWS refused, else the answer to give."""
+    allow: list[str] = []
+    commands: list[str] = []
+    for part in parts:
+        _, refused, action = look.state.unknown.get(part, "").rpartition(f"; {_ALLOW}")
+        if refused:
+            allow.append(f"{_ALLOW}{action}")
+        elif part in _COMMANDS:
+            commands.append(_command(look, part))
+    ways = list(dict.fromkeys(allow))
+    if commands:
+        ways.append(f"give the answer of: {'; '.join(dict.fromkeys(commands))}")
+    return "; ".join(ways)
+
+
 def _command(look: Look, part: str) -> str:
     """The command that tells a part, with the names that are known filled in."""
     names = {
@@ -379,7 +404,7 @@ def _command(look: Look, part: str) -> str:
         " GROUP": f" {word(None, 'NODE_GROUP')}",
         " PROFILE": f" {word(None, 'PROFILE')}",
     }
-    command = PARTS[part]
+    command = _COMMANDS[part]
     for name, value in names.items():
         command = command.replace(name, value)
     return command

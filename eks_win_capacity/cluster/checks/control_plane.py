@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.cluster.checks.check import Check, Look
-    from eks_win_capacity.cluster.state import Node, SubnetState
+    from eks_win_capacity.cluster.state import ClusterState, Node, SubnetState
     from eks_win_capacity.core.findings import Finding
 
 
@@ -63,9 +63,19 @@ def _dns_hosts(look: Look) -> tuple[int, str] | None:
     ]
     if serving and not look.legacy:
         return nodes + 2, f"{told}; Fargate profile {serving[0]} takes kube-system"
-    if nodes < 2 and (look.hidden_groups or None in sizes):
+    if nodes < 2 and (look.hidden_groups or None in sizes or _starts_uncounted(look.state)):
         return None
     return nodes, told
+
+
+def _starts_uncounted(state: ClusterState) -> bool:
+    """Whether Auto Mode or Karpenter starts Linux nodes that no group counts."""
+    on_fargate = any(
+        "karpenter" in namespace
+        for profile in state.fargate_profiles or ()
+        for namespace, _ in profile.selectors
+    )
+    return bool(state.auto_mode or state.node_pools or on_fargate)
 
 
 def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
@@ -262,7 +272,9 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
     name = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
     flag = look.cni_flag(name)
     if flag is None:
-        yield rule.unknown(look, "cni_env", "addons")
+        # Where the VPC CNI is not an add-on, its DaemonSet alone tells.
+        parts = ("cni_env", "addons") if look.state.addons is None else ("cni_env",)
+        yield rule.unknown(look, *parts)
     elif flag:
         yield rule.failed(
             f"{name} is true",

@@ -94,8 +94,8 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
     if group.autoscaling_tags is None:
         return rule.unknown(
             look,
+            "autoscaling_tags",
             seen=f"the tags of the Auto Scaling group of {group.name} are not known",
-            remedy="give the answer of: aws autoscaling describe-auto-scaling-groups",
             subject=group.name,
         )
     wanted = wanted_tags(group, look)
@@ -140,8 +140,8 @@ def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
     if blind:
         yield rule.unknown(
             look,
+            "launch_templates",
             seen=f"the user data of {some(blind)} are not known",
-            remedy="give the answer of: aws ec2 describe-launch-template-versions",
         )
     if not wrong and not blind:
         yield rule.passed("no managed Windows group is started twice")
@@ -183,9 +183,9 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
     if blind:
         yield rule.unknown(
             look,
+            "launch_templates",
             seen=f"services have {cidr}; whether the bootstrap arguments of {some(blind)} say so is "
             "not known",
-            remedy="give the answer of: aws ec2 describe-launch-template-versions",
         )
     if not wrong and not blind:
         yield rule.passed(f"services have {cidr}; no bootstrap script of your own contradicts it")
