@@ -540,8 +540,7 @@ class _Volumes:
 
     def mount(self, record: Any, item: Mapping[str, Any]) -> None:
         """Note what a pod or a manifest mounts: drivers, claims and classes by their names."""
-        template = item if item["kind"] == "Pod" else read.pod_template(item)
-        found = tuple(_mounted(template.get("spec") or {}, item.get("spec") or {}))
+        found = tuple(_mounted(read.pod_template(item).get("spec") or {}, item.get("spec") or {}))
         if found:
             self._mounts[_key(record)] = found
 

@@ -92,9 +92,9 @@ def metadata(item: Mapping[str, Any]) -> tuple[str, str, Mapping[str, str]]:
     return namespace, name, meta.get("labels") or {}
 
 
-def pairs(labels: Mapping[str, Any]) -> _Labels:
-    """Labels as sorted pairs."""
-    return tuple(sorted((str(key), str(value)) for key, value in labels.items()))
+def pairs(given: Mapping[str, Any]) -> _Labels:
+    """Labels, or quantities by their names, as sorted pairs."""
+    return tuple(sorted((str(key), str(value)) for key, value in given.items()))
 
 
 def _first(labels: Mapping[str, str], keys: tuple[str, ...]) -> str:
@@ -177,7 +177,6 @@ def pod(item: Mapping[str, Any]) -> Pod:
     spec, status = item["spec"], item.get("status") or {}
     phase = str(status.get("phase") or "Pending")
     cpu_m, memory_bytes = requests(spec)
-    selected = selection(spec)
     known = pairs(labels)
     return Pod(
         namespace=namespace,
@@ -185,10 +184,6 @@ def pod(item: Mapping[str, Any]) -> Pod:
         node=str(spec.get("nodeName") or ""),
         phase=phase,
         owner=_owner(item["metadata"], labels),
-        selects_os=selected[0],
-        selects_arch=selected[1],
-        selects_compute=selected[2],
-        declares_os=declared_os(spec),
         host_process=host_process(spec),
         host_network=bool(spec.get("hostNetwork")),
         cpu_m=cpu_m,
@@ -198,10 +193,22 @@ def pod(item: Mapping[str, Any]) -> Pod:
         requests_address=requests_address(spec),
         selector_os=_first(spec.get("nodeSelector") or {}, OS_LABELS),
         address=_address(item["metadata"], status),
-        selects_build=selected[3],
-        autoscaler=cluster_autoscaler(spec),
-        gmsa_unfilled=_unfilled(spec),
+        **_wishes(spec),
     )
+
+
+def _wishes(spec: Mapping[str, Any], runtime: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a pod, or a template of pods, says of its node and of itself, in the fields of either."""
+    system, processor, compute, build = selection(spec, runtime)
+    return {
+        "selects_os": system,
+        "selects_arch": processor,
+        "selects_compute": compute,
+        "selects_build": build,
+        "declares_os": declared_os(spec),
+        "autoscaler": cluster_autoscaler(spec),
+        "gmsa_unfilled": _unfilled(spec),
+    }
 
 
 def _unfilled(spec: Mapping[str, Any]) -> str:
@@ -378,7 +385,9 @@ def _term_value(term: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def pod_template(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The template of the pods that an object makes."""
+    """The template of the pods that an object makes; a pod's manifest is its own."""
+    if item["kind"] == "Pod":
+        return item
     spec = item["spec"]
     if item["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
@@ -391,24 +400,17 @@ def workload(
 ) -> WorkloadManifest:
     """Read an object that makes pods, or a pod's own manifest."""
     namespace, name, _ = metadata(item)
-    template = item if item["kind"] == "Pod" else pod_template(item)
+    template = pod_template(item)
     spec = template["spec"]
-    selected = selection(spec, runtimes.get(str(spec.get("runtimeClassName"))))
     replicas = item["spec"].get("replicas")
     return WorkloadManifest(
         kind=str(item["kind"]),
         namespace=namespace,
         name=name,
-        selects_os=selected[0],
-        selects_arch=selected[1],
-        selects_compute=selected[2],
-        declares_os=declared_os(spec),
         host_process=host_process(spec) or bool(spec.get("hostNetwork")),
         labels=pairs((template.get("metadata") or {}).get("labels") or {}),
         replicas=replicas if isinstance(replicas, int) else None,
-        selects_build=selected[3],
-        autoscaler=cluster_autoscaler(spec),
-        gmsa_unfilled=_unfilled(spec),
+        **_wishes(spec, runtimes.get(str(spec.get("runtimeClassName")))),
     )
 
 
@@ -426,8 +428,7 @@ def controlled(item: Mapping[str, Any]) -> bool:
 
 def runtime_class(item: Mapping[str, Any]) -> str:
     """The runtime class of the pods that an object makes; empty if it names none."""
-    template = item if item["kind"] == "Pod" else pod_template(item)
-    return str(template["spec"].get("runtimeClassName") or "")
+    return str(pod_template(item)["spec"].get("runtimeClassName") or "")
 
 
 def service(item: Mapping[str, Any]) -> Service:
@@ -563,21 +564,17 @@ def node_pool(item: Mapping[str, Any]) -> NodePool:
     wanted = inner.get("requirements") or []
     limits = spec.get("limits") or {}
     reference = inner.get("nodeClassRef") or spec.get("providerRef") or {}
-    named = next((str(labels[key]) for key in OS_LABELS if labels.get(key)), "")
+    named = _first(labels, OS_LABELS)
     return NodePool(
         name=name,
         node_class=str(reference.get("name") or ""),
         systems=(named,) if named else _systems(wanted),
         instance_types=_values(wanted, TYPE_LABELS),
         architectures=_values(wanted, ARCH_LABELS),
-        limits=_quantities(limits.get("resources") or limits),
-        used=_quantities((item.get("status") or {}).get("resources") or {}),
+        limits=pairs(limits.get("resources") or limits),
+        used=pairs((item.get("status") or {}).get("resources") or {}),
         taints=tuple(taint_text(taint) for taint in inner.get("taints") or ()),
     )
-
-
-def _quantities(given: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((str(key), str(value)) for key, value in given.items()))
 
 
 def _values(wanted: list[Mapping[str, Any]], keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -625,16 +622,13 @@ def node_claim(item: Mapping[str, Any]) -> NodeClaim:
     wanted = spec.get("requirements") or []
     types = _values(wanted, TYPE_LABELS)
     held = {one["type"]: one for one in status.get("conditions") or ()}
-    named = {
-        key: next((str(labels[label]) for label in keys if labels.get(label)), "")
-        for key, keys in (("os", OS_LABELS), ("type", TYPE_LABELS), ("pool", POOL_LABELS))
-    }
+    system = _first(labels, OS_LABELS)
     return NodeClaim(
         name=name,
-        node_pool=named["pool"] or "".join(_values(wanted, POOL_LABELS)[:1]),
-        instance_type=named["type"] or (types[0] if len(types) == 1 else ""),
+        node_pool=_first(labels, POOL_LABELS) or "".join(_values(wanted, POOL_LABELS)[:1]),
+        instance_type=_first(labels, TYPE_LABELS) or (types[0] if len(types) == 1 else ""),
         node=str(status.get("nodeName") or ""),
-        systems=(named["os"],) if named["os"] else _systems(wanted),
+        systems=(system,) if system else _systems(wanted),
         open=tuple(
             (step, str(one.get("reason") or ""), without_accounts(str(one.get("message") or "")))
             for step in _STEPS
