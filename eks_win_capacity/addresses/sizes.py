@@ -269,11 +269,7 @@ def _totals(
     """What the fleet takes in either mode, with 1, 2, ... pods on each node."""
     pods = np.arange(1, most + 1)
     fleets, addresses = _secondary_totals(instance, pools[0], planned, pods)
-    columns = {
-        "pods_per_node": pods,
-        "secondary_nodes": fleets,
-        "secondary_addresses": addresses,
-    }
+    columns = {"pods_per_node": pods, "secondary_nodes": fleets, "secondary_addresses": addresses}
     if instance.nitro:
         curve = curve_of(instance.ipv4_per_interface, pools[1])
         columns["prefix_addresses"] = planned * (NODE_ADDRESSES + curve.addresses[1:])
@@ -552,8 +548,7 @@ def reservation_plan(
     fleet = count(nodes, name="nodes")
     need = _need_of_prefixes(catalog, **beside)
     fitting = min(
-        fleet,
-        most_nodes(room, addresses=need.addresses, prefixes=need.prefixes, keep_free=kept),
+        fleet, most_nodes(room, addresses=need.addresses, prefixes=need.prefixes, keep_free=kept)
     )
     new = room.unreserved_prefixes(fitting, need.prefixes)
     return _plan(place, room, fleet * need.prefixes, new, (fleet, fleet - fitting))

@@ -39,13 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = [
-    "Census",
-    "PrefixEstimate",
-    "Reservation",
-    "ReservationCensus",
-    "Subnet",
-]
+__all__ = ["Census", "PrefixEstimate", "Reservation", "ReservationCensus", "Subnet"]
 
 _BLOCK_BITS = ADDRESSES_PER_PREFIX.bit_length() - 1
 _BLOCK_LENGTH = 32 - _BLOCK_BITS

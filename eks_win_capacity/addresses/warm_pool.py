@@ -572,12 +572,7 @@ class PoolState(Shown):
 
 @checked_call
 def attached_addresses(
-    pods: Any,
-    *,
-    slots: Any,
-    pool: Any,
-    fragmented: Any = False,
-    peak_prefixes: Any = None,
+    pods: Any, *, slots: Any, pool: Any, fragmented: Any = False, peak_prefixes: Any = None
 ) -> PoolState:
     """
     Count the addresses a node keeps attached once everything has settled.

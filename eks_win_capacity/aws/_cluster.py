@@ -384,10 +384,7 @@ def load_subnets(
 
 
 def _which(
-    ask: Asking,
-    subnet_ids: Iterable[str] | str | None,
-    vpc_id: str | None,
-    cluster: str | None,
+    ask: Asking, subnet_ids: Iterable[str] | str | None, vpc_id: str | None, cluster: str | None
 ) -> dict[str, Any]:
     """Subnets that are meant, in EC2's words."""
     if vpc_id is not None:

@@ -165,10 +165,7 @@ def _span(
 
 
 def _frame(
-    chosen: list[Subnet],
-    known: Mapping[str, Mapping[int, float]],
-    metric: Metric,
-    periods: range,
+    chosen: list[Subnet], known: Mapping[str, Mapping[int, float]], metric: Metric, periods: range
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -199,12 +196,7 @@ def _plain(name: str) -> str:
 
 
 def _live(
-    watch: Any,
-    metric: Metric,
-    chosen: list[Subnet],
-    window: tuple[int, int],
-    *,
-    period_s: int,
+    watch: Any, metric: Metric, chosen: list[Subnet], window: tuple[int, int], *, period_s: int
 ) -> dict[str, dict[int, float]]:
     """Ask for the values of every subnet that is published, by its id."""
     where = _published(watch, metric)

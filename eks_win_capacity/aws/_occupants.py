@@ -225,9 +225,7 @@ def _reservations(
 
 
 def _hidden(
-    item: Mapping[str, Any],
-    own: list[Mapping[str, Any]],
-    reserved: list[tuple[str, str]] | None,
+    item: Mapping[str, Any], own: list[Mapping[str, Any]], reserved: list[tuple[str, str]] | None
 ) -> int:
     """
     Count what EC2's own number has in use beyond what the interfaces hold.

@@ -118,11 +118,7 @@ _IAM_PREFIXES: Final = {"monitoring": "cloudwatch", "api.pricing": "pricing"}
 
 
 def client(
-    service: str,
-    *,
-    session: Any = None,
-    region: str | None = None,
-    endpoint_url: str | None = None,
+    service: str, *, session: Any = None, region: str | None = None, endpoint_url: str | None = None
 ) -> Any:
     """
     Make a client with bounded waiting and retries.

@@ -10,13 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from eks_win_capacity.aws._occupants import (
-    count,
-    each,
-    instance_systems,
-    instances,
-    subnets,
-)
+from eks_win_capacity.aws._occupants import count, each, instance_systems, instances, subnets
 from eks_win_capacity.aws.answer_files import KEYS, Answers
 from eks_win_capacity.cluster.state import (
     AccessEntry,

@@ -373,10 +373,7 @@ def _print_for_terminal(
 
 
 def _drawn(
-    columns: Sequence[Sequence[str]],
-    right: Sequence[bool],
-    room: int,
-    styles: Sequence[str] | None,
+    columns: Sequence[Sequence[str]], right: Sequence[bool], room: int, styles: Sequence[str] | None
 ) -> Any:
     """Table as text of Rich, in the widths that the room leaves."""
     from rich.text import Text

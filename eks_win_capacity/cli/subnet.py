@@ -8,12 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import (
-    TYPE_NAME,
-    mode_option,
-    pool_of,
-    text_of,
-)
+from eks_win_capacity.cli.options import TYPE_NAME, mode_option, pool_of, text_of
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import records_of

@@ -232,11 +232,7 @@ def claimed(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     for claim in view.claims:
         if text := halted(claim):
             yield Change(
-                code="fix-nodeclaim",
-                remedy=unhalt(claim),
-                feasible=None,
-                why=text,
-                nodes=1,
+                code="fix-nodeclaim", remedy=unhalt(claim), feasible=None, why=text, nodes=1
             )
             return
 

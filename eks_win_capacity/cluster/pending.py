@@ -223,16 +223,7 @@ def _waits(pod: Pod, state: ClusterState) -> bool:
 
 
 _SHARED: Final = frozenset(
-    {
-        "addresses",
-        "cpu",
-        "kubelet",
-        "memory",
-        "no-windows-node",
-        "not-ready",
-        "not-served",
-        "taint",
-    }
+    {"addresses", "cpu", "kubelet", "memory", "no-windows-node", "not-ready", "not-served", "taint"}
 )
 
 
@@ -433,9 +424,7 @@ def serve(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     for reason, nodes in by_reason.items():
         gain = sum(
             view.left(
-                node,
-                need,
-                addresses=view.expected(node.instance_type, prefixes=bool(view.mode)),
+                node, need, addresses=view.expected(node.instance_type, prefixes=bool(view.mode))
             )
             for node in nodes
         )
@@ -449,11 +438,7 @@ def _by_reason(
     state = view.state
     if reason == "role-policy":
         return Change(
-            code="attach-policy",
-            remedy=attach_policy(state),
-            gain=gain,
-            feasible=gain > 0,
-            why=why,
+            code="attach-policy", remedy=attach_policy(state), gain=gain, feasible=gain > 0, why=why
         )
     if reason == "type-unknown-to-controller":
         return _other_type(why, need, view)

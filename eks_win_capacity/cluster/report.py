@@ -507,10 +507,7 @@ def _gap(held: SubnetState, unseen: int) -> list[str]:
 
 
 def _subnet_tables(
-    view: ClusterView,
-    types: Sequence[str],
-    pods: int | Mapping[str, int] | None,
-    keep_free: int,
+    view: ClusterView, types: Sequence[str], pods: int | Mapping[str, int] | None, keep_free: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
     """The tables of subnets, of zones and of further nodes, and what is not known."""
     import pandas as pd

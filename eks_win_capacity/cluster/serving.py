@@ -472,15 +472,9 @@ _PATTERNS: Final = tuple(
         ("memory", r"Insufficient memory\b"),
         ("storage", r"Insufficient ephemeral-storage"),
         ("resource", r"Insufficient \S+"),
-        (
-            "volume",
-            r"volume|persistentvolumeclaim|NoVolumeZoneConflict|NoDiskConflict",
-        ),
+        ("volume", r"volume|persistentvolumeclaim|NoVolumeZoneConflict|NoDiskConflict"),
         ("ports", r"free ports|PodFitsHostPorts"),
-        (
-            "pod-affinity",
-            r"pod affinity|anti-affinity|topology spread|MatchInterPodAffinity",
-        ),
+        ("pod-affinity", r"pod affinity|anti-affinity|topology spread|MatchInterPodAffinity"),
         (
             "not-ready",
             (
@@ -490,16 +484,10 @@ _PATTERNS: Final = tuple(
             ),
         ),
         ("taint", r"untolerated taint|had taint|didn't tolerate|PodToleratesNodeTaints"),
-        (
-            "selector",
-            r"didn't match (Pod's )?node (affinity|selector)|MatchNodeSelector",
-        ),
+        ("selector", r"didn't match (Pod's )?node (affinity|selector)|MatchNodeSelector"),
         ("gate", r"SchedulingGated|scheduling gates"),
         ("no-node", r"no nodes available|^0/0 nodes"),
-        (
-            "windows-version",
-            r"operating system .*does not match|no matching manifest",
-        ),
+        ("windows-version", r"operating system .*does not match|no matching manifest"),
         (
             "image",
             r"Err(ImagePull|ImageNeverPull)|ImagePullBackOff|InvalidImageName|pull(ing)? image",

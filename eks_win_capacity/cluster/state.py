@@ -431,10 +431,7 @@ def _written(value: Any) -> Any:
 def _defaults(record: Any) -> tuple[tuple[str, Any], ...]:
     # A field without a default equals nothing, so it is always written.
     return tuple(
-        (
-            field.name,
-            field.default if field.default_factory is dataclasses.MISSING else {},
-        )
+        (field.name, field.default if field.default_factory is dataclasses.MISSING else {})
         for field in dataclasses.fields(record)
     )
 

@@ -207,11 +207,7 @@ def _place(bad: NDArray[np.bool_]) -> int | None:
 
 
 def _count_error(
-    name: str,
-    low: int,
-    high: int,
-    value: object,
-    position: int | None = None,
+    name: str, low: int, high: int, value: object, position: int | None = None
 ) -> InvalidCountError:
     shown = value.item() if isinstance(value, np.generic) else value
     where = "" if position is None else f" at position {position}"

@@ -300,11 +300,7 @@ KUBELET_SKEW: Final = 3
 Source: Kubernetes, "Version skew policy" (from 1.28 on; 2 before).
 """
 
-WINDOWS_ROLE_GROUPS: Final = (
-    "system:bootstrappers",
-    "system:nodes",
-    "eks:kube-proxy-windows",
-)
+WINDOWS_ROLE_GROUPS: Final = ("system:bootstrappers", "system:nodes", "eks:kube-proxy-windows")
 """Groups that aws-auth must give the role of Windows nodes.
 
 Source: EKS user guide, "Deploy Windows nodes on EKS clusters".

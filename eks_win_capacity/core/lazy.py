@@ -41,9 +41,7 @@ def lazy_names(
         if module is None:
             # With both, Python itself asks whether a name that looks alike was meant.
             raise AttributeError(
-                f"module {package!r} has no attribute {name!r}",
-                name=name,
-                obj=sys.modules[package],
+                f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package]
             )
         loaded = __import__(f"{package}.{module}", fromlist=("_",))
         value = getattr(loaded, name) if name in homes else loaded

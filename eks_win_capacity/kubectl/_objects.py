@@ -27,11 +27,7 @@ from eks_win_capacity.core.quantities import millicores, whole_bytes
 COMPUTE_TYPE: Final = "eks.amazonaws.com/compute-type"
 """The label by which EKS marks Fargate, Auto Mode and hybrid nodes."""
 
-_COMPUTE: Final[Mapping[str, Compute]] = {
-    "fargate": "fargate",
-    "auto": "auto",
-    "hybrid": "hybrid",
-}
+_COMPUTE: Final[Mapping[str, Compute]] = {"fargate": "fargate", "auto": "auto", "hybrid": "hybrid"}
 
 OS_LABELS: Final = ("kubernetes.io/os", "beta.kubernetes.io/os")
 ARCH_LABELS: Final = ("kubernetes.io/arch", "beta.kubernetes.io/arch")
@@ -53,10 +49,7 @@ TEMPLATE_KINDS: Final = (
 )
 """The kinds whose objects hold a template of pods; a Rollout is of Argo Rollouts."""
 
-_HASH_LABELS: Final = {
-    "pod-template-hash": "Deployment",
-    "rollouts-pod-template-hash": "Rollout",
-}
+_HASH_LABELS: Final = {"pod-template-hash": "Deployment", "rollouts-pod-template-hash": "Rollout"}
 """The label with the end of a ReplicaSet's name, by what made the ReplicaSet."""
 
 _Labels = tuple[tuple[str, str], ...]

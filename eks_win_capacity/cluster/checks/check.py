@@ -307,9 +307,7 @@ class Check(Shown):
                 yield finding
         if doubtful:
             yield self.unknown(
-                look,
-                *partial,
-                seen=f"known only in part: {self._reasons(look, partial)}",
+                look, *partial, seen=f"known only in part: {self._reasons(look, partial)}"
             )
 
     def failed(

@@ -57,9 +57,7 @@ def _platform(
         yield rule.unknown(look, "platform_version")
     elif serves is None:
         yield rule.unknown(
-            look,
-            "platform_version",
-            seen=f"{running}: no platform version of the form eks.N",
+            look, "platform_version", seen=f"{running}: no platform version of the form eks.N"
         )
     elif serves:
         yield rule.passed(f"{running}; {what} needs eks.{lowest} or later")
