@@ -428,8 +428,10 @@ class Fleet:
         self, prefix_delegation: object, kubelet_max_pods: object
     ) -> NDArray[np.int64]:
         return self._table.answers(
-            prefix_delegation=bool(checked_flags(prefix_delegation)),
-            kubelet_max_pods=cast("int | None", checked_kubelet(kubelet_max_pods)),
+            prefix_delegation=arrays.flag(prefix_delegation, name="prefix_delegation"),
+            kubelet_max_pods=None
+            if kubelet_max_pods is None
+            else arrays.count(kubelet_max_pods, name="kubelet_max_pods"),
             dtype=np.dtype(np.int64),
         )
 
@@ -575,6 +577,8 @@ class FleetGroups:
         column: Any = groups
         if getattr(groups, "ndim", 1) != 1:
             raise ShapeMismatchError(f"groups is a column; got the shape {column.shape}")
+        if isinstance(groups, (set, frozenset)):
+            raise UnsupportedInputError("groups is a set, which has no order; give a column")
         if not arrays.is_series(groups):
             column = pd.Series(cast("Any", groups), copy=False)  # no mutant: speed alone
         if (len(column),) != fleet.shape:
@@ -646,7 +650,12 @@ def _numbered(column: pd.Series[Any], *, most: int) -> tuple[NDArray[Any], Any]:
         if high - low < most and high <= np.iinfo(np.int64).max:
             numbers = values if low == 0 else values.astype(np.int64) - low
             return numbers, (low + np.arange(high - low + 1)).astype(values.dtype)
-    numbers, names = pd.factorize(column, sort=True)
+    try:
+        numbers, names = pd.factorize(column, sort=True)
+    except TypeError as error:
+        raise UnsupportedInputError(
+            f"groups must be values that can be told apart and sorted: {error}"
+        ) from None
     if (numbers < 0).any():
         raise arrays.missing_error(numbers < 0, "groups")
     return numbers, names

@@ -23,6 +23,9 @@ except ImportError as error:
 Frame = Any
 """A narwhals frame, eager or lazy."""
 
+_STEM = "_ewc"
+"""Start of the names of columns that live only inside a query."""
+
 _DOTS = 2
 """Version of DuckDB from which a dot in a column's name does not end the name of a table."""
 
@@ -36,10 +39,11 @@ def read_frame(frame: object) -> Frame:
     UnsupportedInputError
         If it is not a frame of a known engine.
     InputError
-        If a column of DuckDB has a name that its version does not take.
+        If two columns have one name, or one of DuckDB has a name that its version does not take.
     """
+    ours = isinstance(frame, (nw.DataFrame, nw.LazyFrame))
+    _refuse_twins(frame.to_native() if ours else frame)  # type: ignore[attr-defined]
     try:
-        ours = isinstance(frame, (nw.DataFrame, nw.LazyFrame))
         found: Frame = frame if ours else nw.from_native(frame)
     except TypeError:
         raise UnsupportedInputError(
@@ -58,6 +62,18 @@ def read_frame(frame: object) -> Frame:
     return found
 
 
+def _refuse_twins(native: object) -> None:
+    """Refuse columns of one name, which narwhals does in words of its own, and not in every engine."""
+    if type(native).__module__.startswith("polars"):
+        return  # it has no such frames, and warns of the question
+    names = getattr(native, "column_names", None) or getattr(native, "columns", ())
+    seen: set[object] = set()
+    for name in names if isinstance(names, Iterable) else ():
+        if name in seen:
+            raise InputError(f"the frame has two columns named {name!r}; rename one")
+        seen.add(name)
+
+
 def give_back(result: Frame, frame: object) -> Any:
     """The result in the kind of the frame that came in."""
     return result if isinstance(frame, (nw.DataFrame, nw.LazyFrame)) else result.to_native()
@@ -65,9 +81,17 @@ def give_back(result: Frame, frame: object) -> Any:
 
 def like(rows: Any, frame: Frame) -> Any:
     """Rows of pandas in the kind of an eager frame of another library."""
-    columns = {str(name): rows[name].tolist() for name in rows}
+    columns = {
+        # NaN is a number, and of strings and times a missing value.
+        str(name): (part if part.dtype.kind == "f" else _with_none(part)).tolist()
+        for name, part in rows.items()
+    }
     kinds = nw.from_native(rows, eager_only=True).schema
     return nw.from_dict(columns, schema=kinds, backend=frame.implementation).to_native()
+
+
+def _with_none(column: Any) -> Any:
+    return column.astype(object).where(column.notna(), None)
 
 
 def is_lazy(frame: Frame) -> bool:
@@ -90,7 +114,14 @@ def group_names(frame: Frame, by: object) -> list[str]:
 
 def may_group(frame: Frame, names: Sequence[str]) -> bool:
     """Whether the engine groups by these columns: DuckDB reads a dot as a table's name."""
-    return not (frame.implementation.is_duckdb() and any("." in name for name in names))
+    return not (frame.implementation.is_duckdb() and any("." in str(name) for name in names))
+
+
+def without_views(frame: Frame, names: Sequence[str]) -> Frame:
+    """An Arrow frame whose columns of these names can be sorted, which views of strings cannot."""
+    schema = frame.to_native().schema
+    views = [name for name in names if str(schema.field(name).type) == "string_view"]
+    return frame.with_columns(nw.col(*views).cast(nw.String)) if views else frame
 
 
 def column(frame: Frame, name: object, argument: str) -> Any:
@@ -133,7 +164,9 @@ def check_column(frame: Frame, name: object, argument: str, kind: str) -> None:
         )
 
 
-def new_name(frame: Frame, answer: object) -> str:
+def new_name(
+    frame: Frame, answer: object, *, cure: str = "drop or rename it, or pass answer="
+) -> str:
     """
     The name of a new column.
 
@@ -148,16 +181,16 @@ def new_name(frame: Frame, answer: object) -> str:
     alike = str.lower if is_sql(frame) else str
     for name in frame.collect_schema():
         if alike(str(name)) == alike(answer):
-            raise InputError(
-                f"the frame has a column {name!r} already: drop or rename it, or pass answer="
-            )
+            raise InputError(f"the frame has a column {name!r} already: {cure}")
+    if answer.startswith(_STEM):
+        raise InputError(f"answer: names from {_STEM!r} on are those of columns inside a query")
     return answer
 
 
 def spare_names(frame: Frame, count: int) -> list[str]:
     """Names for columns that live only inside a query."""
     taken = set(frame.collect_schema())  # pandas has columns whose names are numbers
-    stem = "_ewc"
+    stem = _STEM
     while any(str(name).startswith(stem) for name in taken):
         stem += "_"
     return [f"{stem}{position}" for position in range(count)]

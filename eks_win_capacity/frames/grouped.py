@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from eks_win_capacity.core.arguments import mapping
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
+from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.frames import backends
 
 if TYPE_CHECKING:
@@ -96,13 +98,16 @@ def study(
     names = backends.group_names(data, by)
     if not names:
         raise InputError("by must name a column at least")
-    _check_groups(data, names, columns)
-    for name, kind in columns.items():
-        if kind not in _SPARK_TYPES:
+    promised = mapping(columns, name="columns", of="names to types")
+    if not callable(answer):
+        raise UnsupportedInputError(f"answer must be a function; got {type(answer).__name__}")
+    _check_groups(data, names, promised)
+    for name, kind in promised.items():
+        if not isinstance(kind, str) or kind not in _SPARK_TYPES:
             raise InputError(
                 f"columns[{name!r}] must be one of {', '.join(_SPARK_TYPES)}; got {kind!r}"
             )
-    asked = _Study(answer, tuple(names), dict(columns), seed)
+    asked = _Study(answer, tuple(names), dict(promised), _whole(seed))
     engine, native = data.implementation, data.to_native()
     if engine.is_dask():
         return native.shuffle(on=names).map_partitions(asked, meta=asked.empty(native._meta))  # noqa: SLF001
@@ -110,7 +115,7 @@ def study(
         keys = ", ".join(
             f"`{f.name}` {f.dataType.simpleString()}" for f in native.select(names).schema
         )
-        kinds = ", ".join(f"`{name}` {_SPARK_TYPES[kind]}" for name, kind in columns.items())
+        kinds = ", ".join(f"`{name}` {_SPARK_TYPES[kind]}" for name, kind in promised.items())
         # Spark counts the arguments of what it gets, and of a method it counts one too many.
         whole = lambda group: asked.whole(group)  # noqa: E731, PLW0108
         return native.groupBy(*names).applyInPandas(whole, f"{keys}, {kinds}")
@@ -166,6 +171,8 @@ class _Study:
         if lacking:
             raise InputError(f"the answer has no column {lacking[0]!r}; columns= promises it")
         asked = found[list(self.columns)]
+        if asked.shape[1] != len(self.columns):
+            raise InputError("the answer has two columns of one name; rename one")
         kinds = self.columns.items()
         answers = pd.DataFrame({name: _cast(asked[name], kind) for name, kind in kinds})
         answers = answers.reset_index(drop=True)
@@ -202,18 +209,30 @@ def _cast(column: pd.Series[Any], kind: str) -> pd.Series[Any]:
         raise InputError(f"{promised}: {error}") from error
     if kind == "str":  # of which pandas 2 makes the strings "None" and "nan"
         return cast.where(column.notna(), None)
-    if kind == "int64" and pd.api.types.is_float_dtype(column):
-        other = column[column != cast]
+    if kind == "bool" or (kind == "int64" and pd.api.types.is_numeric_dtype(column)):
+        other = column[(column != cast).fillna(True)]
         if len(other):
-            raise InputError(f"{promised}: it holds {other.iloc[0]:g}")
+            raise InputError(f"{promised}: it holds {other.tolist()[0]!r}")
     return cast
 
 
 def _plain(value: Any, name: str) -> str | int | bool:
     value = value.item() if isinstance(value, np.generic) else value
     if not isinstance(value, (str, int, bool)):
-        raise InputError(f"by: {name!r} has missing values; fill or drop them")
+        # pandas makes floats of whole numbers where one is missing.
+        if is_missing(value) or isinstance(value, float):
+            raise InputError(f"by: {name!r} has missing values; fill or drop them")
+        raise UnsupportedInputError(
+            f"by: {name!r} holds a {type(value).__name__}; name groups by strings, integers or booleans"
+        )
     return value
+
+
+def _whole(seed: object) -> int:
+    """A seed of any size, Python's or NumPy's."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise InputError(f"seed must be a whole number; got {seed!r}")
+    return int(seed)
 
 
 def _generator(seed: int, key: list[Any]) -> np.random.Generator:

@@ -146,7 +146,7 @@ def refuse(frame: Frame, checks: Sequence[RowCheck]) -> None:
     sums = [_rows(check).alias(str(at)) for at, check in enumerate(checks)]
     for check, n in zip(checks, next(frame.select(*sums).iter_rows()), strict=True):
         if n:
-            raise error_of(check, frame.filter(check.bad), check.shown)
+            raise error_of(check, frame.select(*check.columns).filter(check.bad), check.shown)
 
 
 def error_of(check: RowCheck, rows: Frame, shown: str) -> CapacityError:
@@ -329,10 +329,10 @@ def guarded_sums(
         frame = guarded(frame, column, checks).with_columns(**sums)
         sums = {name: nw.col(name) for name in sums}  # engines of pandas sum plain columns
     if groups and frame.implementation.is_dask():
-        # Sorted by the groups as they are summed: to sort afterwards computes all at once.
+        # Sorted in the one piece that they are summed in: to sort them as a whole computes all.
         native = frame.to_native()[[*groups, *sums]]
-        summed = native.groupby(groups, sort=True, dropna=False, observed=True).sum().reset_index()
-        return nw.from_native(summed)
+        summed = native.groupby(groups, dropna=False, observed=True).sum(split_out=1).reset_index()
+        return nw.from_native(summed.map_partitions(_in_order, groups))
     stem = backends.spare_names(frame, 20)[19]
     wanted = [part.sum().alias(name) for name, part in sums.items()]
     wanted += aggregates(checks, stem, weight) if fused else []
@@ -340,7 +340,12 @@ def guarded_sums(
     if fused:
         summed = summed.with_columns(message(checks, stem).alias(stem))
         summed = _failing(summed.select(*groups, *sums, stem), list(sums), stem)
-    return summed.sort(groups) if groups else summed
+    return nw.maybe_reset_index(summed.sort(groups)) if groups else summed
+
+
+def _in_order(sums: Any, groups: list[str]) -> Any:
+    """Sums in pandas sorted by their groups, the nameless one first as in other engines."""
+    return sums.sort_values(groups, na_position="first", ignore_index=True)
 
 
 def _failing(frame: Frame, columns: list[str], message: str) -> Frame:

@@ -6,7 +6,7 @@ import hashlib
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import narwhals as nw
 import numpy as np
@@ -24,7 +24,7 @@ from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
-from eks_win_capacity.density.fleet import checked_flags, checked_kubelet
+from eks_win_capacity.density.fleet import checked_policy
 from eks_win_capacity.density.max_pods import max_pods
 from eks_win_capacity.frames import backends, guards
 
@@ -174,7 +174,7 @@ def nodes_needed(
     )
     data, checks, spare = _sized(data, room, question)
     if question.may_be_none():
-        more.append(guards.no_room(room))
+        checks.append(guards.no_room(room))
     data = question.tidied(guards.guarded(data, room, [*more, *checks]), room)
     each = nw.col(room)
     nodes = (wanted + each - 1) // each
@@ -229,6 +229,8 @@ def totals(
     groups = [] if by is None else backends.group_names(data, by)
     if not backends.may_group(data, groups):
         raise InputError("by: DuckDB does not group by names with a dot; rename the column")
+    if data.implementation.is_pyarrow():
+        data = backends.without_views(data, groups)
     for name in groups:
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
@@ -251,9 +253,11 @@ def totals(
     data = data.select(*dict.fromkeys([*read, count] if grouped else read))
     # Each sum costs the engine as much as the one that matters, so the rest is left out.
     lost = nw.col(room) * 0 if on_unknown == "raise" else nw.col(room).is_null().cast(nw.Int64)
-    sums = {"nodes": lost * 0 + 1, "max_pods": nw.col(room)}
+    if not isinstance(count, str):  # engines of SQL sum no constants
+        nodes = lost * 0 + nodes
+    sums = {"nodes": nodes, "max_pods": nw.col(room)}
     if count is not None:
-        sums = {"nodes": nodes, "max_pods": nw.col(room) * nodes}
+        sums["max_pods"] = nw.col(room) * nodes
     if on_unknown == "null":
         sums["unknown"] = lost if count is None else lost * nodes
     weight = count if grouped else None
@@ -319,7 +323,7 @@ def with_attached_addresses(
     """
     data = backends.read_frame(frame)
     for answer in ("addresses", "prefixes", "used", "warm"):
-        backends.new_name(data, answer)
+        backends.new_name(data, answer, cure="drop or rename it")
     n, checks = _counted_or_constant(data, pods, "pods")
     s, more = _counted_or_constant(data, slots, "slots", low=1)
     checks += more
@@ -381,15 +385,25 @@ class _Asked:
     on_unknown: str
     ordered: bool = True
 
+    def __post_init__(self) -> None:
+        checked_policy(self.on_unknown)
+        arrays.flag(self.ordered, name="keep_order")
+        if not isinstance(self.prefixes, str):
+            arrays.flag(self.prefixes, name="prefix_delegation")
+        self.limit()
+
     def answers(self, *, mode: bool) -> NDArray[np.int64]:
         """The pods of each type of the catalog in one mode."""
-        limit = None if isinstance(self.kubelet, str) else checked_kubelet(self.kubelet)
         table = table_of(self.catalog)
         return table.answers(
-            prefix_delegation=mode,
-            kubelet_max_pods=cast("int | None", limit),
-            dtype=np.dtype(np.int64),
+            prefix_delegation=mode, kubelet_max_pods=self.limit(), dtype=np.dtype(np.int64)
         )[:-1]
+
+    def limit(self) -> int | None:
+        """The kubelet's own limit, where it is one number for all rows."""
+        if self.kubelet is None or isinstance(self.kubelet, str):
+            return None
+        return arrays.count(self.kubelet, name="kubelet_max_pods")
 
     def grouped(self, data: Any) -> tuple[Any, str]:
         """
@@ -418,7 +432,7 @@ class _Asked:
     def modes(self) -> tuple[bool, ...]:
         """The modes that rows can be in."""
         one = isinstance(self.prefixes, str)
-        return (False, True) if one else (bool(checked_flags(self.prefixes)),)
+        return (False, True) if one else (bool(self.prefixes),)
 
     def may_be_none(self) -> bool:
         """Whether a node may take no pod at all."""
@@ -438,8 +452,6 @@ def _sized(
 ) -> tuple[Any, list[guards.RowCheck], list[str]]:
     """The frame with the pods of each node, what must be true of its rows, and spare columns."""
     by, prefixes, kubelet = question.by, question.prefixes, question.kubelet
-    if question.on_unknown not in {"raise", "null"}:
-        raise InputError(f'on_unknown must be "raise" or "null"; got {question.on_unknown!r}')
     backends.check_column(data, by, "instance_type", "names")
     checks: list[guards.RowCheck] = []
     if isinstance(prefixes, str):
@@ -471,7 +483,7 @@ def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
         pods = max_pods(
             names,
             prefix_delegation=mode,
-            kubelet_max_pods=None if isinstance(question.kubelet, str) else question.kubelet,
+            kubelet_max_pods=question.limit(),
             catalog=question.catalog,
             on_unknown=question.on_unknown,  # type: ignore[arg-type]
         )
@@ -492,10 +504,9 @@ def _from_plan(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
 def _from_pieces(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in the pieces of a Dask frame, which are in memory: a map costs thrice as much."""
     native = data.to_native()
-    limit = None if isinstance(question.kubelet, str) else question.kubelet
     columns = {
         name: native[question.by].map_partitions(
-            _PodsOfPiece(mode, limit, question.catalog), meta=(name, "Int64")
+            _PodsOfPiece(mode, question.limit(), question.catalog), meta=(name, "Int64")
         )
         for name, mode in modes.items()
     }

@@ -440,6 +440,21 @@ def test_no_node_has_no_group(groups):
     assert len(ewc.Fleet.encode(np.array([], dtype="U8")).by(groups).total()) == 0
 
 
+@pytest.mark.parametrize("groups", [[[1], [2]], [{}, {}], [object(), object()], {"a", "b"}])
+def test_groups_that_are_no_names_are_refused(groups):
+    fleet = ewc.Fleet.encode(["m5.large", "t3.xlarge"])
+    with pytest.raises(ewc.errors.UnsupportedInputError, match="groups"):
+        fleet.by(groups)
+
+
+def test_one_question_is_asked_of_all_groups():
+    groups = ewc.Fleet.encode(["m5.large", "t3.xlarge"]).by(["a", "b"])
+    with pytest.raises(ewc.errors.InputError, match="prefix_delegation must be True or False"):
+        groups.total(prefix_delegation=[True, False])
+    with pytest.raises(ewc.errors.InvalidCountError, match="must be one whole number"):
+        groups.total(kubelet_max_pods=[1, 2])
+
+
 def test_groups_that_do_not_go_with_a_fleet_are_refused():
     fleet = ewc.Fleet.encode(["m5.large", "c5.large"])
     with pytest.raises(ewc.errors.ShapeMismatchError):

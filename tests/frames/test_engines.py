@@ -417,3 +417,79 @@ def test_dask_does_not_guess_rows_together_without_divisions(pool):
     kept = ewc.frames.with_attached_addresses(frame, pods="pods", slots="slots", pool=pool)
     wanted = ewc.attached_addresses(NODES["pods"], slots=NODES["slots"], pool=pool)
     assert list(kept.compute()["addresses"]) == list(wanted.addresses)
+
+
+@pytest.mark.parametrize("answer", ["_ewc0", "_ewc1", "_ewc8"])
+def test_an_answer_is_not_dropped_with_the_columns_inside_a_query(engine, answer):
+    with pytest.raises(ewc.errors.InputError, match="are those of columns inside a query"):
+        ewc.frames.with_capacity(engine(NODES), answer=answer, prefix_delegation="delegation")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"kubelet_max_pods": [1] * 8}, "kubelet_max_pods must be one whole number"),
+        ({"kubelet_max_pods": 1.5}, "kubelet_max_pods must be a whole number"),
+        ({"prefix_delegation": [True] * 8}, "prefix_delegation must be True or False"),
+        ({"prefix_delegation": None}, "prefix_delegation must be True or False"),
+        ({"on_unknown": ["null"]}, 'on_unknown must be "raise" or "null"'),
+        ({"keep_order": "no"}, "keep_order must be True or False"),
+        ({"instance_type": None}, "instance_type must be the name of a column"),
+    ],
+)
+def test_wrong_constants_are_refused_before_anything_is_read(engine, wrong, match):
+    with pytest.raises(ewc.errors.CapacityError, match=match):
+        ewc.frames.with_capacity(engine(NODES), **wrong)
+
+
+def test_rows_may_all_stand_for_as_many_nodes(engine):
+    out = rows(ewc.frames.totals(engine(NODES), count=3), by=None)
+    pods = ewc.max_pods(NODES.instance_type).sum()
+    assert out.to_dict("records") == [{"nodes": 24, "max_pods": 3 * pods, "unknown": 0}]
+
+
+def test_the_group_without_a_name_comes_first(engine):
+    frame = engine(NODES.assign(group=["b", None, "a", "b"] * 2))
+    out = ewc.frames.totals(frame, by="group")
+    assert [None if pd.isna(name) else name for name in rows(out, by=None).group] == [
+        None,
+        "a",
+        "b",
+    ]
+    if isinstance(out, pd.DataFrame):
+        assert list(out.index) == [0, 1, 2]
+
+
+def test_a_missing_name_is_told_before_a_node_without_pods(engine):
+    frame = engine(NODES.assign(instance_type=[None, "m5.large"] * 4))
+    ask = partial(ewc.frames.nodes_needed, pods=1, kubelet_max_pods=0)
+    refusal(frame, ewc.errors.MissingValueError, "missing value", ask)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "dask", "pyspark"])
+def test_columns_of_one_name_are_refused(kind, request):
+    frame = pd.DataFrame([["m5.large", 1, 2]], columns=["instance_type", "x", "x"])
+    if kind == "pyarrow":
+        pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+        frame = pa.Table.from_arrays([pa.array([1])] * 3, names=list(frame))
+    if kind == "dask":
+        dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
+        frame = dd.from_pandas(frame, npartitions=1)
+    if kind == "pyspark":
+        frame = request.getfixturevalue("spark").sql("select 'm5.large' instance_type, 1 x, 2 x")
+    with pytest.raises(ewc.errors.InputError, match="two columns named 'x'; rename one"):
+        ewc.frames.with_capacity(frame)
+
+
+def test_arrow_groups_by_views_of_strings():
+    pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+    names = pa.chunked_array([["t3.xlarge"], ["m5.large"]], pa.string_view())
+    out = ewc.frames.totals(pa.table({"instance_type": names}), by="instance_type")
+    assert out["instance_type"].to_pylist() == ["m5.large", "t3.xlarge"]
+
+
+def test_the_cure_of_a_taken_name_is_one_that_there_is():
+    with pytest.raises(ewc.errors.InputError, match=r"'used' already: drop or rename it$"):
+        ewc.frames.with_attached_addresses(
+            NODES.assign(used=1), pods=1, slots=9, pool=POOLS["warm"]
+        )

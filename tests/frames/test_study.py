@@ -170,3 +170,62 @@ def test_groups_of_a_study_are_columns_each_once():
     assert answer.to_numpy().tolist() == [["a", 2], ["b", 1]]
     with pytest.raises(ewc.errors.UnsupportedInputError, match="by must be the name of a column"):
         ewc.frames.study(frame, count, by=3, columns={"n": "int64"})
+
+
+def one_row(value):
+    return lambda *_: pd.DataFrame({"m": [value]})
+
+
+GROUPS = pd.DataFrame({"g": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"columns": ["m"]}, "columns must be a mapping of names to types; got list"),
+        ({"columns": {"m": ["int64"]}}, r"columns\['m'\] must be one of"),
+        ({"seed": "x"}, "seed must be a whole number; got 'x'"),
+        ({"seed": True}, "seed must be a whole number; got True"),
+        ({"answer": 5}, "answer must be a function; got int"),
+        ({"by": "bytes"}, "'bytes' holds a bytes; name groups by strings"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused(wrong, match):
+    asked = {"answer": one_row(1), "by": "g", "columns": {"m": "int64"}} | wrong
+    with pytest.raises(ewc.errors.CapacityError, match=match):
+        ewc.frames.study(GROUPS.assign(bytes=[b"a", b"b"]), **asked)
+
+
+def test_a_seed_of_numpy_is_a_number():
+    draw = lambda _, rng: pd.DataFrame({"m": [rng.integers(1000)]})  # noqa: E731
+    asked = {"by": "g", "columns": {"m": "int64"}}
+    plain = ewc.frames.study(GROUPS, draw, seed=5, **asked)
+    assert ewc.frames.study(GROUPS, draw, seed=np.int64(5), **asked).equals(plain)
+
+
+@pytest.mark.parametrize("value", ["no", 2, None, float("nan")])
+def test_no_flag_is_made_of_another_value(value):
+    with pytest.raises(InputError, match="is not bool, which columns= promises: it holds"):
+        ewc.frames.study(GROUPS, one_row(value), by="g", columns={"m": "bool"})
+
+
+def test_no_negative_number_is_made_of_one_beyond_int64():
+    big = one_row(np.uint64(2**63 + 5))
+    with pytest.raises(InputError, match="it holds 9223372036854775813"):
+        ewc.frames.study(GROUPS, big, by="g", columns={"m": "int64"})
+
+
+def test_two_columns_of_one_name_are_no_answer():
+    twice = lambda *_: pd.DataFrame([[1, 2]], columns=["m", "m"])  # noqa: E731
+    with pytest.raises(InputError, match="two columns of one name"):
+        ewc.frames.study(GROUPS, twice, by="g", columns={"m": "int64"})
+
+
+@pytest.mark.parametrize("engine", ["polars", "pyarrow"])
+def test_strings_and_times_may_be_missing_in_every_engine(engine):
+    library = pytest.importorskip(engine, reason=f"{engine} is not installed")
+    make = library.from_pandas if engine == "polars" else library.Table.from_pandas
+    lacks = lambda *_: pd.DataFrame({"s": [None], "t": [pd.NaT], "f": [1.5]})  # noqa: E731
+    columns = {"s": "str", "t": "datetime64[ns]", "f": "float64"}
+    out = nw.from_native(ewc.frames.study(make(GROUPS), lacks, by="g", columns=columns))
+    assert list(out.iter_rows()) == [("a", None, None, 1.5), ("b", None, None, 1.5)]
