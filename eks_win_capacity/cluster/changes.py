@@ -47,7 +47,7 @@ from eks_win_capacity.core.constants import (
 from eks_win_capacity.core.errors import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from eks_win_capacity.cluster.cluster_view import ClusterView
     from eks_win_capacity.cluster.state import ClusterState, Pod, SubnetState
@@ -80,14 +80,17 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
 def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Change that lets pods onto cordoned nodes again."""
     if view.cordoned:
-        gain = view.left_in_all(need, view.cordoned)
-        names = " ".join(word(node.name, "NODE") for node in view.cordoned[:10])
+        room = {node.name: view.left(node, need) for node in view.cordoned}
+        # A node that takes none of them stays cordoned.
+        named = [name for name in room if room[name]][:_NAMED] or list(room)[:_NAMED]
+        gain = sum(room[name] for name in named)
         yield Change(
             code="uncordon",
-            remedy=f"kubectl uncordon {names}",
+            remedy=f"kubectl uncordon {' '.join(word(name, 'NODE') for name in named)}",
             gain=gain,
             feasible=gain > 0,
-            why=f"{len(view.cordoned)} Windows nodes are cordoned; they take {gain:,} more",
+            why=f"{count_of(len(room), 'Windows node is', 'Windows nodes are')} cordoned; "
+            f"{_take(named)} {gain:,} more",
         )
     if view.broken:
         gain = view.left_in_all(need, view.broken)
@@ -97,8 +100,23 @@ def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
             remedy=f"see why it is not ready: kubectl describe node {first}",
             gain=gain,
             feasible=gain > 0 and not view.ready,
-            why=f"{len(view.broken)} Windows nodes are not ready; they would take {gain:,} more",
+            why=f"{count_of(len(view.broken), 'Windows node is', 'Windows nodes are')} not ready; "
+            f"ready again, {_take(n.name for n in view.broken)} {gain:,} more",
         )
+
+
+_NAMED: Final = 10
+"""How many nodes a command names."""
+
+
+def _take(nodes: Iterable[str]) -> str:
+    """Nodes as the subject of a sentence: the first few, and how many more."""
+    first, *more = nodes
+    if not more:
+        return f"{first} takes"
+    if len(more) < 3:
+        return f"{', '.join((first, *more[:-1]))} and {more[-1]} take"
+    return f"{first} and {len(more):,} others take"
 
 
 def refresh(need: PodNeed, view: ClusterView) -> Iterator[Change]:
@@ -139,7 +157,7 @@ def unstarve(pod: Pod, view: ClusterView) -> Iterator[Change]:
         code="warm-targets",
         remedy=patch({key: "1"}, view.state),
         gain=max(most - served, 0),
-        why=f"the warm target is 0, so {node.name} attaches {served} addresses and no more; with 1 "
+        why=f"the warm target is 0, so {node.name} attaches {count_of(served, 'address', 'addresses')} and no more; with 1 "
         f"it serves all {most}",
     )
 
@@ -483,7 +501,10 @@ def more_nodes(need: PodNeed, waiting: int, view: ClusterView) -> Iterator[Chang
     price = {one: float(view.prices.get(one, view.catalog[one].vcpus)) for one in fitting}
     name = min(fitting, key=lambda one: nodes(one) * price[one])
     count, pods = nodes(name), each[name]
-    told = f"{count:,} {name}, {pods:,} such pods each, {'takes' if count == 1 else 'take'} the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
+    told = (
+        f"{count:,} {name}, {count_of(pods, 'such pod')} each, {'takes' if count == 1 else 'take'} "
+        f"the {waiting:,} that {'waits' if waiting == 1 else 'wait'}"
+    )
     starter = launchers(view, [name])[0]
     if view.state.subnets is None:
         yield Change(

@@ -31,7 +31,7 @@ from eks_win_capacity.cluster.serving import (
     use_by_node,
 )
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, KUBELET_MAX_PODS
-from eks_win_capacity.core.errors import CapacityError
+from eks_win_capacity.core.errors import CapacityError, count_of
 from eks_win_capacity.density.reserved import allocatable
 
 if TYPE_CHECKING:
@@ -239,10 +239,13 @@ class ClusterView:
             return Obstacle("slots-held", (f"{node.name}: {slots}",))
         if advertised is not None and placed > advertised:
             return Obstacle(
-                "addresses", (f"{node.name} advertises {advertised:,} and runs {placed:,} pods",)
+                "addresses",
+                (f"{node.name} advertises {advertised:,} and runs {count_of(placed, 'pod')}",),
             )
         if (most := self.starved(node)) is not None:
-            seen = f"warm target 0 and minimum {most:,}, with {placed:,} pods on {node.name}"
+            seen = (
+                f"warm target 0 and minimum {most:,}, with {count_of(placed, 'pod')} on {node.name}"
+            )
             return Obstacle("starved", (seen,))
         if slots is not None:
             if slots.serves >= placed:
@@ -296,7 +299,7 @@ class ClusterView:
         elif slots is None and room and self.mode_of(node) is False and not self.reason(node):
             seen = (
                 f"{name} advertises {node.advertised_addresses or 0:,} addresses for "
-                f"{use.with_address:,} pods, and its subnet has {room:,} free"
+                f"{count_of(use.with_address, 'pod')}, and its subnet has {room:,} free"
             )
         else:
             return ()
@@ -541,9 +544,16 @@ class ClusterView:
         ]
 
     def larger(self, need: PodNeed) -> str:
-        """Name of the smallest type that runs Windows and holds a pod; empty if none does."""
+        """
+        Name of the smallest type that runs Windows and holds a pod; empty if none does.
+
+        Of equals one of a family for any work comes before those with disks or accelerators.
+        """
         fitting = [row for row in self.advised if self.fresh(row.name, need)]
-        return min(fitting, key=lambda r: (r.vcpus, r.memory_mib, r.name)).name if fitting else ""
+        return min(
+            ((r.vcpus, r.memory_mib, r.name[0] not in "cmr", r.name) for r in fitting),
+            default=("",),
+        )[-1]
 
     @cached_property
     def groups(self) -> list[NodeGroup]:

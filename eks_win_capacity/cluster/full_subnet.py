@@ -17,7 +17,7 @@ from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.arrays import count
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX
 from eks_win_capacity.core.display import Listed, Shown
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
@@ -333,7 +333,8 @@ def lean_targets(
         gain=gain,
         unit="prefixes" if prefixes else "addresses",
         feasible=gain >= least,
-        why=f"frees {addresses:,} addresses {where}, {blocks:,} whole prefixes among them"
+        why=f"frees {count_of(addresses, 'address', 'addresses')} {where}, "
+        f"{count_of(blocks, 'whole prefix', 'whole prefixes')} among them"
         + (f"; {least:,} are needed" if gain < least else "")
         if gain
         else f"the targets are lean already: nothing would be freed {where}",
@@ -446,6 +447,7 @@ def drain_for_blocks(pod: Pod, view: ClusterView) -> Change:
     return change(
         remedy=first.remedy,
         gain=first.blocks,
-        why=f"{first.blocks:,} whole blocks of {held.subnet_id} come free, {first.pods:,} pods move",
+        why=f"{count_of(first.blocks, 'whole block')} of {held.subnet_id} "
+        f"{'comes' if first.blocks == 1 else 'come'} free, {count_of(first.pods, 'pod moves', 'pods move')}",
         nodes=len(first.nodes),
     )

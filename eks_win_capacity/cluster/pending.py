@@ -14,11 +14,12 @@ from eks_win_capacity.cluster.remedies import (
     Change,
     attach_policy,
     describe_pod,
+    how_told,
     update_cluster,
     word,
 )
 from eks_win_capacity.cluster.serving import REASONS, causes
-from eks_win_capacity.cluster.state import PARTS, needs_state
+from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE
 from eks_win_capacity.core.display import Listed, Shown, plain_fields
@@ -277,7 +278,7 @@ def _room_shown(pod: Pod, view: ClusterView) -> Iterator[str]:
     rooms = view.left_on_ready(PodNeed.of(pod))
     if roomy := [name for name, room in rooms.items() if room]:
         yield (
-            f"by what is known there is room for {sum(rooms.values()):,} such pods, first on "
+            f"by what is known there is room for {count_of(sum(rooms.values()), 'such pod')}, first on "
             f"{roomy[0]}: pods are missing here (kubectl get pods -A), or what is here and the "
             "message are of different moments"
         )
@@ -451,8 +452,8 @@ def _by_reason(
             feasible=gain > 0,
             why=f"{why}; Kubernetes {state.version}, platform {state.platform_version}",
         )
-    asked = [
-        PARTS[part]
+    missing = [
+        part
         for part in ("cni_configmap", "cluster_role_policies", "platform_version")
         if getattr(state, part) is None
     ]
@@ -460,7 +461,7 @@ def _by_reason(
     return Change(
         code="initialise-node",
         remedy=f"see the events of the node: kubectl describe node {first}"
-        + (f"; and give the answers of: {'; '.join(asked)}" if asked else ""),
+        + (f"; {how_told(state, missing)}" if missing else ""),
         feasible=None,
         why=why or REASONS.get(reason, reason),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.addresses.targets import ADDON_KEYS
 from eks_win_capacity.cluster.serving import group_of
+from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.core.constants import (
     RESOURCE_CONTROLLER_POLICY,
     WINDOWS_EVICTION_MIB,
@@ -109,6 +110,54 @@ def word(value: str | None, variable: str) -> str:
     ('prod', '"${CLUSTER_NAME:?}"')
     """
     return quote(value) if value else f'"${{{variable}:?}}"'
+
+
+_COMMANDS: Final = {
+    **PARTS,
+    "autoscaling_tags": "aws autoscaling describe-auto-scaling-groups",
+    "launch_templates": "aws ec2 describe-launch-template-versions",
+}
+"""What tells each part of a state, and those parts of its node groups that have an answer apart."""
+
+_ALLOW: Final = "allow the action "
+
+
+def how_told(state: ClusterState, parts: Iterable[str]) -> str:
+    """
+    How to get what is not known: the permission where AWS refused, else the answer to give.
+
+    Examples
+    --------
+    >>> from eks_win_capacity.cluster.state import ClusterState
+    >>> how_told(ClusterState(name="prod"), ["version"])
+    'give the answer of: aws eks describe-cluster --name prod'
+    """
+    allow: list[str] = []
+    commands: list[str] = []
+    for part in parts:
+        _, refused, action = state.unknown.get(part, "").rpartition(f"; {_ALLOW}")
+        if refused:
+            allow.append(f"{_ALLOW}{action}")
+        elif part in _COMMANDS:
+            commands.append(_command(state, part))
+    ways = list(dict.fromkeys(allow))
+    if commands:
+        ways.append(f"give the answer of: {'; '.join(dict.fromkeys(commands))}")
+    return "; ".join(ways)
+
+
+def _command(state: ClusterState, part: str) -> str:
+    """The command that tells a part, with the names that are known filled in."""
+    names = {
+        " NAME": f" {word(state.name, 'CLUSTER_NAME')}",
+        " ROLE": f" {word(state.cluster_role if 'role' in part else None, 'ROLE')}",
+        " GROUP": f" {word(None, 'NODE_GROUP')}",
+        " PROFILE": f" {word(None, 'PROFILE')}",
+    }
+    command = _COMMANDS[part]
+    for name, value in names.items():
+        command = command.replace(name, value)
+    return command
 
 
 def partition_of(state: ClusterState) -> str:

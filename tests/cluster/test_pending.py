@@ -336,6 +336,32 @@ def test_cordoned_nodes_are_the_cheapest_places():
     assert pod.change == "uncordon"
     assert option(pod, "uncordon").gain == 5
     assert pod.remedy == "kubectl uncordon win-2"
+    assert option(pod, "uncordon").why == "1 Windows node is cordoned; win-2 takes 5 more"
+
+
+def test_a_cordoned_node_without_room_stays_cordoned():
+    nodes = tuple(node(n, schedulable=n == 1) for n in range(1, 5))
+    pods = (*running(9), *running(9, "win-2"), *running(4, "win-3"), *waiting())
+    uncordon = option(told(nodes=nodes, pods=pods)[0], "uncordon")
+    assert uncordon.remedy == "kubectl uncordon win-3 win-4"
+    assert uncordon.why == "3 Windows nodes are cordoned; win-3 and win-4 take 14 more"
+
+
+def test_what_nodes_that_are_named_take_is_what_is_gained():
+    nodes = (node(0), *(node(n, schedulable=False) for n in range(1, 13)))
+    uncordon = option(told(nodes=nodes, pods=(*running(9, "win-0"), *waiting()))[0], "uncordon")
+    assert (uncordon.gain, len(uncordon.remedy.split())) == (90, 12)
+    assert "win-1 and 9 others take 90 more" in uncordon.why
+
+
+@pytest.mark.parametrize(("cpu", "gib"), [(1500, 4), (1500, 12), (2500, 12), (2500, 24)])
+def test_a_larger_type_has_no_disk_or_gpu_where_one_without_does(cpu, gib):
+    heavy = waiting(1, MANY.replace("Too many pods", "Insufficient cpu"), cpu_m=cpu)
+    heavy = tuple(replace(pod, memory_bytes=gib * 1024 * MIB) for pod in heavy)
+    pod = told(nodes=(node(1, instance_type="t3.nano", cpu_m=100),), pods=heavy)[0]
+    assert pod.change == "larger-type"
+    assert re.match("start|add", pod.remedy)
+    assert re.search(r"\b[cmr][0-9][a-z-]*\.", pod.remedy)
 
 
 # -- kubelet, CPU, memory ---------------------------------------------------------------

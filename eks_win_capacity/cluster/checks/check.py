@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
-from eks_win_capacity.cluster.remedies import partition_of, word
+from eks_win_capacity.cluster.remedies import how_told, partition_of, word
 from eks_win_capacity.cluster.serving import group_of, heard, legacy_components
-from eks_win_capacity.cluster.state import PARTS
 from eks_win_capacity.core.display import Shown
 from eks_win_capacity.core.errors import without_accounts
 from eks_win_capacity.core.findings import Finding, Outcome, Severity
@@ -333,7 +332,7 @@ class Check(Shown):
         return self._finding(
             "unknown",
             seen or f"not known: {self._reasons(look, parts)}",
-            remedy or _how_told(look, parts),
+            remedy or how_told(look.state, parts),
             subject,
         )
 
@@ -366,46 +365,6 @@ class Check(Shown):
             f"{look.state.unknown.get(part, 'not known').partition('; ')[0]}"
             for part in parts
         )
-
-
-_COMMANDS: Final = {
-    **PARTS,
-    "autoscaling_tags": "aws autoscaling describe-auto-scaling-groups",
-    "launch_templates": "aws ec2 describe-launch-template-versions",
-}
-"""What tells each part of a state, and those parts of its node groups that have an answer apart."""
-
-_ALLOW: Final = "allow the action "
-
-
-def _how_told(look: Look, parts: Iterable[str]) -> str:
-    """How to get what is missing: the permission where AWS refused, else the answer to give."""
-    allow: list[str] = []
-    commands: list[str] = []
-    for part in parts:
-        _, refused, action = look.state.unknown.get(part, "").rpartition(f"; {_ALLOW}")
-        if refused:
-            allow.append(f"{_ALLOW}{action}")
-        elif part in _COMMANDS:
-            commands.append(_command(look, part))
-    ways = list(dict.fromkeys(allow))
-    if commands:
-        ways.append(f"give the answer of: {'; '.join(dict.fromkeys(commands))}")
-    return "; ".join(ways)
-
-
-def _command(look: Look, part: str) -> str:
-    """The command that tells a part, with the names that are known filled in."""
-    names = {
-        " NAME": f" {look.cluster}",
-        " ROLE": f" {word(look.state.cluster_role if 'role' in part else None, 'ROLE')}",
-        " GROUP": f" {word(None, 'NODE_GROUP')}",
-        " PROFILE": f" {word(None, 'PROFILE')}",
-    }
-    command = _COMMANDS[part]
-    for name, value in names.items():
-        command = command.replace(name, value)
-    return command
 
 
 Run = Callable[[Check, Look], Iterator[Finding]]

@@ -635,7 +635,7 @@ def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     if look.windows_types is None:
         return rule.unknown(look, "nodes", "node_groups", subject=held.subnet_id)
     return rule.passed(
-        f"{where} takes {full.nodes:,} further {name} with {full.pods_per_node:,} pods each for "
+        f"{where} takes {full.nodes:,} further {name} with {count_of(full.pods_per_node, 'pod')} each for "
         f"sure, {full.best:,} at best{stand_in}",
         subject=held.subnet_id,
     )
@@ -648,7 +648,8 @@ def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
         return f"{cure}, or take smaller nodes"
     free = whole_blocks(subnet)
     if not free:
-        return f"{cure}; {subnet.free:,} addresses are free, in no whole /28 block"
+        lost = count_of(subnet.free, "address is", "addresses are")
+        return f"{cure}; {lost} free, in no whole /28 block"
     return (
         f"{cure}; keep the blocks that are whole: aws ec2 create-subnet-cidr-reservation "
         f"--subnet-id {word(subnet.subnet_id, 'SUBNET_ID')} --reservation-type prefix --cidr {free[0]}"
