@@ -104,6 +104,7 @@ MOVED = {
     "placement": "addresses",
     "planning.fleet_diff": "planning.summary",
     "planning.from_cluster": "planning.workloads",
+    "planning.placement": "planning.model",
     "prices": "catalog.prices",
     "quantities": "core.quantities",
     "readiness": "cluster.checks",

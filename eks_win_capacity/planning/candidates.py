@@ -27,8 +27,7 @@ from eks_win_capacity.density.reserved import (
     karpenter_memory_mib,
 )
 from eks_win_capacity.packing.first_fit import first_fit
-from eks_win_capacity.planning.model import build
-from eks_win_capacity.planning.placement import named, value_of
+from eks_win_capacity.planning.model import build, named, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, Rejection
 from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, NodeKind
 from eks_win_capacity.planning.workloads import whole

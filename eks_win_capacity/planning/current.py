@@ -11,7 +11,7 @@ from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.planning.candidates import read_candidates, sized
-from eks_win_capacity.planning.placement import beyond, group_of, merged, value_of
+from eks_win_capacity.planning.model import beyond, group_of, merged, value_of
 from eks_win_capacity.planning.plan_values import Infeasible, PlannedGroup, PlanValues
 from eks_win_capacity.planning.question import ALL_NODES, Site, status_of
 from eks_win_capacity.planning.workloads import records, whole

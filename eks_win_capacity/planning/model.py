@@ -1,21 +1,23 @@
-"""From workloads and instance types to the covering problem."""
+"""From workloads and instance types to the covering problem, and from a packing to pods by name."""
 
 from __future__ import annotations
 
+import math
 import operator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 from eks_win_capacity.packing.problem import Problem
-from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, Site
+from eks_win_capacity.planning.plan_values import PlannedGroup
+from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, RESOURCES, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from eks_win_capacity.packing.problem import Floats, Ints
+    from eks_win_capacity.packing.problem import Floats, Ints, Packed
     from eks_win_capacity.planning.question import NodeKind, Question
     from eks_win_capacity.planning.workloads import Load
 
@@ -26,6 +28,13 @@ _Kinds = list[_Kind]
 
 _Limit = tuple[tuple[str, int], list[tuple[int, int, int]], int]
 """A shared limit: what it is of, what each kind takes (share, per pod, at least), and the limit."""
+
+
+_ANY: Final = 2**40
+"""What is free where nothing limits it."""
+
+_TIES: Final = ("addresses", "kubelet", "cpu", "memory")
+"""Order in which the first of several resources that bind alike is named."""
 
 
 def levels(node: NodeKind, *, flat: bool = False) -> list[tuple[int, int, int, int, int]]:
@@ -368,3 +377,229 @@ def dominated(nodes: tuple[NodeKind, ...], *, addresses: bool, pinned: set[str])
         else:
             kept.append(place)
     return beaten
+
+
+def named(
+    model: Model, packed: Packed, *, slots: Ints | None = None, shrink: bool = False
+) -> list[PlannedGroup]:
+    """
+    Each node its pods by name, in runs of equal nodes.
+
+    Workloads of one shape fill its places one after the other. Places beyond what is asked, or
+    beyond ``slots``, stay empty, and where ``shrink`` allows it a node becomes the cheapest that
+    holds its pods.
+    """
+    problem, slots = model.problem, model.slots if slots is None else slots
+    zones = sorted({site.zone for site in model.sites}) if problem.zones > 1 else [""]
+    left: dict[tuple[int, int], list[list[int]]] = {}
+    for shape, group in enumerate(model.members):
+        if model.quota[:, shape].any():
+            for zone in range(len(zones)):
+                left[shape, zone] = [[group[0], int(model.quota[zone, shape])]]
+        else:
+            queue = [[member, int(slots[member])] for member in group]
+            for zone in range(problem.zones):
+                left[shape, zone] = queue
+    counted: dict[tuple[Any, ...], int] = {}
+    order = np.lexsort((*packed.mix.T, packed.kind))
+    for place in order.tolist():
+        kind, mix, number = int(packed.kind[place]), packed.mix[place], int(packed.number[place])
+        zone = int(problem.zone[kind])
+        shapes = np.nonzero(mix)[0].tolist()
+        while number:
+            pods, run = _filled([(left[shape, zone], int(mix[shape])) for shape in shapes], number)
+            if not pods and shapes:
+                break
+            for shape in shapes:
+                queue = left[shape, zone]
+                for entry in queue:
+                    if entry[0] in pods:
+                        entry[1] -= pods[entry[0]] * run
+            key = (kind, tuple(sorted(pods.items())))
+            counted[key] = counted.get(key, 0) + run
+            number -= run
+    return [
+        _group(model, kind, dict(pods), number, shrink=shrink)
+        for (kind, pods), number in sorted(counted.items())
+    ]
+
+
+def _filled(wanted: list[tuple[list[list[int]], int]], number: int) -> tuple[dict[int, int], int]:
+    """
+    Pods of one node by workload, and how many nodes, up to a number, may be filled alike.
+
+    ``wanted`` has for each shape the workloads with their pods left, and the places on a node.
+    """
+    pods: dict[int, int] = {}
+    for queue, places in wanted:
+        want = places
+        while queue and not queue[0][1]:
+            queue.pop(0)
+        if queue and queue[0][1] >= want:
+            pods[queue[0][0]] = pods.get(queue[0][0], 0) + want
+            number = min(number, queue[0][1] // want)
+            continue
+        if queue:
+            # Where a workload ends within a node, the next node is filled otherwise.
+            number = 1
+        for entry in queue:
+            some = min(want, entry[1])
+            if some:
+                pods[entry[0]] = pods.get(entry[0], 0) + some
+            want -= some
+            if not want:
+                break
+    return pods, number
+
+
+def _group(
+    model: Model, kind: int, pods: dict[int, int], number: int, *, shrink: bool
+) -> PlannedGroup:
+    which = int(model.node[kind])
+    extended = model.nodes[which].extended
+    used = np.zeros(len(RESOURCES) + len(extended), dtype=np.int64)
+    by_name: dict[str, int] = {}
+    loads = model.ask.workloads
+    for load, each in ((loads[at], each) for at, each in sorted(pods.items())):
+        used += each * np.array(load.need(extended), dtype=np.int64)
+        by_name[load.name] = by_name.get(load.name, 0) + each
+    if shrink:
+        which = _smallest(model.nodes, which, used, [loads[member] for member in pods])
+    node = model.nodes[which]
+    site = model.sites[int(model.site[kind])] if model.sites else Site(zone=node.zone)
+    return group_of(node, number, site, by_name, used.tolist())
+
+
+def group_of(
+    node: NodeKind,
+    number: int,
+    site: Site,
+    pods: dict[str, int] | None = None,
+    used: Sequence[int] = (),
+) -> PlannedGroup:
+    """Nodes of a kind, empty or with what the pods of one take, in the order of ``names()``."""
+    used = used or [0] * len(node.room)
+    share = {
+        name: want / max(have, 1)
+        for name, want, have in zip(node.names(), used, node.room, strict=True)
+    }
+    return PlannedGroup(
+        instance_type=node.name,
+        zone=site.zone,
+        subnet=site.subnet,
+        nodes=number,
+        pods=pods or {},
+        cpu_m=node.room[0],
+        memory=node.room[1],
+        pod_slots=node.room[3],
+        address_slots=node.room[2],
+        cpu_m_used=used[0],
+        memory_used=used[1],
+        pods_used=used[3],
+        pod_addresses=used[2],
+        addresses=node.addresses(used[2]),
+        prefixes=int(node.prefixes[used[2]]),
+        binds=max((*_TIES, *node.extended), key=lambda name: share[name]),
+        cost=node.cost,
+        purchase=node.purchase,
+        extended=dict(zip(node.extended, node.room[4:], strict=True)),
+        extended_used=dict(zip(node.extended, used[4:], strict=True)),
+    )
+
+
+def _smallest(nodes: tuple[NodeKind, ...], which: int, used: Ints, loads: list[Load]) -> int:
+    """The cheapest node that may run some pods and has room for them; of equals the one given."""
+    able = [
+        (node.cost, place != which, place)
+        for place, node in enumerate(nodes)
+        if (np.array(node.room) >= used).all() and all(map(node.may_run, loads))
+    ]
+    return min(able)[2]
+
+
+def value_of(groups: list[PlannedGroup], objective: str, *, prefixes: bool = False) -> float:
+    """What nodes cost, or how many they are, or how many addresses or prefixes they take."""
+    if objective == "nodes":
+        return float(sum(group.nodes for group in groups))
+    if objective == "addresses":
+        return float(
+            sum(group.nodes * (group.prefixes if prefixes else group.addresses) for group in groups)
+        )
+    return math.fsum(group.nodes * group.cost for group in groups)
+
+
+def taken_of(groups: Iterable[PlannedGroup], name: str) -> int:
+    """How much nodes take of a limit: on a type, on a zone, on all nodes, or on all addresses."""
+    if name == ALL_ADDRESSES:
+        return sum(group.nodes * group.addresses for group in groups)
+    return sum(
+        group.nodes for group in groups if name in {group.instance_type, group.zone, ALL_NODES}
+    )
+
+
+def beyond(ask: Question, groups: Sequence[PlannedGroup]) -> list[str]:
+    """The limits that nodes break, those on present nodes that stay included."""
+    fresh = [group for group in groups if group.purchase != "present"]
+    return [
+        name
+        for name, most in ask.limits.items()
+        if taken_of(groups, name) > most
+        or (name in ask.staying and taken_of(fresh, name) > max(0, most - ask.staying[name]))
+    ]
+
+
+def merged(groups: list[PlannedGroup]) -> list[PlannedGroup]:
+    """Put equal nodes together and give them in a fixed order."""
+    same: dict[tuple[Any, ...], PlannedGroup] = {}
+    for group in groups:
+        where = (group.instance_type, group.zone, group.subnet, group.purchase)
+        key = (*where, tuple(group.pods.items()))
+        before = same.get(key)
+        same[key] = group if before is None else replace(before, nodes=before.nodes + group.nodes)
+    return [same[key] for key in sorted(same)]
+
+
+def placed_in(
+    ask: Question, groups: list[PlannedGroup], sites: tuple[Site, ...]
+) -> list[PlannedGroup] | None:
+    """
+    Put nodes into subnets, the largest first, each where most is free; None if one is left.
+
+    Zones without subnets take them in turn.
+    """
+    # Addresses and blocks that present nodes have taken of their subnets already.
+    held = {node.name: node.held for node in ask.present}
+    if not any(group.prefixes for group in groups):
+        # No block is wanted, so none is spoilt.
+        sites = tuple(replace(site, breaks=False) for site in sites)
+    unlimited = np.array([[site.free < 0] for site in sites], dtype=np.int64)
+    free = np.array([(site.free, site.blocks, site.singles) for site in sites], dtype=np.int64)
+    free[free < 0] = _ANY
+    placed: list[PlannedGroup] = []
+    for group in sorted(
+        groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
+    ):
+        left = group.nodes
+        before = held[group.instance_type] if group.purchase == "present" else (0, 0)
+        run = (0, group.addresses, 0, group.addresses, group.prefixes)
+        taken = []
+        for site in sites:
+            # Its pods are given, so nothing goes by the pod.
+            more, blocks, single = addresses_taken(run, before, breaks=site.breaks)
+            taken.append((max(0, more[0]), blocks[2], single[2]))
+        each = np.maximum(np.array(taken, dtype=np.int64), unlimited)
+        here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
+        while left and here:
+            room = np.where(each > 0, free // np.maximum(each, 1), _ANY).min(axis=1)
+            at = max(here, key=lambda place: (room[place], -place))
+            some = min(left, int(room[at]))
+            if sites[at].free < 0:
+                some = min(some, -(-left // len(here)))
+            if some <= 0:
+                return None
+            free[at] -= some * each[at]
+            placed.append(replace(group, nodes=some, zone=sites[at].zone, subnet=sites[at].subnet))
+            left -= some
+        if left:
+            return None
+    return merged(placed)

@@ -16,7 +16,7 @@ from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.errors import InputError, MissingExtraError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.density.reserved import Reserved, reserved_of
-from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
+from eks_win_capacity.packing.deadline import Deadline
 from eks_win_capacity.planning.alternatives import beside, fewer_types, with_certainty
 from eks_win_capacity.planning.candidates import left_over, read_limits, sized, usable
 from eks_win_capacity.planning.costs import (
@@ -27,17 +27,17 @@ from eks_win_capacity.planning.costs import (
     split_by_purchase,
 )
 from eks_win_capacity.planning.current import from_now
-from eks_win_capacity.planning.placement import cheapened, met, placed_in, value_of
+from eks_win_capacity.planning.model import value_of
 from eks_win_capacity.planning.plan import FleetPlan
 from eks_win_capacity.planning.plan_values import Infeasible
 from eks_win_capacity.planning.question import (
-    ALL_NODES,
-    BRIEF,
+    ANY_TYPES,
     PROVED,
     Question,
     read_sites,
     status_of,
 )
+from eks_win_capacity.planning.refinement import cheapest, demanded
 from eks_win_capacity.planning.shortage import why_not
 from eks_win_capacity.planning.solving import Solving, answer
 from eks_win_capacity.planning.workloads import (
@@ -49,9 +49,8 @@ from eks_win_capacity.planning.workloads import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Answer, NodeKind
     from eks_win_capacity.planning.workloads import Load
 
@@ -70,20 +69,8 @@ _EVEN: Final = "even shares of the zones"
 _FEWEST: Final = 0.6
 """Part of the time for the fewest nodes or addresses; the rest finds the cheapest such plan."""
 
-_LIKELY: Final = 12
-"""Types that are cheap alone, among which the cheapest plan with few addresses is looked for."""
-
-_TRADES: Final = (0.0, 0.5, 2.0)
-"""What all addresses or nodes count together, as a multiple of the cost, one try after the other."""
-
-_SMALLER: Final = 6
-"""Largest types that are tried where more nodes are wanted than the cheapest fleet has."""
-
 _MOST_VALUES: Final = 50
 """Types that a NodePool may ask for at least, by its schema (karpenter.sh/v1)."""
-
-_ANY_TYPES: Final = 0.3
-"""Part of the time for the plan with any types, where only some may be used."""
 
 
 @checked_call
@@ -375,7 +362,7 @@ def plan_of(ask: Question, run: Solving | None = None) -> FleetPlan:
     lean = run.without_dominated((*nodes, *ask.present))
     if ask.max_types is not None:
         # Most of the time goes to the plan with few types; without, only its bound is wanted.
-        run.deadline = ask.deadline.part(_ANY_TYPES)
+        run.deadline = ask.deadline.part(ANY_TYPES)
     elif ask.objective != "cost":
         run.deadline = ask.deadline.part(_FEWEST)
     try:
@@ -410,12 +397,12 @@ def _none(run: Solving, lean: tuple[NodeKind, ...]) -> FleetPlan:
 def _written(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> FleetPlan:
     ask, groups = run.ask, found.groups
     if ask.objective != "cost":
-        groups = _cheapest(run, found, lean)
+        groups = cheapest(run, found, lean)
     if ask.min_types > 1 or ask.at_least:
-        demanded = _demanded(run, groups)
-        if demanded is None:
+        more = demanded(run, groups)
+        if more is None:
             return _too_much(run)
-        groups = demanded
+        groups = more
     value = value_of(groups, ask.objective)
     bound = min(max(run.bound, ask.least_by_sums(lean)), value)
     status = status_of(value, bound, interrupted=run.interrupted)
@@ -442,121 +429,6 @@ def _written(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> FleetPl
         status=status,
         bound_of=_bound_of(run, value, bound),
     )
-
-
-def _demanded(run: Solving, groups: list[PlannedGroup]) -> list[PlannedGroup] | None:
-    """Fleet with the types and nodes asked for at least; None where none was found."""
-    if not groups and not run.ask.at_least:
-        return groups
-    least = _least_demanded(run)
-    try:
-        if run.ask.at_least and not run.over():
-            run.shared_out(run.every, least=True)
-        ways = [one for one in _ways(run, groups) if one is not None]
-    except KeyboardInterrupt:
-        run.stop()
-        ways = []
-    if not ways:
-        return None
-    run.prove(least)
-    return min(ways, key=lambda one: value_of(one, run.ask.objective))
-
-
-def _ways(run: Solving, groups: list[PlannedGroup]) -> Iterator[list[PlannedGroup] | None]:
-    """Fleets with what is asked for at least: from the cheapest, exactly, and of small types."""
-    ask = run.ask
-    yield met(ask, groups, run.every)
-    settled = run.settled(run.every, few=True, least=True)
-    exact = run.chosen(settled)
-    if exact is not None:
-        more = met(ask, exact.groups, run.every)
-        run.prove(0.0 if more is None else exact.bound)
-        yield more
-        return
-    if settled is not None and settled.proved:
-        run.impossible = True
-        return
-    costs = sorted({node.cost for node in run.lean})
-    for most in costs[:: max(1, len(costs) // _SMALLER)]:
-        small = tuple(node for node in run.lean if node.cost <= most)
-        one = None if run.over() else answer(run.afresh(), small, effort=BRIEF)
-        yield None if one is None else met(ask, one.groups, run.every)
-
-
-def _least_demanded(run: Solving) -> float:
-    """Bound of the nodes that are asked for at least, whatever runs on them."""
-    ask = run.ask
-    each = [
-        {"cost": node.cost, "nodes": 1.0, "addresses": float(node.addresses(0))}[ask.objective]
-        for node in run.every
-    ]
-    named = {name: least for name, least in ask.at_least.items() if name in ask.catalog}
-    value = 0.0
-    for name, least in named.items():
-        mine = (v for v, node in zip(each, run.every, strict=True) if node.name == name)
-        value += least * min(mine, default=0.0)
-    others = ask.at_least.get(ALL_NODES, 0) - sum(named.values())
-    return value + max(0, others) * min(each, default=0.0)
-
-
-def _cheapest(run: Solving, found: Answer, lean: tuple[NodeKind, ...]) -> list[PlannedGroup]:
-    """Of the plans with no more nodes or addresses than the one found, a cheap one."""
-    ask, groups = run.ask, found.groups
-    limited = ask.limits or any(node.stock is not None for node in lean)
-    if not limited and ask.max_types is None:
-        groups = cheapened(groups, lean, ask.workloads)
-    if run.interrupted or not groups:
-        return groups
-    few = ask.max_types is not None
-    limits = ask.limits | {ask.objective: round(found.value)}
-    tied = run.afresh(objective="cost", limits=limits)
-    settled = tied.settled(lean, few=few)
-    try:
-        if settled is not None and settled.proved:
-            other = tied.chosen(settled)
-        elif limited or ask.spread or few:
-            tied.deadline = run.deadline.part(_ANY_TYPES) if few else run.deadline
-            other = answer(tied, lean)
-            tied.deadline = run.deadline
-            if ask.max_types is not None and other is not None:
-                other = fewer_types(tied, other, lean, ask.max_types)
-        else:
-            return _traded(run, groups, found.value, lean)
-    except KeyboardInterrupt:
-        run.stop()
-        return groups
-    if other is None or other.value >= value_of(groups, "cost"):
-        return groups
-    return other.groups if value_of(other.groups, ask.objective) <= found.value else groups
-
-
-def _traded(
-    run: Solving, groups: list[PlannedGroup], most: float, nodes: tuple[NodeKind, ...]
-) -> list[PlannedGroup]:
-    """Make cost and objective small together, and keep what has no more of the objective."""
-    ask = run.ask
-    cost = value_of(groups, "cost")
-    each, start = cost / max(most, 1.0), run.deadline
-    for done, part in enumerate(_TRADES):
-        run.deadline = start.part(1 / (len(_TRADES) - done))
-        try:
-            one = run.solved(nodes, objective="cost", weight=part * each)
-        except KeyboardInterrupt:
-            run.stop()
-            break
-        except OutOfTimeError:
-            one = None
-        if part == 0 and one is not None and ask.objective == "addresses":
-            # Each number of addresses makes kinds of its own: only types that matter are left.
-            costs = {group.cost for group in (*groups, *one.groups)}
-            costs |= {node.cost for node in sorted(nodes, key=ask.least_alone)[:_LIKELY]}
-            nodes = tuple(node for node in nodes if node.cost in costs)
-        placed = None if one is None else one.groups
-        if placed is not None and ask.limited:
-            placed = placed_in(ask, placed, ask.sites)
-        if placed and value_of(placed, ask.objective) <= most and value_of(placed, "cost") < cost:
-            groups, cost = placed, value_of(placed, "cost")
-    return groups
 
 
 def _scope(ask: Question) -> str:

@@ -43,6 +43,9 @@ RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
 
+ANY_TYPES: Final = 0.3
+"""Part of the time for the plan with any types, where only some may be used."""
+
 NEAR: Final = 2.5e-3
 """Gap from which small fleets are settled exactly."""
 
@@ -288,7 +291,7 @@ def read_sites(
     keeps it out.
     """
     if subnets is None:
-        named = names(() if zones is None else zones, name="zones")
+        named = [] if zones is None else names(zones, name="zones")
         return tuple(Site(zone=zone) for zone in sorted(set(named)))
     if zones is not None:
         raise InputError("give subnets or zones, not both: each subnet tells its zone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,9 +12,11 @@ from eks_win_capacity.packing.deadline import Deadline, OutOfTimeError
 from eks_win_capacity.packing.first_fit import least_of_each, starts_of
 from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.packing.solve import solve
-from eks_win_capacity.planning.model import build, dominated, levels
-from eks_win_capacity.planning.placement import (
+from eks_win_capacity.planning.model import (
     beyond,
+    build,
+    dominated,
+    levels,
     merged,
     named,
     placed_in,
@@ -35,14 +38,13 @@ from eks_win_capacity.planning.zones_exact import list_patterns, settle, share_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from eks_win_capacity.packing.problem import Ints, Packed
+    from eks_win_capacity.packing.problem import Ints, Packed, Problem
     from eks_win_capacity.planning.model import Model
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import NodeKind, Question
     from eks_win_capacity.planning.zones_exact import Settled
 
     Ways = Iterable[list[PlannedGroup]]
-    _Solved = dict[tuple[bytes, int, tuple[Any, ...]], Answer | None]
 
 __all__ = ["Solving", "answer", "least_in_zone", "quick"]
 
@@ -247,6 +249,8 @@ class Solving:
         """
         ask = self.ask
         objective = objective or ask.objective
+        effort = ask.effort if effort is None else effort
+        deadline = self.deadline if deadline is None else deadline
         every, nodes = nodes, self._promising(nodes) if coupled else nodes
         model = build(
             ask,
@@ -267,12 +271,30 @@ class Solving:
             return None
         # A plan without zones and subnets is shown as progress only where it may be the answer.
         tell = objective == ask.objective and (coupled or not ask.spread) and slots is None
-        packed, bound, lp_bound = self.searched(
-            model,
-            deadline=self.deadline if deadline is None else deadline,
-            effort=ask.effort if effort is None else effort,
-            tell=tell,
-        )
+        starts = starts_of(problem, deadline=deadline)
+        best: tuple[Packed | None, float] = (None, 0.0)
+
+        def report(packed: Packed, bound: float) -> None:
+            nonlocal best
+            best = packed, bound
+            if ask.progress is not None and tell:
+                ask.progress(total_cost(problem, packed), bound)
+
+        try:
+            packed, bound, lp_bound = solve(
+                problem,
+                starts=starts,
+                target=_target(problem, starts, effort),
+                deadline=deadline,
+                effort=effort,
+                step=0.0 if objective == "cost" else 1.0,
+                report=report,
+            )
+        except KeyboardInterrupt:
+            self.stop()
+            (packed, bound), lp_bound = best, best[1]
+            if packed is None:
+                packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
         if packed is None:
             # Only what binds every plan proves that there is none.
             fixed = coupled and (ask.zone_lost or ask.uneven)
@@ -287,38 +309,6 @@ class Solving:
         groups = named(model, packed, shrink=free)
         value = value_of(groups, objective, prefixes=prefixes)
         return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
-
-    def searched(
-        self, model: Model, *, deadline: Deadline, effort: float, tell: bool
-    ) -> tuple[Packed | None, float, float]:
-        """The best packing of a search, its bound and its linear bound; interrupted, what it had."""
-        problem = model.problem
-        starts = starts_of(problem, deadline=deadline)
-        best: list[Any] = [None, 0.0]
-
-        def report(packed: Packed, bound: float) -> None:
-            best[0], best[1] = packed, bound
-            if self.ask.progress is not None and tell:
-                self.ask.progress(total_cost(problem, packed), bound)
-
-        size = sum(int(start.number.sum()) for start in starts[:1])
-        target = 8e-4 if size >= _LARGE else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
-        try:
-            return solve(
-                problem,
-                starts=starts,
-                target=max(target, ROUGH) if effort < 1 else target,
-                deadline=deadline,
-                effort=effort,
-                step=0.0 if model.objective == "cost" else 1.0,
-                report=report,
-            )
-        except KeyboardInterrupt:
-            self.stop()
-            packed = best[0]
-            if packed is None:
-                packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
-            return packed, best[1], best[1]
 
     def _promising(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Choose types so few that zones and subnets are solved in time: in use, or cheap."""
@@ -343,14 +333,32 @@ class Solving:
         return tuple(node for node, use in zip(nodes, chosen, strict=True) if use)
 
 
+def _target(problem: Problem, starts: tuple[Packed, ...], effort: float) -> float:
+    """Gap at which a search ends."""
+    size = sum(int(start.number.sum()) for start in starts[:1])
+    target = 8e-4 if size >= _LARGE else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
+    return max(target, ROUGH) if effort < 1 else target
+
+
 def answer(
     run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None = None
 ) -> Answer | None:
     """Find the best nodes of some types, where they may stand included."""
+    ask, until, found = run.ask, run.deadline, None
     try:
-        found = _answer(run, nodes, effort)
+        if ask.spread:
+            found = _spread_out(run, nodes, effort)
+            until = until.part(_SPREAD_PART)
+        elif ask.limited or ask.zoned:
+            until = until.part(_FREE_PART)
+        if found is None:
+            loose = run.solved(nodes, effort=effort, deadline=until)
+            if not ask.spread:
+                # Of a plan that is spread, only the bound is wanted.
+                loose = _or_alone(run, nodes, loose)
+            found = _placed(run, nodes, loose, effort)
     except OutOfTimeError:
-        found = run.known
+        pass
     found = cheaper(found, run.known)
     if found is None and run.over() and not run.impossible:
         found = quick(run, nodes)
@@ -359,51 +367,19 @@ def answer(
     return Answer(found.groups, found.value, min(run.bound, found.value), run.lp_bound)
 
 
-def _answer(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
-    ask = run.ask
-    until = run.deadline
-    if ask.spread:
-        for search in (False, True):
-            run.known = cheaper(run.known, quick(run, nodes, search=search))
-            if run.known is not None and ask.progress is not None and effort is None:
-                ask.progress(run.known.value, 0.0)
-        if ask.limited:
-            fitting = _without_subnets(run, nodes, effort)
-            if fitting is not None:
-                return fitting
-        until = until.part(_SPREAD_PART)
-    elif ask.limited or ask.zoned:
-        until = until.part(_FREE_PART)
-    loose = run.solved(nodes, effort=effort, deadline=until)
-    if not ask.spread:
-        # Of a plan that is spread, only the bound is wanted.
-        loose = _or_alone(run, nodes, loose)
-    if loose is None:
-        return None if run.interrupted else _exact(run, nodes)
-    run.prove(loose.bound)
-    run.lp_bound = loose.lp_bound
-    placed = None if ask.spread else loose.groups
-    if placed is not None and ask.sites:
-        placed = placed_in(ask, placed, ask.sites)
-    if placed is not None and not beyond(ask, placed):
-        run.known = replace(loose, groups=placed)
-        near = loose.value - loose.bound <= NEAR * loose.value
-        if run.interrupted or effort is not None or near:
-            return run.known
-        return cheaper(run.known, _exact(run, nodes))
-    if run.interrupted:
-        return quick(run, nodes)
-    exact = _exact(run, nodes)
-    if exact is not None or run.impossible:
-        return exact
-    return _in_zones(run, nodes, effort=effort)
+def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None) -> Answer | None:
+    """
+    Plan that is spread over the zones as if their subnets had no end, if it fits into these.
 
-
-def _without_subnets(
-    run: Solving, nodes: tuple[NodeKind, ...], effort: float | None
-) -> Answer | None:
-    """Plan that is spread over the zones as if their subnets had no end, if it fits into these."""
+    What a moment gives is known then.
+    """
     ask = run.ask
+    for search in (False, True):
+        run.known = cheaper(run.known, quick(run, nodes, search=search))
+        if run.known is not None and ask.progress is not None and effort is None:
+            ask.progress(run.known.value, 0.0)
+    if not ask.limited:
+        return None
     free = run.afresh(sites=tuple(Site(zone=zone) for zone in ask.zones))
     free.deadline = run.deadline.part(_EXACT_PART)
     found = answer(free, nodes, effort=effort)
@@ -437,6 +413,32 @@ def _or_alone(run: Solving, nodes: tuple[NodeKind, ...], found: Answer | None) -
     return found
 
 
+def _placed(
+    run: Solving, nodes: tuple[NodeKind, ...], loose: Answer | None, effort: float | None
+) -> Answer | None:
+    """The plan without zones and subnets where they hold it, else one that is made for them."""
+    ask = run.ask
+    if loose is None:
+        return None if run.interrupted else _exact(run, nodes)
+    run.prove(loose.bound)
+    run.lp_bound = loose.lp_bound
+    placed = None if ask.spread else loose.groups
+    if placed is not None and ask.sites:
+        placed = placed_in(ask, placed, ask.sites)
+    if placed is not None and not beyond(ask, placed):
+        run.known = replace(loose, groups=placed)
+        near = loose.value - loose.bound <= NEAR * loose.value
+        if run.interrupted or effort is not None or near:
+            return run.known
+        return cheaper(run.known, _exact(run, nodes))
+    if run.interrupted:
+        return quick(run, nodes)
+    exact = _exact(run, nodes)
+    if exact is not None or run.impossible:
+        return exact
+    return _Zones(run, nodes, effort).search()
+
+
 def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
     """Settle it exactly where all patterns can be listed."""
     even, closed = None, False
@@ -458,110 +460,127 @@ def _exact(run: Solving, nodes: tuple[NodeKind, ...]) -> Answer | None:
     if found is None or closed or found.value - run.bound <= NEAR * found.value:
         return found
     run.known = cheaper(run.known, found)
-    return cheaper(found, _in_zones(run, nodes, effort=BRIEF))
+    return cheaper(found, _Zones(run, nodes, BRIEF).search())
 
 
-def _in_zones(run: Solving, nodes: tuple[NodeKind, ...], *, effort: float | None) -> Answer | None:
-    """Pack all zones together, else by the fewest addresses, else each zone for itself."""
-    ask, best = run.ask, None
+@dataclass(eq=False)
+class _Zones:
+    """The search for a plan in zones and subnets whose patterns are too many to list."""
 
-    def offer(answer: Answer | None) -> None:
-        nonlocal best
-        if answer is not None:
-            best = run.known = cheaper(best, answer)
-            if ask.progress is not None and best is not None:
-                ask.progress(best.value, min(run.bound, best.value))
+    run: Solving
+    nodes: tuple[NodeKind, ...]
+    effort: float | None
+    best: Answer | None = None
+    solved: dict[tuple[bytes, int, tuple[Any, ...]], Answer | None] = field(default_factory=dict)
 
-    def near() -> bool:
-        gap = NEAR if effort is None else ROUGH
-        return best is not None and best.value - run.bound <= gap * best.value
+    def search(self) -> Answer | None:
+        """Pack all zones together, else by the fewest addresses, else each zone for itself."""
+        run, ask = self.run, self.run.ask
+        self.offer(quick(run, self.nodes) if run.known is None else run.known)
+        if ask.spread and not run.over():
+            few = self.best is None or value_of(self.best.groups, "nodes") <= _SUMMED
+            shares = run.shared_out(self.nodes) if few else None
+            self.offer(self.apart(shares))
+            if shares is not None and not self.near():
+                self.offer(self.coupled(shares))
+            if not self.near():
+                run.prove(self.least())
+                run.even_only |= ask.zone_lost
+            if self.near():
+                return self.best
+        if not ask.spread and not run.over():
+            # In one zone, the plan with the fewest addresses fits if anything does.
+            fewest = run.solved(self.nodes, objective="addresses", effort=BRIEF)
+            placed = None if fewest is None else placed_in(ask, fewest.groups, ask.sites)
+            self.offer(None if placed is None else Answer(placed, value_of(placed, ask.objective)))
+        self.offer(self.coupled())
+        return self.best
 
-    offer(quick(run, nodes) if run.known is None else run.known)
-    if ask.spread and not run.over():
-        few = best is None or value_of(best.groups, "nodes") <= _SUMMED
-        shares = run.shared_out(nodes) if few else None
-        solved: _Solved = {}
-        offer(_apart(run, nodes, solved, effort=effort, shares=shares))
-        if shares is not None and not near():
-            offer(_coupled(run, nodes, effort=effort, shares=shares))
-        if not near():
-            run.prove(_least_in_zones(run, nodes, solved, effort=effort))
-            run.even_only |= ask.zone_lost
-        if near():
-            return best
-    if not ask.spread and not run.over():
-        fewest = run.solved(nodes, objective="addresses", effort=BRIEF)
-        # In one zone, the plan with the fewest addresses fits if anything does.
-        placed = None
-        if fewest is not None:
-            placed = placed_in(ask, fewest.groups, ask.sites)
-        offer(None if placed is None else Answer(placed, value_of(placed, ask.objective)))
-    offer(_coupled(run, nodes, effort=effort))
-    return best
+    def offer(self, answer: Answer | None) -> None:
+        """Take an answer where it is the cheapest so far."""
+        if answer is None:
+            return
+        run = self.run
+        self.best = run.known = cheaper(self.best, answer)
+        if run.ask.progress is not None and self.best is not None:
+            run.ask.progress(self.best.value, min(run.bound, self.best.value))
 
+    def near(self) -> bool:
+        """Whether the best is near what is proved."""
+        best, gap = self.best, NEAR if self.effort is None else ROUGH
+        return best is not None and best.value - self.run.bound <= gap * best.value
 
-def _least_in_zones(
-    run: Solving, nodes: tuple[NodeKind, ...], solved: _Solved, *, effort: float | None
-) -> float:
-    """Bound of what each zone has at least, whatever else stands there: these bounds add up."""
-    ask, zones = run.ask, len(run.ask.zones)
-    skews = [1 if ask.zone_lost else load.max_skew for load in ask.workloads]
-    least = np.array(
-        [
-            least_in_zone(int(slot), zones, skew) * spread
-            for slot, skew, spread in zip(ask.slots, skews, ask.spreads, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    one = None
-    if least.any() and not run.over():
+    def least(self) -> float:
+        """Bound of what each zone has at least, whatever else stands there: these bounds add up."""
+        ask, zones = self.run.ask, len(self.run.ask.zones)
+        skews = [1 if ask.zone_lost else load.max_skew for load in ask.workloads]
+        least = np.array(
+            [
+                least_in_zone(int(slot), zones, skew) * spread
+                for slot, skew, spread in zip(ask.slots, skews, ask.spreads, strict=True)
+            ],
+            dtype=np.int64,
+        )
+        if not least.any() or self.run.over():
+            return 0.0
         # Where nothing limits a zone that holds no more than it must, it is solved already.
         plain = not ask.limits and not ask.present and not ask.buying.paid
-        one = solved.get((least.tobytes(), _ANY, ())) if plain else None
-        one = one or _share(run, nodes, least, effort, limits={})
-    return 0.0 if one is None else zones * one.bound
+        one = self.solved.get((least.tobytes(), _ANY, ())) if plain else None
+        one = one or self.share(self.nodes, least, {})
+        return 0.0 if one is None else zones * one.bound
 
+    def coupled(self, shares: Ints | None = None) -> Answer | None:
+        """All zones packed together, with some shares, or the odd pods in one after the other."""
+        run, ask = self.run, self.run.ask
+        for turn in range(len(ask.zones) if ask.odd and shares is None else 1):
+            if run.over():
+                break
+            joint = partial(run.solved, self.nodes, coupled=True, turn=turn)
+            together = joint(effort=self.effort, shares=shares)
+            if together is not None:
+                # With fixed shares of the zones, the bound is one of these shares alone.
+                run.prove(0.0 if ask.uneven else together.bound)
+                return together
+            if not ask.limited or run.over():
+                break
+            lean = joint(objective="addresses", effort=BRIEF)
+            if lean is not None:
+                return Answer(lean.groups, value_of(lean.groups, ask.objective))
+        return None
 
-def _coupled(
-    run: Solving,
-    nodes: tuple[NodeKind, ...],
-    *,
-    effort: float | None,
-    shares: Ints | None = None,
-) -> Answer | None:
-    """All zones packed together, with some shares, or the odd pods in one after the other."""
-    ask = run.ask
-    for turn in range(len(ask.zones) if ask.odd and shares is None else 1):
-        if run.over():
-            break
-        coupled = run.solved(nodes, coupled=True, effort=effort, turn=turn, shares=shares)
-        if coupled is not None:
-            # With fixed shares of the zones, the bound is one of these shares alone.
-            run.prove(0.0 if ask.uneven else coupled.bound)
-            return coupled
-        if not ask.limited or run.over():
-            break
-        lean = run.solved(nodes, coupled=True, objective="addresses", effort=BRIEF, turn=turn)
-        if lean is not None:
-            return Answer(lean.groups, value_of(lean.groups, ask.objective))
-    return None
+    def share(
+        self, nodes: tuple[NodeKind, ...], slots: Ints, limits: dict[str, int]
+    ) -> Answer | None:
+        """The pods of one zone by themselves."""
+        until = self.run.deadline.part(0.4)
+        return self.run.solved(
+            nodes, slots=slots, limits=limits, effort=self.effort, deadline=until
+        )
+
+    def apart(self, shares: Ints | None) -> Answer | None:
+        """Solve each zone for itself; zones with the same share are solved once."""
+        limits = self.run.ask.limits
+
+        def pack(mine: tuple[NodeKind, ...], zone: str, slots: Ints) -> Ways:
+            stocks = (
+                (node.name, node.purchase, node.stock) for node in mine if node.stock is not None
+            )
+            most = min(limits.get(zone, _ANY), limits.get(ALL_NODES, _ANY))
+            key = slots.tobytes(), most, tuple(stocks)
+            if key not in self.solved:
+                if self.run.over():
+                    return []
+                here = limits | ({} if most == _ANY else {ALL_NODES: most})
+                self.solved[key] = self.share(mine, slots, here)
+            answer = self.solved[key]
+            return [] if answer is None else [answer.groups]
+
+        return _zone_by_zone(self.run, self.nodes, pack, shares)
 
 
 def least_in_zone(pods: int, zones: int, skew: int) -> int:
     """Fewest pods that a zone has where zones differ by no more than ``skew``."""
     return max(0, -(-(pods - (zones - 1) * skew) // zones))
-
-
-def _share(
-    run: Solving,
-    nodes: tuple[NodeKind, ...],
-    slots: Ints,
-    effort: float | None,
-    limits: dict[str, int] | None = None,
-) -> Answer | None:
-    """The pods of one zone by themselves."""
-    until = run.deadline.part(0.4)
-    return run.solved(nodes, slots=slots, limits=limits, effort=effort, deadline=until)
 
 
 def _shares(ask: Question, given: Ints | None = None) -> list[tuple[str, tuple[Site, ...], Ints]]:
@@ -648,37 +667,19 @@ def _packings(
     """The pods of a zone on nodes, without limits: by a brief search, or first-fit, cheapest first."""
     goal = run.ask.objective if search else "cost"
     model = build(run.ask, nodes, slots=slots, objective=goal)
-    if not model.problem.count.any():
+    problem = model.problem
+    if not problem.count.any():
         return model, []
-    if search:
-        until = run.deadline.part(_SPREAD_PART)
-        packed, _, _ = run.searched(model, deadline=until, effort=BRIEF, tell=False)
-        return model, [] if packed is None else [packed]
-    starts = starts_of(model.problem, deadline=run.deadline)
-    return model, sorted(starts, key=lambda one: total_cost(model.problem, one))
-
-
-def _apart(
-    run: Solving,
-    nodes: tuple[NodeKind, ...],
-    solved: _Solved,
-    *,
-    effort: float | None,
-    shares: Ints | None = None,
-) -> Answer | None:
-    """Solve each zone for itself; zones with the same share are solved once."""
-    limits = run.ask.limits
-
-    def pack(mine: tuple[NodeKind, ...], zone: str, slots: Ints) -> Ways:
-        stocks = ((node.name, node.purchase, node.stock) for node in mine if node.stock is not None)
-        most = min(limits.get(zone, _ANY), limits.get(ALL_NODES, _ANY))
-        key = slots.tobytes(), most, tuple(stocks)
-        if key not in solved:
-            if run.over():
-                return []
-            here = limits | ({} if most == _ANY else {ALL_NODES: most})
-            solved[key] = _share(run, mine, slots, effort, here)
-        answer = solved[key]
-        return [] if answer is None else [answer.groups]
-
-    return _zone_by_zone(run, nodes, pack, shares)
+    until = run.deadline.part(_SPREAD_PART) if search else run.deadline
+    starts = starts_of(problem, deadline=until)
+    if not search:
+        return model, sorted(starts, key=lambda one: total_cost(problem, one))
+    packed, _, _ = solve(
+        problem,
+        starts=starts,
+        target=_target(problem, starts, BRIEF),
+        deadline=until,
+        effort=BRIEF,
+        step=0.0 if goal == "cost" else 1.0,
+    )
+    return model, [] if packed is None else [packed]
