@@ -38,7 +38,7 @@ from eks_win_capacity.planning.zones_exact import list_patterns, settle, share_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from eks_win_capacity.packing.problem import Ints, Packed, Problem
+    from eks_win_capacity.packing.problem import Ints, Packed
     from eks_win_capacity.planning.model import Model
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import NodeKind, Question
@@ -235,35 +235,24 @@ class Solving:
         objective: str | None = None,
         prefixes: bool = False,
         effort: float | None = None,
-        turn: int = 0,
-        shares: Ints | None = None,
         slots: Ints | None = None,
         limits: dict[str, int] | None = None,
         deadline: Deadline | None = None,
-        weight: float = 0.0,
+        **asked: Any,
     ) -> Answer | None:
         """
         Solve once, for another objective, other limits, a part of the pods or of the work.
 
-        For the other parameters see `build`.
+        For the other parameters, ``asked`` among them, see `build`.
         """
         ask = self.ask
         objective = objective or ask.objective
         effort = ask.effort if effort is None else effort
-        deadline = self.deadline if deadline is None else deadline
+        deadline = deadline or self.deadline
         every, nodes = nodes, self._promising(nodes) if coupled else nodes
-        model = build(
-            ask,
-            nodes,
-            coupled=coupled,
-            objective=objective,
-            limits=ask.limits if limits is None else limits,
-            slots=slots,
-            prefixes=prefixes,
-            turn=turn,
-            shares=shares,
-            weight=weight,
-        )
+        limits = ask.limits if limits is None else limits
+        asked |= {"coupled": coupled, "objective": objective, "prefixes": prefixes}
+        model = build(ask, nodes, limits=limits, slots=slots, **asked)
         problem = model.problem
         if not problem.count.any():
             return Answer([], 0.0)
@@ -272,7 +261,8 @@ class Solving:
         # A plan without zones and subnets is shown as progress only where it may be the answer.
         tell = objective == ask.objective and (coupled or not ask.spread) and slots is None
         starts = starts_of(problem, deadline=deadline)
-        best: tuple[Packed | None, float] = (None, 0.0)
+        least = min(starts, key=lambda one: total_cost(problem, one), default=None)
+        best: tuple[Packed | None, float] = (least, 0.0)
 
         def report(packed: Packed, bound: float) -> None:
             nonlocal best
@@ -284,17 +274,13 @@ class Solving:
             packed, bound, lp_bound = solve(
                 problem,
                 starts=starts,
-                target=_target(problem, starts, effort),
                 deadline=deadline,
-                effort=effort,
-                step=0.0 if objective == "cost" else 1.0,
                 report=report,
+                **_aims(model, starts, effort),
             )
         except KeyboardInterrupt:
             self.stop()
             (packed, bound), lp_bound = best, best[1]
-            if packed is None:
-                packed = min(starts, key=lambda one: total_cost(problem, one), default=None)
         if packed is None:
             # Only what binds every plan proves that there is none.
             fixed = coupled and (ask.zone_lost or ask.uneven)
@@ -304,11 +290,7 @@ class Solving:
         if nodes != every:
             # What is proved of some of the types is not proved of all.
             bound = lp_bound = 0.0
-        # A smaller node may take other shares of what is limited, and other addresses.
-        free = not coupled and not len(problem.limit) and objective != "addresses"
-        groups = named(model, packed, shrink=free)
-        value = value_of(groups, objective, prefixes=prefixes)
-        return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
+        return _answer_of(model, packed, bound, lp_bound, prefixes=prefixes)
 
     def _promising(self, nodes: tuple[NodeKind, ...]) -> tuple[NodeKind, ...]:
         """Choose types so few that zones and subnets are solved in time: in use, or cheap."""
@@ -333,11 +315,26 @@ class Solving:
         return tuple(node for node, use in zip(nodes, chosen, strict=True) if use)
 
 
-def _target(problem: Problem, starts: tuple[Packed, ...], effort: float) -> float:
-    """Gap at which a search ends."""
+def _answer_of(
+    model: Model, packed: Packed, bound: float, lp_bound: float, *, prefixes: bool
+) -> Answer:
+    """Pods by name on the nodes of a packing, and what is proved of their value."""
+    # A smaller node may take other shares of what is limited, and other addresses.
+    free = not (model.sites or model.limits) and model.objective != "addresses"
+    groups = named(model, packed, shrink=free)
+    value = value_of(groups, model.objective, prefixes=prefixes)
+    return Answer(merged(groups), value, min(bound, value), min(lp_bound, value))
+
+
+def _aims(model: Model, starts: tuple[Packed, ...], effort: float) -> dict[str, Any]:
+    """How much work goes into a search, the gap at which it ends, and the steps that costs go in."""
     size = sum(int(start.number.sum()) for start in starts[:1])
-    target = 8e-4 if size >= _LARGE else 2.5e-3 if problem.shapes <= _FEW else 4.5e-3
-    return max(target, ROUGH) if effort < 1 else target
+    target = 8e-4 if size >= _LARGE else 2.5e-3 if model.problem.shapes <= _FEW else 4.5e-3
+    return {
+        "target": max(target, ROUGH) if effort < 1 else target,
+        "effort": effort,
+        "step": 0.0 if model.objective == "cost" else 1.0,
+    }
 
 
 def answer(
@@ -674,12 +671,6 @@ def _packings(
     starts = starts_of(problem, deadline=until)
     if not search:
         return model, sorted(starts, key=lambda one: total_cost(problem, one))
-    packed, _, _ = solve(
-        problem,
-        starts=starts,
-        target=_target(problem, starts, BRIEF),
-        deadline=until,
-        effort=BRIEF,
-        step=0.0 if goal == "cost" else 1.0,
-    )
+    aims = _aims(model, starts, BRIEF)
+    packed, _, _ = solve(problem, starts=starts, deadline=until, **aims)
     return model, [] if packed is None else [packed]
