@@ -126,6 +126,8 @@ def fleet(
     if paths is None:
         _size_whole(asked, catalog)
     else:
+        if asked.out is not None:
+            fleet_files.refuse_among(asked.out, asked.file, paths)
         with fleet_files.opened(paths, catalog) as files:
             _size_long(asked, catalog, files)
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cli.output import progress
 from eks_win_capacity.core.documents.whole import is_packed, refuse_title, separator_of
-from eks_win_capacity.core.errors import InputError, MissingValueError, UnknownInstanceTypeError
+from eks_win_capacity.core.errors import (
+    InputError,
+    MissingValueError,
+    UnknownInstanceTypeError,
+    count_of,
+)
 from eks_win_capacity.core.spreadsheet import CONTROLS, FORMULA
 
 if TYPE_CHECKING:
@@ -78,6 +83,24 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
         if partitioned:
             raise InputError("partitions are written from CSV in UTF-8 and from Parquet")
     return None
+
+
+def refuse_among(out: Path, file: str, paths: Sequence[Path]) -> None:
+    """
+    Nothing, if the sized rows are written elsewhere than among files that are one table.
+
+    Raises
+    ------
+    InputError
+        If the next run would read them as further nodes, or one of the files got the rows of all.
+    """
+    target = out.resolve()
+    within = Path(file).is_dir() and target.is_relative_to(Path(file).resolve())
+    if within or (len(paths) > 1 and target in {path.resolve() for path in paths}):
+        raise InputError(
+            f"--out {out} lies among the files that are read, where its rows would be taken for "
+            "further nodes; write it elsewhere"
+        )
 
 
 def _is_long(path: Path) -> bool:
@@ -162,7 +185,7 @@ def counted(
     InputError
         As :func:`eks_win_capacity.density.node_table.node_table` raises it.
     """
-    from eks_win_capacity.density.node_table import node_table, roles
+    from eks_win_capacity.density.node_table import node_table, refuse_so_many, roles
 
     found = roles(files.head(_SAMPLE), catalog, column=column, count=count)
     sides = [] if all_rows else [name for name in (found.system, found.state) if name is not None]
@@ -174,6 +197,8 @@ def counted(
             f"{found.count} must be whole numbers from 0 where it says how many nodes a row stands "
             f"for; got {wrong.iloc[0]!r}; name another column with --count, or --count none"
         )
+    if found.count is not None:
+        refuse_so_many(float(groups["nodes"].sum()), found.count)
     weights = groups["rows"].astype("int64")
     nodes = groups["nodes"].astype("float64").astype("int64")
     table = node_table(
@@ -204,7 +229,7 @@ def refuse_unknown(found: Counted, catalog: Catalog) -> None:
     absent = int(counts[types.isna()].sum())
     if types.isna().any():
         raise MissingValueError(
-            f"{found.by} is missing for {absent:,} nodes; drop them, or pass --on-unknown null",
+            f"{found.by} is missing for {count_of(absent, 'node')}; drop them, or pass --on-unknown null",
             positions=(),
             count=absent,
         )
@@ -217,7 +242,7 @@ def refuse_unknown(found: Counted, catalog: Catalog) -> None:
     shown = ", ".join(f"{name!r} of {by_name[name]:,}" for name in names)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise UnknownInstanceTypeError(
-        f"{int(by_name.sum()):,} nodes are of types without a row in the catalog of "
+        f"{count_of(int(by_name.sum()), 'node is', 'nodes are')} of types without a row in the catalog of "
         f"{catalog.as_of}: {shown}.{hint}",
         names=names,
         count=int(by_name.sum()),

@@ -288,10 +288,24 @@ def _count_column(frame: pd.DataFrame, types: Any, wanted: str | None) -> Any:
 def _unnamed_numbers(frame: pd.DataFrame) -> str:
     """First column of small whole numbers in a table without a head; empty without one."""
     for name in frame.columns:
-        held = frame[name].head(_SAMPLE).astype(str).str.strip()
-        if str(name).startswith(UNNAMED) and len(held) and held.str.fullmatch("[0-9]{1,5}").all():
-            return str(name)
+        if str(name).startswith(UNNAMED) and len(frame):
+            held = frame[name].head(_SAMPLE).astype(str).str.strip()
+            if held.str.fullmatch("[0-9]{1,5}").all():
+                return str(name)
     return ""
+
+
+def refuse_so_many(nodes: float, column: object) -> None:
+    """
+    Nothing, if the nodes of a column are no more than anyone has.
+
+    Raises
+    ------
+    InputError
+        If they are.
+    """
+    if nodes > _MOST_NODES:
+        raise InputError(f"{column} adds up to more than {_MOST_NODES:,} nodes")
 
 
 def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | None:
@@ -309,7 +323,6 @@ def _counts(frame: pd.DataFrame, types: Any, wanted: str | None) -> pd.Series | 
             f"for; got {frame[name].iloc[[at]].tolist()[0]!r} in row {at + 1}; name another column with "
             "--count, or --count none"
         )
-    if counts.sum() > _MOST_NODES:
-        raise InputError(f"{name} adds up to more than {_MOST_NODES:,} nodes")
+    refuse_so_many(float(counts.sum()), name)
     whole: pd.Series = counts.astype("int64").rename(str(name))
     return whole

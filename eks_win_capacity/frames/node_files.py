@@ -205,7 +205,7 @@ class NodeFiles:
                 raise InputError(f"{out} is there already; partitions need a new or empty folder")
         elif out.exists() and not out.is_file():
             raise InputError(f"{out} is not a file that can be replaced")
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
+        with _folder_beside(out) as beside:
             fresh = Path(beside) / "new"
             self._connection.execute(f"SET preserve_insertion_order = {str(keep_order).lower()}")
             self._run(f"COPY ({query}) TO {literal(str(fresh))} ({form})")
@@ -255,6 +255,15 @@ class NodeFiles:
             )
         with self._named():
             rows = self._connection.sql(f"SELECT * FROM {source}")  # noqa: S608
+            if len(paths) > 1:
+                # Of columns that the first file lacks DuckDB says nothing and takes none.
+                every = f"{source[:-1]}, union_by_name = true)"
+                all_names = self._connection.sql(f"SELECT * FROM {every}").columns  # noqa: S608
+                if more := [name for name in all_names if name not in rows.columns]:
+                    raise InputError(
+                        f"{paths[0]} has no column {more[0]!r}, which another of the files has: "
+                        "size files of the same columns together"
+                    )
             if not form.header:
                 rows = rows.project(", ".join(map(_numbered, rows.columns)))
             if len(rows.columns) > MOST_COLUMNS:
@@ -268,8 +277,12 @@ class NodeFiles:
         try:
             yield
         except (self._errors, RuntimeError) as error:  # DuckDB 1.3 has one of no kind of its own
+            if type(error).__name__ == "InterruptException" or str(error) == "Query interrupted":
+                raise KeyboardInterrupt from error
             if "No space left" in str(error) or "max_temp_directory_size" in str(error):
-                raise OSError(f"no room to work on {self._name}: {error}") from error
+                raise OSError(
+                    f"no room to work on {self._name}: the disk of the rows, or of temporary files, is full"
+                ) from error
             raise InputError(f"{self._name} cannot be read: {_reason(str(error))}") from error
 
     def _run(self, query: str) -> Any:
@@ -344,6 +357,14 @@ _CONFIG: Final[dict[str, Any]] = {
     "allow_community_extensions": False,
     "python_enable_replacements": False,
 }
+
+
+def _folder_beside(out: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder for a file until it is whole; errors name the file and not the folder."""
+    try:
+        return tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(out)) from None
 
 
 def quoted(name: str) -> str:

@@ -167,7 +167,7 @@ def test_wrong_questions_of_long_files_are_refused(tmp_path, streamed, arguments
             "instance_type\nm5.larg\nm5.large\nx\nx\n",
             "3 nodes .* 'x' of 2.* Did you mean 'm5.large'",
         ),
-        ("instance_type,n\nm5.large,1\n,2\n", "missing for 1 nodes"),
+        ("instance_type,n\nm5.large,1\n,2\n", "missing for 1 node;"),
         ("instance_type,count\nm5.large,1\nm5.large,two\n", "got 'two'"),
         ("instance_type,count\nm5.large,1\nm5.large,-1\n", "got '-1'"),
         ("instance_type,os\nm5.large,linux\n", "--all-rows"),
@@ -275,6 +275,86 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, streamed, monkeypatc
     fleet(path, "--out", out)
     assert out.stat().st_mode & 0o777 == 0o640
     assert {one.name for one in tmp_path.iterdir()} == {"nodes.csv", "sized.csv"}
+
+
+@pytest.mark.parametrize("count", ["99999999999999999999", "1e300"])
+def test_more_nodes_than_anyone_has_are_refused(tmp_path, streamed, count):
+    path = tmp_path / "nodes.csv"
+    path.write_text(f"instance_type,count\nm5.large,{count}\n")
+    with pytest.raises(InputError, match="count adds up to more than 1,000,000,000 nodes"):
+        fleet(path)
+
+
+def test_rows_are_not_written_among_the_files_that_are_read(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text("instance_type\nm5.large\n")
+    for file, out in (
+        (tmp_path, "sized.csv"),
+        (tmp_path, "deep/sized.csv"),
+        (tmp_path / "*", "a.csv"),
+    ):
+        with pytest.raises(InputError, match="lies among the files that are read"):
+            fleet(file, "--out", tmp_path / out)
+    assert (tmp_path / "a.csv").read_text() == "instance_type\nm5.large\n"
+
+
+def test_one_long_file_may_be_replaced_by_its_sized_rows(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type\nm5.large\n")
+    fleet(path, "--out", path)
+    assert path.read_text().startswith("instance_type,secondary_addresses")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_no_column_of_a_further_file_is_left_out(tmp_path, ending):
+    for name, frame in (
+        ("a", {"instance_type": ["m5.large"]}),
+        ("b", {"instance_type": ["m5.large"], "x": [1]}),
+    ):
+        rows = pd.DataFrame(frame)
+        path = tmp_path / f"{name}.{ending}"
+        rows.to_parquet(path) if ending == "parquet" else rows.to_csv(path, index=False)
+    with pytest.raises(
+        InputError, match=r"a\.\w+ has no column 'x', which another of the files has"
+    ):
+        fleet(tmp_path)
+
+
+def test_an_error_of_writing_names_the_file_that_was_asked_for(tmp_path, streamed):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type\nm5.large\n")
+    with pytest.raises(FileNotFoundError) as caught:
+        fleet(path, "--out", tmp_path / "no" / "sized.csv")
+    assert caught.value.filename == str(tmp_path / "no" / "sized.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "match"),
+    [
+        ("Query interrupted", KeyboardInterrupt, None),
+        ("IO Error: {} No space left on device", OSError, "no room to work on .*is full$"),
+    ],
+)
+def test_a_pass_that_is_stopped_ends_as_other_commands_do(tmp_path, words, kind, match):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type\nm5.large\n")
+    with node_files.NodeFiles([path]) as files:
+
+        def fail(_):
+            raise RuntimeError(words)
+
+        files._connection.close()
+        files._connection = type(
+            "Broken", (), {"execute": staticmethod(fail), "close": lambda _: None}
+        )()
+        with pytest.raises(kind, match=match):
+            files.counted(["instance_type"])
+
+
+def test_bytes_of_parquet_are_not_read_as_text(tmp_path):
+    path = tmp_path / "nodes.parquet"
+    pd.DataFrame({"instance_type": ["m5.large"], "raw": [b"\xff"]}).to_parquet(path)
+    assert "m5.large" in fleet(path)
 
 
 def test_progress_is_told_while_a_pass_runs(tmp_path):
