@@ -193,24 +193,20 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
     where = f"{operation} in {region}" if region else operation
     try:
         yield
-    except ClientError as error:
-        told = error.response.get("Error", {})
-        code = str(told.get("Code") or "Unknown")
-        cure = _CURES.get(code, "")
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        if isinstance(error, ClientError):
+            told = error.response.get("Error", {})
+            code = str(told.get("Code") or "Unknown")
+            said = str(told.get("Message") or "AWS gave no message")
+            known = [code]
+        else:
+            code, said = type(error).__name__, str(error)
+            known = [kind.__name__ for kind in type(error).__mro__]
+        cure = next((_CURES[name] for name in known if name in _CURES), "")
         if code in DENIED:
             cure = f"allow the action {permission or operation} to who asks"
-        said = _short(str(told.get("Message") or "AWS gave no message"))
         raise AwsError(
-            f"{where} failed: {code}: {said}{_after(cure)}",
-            operation=operation,
-            code=code,
-            region=region,
-        ) from error
-    except (BotoCoreError, ResponseParserError) as error:
-        code = type(error).__name__
-        cure = next((_CURES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CURES), "")
-        raise AwsError(
-            f"{where} failed: {code}: {_short(str(error))}{_after(cure)}",
+            f"{where} failed: {code}: {_short(said)}{'; ' * bool(cure)}{cure}",
             operation=operation,
             code=code,
             region=region,
@@ -221,10 +217,6 @@ def _short(text: str) -> str:
     """One line: a parser's error carries the whole page it could not read."""
     line = without_accounts(" ".join(text.split()).rstrip("."))
     return line if len(line) <= _MESSAGE else line[:_MESSAGE] + "..."
-
-
-def _after(cure: str) -> str:
-    return f"; {cure}" if cure else ""
 
 
 def all_pages(

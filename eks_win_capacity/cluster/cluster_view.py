@@ -518,9 +518,7 @@ class ClusterView:
             return 0
         same = [n for n in self.windows if n.instance_type == name]
         hosts = max((self.use_of(n).host for n in same), default=0)
-        addresses = expected_addresses(row, prefix_delegation=self.mode)
-        if addresses is None:
-            addresses = secondary(row.ipv4_per_interface)
+        addresses = self.expected(name, prefixes=self.mode) or secondary(row.ipv4_per_interface)
         if (pool := self.pool(row)) is not None:
             addresses = min(addresses, curve_of(row.ipv4_per_interface, pool).most)
         cpus = [n.cpu_m for n in same if n.cpu_m is not None]

@@ -158,6 +158,12 @@ def expected_addresses(row: InstanceType | None, *, prefix_delegation: bool | No
     return int(by_mode(row.ipv4_per_interface, int(bool(prefix_delegation and row.nitro))))
 
 
+def build_of(node: Node) -> int | None:
+    """The number of a node's Windows build, such as 20348; None where it shows none."""
+    parts = node.build.split(".")
+    return int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else None
+
+
 def release_of(node: Node) -> str:
     """
     Windows Server release of a node, by its build, else by its image; empty if neither tells.
@@ -168,9 +174,8 @@ def release_of(node: Node) -> str:
     >>> release_of(Node(name="n", build="10.0.20348.3091"))
     '2022'
     """
-    parts = node.build.split(".")
-    if len(parts) > 2 and parts[2].isdecimal():
-        return WINDOWS_BUILDS.get(int(parts[2]), "")
+    if (build := build_of(node)) is not None:
+        return WINDOWS_BUILDS.get(build, "")
     named = [r for r in WINDOWS_SERVER_FROM if f"Windows Server {r}" in node.os_image]
     return named[0] if named else ""
 

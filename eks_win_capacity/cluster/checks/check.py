@@ -336,6 +336,10 @@ class Check(Shown):
             subject,
         )
 
+    def lacking(self, look: Look, **parts: object) -> Finding:
+        """The finding that those parts are missing that are None here."""
+        return self.unknown(look, *(name for name, held in parts.items() if held is None))
+
     def _finding(
         self,
         outcome: Outcome,

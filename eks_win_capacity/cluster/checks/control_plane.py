@@ -301,12 +301,7 @@ def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("security groups for pods are not in use")
         return
     if policies is None or makers is None:
-        missing = [
-            part
-            for part, value in (("security_group_policies", policies), ("pods", makers))
-            if value is None
-        ]
-        yield rule.unknown(look, *missing)
+        yield rule.lacking(look, security_group_policies=policies, pods=makers)
         return
     hit: dict[str, list[str]] = {}
     for maker in makers:
@@ -351,8 +346,7 @@ def fargate_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("the cluster has no Fargate profiles")
         return
     if state.fargate_profiles is None or makers is None:
-        missing = ["fargate_profiles"] if state.fargate_profiles is None else []
-        yield rule.unknown(look, *missing, *(["pods"] if makers is None else []))
+        yield rule.lacking(look, fargate_profiles=state.fargate_profiles, pods=makers)
         return
     found = False
     for profile in state.fargate_profiles:
@@ -397,8 +391,7 @@ def _compute_check(
     elif exists is False:
         yield rule.passed(f"the cluster does not use {compute} compute")
     elif makers is None or exists is None:
-        missing = {part: exists, "pods": makers}
-        yield rule.unknown(look, *(name for name, value in missing.items() if value is None))
+        yield rule.lacking(look, **{part: exists, "pods": makers})
     elif not makers:
         yield rule.passed(f"no pod asks for Windows on {compute} compute")
     elif state.windows_nodes or look.groups:

@@ -10,6 +10,7 @@ from eks_win_capacity.cluster.checks.check import AMIS, check, some
 from eks_win_capacity.cluster.remedies import Launcher, launchers_of, update_cluster, word
 from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
+    build_of,
     lowest_platform,
     minor,
     platform_serves,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eks_win_capacity.cluster.checks.check import Check, Look
-    from eks_win_capacity.cluster.state import Node
     from eks_win_capacity.core.findings import Finding, Severity
 
 _RELEASED: Final = re.compile(r"-([0-9]{4})\.(0[1-9]|1[0-2])\.(0[1-9]|1[0-9]|2[0-8])")
@@ -152,13 +152,6 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.passed("kube-system runs no component of legacy Windows support")
 
 
-def _ended(node: Node) -> str:
-    """Windows Server release of a node that EKS no longer has; else empty."""
-    parts = node.build.split(".")
-    build = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
-    return WINDOWS_BUILDS_ENDED.get(build, ("", ""))[0]
-
-
 @check(
     "windows-server-version",
     considers="Windows Server release and Kubernetes version",
@@ -201,8 +194,8 @@ def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]],
     ended: dict[str, list[str]] = {}
     strange = []
     for node in look.windows:
-        if name := _ended(node):
-            ended.setdefault(name, []).append(f"node {node.name}")
+        if gone := WINDOWS_BUILDS_ENDED.get(build_of(node) or 0):
+            ended.setdefault(gone[0], []).append(f"node {node.name}")
         elif release := release_of(node):
             users.setdefault(release, []).append(f"node {node.name}")
         else:

@@ -122,14 +122,24 @@ PACKED: Final = {
 """How compressed files begin; gzip alone is unpacked here, once and within a limit."""
 
 
+def refuse_packed(beginning: bytes, name: str) -> None:
+    """Refuse what is compressed; gzip is undone by now, once."""
+    for packed, (how, cure) in PACKED.items():
+        if beginning.startswith(packed):
+            raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
+
+
+def bad_gzip(name: str, what: str) -> DocumentError:
+    """The error of a gzip file that is damaged or unpacks to too much."""
+    return DocumentError(f"{name} is {what}", source=name, place="gzip")
+
+
 def _decoded(file: Any, name: str) -> IO[str]:
     buffered = file if hasattr(file, "peek") else io.BufferedReader(_Raw(file))
     if buffered.peek(2).startswith(GZIP):
         buffered = io.BufferedReader(_Unpacked(buffered, name))
     mark = buffered.peek(4)[:4]
-    for packed, (how, cure) in PACKED.items():
-        if mark.startswith(packed):
-            raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
+    refuse_packed(mark, name)
     if mark[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         encoding = "utf-16"
     elif mark[:1] and mark[1:2] == b"\0":
@@ -166,15 +176,11 @@ class _Unpacked(_Raw):
         try:
             size = super().readinto(buffer)
         except (OSError, EOFError, zlib.error) as error:
-            raise DocumentError(
-                f"{self._name} is a damaged gzip file: {error}", source=self._name, place="gzip"
-            ) from error
+            raise bad_gzip(self._name, f"a damaged gzip file: {error}") from error
         self._left -= size
         if self._left < 0:
-            raise DocumentError(
-                f"{self._name} is gzip that unpacks to more than {MAX_HELD:,} bytes; split it",
-                source=self._name,
-                place="gzip",
+            raise bad_gzip(
+                self._name, f"gzip that unpacks to more than {MAX_HELD:,} bytes; split it"
             )
         return size
 

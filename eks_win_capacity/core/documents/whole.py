@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from eks_win_capacity.core.documents import _open
-from eks_win_capacity.core.documents._open import PACKED, source_name
+from eks_win_capacity.core.documents._open import source_name
 from eks_win_capacity.core.errors import DocumentError, InputError
 
 if TYPE_CHECKING:
@@ -91,26 +91,16 @@ def unpacked(content: bytes, name: str) -> bytes:
         try:
             parts.append(stream.decompress(content, most + 1 - size))
         except zlib.error as error:
-            raise DocumentError(
-                f"{name} is a damaged gzip file: {error}", source=name, place="gzip"
-            ) from error
+            raise _open.bad_gzip(name, f"a damaged gzip file: {error}") from error
         size += len(parts[-1])
         if size > most:
-            raise DocumentError(
-                f"{name} is gzip that unpacks to more than {most:,} bytes; split it",
-                source=name,
-                place="gzip",
-            )
+            raise _open.bad_gzip(name, f"gzip that unpacks to more than {most:,} bytes; split it")
         if not stream.eof:
-            raise DocumentError(
-                f"{name} is a damaged gzip file: it is truncated", source=name, place="gzip"
-            )
+            raise _open.bad_gzip(name, "a damaged gzip file: it is truncated")
         # A gzip file may hold several members, and zeros behind them.
         content = stream.unused_data.lstrip(b"\0")
         if content and not is_packed(content):
-            raise DocumentError(
-                f"{name} is a damaged gzip file: other bytes follow", source=name, place="gzip"
-            )
+            raise _open.bad_gzip(name, "a damaged gzip file: other bytes follow")
     return b"".join(parts) if parts else content
 
 
@@ -126,9 +116,7 @@ def text_of(content: bytes, name: str) -> str:
         If they are not such a text, or packed in another way; ``place`` names the byte.
     """
     content = unpacked(content, name)
-    for packed, (how, cure) in PACKED.items():
-        if content.startswith(packed):
-            raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
+    _open.refuse_packed(content, name)
     encoding = next((coding for mark, coding in _MARKS if content.startswith(mark)), "utf-8")
     if encoding == "utf-8" and content[:1] and content[1:2] == b"\0":
         encoding = "utf-16-le"
