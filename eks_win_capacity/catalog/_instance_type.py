@@ -447,14 +447,10 @@ def frame(catalog: InstanceTable) -> pd.DataFrame:
     def column(values: list[object], dtype: str | None) -> pd.Series:
         return pd.Series(values, index=names, dtype=dtype if rows or dtype else "object")
 
-    columns["family"] = column([row.family for row in rows], None)
-    for name in _COUNTS:
-        columns[name] = column([getattr(row, name) for row in rows], "int64")
-    columns["hypervisor"] = column([row.hypervisor for row in rows], None)
-    for name in _FLAGS:
-        columns[name] = column([getattr(row, name) for row in rows], "bool")
-    for name in _TEXTS:
-        columns[name] = column([getattr(row, name) for row in rows], "object")
+    kinds = {"family": None, **dict.fromkeys(_COUNTS, "int64"), "hypervisor": None}
+    kinds |= dict.fromkeys(_FLAGS, "bool") | dict.fromkeys(_TEXTS, "object")
+    for name, dtype in kinds.items():
+        columns[name] = column([getattr(row, name) for row in rows], dtype)
     columns["windows"] = column([row.windows.status for row in rows], None)
     columns["windows_reasons"] = column([row.windows.codes for row in rows], "object")
     frame = pd.DataFrame(columns, index=names)

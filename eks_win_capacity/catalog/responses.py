@@ -15,6 +15,11 @@ TYPES_KEY: Final = "InstanceTypes"
 OFFERINGS_KEY: Final = "InstanceTypeOfferings"
 
 
+def _wrong(source: str, place: str, what: str) -> CatalogFileError:
+    """The error of an answer, by its place."""
+    return CatalogFileError(f"{source}: {place}{what}", source=source, place=place)
+
+
 def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]:
     """
     The pages of an answer, seeing to it that none is missing.
@@ -96,11 +101,7 @@ def rows_of(
         for position, row in enumerate(page[key]):
             place = f"{before}{key}[{position}]"
             if not hasattr(row, "keys"):
-                raise CatalogFileError(
-                    f"{source}: {place} must be an object; got {_kind(row)}",
-                    source=source,
-                    place=place,
-                )
+                raise _wrong(source, place, f" must be an object; got {_kind(row)}")
             yield place, row
 
 
@@ -112,7 +113,7 @@ def _dig(row: Mapping[str, Any], path: tuple[str, ...], *, source: str, place: s
             at = ".".join((place, *path[: depth + 1]))
             name = row.get("InstanceType")
             named = f" ({name})" if isinstance(name, str) and path != ("InstanceType",) else ""
-            raise CatalogFileError(f"{source}: {at}{named} is missing", source=source, place=at)
+            raise _wrong(source, at, f"{named} is missing")
         value = value[step]
     return value
 
@@ -142,11 +143,8 @@ def instance_type(
     except FieldError as error:
         at = ".".join((place, *PATHS[error.field]))
         named = "" if error.field == "name" else f" ({fields['name']})"
-        raise CatalogFileError(
-            f"{source}: {at}{named} must be {error.must}; got {error.value!r}",
-            source=source,
-            place=at,
-        ) from error
+        what = f"{named} must be {error.must}; got {error.value!r}"
+        raise _wrong(source, at, what) from error
 
 
 def _default_card(row: Mapping[str, Any], *, source: str, place: str) -> Any:
@@ -166,11 +164,8 @@ def _default_card(row: Mapping[str, Any], *, source: str, place: str) -> Any:
         for card in cards:
             if hasattr(card, "keys") and card.get("NetworkCardIndex") == wanted:
                 return _dig(card, ("MaximumNetworkInterfaces",), source=source, place=at)
-    raise CatalogFileError(
-        f"{source}: {at} ({row.get('InstanceType')}) has no card with the default index {wanted!r}",
-        source=source,
-        place=at,
-    )
+    named = row.get("InstanceType")
+    raise _wrong(source, at, f" ({named}) has no card with the default index {wanted!r}")
 
 
 def regions_of(document: Any, *, source: str) -> dict[str, list[str]]:
@@ -190,20 +185,16 @@ def regions_of(document: Any, *, source: str) -> dict[str, list[str]]:
             for member in ("InstanceType", "Location", "LocationType")
         )
         if kind != "region" or not isinstance(name, str) or not isinstance(location, str):
-            raise CatalogFileError(
-                f"{source}: {place} must offer a type in a region; got {name!r} in {kind!r} "
-                f"{location!r}. Ask with --location-type region",
-                source=source,
-                place=place,
+            raise _wrong(
+                source,
+                place,
+                f" must offer a type in a region; got {name!r} in {kind!r} {location!r}. Ask with "
+                "--location-type region",
             )
         offered = regions.setdefault(name, [])
         if location in offered:
-            raise CatalogFileError(
-                f"{source}: {place} offers {name} in {location} a second time; "
-                "a page may have come twice",
-                source=source,
-                place=place,
-            )
+            what = f" offers {name} in {location} a second time; a page may have come twice"
+            raise _wrong(source, place, what)
         offered.append(location)
     return regions
 
@@ -239,11 +230,11 @@ def instance_types(
                 f"{source}: {place} disagrees with {places[row.name]} about {'; '.join(differing)}",
                 conflicts=differing,
             )
-        raise CatalogFileError(
-            f"{source}: {place} repeats {row.name} of {places[row.name]}; a page may have come "
-            "twice, and another one be missing",
-            source=source,
-            place=place,
+        raise _wrong(
+            source,
+            place,
+            f" repeats {row.name} of {places[row.name]}; a page may have come twice, and another "
+            "one be missing",
         )
     if not by_type:
         raise CatalogFileError(f"{source} holds no instance types", source=source, place=TYPES_KEY)

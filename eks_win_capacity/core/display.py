@@ -147,16 +147,15 @@ def html_table(
         + "</tr>"
         for row in shown
     )
-    caption = (
-        f'<caption style="text-align:left;font-weight:bold;color:inherit">{escape(title)}</caption>'
-        if title
-        else ""
-    )
+    return _framed(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", title, notes)
+
+
+def _framed(rows: str, title: str, notes: Sequence[str]) -> str:
+    """Rows as a table below its caption, and lines below it."""
+    looks = "text-align:left;font-weight:bold;color:inherit"
+    caption = f'<caption style="{looks}">{escape(title)}</caption>' if title else ""
     below = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return (
-        f'<table style="{_TABLE}">{caption}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>{below}"
-    )
+    return f'<table style="{_TABLE}">{caption}{rows}</table>{below}'
 
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -211,11 +210,7 @@ def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] =
         for name, value in values.items()
         if words_of(value)
     )
-    below = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return (
-        f'<table style="{_TABLE}"><caption style="text-align:left;font-weight:bold;color:inherit">'
-        f"{escape(title)}</caption><tbody>{rows}</tbody></table>{below}"
-    )
+    return _framed(f"<tbody>{rows}</tbody>", title, notes)
 
 
 def _cell(side: str, value: Any = "") -> str:
