@@ -151,30 +151,22 @@ def _filters(wanted: Sequence[str] | None) -> Iterator[dict[str, Any]]:
         yield {"Filters": [{"Name": "instance-type", "Values": values}]}
 
 
+def _pages(client: Any, wanted: Sequence[str] | None, *call: str, **more: str) -> list[Any]:
+    """The pages of a call, which has a method and a key, about some types or all."""
+    method, key = call
+    requests = (request | more for request in _filters(wanted))
+    return [page for one in requests for page in calls.all_pages(client, method, key=key, **one)]
+
+
 def describe(client: Any, wanted: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Ask one region for all types, or some; give the pages."""
-    return [
-        page
-        for request in _filters(wanted)
-        for page in calls.all_pages(
-            client, "describe_instance_types", key=responses.TYPES_KEY, **request
-        )
-    ]
+    return _pages(client, wanted, "describe_instance_types", responses.TYPES_KEY)
 
 
 def offering_pages(client: Any, wanted: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Ask one region which types it offers, of all or of some; give the pages."""
-    return [
-        page
-        for request in _filters(wanted)
-        for page in calls.all_pages(
-            client,
-            "describe_instance_type_offerings",
-            key=responses.OFFERINGS_KEY,
-            LocationType="region",
-            **request,
-        )
-    ]
+    method, key = "describe_instance_type_offerings", responses.OFFERINGS_KEY
+    return _pages(client, wanted, method, key, LocationType="region")
 
 
 def offered_in(client: Any, wanted: Sequence[str] | None = None) -> list[str]:

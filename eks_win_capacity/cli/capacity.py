@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import TYPE_NAME, binding_options, mode_option, note_kubelet
+from eks_win_capacity.cli.options import (
+    TYPE_NAME,
+    binding_options,
+    mode_option,
+    note_kubelet,
+    types_option,
+)
 from eks_win_capacity.cli.output import emit, output_options, together
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import records_of
@@ -50,15 +56,7 @@ _retired_options = together(
 
 _common_options = together(
     click.argument("types", type=TYPE_NAME, nargs=-1, metavar="[TYPE]..."),
-    click.option(
-        "--instance-type",
-        "-t",
-        "named",
-        type=TYPE_NAME,
-        multiple=True,
-        metavar="TYPE",
-        help="The same as TYPE.",
-    ),
+    types_option("The same as TYPE.", name="named"),
     click.option(
         "--cni-prefix-delegation-enabled",
         "prefix_delegation",

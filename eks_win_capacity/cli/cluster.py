@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import TYPE_NAME, mode_option, state_options
+from eks_win_capacity.cli.options import mode_option, state_options, types_option
 from eks_win_capacity.cli.output import emit, output_options, say, together
 from eks_win_capacity.core.display import records_of
 
@@ -118,16 +118,7 @@ def _exit_code(severities: set[str], *, unknown: bool) -> int:
 
 
 _further_nodes = together(
-    click.option(
-        "--instance-type",
-        "--type",
-        "-t",
-        "types",
-        type=TYPE_NAME,
-        multiple=True,
-        metavar="TYPE",
-        help="Type of further nodes; repeat for more.",
-    ),
+    types_option("Type of further nodes; repeat for more.", "--type"),
     click.option("--pods-per-node", type=click.IntRange(1), help="Pods a further node runs."),
 )
 """What further nodes are like."""

@@ -78,6 +78,12 @@ TYPE_NAME = _TypeName()
 """The kind of every option and argument that is an instance type."""
 
 
+def types_option(told: str, *letters: str, name: str = "types") -> Callable[[Any], Any]:
+    """Add instance types, as many as are named, with the help that the command tells of them."""
+    names = ("--instance-type", *letters, "-t", name)
+    return click.option(*names, type=TYPE_NAME, multiple=True, metavar="TYPE", help=told)
+
+
 def note_kubelet(limit: int | None, types: Iterable[InstanceType]) -> None:
     """Note on stderr the types for which AWS advises against so high a limit of the kubelet."""
     from eks_win_capacity.catalog.limits import max_pods_cap

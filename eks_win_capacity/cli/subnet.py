@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.options import TYPE_NAME, mode_option, pool_of, text_of
+from eks_win_capacity.cli.options import mode_option, pool_of, text_of, types_option
 from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import records_of
@@ -200,15 +200,7 @@ def _need_row(instance_type: str, pods_per_node: int, need: SubnetNeed) -> dict[
     help="A CIDR reservation, prefix or explicit; can be repeated.",
 )
 @click.option("--subnet-id", help="Which subnet of the EC2 answer is meant.")
-@click.option(
-    "--instance-type",
-    "-t",
-    "types",
-    type=TYPE_NAME,
-    multiple=True,
-    metavar="TYPE",
-    help="Nodes to place.",
-)
+@types_option("Nodes to place.")
 @click.option(
     "--pods-per-node", type=click.IntRange(0), metavar="N", help="Their capacity by default."
 )
