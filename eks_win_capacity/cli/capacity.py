@@ -11,6 +11,7 @@ from eks_win_capacity.cli.options import (
     binding_options,
     mode_option,
     note_kubelet,
+    pod_options,
     types_option,
 )
 from eks_win_capacity.cli.output import emit, output_options, together
@@ -338,8 +339,7 @@ def migration(
 @click.command("karpenter-view")
 @click.argument("types", type=TYPE_NAME, metavar="TYPE...", nargs=-1, required=True)
 @click.option("--pods", type=click.IntRange(1), help="Pods to place; gives the counts of nodes.")
-@click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m.")
-@click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi.")
+@pod_options
 @mode_option(default=True)
 @click.option(
     "--kubelet-max-pods",

@@ -260,6 +260,12 @@ def _session(profile: str | None) -> Any:
         )
 
 
+pod_options = together(
+    click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m."),
+    click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi."),
+)
+"""What pods request."""
+
 binding_options = together(
     click.option(
         "--kubelet-max-pods",
@@ -269,8 +275,7 @@ binding_options = together(
         metavar="N",
         help="The kubelet's own limit.",
     ),
-    click.option("--pod-cpu", metavar="QUANTITY", help="CPU that each pod requests, such as 250m."),
-    click.option("--pod-memory", metavar="QUANTITY", help="Memory of each pod, such as 1.5Gi."),
+    pod_options,
 )
 """What may bind beside the addresses: the kubelet's limit and what pods request."""
 

@@ -26,6 +26,8 @@ from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, count_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eks_win_capacity.addresses.warm_pool import WarmPool
     from eks_win_capacity.simulator import BestTargets, Churn
     from eks_win_capacity.simulator.arrivals import Lifetime
@@ -158,6 +160,22 @@ def _shown_pods(capacity: int) -> list[int]:
     return sorted(steps | {step + 1 for step in steps if step % 16 == 15 and step < capacity})
 
 
+def _coming_options(*, required: bool) -> Callable[[Any], Any]:
+    """Add how many pods come, and how long each of them runs."""
+    rate = "Pods that come, on average."
+    runs = "Seconds a pod runs: 300, exponential:300, or lognormal:300:1.2 (median, sigma)."
+    counted = click.FloatRange(min=0)
+    return together(
+        click.option("--rate-per-minute", type=counted, required=required, help=rate),
+        click.option("--lifetime", required=required, help=runs),
+    )
+
+
+_latency_option = click.option(
+    "--ec2-latency", type=click.FloatRange(min=0), default=0.0, help="Seconds a call takes."
+)
+
+
 def _lifetime_of(text: str) -> Lifetime:
     """Read 300, fixed:300, exponential:300 or lognormal:300:1.2."""
     from eks_win_capacity.simulator import Exponential, Fixed, LogNormal
@@ -183,17 +201,7 @@ def _lifetime_of(text: str) -> Lifetime:
 @click.command()
 @_node_options
 @click.option("--nodes", type=click.IntRange(1, 100_000), required=True, help="How many nodes.")
-@click.option(
-    "--rate-per-minute",
-    type=click.FloatRange(min=0),
-    required=True,
-    help="Pods that come, on average.",
-)
-@click.option(
-    "--lifetime",
-    required=True,
-    help="Seconds a pod runs: 300, exponential:300, or lognormal:300:1.2 (median, sigma).",
-)
+@_coming_options(required=True)
 @mode_option(None, more="; both modes by default")
 @click.option(
     "--wait",
@@ -218,9 +226,7 @@ def _lifetime_of(text: str) -> Lifetime:
     help="How long pods come and go.",
 )
 @click.option("--pods-per-node", type=click.IntRange(1), help="What the scheduler places.")
-@click.option(
-    "--ec2-latency", type=click.FloatRange(min=0), default=0.0, help="Seconds a call takes."
-)
+@_latency_option
 @click.option("--seed", type=click.IntRange(0), default=0, help="The same seed, the same answer.")
 @output_options
 def targets(
@@ -305,17 +311,11 @@ _COLUMNS = (
 )
 @mode_option(more="; without --configmap")
 @_node_options
-@click.option(
-    "--ec2-latency", type=click.FloatRange(min=0), default=0.0, help="Seconds a call takes."
-)
+@_latency_option
 @click.option("--subnet-free", type=click.IntRange(0), help="Units that the subnet has left.")
 @click.option("--retries", is_flag=True, help="Waiting pods try again by themselves.")
 @click.option("--nodes", type=click.IntRange(1, 100_000), help="Without EVENTS: how many nodes.")
-@click.option("--rate-per-minute", type=click.FloatRange(min=0), help="Pods that come, on average.")
-@click.option(
-    "--lifetime",
-    help="Seconds a pod runs: 300, exponential:300, or lognormal:300:1.2 (median, sigma).",
-)
+@_coming_options(required=False)
 @click.option(
     "--hours", type=click.FloatRange(min=0, min_open=True), help="How long; 24 h if left out."
 )

@@ -72,22 +72,17 @@ __all__ = [
 
 _FORMAT = "eks-win-capacity/cluster-state/1"
 
+_CLUSTER = "aws eks describe-cluster --name NAME"
+_DESCRIBED = (
+    "platform_version", "ip_family", "authentication_mode", "auto_mode", "hybrid_nodes",
+    "cluster_role", "vpc_id", "subnet_ids", "service_cidr", "local_cluster",
+)  # fmt: skip
+
 PARTS = read_only(
     {
-        "name": "aws eks describe-cluster --name NAME",
-        "region": "aws eks describe-cluster --name NAME",
-        "version": "aws eks describe-cluster --name NAME",
+        **dict.fromkeys(("name", "region", "version"), _CLUSTER),
         "support_ends": "aws eks describe-cluster-versions --include-all",
-        "platform_version": "aws eks describe-cluster --name NAME",
-        "ip_family": "aws eks describe-cluster --name NAME",
-        "authentication_mode": "aws eks describe-cluster --name NAME",
-        "auto_mode": "aws eks describe-cluster --name NAME",
-        "hybrid_nodes": "aws eks describe-cluster --name NAME",
-        "cluster_role": "aws eks describe-cluster --name NAME",
-        "vpc_id": "aws eks describe-cluster --name NAME",
-        "subnet_ids": "aws eks describe-cluster --name NAME",
-        "service_cidr": "aws eks describe-cluster --name NAME",
-        "local_cluster": "aws eks describe-cluster --name NAME",
+        **dict.fromkeys(_DESCRIBED, _CLUSTER),
         "cluster_role_policies": "aws iam list-attached-role-policies --role-name ROLE",
         "node_groups": "aws eks describe-nodegroup --cluster-name NAME --nodegroup-name GROUP",
         "fargate_profiles": "aws eks describe-fargate-profile --cluster-name NAME "
