@@ -163,14 +163,7 @@ def _member(row: dict[str, Any]) -> str:
 
 
 def _answer(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """
-    The answer of EC2 of which only the rows were saved.
-
-    Raises
-    ------
-    DocumentError
-        If they are of several answers.
-    """
+    """The answer of EC2 of which only the rows were saved; rows of several answers are refused."""
     members = sorted({_member(row) or what_it_is(row) for row in rows})
     if len(members) > 1:
         raise DocumentError(

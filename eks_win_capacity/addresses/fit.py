@@ -219,16 +219,9 @@ class SubnetRoom:
         cls, subnet: Subnet, *, prefixes: bool, odds: Literal["best", "worst"] | None = None
     ) -> SubnetRoom:
         """
-        Room of a subnet.
+        Room of a subnet, in blocks too where nodes take prefixes.
 
-        Parameters
-        ----------
-        subnet : Subnet
-            What is in use and reserved there.
-        prefixes : bool
-            Whether nodes take prefixes, so that blocks count.
-        odds : {"best", "worst"}, optional
-            Which number of whole blocks to take where only a count of used addresses is known.
+        The odds are those of its whole blocks where only a count of used addresses is known.
 
         Raises
         ------
@@ -304,17 +297,9 @@ def expected_nodes(
     The mean number of nodes when each primary address falls on any free one.
 
     How many blocks are whole is all that matters for what comes next, so one vector of
-    chances holds the state: a node's primary address breaks a whole block with the
-    chance that it falls into one, then its prefixes take whole blocks away.
-
-    Parameters
-    ----------
-    room : SubnetRoom
-        What there is; its ``whole`` is not looked at.
-    whole : ndarray of float64
-        Chance of each number of whole blocks outside reservations: 0, 1, ...
-    prefixes, keep_free : int
-        Prefixes of one node, at least 1; addresses that must stay free.
+    chances holds the state, of 0, 1, ... whole blocks outside reservations: a node's primary
+    address breaks a whole block with the chance that it falls into one, then its prefixes, at
+    least one, take whole blocks away. What the room says of whole blocks is not looked at.
     """
     low, chances, expected, nodes, taken = 0, whole, 0.0, 0, 0
     while True:

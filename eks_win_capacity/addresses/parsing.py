@@ -544,21 +544,12 @@ def reservations_of(
     network: ipaddress.IPv4Network, given: object, subnet_id: str | None
 ) -> tuple[Reservation, ...]:
     """
-    Read the reservations of one subnet, in order of address.
-
-    Parameters
-    ----------
-    network : IPv4Network
-        The subnet.
-    given : Reservation, str, Mapping or iterable
-        One, several, or the answer of GetSubnetCidrReservations.
-    subnet_id : str or None
-        Entries that name another subnet are refused.
+    The reservations of one subnet, in order of address; of one, several, or EC2's answer.
 
     Raises
     ------
     ReservationError
-        If one is malformed, lies outside the subnet, or overlaps another one.
+        If one is malformed, lies outside the subnet or names another, or overlaps another one.
     """
     entries = _entries(given)
     for entry in entries:

@@ -606,20 +606,8 @@ def aligned_chunks(free: NDArray[np.bool_], count: int) -> list[tuple[int, int]]
     """
     Pick so many free blocks in as few aligned power-of-two ranges as there can be.
 
-    Among ranges of one size those without a free neighbour of the same size go first,
-    so that larger ranges stay whole.
-
-    Parameters
-    ----------
-    free : ndarray of bool
-        Which blocks can be taken.
-    count : int
-        How many are wanted; at most as many as are free.
-
-    Returns
-    -------
-    list of (int, int)
-        First block and binary logarithm of the length of each range.
+    Among ranges of one size those without a free neighbour of the same size go first, so that
+    larger ranges stay whole. Each range by its first block and the binary logarithm of its length.
     """
     free = free.copy()
     chosen: list[tuple[int, int]] = []

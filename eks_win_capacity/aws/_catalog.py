@@ -209,18 +209,14 @@ def _whole(operation: str, region: str) -> Iterator[None]:
 
 def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, InstanceType]:
     """
-    Put the answers of several regions together.
+    Put the rows of several regions, by name, together.
 
-    Parameters
-    ----------
-    described : mapping of str to mapping
-        The rows by name, by region.
+    How a type can be bought differs from region to region, and those ways add up.
 
     Raises
     ------
     CatalogConflictError
-        If two regions disagree about a type. How it can be bought differs from
-        region to region and is not a disagreement: those ways add up.
+        If two regions disagree about anything else of a type.
     """
     rows: dict[str, InstanceType] = {}
     first: dict[str, str] = {}

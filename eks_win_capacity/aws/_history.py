@@ -288,10 +288,9 @@ def _points(result: Mapping[str, Any], period_s: int) -> dict[int, float]:
 
 def _saved_values(files: Any, names: list[str], period_s: int) -> dict[str, dict[int, float]]:
     """
-    Read saved answers of GetMetricData: the values by subnet.
+    Saved answers of GetMetricData: the values by subnet.
 
-    A result belongs to the subnet whose id its label or id holds; the only result
-    belongs to the only subnet.
+    A result belongs to the subnet whose id its label or id holds; the only result to the only one.
     """
     calls = {"MetricDataResults": "GetMetricData"}
     with shaped():

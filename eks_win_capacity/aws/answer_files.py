@@ -120,14 +120,7 @@ def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def _check_shape(value: Any, key: str, call: str, name: str) -> None:
-    """
-    Refuse a member of an answer that is not the list or the object that AWS gives.
-
-    Raises
-    ------
-    DocumentError
-        If it is something else, or an object in it lacks what each has.
-    """
+    """Refuse what is not the list or the object that AWS gives, or lacks what each object has."""
     kind, words = (dict, "an object") if key in _OBJECTS else ((list, tuple), "a list")
     if not isinstance(value, kind):
         raise DocumentError(

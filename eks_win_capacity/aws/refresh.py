@@ -166,16 +166,10 @@ def fetched(
     session: Any, regions: Iterable[str] | None, endpoint_url: str | None
 ) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """
-    Ask every region what it offers, and about each type once.
+    The two answers by file name, the day of them, and the regions that offer nothing.
 
-    The limits of a type are the same wherever it is offered. So the region that
-    offers most is asked for all types, and the others for what it lacks.
-
-    Returns
-    -------
-    (dict, str, tuple of str)
-        The two answers by file name, the day of them, and the regions that were
-        found and offer nothing.
+    The limits of a type are the same wherever it is offered. So the region that offers most is
+    asked for all types, and the others for what it lacks.
     """
     clients = _clients(session, regions, endpoint_url)
     offering = {region: _catalog.offering_pages(client) for region, client in clients.items()}

@@ -87,14 +87,7 @@ def state(
 
 
 def _check_region(zone: str, region: str | None) -> None:
-    """
-    Refuse subnets of another region: an answer that was asked with another profile.
-
-    Raises
-    ------
-    StateConflictError
-        If the zone does not lie in the region.
-    """
+    """Refuse subnets of another region: an answer that was asked with another profile."""
     if region and _ZONE.match(zone) and not zone.startswith(region):
         raise StateConflictError(
             f"the cluster is in {region} and a subnet in {zone}; save the answers of one region",
@@ -163,14 +156,7 @@ def _cluster(answers: Answers) -> dict[str, Any]:
 
 
 def _check_strings(found: Mapping[str, Any], of: str, *keys: str) -> None:
-    """
-    Refuse members that are not strings: YAML reads 1.30 without quotes as 1.3, another version.
-
-    Raises
-    ------
-    DocumentError
-        If one is something else.
-    """
+    """Refuse members that are not strings: YAML reads 1.30 without quotes as 1.3, another version."""
     for key in keys:
         given = found.get(key) or ""
         if not isinstance(given, str):
@@ -332,13 +318,7 @@ def is_self_managed(group: Mapping[str, Any], cluster: str = "") -> bool:
     """
     Whether an Auto Scaling group is of a cluster's nodes and of no managed node group.
 
-    Parameters
-    ----------
-    group : mapping
-        Of the answer of DescribeAutoScalingGroups.
-    cluster : str, optional
-        The cluster's name; any cluster's group counts without it, as does a group whose
-        tags name no cluster.
+    Without a name any cluster's group counts, as does a group whose tags name no cluster.
     """
     tags = _tags(group)
     if "eks:nodegroup-name" in tags:

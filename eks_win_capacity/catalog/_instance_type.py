@@ -376,18 +376,11 @@ def from_text(
     text: str, regions: Sequence[str], sets: Sequence[tuple[str, ...]]
 ) -> list[InstanceType]:
     """
-    Read the rows of the compact table.
+    Read the rows of the compact table, one a line.
 
-    Parameters
-    ----------
-    text : str
-        Lines of ``name addresses interfaces vcpus memory architectures
-        hypervisor flags usage regions``. Flags: 1 current generation, 2 bare
-        metal. Regions: a bit mask in hexadecimal digits.
-    regions : sequence of str
-        The region of each bit.
-    sets : sequence of tuple of str
-        What the numbers under architectures and usage stand for.
+    ``name addresses interfaces vcpus memory architectures hypervisor flags usage regions``:
+    architectures and usage are numbers of sets; flags 1 for the current generation and 2 for
+    bare metal; regions a bit mask in hexadecimal digits.
     """
     # Few masks occur often: most types are offered in the same regions as others.
     offered: dict[str, tuple[str, ...]] = {}

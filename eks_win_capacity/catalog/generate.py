@@ -49,20 +49,7 @@ def digest(content: bytes) -> str:
 def manifest(
     capture: Mapping[str, Any], extra: bytes, *, source: str, version: str, date: str
 ) -> bytes:
-    """
-    Describe a capture: where from, when, how much, and the digests.
-
-    Parameters
-    ----------
-    capture : mapping
-        The two answers, by the name of their file.
-    extra : bytes
-        The hand-kept rows, to be counted.
-    source, version : str
-        Who answered, and in which version.
-    date : str
-        The day of the capture, by the clock of who answered.
-    """
+    """Describe a capture: where from, when by the clock of who answered, how much, and the digests."""
     regions = sorted({row["Location"] for row in capture[OFFERINGS]["InstanceTypeOfferings"]})
     captured = len(capture[TYPES]["InstanceTypes"])
     described = {
@@ -102,17 +89,7 @@ def read_capture(contents: Mapping[str, bytes]) -> dict[str, Any]:
 
 def generated(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     """
-    Make the generated modules.
-
-    Parameters
-    ----------
-    contents : mapping of str to bytes
-        The files of ``data/``, by name.
-
-    Returns
-    -------
-    dict of str to bytes
-        The files of ``eks_win_capacity/_data/``, by name.
+    The generated modules of the files of ``data/``, by name.
 
     Raises
     ------

@@ -178,10 +178,7 @@ def _local(column: pd.Series[Any], *, decimal: str) -> pd.Series[Any]:
     """
     Column of texts as numbers, where all of it is written as numbers are with a decimal sign.
 
-    Raises
-    ------
-    InputError
-        If points of a table with semicolons may part thousands or be decimal ones.
+    Points of a table with semicolons that may part thousands or be decimal ones are refused.
     """
     import pandas as pd
 
@@ -228,10 +225,7 @@ def _moment(line: str, name: str) -> str | None:
     """
     The time that a line is, as ISO 8601 or epoch seconds; None for another line.
 
-    Raises
-    ------
-    InputError
-        If it names a zone by letters that stand for several zones.
+    A zone by letters that stand for several zones is refused.
     """
     line = line.strip()
     if _TIME.fullmatch(line):
@@ -254,13 +248,8 @@ def _answers(text: str, name: str) -> list[dict[str, Any]]:
     """
     What the AWS CLI wrote with ``--output text``, as its JSON would be.
 
-    Its columns have no names, but stand in the order of theirs.
-
-    Raises
-    ------
-    InputError
-        If several statistics stand side by side, which only JSON tells apart, or a row is
-        damaged.
+    Its columns have no names, but stand in the order of theirs; several statistics side by side
+    cannot be told apart, and are refused.
     """
     found: list[dict[str, Any]] = []
     at = label = None

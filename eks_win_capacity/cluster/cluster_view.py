@@ -335,11 +335,8 @@ class ClusterView:
         """
         What runs on a node, and no less than the scheduler's word about it implies.
 
-        Parameters
-        ----------
-        full : str
-            ``addresses`` or ``kubelet`` where the scheduler found none of them left: what
-            was loaded may be older than its message, or hold a part of the pods alone.
+        `full` names the ``addresses`` or the ``kubelet`` where the scheduler found none left: what
+        was loaded may be older than its message, or hold a part of the pods alone.
         """
         use = self.use_of(node)
         least = use.with_address
@@ -361,12 +358,7 @@ class ClusterView:
         """
         Number of pods of one kind that a node still takes. [pods].
 
-        Parameters
-        ----------
-        addresses, max_pods : int, optional
-            In place of what the node has today.
-        full : str
-            As for `used`.
+        `addresses` and `max_pods` stand in place of what it has today; `full` as for `used`.
         """
         use = self.used(node, full)
         has = (self.address_limit(node) or 0) if addresses is None else addresses
@@ -394,15 +386,9 @@ class ClusterView:
         """
         Gain of prefix delegation on as many fresh nodes as there are today.
 
-        Returns
-        -------
-        gain : int
-            Further pods once the nodes are replaced. [pods]
-        live : int
-            Those of them that today's nodes could take at once: running pods keep their
-            slots until they end. [pods]
-        limits : list of str
-            What keeps the gain lower than the addresses allow.
+        Further pods once the nodes are replaced; those of them that today's nodes could take at
+        once, for running pods keep their slots until they end; and what keeps the gain lower than
+        the addresses allow. [pods]
         """
         gain = live = 0
         limits: list[str] = []
@@ -641,13 +627,8 @@ class ClusterView:
         """
         How many further nodes of a type a subnet takes, or why that is not known.
 
-        Parameters
-        ----------
-        pods : int, optional
-            Pods of each; as many as its addresses and max-pods allow by default, which is
-            what every command assumes and prints. [pods]
-        keep_free : int
-            Addresses that are left free. [addresses]
+        Without `pods` each runs as many as its addresses and max-pods allow, which is what every
+        command assumes and prints; `keep_free` addresses stay free.
         """
         # An instance that a warm pool will keep ready holds its own address, and no pod's.
         warm = sum(g.warm_pool for g in self.groups if held.subnet_id in g.subnet_ids)

@@ -296,14 +296,9 @@ def lean_targets(
     held: SubnetState | None, view: ClusterView, *, prefixes: bool, least: int = 1
 ) -> Change:
     """
-    Gain of lower warm targets in the subnet that is full.
+    Gain of lower warm targets in the subnet that is full, or in all where it is not known.
 
-    Parameters
-    ----------
-    held : SubnetState or None
-        The subnet; all of them where it is not known.
-    least : int
-        What must come free to help. [addresses], or [prefixes]
+    It helps if at least `least` addresses, or prefixes, come free.
     """
     freed = _freed_by_lean_targets(held, view)
     pool = next(
@@ -343,13 +338,9 @@ def lean_targets(
 
 def _freed_by_lean_targets(held: SubnetState | None, view: ClusterView) -> tuple[int, int] | None:
     """
-    What the lowest warm targets give back, in one subnet or in all.
+    Addresses that the lowest warm targets give back, and whole prefixes among them.
 
-    Returns
-    -------
-    tuple of (int, int), or None
-        Addresses, and whole prefixes among them; None where targets, types or the
-        nodes of the subnet are not known.
+    None where targets, types or the nodes of the subnet are not known.
     """
     nodes = [
         node

@@ -328,14 +328,7 @@ def _placed(pod: Pod, codes: list[str], view: ClusterView) -> tuple[str, tuple[s
 
 
 def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[Change]:
-    """
-    What may help, settings, then pods, then nodes; the caller ranks them.
-
-    Parameters
-    ----------
-    waiting : int
-        Pods like this one that wait for the same cause. [pods]
-    """
+    """What may help so many pods like this one: settings, then pods, then nodes; the caller ranks."""
     need = PodNeed.of(pod)
     # The order counts among equals: what costs no node comes before what does.
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:

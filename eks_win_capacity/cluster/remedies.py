@@ -479,15 +479,9 @@ class Launcher:
 
     def starts_with(self, arguments: str, kubelet: str) -> str:
         """
-        How its nodes get settings of the kubelet.
+        How its nodes get settings of the kubelet, by what holds them.
 
-        Parameters
-        ----------
-        arguments : str
-            The bootstrap arguments that hold them.
-        kubelet : str
-            What spec.kubelet of an EC2NodeClass should be: Karpenter writes the bootstrap
-            arguments itself.
+        Karpenter writes the bootstrap arguments itself, by spec.kubelet of an EC2NodeClass.
         """
         if self.pool:
             return (
@@ -514,16 +508,7 @@ class Launcher:
         )
 
     def renews(self, image: str, cluster: str) -> str:
-        """
-        How its nodes get another AMI.
-
-        Parameters
-        ----------
-        image : str
-            Which, in words.
-        cluster : str
-            The cluster's name as one word of a command.
-        """
+        """How its nodes get another AMI, which is given in words."""
         group = self.group
         if self.pool:
             return (

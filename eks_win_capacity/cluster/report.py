@@ -441,17 +441,9 @@ def _limits(node: Node, pod: tuple[int, int], use: Use, view: ClusterView) -> di
 
 def _shared_growth(rows: pd.DataFrame, view: ClusterView) -> dict[str, int]:
     """
-    Pods that the nodes of a subnet count more than once, for each for itself has room.
+    What sums over the rows of nodes hold too much. [pods].
 
-    Parameters
-    ----------
-    rows : DataFrame
-        A row for each Windows node, as `_node_row` makes them.
-
-    Returns
-    -------
-    dict of str to int
-        What a sum of ``headroom`` and of ``attachable`` holds too much. [pods]
+    The nodes of a subnet count its room more than once, each for itself.
     """
     excess = dict.fromkeys(("headroom", "attachable"), 0)
     for column in excess:

@@ -379,14 +379,8 @@ def slots_of(
     """
     How the slots of a node are filled, by the answer of DescribeNetworkInterfaces.
 
-    Parameters
-    ----------
-    addresses : collection of str
-        Addresses of the pods on the node, as far as they are known.
-    silent : int
-        Pods that run there and whose address is not known. [pods]
-    room : int, optional
-        Slots that the subnet can still fill.
+    Of its pods the addresses are given as far as they are known; `silent` ones run there too.
+    The subnet can still fill so many slots; None where that is not known.
     """
     if prefix_delegation:
         other = set(interface.secondary)

@@ -433,21 +433,9 @@ def _defaults(record: Any) -> tuple[tuple[str, Any], ...]:
 
 def _read(value: Any, kind: Any, place: str) -> Any:
     """
-    What `_written` wrote as the kind that a field has.
+    What `_written` wrote as the kind that a field has; an error names the place.
 
-    Parameters
-    ----------
-    value : object
-        From JSON.
-    kind : type
-        A record, a text, a number, a tuple or mapping, or a union of these.
-    place : str
-        What an error calls the value.
-
-    Raises
-    ------
-    DocumentError
-        If the value is of another kind.
+    A record, a text, a number, a tuple or mapping, or a union of these.
     """
     origin = get_origin(kind)
     if origin in {Union, UnionType}:

@@ -114,16 +114,7 @@ def html_table(
     """
     Table for a notebook: escaped, without scripts, readable in light and dark themes.
 
-    Parameters
-    ----------
-    columns : sequence of str
-        Names of the columns; underscores become blanks.
-    rows : iterable of sequence
-        Their values, in the order of the columns.
-    title : str, optional
-        Caption of the table.
-    notes : sequence of str, optional
-        Lines below it.
+    The title stands above it, the notes below; underscores in names of columns become blanks.
     """
     kept = [list(row) for row in rows]
     shown = kept[:MOST_ROWS]
@@ -173,17 +164,7 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def html_frame(frame: pd.DataFrame, *, title: str = "", notes: Sequence[str] = ()) -> str:
-    """
-    Data frame as `html_table` shows it; columns without any value are left out.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    title : str, optional
-        Caption of the table.
-    notes : sequence of str, optional
-        Lines below it.
-    """
+    """Data frame as `html_table` shows it; columns without any value are left out."""
     rows = list(frame.itertuples(index=False, name=None))
     kept = [at for at in range(frame.shape[1]) if any(words_of(row[at]) for row in rows)]
     cells = [[row[at] for at in kept] for row in rows]
@@ -191,18 +172,7 @@ def html_frame(frame: pd.DataFrame, *, title: str = "", notes: Sequence[str] = (
 
 
 def html_fields(title: str, values: Mapping[str, Any], *, notes: Sequence[str] = ()) -> str:
-    """
-    Fields of one value as a table of names and values for a notebook.
-
-    Parameters
-    ----------
-    title : str
-        Caption of the table.
-    values : mapping of str to Any
-        Value of each field; fields without one are left out.
-    notes : sequence of str, optional
-        Lines below it.
-    """
+    """Fields of one value as a table of names and values for a notebook; empty ones are left out."""
     rows = "".join(
         f'<tr><th scope="row" style="{_cell("left")}{_WHOLE}">'
         f"{escape(heading_of(str(name)))}</th>"

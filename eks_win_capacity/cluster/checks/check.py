@@ -65,14 +65,7 @@ _STALE_DAYS: Final = 183
 
 
 class Look(ClusterView):
-    """
-    The state that checks look at, with what several of them ask of it.
-
-    Parameters
-    ----------
-    now : date, optional
-        The day by which dates are judged.
-    """
+    """The state that checks look at by a day, with what several of them ask of it."""
 
     def __init__(self, state: ClusterState, catalog: Catalog, now: date | None = None) -> None:
         super().__init__(state, catalog, None)
@@ -179,10 +172,7 @@ class Look(ClusterView):
         """
         Words for data that are older than six months; empty for newer ones.
 
-        Parameters
-        ----------
-        day : str
-            When they were read, in ISO 8601; a month or a year stands for its first day.
+        The day in ISO 8601 is that on which they were read; a month or a year stands for its first.
         """
         parts = [int(part) for part in day.split("-")[:3] if part.isdecimal()]
         if self.now is None or not parts:
