@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import numpy as np
 
 from eks_win_capacity.catalog.limit_table import LimitTable, table_of
-from eks_win_capacity.catalog.limits import by_mode
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.arguments import of_kind
-from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, MAX_COUNT, NODE_ADDRESSES
 from eks_win_capacity.core.display import html_table
 from eks_win_capacity.core.errors import (
     InputError,
@@ -33,12 +31,11 @@ from eks_win_capacity.density.columns import (
 )
 from eks_win_capacity.density.fleet_codes import (
     BLOCK,
-    SPAN,
+    NUMBERS,
     cheapest_codes,
     encoded,
     lookup,
     max_pods_of_codes,
-    over_spans,
     refuse_unknown,
 )
 
@@ -47,9 +44,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 OnUnknown = Literal["raise", "null"]
-
-_NUMBERS: Final = 1 << 17  # no mutant: speed alone
-"""Numbers computed and checked at once: they stay in the cache, and few calls are made."""
 
 
 def checked_flags(value: object) -> bool | NDArray[np.bool_]:
@@ -588,9 +582,9 @@ class FleetGroups:
         width = len(fleet.instance_types) + 1
         numbers, names = _numbered(column, most=_CELLS // width)
         cells = np.zeros(len(names) * width, dtype=np.int64)
-        for start in range(0, len(numbers), _NUMBERS):
-            both = np.multiply(numbers[start : start + _NUMBERS], width, dtype=np.int64)
-            both += fleet.codes[start : start + _NUMBERS]
+        for start in range(0, len(numbers), NUMBERS):
+            both = np.multiply(numbers[start : start + NUMBERS], width, dtype=np.int64)
+            both += fleet.codes[start : start + NUMBERS]
             if len(cells) <= _CELLS:
                 cells += np.bincount(both, minlength=len(cells))
             else:  # a block touches few of so many cells
@@ -659,58 +653,3 @@ def _numbered(column: pd.Series[Any], *, most: int) -> tuple[NDArray[Any], Any]:
     if (numbers < 0).any():
         raise arrays.missing_error(numbers < 0, "groups")
     return numbers, names
-
-
-def _ip_capacity_of_integers(
-    addresses: NDArray[Any], *, prefix_delegation: bool
-) -> NDArray[np.int64] | None:
-    """
-    Check and compute block by block, so that a column passes through memory once.
-
-    Returns
-    -------
-    ndarray or None
-        None if a value lies outside the limits.
-    """
-    size, pods = addresses.size, np.empty(addresses.shape, dtype=np.int64)
-    flat, flat_pods = addresses.reshape(size), pods.reshape(size)
-
-    def write(begin: int, end: int) -> bool:
-        for start in range(begin, end, _NUMBERS):
-            stop = min(start + _NUMBERS, end)
-            answers = flat_pods[start:stop]
-            # The kernels' arithmetic written in place: a temporary would cost a third more time.
-            np.subtract(flat[start:stop], NODE_ADDRESSES, out=answers, dtype=np.int64)
-            # Seen as unsigned, what is below the lowest is above the highest: one pass checks
-            # both. No value is above all bits of all values, which cost half of the maximum.
-            seen = answers.view(np.uint64)
-            highest = MAX_COUNT - NODE_ADDRESSES
-            if np.bitwise_or.reduce(seen) > highest and np.maximum.reduce(seen) > highest:
-                return False
-            if prefix_delegation:
-                np.multiply(answers, ADDRESSES_PER_PREFIX, out=answers)
-        return True
-
-    sound = over_spans(size, write, span=8 * SPAN)  # no mutant: speed alone
-    return pods if all(sound) else None
-
-
-def ip_capacity_of_column(ipv4_per_interface: object, prefix_delegation: object) -> Any:
-    """Answer :func:`eks_win_capacity.ip_capacity` for anything but two plain values."""
-    columns = {"ipv4_per_interface": ipv4_per_interface, "prefix_delegation": prefix_delegation}
-    if isinstance(prefix_delegation, (bool, np.bool_)):
-        integers = plain_integers(ipv4_per_interface)
-        pods = (
-            None
-            if integers is None
-            else _ip_capacity_of_integers(integers, prefix_delegation=bool(prefix_delegation))
-        )
-        if pods is not None:
-            if integers is ipv4_per_interface:
-                return pods
-            return arrays.in_kind(pods, answer="ip_capacity", **columns)
-    addresses = arrays.counts(ipv4_per_interface, name="ipv4_per_interface", low=1)
-    prefixes = arrays.flags(prefix_delegation, name="prefix_delegation").astype(np.int64)
-    arrays.common_shape(ipv4_per_interface=addresses, prefix_delegation=prefixes)
-    pods = np.asarray(by_mode(addresses, prefixes))
-    return arrays.in_kind(pods, answer="ip_capacity", **columns)

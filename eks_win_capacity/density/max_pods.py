@@ -64,7 +64,7 @@ def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = False) -> A
         and 1 <= ipv4_per_interface <= MAX_COUNT
     ):
         return by_mode(ipv4_per_interface, int(prefix_delegation))
-    from eks_win_capacity.density.fleet import ip_capacity_of_column
+    from eks_win_capacity.density.address_columns import ip_capacity_of_column
 
     return ip_capacity_of_column(ipv4_per_interface, prefix_delegation)
 
