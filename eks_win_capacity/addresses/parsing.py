@@ -92,9 +92,13 @@ def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spa
         used = [used]
     elif isinstance(used, (bytes, ipaddress.IPv6Address, ipaddress.IPv6Network)):
         raise _unsupported(used)
+    elif hasattr(used, "columns"):
+        raise UnsupportedInputError(
+            f"{name} must be addresses, and is a {type(used).__name__}: give one column of it"
+        )
     elif hasattr(used, "dtype"):
         used = unmasked(used, name)
-        if getattr(used.dtype, "kind", "") in "iu":
+        if getattr(used.dtype, "kind", "") in {"i", "u"}:
             return _whole_numbers(plain(used, name).ravel())
     if not isinstance(used, Iterable):
         raise _unsupported(used)
@@ -120,7 +124,7 @@ def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spa
 def _unsupported(item: object, position: int | None = None) -> UnsupportedInputError:
     where = "" if position is None else f" at position {position}"
     return UnsupportedInputError(
-        f"used has {item!r}, a {type(item).__name__}{where}, which names no IPv4 address; {_ACCEPTED}"
+        f"used has {item!r:.60}, a {type(item).__name__}{where}, which names no IPv4 address; {_ACCEPTED}"
     )
 
 

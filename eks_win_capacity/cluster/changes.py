@@ -32,7 +32,6 @@ from eks_win_capacity.cluster.remedies import (
 from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
     advertised_by,
-    group_of,
     legacy_components,
     platform_serves,
     taints_of,
@@ -80,7 +79,7 @@ def enable(need: PodNeed, view: ClusterView) -> Iterator[Change]:
 def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
     """Change that lets pods onto cordoned nodes again."""
     if view.cordoned:
-        room = {node.name: view.left(node, need) for node in view.cordoned}
+        room = view.left_on(view.cordoned, need)
         # A node that takes none of them stays cordoned.
         named = [name for name in room if room[name]][:_NAMED] or list(room)[:_NAMED]
         gain = sum(room[name] for name in named)
@@ -93,7 +92,7 @@ def uncordon(need: PodNeed, view: ClusterView) -> Iterator[Change]:
             f"{_take(named)} {gain:,} more",
         )
     if view.broken:
-        gain = view.left_in_all(need, view.broken)
+        gain = sum(view.left_on(view.broken, need).values())
         first = word(view.broken[0].name, "NODE")
         yield Change(
             code="repair-node",
@@ -271,7 +270,7 @@ def tolerate(pod: Pod, need: PodNeed, view: ClusterView) -> Change:
     """Change that lets a pod tolerate the taints of the Windows nodes."""
     tainted = [node for node in view.ready if node.taints]
     taints = sorted({t for node in tainted for t in node.taints}) or taints_of(pod.message)
-    gain = view.left_in_all(need, tainted)
+    gain = sum(view.left_on(tainted, need).values())
     return Change(
         code="tolerate",
         remedy=f"add a toleration to the pod for: {', '.join(taints) or 'the taint'}"
@@ -295,7 +294,7 @@ def select(pod: Pod, view: ClusterView) -> Change:
         )
         if value not in right
     ]
-    gain = sum(view.left_on_ready(PodNeed.of(pod)).values())
+    gain = sum(view.left_on(view.ready, PodNeed.of(pod)).values())
     return Change(
         code="fix-selector",
         remedy='select nodes that exist: nodeSelector {kubernetes.io/os: "windows", '
@@ -622,6 +621,6 @@ def _elsewhere(name: str, need: PodNeed, view: ClusterView, full: list[SubnetSta
 
 def _scale(starter: Launcher, name: str | None, more: int, view: ClusterView) -> str:
     """How more nodes are started, by what starts them."""
-    kind = f"{more:,} more {name}" if name else f"{more:,} more Windows nodes"
-    running = sum(group_of(node, view.state) is starter.group for node in view.windows)
+    kind = f"{more:,} more {name}" if name else count_of(more, "more Windows node")
+    running = view.running_in[starter.group.name if starter.group else None]
     return starter.starts(kind, more, running, view.state.name)

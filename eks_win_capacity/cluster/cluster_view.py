@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from eks_win_capacity.addresses.fit import fit_of, node_need
 from eks_win_capacity.addresses.targets import asking
 from eks_win_capacity.addresses.warm_pool import WarmPool, curve_of, pool_of_pairs
@@ -27,6 +29,7 @@ from eks_win_capacity.cluster.serving import (
     causes,
     difference_reason,
     expected_addresses,
+    group_of,
     slots_of,
     use_by_node,
 )
@@ -36,6 +39,8 @@ from eks_win_capacity.density.reserved import allocatable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy.typing as npt
 
     from eks_win_capacity.addresses.fit import NodesThatFit
     from eks_win_capacity.addresses.subnet import Subnet
@@ -84,6 +89,7 @@ class ClusterView:
         self._pools: dict[bool, WarmPool | None] = {}
         self._slots: dict[str, Slots | None] = {}
         self._left: dict[PodNeed, Mapping[str, int]] = {}
+        self._typical: dict[str, tuple[int, int, int]] = {}
         self.use = use_by_node(state)
         self.windows = list(state.windows_nodes or ())
         self.asked = asked_mode(state)
@@ -360,27 +366,43 @@ class ClusterView:
 
         `addresses` and `max_pods` stand in place of what it has today; `full` as for `used`.
         """
+        room = self._room(node, addresses=addresses, max_pods=max_pods, full=full)
+        return int(_pods_in(np.array([room], np.float64), need)[0])
+
+    def _room(
+        self,
+        node: Node,
+        *,
+        addresses: int | None = None,
+        max_pods: int | None = None,
+        full: str = "",
+    ) -> tuple[float, float, float, float]:
+        """Addresses, places for pods, CPU and memory that a node has left; infinite if not known."""
         use = self.used(node, full)
         has = (self.address_limit(node) or 0) if addresses is None else addresses
         limit = node.pods_limit if max_pods is None else max_pods
-        bounds = [
-            has - use.with_address if need.address else math.inf,
+        return (
+            has - use.with_address,
             math.inf if limit is None else limit - use.pods,
-            _fits(node.cpu_m, use.cpu_m, need.cpu_m),
-            _fits(node.memory_bytes, use.memory, need.memory),
-        ]
-        lowest = min(bounds)
-        return 0 if lowest == math.inf else max(int(lowest), 0)
+            math.inf if node.cpu_m is None else node.cpu_m - use.cpu_m,
+            math.inf if node.memory_bytes is None else node.memory_bytes - use.memory,
+        )
 
-    def left_on_ready(self, need: PodNeed) -> Mapping[str, int]:
-        """Number of pods of one kind that each ready node still takes, by its name. [pods]."""
+    @cached_property
+    def _rooms(self) -> npt.NDArray[np.float64]:
+        """What each ready node has left, a row each: pods of hundreds of kinds ask for it."""
+        return self._rooms_of(self.ready)
+
+    def _rooms_of(self, nodes: list[Node]) -> npt.NDArray[np.float64]:
+        return np.array([self._room(node) for node in nodes], np.float64).reshape(-1, 4)
+
+    def left_on(self, nodes: list[Node], need: PodNeed) -> Mapping[str, int]:
+        """Number of pods of one kind that each of some nodes still takes, by its name. [pods]."""
+        if nodes is not self.ready:
+            return _by_name(nodes, _pods_in(self._rooms_of(nodes), need))
         if need not in self._left:
-            self._left[need] = {node.name: self.left(node, need) for node in self.ready}
+            self._left[need] = _by_name(nodes, _pods_in(self._rooms, need))
         return self._left[need]
-
-    def left_in_all(self, need: PodNeed, nodes: list[Node]) -> int:
-        """Number of pods of one kind that some nodes still take. [pods]."""
-        return sum(self.left(node, need) for node in nodes)
 
     def with_prefixes(self, need: PodNeed) -> tuple[int, int, list[str]]:
         """
@@ -502,20 +524,30 @@ class ClusterView:
         row = self.row(name)
         if row is None:
             return 0
-        same = [n for n in self.windows if n.instance_type == name]
-        hosts = max((self.use_of(n).host for n in same), default=0)
+        hosts, cpu, memory = self._beside(row)
         addresses = self.expected(name, prefixes=self.mode) or secondary(row.ipv4_per_interface)
         if (pool := self.pool(row)) is not None:
             addresses = min(addresses, curve_of(row.ipv4_per_interface, pool).most)
-        cpus = [n.cpu_m for n in same if n.cpu_m is not None]
-        memories = [n.memory_bytes for n in same if n.memory_bytes is not None]
-        bounds = [
-            addresses if need.address else math.inf,
-            self.max_pods_of(name) - hosts,
-            _fits(max(cpus) if cpus else allocatable(row)[0], 0, need.cpu_m),
-            _fits(max(memories) if memories else allocatable(row)[1], 0, need.memory),
-        ]
-        return max(int(min(bounds)), 0)
+        room = (addresses, self.max_pods_of(name) - hosts, cpu, memory)
+        return int(_pods_in(np.array([room], np.float64), need)[0])
+
+    def _beside(self, row: InstanceType) -> tuple[int, int, int]:
+        """Pods of the host on a node of a type, and the CPU and memory of a new one; kept."""
+        if row.name not in self._typical:
+            same = [n for n in self.windows if n.instance_type == row.name]
+            cpu, memory = allocatable(row)
+            self._typical[row.name] = (
+                max((self.use_of(n).host for n in same), default=0),
+                max((n.cpu_m for n in same if n.cpu_m is not None), default=cpu),
+                max((n.memory_bytes for n in same if n.memory_bytes is not None), default=memory),
+            )
+        return self._typical[row.name]
+
+    @cached_property
+    def running_in(self) -> Counter[str | None]:
+        """Windows nodes of each node group by its name, and of none. [nodes]."""
+        groups = (group_of(node, self.state) for node in self.windows)
+        return Counter(None if group is None else group.name for group in groups)
 
     @cached_property
     def advised(self) -> list[InstanceType]:
@@ -685,7 +717,16 @@ class ClusterView:
         return curve.most if curve.most < min(used, len(curve.addresses) - 1) else None
 
 
-def _fits(room: int | None, used: int, request: int) -> float:
-    if room is None or not request:
-        return math.inf
-    return max(room - used, 0) // request
+def _by_name(nodes: list[Node], pods: npt.NDArray[np.int64]) -> Mapping[str, int]:
+    return dict(zip((node.name for node in nodes), pods.tolist(), strict=True))
+
+
+def _pods_in(rooms: npt.NDArray[np.float64], need: PodNeed) -> npt.NDArray[np.int64]:
+    """Pods that some rooms take, a row each; none where nothing is known to limit them. [pods]."""
+    addresses, lowest, cpu, memory = rooms.T
+    if need.address:
+        lowest = np.minimum(addresses, lowest)
+    for room, request in ((cpu, need.cpu_m), (memory, need.memory)):
+        if request:
+            lowest = np.minimum(lowest, np.floor(room / request))
+    return np.where(np.isinf(lowest), 0, np.maximum(lowest, 0)).astype(np.int64)

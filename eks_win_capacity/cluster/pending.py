@@ -275,7 +275,7 @@ _FULL: Final = frozenset({"addresses", "kubelet", "cpu", "memory"})
 
 def _room_shown(pod: Pod, view: ClusterView) -> Iterator[str]:
     """Nodes that have room by what is known of them, where the scheduler found none."""
-    rooms = view.left_on_ready(PodNeed.of(pod))
+    rooms = view.left_on(view.ready, PodNeed.of(pod))
     if roomy := [name for name, room in rooms.items() if room]:
         yield (
             f"by what is known there is room for {count_of(sum(rooms.values()), 'such pod')}, first on "

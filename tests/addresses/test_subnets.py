@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -561,3 +562,19 @@ def test_a_census_names_its_reservations():
     held = Subnet("10.0.0.0/24", used=["10.0.0.9"], reservations=["10.0.0.64/26:prefix"])
     assert "10.0.0.64/26" in held.census._repr_html_()
     assert held.census.to_pandas()["free_prefixes_reserved"].tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame({"a": ["10.0.0.5"]}), pl.DataFrame({"a": ["10.0.0.5"]})]
+)
+def test_a_frame_of_used_addresses_is_asked_for_its_column(frame):
+    with pytest.raises(UnsupportedInputError, match="is a DataFrame: give one column of it"):
+        Subnet("10.0.0.0/24", used=frame)
+    assert Subnet("10.0.0.0/24", used=frame["a"]).used == 1
+
+
+def test_a_column_of_any_library_names_addresses():
+    for values in (["10.0.0.5", "10.0.0.16/28"], [FIRST + 5, FIRST + 9], [np.int64(FIRST + 5)]):
+        whole = Subnet("10.0.0.0/24", used=values)
+        for column in (pl.Series(values), pd.Series(values), np.array(values)):
+            assert Subnet("10.0.0.0/24", used=column).census == whole.census

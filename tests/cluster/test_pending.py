@@ -18,9 +18,9 @@ from eks_win_capacity.cluster import (
     Pod,
     SubnetState,
     cluster_report,
+    cluster_view,
     explain_pending,
 )
-from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.serving import causes, taints_of
 from eks_win_capacity.core.errors import InputError
 
@@ -782,11 +782,26 @@ def test_room_that_the_scheduler_did_not_find_is_told_of(message):
 
 def test_the_work_of_many_pods_that_wait_alike_is_that_of_one(monkeypatch):
     asked = []
-    left = ClusterView.left
-    monkeypatch.setattr(ClusterView, "left", lambda *a, **k: (asked.append(None), left(*a, **k))[1])
+    pods_in = cluster_view._pods_in
+    monkeypatch.setattr(cluster_view, "_pods_in", lambda *a: (asked.append(None), pods_in(*a))[1])
     work = []
     for waiting in (1, 100):
         asked.clear()
         assert len(explain_pending(large_state(nodes=20, waiting=waiting))) == waiting
         work.append(len(asked))
     assert work[0] == work[1] > 0
+
+
+def test_pods_of_many_kinds_ask_each_node_once_for_its_room(monkeypatch):
+    asked = []
+    room = cluster_view.ClusterView._room
+    monkeypatch.setattr(
+        cluster_view.ClusterView, "_room", lambda *a, **k: (asked.append(None), room(*a, **k))[1]
+    )
+    state = large_state(nodes=20, waiting=100)
+    kinds = tuple(
+        replace(pod, cpu_m=100 + number) if pod.phase == "Pending" else pod
+        for number, pod in enumerate(state.pods)
+    )
+    assert len(explain_pending(replace(state, pods=kinds))) == 100
+    assert len(asked) == 20

@@ -67,7 +67,16 @@ FORMS = {
     "a line each": lambda values: "\n".join(map(json.dumps, values)),
     "documents": as_yaml,
 }
-CODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le")
+CODINGS = (
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "utf-32-le",
+    "utf-32-be",
+)
 
 
 @pytest.mark.parametrize("coding", CODINGS)

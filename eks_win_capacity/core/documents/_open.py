@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
@@ -140,13 +141,41 @@ def _decoded(file: Any, name: str) -> IO[str]:
         buffered = io.BufferedReader(_Unpacked(buffered, name))
     mark = buffered.peek(4)[:4]
     refuse_packed(mark, name)
-    if mark[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        encoding = "utf-16"
-    elif mark[:1] and mark[1:2] == b"\0":
-        encoding = "utf-16-le"
-    else:
-        encoding = "utf-8-sig"
-    return io.TextIOWrapper(buffered, encoding=encoding)
+    return io.TextIOWrapper(buffered, encoding=encoding_of(mark))
+
+
+_MARKS: Final = (
+    # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+"""Byte order marks. PowerShell writes UTF-16 where its output is redirected."""
+
+_ZEROS: Final = (
+    ((True, False, False, False), "utf-32-le"),
+    ((False, False, False, True), "utf-32-be"),
+    ((True, False), "utf-16-le"),
+    ((False, True), "utf-16-be"),
+)
+"""Which of the first bytes are zero where the first character is ASCII and no mark stands."""
+
+
+def encoding_of(beginning: bytes) -> str:
+    """
+    Encoding of a text by its first four bytes.
+
+    Examples
+    --------
+    >>> [encoding_of("{}".encode(coding)[:4]) for coding in ("utf-8", "utf-16-be", "utf-32-le")]
+    ['utf-8', 'utf-16-be', 'utf-32-le']
+    """
+    marked = [coding for mark, coding in _MARKS if beginning.startswith(mark)]
+    filled = tuple(map(bool, beginning))
+    unmarked = [coding for shape, coding in _ZEROS if filled[: len(shape)] == shape]
+    return next(iter(marked + unmarked), "utf-8")
 
 
 class _Raw(io.RawIOBase):

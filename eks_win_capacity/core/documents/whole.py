@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 import math
@@ -20,16 +19,6 @@ from eks_win_capacity.core.errors import DocumentError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-
-_MARKS: Final = (
-    # UTF-32 first: its little-endian mark begins with that of UTF-16.
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
-"""Byte order marks. PowerShell writes UTF-16 where its output is redirected."""
 
 NOT_NUMBERS: Final = "NaN and Infinity are not numbers of JSON"
 
@@ -117,9 +106,7 @@ def text_of(content: bytes, name: str) -> str:
     """
     content = unpacked(content, name)
     _open.refuse_packed(content, name)
-    encoding = next((coding for mark, coding in _MARKS if content.startswith(mark)), "utf-8")
-    if encoding == "utf-8" and content[:1] and content[1:2] == b"\0":
-        encoding = "utf-16-le"
+    encoding = _open.encoding_of(content[:4])
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
