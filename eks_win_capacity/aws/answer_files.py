@@ -81,13 +81,7 @@ def gather(*sources: Any) -> Answers:
 
 def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """
-    The saved answers of some calls; a folder may hold others beside them.
-
-    Parameters
-    ----------
-    files : a source, a folder, or a list of these
-    calls : mapping of str to str
-        The member by which each answer is known, and its call.
+    The saved answers of some calls, by their member; a folder may hold others beside them.
 
     Raises
     ------

@@ -28,18 +28,8 @@ class LimitTable:
     The limits of many types as arrays, with a last slot for the unknown.
 
     The slot makes unknown and missing names cost nothing: they are codes like
-    all others, and no -1 can be clipped to the first row.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Instance types, each once.
-    ipv4_per_interface : sequence of int
-        IPv4 addresses EC2 allows on one interface. [addresses]
-    nitro : sequence of bool
-        Whether the type is Nitro or bare metal.
-    as_of, source : str
-        Date and origin, for errors.
+    all others, and no -1 can be clipped to the first row. Each name stands once;
+    date and origin are for errors.
     """
 
     def __init__(

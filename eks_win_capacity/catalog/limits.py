@@ -59,17 +59,11 @@ def max_pods_cap(row: InstanceType | None) -> int:
 
 def bundled_limit(name: str) -> tuple[int, bool] | None:
     """
-    Look one type up in the bundled table.
+    IPv4 addresses per interface of a type, and whether it is Nitro or bare metal; None without a row.
 
     The table is one string of lines ``name addresses nitro``: finding a line
     takes microseconds, and parsing all of them would cost a short script more
     than its question.
-
-    Returns
-    -------
-    (int, bool) or None
-        IPv4 addresses per interface, and whether the type is Nitro or bare
-        metal; None for a name without a row.
     """
     start = ROWS.find(f"\n{name} ")
     if start < 0:

@@ -22,21 +22,12 @@ def _wrong(source: str, place: str, what: str) -> CatalogFileError:
 
 def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]:
     """
-    The pages of an answer, seeing to it that none is missing.
-
-    Parameters
-    ----------
-    document : mapping, or iterable of mapping
-        One answer, or all pages of one.
-    key : str
-        The member that holds the rows.
-    source : str
-        What the answer is called, for errors.
+    The pages of one answer, or of all of its pages, seeing to it that none is missing.
 
     Raises
     ------
     CatalogFileError
-        If it is not such an answer, or not the whole of it.
+        If it is not such an answer with rows under the key, or not the whole of it.
     """
     if isinstance(document, (str, bytes)) or not hasattr(document, "__iter__"):
         raise _shape_error(document, key=key, source=source, place="")

@@ -27,18 +27,9 @@ if TYPE_CHECKING:
 
 def read_json(source: Any) -> tuple[Any, str]:
     """
-    Read one JSON document.
+    One JSON document of a path or an open file, and what the file is called.
 
-    Parameters
-    ----------
-    source : path or file
-        A path, or a text or binary file that is open for reading. Gzip and
-        byte order marks are seen and undone.
-
-    Returns
-    -------
-    (Any, str)
-        The document, and what the file is called.
+    Gzip and byte order marks are seen and undone.
 
     Raises
     ------

@@ -420,11 +420,6 @@ def without_accounts(text: str) -> str:
     ARNs, image names and messages about permissions carry them. They are nobody's
     business in a report that is passed on, and no answer here needs one.
 
-    Parameters
-    ----------
-    text : str
-        A text of AWS, of kubectl or of a file.
-
     Examples
     --------
     >>> without_accounts("arn:aws:iam::123456789012:role/win may not do that")

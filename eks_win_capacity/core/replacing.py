@@ -12,16 +12,9 @@ def replace_file(path: str | os.PathLike[str], content: str | bytes) -> None:
     """
     Replace one file, whole or not at all; a full disk or Ctrl-C leaves the old one.
 
-    The new content is written beside it under a name that nobody can foresee, and takes
-    the old one's permissions. A link is replaced, not followed. A device or a pipe, such
-    as ``/dev/stdout``, cannot be replaced and is written to.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    content : str or bytes
-        Its new content; text is written as UTF-8.
+    The new content, a text in UTF-8, is written beside it under a name that nobody can foresee,
+    and takes the old one's permissions. A link is replaced, not followed. A device or a pipe,
+    such as ``/dev/stdout``, cannot be replaced and is written to.
 
     Raises
     ------
@@ -38,17 +31,12 @@ def replace_file(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 def replace_files(contents: dict[Path, bytes]) -> None:
     """
-    Replace several files, all or none.
+    Replace several files in this order, all or none.
 
     Everything is written and flushed beside its target before the first target
     is touched. A failure between two replacements puts the old files back. Only
     a power cut in that instant can leave a mixed set; whoever keeps several
     files must be able to tell one.
-
-    Parameters
-    ----------
-    contents : dict of Path to bytes
-        The new content of each file, in the order of replacement.
     """
     staged: list[tuple[Path, Path]] = []
     undo: list[tuple[Path, Path | None]] = []

@@ -228,17 +228,9 @@ class _Held(io.BytesIO):
 
 def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
     """
-    Every single source of lists and folders, each file once.
+    Every single source of lists and folders, each file once, and whether it was in a folder.
 
-    Parameters
-    ----------
-    sources : a source, a folder, or a list of these
-        Of a folder the files that end in one of `SUFFIXES`, in order of name.
-
-    Yields
-    ------
-    (source, bool)
-        The source, and whether it was found in a folder.
+    Of a folder the files that end in one of `SUFFIXES`, in order of name.
 
     Raises
     ------

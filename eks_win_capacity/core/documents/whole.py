@@ -27,10 +27,7 @@ def file_bytes(source: str | Path | IO[bytes]) -> bytes:
     """
     Content of a file, of a pipe, or of standard input (``"-"``), up to a limit.
 
-    Parameters
-    ----------
-    source : path, "-" or binary file
-        What is read. A device or a pipe without an end is refused at the limit.
+    A device or a pipe without an end is refused at the limit.
 
     Raises
     ------
