@@ -117,11 +117,20 @@ def may_group(frame: Frame, names: Sequence[str]) -> bool:
     return not (frame.implementation.is_duckdb() and any("." in str(name) for name in names))
 
 
-def without_views(frame: Frame, names: Sequence[str]) -> Frame:
-    """An Arrow frame whose columns of these names can be sorted, which views of strings cannot."""
-    schema = frame.to_native().schema
-    views = [name for name in names if str(schema.field(name).type) == "string_view"]
-    return frame.with_columns(nw.col(*views).cast(nw.String)) if views else frame
+def sortable(frame: Frame, names: Sequence[str]) -> Frame:
+    """The frame with Arrow's views and dictionaries of strings, which nothing sorts, as strings."""
+    engine, native = frame.implementation, frame.to_native()
+    if not (engine.is_pyarrow() or engine.is_pandas() or engine.is_dask()):
+        return frame
+    kinds = native.schema if engine.is_pyarrow() else native.dtypes
+    odd = [
+        name
+        for name in names
+        if str(kinds.field(name).type if engine.is_pyarrow() else kinds[name]).startswith(
+            ("string_view", "dictionary<")
+        )
+    ]
+    return frame.with_columns(nw.col(*odd).cast(nw.String)) if odd else frame
 
 
 def column(frame: Frame, name: object, argument: str) -> Any:
@@ -240,7 +249,7 @@ def _in_duckdb(native: Any, by: str, keys: Sequence[str], values: Mapping[str, A
 
     Sorting the rows back would hold them all in memory; a projection streams.
     """
-    names = ", ".join(map(literal, keys))
+    names = ", ".join(map(literal, keys)) or "''"  # an empty catalog is one, too
     code = (
         f"CAST(enum_code(TRY_CAST(CAST({quoted(by)} AS VARCHAR) AS ENUM({names}))) AS INTEGER) + 1"
     )
@@ -274,7 +283,8 @@ def _in_polars(
 
     native = frame.to_native()
     (key,) = spare_names(frame, 10)[9:]
-    table = pl.LazyFrame({key: keys, **values}, schema_overrides=dict.fromkeys(values, pl.Int64))
+    kinds = {key: pl.String, **dict.fromkeys(values, pl.Int64)}
+    table = pl.LazyFrame({key: keys, **values}, schema=kinds)
     plain = frame.collect_schema()[by] == nw.String
     return native.join(
         table,

@@ -331,8 +331,10 @@ def guarded_sums(
     if groups and frame.implementation.is_dask():
         # Sorted in the one piece that they are summed in: to sort them as a whole computes all.
         native = frame.to_native()[[*groups, *sums]]
-        summed = native.groupby(groups, dropna=False, observed=True).sum(split_out=1).reset_index()
-        return nw.from_native(summed.map_partitions(_in_order, groups))
+        grouped = native.groupby(groups, dropna=False, observed=True)
+        summed = grouped.sum(split_out=1).reset_index()
+        in_order = summed.map_partitions(_in_order, groups, meta=summed._meta)  # noqa: SLF001
+        return nw.from_native(in_order)
     stem = backends.spare_names(frame, 20)[19]
     wanted = [part.sum().alias(name) for name, part in sums.items()]
     wanted += aggregates(checks, stem, weight) if fused else []

@@ -57,9 +57,9 @@ def with_capacity(
     their order where the engine knows one. A lazy frame stays lazy and nothing
     of it is read: names without a row, and values out of range in columns that
     are arguments, are errors once the answer is. DuckDB and Spark read the
-    columns that are checked one more time for it, and raise an error of their own
-    that holds the message; Polars and Dask raise ours, which counts the rows of
-    the piece that they were at.
+    columns that are checked one more time for it (so read a RecordBatchReader into
+    a table first), and raise an error of their own that holds the message; Polars
+    and Dask raise ours, which counts the rows of the piece that they were at.
 
     Parameters
     ----------
@@ -229,8 +229,7 @@ def totals(
     groups = [] if by is None else backends.group_names(data, by)
     if not backends.may_group(data, groups):
         raise InputError("by: DuckDB does not group by names with a dot; rename the column")
-    if data.implementation.is_pyarrow():
-        data = backends.without_views(data, groups)
+    data = backends.sortable(data, groups)
     for name in groups:
         if name in {"nodes", "max_pods", "unknown"}:
             raise InputError(f"by: {name!r} is the name of an answer; rename the column")
@@ -370,8 +369,10 @@ def _counted_or_constant(
     wide = dtype in (nw.UInt64, nw.Int128, nw.UInt128)
     outside = guards.out_of_range(value, argument, low, dtype if wide else None)
     # What int64 does not hold would be an error of the engine's own, and not of a check.
-    whole = nw.when(outside.bad).then(nw.lit(0, dtype=dtype)).otherwise(nw.col(value))
-    return (whole if wide else nw.col(value)).cast(nw.Int64), [guards.missing(value), outside]
+    whole = nw.col(value).fill_null(0) if data.implementation.is_dask() else nw.col(value)
+    if wide:
+        whole = nw.when(outside.bad).then(nw.lit(0, dtype=dtype)).otherwise(whole)
+    return whole.cast(nw.Int64), [guards.missing(value), outside]
 
 
 @dataclass(frozen=True)

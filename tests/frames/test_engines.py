@@ -51,7 +51,8 @@ def engine(request):
         return lambda frame: frame
     if name == "pyspark":
         session = request.getfixturevalue("spark")
-        kinds = {"int64": "bigint", "bool": "boolean", "float64": "double"}
+        kinds = {"int64": "bigint", "Int64": "bigint", "Int32": "int"}
+        kinds |= {"bool": "boolean", "float64": "double"}
 
         def to_spark(frame):
             schema = ", ".join(
@@ -488,8 +489,38 @@ def test_arrow_groups_by_views_of_strings():
     assert out["instance_type"].to_pylist() == ["m5.large", "t3.xlarge"]
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_pandas_groups_by_dictionaries_of_arrow(lazy):
+    pa = pytest.importorskip("pyarrow", reason="PyArrow is not installed")
+    kind = pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))
+    frame = NODES.assign(group=NODES.group.astype(kind))
+    if lazy:
+        dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
+        frame = dd.from_pandas(frame, npartitions=2)
+    assert list(rows(ewc.frames.totals(frame, by="group"), by=None).group) == ["a", "b"]
+
+
 def test_the_cure_of_a_taken_name_is_one_that_there_is():
     with pytest.raises(ewc.errors.InputError, match=r"'used' already: drop or rename it$"):
         ewc.frames.with_attached_addresses(
             NODES.assign(used=1), pods=1, slots=9, pool=POOLS["warm"]
         )
+
+
+@pytest.mark.parametrize("kind", ["Int64", "Int32"])
+def test_a_missing_count_is_missing_in_every_engine(engine, kind):
+    frame = engine(NODES.assign(limit=pd.array([1, None] * 4, dtype=kind)))
+    for ask in (
+        partial(ewc.frames.with_capacity, kubelet_max_pods="limit"),
+        partial(ewc.frames.nodes_needed, pods="limit"),
+        partial(ewc.frames.with_attached_addresses, pods="pods", slots="limit", pool=POOLS["warm"]),
+    ):
+        refusal(frame, ewc.errors.MissingValueError, "'limit' has missing values", ask)
+
+
+@pytest.mark.parametrize("keep_order", [True, False])
+def test_in_an_empty_catalog_every_name_is_unknown(engine, keep_order):
+    nothing = ewc.Catalog([], as_of="2026-01-01", source="a test")
+    ask = partial(ewc.frames.with_capacity, catalog=nothing, keep_order=keep_order)
+    assert values(rows(ask(engine(NODES), on_unknown="null")).max_pods) == [None] * 8
+    refusal(engine(NODES), ewc.errors.UnknownInstanceTypeError, "no row in the catalog", ask)
