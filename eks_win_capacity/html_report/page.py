@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -113,7 +114,8 @@ def key_points(part: ClusterPart, urgent: str) -> list[str]:
     )
     if part.pending is not None:
         waiting = count_of(len(part.pending), "Windows pod waits", "Windows pods wait")
-        reasons = sorted({pod.why for pod in part.pending})
+        pods = Counter(pod.why for pod in part.pending).most_common()
+        reasons = [f"{why} ({number:,})" if len(pods) > 1 else why for why, number in pods]
         points.append(f"{waiting}{': ' + '; '.join(reasons) if reasons else ''}.")
     if part.plan is not None and part.plan.feasible:
         points.append(" ".join(str(part.plan.diff()).splitlines()))

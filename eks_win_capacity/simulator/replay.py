@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from eks_win_capacity.addresses.warm_pool import WarmPool, targets_of
 from eks_win_capacity.core import arrays
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import CapacityError, InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.simulator import engine as engines
 from eks_win_capacity.simulator import machine
@@ -370,8 +371,8 @@ def simulate_nodes(
 
     Parameters
     ----------
-    events : DataFrame
-        Columns ``node``, ``seconds``, ``kind`` (assign, free, tick) and ``pod``.
+    events : DataFrame or mapping of columns
+        Of pandas or Polars. Columns ``node``, ``seconds``, ``kind`` (assign, free, tick) and ``pod``.
         Times never fall within a node; nodes may stand in any order.
     slots : int
         IPv4 addresses per interface - 1, of every node.
@@ -415,8 +416,7 @@ def simulate_nodes(
     check_pool(pool)
     engines.check_engine(engine)
     room, latency = checked_slots(slots), checked_seconds(ec2_latency_s, "ec2_latency_s")
-    if not isinstance(events, pd.DataFrame) or "node" not in events:
-        raise InputError("events must be a DataFrame with node, seconds, kind and pod")
+    events = _table_of(events)
     codes, names = pd.factorize(events["node"])
     if not len(names) or (codes < 0).any():
         raise InputError("every event must name its node, and there must be one at least")
@@ -441,3 +441,23 @@ def simulate_nodes(
     frame.index = placed.index
     frame.insert(0, "node", placed["node"])
     return frame
+
+
+def _table_of(events: Any) -> pd.DataFrame:
+    """Events of nodes as a table of pandas."""
+    import pandas as pd
+
+    named = isinstance(events, Mapping) or hasattr(events, "columns")
+    if not named or "node" not in events:
+        raise InputError("events must be a table with node, seconds, kind and pod")
+    if isinstance(events, pd.DataFrame):
+        return events
+    columns = [name for name in ("node", "seconds", "kind", "pod") if name in events]
+    try:
+        return pd.DataFrame(
+            {name: np.asarray(arrays.unmasked(events[name], name)) for name in columns}
+        )
+    except ValueError as error:
+        if isinstance(error, CapacityError):
+            raise
+        raise InputError(f"events must be columns of one length: {error}") from None

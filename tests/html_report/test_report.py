@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from datetime import date
 from functools import cache
 
@@ -265,3 +266,11 @@ def test_a_history_of_other_subnets_is_refused_with_the_names_that_are_known():
         ewc.CapacityError, match="no subnet of the clusters by its id, such as subnet-0a"
     ):
         ewc.report(ewc.demo.cluster(), history=ewc.demo.subnet_usage(), time_limit_s=1)
+
+
+def test_reasons_to_wait_have_their_numbers():
+    waiting = [pod for pod in STATE.pods if pod.phase == "Pending"]
+    other = replace(waiting[0], name="w", message="0/3 nodes are available: 3 Insufficient cpu.")
+    state = replace(STATE, pods=(*STATE.pods, other))
+    shown = words(ewc.report(state, now=date(2026, 11, 1), time_limit_s=None).to_html())
+    assert re.search(r"3 Windows pods wait: .* \(2\); no fitting node has the CPU .* \(1\)", shown)

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -280,6 +281,22 @@ def test_many_events_are_compiled_by_themselves_and_agree():
     assert simulate_pool(table, slots=9, pool=pool).equals(plain)
     together = simulate_nodes(table, slots=9, pool=pool).drop(columns="node")
     assert together.equals(plain)
+
+
+@pytest.mark.parametrize("library", [pl.DataFrame, dict])
+def test_events_of_nodes_come_from_any_table(library):
+    columns = {
+        "node": ["a", "b", "a"],
+        "seconds": [0, 0, 5],
+        "kind": ["assign", "assign", "free"],
+        "pod": ["x", "x", "x"],
+    }
+    plain = simulate_nodes(pd.DataFrame(columns), slots=9, pool=_POOL)
+    given = simulate_nodes(library(columns), slots=9, pool=_POOL)
+    pd.testing.assert_frame_equal(given, plain, check_dtype=False)
+    for wrong in ({**columns, "pod": ["x"]}, {**columns, "seconds": [0, None, 5]}, columns["node"]):
+        with pytest.raises(CapacityError):
+            simulate_nodes(wrong, slots=9, pool=_POOL)
 
 
 def test_an_install_that_cannot_be_written_compiles_without_a_cache(monkeypatch):
