@@ -140,7 +140,7 @@ def column(frame: Frame, name: object, argument: str) -> Any:
     Raises
     ------
     InputError
-        If the frame has no such column; the error lists those it has.
+        If the frame has no such column, with those it has, or Spark cannot name it.
     """
     schema = frame.collect_schema()
     if not isinstance(name, str):
@@ -148,7 +148,16 @@ def column(frame: Frame, name: object, argument: str) -> Any:
     if name not in schema:
         shown = ", ".join(map(repr, list(schema)[:20]))
         raise InputError(f"{argument}: the frame has no column {name!r}; it has {shown}")
+    _refuse_in_spark(frame, name, ".`", argument)
     return schema[name]
+
+
+def _refuse_in_spark(frame: Frame, name: str, marks: str, argument: str) -> None:
+    """Refuse a name that Spark, or narwhals for it, takes for more than a name."""
+    if frame.implementation.is_pyspark() and any(mark in name for mark in marks):
+        raise InputError(
+            f"{argument}: Spark takes no name with {' or '.join(map(repr, marks))}; rename {name!r}"
+        )
 
 
 def check_column(frame: Frame, name: object, argument: str, kind: str) -> None:
@@ -186,6 +195,7 @@ def new_name(
     """
     if not isinstance(answer, str) or not answer:
         raise InputError(f"answer must be the name of a column; got {answer!r}")
+    _refuse_in_spark(frame, answer, "`", "answer")
     # To engines of SQL names are alike whatever their case: DuckDB would rename the answer.
     alike = str.lower if is_sql(frame) else str
     for name in frame.collect_schema():

@@ -524,3 +524,17 @@ def test_in_an_empty_catalog_every_name_is_unknown(engine, keep_order):
     ask = partial(ewc.frames.with_capacity, catalog=nothing, keep_order=keep_order)
     assert values(rows(ask(engine(NODES), on_unknown="null")).max_pods) == [None] * 8
     refusal(engine(NODES), ewc.errors.UnknownInstanceTypeError, "no row in the catalog", ask)
+
+
+@pytest.mark.parametrize("name", ["node.type", "node`type"])
+def test_spark_is_asked_for_no_name_that_it_splits(spark, name):
+    kept = name.replace("`", "``")
+    frame = spark.createDataFrame([["m5.large", "x"]], f"`{kept}` string, instance_type string")
+    for ask in (ewc.frames.with_capacity, ewc.frames.totals):
+        with pytest.raises(ewc.errors.InputError, match=f"Spark takes no name with .*{name!r}"):
+            ask(frame, instance_type=name)
+    with pytest.raises(ewc.errors.InputError, match="by: Spark takes no name"):
+        ewc.frames.study(frame, lambda *_: None, by=name, columns={})
+    with pytest.raises(ewc.errors.InputError, match="answer: Spark takes no name with '`'"):
+        ewc.frames.with_capacity(frame, answer="a`b")
+    assert rows(ewc.frames.with_capacity(frame, on_unknown="null"), by=None)[name][0] == "m5.large"
