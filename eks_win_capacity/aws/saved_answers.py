@@ -19,6 +19,7 @@ from eks_win_capacity.cluster.state import (
     FargateProfile,
     NodeGroup,
     identity,
+    refuse_zone,
 )
 from eks_win_capacity.core.documents import yaml_value
 from eks_win_capacity.core.errors import (
@@ -32,9 +33,6 @@ from eks_win_capacity.core.quantities import whole_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-_ZONE: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-"""How the name of an availability zone, or of a local one, begins: with its region."""
 
 CLUSTER_TAGS: Final = ("kubernetes.io/cluster/", "k8s.io/cluster-autoscaler/")
 """What a tag of an Auto Scaling group begins with that ends with the name of its cluster.
@@ -67,7 +65,7 @@ def state(
     with shaped():
         cluster, nets = _cluster(answers), subnets(answers, why, saved=saved)
         for net in nets or ():
-            _check_region(net.zone, cluster.get("region"))
+            refuse_zone(net.zone, cluster.get("region"), part="subnets", what="a subnet")
         return ClusterState(
             **cluster,
             support_ends=_support_ends(answers),
@@ -83,15 +81,6 @@ def state(
             subnets=nets,
             instances=instances(answers, why),
             unknown=why,
-        )
-
-
-def _check_region(zone: str, region: str | None) -> None:
-    """Refuse subnets of another region: an answer that was asked with another profile."""
-    if region and _ZONE.match(zone) and not zone.startswith(region):
-        raise StateConflictError(
-            f"the cluster is in {region} and a subnet in {zone}; save the answers of one region",
-            part="subnets",
         )
 
 

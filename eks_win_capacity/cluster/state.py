@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -280,6 +281,10 @@ class ClusterState(Shown):
                 or (theirs is not None and part in other.unknown)
             ):
                 why.pop(part, None)
+        for node in values["nodes"] or ():
+            refuse_zone(node.zone, values["region"], part="nodes", what=f"node {node.name}")
+        for subnet in values["subnets"] or ():
+            refuse_zone(subnet.zone, values["region"], part="subnets", what="a subnet")
         return ClusterState(**values, unknown=why)
 
     def to_dict(self) -> dict[str, Any]:
@@ -382,6 +387,19 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "instances": ("instance_id",),
 }
 """What tells the records of a part apart; ``name`` where nothing is said."""
+
+
+_ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+"""How the name of an availability zone, or of a local one, begins: with its region."""
+
+
+def refuse_zone(zone: str, region: str | None, *, part: str, what: str) -> None:
+    """Refuse what lies in another region: an answer that was asked with another profile."""
+    if region and not zone.startswith(region) and _ZONE.match(zone):
+        raise StateConflictError(
+            f"the cluster is in {region} and {what} in {zone}; save the answers of one region",
+            part=part,
+        )
 
 
 def identity(part: str, record: object) -> tuple[str, ...]:

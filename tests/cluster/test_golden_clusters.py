@@ -269,7 +269,10 @@ CHANGES = [
     ("managed", cluster(outpostConfig={"outpostArns": ["o"]}), "local-cluster",
      FAIL, "error", "extended cluster"),
     ("managed", lambda d: [cluster(arn=f"arn:aws-us-gov:eks:us-gov-west-1:{three.ACCOUNT}:cluster/s")(d),
-     [net.update(AvailabilityZone="us-gov-west-1a") for net in d["subnets"]["Subnets"]], planned(d)], "windows-ami-regions", FAIL, "error", "nodeGroups"),
+     [net.update(AvailabilityZone="us-gov-west-1a") for net in d["subnets"]["Subnets"]],
+     [one["metadata"]["labels"].update({"topology.kubernetes.io/zone": "us-gov-west-1a"})
+      for key in ("linux-nodes", "windows") for one in d[key]["items"] if one["kind"] == "Node"],
+     planned(d)], "windows-ami-regions", FAIL, "error", "nodeGroups"),
     ("managed", cluster(computeConfig={"enabled": True}), "auto-mode-windows-pods",
      "pass", "error", ""),
     ("managed", lambda d: d["makers"]["items"][0]["spec"]["template"]["spec"]["nodeSelector"].update(

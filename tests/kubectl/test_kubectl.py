@@ -291,6 +291,27 @@ def test_records_of_one_name_in_several_namespaces_are_several(part):
     assert list(getattr(merged, part)) == records
 
 
+@pytest.mark.parametrize(
+    ("zone", "fits"),
+    [
+        ("eu-west-1a", True),
+        ("us-east-1a", False),
+        ("", True),
+        ("rack-7", True),
+        ("eu-west-1-x-1a", True),
+    ],
+)
+def test_nodes_of_another_region_are_not_those_of_the_cluster(zone, fits):
+    cluster = ClusterState(name="prod", region="eu-west-1")
+    nodes = ClusterState(nodes=(Node(name="win-1", zone=zone),))
+    for one, other in ((cluster, nodes), (nodes, cluster)):
+        if fits:
+            assert one.merge(other).nodes == nodes.nodes
+            continue
+        with pytest.raises(StateConflictError, match="in eu-west-1 and node win-1 in us-east-1a"):
+            one.merge(other)
+
+
 def test_files_of_kubectl_and_of_aws_go_together():
     state = load_files(
         json.dumps(NODE),
