@@ -137,7 +137,7 @@ def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> s
     if not pool.prefix_delegation and most < slots:
         return (
             f"pods_per_node is {pods:,}, but a pool with warm-ip-target 0 creates nothing beyond "
-            f"its minimum, so {instance.name} serves {most:,} pods of its capacity of {slots:,}: "
+            f"its minimum, so {instance.name} serves {count_of(most, 'pod')} of its capacity of {slots:,}: "
             "set a warm-ip target of at least 1"
         )
     mode, formula = "secondary", f"{instance.ipv4_per_interface} addresses per interface - 1"
@@ -147,8 +147,8 @@ def _too_many(instance: InstanceType, pool: WarmPool, pods: int, most: int) -> s
     elif instance.nitro:
         cure = f", turn prefix delegation on ({prefix(instance.ipv4_per_interface):,})"
     return (
-        f"pods_per_node is {pods:,}; the capacity of {instance.name} in {mode} mode is {most:,} "
-        f"pods ({formula}): spread the pods over more nodes{cure}, or take a larger type"
+        f"pods_per_node is {pods:,}; the capacity of {instance.name} in {mode} mode is "
+        f"{count_of(most, 'pod')} ({formula}): spread the pods over more nodes{cure}, or take a larger type"
     )
 
 

@@ -32,7 +32,12 @@ from eks_win_capacity.core.constants import (
     SUBNET_PREFIX_LENGTHS,
 )
 from eks_win_capacity.core.display import Listed, Shown, plain_fields
-from eks_win_capacity.core.errors import InputError, InvalidCountError, UnsupportedInputError
+from eks_win_capacity.core.errors import (
+    InputError,
+    InvalidCountError,
+    UnsupportedInputError,
+    count_of,
+)
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.values import same_values
 
@@ -234,7 +239,7 @@ def smallest_subnet(
     most = by_mode(instance.ipv4_per_interface, int(instance.nitro))
     if pods > most:
         raise InvalidCountError(
-            f"pods_per_node is {pods:,}; the capacity of {instance.name} is {most:,} pods"
+            f"pods_per_node is {pods:,}; the capacity of {instance.name} is {count_of(most, 'pod')}"
             f"{' with prefix delegation' if instance.nitro else ''}: spread them over more nodes, "
             "or take a larger type"
         )
@@ -373,7 +378,7 @@ def _need(
         largest = _empty(_LARGEST)
         reason = "too-large"
         why = (
-            f"{nodes:,} nodes take {addresses:,} addresses"
+            f"{count_of(nodes, 'node takes', 'nodes take')} {addresses:,} addresses"
             f"{f', {prefixes:,} prefixes among them,' if prefixes else ''} and {kept:,} stay free; "
             f"the largest subnet, a /{_LARGEST}, has {largest.free:,} addresses and "
             f"{largest.whole:,} whole prefixes"

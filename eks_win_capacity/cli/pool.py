@@ -271,7 +271,7 @@ def targets(
             progress=lambda done, total: tell(f"{done} of {total} done"),
             **options,
         )
-    where = f"on {options['nodes']:,} nodes for {options['hours']:g} h"
+    where = f"on {count_of(options['nodes'], 'node')} for {options['hours']:g} h"
     emit(
         _candidates(found, output),
         output,

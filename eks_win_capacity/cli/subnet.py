@@ -13,7 +13,7 @@ from eks_win_capacity.cli.output import emit, output_option
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.display import records_of
 from eks_win_capacity.core.documents import whole
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import InputError, count_of
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.sizes import SubnetNeed
@@ -113,7 +113,7 @@ def _assumed(types: tuple[str, ...], pods: int | None, pool: WarmPool) -> list[s
         return []
     full = {name: _full_pods(name, prefix_delegation=pool.prefix_delegation) for name in types}
     return [
-        f"each {name} counted full: {most:,} pods, by its addresses and the kubelet's limit of "
+        f"each {name} counted full: {count_of(most, 'pod')}, by its addresses and the kubelet's limit of "
         f"{KUBELET_MAX_PODS}; --pods-per-node for another number"
         for name, most in full.items()
     ]
@@ -162,7 +162,7 @@ def _smallest(
     emit(
         rows,
         output,
-        title=f"Smallest empty subnet for {nodes:,} nodes",
+        title=f"Smallest empty subnet for {count_of(nodes, 'node')}",
         note="\n".join(notes),
         assumptions=_assumed(types, pods, pool),
     )

@@ -701,10 +701,9 @@ class ClusterView:
         if pool is None:
             return ""
         if pods is not None:
-            return f"each further {name} counted with {min(pods, curve_of(row.ipv4_per_interface, pool).most):,} pods"
-        return (
-            f"each further {name} counted full: {self.full_node(row, pool):,} pods with addresses"
-        )
+            most = min(pods, curve_of(row.ipv4_per_interface, pool).most)
+            return f"each further {name} counted with {count_of(most, 'pod')}"
+        return f"each further {name} counted full: {count_of(self.full_node(row, pool), 'pod')} with addresses"
 
     def starved(self, node: Node) -> int | None:
         """Pods that a node's pool makes addresses for, if there are more; else None."""

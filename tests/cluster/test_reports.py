@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from eks_win_capacity import cli
+from eks_win_capacity import Subnet, WarmPool, cli, nodes_that_fit
 from eks_win_capacity.catalog.prices import estimate_windows_prices
 from eks_win_capacity.cluster import (
     ClusterState,
@@ -385,3 +385,17 @@ def test_a_report_shows_itself_in_words_and_in_a_notebook():
     alone = cluster_report(load_files(folder / "describe-subnets.json").merge(ClusterState()))
     assert "unknown nodes in 2 subnets" in repr(alone)
     assert "Not known" in alone._repr_html_()
+
+
+def test_one_pod_is_not_several():
+    with pytest.raises(InputError, match=r"in secondary mode is 1 pod \("):
+        nodes_that_fit(Subnet("10.0.0.0/24"), "t3.nano", pods_per_node=2, pool=WarmPool.secondary())
+    state = ClusterState(
+        nodes=(Node(name="n", os="windows", instance_type="t3.nano", advertised_addresses=1),),
+        subnets=(SubnetState(subnet_id="subnet-1", cidr="10.0.0.0/24", used=()),),
+        cni_configmap={"enable-windows-ipam": "true"},
+    )
+    assert (
+        "each further t3.nano counted full: 1 pod with addresses"
+        in cluster_report(state).assumptions
+    )
