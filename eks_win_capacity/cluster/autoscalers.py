@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from eks_win_capacity.catalog import Catalog, InstanceType
-    from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
+    from eks_win_capacity.cluster.cluster_view import ClusterView
+    from eks_win_capacity.cluster.serving import PodNeed
     from eks_win_capacity.cluster.state import NodeClaim, NodeGroup, Pod
 
 

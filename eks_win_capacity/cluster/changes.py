@@ -17,7 +17,6 @@ from eks_win_capacity.addresses.targets import (
 )
 from eks_win_capacity.addresses.warm_pool import curve_of
 from eks_win_capacity.catalog.limits import max_pods_cap
-from eks_win_capacity.cluster.cluster_view import PodNeed
 from eks_win_capacity.cluster.full_subnet import lean_targets
 from eks_win_capacity.cluster.remedies import (
     Change,
@@ -31,6 +30,7 @@ from eks_win_capacity.cluster.remedies import (
 )
 from eks_win_capacity.cluster.serving import (
     PREFIX_VERSIONS,
+    PodNeed,
     advertised_by,
     legacy_components,
     platform_serves,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from eks_win_capacity.cluster.serving import (
     difference_reason,
     expected_addresses,
     group_of,
+    pods_in,
     slots_of,
     use_by_node,
 )
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.addresses.fit import NodesThatFit
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
+    from eks_win_capacity.cluster.serving import PodNeed
     from eks_win_capacity.cluster.state import (
         ClusterState,
         InterfaceState,
@@ -56,20 +58,6 @@ if TYPE_CHECKING:
         Pod,
         SubnetState,
     )
-
-
-@dataclass(frozen=True)
-class PodNeed:
-    """What one pod takes of a node: an address, CPU [millicores], memory [bytes]."""
-
-    address: bool
-    cpu_m: int
-    memory: int
-
-    @classmethod
-    def of(cls, pod: Pod) -> PodNeed:
-        """What a pod takes: it is placed without an address where it asks for none."""
-        return cls(pod.takes_address and not pod.without_request, pod.cpu_m, pod.memory_bytes)
 
 
 class ClusterView:
@@ -244,15 +232,11 @@ class ClusterView:
         if slots is not None and slots.of_other_mode and slots.serves_by_slots < placed:
             return Obstacle("slots-held", (f"{node.name}: {slots}",))
         if advertised is not None and placed > advertised:
-            return Obstacle(
-                "addresses",
-                (f"{node.name} advertises {advertised:,} and runs {count_of(placed, 'pod')}",),
-            )
+            seen = f"{node.name} advertises {advertised:,} and runs {count_of(placed, 'pod')}"
+            return Obstacle("addresses", (seen,))
         if (most := self.starved(node)) is not None:
-            seen = (
-                f"warm target 0 and minimum {most:,}, with {count_of(placed, 'pod')} on {node.name}"
-            )
-            return Obstacle("starved", (seen,))
+            seen = f"warm target 0 and minimum {most:,}, with {count_of(placed, 'pod')}"
+            return Obstacle("starved", (f"{seen} on {node.name}",))
         if slots is not None:
             if slots.serves >= placed:
                 return None
@@ -367,7 +351,7 @@ class ClusterView:
         `addresses` and `max_pods` stand in place of what it has today; `full` as for `used`.
         """
         room = self._room(node, addresses=addresses, max_pods=max_pods, full=full)
-        return int(_pods_in(np.array([room], np.float64), need)[0])
+        return int(pods_in(np.array([room], np.float64), need)[0])
 
     def _room(
         self,
@@ -398,11 +382,12 @@ class ClusterView:
 
     def left_on(self, nodes: list[Node], need: PodNeed) -> Mapping[str, int]:
         """Number of pods of one kind that each of some nodes still takes, by its name. [pods]."""
-        if nodes is not self.ready:
-            return _by_name(nodes, _pods_in(self._rooms_of(nodes), need))
-        if need not in self._left:
-            self._left[need] = _by_name(nodes, _pods_in(self._rooms, need))
-        return self._left[need]
+        ready = nodes is self.ready
+        if ready and need in self._left:
+            return self._left[need]
+        pods = pods_in(self._rooms if ready else self._rooms_of(nodes), need).tolist()
+        left = dict(zip((node.name for node in nodes), pods, strict=True))
+        return self._left.setdefault(need, left) if ready else left
 
     def with_prefixes(self, need: PodNeed) -> tuple[int, int, list[str]]:
         """
@@ -469,20 +454,19 @@ class ClusterView:
         given = [
             group.kubelet_max_pods
             for group in self.state.node_groups or ()
-            if group.windows is not False
-            and name in group.instance_types
-            and group.kubelet_max_pods
+            if group.windows is not False and name in group.instance_types
         ]
         given += [
             made.max_pods
             for pool, made in self.pools
-            if made is not None and made.max_pods and name in (pool.instance_types or (name,))
+            if made is not None and name in (pool.instance_types or (name,))
         ]
-        return max(given, default=KUBELET_MAX_PODS)
+        return max(filter(None, given), default=KUBELET_MAX_PODS)
 
-    def full_node(self, row: InstanceType, pool: WarmPool) -> int:
-        """Number of pods with addresses that a full node of a type runs. [pods]."""
-        return min(self.max_pods_of(row.name), curve_of(row.ipv4_per_interface, pool).most)
+    def _on_each(self, row: InstanceType, pool: WarmPool, pods: int | None) -> int:
+        """Number of pods with addresses on a further node: as many as are asked for, else full."""
+        wanted = self.max_pods_of(row.name) if pods is None else pods
+        return min(wanted, curve_of(row.ipv4_per_interface, pool).most)
 
     def _in_blocks(self, node: Node, row: InstanceType, pods: int, blocks: dict[str, int]) -> int:
         """Number of pods that the free /28 blocks of a node's subnet serve; keeps account."""
@@ -507,10 +491,8 @@ class ClusterView:
         """
         most, gain = 0, 0
         for node in self.ready:
-            host = self.use_of(node).without_address
-            limit = min(
-                (advertised_by(node) or 0) + host, max_pods_cap(self.row(node.instance_type))
-            )
+            own = (advertised_by(node) or 0) + self.use_of(node).without_address
+            limit = min(own, max_pods_cap(self.row(node.instance_type)))
             if node.pods_limit is None or limit <= node.pods_limit:
                 continue
             more = self.left(node, need, max_pods=limit, full=full)
@@ -529,17 +511,18 @@ class ClusterView:
         if (pool := self.pool(row)) is not None:
             addresses = min(addresses, curve_of(row.ipv4_per_interface, pool).most)
         room = (addresses, self.max_pods_of(name) - hosts, cpu, memory)
-        return int(_pods_in(np.array([room], np.float64), need)[0])
+        return int(pods_in(np.array([room], np.float64), need)[0])
 
     def _beside(self, row: InstanceType) -> tuple[int, int, int]:
         """Pods of the host on a node of a type, and the CPU and memory of a new one; kept."""
         if row.name not in self._typical:
             same = [n for n in self.windows if n.instance_type == row.name]
-            cpu, memory = allocatable(row)
+            cpus = [n.cpu_m for n in same if n.cpu_m is not None]
+            memories = [n.memory_bytes for n in same if n.memory_bytes is not None]
             self._typical[row.name] = (
                 max((self.use_of(n).host for n in same), default=0),
-                max((n.cpu_m for n in same if n.cpu_m is not None), default=cpu),
-                max((n.memory_bytes for n in same if n.memory_bytes is not None), default=memory),
+                max(cpus) if cpus else allocatable(row)[0],
+                max(memories) if memories else allocatable(row)[1],
             )
         return self._typical[row.name]
 
@@ -678,9 +661,8 @@ class ClusterView:
                 "what is in use of the subnet and of its reservations is not known (aws ec2 "
                 "describe-network-interfaces, get-subnet-cidr-reservations)"
             )
-        full = self.full_node(row, pool)
-        each = full if pods is None else min(pods, curve_of(row.ipv4_per_interface, pool).most)
-        return fit_of(subnet, node_need(row, each, pool), keep_free + warm + self.unseen(held))
+        need = node_need(row, self._on_each(row, pool, pods), pool)
+        return fit_of(subnet, need, keep_free + warm + self.unseen(held))
 
     def nodes_in(self, held: SubnetState, name: str) -> int | str:
         """Further full nodes of a type that a subnet takes for sure, or why that is not known."""
@@ -700,10 +682,10 @@ class ClusterView:
         pool = self.pool(row)
         if pool is None:
             return ""
+        each = count_of(self._on_each(row, pool, pods), "pod")
         if pods is not None:
-            most = min(pods, curve_of(row.ipv4_per_interface, pool).most)
-            return f"each further {name} counted with {count_of(most, 'pod')}"
-        return f"each further {name} counted full: {count_of(self.full_node(row, pool), 'pod')} with addresses"
+            return f"each further {name} counted with {each}"
+        return f"each further {name} counted full: {each} with addresses"
 
     def starved(self, node: Node) -> int | None:
         """Pods that a node's pool makes addresses for, if there are more; else None."""
@@ -714,18 +696,3 @@ class ClusterView:
         curve = curve_of(row.ipv4_per_interface, pool)
         used = self.use_of(node).with_address
         return curve.most if curve.most < min(used, len(curve.addresses) - 1) else None
-
-
-def _by_name(nodes: list[Node], pods: npt.NDArray[np.int64]) -> Mapping[str, int]:
-    return dict(zip((node.name for node in nodes), pods.tolist(), strict=True))
-
-
-def _pods_in(rooms: npt.NDArray[np.float64], need: PodNeed) -> npt.NDArray[np.int64]:
-    """Pods that some rooms take, a row each; none where nothing is known to limit them. [pods]."""
-    addresses, lowest, cpu, memory = rooms.T
-    if need.address:
-        lowest = np.minimum(addresses, lowest)
-    for room, request in ((cpu, need.cpu_m), (memory, need.memory)):
-        if request:
-            lowest = np.minimum(lowest, np.floor(room / request))
-    return np.where(np.isinf(lowest), 0, np.maximum(lowest, 0)).astype(np.int64)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster import changes
 from eks_win_capacity.cluster.autoscalers import claimed, lift, of_claims, refusal
-from eks_win_capacity.cluster.cluster_view import ClusterView, PodNeed
+from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.full_subnet import drain_for_blocks, give_back, lean_targets, reserve
 from eks_win_capacity.cluster.remedies import (
     Change,
@@ -18,7 +18,7 @@ from eks_win_capacity.cluster.remedies import (
     update_cluster,
     word,
 )
-from eks_win_capacity.cluster.serving import REASONS, causes
+from eks_win_capacity.cluster.serving import REASONS, PodNeed, causes
 from eks_win_capacity.cluster.state import needs_state
 from eks_win_capacity.core.arguments import mapping, number
 from eks_win_capacity.core.constants import ADDRESS_RESOURCE

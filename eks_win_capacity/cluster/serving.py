@@ -1,4 +1,4 @@
-"""What a Windows node offers and its interface holds, why it is not served, and what messages say of that."""
+"""What a Windows node offers and pods take of it, why it is not served, and what messages say of that."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from eks_win_capacity.addresses.targets import ENABLE_IPAM, ENABLE_PREFIX_DELEGATION, go_bool
 from eks_win_capacity.catalog.limits import by_mode, prefix, secondary
@@ -22,6 +24,8 @@ from eks_win_capacity.core.constants import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    import numpy.typing as npt
 
     from eks_win_capacity.catalog import InstanceType
     from eks_win_capacity.cluster.state import ClusterState, InterfaceState, Node, NodeGroup, Pod
@@ -253,6 +257,31 @@ class Use:
 
 
 IDLE: Final = Use()
+
+
+@dataclass(frozen=True)
+class PodNeed:
+    """What one pod takes of a node: an address, CPU [millicores], memory [bytes]."""
+
+    address: bool
+    cpu_m: int
+    memory: int
+
+    @classmethod
+    def of(cls, pod: Pod) -> PodNeed:
+        """What a pod takes: it is placed without an address where it asks for none."""
+        return cls(pod.takes_address and not pod.without_request, pod.cpu_m, pod.memory_bytes)
+
+
+def pods_in(rooms: npt.NDArray[np.float64], need: PodNeed) -> npt.NDArray[np.int64]:
+    """Pods that some rooms take, a row each; none where nothing is known to limit them. [pods]."""
+    addresses, lowest, cpu, memory = rooms.T
+    if need.address:
+        lowest = np.minimum(addresses, lowest)
+    for room, request in ((cpu, need.cpu_m), (memory, need.memory)):
+        if request:
+            lowest = np.minimum(lowest, np.floor(room / request))
+    return np.where(np.isinf(lowest), 0, np.maximum(lowest, 0)).astype(np.int64)
 
 
 def use_by_node(state: ClusterState) -> dict[str, Use]:

@@ -782,8 +782,8 @@ def test_room_that_the_scheduler_did_not_find_is_told_of(message):
 
 def test_the_work_of_many_pods_that_wait_alike_is_that_of_one(monkeypatch):
     asked = []
-    pods_in = cluster_view._pods_in
-    monkeypatch.setattr(cluster_view, "_pods_in", lambda *a: (asked.append(None), pods_in(*a))[1])
+    pods_in = cluster_view.pods_in
+    monkeypatch.setattr(cluster_view, "pods_in", lambda *a: (asked.append(None), pods_in(*a))[1])
     work = []
     for waiting in (1, 100):
         asked.clear()
