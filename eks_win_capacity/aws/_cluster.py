@@ -11,6 +11,7 @@ from eks_win_capacity.aws import saved_answers
 from eks_win_capacity.aws._occupants import RESERVATIONS, described, each, subnets
 from eks_win_capacity.aws.answer_files import gather
 from eks_win_capacity.aws.calls import FILTER_VALUES, Asking
+from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.display import Listed
 from eks_win_capacity.core.errors import AwsError, InputError, UnsupportedInputError
 from eks_win_capacity.core.lazy import checked_call
@@ -94,7 +95,12 @@ def load_cluster(
     AwsError
         If the cluster cannot be described, or any call fails for another
         reason than a missing permission.
+    InputError
+        If the name is empty.
+    UnsupportedInputError
+        If an argument is of another kind.
     """
+    name = _named(name, "name")
     ask = Asking(session, region, endpoint_url, clients, on_call)
     cluster = ask.one("eks", "describe_cluster", "cluster", name=name)
     if version := cluster.get("version"):
@@ -125,6 +131,14 @@ def load_cluster(
         _ask_occupants(ask)
         ask.part("instances", lambda: _profiles(ask), "InstanceProfile")
     return saved_answers.state(ask.answers, ask.unknown)
+
+
+def _named(given: object, argument: str) -> str:
+    """The name of a cluster; to EKS an empty one asks for the list of all."""
+    name = text(given, name=argument)
+    if not name.strip():
+        raise InputError(f"{argument} of the cluster must not be empty: is its variable set?")
+    return name
 
 
 def _ask_policies(ask: Asking, role: str) -> None:
@@ -376,10 +390,12 @@ def load_subnets(
         found = subnets(ask.answers, ask.unknown, saved=files is not None)
     if not found:
         what = "the saved answers" if files is not None else vpc_id or cluster or str(subnet_ids)
-        raise InputError(
-            f"{what:.80}: no subnet with IPv4 addresses is described; check the name, the region "
-            "and that DescribeSubnets is among what was saved"
+        cure = (
+            "check that DescribeSubnets is among them"
+            if files is not None
+            else "check the name and the region"
         )
+        raise InputError(f"{what:.80}: no subnet with IPv4 addresses is described; {cure}")
     return Listed(UsedSubnet.of(held, ask.unknown) for held in found)
 
 
@@ -390,6 +406,7 @@ def _which(
     if vpc_id is not None:
         return {"Filters": [{"Name": "vpc-id", "Values": [vpc_id]}]}
     if cluster is not None:
+        cluster = _named(cluster, "cluster")
         found = ask.one("eks", "describe_cluster", "cluster", name=cluster)
         ask.part(
             "subnets_of_node_groups",

@@ -8,7 +8,13 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.core.errors import AwsError, without_accounts
+from eks_win_capacity.core.arguments import text
+from eks_win_capacity.core.errors import (
+    AwsError,
+    InputError,
+    UnsupportedInputError,
+    without_accounts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -73,6 +79,8 @@ _CURES: Final = {
     "RequestThrottled": _WAIT,
     "RequestThrottledException": _WAIT,
     "SlowDown": _WAIT,
+    "InvalidSubnetID.Malformed": "a subnet's id is 'subnet-' and 8 or 17 hexadecimal digits",
+    "InvalidSubnetID.NotFound": "check the ids and the region",
     "InternalError": _WAIT,
     "InternalFailure": _WAIT,
     "InternalServerError": _WAIT,
@@ -142,6 +150,17 @@ def client(
     """
     from botocore.config import Config
 
+    for name, given in (("region", region), ("endpoint_url", endpoint_url)):
+        if given is not None:
+            text(given, name=name)
+    if session is not None and not (hasattr(session, "client") and hasattr(session, "region_name")):
+        raise UnsupportedInputError(
+            f"session must be a boto3.Session; got {type(session).__name__}"
+        )
+    if endpoint_url is not None and "://" not in endpoint_url:
+        raise InputError(
+            f"endpoint_url must be an address such as https://example.com; got {endpoint_url!r:.60}"
+        )
     with faults(operation=service, region=region or ""):
         variable = os.environ.get("AWS_REGION")
         if session is None:

@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 
 from eks_win_capacity import aws
 from eks_win_capacity.aws import _cluster
-from eks_win_capacity.core.errors import AwsError, DocumentError, InputError
+from eks_win_capacity.core.errors import AwsError, CapacityError, DocumentError, InputError
 
 REGION = "us-east-1"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
@@ -337,6 +337,26 @@ def test_the_region_of_the_environment_goes_before_that_of_a_profile(tmp_path, m
     assert _session("work").region_name == "us-west-2"
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert _session("work").region_name == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "told"),
+    [
+        ("", {}, "must not be empty"),
+        (" ", {}, "must not be empty"),
+        (None, {}, "must be a string"),
+        ("prod", {"region": 5}, "region must be a string"),
+        ("prod", {"session": "work"}, r"session must be a boto3\.Session; got str"),
+        ("prod", {"endpoint_url": "localhost"}, "must be an address such as"),
+        ("prod", {"endpoint_url": 80}, "endpoint_url must be a string"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_asked(name, how, told):
+    with pytest.raises(CapacityError, match=told):
+        aws.load_cluster(name, **how)
+    if name is not None:
+        with pytest.raises(CapacityError, match=told):
+            aws.load_subnets(cluster=name, **how)
 
 
 def test_exactly_one_way_to_name_subnets():
