@@ -136,11 +136,11 @@ def _chosen(subnets: Iterable[Subnet] | Subnet) -> list[Subnet]:
 
     given: Any = [subnets] if isinstance(subnets, Subnet) else subnets
     chosen = list(given) if isinstance(given, Iterable) else [given]
-    wrong = next((s for s in chosen if not isinstance(s, Subnet)), None)
-    if wrong is not None:
+    wrong = [s for s in chosen if not isinstance(s, Subnet)]
+    if wrong:
         raise UnsupportedInputError(
             f"subnets must be Subnet objects, such as load_subnets gives: their size is needed; "
-            f"got {type(wrong).__name__}"
+            f"got {type(wrong[0]).__name__}"
         )
     names = [subnet.subnet_id for subnet in chosen]
     if not names or not all(names):

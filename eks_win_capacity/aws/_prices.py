@@ -11,6 +11,7 @@ from eks_win_capacity.aws.answer_files import saved
 from eks_win_capacity.aws.calls import Asking, incomplete
 from eks_win_capacity.aws.saved_answers import moment, shaped
 from eks_win_capacity.catalog.prices import COLUMNS, Prices
+from eks_win_capacity.core import arguments
 from eks_win_capacity.core.errors import InputError
 from eks_win_capacity.core.lazy import checked_call
 
@@ -85,11 +86,14 @@ def load_prices(
     InputError
         If a market or the pricing region is none, a type has no price at all, or a
         market has none.
+    UnsupportedInputError
+        If the region is not a string.
     DocumentError
         If a saved answer is damaged or only a part.
     """
     import pandas as pd
 
+    region = arguments.text(region, name="region")
     chosen, wanted = _asked(markets, instance_types)
     left_out: list[str] = []
     if files is not None:

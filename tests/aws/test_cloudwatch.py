@@ -262,6 +262,12 @@ def test_values_of_another_kind_are_noticed():
         history(client=watch, source={"namespace": "W", "metric": "m", "kind": "available"})
 
 
+@pytest.mark.parametrize("subnets", [None, [None], 5, ["subnet-1"]])
+def test_what_is_no_subnet_is_named(subnets):
+    with pytest.raises(UnsupportedInputError, match="subnets must be Subnet objects"):
+        aws.load_usage_history(subnets)
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

@@ -10,7 +10,7 @@ from aws_stubs import stubbed
 from botocore.stub import ANY
 
 from eks_win_capacity import aws, estimate_windows_prices
-from eks_win_capacity.core.errors import AwsError, DocumentError, InputError
+from eks_win_capacity.core.errors import AwsError, DocumentError, InputError, UnsupportedInputError
 
 REGION = "eu-west-1"
 NOON = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)
@@ -183,6 +183,12 @@ def test_a_page_that_fails_in_the_middle_gives_no_prices(code, told):
 def test_a_wrong_argument_is_refused(wrong):
     with pytest.raises(InputError):
         aws.load_prices(REGION, **wrong)
+
+
+@pytest.mark.parametrize("region", [None, 5, ["eu-west-1"]])
+def test_a_region_is_a_string(region):
+    with pytest.raises(UnsupportedInputError, match="region must be a string"):
+        aws.load_prices(region)
 
 
 # -- spot --------------------------------------------------------------------------
