@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.seasons import Seasons, adapted, seasons
+from eks_win_capacity.forecast.smoothing import Filtered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,7 +111,7 @@ class Calendar:
 
 def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> Parts:
     """Parts of the histories, with what full subnets hide put back."""
-    free = _unclipped(seen, censored)
+    free, periods = _unclipped(seen, censored), bound.shape[1]
     # Across a plateau demand is first taken to run straight from free value to free value.
     filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
     if calendar.lengths and not seen.all():
@@ -120,11 +120,11 @@ def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar)
     # An unfinished last period takes one more round, saturation in between more.
     for turn in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
         clean, known = parts.clean, seen if turn else free
-        fits = smoothing.fit(clean, known, [bound.shape[1]], within_day=calendar.per_day > 1)
-        at = fits.at[-1]
-        best = at.weight.argmax(axis=1)
-        sigma = at.sigma[np.arange(len(best)), best][:, None]
-        mean = clean - fits.innovations(best) - (parts.level - parts.raw)
+        passed = Filtered.of(clean, known, [periods])
+        (fit,) = passed.fits(within_day=calendar.per_day > 1)
+        sigma = fit.sigma[fit.likeliest][:, None]
+        errors = passed.innovations(fit, np.full(len(clean), periods), periods)
+        mean = clean - errors - (parts.level - parts.raw)
         mean = mean * parts.season.factor + parts.season.term
         filled = np.where(censored, _above(bound, mean, sigma), filled)
         parts = _apart(filled, seen, censored, calendar)

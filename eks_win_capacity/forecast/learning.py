@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.history_parts import Calendar, newest_step, surges, taken_apart
 from eks_win_capacity.forecast.seasons import LONG_SEASON
+from eks_win_capacity.forecast.smoothing import RECENT, Filtered, mean_and_deviation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eks_win_capacity.forecast.history_parts import Parts, Step, Surges
+    from eks_win_capacity.forecast.smoothing import Fit
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 VIEWS = ("whole", "logarithm", "since_bend", "last_35")
 """Names of the views, as columns of ``forecast.model``."""
 
-SHORT = ((84, True), (35, False))
+SHORT = ((RECENT, True), (35, False))
 """Periods of the short views, and whether they begin where growth last bent."""
 
 SINCE = (60, 42, 29, 20, 14)
@@ -102,7 +103,7 @@ class View:
     """
 
     name: str
-    fit: smoothing.Fit
+    fit: Fit
     errors: Floats
     seen: Flags
     looks: list[tuple[Floats, Floats]]
@@ -222,25 +223,27 @@ def learn(
     calendar = Calendar(tuple(lengths), horizon, given, per_day)
     parts = taken_apart(values / scale[:, None], seen, censored, calendar)
     clean, every = parts.clean, np.ones(len(values), dtype=bool)
-    both, known = clean, seen
     if daily:
-        # One pass over the periods for both: a pass costs most where series are few.
         logs, possible = logarithm(clean)
         # What is reset again and again is added, not multiplied.
         possible &= ~(parts.kept != 0).any(axis=1)
+        # One pass over the periods for both: a pass costs most where series are few.
         both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
-    fits = smoothing.fit(both, known, [*back, periods], within_day=not daily)
-    # How noisy a series is now, its last half year says.
-    newest = min(_RECENT, periods) if daily else periods // per_day * per_day
-    found = [long_view(fits.rows(slice(len(clean))), seen, back, every, newest=newest)]
-    if daily:
-        fits = fits.rows(slice(len(clean), None))
-        found.append(long_view(fits, seen, back, possible, newest=periods, compound=True))
+        passed = Filtered.of(both, known, [*back, periods])
+        plain, compound = passed.rows(slice(len(clean))), passed.rows(slice(len(clean), None))
+        # How noisy a series is now, its last half year says.
+        found = [
+            long_view(plain, every, newest=min(_RECENT, periods)),
+            long_view(compound, possible, newest=periods, compound=True),
+        ]
         found += [
-            short_view(clean, seen, back, length=length, bends=bends)
+            short_view(clean, plain, length=length, bends=bends)
             for length, bends in SHORT
             if periods >= 1.2 * length
         ]
+    else:
+        passed = Filtered.of(clean, seen, [*back, periods])
+        found = [long_view(passed, every, newest=periods // per_day * per_day, within_day=True)]
     lag = next((n for n in lengths if 2 <= n < LONG_SEASON and 2 * n < periods), 1)
     return Learned(
         scale=scale,
@@ -293,27 +296,26 @@ def logarithm(values: Floats) -> tuple[Floats, Flags]:
 
 
 def long_view(
-    fits: smoothing.Fits,
-    seen: Flags,
-    back: Sequence[int],
+    passed: Filtered,
     possible: Flags,
     *,
     newest: int,
     compound: bool = False,
+    within_day: bool = False,
 ) -> View:
     """The view of the whole history, or of its logarithm, in which growth is compound."""
+    count, periods = passed.seen.shape
+    since = np.full(count, periods)
+    *back, fit = passed.fits(within_day=within_day)
     looks = []
-    for origin, at in zip(back, fits.at[:-1], strict=True):
-        mean, deviation = smoothing.mean_and_deviation(at, seen.shape[1] - origin)
+    for origin, at in zip(passed.states, back, strict=False):
+        mean, deviation = mean_and_deviation(at, periods - origin)
         if compound:
             mean = np.exp(np.clip(mean, -9.0, 9.0))
             deviation = mean * np.minimum(deviation, 1.0)
         looks.append((mean, deviation))
-    errors = _innovations(fits, seen, newest)
-    count, periods = seen.shape
-    since, none = np.full(count, periods), np.zeros(count)
-    name, seen = VIEWS[compound], seen[:, -newest:]
-    return View(name, fits.at[-1], errors, seen, looks, possible, since, none)
+    errors, seen = _innovations(passed, fit, since, newest), passed.seen[:, -newest:]
+    return View(VIEWS[compound], fit, errors, seen, looks, possible, since, np.zeros(count))
 
 
 @lru_cache(maxsize=16)
@@ -355,53 +357,23 @@ def since_bend(values: Floats) -> tuple[NDArray[np.int64], Floats]:
     return lengths[score.argmin(axis=1)], 0.5 * np.maximum(other - score.min(axis=1), 0.0)
 
 
-def short_view(
-    values: Floats, seen: Flags, back: Sequence[int], *, length: int, bends: bool
-) -> View:
+def short_view(values: Floats, passed: Filtered, *, length: int, bends: bool) -> View:
     """The view of the newest periods alone, looked back at with as many periods each time."""
-    count, periods = values.shape
-    width, known = min(length, periods), min(length, *back, periods)
-    # All windows of one width are fitted in one pass.
-    passes = [[*back, periods]] if known == width else [[*back], [periods]]
-    found = [
-        _newest(values, seen, ends, width=known if ends[0] in back else width, bends=bends)
-        for ends in passes
-    ]
-    looks = [
-        smoothing.mean_and_deviation(
-            found[0][0].rows(slice(place * count, (place + 1) * count)), periods - origin
-        )
-        for place, origin in enumerate(back)
-    ]
-    fit, errors, since, evidence = found[-1]
-    since, evidence = since[-count:], evidence[-count:]
-    used = seen[:, -width:] & (np.arange(width) >= width - since[:, None])
-    enough = seen[:, -length:].sum(axis=1) >= length // 2
-    fit = fit.rows(slice(-count, None))
+    periods, looks = values.shape[1], []
+    for end in passed.states:
+        width = min(length, end)
+        since, evidence = np.full(len(values), width), np.zeros(len(values))
+        if bends:
+            since, evidence = since_bend(values[:, end - width : end])
+        fit = passed.newest(end, since)
+        if end < periods:
+            looks.append(mean_and_deviation(fit, periods - end))
+    used = passed.seen[:, -width:] & (np.arange(width) >= width - since[:, None])
+    enough = passed.seen[:, -length:].sum(axis=1) >= length // 2
+    errors = _innovations(passed, fit, since, width)
     fit.root[evidence > 0, :, 1] *= _UNSETTLED
     name = "since_bend" if bends else "last_35"
-    return View(name, fit, errors[-count:], used, looks, enough, since, evidence)
-
-
-def _newest(
-    values: Floats, seen: Flags, ends: Sequence[int], *, width: int, bends: bool
-) -> tuple[smoothing.Fit, Floats, NDArray[np.int64], Floats]:
-    """Fits to the periods before each end, their innovations, how many they are, and why."""
-    values = np.concatenate([values[:, end - width : end] for end in ends])
-    seen = np.concatenate([seen[:, end - width : end] for end in ends])
-    length, evidence = np.full(len(values), width), np.zeros(len(values))
-    if bends:
-        length, evidence = since_bend(values)
-    errors, fits, places = np.zeros_like(values), [], []
-    for one in np.unique(length):
-        rows = np.flatnonzero(length == one)
-        here = seen[rows, -one:]
-        found = smoothing.fit(values[rows, -one:], here, [int(one)], brief=True)
-        errors[rows, -one:] = _innovations(found, here, one)
-        fits.append(found.at[0])
-        places.append(rows)
-    fit = smoothing.stacked(fits).rows(np.argsort(np.concatenate(places)))
-    return fit, errors, length, evidence
+    return View(name, fit, errors, used, looks, enough, since, evidence)
 
 
 def exact(view: View) -> Flags:
@@ -409,15 +381,13 @@ def exact(view: View) -> Flags:
     return np.asarray((view.fit.sigma == 0).any(axis=1))
 
 
-def _innovations(fits: smoothing.Fits, seen: Flags, newest: int) -> Floats:
+def _innovations(passed: Filtered, fit: Fit, since: NDArray[np.int64], newest: int) -> Floats:
     """Newest innovations of the likeliest model, which come again, and so are 0 on average."""
-    at = fits.at[-1]
-    best = at.weight.argmax(axis=1)
-    sigma = at.sigma[np.arange(len(best)), best][:, None]
-    errors = (fits.innovations(best) / np.where(sigma > 0, sigma, 1.0))[:, -newest:]
+    sigma = fit.sigma[fit.likeliest][:, None]
+    errors = passed.innovations(fit, since, newest) / np.where(sigma > 0, sigma, 1.0)
     # Growth that has bent leaves errors of one sign, which must not bend it once more.
-    known = seen[:, -newest:]
-    mean = np.where(known, errors, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    known = passed.seen[:, -newest:] & (np.arange(newest) >= newest - since[:, None])
+    mean = errors.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return np.asarray(errors - mean[:, None])
 
 

@@ -207,8 +207,8 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
     ndarray, (series, 2)
         The middle: level and growth.
     """
-    views = np.repeat(np.arange(len(learned.views)), [len(v.fit.grid) for v in learned.views])
-    fit = stacked([view.fit for view in learned.views], axis=1)
+    views = np.repeat(np.arange(len(learned.views)), [len(v.fit.models) for v in learned.views])
+    fit = stacked([view.fit for view in learned.views])
     weight = fit.weight * learned.shares[:, views]
     linear = np.where(views == _LOGARITHM, 0.0, weight)
     total = np.maximum(linear.sum(axis=1), 1e-300)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations_with_replacement, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
-    States = list[tuple[Floats, ...]]
+    Places = NDArray[np.intp]
 
 ALPHAS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Smoothing of the level: 0 is a straight line, 1 a random walk."""
@@ -49,8 +48,17 @@ There the next value says little about the days to come: what is warm now is
 not warm tomorrow, so a level may only be learned slowly, and the rest fades.
 """
 
-BRIEF = np.array(
-    [(a, p, 0.0) for a in (0.0, 0.05, 0.2, 0.4) for p in (0.0, 0.65)] + [(1.0, 0.0, 0.0)]
+RECENT = 84
+"""Periods that a fit to the newest past has, at most."""
+
+_EVERY = np.arange(len(GRID))
+
+BRIEF = np.flatnonzero(
+    (GRID[:, 2] == 0)
+    & (
+        (np.isin(GRID[:, 0], (0.0, 0.05, 0.2, 0.4)) & np.isin(GRID[:, 1], (0.0, 0.65)))
+        | (GRID[:, 0] == 1)
+    )
 )
 """The models that a few weeks can tell apart; each with growth, and once more without."""
 
@@ -60,7 +68,6 @@ _USUAL_GROWTH = 0.004
 _STILL = 0.5
 """Share of short histories that do not grow, beforehand."""
 
-
 _BY_SERIES = ("weight", "level", "off", "growth", "start", "drift", "sigma", "root")
 """What of a fit has a row for each series."""
 
@@ -68,7 +75,7 @@ _BY_SERIES = ("weight", "level", "off", "growth", "start", "drift", "sigma", "ro
 @dataclass(frozen=True)
 class Fit:
     """
-    What every model of the grid says about a chunk of series at one origin.
+    What every model says about a chunk of series at one origin.
 
     Attributes
     ----------
@@ -80,8 +87,8 @@ class Fit:
         Level before the first period, growth then, and the deviation of one innovation.
     root : ndarray, (series, models, 2, 2)
         Lower Cholesky factor of the covariance of (level, growth).
-    grid : ndarray, (models, 3)
-        Alpha, phi and gamma of each model.
+    models : ndarray of int, (models,)
+        The row of the grid that each model is.
     """
 
     weight: Floats
@@ -92,148 +99,145 @@ class Fit:
     drift: Floats
     sigma: Floats
     root: Floats
-    grid: Floats
+    models: Places
 
-    def rows(self, chosen: slice | NDArray[np.intp]) -> Fit:
-        """Fits of some of the series."""
-        return replace(self, **{name: getattr(self, name)[chosen] for name in _BY_SERIES})
+    @property
+    def grid(self) -> Floats:
+        """Alpha, phi and gamma of each model."""
+        return np.asarray(GRID[self.models])
 
-
-def stacked(fits: Sequence[Fit], *, axis: int = 0) -> Fit:
-    """Fits of some series and of others, or of some models and of others, side by side."""
-    if len(fits) == 1:
-        return fits[0]
-    joined = {name: np.concatenate([getattr(f, name) for f in fits], axis) for name in _BY_SERIES}
-    grid = np.concatenate([f.grid for f in fits]) if axis else fits[0].grid
-    return replace(fits[0], grid=grid, **joined)
+    @property
+    def likeliest(self) -> tuple[Places, Places]:
+        """Each series, and its model with the largest share."""
+        return np.arange(len(self.weight)), self.weight.argmax(axis=1)
 
 
-def _filtered(
-    values: Floats, seen: Flags, origins: Sequence[int], grid: Floats
-) -> tuple[tuple[Floats, ...], list[States]]:
+def stacked(fits: Sequence[Fit]) -> Fit:
+    """Fits of some models and of others, side by side."""
+    joined = {
+        name: np.concatenate([getattr(fit, name) for fit in fits], axis=1) for name in _BY_SERIES
+    }
+    return Fit(**joined, models=np.concatenate([fit.models for fit in fits]))
+
+
+def _recursed(
+    target: Floats, state: Floats, after: Collection[int]
+) -> tuple[Floats, dict[int, Floats]]:
     """
-    One-step errors to the data, to one unit of drift, and to one of start level.
+    One-step errors of every model, (periods, rows, models), and its state after some periods.
 
-    Where nothing was seen no error counts, and the model runs on alone. Without
-    gaps the errors to drift and start are the same for every series. Beside the
-    errors, (periods, series, models) of each, comes the state at each origin.
+    A state is level, off and growth, each (rows, models); a target is (periods, rows).
     """
-    alpha, phi, gamma = grid.T
+    alpha, phi, gamma = GRID.T
     beta = 1 - alpha
-    count, periods = values.shape
-    whole = bool(seen.all())
-    ends = np.cumsum([0, count] + 2 * [1 if whole else count])
-    data, drift, start = (slice(low, high) for low, high in pairwise(ends.tolist()))
-    target = np.zeros((periods, ends[-1], 1))
-    target[:, data, 0] = values.T
-    known = np.tile(seen.T, 3)[..., None]
-    level = np.zeros((ends[-1], len(grid)))
-    level[start] = 1.0
-    off, wander = np.zeros_like(level), np.zeros_like(level)
-    # Views: models whose growth wanders come last.
+    level, off, growth = state
+    # Views: models whose growth wanders come last; the others never begin to grow.
     steady = int((gamma == 0).sum())
-    drifting, bending, growth = level[drift], level[:, steady:], wander[:, steady:]
-    errors, scratch = np.empty((periods, *level.shape)), np.empty_like(level)
-    states = []
-    for period in range(periods):
-        error = errors[period]
-        drifting += 1.0
-        bending += growth
+    first = 0 if growth.any() else steady
+    grows, growing, wanders = level[:, first:], growth[:, first:], growth[:, steady:]
+    errors, scratch = np.empty((len(target), *level.shape)), np.empty_like(level)
+    states = {}
+    for period, error in enumerate(errors, 1):
+        grows += growing
         off *= phi
         np.add(level, off, out=error)
-        np.subtract(target[period], error, out=error)
-        if not whole:
-            error *= known[period]
-        np.multiply(alpha, error, out=scratch)
-        level += scratch
-        np.multiply(beta, error, out=scratch)
-        off += scratch
-        growth += gamma[steady:] * error[:, steady:]
-        if period + 1 in origins:
-            state = (level.copy(), off.copy(), wander.copy())
-            states.append([tuple(x[part] for x in state) for part in (data, drift, start)])
-    return tuple(errors[:, part] for part in (data, drift, start)), states
+        np.subtract(target[period - 1, :, None], error, out=error)
+        level += np.multiply(alpha, error, out=scratch)
+        off += np.multiply(beta, error, out=scratch)
+        wanders += gamma[steady:] * error[:, steady:]
+        if period in after:
+            states[period] = state.copy()
+    return errors, states
+
+
+@lru_cache(maxsize=8)
+def _units(periods: int, origins: tuple[int, ...]) -> tuple[Floats, dict[int, Floats]]:
+    """Errors to one unit of drift and to one of start level, and the states that follow."""
+    state = np.zeros((3, 2, len(GRID)))
+    state[2, 0] = state[0, 1] = 1.0
+    after = {*range(1, RECENT + 1), *origins}
+    errors, states = _recursed(np.zeros((periods, 2)), state, after)
+    return np.ascontiguousarray(errors.transpose(1, 0, 2)), states
 
 
 @dataclass(frozen=True)
-class Fits:
+class Filtered:
     """
-    The fits at several origins of one chunk, and the errors behind them.
+    The one-step errors of every model of the grid to a chunk of series.
+
+    They are linear in the level and the drift that a model starts with, so both have
+    a closed form in every fit: to all periods before an origin, or to the last of them.
 
     Attributes
     ----------
-    at : tuple of Fit
-        One for each origin.
-    errors : tuple of ndarray, (periods, series, models)
-        To the data, to one unit of drift, and to one of start level.
+    seen : ndarray of bool, (series, periods)
+        What counts. A gap is bridged in the values, and its errors are 0.
+    errors : ndarray, (periods, series, models)
+        Of models that start at zero and do not grow.
+    states : dict, origin to (3, series, models)
+        Level, off and growth of these models.
+    units : ndarray, (2, periods, models)
+        Errors to one unit of drift, and to one of start level: the same from any period on.
+    unit_states : dict, periods to (3, 2, models)
+        Level, off and growth of these.
     """
 
-    at: tuple[Fit, ...]
-    errors: tuple[Floats, ...]
+    seen: Flags
+    errors: Floats
+    states: dict[int, Floats]
+    units: Floats
+    unit_states: dict[int, Floats]
 
-    def rows(self, chosen: slice) -> Fits:
-        """Fits of some of the series."""
-        errors = (part[:, chosen] if part.shape[1] > 1 else part for part in self.errors)
-        return Fits(tuple(at.rows(chosen) for at in self.at), tuple(errors))
+    @classmethod
+    def of(cls, values: Floats, seen: Flags, origins: Sequence[int]) -> Filtered:
+        """
+        Run every model over a chunk of series.
 
-    def innovations(self, model: NDArray[np.int64]) -> Floats:
-        """The one-step errors of one model for each series, with the last fit's parameters."""
-        rows, last = np.arange(len(model)), self.at[-1]
-        # Models with growth and without stand one after the other.
-        same = model % self.errors[0].shape[2]
-        data, drift, start = (
-            part[:, rows if part.shape[1] > 1 else 0, same] for part in self.errors
-        )
-        errors = data + last.drift[rows, model] * drift + last.start[rows, model] * start
-        return np.ascontiguousarray(errors.T)
+        Parameters
+        ----------
+        values, seen : ndarray, (series, periods)
+            Seasonally adjusted values of order 1, finite also where none was seen.
+        origins : sequence of int
+            How many periods each fit may know, in rising order.
+        """
+        state = np.zeros((3, len(values), len(GRID)))
+        errors, states = _recursed(np.ascontiguousarray(values.T), state, origins)
+        if not seen.all():
+            errors *= seen.T[..., None]
+        return cls(seen, errors, states, *_units(len(errors), tuple(origins)))
 
+    def rows(self, chosen: slice) -> Filtered:
+        """Those of some of the series."""
+        states = {origin: state[:, chosen] for origin, state in self.states.items()}
+        return replace(self, seen=self.seen[chosen], errors=self.errors[:, chosen], states=states)
 
-def fit(
-    values: Floats,
-    seen: Flags,
-    origins: Sequence[int],
-    *,
-    within_day: bool = False,
-    brief: bool = False,
-) -> Fits:
-    """
-    Fit every model of the grid by least squares, at several origins in one pass.
+    def fits(self, *, within_day: bool = False) -> list[Fit]:
+        """Fits of every model to the whole past of each origin, within a day or from day to day."""
+        prior = _WITHIN_DAY if within_day else _PRIOR
+        sums, low, found = np.zeros((6, 1, 1)), 0, []
+        for origin, state in self.states.items():
+            span = slice(low, origin)
+            sums = sums + _products(self.errors[span], self.seen[:, span], self.units[:, span])
+            known = self.seen[:, :origin].sum(axis=1)
+            carried = self.unit_states[origin][:, :, None]
+            fit, _ = _least_squares(sums, known, state, carried, models=_EVERY)
+            found.append(_weighed(fit, fit.weight + prior))
+            low = origin
+        return found
 
-    The innovations are linear in the start level and the drift, so for each
-    pair of smoothing and memory both have a closed form, with a covariance.
-
-    Parameters
-    ----------
-    values, seen : ndarray, (series, periods)
-        Seasonally adjusted values of order 1, finite also where none was seen.
-    origins : sequence of int
-        How many periods each fit may know, in rising order.
-    within_day, brief : bool
-        Whether periods are shorter than a day, and whether the view is a short one.
-    """
-    grid = BRIEF if brief else GRID
-    prior = np.zeros(len(BRIEF)) if brief else _WITHIN_DAY if within_day else _PRIOR
-    errors, states = _filtered(values, seen, origins, grid)
-    sums = [np.zeros((len(values), len(grid))) for _ in range(6)]
-    fits, low = [], 0
-    for origin, state in zip(origins, states, strict=True):
-        pairs = combinations_with_replacement([part[low:origin] for part in errors], 2)
-        for total, (left, right) in zip(sums, pairs, strict=True):
-            np.add(total, np.einsum("tsk,tsk->sk", left, right), out=total)
-        known = seen[:, :origin].sum(axis=1)
-        fits.append(_solve(sums, known, state, grid=grid, prior=prior))
-        low = origin
-    return Fits(tuple(fits), errors)
-
-
-def _solve(
-    sums: list[Floats], known: NDArray[np.int64], state: States, *, grid: Floats, prior: Floats
-) -> Fit:
-    """Fit of each model with growth and, of those of a short view, once more without."""
-    fit, squares = _least_squares(sums, known, state, grid=grid)
-    score = fit.weight + prior
-    if grid is BRIEF:
-        still, more = _least_squares(sums, known, state, grid=grid, grows=False)
+    def newest(self, origin: int, since: NDArray[np.int64]) -> Fit:
+        """Fits of few models to so many periods of each series before an origin."""
+        sums, known = np.empty((6, len(since), len(BRIEF))), np.empty(len(since), dtype=np.int64)
+        for length in np.unique(since).tolist():
+            rows = np.flatnonzero(since == length)
+            errors = self.errors[origin - length : origin, rows[:, None], BRIEF]
+            seen = self.seen[rows, origin - length : origin]
+            sums[:, rows] = _products(errors, seen, self.units[:, :length, BRIEF])
+            known[rows] = seen.sum(axis=1)
+        state = self.states[origin][..., BRIEF]
+        carried = np.stack([self.unit_states[n][..., BRIEF] for n in since.tolist()], axis=2)
+        fit, squares = _least_squares(sums, known, state, carried, models=BRIEF)
+        still, more = _least_squares(sums, known, state, carried, models=BRIEF, grows=False)
         # Bayes factor: the ratio of likelihoods, and by how much the doubt about growth is
         # narrower than growth usually is (Occam's factor, MacKay 2003, chapter 28).
         free = np.maximum(known - 2, 1)[:, None]
@@ -241,21 +245,48 @@ def _solve(
         occam = np.log(np.clip(doubt / _USUAL_GROWTH, 1e-13, 1.0))
         odds = np.log(_STILL / (1 - _STILL))
         factor = fit.weight - 0.5 * free * np.log(more / squares) - occam + odds
-        score = np.concatenate([score, factor + prior], axis=1)
-        fit = stacked([fit, still], axis=1)
+        return _weighed(stacked([fit, still]), np.concatenate([fit.weight, factor], axis=1))
+
+    def innovations(self, fit: Fit, since: NDArray[np.int64], newest: int) -> Floats:
+        """Newest one-step errors of each series' likeliest model, fitted to so many periods."""
+        rows, best = fit.likeliest
+        model = fit.models[best]
+        place = since[:, None] + np.arange(-newest, 0)
+        drift, start = self.units[:, np.maximum(place, 0), model[:, None]]
+        errors = self.errors[-newest:, rows, model].T
+        errors = errors + fit.drift[rows, best, None] * drift
+        errors += fit.start[rows, best, None] * start
+        return np.where((place >= 0) & self.seen[:, -newest:], errors, 0.0)
+
+
+def _products(data: Floats, seen: Flags, units: Floats) -> Floats:
+    """Sums of squares and products of the errors to data, drift and start."""
+    drift, start = units
+    return np.stack(
+        [
+            np.einsum("tsk,tsk->sk", data, data),
+            np.einsum("tsk,tk->sk", data, drift),
+            np.einsum("tsk,tk->sk", data, start),
+            *(seen.astype(float) @ product for product in (drift**2, drift * start, start**2)),
+        ]
+    )
+
+
+def _weighed(fit: Fit, score: Floats) -> Fit:
+    """A fit with shares by the logarithm of what each model is worth."""
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)
-    line = fit.sigma[:, 0] == 0
-    weight[line] = np.arange(weight.shape[1]) == 0
+    weight[fit.sigma[:, 0] == 0] = np.arange(weight.shape[1]) == 0
     return replace(fit, weight=weight)
 
 
 def _least_squares(
-    sums: list[Floats],
+    sums: Floats,
     known: NDArray[np.int64],
-    state: States,
+    state: Floats,
+    units: Floats,
     *,
-    grid: Floats,
+    models: Places,
     grows: bool = True,
 ) -> tuple[Fit, Floats]:
     """
@@ -284,14 +315,8 @@ def _least_squares(
     variance = np.where(squares > floor, squares / free, 0.0)
     # The marginal likelihood of a linear model whose deviation is not known.
     score = -0.5 * free * np.log(squares) - 0.5 * np.log(np.maximum(determinant, 1e-300))
-    level, off, wander = (
-        of_data + of_drift * drift + of_start * start
-        for of_data, of_drift, of_start in zip(*state, strict=True)
-    )
-    # Growth at the origin: that of the start, and what innovations have changed it by.
-    growth = drift + wander
-    _, (by_drift, _, wander_drift), (by_start, _, growth_start) = state
-    growth_drift = 1 + wander_drift
+    level, off, growth = state + units[:, 0] * drift + units[:, 1] * start
+    (by_drift, by_start), _, (growth_drift, growth_start) = units
     # Covariance of (start, drift), carried to (level, growth) at the origin.
     factor = variance / determinant
     vs, vd, vsd = (part * factor for part in inverse)
@@ -307,7 +332,7 @@ def _least_squares(
     safe = np.where(root[..., 0, 0] > 0, root[..., 0, 0], 1.0)
     root[..., 1, 0] = np.where(root[..., 0, 0] > 0, vlg / safe, 0.0)
     root[..., 1, 1] = np.sqrt(np.maximum(vg - root[..., 1, 0] ** 2, 0))
-    return Fit(score, level, off, growth, start, drift, np.sqrt(variance), root, grid), squares
+    return Fit(score, level, off, growth, start, drift, np.sqrt(variance), root, models), squares
 
 
 def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
@@ -319,7 +344,7 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
     (ndarray, ndarray), (series, horizon)
     """
     steps = np.arange(1, horizon + 1)
-    added, fade = _responses(horizon, brief=len(at.grid) < len(GRID))
+    added, fade = (part[at.models] for part in _responses(horizon))
     share = at.weight
     level, growth = (share * at.level).sum(axis=1), (share * at.growth).sum(axis=1)
     off = share * at.off
@@ -343,9 +368,9 @@ def mean_and_deviation(at: Fit, horizon: int) -> tuple[Floats, Floats]:
 
 
 @lru_cache(maxsize=64)
-def _responses(horizon: int, *, brief: bool) -> tuple[Floats, Floats]:
+def _responses(horizon: int) -> tuple[Floats, Floats]:
     """What an innovation adds to the variance, and what is left of off."""
-    alpha, phi, gamma = (np.tile(BRIEF, (2, 1)) if brief else GRID).T[..., None]
+    alpha, phi, gamma = GRID.T[..., None]
     steps = np.arange(1, horizon + 1)
     fade = phi**steps
     response = alpha + (1 - alpha) * fade + gamma * steps

@@ -21,9 +21,9 @@ from eks_win_capacity.core.errors import (
     TooLittleHistoryError,
     UnsupportedInputError,
 )
-from eks_win_capacity.forecast import smoothing
 from eks_win_capacity.forecast.history_parts import surges
 from eks_win_capacity.forecast.learning import SINCE, short_view, since_bend
+from eks_win_capacity.forecast.smoothing import Filtered
 
 START = "2026-01-05"
 
@@ -384,10 +384,10 @@ def test_a_line_that_bends_is_fitted_to_what_does_not_reach_beyond_its_bend(
 def test_growth_since_a_plain_bend_is_less_sure_than_its_fit_says(ago, unsure):
     at, noise = np.arange(120), np.random.default_rng(3).normal(0, 0.1, (1, 120))
     values, seen = 5 + at / 40 + np.maximum(at - 120 + ago, 0) / 4 + noise, noise < 9
-    view = short_view(values, seen, [], length=84, bends=True)
+    passed = Filtered.of(values, seen, [120])
+    view = short_view(values, passed, length=84, bends=True)
     assert (view.evidence > 0) == (ago > 0)
-    (since,) = view.since
-    (plain,) = smoothing.fit(values[:, -since:], seen[:, -since:], [int(since)], brief=True).at
+    plain = passed.newest(120, view.since)
     np.testing.assert_allclose(view.fit.root[:, :, 1], unsure * plain.root[:, :, 1])
     np.testing.assert_allclose(view.fit.root[:, :, 0], plain.root[:, :, 0])
 
