@@ -232,19 +232,20 @@ def _row_shifts(
     values: Floats, jump: Floats, threshold: float, slope: float, sizes: Floats, *, near: int
 ) -> None:
     """Take the largest jump of one series again and again, until none stands out."""
-    jump, far = np.abs(jump), round(_FAR * near)
+    way, jump, far = np.sign(jump), np.abs(jump), round(_FAR * near)
     for _ in range(MAX_SHIFTS):
         best = int(jump.argmax())
         if jump[best] <= threshold:
             break
-        jump[max(best - 2 * near, 0) : best + 2 * near] = 0.0
-        at = _sharpest(values, best + near, near)
+        jump[max(best - near, 0) : best + near + 1] = 0.0
+        # The period around the best jump that changed most in its direction.
+        changes = np.diff(values[best : best + 2 * near]) * way[best]
+        at = best + 1 + int(changes.argmax())
         before, after = values[max(at - far, 0) : at], values[at : at + far]
         away = slope * (len(before) + len(after)) / 2
         size = float(np.median(after) - np.median(before)) - away
         if abs(size) > threshold * 0.6 and _steeper_than_a_line(values, at, near):
             sizes[at] = size
-            _left(values, sizes, at, near)
     _returned(values, sizes, near)
 
 
@@ -259,21 +260,6 @@ def _steeper_than_a_line(values: Floats, at: int, near: int) -> bool:
     return bool(levels < _SHARPER * line)
 
 
-def _left(values: Floats, sizes: Floats, at: int, near: int) -> None:
-    """See where a dip began that a shift ended, so that what lay before it is not lifted too."""
-    size = sizes[at]
-    now = float(np.median(values[at : at + near]))
-    start = at
-    while start > 0 and abs(values[start - 1] - (now - size)) < 0.5 * abs(size):
-        start -= 1
-    before = values[max(start - near, 0) : start]
-    if at - start > _SOON or start == at or len(before) < near:
-        return
-    undone = abs(float(np.median(before)) - now) < 0.3 * abs(size)
-    if undone and not sizes[max(start - near, 0) : at].any():
-        sizes[start] = -size
-
-
 def _returned(values: Floats, sizes: Floats, near: int) -> None:
     """See the newest few values go back to where they were before the last shift."""
     at = int(np.max(np.flatnonzero(sizes), initial=0))
@@ -286,18 +272,6 @@ def _returned(values: Floats, sizes: Floats, near: int) -> None:
         if (np.abs(off[place:] + size) < 0.25 * abs(size)).all():
             sizes[place] = -size
             return
-
-
-def _sharpest(values: Floats, middle: int, near: int) -> int:
-    """The period around `middle` that splits the neighbourhood best."""
-    low, high = max(middle - near + 1, 1), min(middle + near, len(values) - 1)
-    first, last = max(low - near, 0), min(high + near, len(values))
-    costs = [
-        np.abs(values[first:at] - np.median(values[first:at])).sum()
-        + np.abs(values[at:last] - np.median(values[at:last])).sum()
-        for at in range(low, high)
-    ]
-    return low + int(np.argmin(costs))
 
 
 def kept_shifts(values: Floats, sizes: Floats) -> Floats:
