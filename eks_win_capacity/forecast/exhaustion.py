@@ -179,8 +179,8 @@ def forecast_exhaustion(
     more than a value a day    the day's peak counts (``resampled``)
     unsorted                   sorted (``unsorted-history``)
     a time repeats             the larger use counts (``duplicate-times``)
-    missing values, gaps       nothing is filled in (``missing-values``,
-                               ``gaps``); the model runs on
+    missing values, gaps       bridged, and of no weight in the fits
+                               (``missing-values``, ``gaps``)
     newest day not over        its peak is a lower bound (``unfinished-period``)
     at the capacity            a lower bound of the demand (``clipped-history``)
     above the capacity         taken as it is (``above-capacity``)

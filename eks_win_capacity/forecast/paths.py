@@ -62,6 +62,12 @@ _HEIGHTS = 0.4
 _UPWARD, _STAYS, _PASSES = 0.75, 0.5, 5.0
 """Share of surprises that add, share that stay, and days that the others last, on average."""
 
+_EVENLY = 1.1347241384015194 ** -np.arange(1.0, 6.0)
+"""Strides by which points fill five dimensions evenly: powers of the root of x**6 = x + 1."""
+
+_BEGINS = 0.75
+"""Where they begin: shares of large surprises among the first few are then right on average."""
+
 _STILL = 0.01
 """Change of a constant history, should it change, as a share of its level; at least one address."""
 
@@ -99,6 +105,7 @@ class Draws:
         rng = np.random.default_rng(seed)
         spread = (np.arange(paths) + 0.5) / paths
         normal = normal_quantile(spread)
+        surprise = rng.permutation(spread)
         return cls(
             model=rng.permutation(spread),
             parameter=np.stack([rng.permutation(normal), rng.permutation(normal)]),
@@ -108,8 +115,8 @@ class Draws:
             rate=rng.permutation(normal),
             recurs=(rng.permutation(spread) < RECURS).astype(np.float32),
             stays=rng.permutation(spread),
-            surprise=rng.permutation(spread),
-            surprised=_surprised(rng, paths=paths, horizon=horizon, day=year / 365.25),
+            surprise=surprise,
+            surprised=_surprised(surprise * paths - 0.5, horizon=horizon, day=year / 365.25),
             begin=-np.log(rng.permutation(spread)),
             lasts=rng.geometric(1 / max(_PASSES * year / 365.25, 1.0), size=paths).astype(float),
             height=np.exp(_HEIGHTS * rng.permutation(normal)),
@@ -118,15 +125,17 @@ class Draws:
         )
 
 
-def _surprised(rng: np.random.Generator, *, paths: int, horizon: int, day: float) -> Singles:
+def _surprised(order: Floats, *, horizon: int, day: float) -> Singles:
     """What one surprise a path adds to each period, as a share of the level."""
     middle, spread = _SURPRISE
-    size = middle * np.exp(spread * rng.standard_normal(paths))
+    # However few paths are struck, what strikes them is spread evenly, and not by chance.
+    even = (_BEGINS + np.outer(_EVENLY, order)) % 1.0
+    size = middle * np.exp(spread * normal_quantile(even[0]))
     # Nothing can fall by more than there is.
-    size = np.where(rng.random(paths) < _UPWARD, size, -np.minimum(size, 0.9))
-    begin = rng.integers(horizon, size=paths)
-    lasts = rng.geometric(1 / max(_PASSES * day, 1.0), size=paths)
-    end = np.where(rng.random(paths) < _STAYS, horizon, begin + lasts)
+    size = np.where(even[1] < _UPWARD, size, -np.minimum(size, 0.9))
+    begin = np.floor(even[2] * horizon)
+    lasts = np.ceil(-np.log(even[4]) * max(_PASSES * day, 1.0))
+    end = np.where(even[3] < _STAYS, horizon, begin + lasts)
     step = np.arange(horizon)[:, None]
     return np.where((step >= begin) & (step < end), size, 0.0).astype(np.float32)
 

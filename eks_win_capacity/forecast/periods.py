@@ -456,7 +456,11 @@ def _reading_findings(
         absent = (
             f"{lacking:,} of {len(gaps):,} periods {'has' if lacking == 1 else 'have'} no value"
         )
-        yield told("gaps", absent, "nothing is filled in, and the model runs on through a gap")
+        yield told(
+            "gaps",
+            absent,
+            "a gap is bridged by a line with the season in view, and counts for nothing in the fits",
+        )
     if unfinished:
         newest = f"the newest period of {count_of(unfinished, 'subnet')} is not over"
         yield told("unfinished-period", newest, "its peak so far is taken as a lower bound")
