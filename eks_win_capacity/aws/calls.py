@@ -85,7 +85,10 @@ _CURES: Final = {
     "InternalFailure": _WAIT,
     "InternalServerError": _WAIT,
     "ResourceNotFoundException": "check the name and the region",
+    "ServerException": _WAIT,
+    "ServiceFailure": _WAIT,
     "ServiceUnavailable": _WAIT,
+    "ServiceUnavailableException": _WAIT,
     "Unavailable": _WAIT,
 }
 """What to do about a fault."""

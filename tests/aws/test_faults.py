@@ -300,6 +300,12 @@ def test_retries_are_bounded_and_only_where_they_help(service, status, code, att
     assert ACCOUNT not in str(caught.value)
 
 
+@pytest.mark.parametrize("code", ["ServerException", "ServiceUnavailableException"])
+def test_a_failure_of_eks_itself_passes(code):
+    with pytest.raises(AwsError, match=f"{code}.*ask again later"):
+        aws.load_cluster("prod", clients={"eks": stubbed("eks", ("describe_cluster", code))})
+
+
 def test_what_is_no_answer_of_aws_is_a_clear_error(service):
     service.status, service.code = 200, "<"
     session = boto3.session.Session(region_name=REGION, **KEYS)
