@@ -300,6 +300,17 @@ def test_surprises_leave_a_chance_that_a_longer_calm_makes_smaller():
     assert computed.probability() == 0
 
 
+def test_a_small_chance_does_not_hang_on_the_seed():
+    history = days([300] * 100)
+    chances = {
+        forecast_exhaustion(history, capacity=600, horizon=60, seed=seed).probability()
+        for seed in range(4)
+    }
+    assert len(chances) == 1
+    # One surprise in four years, of which every fifth doubles the use.
+    assert 0.004 < chances.pop() < 0.012
+
+
 @pytest.mark.parametrize("shift", [0, 5])
 def test_steps_that_always_stayed_stay_and_those_that_never_did_do_not(shift):
     noise = np.random.default_rng(8).normal(shift, 0.5, 240)
@@ -390,6 +401,25 @@ def test_growth_since_a_plain_bend_is_less_sure_than_its_fit_says(ago, unsure):
     plain = passed.newest(120, view.since)
     np.testing.assert_allclose(view.fit.root[:, :, 1], unsure * plain.root[:, :, 1])
     np.testing.assert_allclose(view.fit.root[:, :, 0], plain.root[:, :, 0])
+
+
+def test_a_fit_to_the_newest_periods_is_that_of_a_history_that_begins_with_them():
+    values = 5 + np.random.default_rng(2).normal(0, 0.1, (3, 120)).cumsum(axis=1)
+    seen, since = np.ones(values.shape, dtype=bool), np.full(3, 40)
+    one = Filtered.of(values, seen, [120]).newest(120, since)
+    other = Filtered.of(values[:, 80:], seen[:, 80:], [40]).newest(40, since)
+    # What has a memory remembers what was off the level before.
+    plain = one.grid[:, 1] == 0
+    for name in ("level", "growth", "sigma", "root"):
+        here, there = getattr(one, name)[:, plain], getattr(other, name)[:, plain]
+        np.testing.assert_allclose(here, there, atol=1e-9)
+
+
+def test_a_gap_in_a_line_does_not_bend_it():
+    line = pd.Series(np.arange(100.0, 220.0), index=pd.date_range("2026-01-01", periods=120))
+    gappy = line.drop(line.index[[*range(30, 50), 97, 103]])
+    whole, holed = (forecast_exhaustion(x, capacity=400, horizon=60).path for x in (line, gappy))
+    np.testing.assert_allclose(whole["median"], holed["median"])
 
 
 def test_compound_growth_is_not_evidence_of_a_bend():
