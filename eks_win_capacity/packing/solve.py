@@ -244,8 +244,11 @@ class _Search:
         few = self.sums and fluid.nodes.sum() <= _SUMMED
         if few:
             number = self.sum_up()
-            if fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS:
-                self.pack(problem, None, fluid, number)
+        small = few and fluid.nodes.sum() <= _PACKED and problem.count.sum() <= _PODS
+        # A dive takes less time, and comes first where something good will do.
+        late = small and self.effort < 1
+        if small and not late:
+            self.pack(problem, None, fluid, number)
         if self.done(_AIM):
             return None
         first = blend(
@@ -264,6 +267,8 @@ class _Search:
             if turn and self.effort < 1 and self.best is not None:
                 break
             self.dive(first, fluid, parts)
+            if late and not self.done():
+                self.pack(problem, None, fluid, number)
             if few and not self.done(_AIM):
                 self.repack(fluid)
         return first

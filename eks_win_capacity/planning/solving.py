@@ -54,6 +54,9 @@ _FEW: Final = 8
 _LARGE: Final = 8_000
 """Nodes from which it goes on to less than a tenth of a percent."""
 
+_SEVERAL: Final = 50
+"""Shapes up to which it then goes on to a fiftieth of a percent: half a second more."""
+
 _TOTALS: Final = frozenset({ALL_NODES, ALL_ADDRESSES})
 """Limits that no single type is named in."""
 
@@ -72,6 +75,12 @@ _SUMMED: Final = 400
 
 _EXACT_PART: Final = 0.8
 """Part of the time to settle zones and subnets: what is not proved then is searched for."""
+
+_GOOD: Final = 0.02
+"""Gap at which the brief search of a zone ends."""
+
+_MANY: Final = 200
+"""Pods from which a brief search in each zone is worth its time before all else."""
 
 _FEW_ODD: Final = 0.01
 """Places of the largest share in each zone beyond those asked for, up to which zones are packed
@@ -329,7 +338,8 @@ def _answer_of(
 def _aims(model: Model, starts: tuple[Packed, ...], effort: float) -> dict[str, Any]:
     """How much work goes into a search, the gap at which it ends, and the steps that costs go in."""
     size = sum(int(start.number.sum()) for start in starts[:1])
-    target = 8e-4 if size >= _LARGE else 2.5e-3 if model.problem.shapes <= _FEW else 4.5e-3
+    large = 2e-4 if model.problem.shapes <= _SEVERAL else 8e-4
+    target = large if size >= _LARGE else 2.5e-3 if model.problem.shapes <= _FEW else 4.5e-3
     return {
         "target": max(target, ROUGH) if effort < 1 else target,
         "effort": effort,
@@ -634,15 +644,15 @@ def quick(run: Solving, nodes: tuple[NodeKind, ...], *, search: bool = False) ->
     """
     Pack each zone first-fit: in a moment, and no worse than what people do.
 
-    Where zones differ by few pods, the largest share is packed once for all of them; with
-    ``search`` by a brief search, and nothing comes back where zones differ by more.
+    Where zones differ by few pods, the largest share is packed once for all of them. With
+    ``search`` by brief searches; where these would be for a few pods each, nothing comes back.
     """
     ask = run.ask
     shares = [slots for *_, slots in _shares(ask)]
     most = np.max(shares, axis=0)
     odd = len(shares) * most.sum() - ask.slots.sum()
     alike = odd <= _FEW_ODD * ask.slots.sum() and all(node.stock is None for node in nodes)
-    if search and not alike:
+    if search and not alike and ask.slots.sum() < _MANY:
         return None
     packings: dict[str, tuple[Model, list[Packed]]] = {}
 
@@ -671,6 +681,6 @@ def _packings(
     starts = starts_of(problem, deadline=until)
     if not search:
         return model, sorted(starts, key=lambda one: total_cost(problem, one))
-    aims = _aims(model, starts, BRIEF)
+    aims = _aims(model, starts, BRIEF) | {"target": _GOOD}
     packed, _, _ = solve(problem, starts=starts, deadline=until, **aims)
     return model, [] if packed is None else [packed]
