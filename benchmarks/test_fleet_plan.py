@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.fleet.__main__ import restricted, rivals, workloads
+from benchmarks.fleet.__main__ import first_fit_costs, problem_of, restricted, workloads
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.planning import plan_fleet
 
@@ -17,7 +17,7 @@ def test_fleet(request, compare):
         return plan_fleet(loads, candidates=types, compare=False)
 
     def first_fit():
-        return rivals(loads, types, prefix=False)
+        return first_fit_costs(problem_of(loads, types, prefix=False))
 
     compare("fleet", pods, {"ours": ours, "first-fit, all types and each alone": first_fit})
     plan = ours()

@@ -4,18 +4,22 @@ Compare the fleet optimiser with first-fit and with its own proved bound.
 Run ``python -m benchmarks.fleet`` from the root; ``--quick`` leaves the largest out. No prices
 are fetched or made up: the cost is the library's documented proxy of vCPUs and memory, the same
 for every method; where apache-libcloud is installed, its Windows prices are used in one case
-more. Karpenter's method is first-fit decreasing over all types, each node becoming the cheapest
-type that holds its pods. Times are those of the processor: one core, whatever else it does.
+more. First-fit is first-fit decreasing over all types, each node becoming the cheapest type that
+holds its pods; Karpenter's method consolidates after it; the others are in
+:mod:`benchmarks.fleet.rivals`. Tiny fleets are compared with their exact optimum. Times are those
+of the processor: one core, whatever else it does.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.fleet import rivals
 from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.packing.first_fit import first_fit
 from eks_win_capacity.packing.problem import total_cost
@@ -26,6 +30,13 @@ from eks_win_capacity.planning.question import Question
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.subnet import Subnet
+    from eks_win_capacity.packing.problem import Problem
+
+TINY = 60
+"""Fleets of a few pods, each compared with the exact optimum."""
+
+TEXTBOOK_S = 20.0
+"""How long textbook column generation may price, and then choose. [s]"""
 
 CASES = (
     # workloads, pods, kind, prefixes, all types, where
@@ -116,14 +127,14 @@ def priced(catalog: Catalog) -> dict[str, float] | None:
     }
 
 
-def rivals(
+def problem_of(
     loads: list[dict[str, object]],
     types: list[str] | None,
     *,
     prefix: bool,
     prices: dict[str, float] | None = None,
-) -> tuple[float, float]:
-    """Give the cost by Karpenter's method and by first-fit on the best single type."""
+) -> Problem:
+    """The pods and nodes of a plan without subnets and zones, as every method here gets them."""
     from eks_win_capacity.density.reserved import Reserved
     from eks_win_capacity.planning.costs import read_prices
     from eks_win_capacity.planning.workloads import read_workloads
@@ -134,11 +145,39 @@ def rivals(
         prices=read_prices(prices), catalog=Catalog.bundled(), candidates=types,
     )  # fmt: skip
     nodes, _, _ = sized(ask)
-    problem = build(ask, nodes).problem
+    return build(ask, nodes).problem
+
+
+def first_fit_costs(problem: Problem) -> tuple[float, float, float]:
+    """The cost by first-fit over all types, after consolidation, and on the best single type."""
     every = np.arange(problem.kinds)
-    karpenter = total_cost(problem, first_fit(problem, every))
+    packed = first_fit(problem, every)
     alone = [first_fit(problem, every[at : at + 1]) for at in range(problem.kinds)]
-    return karpenter, min(total_cost(problem, one) for one in alone if one is not None)
+    single = min(total_cost(problem, one) for one in alone if one is not None)
+    karpenter = rivals.karpenter(problem, packed.kind, packed.mix, packed.number)
+    return total_cost(problem, packed), karpenter, single
+
+
+def tiny() -> None:
+    """Print how many tiny fleets are at the exact optimum, by enumeration of all patterns."""
+    rng = np.random.default_rng(3)
+    types = restricted(Catalog.bundled())
+    gaps = []
+    for seed in range(TINY):
+        number, prefix = int(rng.integers(1, 5)), bool(rng.integers(2))
+        loads = workloads(number, int(rng.integers(number, 25)), "mixed", seed)
+        few = rng.choice(types, int(rng.integers(1, 6)), replace=False).tolist()
+        plan = plan_fleet(loads, candidates=few, prefix_delegation=prefix, compare=False)
+        if any(one.code != "too-large" for one in plan.infeasible):
+            raise AssertionError(plan.infeasible)
+        if plan.feasible:
+            best = rivals.optimum(problem_of(loads, few, prefix=prefix))
+            gaps.append(plan.cost / best - 1)
+    exact = sum(abs(gap) < 1e-6 for gap in gaps)
+    print(
+        f"tiny fleets at the exact optimum: {exact} of {len(gaps)}, largest gap "
+        f"{100 * max(gaps):.2f} %; {TINY - len(gaps)} have a pod too large for the types"
+    )
 
 
 def main() -> None:
@@ -146,8 +185,8 @@ def main() -> None:
     catalog = Catalog.bundled()
     print(
         f"{'workloads':>9} {'pods':>9} {'kind':8} {'mode':9} {'types':5} {'where':7} {'nodes':>7} "
-        f"{'cost':>12} {'bound':>12} {'gap %':>6} {'goal':>5} {'<Karp %':>7} {'<single %':>9} "
-        f"{'2 % at s':>8} {'s':>6}"
+        f"{'cost':>12} {'bound':>12} {'gap %':>6} {'goal':>5} {'<first %':>8} {'<Karp %':>7} "
+        f"{'<single %':>9} {'<text %':>7} {'2 % at s':>8} {'s':>6} {'text s':>6}"
     )
     # The solver loads once, whatever it plans.
     plan_fleet(workloads(1, 1, "cpu"), candidates=["m5.large"], compare=False)
@@ -176,17 +215,24 @@ def main() -> None:
             progress=told,
         )
         took = time.process_time() - begun
-        karpenter, single = rivals(loads, types, prefix=prefix, prices=prices)
+        problem = problem_of(loads, types, prefix=prefix, prices=prices)
+        first, karpenter, single = first_fit_costs(problem)
+        begun = time.process_time()
+        # It knows neither subnets nor zones, and would give the figure of the row above.
+        text = math.nan if where else rivals.column_generation(problem, TEXTBOOK_S)
+        text_took = time.process_time() - begun
         near = next((at for at, cost in seen if cost <= plan.lower_bound * 1.02), float("nan"))
         goal = 1.0 if plan.nodes < 50 else 0.5 if plan.nodes < 10_000 else 0.1
         print(
             f"{number:9} {pods:9,} {kind:8} {'prefix' if prefix else 'secondary':9} "
             f"{'all' if every else 'c/m/r':5} {where:7} {plan.nodes:7,} {plan.cost:12,.2f} "
             f"{plan.lower_bound:12,.2f} {100 * plan.gap:6.3f} {goal:5} "
-            f"{100 * (1 - plan.cost / karpenter):7.1f} {100 * (1 - plan.cost / single):9.1f} "
-            f"{near:8.2f} {took:6.2f}",
+            f"{100 * (1 - plan.cost / first):8.1f} {100 * (1 - plan.cost / karpenter):7.1f} "
+            f"{100 * (1 - plan.cost / single):9.1f} {100 * (1 - plan.cost / text):7.2f} "
+            f"{near:8.2f} {took:6.2f} {text_took:6.1f}",
             flush=True,
         )
+    tiny()
 
 
 if __name__ == "__main__":

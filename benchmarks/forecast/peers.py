@@ -95,6 +95,12 @@ def _library(name: str) -> Peer:
     return paths
 
 
+def pooled(window: Window, rng: np.random.Generator) -> np.ndarray:
+    """Half the paths of AutoETS and half those of AutoTheta."""
+    halves = [PEERS[name](window, rng)[::2] for name in ("AutoETS", "AutoTheta")]
+    return np.concatenate(halves)
+
+
 PEERS: dict[str, Peer] = {
     "smoothing with drift": smoothing_with_drift,
     "seasonal naive": seasonal_naive_paths,
@@ -102,3 +108,4 @@ PEERS: dict[str, Peer] = {
 }
 if find_spec("statsforecast"):
     PEERS |= {name: _library(name) for name in ("AutoTheta", "AutoETS")}
+    PEERS["ETS and Theta"] = pooled
