@@ -399,8 +399,11 @@ def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None)
             ask.progress(run.known.value, 0.0)
     if not ask.limited:
         if run.known is None or value_of(run.known.groups, "nodes") <= _SUMMED:
-            early = _Zones(run, nodes, BRIEF, run.known)
+            early, proved = _Zones(run, nodes, BRIEF, run.known), (run.bound, run.even_only)
             early.offer(early.apart(run.shared_out(nodes, part=_SUMS_PART)))
+            if ask.zone_lost:
+                # What even shares prove may not keep uneven ones from being looked for.
+                run.bound, run.even_only = proved
         return None
     free = run.afresh(sites=tuple(Site(zone=zone) for zone in ask.zones))
     free.deadline = run.deadline.part(_EXACT_PART)
