@@ -503,7 +503,7 @@ def settled(
     """
     from scipy.optimize import Bounds, LinearConstraint
 
-    kind, mix, every = patterns_below(problem, proof, most, deadline=deadline)
+    kind, mix, every = _below(problem, proof, most, deadline=deadline)
     if not every:
         kind, mix = np.append(columns.kind, kind), np.vstack([columns.mix, mix])
         reduced = problem.cost[kind] - mix @ proof.pods
@@ -534,8 +534,8 @@ def _whole(kind: Ints, mix: Ints, count: Floats) -> Packed:
     return Packed(kind[number > 0], mix[number > 0], number[number > 0])
 
 
-def patterns_below(
-    problem: Problem, proof: Proof, most: float, *, listed: int = _LISTED, deadline: Deadline
+def _below(
+    problem: Problem, proof: Proof, most: float, *, deadline: Deadline
 ) -> tuple[Ints, Ints, bool]:
     """Full patterns that a fleet below a cost can have, and whether these are all of them."""
     able = problem.most_per_node()
@@ -555,8 +555,8 @@ def patterns_below(
         able,
         prices,
         np.maximum(threshold, 0),
-        width=listed // problem.kinds,
-        keep=listed // problem.kinds,
+        width=_LISTED // problem.kinds,
+        keep=_LISTED // problem.kinds,
         distinct=False,
         deadline=deadline,
     )

@@ -195,18 +195,15 @@ def fluid_bound(problem: Problem, *, deadline: Deadline = NEVER) -> float:
         If the solver failed.
     """
     fluid = solve_fluid(problem, deadline=deadline)
-    return np.inf if fluid is None else float(prices_of(problem, fluid) @ problem.count)
-
-
-def prices_of(problem: Problem, fluid: Fluid) -> Floats:
-    """Prices of pods from a fluid fleet, scaled down until none of the kinds is overrated."""
+    if fluid is None:
+        return np.inf
     worth = fluid.duals.worth(problem)
     ceiling = fractional_bound(
         worth, problem.need, problem.room, problem.most_per_node(), fluid.prices
     )
+    # Prices that overrate a kind are scaled down until none is overrated.
     part = (problem.cost / np.maximum(ceiling, problem.cost)).min(initial=1.0)
-    prices: Floats = fluid.duals.pods * (part * (1 - 1e-9))
-    return prices
+    return float(part * (fluid.duals.pods @ problem.count)) * (1 - 1e-9)
 
 
 def _rows(problem: Problem, kind: Ints, shape: Ints) -> tuple[Any, Floats, int]:

@@ -138,10 +138,6 @@ def fewer_types(
         single, alone = _best_among(run, _alone(run, nodes))
         found += [] if single is None else [single]
         least = alone if top == 1 else least
-        if found and settled is None and top > 1 and not run.over():
-            most = min(one.value for one in found)
-            likely = run.chosen(run.settled(nodes, few=True, top=most))
-            found += [] if likely is None else [likely]
     except KeyboardInterrupt:
         run.stop()
     except (OutOfTimeError, ArithmeticError):

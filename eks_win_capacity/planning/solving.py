@@ -33,7 +33,7 @@ from eks_win_capacity.planning.question import (
     Site,
     cheaper,
 )
-from eks_win_capacity.planning.zones_exact import likely_patterns, list_patterns, settle, share_out
+from eks_win_capacity.planning.zones_exact import list_patterns, settle, share_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,12 +72,6 @@ are spread, so that only its bound is wanted."""
 
 _SUMMED: Final = 400
 """Nodes up to which zones share pods by sums of nodes: more of them lose little by odd pods."""
-
-_SUMS_PART: Final = 0.1
-"""Part of the time to share pods out by sums before anything else; 0.3 where it is the way."""
-
-_OWN_PART, _LIKELY_PART = 0.6, 0.7
-"""Part of the time to pack each zone for itself, and of the rest for the likeliest patterns."""
 
 _EXACT_PART: Final = 0.8
 """Part of the time to settle zones and subnets: what is not proved then is searched for."""
@@ -166,7 +160,6 @@ class Solving:
         *,
         few: bool = False,
         least: bool = False,
-        top: float | None = None,
         until: Deadline | None = None,
         **asked: Any,
     ) -> Settled | None:
@@ -174,8 +167,7 @@ class Solving:
         Settle zones and subnets exactly; None where there are too many patterns, or no time.
 
         Types at most count only where ``few`` says so, and what is asked for at least where
-        ``least`` does. With ``top``, what the best so far costs, only the likeliest patterns are
-        chosen from, which proves nothing. ``asked`` goes on to `settle`.
+        ``least`` does. ``asked`` goes on to `settle`.
         """
         ask = replace(
             self.ask,
@@ -187,30 +179,26 @@ class Solving:
         every_type = every_type or bool({*ask.limits, *ask.at_least} - _TOTALS)
         every_type = every_type or any(node.stock is not None for node in nodes)
         until = self.deadline if until is None else until
-        full = not ask.counts_addresses and ask.min_types == 1
-        empty = bool(ask.at_least)
         try:
             until.check()
             model = build(ask, nodes, limits=ask.limits, coupled=True)
-            if top is not None:
-                patterns = likely_patterns(model, top, deadline=until) if full else None
-            else:
-                patterns = list_patterns(
-                    model, every_type=every_type, empty=empty, full=full, deadline=until
-                )
+            patterns = list_patterns(
+                model,
+                every_type=every_type,
+                empty=bool(ask.at_least),
+                full=not ask.counts_addresses and ask.min_types == 1,
+                deadline=until,
+            )
             if patterns is None:
                 return None
-            found = settle(model, patterns, ask, deadline=until, **asked)
-        except (ArithmeticError, OutOfTimeError):
+            return settle(model, patterns, ask, deadline=until, **asked)
+        except OutOfTimeError:
             return None
         except KeyboardInterrupt:
             self.stop()
             return None
-        return found if top is None else replace(found, bound=0.0, proved=False)
 
-    def shared_out(
-        self, nodes: tuple[NodeKind, ...], *, least: bool = False, part: float = 0.3
-    ) -> Ints | None:
+    def shared_out(self, nodes: tuple[NodeKind, ...], *, least: bool = False) -> Ints | None:
         """
         Share the pods of each workload out to the zones by sums of nodes, which prove a bound.
 
@@ -221,7 +209,7 @@ class Solving:
         model = build(ask, nodes, limits=ask.limits, coupled=True)
         try:
             shares, bound = share_out(
-                model, ask, known=self.bound, deadline=self.deadline.part(part)
+                model, ask, known=self.bound, deadline=self.deadline.part(0.3)
             )
         except (ArithmeticError, OutOfTimeError):
             return None
@@ -398,12 +386,6 @@ def _spread_out(run: Solving, nodes: tuple[NodeKind, ...], effort: float | None)
         if run.known is not None and ask.progress is not None and effort is None:
             ask.progress(run.known.value, 0.0)
     if not ask.limited:
-        if run.known is None or value_of(run.known.groups, "nodes") <= _SUMMED:
-            early, proved = _Zones(run, nodes, BRIEF, run.known), (run.bound, run.even_only)
-            early.offer(early.apart(run.shared_out(nodes, part=_SUMS_PART)))
-            if ask.zone_lost:
-                # What even shares prove may not keep uneven ones from being looked for.
-                run.bound, run.even_only = proved
         return None
     free = run.afresh(sites=tuple(Site(zone=zone) for zone in ask.zones))
     free.deadline = run.deadline.part(_EXACT_PART)
@@ -504,16 +486,10 @@ class _Zones:
         self.offer(quick(run, self.nodes) if run.known is None else run.known)
         if ask.spread and not run.over():
             few = self.best is None or value_of(self.best.groups, "nodes") <= _SUMMED
-            whole, run.deadline = run.deadline, run.deadline.part(_OWN_PART)
             shares = run.shared_out(self.nodes) if few else None
             self.offer(self.apart(shares))
             if shares is not None and not self.near():
                 self.offer(self.coupled(shares))
-            run.deadline = whole
-            if self.best is not None and few and not self.near():
-                until = run.deadline.part(_LIKELY_PART)
-                likely = run.settled(self.nodes, top=self.best.value, until=until)
-                self.offer(run.chosen(likely))
             if not self.near():
                 run.prove(self.least())
                 run.even_only |= ask.zone_lost

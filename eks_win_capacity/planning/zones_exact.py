@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from eks_win_capacity.core.constants import ADDRESSES_PER_PREFIX, NODE_ADDRESSES
-from eks_win_capacity.packing.column_generation import Proof, patterns_below
 from eks_win_capacity.packing.problem import Packed
-from eks_win_capacity.packing.relaxation import prices_of, with_rounded_resources
+from eks_win_capacity.packing.relaxation import with_rounded_resources
 from eks_win_capacity.planning.question import ALL_NODES
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from eks_win_capacity.planning.model import Model
     from eks_win_capacity.planning.question import Question
 
-__all__ = ["Settled", "likely_patterns", "list_patterns", "settle", "share_out"]
+__all__ = ["Settled", "list_patterns", "settle", "share_out"]
 
 _MIXES, _FULL, _ROWS = 1_500, 20_000, 100_000
 """Mixes of pods on a node up to which all are listed, where only full nodes are needed, and
@@ -28,9 +27,6 @@ before those that fit nowhere are left out."""
 
 _COLUMNS: Final = 6_000
 """Patterns, each in each subnet, up to which an integer program takes them all."""
-
-_LIKELY, _PARTIAL = 1_200, 60_000
-"""The same where it takes the likeliest and proves nothing, and those listed to choose them from."""
 
 _STEPS, _WORK = 3_000, 400_000
 """Steps of the integer program at most, and these times its columns; counts and not a time,
@@ -99,33 +95,6 @@ def list_patterns(
     cost: Floats = np.array([node.cost for node in model.nodes])
     addresses, prefixes = attached.T
     return Patterns(mixes[place], which, cost[which], NODE_ADDRESSES + addresses, prefixes)
-
-
-def likely_patterns(model: Model, top: float, *, deadline: Deadline) -> Patterns | None:
-    """
-    Full mixes that waste least by the prices of the fluid fleet, where all are too many to list.
-
-    They are of fleets that cost no more than ``top``, but not all, so that they prove nothing.
-    """
-    loose = _free(model)
-    if loose is None:
-        return None
-    tight, fluid = with_rounded_resources(loose, deadline=deadline)
-    if fluid is None:
-        return None
-    prices = prices_of(tight, fluid)
-    proof = Proof(prices, float(prices @ loose.count))
-    capped = replace(loose, most=_most_in_zone(model))
-    node, mix, _ = patterns_below(capped, proof, top, listed=_PARTIAL, deadline=deadline)
-    waste = loose.cost[node] - mix @ prices
-    some = np.argsort(waste, kind="stable")[: _LIKELY // max(len(model.sites), 1)]
-    node, mix = node[some], mix[some]
-    taken = [
-        (one.addresses(pods), int(one.prefixes[pods]))
-        for one, pods in zip((model.nodes[at] for at in node), loose.addresses(mix), strict=True)
-    ]
-    addresses, prefixes = np.array(taken, dtype=np.int64).reshape(-1, 2).T
-    return Patterns(mix, node, loose.cost[node], addresses, prefixes)
 
 
 def _most_in_zone(model: Model) -> Ints:

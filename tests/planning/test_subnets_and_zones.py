@@ -380,24 +380,6 @@ def test_full_nodes_alone_settle_what_all_mixes_do(monkeypatch, seed):
     assert searched.bound_of or searched.lower_bound <= full.value * (1 + 1e-9)
 
 
-def test_the_likeliest_mixes_are_chosen_from_where_all_are_too_many_to_list(monkeypatch):
-    loads = [
-        load("a", 9, 1100, 2600) | {"zone_spread": True},
-        load("b", 7, 2300, 900) | {"zone_spread": True},
-        load("c", 5, 700, 6000) | {"zone_spread": True},
-    ]
-    types, zones = [*TYPES, "r5.large", "c5.xlarge"], ["a", "b", "c"]
-    exact = plan(loads, candidates=types, zones=zones)
-    monkeypatch.setattr(solving, "list_patterns", lambda *_, **__: None)
-    for other in ("apart", "coupled"):
-        monkeypatch.setattr(solving._Zones, other, lambda *_: None)
-    first_fit = plan(loads, candidates=types, zones=zones, time_limit_s=1e-3)
-    likely = plan(loads, candidates=types, zones=zones)
-    assert exact.value * (1 - 1e-9) <= likely.value < first_fit.value
-    assert likely.lower_bound <= exact.value * (1 + 1e-9)
-    assert likely.pods == exact.pods
-
-
 def test_small_fleets_in_three_zones_with_few_types_are_settled():
     loads = [
         load("a", 22, 2022, 465) | {"zone_spread": True},
