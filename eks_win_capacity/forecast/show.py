@@ -105,6 +105,7 @@ def explanation(
         )
     else:
         lines.append(f"  growth: {'none' if drift == 0 else f'{drift:.2g} a day'}")
+    # A view that few paths follow moves no date, and would only lengthen the line.
     views = [(float(model[name]), words) for name, words in _FOLLOWED.items()]
     parts = [f"{100 * share:.0f} % follow {words}" for share, words in views if share >= _NOTABLE]
     lines.append(f"  paths: {', '.join(parts)}; each view's share is what its backtest earns")

@@ -564,6 +564,7 @@ def best_targets(
         ran = simulate_churn(workload, nodes=nodes, slots=slots, pool=pool, rng=rng, **options)
         rows.append({"candidate": candidate, **_scored(ran, pool, nodes, quantile, goal)})
     curve = pd.DataFrame(rows).sort_values(["waste", "wait_s"], kind="stable", ignore_index=True)
+    # By rising waste, a candidate is efficient where it waits less than all that waste less.
     best = curve["wait_s"].cummin().shift(fill_value=math.inf)
     curve["efficient"] = curve["wait_s"] < best
     good = curve[curve["meets_goal"]]
