@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.fleet.__main__ import first_fit_costs, problem_of, restricted, workloads
+from benchmarks.fleet.__main__ import first_fits, problem_of, restricted, workloads
 from eks_win_capacity.catalog import Catalog
+from eks_win_capacity.packing.problem import total_cost
 from eks_win_capacity.planning import plan_fleet
 
 
@@ -17,7 +18,8 @@ def test_fleet(request, compare):
         return plan_fleet(loads, candidates=types, compare=False)
 
     def first_fit():
-        return first_fit_costs(problem_of(loads, types, prefix=False))
+        problem = problem_of(loads, types, prefix=False)
+        return [total_cost(problem, packed) for packed in first_fits(problem)]
 
     compare("fleet", pods, {"ours": ours, "first-fit, all types and each alone": first_fit})
     plan = ours()

@@ -30,7 +30,7 @@ from eks_win_capacity.planning.question import Question
 
 if TYPE_CHECKING:
     from eks_win_capacity.addresses.subnet import Subnet
-    from eks_win_capacity.packing.problem import Problem
+    from eks_win_capacity.packing.problem import Packed, Problem
 
 TINY = 60
 """Fleets of a few pods, each compared with the exact optimum."""
@@ -148,14 +148,12 @@ def problem_of(
     return build(ask, nodes).problem
 
 
-def first_fit_costs(problem: Problem) -> tuple[float, float, float]:
-    """The cost by first-fit over all types, after consolidation, and on the best single type."""
+def first_fits(problem: Problem) -> tuple[Packed, Packed]:
+    """First-fit decreasing over all types, and on the single type where it costs the least."""
     every = np.arange(problem.kinds)
-    packed = first_fit(problem, every)
     alone = [first_fit(problem, every[at : at + 1]) for at in range(problem.kinds)]
-    single = min(total_cost(problem, one) for one in alone if one is not None)
-    karpenter = rivals.karpenter(problem, packed.kind, packed.mix, packed.number)
-    return total_cost(problem, packed), karpenter, single
+    single = min((one for one in alone if one), key=lambda one: total_cost(problem, one))
+    return first_fit(problem, every), single
 
 
 def tiny() -> None:
@@ -216,7 +214,9 @@ def main() -> None:
         )
         took = time.process_time() - begun
         problem = problem_of(loads, types, prefix=prefix, prices=prices)
-        first, karpenter, single = first_fit_costs(problem)
+        packed, alone = first_fits(problem)
+        first, single = total_cost(problem, packed), total_cost(problem, alone)
+        karpenter = rivals.karpenter(problem, packed)
         begun = time.process_time()
         # It knows neither subnets nor zones, and would give the figure of the row above.
         text = math.nan if where else rivals.column_generation(problem, TEXTBOOK_S)

@@ -1,8 +1,7 @@
 """
 What others do with the same pods and nodes, written plainly: the methods a plan is measured with.
 
-None of it shares a line with the library's search. A packing is three arrays: the kind of each
-node, its pods of each shape, and how many such nodes there are.
+None of it shares a line with the library's search.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eks_win_capacity.packing.problem import Problem
+    from eks_win_capacity.packing.problem import Packed, Problem
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
@@ -38,11 +37,6 @@ class Nodes(NamedTuple):
 
     kind: Ints
     mix: Ints
-
-
-def costs(problem: Problem, nodes: Nodes) -> Floats:
-    """What each node costs."""
-    return problem.cost[nodes.kind]
 
 
 def cheapest_kind(problem: Problem, mix: Ints) -> int:
@@ -78,7 +72,7 @@ def without(problem: Problem, nodes: Nodes, gone: Ints) -> Nodes | None:
     if not left.any():
         return Nodes(rest.kind, mix)
     kind = cheapest_kind(problem, left)
-    if kind < 0 or problem.cost[kind] >= costs(problem, nodes)[gone].sum() - 1e-9:
+    if kind < 0 or problem.cost[kind] >= problem.cost[nodes.kind[gone]].sum() - 1e-9:
         return None
     return Nodes(np.append(rest.kind, kind), np.vstack([mix, left]))
 
@@ -106,12 +100,13 @@ def consolidated(problem: Problem, nodes: Nodes) -> Nodes:
         nodes = found
 
 
-def karpenter(problem: Problem, kind: Ints, mix: Ints, number: Ints) -> float:
+def karpenter(problem: Problem, packed: Packed) -> float:
     """The cost of a first-fit packing after consolidation; nan above ``MOST_NODES`` nodes."""
-    if number.sum() > MOST_NODES:
+    if packed.number.sum() > MOST_NODES:
         return math.nan
-    nodes = Nodes(np.repeat(kind, number), np.repeat(mix, number, axis=0))
-    return float(costs(problem, consolidated(problem, nodes)).sum())
+    one_by_one = np.repeat(np.arange(len(packed.kind)), packed.number)
+    nodes = consolidated(problem, Nodes(packed.kind[one_by_one], packed.mix[one_by_one]))
+    return float(problem.cost[nodes.kind].sum())
 
 
 def bounds_of(problem: Problem, price: Floats) -> Floats:
