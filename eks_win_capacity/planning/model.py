@@ -12,7 +12,7 @@ import numpy as np
 from eks_win_capacity.core.constants import NODE_ADDRESSES
 from eks_win_capacity.packing.problem import Problem
 from eks_win_capacity.planning.plan_values import PlannedGroup
-from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, RESOURCES, Site
+from eks_win_capacity.planning.question import ALL_ADDRESSES, ALL_NODES, RESOURCES, UNLIMITED, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,9 +29,6 @@ _Kinds = list[_Kind]
 _Limit = tuple[tuple[str, int], list[tuple[int, int, int]], int]
 """A shared limit: what it is of, what each kind takes (share, per pod, at least), and the limit."""
 
-
-_ANY: Final = 2**40
-"""What is free where nothing limits it."""
 
 _TIES: Final = ("addresses", "kubelet", "cpu", "memory")
 """Order in which the first of several resources that bind alike is named."""
@@ -574,7 +571,7 @@ def placed_in(
         sites = tuple(replace(site, breaks=False) for site in sites)
     unlimited = np.array([[site.free < 0] for site in sites], dtype=np.int64)
     free = np.array([(site.free, site.blocks, site.singles) for site in sites], dtype=np.int64)
-    free[free < 0] = _ANY
+    free[free < 0] = UNLIMITED
     placed: list[PlannedGroup] = []
     for group in sorted(
         groups, key=lambda one: (-one.addresses, one.instance_type, sorted(one.pods.items()))
@@ -590,7 +587,7 @@ def placed_in(
         each = np.maximum(np.array(taken, dtype=np.int64), unlimited)
         here = [at for at, site in enumerate(sites) if group.zone in {"", site.zone}]
         while left and here:
-            room = np.where(each > 0, free // np.maximum(each, 1), _ANY).min(axis=1)
+            room = np.where(each > 0, free // np.maximum(each, 1), UNLIMITED).min(axis=1)
             at = max(here, key=lambda place: (room[place], -place))
             some = min(left, int(room[at]))
             if sites[at].free < 0:

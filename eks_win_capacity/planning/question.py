@@ -38,6 +38,9 @@ ALL_NODES = "nodes"
 ALL_ADDRESSES = "addresses"
 """The name among the limits that stands for the subnet addresses of all nodes together."""
 
+UNLIMITED: Final = 2**40
+"""Nodes, or what is free for them, where nothing limits it."""
+
 RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 
 BRIEF: Final = 0.1

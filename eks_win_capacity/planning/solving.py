@@ -29,6 +29,7 @@ from eks_win_capacity.planning.question import (
     BRIEF,
     NEAR,
     ROUGH,
+    UNLIMITED,
     Answer,
     Site,
     cheaper,
@@ -59,9 +60,6 @@ _SEVERAL: Final = 50
 
 _TOTALS: Final = frozenset({ALL_NODES, ALL_ADDRESSES})
 """Limits that no single type is named in."""
-
-_ANY: Final = 2**40
-"""Nodes where nothing limits them."""
 
 _TABLE: Final = 120_000
 """Kinds times shapes up to which zones and subnets are solved with all types together."""
@@ -532,7 +530,7 @@ class _Zones:
             return 0.0
         # Where nothing limits a zone that holds no more than it must, it is solved already.
         plain = not ask.limits and not ask.present and not ask.buying.paid
-        one = self.solved.get((least.tobytes(), _ANY, ())) if plain else None
+        one = self.solved.get((least.tobytes(), UNLIMITED, ())) if plain else None
         one = one or self.share(self.nodes, least, {})
         return 0.0 if one is None else zones * one.bound
 
@@ -572,12 +570,12 @@ class _Zones:
             stocks = (
                 (node.name, node.purchase, node.stock) for node in mine if node.stock is not None
             )
-            most = min(limits.get(zone, _ANY), limits.get(ALL_NODES, _ANY))
+            most = min(limits.get(zone, UNLIMITED), limits.get(ALL_NODES, UNLIMITED))
             key = slots.tobytes(), most, tuple(stocks)
             if key not in self.solved:
                 if self.run.over():
                     return []
-                here = limits | ({} if most == _ANY else {ALL_NODES: most})
+                here = limits | ({} if most == UNLIMITED else {ALL_NODES: most})
                 self.solved[key] = self.share(mine, slots, here)
             answer = self.solved[key]
             return [] if answer is None else [answer.groups]
