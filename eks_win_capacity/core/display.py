@@ -37,6 +37,9 @@ _LONG_WORD: Final = 26
 _SHORT_WORD: Final = 14
 """Characters of a value that is not broken at its hyphens, such as a zone or a date."""
 
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_UNBROKEN: Final = r'<span style="white-space:nowrap">\g<0></span>'
+
 _LINE_LENGTH: Final = 79
 """Characters of a list in its plain repr; a longer one has a line for each item."""
 
@@ -205,7 +208,7 @@ def _cut(value: Any, longest: int = LONGEST) -> str:
     """Value as escaped HTML; a long one with a mark where it is cut, and whole on hovering."""
     text = words_of(value)
     if len(text) <= longest:
-        return escape(text)
+        return _DATE.sub(_UNBROKEN, escape(text))
     return f'<span title="{escape(text)}">{escape(text[: longest - 3])}...</span>'
 
 

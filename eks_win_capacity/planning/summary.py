@@ -11,6 +11,7 @@ from eks_win_capacity.core import charts
 from eks_win_capacity.core.display import html_frame, html_table
 from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.planning.plan_values import HOURS_PER_MONTH
+from eks_win_capacity.planning.question import PROVED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ def _title(plan: PlanValues) -> str:
     now = sum(plan.node_costs[name] * number for name, number in plan.current.items())
     saved = 100 * (1 - plan.cost / now) if now else 0.0
     word = "less" if saved >= 0 else "more"
-    return f"{title}, {abs(saved):.0f} % {word} than {sum(plan.current.values()):,} now"
+    return f"{title}, {abs(saved):.0f} % {word} than the {sum(plan.current.values()):,} now"
 
 
 def _headline(plan: PlanValues) -> str:
@@ -106,16 +107,18 @@ def _headline(plan: PlanValues) -> str:
         return "No pods are to run, so no node is needed."
     types = ", ".join(f"{number:,} x {name}" for name, number in plan.types.items())
     fleet = f"{count_of(plan.nodes, 'node')} ({types})"
-    least = {
-        "nodes": f"has fewer than {plan.lower_bound:,.6g} nodes",
-        "addresses": f"takes fewer than {plan.lower_bound:,.6g} subnet addresses",
-    }.get(plan.objective, f"costs less than {plan.lower_bound:,.6g}")
+    fewer = {"nodes": ("has fewer", "nodes"), "addresses": ("takes fewer", "subnet addresses")}
+    does, what = fewer.get(plan.objective, ("costs less", ""))
     of = f" {plan.scope}" * bool(plan.scope) + f" with {plan.bound_of}" * bool(plan.bound_of)
-    above = f"{100 * plan.gap / (1 - plan.gap):.3f} %" if plan.gap < 1 else "any distance"
-    return (
-        f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} {least}, so this one is within "
-        f"{above} of the least possible."
+    told = f"{fleet}: {_cost(plan.cost, plan)}; no plan{of} {does}"
+    if plan.gap <= PROVED:
+        return f"{told} {what}".rstrip() + "."
+    # What is not proved is never told as a distance of nothing.
+    above = (
+        f"{max(100 * plan.gap / (1 - plan.gap), 0.001):.3f} %" if plan.gap < 1 else "any distance"
     )
+    least = f"{told} than {plan.lower_bound:,.6g} {what}".rstrip()
+    return f"{least}, so this one is within {above} of the least possible."
 
 
 def explained(plan: PlanValues) -> str:
