@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import contextmanager
-from errno import ENOSPC
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from eks_win_capacity.cli.wording import plain_message, with_options
 from eks_win_capacity.core.errors import CapacityError, UnlikelyQuantityWarning, without_accounts
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _LazyGroup(click.Group):
                 return super().invoke(ctx)
         except CapacityError as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
-            error.__dict__[_SAID] = _with_options(str(error), command)
+            error.__dict__[_SAID] = with_options(str(error), command)
             raise
 
     @contextmanager
@@ -76,7 +76,7 @@ class _LazyGroup(click.Group):
                 asked[str(message)] = None
                 if len(asked) <= _MOST_NOTES:
                     command = self.get_command(ctx, ctx.invoked_subcommand or "")
-                    note = _with_options(str(message), command)
+                    note = with_options(str(message), command)
                     say(f"eks-win-capacity: note: {note}", err=True)
 
         with warnings.catch_warnings():
@@ -132,58 +132,6 @@ _MOST_NOTES = 5
 
 _SAID = "on the command line"
 """Where an error of ours keeps its message in the words of the command line."""
-
-
-def _with_options(message: str, command: click.Command | None) -> str:
-    """
-    Message of an error with the options of a command in place of arguments of Python.
-
-    Examples
-    --------
-    >>> from eks_win_capacity.cli.capacity import node
-    >>> _with_options("kubelet_max_pods must be a whole number; got -1", node)
-    '--kubelet-max-pods must be a whole number; got -1'
-    """
-    import re
-
-    commands = [command, *getattr(command, "commands", {}).values()]
-    names = {
-        alias: option
-        for each in commands
-        for parameter in getattr(each, "params", ())
-        if isinstance(parameter, click.Option) and parameter.name and not parameter.hidden
-        for option in [max(parameter.opts, key=len)]
-        for alias in (parameter.name, *_OTHERWISE.get(parameter.name, ()))
-    }
-    for parameter in (p for each in commands for p in getattr(each, "params", ())):
-        # What Python says by a truth value may be a choice here.
-        for value in parameter.type.choices if isinstance(parameter.type, click.Choice) else ():
-            message = re.sub(
-                rf"\b{value}=True\b", f"{max(parameter.opts, key=len)} {value}", message
-            )
-    for name, option in names.items():
-        # A word of English is a name only where a message begins with it.
-        place = (
-            rf"\b{name}\b(?:=True\b)?"
-            if "_" in name
-            else rf"(?:\A{name}(?= must | is )|\b{name}(?==[^\s;,])|\b{name}=(?=[\s;,]|\Z))"
-        )
-        message = re.sub(rf"(?<![-\w.'\"(]){place}(?![\w(])", option, message)
-    return message
-
-
-_OTHERWISE = {
-    "time_limit": ("time_limit_s",),
-    "ec2_latency": ("ec2_latency_s",),
-    "wait": ("wait_s",),
-    "pods": ("pods_running",),
-    "seed": ("rng",),
-    "rate_per_minute": ("pods_per_minute",),
-    "types": ("instance_type",),
-    "named": ("instance_type",),
-    "candidates": ("instance_type",),
-}
-"""Arguments of functions that options bear under another name."""
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
@@ -244,9 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout = None
         sys.exit(0)
     except OSError as error:
-        plain = error.filename is not None and error.strerror is not None
-        where = error.filename if plain else "standard output" if error.errno == ENOSPC else ""
-        _fail(f"{where}: {error.strerror}" if where else str(error), 1)
+        _fail(plain_message(error), 1)
     except (CapacityError, UnicodeError) as error:
         _fail(vars(error).get(_SAID, str(error)), 1)
 

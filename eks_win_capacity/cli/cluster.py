@@ -64,7 +64,7 @@ def check(
     \b
     Exit codes:
       0  everything passed
-      1  the input, AWS or a file gave no answer
+      1  the input, AWS or a file gave no answer, for one --cluster of many too
       2  the command line is wrong
       3  a warning failed, and no error
       4  an error failed

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.output import progress, put_together, say, together
+from eks_win_capacity.cli.wording import plain_message, with_options
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import source_name, whole
-from eks_win_capacity.core.errors import InputError
+from eks_win_capacity.core.errors import CapacityError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -144,7 +145,8 @@ def state_options(function: Callable[..., None]) -> Any:
     """
     Add where the state of a cluster comes from; the command gets ``load``.
 
-    With several clusters it runs once for each, and their rows make one table.
+    With several clusters it runs once for each, and their rows make one table; one that
+    gives no answer is named on stderr and does not keep the others from theirs.
     """
 
     @wraps(function)
@@ -157,7 +159,7 @@ def state_options(function: Callable[..., None]) -> Any:
         alone = [key for key in ("save", "write_remedies") if given.get(key)]
         if alone:
             raise click.UsageError(f"--{alone[0].replace('_', '-')} is for one --cluster")
-        codes = {0}
+        codes, context = {0}, click.get_current_context()
         with put_together("cluster") as label:
             for name in dict.fromkeys(names):
                 label(name)
@@ -166,7 +168,11 @@ def state_options(function: Callable[..., None]) -> Any:
                     function(*args, load=load, **given)
                 except click.exceptions.Exit as left:
                     codes.add(left.exit_code)
-        click.get_current_context().exit(max(codes, key=_BY_WEIGHT.index))
+                except (CapacityError, OSError) as error:
+                    why = with_options(plain_message(error), context.command)
+                    say(f"eks-win-capacity: error: {name}: {' '.join(why.split())}", err=True)
+                    codes.add(1)
+        context.exit(max(codes, key=_BY_WEIGHT.index))
 
     return _of_state(run)
 
@@ -196,8 +202,8 @@ _of_state = together(
 """Whose state it is."""
 
 
-_BY_WEIGHT = (0, 5, 3, 4)
-"""Exit codes of ``check``, the gravest last."""
+_BY_WEIGHT = (0, 5, 3, 4, 1)
+"""Exit codes of ``check``, the gravest last: without an answer of each the table is not whole."""
 
 
 def _files_of(name: str, files: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -278,12 +278,12 @@ class ClusterView:
         room = self.room_in(self.subnet_of.get(name), prefixes=False)
         if slots is not None and slots.idle >= use.waiting:
             seen = (
-                f"{slots.idle:,} addresses attached to {name} have no pod: they cool down or are "
-                "about to be assigned"
+                f"{count_of(slots.idle, 'address', 'addresses')} attached to {name} without a pod: "
+                "cooling down or about to be assigned"
             )
         elif slots is not None and slots.room is not None:
             seen = (
-                f"{slots.free:,} slots of {name} are free and its subnet can fill "
+                f"{name} has {count_of(slots.free, 'free slot')} and its subnet can fill "
                 f"{slots.room:,}: the controller attaches more"
             )
         elif slots is None and room and self.mode_of(node) is False and not self.reason(node):

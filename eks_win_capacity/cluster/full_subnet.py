@@ -402,8 +402,8 @@ def reserve(pod: Pod, view: ClusterView) -> Change:
         gain=len(free),
         unit="prefixes",
         feasible=bool(free),
-        why=f"{len(free):,} whole blocks are left outside reservations"
-        + ("" if free else f", though {subnet.free:,} addresses are free"),
+        why=f"{count_of(len(free), 'whole block is', 'whole blocks are')} left outside reservations"
+        + ("" if free else f", though {count_of(subnet.free, 'address is', 'addresses are')} free"),
     )
 
 

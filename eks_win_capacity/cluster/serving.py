@@ -21,6 +21,7 @@ from eks_win_capacity.core.constants import (
     WINDOWS_PLATFORM_VERSIONS,
     WINDOWS_SERVER_FROM,
 )
+from eks_win_capacity.core.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -391,8 +392,9 @@ class Slots:
     def __str__(self) -> str:
         """Counters as EC2 shows them, for the evidence."""
         return (
-            f"its interface holds {self.secondary:,} secondary addresses and {self.prefixes:,} "
-            f"prefixes on {self.slots:,} slots"
+            "its interface holds "
+            f"{count_of(self.secondary, 'secondary address', 'secondary addresses')} and "
+            f"{count_of(self.prefixes, 'prefix', 'prefixes')} on {count_of(self.slots, 'slot')}"
         )
 
 

@@ -439,6 +439,8 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     odd = []
     if not plain_numbers:
         odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
+    if everything is not None:
+        odd = []  # What they count was said: the column that is not of numbers is named below.
     if roles["subnet"] is not None or odd or not columns or all(map(says_nothing, columns)):
         raise InputError(
             "history has no column that says used or available addresses; name it with used=NAME, "

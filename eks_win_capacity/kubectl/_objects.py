@@ -168,7 +168,8 @@ def pod(item: Mapping[str, Any]) -> Pod:
     """Read a pod."""
     namespace, name, labels = metadata(item)
     spec, status = item["spec"], item.get("status") or {}
-    phase = str(status.get("phase") or "Pending")
+    # Only a pod without a node waits for certain where a trimmed file leaves the phase out.
+    phase = str(status.get("phase") or ("" if spec.get("nodeName") else "Pending"))
     cpu_m, memory_bytes = requests(spec)
     known = pairs(labels)
     return Pod(

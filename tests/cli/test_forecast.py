@@ -515,6 +515,15 @@ def test_numbers_are_read_as_the_table_writes_them(rows, tmp_path, sign, values,
     assert row["used"] == used
 
 
+@pytest.mark.parametrize("values", ["used", "available"])
+def test_a_word_in_a_column_for_each_subnet_is_named_once_values_are_told(run, tmp_path, values):
+    path = tmp_path / "history.csv"
+    path.write_text("time,a,b\n" + "".join(f"{day},7,{n} IPs\n" for n, day in enumerate(ROWS)))
+    assert "say --values used" in run(path, "--capacity", "50")[2]
+    code, _, error = run(path, "--capacity", "50", "--values", values)
+    assert (code, "column 'b' must be counts; got '0 IPs' at position 0" in error) == (1, True)
+
+
 def test_points_that_may_part_thousands_are_refused(run, tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("time;free\n" + "".join(f"{day};4.{n:03}\n" for n, day in enumerate(ROWS)))

@@ -343,6 +343,30 @@ def test_several_clusters_make_one_table(monkeypatch):
     assert "one --cluster" in ran("check", *both, "--save", "x.json").output
 
 
+def test_a_cluster_without_an_answer_keeps_no_other_from_its_own(monkeypatch):
+    from eks_win_capacity import aws
+    from eks_win_capacity.cluster.state import ClusterState
+    from eks_win_capacity.core.errors import InputError
+
+    def load(name, **_options):
+        if name == "wrong":
+            raise InputError("EKS has no cluster 'wrong'")
+        return ClusterState()
+
+    monkeypatch.setattr(aws, "load_cluster", load)
+    both = ("--cluster", "wrong", "--cluster", "b", "-f", f"b={STATE}")
+    one = told("cluster", "-f", STATE)["rows"]
+    done = ran("cluster", *both, "-o", "json")
+    assert json.loads(done.stdout)["rows"] == [{"cluster": "b", **row} for row in one]
+    assert done.stderr.startswith("eks-win-capacity: error: wrong: EKS has no cluster 'wrong'\n")
+    assert done.exit_code == 1
+    # The table of a check is not whole either, whatever the others failed.
+    assert ran("check", *both).exit_code == 1
+    neither = ran("check", "--cluster", "wrong", "--cluster", "c", "-f", "c=nowhere.json")
+    assert (neither.exit_code, neither.stdout) == (1, "")
+    assert [line.split(": ")[2] for line in neither.stderr.splitlines()] == ["wrong", "c"]
+
+
 def test_a_new_subnet_takes_nodes_and_puts_off_the_date(folder):
     assert folder
     before = told("subnets", "-f", STATE, "-t", "m5.large")["rows"]

@@ -293,13 +293,20 @@ def test_headroom_counts_what_can_still_be_attached():
     assert (row.attachable, row.headroom, row.binding) == (16, 16, "addresses")
 
 
+def test_one_is_not_written_as_many():
+    (pod,) = explain_pending(held_by_old_mode(OLD[:13], pods=13))
+    assert "has 1 free slot and its subnet" in pod.evidence[0]
+    stuck = explain_pending(held_by_old_mode(OLD[:1], pods=1, late=0))
+    assert not stuck
+
+
 def test_waiting_is_advised_where_an_address_is_there_or_on_its_way():
     state = held_by_old_mode((), ["10.0.1.32/28"], pods=0)
     (pod,) = explain_pending(state)
     assert (pod.cause, pod.change) == ("waiting-for-address", "wait")
-    assert "16 addresses attached to win-1 have no pod" in pod.evidence[0]
+    assert "16 addresses attached to win-1 without a pod" in pod.evidence[0]
     (pod,) = explain_pending(held_by_old_mode((), (), pods=0))
-    assert "14 slots of win-1 are free" in pod.evidence[0]
+    assert "win-1 has 14 free slots" in pod.evidence[0]
     # Without the interface nothing is known to come: the answer that tells is named.
     (pod,) = explain_pending(
         loaded(a_node(kind="t3.xlarge", addresses=224), a_pod(), a_configmap(PREFIX))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity import kubectl
-from eks_win_capacity.cluster import ClusterState, Node, Pod
+from eks_win_capacity.cluster import ClusterState, Node, Pod, explain_pending
 from eks_win_capacity.core.documents import mapping, members
 from eks_win_capacity.core.errors import (
     CapacityError,
@@ -119,6 +119,15 @@ def test_a_pending_pod_keeps_what_the_scheduler_said():
     }
     state = kubectl.load(pod("a", status=status, nodeSelector={"kubernetes.io/os": "windows"}))
     assert state.windows_pods[0].message == said
+
+
+@pytest.mark.parametrize(("spec", "phase"), [({"nodeName": "win-1"}, ""), ({}, "Pending")])
+def test_a_pod_on_a_node_does_not_wait_because_a_trimmed_file_leaves_its_phase_out(spec, phase):
+    item = pod("a", status={"podIP": "10.0.0.8"}, nodeSelector={"kubernetes.io/os": "windows"})
+    item["spec"] |= spec
+    state = kubectl.load([NODE, item])
+    assert state.windows_pods[0].phase == phase
+    assert len(explain_pending(state)) == (phase == "Pending")
 
 
 def test_requests_count_as_the_scheduler_counts_them():
