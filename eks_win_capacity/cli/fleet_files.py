@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cli.output import progress
+from eks_win_capacity.cli.termination import tidy_end
 from eks_win_capacity.core.documents.whole import is_packed, refuse_title, separator_of
 from eks_win_capacity.core.errors import (
     InputError,
@@ -154,6 +155,7 @@ def opened(paths: Sequence[Path], catalog: Catalog) -> Iterator[NodeFiles]:
     refuse_title([line, *more], separator, str(paths[0]))
     headless = without_head([line.replace('"', "").split(separator)], catalog)
     with (
+        tidy_end(),
         progress("reading", counted=False) as tell,
         NodeFiles(
             paths,

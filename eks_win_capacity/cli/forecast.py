@@ -14,6 +14,7 @@ import click
 from eks_win_capacity.cli.history_files import history_parts, long_history, read_table
 from eks_win_capacity.cli.options import capacity_option, file_argument
 from eks_win_capacity.cli.output import emit, output_options, plain_rows, progress, say
+from eks_win_capacity.cli.termination import tidy_end
 from eks_win_capacity.core.documents import whole
 from eks_win_capacity.core.errors import InputError, count_of
 from eks_win_capacity.core.replacing import replace_file
@@ -170,7 +171,7 @@ def forecast(
         _print_plans(read_table(file), plans, options, risk=risk, output=output)
         return
     alert = None if alert_risk is None else (alert_risk, alert_within)
-    with closing(_parts(file, long, options)) as parts:
+    with tidy_end(), closing(_parts(file, long, options)) as parts:
         made, rows, notes, end = _forecast(parts, options, risk=risk, alert=alert)
     alarmed = [str(row["subnet"]) for row in rows if row.get("alert")]
     unknown = [str(row["subnet"]) for row in rows if row.get("alert", False) is None]

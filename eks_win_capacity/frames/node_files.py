@@ -44,8 +44,9 @@ class NodeFiles:
     """
     Rows of one table that lies in one file or in many.
 
-    Nothing is read when it is made but names of columns. Every question is one pass
-    over the files, in memory that does not grow with them.
+    Nothing is read when it is made but names of columns, and those columns that name a
+    folder, too. Every question is one pass over the files, in memory that does not grow
+    with them.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ class NodeFiles:
     Raises
     ------
     InputError
-        If a file is neither, or damaged, or the files have different columns.
+        If a file is neither, or damaged, or says otherwise than its folder, or the files have
+        different columns; and later, if one changes between two passes.
     MissingExtraError
         Without DuckDB (extra ``stream``).
     """
@@ -82,8 +84,10 @@ class NodeFiles:
         self._progress = progress
         self._spill = tempfile.TemporaryDirectory(prefix="eks-win-capacity-")
         self._connection = duckdb.connect(config=_CONFIG | {"temp_directory": self._spill.name})
+        self._paths = [Path(path) for path in paths]
         try:
-            self._rows = self._read([Path(path) for path in paths], form or CsvForm())
+            self._state = _state_of(self._paths)
+            self._rows = self._read(self._paths, form or CsvForm())
         except BaseException:
             self.close()
             raise
@@ -264,12 +268,42 @@ class NodeFiles:
                         f"{paths[0]} has no column {more[0]!r}, which another of the files has: "
                         "size files of the same columns together"
                     )
+            self._refuse_contradictions(source, paths)
             if not form.header:
                 rows = rows.project(", ".join(map(_numbered, rows.columns)))
             if len(rows.columns) > MOST_COLUMNS:
                 raise InputError(f"{self._name} has more than {MOST_COLUMNS:,} columns")
             rows.create_view("node_rows")
         return rows
+
+    def _refuse_contradictions(self, source: str, paths: Sequence[Path]) -> None:
+        """Refuse rows whose own value of a column is not their folder's, which DuckDB prefers."""
+        folders = [part for path in paths for part in path.resolve().parts[:-1]]
+        keys = {part.partition("=")[0].lower() for part in folders if "=" in part}
+        if not keys:
+            return
+        plain = source.replace("hive_partitioning = true", f"filename = {literal(_FILE)}").replace(
+            "hive_types_autocast = false", "hive_partitioning = false"
+        )
+        rows = self._connection.sql(f"SELECT * FROM {plain}")  # noqa: S608
+        for name, kind in zip(rows.columns, rows.types, strict=True):
+            if name.lower() not in keys:
+                continue
+            place = literal(rf"(?i).*[/\\]{re.escape(name)}=([^/\\]*)[/\\]")
+            said = f"url_decode(regexp_extract({_FILE}, {place}, 1))"
+            said = f"nullif(nullif({said}, '__HIVE_DEFAULT_PARTITION__'), '')"
+            value = quoted(name)
+            own = f"nullif(CAST({value} AS VARCHAR), '')"
+            # 01 is 1, in columns of numbers and in those of a CSV, which are texts here.
+            like = "DOUBLE" if str(kind) == "VARCHAR" else str(kind)
+            same = f"TRY_CAST({said} AS {like}) = TRY_CAST({value} AS {like})"
+            other = f"{own} IS DISTINCT FROM {said} AND ({same}) IS DISTINCT FROM true"
+            found = rows.filter(other).project(f"{_FILE}, {own}, {said}").limit(1).fetchall()
+            for file, holds, folder in found:
+                raise InputError(
+                    f"{file} holds {holds!r} in its column {name!r} and lies in a folder of "
+                    f"{folder!r}: mend the column, or move the file"
+                )
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
@@ -286,7 +320,16 @@ class NodeFiles:
             raise InputError(f"{self._name} cannot be read: {_reason(str(error))}") from error
 
     def _run(self, query: str) -> Any:
-        """Run a query to its end, and show how far it is."""
+        """Run a query to its end over files that stay as they were, and show how far it is."""
+        answer = self._ended(query)
+        for path, before, now in zip(self._paths, self._state, _state_of(self._paths), strict=True):
+            if now != before:
+                raise InputError(
+                    f"{path} has changed while it was read: size it again when it is whole"
+                )
+        return answer
+
+    def _ended(self, query: str) -> Any:
         with self._named():
             if self._progress is None:
                 return self._connection.execute(query)
@@ -357,6 +400,15 @@ _CONFIG: Final[dict[str, Any]] = {
     "allow_community_extensions": False,
     "python_enable_replacements": False,
 }
+
+
+_FILE: Final = "_ewc_file"
+
+
+def _state_of(paths: Sequence[Path]) -> list[tuple[int, ...]]:
+    """What tells that a file is another than it was."""
+    found = [path.stat() for path in paths]
+    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
 def _folder_beside(out: Path) -> tempfile.TemporaryDirectory[str]:

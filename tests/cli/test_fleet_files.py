@@ -3,6 +3,10 @@
 import csv
 import gzip
 import io
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -114,6 +118,91 @@ def test_a_folder_and_a_pattern_are_one_table(tmp_path):
     assert [row["region"] for row in told] == ["r0", "r0", "r1", "r1", "r2", "r2"]
     assert {row["secondary_addresses"] for row in told} == {"9", "11"}
     assert "4 nodes" in fleet(tmp_path / "nodes" / "region=r[01]" / "*.parquet")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_row_that_contradicts_its_folder_is_refused(tmp_path, suffix):
+    def write(folder, column, values):
+        path = tmp_path / "nodes" / f"{column}={folder}" / f"a.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame = pd.DataFrame({"instance_type": ["m5.large"] * len(values), column: values})
+        (frame.to_csv if suffix == "csv" else frame.to_parquet)(path, index=False)
+
+    write("2024", "year", [2024])
+    write("02025", "year", [2025, 2025])
+    assert "3 nodes" in fleet(tmp_path / "nodes")
+    write("2024", "year", [2024, 2023])
+    with pytest.raises(
+        InputError, match=rf"a\.{suffix} holds '2023' in its column 'year' and lies"
+    ):
+        fleet(tmp_path / "nodes")
+
+
+def test_a_folder_of_missing_values_agrees_with_rows_that_have_none(tmp_path):
+    for folder, value in (("a%20%2B", "a +"), ("__HIVE_DEFAULT_PARTITION__", None)):
+        path = tmp_path / f"team.x={folder}" / "a.parquet"
+        path.parent.mkdir()
+        rows = pd.DataFrame(
+            {"instance_type": ["m5.large"], "team.x": pd.Series([value], dtype="string")}
+        )
+        rows.to_parquet(path)
+    assert "2 nodes" in fleet(tmp_path)
+    rows.assign(**{"team.x": "b"}).to_parquet(path)
+    with pytest.raises(InputError, match=r"holds 'b' in its column 'team.x' and lies .* of None"):
+        fleet(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_file_that_changes_between_two_passes_is_refused(tmp_path, streamed, monkeypatch, suffix):
+    path, out = tmp_path / f"nodes.{suffix}", tmp_path / "sized.parquet"
+
+    def written(names):
+        rows = pd.DataFrame({"instance_type": names})
+        rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path)
+
+    counted = node_files.NodeFiles.counted
+
+    def counted_before_more_rows_come(*arguments):
+        answer = counted(*arguments)
+        written(["m5.large", "c5.large", "no.such"])
+        return answer
+
+    written(["m5.large"])
+    monkeypatch.setattr(node_files.NodeFiles, "counted", counted_before_more_rows_come)
+    with pytest.raises(InputError, match=rf"nodes\.{suffix} has changed while it was read"):
+        fleet(path, "--out", out)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without a signal")
+def test_a_command_that_the_system_ends_leaves_no_half_file(tmp_path):
+    rows = pd.DataFrame({"instance_type": ["m5.large", "c5.large"] * 250_000})
+    rows.to_parquet(tmp_path / "nodes.parquet")
+    work, spill = tmp_path / "work", tmp_path / "spill"
+    work.mkdir()
+    spill.mkdir()
+    script = (
+        "import os, signal\n"
+        "from eks_win_capacity.frames import node_files\n"
+        "run = node_files.NodeFiles._ended\n"
+        "def ended(self, query):\n"
+        "    answer = run(self, query)\n"
+        "    query.startswith('COPY') and os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return answer\n"
+        "node_files.NodeFiles._ended = ended\n"
+        "from eks_win_capacity.cli import fleet_files, main\n"
+        "fleet_files.LONG = 0\n"
+        "main()\n"
+    )
+    command = ["fleet", tmp_path / "nodes.parquet", "--out", work / "sized.parquet"]
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        env={**os.environ, "TMPDIR": str(spill)},
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == -signal.SIGTERM, ran.stderr
+    assert [*work.iterdir(), *spill.iterdir()] == []
 
 
 def test_partitions_are_written_by_the_values_of_columns(tmp_path):
