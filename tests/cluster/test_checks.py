@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -670,6 +670,8 @@ CASES = {
         ({"nodes": (replace(WIN, memory_bytes=8 * 2**30 - 2**20),)}, "fail"),
         ({"nodes": (WIN,)}, "pass"),
         ({"nodes": (replace(WIN, memory_bytes=None),)}, "unknown"),
+        ({"nodes": (), "node_groups": (replace(GROUP, reserved_memory_mib=2048),)}, "pass"),
+        ({"nodes": (), "node_groups": (replace(GROUP, reserved_memory_mib=2047),)}, "fail"),
         ({}, "unknown"),
     ],
     "autoscaler-node-template": [
@@ -1607,6 +1609,51 @@ def test_applying_the_configmap_of_the_remedies_leaves_nothing_more_to_apply(par
 def test_only_a_state_is_checked():
     with pytest.raises(UnsupportedInputError):
         check_cluster({"version": "1.30"})
+
+
+@pytest.mark.parametrize(
+    ("free", "told"),
+    [(5, ("fail", "error")), (6, ("fail", "warning")), (15, ("fail", "warning")), (16, ("pass",))],
+)
+def test_the_room_of_the_control_plane_is_judged_at_its_edges(free, told):
+    parts = {"subnets": (replace(SUBNET, available=free),), "subnet_ids": ("subnet-1",)}
+    found = next(f for f in check_cluster(ClusterState(**parts)) if f.code == "control-plane-room")
+    assert (found.outcome, found.severity)[: len(told)] == told
+
+
+def test_data_are_called_old_from_half_a_year_on():
+    def told(days):
+        day = date.fromisoformat(Catalog.bundled().as_of) + timedelta(days=days)
+        found = check_cluster(ClusterState(nodes=(WIN,)), now=day)
+        return next(f.seen for f in found if f.code == "instance-type-windows")
+
+    assert "older than six months" not in told(183)
+    assert "older than six months" in told(184)
+
+
+@pytest.mark.parametrize(
+    ("build", "outcome"),
+    [
+        ("10.0.17763.2745", "fail"),
+        ("10.0.17763.2746", "pass"),
+        ("10.0.17763", "unknown"),
+        ("10.0.17763.x", "unknown"),
+        ("10.0.x.2746", "unknown"),
+    ],
+)
+def test_the_backends_that_a_build_reaches_are_known_of_a_whole_build_alone(build, outcome):
+    parts = {"nodes": (replace(WIN, build=build),)}
+    parts["services"] = (Service(namespace="a", name="b", backends=65),)
+    assert outcomes(**parts)["service-backends"] == {outcome}
+
+
+def test_a_tainted_node_that_runs_coredns_is_counted_once():
+    barred = replace(LINUX, taints=("team=a:NoSchedule",))
+    others = (barred, replace(barred, name="lin-2"))
+    dns = replace(DNS, node="lin-1")
+    found = check_cluster(ClusterState(nodes=(WIN, *others), pods=(dns,)))
+    seen = next(f.seen for f in found if f.code == "coredns-redundancy")
+    assert seen == "ready: 1 Linux node, 0 Fargate pods; 1 more is tainted against CoreDNS"
 
 
 def test_the_end_of_support_is_judged_by_the_day_that_is_given():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from eks_win_capacity.catalog import Catalog
 from eks_win_capacity.cluster import (
     ClusterState,
     Node,
@@ -14,7 +15,9 @@ from eks_win_capacity.cluster import (
     check_cluster,
     explain_pending,
 )
+from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.records import NodeClass, NodePool
+from eks_win_capacity.cluster.remedies import launchers
 
 MIB = 2**20
 TYPES = {"managed": "m5.large", "own": "m5.xlarge", "karpenter": "m5.2xlarge"}
@@ -210,6 +213,15 @@ def test_the_group_that_is_full_is_the_one_that_is_raised():
     roomy = replace(GROUPS["managed"], max_size=9)
     remedy = change(replace(state, node_groups=(roomy, GROUPS["own"])), "raise-maximum").remedy
     assert "--auto-scaling-group-name self --max-size 2" in remedy
+
+
+def test_a_type_that_nobody_names_comes_from_what_leaves_the_types_open():
+    named_elsewhere = replace(GROUPS["managed"], instance_types=("c5.large",))
+    open_one = replace(GROUPS["own"], instance_types=())
+    state = replace(cluster((), FULL), node_groups=(named_elsewhere, open_one))
+    view = ClusterView(state, Catalog.bundled(), None)
+    assert [one.group for one in launchers(view, ["m5.8xlarge"])] == [open_one]
+    assert [one.group for one in launchers(view, ["c5.large"])] == [named_elsewhere]
 
 
 def test_the_role_of_nodes_is_asked_where_it_is_kept():

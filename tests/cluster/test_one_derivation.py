@@ -343,6 +343,28 @@ def test_an_event_of_the_node_tells_that_no_whole_block_is_left():
     assert "InsufficientCidrBlocks" in row.evidence
 
 
+def test_single_addresses_serve_the_pods_that_wait_on_their_node_too():
+    # Another interface breaks each whole block.
+    broken = interfaces([f"10.0.1.{16 * block + 5}" for block in range(1, 16)])
+    broken["NetworkInterfaces"][0] |= {
+        "NetworkInterfaceId": "eni-2",
+        "PrivateIpAddress": "10.0.1.9",
+    }
+    broken["NetworkInterfaces"][0]["PrivateIpAddresses"][0]["PrivateIpAddress"] = "10.0.1.9"
+    broken["NetworkInterfaces"][0]["Attachment"] = {"InstanceId": "i-0b"}
+    state = loaded(
+        a_node(kind="t3.xlarge", addresses=224),
+        a_pod("late"),
+        a_pod("later"),
+        a_configmap(PREFIX),
+        answers=(SUBNET, interfaces(), broken),
+    )
+    (pod, _) = explain_pending(state)
+    assert pod.cause == "prefixes"
+    # All of the 14 slots, of which the two that wait take two.
+    assert option(pod, "secondary-mode").gain == 14
+
+
 # -- autoscalers ----------------------------------------------------------------------------
 
 KARPENTER = (

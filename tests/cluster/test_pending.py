@@ -376,6 +376,8 @@ def test_a_higher_limit_is_weighed_against_addresses_cpu_and_memory():
     # 144 - 110 addresses; CPU holds 200 such pods, memory 614.
     assert option(pod, "max-pods").gain == 34
     assert "--max-pods=144" in pod.remedy
+    # One starts before one goes.
+    assert option(pod, "max-pods").nodes == 2
     # A fresh node takes 110: one for 50 pods.
     assert option(pod, "more-nodes").gain == 110
     # 16 m each: CPU holds 125.
@@ -689,6 +691,9 @@ def test_taints_and_selectors_are_mended_in_the_pod():
         'tolerations: [{"key": "os", "operator": "Equal", "value": "windows", "effect": "NoSchedule"}]'
     ) in pod.remedy
     assert option(pod, "tolerate").gain == 18
+    crowded = (*running(9), *running(9, "win-2"), *waiting(1, message))
+    full = told(nodes=tainted, pods=crowded)[0]
+    assert (option(full, "tolerate").gain, option(full, "tolerate").feasible) == (0, False)
     # The message tells where the nodes do not: they may be newer or older than it.
     assert "toleration to the pod for: os=windows" in told(pods=waiting(1, message))[0].remedy
     message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
