@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pandas as pd
 
 import eks_win_capacity as ewc
-from eks_win_capacity.core.errors import CapacityError, InputError, UnsupportedInputError
+from eks_win_capacity.core.errors import (
+    CapacityError,
+    InputError,
+    UnsupportedInputError,
+    count_of,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,6 +53,11 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
 
     def __init__(self, frame: FrameT) -> None:
         self._frame: Any = frame
+
+    def __repr__(self) -> str:
+        """What can be asked."""
+        asked = ", ".join(name for name in vars(CapacityAccessor) if not name.startswith("_"))
+        return f"<df.ewc of {count_of(len(self._frame), 'row')}: {asked}>"
 
     def max_pods(
         self,
@@ -277,10 +287,9 @@ class CapacityAccessor(Generic[FrameT, SeriesT]):
         if name in columns:
             return self._frame[name]
         close = difflib.get_close_matches(name, columns, n=3, cutoff=0.6)
-        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        names = ", ".join(columns[:20]) + (" ..." if len(columns) > 20 else "")
-        where = f"with the columns {names}" if columns else "without columns"
-        raise InputError(f"no column {name!r} in a frame {where}.{hint}")
+        hint = f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        names = ", ".join(map(repr, columns[:20])) + ", ..." * (len(columns) > 20)
+        raise InputError(f"the frame has no column {name!r}; it has {names or 'none'}{hint}")
 
     def _given(self, value: Any) -> Any:
         return self._column(value) if isinstance(value, str) else value

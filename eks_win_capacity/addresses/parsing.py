@@ -237,6 +237,8 @@ def _span(item: object, position: int) -> tuple[int, int]:
 
 
 def _malformed(text: str, why: str = "") -> AddressError:
+    if text.strip().isdecimal():
+        why = f"as a number of addresses it is an int, {text.strip():.20}"
     return AddressError(
         f"{text!r} is not an IPv4 address, range or prefix{': ' * bool(why)}{why}; {_ACCEPTED}",
         address=text,
@@ -375,7 +377,9 @@ def network_of(cidr: object) -> ipaddress.IPv4Network:
         network = ipaddress.IPv4Network(text, strict=False)
         given = text.split("/")[0]
     except ValueError as error:
-        raise SubnetCidrError(f"{text!r} is not an IPv4 CIDR: {error}", cidr=text) from None
+        by_id = "that is its id, for which aws.load_subnets asks AWS: give the CIDR"
+        why = by_id if text.startswith("subnet-") else str(error)
+        raise SubnetCidrError(f"{text!r} is not an IPv4 CIDR: {why}", cidr=text) from None
     large, small = SUBNET_PREFIX_LENGTHS
     if not large <= network.prefixlen <= small:
         raise SubnetCidrError(

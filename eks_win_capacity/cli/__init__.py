@@ -178,6 +178,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app.main(arguments, prog_name="eks-win-capacity", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""

@@ -151,7 +151,18 @@ class TooLittleHistoryError(InputError):
 
 
 class MissingCapacityError(InputError):
-    """Nothing says what the subnets of a history hold."""
+    """
+    Nothing says what the subnets of a history hold.
+
+    Attributes
+    ----------
+    subnets : tuple of str
+        Those without a capacity where others have one; empty if none was given.
+    """
+
+    def __init__(self, message: str, *, subnets: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.subnets = tuple(subnets)
 
 
 class SubnetCidrError(InputError):

@@ -198,7 +198,7 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
             # Further frames: the call fitted, and the error is one of what it ran.
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise
-            message = _misfit(function, kwargs) or str(error).replace(".__init__()", "()")
+            message = _misfit(function, args, kwargs) or str(error).replace(".__init__()", "()")
         from eks_win_capacity.core.errors import UnsupportedInputError
 
         raise UnsupportedInputError(message)
@@ -211,16 +211,33 @@ def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def _misfit(function: Callable[..., Any], given: Iterable[str]) -> str:
-    """What is said of the first name that a function does not take; nothing if it takes all."""
+def _misfit(function: Callable[..., Any], args: Sequence[object], given: Iterable[str]) -> str:
+    """What does not fit a function: an unknown name, a lacking pool, too many by position."""
     from difflib import get_close_matches
     from inspect import signature
 
-    taken = [name for name in signature(function).parameters if name not in {"self", "cls"}]
+    parameters = signature(function).parameters
+    taken = [name for name in parameters if name not in {"self", "cls"}]
+    called = f"{function.__qualname__.removesuffix('.__init__')}()"
     strange = next((name for name in given if name not in taken), None)
-    if strange is None:
-        return ""
-    close = get_close_matches(strange, taken, n=1)
-    cure = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(taken) or 'none'}"
-    name = function.__qualname__.removesuffix(".__init__")
-    return f"{name}() has no argument {strange!r}: {cure}"
+    if strange is not None:
+        close = get_close_matches(strange, taken, n=1)
+        cure = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(taken) or 'none'}"
+        if strange == "prefix_delegation" and "pool" in taken:
+            cure = f"the pool says the mode: {_POOLS}"
+        return f"{called} has no argument {strange!r}: {cure}"
+    first = [name for name in taken if "POSITIONAL" in parameters[name].kind.name]
+    number = len(args) - (len(parameters) - len(taken))
+    if number > len(first):
+        rest = ", ".join(name for name in taken if name not in {*first, *given})
+        only = f"only {' and '.join(first)}" if first else "nothing"
+        return f"{called} takes {only} by position; got {number}: name the others, of {rest}"
+    if "pool" in taken and "pool" not in {*first, *given}:
+        needed = [name for name in taken if parameters[name].default is parameters[name].empty]
+        lacking = [name for name in needed if name not in {*first[:number], *given}]
+        if "pool" in lacking:
+            return f"{called} needs {' and '.join(lacking)}: {_POOLS}"
+    return ""
+
+
+_POOLS = "pool=WarmPool.secondary(), WarmPool.prefix() or WarmPool.from_configmap(text)"

@@ -149,7 +149,8 @@ def read_names(column: object, name: str) -> Names:
         except ImportError:
             raise MissingExtraError("pyarrow", extra="arrow", purpose="an Arrow column") from None
         return _read_chunked(pa.chunked_array(column), column, "chunked", name)
-    raise _unsupported(name, f"a {type(column).__name__}")
+    kind = type(column).__name__
+    raise _unsupported(name, f"a{'n' * (kind[0] in 'aeiouAEIO')} {kind}")
 
 
 def _read_numpy(array: NDArray[Any], name: str, kind: Kind = "array", column: Any = None) -> Names:

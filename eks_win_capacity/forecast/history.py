@@ -253,7 +253,14 @@ def _in_zone(index: pd.DatetimeIndex, timezone: Any) -> pd.DatetimeIndex:
     try:
         return (index.tz_localize("UTC") if index.tz is None else index).tz_convert(timezone)
     except (KeyError, ValueError, OSError, TypeError) as error:
-        raise InputError(f"timezone {timezone!r} is not known: {error}") from error
+        from zoneinfo import available_timezones
+
+        city = f"/{timezone}".lower().replace(" ", "_")
+        close = min(
+            (name for name in available_timezones() if name.lower().endswith(city)), default=""
+        )
+        why = f"did you mean {close!r}?" if close else str(error)
+        raise InputError(f"timezone {timezone!r} is not known: {why}") from error
 
 
 def _of_numbers(column: pd.Series[Any]) -> tuple[pd.DatetimeIndex, list[Finding]]:
@@ -391,8 +398,8 @@ def capacities(
         return _of_column(column, known, code, len(subnets), unit)
     if capacity is None:
         raise MissingCapacityError(
-            "capacity is needed: a number, a Subnet, a CIDR, a mapping of subnets, or a "
-            "column (capacity, total, or cidr)"
+            "capacity is needed: addresses, a CIDR, either for each subnet, or a column of them "
+            "(capacity, total or cidr)"
         )
     named = _by_subnet(capacity, subnets)
     lacking = [str(name) for name in subnets if name not in named]
@@ -400,10 +407,11 @@ def capacities(
         keys = list(dict.fromkeys(map(str, named)))[:5]
         odd = {type(key).__name__ for key in named if not isinstance(key, str)}
         kinds = f" (of type {', '.join(sorted(odd))})" if odd else ""
-        raise InputError(
+        raise MissingCapacityError(
             f"capacity has no value for {len(lacking):,} of {len(subnets):,} subnets: "
-            f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; its keys are "
-            f"{', '.join(keys) or 'none'}{kinds}: give the names of the subnets as keys"
+            f"{', '.join(lacking[:5])}{', ...' * (len(lacking) > 5)}; it has values for "
+            f"{', '.join(keys) or 'none'}{kinds}: name each subnet as the history does",
+            subnets=lacking,
         )
     at, current = np.empty(len(code)), np.empty(len(subnets))
     starts = np.searchsorted(code, np.arange(len(subnets) + 1))

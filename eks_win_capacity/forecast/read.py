@@ -445,7 +445,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
         raise InputError(
             "history has no column that says used or available addresses; name it with used=NAME, "
             "available=NAME or percent=NAME, or say used=True or available=True; it has "
-            f"{listed(c for c in frame.columns if c != INDEX)}"
+            f"{listed(c for c in frame.columns if c != INDEX)}{_not_of_numbers(frame, odd)}"
         )
     kind, subnets = _said(columns, everything)
     count = len(frame)
@@ -463,6 +463,12 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     if roles["capacity"] is not None:
         long["capacity"] = frame[roles["capacity"]].array[rows]
     return Table(long, kind, single=False, prefixes=False)
+
+
+def _not_of_numbers(frame: pd.DataFrame, odd: list[Any]) -> str:
+    """The first value of a column that is not of numbers, where it may be what is wrong."""
+    first = [value for name in odd[:1] for value in frame[name].dropna().head(1)]
+    return f"; {odd[0]!r} is not of numbers: {first[0]!r}" if first else ""
 
 
 def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str]]:

@@ -259,7 +259,8 @@ def _named(states: Any) -> dict[str, ClusterState]:
     for name, state in states.items():
         if not isinstance(state, ClusterState):
             raise UnsupportedInputError(
-                f"state {name!r} must be a ClusterState; got {type(state).__name__}"
+                f"state {name!r} must be a ClusterState; got {type(state).__name__}: load it with "
+                "load_files or aws.load_cluster"
             )
     return {str(name): state for name, state in states.items()}
 
@@ -272,7 +273,8 @@ def _forecast(
 
     if history is None or isinstance(history, ExhaustionForecast):
         return history
-    if capacity is None:
+    given = capacity is not None
+    if not given:
         # The subnet itself where it is known which of its addresses are in use, else its CIDR.
         known = {
             held.subnet_id: held.subnet
@@ -285,6 +287,14 @@ def _forecast(
     try:
         return forecast_exhaustion(history, capacity=capacity, horizon=horizon, unusable="report")
     except MissingCapacityError as error:
+        if given:
+            raise
+        if error.subnets:
+            few = ", ".join(error.subnets[:5]) + ", ..." * (len(error.subnets) > 5)
+            raise InputError(
+                f"the history has {count_of(len(error.subnets), 'subnet')} that no cluster has: "
+                f"{few}; leave them out, or give the capacity of each in a column"
+            ) from error
         ids = [held.subnet_id for part in parts for held in part.state.subnets or ()]
         raise InputError(
             "the history names no subnet of the clusters by its id"

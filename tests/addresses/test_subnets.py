@@ -578,3 +578,16 @@ def test_a_column_of_any_library_names_addresses():
         whole = Subnet("10.0.0.0/24", used=values)
         for column in (pl.Series(values), pd.Series(values), np.array(values)):
             assert Subnet("10.0.0.0/24", used=column).census == whole.census
+
+
+@pytest.mark.parametrize(
+    ("cidr", "used", "cure"),
+    [
+        ("subnet-0a1b", 0, "aws.load_subnets asks AWS"),
+        ("10.0.0.0/24", "40", "as a number of addresses it is an int, 40"),
+        ("10.0.0.0/24", ["9" * 5_000], "it is an int, 99999999999999999999;"),
+    ],
+)
+def test_an_id_and_a_number_in_quotes_are_known_for_what_they_are(cidr, used, cure):
+    with pytest.raises(InputError, match=cure):
+        Subnet(cidr, used=used)

@@ -317,6 +317,14 @@ def test_excel_holds_no_control_characters_and_leaves_unknowns_empty():
     ]
 
 
+def test_catalog_alone_shows_its_help_as_lines(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["catalog"])
+    shown = capsys.readouterr().err
+    assert (left.value.code, shown.startswith("Usage: ")) == (2, True)
+    assert "\n  diff " in shown
+
+
 def test_out_says_which_endings_it_knows():
     done = ran("node", "m5.large", "--out", "x.ods")
     assert done.exit_code == 1

@@ -293,7 +293,7 @@ def test_null_keeps_the_answers_of_a_broadcast():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (5, "a int"), (1.5, "a float"), (b"m5.large", "a bytes"), ({"m5.large"}, "a set"), ({"m5.large": 1}, "a dict"),
+        (5, "an int"), (1.5, "a float"), (b"m5.large", "a bytes"), ({"m5.large"}, "a set"), ({"m5.large": 1}, "a dict"),
         (iter(THREE), "iterator"), (range(3), "a range"), ([b"m5.large"], "a sequence of bytes; decode it first"),
         (np.array([b"m5.large"]), "decode it first"), (np.array([1]), "a NumPy array of int64"),
         (pd.DataFrame({"a": THREE}), "give one of its columns"), (pl.DataFrame({"a": THREE}), "give one of its columns"),

@@ -106,7 +106,7 @@ def test_workloads_are_planned_as_by_the_function(convert):
     ],
 )
 def test_an_unknown_column_is_an_error_of_ours_with_close_matches(frame, ask):
-    with pytest.raises(InputError, match=r"no column '.*' in a frame with .*Did you mean"):
+    with pytest.raises(InputError, match=r"^the frame has no column '.*'; it has '.*Did you mean"):
         ask(frame.ewc)
 
 
@@ -154,6 +154,13 @@ def test_without_polars_registering_says_what_to_install(monkeypatch):
         accessor.register_polars()
 
 
+def test_the_accessor_says_what_can_be_asked():
+    shown = repr(pd.DataFrame({"type": ["m5.large"]}).ewc)
+    assert shown.startswith("<df.ewc of 1 row: ")
+    assert "max_pods, " in shown
+    assert "plan_fleet>" in shown
+
+
 def test_a_frame_without_columns_is_said_to_have_none():
-    with pytest.raises(InputError, match="no column 'instance_type' in a frame without columns"):
+    with pytest.raises(InputError, match="no column 'instance_type'; it has none"):
         pd.DataFrame().ewc.max_pods()

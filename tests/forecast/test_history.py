@@ -311,6 +311,12 @@ def test_a_zone_that_is_none_is_refused(zone):
         first_date(line(), timezone=zone)
 
 
+@pytest.mark.parametrize("zone", ["Berlin", "new york"])
+def test_a_city_alone_is_answered_with_its_zone(zone):
+    with pytest.raises(InputError, match=r"did you mean '(Europe/Berlin|America/New_York)'"):
+        first_date(line(), timezone=zone)
+
+
 @pytest.mark.parametrize(
     ("zone", "first"),
     [
@@ -738,5 +744,5 @@ def test_one_row_of_1970_is_refused_and_named():
 
 def test_keys_of_a_wrong_type_are_named():
     frame = pd.DataFrame({"a": sixty(), "b": sixty()})
-    with pytest.raises(InputError, match=r"its keys are 1, 2 \(of type int\)"):
+    with pytest.raises(InputError, match=r"has values for 1, 2 \(of type int\)"):
         forecast_exhaustion(frame, capacity={1: 300, 2: 300})

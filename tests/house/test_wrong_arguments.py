@@ -238,5 +238,27 @@ def test_arguments_that_do_not_fit_are_errors_of_ours():
         ewc.max_pods()
     with pytest.raises(ewc.CapacityError, match="did you mean 'prefix_delegation'"):
         ewc.max_pods("m5.large", prefix_delegatoin=True)
-    with pytest.raises(ewc.CapacityError, match=r"^WarmPool\(\) takes 1 positional"):
+    with pytest.raises(ewc.CapacityError, match=r"^WarmPool\(\) takes nothing by position; got 2"):
         ewc.WarmPool(True, 1)
+    with pytest.raises(ewc.CapacityError, match=r"takes nothing by position; got 1: .* nodes"):
+        ewc.smallest_subnet("m5.large", pods_per_node=9)
+    with pytest.raises(
+        ewc.CapacityError, match=r"only instance_type by position; got 2: .* of pref"
+    ):
+        ewc.max_pods("m5.large", True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"pods_per_node": 9}, r"needs pool: pool=WarmPool.secondary\(\)"),
+        ({}, r"needs pods_per_node and pool: pool=WarmPool"),
+        (
+            {"pods_per_node": 9, "prefix_delegation": True},
+            r"the pool says the mode: .*WarmPool.pre",
+        ),
+    ],
+)
+def test_whoever_names_a_mode_or_nothing_is_shown_the_pools(given, said):
+    with pytest.raises(ewc.CapacityError, match=said):
+        ewc.nodes_that_fit("10.0.0.0/24", "m5.large", **given)

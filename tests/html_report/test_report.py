@@ -261,6 +261,16 @@ def test_the_command_takes_capacities_of_subnets_that_have_names_of_their_own(tm
         assert "elsewhere" in out.read_text(encoding="utf-8").partition('id="others"')[2]
 
 
+def test_subnets_of_a_history_that_no_cluster_has_are_named():
+    history = pd.concat([usage(), usage("elsewhere")])
+    with pytest.raises(ewc.CapacityError, match="has 1 subnet that no cluster has: elsewhere; "):
+        ewc.report(STATE, history=history, time_limit_s=1)
+    # Who gives capacities is told of those.
+    with pytest.raises(ewc.CapacityError, match="capacity has no value for 1 of 2 subnets") as told:
+        ewc.report(STATE, history=history, capacity={"elsewhere": 400}, time_limit_s=1)
+    assert told.value.subnets == (usage()["subnet"].iloc[0],)
+
+
 def test_a_history_of_other_subnets_is_refused_with_the_names_that_are_known():
     with pytest.raises(
         ewc.CapacityError, match="no subnet of the clusters by its id, such as subnet-0a"
