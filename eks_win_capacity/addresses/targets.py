@@ -418,6 +418,11 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dic
     return {"prefix_delegation": prefix, **acts, "findings": found}
 
 
+def read_pairs(data: Mapping[str, str], *, nitro: bool, slots: int | None) -> dict[str, Any]:
+    """The same as `read_targets` of the pairs of a ConfigMap alone."""
+    return read_targets(ConfigMap(data=pairs_of(data)), nitro=nitro, slots=slots)
+
+
 def refuse_large(targets: Mapping[str, int], found: tuple[Finding, ...] = ()) -> None:
     """
     Refuse targets that overflow in the real controller.

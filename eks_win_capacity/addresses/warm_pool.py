@@ -15,9 +15,8 @@ from eks_win_capacity.addresses.targets import (
     TARGETS,
     WARM_IP,
     WARM_PREFIX,
-    ConfigMap,
     asking,
-    pairs_of,
+    read_pairs,
     read_targets,
     refuse_large,
     target_findings,
@@ -348,7 +347,7 @@ def pool_of_pairs(
     data: Mapping[str, str], *, nitro: bool = True, slots: int | None = None
 ) -> WarmPool:
     """The pool that acts by the pairs of a ConfigMap, as `WarmPool.from_configmap` reads them."""
-    return WarmPool(**read_targets(ConfigMap(data=pairs_of(data)), nitro=nitro, slots=slots))
+    return WarmPool(**read_pairs(data, nitro=nitro, slots=slots))
 
 
 def targets_of(pool: WarmPool) -> dict[str, int]:

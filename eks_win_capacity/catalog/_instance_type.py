@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, get_args
 
 from eks_win_capacity._data import windows as facts
@@ -198,8 +198,9 @@ class FieldError(InputError):
         self.value = value
 
 
+# Without slots, so that a row keeps what it was asked: each question asks all rows again.
 @checked_call
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class InstanceType(Shown):
     """
     What EC2 says about an instance type, and whether it can run Windows on EKS.
@@ -291,7 +292,7 @@ class InstanceType(Shown):
             raise FieldError(field, "several texts", texts)
         object.__setattr__(self, field, tuple(sorted(set(texts))))
 
-    @property
+    @cached_property
     def nitro(self) -> bool:
         """Whether prefix delegation acts on it: Nitro or bare metal."""
         return self.bare_metal or self.hypervisor == "nitro"

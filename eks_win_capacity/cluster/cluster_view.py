@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from eks_win_capacity.addresses.fit import NodesThatFit
-    from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.catalog import Catalog, InstanceType
     from eks_win_capacity.cluster.serving import PodNeed
     from eks_win_capacity.cluster.state import (
@@ -74,7 +73,6 @@ class ClusterView:
         self.state = state
         self.catalog = catalog
         self.prices = prices or {}
-        self._pools: dict[bool, WarmPool | None] = {}
         self._slots: dict[str, Slots | None] = {}
         self._left: dict[PodNeed, Mapping[str, int]] = {}
         self._typical: dict[str, tuple[int, int, int]] = {}
@@ -179,7 +177,7 @@ class ClusterView:
 
     def room_in(self, subnet: SubnetState | None, *, prefixes: bool) -> int | None:
         """Slots that a subnet can still fill; None where that is not known."""
-        model = None if subnet is None else self.models[subnet.subnet_id]
+        model = None if subnet is None else subnet.subnet
         if subnet is None or model is None:
             return None
         if prefixes:
@@ -249,7 +247,7 @@ class ClusterView:
     def _subnet_obstacle(self, node: Node) -> Obstacle | None:
         """What the node's subnet and its events say where its interface was not loaded."""
         held = self.subnet_of[node.name]
-        model = self.models[held.subnet_id] if held else None
+        model = held.subnet if held else None
         prefixes = self.mode_of(node)
         if held is not None and model is not None:
             if model.free == 0:
@@ -429,13 +427,7 @@ class ClusterView:
 
     def pool(self, row: InstanceType) -> WarmPool | None:
         """The pool that acts on a type; None where the ConfigMap does not tell."""
-        data = self.state.cni_configmap
-        if data is not None and row.nitro not in self._pools:
-            try:
-                self._pools[row.nitro] = pool_of_pairs(data, nitro=row.nitro)
-            except CapacityError:
-                self._pools[row.nitro] = None
-        return self._pools.get(row.nitro)
+        return self.state.warm_pools[row.nitro]
 
     def max_pods_of(self, name: str) -> int:
         """
@@ -472,7 +464,7 @@ class ClusterView:
         """Number of pods that the free /28 blocks of a node's subnet serve; keeps account."""
         own = self.subnet_of[node.name]
         places = [own] if own else self.own_subnets
-        models = [self.models[held.subnet_id] for held in places]
+        models = [held.subnet for held in places]
         known = [model for model in models if model is not None and model.placement_known]
         if not places or len(known) < len(places):
             return pods
@@ -624,14 +616,9 @@ class ClusterView:
         known = list(self.state.subnets or ())
         return [held for held in known if held.subnet_id in wanted] or known
 
-    @cached_property
-    def models(self) -> Mapping[str, Subnet | None]:
-        """Each subnet as a model, made once; None where nothing tells what is in use."""
-        return {held.subnet_id: held.subnet for held in self.state.subnets or ()}
-
     def unseen(self, held: SubnetState) -> int:
         """Addresses that EC2 counts in use and no interface shows: something holds them."""
-        subnet = self.models[held.subnet_id]
+        subnet = held.subnet
         if subnet is None or held.available is None or not subnet.placement_known:
             return 0
         return max(subnet.free_outside_reservations - held.available, 0)
@@ -647,7 +634,7 @@ class ClusterView:
         """
         # An instance that a warm pool will keep ready holds its own address, and no pod's.
         warm = sum(g.warm_pool for g in self.groups if held.subnet_id in g.subnet_ids)
-        row, subnet = self.catalog[name], self.models[held.subnet_id]
+        row, subnet = self.catalog[name], held.subnet
         pool = self.pool(row)
         if pool is None:
             return (

@@ -271,10 +271,10 @@ def _needed(
     }
 
 
-def give_back(held: SubnetState | None, view: ClusterView, *, prefixes: bool) -> Iterator[Change]:
+def give_back(held: SubnetState | None, *, prefixes: bool) -> Iterator[Change]:
     """Change that lets nodes have what an explicit reservation keeps from them."""
     kept = [cidr for cidr, kind in (held.reservations or () if held else ()) if kind == "explicit"]
-    model = view.models[held.subnet_id] if held else None
+    model = held.subnet if held else None
     if held is None or model is None or not kept or not model.placement_known:
         return
     parts = [part for part in model.census.reservations if part.type == "explicit"]
@@ -381,7 +381,7 @@ def _lean_remedy(pool: WarmPool | None, view: ClusterView) -> str:
 def reserve(pod: Pod, view: ClusterView) -> Change:
     """Change that reserves whole /28 blocks in the subnet of a waiting pod."""
     held = view.home(pod)
-    subnet = view.models[held.subnet_id] if held else None
+    subnet = held.subnet if held else None
     remedy = (
         "keep /28 blocks whole: aws ec2 create-subnet-cidr-reservation --reservation-type prefix "
         f"--subnet-id {word(held.subnet_id if held else None, 'SUBNET_ID')} --cidr "

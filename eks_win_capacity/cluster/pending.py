@@ -350,7 +350,7 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
     if cause in {"subnet", "prefixes"}:
         held = view.home(pod)
         yield lean_targets(held, view, prefixes=cause == "prefixes")
-        yield from give_back(held, view, prefixes=cause == "prefixes")
+        yield from give_back(held, prefixes=cause == "prefixes")
     if cause == "taint":
         yield changes.tolerate(pod, need, view)
     if cause == "selector":

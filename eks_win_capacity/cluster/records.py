@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from eks_win_capacity.core.display import Listed, Shown
@@ -611,7 +612,8 @@ class InterfaceState(Shown):
     prefixes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+# Without slots, so that the model of its addresses stays with it: all questions ask for that.
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SubnetState(Shown):
     """
     A subnet as EC2 shows it: what is taken, and by whom.
@@ -650,10 +652,10 @@ class SubnetState(Shown):
         if self.interfaces is not None:
             object.__setattr__(self, "interfaces", Listed(self.interfaces))
 
-    @property
+    @cached_property
     def subnet(self) -> Subnet | None:
         """
-        The subnet as a model, or None if nothing tells what is in use.
+        The subnet as a model, made once; None if nothing tells what is in use.
 
         Without the interfaces only a count is known, and only where no
         reservation hides how much of itself is used.

@@ -506,7 +506,7 @@ def _subnet_tables(
 
     rows, more, unknown = [], [], []
     for held in view.state.subnets or ():
-        subnet = view.models[held.subnet_id]
+        subnet = held.subnet
         row = _subnet_row(held, subnet)
         unknown += _gap(held, view.unseen(held))
         for name in types:

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from types import NoneType, UnionType
@@ -35,6 +36,7 @@ from eks_win_capacity.cluster.records import (
 from eks_win_capacity.core.display import Listed, Shown, plain_fields
 from eks_win_capacity.core.documents import mapping
 from eks_win_capacity.core.errors import (
+    CapacityError,
     DocumentError,
     StateConflictError,
     UnsupportedInputError,
@@ -47,6 +49,8 @@ from eks_win_capacity.core.values import read_only
 
 if TYPE_CHECKING:
     import os
+
+    from eks_win_capacity.addresses.warm_pool import WarmPool
 
 __all__ = [
     "PARTS",
@@ -241,6 +245,18 @@ class ClusterState(Shown):
         if self.pods is None:
             return None
         return Listed(pod for pod in self.pods if pod.active and self.pod_os(pod) == "windows")
+
+    @cached_property
+    def warm_pools(self) -> Mapping[bool, WarmPool | None]:
+        """The pool that acts on Nitro types (True), and on others; None where nothing tells."""
+        from eks_win_capacity.addresses.warm_pool import pool_of_pairs
+
+        pools: dict[bool, WarmPool | None] = {True: None, False: None}
+        if self.cni_configmap is not None:
+            for nitro in pools:
+                with suppress(CapacityError):
+                    pools[nitro] = pool_of_pairs(self.cni_configmap, nitro=nitro)
+        return pools
 
     def pod_os(self, pod: Pod) -> str:
         """The system a pod runs on, else the one it asks for; empty if neither tells."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime as dt
 import gzip
 import io
@@ -33,6 +34,7 @@ from eks_win_capacity.core.errors import (
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = Catalog.bundled()
+FIELDS = tuple(field.name for field in dataclasses.fields(InstanceType))
 
 
 def answer(*rows, **more):
@@ -337,7 +339,7 @@ def test_anything_else_is_no_date(day):
     ],
 )  # fmt: skip
 def test_a_row_with_an_impossible_value_is_refused(wrong):
-    good = {field: getattr(BUNDLED["m5.large"], field) for field in InstanceType.__slots__}
+    good = {field: getattr(BUNDLED["m5.large"], field) for field in FIELDS}
     with pytest.raises(InputError):
         InstanceType(**good | wrong)
     assert InstanceType(**good).size == "large"

@@ -1,5 +1,6 @@
 """The same evidence gives one verdict in ``check``, ``cluster`` and ``explain``."""
 
+import pickle
 import re
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity import load_files
+from eks_win_capacity import WarmPool, load_files
 from eks_win_capacity.cluster import (
     ClusterState,
     InterfaceState,
@@ -23,6 +24,7 @@ from eks_win_capacity.cluster import (
 )
 from eks_win_capacity.cluster.pending import NO_ROOM
 from eks_win_capacity.cluster.serving import autoscaler_tags
+from eks_win_capacity.core.errors import WarmTargetError
 
 RESOURCE = "vpc.amazonaws.com/PrivateIPv4Address"
 ON = {"enable-windows-ipam": "true"}
@@ -880,3 +882,19 @@ def test_a_missing_policy_is_not_to_blame_where_another_node_is_served():
     rows = cluster_report(loaded(*items, answers=answers)).nodes.set_index("node")
     assert rows.loc["win-1", "reason"] == "not-initialised"
     assert rows.loc["win-2", "reason"] == ""
+
+
+@pytest.mark.parametrize("data", [None, ON, PREFIX, PREFIX | {"warm-ip-target": "2000000"}])
+def test_a_state_keeps_what_its_subnets_and_its_configmap_mean(data):
+    held = SubnetState(subnet_id="subnet-1", cidr="10.0.1.0/24", used=("10.0.1.12",))
+    state = ClusterState(cni_configmap=data, subnets=(held,))
+    assert state.subnets[0].subnet is held.subnet
+    assert replace(held, used=()).subnet.used == 0
+    assert pickle.loads(pickle.dumps(state)) == state
+    assert ClusterState.from_dict(state.to_dict()) == state
+    for nitro, pool in state.warm_pools.items():
+        try:
+            asked = None if data is None else WarmPool.from_configmap(data, nitro=nitro)
+        except WarmTargetError:
+            asked = None
+        assert pool == asked

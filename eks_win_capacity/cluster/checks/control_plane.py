@@ -6,7 +6,14 @@ import fnmatch
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from eks_win_capacity.addresses.targets import ENABLE_IPAM, TARGETS, WARM_IP, go_bool, go_int
+from eks_win_capacity.addresses.targets import (
+    ENABLE_IPAM,
+    TARGETS,
+    WARM_IP,
+    go_bool,
+    go_int,
+    read_pairs,
+)
 from eks_win_capacity.addresses.warm_pool import pool_of_pairs
 from eks_win_capacity.catalog.limits import secondary
 from eks_win_capacity.cluster.checks.check import (
@@ -550,7 +557,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     rows = [row for name in look.windows_types or () if (row := look.row(name))]
     slots = min((secondary(row.ipv4_per_interface) for row in rows), default=None)
     try:
-        pool = pool_of_pairs(data, slots=slots)
+        seen = read_pairs(data, nitro=True, slots=slots)["findings"]
     except CapacityError as error:
         yield rule.failed(
             str(error),
@@ -558,7 +565,7 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
             severity="error",
         )
         return
-    found = [replace(f, source=rule.source) for f in pool.findings if f.code not in own]
+    found = [replace(f, source=rule.source) for f in seen if f.code not in own]
     yield from found
     worst = [f for f in found if f.severity != "info"]
     if worst:
@@ -596,7 +603,7 @@ def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
 def _room(rule: Check, look: Look, held: SubnetState, name: str) -> Finding:
     """Judge one subnet for one type: an idle node must fit, a full one should."""
     where = f"{held.subnet_id} ({held.cidr}, {held.zone or 'zone unknown'})"
-    subnet = look.models[held.subnet_id]
+    subnet = held.subnet
     idle = look.further_nodes(held, name, pods=1)
     full = look.further_nodes(held, name)
     if isinstance(idle, str) or isinstance(full, str):
@@ -662,7 +669,8 @@ def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
     """Count the free addresses of each subnet of the cluster."""
     found = {subnet.subnet_id: subnet for subnet in look.state.subnets or ()}
     for name in look.state.subnet_ids or ():
-        held, subnet = found.get(name), look.models.get(name)
+        held = found.get(name)
+        subnet = None if held is None else held.subnet
         if held is None or (held.available is None and subnet is None):
             yield rule.unknown(look, "subnets", subject=name)
             continue

@@ -363,14 +363,14 @@ def _planned(look: Look) -> Iterator[tuple[str, int | None]]:
         yield from ((name, limit) for name in pool.instance_types)
 
 
-def arguments(look: Look, name: str) -> dict[str, str]:
+def arguments(look: Look, name: str, found: Iterable[Kind]) -> dict[str, str]:
     """
     The kubelet's settings for nodes of a type, all that they should hold in one file.
 
     A limit that was set on purpose stays where nothing speaks against it. Karpenter writes
     the bootstrap arguments itself: its nodes take the settings from their EC2NodeClass.
     """
-    same = [kind for kind in kinds(look) if kind.name == name]
+    same = [kind for kind in found if kind.name == name]
     wanted = max((kind.wanted for kind in same if kind.wanted), default=None)
     if wanted is None:
         kept = max((kind.limit for kind in same if kind.limit), default=KUBELET_MAX_PODS)
@@ -416,16 +416,17 @@ def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
         yield _none_yet(rule, look)
     for kind, count in found.items():
         one = "node" if nodes else "node group"
-        yield _of_kind(rule, look, kind, f"{kind.name or 'unknown type'} ({count_of(count, one)})")
+        who = f"{kind.name or 'unknown type'} ({count_of(count, one)})"
+        yield _of_kind(rule, look, kind, who, found)
 
 
-def _of_kind(rule: Check, look: Look, kind: Kind, who: str) -> Finding:
+def _of_kind(rule: Check, look: Look, kind: Kind, who: str, found: Iterable[Kind]) -> Finding:
     """Whether the kubelet's limit of one kind of nodes is what AWS advises, and serves them."""
     if kind.limit is None or kind.addresses is None:
         missing = "nodes" if kind.limit is None else "cni_configmap"
         return rule.unknown(look, missing, subject=kind.name)
     told = f"{who}: max-pods {kind.limit}, {kind.addresses} addresses"
-    files = arguments(look, kind.name)
+    files = arguments(look, kind.name, found)
     if kind.limit > KUBELET_MAX_PODS_ADVISED:
         return rule.failed(
             f"{told}; AWS advises at most {kind.cap} for a type of its size",
@@ -496,7 +497,7 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
         listed = row.network_interfaces * (row.ipv4_per_interface - 1) + 2
         if kind.limit == listed and kind.limit != kind.addresses:
             wrong.append(kind.name)
-            files = arguments(look, kind.name)
+            files = arguments(look, kind.name, found)
             yield rule.failed(
                 f"{kind.name}: max-pods {listed} is the number of the Linux list; a Windows node "
                 f"has {kind.addresses or 'other'} addresses",
@@ -566,8 +567,9 @@ def _memory_of_nodes(rule: Check, look: Look) -> Iterator[Finding]:
         kept = row.memory_mib - node.memory_bytes // 2**20
         if kept < wanted:
             short.setdefault(node.instance_type, (kept, []))[1].append(node.name)
+    found = kinds(look) if short else ()
     for name, (kept, names) in short.items():
-        files = arguments(look, name)
+        files = arguments(look, name, found)
         yield rule.failed(
             f"{name}: {kept:,} MiB kept of {wanted:,} MiB: {some(names)}",
             _start_with(look, name, files),
