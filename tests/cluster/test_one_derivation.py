@@ -775,7 +775,7 @@ def _one_verdict(pod, node, rows, failed, state):
             assert (own["blocked"] == "").all()
             assert (own["advertised"] > 0).any()
             # Out of what is attached already, or of what the subnet still gives.
-            attached = any("have no pod" in text for text in pod.evidence)
+            attached = any("without a pod" in text for text in pod.evidence)
             assert attached or not state.subnets or state.subnets[0].available or _blocks(state)
     # A NodeClaim speaks of what lacks room, and of nothing else.
     claimed = bool({"wait", "fix-nodeclaim"} & codes) and not node
