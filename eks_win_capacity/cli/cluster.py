@@ -11,12 +11,14 @@ import click
 from eks_win_capacity.cli.options import mode_option, state_options, types_option
 from eks_win_capacity.cli.output import emit, output_options, say, together
 from eks_win_capacity.core.display import records_of
+from eks_win_capacity.core.findings import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from eks_win_capacity.cluster.pending import PendingPod
     from eks_win_capacity.cluster.state import ClusterState
+    from eks_win_capacity.core.findings import Finding
 
 WARNING_FAILED, ERROR_FAILED, UNKNOWN = 3, 4, 5
 """Exit codes of ``check``; 0 means that every check passed."""
@@ -80,7 +82,6 @@ def check(
       eks-win-capacity check -f saved/ --output json
     """  # noqa: D301
     from eks_win_capacity.cluster.checks import CHECKS, check_cluster, remedies
-    from eks_win_capacity.core.findings import SEVERITIES
 
     if listing:
         told = ("code", "severity", "considers", "source")
@@ -95,17 +96,45 @@ def check(
         (f for f in found if f.outcome == "fail"), key=lambda f: SEVERITIES.index(f.severity)
     )
     unknown = [f for f in found if f.outcome == "unknown"]
-    shown = list(found) if everything or output != "table" else [*bad, *unknown]
+    shown = [f.to_dict() for f in (found if everything or output != "table" else bad)]
+    if output == "table" and not everything:
+        shown += _by_remedy(unknown)
     columns = ["outcome", "severity", "code", "subject", "seen", "remedy"]
     if output != "table":
         columns += ["why", "source"]
     passed = len(found) - len(bad) - len(unknown)
     note = f"{len(bad)} failed, {len(unknown)} not known, {passed} passed"
-    emit([f.to_dict() for f in shown], output, columns=columns, note=note)
+    emit(shown, output, columns=columns, note=note)
     if write_remedies:
         for name in remedies(found, folder=write_remedies):
             say(f"wrote {Path(write_remedies) / name}", err=True)
     ctx.exit(_exit_code({f.severity for f in bad}, unknown=bool(unknown) and not allow_unknown))
+
+
+def _by_remedy(unknown: Iterable[Finding]) -> Iterator[dict[str, Any]]:
+    """Rows for people of what is not known: one for all checks that the same answer settles."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for one in unknown:
+        alike.setdefault((one.remedy, one.subject), []).append(one)
+    for ones in alike.values():
+        parts: dict[str, dict[str, None]] = {}
+        for part in (
+            part for one in ones for part in one.seen.removeprefix(_NOT_KNOWN).split("; ")
+        ):
+            what, _, why = part.partition(": ")
+            parts.setdefault(why, {})[what] = None
+        seen = "; ".join(f"{', '.join(whats)}{why and f': {why}'}" for why, whats in parts.items())
+        more = {"seen": _NOT_KNOWN + seen} if len(ones) > 1 else {}
+        yield {
+            **ones[0].to_dict(),
+            "severity": min((one.severity for one in ones), key=SEVERITIES.index),
+            "code": ", ".join(one.code for one in ones),
+            **more,
+        }
+
+
+_NOT_KNOWN = "not known: "
+"""How such a finding begins."""
 
 
 def _exit_code(severities: set[str], *, unknown: bool) -> int:

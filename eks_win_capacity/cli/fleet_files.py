@@ -245,7 +245,7 @@ def refuse_unknown(found: Counted, catalog: Catalog) -> None:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise UnknownInstanceTypeError(
         f"{count_of(int(by_name.sum()), 'node is', 'nodes are')} of types without a row in the catalog of "
-        f"{catalog.as_of}: {shown}.{hint}",
+        f"{catalog.as_of}: {shown}.{hint} --on-unknown null leaves them out",
         names=names,
         count=int(by_name.sum()),
         close_matches=close,

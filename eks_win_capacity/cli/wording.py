@@ -36,6 +36,7 @@ def with_options(message: str, command: click.Command | None) -> str:
         for option in [max(parameter.opts, key=len)]
         for alias in (parameter.name, *_OTHERWISE.get(parameter.name, ()))
     }
+    message = message.replace(_SESSION, _PROFILE if "profile" in names else "")
     for parameter in (p for each in commands for p in getattr(each, "params", ())):
         # What Python says by a truth value may be a choice here.
         for value in parameter.type.choices if isinstance(parameter.type, click.Choice) else ():
@@ -65,3 +66,6 @@ _OTHERWISE = {
     "candidates": ("instance_type",),
 }
 """Arguments of functions that options bear under another name."""
+
+_SESSION, _PROFILE = ", or pass session=boto3.Session(...)", ", or give --profile NAME"
+"""What AWS asks with, in Python and here."""

@@ -263,7 +263,7 @@ def _cause(
 ) -> tuple[str, tuple[str, ...]]:
     """Cause of one pod's waiting, and the evidence for it beside the message."""
     cause, evidence = _seen_cause(pod, reasons, view)
-    if cause in _FULL and not pod.node and {code for code, _ in reasons} <= _FULL:
+    if cause in _FULL and not pod.node and _only_full(reasons, view):
         evidence = (*evidence, *_room_shown(pod, view))
     # What Karpenter starts, and what it fails to start, bears on every lack of room.
     return cause, (*evidence, *(of_claims(view) if cause in NO_ROOM else ()))
@@ -271,6 +271,15 @@ def _cause(
 
 _FULL: Final = frozenset({"addresses", "kubelet", "cpu", "memory"})
 """What nodes can lack, by the scheduler's word and by what is known of them."""
+
+
+def _only_full(reasons: tuple[tuple[str, int | None], ...], view: ClusterView) -> bool:
+    """Whether the scheduler found Windows nodes full alone: those of Linux match no selector."""
+    linux = len(view.state.nodes or ()) - len(view.windows)
+    return all(
+        code in _FULL or (code == "selector" and count is not None and count <= linux)
+        for code, count in reasons
+    )
 
 
 def _room_shown(pod: Pod, view: ClusterView) -> Iterator[str]:

@@ -151,6 +151,20 @@ def test_the_exit_code_tells_the_worst(  # noqa: PLR0917
     assert [f["code"] for f in json.loads(out)["rows"]] == [f.code for f in made]
 
 
+def test_what_one_answer_would_settle_is_one_block_for_people(capsys, folder):
+    code, out, _ = run(capsys, "check", "-f", folder / "cm.yaml")
+    asked = 'remedy    give the answer of: aws eks describe-cluster --name "${CLUSTER_NAME:?}"'
+    assert out.splitlines().count(asked) == 1
+    (codes,) = [line for line in out.splitlines() if "windows-platform-version" in line]
+    assert "ip-family, " in codes
+    assert "not known: version, ip family" in out
+    # Programs get each check.
+    as_json, rows, _ = run(capsys, "check", "-f", folder / "cm.yaml", "-o", "json")
+    unknown = [row for row in json.loads(rows)["rows"] if row["outcome"] == "unknown"]
+    assert f"{len(unknown)} not known" in out
+    assert code == as_json
+
+
 def test_the_help_teaches(capsys):
     for command in COMMANDS:
         code, out, _ = run(capsys, command, "--help")

@@ -96,6 +96,16 @@ def option(pod, code):
     return next(change for change in pod.options if change.code == code)
 
 
+@pytest.mark.parametrize(("selected", "shown"), [(1, True), (2, False)])
+def test_room_that_the_message_denies_is_named_beside_linux_nodes_too(selected, shown):
+    message = (
+        f"0/3 nodes are available: {selected} node(s) didn't match Pod's node affinity/selector, "
+    )
+    nodes = (node(1), node(2), node(3, os="linux", advertised_addresses=None))
+    (pod,) = told(nodes=nodes, pods=waiting(message=message + FULL.partition(": ")[2]))
+    assert any("there is room for 18 such pods" in seen for seen in pod.evidence) is shown
+
+
 # -- messages ---------------------------------------------------------------------------
 
 
