@@ -8,11 +8,13 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from eks_win_capacity.cluster.state import Unknown
 from eks_win_capacity.core.arguments import text
 from eks_win_capacity.core.errors import (
     AwsError,
     InputError,
     UnsupportedInputError,
+    allowing,
     without_accounts,
 )
 
@@ -225,13 +227,15 @@ def faults(*, operation: str, region: str, permission: str = "") -> Iterator[Non
             code, said = type(error).__name__, str(error)
             known = [kind.__name__ for kind in type(error).__mro__]
         cure = next((_CURES[name] for name in known if name in _CURES), "")
-        if code in DENIED:
-            cure = f"allow the action {permission or operation} to who asks"
+        action = permission or operation if code in DENIED else ""
+        if action:
+            cure = allowing(action)
         raise AwsError(
             f"{where} failed: {code}: {_short(said)}{'; ' * bool(cure)}{cure}",
             operation=operation,
             code=code,
             region=region,
+            action=action,
         ) from error
 
 
@@ -387,7 +391,8 @@ class Asking:
             if error.code not in DENIED | UNSERVED | GONE:
                 raise
             unserved = f"{error.operation} is not served by {error.region or 'the endpoint'}"
-            self.unknown[name] = unserved if error.code in UNSERVED else str(error)
+            why = unserved if error.code in UNSERVED else str(error)
+            self.unknown[name] = Unknown(why, action=error.action)
             for key in keys:
                 if not before[key]:
                     self.answers.pop(key, None)

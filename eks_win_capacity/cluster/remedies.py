@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.addresses.targets import ADDON_KEYS
 from eks_win_capacity.cluster.serving import group_of
-from eks_win_capacity.cluster.state import PARTS
+from eks_win_capacity.cluster.state import PARTS, Unknown
 from eks_win_capacity.core.constants import (
     RESOURCE_CONTROLLER_POLICY,
     WINDOWS_EVICTION_MIB,
     WINDOWS_ROLE_GROUPS,
 )
 from eks_win_capacity.core.display import Shown
-from eks_win_capacity.core.errors import MASK
+from eks_win_capacity.core.errors import MASK, allowing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -119,8 +119,6 @@ _COMMANDS: Final = {
 }
 """What tells each part of a state, and those parts of its node groups that have an answer apart."""
 
-_ALLOW: Final = "allow the action "
-
 
 def how_told(state: ClusterState, parts: Iterable[str]) -> str:
     """
@@ -135,9 +133,8 @@ def how_told(state: ClusterState, parts: Iterable[str]) -> str:
     allow: list[str] = []
     commands: list[str] = []
     for part in parts:
-        _, refused, action = state.unknown.get(part, "").rpartition(f"; {_ALLOW}")
-        if refused:
-            allow.append(f"{_ALLOW}{action}")
+        if action := Unknown.of(state.unknown.get(part, "")).action:
+            allow.append(allowing(action))
         elif part in _COMMANDS:
             commands.append(_command(state, part))
     ways = list(dict.fromkeys(allow))

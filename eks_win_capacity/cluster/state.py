@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from eks_win_capacity.cluster.records import (
     AccessEntry,
@@ -40,6 +40,7 @@ from eks_win_capacity.core.errors import (
     DocumentError,
     StateConflictError,
     UnsupportedInputError,
+    allowing,
     count_of,
     without_accounts,
 )
@@ -117,6 +118,46 @@ PARTS = read_only(
 _UNTOLD = "no source told"
 """Why a part is not known that nobody was asked for."""
 
+_REFUSED = re.compile(rf"; {allowing('([^ ]+)')}$")
+
+
+class Unknown(str):
+    """
+    Why a part is not known, in words.
+
+    Attributes
+    ----------
+    action : str
+        The IAM action that AWS refused to who asked; empty where it refused none.
+    asked : bool
+        Whether anybody was asked.
+
+    Examples
+    --------
+    >>> Unknown("ListNodegroups failed", action="eks:ListNodegroups").action
+    'eks:ListNodegroups'
+    """
+
+    __slots__ = ("action", "asked")
+    action: str
+    asked: bool
+
+    def __new__(cls, words: str, *, action: str = "", asked: bool = True) -> Self:
+        """Words with what they mean."""
+        made = super().__new__(cls, words)
+        made.action, made.asked = action, asked
+        return made
+
+    @classmethod
+    def of(cls, words: str) -> Unknown:
+        """The reason that a saved state gives: it keeps the words alone, as this library wrote them."""
+        if isinstance(words, Unknown):
+            return words
+        refused = _REFUSED.search(words)
+        action = refused[1] if refused else ""
+        return cls(words, action=action, asked=not words.startswith(_UNTOLD))
+
+
 _KNOWN_ELSEWHERE = frozenset({"node_claims", "support_ends"})
 """Parts that need no answer: nodes and pods, or a bundled table of a certain day, tell as well."""
 
@@ -164,7 +205,7 @@ class ClusterState(Shown):
     node_pools, node_classes, node_claims
         Karpenter's, as tuples of `NodePool`, `NodeClass` and `NodeClaim`.
     unknown : Mapping of str to str
-        Each part that is not known, or not wholly, and why.
+        Each part that is not known, or not wholly, and why: words, which are `Unknown`.
 
     Examples
     --------
@@ -209,11 +250,11 @@ class ClusterState(Shown):
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        why = dict(self.unknown)
+        why = {part: Unknown.of(words) for part, words in self.unknown.items()}
         for part, command in PARTS.items():
             value = getattr(self, part)
             if value is None and part not in _KNOWN_ELSEWHERE:
-                why.setdefault(part, f"{_UNTOLD}; {command}")
+                why.setdefault(part, Unknown(f"{_UNTOLD}; {command}", asked=False))
             elif isinstance(value, (list, tuple)):
                 kind = tuple if part in _PLAIN_TUPLES else Listed
                 object.__setattr__(self, part, kind(value))
@@ -282,7 +323,7 @@ class ClusterState(Shown):
         # What AWS refused says more than that a file does not tell it.
         reasons = sorted(
             (*self.unknown.items(), *other.unknown.items()),
-            key=lambda reason: not reason[1].startswith(_UNTOLD),
+            key=lambda reason: Unknown.of(reason[1]).asked,
         )
         why = dict(reasons)
         for part in PARTS:

@@ -355,13 +355,23 @@ class AwsError(CapacityError, RuntimeError):
         The error code AWS or botocore gave.
     region : str
         Where it was asked; empty if no region was known.
+    action : str
+        The IAM action that was refused, such as ``eks:ListNodegroups``; empty for other faults.
     """
 
-    def __init__(self, message: str, *, operation: str, code: str, region: str = "") -> None:
+    def __init__(
+        self, message: str, *, operation: str, code: str, region: str = "", action: str = ""
+    ) -> None:
         super().__init__(message)
         self.operation = operation
         self.code = code
         self.region = region
+        self.action = action
+
+
+def allowing(action: str) -> str:
+    """The cure where AWS refused an action."""
+    return f"allow the action {action} to who asks"
 
 
 class MissingExtraError(CapacityError, ImportError):

@@ -209,6 +209,7 @@ def test_a_missing_permission_leaves_its_part_unknown(  # noqa: PLR0917
     code = "UnauthorizedOperation" if call.startswith("Describe") else "AccessDenied"
     state = load(session, server, **{call: code})
     assert call in state.unknown[part]
+    assert state.unknown[part].action.partition(":")[2] == call
     assert "123456789012" not in state.unknown[part]
     if value:
         assert getattr(state, value) is None

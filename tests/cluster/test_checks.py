@@ -1,6 +1,7 @@
 """Each check fails, passes and does not know; every consideration of the guide has one."""
 
 import json
+import pickle
 import re
 import shlex
 import subprocess
@@ -32,7 +33,9 @@ from eks_win_capacity.cluster import (
     Workload,
 )
 from eks_win_capacity.cluster.checks import CHECKS, check_cluster, remedies
-from eks_win_capacity.core.errors import InputError, UnsupportedInputError
+from eks_win_capacity.cluster.remedies import how_told
+from eks_win_capacity.cluster.state import Unknown
+from eks_win_capacity.core.errors import InputError, UnsupportedInputError, allowing
 
 GROUPS = ("system:bootstrappers", "system:nodes", "eks:kube-proxy-windows")
 ON = {"enable-windows-ipam": "true"}
@@ -1417,6 +1420,24 @@ def test_what_aws_refused_is_cured_by_a_permission_and_not_by_the_same_call():
         assert finding.seen.startswith("not known: ")
         assert finding.remedy.startswith("allow the action eks:ListNodegroups to who asks")
         assert "describe-nodegroup" not in finding.remedy
+
+
+@given(st.from_regex(r"[a-z0-9-]+:[A-Za-z]+", fullmatch=True), st.text(max_size=30))
+def test_a_reason_says_what_was_refused_and_its_words_alone_say_so_too(action, words):
+    reason = Unknown(f"{words}; {allowing(action)}", action=action)
+    state = ClusterState(unknown={"nodes": reason})
+    assert state.unknown["nodes"] is reason
+    for copied in (ClusterState.from_dict(state.to_dict()), pickle.loads(pickle.dumps(state))):
+        again = copied.unknown["nodes"]
+        assert (again, again.action, again.asked) == (reason, action, True)
+        assert copied.unknown["pods"].asked is False
+    assert type(json.loads(json.dumps(state.to_dict()))["unknown"]["nodes"]) is str
+
+
+def test_where_aws_refused_nothing_no_permission_is_asked_for():
+    state = ClusterState(unknown={"nodes": "another tool said; allow the action of your choice"})
+    assert state.unknown["nodes"].action == ""
+    assert how_told(state, ["nodes"]) == "give the answer of: kubectl get nodes -o json"
 
 
 def test_the_vpc_cni_is_not_asked_for_as_an_add_on_that_it_is_not():
