@@ -358,7 +358,7 @@ def plan(
     state = given if isinstance(given, ClusterState) else None
     if state is not None and subnets is None and state_subnets and not options["zones"]:
         subnets = _state_subnets(state)
-    _note(given, subnets)
+    _note(given, subnets, anew=not current)
     candidates = Catalog.bundled().filter(names=options["candidates"])
     note_kubelet(options["kubelet_max_pods"], candidates.values())
     options["buy"] = {name: options.pop(name) for name in _BUYING}
@@ -392,8 +392,8 @@ def _current(values: dict[str, Any] | tuple[str, ...], state: ClusterState | Non
     return read_current_file(values[0])
 
 
-def _note(given: Any, where: list[Any] | None) -> None:
-    """What a state cannot tell."""
+def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
+    """What a state cannot tell, and whether a plan made anew leaves the nodes that run."""
     from eks_win_capacity.cluster.state import ClusterState
 
     if not isinstance(given, ClusterState):
@@ -405,8 +405,13 @@ def _note(given: Any, where: list[Any] | None) -> None:
     )
     if where is not None and given.subnets:
         say(
-            "new nodes stand beside those that run now, in what the subnets have free; "
-            "--no-state-subnets leaves subnets out",
+            (
+                "new nodes stand beside those that run now, in what the subnets have free; "
+                "--current state keeps those that are worth it, "
+                if anew
+                else "new nodes take what the subnets have free; "
+            )
+            + "--no-state-subnets leaves subnets out",
             err=True,
         )
 

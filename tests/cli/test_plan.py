@@ -273,6 +273,10 @@ def test_a_saved_state_is_planned_for_in_its_subnets_with_its_targets(tmp_path):
     ran = run(tmp_path / "state.json", "-t", "m5.xlarge")
     assert "beside those that run now" in ran.stderr
     assert "beside those" not in ran.stdout
+    assert "--current state keeps" in ran.stderr
+    ran = run(tmp_path / "state.json", "-t", "m5.xlarge", "--current", "state")
+    assert "beside those" not in ran.stderr
+    assert "new nodes take what the subnets have free" in ran.stderr
 
 
 def test_nodes_whose_group_does_not_say_windows_stand_in_subnets_that_are_planned_in(tmp_path):
