@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ def check(
     unknown = [f for f in found if f.outcome == "unknown"]
     shown = [f.to_dict() for f in (found if everything or output != "table" else bad)]
     if output == "table" and not everything:
-        shown += _by_remedy(unknown)
+        shown = [*_by_subject(bad), *_by_remedy(unknown)]
     columns = ["outcome", "severity", "code", "subject", "seen", "remedy"]
     if output != "table":
         columns += ["why", "source"]
@@ -109,6 +110,21 @@ def check(
         for name in remedies(found, folder=write_remedies):
             say(f"wrote {Path(write_remedies) / name}", err=True)
     ctx.exit(_exit_code({f.severity for f in bad}, unknown=bool(unknown) and not allow_unknown))
+
+
+def _by_subject(failed: Iterable[Finding]) -> Iterator[dict[str, Any]]:
+    """Rows for people of what failed: what one remedy of one subject cures is one row."""
+    alike: dict[tuple[str, ...], list[Finding]] = {}
+    for one in failed:
+        key = (one.code, one.severity, one.subject, one.remedy)
+        alike.setdefault(key, []).append(one)
+    for ones in alike.values():
+        seen = list(dict.fromkeys(one.seen for one in ones))
+        # What the sentences begin with stands once.
+        same = commonprefix(seen)  # noqa: RUF071
+        same = same[: same.rfind(" ") + 1] if len(seen) > 1 else ""
+        rest = "; ".join(text.removeprefix(same) for text in seen)
+        yield {**ones[0].to_dict(), "seen": same + rest}
 
 
 def _by_remedy(unknown: Iterable[Finding]) -> Iterator[dict[str, Any]]:
@@ -435,7 +451,9 @@ def _once_for_each_owner(found: list[PendingPod]) -> list[dict[str, Any]]:
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for pod in found:
         namespace = pod.pod.partition("/")[0]
-        key = (namespace, pod.owner or pod.pod, pod.cause, pod.change, *pod.also)
+        # Each node is emptied for itself; what else helps, helps all pods of an owner.
+        node = pod.remedy if pod.change == "empty-node" else ""
+        key = (namespace, pod.owner or pod.pod, pod.cause, pod.change, node, *pod.also)
         row = rows.setdefault(key, {**pod.to_dict(), "names": []})
         row["names"].append(pod.pod)
         row["pods"] = len(row["names"])

@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -165,6 +166,20 @@ def test_what_one_answer_would_settle_is_one_block_for_people(capsys, folder):
     assert code == as_json
 
 
+def test_what_one_remedy_of_one_subject_cures_is_one_block_for_people(capsys, folder, monkeypatch):
+    one = finding("subnet-room", "error", "fail")
+    made = [
+        replace(one, subject=s, seen=f"{s} takes no {t}") for s in "ab" for t in ("x", "y", "y")
+    ]
+    monkeypatch.setattr("eks_win_capacity.cluster.checks.check_cluster", lambda _, now: made)
+    _, out, _ = run(capsys, "check", "-f", folder / "cm.yaml")
+    assert out.count("subnet-room") == 2
+    assert "a takes no x; y " in out
+    assert "6 failed" in out
+    _, rows, _ = run(capsys, "check", "-f", folder / "cm.yaml", "-o", "json")
+    assert len(json.loads(rows)["rows"]) == 6
+
+
 def test_the_help_teaches(capsys):
     for command in COMMANDS:
         code, out, _ = run(capsys, command, "--help")
@@ -295,6 +310,25 @@ def test_pods_of_one_replica_set_are_explained_once(capsys, late):
         ("ReplicaSet/web", 2, 2),
         ("ReplicaSet/db", 1, 1),
     ]
+
+
+def test_each_node_that_is_to_be_emptied_has_a_row_of_its_own(monkeypatch, capsys, late):
+    from eks_win_capacity.cluster.pending import PendingPod
+
+    base = PendingPod(
+        pod="a/p",
+        cause="slots-held",
+        why="",
+        change="empty-node",
+        remedy="drain x",
+        owner="web",
+        also=(),
+        message="",
+    )
+    found = [base, replace(base, pod="a/q"), replace(base, pod="a/r", remedy="drain y")]
+    monkeypatch.setattr("eks_win_capacity.cluster.explain_pending", lambda _: found)
+    rows = json.loads(run(capsys, "explain", "-f", late, "-o", "json")[1])["rows"]
+    assert [(row["remedy"], row["pods"]) for row in rows] == [("drain x", 2), ("drain y", 1)]
 
 
 def test_one_pod_is_explained_by_its_name(capsys, late):
