@@ -226,11 +226,10 @@ def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, Ins
             if name not in rows:
                 rows[name], first[name] = row, region
                 continue
-            classes = (*rows[name].usage_classes, *row.usage_classes)
-            rows[name] = replace(rows[name], usage_classes=classes)
+            rows[name] = responses.joined(rows[name], row)
             conflicts += [
                 f"{told} ({first[name]}, {region})"
-                for told in responses.conflicts(rows[name], replace(row, usage_classes=classes))
+                for told in responses.conflicts(rows[name], responses.joined(row, rows[name]))
             ]
     if conflicts:
         raise CatalogConflictError(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from eks_win_capacity.catalog._instance_type import HYPERVISORS, STATUSES, InstanceType
+from eks_win_capacity.catalog._instance_type import COUNTS, HYPERVISORS, STATUSES, InstanceType
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ _TEXTS: Final = (
     "windows",
 )
 _FLAGS: Final = ("nitro", "bare_metal", "current_generation")
-_COUNTS: Final = ("ipv4_per_interface", "network_interfaces", "vcpus", "memory_mib")
 
 ARCHITECTURES: Final = ("arm64", "arm64_mac", "i386", "x86_64", "x86_64_mac")
 USAGE_CLASSES: Final = ("capacity-block", "on-demand", "spot")
@@ -75,8 +74,8 @@ def tests_of(catalog: InstanceTable, conditions: Conditions) -> list[Test]:
             hint = f": did you mean {' or '.join(close)}? There" if close else "; there"
             raise InputError(f"no condition is called {name}{hint} are {', '.join(sorted(known))}")
     asked: dict[str, Any] = {**conditions}
-    exact = {name: (asked.get(name), asked.get(name)) for name in _COUNTS}
-    limits = {name: (asked.get(f"min_{name}"), asked.get(f"max_{name}")) for name in _COUNTS}
+    exact = {name: (asked.get(name), asked.get(name)) for name in COUNTS}
+    limits = {name: (asked.get(f"min_{name}"), asked.get(f"max_{name}")) for name in COUNTS}
     return [
         *text_tests(catalog, **{name: asked.get(name) for name in _TEXTS}),
         *flag_tests(**{name: asked.get(name) for name in _FLAGS}),

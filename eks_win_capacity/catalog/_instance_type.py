@@ -178,7 +178,10 @@ PATHS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Where in EC2's row each field of ours stands."""
 
-_COUNTS: Final = {
+PER_REGION: Final = ("usage_classes",)
+"""Fields in which regions differ, so that the words of several add up."""
+
+COUNTS: Final = {
     # The largest value taken as meant; far above what EC2 has.
     "ipv4_per_interface": 4_096,
     "network_interfaces": 4_096,
@@ -264,7 +267,7 @@ class InstanceType(Shown):
         family, _, size = self.name.partition(".") if type(self.name) is str else ("", "", "")
         if not (family and size) or self.name.split() != [self.name]:
             raise FieldError("name", "an instance type such as 'm5.large'", self.name)
-        for field, most in _COUNTS.items():
+        for field, most in COUNTS.items():
             count = getattr(self, field)
             if type(count) is not int or not 1 <= count <= most:
                 raise FieldError(field, f"a whole number from 1 to {most:,}", count)
@@ -411,6 +414,11 @@ def from_text(
     return rows
 
 
+def sets_of(rows: Iterable[InstanceType]) -> list[tuple[str, ...]]:
+    """The sets of words that rows of the compact table name by their numbers."""
+    return sorted({words for row in rows for words in (row.architectures, row.usage_classes)})
+
+
 def to_text(
     rows: Iterable[InstanceType], regions: Sequence[str], sets: Sequence[tuple[str, ...]]
 ) -> str:
@@ -441,7 +449,7 @@ def frame(catalog: InstanceTable) -> pd.DataFrame:
     def column(values: list[object], dtype: str | None) -> pd.Series:
         return pd.Series(values, index=names, dtype=dtype if rows or dtype else "object")
 
-    kinds = {"family": None, **dict.fromkeys(_COUNTS, "int64"), "hypervisor": None}
+    kinds = {"family": None, **dict.fromkeys(COUNTS, "int64"), "hypervisor": None}
     kinds |= dict.fromkeys(_FLAGS, "bool") | dict.fromkeys(_TEXTS, "object")
     for name, dtype in kinds.items():
         columns[name] = column([getattr(row, name) for row in rows], dtype)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.catalog._catalog import UNKNOWN_DATE, Catalog
-from eks_win_capacity.catalog._instance_type import to_text
+from eks_win_capacity.catalog._instance_type import sets_of, to_text
 from eks_win_capacity.catalog.responses import instance_type, instance_types, regions_of
 from eks_win_capacity.catalog.saved import parse_json
 from eks_win_capacity.core.errors import CatalogFileError
@@ -124,7 +124,7 @@ def _rows(capture: Mapping[str, Any], extra: bytes) -> list[InstanceType]:
 
 
 def _full_table(rows: list[InstanceType], regions: list[str]) -> str:
-    sets = sorted({row.architectures for row in rows} | {row.usage_classes for row in rows})
+    sets = sets_of(rows)
     numbered = "".join(f"    {_literal(texts)},\n" for texts in sets)
     return (
         f"REGIONS = {_literal(regions)}\n"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.catalog._instance_type import PATHS, FieldError, InstanceType
+from eks_win_capacity.catalog._instance_type import (
+    PATHS,
+    PER_REGION,
+    FieldError,
+    InstanceType,
+)
 from eks_win_capacity.core.errors import CatalogConflictError, CatalogFileError
 
 if TYPE_CHECKING:
@@ -230,6 +236,14 @@ def instance_types(
     if not by_type:
         raise CatalogFileError(f"{source} holds no instance types", source=source, place=TYPES_KEY)
     return by_type
+
+
+def joined(first: InstanceType, second: InstanceType) -> InstanceType:
+    """The first of two rows about one type, with what another region adds to it."""
+    words: dict[str, Any] = {
+        name: (*getattr(first, name), *getattr(second, name)) for name in PER_REGION
+    }
+    return replace(first, **words)
 
 
 def conflicts(first: InstanceType, second: InstanceType) -> list[str]:
