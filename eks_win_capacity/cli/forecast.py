@@ -141,6 +141,8 @@ def forecast(
       eks-win-capacity forecast usage.parquet --capacity total -o json --plot out.png
       eks-win-capacity forecast usage.csv.gz --capacity 1019 --event 2026-12-01=+120
       eks-win-capacity forecast usage.csv --capacity a=10.0.0.0/22 --capacity b=507
+      aws ec2 describe-subnets > subnets.json
+      eks-win-capacity forecast usage.csv --capacity subnets.json
       eks-win-capacity forecast usage.csv --capacity total --add-subnet 10.0.64.0/22
       eks-win-capacity forecast pods.csv --plans plans.yaml
 

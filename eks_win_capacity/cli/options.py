@@ -306,10 +306,21 @@ def pool_of(
 def _capacity(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
     named = [text.rpartition("=") for text in given]
     if len(named) == 1 and not named[0][1]:
-        return _number(given[0])
+        saved = given[0].endswith((".json", "/"))
+        return _cidrs(given[0]) if saved else _number(given[0])
     if not all(equals for _, equals, _ in named):
         raise click.BadParameter("stands once, or as SUBNET=CAPACITY for each subnet")
     return {name: _number(value) for name, _, value in named} or None
+
+
+def _cidrs(place: str) -> dict[str, str]:
+    """The CIDR of each subnet in a saved answer of the AWS CLI, or in a folder of answers."""
+    from eks_win_capacity.files import load_files
+
+    subnets = load_files(Path(place)).subnets
+    if not subnets:
+        raise InputError(f"--capacity {place} holds no subnet: save aws ec2 describe-subnets there")
+    return {held.subnet_id: held.cidr for held in subnets}
 
 
 def _number(text: str) -> float | str:
@@ -324,7 +335,8 @@ capacity_option = click.option(
     multiple=True,
     metavar="[SUBNET=]CAPACITY",
     callback=_capacity,
-    help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable.  "
+    help="Addresses, a CIDR, or the name of a column of either; with SUBNET= repeatable. Or what "
+    "aws ec2 describe-subnets printed, as .json or in a folder/.  "
     "[default: a column capacity, total or cidr]",
 )
 """Capacity of the subnets in a history: one for all, or one for each that is named."""

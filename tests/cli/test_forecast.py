@@ -515,6 +515,25 @@ def test_numbers_are_read_as_the_table_writes_them(rows, tmp_path, sign, values,
     assert row["used"] == used
 
 
+def test_capacities_come_from_what_describe_subnets_printed(rows, run, tmp_path):
+    ids = {"subnet-1": "10.0.0.0/24", "subnet-2": "10.0.1.0/25"}
+    told = [{"SubnetId": name, "CidrBlock": cidr} for name, cidr in ids.items()]
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "subnets.json").write_text(json.dumps({"Subnets": told}))
+    path = tmp_path / "history.csv"
+    path.write_text("time,subnet-1,subnet-2\n" + "".join(f"{day},7,9\n" for day in ROWS))
+    for place in (saved / "subnets.json", f"{saved}/"):
+        found = rows(path, "--capacity", place, "--horizon", "30")
+        assert {row["subnet"]: row["capacity"] for row in found} == {
+            "subnet-1": 251,
+            "subnet-2": 123,
+        }
+    (saved / "subnets.json").write_text(json.dumps({"NetworkInterfaces": []}))
+    assert "holds no subnet" in run(path, "--capacity", f"{saved}/")[2]
+    assert "nowhere.json" in run(path, "--capacity", "nowhere.json")[2]
+
+
 @pytest.mark.parametrize("values", ["used", "available"])
 def test_a_word_in_a_column_for_each_subnet_is_named_once_values_are_told(run, tmp_path, values):
     path = tmp_path / "history.csv"
