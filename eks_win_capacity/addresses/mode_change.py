@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from eks_win_capacity.core.lazy import checked_call
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from eks_win_capacity.catalog import InstanceType
 
 Direction = Literal["to-prefix", "to-secondary"]
 
@@ -121,6 +124,42 @@ class Migration:
     def _repr_html_(self) -> str:
         notes = [self.finding.seen, self.finding.why, *self.steps]
         return html_fields("Migration", self._numbers(), notes=notes)
+
+
+@overload
+def migration(
+    node: str | int | InstanceType,
+    pods_running: int,
+    direction: Direction | str,
+    *,
+    nitro: bool | None = ...,
+    cooling: int = ...,
+    prefixes_in_use: int | None = ...,
+) -> Migration: ...
+
+
+@overload
+def migration(
+    node: list[str] | list[int] | tuple[str, ...] | NDArray[Any] | pd.Series,
+    pods_running: Any,
+    direction: Direction | str,
+    *,
+    nitro: Any = ...,
+    cooling: Any = ...,
+    prefixes_in_use: Any = ...,
+) -> pd.DataFrame: ...
+
+
+@overload
+def migration(
+    node: Any,
+    pods_running: Any,
+    direction: Direction | str,
+    *,
+    nitro: Any = ...,
+    cooling: Any = ...,
+    prefixes_in_use: Any = ...,
+) -> Any: ...
 
 
 @checked_call

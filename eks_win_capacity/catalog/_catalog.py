@@ -6,7 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
 from eks_win_capacity.catalog import responses
 from eks_win_capacity.catalog._instance_type import InstanceType
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog._diff import CatalogDiff
     from eks_win_capacity.catalog._filters import Conditions
     from eks_win_capacity.catalog.limit_table import LimitTable
+
+DefaultT = TypeVar("DefaultT")
 
 UNKNOWN_DATE: Final = "unknown"
 """The date of a catalog whose data do not tell one."""
@@ -261,6 +263,12 @@ class Catalog(Mapping[str, InstanceType]):
         if name not in self:
             raise self.unknown_error([name])
         return self._rows[name]
+
+    @overload
+    def get(self, key: object) -> InstanceType | None: ...
+
+    @overload
+    def get(self, key: object, default: DefaultT) -> InstanceType | DefaultT: ...
 
     def get(self, key: object, default: Any = None) -> Any:
         """The row of a type, or the default for an unknown one."""

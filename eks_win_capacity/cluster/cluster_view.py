@@ -115,8 +115,7 @@ class ClusterView:
 
     def row(self, name: str) -> InstanceType | None:
         """The catalog's row of a type, or None where it has none."""
-        found: InstanceType | None = self.catalog.get(name)
-        return found
+        return self.catalog.get(name)
 
     @cached_property
     def subnet_of(self) -> Mapping[str, SubnetState | None]:

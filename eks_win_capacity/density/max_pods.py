@@ -8,11 +8,39 @@ from eks_win_capacity.core.lazy import checked_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from typing import Any, Literal, TypeAlias, overload
 
+    import numpy as np
+    import pandas as pd
     from numpy.typing import DTypeLike, NDArray
 
     from eks_win_capacity.catalog import Catalog
+
+    Flags: TypeAlias = bool | list[bool] | NDArray[np.bool_]
+    Counts: TypeAlias = int | list[int] | NDArray[np.integer[Any]]
+    Names: TypeAlias = list[str] | tuple[str, ...] | NDArray[Any]
+
+if TYPE_CHECKING:
+
+    @overload
+    def ip_capacity(
+        ipv4_per_interface: int | np.integer[Any], *, prefix_delegation: bool = ...
+    ) -> int: ...
+
+    @overload
+    def ip_capacity(
+        ipv4_per_interface: list[int] | tuple[int, ...] | NDArray[np.integer[Any]],
+        *,
+        prefix_delegation: Flags = ...,
+    ) -> NDArray[np.int64]: ...
+
+    @overload
+    def ip_capacity(
+        ipv4_per_interface: pd.Series, *, prefix_delegation: Any = ...
+    ) -> pd.Series: ...
+
+    @overload
+    def ip_capacity(ipv4_per_interface: Any, *, prefix_delegation: Any = ...) -> Any: ...
 
 
 @checked_call
@@ -94,6 +122,69 @@ def _short_list(
         dtype=np.dtype(np.int64),
     )
     return answers[codes]
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def max_pods(
+        instance_type: str,
+        *,
+        prefix_delegation: bool = ...,
+        kubelet_max_pods: int | None = ...,
+        catalog: Catalog | None = ...,
+        on_unknown: Literal["raise"] = ...,
+        dtype: None = ...,
+        out: None = ...,
+    ) -> int: ...
+
+    @overload
+    def max_pods(
+        instance_type: str,
+        *,
+        prefix_delegation: bool = ...,
+        kubelet_max_pods: int | None = ...,
+        catalog: Catalog | None = ...,
+        on_unknown: Literal["null"],
+        dtype: None = ...,
+        out: None = ...,
+    ) -> int | None: ...
+
+    @overload
+    def max_pods(
+        instance_type: Names,
+        *,
+        prefix_delegation: Flags = ...,
+        kubelet_max_pods: Counts | None = ...,
+        catalog: Catalog | None = ...,
+        on_unknown: Literal["raise"] = ...,
+        dtype: None = ...,
+        out: None = ...,
+    ) -> NDArray[np.int64]: ...
+
+    @overload
+    def max_pods(
+        instance_type: pd.Series,
+        *,
+        prefix_delegation: Any = ...,
+        kubelet_max_pods: Any = ...,
+        catalog: Catalog | None = ...,
+        on_unknown: Literal["raise", "null"] = ...,
+        dtype: DTypeLike | None = ...,
+        out: None = ...,
+    ) -> pd.Series: ...
+
+    @overload
+    def max_pods(
+        instance_type: Any,
+        *,
+        prefix_delegation: Any = ...,
+        kubelet_max_pods: Any = ...,
+        catalog: Catalog | None = ...,
+        on_unknown: Literal["raise", "null"] = ...,
+        dtype: DTypeLike | None = ...,
+        out: NDArray[Any] | None = ...,
+    ) -> Any: ...
 
 
 @checked_call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from eks_win_capacity.density.reserved import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 _EXTRA_ARGS: Final = "-KubeletExtraArgs '--max-pods={}'"
@@ -101,6 +102,48 @@ class NodeCapacity(Shown):
 
     def _fields_shown(self) -> dict[str, Any]:
         return plain_fields(self) | {"windows": self.windows.status}
+
+
+@overload
+def node_capacity(
+    instance_type: str,
+    *,
+    prefix_delegation: bool = ...,
+    kubelet_max_pods: int | None = ...,
+    pod_cpu: str | float | None = ...,
+    pod_memory: str | float | None = ...,
+    host_process_pods: int = ...,
+    reserved: Reserved | Mapping[str, Any] = ...,
+    catalog: Catalog | None = ...,
+) -> NodeCapacity: ...
+
+
+@overload
+def node_capacity(
+    instance_type: list[str] | tuple[str, ...] | NDArray[Any] | pd.Series | Fleet,
+    *,
+    prefix_delegation: Any = ...,
+    kubelet_max_pods: Any = ...,
+    pod_cpu: Any = ...,
+    pod_memory: Any = ...,
+    host_process_pods: Any = ...,
+    reserved: Reserved | Mapping[str, Any] = ...,
+    catalog: Catalog | None = ...,
+) -> pd.DataFrame: ...
+
+
+@overload
+def node_capacity(
+    instance_type: Any,
+    *,
+    prefix_delegation: Any = ...,
+    kubelet_max_pods: Any = ...,
+    pod_cpu: Any = ...,
+    pod_memory: Any = ...,
+    host_process_pods: Any = ...,
+    reserved: Reserved | Mapping[str, Any] = ...,
+    catalog: Catalog | None = ...,
+) -> Any: ...
 
 
 @checked_call

@@ -481,12 +481,12 @@ def _from_data(data: Any, modes: dict[str, bool], question: _Asked) -> Any:
     """Look up in memory, where the columns of `max_pods` are the fastest way."""
     names = data[question.by].to_native()
     for name, mode in modes.items():
-        pods = max_pods(
+        pods = max_pods(  # type: ignore[call-overload]
             names,
             prefix_delegation=mode,
             kubelet_max_pods=question.limit(),
             catalog=question.catalog,
-            on_unknown=question.on_unknown,  # type: ignore[arg-type]
+            on_unknown=question.on_unknown,
         )
         column = nw.from_native(pods, series_only=True).alias(name)
         data = data.with_columns(column)
