@@ -112,15 +112,6 @@ def _pool(file: str | None, state: ClusterState | None, mode: bool | None) -> Wa
     return pool if mode in {None, pool.prefix_delegation} else None
 
 
-def _state_subnets(state: ClusterState) -> list[Any] | None:
-    """The subnets of a state that Windows nodes start in, where what they hold is known."""
-    from eks_win_capacity.catalog import Catalog
-    from eks_win_capacity.cluster.cluster_view import ClusterView
-
-    view = ClusterView(state, Catalog.bundled(), None)
-    return [one for one in view.own_subnets if one.subnet is not None] or None
-
-
 _EXISTING = click.Path(exists=True, dir_okay=False)
 _options = together(
     click.option(
@@ -351,13 +342,14 @@ def plan(
       kubectl get nodes,pods -A -o json | eks-win-capacity plan -
     """  # noqa: D301
     from eks_win_capacity.catalog import Catalog
+    from eks_win_capacity.cluster.cluster_view import starting_subnets
     from eks_win_capacity.cluster.state import ClusterState
     from eks_win_capacity.planning import plan_fleet
 
     given = read_workload_file(file)
     state = given if isinstance(given, ClusterState) else None
     if state is not None and subnets is None and state_subnets and not options["zones"]:
-        subnets = _state_subnets(state)
+        subnets = starting_subnets(state, Catalog.bundled())
     _note(given, subnets, anew=not current)
     candidates = Catalog.bundled().filter(names=options["candidates"])
     note_kubelet(options["kubelet_max_pods"], candidates.values())

@@ -682,3 +682,9 @@ class ClusterView:
         curve = curve_of(row.ipv4_per_interface, pool)
         used = self.use_of(node).with_address
         return curve.most if curve.most < min(used, len(curve.addresses) - 1) else None
+
+
+def starting_subnets(state: ClusterState, catalog: Catalog) -> list[SubnetState] | None:
+    """The subnets that Windows nodes start in, where what they hold is known; None for none."""
+    view = ClusterView(state, catalog, None)
+    return [one for one in view.own_subnets if one.subnet is not None] or None

@@ -382,6 +382,8 @@ def fleet(part: ClusterPart) -> str:
         return "".join(map(paragraph, plan.explain().splitlines()))
     diff = plan.diff()
     mode = "prefix" if plan.prefix_delegation else "secondary"
+    placed = any(group.subnet for group in plan.groups)
+    room = ", in what the subnets have free" if placed else "; what subnets have free is not known"
     return "".join(
         (
             table(
@@ -393,7 +395,7 @@ def fleet(part: ClusterPart) -> str:
             table("What runs on each recommended node", _GROUPS, plan.rows(), large=True),
             paragraph(
                 f"Planned in {mode} mode for the Windows pods that run and wait, by what they "
-                "request. Zone spread, affinity and the room of the subnets are not looked at.",
+                f"request{room}. Zone spread and affinity are not looked at.",
                 "soft",
             ),
         )

@@ -352,6 +352,7 @@ def _answers_of(
 ) -> ClusterPart:
     """Every answer about one cluster; what the state does not tell is a reason in words."""
     from eks_win_capacity.cluster.checks import check_cluster
+    from eks_win_capacity.cluster.cluster_view import starting_subnets
     from eks_win_capacity.cluster.pending import explain_pending
     from eks_win_capacity.cluster.report import cluster_report
     from eks_win_capacity.planning import plan_fleet
@@ -362,6 +363,7 @@ def _answers_of(
         "plan": lambda: plan_fleet(
             state,
             current=state,
+            subnets=starting_subnets(state, catalog),
             prices=prices,
             prefix_delegation=getattr(answers.get("capacity"), "prefix_delegation", None),
             time_limit_s=time_limit_s,

@@ -138,6 +138,14 @@ def test_subnets_without_nodes_and_unknown_places_are_told():
     assert "Nodes are not known" in shown
 
 
+def test_no_fleet_is_recommended_that_the_subnets_do_not_take():
+    late = next(pod for pod in STATE.windows_pods if not pod.node)
+    more = tuple(replace(late, name=f"more-{n}") for n in range(300))
+    page = words(ewc.report(replace(STATE, pods=STATE.pods + more), time_limit_s=60).to_html())
+    assert "No plan (addresses-short)" in page
+    assert "Add: " not in page
+
+
 def test_an_empty_plan_says_why():
     node = Node(name="n", os="windows", instance_type="m5.large")
     state = ewc.ClusterState(name="x", nodes=(node,), pods=())
