@@ -99,14 +99,21 @@ _MODULES = {
 }
 """Submodules that are reachable as attributes, and where each is."""
 
+_NAMED = (
+    "aws", "cluster", "demo", "frames", "kubectl", "simulator",
+    "best_targets", "CapacityError", "drains_for_blocks", "karpenter_view", "simulate_churn",
+    "simulate_pool",
+)  # fmt: skip
+"""What completion lists beside the questions: rooms, and names that a newcomer reads of."""
+
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
 
 __getattr__, _ = lazy_names(__name__, _HOME, _MODULES)
 
 
 def __dir__() -> list[str]:
-    """List the names that answer a question, and the rooms with the others."""
-    return sorted({"__version__", "aws", "cluster", "kubectl", "simulator", *_SHOWN})
+    """List the names that answer a question, what the README names, and the rooms with the others."""
+    return sorted({"__version__", *_SHOWN, *_NAMED})
 
 
 sys.meta_path.insert(0, OldPaths)

@@ -43,6 +43,15 @@ def test_what_is_listed_is_what_answers_a_question():
     assert len(ewc._SHOWN) <= 30
 
 
+def test_completion_lists_every_name_that_the_readme_has():
+    text = (SOURCE.parents[1] / "README.md").read_text("utf-8")
+    columns = [line.split("|")[2] for line in text.splitlines() if line.count("|") == 4]
+    named = {name for cell in columns for name in re.findall(r"`(\w+)[`.]", cell)}
+    named |= set(re.findall(r"\bewc\.(\w+)", text)) - {"max_pods"}
+    assert {"best_targets", "frames", "plan_fleet"} <= named
+    assert named & set(ewc.__all__) <= set(dir(ewc))
+
+
 @pytest.mark.parametrize("room", ["", "addresses", "catalog", "cluster"])
 def test_type_checkers_see_the_same_names(room):
     stub = (SOURCE.parent / room / "__init__.pyi").read_text("utf-8")
