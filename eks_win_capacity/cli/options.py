@@ -306,11 +306,15 @@ def pool_of(
 def _capacity(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
     named = [text.rpartition("=") for text in given]
     if len(named) == 1 and not named[0][1]:
-        saved = given[0].endswith((".json", "/"))
-        return _cidrs(given[0]) if saved else _number(given[0])
+        return _cidrs(given[0]) if _is_saved(given[0]) else _number(given[0])
     if not all(equals for _, equals, _ in named):
         raise click.BadParameter("stands once, or as SUBNET=CAPACITY for each subnet")
     return {name: _number(value) for name, _, value in named} or None
+
+
+def _is_saved(text: str) -> bool:
+    """Whether a capacity is a file or folder: a bare word is a column, whatever lies beside it."""
+    return text.endswith((".json", ".yaml", ".yml", "/")) or ("/" in text and Path(text).exists())
 
 
 def _cidrs(place: str) -> dict[str, str]:

@@ -523,7 +523,7 @@ def test_capacities_come_from_what_describe_subnets_printed(rows, run, tmp_path)
     (saved / "subnets.json").write_text(json.dumps({"Subnets": told}))
     path = tmp_path / "history.csv"
     path.write_text("time,subnet-1,subnet-2\n" + "".join(f"{day},7,9\n" for day in ROWS))
-    for place in (saved / "subnets.json", f"{saved}/"):
+    for place in (saved / "subnets.json", f"{saved}/", saved):
         found = rows(path, "--capacity", place, "--horizon", "30")
         assert {row["subnet"]: row["capacity"] for row in found} == {
             "subnet-1": 251,
