@@ -101,6 +101,7 @@ def study(
     promised = mapping(columns, name="columns", of="names to types")
     if not callable(answer):
         raise UnsupportedInputError(f"answer must be a function; got {type(answer).__name__}")
+    _check_call(answer)
     _check_groups(data, names, promised)
     for name, kind in promised.items():
         if not isinstance(kind, str) or kind not in _SPARK_TYPES:
@@ -136,6 +137,31 @@ def _check_groups(data: Any, names: list[str], columns: Mapping[str, str]) -> No
             raise InputError(f"by: {name!r} is a column of the answer too; rename one")
 
 
+def _check_call(answer: Callable[..., Any]) -> None:
+    """Refuse a function that does not take the rows of a group and a generator."""
+    import inspect
+
+    try:
+        taken = inspect.signature(answer)
+    except (TypeError, ValueError):  # of some that are written in C nothing is known
+        return
+    try:
+        taken.bind(None, None)
+    except TypeError:
+        name = getattr(answer, "__name__", type(answer).__name__)
+        raise UnsupportedInputError(
+            f"answer is called with the rows of a group and a random generator: write def "
+            f"{name if name.isidentifier() else 'answer'}(rows, rng); it takes {taken}"
+        ) from None
+
+
+def _kind(found: object) -> str:
+    """Name of a type, with its library where another one's is meant to be there."""
+    kind = type(found)
+    library = kind.__module__.partition(".")[0]
+    return kind.__name__ if library == "builtins" else f"a {kind.__name__} of {library}"
+
+
 @dataclass(frozen=True)
 class _Study:
     """The question, as it travels to the workers."""
@@ -165,7 +191,7 @@ class _Study:
 
         if not isinstance(found, pd.DataFrame):
             raise UnsupportedInputError(
-                f"the function must give a pandas DataFrame for each group; got {type(found).__name__}"
+                f"the function must give a pandas DataFrame for each group; got {_kind(found)}"
             )
         lacking = [name for name in self.columns if name not in found]
         if lacking:

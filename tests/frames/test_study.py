@@ -163,6 +163,22 @@ def test_an_answer_is_a_frame():
         ewc.frames.study(rows, lambda *_: None, by="g", columns={"m": "int64"})
 
 
+def test_a_function_without_the_generator_is_shown_how_it_is_called():
+    rows = pd.DataFrame({"g": ["a"]})
+
+    def most(rows):
+        return rows
+
+    with pytest.raises(
+        UnsupportedInputError, match=r"write def most\(rows, rng\); it takes \(rows"
+    ):
+        ewc.frames.study(rows, most, by="g", columns={"m": "int64"})
+    with pytest.raises(UnsupportedInputError, match="got a DataFrame of narwhals"):
+        ewc.frames.study(rows, lambda g, _: nw.from_native(g), by="g", columns={"m": "int64"})
+    with pytest.raises(UnsupportedInputError, match="got tuple"):
+        ewc.frames.study(rows, lambda *both: both, by="g", columns={"m": "int64"})
+
+
 def test_groups_of_a_study_are_columns_each_once():
     frame = pd.DataFrame({"group": ["a", "b", "a"]})
     count = lambda rows, rng: pd.DataFrame({"n": [len(rows)]})  # noqa: E731
