@@ -37,6 +37,8 @@ def with_options(message: str, command: click.Command | None) -> str:
         for alias in (parameter.name, *_OTHERWISE.get(parameter.name, ()))
     }
     message = message.replace(_SESSION, _PROFILE if "profile" in names else "")
+    if "used" not in names:
+        message = message.replace(_ROLES, _HEADINGS)
     for parameter in (p for each in commands for p in getattr(each, "params", ())):
         # What Python says by a truth value may be a choice here.
         for value in parameter.type.choices if isinstance(parameter.type, click.Choice) else ():
@@ -48,7 +50,7 @@ def with_options(message: str, command: click.Command | None) -> str:
         place = (
             rf"\b{name}\b(?:=True\b)?"
             if "_" in name
-            else rf"(?:\A{name}(?= must | is )|\b{name}(?==[^\s;,])|\b{name}=(?=[\s;,]|\Z))"
+            else rf"(?:\A{name}(?= must | is | has )|\b{name}(?==[^\s;,])|\b{name}=(?=[\s;,]|\Z))"
         )
         message = re.sub(rf"(?<![-\w.'\"(]){place}(?![\w(])", option, message)
     return message
@@ -69,3 +71,9 @@ _OTHERWISE = {
 
 _SESSION, _PROFILE = ", or pass session=boto3.Session(...)", ", or give --profile NAME"
 """What AWS asks with, in Python and here."""
+
+_ROLES = (
+    "name it with used=NAME, available=NAME or percent=NAME, or say used=True or available=True"
+)
+_HEADINGS = "head its columns time, subnet, and used or available"
+"""What the columns of a history are, by arguments and where a command has no options for them."""

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from large_state import large_state
 
 import eks_win_capacity as ewc
-from eks_win_capacity.cli import app
+from eks_win_capacity.cli import app, main
 from eks_win_capacity.cluster.state import Node, SubnetState
 from eks_win_capacity.core.errors import InputError, UnsupportedInputError
 
@@ -267,6 +267,18 @@ def test_the_command_takes_capacities_of_subnets_that_have_names_of_their_own(tm
     for capacity in ("400", "elsewhere=400"):
         assert run(*asked, "--capacity", capacity).exit_code == 0
         assert "elsewhere" in out.read_text(encoding="utf-8").partition('id="others"')[2]
+
+
+def test_a_command_without_options_for_columns_says_how_to_head_them(tmp_path, capsys):
+    state, path = tmp_path / "a.json", tmp_path / "use.csv"
+    STATE.save(state)
+    path.write_text("time,a\n2026-01-01,7 IPs\n")
+    with pytest.raises(SystemExit):
+        main(["report", str(state), "--history", str(path), "-o", str(tmp_path / "x.html")])
+    said = capsys.readouterr().err
+    assert "--history has no column that says used or available addresses; head its columns" in said
+    assert "=" not in said
+    assert "'a' is not of numbers: '7 IPs'" in said
 
 
 def test_subnets_of_a_history_that_no_cluster_has_are_named():
