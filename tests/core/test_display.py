@@ -69,8 +69,8 @@ def test_a_display_takes_its_colours_from_the_page(name):
 
 MACHINERY = {"Answers", "Grid", "LimitTable", "Panel", "Rows", "_Piece"}
 """What answers are computed from; it is reached through them, and shown by none."""
-PAIRS = {"FieldChange", "Reason"}
-"""Named tuples of two or three words, which read well as they are."""
+PAIRS = {"FieldChange", "Reason", "Unknown"}
+"""Named tuples of two or three words, and a string, which read well as they are."""
 
 
 def of_ours(value):

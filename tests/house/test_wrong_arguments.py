@@ -262,3 +262,8 @@ def test_arguments_that_do_not_fit_are_errors_of_ours():
 def test_whoever_names_a_mode_or_nothing_is_shown_the_pools(given, said):
     with pytest.raises(ewc.CapacityError, match=said):
         ewc.nodes_that_fit("10.0.0.0/24", "m5.large", **given)
+
+
+def test_a_pool_that_may_be_left_out_is_not_asked_for():
+    with pytest.raises(ewc.CapacityError, match="missing 1 required positional argument: 'workl"):
+        ewc.plan_fleet()
