@@ -1,6 +1,7 @@
 """Small answers at the edges: what is refused, what is empty, what is said beside a result."""
 
 import gzip
+import io
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import eks_win_capacity as ewc
 from eks_win_capacity.core import arguments
 from eks_win_capacity.core.display import plain_fields
 from eks_win_capacity.core.documents import _open, members, wholes, yaml_value
-from eks_win_capacity.core.documents.whole import unpacked, values_in, what_it_is
+from eks_win_capacity.core.documents.whole import file_bytes, unpacked, values_in, what_it_is
 from eks_win_capacity.core.errors import CapacityError, CatalogFileError, DocumentError, InputError
 from eks_win_capacity.core.quantities import millicores
 from eks_win_capacity.density.node_table import node_table
@@ -142,6 +143,11 @@ def test_a_masked_request_is_refused():
         ewc.node_capacity("m5.large", pod_memory=np.ma.masked)
     with pytest.raises(CapacityError, match="masked is not a Kubernetes quantity"):
         millicores(np.ma.masked)
+
+
+def test_a_dash_is_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"types: m5.large")))
+    assert file_bytes("-") == b"types: m5.large"
 
 
 def test_a_list_without_an_end_is_refused(monkeypatch):
