@@ -39,6 +39,12 @@ _BEND = 6.0
 _EVIDENCE = (0.02, 3.0)
 """Power of a bend's likelihood ratio, for errors go together, and the most that it may be worth."""
 
+_ENDED = (0.5, 3.0, 2.0)
+"""The same for growth that has ended, and what it must be worth to have: two standard errors."""
+
+_HARDLY = 0.1
+"""Share of the past growth below which a model says that it has ended."""
+
 _UNSETTLED = 3.0
 """How many times less sure growth since a bend is than its fit says: it may bend again."""
 
@@ -99,7 +105,8 @@ class View:
     since : ndarray of int, (series,)
         Periods that it was fitted to.
     evidence : ndarray, (series,)
-        Logarithm of what the bend that it begins at is worth; 0 where there is none.
+        Logarithm of what the bend that it begins at, or an end of growth, is worth
+        beforehand; 0 where there is neither.
     """
 
     name: str
@@ -231,13 +238,15 @@ def learn(
         both, known = np.concatenate([clean, logs]), np.concatenate([seen, seen])
         passed = Filtered.of(both, known, [*back, periods])
         plain, compound = passed.rows(slice(len(clean))), passed.rows(slice(len(clean), None))
+        # A subnet that was full may have grown all the same.
+        free = np.asarray(~censored[:, -RECENT:].any(axis=1))
         # How noisy a series is now, its last half year says.
         found = [
             long_view(plain, every, newest=min(_RECENT, periods)),
             long_view(compound, possible, newest=periods, compound=True),
         ]
         found += [
-            short_view(clean, plain, length=length, bends=bends)
+            short_view(clean, plain, length=length, bends=bends, free=free)
             for length, bends in SHORT
             if periods >= 1.2 * length
         ]
@@ -357,8 +366,12 @@ def since_bend(values: Floats) -> tuple[NDArray[np.int64], Floats]:
     return lengths[score.argmin(axis=1)], 0.5 * np.maximum(other - score.min(axis=1), 0.0)
 
 
-def short_view(values: Floats, passed: Filtered, *, length: int, bends: bool) -> View:
-    """The view of the newest periods alone, looked back at with as many periods each time."""
+def short_view(values: Floats, passed: Filtered, *, length: int, bends: bool, free: Flags) -> View:
+    """
+    The view of the newest periods alone, looked back at with as many periods each time.
+
+    Growth may have ended where a series was `free` to grow.
+    """
     periods, looks = values.shape[1], []
     for end in passed.states:
         width = min(length, end)
@@ -371,9 +384,36 @@ def short_view(values: Floats, passed: Filtered, *, length: int, bends: bool) ->
     used = passed.seen[:, -width:] & (np.arange(width) >= width - since[:, None])
     enough = passed.seen[:, -length:].sum(axis=1) >= length // 2
     errors = _innovations(passed, fit, since, width)
-    fit.root[evidence > 0, :, 1] *= _UNSETTLED
+    power, most = _EVIDENCE
+    bent = np.minimum(power * evidence, most)
+    evidence = np.maximum(bent, np.where(free, _ended(fit, values, since), 0.0))
+    fit.root[bent > 0, :, 1] *= _UNSETTLED
     name = "since_bend" if bends else "last_35"
     return View(name, fit, errors, used, looks, enough, since, evidence)
+
+
+def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
+    """
+    What it is worth that a fit to the newest past no longer shows the growth of the whole.
+
+    It is the more, the more standard errors of the newest growth lie between the two,
+    and the more steps of the usual size should have come.
+    """
+    power, most, least = _ENDED
+    periods = values.shape[1]
+    month = min(_MONTH, periods // 3)
+    risen = values[:, -month:].mean(axis=1) - values[:, :month].mean(axis=1)
+    past = np.abs(risen) / (periods - month)
+    hardly = fit.weight * (np.abs(fit.growth) < _HARDLY * past[:, None])
+    # Of the models that may grow: the second half may not.
+    grows = np.arange(fit.weight.shape[1]) < fit.weight.shape[1] // 2
+    weight = np.where(grows, np.maximum(fit.weight, 1e-300), 0.0)
+    variance = (weight * (fit.root[..., 1, :] ** 2).sum(axis=2)).sum(axis=1) / weight.sum(axis=1)
+    changes = np.abs(np.diff(values, axis=1))
+    missing = past * since * changes.sum(axis=1) / np.maximum((changes**2).sum(axis=1), 1e-18)
+    worth = np.minimum(0.5 * past**2 / np.maximum(variance, 1e-18) - least, missing)
+    share = hardly.sum(axis=1)
+    return np.where(share > 0.5, np.clip(power * share * worth, 0.0, most), 0.0)
 
 
 def exact(view: View) -> Flags:
@@ -399,17 +439,16 @@ def shares(views: Sequence[View], values: Floats, seen: Flags, back: Sequence[in
     -------
     ndarray, (series, views)
     """
-    power, most = _EVIDENCE
     score = np.tile(_PRIOR[: len(views)], (len(values), 1))
     reach = values.shape[1] - np.array(back)
     looks = [_looked_back(view, values, seen, back) for view in views]
     long = zip(views[:2], looks, strict=False)
     best = np.max([np.where(v.possible[:, None], look, -np.inf) for v, look in long], axis=0)
     for column, (view, own) in enumerate(zip(views, looks, strict=True)):
-        # A look from before the bend says nothing of what followed it: it counts as the best.
+        # A look from before a bend says nothing of what followed it: it counts as the best.
         known = (reach < view.since[:, None]) | (view.evidence[:, None] == 0)
         score[:, column] += np.where(known, own, best).sum(axis=1)
-        score[:, column] += np.minimum(power * view.evidence, most)
+        score[:, column] += view.evidence
         score[~view.possible, column] = -np.inf
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     weight /= weight.sum(axis=1, keepdims=True)

@@ -275,6 +275,43 @@ def test_growth_that_has_ended_does_not_come_back(ago):
     assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0, abs=1)
 
 
+def flat_since(ago, *, seed=3, unit=0):
+    at = np.minimum(np.arange(240), 240 - ago)
+    level = 100 + 1.5 * at
+    if unit:
+        return days(unit * np.ceil(level / unit))
+    return days(level * np.random.default_rng(seed).normal(1, 0.03, 240))
+
+
+def test_the_longer_growth_has_ended_the_smaller_is_the_chance_that_it_goes_on():
+    chances = []
+    for ago in (14, 35, 100):
+        histories = [flat_since(ago, seed=seed) for seed in range(6)]
+        made = [forecast_exhaustion(h, capacity=1.12 * h.iloc[-21:].max()) for h in histories]
+        chances.append(np.mean([x.probability() for x in made]))
+    assert chances[0] > 0.5
+    assert chances[0] > chances[1] > chances[2]
+    assert chances[2] < 0.15
+
+
+def worth_of_an_end(history, *, free=True):
+    values = (history / history.mean()).to_numpy()[None]
+    passed = Filtered.of(values, values > 0, [values.shape[1]])
+    return short_view(values, passed, length=35, bends=False, free=np.array([free])).evidence[0]
+
+
+def test_a_step_that_is_not_yet_due_does_not_end_growth():
+    # A step of 64 comes every 43 days: 35 days without one say little.
+    assert worth_of_an_end(flat_since(0, unit=64)) < 1
+    assert worth_of_an_end(flat_since(100, unit=8)) > 1.5
+    assert worth_of_an_end(flat_since(100)) > 0.8
+    assert worth_of_an_end(flat_since(0)) == 0
+
+
+def test_growth_has_not_ended_where_a_subnet_was_full():
+    assert worth_of_an_end(flat_since(100), free=False) == 0
+
+
 def test_compound_growth_is_seen_however_far_it_has_come():
     at = np.arange(390)
     level = 12 * 2 ** (at / 55)
@@ -396,7 +433,7 @@ def test_growth_since_a_plain_bend_is_less_sure_than_its_fit_says(ago, unsure):
     at, noise = np.arange(120), np.random.default_rng(3).normal(0, 0.1, (1, 120))
     values, seen = 5 + at / 40 + np.maximum(at - 120 + ago, 0) / 4 + noise, noise < 9
     passed = Filtered.of(values, seen, [120])
-    view = short_view(values, passed, length=84, bends=True)
+    view = short_view(values, passed, length=84, bends=True, free=np.array([True]))
     assert (view.evidence > 0) == (ago > 0)
     plain = passed.newest(120, view.since)
     np.testing.assert_allclose(view.fit.root[:, :, 1], unsure * plain.root[:, :, 1])
