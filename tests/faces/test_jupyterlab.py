@@ -1,7 +1,9 @@
 """The quick start in JupyterLab in a real browser: it runs, shows tables and plots, sliders move."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -67,7 +69,13 @@ def lab(tmp_path_factory):
 def _address(runtime: Path, server: subprocess.Popen, log: Path) -> str:
     for _ in range(600):
         if found := list(runtime.glob("jpserver-*.json")):
-            return json.loads(found[0].read_text("utf-8"))["url"]
+            told = json.loads(found[0].read_text("utf-8"))
+            # The file is there before somebody listens.
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("localhost", told["port"])),
+            ):
+                return told["url"]
         assert server.poll() is None, log.read_text("utf-8")[-2000:]
         time.sleep(0.1)
     raise AssertionError(log.read_text("utf-8")[-2000:])
