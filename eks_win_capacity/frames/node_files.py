@@ -247,28 +247,28 @@ class NodeFiles:
         if len(kinds) > 1:
             raise InputError("CSV and Parquet files are mixed; size one kind at a time")
         files = "[" + ", ".join(literal(_plain_path(path)) for path in paths) + "]"
-        hive = "hive_partitioning = true, hive_types_autocast = false"
-        source = f"read_parquet({files}, {hive})"
+        reader = f"read_parquet({files}"
         if not kinds.pop():
-            source = (
-                f"read_csv({files}, {hive}, all_varchar = true, compression = 'none', "
+            reader = (
+                f"read_csv({files}, all_varchar = true, compression = 'none', "
                 f"delim = {literal(form.separator)}, quote = '\"', escape = '\"', "
                 f"header = {str(form.header).lower()}, max_line_size = {_LONGEST_LINE}, "
                 # Left to itself DuckDB skips first lines that have other fields than the rest.
-                "skip = 0, auto_detect = true)"
+                "skip = 0, auto_detect = true"
             )
+        source = f"{reader}, hive_partitioning = true, hive_types_autocast = false"
         with self._named():
-            rows = self._connection.sql(f"SELECT * FROM {source}")  # noqa: S608
+            rows = self._connection.sql(f"SELECT * FROM {source})")  # noqa: S608
             if len(paths) > 1:
                 # Of columns that the first file lacks DuckDB says nothing and takes none.
-                every = f"{source[:-1]}, union_by_name = true)"
+                every = f"{source}, union_by_name = true)"
                 all_names = self._connection.sql(f"SELECT * FROM {every}").columns  # noqa: S608
                 if more := [name for name in all_names if name not in rows.columns]:
                     raise InputError(
                         f"{paths[0]} has no column {more[0]!r}, which another of the files has: "
                         "size files of the same columns together"
                     )
-            self._refuse_contradictions(source, paths)
+            self._refuse_contradictions(reader, paths)
             if not form.header:
                 rows = rows.project(", ".join(map(_numbered, rows.columns)))
             if len(rows.columns) > MOST_COLUMNS:
@@ -276,15 +276,13 @@ class NodeFiles:
             rows.create_view("node_rows")
         return rows
 
-    def _refuse_contradictions(self, source: str, paths: Sequence[Path]) -> None:
+    def _refuse_contradictions(self, reader: str, paths: Sequence[Path]) -> None:
         """Refuse rows whose own value of a column is not their folder's, which DuckDB prefers."""
         folders = [part for path in paths for part in path.resolve().parts[:-1]]
         keys = {part.partition("=")[0].lower() for part in folders if "=" in part}
         if not keys:
             return
-        plain = source.replace("hive_partitioning = true", f"filename = {literal(_FILE)}").replace(
-            "hive_types_autocast = false", "hive_partitioning = false"
-        )
+        plain = f"{reader}, hive_partitioning = false, filename = {literal(_FILE)})"
         rows = self._connection.sql(f"SELECT * FROM {plain}")  # noqa: S608
         for name, kind in zip(rows.columns, rows.types, strict=True):
             if name.lower() not in keys:
