@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.cli.wording import plain_message, with_options
-from eks_win_capacity.core.errors import CapacityError, UnlikelyQuantityWarning, without_accounts
+from eks_win_capacity.core.errors import CapacityError, UnlikelyQuantityWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -201,8 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    from eks_win_capacity.cli.output import say
+    from eks_win_capacity.cli.output import say_error
 
-    line = without_accounts(" ".join(message.split()))
-    say(f"eks-win-capacity: error: {line}", err=True)
+    say_error(message)
     sys.exit(code)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eks_win_capacity.cli.output import progress, put_together, say, together
+from eks_win_capacity.cli.output import progress, put_together, say, say_error, together
 from eks_win_capacity.cli.wording import plain_message, with_options
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import source_name, whole
@@ -170,7 +170,7 @@ def state_options(function: Callable[..., None]) -> Any:
                     codes.add(left.exit_code)
                 except (CapacityError, OSError) as error:
                     why = with_options(plain_message(error), context.command)
-                    say(f"eks-win-capacity: error: {name}: {' '.join(why.split())}", err=True)
+                    say_error(f"{name}: {why}")
                     codes.add(1)
         context.exit(max(codes, key=_BY_WEIGHT.index))
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eks_win_capacity.core.display import heading_of, records_of
-from eks_win_capacity.core.errors import InputError, count_of
+from eks_win_capacity.core.errors import InputError, count_of, without_accounts
 from eks_win_capacity.core.replacing import replace_file
 from eks_win_capacity.core.spreadsheet import (
     cell_text,
@@ -40,6 +40,12 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print text that may hold names from files, on stdout or stderr."""
     # By name: click writes UTF-8 by itself where a stream is in ASCII.
     click.echo(visible(text), file=sys.stderr if err else sys.stdout, nl=nl)
+
+
+def say_error(message: str) -> None:
+    """Print on stderr why an answer is missing, in one line and without account ids."""
+    line = without_accounts(" ".join(message.split()))
+    say(f"eks-win-capacity: error: {line}", err=True)
 
 
 _PLAIN = str.maketrans({"─": "-", "│": "|", "–": "-", "—": "-", "≤": "<", "≥": ">", "…": "."})  # noqa: RUF001

@@ -359,6 +359,8 @@ def test_a_cluster_without_an_answer_keeps_no_other_from_its_own(monkeypatch):
     def load(name, **_options):
         if name == "wrong":
             raise InputError("EKS has no cluster 'wrong'")
+        if name == "refused":
+            raise InputError("arn:aws:iam::123456789012:role/ops may not ask")
         return ClusterState()
 
     monkeypatch.setattr(aws, "load_cluster", load)
@@ -373,6 +375,9 @@ def test_a_cluster_without_an_answer_keeps_no_other_from_its_own(monkeypatch):
     neither = ran("check", "--cluster", "wrong", "--cluster", "c", "-f", "c=nowhere.json")
     assert (neither.exit_code, neither.stdout) == (1, "")
     assert [line.split(": ")[2] for line in neither.stderr.splitlines()] == ["wrong", "c"]
+    refused = ran("check", "--cluster", "refused", "--cluster", "wrong").stderr
+    assert "role/ops may not ask" in refused
+    assert "123456789012" not in refused
 
 
 def test_a_new_subnet_takes_nodes_and_puts_off_the_date(folder):
