@@ -301,6 +301,7 @@ def _notes(made: ExhaustionForecast) -> Iterator[tuple[str, str]]:
 
     for finding in made.findings:
         why = finding.why.replace("timezone=", "--timezone")
+        why = why.replace("used=True or available=True", "--values used or --values available")
         yield finding.code, f"{finding.seen}: {why}"
     if short := int((~made.usable).sum()):
         few = count_of(short, "subnet has", "subnets have")

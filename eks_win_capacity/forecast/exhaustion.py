@@ -205,6 +205,8 @@ def forecast_exhaustion(
     negative, infinite         `InvalidCountError`
     texts with several         days are those of UTC (``mixed-offsets``), or of
     offsets                    ``timezone``; texts with and without: InputError
+    columns of which nothing   used addresses (``assumed-used``)
+    says what they count
     numbers as times           since 1970, in UTC (``epoch-times``), or 20260131
     dates such as 31/01/2026   in the order that one of them proves
                                (``dates-by-country``)

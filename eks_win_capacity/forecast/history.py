@@ -111,10 +111,23 @@ def read_rows(
     )
     _refuse_odd_times(table, times, values)
     used = _as_used(values, limits, times, table.kind)
-    told = (*findings, *_changes(limits, current, code))
+    judged = (*_assumed(table), *findings, *_changes(limits, current, code))
     return Rows(
-        subnets.rename("subnet"), code, times, used, limits, current, table.single, unit, told
+        subnets.rename("subnet"), code, times, used, limits, current, table.single, unit, judged
     )
+
+
+def _assumed(table: Table) -> list[Finding]:
+    """What nothing says, and is taken to be."""
+    if not table.assumed:
+        return []
+    return [
+        told(
+            "assumed-used",
+            f"nothing says whether {table.assumed!r} counts used or available addresses",
+            "it was read as used ones; say it with used=True or available=True",
+        )
+    ]
 
 
 def _refuse_stray_times(times: pd.DatetimeIndex) -> None:

@@ -118,7 +118,12 @@ def _metric_data(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for series in answer["MetricDataResults"]:
         kind, subnet = kind_and_subnet(series.get("Label") or series.get("Id", ""))
-        pairs = zip(series.get("Timestamps", ()), series.get("Values", ()), strict=True)
+        times, values = series.get("Timestamps") or (), series.get("Values") or ()
+        if len(times) != len(values):
+            raise InputError(
+                f"the answer has {len(times):,} Timestamps and {len(values):,} Values of {subnet!r}"
+            )
+        pairs = zip(times, values, strict=True)
         rows += [
             {"time": at, "kind": kind, "subnet": subnet, "value": value} for at, value in pairs
         ]

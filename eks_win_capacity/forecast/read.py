@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -55,11 +56,23 @@ _WEAK = {"addresses", "ips", "prefixes", "pods", "count", "y"}
 """Names that a subnet might have as well."""
 
 KIND = {
-    "available": {"available", "avail", "free", "remaining", "unused", "left", "unallocated"},
-    "percent": {"percent", "percentage", "pct", "%", "utilization", "utilisation"},
+    "available": {
+        *("available", "avail", "free", "remaining", "unused", "left", "unallocated"),
+        *("unassigned", "unoccupied", "allocatable", "assignable", "headroom", "spare", "vacant"),
+    },
+    "percent": {
+        *("percent", "percentage", "pct", "%", "utilization", "utilisation"),
+        *("ratio", "fraction"),
+    },
     "used": {"used", "use", "usage", "allocated", "assigned", "consumed", "taken", "occupied"},
     "time": {"time", "timestamp", "date", "datetime"},
 }
+
+_NEGATIONS = {"not", "non", "no"}
+"""Words that turn the meaning of another one round."""
+
+_IPAM = "subnetipusage"
+"""CloudWatch's metric of IPAM: it is a percentage, which no word of its name says."""
 
 _THINGS = {
     *("ip", "ips", "ipv", "4", "address", "addresses", "addr", "addrs", "prefix", "prefixes"),
@@ -75,15 +88,31 @@ def plain(name: object) -> str:
     return "".join(c for c in str(name).lower() if c.isalnum())
 
 
+_UNITS = ("ips", "ip", "addresses", "prefixes", "percent", "pct", "count")
+_GLUED = {
+    glued: (word, unit)
+    for kind in VALUES
+    for word in KIND[kind]
+    for unit in _UNITS
+    for glued in (word + unit, unit + word)
+}
+"""Two words written as one, such as freeips."""
+
+
 def words(name: object) -> set[str]:
     """Take a name such as ``AvailableIpAddressCount`` apart."""
-    return {word.lower() for word in _WORD.findall(str(name).replace("IPs", "Ips"))}
+    return set(_in_order(name))
+
+
+def _in_order(name: object) -> list[str]:
+    found = (word.lower() for word in _WORD.findall(str(name).replace("IPs", "Ips")))
+    return [part for word in found for part in _GLUED.get(word, (word,))]
 
 
 def value_kind(name: object) -> str | None:
     """Whether a name says used, available or percent; None if it says neither."""
     for kind in VALUES:
-        if plain(name) in _NAMES[kind]:
+        if plain(name) in _NAMES[kind] and "%" not in str(name):
             return kind
     said = words(name)
     for kind in ("available", "percent", "used"):
@@ -266,20 +295,48 @@ def kind_and_subnet(name: object) -> tuple[str | None, str]:
     kind = words_kind(str(name))
     if kind is None:
         return None, str(name)
-    rest = [part for part in re.split(r"[\s_:,]+", str(name)) if not words(part) & KIND[kind]]
+    parted = re.split(r"[\s_:,]+", str(name))
+    rest = [part for part in parted if not words(part) & KIND[kind] and plain(part) != _IPAM]
     return kind, " ".join(rest) or str(name)
 
 
 def words_kind(name: str) -> str | None:
     """Kind of values by the words of a name; None where it says none, or several."""
+    if _IPAM in plain(name):
+        return "percent"
     exact = value_kind(name) if name else None
     said = words(name)
     if exact in {"available", "percent"} or (exact == "used" and said & KIND["used"]):
         return exact
+    found = _kinds_said(said)
+    return found[0] if len(found) == 1 and not _is_negated(name) else None
+
+
+def _kinds_said(said: set[str]) -> list[str]:
+    """Kinds of values of which a name has a word: a percentage is of what is used."""
     found = [kind for kind in VALUES if said & KIND[kind]]
-    if "percent" in found and "used" in found:
-        found.remove("used")
-    return found[0] if len(found) == 1 else None
+    return [kind for kind in found if not (kind == "used" and "percent" in found)]
+
+
+def _refuse_free_percent(names: Iterable[object]) -> None:
+    """Refuse percentages of what is free, which would be read as addresses or the wrong way round."""
+    for name in names:
+        if {"available", "percent"} <= set(_kinds_said(words(name))):
+            raise InputError(
+                f"{str(name)!r} is a percentage of available addresses: give 100 less it, as a "
+                "percentage of used ones"
+            )
+
+
+def _is_negated(name: str) -> bool:
+    parts = _in_order(name)
+    kinds = set().union(*(KIND[kind] for kind in VALUES))
+    return any(one in _NEGATIONS and other in kinds for one, other in pairwise(parts))
+
+
+def _is_open(name: object) -> bool:
+    """Whether a name has words of used or free addresses, and leaves open which of them it means."""
+    return words_kind(str(name)) is None and bool(_kinds_said(words(name)))
 
 
 def label_of(labels: Mapping[str, str], names: Iterable[str]) -> str:
@@ -296,6 +353,8 @@ class Table:
     kind: str
     single: bool
     prefixes: bool
+    assumed: str = ""
+    """The column that was taken for used addresses though nothing says so."""
 
 
 def read_table(
@@ -323,9 +382,11 @@ def read_table(
         roles, kinds = {**roles, everything: only}, [everything]
     if not kinds:
         return _melted(frame, roles, everything=everything, capacity=capacity)
+    if everything == "available" and kinds == ["used"] and plain(roles["used"]) in _WEAK:
+        roles, kinds = {**roles, "used": None, "available": roles["used"]}, ["available"]
     if everything == "available" and kinds[0] != "available":
         raise InputError(f"available=True, and {roles[kinds[0]]!r} says {kinds[0]}")
-    return _tidy(frame, roles, kinds[0], capacity)
+    return _tidy(frame, roles, kinds[0], capacity, given={k for k, v in given.items() if v})
 
 
 def _only_reading(frame: pd.DataFrame, roles: Roles) -> str | None:
@@ -336,8 +397,9 @@ def _only_reading(frame: pd.DataFrame, roles: Roles) -> str | None:
     return str(rest[0]) if roles["subnet"] is not None or says_nothing(rest[0]) else None
 
 
-def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any) -> Table:
+def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any, *, given: set[str]) -> Table:
     name = roles[kind]
+    _refuse_free_percent([name] if kind in {"available", "percent"} else [])
     # A subnet is told by its name; a frame without any is one subnet.
     subnet = roles["subnet"]
     long = pd.DataFrame(
@@ -357,7 +419,8 @@ def _tidy(frame: pd.DataFrame, roles: Roles, kind: str, capacity: Any) -> Table:
         )
     rest = [c for c in frame.columns if c not in roles.values() and is_text(frame[c])]
     long.attrs["texts"] = [c for c in rest if len(frame[c].unique()) > 1]
-    return Table(long, kind, subnet is None, counts_prefixes(name))
+    assumed = str(name) if plain(name) in _WEAK and kind not in given else ""
+    return Table(long, kind, subnet is None, counts_prefixes(name), assumed)
 
 
 def _with_index(
@@ -427,6 +490,8 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     """Take a wide table: every numeric column is a subnet."""
     columns = [c for c in frame.columns if c not in {roles["time"], roles["capacity"]}]
     columns = [c for c in columns if not _is_row_number(c, frame)]
+    if capacity is not None and roles["capacity"] is None and everything is None:
+        columns = _without_capacity(columns)
     limit = roles["capacity"]
     if limit is not None and plain(limit) != "capacity" and limit != capacity:
         raise InputError(
@@ -439,6 +504,9 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     odd = []
     if not plain_numbers:
         odd = [c for c in columns if is_text(frame[c]) or pd.api.types.is_bool_dtype(frame[c])]
+    for name in odd:
+        if kind_and_subnet(name)[0] is not None and is_text(frame[name]):
+            numbers(frame[name], f"column {name!r}")
     if everything is not None:
         odd = []  # What they count was said: the column that is not of numbers is named below.
     if roles["subnet"] is not None or odd or not columns or all(map(says_nothing, columns)):
@@ -447,7 +515,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
             "available=NAME or percent=NAME, or say used=True or available=True; it has "
             f"{listed(c for c in frame.columns if c != INDEX)}{_not_of_numbers(frame, odd)}"
         )
-    kind, subnets = _said(columns, everything)
+    kind, subnets, assumed = _said(columns, everything)
     count = len(frame)
     rows = np.tile(np.arange(count), len(columns))
     codes = np.repeat(np.arange(len(columns)), count)
@@ -462,7 +530,19 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     )
     if roles["capacity"] is not None:
         long["capacity"] = frame[roles["capacity"]].array[rows]
-    return Table(long, kind, single=False, prefixes=False)
+    return Table(long, kind, single=False, prefixes=False, assumed=assumed)
+
+
+def _without_capacity(columns: list[Any]) -> list[Any]:
+    """Columns without that of a capacity, which was given: it is not a subnet."""
+    rest = [c for c in columns if plain(c) != "capacity"]
+    unclear = [c for c in rest if plain(c) in _NAMES["capacity"]]
+    if unclear:
+        raise InputError(
+            f"is {unclear[0]!r} a subnet, or its capacity, which is given beside it? "
+            "Leave that column out, or name those that count with used= or available="
+        )
+    return rest
 
 
 def _not_of_numbers(frame: pd.DataFrame, odd: list[Any]) -> str:
@@ -471,13 +551,14 @@ def _not_of_numbers(frame: pd.DataFrame, odd: list[Any]) -> str:
     return f"; {odd[0]!r} is not of numbers: {first[0]!r}" if first else ""
 
 
-def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str]]:
+def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str], str]:
     """
-    What the columns of a wide table count, and the subnet of each.
+    What the columns of a wide table count, the subnet of each, and what was assumed.
 
     Names of subnets alone count used addresses, as documented. Where a name carries labels or a
     word for what is free, a guess could be the wrong way round, so it must say so for each.
     """
+    _refuse_free_percent(columns)
     read = [kind_and_subnet(name) for name in columns]
     kinds = {kind for kind, _ in read}
     subnets = [subnet for _, subnet in read]
@@ -491,16 +572,16 @@ def _said(columns: list[Any], everything: str | None) -> tuple[str, list[str]]:
                 f"{listed(c for c, (kind, _) in zip(columns, read, strict=True) if kind in said)} "
                 f"says {min(map(str, said))}"
             )
-        return everything, subnets
-    if kinds == {None} and not any(map(labelled, columns)):
-        return "used", [str(name) for name in columns]
+        return everything, subnets, ""
+    if kinds == {None} and not any(labelled(c) or _is_open(c) for c in columns):
+        return "used", [str(name) for name in columns], str(columns[0])
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is None:
         raise InputError(
             "nothing says for each column whether it counts used or available addresses: "
             f"{listed(columns[:5])}; say it with used=True or available=True"
         )
-    return kind, subnets
+    return kind, subnets, ""
 
 
 def _is_row_number(name: object, frame: pd.DataFrame) -> bool:
@@ -526,7 +607,10 @@ def numbers(column: pd.Series[Any], what: str) -> Floats:
         strange = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
         first = int(strange.argmax())
         found = f"{column.iloc[first]!r} at position {first:,}" if strange.any() else str(error)
-        raise UnsupportedInputError(f"{what} must be counts; got {found}") from error
+        cure = ""
+        if strange.any() and re.match(r"[\d.,]+ ?[^\d\s.,]", str(column.iloc[first]).strip()):
+            cure = ": export numbers without units (in Grafana, without formatted data)"
+        raise UnsupportedInputError(f"{what} must be counts; got {found}{cure}") from error
     bad = np.flatnonzero((values < 0) | (values > MOST))
     if len(bad):
         raise InvalidCountError(

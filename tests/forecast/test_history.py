@@ -84,6 +84,7 @@ def test_a_column_of_used_addresses_is_found_by_its_name(name):
     [
         *("available", "AvailableIpAddressCount", "available_ip_address_count", "free"),
         *("ips_available", "free_ips", "FreeAddresses", "remaining", "unused", "min_available"),
+        *("freeips", "ipsfree", "allocatable", "assignable_addresses", "headroom", "unassigned"),
     ],
 )
 def test_a_column_of_available_addresses_is_never_taken_for_used_ones(name):
@@ -98,6 +99,43 @@ def test_a_column_that_says_neither_is_refused_until_it_is_named(name):
         with pytest.raises(InputError, match="available=NAME"):
             forecast_exhaustion(history, capacity=200)
     assert forecast_exhaustion(history, capacity=200, available=name).date() == FULL
+
+
+@pytest.mark.parametrize("name", ["ips", "addresses", "count", "win-a"])
+def test_what_nothing_says_is_read_openly(name):
+    history = frame(**{"time": DAYS, name: USED})
+    assert "assumed-used" in codes(forecast_exhaustion(history, capacity=200))
+    said = forecast_exhaustion(history, capacity=200, used=True)
+    assert np.ravel(said.date())[0] == FULL
+    assert "assumed-used" not in codes(said)
+    free = frame(**{"time": DAYS, name: 200 - USED})
+    assert first_date(free, available=True) == FULL
+
+
+@pytest.mark.parametrize("name", ["not_used", "used_or_free", "usable", "non used ips"])
+def test_a_name_that_may_mean_either_is_refused(name):
+    with pytest.raises(InputError, match=r"used or available|is 'usable' a subnet"):
+        first_date(frame(**{"time": DAYS, name: 200 - USED}))
+
+
+@pytest.mark.parametrize("name", ["Free %", "% free", "available_percent", "free_ratio", "freepct"])
+@pytest.mark.parametrize("said", [{}, {"available": True}, {"percent": ...}, {"available": ...}])
+def test_percent_of_what_is_free_is_not_taken_for_anything_else(name, said):
+    said = {kind: name if value is ... else value for kind, value in said.items()}
+    with pytest.raises(InputError, match="percentage of available addresses: give 100 less it"):
+        first_date(frame(**{"time": DAYS, name: 100 - USED / 2}), **said)
+
+
+def test_a_capacity_beside_a_given_one_is_not_a_subnet():
+    history = frame(time=DAYS, win=USED, capacity=190)
+    assert list(forecast_exhaustion(history, capacity=200).subnets) == ["win"]
+
+
+@pytest.mark.parametrize("value", ["0.62 K", "395 IPs", "38.8%"])
+def test_values_with_units_are_refused_with_the_cure(value):
+    history = frame(**{"time": DAYS, "win used": [value, *USED[1:].astype(str)]})
+    with pytest.raises(UnsupportedInputError, match="without units"):
+        first_date(history)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +165,13 @@ def test_dates_that_do_not_say_which_is_the_day_are_refused():
         forecast_exhaustion(frame(time=times, used=range(12)), capacity=200)
 
 
-@pytest.mark.parametrize("name", ["SubnetIPUsage", "percent", "used_percent", "utilization", "pct"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("SubnetIPUsage", "percent", "used_percent", "utilization", "pct", "Used %"),
+        *("SubnetIPUsage subnet-1", "subnet-1 SubnetIPUsage"),
+    ],
+)
 def test_a_column_of_percent_is_a_share_of_the_capacity(name):
     assert first_date(frame(**{"time": DAYS, name: USED / 2})) == FULL
 
@@ -137,6 +181,8 @@ def test_percent_that_are_none_are_refused():
         first_date(frame(time=DAYS, percent=USED))
     with pytest.raises(InputError, match="100 times as much"):
         first_date(frame(time=DAYS, percent=USED / 200))
+    with pytest.raises(InputError, match="100 times as much"):
+        first_date(frame(time=DAYS, ip_usage_ratio=USED / 200))
 
 
 @pytest.mark.parametrize("name", ["subnet", "subnet_id", "SubnetId", "unique_id", "cidr", "name"])

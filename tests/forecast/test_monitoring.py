@@ -193,6 +193,7 @@ def test_python_reads_the_same_documents():
         ({"Subnets": [{}]}, "when it was given"),
         ([prometheus("available_ips", FREE), prometheus("used_ips", USED)], "mixes"),
         (statistics("AvailableIpAddressCount", FREE, "SampleCount"), "Minimum"),
+        ({"MetricDataResults": [{"Label": "a", "Timestamps": TEXT, "Values": [1.0]}]}, "1 Values"),
     ],
 )
 def test_an_answer_without_a_history_is_refused_in_words(document, words):
@@ -207,6 +208,10 @@ def test_an_answer_without_a_history_is_refused_in_words(document, words):
         ("aws_subnet_exporter_available_ips", "available"),
         ("win-a", None),
         ("subnet utilization", "percent"),
+        ("SubnetIPUsage subnet-0aaa", "percent"),
+        ("aws_subnet_ip_usage_ratio", "percent"),
+        ("non-prod used", "used"),
+        ("ips_not_used", None),
     ],
 )
 def test_a_name_says_what_its_values_count_or_nothing(name, kind):
