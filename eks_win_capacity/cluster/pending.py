@@ -263,14 +263,17 @@ def _cause(
 ) -> tuple[str, tuple[str, ...]]:
     """Cause of one pod's waiting, and the evidence for it beside the message."""
     cause, evidence = _seen_cause(pod, reasons, view)
-    if cause in _FULL and not pod.node and _only_full(reasons, view):
-        evidence = (*evidence, *_room_shown(pod, view))
+    if rooms := _denied_room(cause, pod, reasons, view):
+        evidence = (*evidence, _room_shown(rooms))
     # What Karpenter starts, and what it fails to start, bears on every lack of room.
     return cause, (*evidence, *(of_claims(view) if cause in NO_ROOM else ()))
 
 
 _FULL: Final = frozenset({"addresses", "kubelet", "cpu", "memory"})
 """What nodes can lack, by the scheduler's word and by what is known of them."""
+
+_LIMITS: Final = {"kubelet": "pods_limit", "cpu": "cpu_m", "memory": "memory_bytes"}
+"""What a node is known to offer of it, by the attribute."""
 
 
 def _only_full(reasons: tuple[tuple[str, int | None], ...], view: ClusterView) -> bool:
@@ -282,15 +285,28 @@ def _only_full(reasons: tuple[tuple[str, int | None], ...], view: ClusterView) -
     )
 
 
-def _room_shown(pod: Pod, view: ClusterView) -> Iterator[str]:
-    """Nodes that have room by what is known of them, where the scheduler found none."""
+def _denied_room(
+    cause: str, pod: Pod, reasons: tuple[tuple[str, int | None], ...], view: ClusterView
+) -> dict[str, int]:
+    """Room for such pods by node, by what is known of them, where the scheduler found none."""
+    if cause not in _FULL or pod.node or not _only_full(reasons, view):
+        return {}
+    lacked = [_LIMITS[code] for code, _ in reasons if code in _LIMITS]
     rooms = view.left_on(view.ready, PodNeed.of(pod))
-    if roomy := [name for name, room in rooms.items() if room]:
-        yield (
-            f"by what is known there is room for {count_of(sum(rooms.values()), 'such pod')}, first on "
-            f"{roomy[0]}: pods are missing here (kubectl get pods -A), or what is here and the "
-            "message are of different moments"
-        )
+    return {
+        node.name: rooms[node.name]
+        for node in view.ready
+        # A limit that is not known is not room.
+        if rooms[node.name] and not any(getattr(node, limit) is None for limit in lacked)
+    }
+
+
+def _room_shown(rooms: Mapping[str, int]) -> str:
+    return (
+        f"by what is known there is room for {count_of(sum(rooms.values()), 'such pod')}, first on "
+        f"{next(iter(rooms))}: pods are missing here (kubectl get pods -A), or what is here and the "
+        "message are of different moments"
+    )
 
 
 def _seen_cause(
@@ -340,6 +356,15 @@ def _changes(cause: str, pod: Pod, waiting: int, view: ClusterView) -> Iterator[
     """What may help so many pods like this one: settings, then pods, then nodes; the caller ranks."""
     need = PodNeed.of(pod)
     # The order counts among equals: what costs no node comes before what does.
+    rooms = _denied_room(cause, pod, causes(pod.message), view)
+    if sum(rooms.values()) >= waiting:
+        yield Change(
+            code="look",
+            remedy="see first what holds the room that is shown here: kubectl get pods -A -o wide "
+            f"--field-selector spec.nodeName={word(next(iter(rooms)), 'NODE')}; {describe_pod(pod)}",
+            unit="",
+            why=_room_shown(rooms),
+        )
     if cause in {"addresses", "no-windows-node", "waiting-for-address"}:
         yield from changes.enable(need, view)
     if cause == "no-address-asked":

@@ -10,7 +10,7 @@ from typing import Any, Final
 from eks_win_capacity.addresses.configmap import of_addon
 from eks_win_capacity.cluster.state import ClusterState, Node, Pod, Service, identity
 from eks_win_capacity.core.documents import members, source_name, wholes
-from eks_win_capacity.core.documents.whole import item_of, what_it_is
+from eks_win_capacity.core.documents.whole import item_of, refuse_page, what_it_is
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.kubectl import _objects as read
@@ -166,7 +166,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
     Raises
     ------
     DocumentError
-        If an object has no kind.
+        If an object has no kind, or a list is only a part.
     """
     name = name or source_name(source)
     if isinstance(source, Mapping) and "kind" in source:
@@ -185,6 +185,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
                     source=name,
                     place=place,
                 )
+            refuse_page(value, name, place)
             yield from _flat(place, item_of(str(single.get("kind", "")), value))
             single.setdefault("items", None)
         elif index is None:
@@ -212,6 +213,7 @@ def _flat(place: str, item: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[st
 
 
 def _single(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    refuse_page(document, name)
     if not document or "items" in document:
         return
     if "kind" not in document and "serverVersion" not in document:

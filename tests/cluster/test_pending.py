@@ -104,6 +104,21 @@ def test_room_that_the_message_denies_is_named_beside_linux_nodes_too(selected, 
     nodes = (node(1), node(2), node(3, os="linux", advertised_addresses=None))
     (pod,) = told(nodes=nodes, pods=waiting(message=message + FULL.partition(": ")[2]))
     assert any("there is room for 18 such pods" in seen for seen in pod.evidence) is shown
+    assert (pod.change == "look" and "nodeName=win-1" in pod.remedy) is shown
+
+
+@pytest.mark.parametrize(("many", "first"), [(18, "look"), (19, "more-nodes")])
+def test_nodes_are_not_bought_while_what_is_known_has_room_for_all(many, first):
+    pod, *_ = told(pods=waiting(many, cpu_m=10, memory_bytes=MIB), node_groups=(GROUP,))
+    assert pod.change == first
+    assert any("there is room for 18" in seen for seen in pod.evidence)
+
+
+def test_a_limit_that_is_not_known_is_no_room():
+    message = "0/2 nodes are available: 2 Insufficient memory."
+    pods = waiting(message=message)
+    (pod,) = told(nodes=(node(1, memory_bytes=None), node(2, memory_bytes=None)), pods=pods)
+    assert (pod.evidence, pod.change) == ((), "more-nodes")
 
 
 # -- messages ---------------------------------------------------------------------------
@@ -310,7 +325,11 @@ def test_prefix_delegation_that_cannot_help_is_named_with_why(parts, why):
     assert (change.gain, change.feasible) == (0, False)
     assert why in change.why
     assert "prefix-delegation" not in pod.also
-    assert pod.change == ("replace-node" if why == "it is on" else "more-nodes")
+    # Nothing runs here, so that the nodes have the room that the message denies.
+    assert (pod.change, pod.also[0]) == (
+        "look",
+        "replace-node" if why == "it is on" else "more-nodes",
+    )
 
 
 def test_a_mode_that_nobody_knows_leaves_prefixes_open():
@@ -325,11 +344,11 @@ def test_nodes_that_lag_behind_the_mode_are_replaced():
     pod = told(nodes=(node(1), node(2, advertised_addresses=144)), cni_configmap=PREFIX, pods=pods)[
         0
     ]
-    assert pod.change == "replace-node"
+    assert (pod.change, pod.also[0]) == ("look", "replace-node")  # win-2 has room
     # CPU holds 11 more beside the nine that run.
     assert option(pod, "replace-node").gain == 11
     assert "win-1 9 of 144" in option(pod, "replace-node").why
-    assert "kubectl drain --ignore-daemonsets win-1" in pod.remedy
+    assert "kubectl drain --ignore-daemonsets win-1" in option(pod, "replace-node").remedy
 
 
 def test_where_windows_is_off_it_is_turned_on_first():
@@ -414,7 +433,7 @@ def test_host_process_pods_count_towards_the_limit_and_need_room_below_it():
 def test_aws_advises_250_and_no_more():
     large = node(1, instance_type="m5.4xlarge", advertised_addresses=464, pods_limit=250)
     pod = told(nodes=(large,), cni_configmap=PREFIX, pods=waiting(1, MANY))[0]
-    assert pod.change == "more-nodes"
+    assert (pod.change, pod.also[0]) == ("look", "more-nodes")
     assert "at most 110 below 30 vCPUs, and 250 above" in option(pod, "max-pods").why
 
 
@@ -455,8 +474,8 @@ def test_prices_choose_among_types():
         nodes=(node(1),), pods=waiting(1, message), node_groups=(group,), cni_configmap=ON
     )
     dear = {"m5.large": 0.3, "c5.large": 0.2}
-    assert "c5.large" in explain_pending(state, prices=dear)[0].remedy
-    assert "m5.large" in explain_pending(state, prices={**dear, "c5.large": 0.4})[0].remedy
+    for prices, name in ((dear, "c5.large"), ({**dear, "c5.large": 0.4}, "m5.large")):
+        assert name in option(explain_pending(state, prices=prices)[0], "more-nodes").remedy
     # Four of nine addresses cost more than one of 29.
     group = replace(GROUP, instance_types=("m5.large", "m5.4xlarge"))
     many = replace(state, node_groups=(group,), pods=waiting(29, FULL, cpu_m=10, memory_bytes=0))
@@ -486,8 +505,9 @@ def test_full_subnets_make_nodes_impossible_and_name_another():
     big = waiting(1, message, memory_bytes=6 * 1024 * MIB)
     pod = told(pods=(*running(1), *running(1, "win-2"), *big), **parts)[0]
     # 4, 4, 3 and 3 addresses; with one warm 2, 2, 1 and 1.
-    assert (pod.change, option(pod, "warm-targets").gain) == ("warm-targets", 8)
-    assert [change.code for change in pod.options] == ["warm-targets", "other-subnet", "more-nodes"]
+    assert (pod.also[0], option(pod, "warm-targets").gain) == ("warm-targets", 8)
+    codes = ["look", "warm-targets", "other-subnet", "more-nodes"]
+    assert [change.code for change in pod.options] == codes
     # A full node takes ten of 59 addresses; every command counts full nodes.
     assert "subnet-2 (a) takes 5 more m5.large" in elsewhere.why
 

@@ -5,10 +5,11 @@ import json
 from typing import get_args, get_type_hints
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_win_capacity import kubectl
+from eks_win_capacity import cli, kubectl
 from eks_win_capacity.cluster import ClusterState, Node, Pod, explain_pending
 from eks_win_capacity.core.documents import mapping, members
 from eks_win_capacity.core.errors import (
@@ -212,6 +213,17 @@ def test_a_configmap_value_that_is_no_text_is_refused():
 def test_damaged_sources_are_clear_errors(bad):
     with pytest.raises(CapacityError):
         kubectl.load(bad)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("command", ["cluster", "fleet", "plan"])
+def test_a_list_of_which_more_objects_follow_is_refused(command, nested, tmp_path):
+    page = {"kind": "NodeList", "items": [NODE], "metadata": {"continue": "abc"}}
+    path = tmp_path / "nodes.json"
+    path.write_text(json.dumps({"kind": "List", "items": [page]} if nested else page))
+    source = (path,) if command != "cluster" else ("-f", path)
+    answer = CliRunner().invoke(cli.app, [command, *map(str, source)])
+    assert "only a part: more objects follow" in str(answer.exception)
 
 
 def test_an_alias_bomb_is_refused():

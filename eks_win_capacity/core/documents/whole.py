@@ -241,9 +241,33 @@ def item_of(kind: str, item: Any) -> Any:
     return item
 
 
+def refuse_page(answer: Any, name: str = "", place: str = "") -> None:
+    """
+    Refuse a list of Kubernetes of which more objects follow: what is missing would look free.
+
+    Raises
+    ------
+    DocumentError
+        If the list is only a part.
+    """
+    head = answer.get("metadata") if isinstance(answer, Mapping) else None
+    if isinstance(head, Mapping) and head.get("continue"):
+        raise DocumentError(
+            f"{f'{name}: ' if name else ''}{place or 'the list'} is only a part: more objects follow "
+            "(metadata.continue); save it without a limit, as kubectl get does",
+            source=name,
+            place=place,
+        )
+
+
 def objects_in(values: list[Any]) -> list[Any]:
     """
     Single objects of values: the items of Lists of Kubernetes and of arrays, one by one.
+
+    Raises
+    ------
+    DocumentError
+        If a list is only a part.
 
     Examples
     --------
@@ -252,6 +276,7 @@ def objects_in(values: list[Any]) -> list[Any]:
     """
     found: list[Any] = []
     for value in values:
+        refuse_page(value)
         items = value.get("items") if isinstance(value, Mapping) else value
         listed = isinstance(value, list) or (
             isinstance(value, Mapping) and str(value.get("kind", "List")).endswith("List")
