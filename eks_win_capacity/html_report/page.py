@@ -116,7 +116,8 @@ def key_points(part: ClusterPart, urgent: str) -> list[str]:
         waiting = count_of(len(part.pending), "Windows pod waits", "Windows pods wait")
         pods = Counter(pod.why for pod in part.pending).most_common()
         reasons = [f"{why} ({number:,})" if len(pods) > 1 else why for why, number in pods]
-        points.append(f"{waiting}{': ' + '; '.join(reasons) if reasons else ''}.")
+        each = ", each because " if len(part.pending) > 1 else " because "
+        points.append(f"{waiting}{each + ', or because '.join(reasons) if reasons else ''}.")
     if part.plan is not None and part.plan.feasible:
         points.append(" ".join(str(part.plan.diff()).splitlines()))
     return points
