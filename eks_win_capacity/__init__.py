@@ -1,8 +1,26 @@
 """
 Plan the pod capacity of Windows nodes on Amazon EKS.
 
-Names load their modules on first use: a script that asks one question should
-not wait for the libraries of the others.
+Pods on a node
+    max_pods, ip_capacity, node_capacity, Fleet, Catalog
+Addresses of a node and of a subnet
+    WarmPool, attached_addresses, Subnet, nodes_that_fit, smallest_subnet, reservation_plan,
+    migration, drains_for_blocks
+Warm pools through time
+    simulate_pool, simulate_churn, best_targets
+When the addresses run out
+    forecast_exhaustion, forecast_demand
+The cheapest nodes
+    plan_fleet, karpenter_view
+A cluster as it is
+    load_files, check_cluster, cluster_report, explain_pending, report
+Rooms with more
+    aws, kubectl, frames, simulator
+Every error
+    CapacityError
+
+What these take and answer has names here as well, such as Workload, DemandPlan, Prices and
+FleetPlan: their documentation says which. Names load their modules on first use.
 """
 
 import sys
@@ -12,54 +30,50 @@ from eks_win_capacity.core.lazy import OldPaths, lazy_names
 __version__ = "0.1.0"
 
 _SHOWN = {
-    # Density: pods on a node
+    # Pods on a node
     "max_pods": "density.max_pods",
     "ip_capacity": "density.max_pods",
     "node_capacity": "density.node_capacity",
     "Fleet": "density.fleet",
-    "Reserved": "density.reserved",
-    # Catalog: instance types and prices
     "Catalog": "catalog",
-    "InstanceType": "catalog",
-    "Prices": "catalog.prices",
-    # Addresses: what a node takes, what a subnet gives
+    # Addresses of a node and of a subnet
     "WarmPool": "addresses.warm_pool",
     "attached_addresses": "addresses.warm_pool",
     "Subnet": "addresses.subnet",
-    "subnet_census": "addresses.subnet",
     "nodes_that_fit": "addresses.fit",
     "smallest_subnet": "addresses.sizes",
     "reservation_plan": "addresses.sizes",
     "migration": "addresses.mode_change",
-    # Forecast: when the addresses run out
+    "drains_for_blocks": "cluster.full_subnet",
+    # Warm pools through time
+    "simulate_pool": "simulator",
+    "simulate_churn": "simulator",
+    "best_targets": "simulator",
+    # When the addresses run out
     "forecast_exhaustion": "forecast",
     "forecast_demand": "forecast",
-    "DemandPlan": "forecast",
-    # Planning: the cheapest nodes
+    # The cheapest nodes
     "plan_fleet": "planning",
-    "Workload": "planning",
-    "Buying": "planning",
-    # Cluster: is it ready, what is left, why pods wait
+    "karpenter_view": "cluster.autoscalers",
+    # A cluster as it is
     "load_files": "files",
     "check_cluster": "cluster.checks",
     "cluster_report": "cluster.report",
     "explain_pending": "cluster.pending",
-    # Faces: a page for those who decide, a sheet, sliders for those who try
     "report": "html_report",
-    "to_excel": "core.spreadsheet",
-    "what_if": "widget",
+    # Every error
+    "CapacityError": "core.errors",
 }
 """Names that answer a question, and the module of each."""
 
 _HOME = _SHOWN | {
-    "best_targets": "simulator",
     "BestTargets": "simulator",
-    "CapacityError": "core.errors",
+    "Buying": "planning",
     "CatalogDiff": "catalog",
     "Churn": "simulator",
     "ClusterState": "cluster.state",
     "CronJob": "simulator",
-    "drains_for_blocks": "cluster.full_subnet",
+    "DemandPlan": "forecast",
     "effective_concurrency": "simulator",
     "Empirical": "simulator",
     "estimate_windows_prices": "catalog.prices",
@@ -67,19 +81,23 @@ _HOME = _SHOWN | {
     "Exponential": "simulator",
     "Fixed": "simulator",
     "FleetPlan": "planning",
-    "karpenter_view": "cluster.autoscalers",
+    "InstanceType": "catalog",
     "LogNormal": "simulator",
     "NodeCapacity": "density.node_capacity",
     "Poisson": "simulator",
     "PoolState": "addresses.warm_pool",
+    "Prices": "catalog.prices",
     "remedies": "cluster.checks",
     "Reservation": "addresses.parsing",
+    "Reserved": "density.reserved",
     "RollingUpdate": "simulator",
-    "simulate_churn": "simulator",
     "simulate_nodes": "simulator",
-    "simulate_pool": "simulator",
+    "subnet_census": "addresses.subnet",
+    "to_excel": "core.spreadsheet",
+    "what_if": "widget",
+    "Workload": "planning",
 }
-"""Every public name: results and settings, and the simulator's, beside the questions."""
+"""Every public name: what the questions take and answer, and ways beside them."""
 
 _MODULES = {
     "accessor": "accessor",
@@ -99,12 +117,8 @@ _MODULES = {
 }
 """Submodules that are reachable as attributes, and where each is."""
 
-_NAMED = (
-    "aws", "cluster", "demo", "frames", "kubectl", "simulator",
-    "best_targets", "CapacityError", "drains_for_blocks", "karpenter_view", "simulate_churn",
-    "simulate_pool",
-)  # fmt: skip
-"""What completion lists beside the questions: rooms, and names that a newcomer reads of."""
+_ROOMS = ("aws", "frames", "kubectl", "simulator")
+"""Submodules that completion lists beside the questions."""
 
 __all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
 
@@ -112,8 +126,8 @@ __getattr__, _ = lazy_names(__name__, _HOME, _MODULES)
 
 
 def __dir__() -> list[str]:
-    """List the names that answer a question, what the README names, and the rooms with the others."""
-    return sorted({"__version__", *_SHOWN, *_NAMED})
+    """List the names that answer a question, and the rooms with the others."""
+    return sorted((*_SHOWN, *_ROOMS))
 
 
 sys.meta_path.insert(0, OldPaths)

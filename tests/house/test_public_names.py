@@ -38,9 +38,14 @@ def test_each_public_name_leads_somewhere(name):
 
 
 def test_what_is_listed_is_what_answers_a_question():
-    assert set(dir(ewc)) >= set(ewc._SHOWN)
-    assert set(dir(ewc)) <= set(ewc.__all__)
-    assert len(ewc._SHOWN) <= 30
+    assert {*BINDING, *ewc._SHOWN} <= set(dir(ewc)) <= set(ewc.__all__)
+    assert len(dir(ewc)) <= 30
+
+
+def test_help_groups_what_is_listed_by_question():
+    groups = re.findall(r"^ {4}(.+)$", ewc.__doc__, re.MULTILINE)
+    named = [name for line in groups for name in re.findall(r"\w+", line)]
+    assert sorted(named) == dir(ewc)
 
 
 def test_completion_lists_every_name_that_the_readme_has():
