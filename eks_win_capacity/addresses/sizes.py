@@ -303,13 +303,9 @@ def _secondary_need(
     instance: InstanceType, pool: WarmPool, planned: int, pods: int, kept: int
 ) -> SubnetNeed:
     if pods and not curve_of(instance.ipv4_per_interface, pool).most:
-        return SubnetNeed(
-            mode="secondary",
-            prefix_length=None,
-            prefix_length_unreserved=None,
-            nodes=planned,
-            addresses=0,
-            prefixes=0,
+        return _no_subnet(
+            "secondary",
+            planned,
             reason="starved",
             why="with a warm-ip and a minimum target of 0 no pod ever gets an address",
             remedy="set a warm-ip target of at least 1",
@@ -332,13 +328,9 @@ def _prefix_need(
     instance: InstanceType, pool: WarmPool, planned: int, pods: int, kept: int
 ) -> SubnetNeed:
     if not instance.nitro:
-        return SubnetNeed(
-            mode="prefix",
-            prefix_length=None,
-            prefix_length_unreserved=None,
-            nodes=planned,
-            addresses=0,
-            prefixes=0,
+        return _no_subnet(
+            "prefix",
+            planned,
             reason="not-nitro",
             why=f"{instance.name} is neither Nitro nor bare metal and holds no prefixes",
             remedy="take a Nitro type, or plan with secondary addresses",
@@ -373,27 +365,39 @@ def _need(
     prefixes: int,
     kept: int,
 ) -> SubnetNeed:
-    reason = why = remedy = ""
+    takes: dict[str, Any] = {"nodes": nodes, "addresses": addresses, "prefixes": prefixes}
     if length is None:
         largest = _empty(_LARGEST)
-        reason = "too-large"
-        why = (
-            f"{count_of(nodes, 'node takes', 'nodes take')} {addresses:,} addresses"
+        return _no_subnet(
+            mode,
+            **takes,
+            reason="too-large",
+            why=f"{count_of(nodes, 'node takes', 'nodes take')} {addresses:,} addresses"
             f"{f', {prefixes:,} prefixes among them,' if prefixes else ''} and {kept:,} stay free; "
             f"the largest subnet, a /{_LARGEST}, has {largest.free:,} addresses and "
-            f"{largest.whole:,} whole prefixes"
+            f"{largest.whole:,} whole prefixes",
+            remedy="spread the nodes over several subnets, one or more for each zone",
         )
-        remedy = "spread the nodes over several subnets, one or more for each zone"
     return SubnetNeed(
         mode=mode,
         prefix_length=length,
         prefix_length_unreserved=unreserved if prefixes else length,
+        **takes,
+    )
+
+
+def _no_subnet(
+    mode: Mode, nodes: int, *, addresses: int = 0, prefixes: int = 0, **reason: str
+) -> SubnetNeed:
+    """The need that no subnet meets, and why."""
+    return SubnetNeed(
+        mode=mode,
+        prefix_length=None,
+        prefix_length_unreserved=None,
         nodes=nodes,
         addresses=addresses,
         prefixes=prefixes,
-        reason=reason,
-        why=why,
-        remedy=remedy,
+        **reason,
     )
 
 

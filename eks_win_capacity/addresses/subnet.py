@@ -523,8 +523,6 @@ class Subnet:
         census = self.census if known else None
         outside = self.free_outside_reservations if known or not self.reservations else None
         blocks = self.size // ADDRESSES_PER_PREFIX
-        states = ("whole_free", "partly_used", "fully_used", "free_prefixes")
-        parts = ("free_prefixes_reserved", "free_prefixes_unreserved")
         return {
             "cidr": self.cidr,
             "subnet_id": self.subnet_id,
@@ -535,7 +533,7 @@ class Subnet:
             "free_outside_reservations": outside,
             "blocks": blocks,
             "kept": min(blocks, 2),
-            **{name: getattr(census, name, None) for name in (*states, *parts)},
+            **{name: getattr(census, name, None) for name in _COUNTED},
             "free_prefixes_best": odds.best,
             "free_prefixes_expected": odds.expected,
             "free_prefixes_worst": odds.worst,
@@ -628,16 +626,12 @@ def subnet_census(subnets: Any) -> pd.DataFrame:
     rows = [place.to_dict() for place in places]
     frame = pd.DataFrame(rows, index=None if names[0] is None else pd.Index(names))
     # Unknown is missing also where every subnet knows, or none does.
-    return frame.astype(dict.fromkeys(_KNOWN_ONLY, "Int64") | {"fragmentation": "Float64"})
+    hanging = dict.fromkeys(("free_outside_reservations", *_COUNTED), "Int64")
+    return frame.astype(hanging | {"fragmentation": "Float64"})
 
 
-_KNOWN_ONLY = (
-    "free_outside_reservations",
-    "whole_free",
-    "partly_used",
-    "fully_used",
-    "free_prefixes",
-    "free_prefixes_reserved",
-    "free_prefixes_unreserved",
-)
-"""Columns that hang on where the used addresses are."""
+_COUNTED = (
+    "whole_free", "partly_used", "fully_used",
+    "free_prefixes", "free_prefixes_reserved", "free_prefixes_unreserved",
+)  # fmt: skip
+"""Counts of blocks, which hang on where the used addresses are."""

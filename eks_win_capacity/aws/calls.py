@@ -47,7 +47,13 @@ _CREDENTIALS: Final = (
     "run `aws configure` or `aws sso login`, set AWS_PROFILE, or pass session=boto3.Session(...)"
 )
 _REACH: Final = "check the region's name, the network, the proxy and the endpoint URL"
-_WAIT: Final = f"botocore tried {ATTEMPTS} times; ask again later"
+_BUSY: Final = (
+    "InternalError", "InternalFailure", "InternalServerError", "RequestLimitExceeded",
+    "RequestThrottled", "RequestThrottledException", "ServerException", "ServiceFailure",
+    "ServiceUnavailable", "ServiceUnavailableException", "SlowDown", "ThrottledException",
+    "Throttling", "ThrottlingException", "TooManyRequestsException", "Unavailable",
+)  # fmt: skip
+"""Error codes of services that have too much to do, or fail by themselves."""
 
 _CURES: Final = {
     # botocore's own exceptions, by class; a subclass without a line takes its base's.
@@ -73,25 +79,10 @@ _CURES: Final = {
     "RequestExpired": _LOGIN + "; check the machine's clock",
     "ExpiredToken": _LOGIN,
     "ExpiredTokenException": _LOGIN,
-    "RequestLimitExceeded": _WAIT,
-    "Throttling": _WAIT,
-    "ThrottlingException": _WAIT,
-    "ThrottledException": _WAIT,
-    "TooManyRequestsException": _WAIT,
-    "RequestThrottled": _WAIT,
-    "RequestThrottledException": _WAIT,
-    "SlowDown": _WAIT,
     "InvalidSubnetID.Malformed": "a subnet's id is 'subnet-' and 8 or 17 hexadecimal digits",
     "InvalidSubnetID.NotFound": "check the ids and the region",
-    "InternalError": _WAIT,
-    "InternalFailure": _WAIT,
-    "InternalServerError": _WAIT,
     "ResourceNotFoundException": "check the name and the region",
-    "ServerException": _WAIT,
-    "ServiceFailure": _WAIT,
-    "ServiceUnavailable": _WAIT,
-    "ServiceUnavailableException": _WAIT,
-    "Unavailable": _WAIT,
+    **dict.fromkeys(_BUSY, f"botocore tried {ATTEMPTS} times; ask again later"),
 }
 """What to do about a fault."""
 

@@ -198,7 +198,10 @@ class Fleet:
             If it is not a column of names.
         """
         checked_policy(on_unknown)
-        names = read_names(instance_type, "instance_type")
+        return cls._of(read_names(instance_type, "instance_type"), catalog, on_unknown)
+
+    @classmethod
+    def _of(cls, names: Names, catalog: Any, on_unknown: OnUnknown) -> Fleet:
         table = table_of(catalog)
         codes, complete = encoded(names, table)
         if not complete and on_unknown == "raise":
@@ -252,11 +255,7 @@ class Fleet:
         given[given < 0] = len(instance_types)
         names = Names(given, "array", given.shape, (Coded(given.ravel(), lambda: instance_types),))
         checked_policy(on_unknown)
-        table = table_of(catalog)
-        coded, complete = encoded(names, table)
-        if not complete and on_unknown == "raise":
-            refuse_unknown(names, coded, table)
-        return cls(without_values(names), coded.reshape(given.shape), table)
+        return cls._of(names, catalog, on_unknown)
 
     def __len__(self) -> int:
         return self.codes.size
@@ -353,13 +352,8 @@ class Fleet:
         missing = None
         if self.unknown:
             missing = np.broadcast_to(self.codes >= self._table.sentinel, pods.shape).copy()
-        return self._in_kind(
-            pods,
-            "max_pods",
-            missing,
-            prefix_delegation=prefix_delegation,
-            kubelet_max_pods=kubelet_max_pods,
-        )
+        others = {"prefix_delegation": prefix_delegation, "kubelet_max_pods": kubelet_max_pods}
+        return answer_in_kind(pods, self._names, answer="max_pods", missing=missing, **others)
 
     def _pods(
         self,
@@ -376,15 +370,6 @@ class Fleet:
             self.codes, self._table, prefix_delegation=flags, kubelet_max_pods=limits, out=pods
         )
         return pods
-
-    def _in_kind(
-        self,
-        result: NDArray[Any],
-        answer: str,
-        missing: NDArray[np.bool_] | None,
-        **others: object,
-    ) -> Any:
-        return answer_in_kind(result, self._names, answer=answer, missing=missing, **others)
 
     def total(self, *, prefix_delegation: object = False, kubelet_max_pods: object = None) -> int:
         """
@@ -416,7 +401,8 @@ class Fleet:
         nodes = np.empty(self.codes.size, dtype=np.int64)
         lookup(-(-pods // np.maximum(capacity, 1)), self.codes.ravel(), nodes)
         missing = self.codes >= self._table.sentinel if self.unknown else None
-        return self._in_kind(nodes.reshape(self.shape), "nodes_needed", missing)
+        nodes = nodes.reshape(self.shape)
+        return answer_in_kind(nodes, self._names, answer="nodes_needed", missing=missing)
 
     def _pods_by_type(
         self, prefix_delegation: object, kubelet_max_pods: object
@@ -504,7 +490,7 @@ class Fleet:
             "prefix_delegation": prefix_delegation,
             "kubelet_max_pods": kubelet_max_pods,
         }
-        return self._in_kind(nodes, "nodes_needed", missing, **others)
+        return answer_in_kind(nodes, self._names, answer="nodes_needed", missing=missing, **others)
 
     def to_pandas(self) -> pd.DataFrame:
         """Nodes of each type, the most frequent first: ``instance_type`` and ``nodes``."""

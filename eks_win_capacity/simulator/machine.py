@@ -9,6 +9,7 @@ that one on every trace.
 
 from __future__ import annotations
 
+from inspect import isfunction
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -875,23 +876,7 @@ def churn(  # noqa: PLR0917
         peaks[1] = max(peaks[1], now_held)
 
 
-PARTS: Final = (
-    _prefixes,
-    _release_tick,
-    push,
-    pop,
-    choose,
-    holding,
-    reconcile,
-    attach,
-    detach,
-    call,
-    wake,
-    assign,
-    fullest,
-    free,
-    advance,
-    finish,
-    release,
+PARTS: Final = tuple(
+    part for part in list(globals().values()) if isfunction(part) and part.__module__ == __name__
 )
-"""What the entries call, for the compiler."""
+"""All functions, for the compiler: the entries call the others."""
