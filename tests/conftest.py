@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,13 +73,25 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Draw less in the profile `again`; trace fewer tests under a bare ``--cov``."""
+    """Draw less in the profile `again`."""
     if config.getoption("hypothesis_profile", None) == "again":
         _draw_less(config, items)
-    if config.getoption("cov_source", None) == [True]:
-        for item in items:
-            if item.nodeid.removeprefix("tests/").startswith(UNTRACED):
-                item.add_marker("no_cover")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Trace no long test under a bare ``--cov``; ``no_cover`` is without effect in workers."""
+    untraced = item.nodeid.removeprefix("tests/").startswith(UNTRACED)
+    if not untraced or item.config.getoption("cov_source", None) != [True]:
+        return (yield)
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(here)
+        threading.settrace(in_threads)
 
 
 def _draw_less(config: pytest.Config, items: list[pytest.Item]) -> None:
