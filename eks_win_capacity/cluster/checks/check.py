@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from eks_win_capacity.cluster.cluster_view import ClusterView
 from eks_win_capacity.cluster.remedies import how_told, partition_of, word
@@ -264,16 +264,19 @@ class Check(Shown):
         Parts without which nothing is seen; ``a|b`` where either one does.
     look : callable
         Looks at the state and gives findings.
+    clear : str
+        What a pass says where it gave none; empty where it always gives some.
     """
 
     code: str
     considers: str
     severity: Severity
     why: str
-    source: str
-    whole: tuple[str, ...]
-    needs: tuple[str, ...]
+    source: str = GUIDE
+    whole: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     look: Callable[[Check, Look], Iterator[Finding]] = field(repr=False)
+    clear: str = field(default="", repr=False)
 
     def run(self, look: Look) -> Iterator[Finding]:
         """The findings; where a part is known in part alone, no pass of the whole."""
@@ -289,6 +292,8 @@ class Check(Shown):
             yield self.unknown(look, *missing)
             return
         found = list(self.look(self, look))
+        if not found and self.clear:
+            found.append(self.passed(self.clear))
         partial = [p for p in self.whole if getattr(state, p) is not None and p in state.unknown]
         doubtful = partial and all(f.outcome == "pass" for f in found)
         for finding in found:
@@ -364,31 +369,9 @@ class Check(Shown):
 Run = Callable[[Check, Look], Iterator[Finding]]
 
 
-def check(
-    code: str,
-    *,
-    considers: str,
-    severity: Severity,
-    why: str,
-    source: str = GUIDE,
-    whole: tuple[str, ...] = (),
-    needs: tuple[str, ...] = (),
-) -> Callable[[Run], Check]:
-    """Make a check of a function that looks."""
-
-    def made(look: Run) -> Check:
-        return Check(
-            code=code,
-            considers=considers,
-            severity=severity,
-            why=why,
-            source=source,
-            whole=whole,
-            needs=needs,
-            look=look,
-        )
-
-    return made
+def check(code: str, **rule: Any) -> Callable[[Run], Check]:
+    """Make a check of a function that looks; its other fields are those of `Check`."""
+    return lambda look: Check(code=code, look=look, **rule)
 
 
 def some(names: list[str] | tuple[str, ...]) -> str:

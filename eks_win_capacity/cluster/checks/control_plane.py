@@ -299,6 +299,7 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
     why="a branch interface cannot serve a Windows pod: the policy has no effect there, or the "
     "pod does not start",
     whole=("security_group_policies", "pods", "workloads"),
+    clear="no SecurityGroupPolicy selects Windows pods",
 )
 def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
     """Match SecurityGroupPolicies with Windows pods."""
@@ -334,8 +335,6 @@ def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
             seen=f"whom {some(names)} selects is not known: by account or by expression",
             remedy="see that no Windows pod is among them: kubectl get securitygrouppolicies -A",
         )
-    elif not hit:
-        yield rule.passed("no SecurityGroupPolicy selects Windows pods")
 
 
 @check(
@@ -344,6 +343,7 @@ def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
     severity="error",
     why="Fargate runs Linux alone: a Windows pod that a profile selects stays pending",
     whole=("fargate_profiles", "pods", "workloads"),
+    clear="no Fargate profile selects a Windows pod",
 )
 def fargate_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
     """Match Fargate profiles with Windows pods."""
@@ -355,7 +355,6 @@ def fargate_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
     if state.fargate_profiles is None or makers is None:
         yield rule.lacking(look, fargate_profiles=state.fargate_profiles, pods=makers)
         return
-    found = False
     for profile in state.fargate_profiles:
         hit = [
             maker.full_name
@@ -366,15 +365,12 @@ def fargate_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
             )
         ]
         if hit:
-            found = True
             yield rule.failed(
                 f"Fargate profile {profile.name} selects Windows pods: {some(hit)}",
                 "run them in a namespace that no profile selects, or add a label that they lack to the "
                 "selector of the profile",
                 subject=profile.name,
             )
-    if not found:
-        yield rule.passed("no Fargate profile selects a Windows pod")
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -514,6 +510,7 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
     source=CONTROLLER,
     whole=("node_groups",),
     needs=("cni_configmap",),
+    clear="every Windows node is of a Nitro or bare-metal type",
 )
 def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the types of Windows nodes with the mode."""
@@ -537,8 +534,6 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.unknown(
             look, seen=f"not in the catalog: {some(blind)}", remedy="give a newer catalog"
         )
-    elif not old:
-        yield rule.passed("every Windows node is of a Nitro or bare-metal type")
 
 
 @check(

@@ -329,19 +329,13 @@ def _entry_of(rule: Check, look: Look, role: str, mode: str) -> Finding:
     "access entry of a group with a custom AMI, that is of type EC2_LINUX",
     whole=("node_groups",),
     needs=("node_groups",),
+    clear="no managed node group has a custom AMI",
 )
 def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
     """See that the role of each group with a custom AMI is mapped."""
-    custom = [
-        g
-        for g in look.state.node_groups or ()
-        if g.managed and (g.ami_type == "CUSTOM" or g.custom_ami)
-    ]
-    if not custom:
-        yield rule.passed("no managed node group has a custom AMI")
-        return
-    for group in custom:
-        yield _custom_ami(rule, look, group)
+    for group in look.state.node_groups or ():
+        if group.managed and (group.ami_type == "CUSTOM" or group.custom_ami):
+            yield _custom_ami(rule, look, group)
 
 
 def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
@@ -390,6 +384,7 @@ def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
     f"sentence against it: {ENTRIES.rpartition(' ')[2]}",
     whole=("node_groups",),
     needs=("node_groups|node_classes",),
+    clear="no role serves both Windows and Linux nodes",
 )
 def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the roles of Windows and Linux nodes."""
@@ -424,8 +419,6 @@ def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
             "instances",
             seen=f"the role of {some(alone)}, which no node group tells, is not known",
         )
-    else:
-        yield rule.passed("no role serves both Windows and Linux nodes")
 
 
 def _moved(look: Look, who: str) -> str:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     source="Kubernetes cluster autoscaler on AWS, scaling from 0: https://github.com/kubernetes/"
     "autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md",
     whole=("node_groups",),
+    clear="no Windows node groups yet",
 )
 def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for the tag on the Auto Scaling group of each Windows node group."""
@@ -66,8 +67,6 @@ def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
         )
     elif not look.groups and state.windows_nodes is None:
         yield rule.unknown(look, "nodes")
-    elif not look.groups:
-        yield rule.passed("no Windows node groups yet")
     for group in look.groups:
         yield _group_tag(rule, look, group)
 
@@ -125,6 +124,7 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
     "https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html",
     whole=("node_groups",),
     needs=("node_groups",),
+    clear="no managed Windows group is started twice",
 )
 def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for managed Windows groups whose user data starts the node a second time."""
@@ -143,8 +143,6 @@ def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
             "launch_templates",
             seen=f"the user data of {some(blind)} are not known",
         )
-    if not wrong and not blind:
-        yield rule.passed("no managed Windows group is started twice")
 
 
 @check(
@@ -240,6 +238,7 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
     source=CONTROLLER,
     whole=("node_groups", "node_classes"),
     needs=("node_groups|node_classes",),
+    clear="no Windows node gets prefixes at launch, as far as is known",
 )
 def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare what nodes get at launch with their slots, and with the mode."""
@@ -254,8 +253,6 @@ def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
     ]
     for who, count, types in given:
         yield _at_launch(rule, look, who, count or 0, types)
-    if not given:
-        yield rule.passed("no Windows node gets prefixes at launch, as far as is known")
 
 
 def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, ...]) -> Finding:
@@ -413,6 +410,7 @@ def _of_arm(rule: Check, pools: list[NodePool]) -> list[Finding]:
     f"{ADDRESS_RESOURCE} on them: with another one a Windows pod finds no type",
     source="Karpenter, EC2NodeClasses: https://karpenter.sh/docs/concepts/nodeclasses/",
     whole=("node_pools", "node_classes"),
+    clear="each NodePool's class runs the system that the pool names",
 )
 def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the system that each NodePool names with its class."""
@@ -420,15 +418,12 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
     if not look.state.node_pools:
         yield _absent(rule, look, "node_pools")
         return
-    arm = _of_arm(rule, pools)
-    yield from arm
-    wrong = len(arm)
+    yield from _of_arm(rule, pools)
     for pool in pools:
         made = look.classes.get(pool.node_class)
         wants = "windows" in pool.systems
         if made is None or made.windows is None:
             if wants:
-                wrong += 1
                 yield rule.unknown(
                     look,
                     "node_classes",
@@ -439,7 +434,6 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
                     subject=pool.name,
                 )
         elif made.windows != wants and (made.windows or pool.systems == ("windows",)):
-            wrong += 1
             yield rule.failed(
                 f"NodePool {pool.name} asks for {', '.join(pool.systems)}, and EC2NodeClass "
                 f"{made.name} is of {made.ami_family}",
@@ -449,8 +443,6 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
                 else f"name a class with a Linux AMI family in its nodeClassRef: {_edit(pool)}",
                 subject=pool.name,
             )
-    if not wrong:
-        yield rule.passed("each NodePool's class runs the system that the pool names")
 
 
 @check(
@@ -460,14 +452,14 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
     why="a pool that has reached spec.limits starts no further node, and its pods stay pending",
     source=KARPENTER,
     whole=("node_pools",),
+    clear="no NodePool is for Windows",
 )
 def karpenter_limits(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare each NodePool's use with its limits."""
     if not look.state.node_pools:
         yield _absent(rule, look, "node_pools")
         return
-    pools = [pool for pool, _ in look.pools]
-    for pool in pools:
+    for pool, _ in look.pools:
         used = dict(pool.used)
         full = [
             f"{name} {used[name]} of {limit}"
@@ -490,8 +482,6 @@ def karpenter_limits(rule: Check, look: Look) -> Iterator[Finding]:
             )
         else:
             yield rule.passed(f"NodePool {pool.name} is below its limits", subject=pool.name)
-    if not pools:
-        yield rule.passed("no NodePool is for Windows")
 
 
 def _reached(name: str, used: str, limit: str) -> bool:

@@ -350,6 +350,7 @@ _PLUGIN: Final = "/ebs-csi-node-windows"
     source=AMIS,
     whole=("workloads", "pods"),
     needs=("workloads|pods",),
+    clear="no volume of a Windows pod is known to lack its driver there",
 )
 def windows_volumes(rule: Check, look: Look) -> Iterator[Finding]:
     """Look at the drivers of what Windows pods and manifests mount."""
@@ -357,57 +358,46 @@ def windows_volumes(rule: Check, look: Look) -> Iterator[Finding]:
     for maker in look.windows_makers or ():
         for driver in maker.csi_drivers:
             users.setdefault(driver, []).append(maker.full_name)
-    found = [
-        rule.failed(
+    for driver in sorted(users.keys() & _LINUX_ALONE):
+        yield rule.failed(
             f"{some(users[driver])} mount volumes of {driver}, which is for Linux alone",
             "take volumes of EBS, or of FSx for Windows File Server by the driver of SMB: "
             "https://docs.aws.amazon.com/eks/latest/userguide/storage.html",
             subject=driver,
         )
-        for driver in sorted(users.keys() & _LINUX_ALONE)
-    ]
     if _EBS in users:
-        found += _ebs(rule, look, users[_EBS])
+        yield from _ebs(rule, look, users[_EBS])
     if "" in users:
-        found.append(
-            rule.unknown(
-                look,
-                seen=f"the drivers of the volumes of {some(users[''])} are not known",
-                remedy="kubectl get persistentvolumeclaims,persistentvolumes,storageclasses -A -o json",
-            )
+        yield rule.unknown(
+            look,
+            seen=f"the drivers of the volumes of {some(users[''])} are not known",
+            remedy="kubectl get persistentvolumeclaims,persistentvolumes,storageclasses -A -o json",
         )
-    yield from found or [
-        rule.passed("no volume of a Windows pod is known to lack its driver there")
-    ]
 
 
-def _ebs(rule: Check, look: Look, users: list[str]) -> list[Finding]:
+def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
     """What stands in the way of EBS volumes on Windows nodes."""
     plugin = next(
         (m for name, (m, _) in (look.makers or {}).items() if name.endswith(_PLUGIN)), None
     )
     if plugin is None and look.state.workloads is None:
-        return [rule.unknown(look, "workloads", subject=_EBS)]
-    if plugin is None:
-        return [
-            rule.failed(
-                f"{some(users)} mount volumes of EBS, and no DaemonSet {_PLUGIN[1:]} runs",
-                "let the EBS CSI driver run on Windows: node.enableWindows of its chart",
-                subject=_EBS,
-            )
-        ]
-    own = [group.name for group in look.groups if group.custom_ami]
-    if own and not plugin.host_process:
-        return [
-            rule.unknown(
-                look,
-                seen=f"whether the AMI of {some(own)} holds csi-proxy is not known, and the driver "
-                "of EBS is not HostProcess",
-                remedy="Get-Service csiproxy on a node; or node.windowsHostProcess of the chart",
-                subject=_EBS,
-            )
-        ]
-    return []
+        yield rule.unknown(look, "workloads", subject=_EBS)
+    elif plugin is None:
+        yield rule.failed(
+            f"{some(users)} mount volumes of EBS, and no DaemonSet {_PLUGIN[1:]} runs",
+            "let the EBS CSI driver run on Windows: node.enableWindows of its chart",
+            subject=_EBS,
+        )
+    elif (own := [group.name for group in look.groups if group.custom_ami]) and (
+        not plugin.host_process
+    ):
+        yield rule.unknown(
+            look,
+            seen=f"whether the AMI of {some(own)} holds csi-proxy is not known, and the driver "
+            "of EBS is not HostProcess",
+            remedy="Get-Service csiproxy on a node; or node.windowsHostProcess of the chart",
+            subject=_EBS,
+        )
 
 
 @check(

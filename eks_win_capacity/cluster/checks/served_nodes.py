@@ -480,6 +480,7 @@ def _none_yet(rule: Check, look: Look) -> Finding:
     "no two pods beside it",
     source=GUIDE,
     needs=("nodes|node_groups|node_pools",),
+    clear="no Windows node has the max-pods of the Linux list",
 )
 def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
     """Look for Windows nodes whose max-pods is the Linux list's number."""
@@ -488,7 +489,6 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
         yield _none_yet(rule, look)
         return
     blind = [k.name for k in found if k.limit is None or look.row(k.name) is None]
-    wrong = []
     for kind in found:
         row = look.row(kind.name)
         # 110 and 250 stand in those lists as well, and mean nothing by themselves.
@@ -496,7 +496,6 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
             continue
         listed = row.network_interfaces * (row.ipv4_per_interface - 1) + 2
         if kind.limit == listed and kind.limit != kind.addresses:
-            wrong.append(kind.name)
             files = arguments(look, kind.name, found)
             yield rule.failed(
                 f"{kind.name}: max-pods {listed} is the number of the Linux list; a Windows node "
@@ -508,8 +507,6 @@ def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
         yield rule.unknown(
             look, seen=f"type or max-pods of {some(blind)} is not known", remedy=_NODES
         )
-    elif not wrong:
-        yield rule.passed("no Windows node has the max-pods of the Linux list")
 
 
 _NODES: Final = "kubectl get nodes -o json"

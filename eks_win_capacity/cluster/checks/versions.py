@@ -160,6 +160,7 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
     source=AMIS,
     whole=("node_groups",),
     needs=("nodes|node_groups|node_classes",),
+    clear="no Windows nodes yet",
 )
 def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
     """Compare the release of nodes and node groups with the cluster's version."""
@@ -184,8 +185,6 @@ def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
         return
     for release, names in users.items():
         yield _release(rule, look, release, names, version or (0, 0))
-    if not users and not strange and not ended:
-        yield rule.passed("no Windows nodes yet")
 
 
 def _by_release(look: Look) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str]]:
