@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,23 @@ _COUNT_NAMES: Final = {
     "quantidade", "aantal", "antal", "ilość", "台数", "数量",
 }  # fmt: skip
 """What a column is called that says how many nodes a row stands for, in languages of AWS' users."""
+
+_ID_NAMES: Final = (
+    "instanceid",
+    "resourceid",
+    "providerid",
+    "node",
+    "nodename",
+    "name",
+    "hostname",
+)
+"""What a column is called that names one node."""
+
+_MEASURES: Final = {
+    "cpu", "vcpu", "core", "memory", "mem", "ram", "mib", "gib", "gb", "price", "cost", "hour", "age",
+    "id", "port", "account", "year", "month", "day", "total", "pod", "address", "disk", "storage",
+}  # fmt: skip
+"""Words of columns of numbers that count no nodes."""
 
 _OS_NAMES: Final = (
     "os", "operatingsystem", "kubernetesioos", "platform", "platformdetails", "osimage",
@@ -122,6 +140,10 @@ def node_table(
     counts = _counts(kept, name, count)
     if counts is not None:
         notes.append(f"each row stands for as many nodes as its {counts.name!r} says")
+    elif weights is None:
+        notes += _repeated(kept)
+        if count is None:
+            notes += _perhaps_counts(kept, types)
     return NodeTable(kept, types, counts, tuple(notes))
 
 
@@ -160,6 +182,33 @@ def without_head(rows: list[list[str]], known: Container[str]) -> bool:
     return bool(rows) and any(cell.strip().lower() in known for cell in rows[0])
 
 
+def _repeated(frame: pd.DataFrame) -> list[str]:
+    """What is said of rows that repeat another one, where a column names the nodes."""
+    name = _column_called(frame, _ID_NAMES)
+    if name is None or frame[name].is_unique:
+        return []
+    again = int(frame.astype(str).duplicated().sum())
+    if not again:
+        return []
+    rows = count_of(again, "row repeats", "rows repeat")
+    return [f"{rows} another one with its {str(name)!r}: a node that stands twice counts twice"]
+
+
+def _perhaps_counts(frame: pd.DataFrame, types: pd.Series) -> list[str]:
+    """What is said where each type stands once, and a column of numbers may count its nodes."""
+    import pandas as pd
+
+    if not len(types) or not types.is_unique:
+        return []
+    for name in frame.columns:
+        words = set(re.findall(r"[a-z]+?(?=s?(?:[^a-z]|$))", str(name).lower()))
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        rows_counted = (numbers.diff().iloc[1:] == 1).all() and numbers.iloc[0] < 2
+        if not words & _MEASURES and numbers.notna().all() and not rows_counted:
+            return [f"each row is one node: if {str(name)!r} says how many, give it with --count"]
+    return []
+
+
 def _plain(name: object) -> str:
     return "".join(filter(str.isalnum, str(name).lower()))
 
@@ -183,6 +232,7 @@ def _type_column(frame: pd.DataFrame, known: Container[str], wanted: str | None)
     # The values decide; the name settles which of several, and stands in where none is known.
     fitting = [name for name in named if shares[name] > 0.5]
     fitting += sorted((n for n in shares if shares[n] > 0.5), key=lambda n: -shares[n])
+    _refuse_two(frame, [name for name in fitting if not named])
     if fitting or named:
         return (fitting or named)[0]
     cure = (
@@ -194,6 +244,16 @@ def _type_column(frame: pd.DataFrame, known: Container[str], wanted: str | None)
         f"no column looks like instance types among: {', '.join(columns)}; name it with --column"
         f"{cure}"
     )
+
+
+def _refuse_two(frame: pd.DataFrame, columns: list[Any]) -> None:
+    """Refuse to choose among columns of types of which none is called so, and which differ."""
+    for other in columns[1:]:
+        if not frame[columns[0]].astype(str).equals(frame[other].astype(str).rename(columns[0])):
+            raise InputError(
+                f"{str(columns[0])!r} and {str(other)!r} both hold instance types: name one with "
+                "--column"
+            )
 
 
 def _column_called(frame: pd.DataFrame, names: tuple[str, ...]) -> Any:

@@ -1,5 +1,6 @@
 """Tables of nodes as people have them: nothing of them is taken for something else in silence."""
 
+import io
 import json
 
 import pandas as pd
@@ -143,6 +144,10 @@ def test_what_people_have_is_understood(text, nodes):
     assert counted(text) == nodes
 
 
+def read(text):
+    return pd.read_csv(io.StringIO(text))
+
+
 @pytest.mark.parametrize("text", [KUBECTL, CONFIG, LISTED, INSTANCES, COUNTS, HEADLESS])
 def test_what_was_left_out_or_understood_is_said(text):
     out = fleet(text).stdout
@@ -221,3 +226,39 @@ def test_the_column_of_types_that_is_named_is_the_one_that_is_read():
     assert list(node_table(frame, CATALOG, column="later").types) == ["c5.xlarge"]
     with pytest.raises(InputError, match="no column 'latter'; there are: instance_type, later"):
         node_table(frame, CATALOG, column="latter")
+
+
+def test_two_columns_of_types_are_refused_until_one_is_named():
+    text = "node,before,after\na,m5.large,m6i.large\nb,m5.large,m6i.large\n"
+    assert "'before' and 'after' both hold instance types" in str(fleet(text).exception)
+    assert counted(text, "--column", "after") == {"m6i.large": 2}
+    assert counted(text.replace("before", "instance_type")) == {"m5.large": 2}
+    assert counted("node,before,after\na,m5.large,m5.large\n") == {"m5.large": 1}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("a,m5.large,x\na,m5.large,x\na,m5.large,x\n", "2 rows repeat another one with its 'name'"),
+        ("a,m5.large,x\na,m5.large,y\n", ""),
+        ("a,m5.large,x\nb,m5.large,x\n", ""),
+    ],
+)
+def test_rows_that_repeat_another_are_said(rows, said):
+    notes = node_table(read("name,instance_type,cluster\n" + rows), CATALOG).notes
+    assert [said in note for note in notes] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("instance_type,n\nm5.large,5\nc5.large,2\n", "if 'n' says how many, give it with --count"),
+        ("instance_type,avg nodes\nm5.large,2.5\n", "if 'avg nodes' says"),
+        ("instance_type,vCPUs,memory_gib\nm5.large,2,8\n", ""),
+        ("instance_type,n\nm5.large,5\nm5.large,2\n", ""),
+        ("instance_type,n\nm5.large,1\n", ""),
+    ],
+)
+def test_a_column_that_may_count_nodes_is_said(text, said):
+    assert [said in note for note in node_table(read(text), CATALOG).notes] == [True] * bool(said)
+    assert not node_table(read(text), CATALOG, count="none").notes
