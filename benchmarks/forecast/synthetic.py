@@ -35,6 +35,10 @@ Every series is the demand for addresses of one subnet::
     settled  growth, straight or slowing down, that stopped 5 to 110 days ago
     dormant  never changed, or once; a third wakes in the future
     tenants  come at random, with heavy-tailed sizes, and most of them leave
+    packs    units of 8 to 32 that pods fill one by one, so that 6 to 60 days pass from one to the next
+    packed   the same, but no pod has come for 5 to 150 days; one in six starts again
+    ceased   straight, slowing, compound or jumping growth that ended 20 to 150 days ago; one in
+             eight starts again
 
 The limit of a window lies so far above the level that steady growth would reach
 it between 0.2 and 2 horizons from its end: about half of the windows run dry.
@@ -77,6 +81,9 @@ SUITES = (
     "settled",
     "dormant",
     "tenants",
+    "packs",
+    "packed",
+    "ceased",
 )
 """Suites in the order of their random streams: a new one comes last."""
 
@@ -388,6 +395,50 @@ def _kept(recipe: Callable[..., np.ndarray]) -> Callable[[np.random.Generator], 
     return window
 
 
+def _in_units(rng: np.random.Generator, kind: str, *, halts: bool) -> Window:
+    """Units that come as pods fill them and stay; the limit is one to eight units away."""
+    known = int(rng.integers(80, 420))
+    unit, gap = int(rng.choice([8, 16, 16, 32])), np.exp(rng.uniform(np.log(6), np.log(60)))
+    joins = rng.poisson(unit / gap, known + HORIZON)
+    if rng.random() < 0.5:
+        # A plan, not chance: the same pods every day, on average.
+        joins = np.diff(np.floor(rng.random() + np.arange(known + HORIZON + 1) * unit / gap))
+    if halts:
+        again = known + int(rng.integers(HORIZON)) if rng.random() < 1 / 6 else known + HORIZON
+        joins[known - int(rng.integers(5, min(150, known - 30))) : again] = 0
+    units = np.ceil((rng.integers(0, 20 * unit) + joins.cumsum()) / unit) + rng.integers(2)
+    limit = unit * (units[known - 1] + rng.integers(1, 9)) + rng.integers(0, unit) - unit / 2
+    return Window(kind, unit * units[:known], unit * units[known:], float(limit), 7)
+
+
+def _packs(rng: np.random.Generator) -> Window:
+    return _in_units(rng, "packs", halts=False)
+
+
+def _packed(rng: np.random.Generator) -> Window:
+    return _in_units(rng, "packed", halts=True)
+
+
+def _ceased(rng: np.random.Generator, days: int, known: int) -> np.ndarray:
+    ended = known - int(rng.integers(20, min(150, known - 25)))
+    at, base, rate = np.arange(days), rng.uniform(20, 400), rng.uniform(0.3, 6)
+    kind = rng.integers(4)
+    if kind == 0:
+        level = base + rate * at
+    elif kind == 1:
+        level = base + rate * ended * (1 - np.exp(-at / (ended * rng.uniform(0.3, 0.8))))
+    elif kind == 2:
+        level = base * np.exp(np.log(rng.uniform(1.5, 6)) * at / ended)
+    else:
+        often = rng.uniform(0.03, 0.3)
+        level = base + (rng.poisson(rate / often, days) * (rng.random(days) < often)).cumsum()
+    held = np.minimum(at, ended)
+    if rng.random() < 1 / 8:
+        again = known + int(rng.integers(HORIZON))
+        held[again:] = ended + np.arange(days - again)
+    return level[held] * _uneven(rng, days, 0.0, rng.choice([0.0, 0.01, 0.04]))
+
+
 _RECIPES = {
     "mixed": _mixed,
     "bent": _bent,
@@ -408,6 +459,9 @@ _RECIPES = {
     "settled": _kept(_settled),
     "dormant": _kept(_dormant),
     "tenants": _kept(_tenants),
+    "packs": _packs,
+    "packed": _packed,
+    "ceased": _kept(_ceased),
 }
 
 

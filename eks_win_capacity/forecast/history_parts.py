@@ -54,6 +54,9 @@ STAYS = (0.4, 0.5, 0.75, 0.8, 0.85, 0.9)
 _LIKE = 2.0
 """Steps of the past that these shares are worth, where a history has any like the newest."""
 
+_AS_BEFORE = 2
+"""Steps like the newest, and none back, that show a series to grow in steps."""
+
 _MONTHS = 57
 """Periods whose median is the level that a surge stands on: twice as long as one may last."""
 
@@ -148,6 +151,10 @@ def _apart(filled: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> 
         level = level + strange
         off = outliers(level)
     off[censored] = 0.0
+    for row in np.flatnonzero(off[:, -1]):
+        length = _run(off[row])
+        if _as_before(level[row], np.median(off[row, -length:])):
+            off[row, -length:] = 0.0
     return Parts(season, shifts, kept, raw, level, off)
 
 
@@ -290,7 +297,8 @@ def kept_shifts(values: Floats, sizes: Floats) -> Floats:
         if len(places) >= 2 and (down < 0).all() and rise > 0:
             out[row] = sizes[row]
         newest = places[places >= values.shape[1] - NEWEST]
-        out[row, newest] = sizes[row, newest]
+        if not _as_before(values[row], sizes[row, newest].sum()):
+            out[row, newest] = sizes[row, newest]
     return out
 
 
@@ -319,7 +327,7 @@ class Step:
 
 def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
     """The step of each series' last periods: a shift of the last two weeks, or a run of outliers."""
-    count, periods = values.shape
+    count = len(values)
     age, size = np.zeros(count, dtype=np.int64), np.zeros(count)
     shift = kept[:, -NEWEST:]
     for row in np.flatnonzero((shift != 0).any(axis=1)):
@@ -330,15 +338,25 @@ def newest_step(values: Floats, kept: Floats, off: Floats) -> Step:
             size[row] = shift[row].sum()
     fitted = age > 0
     for row in np.flatnonzero((off[:, -1] != 0) & ~fitted):
-        run = off[row, ::-1]
-        length = int(np.argmax(run == 0)) if (run == 0).any() else periods
-        age[row] = length
-        size[row] = np.median(run[:length])
+        age[row] = length = _run(off[row])
+        size[row] = np.median(off[row, -length:])
     stays = np.take(STAYS, np.clip(age - 1, 0, len(STAYS) - 1))
     for row in np.flatnonzero(age):
         alike, stayed = _like_it(values[row], float(size[row]), min(int(age[row]), _NEAR))
         stays[row] = (_LIKE * stays[row] + stayed) / (_LIKE + alike)
     return Step(age, size, stays, fitted)
+
+
+def _run(off: Floats) -> int:
+    """Newest periods of a series that are off without a break."""
+    return int(np.argmax(np.append(off[::-1], 0.0) == 0))
+
+
+def _as_before(values: Floats, size: float) -> bool:
+    """Whether a newest step is one more of those that a series goes by, and never goes back."""
+    changes = np.diff(values) * np.sign(size)
+    least = 0.5 * abs(size)
+    return bool((changes[:-NEWEST] >= least).sum() >= _AS_BEFORE and changes.min() > -least)
 
 
 def _like_it(values: Floats, size: float, age: int) -> tuple[int, int]:

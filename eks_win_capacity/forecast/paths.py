@@ -258,10 +258,15 @@ def _stepped(
         weight = 0.5 ** (age / (_HALF_LIFE_YEARS * draws.year))
         cycles = draws.size[: -(-horizon // lag), some]
         picked = np.searchsorted(weight.cumsum() / weight.sum(), cycles)
-        drawn = changes[np.minimum(picked, len(changes) - 1)].cumsum(axis=0)
-        clean = learned.parts.clean[row, -lag:]
-        last = clean * season.factor[row, -lag:] + season.term[row, -lag:]
-        path = last[place % lag][:, None] + drawn[place // lag] / learned.scale[row]
+        drawn = np.pad(
+            changes[np.minimum(picked, len(changes) - 1)].cumsum(axis=0), ((1, 0), (0, 0))
+        )
+        # Without a season the last value goes on, and half a season later it changes.
+        length, wait = (lag, 0) if season.strength[row].any() else (1, lag // 2)
+        clean = learned.parts.clean[row, -length:]
+        last = clean * season.factor[row, -length:] + season.term[row, -length:]
+        change = drawn[(place + lag - wait) // lag] / learned.scale[row]
+        path = last[place % length][:, None] + change
         path = (path - season.future_term[row][:, None]) / season.future_factor[row][:, None]
         out.append((row, (path - line[row][:, None]).astype(np.float32)))
     return out, some

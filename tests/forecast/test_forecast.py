@@ -349,10 +349,11 @@ def test_a_small_chance_does_not_hang_on_the_seed():
 
 
 @pytest.mark.parametrize("shift", [0, 5])
-def test_steps_that_always_stayed_stay_and_those_that_never_did_do_not(shift):
+def test_steps_that_mostly_stayed_stay_and_those_that_never_did_do_not(shift):
     noise = np.random.default_rng(8).normal(shift, 0.5, 240)
     at = np.arange(240)
-    steps = 100 + 20 * ((at + 4) // 40)
+    # One of six went back at the end of its turn.
+    steps = 100 + 20 * ((at + 4) // 40) - 20 * (at >= 70)
     visits = 100 + 20 * ((at + 4) % 40 < 6)
     newest = [
         next(x for x in made.findings if x.code == "newest-step").why
@@ -363,6 +364,18 @@ def test_steps_that_always_stayed_stay_and_those_that_never_did_do_not(shift):
     stays, goes = (float(why.split()[-5]) for why in newest)
     assert stays > 85
     assert goes < 60
+
+
+@pytest.mark.parametrize("ago", range(1, 14))
+@pytest.mark.parametrize("noise", [0, 0.5])
+def test_one_more_of_the_steps_that_a_series_grows_by_is_growth(ago, noise):
+    at = np.arange(240)
+    used = 100 + 20 * ((at + ago) // 40) + np.random.default_rng(8).normal(0, noise, 240)
+    made = forecast_exhaustion(days(used), capacity=400, horizon=80)
+    assert not [x for x in made.findings if x.code == "newest-step"]
+    assert made.to_pandas()["drift_per_day"].iloc[0] == pytest.approx(0.5, rel=0.2)
+    assert (made.path["lower_80"] > used[-1] - 12).all()
+    assert 0 < (made.path["demand"].iloc[-1] - used[-1]) < 60
 
 
 def test_a_step_of_the_last_days_makes_another_one_more_likely():
