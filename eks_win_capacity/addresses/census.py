@@ -266,10 +266,7 @@ class PrefixEstimate(Shown):
         """
         The number of free prefixes that is not exceeded with this chance.
 
-        Raises
-        ------
-        InputError
-            If the chance is not between 0 and 1.
+        Raises InputError if the chance is not between 0 and 1.
         """
         if not 0 <= chance <= 1:
             raise InputError(f"a chance lies between 0 and 1; got {chance!r}")

@@ -113,10 +113,7 @@ def node_need(
     """
     Count what one node with so many pods takes from its subnet.
 
-    Raises
-    ------
-    InvalidCountError
-        If the node cannot serve so many pods.
+    Raises InvalidCountError if the node cannot serve so many pods.
     """
     acting = acting_pool(instance, pool)
     curve = curve_of(instance.ipv4_per_interface, acting, fragmented=fragmented)
@@ -223,10 +220,8 @@ class SubnetRoom:
 
         The odds are those of its whole blocks where only a count of used addresses is known.
 
-        Raises
-        ------
-        PlacementUnknownError
-            If only a count is known, and there are reservations or no odds were chosen.
+        Raises PlacementUnknownError if only a count is known, and there are reservations or no odds
+        were chosen.
         """
         free = subnet.free_outside_reservations
         if not subnet.placement_known and not prefixes:

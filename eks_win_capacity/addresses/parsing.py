@@ -554,10 +554,8 @@ def reservations_of(
     """
     The reservations of one subnet, in order of address; of one, several, or EC2's answer.
 
-    Raises
-    ------
-    ReservationError
-        If one is malformed, lies outside the subnet or names another, or overlaps another one.
+    Raises ReservationError if one is malformed, lies outside the subnet or names another, or
+    overlaps another one.
     """
     entries = _entries(given)
     for entry in entries:

@@ -557,12 +557,8 @@ def listed_subnets(subnets: object) -> tuple[list[Any], list[Subnet]]:
     """
     Read one subnet or several, with the names a Mapping gives them (else None).
 
-    Raises
-    ------
-    InputError
-        If there is none.
-    UnsupportedInputError
-        If an item is neither a Subnet nor a CIDR.
+    Raises InputError if there is none; UnsupportedInputError if an item is neither a Subnet nor a
+    CIDR.
     """
     names: list[Any] = []
     subnets = unmasked(subnets, "subnets")

@@ -172,10 +172,7 @@ def pairs_of(data: Mapping[Any, Any], place: str = "") -> dict[str, str]:
     """
     The pairs of a ConfigMap's ``data``.
 
-    Raises
-    ------
-    ConfigMapError
-        If a key or a value is not a text; it stands at `place` and the key.
+    Raises ConfigMapError if a key or a value is not a text; it stands at `place` and the key.
     """
     for key, value in data.items():
         if not isinstance(key, str):
@@ -388,10 +385,7 @@ def read_targets(configmap: ConfigMap, *, nitro: bool, slots: int | None) -> dic
     """
     The fields of the warm pool that acts on a node, with what is odd about the ConfigMap.
 
-    Raises
-    ------
-    WarmTargetError
-        If a target that would act is above 10**6.
+    Raises WarmTargetError if a target that would act is above 10**6.
     """
     data = configmap.data or {}
     readings = {target: _reading(data, target) for target in TARGETS}
@@ -427,10 +421,7 @@ def refuse_large(targets: Mapping[str, int], found: tuple[Finding, ...] = ()) ->
     """
     Refuse targets that overflow in the real controller.
 
-    Raises
-    ------
-    WarmTargetError
-        If a target is above 10**6; its last finding is ``target-too-large``.
+    Raises WarmTargetError if a target is above 10**6; its last finding is ``target-too-large``.
     """
     for name, value in targets.items():
         if value > MAX_COUNT:

@@ -173,11 +173,8 @@ def offered_in(client: Any, wanted: Sequence[str] | None = None) -> list[str]:
     """
     The types that one region offers.
 
-    Raises
-    ------
-    AwsError
-        If the answer is not whole, or has nothing though all was asked for: no
-        region of AWS is empty.
+    Raises AwsError if the answer is not whole, or has nothing though all was asked for: no region
+    of AWS is empty.
     """
     operation, region = "DescribeInstanceTypeOfferings", client.meta.region_name
     pages = offering_pages(client, wanted)
@@ -213,10 +210,7 @@ def merged(described: Mapping[str, Mapping[str, InstanceType]]) -> dict[str, Ins
 
     How a type can be bought differs from region to region, and those ways add up.
 
-    Raises
-    ------
-    CatalogConflictError
-        If two regions disagree about anything else of a type.
+    Raises CatalogConflictError if two regions disagree about anything else of a type.
     """
     rows: dict[str, InstanceType] = {}
     first: dict[str, str] = {}

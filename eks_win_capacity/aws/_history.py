@@ -413,10 +413,7 @@ def metric_of(source: Metric | Mapping[str, Any] | str) -> Metric:
     """
     Read what names a metric.
 
-    Raises
-    ------
-    InputError
-        If it is none of the three, or a field is wrong.
+    Raises InputError if it is none of the three, or a field is wrong.
     """
     if isinstance(source, Metric):
         return source

@@ -58,10 +58,7 @@ def rows(answers: _Answers, key: str, *identity: str) -> list[Any] | None:
     """
     The rows of all pages of a call, each once; None without an answer.
 
-    Raises
-    ------
-    StateConflictError
-        If two answers say different things about one row.
+    Raises StateConflictError if two answers say different things about one row.
     """
     if key not in answers:
         return None
@@ -81,10 +78,7 @@ def count(item: Mapping[str, Any], key: str) -> int | None:
     """
     A count of an answer, or None if it is absent.
 
-    Raises
-    ------
-    DocumentError
-        If it is not a whole number from 0 up.
+    Raises DocumentError if it is not a whole number from 0 up.
     """
     value = item.get(key)
     if value is None:

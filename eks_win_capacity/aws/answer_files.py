@@ -66,11 +66,8 @@ def gather(*sources: Any) -> Answers:
     """
     Sort saved answers by the call they came from.
 
-    Raises
-    ------
-    DocumentError
-        If a source is damaged, holds no answer of a known call, or only a
-        part of one.
+    Raises DocumentError if a source is damaged, holds no answer of a known call, or only a part of
+    one.
     """
     answers: Answers = defaultdict(list)
     for document in saved(list(sources), KEYS):
@@ -83,10 +80,7 @@ def saved(files: Any, calls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """
     The saved answers of some calls, by their member; a folder may hold others beside them.
 
-    Raises
-    ------
-    DocumentError
-        If a source is damaged, holds no such answer, or only a part of one.
+    Raises DocumentError if a source is damaged, holds no such answer, or only a part of one.
     """
     some = False
     for source, in_folder in each_source(files):
@@ -149,10 +143,7 @@ def whole_only(document: Mapping[str, Any], call: str, name: str) -> None:
     """
     Refuse an answer that more pages follow.
 
-    Raises
-    ------
-    DocumentError
-        If it is a part of an answer.
+    Raises DocumentError if it is a part of an answer.
     """
     more = next((key for key in TOKENS if document.get(key)), "")
     if more or document.get("IsTruncated"):

@@ -245,10 +245,7 @@ def all_pages(
     Each page must have the list of the key. Where pages are sparse one may lack it, or say
     the same as the one before, as CloudWatch's pages without news do.
 
-    Raises
-    ------
-    AwsError
-        If a call fails, a page lacks the list, or a page or token comes twice.
+    Raises AwsError if a call fails, a page lacks the list, or a page or token comes twice.
     """
     operation, region = api_name(client, method), client.meta.region_name
     pages: list[dict[str, Any]] = []
@@ -287,10 +284,7 @@ def one_answer(client: Any, method: str, *, key: str, **request: Any) -> dict[st
     """
     Make one call that has no pages.
 
-    Raises
-    ------
-    AwsError
-        If the call fails, or the answer lacks a member that it must have.
+    Raises AwsError if the call fails, or the answer lacks a member that it must have.
     """
     operation, region = api_name(client, method), client.meta.region_name
     with faults(operation=operation, region=region, permission=_permission(client, operation)):

@@ -127,10 +127,7 @@ def read_hand_kept(data: Path) -> dict[str, bytes]:
     """
     Read the files of ``data/`` that people keep.
 
-    Raises
-    ------
-    InputError
-        If the folder is not there or no such folder.
+    Raises InputError if the folder is not there or no such folder.
     """
     names = (generate.EXTRA, generate.WINDOWS, generate.CONTROLLER)
     if missing := [name for name in names if not (data / name).is_file()]:

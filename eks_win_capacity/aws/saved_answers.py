@@ -54,12 +54,8 @@ def state(
     """
     Put answers together; a part whose answer is missing stays unknown.
 
-    Raises
-    ------
-    DocumentError
-        If an answer is of another shape than AWS gives.
-    StateConflictError
-        If two answers say different things.
+    Raises DocumentError if an answer is of another shape than AWS gives; StateConflictError if two
+    answers say different things.
     """
     why = dict(unknown or {})
     with shaped():
@@ -89,10 +85,7 @@ def shaped(source: str = "the answer") -> Iterator[None]:
     """
     Turn the stumbling over an answer of another shape into one clear error.
 
-    Raises
-    ------
-    DocumentError
-        If what runs inside stumbles.
+    Raises DocumentError if what runs inside stumbles.
     """
     try:
         yield

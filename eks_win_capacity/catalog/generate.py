@@ -70,10 +70,7 @@ def read_capture(contents: Mapping[str, bytes]) -> dict[str, Any]:
     """
     Read the two answers of a capture, and see that its manifest describes them.
 
-    Raises
-    ------
-    CatalogFileError
-        If one is damaged, or the manifest speaks of another capture.
+    Raises CatalogFileError if one is damaged, or the manifest speaks of another capture.
     """
     capture = {name: parse_json(contents[name], name) for name in (OFFERINGS, TYPES)}
     manifest = parse_json(contents[MANIFEST], MANIFEST).get("sha256", {})
@@ -91,10 +88,8 @@ def generated(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     """
     The generated modules of the files of ``data/``, by name.
 
-    Raises
-    ------
-    CatalogFileError, CatalogConflictError
-        If a file is damaged, or the files do not go together.
+    Raises CatalogFileError, CatalogConflictError if a file is damaged, or the files do not go
+    together.
     """
     capture = read_capture(contents)
     manifest = parse_json(contents[MANIFEST], MANIFEST)

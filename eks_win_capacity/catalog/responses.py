@@ -30,10 +30,8 @@ def pages_of(document: Any, *, key: str, source: str) -> list[Mapping[str, Any]]
     """
     The pages of one answer, or of all of its pages, seeing to it that none is missing.
 
-    Raises
-    ------
-    CatalogFileError
-        If it is not such an answer with rows under the key, or not the whole of it.
+    Raises CatalogFileError if it is not such an answer with rows under the key, or not the whole of
+    it.
     """
     if isinstance(document, (str, bytes)) or not hasattr(document, "__iter__"):
         raise _shape_error(document, key=key, source=source, place="")
@@ -121,10 +119,7 @@ def instance_type(
     """
     Read one row of DescribeInstanceTypes.
 
-    Raises
-    ------
-    CatalogFileError
-        If a field is missing or has an impossible value; the error names it.
+    Raises CatalogFileError if a field is missing or has an impossible value; the error names it.
     """
     fields: dict[str, Any] = {}
     for field, path in PATHS.items():
@@ -169,10 +164,7 @@ def regions_of(document: Any, *, source: str) -> dict[str, list[str]]:
     """
     Read DescribeInstanceTypeOfferings: the regions that offer each type.
 
-    Raises
-    ------
-    CatalogFileError
-        If it is not such an answer, not the whole of it, or lists zones.
+    Raises CatalogFileError if it is not such an answer, not the whole of it, or lists zones.
     """
     regions: dict[str, list[str]] = {}
     pages = pages_of(document, key=OFFERINGS_KEY, source=source)

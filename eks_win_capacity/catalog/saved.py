@@ -31,13 +31,8 @@ def read_json(source: Any) -> tuple[Any, str]:
 
     Gzip and byte order marks are seen and undone.
 
-    Raises
-    ------
-    CatalogFileError
-        If the content is empty, damaged, cut short or no JSON; the error names
-        the file and the place.
-    OSError
-        If the file cannot be read.
+    Raises CatalogFileError if the content is empty, damaged, cut short or no JSON; the error names
+    the file and the place; OSError if the file cannot be read.
     """
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
@@ -157,10 +152,7 @@ def from_document(document: Any, name: str, *, catalog: Callable[..., CatalogT])
     """
     Make a catalog of what `save` wrote, once parsed.
 
-    Raises
-    ------
-    CatalogFileError
-        If it is anything else, or damaged.
+    Raises CatalogFileError if it is anything else, or damaged.
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         cure = ""

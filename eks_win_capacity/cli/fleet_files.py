@@ -51,10 +51,7 @@ def long_files(file: str, *, partitioned: bool) -> list[Path] | None:
     They are named by one of them, a folder above them, or a pattern with ``*``. Partitions
     are written by the engine alone.
 
-    Raises
-    ------
-    InputError
-        If a folder or a pattern holds no file of nodes.
+    Raises InputError if a folder or a pattern holds no file of nodes.
     """
     path = Path(file)
     if file == "-":
@@ -90,10 +87,8 @@ def refuse_among(out: Path, file: str, paths: Sequence[Path]) -> None:
     """
     Nothing, if the sized rows are written elsewhere than among files that are one table.
 
-    Raises
-    ------
-    InputError
-        If the next run would read them as further nodes, or one of the files got the rows of all.
+    Raises InputError if the next run would read them as further nodes, or one of the files got the
+    rows of all.
     """
     target = out.resolve()
     within = Path(file).is_dir() and target.is_relative_to(Path(file).resolve())
@@ -123,10 +118,7 @@ def _unpacked(paths: Iterable[Path]) -> list[Path]:
     """
     Files of a folder or pattern in order; none may be packed, as the others alone are not all rows.
 
-    Raises
-    ------
-    InputError
-        If one is packed.
+    Raises InputError if one is packed.
     """
     found = sorted(paths)
     if packed := [one for one in found if one.name.lower().endswith(_PACKED)]:
@@ -182,10 +174,7 @@ def counted(
     """
     The Windows nodes of long files, told apart as those of short ones are.
 
-    Raises
-    ------
-    InputError
-        As :func:`eks_win_capacity.density.node_table.node_table` raises it.
+    Raises InputError as :func:`eks_win_capacity.density.node_table.node_table` raises it.
     """
     from eks_win_capacity.density.node_table import node_table, refuse_so_many, roles
 

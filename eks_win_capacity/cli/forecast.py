@@ -413,10 +413,7 @@ def _what_if(
     """
     Forecasts of all subnets as one, as they are and with further empty ones.
 
-    Raises
-    ------
-    InputError
-        If a subnet has too short a history, or no period is known of all.
+    Raises InputError if a subnet has too short a history, or no period is known of all.
     """
     from eks_win_capacity.addresses.subnet import Subnet
     from eks_win_capacity.forecast.exhaustion import forecast_exhaustion

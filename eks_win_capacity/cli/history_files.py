@@ -38,16 +38,9 @@ def read_table(file: str) -> pd.DataFrame:
     A CSV may be gzipped, separated by commas, semicolons or tabs, and have a
     byte order mark. Semicolons go with decimal commas.
 
-    Raises
-    ------
-    InputError
-        If it is neither.
-    DocumentError
-        If it is without an end, also once unpacked, or damaged gzip.
-    MissingExtraError
-        If it is Parquet, without pyarrow (extra ``arrow``).
-    OSError
-        If it cannot be read.
+    Raises InputError if it is neither; DocumentError if it is without an end, also once unpacked,
+    or damaged gzip; MissingExtraError if it is Parquet, without pyarrow (extra ``arrow``); OSError
+    if it cannot be read.
     """
     name = "standard input" if file == "-" else file
     content = whole.unpacked(whole.file_bytes(file), name)
@@ -60,12 +53,7 @@ def parquet_table(source: str | io.BytesIO, name: str) -> pd.DataFrame:
     """
     Every column of a Parquet file.
 
-    Raises
-    ------
-    InputError
-        If it is not one.
-    MissingExtraError
-        Without pyarrow (extra ``arrow``).
+    Raises InputError if it is not one; MissingExtraError without pyarrow (extra ``arrow``).
     """
     import pandas as pd
 
@@ -143,10 +131,7 @@ def whole_rows(name: str) -> Iterator[None]:
     """
     Errors of pandas about a CSV as ours; a row longer than its header is one, and not cut short.
 
-    Raises
-    ------
-    InputError
-        If what is read inside is not a table.
+    Raises InputError if what is read inside is not a table.
     """
     import pandas as pd
 
@@ -349,10 +334,7 @@ def long_history(file: str) -> list[Path] | None:
     """
     The Parquet files to read part by part; None where one short file, or a CSV, is read whole.
 
-    Raises
-    ------
-    InputError
-        If a folder or a pattern holds other files than Parquet.
+    Raises InputError if a folder or a pattern holds other files than Parquet.
     """
     paths = long_files(file, partitioned=False)
     if paths is None or all(path.suffix.lower() in _PARQUET for path in paths):
@@ -371,12 +353,8 @@ def history_parts(paths: list[Path], options: Mapping[str, Any]) -> Iterator[pd.
 
     The options are those of `forecast_exhaustion` that name columns.
 
-    Raises
-    ------
-    InputError
-        If no column tells the subnets apart, or a file is damaged.
-    MissingExtraError
-        Without pyarrow (extra ``arrow``).
+    Raises InputError if no column tells the subnets apart, or a file is damaged; MissingExtraError
+    without pyarrow (extra ``arrow``).
     """
     try:
         from pyarrow import compute, dataset

@@ -31,10 +31,7 @@ def text_of(file: IO[bytes]) -> str:
     """
     Text of a file; the byte-order marks that PowerShell writes are obeyed.
 
-    Raises
-    ------
-    DocumentError
-        If it is not a text, or without an end.
+    Raises DocumentError if it is not a text, or without an end.
     """
     return whole.text_of(whole.file_bytes(file), source_name(file))
 
@@ -43,12 +40,7 @@ def filled_text_of(file: IO[bytes]) -> str:
     """
     Text of a file that must hold something.
 
-    Raises
-    ------
-    InputError
-        If it is empty.
-    DocumentError
-        As `text_of`.
+    Raises InputError if it is empty; DocumentError as `text_of`.
     """
     text = text_of(file)
     if not text.strip():

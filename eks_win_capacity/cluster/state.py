@@ -408,10 +408,7 @@ def needs_state(state: object) -> ClusterState:
     """
     The state that a function was given, with what acts: add-on values for a missing ConfigMap.
 
-    Raises
-    ------
-    UnsupportedInputError
-        If it is not.
+    Raises UnsupportedInputError if it is not.
     """
     if not isinstance(state, ClusterState):
         raise UnsupportedInputError(

@@ -15,10 +15,7 @@ def of_kind(value: object, kind: type, *, name: str, cure: str = "") -> None:
     """
     Nothing, if a value is of a class.
 
-    Raises
-    ------
-    UnsupportedInputError
-        If it is not; `cure` ends the message.
+    Raises UnsupportedInputError if it is not; `cure` ends the message.
     """
     if not isinstance(value, kind):
         raise UnsupportedInputError(
@@ -30,10 +27,7 @@ def text(value: object, *, name: str) -> str:
     """
     One string.
 
-    Raises
-    ------
-    UnsupportedInputError
-        If it is not one.
+    Raises UnsupportedInputError if it is not one.
     """
     if not isinstance(value, str):
         raise UnsupportedInputError(f"{name} must be a string; got {value!r:.60}")
@@ -44,10 +38,7 @@ def names(value: object, *, name: str) -> list[str]:
     """
     Strings of a sequence; one string is a sequence of one.
 
-    Raises
-    ------
-    UnsupportedInputError
-        If it is not an iterable of strings.
+    Raises UnsupportedInputError if it is not an iterable of strings.
 
     Examples
     --------
@@ -66,10 +57,7 @@ def number(value: object, *, name: str, low: float = 0.0) -> float:
     """
     One finite number from a limit up.
 
-    Raises
-    ------
-    InputError
-        If it is not one.
+    Raises InputError if it is not one.
     """
     found = real(value)
     if found is None or not low <= found < math.inf:
@@ -107,10 +95,7 @@ def mapping(value: Any, *, name: str, of: str = "names to numbers") -> Mapping[A
     """
     A mapping or a Series, as a mapping.
 
-    Raises
-    ------
-    UnsupportedInputError
-        If it is neither.
+    Raises UnsupportedInputError if it is neither.
     """
     if isinstance(value, Mapping):
         return value

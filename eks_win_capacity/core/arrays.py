@@ -87,10 +87,7 @@ def unmasked(value: Any, name: str) -> Any:
     """
     Values of an array without a mask; anything else as it is.
 
-    Raises
-    ------
-    MissingValueError
-        If a value is masked.
+    Raises MissingValueError if a value is masked.
     """
     if not isinstance(value, np.ma.MaskedArray):
         return value
@@ -156,12 +153,8 @@ def count(value: object, *, name: str, low: int = 0, high: int = MAX_COUNT) -> i
     """
     One whole number, read as :func:`counts` reads columns.
 
-    Raises
-    ------
-    InvalidCountError
-        If it is not one whole number inside the limits.
-    MissingValueError
-        If it is missing.
+    Raises InvalidCountError if it is not one whole number inside the limits; MissingValueError if
+    it is missing.
     """
     number = counts(value, name=name, low=low, high=high)
     if number.ndim:
@@ -176,10 +169,7 @@ def choice(value: object, choices: Collection[str], *, name: str) -> str:
     """
     One word of some, as a plain string.
 
-    Raises
-    ------
-    InputError
-        If it is none of them.
+    Raises InputError if it is none of them.
     """
     if not isinstance(value, str) or value not in choices:
         raise InputError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
@@ -220,10 +210,7 @@ def flag(value: object, *, name: str) -> bool:
     """
     One truth value; numbers and texts are refused, for ``"false"`` is true.
 
-    Raises
-    ------
-    InputError
-        If it is not one.
+    Raises InputError if it is not one.
 
     Examples
     --------
@@ -253,12 +240,8 @@ def common_shape(**columns: Any) -> tuple[int, ...]:
     """
     The shape that columns broadcast to.
 
-    Raises
-    ------
-    ShapeMismatchError
-        If they do not; the error names each column with its shape.
-    IndexMismatchError
-        If two Series have different indexes.
+    Raises ShapeMismatchError if they do not; the error names each column with its shape;
+    IndexMismatchError if two Series have different indexes.
     """
     common_index(**columns)
     shapes = {}

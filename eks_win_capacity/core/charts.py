@@ -36,10 +36,7 @@ def figure(width: float, height: float) -> Any:
     """
     A figure of this size in inches.
 
-    Raises
-    ------
-    MissingExtraError
-        Without matplotlib (extra ``plot``).
+    Raises MissingExtraError without matplotlib (extra ``plot``).
     """
     with needs_matplotlib():
         from matplotlib.figure import Figure

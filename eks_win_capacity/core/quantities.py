@@ -90,10 +90,7 @@ def millicores(value: str | float | Decimal) -> int:
     """
     Read a CPU quantity in thousandths of a core, rounded up as the scheduler does.
 
-    Raises
-    ------
-    InvalidQuantityError
-        If it is not a quantity, or negative.
+    Raises InvalidQuantityError if it is not a quantity, or negative.
 
     Examples
     --------
@@ -107,10 +104,7 @@ def whole_bytes(value: str | float | Decimal) -> int:
     """
     Read a memory quantity in bytes, rounded up as the scheduler does.
 
-    Raises
-    ------
-    InvalidQuantityError
-        If it is not a quantity, or negative.
+    Raises InvalidQuantityError if it is not a quantity, or negative.
 
     Examples
     --------
@@ -127,10 +121,8 @@ def request(value: Any, read: Callable[[Any], int], *, name: str) -> int:
     What nobody means, as 2 bytes or 500 whole CPUs, is taken as Kubernetes takes it,
     with an `UnlikelyQuantityWarning`.
 
-    Raises
-    ------
-    InvalidQuantityError
-        If it is not a quantity, or negative; the message names the argument.
+    Raises InvalidQuantityError if it is not a quantity, or negative; the message names the
+    argument.
     """
     amount = _named(value, read, name)
     _question_unlikely([(value, amount)], read, name)
@@ -141,10 +133,8 @@ def requests(values: Iterable[Any], read: Callable[[Any], int], *, name: str) ->
     """
     What each of several values of an argument requests, as `request` reads one.
 
-    Raises
-    ------
-    InvalidQuantityError
-        If one is not a quantity, or negative; the message names the argument.
+    Raises InvalidQuantityError if one is not a quantity, or negative; the message names the
+    argument.
     """
     amounts = {value: _named(value, read, name) for value in values}
     _question_unlikely(amounts.items(), read, name)

@@ -16,10 +16,7 @@ def replace_file(path: str | os.PathLike[str], content: str | bytes) -> None:
     and takes the old one's permissions. A link is replaced, not followed. A device or a pipe,
     such as ``/dev/stdout``, cannot be replaced and is written to.
 
-    Raises
-    ------
-    OSError
-        If the folder cannot be written.
+    Raises OSError if the folder cannot be written.
     """
     target = Path(path)
     data = content.encode() if isinstance(content, str) else content

@@ -100,12 +100,8 @@ def workbook(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """
     An Excel file of one sheet, in which no text is a formula.
 
-    Raises
-    ------
-    MissingExtraError
-        Without openpyxl (extra ``excel``).
-    InputError
-        If there are more rows than a sheet holds.
+    Raises MissingExtraError without openpyxl (extra ``excel``); InputError if there are more rows
+    than a sheet holds.
     """
     try:
         from openpyxl import Workbook

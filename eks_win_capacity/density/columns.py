@@ -122,12 +122,8 @@ def read_names(column: object, name: str) -> Names:
     """
     Find out what a column of names is made of, without copying it.
 
-    Raises
-    ------
-    UnsupportedInputError
-        If it is not a column of names; the error says what it is.
-    ShapeMismatchError
-        If nested sequences are ragged.
+    Raises UnsupportedInputError if it is not a column of names; the error says what it is;
+    ShapeMismatchError if nested sequences are ragged.
     """
     if isinstance(column, list):
         return _read_sequence(column, name)

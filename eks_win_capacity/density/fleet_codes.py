@@ -328,12 +328,8 @@ def refuse_unknown(names: Names, codes: NDArray[Any], table: LimitTable) -> None
     """
     Raise for the names that have no row: missing values first, then unknown types.
 
-    Raises
-    ------
-    MissingValueError
-        If any value is missing.
-    UnknownInstanceTypeError
-        If any name has no row.
+    Raises MissingValueError if any value is missing; UnknownInstanceTypeError if any name has no
+    row.
     """
     offenders = np.flatnonzero(codes >= table.sentinel)
     values = names.values(offenders)

@@ -163,10 +163,7 @@ def roles(
     """
     Columns that matter, by names and values of the first rows.
 
-    Raises
-    ------
-    InputError
-        As :func:`node_table`.
+    Raises InputError as :func:`node_table`.
     """
     types = _type_column(frame, known, column)
     return Roles(
@@ -359,10 +356,7 @@ def refuse_so_many(nodes: float, column: object) -> None:
     """
     Nothing, if the nodes of a column are no more than anyone has.
 
-    Raises
-    ------
-    InputError
-        If they are.
+    Raises InputError if they are.
     """
     if nodes > _MOST_NODES:
         raise InputError(f"{column} adds up to more than {_MOST_NODES:,} nodes")

@@ -120,12 +120,8 @@ def reserved_of(reserved: Reserved | Mapping[str, Any]) -> Reserved:
     """
     Reservations from what an argument ``reserved`` may be.
 
-    Raises
-    ------
-    InputError
-        If it is neither a `Reserved` nor a mapping of cpu and memory.
-    InvalidQuantityError
-        If one of these is not a quantity.
+    Raises InputError if it is neither a `Reserved` nor a mapping of cpu and memory;
+    InvalidQuantityError if one of these is not a quantity.
 
     Examples
     --------

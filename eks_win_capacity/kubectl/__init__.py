@@ -163,10 +163,7 @@ def objects(source: Any, *, name: str = "") -> Iterator[tuple[str, Mapping[str, 
     """
     Every Kubernetes object of a source, with its place.
 
-    Raises
-    ------
-    DocumentError
-        If an object has no kind, or a list is only a part.
+    Raises DocumentError if an object has no kind, or a list is only a part.
     """
     name = name or source_name(source)
     if isinstance(source, Mapping) and "kind" in source:
@@ -280,10 +277,7 @@ class Reading:
         An empty list is one of nothing in particular: it tells nothing, and is in
         order beside sources that tell something.
 
-        Raises
-        ------
-        DocumentError
-            If one source holds other objects only, or all together hold nothing.
+        Raises DocumentError if one source holds other objects only, or all together hold nothing.
         """
         if not sources or not self._idle:
             return

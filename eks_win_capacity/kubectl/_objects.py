@@ -508,10 +508,7 @@ def role_mappings(data: Mapping[str, str]) -> tuple[RoleMapping, ...]:
     Keys count in any spelling of upper and lower case, as for the authenticator that
     reads them in the cluster.
 
-    Raises
-    ------
-    DocumentError
-        If mapRoles is not a YAML list of mappings.
+    Raises DocumentError if mapRoles is not a YAML list of mappings.
     """
     listed = yaml_value(data.get("mapRoles", ""), name="mapRoles of aws-auth") or []
     made = []

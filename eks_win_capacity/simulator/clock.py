@@ -35,10 +35,7 @@ def checked_seconds(value: Any, name: str) -> float:
     """
     Number of seconds that whole nanoseconds can hold. [s].
 
-    Raises
-    ------
-    InputError
-        If it is not a number from 0 to `MAX_SECONDS`.
+    Raises InputError if it is not a number from 0 to `MAX_SECONDS`.
     """
     seconds = real(value)
     if seconds is None:

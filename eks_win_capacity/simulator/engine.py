@@ -32,10 +32,7 @@ def compiled(entry: str) -> Callable[..., Any]:
     """
     One entry of the machine in its compiled form.
 
-    Raises
-    ------
-    MissingExtraError
-        If numba is not installed.
+    Raises MissingExtraError if numba is not installed.
     """
     try:
         import numba  # noqa: F401

@@ -65,13 +65,9 @@ def read_events(source: Any, *, starts: Any = ()) -> Events:
 
     Time begins anew at each of `starts`.
 
-    Raises
-    ------
-    InputError
-        If a row has the wrong length, a kind is unknown, a time is missing,
-        negative or before the one above, or a pod is missing.
-    UnsupportedInputError
-        If the source or a row is of a kind that holds no events.
+    Raises InputError if a row has the wrong length, a kind is unknown, a time is missing, negative
+    or before the one above, or a pod is missing; UnsupportedInputError if the source or a row is of
+    a kind that holds no events.
     """
     if isinstance(source, Mapping) or hasattr(source, "columns"):
         seconds, kinds, subjects = _columns(source)

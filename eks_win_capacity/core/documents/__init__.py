@@ -114,10 +114,7 @@ def wholes(source: Source, *, name: str = "") -> Iterator[dict[str, Any]]:
     """
     Read every document of a source, each as a whole mapping.
 
-    Raises
-    ------
-    DocumentError
-        As `members`; a JSON text that is held as a whole must be shorter.
+    Raises DocumentError as `members`; a JSON text that is held as a whole must be shorter.
     """
     whole: dict[str, Any] = {}
     seen = 0
@@ -136,10 +133,7 @@ def beginning(source: Source, *, name: str = "") -> dict[str, Any]:
     """
     The members of a source's first document, up to the first item of a list.
 
-    Raises
-    ------
-    DocumentError
-        As `members`, of what is read of it.
+    Raises DocumentError as `members`, of what is read of it.
     """
     found: dict[str, Any] = {}
     for number, key, index, value in members(source, name=name):
@@ -157,10 +151,7 @@ def mapping(source: Source, *, name: str = "") -> dict[str, Any]:
     """
     Read a source that holds one mapping, as a whole.
 
-    Raises
-    ------
-    DocumentError
-        As `members`; also if there are several documents.
+    Raises DocumentError as `members`; also if there are several documents.
     """
     name = name or source_name(source)
     first, *more = wholes(source, name=name)
@@ -173,10 +164,7 @@ def yaml_value(text: str, *, name: str) -> Any:
     """
     Read a short YAML text, such as the mapRoles of aws-auth, as it is.
 
-    Raises
-    ------
-    DocumentError
-        If it is not YAML, too large, too deep, or grows when aliases are followed.
+    Raises DocumentError if it is not YAML, too large, too deep, or grows when aliases are followed.
     """
     documents = list(yaml_documents(io.StringIO(), text, name)) if text.strip() else []
     if len(documents) > 1:

@@ -232,10 +232,7 @@ def each_source(sources: Any) -> Iterator[tuple[Any, bool]]:
 
     Of a folder the files that end in one of `SUFFIXES`, in order of name.
 
-    Raises
-    ------
-    DocumentError
-        If a folder has no such file.
+    Raises DocumentError if a folder has no such file.
     """
     seen: set[Path] = set()
     for source, found in _opened_up(sources):

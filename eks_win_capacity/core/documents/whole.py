@@ -29,12 +29,8 @@ def file_bytes(source: str | Path | IO[bytes]) -> bytes:
 
     A device or a pipe without an end is refused at the limit.
 
-    Raises
-    ------
-    DocumentError
-        If it holds more than ``MAX_WHOLE_BYTES``.
-    OSError
-        If the file cannot be read.
+    Raises DocumentError if it holds more than ``MAX_WHOLE_BYTES``; OSError if the file cannot be
+    read.
     """
     if hasattr(source, "read"):
         return _bounded(source, source_name(source))
@@ -64,10 +60,7 @@ def unpacked(content: bytes, name: str) -> bytes:
     """
     Content without gzip; other content as it is.
 
-    Raises
-    ------
-    DocumentError
-        If it is damaged, cut short, or grows beyond ``MAX_WHOLE_BYTES``.
+    Raises DocumentError if it is damaged, cut short, or grows beyond ``MAX_WHOLE_BYTES``.
     """
     most = _open.MAX_WHOLE_BYTES
     parts: list[bytes] = []
@@ -96,10 +89,8 @@ def text_of(content: bytes, name: str) -> str:
 
     Gzip is undone up to the limit.
 
-    Raises
-    ------
-    DocumentError
-        If they are not such a text, or packed in another way; ``place`` names the byte.
+    Raises DocumentError if they are not such a text, or packed in another way; ``place`` names the
+    byte.
     """
     content = unpacked(content, name)
     _open.refuse_packed(content, name)
@@ -121,10 +112,8 @@ def answer_text(text: str, name: str) -> str:
     r"""
     Text without the warnings that kubectl put before the answer, where both went into one file.
 
-    Raises
-    ------
-    DocumentError
-        If it begins with an error of a tool, or is what ``kubectl describe`` prints.
+    Raises DocumentError if it begins with an error of a tool, or is what ``kubectl describe``
+    prints.
 
     Examples
     --------
@@ -158,10 +147,7 @@ def values_in(text: str, name: str) -> list[Any]:
     r"""
     Every value that a text holds: JSON, one a line or one after the other, or YAML documents.
 
-    Raises
-    ------
-    DocumentError
-        If it is neither, too large, too deep, or empty.
+    Raises DocumentError if it is neither, too large, too deep, or empty.
 
     Examples
     --------
@@ -198,10 +184,7 @@ def json_values(text: str, decoder: json.JSONDecoder) -> list[Any]:
     r"""
     Values of JSON that stand one after the other.
 
-    Raises
-    ------
-    json.JSONDecodeError
-        If something else stands among them.
+    Raises json.JSONDecodeError if something else stands among them.
 
     Examples
     --------
@@ -245,10 +228,7 @@ def refuse_page(answer: Any, name: str = "", place: str = "") -> None:
     """
     Refuse a list of Kubernetes of which more objects follow: what is missing would look free.
 
-    Raises
-    ------
-    DocumentError
-        If the list is only a part.
+    Raises DocumentError if the list is only a part.
     """
     head = answer.get("metadata") if isinstance(answer, Mapping) else None
     if isinstance(head, Mapping) and head.get("continue"):
@@ -264,10 +244,7 @@ def objects_in(values: list[Any]) -> list[Any]:
     """
     Single objects of values: the items of Lists of Kubernetes and of arrays, one by one.
 
-    Raises
-    ------
-    DocumentError
-        If a list is only a part.
+    Raises DocumentError if a list is only a part.
 
     Examples
     --------
@@ -338,10 +315,7 @@ def refuse_title(lines: Sequence[str], separator: str, name: str) -> None:
     """
     Refuse a table whose first line fills the first of several columns only.
 
-    Raises
-    ------
-    InputError
-        If the row below it fills more.
+    Raises InputError if the row below it fills more.
     """
     lines = [line for line in lines if line.strip()][:2]
     rows = [line.replace('"', "").split(separator) for line in lines]
