@@ -142,25 +142,11 @@ def _default_pool(*, prefix: bool) -> ewc.WarmPool:
 
 def answer(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     """
-    What `node_capacity`, `attached_addresses` and `nodes_that_fit` say of these values.
+    What `node_capacity`, `attached_addresses` and `nodes_that_fit` say of the controls' values.
 
-    Parameters
-    ----------
-    values : dict
-        By name of the control.
-    catalog : Catalog
-
-    Returns
-    -------
-    dict
-        ``pods_per_node`` and what ``binds``; ``addresses`` and ``prefixes`` on a node of so
-        many pods, of them ``warm``; ``nodes`` that fit in any case, ``nodes_at_best``, and what
-        stops the next (``why``).
-
-    Raises
-    ------
-    CapacityError
-        As those functions.
+    ``pods_per_node`` and what ``binds``; ``addresses`` and ``prefixes`` on a node of so many pods,
+    of them ``warm``; ``nodes`` that fit in any case, ``nodes_at_best``, and what stops the next
+    (``why``). Raises CapacityError as those functions.
     """
     name, pods = values["instance_type"], values["pods"]
     node = ewc.node_capacity(name, prefix_delegation=values["prefix_delegation"], catalog=catalog)

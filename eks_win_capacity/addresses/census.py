@@ -49,23 +49,11 @@ def expected_free(usable: int, blocks: int, used: int) -> float:
 
 def distribution(usable: int, blocks: int, used: int) -> NDArray[np.float64]:
     """
-    The chance of each number of free blocks.
+    The chance of each number of free blocks of 16 among the usable addresses: 0, 1, ... of them.
 
-    Every set of ``used`` out of ``usable`` addresses is equally likely. Two exact
-    ways lead there, and the cheaper one is taken: a chain that places one address
-    after the other, or inclusion and exclusion over the free blocks.
-
-    Parameters
-    ----------
-    usable, used : int
-        Addresses that can be in use, and that are. [addresses]
-    blocks : int
-        Blocks of 16 among the usable addresses. [blocks]
-
-    Returns
-    -------
-    ndarray of float64, shape (blocks + 1,)
-        Chance of 0, 1, ... blocks without a used address.
+    Every set of ``used`` out of ``usable`` addresses is equally likely. Two exact ways lead there,
+    and the cheaper one is taken: a chain that places one address after the other, or inclusion and
+    exclusion over the free blocks.
     """
     logs = _log2_moments(usable, blocks, used)
     if len(logs) ** 2 < _CHAIN_STEP_COST * used:

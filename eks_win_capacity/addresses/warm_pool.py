@@ -501,15 +501,7 @@ def curve_of(ipv4_per_interface: int, pool: Any, *, fragmented: bool = False) ->
     """
     Curve of a node whose interface takes so many addresses, under the pool that acts there.
 
-    Hundreds of types share a few curves, so they are kept.
-
-    Parameters
-    ----------
-    ipv4_per_interface : int
-        [addresses]
-    pool : WarmPool
-    fragmented : bool
-        As in `attached_addresses`.
+    Hundreds of types share a few curves, so they are kept. Fragmented as in `attached_addresses`.
 
     Examples
     --------

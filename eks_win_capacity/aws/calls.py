@@ -125,24 +125,12 @@ def client(
     service: str, *, session: Any = None, region: str | None = None, endpoint_url: str | None = None
 ) -> Any:
     """
-    Make a client with bounded waiting and retries.
+    A client of a service such as ``ec2``, with bounded waiting and retries.
 
-    Parameters
-    ----------
-    service : str
-        Such as ``ec2``.
-    session : boto3.Session, optional
-        Whose credentials and region to use; boto3's default otherwise.
-    region : str, optional
-        By default that of the session, or of AWS_REGION, which goes first where no
-        session is given.
-    endpoint_url : str, optional
-        Where to ask instead of AWS, such as a test server.
+    The region is by default that of the session, or of AWS_REGION, which goes first where no
+    session is given; an endpoint URL is asked instead of AWS, such as a test server.
 
-    Raises
-    ------
-    AwsError
-        If no region is known, or the profile cannot be used.
+    Raises AwsError if no region is known, or the profile cannot be used.
     """
     from botocore.config import Config
 

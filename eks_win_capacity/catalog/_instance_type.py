@@ -95,15 +95,8 @@ def verdict(name: str, architectures: tuple[str, ...]) -> WindowsVerdict:
     """
     Judge a type by the hand-kept facts, whichever catalog its row came from.
 
-    Several reasons may hold; one that forbids Windows outweighs the warnings,
-    which are kept beside it.
-
-    Parameters
-    ----------
-    name : str
-        The instance type.
-    architectures : tuple of str
-        Its processor architectures, in EC2's words.
+    Several reasons may hold; one that forbids Windows outweighs the warnings, which are kept beside
+    it.
 
     Examples
     --------

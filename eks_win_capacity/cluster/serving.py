@@ -549,18 +549,8 @@ def causes(message: str) -> tuple[tuple[str, int | None], ...]:
     """
     Read why no node fits, the most telling cause first, with the nodes each one rules out.
 
-    Reads what schedulers since Kubernetes 1.6 write; what is said of preemption is not a
-    reason of its own and is left aside.
-
-    Parameters
-    ----------
-    message : str
-        Such as ``0/3 nodes are available: 1 Too many pods, 2 Insufficient cpu.``
-
-    Returns
-    -------
-    tuple of (str, int or None)
-        Code and nodes; None where the message counts none. Empty if nothing is known.
+    Reads what schedulers since Kubernetes 1.6 write; what is said of preemption is not a reason of
+    its own and is left aside. None stands for nodes that a message does not count.
 
     Examples
     --------

@@ -113,23 +113,11 @@ def counts(
     """
     Read whole numbers of any dtype as int64, so that no narrow dtype can wrap.
 
-    Parameters
-    ----------
-    value : int, array_like or Series
-        Whole numbers; floats that are whole are taken, booleans are not.
-    name : str
-        What they count, for the error.
-    low, high : int
-        Limits, both included.
-    copy : bool
-        Whether the result may never share memory with an int64 input.
+    Floats that are whole are taken, booleans are not; both limits are included. Without `copy` the
+    result may share memory with an int64 input.
 
-    Raises
-    ------
-    InvalidCountError
-        If a value is not a whole number or lies outside the limits.
-    MissingValueError
-        If a value is missing.
+    Raises InvalidCountError if a value is not a whole number or lies outside the limits;
+    MissingValueError if a value is missing.
     """
     array = plain(value, name)
     kind = array.dtype.kind
@@ -276,22 +264,10 @@ def common_index(**columns: object) -> Any:
 
 def in_kind(result: NDArray[Any], *, answer: str, **columns: object) -> Any:
     """
-    A result back as the kind that its inputs had.
+    A result of the shape that some columns broadcast to, as the kind that these had.
 
-    Parameters
-    ----------
-    result : ndarray
-        The answer, of the shape that the columns broadcast to.
-    answer : str
-        Name of the Series, if one is given back.
-    **columns : object
-        The inputs, by name.
-
-    Returns
-    -------
-    int, float, bool, ndarray or Series
-        A Series if any input was one, else an array if any input was one or a
-        sequence, else a Python scalar.
+    A Series named for the answer if any column was one, else an array if any was one or a sequence,
+    else a Python scalar.
     """
     index = common_index(**columns)
     if index is not None:
@@ -321,14 +297,9 @@ class KeptFor(Generic[T]):
     """
     A few values, each for one object, which is known by its identity.
 
-    A column has no hash, and to compare two costs more than to ask again. The object
-    is referred to weakly: neither is it kept alive, nor can another one that gets its
-    address be taken for it.
-
-    Parameters
-    ----------
-    most : int
-        How many values are kept; one more, and all are forgotten.
+    A column has no hash, and to compare two costs more than to ask again. The object is referred to
+    weakly: neither is it kept alive, nor can another one that gets its address be taken for it. One
+    value more than `most`, and all are forgotten.
     """
 
     def __init__(self, most: int) -> None:

@@ -24,14 +24,8 @@ def lazy_names(
     """
     The `__getattr__` and `__dir__` of a package whose names load on first use.
 
-    Parameters
-    ----------
-    package : str
-        Name of the package.
-    homes : mapping of str to str
-        Module of each name, below the package.
-    modules : mapping of str to str, optional
-        Module, below the package, of each attribute that is a module.
+    `homes` has the module of each name, below the package; `modules` that of each attribute which
+    is a module itself.
     """
     modules = modules or {}
 

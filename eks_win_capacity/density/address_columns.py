@@ -41,10 +41,7 @@ def _of_integers(addresses: NDArray[Any], *, prefix_delegation: bool) -> NDArray
     """
     Check and compute block by block, so that a column passes through memory once.
 
-    Returns
-    -------
-    ndarray or None
-        None if a value lies outside the limits.
+    None if a value lies outside the limits.
     """
     size, pods = addresses.size, np.empty(addresses.shape, dtype=np.int64)
     flat, flat_pods = addresses.reshape(size), pods.reshape(size)

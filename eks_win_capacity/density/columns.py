@@ -315,18 +315,8 @@ def answer_in_kind(
     """
     A result back as the kind of column that the names came in.
 
-    Parameters
-    ----------
-    result : ndarray
-        The answer, of the shape that names and others broadcast to.
-    names : Names
-        The column of names.
-    answer : str
-        Name of the Series, if one is given back.
-    missing : ndarray of bool, optional
-        Rows without an answer; then the kind given back is a nullable one.
-    **others : object
-        The other inputs, by name.
+    The result has the shape that the names and the other inputs broadcast to, which are given by
+    name. Where rows may be `missing`, without an answer, the kind given back is a nullable one.
     """
     index = arrays.common_index(
         **({"instance_type": names.column} if names.kind == "series" else {}), **others

@@ -52,21 +52,10 @@ def lookup(
     """
     Write ``answers[codes]`` into `out`, block by block.
 
-    NumPy turns any codes into pointer-sized ones first; doing that for one
-    block at a time, through one buffer, keeps them in the cache and the memory
-    small. Codes past the end, which stand for missing values, take the last slot.
-
-    Parameters
-    ----------
-    answers : ndarray
-        One answer a code; the last slot is for the unknown.
-    codes : ndarray
-        Unsigned or non-negative codes. One dimension.
-    out : ndarray
-        Contiguous, as long as `codes`, of the dtype of `answers`.
-    second : ndarray of bool, optional
-        Where to ask the second of two tables of one length that stand one
-        behind the other in `answers`.
+    NumPy turns any codes into pointer-sized ones first; doing that for one block at a time, through
+    one buffer, keeps them in the cache and the memory small. Codes past the end, which stand for
+    missing values, take the last slot. Where `second` holds, the second of two tables of one length
+    is asked, which stand one behind the other in `answers`.
     """
     if second is None and len(codes) <= BLOCK and codes.dtype != np.uint64:
         answers.take(codes, mode="clip", out=out)
@@ -130,26 +119,11 @@ def max_pods_of_codes(
     out: NDArray[Any],
 ) -> None:
     """
-    Write the pods of every node into `out`.
+    Write the pods of every node into `out`, to whose shape codes, mode and limit broadcast.
 
-    Parameters
-    ----------
-    codes : ndarray
-        Codes of any shape that broadcasts to that of `out`: into the table, or
-        into `rows` if those are given.
-    table : LimitTable
-        The limits.
-    prefix_delegation, kubelet_max_pods : scalar or ndarray
-        The mode and the kubelet's limit; columns broadcast to the shape of `out`.
-    rows : CategoryRows, optional
-        Codes into the table, one for each category.
-    out : ndarray
-        Where the answer goes. [pods]
+    The codes are into the table, or into `rows`, which has one of the table for each category.
 
-    Raises
-    ------
-    InvalidCountError
-        If the dtype of `out` is too narrow for a node.
+    Raises InvalidCountError if the dtype of `out` is too narrow for a node.
     """
     # What is written must not be read again: `out` may overlap any input.
     if np.may_share_memory(out, codes):

@@ -89,15 +89,8 @@ def reservations(*, cpu: Any = None, memory: Any = None) -> Reserved:
     """
     Reservations of a Windows node, with those given in place of the defaults.
 
-    Parameters
-    ----------
-    cpu, memory : str or number, optional
-        Kubernetes quantities: all the CPU and all the memory that the node keeps.
-
-    Raises
-    ------
-    InvalidQuantityError
-        If one is not a quantity.
+    Kubernetes quantities: all the CPU and all the memory that the node keeps. Raises
+    InvalidQuantityError if one is not a quantity.
 
     Examples
     --------
@@ -139,19 +132,9 @@ def reserved_of(reserved: Reserved | Mapping[str, Any]) -> Reserved:
 
 def allocatable(instance: InstanceType, reserved: Reserved = WINDOWS_RESERVED) -> tuple[int, int]:
     """
-    CPU and memory that pods may request on a node.
+    CPU [thousandths of a core] and memory [bytes] that pods may request on a node.
 
-    Parameters
-    ----------
-    instance : InstanceType
-        The type.
-    reserved : Reserved
-        What the node keeps.
-
-    Returns
-    -------
-    (int, int)
-        Thousandths of a core, and bytes; 0 where more is kept than there is.
+    0 where more is kept than there is.
 
     Examples
     --------

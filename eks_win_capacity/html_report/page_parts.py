@@ -144,15 +144,8 @@ def table(
     """
     Table that sorts, its first column the heads of its rows.
 
-    Parameters
-    ----------
-    caption : str
-    columns : mapping of str to str
-        Title of each column by the key of its values.
-    rows : iterable of mapping
-        Values by key; a `Markup` is HTML already.
-    large : bool
-        Whether it is folded away until it is asked for.
+    The columns have the title of each key; a value that is a `Markup` is HTML already. A large
+    table is folded away until it is asked for.
     """
     shown = list(rows)
     numeric = {key for key in columns if _numeric(row.get(key) for row in shown)}

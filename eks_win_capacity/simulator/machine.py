@@ -113,17 +113,10 @@ def build(
     latency: int,
 ) -> Machine:
     """
-    Lay nodes out, before their first reconcile.
+    Nodes with so many slots of `size` addresses each, before their first reconcile.
 
-    Parameters
-    ----------
-    slots, size : ndarray, one for each node
-        Slots, and addresses in a unit.
-    targets : ndarray, node x (prefix rule, warm-ip, minimum-ip, warm-prefix)
-    phase : ndarray
-        First tick of each node. [ns]
-    latency : int
-        How long an EC2 call takes. [ns]
+    The targets are node x (prefix rule, warm-ip, minimum-ip, warm-prefix); `phase` is the first
+    tick of each node, and `latency` how long an EC2 call takes. [ns].
     """
     nodes, most = len(slots), int(slots.max())
     prefixes = most if (size > 1).any() else 1

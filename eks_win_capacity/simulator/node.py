@@ -167,16 +167,8 @@ class SimulatedNode:
     """
     One node through time: two pools, one of them active, and the EC2 calls.
 
-    Parameters
-    ----------
-    slots : int
-        IPv4 addresses per interface - 1.
-    pool : WarmPool
-        Mode and targets at the start.
-    ec2_latency_s : float
-        How long an EC2 call takes. [s]
-    subnet_free : int, optional
-        Units the subnet still has for the active mode; no limit by default.
+    The pool has mode and targets at the start; an EC2 call takes `ec2_latency_s` [s], and the
+    subnet still has `subnet_free` units for the active mode, without a limit by default.
     """
 
     def __init__(

@@ -285,16 +285,8 @@ def machine_of(
     """
     Nodes without pods, each with the warm addresses of its first reconciliation.
 
-    Parameters
-    ----------
-    slots : ndarray of int64
-        Slots of each node.
-    pools : sequence of WarmPool
-        The pool of each node.
-    latency : float
-        Duration of an EC2 call. [s]
-    phase : ndarray of int64, optional
-        When the first cool-down tick of each node is; at 0 by default. [ns]
+    EC2 calls take `latency` [s]; `phase` is when the first cool-down tick of each node is, at 0 by
+    default [ns].
     """
     count = len(pools)
     targets = [(pool.prefix_rule, *targets_of(pool).values()) for pool in pools]
