@@ -186,7 +186,6 @@ def _enough_dns_hosts(rule: Check, look: Look, least: int) -> Iterator[Finding]:
     why="CoreDNS runs on Linux alone: without it no pod resolves a name",
 )
 def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
-    """Count what can run CoreDNS, and look for its pods."""
     if _dns_runs(look) is False:
         yield rule.failed(
             "kube-system has no running pod of CoreDNS",
@@ -204,7 +203,6 @@ def coredns_capacity(rule: Check, look: Look) -> Iterator[Finding]:
     why="with one host for CoreDNS, its loss or its update takes name resolution from every pod",
 )
 def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
-    """Count what can run CoreDNS a second time."""
     return _enough_dns_hosts(rule, look, 2)
 
 
@@ -216,7 +214,6 @@ def coredns_redundancy(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("cluster_role_policies",),
 )
 def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the policy, and for the one case that does without."""
     state = look.state
     if not policy_lacking(state):
         yield rule.passed(f"the cluster role has {RESOURCE_CONTROLLER_POLICY}")
@@ -249,7 +246,6 @@ def resource_controller_policy(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("nodes",),
 )
 def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for Windows nodes that are not ready, or do not say."""
     nodes = look.windows
     silent = [node.name for node in nodes if node.ready is None]
     late = [node.name for node in look.broken]
@@ -275,7 +271,6 @@ def windows_nodes_ready(rule: Check, look: Look) -> Iterator[Finding]:
     "which custom networking was meant to spare",
 )
 def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look at the switch of the VPC CNI."""
     name = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
     flag = look.cni_flag(name)
     if flag is None:
@@ -302,7 +297,6 @@ def custom_networking(rule: Check, look: Look) -> Iterator[Finding]:
     clear="no SecurityGroupPolicy selects Windows pods",
 )
 def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
-    """Match SecurityGroupPolicies with Windows pods."""
     state = look.state
     policies, makers = state.security_group_policies, look.windows_makers
     if policies == () or (policies is None and look.cni_flag("ENABLE_POD_ENI") is False):
@@ -346,7 +340,6 @@ def security_groups_for_pods(rule: Check, look: Look) -> Iterator[Finding]:
     clear="no Fargate profile selects a Windows pod",
 )
 def fargate_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
-    """Match Fargate profiles with Windows pods."""
     state = look.state
     makers = look.windows_makers
     if state.fargate_profiles == ():
@@ -416,7 +409,6 @@ def _compute_check(
     why="Auto Mode starts Linux nodes alone: a Windows pod left to it stays pending",
 )
 def auto_mode_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
-    """See that Windows is not left to Auto Mode."""
     yield from _compute_check(rule, look, "auto", part="auto_mode", exists=look.state.auto_mode)
 
 
@@ -427,7 +419,6 @@ def auto_mode_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
     why="Hybrid Nodes run Linux alone, and the VPC gives their pods no addresses",
 )
 def hybrid_windows_pods(rule: Check, look: Look) -> Iterator[Finding]:
-    """See that Windows is not left to Hybrid Nodes."""
     yield from _compute_check(
         rule, look, "hybrid", part="hybrid_nodes", exists=look.state.hybrid_nodes
     )
@@ -480,7 +471,6 @@ def _mended(look: Look) -> dict[str, str]:
     needs=("cni_configmap",),
 )
 def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
-    """Read the switch as the controller does."""
     data = look.state.cni_configmap or {}
     value = data.get(ENABLE_IPAM)
     if value is not None and go_bool(value):
@@ -513,7 +503,6 @@ def windows_ipam_enabled(rule: Check, look: Look) -> Iterator[Finding]:
     clear="every Windows node is of a Nitro or bare-metal type",
 )
 def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the types of Windows nodes with the mode."""
     if not look.asked:
         yield rule.passed("prefix delegation is off")
         return
@@ -545,7 +534,6 @@ def prefix_delegation_nitro(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("cni_configmap",),
 )
 def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
-    """The warm pool's own findings, and whether there were any."""
     data = look.state.cni_configmap or {}
     # Those of another check are not said twice.
     own = {"windows-ipam-off", "configmap-missing", "prefix-delegation-not-nitro"}
@@ -587,7 +575,6 @@ def warm_targets(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("subnets", "cni_configmap"),
 )
 def subnet_room(rule: Check, look: Look) -> Iterator[Finding]:
-    """See whether one more node of each type finds its addresses."""
     for held in look.own_subnets:
         for name in look.types or [_STAND_IN]:
             yield _room(rule, look, held, name)
@@ -661,7 +648,6 @@ def _more_room(subnet: Subnet | None, *, prefixes: bool) -> str:
     needs=("subnets", "subnet_ids"),
 )
 def control_plane_room(rule: Check, look: Look) -> Iterator[Finding]:
-    """Count the free addresses of each subnet of the cluster."""
     found = {subnet.subnet_id: subnet for subnet in look.state.subnets or ()}
     for name in look.state.subnet_ids or ():
         held = found.get(name)

@@ -117,7 +117,6 @@ def _map_role(look: Look, role: str) -> str:
     whole=("node_groups",),
 )
 def aws_auth_mapping(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare each Windows role's groups with the three it needs."""
     state, mode = look.state, _mode(look)
     if mode == "API":
         yield rule.passed("the cluster uses access entries alone; aws-auth is not read")
@@ -274,7 +273,6 @@ def _wrong_username(look: Look, role: str) -> str:
     whole=("access_entries", "node_groups"),
 )
 def access_entry(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the access entry of each Windows role."""
     state, mode = look.state, _mode(look)
     if mode == "CONFIG_MAP":
         yield rule.passed("the cluster does not use access entries")
@@ -332,7 +330,6 @@ def _entry_of(rule: Check, look: Look, role: str, mode: str) -> Finding:
     clear="no managed node group has a custom AMI",
 )
 def custom_ami_mapping(rule: Check, look: Look) -> Iterator[Finding]:
-    """See that the role of each group with a custom AMI is mapped."""
     for group in look.state.node_groups or ():
         if group.managed and (group.ami_type == "CUSTOM" or group.custom_ami):
             yield _custom_ami(rule, look, group)
@@ -387,7 +384,6 @@ def _custom_ami(rule: Check, look: Look, group: NodeGroup) -> Finding:
     clear="no role serves both Windows and Linux nodes",
 )
 def shared_node_role(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the roles of Windows and Linux nodes."""
     linux, ours = look.roles("linux"), look.roles("windows")
     windows = dict.fromkeys(_marked_roles(look), "the Windows nodes") | ours
     shared = [role for role in windows if role in linux]

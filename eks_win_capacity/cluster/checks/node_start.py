@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     clear="no Windows node groups yet",
 )
 def autoscaler_node_template(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the tag on the Auto Scaling group of each Windows node group."""
     state = look.state
     if _runs_autoscaler(look) is False:
         yield rule.passed("nothing runs the cluster autoscaler, by name, image or arguments")
@@ -127,7 +126,6 @@ def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
     clear="no managed Windows group is started twice",
 )
 def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for managed Windows groups whose user data starts the node a second time."""
     groups = [group for group in look.groups if group.managed]
     wrong = [g.name for g in groups if g.bootstraps and g.custom_ami is False]
     blind = [g.name for g in groups if g.launch_template and not g.user_data_known]
@@ -154,7 +152,6 @@ def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
     source=AMIS,
 )
 def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the cluster's service addresses with those of the bootstrap arguments."""
     cidr = look.state.service_cidr
     if cidr is None:
         yield rule.unknown(look, "service_cidr")
@@ -201,7 +198,6 @@ def service_cidr(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("services",),
 )
 def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
-    """Count the services, and look for the switch in the bootstrap arguments."""
     count = sum(service.kind != "ExternalName" for service in look.state.services or ())
     told = count_of(count, "service")
     if count <= SERVICES_WITHOUT_DSR:
@@ -241,7 +237,6 @@ def direct_server_return(rule: Check, look: Look) -> Iterator[Finding]:
     clear="no Windows node gets prefixes at launch, as far as is known",
 )
 def launch_prefixes(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare what nodes get at launch with their slots, and with the mode."""
     given = [
         (f"node group {group.name}", group.prefixes, group.instance_types)
         for group in look.groups
@@ -293,7 +288,6 @@ def _at_launch(rule: Check, look: Look, who: str, count: int, types: tuple[str, 
     needs=("local_cluster",),
 )
 def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look at where the control plane runs."""
     if look.state.local_cluster:
         yield rule.failed(
             "the control plane runs on an Outpost",
@@ -316,7 +310,6 @@ def local_cluster(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("node_groups",),
 )
 def windows_ami_regions(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the Windows AMI types of managed groups with the cluster's partition."""
     groups = [g for g in look.groups if g.managed and g.ami_type.startswith("WINDOWS")]
     names = some([group.name for group in groups])
     running = {node.node_group for node in look.windows}
@@ -356,7 +349,6 @@ def _edit(pool: NodePool) -> str:
     whole=("node_pools", "workloads"),
 )
 def karpenter_node_os(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for NodePools that name no system."""
     pools = look.state.node_pools
     if not pools:
         yield _absent(rule, look, "node_pools")
@@ -413,7 +405,6 @@ def _of_arm(rule: Check, pools: list[NodePool]) -> list[Finding]:
     clear="each NodePool's class runs the system that the pool names",
 )
 def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the system that each NodePool names with its class."""
     pools = [pool for pool in look.state.node_pools or () if pool.systems]
     if not look.state.node_pools:
         yield _absent(rule, look, "node_pools")
@@ -455,7 +446,6 @@ def karpenter_ami_family(rule: Check, look: Look) -> Iterator[Finding]:
     clear="no NodePool is for Windows",
 )
 def karpenter_limits(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare each NodePool's use with its limits."""
     if not look.state.node_pools:
         yield _absent(rule, look, "node_pools")
         return
@@ -503,7 +493,6 @@ def _reached(name: str, used: str, limit: str) -> bool:
     whole=(),
 )
 def karpenter_node_claims(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for NodeClaims of Windows that do not become nodes."""
     if look.state.node_claims is None:
         pods = look.state.windows_pods
         if look.karpenter and pods is not None and all(pod.node for pod in pods):

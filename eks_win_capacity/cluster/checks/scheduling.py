@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     needs=("workloads|pods",),
 )
 def os_selector(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for kubernetes.io/os in each manifest."""
     makers = look.makers or {}
     missing: dict[str, list[str]] = {}
     odd: dict[str, list[str]] = {}
@@ -114,7 +113,6 @@ def _open_nodes(look: Look) -> bool:
     needs=("workloads|pods",),
 )
 def arch_selector(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for kubernetes.io/arch in each Windows manifest."""
     windows = {name: maker for name, (maker, os) in (look.makers or {}).items() if os == "windows"}
     wrong = [n for n, m in windows.items() if m.selects_arch not in {"", "amd64"}]
     shipped = [n for n, m in windows.items() if not m.selects_arch and n == _CSI_NODE]
@@ -166,7 +164,6 @@ _API = ("default", "kubernetes")
     needs=("nodes|node_groups|node_classes",),
 )
 def windows_build_match(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the releases of nodes with what workloads select."""
     releases = _releases(look)
     if len(releases) < 2:
         yield rule.passed(
@@ -272,7 +269,6 @@ def _linux_alone(look: Look, service: Service) -> bool:
     needs=("services",),
 )
 def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
-    """Count the backends of each service."""
     state = look.state
     limit = _backend_limit(state)
     counted = list(_backends(state, state.services or ()))
@@ -308,7 +304,6 @@ def service_backends(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("workloads|pods",),
 )
 def event_log_collected(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for a DaemonSet on Windows that collects logs by its name."""
     found = [
         name
         for name, (_, system) in (look.makers or {}).items()
@@ -353,7 +348,6 @@ _PLUGIN: Final = "/ebs-csi-node-windows"
     clear="no volume of a Windows pod is known to lack its driver there",
 )
 def windows_volumes(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look at the drivers of what Windows pods and manifests mount."""
     users: dict[str, list[str]] = {}
     for maker in look.windows_makers or ():
         for driver in maker.csi_drivers:
@@ -412,7 +406,6 @@ def _ebs(rule: Check, look: Look, users: list[str]) -> Iterator[Finding]:
     needs=("workloads|pods",),
 )
 def gmsa_credentials(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for pods whose credential spec was not filled in, and for manifests without pods."""
     empty = [pod for pod in look.state.pods or () if pod.gmsa_unfilled and pod.active]
     made = {f"{pod.owner.replace('/', f' {pod.namespace}/', 1)}" for pod in look.state.pods or ()}
     planned = [

@@ -90,8 +90,6 @@ def _each_type(
     whole=("node_groups",),
 )
 def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look each type's verdict up."""
-
     def judge(name: str, users: list[str], row: InstanceType | None) -> Finding | None:
         if row is None:
             return None
@@ -120,8 +118,6 @@ def instance_type_windows(rule: Check, look: Look) -> Iterator[Finding]:
     whole=("node_groups",),
 )
 def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
-    """The warnings of each type's verdict, but for the controller's table."""
-
     def judge(name: str, users: list[str], row: InstanceType | None) -> Finding | None:
         if row is None:
             return None
@@ -149,7 +145,6 @@ def instance_type_caveats(rule: Check, look: Look) -> Iterator[Finding]:
     whole=("node_groups",),
 )
 def instance_type_controller(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare types with the controller's table, and with what nodes advertise."""
     working = {node.instance_type for node in look.windows if node.advertised_addresses}
     refused = {
         node.instance_type
@@ -200,7 +195,6 @@ def _by_karpenter(row: InstanceType) -> str:
     needs=("nodes",),
 )
 def node_advertises_addresses(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the resource among what nodes can give, and for why it is not there."""
     silent: dict[str, list[str]] = {}
     for node in look.windows:
         if advertised_by(node) == 0:
@@ -254,7 +248,6 @@ def _served_again(look: Look, reason: str, node: str) -> str:
     needs=("nodes", "pods"),
 )
 def pods_get_addresses(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for nodes whose pods get no address, and for pods that asked for none."""
     blocked = look.blocked
     for name, obstacle in blocked.items():
         late = [pod.full_name for pod in look.waiting[name] if not pod.without_request]
@@ -409,7 +402,6 @@ def _start_with(look: Look, name: str, files: dict[str, str]) -> str:
     needs=("nodes|node_groups|node_pools",),
 )
 def kubelet_max_pods(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare max-pods with the addresses, by kind of node."""
     nodes = look.windows
     found = kinds(look)
     if not found:
@@ -483,7 +475,6 @@ def _none_yet(rule: Check, look: Look) -> Finding:
     clear="no Windows node has the max-pods of the Linux list",
 )
 def linux_max_pods_list(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for Windows nodes whose max-pods is the Linux list's number."""
     found = [kind for kind in kinds(look) if kind.name]
     if not found:
         yield _none_yet(rule, look)
@@ -523,7 +514,6 @@ _NODES: Final = "kubectl get nodes -o json"
     needs=("nodes|node_groups|node_classes",),
 )
 def system_memory(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare allocatable memory with all memory of the type, else the reserve that is set."""
     if look.state.windows_nodes:
         yield from _memory_of_nodes(rule, look)
         return
@@ -592,7 +582,6 @@ def _memory_of_nodes(rule: Check, look: Look) -> Iterator[Finding]:
     needs=("pods",),
 )
 def image_memory(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for Windows pods that request less memory than any base image needs."""
     pods = look.state.windows_pods or ()
     least = CONTAINER_IMAGE_MEMORY_MB["Nano Server"] * 10**6
     small = [p.full_name for p in pods if not p.host_process and 0 < p.memory_bytes < least]

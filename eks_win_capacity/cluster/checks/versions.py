@@ -84,7 +84,6 @@ def _platform(
     why="on an older platform version the control plane does not manage Windows nodes",
 )
 def windows_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the platform version with the lowest one for Windows."""
     yield from _platform(rule, look, WINDOWS_PLATFORM_VERSIONS, "Windows support", rule.severity)
 
 
@@ -95,7 +94,6 @@ def windows_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
     why="on an older platform version nodes stay in secondary-IP mode whatever the ConfigMap says",
 )
 def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the platform version with the lowest one for prefixes, where they are wanted."""
     serves = platform_serves(look.state, PREFIX_VERSIONS)
     if look.asked is False and serves is not True:
         yield rule.passed("prefix delegation is not asked for")
@@ -111,7 +109,6 @@ def prefix_platform_version(rule: Check, look: Look) -> Iterator[Finding]:
     why="Windows pods cannot get IPv6 addresses, and the family of a cluster is fixed for life",
 )
 def ip_family(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look at the cluster's IP family, else at what the VPC CNI hands out."""
     family = (look.state.ip_family or "").lower()
     told = f"the cluster uses {look.state.ip_family}"
     if not family and look.cni_flag("ENABLE_IPv6"):
@@ -139,7 +136,6 @@ def ip_family(rule: Check, look: Look) -> Iterator[Finding]:
     whole=("workloads", "pods"),
 )
 def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
-    """Look for the components that ran on the data plane before 2021."""
     if look.legacy is None:
         yield rule.unknown(look, "workloads")
     elif look.legacy:
@@ -163,7 +159,6 @@ def legacy_windows_support(rule: Check, look: Look) -> Iterator[Finding]:
     clear="no Windows nodes yet",
 )
 def windows_server_version(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the release of nodes and node groups with the cluster's version."""
     users, ended, strange = _by_release(look)
     for name, nodes in ended.items():
         yield rule.failed(
@@ -248,7 +243,6 @@ def _release(
     whole=("node_groups",),
 )
 def kubelet_version(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the kubelets of Windows nodes with the control plane."""
     state = look.state
     version = minor(state.version)
     found: dict[str, list[str]] = {}
@@ -323,7 +317,6 @@ def _with_kubelet(look: Look, text: str) -> list[Launcher]:
     needs=("node_groups",),
 )
 def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the release of each managed Windows group's AMI with the day."""
     groups = [g for g in look.groups if g.managed and g.release_version]
     late = 0
     for group in groups:
@@ -356,7 +349,6 @@ def ami_release(rule: Check, look: Look) -> Iterator[Finding]:
     "https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html",
 )
 def kubernetes_support(rule: Check, look: Look) -> Iterator[Finding]:
-    """Compare the day with the end of extended support of the cluster's version."""
     version = minor(look.state.version)
     if version is None:
         yield rule.unknown(look, "version")
