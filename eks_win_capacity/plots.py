@@ -129,12 +129,7 @@ def pods_per_node(
 
 
 @checked_call
-def binding(
-    instance_type: Sequence[str],
-    *,
-    ax: Any = None,
-    **options: Any,
-) -> Any:
+def binding(instance_type: Sequence[str], *, ax: Any = None, **options: Any) -> Any:
     """
     Chart of the pods that each constraint allows, by type; the smallest binds.
 

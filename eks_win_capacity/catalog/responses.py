@@ -6,12 +6,7 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from eks_win_capacity.catalog._instance_type import (
-    PATHS,
-    PER_REGION,
-    FieldError,
-    InstanceType,
-)
+from eks_win_capacity.catalog._instance_type import PATHS, PER_REGION, FieldError, InstanceType
 from eks_win_capacity.core.errors import CatalogConflictError, CatalogFileError
 
 if TYPE_CHECKING:

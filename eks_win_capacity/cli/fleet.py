@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from eks_win_capacity.cli.options import (
-    binding_options,
-    file_argument,
-    note_kubelet,
-    text_of,
-)
+from eks_win_capacity.cli.options import binding_options, file_argument, note_kubelet, text_of
 from eks_win_capacity.cli.output import (
     check_ending,
     document_of,
@@ -115,11 +110,7 @@ def fleet(
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.cli import fleet_files
 
-    binding = {
-        "kubelet_max_pods": kubelet_max_pods,
-        "pod_cpu": pod_cpu,
-        "pod_memory": pod_memory,
-    }
+    binding = {"kubelet_max_pods": kubelet_max_pods, "pod_cpu": pod_cpu, "pod_memory": pod_memory}
     asked = _Asked(**given, options=binding)
     catalog = Catalog.bundled()
     paths = fleet_files.long_files(asked.file, partitioned=bool(asked.partition_by))

@@ -10,11 +10,7 @@ import click
 
 from eks_win_capacity.cli.options import TYPE_NAME, file_argument, note_kubelet
 from eks_win_capacity.cli.output import document_of, emit, output_options, say, together
-from eks_win_capacity.cli.plan_files import (
-    read_current_file,
-    read_price_file,
-    read_workload_file,
-)
+from eks_win_capacity.cli.plan_files import read_current_file, read_price_file, read_workload_file
 from eks_win_capacity.core.constants import KUBELET_MAX_PODS
 from eks_win_capacity.core.documents import whole
 

@@ -178,10 +178,7 @@ def cluster() -> Any:
             "status": "ACTIVE",
             "roleArn": f"arn:aws:iam::{ACCOUNT}:role/shop-cluster",
             "resourcesVpcConfig": {"subnetIds": list(SUBNETS), "vpcId": "vpc-0c0000000000000c"},
-            "kubernetesNetworkConfig": {
-                "ipFamily": "ipv4",
-                "serviceIpv4Cidr": "172.20.0.0/16",
-            },
+            "kubernetesNetworkConfig": {"ipFamily": "ipv4", "serviceIpv4Cidr": "172.20.0.0/16"},
             "accessConfig": {"authenticationMode": "CONFIG_MAP"},
             "computeConfig": {"enabled": False},
         }

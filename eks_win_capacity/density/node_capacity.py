@@ -12,22 +12,14 @@ from eks_win_capacity.catalog import Catalog, InstanceType, WindowsVerdict
 from eks_win_capacity.catalog.limit_table import table_of
 from eks_win_capacity.catalog.limits import by_mode, max_pods_cap
 from eks_win_capacity.core import arrays
-from eks_win_capacity.core.constants import (
-    KUBELET_MAX_PODS,
-    MAX_COUNT,
-)
+from eks_win_capacity.core.constants import KUBELET_MAX_PODS, MAX_COUNT
 from eks_win_capacity.core.display import Shown, plain_fields
 from eks_win_capacity.core.errors import InputError, ShapeMismatchError, count_of
 from eks_win_capacity.core.lazy import checked_call
 from eks_win_capacity.core.quantities import millicores, request, requests, whole_bytes
 from eks_win_capacity.core.values import is_missing
 from eks_win_capacity.density.fleet import Fleet, checked_flags, checked_kubelet
-from eks_win_capacity.density.reserved import (
-    WINDOWS_RESERVED,
-    Reserved,
-    allocatable,
-    reserved_of,
-)
+from eks_win_capacity.density.reserved import WINDOWS_RESERVED, Reserved, allocatable, reserved_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

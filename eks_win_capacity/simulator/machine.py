@@ -104,14 +104,7 @@ class Machine(NamedTuple):
     call_units: Any
 
 
-def build(
-    slots: Any,
-    size: Any,
-    targets: Any,
-    *,
-    phase: Any,
-    latency: int,
-) -> Machine:
+def build(slots: Any, size: Any, targets: Any, *, phase: Any, latency: int) -> Machine:
     """
     Nodes with so many slots of `size` addresses each, before their first reconcile.
 
@@ -366,14 +359,7 @@ def release(m: Machine, i: int, now: int) -> None:
 
 
 def replay(  # noqa: PLR0917
-    m: Machine,
-    first: Any,
-    times: Any,
-    kinds: Any,
-    pods: Any,
-    holder: Any,
-    outcomes: Any,
-    rows: Any,
+    m: Machine, first: Any, times: Any, kinds: Any, pods: Any, holder: Any, outcomes: Any, rows: Any
 ) -> None:
     """
     Run recorded events, one node after another.
@@ -420,14 +406,7 @@ def replay(  # noqa: PLR0917
 
 
 def replay_at_once(  # noqa: PLR0917
-    m: Machine,
-    first: Any,
-    times: Any,
-    kinds: Any,
-    pods: Any,
-    holder: Any,
-    outcomes: Any,
-    rows: Any,
+    m: Machine, first: Any, times: Any, kinds: Any, pods: Any, holder: Any, outcomes: Any, rows: Any
 ) -> None:
     """
     Run recorded events as :func:`replay` does, where EC2 calls end at once.

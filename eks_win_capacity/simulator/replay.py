@@ -307,13 +307,7 @@ def _addresses_per_slot(pools: Sequence[WarmPool]) -> NDArray[np.int64]:
 
 
 def _replayed(
-    read: Events,
-    first: Any,
-    slots: Any,
-    pools: list[WarmPool],
-    latency: float,
-    *,
-    compiled: bool,
+    read: Events, first: Any, slots: Any, pools: list[WarmPool], latency: float, *, compiled: bool
 ) -> pd.DataFrame:
     """Run the events through the machine, compiled or as it stands."""
     entry = "replay_at_once" if latency == 0 else "replay"
@@ -351,12 +345,7 @@ def _initial(state: NDArray[np.int64]) -> dict[str, int]:
 
 @checked_call
 def simulate_nodes(
-    events: Any,
-    *,
-    slots: int,
-    pool: WarmPool,
-    ec2_latency_s: float = 0.0,
-    engine: Engine = "auto",
+    events: Any, *, slots: int, pool: WarmPool, ec2_latency_s: float = 0.0, engine: Engine = "auto"
 ) -> pd.DataFrame:
     """
     Run the events of many nodes at once.

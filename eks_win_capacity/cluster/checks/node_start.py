@@ -137,9 +137,7 @@ def bootstrap_without_ami(rule: Check, look: Look) -> Iterator[Finding]:
         )
     if blind:
         yield rule.unknown(
-            look,
-            "launch_templates",
-            seen=f"the user data of {some(blind)} are not known",
+            look, "launch_templates", seen=f"the user data of {some(blind)} are not known"
         )
 
 
