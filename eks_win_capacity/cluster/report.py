@@ -313,7 +313,9 @@ def _hidden(view: ClusterView, missing: list[str]) -> tuple[str, ...]:
     unknown = view.state.unknown
     parts = ("nodes", "subnets", "pods", "cni_configmap")
     told = [f"{name}: {unknown[name]}" for name in parts if name in unknown]
-    return tuple(map(without_accounts, (*told, *missing, *_unseen_slots(view))))
+    return tuple(
+        map(without_accounts, (*told, *missing, *_unseen_slots(view), *_unseen_pods(view)))
+    )
 
 
 def _check_request(
@@ -349,6 +351,26 @@ def _unseen_slots(view: ClusterView) -> list[str]:
             "may still be held by addresses of secondary mode"
         )
     ]
+
+
+def _unseen_pods(view: ClusterView) -> list[str]:
+    """What is not known where pods of one namespace alone were saved, or pods whose nodes were not."""
+    pods, nodes = view.state.pods or (), view.state.nodes or ()
+    unseen = []
+    spaces = {pod.namespace for pod in pods}
+    if nodes and len(spaces) == 1 and spaces.isdisjoint({"kube-system"}):
+        unseen.append(
+            f"pods of other namespaces: all here are of {min(spaces)} (kubectl get pods -A -o json); "
+            "what others take looks free"
+        )
+    names = {node.name for node in nodes}
+    strays = [pod for pod in view.state.windows_pods or () if pod.node and pod.node not in names]
+    if nodes and strays:
+        unseen.append(
+            f"the nodes of {count_of(len(strays), 'Windows pod')}, first {strays[0].node} of "
+            f"{strays[0].full_name}: not among the nodes here"
+        )
+    return unseen
 
 
 def _node_table(view: ClusterView, pod: tuple[int, int]) -> pd.DataFrame | None:

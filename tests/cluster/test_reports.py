@@ -40,7 +40,9 @@ POD = Pod(
     cpu_m=500,
     memory_bytes=2**30,
 )
-HOST = replace(POD, name="host", host_process=True, cpu_m=0, memory_bytes=0)
+HOST = replace(
+    POD, namespace="kube-system", name="host", host_process=True, cpu_m=0, memory_bytes=0
+)
 SUBNET = SubnetState(subnet_id="subnet-1", cidr="10.0.0.0/24", zone="a", available=251, used=())
 
 
@@ -321,7 +323,7 @@ def test_programs_get_every_change_that_was_weighed(capsys, saved):
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "state.json"
-    state(pods=(POD, pending("1 Insufficient cpu"))).save(path)
+    state(pods=(POD, HOST, pending("1 Insufficient cpu"))).save(path)
     return path
 
 
@@ -398,4 +400,22 @@ def test_one_pod_is_not_several():
     assert (
         "each further t3.nano counted full: 1 pod with addresses"
         in cluster_report(state).assumptions
+    )
+
+
+@pytest.mark.parametrize(
+    ("pods", "said"),
+    [
+        ((POD, HOST), ""),
+        ((POD,), "pods of other namespaces: all here are of default"),
+        (
+            (POD, HOST, replace(POD, name="b", node="gone")),
+            "the nodes of 1 Windows pod, first gone",
+        ),
+        ((HOST,), ""),
+    ],
+)
+def test_what_a_part_of_the_pods_or_nodes_hides_is_said(pods, said):
+    assert [said in text for text in cluster_report(state(pods=pods)).unknown] == [True] * bool(
+        said
     )
