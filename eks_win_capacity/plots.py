@@ -28,14 +28,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.catalog import Catalog
 
 __all__ = [
-    "attached_addresses",
-    "binding",
-    "forecast_fan",
-    "plans",
-    "pods_per_node",
-    "pool_through_time",
+    "attached_addresses", "binding", "forecast_fan", "plans", "pods_per_node", "pool_through_time",
     "subnet_map",
-]
+]  # fmt: skip
 
 CONSTRAINTS: Final = {
     "addresses": ("address_pods", "o"),

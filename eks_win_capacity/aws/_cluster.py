@@ -22,32 +22,15 @@ if TYPE_CHECKING:
     from eks_win_capacity.cluster.state import ClusterState, SubnetState
 
 PERMISSIONS: Final = (
-    "autoscaling:DescribeAutoScalingGroups",
-    "cloudwatch:GetMetricData",
-    "cloudwatch:ListMetrics",
-    "ec2:DescribeInstanceTypeOfferings",
-    "ec2:DescribeInstanceTypes",
-    "ec2:DescribeInstances",
-    "ec2:DescribeLaunchTemplateVersions",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeRegions",
-    "ec2:DescribeSpotPriceHistory",
-    "ec2:DescribeSubnets",
-    "ec2:GetSubnetCidrReservations",
-    "eks:DescribeAccessEntry",
-    "eks:DescribeAddon",
-    "eks:DescribeCluster",
-    "eks:DescribeClusterVersions",
-    "eks:DescribeFargateProfile",
-    "eks:DescribeNodegroup",
-    "eks:ListAccessEntries",
-    "eks:ListAddons",
-    "eks:ListFargateProfiles",
-    "eks:ListNodegroups",
-    "iam:GetInstanceProfile",
-    "iam:ListAttachedRolePolicies",
-    "pricing:GetProducts",
-)
+    "autoscaling:DescribeAutoScalingGroups", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics",
+    "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeRegions",
+    "ec2:DescribeSpotPriceHistory", "ec2:DescribeSubnets", "ec2:GetSubnetCidrReservations",
+    "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeCluster",
+    "eks:DescribeClusterVersions", "eks:DescribeFargateProfile", "eks:DescribeNodegroup",
+    "eks:ListAccessEntries", "eks:ListAddons", "eks:ListFargateProfiles", "eks:ListNodegroups",
+    "iam:GetInstanceProfile", "iam:ListAttachedRolePolicies", "pricing:GetProducts",
+)  # fmt: skip
 """
 Every IAM action that the loaders and ``catalog refresh`` use; all of them only read.
 

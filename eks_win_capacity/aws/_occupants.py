@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
 USERS: Final = (
-    "windows nodes",
-    "linux nodes",
-    "load balancers",
-    "endpoints",
-    "control plane",
-    "other",
-)
+    "windows nodes", "linux nodes", "load balancers", "endpoints", "control plane", "other",
+)  # fmt: skip
 """Who may hold addresses of a subnet."""
 
 RESERVATIONS: Final = "SubnetIpv4CidrReservations"

@@ -88,15 +88,11 @@ _CURES: Final = {
 
 DENIED: Final = frozenset(
     {
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "AuthorizationErrorException",
-        "Client.UnauthorizedOperation",
-        "NotAuthorized",
+        "AccessDenied", "AccessDeniedException", "AuthorizationError",
+        "AuthorizationErrorException", "Client.UnauthorizedOperation", "NotAuthorized",
         "UnauthorizedOperation",
     }
-)
+)  # fmt: skip
 """The codes by which AWS refuses one call and not who asks."""
 
 UNSERVED: Final = frozenset(
@@ -106,15 +102,11 @@ UNSERVED: Final = frozenset(
 
 GONE: Final = frozenset(
     {
-        "InvalidLaunchTemplateId.NotFound",
-        "InvalidLaunchTemplateId.VersionNotFound",
-        "InvalidLaunchTemplateName.NotFoundException",
-        "InvalidSubnetID.NotFound",
-        "NoSuchEntity",
-        "NoSuchEntityException",
-        "ResourceNotFoundException",
+        "InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound",
+        "InvalidLaunchTemplateName.NotFoundException", "InvalidSubnetID.NotFound", "NoSuchEntity",
+        "NoSuchEntityException", "ResourceNotFoundException",
     }
-)
+)  # fmt: skip
 """The codes for what another answer named and has gone, such as a deleted role."""
 
 _IAM_PREFIXES: Final = {"monitoring": "cloudwatch", "api.pricing": "pricing"}

@@ -232,17 +232,9 @@ def _idle(rows: list[dict[str, Any]]) -> set[str]:
 
 
 _DECIDING = (
-    "node",
-    "instance_type",
-    "ready",
-    "capacity",
-    "binding",
-    "pods",
-    "headroom",
-    "attachable",
-    "no_address_pods",
-    "blocked",
-)
+    "node", "instance_type", "ready", "capacity", "binding", "pods", "headroom", "attachable",
+    "no_address_pods", "blocked",
+)  # fmt: skip
 """Columns of a node that stay on a narrow terminal."""
 
 

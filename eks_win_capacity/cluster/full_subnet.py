@@ -65,15 +65,8 @@ class DrainStep(Shown):
     remedy: str
 
     _LISTED = (
-        "subnet_id",
-        "nodes",
-        "pods",
-        "blocks",
-        "total_blocks",
-        "cidrs",
-        "addresses",
-        "serves",
-    )
+        "subnet_id", "nodes", "pods", "blocks", "total_blocks", "cidrs", "addresses", "serves",
+    )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as a plain mapping."""

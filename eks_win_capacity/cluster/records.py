@@ -61,15 +61,9 @@ class Node(Shown):
     """
 
     _LISTED = (
-        "name",
-        "os",
-        "instance_type",
-        "zone",
-        "node_group",
-        "ready",
-        "pods_limit",
+        "name", "os", "instance_type", "zone", "node_group", "ready", "pods_limit",
         "advertised_addresses",
-    )
+    )  # fmt: skip
 
     name: str
     os: str = ""

@@ -54,26 +54,10 @@ if TYPE_CHECKING:
     from eks_win_capacity.addresses.warm_pool import WarmPool
 
 __all__ = [
-    "PARTS",
-    "AccessEntry",
-    "Addon",
-    "ClusterState",
-    "FargateProfile",
-    "Instance",
-    "InterfaceState",
-    "Node",
-    "NodeClaim",
-    "NodeClass",
-    "NodeGroup",
-    "NodePool",
-    "Pod",
-    "RoleMapping",
-    "SecurityGroupPolicy",
-    "Service",
-    "SubnetState",
-    "Workload",
-    "WorkloadManifest",
-]
+    "PARTS", "AccessEntry", "Addon", "ClusterState", "FargateProfile", "Instance", "InterfaceState",
+    "Node", "NodeClaim", "NodeClass", "NodeGroup", "NodePool", "Pod", "RoleMapping",
+    "SecurityGroupPolicy", "Service", "SubnetState", "Workload", "WorkloadManifest",
+]  # fmt: skip
 
 
 _FORMAT = "eks-win-capacity/cluster-state/1"

@@ -79,33 +79,11 @@ Source: as `KARPENTER_TABLE_AS_OF`; ``privateIPv4Address`` in ``types.go`` besid
 
 KARPENTER_ADDED: Final = frozenset(
     [
-        "c8gb",
-        "c8gn",
-        "c8ib",
-        "c8in",
-        "c8ine",
-        "c9g",
-        "c9gd",
-        "g7",
-        "hpc7g",
-        "m8gb",
-        "m8gn",
-        "m8ib",
-        "m8idb",
-        "m8idn",
-        "m8in",
-        "m8ine",
-        "m9g",
-        "m9gd",
-        "mac-m3ultra",
-        "r8gb",
-        "r8gn",
-        "r8ib",
-        "r8idb",
-        "r8idn",
-        "r8in",
+        "c8gb", "c8gn", "c8ib", "c8in", "c8ine", "c9g", "c9gd", "g7", "hpc7g", "m8gb", "m8gn",
+        "m8ib", "m8idb", "m8idn", "m8in", "m8ine", "m9g", "m9gd", "mac-m3ultra", "r8gb", "r8gn",
+        "r8ib", "r8idb", "r8idn", "r8in",
     ]
-)
+)  # fmt: skip
 """Families with types that Karpenter's table has and the controller's of `CONTROLLER_TABLE_AS_OF` lacks.
 
 Source: as `KARPENTER_TABLE_AS_OF`. Every type of the controller's table is in it too.

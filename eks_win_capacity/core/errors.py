@@ -8,31 +8,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "AddressError",
-    "AwsError",
-    "CapacityError",
-    "CatalogConflictError",
-    "CatalogFileError",
-    "ConfigMapError",
-    "DocumentError",
-    "IndexMismatchError",
-    "InputError",
-    "InvalidCountError",
-    "InvalidQuantityError",
-    "MissingCapacityError",
-    "MissingExtraError",
-    "MissingValueError",
-    "PlacementUnknownError",
-    "ReservationError",
-    "ShapeMismatchError",
-    "StateConflictError",
-    "SubnetCidrError",
-    "TooLittleHistoryError",
-    "UnknownInstanceTypeError",
-    "UnlikelyQuantityWarning",
-    "UnsupportedInputError",
-    "WarmTargetError",
-]
+    "AddressError", "AwsError", "CapacityError", "CatalogConflictError", "CatalogFileError",
+    "ConfigMapError", "DocumentError", "IndexMismatchError", "InputError", "InvalidCountError",
+    "InvalidQuantityError", "MissingCapacityError", "MissingExtraError", "MissingValueError",
+    "PlacementUnknownError", "ReservationError", "ShapeMismatchError", "StateConflictError",
+    "SubnetCidrError", "TooLittleHistoryError", "UnknownInstanceTypeError",
+    "UnlikelyQuantityWarning", "UnsupportedInputError", "WarmTargetError",
+]  # fmt: skip
 
 
 class CapacityError(Exception):

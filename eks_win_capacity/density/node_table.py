@@ -28,14 +28,8 @@ _COUNT_NAMES: Final = {
 """What a column is called that says how many nodes a row stands for, in languages of AWS' users."""
 
 _ID_NAMES: Final = (
-    "instanceid",
-    "resourceid",
-    "providerid",
-    "node",
-    "nodename",
-    "name",
-    "hostname",
-)
+    "instanceid", "resourceid", "providerid", "node", "nodename", "name", "hostname",
+)  # fmt: skip
 """What a column is called that names one node."""
 
 _MEASURES: Final = {

@@ -38,15 +38,9 @@ BUILD_LABEL: Final = "node.kubernetes.io/windows-build"
 POOL_LABELS: Final = ("karpenter.sh/nodepool", "karpenter.sh/provisioner-name")
 
 TEMPLATE_KINDS: Final = (
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "ReplicaSet",
-    "ReplicationController",
-    "Job",
-    "CronJob",
-    "Rollout",
-)
+    "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job",
+    "CronJob", "Rollout",
+)  # fmt: skip
 """The kinds whose objects hold a template of pods; a Rollout is of Argo Rollouts."""
 
 _HASH_LABELS: Final = {"pod-template-hash": "Deployment", "rollouts-pod-template-hash": "Rollout"}

@@ -21,18 +21,7 @@ from eks_win_capacity.simulator.churn import (
 from eks_win_capacity.simulator.replay import simulate_nodes, simulate_pool
 
 __all__ = [
-    "BestTargets",
-    "Churn",
-    "CronJob",
-    "Empirical",
-    "Exponential",
-    "Fixed",
-    "LogNormal",
-    "Poisson",
-    "RollingUpdate",
-    "best_targets",
-    "effective_concurrency",
-    "simulate_churn",
-    "simulate_nodes",
+    "BestTargets", "Churn", "CronJob", "Empirical", "Exponential", "Fixed", "LogNormal", "Poisson",
+    "RollingUpdate", "best_targets", "effective_concurrency", "simulate_churn", "simulate_nodes",
     "simulate_pool",
-]
+]  # fmt: skip

@@ -30,46 +30,17 @@ MOST_DOUBLINGS: Final = 30
 """More doublings of the first wait would leave int64, and are far beyond the last one."""
 
 OUTCOMES: Final = (
-    None,
-    "ALREADY",
-    "AT_CAPACITY",
-    "COOLING",
-    "CREATING",
-    "NO_CIDR",
-    "EMPTY",
-    "NOT_FOUND",
-)
+    None, "ALREADY", "AT_CAPACITY", "COOLING", "CREATING", "NO_CIDR", "EMPTY", "NOT_FOUND",
+)  # fmt: skip
 ASSIGNED, ALREADY, AT_CAPACITY, COOLING_DOWN, CREATING, NO_CIDR, EMPTY, NOT_FOUND = range(8)
 TICK, ASSIGN, FREE = range(3)
 
 # Whole numbers of a node.
 (
-    SLOTS,
-    SIZE,
-    PREFIX_RULE,
-    WARM_IP,
-    MINIMUM_IP,
-    WARM_PREFIX,
-    USED,
-    WARM,
-    COOLING,
-    UNITS,
-    FREE_UNITS,
-    BEST,
-    CREATED_UNITS,
-    KNOWN_PREFIXES,
-    QUEUE_HEAD,
-    CALLS,
-    CALL_HEAD,
-    PENDING_CREATE,
-    PENDING_DELETE,
-    TICKING,
-    TICKS,
-    CREATE_CALLS,
-    CREATED,
-    DELETE_CALLS,
-    DELETED,
-) = range(25)
+    SLOTS, SIZE, PREFIX_RULE, WARM_IP, MINIMUM_IP, WARM_PREFIX, USED, WARM, COOLING, UNITS,
+    FREE_UNITS, BEST, CREATED_UNITS, KNOWN_PREFIXES, QUEUE_HEAD, CALLS, CALL_HEAD, PENDING_CREATE,
+    PENDING_DELETE, TICKING, TICKS, CREATE_CALLS, CREATED, DELETE_CALLS, DELETED,
+) = range(25)  # fmt: skip
 _FIELDS: Final = 25
 
 # Times of a node: its first tick, the next thing that happens by itself, how long EC2 takes.

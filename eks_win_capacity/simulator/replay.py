@@ -28,18 +28,9 @@ if TYPE_CHECKING:
     from eks_win_capacity.simulator.engine import Engine
 
 _COLUMNS: Final = (
-    "used",
-    "warm",
-    "cooling",
-    "addresses",
-    "prefixes",
-    "pending_create",
-    "pending_delete",
-    "create_calls",
-    "created",
-    "delete_calls",
-    "deleted",
-)
+    "used", "warm", "cooling", "addresses", "prefixes", "pending_create", "pending_delete",
+    "create_calls", "created", "delete_calls", "deleted",
+)  # fmt: skip
 _WORTH_COMPILING: Final = 20_000
 """Events from which the compiled form is taken by itself."""
 
