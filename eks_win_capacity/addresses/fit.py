@@ -428,20 +428,15 @@ class NodesThatFit(Shown):
             "subnet": self.subnet.subnet_id or self.subnet.cidr,
             "cidr": self.subnet.cidr,
             "zone": self.subnet.zone,
-            "instance_type": self.instance_type,
-            "mode": self.mode,
-            "pods_per_node": self.pods_per_node,
-            "addresses_per_node": self.addresses_per_node,
-            "prefixes_per_node": self.prefixes_per_node,
-            "nodes": self.nodes,
-            "guaranteed": self.guaranteed,
-            "expected": self.expected,
-            "best": self.best,
-            "binding": self.binding,
-            "addresses_left": self.addresses_left,
-            "prefixes_left": self.prefixes_left,
-            "why": self.why,
+            **{name: getattr(self, name) for name in _COLUMNS},
         }
+
+
+_COLUMNS = (
+    "instance_type", "mode", "pods_per_node", "addresses_per_node", "prefixes_per_node",
+    "nodes", "guaranteed", "expected", "best", "binding", "addresses_left", "prefixes_left", "why",
+)  # fmt: skip
+"""Columns of an answer beside those of its subnet."""
 
 
 @overload

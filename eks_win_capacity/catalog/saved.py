@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -20,7 +21,7 @@ from eks_win_capacity.core.errors import (
 from eks_win_capacity.core.replacing import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from eks_win_capacity.catalog._instance_type import InstanceTable
 
@@ -35,21 +36,22 @@ def read_json(source: Any) -> tuple[Any, str]:
     the file and the place; OSError if the file cannot be read.
     """
     if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        content = _read(Path(source))
+        name = str(os.fspath(source))
     elif callable(getattr(source, "read", None)):
         name = str(getattr(source, "name", None) or "<file>")
-        content = _read(source)
     else:
         raise UnsupportedInputError(
             f"a path or an open file is needed; got {type(source).__name__}"
         )
-    return parse_json(content, str(name)), str(name)
+    with _of_catalogs():
+        content = file_bytes(source if hasattr(source, "read") else Path(source))
+    return parse_json(content, name), name
 
 
 def parse_json(content: bytes | str, name: str) -> Any:
     """Parse the content of a file; see `read_json`."""
-    text = content if isinstance(content, str) else _text(content, name)
+    with _of_catalogs():
+        text = content if isinstance(content, str) else text_of(content, name)
     if not text.strip():
         raise CatalogFileError(f"{name} is empty", source=name, place="line 1 column 1")
 
@@ -76,18 +78,13 @@ def parse_json(content: bytes | str, name: str) -> Any:
         raise CatalogFileError(f"{name} is not valid JSON: {error}", source=name) from error
 
 
-def _read(source: Any) -> bytes:
+@contextmanager
+def _of_catalogs() -> Iterator[None]:
+    """Errors of documents as those of catalogs."""
     try:
-        return file_bytes(source)
+        yield
     except DocumentError as error:
         raise CatalogFileError(str(error), source=error.source, place=error.place) from error
-
-
-def _text(content: bytes, name: str) -> str:
-    try:
-        return text_of(content, name)
-    except DocumentError as error:
-        raise CatalogFileError(str(error), source=name, place=error.place) from error
 
 
 def _keeper(name: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:

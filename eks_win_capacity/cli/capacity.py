@@ -224,14 +224,12 @@ def _node_row(one: NodeCapacity, *, commands: bool) -> dict[str, Any]:
     return {
         "instance_type": one.instance_type,
         "mode": "prefix" if one.prefix_delegation else "secondary",
-        "pods": one.pods,
-        "binding": one.binding,
-        "address_pods": one.address_pods,
-        "kubelet_pods": one.kubelet_pods,
-        "cpu_pods": one.cpu_pods,
-        "memory_pods": one.memory_pods,
+        **{name: getattr(one, name) for name in ("pods", "binding", *_ALLOWED)},
         "windows": one.windows.status,
     } | ({"kubelet_extra_args": one.kubelet_extra_args} if commands else {})
+
+
+_ALLOWED = ("address_pods", "kubelet_pods", "cpu_pods", "memory_pods")
 
 
 def _bare(

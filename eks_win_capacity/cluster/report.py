@@ -187,11 +187,11 @@ class ClusterReport:
             "more_nodes": self.more_nodes,
         }
         plain: dict[str, Any] = {
-            name: None if table is None else _plain(table) for name, table in tables.items()
+            name: None if table is None else records_of(table) for name, table in tables.items()
         }
         if self._nodes is not None:
-            plain["total"] = _plain(self.total.to_frame().T)[0]
-            plain["differences"] = _plain(self.differences)
+            plain["total"] = records_of(self.total.to_frame().T)[0]
+            plain["differences"] = records_of(self.differences)
         return {
             **plain,
             "typical_pod": self.typical_pod,
@@ -200,13 +200,6 @@ class ClusterReport:
             "unknown": list(self.unknown),
             "assumptions": list(self.assumptions),
         }
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {name: value.item() if hasattr(value, "item") else value for name, value in row.items()}
-        for row in records_of(table)
-    ]
 
 
 @checked_call

@@ -36,26 +36,27 @@ SUBNETS = {
 }
 
 
+def _object(kind: str, meta: dict[str, Any], *, api: str = "v1", **parts: Any) -> Any:
+    return {"apiVersion": api, "kind": kind, "metadata": meta, **parts}
+
+
 def node(name: str, zone: str, instance: str, net: str, host: int, *, windows: bool = True) -> Any:
     """One node as kubectl prints it."""
     system = "windows" if windows else "linux"
     advertised = {"vpc.amazonaws.com/PrivateIPv4Address": "9"} if windows else {}
     room = {**KEEPS, "pods": "110" if windows else "29", **advertised}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "labels": {
-                "eks.amazonaws.com/nodegroup": "windows-web" if windows else "system",
-                "kubernetes.io/arch": "amd64",
-                "kubernetes.io/os": system,
-                "node.kubernetes.io/instance-type": "m5.large",
-                "topology.kubernetes.io/zone": zone,
-            },
-        },
-        "spec": {"providerID": f"aws:///{zone}/{instance}"},
-        "status": {
+    labels = {
+        "eks.amazonaws.com/nodegroup": "windows-web" if windows else "system",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": system,
+        "node.kubernetes.io/instance-type": "m5.large",
+        "topology.kubernetes.io/zone": zone,
+    }
+    return _object(
+        "Node",
+        {"name": name, "labels": labels},
+        spec={"providerID": f"aws:///{zone}/{instance}"},
+        status={
             "addresses": [{"type": "InternalIP", "address": f"{net}.{host}"}],
             "allocatable": room,
             "capacity": {**room, "cpu": "2", "memory": "8192Mi"},
@@ -70,7 +71,7 @@ def node(name: str, zone: str, instance: str, net: str, host: int, *, windows: b
                 "osImage": "Windows Server 2022 Datacenter" if windows else "Amazon Linux 2023",
             },
         },
-    }
+    )
 
 
 def owner(kind: str, name: str) -> list[dict[str, Any]]:
@@ -83,40 +84,38 @@ def pod(app: str, number: int, at: str | None, memory: str, system: str) -> Any:
     waits = {"status": "False", "reason": "Unschedulable", "message": WAITS}
     placed = {"type": "PodScheduled", **({"status": "True"} if at else waits)}
     replica_set = f"{app}-7d4b9c6f5"
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{replica_set}-{number:02d}",
-            "namespace": "kube-system" if app == "coredns" else "shop",
-            "labels": {"app": app},
-            "ownerReferences": owner("ReplicaSet", replica_set),
-        },
-        "spec": {
+    meta = {
+        "name": f"{replica_set}-{number:02d}",
+        "namespace": "kube-system" if app == "coredns" else "shop",
+        "labels": {"app": app},
+        "ownerReferences": owner("ReplicaSet", replica_set),
+    }
+    return _object(
+        "Pod",
+        meta,
+        spec={
             **({"nodeName": at} if at else {}),
             "nodeSelector": {"kubernetes.io/os": system, "kubernetes.io/arch": "amd64"},
             "containers": [
                 {"name": app, "resources": {"requests": {"cpu": "100m", "memory": memory}}}
             ],
         },
-        "status": {"phase": "Running" if at else "Pending", "conditions": [placed]},
-    }
+        status={"phase": "Running" if at else "Pending", "conditions": [placed]},
+    )
 
 
 def deployment(app: str, replicas: int, selector: dict[str, str], namespace: str = "shop") -> Any:
     """One Deployment as kubectl prints it."""
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": app, "namespace": namespace},
-        "spec": {
-            "replicas": replicas,
-            "template": {
-                "metadata": {"labels": {"app": app}},
-                "spec": {"nodeSelector": selector, "containers": [{"name": app}]},
-            },
-        },
+    template = {
+        "metadata": {"labels": {"app": app}},
+        "spec": {"nodeSelector": selector, "containers": [{"name": app}]},
     }
+    return _object(
+        "Deployment",
+        {"name": app, "namespace": namespace},
+        api="apps/v1",
+        spec={"replicas": replicas, "template": template},
+    )
 
 
 def objects() -> Any:
@@ -156,12 +155,7 @@ def configmaps() -> Any:
         "apiVersion": "v1",
         "kind": "List",
         "items": [
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": name, "namespace": "kube-system"},
-                "data": data,
-            }
+            _object("ConfigMap", {"name": name, "namespace": "kube-system"}, data=data)
             for name, data in contents.items()
         ],
     }
@@ -207,22 +201,21 @@ def daemonset() -> Any:
     """Where the VPC CNI of the Linux nodes runs, part of ``kubectl get daemonsets -A``."""
     containers = [{"name": "aws-node", "env": [{"name": "ENABLE_POD_ENI", "value": "false"}]}]
     linux = {"kubernetes.io/os": "linux"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": "aws-node", "namespace": "kube-system"},
-        "spec": {"template": {"spec": {"nodeSelector": linux, "containers": containers}}},
-    }
+    return _object(
+        "DaemonSet",
+        {"name": "aws-node", "namespace": "kube-system"},
+        api="apps/v1",
+        spec={"template": {"spec": {"nodeSelector": linux, "containers": containers}}},
+    )
 
 
 def service() -> Any:
     """Part of ``kubectl get services -A``: one Service."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"type": "ClusterIP", "selector": {"app": "web"}, "ports": [{"port": 80}]},
-    }
+    return _object(
+        "Service",
+        {"name": "web", "namespace": "shop"},
+        spec={"type": "ClusterIP", "selector": {"app": "web"}, "ports": [{"port": 80}]},
+    )
 
 
 def policies() -> Any:
