@@ -100,21 +100,11 @@ _HOME = _SHOWN | {
 """Every public name: what the questions take and answer, and ways beside them."""
 
 _MODULES = {
-    "accessor": "accessor",
-    "aws": "aws",
-    "cluster": "cluster",
-    "demo": "demo",
-    "errors": "core.errors",
-    "fleet": "planning",
-    "frames": "frames",
-    "kubectl": "kubectl",
-    "plots": "plots",
-    "readiness": "cluster.checks",
-    "reports": "cluster",
-    "simulator": "simulator",
-    "toggling": "addresses.mode_change",
-    "warm_pool": "addresses.warm_pool",
-}
+    "accessor": "accessor", "aws": "aws", "cluster": "cluster", "demo": "demo",
+    "errors": "core.errors", "fleet": "planning", "frames": "frames", "kubectl": "kubectl",
+    "plots": "plots", "readiness": "cluster.checks", "reports": "cluster", "simulator": "simulator",
+    "toggling": "addresses.mode_change", "warm_pool": "addresses.warm_pool",
+}  # fmt: skip
 """Submodules that are reachable as attributes, and where each is."""
 
 _ROOMS = ("aws", "frames", "kubectl", "simulator")

@@ -3,21 +3,12 @@
 from eks_win_capacity.core.lazy import lazy_names
 
 _HOME = {
-    "NodesThatFit": "fit",
-    "PoolState": "warm_pool",
-    "Reservation": "parsing",
-    "ReservationPlan": "sizes",
-    "SmallestSubnet": "sizes",
-    "Subnet": "subnet",
-    "SubnetNeed": "sizes",
-    "WarmPool": "warm_pool",
-    "attached_addresses": "warm_pool",
-    "migration": "mode_change",
-    "nodes_that_fit": "fit",
-    "reservation_plan": "sizes",
-    "smallest_subnet": "sizes",
-    "subnet_census": "subnet",
-}
+    "NodesThatFit": "fit", "PoolState": "warm_pool", "Reservation": "parsing",
+    "ReservationPlan": "sizes", "SmallestSubnet": "sizes", "Subnet": "subnet",
+    "SubnetNeed": "sizes", "WarmPool": "warm_pool", "attached_addresses": "warm_pool",
+    "migration": "mode_change", "nodes_that_fit": "fit", "reservation_plan": "sizes",
+    "smallest_subnet": "sizes", "subnet_census": "subnet",
+}  # fmt: skip
 """Module of each name; each loads on first use."""
 
 __all__ = [*_HOME]  # noqa: PLE0604

@@ -17,16 +17,10 @@ if TYPE_CHECKING:
     from eks_win_capacity.aws._prices import load_prices as load_prices
 
 _HOME = {
-    "Metric": "_history",
-    "load_usage_history": "_history",
-    "load_prices": "_prices",
-    "PERMISSIONS": "_cluster",
-    "UsedSubnet": "_cluster",
-    "load_catalog": "_catalog",
-    "load_cluster": "_cluster",
-    "load_files": "_cluster",
-    "load_subnets": "_cluster",
-}
+    "Metric": "_history", "load_usage_history": "_history", "load_prices": "_prices",
+    "PERMISSIONS": "_cluster", "UsedSubnet": "_cluster", "load_catalog": "_catalog",
+    "load_cluster": "_cluster", "load_files": "_cluster", "load_subnets": "_cluster",
+}  # fmt: skip
 """Where each loader lives; boto3 loads with the first one that is used."""
 
 __all__ = [*_HOME]  # noqa: PLE0604

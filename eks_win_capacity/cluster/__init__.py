@@ -3,36 +3,20 @@
 from eks_win_capacity.core.lazy import lazy_names
 
 _HOME = {
-    "AccessEntry": "records",
-    "Addon": "records",
-    "CHECKS": "checks",
-    "Change": "remedies",
-    "Check": "checks",
-    "ClusterReport": "report",
-    "ClusterState": "state",
-    "DrainStep": "full_subnet",
-    "FargateProfile": "records",
-    "Instance": "records",
-    "InterfaceState": "records",
-    "Node": "records",
-    "NodeClaim": "records",
-    "NodeClass": "records",
-    "NodeGroup": "records",
-    "NodePool": "records",
-    "PARTS": "state",
-    "PendingPod": "pending",
-    "Pod": "records",
-    "RoleMapping": "records",
-    "SecurityGroupPolicy": "records",
-    "Service": "records",
-    "SubnetState": "records",
-    "Workload": "records",
-    "WorkloadManifest": "records",
-    "check_cluster": "checks",
-    "cluster_report": "report",
-    "drains_for_blocks": "full_subnet",
-    "explain_pending": "pending",
-    "karpenter_view": "autoscalers",
+    name: module
+    for module, names in {
+        "autoscalers": "karpenter_view",
+        "checks": "CHECKS Check check_cluster",
+        "full_subnet": "DrainStep drains_for_blocks",
+        "pending": "PendingPod explain_pending",
+        "records": "AccessEntry Addon FargateProfile Instance InterfaceState Node NodeClaim "
+        "NodeClass NodeGroup NodePool Pod RoleMapping SecurityGroupPolicy Service "
+        "SubnetState Workload WorkloadManifest",
+        "remedies": "Change",
+        "report": "ClusterReport cluster_report",
+        "state": "ClusterState PARTS",
+    }.items()
+    for name in names.split()
 }
 """Module of each name; each loads on first use."""
 

@@ -172,15 +172,8 @@ Source: client-go, ``DefaultTypedControllerRateLimiter``.
 """
 
 WINDOWS_PLATFORM_VERSIONS: Final = {
-    "1.24": 2,
-    "1.25": 1,
-    "1.26": 1,
-    "1.27": 1,
-    "1.28": 1,
-    "1.29": 1,
-    "1.30": 2,
-    "1.31": 4,
-}
+    "1.24": 2, "1.25": 1, "1.26": 1, "1.27": 1, "1.28": 1, "1.29": 1, "1.30": 2, "1.31": 4,
+}  # fmt: skip
 """Lowest platform version (``eks.N``) with Windows support, by Kubernetes version.
 
 Every platform version of a later Kubernetes version has it too.
@@ -231,18 +224,10 @@ Source: as `KUBERNETES_SUPPORT_ENDS`.
 """
 
 KUBERNETES_SUPPORT_ENDS: Final = {
-    "1.23": "2024-10-11",
-    "1.24": "2025-01-31",
-    "1.25": "2025-05-01",
-    "1.26": "2025-06-11",
-    "1.27": "2025-07-24",
-    "1.28": "2025-11-26",
-    "1.29": "2026-03-23",
-    "1.30": "2026-07-23",
-    "1.31": "2026-11-26",
-    "1.32": "2027-03-23",
-    "1.33": "2027-07-29",
-}
+    "1.23": "2024-10-11", "1.24": "2025-01-31", "1.25": "2025-05-01", "1.26": "2025-06-11",
+    "1.27": "2025-07-24", "1.28": "2025-11-26", "1.29": "2026-03-23", "1.30": "2026-07-23",
+    "1.31": "2026-11-26", "1.32": "2027-03-23", "1.33": "2027-07-29",
+}  # fmt: skip
 """Day on which EKS' extended support of each Kubernetes version ends.
 
 Source: EKS user guide, "Understand the Kubernetes version lifecycle on EKS" (2026-11-25).

@@ -131,24 +131,14 @@ def head_room(part: ClusterPart) -> str:
         return paragraph(f"Nodes are not known: {part.state.unknown['nodes']}")
     nodes = part.capacity.nodes
     columns = {
-        "instance_type": "Type",
-        "zone": "Zone",
-        "binding": "What binds",
-        "nodes": "Nodes",
-        "capacity": "Pods they take",
-        "pods": "Pods they run",
-        "headroom": "Head-room",
-    }
+        "instance_type": "Type", "zone": "Zone", "binding": "What binds", "nodes": "Nodes",
+        "capacity": "Pods they take", "pods": "Pods they run", "headroom": "Head-room",
+    }  # fmt: skip
     each = {
-        "node": "Node",
-        "instance_type": "Type",
-        "zone": "Zone",
-        "ready": "Ready",
-        "binding": "What binds",
-        "capacity": "Pods it takes",
-        "pods": "Pods it runs",
+        "node": "Node", "instance_type": "Type", "zone": "Zone", "ready": "Ready",
+        "binding": "What binds", "capacity": "Pods it takes", "pods": "Pods it runs",
         "headroom": "Head-room",
-    }
+    }  # fmt: skip
     reasons = part.capacity.differences.drop_duplicates("reason")
     return "".join(
         (
@@ -404,15 +394,9 @@ def fleet(part: ClusterPart) -> str:
 
 
 _CHANGED: Final = {
-    "instance_type": "Type",
-    "now": "Nodes now",
-    "after": "after",
-    "keep": "Keep",
-    "add": "Add",
-    "drain": "Drain",
-    "cost_now": "Cost now",
-    "cost_after": "after",
-}
+    "instance_type": "Type", "now": "Nodes now", "after": "after", "keep": "Keep", "add": "Add",
+    "drain": "Drain", "cost_now": "Cost now", "cost_after": "after",
+}  # fmt: skip
 _GROUPS: Final = {
     "instance_type": "Type",
     "nodes": "Nodes",
@@ -509,16 +493,10 @@ def _summary(rows: pd.DataFrame) -> str:
         moment = row["runs_dry"]
         row["runs_dry"] = f"{moment:%Y-%m-%d}" if moment is not None else "no date known"
     columns = {
-        "cluster": "Cluster",
-        "nodes": "Windows nodes",
-        "headroom": "Head-room [pods]",
-        "runs_dry": "First subnet runs dry",
-        "errors": "Checks that fail: errors",
-        "failed": "all",
-        "waiting": "Pods that wait",
-        "saving": "Saving",
-        "unit": "in",
-    }
+        "cluster": "Cluster", "nodes": "Windows nodes", "headroom": "Head-room [pods]",
+        "runs_dry": "First subnet runs dry", "errors": "Checks that fail: errors", "failed": "all",
+        "waiting": "Pods that wait", "saving": "Saving", "unit": "in",
+    }  # fmt: skip
     return table("At a glance", columns, shown)
 
 
