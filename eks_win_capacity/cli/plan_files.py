@@ -45,6 +45,7 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     if makers and all(kinds) and not {"Node", "Pod"} & set(kinds):
         rows, notes = workload_rows(makers)
         others = [f"{one['kind']} {name_of(one)}" for one in objects if one not in makers]
+        notes += [note for one in objects if (note := _scaled(one))]
         notes += [f"left out, as they are no workloads: {', '.join(others)}"] if others else []
         for note in notes:
             say(f"eks-win-capacity: note: {note}", err=True)
@@ -64,6 +65,21 @@ def read_workload_file(file: str, *, counted: bool = False) -> list[dict[str, An
     raise InputError(
         f"{name} is {whole.what_it_is(shown)}; plan needs a list of workloads, each with name and "
         "replicas, manifests such as Deployments, or the saved state of a cluster"
+    )
+
+
+def _scaled(item: dict[str, Any]) -> str:
+    """What is said of an object that may start more pods than its workload names."""
+    spec = item.get("spec")
+    if not isinstance(spec, dict):
+        return ""
+    most = spec.get("maxReplicas", spec.get("maxReplicaCount"))
+    target = spec.get("scaleTargetRef")
+    if most is None or not isinstance(target, dict):
+        return ""
+    return (
+        f"{item['kind']} {name_of(item)} may start {most} pods of {target.get('name')}, and the plan "
+        "is for the replicas of the manifest: raise them to plan for all"
     )
 
 

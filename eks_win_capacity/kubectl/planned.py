@@ -10,6 +10,7 @@ from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.documents import source_name, wholes, yaml_value
 from eks_win_capacity.core.errors import CapacityError, DocumentError, InputError
 from eks_win_capacity.kubectl import _objects as objects
+from eks_win_capacity.kubectl.placement_rules import rules_of
 
 _AT_ONCE: Final = {"Job": "parallelism", "CronJob": "parallelism"}
 """Kinds without ``replicas``: the field that says how many of their pods run at once."""
@@ -41,7 +42,8 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     -------
     (list of dict, list of str)
         Name, replicas, cpu [millicores], memory [bytes] and host_process of each
-        workload; one note for each reason to leave manifests out.
+        workload, and the rules on where its pods may stand; notes on what is left out and on
+        rules and requests that a plan does not know.
 
     Raises
     ------
@@ -58,6 +60,8 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     """
     rows: list[dict[str, Any]] = []
     left: dict[str, list[str]] = {}
+    open_: dict[str, list[str]] = {}
+    unasked: dict[str, list[str]] = {}
     lent = _lent(manifests)
     borrowers = [f"Rollout {_name(one)}" for one in manifests if not objects.makes_pods(one)]
     manifests = [one for one in manifests if objects.makes_pods(one)]
@@ -68,12 +72,16 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     for manifest, name, alone in zip(manifests, named, short, strict=True):
         kind = str(manifest["kind"])
         try:
-            spec = objects.pod_template(manifest)["spec"]
+            template = objects.pod_template(manifest)
+            spec = template["spec"]
             system = objects.selection(spec)[0] or objects.declared_os(spec)
             cpu, memory = objects.requests(spec)
             replicas = lent.get(f"{kind} {name}", _replicas(manifest))
             host = objects.host_process(spec) or bool(spec.get("hostNetwork"))
-        except (KeyError, TypeError, AttributeError) as error:
+            fields, rules = rules_of(template)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, CapacityError):
+                raise
             raise InputError(f"{kind} {name} has no sound template of pods: {error}") from error
         if system != "windows":
             why = "they select no kubernetes.io/os" if not system else f"they are for {system}"
@@ -90,9 +98,22 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
                     "cpu": f"{cpu}m",
                     "memory": str(memory),
                     "host_process": host,
+                    **fields,
                 }
             )
+            for rule in rules:
+                open_.setdefault(rule, []).append(alone)
+            if lacking := [part for part, value in (("CPU", cpu), ("memory", memory)) if not value]:
+                unasked.setdefault(" and ".join(lacking), []).append(alone)
     notes = [f"left out, as {why}: {', '.join(names)}" for why, names in left.items()]
+    notes += [
+        f"the plan does not look at this rule of {', '.join(names)}: {rule}"
+        for rule, names in open_.items()
+    ]
+    notes += [
+        f"no requests for {what}, so that the plan counts none: {', '.join(names)}"
+        for what, names in unasked.items()
+    ]
     if not rows:
         raise InputError(
             "no manifest asks for Windows pods by replicas and a nodeSelector of "

@@ -1,0 +1,129 @@
+"""Which rules on where its pods may stand a template has, as fields of a workload or as words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from eks_win_capacity.core.constants import ADDRESS_RESOURCE
+from eks_win_capacity.kubectl import _objects as objects
+
+_HOST: Final = "kubernetes.io/hostname"
+_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+_EVERYWHERE: Final = {*objects.OS_LABELS, *objects.ARCH_LABELS, objects.BUILD_LABEL}
+"""Labels that every node of a plan has."""
+
+
+def rules_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """
+    Rules that bind the scheduler: fields of a workload, and words on those that have none.
+
+    Preferences bind nothing, and are left out.
+
+    Examples
+    --------
+    >>> spread = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "labelSelector": {}}
+    >>> rules_of({"spec": {"topologySpreadConstraints": [spread]}})
+    ({'zone_spread': True, 'max_skew': 1}, [])
+    """
+    spec = template["spec"]
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    fields: dict[str, Any] = {}
+    words = [*_affinities(spec, labels, fields), *_spreads(spec, labels, fields)]
+    if any(_host_ports(spec)):
+        fields["anti_affinity"] = True
+    words += _node_rules(spec, fields)
+    more = _resources(spec)
+    if more.pop("ephemeral-storage", 0):
+        words.append("ephemeral storage")
+    return (fields | {"extended": dict(more)} if more else fields), words
+
+
+def _matches(selector: Any, labels: Mapping[str, Any]) -> bool:
+    """Whether a label selector selects pods of the template itself; none selects nothing."""
+    if not isinstance(selector, Mapping):
+        return False
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    for one in selector.get("matchExpressions") or ():
+        value, values = labels.get(one["key"]), one.get("values") or ()
+        fits = {
+            "In": value in values,
+            "NotIn": value not in values,
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
+        }
+        if not fits[one["operator"]]:
+            return False
+    return True
+
+
+def _affinities(
+    spec: Mapping[str, Any], labels: Mapping[str, Any], fields: dict[str, Any]
+) -> Iterator[str]:
+    affinity = spec.get("affinity") or {}
+    for term in (affinity.get("podAntiAffinity") or {}).get(_REQUIRED) or ():
+        own = _matches(term.get("labelSelector"), labels)
+        if own and term["topologyKey"] == _HOST:
+            fields["anti_affinity"] = True
+        else:
+            yield f"anti-affinity {'of its own pods' if own else 'to other pods'} by {term['topologyKey']}"
+    for term in (affinity.get("podAffinity") or {}).get(_REQUIRED) or ():
+        yield f"pod affinity by {term['topologyKey']}"
+
+
+def _spreads(
+    spec: Mapping[str, Any], labels: Mapping[str, Any], fields: dict[str, Any]
+) -> Iterator[str]:
+    for one in spec.get("topologySpreadConstraints") or ():
+        key = one["topologyKey"]
+        if one.get("whenUnsatisfiable", "DoNotSchedule") != "DoNotSchedule":
+            continue
+        if not _matches(one.get("labelSelector"), labels):
+            yield f"spread with other pods by {key}"
+        elif key in objects.ZONE_LABELS:
+            fields |= {"zone_spread": True, "max_skew": one.get("maxSkew", 1)}
+        elif key == _HOST:
+            fields["max_per_node"] = one.get("maxSkew", 1)
+        else:
+            yield f"spread by {key}"
+
+
+def _host_ports(spec: Mapping[str, Any]) -> Iterator[Any]:
+    """Ports of the node that a pod takes: two of its like cannot stand on one node."""
+    for container in spec.get("containers") or ():
+        for port in container.get("ports") or ():
+            yield port.get("containerPort") if spec.get("hostNetwork") else port.get("hostPort")
+
+
+def _node_rules(spec: Mapping[str, Any], fields: dict[str, Any]) -> Iterator[str]:
+    """Types that the pods choose their nodes by, and words on other labels."""
+    wanted = {key: [value] for key, value in (spec.get("nodeSelector") or {}).items()}
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+    rules = [one for term in terms for one in term.get("matchExpressions") or ()]
+    for one in rules:
+        if len(terms) == 1 and one["operator"] == "In" and one["key"] not in wanted:
+            wanted[one["key"]] = list(one["values"])
+        elif one["key"] not in _EVERYWHERE:
+            wanted.setdefault(f"{one['key']} ({one['operator']})", [])
+    for key, values in wanted.items():
+        if key in objects.TYPE_LABELS:
+            fields["allowed_types"] = values
+        elif key not in _EVERYWHERE:
+            yield f"nodes by {key}{'=' * bool(values)}{','.join(map(str, values))}"
+
+
+def _resources(spec: Mapping[str, Any]) -> Counter[str]:
+    """What the containers ask for beside CPU, memory and an address."""
+    total: Counter[str] = Counter()
+    for container in spec.get("containers") or ():
+        resources = container.get("resources") or {}
+        asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        for name, value in asked.items():
+            if name == "ephemeral-storage":
+                total[name] = 1
+            elif "/" in name and name != ADDRESS_RESOURCE:
+                total[name] += int(value)
+    return total
