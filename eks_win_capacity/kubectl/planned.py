@@ -59,67 +59,63 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     ('web', 3)
     """
     rows: list[dict[str, Any]] = []
-    left: dict[str, list[str]] = {}
-    open_: dict[str, list[str]] = {}
-    unasked: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {}
     lent = _lent(manifests)
     borrowers = [f"Rollout {_name(one)}" for one in manifests if not objects.makes_pods(one)]
     manifests = [one for one in manifests if objects.makes_pods(one)]
     named = [_name(one) for one in manifests]
     if lent.keys() - {f"{one['kind']} {name}" for one, name in zip(manifests, named, strict=True)}:
-        left["the Deployment whose template they borrow is not given"] = borrowers
+        notes["left out, as the Deployment whose template they borrow is not given"] = borrowers
     short = [name.partition("/")[2] for name in named]
     for manifest, name, alone in zip(manifests, named, short, strict=True):
         kind = str(manifest["kind"])
-        try:
-            template = objects.pod_template(manifest)
-            spec = template["spec"]
-            system = objects.selection(spec)[0] or objects.declared_os(spec)
-            cpu, memory = objects.requests(spec)
-            replicas = lent.get(f"{kind} {name}", _replicas(manifest))
-            host = objects.host_process(spec) or bool(spec.get("hostNetwork"))
-            fields, rules = rules_of(template)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            if isinstance(error, CapacityError):
-                raise
-            raise InputError(f"{kind} {name} has no sound template of pods: {error}") from error
+        system, asked, rules = _asked(manifest, name)
         if system != "windows":
             why = "they select no kubernetes.io/os" if not system else f"they are for {system}"
-            left.setdefault(why, []).append(f"{kind} {name}")
+            notes.setdefault(f"left out, as {why}", []).append(f"{kind} {name}")
         elif kind == "DaemonSet":
-            left.setdefault("a DaemonSet runs on every node: name it by --daemonset", []).append(
-                f"{kind} {name}"
-            )
+            why = "left out, as a DaemonSet runs on every node: name it by --daemonset"
+            notes.setdefault(why, []).append(f"{kind} {name}")
         else:
-            rows.append(
-                {
-                    "name": alone if short.count(alone) == 1 else f"{name}/{kind.lower()}",
-                    "replicas": replicas,
-                    "cpu": f"{cpu}m",
-                    "memory": str(memory),
-                    "host_process": host,
-                    **fields,
-                }
-            )
+            replicas = lent.get(f"{kind} {name}", asked.pop("replicas"))
+            called = alone if short.count(alone) == 1 else f"{name}/{kind.lower()}"
+            rows.append({"name": called, "replicas": replicas, **asked})
             for rule in rules:
-                open_.setdefault(rule, []).append(alone)
-            if lacking := [part for part, value in (("CPU", cpu), ("memory", memory)) if not value]:
-                unasked.setdefault(" and ".join(lacking), []).append(alone)
-    notes = [f"left out, as {why}: {', '.join(names)}" for why, names in left.items()]
-    notes += [
-        f"the plan does not look at this rule of {', '.join(names)}: {rule}"
-        for rule, names in open_.items()
-    ]
-    notes += [
-        f"no requests for {what}, so that the plan counts none: {', '.join(names)}"
-        for what, names in unasked.items()
-    ]
+                notes.setdefault(rule, []).append(alone)
+    found = [f"{why}: {', '.join(names)}" for why, names in notes.items()]
     if not rows:
         raise InputError(
             "no manifest asks for Windows pods by replicas and a nodeSelector of "
-            f"kubernetes.io/os: windows; {'; '.join(notes)}"
+            f"kubernetes.io/os: windows; {'; '.join(found)}"
         )
-    return rows, notes
+    return rows, found
+
+
+def _asked(manifest: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any], list[str]]:
+    """System of a manifest's pods, fields of its workload, and what a plan does not know of it."""
+    try:
+        template = objects.pod_template(manifest)
+        spec = template["spec"]
+        system = objects.selection(spec)[0] or objects.declared_os(spec)
+        cpu, memory = objects.requests(spec)
+        fields, rules = rules_of(template)
+        fields = {
+            "replicas": _replicas(manifest),
+            "cpu": f"{cpu}m",
+            "memory": str(memory),
+            "host_process": objects.host_process(spec) or bool(spec.get("hostNetwork")),
+            **fields,
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, CapacityError):
+            raise
+        raise InputError(
+            f"{manifest['kind']} {name} has no sound template of pods: {error}"
+        ) from error
+    notes = [f"the plan does not look at a rule, {rule}" for rule in rules]
+    if lacking := [part for part, value in (("CPU", cpu), ("memory", memory)) if not value]:
+        notes.append(f"no requests for {' and '.join(lacking)}, so that the plan counts none")
+    return system, fields, notes
 
 
 def _name(manifest: Mapping[str, Any]) -> str:

@@ -115,7 +115,7 @@ def test_rules_of_manifests_bind_the_plan(spec, fields):
 )
 def test_rules_that_a_plan_does_not_know_are_said(spec, words):
     _, notes = workload_rows([with_rules(**spec)])
-    assert any(re.search(f"does not look at this rule of web: .*{words}", note) for note in notes)
+    assert any(re.search(f"does not look at a rule, .*{words}.*: web", note) for note in notes)
 
 
 def test_pods_that_may_not_stand_together_get_a_node_each(tmp_path):
