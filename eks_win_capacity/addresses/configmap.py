@@ -36,32 +36,17 @@ _NULL: Final = "tag:yaml.org,2002:null"
 
 def read_configmap(source: object) -> ConfigMap:
     """
-    Find the pairs of a ConfigMap in any of the forms it comes in.
+    The pairs of a ConfigMap in any of the forms it comes in; None stands for none.
 
-    Parameters
-    ----------
-    source : mapping, list, str, bytes or None
-        The ``data`` mapping; a whole ConfigMap, or a List that holds
-        kube-system/amazon-vpc-cni; either of them as YAML or JSON text, as
-        ``kubectl get configmap -o yaml`` prints it; None if there is none.
-        Of several documents, lines or items of an array the ConfigMap among them
-        is read. The
-        ``configurationValues`` of the vpc-cni add-on, alone or in the answer of
-        ``aws eks describe-addon``, stand for what the add-on writes, its defaults
-        included.
+    The ``data`` mapping; a whole ConfigMap, or a List that holds kube-system/amazon-vpc-cni; either
+    of them as YAML or JSON text, as ``kubectl get configmap -o yaml`` prints it. Of several
+    documents, lines or items of an array the ConfigMap among them is read. The
+    ``configurationValues`` of the vpc-cni add-on, alone or in the answer of ``aws eks
+    describe-addon``, stand for what the add-on writes, its defaults included.
 
-    Returns
-    -------
-    ConfigMap
-
-    Raises
-    ------
-    ConfigMapError
-        If the text cannot be parsed, a key stands twice, a value is not a text
-        (Kubernetes refuses such a ConfigMap), or the source is something else,
-        which the message names.
-    UnsupportedInputError
-        If the source is of another kind, such as a path.
+    Raises ConfigMapError if the text cannot be parsed, a key stands twice, a value is not a text
+    (Kubernetes refuses such a ConfigMap), or the source is something else, which the message names;
+    UnsupportedInputError if the source is of another kind, such as a path.
 
     Examples
     --------

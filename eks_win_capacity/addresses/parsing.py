@@ -57,32 +57,16 @@ def text_of(address: int) -> str:
 
 def spans(used: Any, *, name: str = "used", subnet_id: str | None = None) -> Spans:
     """
-    Read addresses of any form as inclusive spans.
+    Addresses of any form as inclusive spans: first and last of each, as integers.
 
-    Parameters
-    ----------
-    used : str, iterable or Mapping
-        Addresses, ranges and prefixes as text or ``ipaddress`` objects, whole
-        addresses as integers (``int(ipaddress.ip_address(...))``), in any mixture;
-        or one page or all pages of an EC2 answer to DescribeNetworkInterfaces.
-    name : str
-        What an error calls them.
-    subnet_id : str, optional
-        Interfaces of other subnets in an EC2 answer are left aside.
+    In any mixture addresses, ranges and prefixes as text or ``ipaddress`` objects, and whole
+    addresses as integers (``int(ipaddress.ip_address(...))``); or one page or all pages of an EC2
+    answer to DescribeNetworkInterfaces, of which interfaces of other subnets than `subnet_id` are
+    left aside.
 
-    Returns
-    -------
-    (ndarray of int64, ndarray of int64)
-        First and last address of each span, as integers.
-
-    Raises
-    ------
-    AddressError
-        If a text is not an address, range or prefix.
-    InputError
-        If an EC2 answer is not complete, or mixes subnets and none is named.
-    UnsupportedInputError
-        If an item is of a kind that names no address.
+    Raises AddressError if a text is not an address, range or prefix; InputError if an EC2 answer is
+    not complete, or mixes subnets and none is named; UnsupportedInputError if an item is of a kind
+    that names no address.
     """
     if isinstance(used, str):
         if "-" in used:

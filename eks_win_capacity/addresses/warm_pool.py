@@ -454,17 +454,9 @@ def steady_state(
     """
     Addresses and prefixes attached, and addresses used, once everything has settled.
 
-    Parameters
-    ----------
-    pods, slots : ndarray of int64
-        Pods that need an address, and slots of the node. [pods], [slots]
-    pool : WarmPool, or columns by the names of its fields
-    peak : ndarray of int64
-        The most prefixes the node ever held. [prefixes]
-    fragmented : bool or ndarray of bool
-        Whether every pod may sit in a prefix of its own.
-    where : callable
-        `either` for one pool, ``numpy.where`` for columns of them.
+    The pool is one, or columns by the names of its fields; `where` is `either` for one and
+    ``numpy.where`` for columns. `peak` is the most prefixes that the node ever held; on a
+    fragmented one every pod may sit in a prefix of its own.
     """
     import numpy as np
 

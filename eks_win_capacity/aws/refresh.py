@@ -56,27 +56,12 @@ def refresh(
     """
     Fetch everything, validate it, and only then replace what changed.
 
-    Parameters
-    ----------
-    data, package : Path
-        The folders ``data/`` and ``eks_win_capacity/_data/``.
-    session : boto3.Session, optional
-        Whose credentials to use.
-    regions : iterable of str, optional
-        Where to ask; every region that is enabled for the account by default.
-    endpoint_url : str, optional
-        Where to ask instead of AWS.
-    source, version : str
-        Who answers.
-    dry_run : bool
-        Whether to leave all files as they are.
+    The folders are ``data/`` and ``eks_win_capacity/_data/``; regions are by default all that are
+    enabled for the account. Source and version say who answers; a dry run leaves all files as they
+    are.
 
-    Raises
-    ------
-    AwsError
-        If any call fails. No file is touched then.
-    CatalogFileError, CatalogConflictError
-        If the answers or the hand-kept files do not hold together.
+    Raises AwsError if any call fails, and no file is touched then; CatalogFileError or
+    CatalogConflictError if the answers or the hand-kept files do not hold together.
     """
     kept = read_hand_kept(data)
     capture, day, left_out = fetched(session, regions, endpoint_url)

@@ -133,7 +133,8 @@ def counts(
         if kind == "f":
             bad |= array != np.trunc(array)
         if bad.any():
-            raise _count_error(name, low, high, array[bad].flat[0], _place(bad))
+            place = first_positions(bad)[0] if bad.ndim else None
+            raise _count_error(name, low, high, array[bad].flat[0], place)
     return array.astype(np.int64, copy=copy)
 
 
@@ -178,10 +179,6 @@ def _indexed(array: NDArray[Any], name: str, low: int, high: int) -> NDArray[Any
                 continue
             raise _count_error(name, low, high, item, position if array.ndim else None) from None
     return out
-
-
-def _place(bad: NDArray[np.bool_]) -> int | None:
-    return first_positions(bad)[0] if bad.ndim else None
 
 
 def _count_error(

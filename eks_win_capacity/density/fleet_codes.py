@@ -392,18 +392,9 @@ def over_spans(length: int, work: Callable[[int, int], T], *, span: int = SPAN) 
     What `work` gives for each span of a column, from its first row to the one behind its last.
 
     The threads are as many as pyarrow would use, so that one setting bounds both:
-    ``pyarrow.set_cpu_count``, or OMP_NUM_THREADS before it is loaded. Where pyarrow is
-    not loaded there is one.
-
-    Parameters
-    ----------
-    length : int
-        Rows of the column.
-    work : callable
-        Must spend its time in NumPy or Arrow, which let other threads run meanwhile,
-        and write nowhere but between its two rows.
-    span : int
-        Rows of a span.
+    ``pyarrow.set_cpu_count``, or OMP_NUM_THREADS before it is loaded. Where pyarrow is not loaded
+    there is one. The work must spend its time in NumPy or Arrow, which let other threads run
+    meanwhile, and write nowhere but between its two rows.
     """
     if length <= span:
         return [work(0, length)]

@@ -31,24 +31,12 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
     """
     Rows of workloads that manifests of Windows pods ask for, and notes on what is left out.
 
-    Parameters
-    ----------
-    manifests : list of mapping
-        Deployments, StatefulSets, ReplicaSets, Jobs and CronJobs. One without
-        ``replicas`` asks for 1 pod, as Kubernetes takes it; a Job for its
-        ``parallelism``.
+    One without ``replicas`` asks for 1 pod, as Kubernetes takes it; a Job for its ``parallelism``.
+    A row has name, replicas, cpu [millicores], memory [bytes], host_process, and the rules on where
+    its pods may stand; notes are on what is left out, and on rules and requests that a plan does
+    not know.
 
-    Returns
-    -------
-    (list of dict, list of str)
-        Name, replicas, cpu [millicores], memory [bytes] and host_process of each
-        workload, and the rules on where its pods may stand; notes on what is left out and on
-        rules and requests that a plan does not know.
-
-    Raises
-    ------
-    InputError
-        If a manifest is damaged, or none selects Windows nodes.
+    Raises InputError if a manifest is damaged, or none selects Windows nodes.
 
     Examples
     --------

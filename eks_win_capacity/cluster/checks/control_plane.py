@@ -119,16 +119,9 @@ def _ready_hosts(look: Look, nodes: tuple[Node, ...]) -> tuple[int, str]:
 def _bars_dns(node: Node) -> bool:
     """Whether a taint of a node keeps CoreDNS, with the tolerations EKS gives it, away."""
     return any(
-        effect in {"NoSchedule", "NoExecute"} and key not in _DNS_TOLERATES
-        for key, _, effect in (_taint(taint) for taint in node.taints)
+        effect in {"NoSchedule", "NoExecute"} and pair.partition("=")[0] not in _DNS_TOLERATES
+        for pair, _, effect in (taint.rpartition(":") for taint in node.taints)
     )
-
-
-def _taint(text: str) -> tuple[str, str, str]:
-    """Key, value and effect of a taint such as ``team=a:NoSchedule``."""
-    left, _, effect = text.rpartition(":")
-    key, _, value = left.partition("=")
-    return key, value, effect
 
 
 _DNS_TOLERATES: Final = {"CriticalAddonsOnly", "node-role.kubernetes.io/control-plane"}
