@@ -237,7 +237,7 @@ def _from_interfaces(pages: list[Any], subnet_id: str | None) -> Spans:
     if subnet_id is None and len(homes) > 1:
         raise InputError(
             f"the EC2 answer has interfaces of {len(homes)} subnets ({', '.join(sorted(homes)[:5])}); "
-            "say which one is meant: Subnet(..., subnet_id='subnet-...')"
+            "say which one is meant: subnet_id='subnet-...')"
         )
     chosen = [
         (interface.get("NetworkInterfaceId", position), interface)

@@ -232,7 +232,7 @@ def _idle(rows: list[dict[str, Any]]) -> set[str]:
 
 
 _DECIDING = (
-    "node", "instance_type", "ready", "capacity", "binding", "pods", "headroom", "attachable",
+    "node", "headroom", "capacity", "pods", "instance_type", "ready", "binding", "attachable",
     "no_address_pods", "blocked",
 )  # fmt: skip
 """Columns of a node that stay on a narrow terminal."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from eks_win_capacity.catalog import Catalog
     from eks_win_capacity.density.fleet import Fleet
+    from eks_win_capacity.density.node_table import NodeTable
     from eks_win_capacity.frames.node_files import NodeFiles, Sizing
 
 
@@ -86,6 +87,12 @@ _SHOWN = (
     help="Stop at missing and unknown types, or leave their answers empty.",
 )
 @click.option("--rows", is_flag=True, help="Print the sized rows of FILE, and no summary.")
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="NAME",
+    help="Sum by the values of this column, not by instance type; repeatable.",
+)
 @output_option
 def fleet(
     *, kubelet_max_pods: int, pod_cpu: str | None, pod_memory: str | None, **given: Any
@@ -104,6 +111,7 @@ def fleet(
       eks-win-capacity fleet nodes.csv --out sized.csv
       eks-win-capacity fleet nodes.parquet --column type --pod-memory 1Gi --rows -o csv
       eks-win-capacity fleet nodes/ --out sized --partition-by region
+      eks-win-capacity fleet nodes.csv --by cluster --by zone -o json
       kubectl get nodes -l kubernetes.io/os=windows \\
           -L node.kubernetes.io/instance-type | eks-win-capacity fleet -
     """  # noqa: D301
@@ -136,6 +144,7 @@ class _Asked:
     any_order: bool
     on_unknown: str
     rows: bool
+    by: tuple[str, ...]
     output: str
     options: dict[str, Any]
 
@@ -144,6 +153,17 @@ class _Asked:
             raise InputError("--partition-by needs --out, the folder of the partitions")
         if self.any_order and self.out is None:
             raise InputError("--any-order needs --out, the file of the rows")
+        if self.by and self.rows:
+            raise InputError("--by is of the summary: leave --rows out")
+
+    def refuse_groups(self, columns: Sequence[object]) -> None:
+        """Refuse columns to sum by that the file lacks, or that the sums are called by."""
+        names = [str(name) for name in columns]
+        for name in self.by:
+            if name not in names:
+                raise InputError(f"--by: no column {name!r}; there are: {', '.join(names)}")
+            if name in _SUMS or self.by.count(name) > 1:
+                raise InputError(f"--by: the answer would have two columns {name!r}")
 
 
 def _size_whole(asked: _Asked, catalog: Catalog) -> None:
@@ -151,8 +171,10 @@ def _size_whole(asked: _Asked, catalog: Catalog) -> None:
     from eks_win_capacity.density.fleet import Fleet
     from eks_win_capacity.density.node_table import node_table
 
+    frame = _read(asked.file, catalog)
+    asked.refuse_groups(list(frame.columns))
     table = node_table(
-        _read(asked.file, catalog),
+        frame,
         catalog,
         column=asked.column,
         count=asked.count,
@@ -167,7 +189,8 @@ def _size_whole(asked: _Asked, catalog: Catalog) -> None:
     if asked.out is not None:
         _write(sized, asked.out)
     tally = _Tally.of(rows, table.counts)
-    _tell(asked, catalog, tally=tally, sizes=sizes, notes=table.notes, sized=sized)
+    summary = _grouped(asked, catalog, rows=rows, table=table, sizes=sizes)
+    _tell(asked, catalog, tally=tally, sizes=sizes, notes=table.notes, sized=sized, summary=summary)
 
 
 def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
@@ -177,8 +200,14 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
     from eks_win_capacity.frames.node_files import Sizing
 
     _refuse_kind(asked, files.columns)
+    asked.refuse_groups(files.columns)
     found = fleet_files.counted(
-        files, catalog, column=asked.column, count=asked.count, all_rows=asked.all_rows
+        files,
+        catalog,
+        column=asked.column,
+        count=asked.count,
+        all_rows=asked.all_rows,
+        by=asked.by,
     )
     if asked.on_unknown == "raise":
         fleet_files.refuse_unknown(found, catalog)
@@ -202,6 +231,7 @@ def _size_long(asked: _Asked, catalog: Catalog, files: NodeFiles) -> None:
         sizes=sizes,
         notes=found.table.notes,
         sized=_printed(files, sizing, found.rows) if asked.rows else None,
+        summary=_grouped(asked, catalog, rows=groups, table=found.table, sizes=sizes),
         written=found.rows,
     )
 
@@ -256,6 +286,7 @@ def _tell(
     sizes: pd.DataFrame,
     notes: Sequence[str],
     sized: pd.DataFrame | None,
+    summary: list[dict[str, Any]],
     written: int = 0,
 ) -> None:
     """Print the rows, or the summary with what was understood and left out."""
@@ -274,9 +305,9 @@ def _tell(
         rows = written if sized is None else len(sized)
         told.append(f"{rows:,} sized rows written to {asked.out}")
     emit(
-        _summary(tally, sizes, catalog),
+        summary or _summary(tally, sizes, catalog),
         asked.output,
-        lead=_LEAD,
+        lead=(*asked.by, *_SUMS) if asked.by else _LEAD,
         title=f"{count_of(len(tally), 'node')}, limits of {catalog.as_of}",
         note="\n".join(told),
         assumptions=[
@@ -286,6 +317,32 @@ def _tell(
             )
         ],
     )
+
+
+_SUMS = ("nodes", "total_secondary", "total_prefix")
+"""What is summed of each group."""
+
+
+def _grouped(
+    asked: _Asked, catalog: Catalog, *, rows: Fleet, table: NodeTable, sizes: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Nodes and pods by the values of some columns, and in all; empty where none are named."""
+    import pandas as pd
+
+    if not asked.by:
+        return []
+    able = [name for name in rows.instance_types if catalog[name].windows.status != "unsupported"]
+    kept = pd.Series(rows.codes).map(dict(enumerate(rows.instance_types))).isin(able).to_numpy()
+    groups = table.frame[list(asked.by)].astype("string").replace("", pd.NA)[kept]
+    counts = 1 if table.counts is None else table.counts.to_numpy()[kept]
+    pods = sizes.reindex(rows.codes[kept])[["secondary_pods", "prefix_pods"]].to_numpy("int64")
+    numbers = groups.assign(**{_SUMS[0]: counts})
+    for at, name in enumerate(_SUMS[1:]):
+        numbers[name] = numbers["nodes"] * pods[:, at]
+    sums = numbers.groupby(list(asked.by), dropna=False)[list(_SUMS)].sum()
+    total: dict[str, Any] = dict.fromkeys(asked.by) | {asked.by[0]: "total"}
+    total |= {name: int(sums[name].sum()) for name in _SUMS}
+    return [*records_of(sums.reset_index()), total]
 
 
 _LEAD = (

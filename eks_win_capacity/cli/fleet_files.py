@@ -169,7 +169,13 @@ class Counted:
 
 
 def counted(
-    files: NodeFiles, catalog: Catalog, *, column: str | None, count: str | None, all_rows: bool
+    files: NodeFiles,
+    catalog: Catalog,
+    *,
+    column: str | None,
+    count: str | None,
+    all_rows: bool,
+    by: Sequence[str] = (),
 ) -> Counted:
     """
     The Windows nodes of long files, told apart as those of short ones are.
@@ -180,7 +186,7 @@ def counted(
 
     found = roles(files.head(_SAMPLE), catalog, column=column, count=count)
     sides = [] if all_rows else [name for name in (found.system, found.state) if name is not None]
-    names = list(dict.fromkeys([found.types, *sides]))
+    names = list(dict.fromkeys([found.types, *sides, *by]))
     groups = files.counted(names, found.count)
     wrong = groups["wrong"].dropna()
     if len(wrong):

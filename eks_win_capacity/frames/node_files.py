@@ -154,7 +154,8 @@ class NodeFiles:
         if len(found) > MOST_GROUPS:
             raise InputError(
                 f"{self._name} has more than {MOST_GROUPS:,} different values in "
-                f"{', '.join(map(repr, names))}; name the column of types with --column"
+                f"{', '.join(map(repr, names))}; sum --by columns of fewer values, or name the "
+                "column of types with --column"
             )
         return (
             found.astype(object)

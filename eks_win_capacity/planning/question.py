@@ -232,7 +232,7 @@ class Question:
         """Refuse pods that are to be spread over zones that are not known."""
         if self.spread and (not self.zones or "" in self.zones):
             raise InputError(
-                "spreading over zones needs subnets that tell their zone, or zones= with their names"
+                "spreading over zones needs subnets that tell their zone, or zones=NAMES"
             )
 
     def least_alone(self, node: NodeKind) -> float:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import os
 import signal
 import subprocess
@@ -465,3 +466,64 @@ def test_without_the_engine_the_error_names_the_extra(tmp_path, streamed, monkey
     monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
     with pytest.raises(CapacityError, match=r"eks-win-capacity\[stream\]"):
         fleet(path)
+
+
+BY = """node,instance_type,cluster,zone
+a,m5.large,prod,a
+b,m5.large,prod,b
+c,c5.xlarge,test,a
+d,m6g.large,test,a
+e,c5.xlarge,,b
+"""
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("by", "groups"),
+    [
+        (
+            ["cluster"],
+            [("prod", 2, 18, 220), ("test", 1, 14, 110), (None, 1, 14, 110), ("total", 4, 46, 440)],
+        ),
+        (
+            ["zone", "cluster"],
+            [
+                *(("a", "prod", 1, 9, 110), ("a", "test", 1, 14, 110), ("b", "prod", 1, 9, 110)),
+                *(("b", None, 1, 14, 110), ("total", None, 4, 46, 440)),
+            ],
+        ),
+    ],
+)
+def test_sums_by_columns_are_the_same_for_short_and_long_files(tmp_path, whole, by, groups):
+    (tmp_path / "nodes.csv").write_text(BY)
+    options = [part for name in by for part in ("--by", name)]
+    source = tmp_path / "nodes.csv" if whole else tmp_path
+    answer = CliRunner().invoke(cli.app, ["fleet", str(source), *options, "-o", "json"])
+    rows = json.loads(answer.stdout)["rows"]
+    assert [tuple(row.values()) for row in rows] == groups
+    assert list(rows[0]) == [*by, "nodes", "total_secondary", "total_prefix"]
+
+
+def test_sums_by_a_column_weigh_its_counts_and_leave_unknown_types_out(tmp_path):
+    path = tmp_path / "nodes.csv"
+    path.write_text("instance_type,count,cluster\nm5.large,3,a\nm5.large,2,b\nnope,9,b\n")
+    answer = CliRunner().invoke(
+        cli.app, ["fleet", str(path), "--by", "cluster", "--on-unknown", "null", "-o", "json"]
+    )
+    rows = json.loads(answer.stdout)["rows"]
+    assert [(row["cluster"], row["nodes"]) for row in rows] == [("a", 3), ("b", 2), ("total", 5)]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--by", "clster"], "no column 'clster'; there are: node, instance_type, cluster"),
+        (["--by", "cluster", "--rows"], "leave --rows out"),
+        (["--by", "cluster", "--by", "cluster"], "two columns 'cluster'"),
+    ],
+)
+def test_sums_that_cannot_be_made_are_refused(tmp_path, options, word):
+    (tmp_path / "nodes.csv").write_text(BY)
+    for source in (tmp_path, tmp_path / "nodes.csv"):
+        answer = CliRunner().invoke(cli.app, ["fleet", str(source), *options])
+        assert word in str(answer.exception)
