@@ -39,8 +39,8 @@ _BEND = 6.0
 _EVIDENCE = (0.02, 3.0)
 """Power of a bend's likelihood ratio, for errors go together, and the most that it may be worth."""
 
-_ENDED = (0.5, 3.0, 2.0)
-"""The same for growth that has ended, and what it must be worth to have: two standard errors."""
+_ENDED = (2.0, 1.0, 4.0)
+"""What an end of growth must be worth: two standard errors, a missing step; and the most it may."""
 
 _HARDLY = 0.1
 """Share of the past growth below which a model says that it has ended."""
@@ -399,7 +399,7 @@ def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
     It is the more, the more standard errors of the newest growth lie between the two,
     and the more steps of the usual size should have come.
     """
-    power, most, least = _ENDED
+    errors, steps, most = _ENDED
     periods = values.shape[1]
     month = min(_MONTH, periods // 3)
     risen = values[:, -month:].mean(axis=1) - values[:, :month].mean(axis=1)
@@ -411,9 +411,9 @@ def _ended(fit: Fit, values: Floats, since: NDArray[np.int64]) -> Floats:
     variance = (weight * (fit.root[..., 1, :] ** 2).sum(axis=2)).sum(axis=1) / weight.sum(axis=1)
     changes = np.abs(np.diff(values, axis=1))
     missing = past * since * changes.sum(axis=1) / np.maximum((changes**2).sum(axis=1), 1e-18)
-    worth = np.minimum(0.5 * past**2 / np.maximum(variance, 1e-18) - least, missing)
+    worth = np.minimum(0.5 * past**2 / np.maximum(variance, 1e-18) - errors, missing - steps)
     share = hardly.sum(axis=1)
-    return np.where(share > 0.5, np.clip(power * share * worth, 0.0, most), 0.0)
+    return np.where(share > 0.5, np.clip(share * worth, 0.0, most), 0.0)
 
 
 def exact(view: View) -> Flags:
