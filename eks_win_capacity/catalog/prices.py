@@ -118,12 +118,8 @@ class Prices:
 
 
 _ESTIMATE: Final = {
-    "market": "on-demand",
-    "zone": None,
-    "currency": "USD",
-    "licence": "included",
-    "estimated": True,
-}
+    "market": "on-demand", "zone": None, "currency": "USD", "licence": "included", "estimated": True,
+}  # fmt: skip
 """What every estimated price has in common."""
 
 

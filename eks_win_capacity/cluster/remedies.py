@@ -172,14 +172,9 @@ def partition_of(state: ClusterState) -> str:
 
 
 _PARTITIONS: Final = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
-    "eusc-": "aws-eusc",
-}
+    "cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc", "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b", "eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f",
+}  # fmt: skip
 """How the regions of each partition but the commercial one begin.
 
 Source: botocore, ``partitions.json`` (2026-11-26).

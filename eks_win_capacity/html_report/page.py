@@ -20,6 +20,7 @@ from eks_win_capacity.html_report.page_parts import (
     listed,
     paragraph,
     policy,
+    stacked,
     table,
     to_copy,
 )
@@ -140,19 +141,15 @@ def head_room(part: ClusterPart) -> str:
         "headroom": "Head-room",
     }  # fmt: skip
     reasons = part.capacity.differences.drop_duplicates("reason")
-    return "".join(
-        (
-            table(
-                "Windows nodes by type, zone and what binds", columns, records_of(_by_kind(nodes))
-            ),
-            paragraph(
-                "Head-room is in further pods of the typical kind, each node for itself; the total "
-                "above counts once what several nodes would take from one subnet.",
-                "soft",
-            ),
-            listed([f"{row.reason}: {row.why}" for row in reasons.itertuples()]),
-            table(f"Each of {count_of(len(nodes), 'node')}", each, records_of(nodes), large=True),
-        )
+    return stacked(
+        table("Windows nodes by type, zone and what binds", columns, records_of(_by_kind(nodes))),
+        paragraph(
+            "Head-room is in further pods of the typical kind, each node for itself; the total "
+            "above counts once what several nodes would take from one subnet.",
+            "soft",
+        ),
+        listed([f"{row.reason}: {row.why}" for row in reasons.itertuples()]),
+        table(f"Each of {count_of(len(nodes), 'node')}", each, records_of(nodes), large=True),
     )
 
 
@@ -210,14 +207,12 @@ def subnets(part: ClusterPart) -> str:
             f"{count_of(unseen, 'subnet has', 'subnets have')} no map: where their used addresses "
             "lie is not known (aws ec2 describe-network-interfaces)."
         )
-    return "".join(
-        (
-            table("Subnets now", _SUBNETS, records_of(part.capacity.subnets)),
-            table("Further nodes that fit", _MORE_NODES, records_of(part.capacity.more_nodes)),
-            listed(part.capacity.assumptions),
-            *map(block_map, drawn[:MOST_MAPS]),
-            *(paragraph(note, "soft") for note in notes),
-        )
+    return stacked(
+        table("Subnets now", _SUBNETS, records_of(part.capacity.subnets)),
+        table("Further nodes that fit", _MORE_NODES, records_of(part.capacity.more_nodes)),
+        listed(part.capacity.assumptions),
+        *map(block_map, drawn[:MOST_MAPS]),
+        *(paragraph(note, "soft") for note in notes),
     )
 
 
@@ -233,16 +228,14 @@ def exhaustion(forecast: ExhaustionForecast | None, names: frozenset[str]) -> st
     able = [row for row in rows if row["status"] != "no forecast"]
     end = day(forecast.horizon_end, "unknown")
     last = day(forecast.history["time"].max(), "unknown")
-    return "".join(
-        (
-            _dates(f"When subnets run dry, by {forecast.unit}, until {end}", rows, share),
-            paragraph(f"The history ends on {last}: days left count from there.", "soft"),
-            *(fan(forecast, row) for row in able[:MOST_FANS]),
-            paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
-            if len(able) > MOST_FANS
-            else "",
-            listed(_notes(forecast, names)),
-        )
+    return stacked(
+        _dates(f"When subnets run dry, by {forecast.unit}, until {end}", rows, share),
+        paragraph(f"The history ends on {last}: days left count from there.", "soft"),
+        *(fan(forecast, row) for row in able[:MOST_FANS]),
+        paragraph(f"The {MOST_FANS} most urgent of {len(able):,} are drawn.", "soft")
+        if len(able) > MOST_FANS
+        else "",
+        listed(_notes(forecast, names)),
     )
 
 
@@ -302,21 +295,17 @@ def findings(part: ClusterPart) -> str:
     )
     passed = sum(finding.outcome == "pass" for finding in part.findings)
     unknown = {"code": "Check", "seen": "What is not known", "remedy": "What would tell"}
-    return "".join(
-        (
-            paragraph(
-                f"{len(failed):,} failed, {len(part.unknown):,} not known, {passed:,} passed."
-            ),
-            *(_finding(finding) for finding in failed),
-            table(
-                "Checks that these data do not decide",
-                unknown,
-                ({"code": f.code, "seen": f.seen, "remedy": f.remedy} for f in part.unknown),
-                large=True,
-            )
-            if part.unknown
-            else "",
+    return stacked(
+        paragraph(f"{len(failed):,} failed, {len(part.unknown):,} not known, {passed:,} passed."),
+        *(_finding(finding) for finding in failed),
+        table(
+            "Checks that these data do not decide",
+            unknown,
+            ({"code": f.code, "seen": f.seen, "remedy": f.remedy} for f in part.unknown),
+            large=True,
         )
+        if part.unknown
+        else "",
     )
 
 
@@ -375,21 +364,19 @@ def fleet(part: ClusterPart) -> str:
     mode = "prefix" if plan.prefix_delegation else "secondary"
     placed = any(group.subnet for group in plan.groups)
     room = ", in what the subnets have free" if placed else "; what subnets have free is not known"
-    return "".join(
-        (
-            table(
-                f"Nodes now and recommended, cost in {diff.unit}",
-                _CHANGED,
-                records_of(diff.to_pandas()),
-            ),
-            listed(summary_lines(plan)),
-            table("What runs on each recommended node", _GROUPS, plan.rows(), large=True),
-            paragraph(
-                f"Planned in {mode} mode for the Windows pods that run and wait, by what they "
-                f"request{room}. Zone spread and affinity are not looked at.",
-                "soft",
-            ),
-        )
+    return stacked(
+        table(
+            f"Nodes now and recommended, cost in {diff.unit}",
+            _CHANGED,
+            records_of(diff.to_pandas()),
+        ),
+        listed(summary_lines(plan)),
+        table("What runs on each recommended node", _GROUPS, plan.rows(), large=True),
+        paragraph(
+            f"Planned in {mode} mode for the Windows pods that run and wait, by what they "
+            f"request{room}. Zone spread and affinity are not looked at.",
+            "soft",
+        ),
     )
 
 

@@ -199,6 +199,11 @@ def paragraph(text: str, kind: str = "") -> str:
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
+def stacked(*parts: str) -> str:
+    """Parts of a page, one below the other."""
+    return "".join(parts)
+
+
 def listed(texts: Sequence[str]) -> str:
     """Texts as a list; nothing where there are none."""
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
