@@ -67,12 +67,18 @@ def usage_table(document: Any) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is another document, holds no values, or mixes used and available.
+        If it is another document, only a part, holds no values, or mixes used and available.
     """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for one in map(_whole, document if isinstance(document, list) else [document]):
+    pages = document if isinstance(document, list) else [document]
+    if pages and isinstance(pages[-1], Mapping) and pages[-1].get("NextToken"):
+        raise InputError(
+            "the answer is only a part: more pages follow (NextToken); save it without --max-items "
+            "and --no-paginate"
+        )
+    for one in map(_whole, pages):
         if not (member := _member(one)):
             raise InputError(
                 "this JSON is not a history: give a range query of Prometheus, get-metric-data or "
@@ -118,6 +124,8 @@ def _metric_data(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for series in answer["MetricDataResults"]:
         kind, subnet = kind_and_subnet(series.get("Label") or series.get("Id", ""))
+        if (status := series.get("StatusCode")) in {"InternalError", "Forbidden"}:
+            raise InputError(f"CloudWatch gave no whole answer for {subnet!r}: {status}; ask again")
         times, values = series.get("Timestamps") or (), series.get("Values") or ()
         if len(times) != len(values):
             raise InputError(

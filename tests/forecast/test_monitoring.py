@@ -194,11 +194,21 @@ def test_python_reads_the_same_documents():
         ([prometheus("available_ips", FREE), prometheus("used_ips", USED)], "mixes"),
         (statistics("AvailableIpAddressCount", FREE, "SampleCount"), "Minimum"),
         ({"MetricDataResults": [{"Label": "a", "Timestamps": TEXT, "Values": [1.0]}]}, "1 Values"),
+        ({**metric_data("available", FREE), "NextToken": "t"}, "more pages follow"),
+        (
+            {"MetricDataResults": [{"Label": "a", "StatusCode": "Forbidden"}]},
+            "no whole answer for 'a': Forbidden",
+        ),
     ],
 )
 def test_an_answer_without_a_history_is_refused_in_words(document, words):
     with pytest.raises(InputError, match=words):
         usage_table(document)
+
+
+def test_pages_are_an_answer_where_the_last_one_is_there():
+    pages = [{**metric_data("available", FREE), "NextToken": "t"}, metric_data("available", FREE)]
+    assert len(usage_table(pages)) == 2 * len(FREE)
 
 
 @pytest.mark.parametrize(
