@@ -349,11 +349,10 @@ def _unseen_slots(view: ClusterView) -> list[str]:
 def _unseen_pods(view: ClusterView) -> list[str]:
     """What is not known where pods of one namespace alone were saved, or pods whose nodes were not."""
     pods, nodes = view.state.pods or (), view.state.nodes or ()
-    unseen = []
-    spaces = {pod.namespace for pod in pods}
-    if nodes and len(spaces) == 1 and spaces.isdisjoint({"kube-system"}):
+    unseen: list[str] = []
+    if nodes and pods and (space := view.state.only_namespace):
         unseen.append(
-            f"pods of other namespaces: all here are of {min(spaces)} (kubectl get pods -A -o json); "
+            f"pods of other namespaces: all here are of {space} (kubectl get pods -A -o json); "
             "what others take looks free"
         )
     names = {node.name for node in nodes}

@@ -133,7 +133,7 @@ def platform_serves(state: ClusterState, table: Mapping[str, int]) -> bool | Non
 
 def legacy_components(state: ClusterState) -> list[str] | None:
     """The components of legacy Windows support, or None where they are not known."""
-    if state.workloads is None and state.pods is None:
+    if (state.workloads is None and state.pods is None) or state.only_namespace:
         return None
     names = [w.name for w in state.workloads or () if w.namespace == "kube-system"]
     names += [pod.name for pod in state.pods or () if pod.namespace == "kube-system"]

@@ -265,6 +265,19 @@ class ClusterState(Shown):
         return None if self.nodes is None else Listed(n for n in self.nodes if n.os == "windows")
 
     @cached_property
+    def only_namespace(self) -> str:
+        """
+        The one namespace of all pods, where it is not kube-system; else empty.
+
+        Every cluster runs pods in kube-system: without one, those of other namespaces were not saved.
+        """
+        spaces = {pod.namespace for pod in self.pods or ()}
+        if len(spaces) != 1 or "kube-system" in spaces:
+            return ""
+        others = {workload.namespace for workload in self.workloads or ()} - spaces
+        return "" if others else min(spaces)
+
+    @cached_property
     def windows_pods(self) -> Listed[Pod] | None:
         """The unfinished pods that run on Windows, or would; None where not known."""
         if self.pods is None:

@@ -1706,3 +1706,15 @@ def test_a_name_from_a_file_is_one_word_of_a_command_and_carries_none(role):
         assert re.fullmatch(r"[\w.-]+", name)
         (entry,) = yaml.safe_load(text)
         assert entry["rolearn"].endswith(f":role/{role}")
+
+
+@pytest.mark.parametrize(
+    "code", ["legacy-windows-support", "autoscaler-node-template", "karpenter-limits"]
+)
+def test_pods_of_one_namespace_do_not_tell_what_runs_in_others(code):
+    def outcome(*pods):
+        state = ClusterState(nodes=(WIN,), pods=pods)
+        return next(f.outcome for f in check_cluster(state) if f.code == code)
+
+    assert outcome(POD) == "unknown"
+    assert outcome(POD, DNS) == "pass"

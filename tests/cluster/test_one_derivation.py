@@ -697,6 +697,8 @@ def clusters(draw):
     if draw(st.booleans()):
         # The cluster autoscaler under another name.
         pods.append(Pod(namespace="infra", name="x", selects_os="linux", autoscaler=True))
+    # Without a pod in kube-system nobody knows what runs in other namespaces.
+    pods.append(Pod(namespace="kube-system", name="coredns-1", selects_os="linux", node="linux-1"))
     used = [part for one in held for part in (one.address, *one.secondary, *one.prefixes)]
     whole = {int(part.split(".")[3].split("/")[0]) // 16 for part in used if "/" in part}
     if not draw(st.booleans()):

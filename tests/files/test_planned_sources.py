@@ -256,7 +256,9 @@ def test_who_speaks_in_an_event_of_a_pod_runs(who):
         "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "web"},
         "message": SAID[who],
     }
-    for documents, runs in (([pod], False), ([pod, event], True)):
+    system = {**pod, "metadata": {"name": "dns", "namespace": "kube-system"}, "spec": {}}
+    pods = [pod, {**system, "spec": {"nodeName": "linux", "containers": []}}]
+    for documents, runs in ((pods, False), ([*pods, event], True)):
         found = {f.code: f for f in check_cluster(load_files(*documents, three.template("x")))}
         quiet = "nothing runs"
         assert found["karpenter-limits"].seen.startswith(quiet) is not (runs and who == "karpenter")

@@ -166,7 +166,8 @@ class Look(ClusterView):
             return False
         if self.makers is None:
             return None
-        return any("karpenter" in name for name in self.makers)
+        found = any("karpenter" in name for name in self.makers)
+        return None if self.state.only_namespace and not found else found
 
     def aged(self, day: str) -> str:
         """

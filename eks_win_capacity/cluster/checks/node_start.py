@@ -84,7 +84,7 @@ def _runs_autoscaler(look: Look) -> bool | None:
     runs = any(
         maker.autoscaler or "cluster-autoscaler" in name for name, (maker, _) in look.makers.items()
     )
-    return runs or marked
+    return runs or marked or (None if look.state.only_namespace else False)
 
 
 def _group_tag(rule: Check, look: Look, group: NodeGroup) -> Finding:
