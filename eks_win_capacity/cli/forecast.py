@@ -300,7 +300,7 @@ def _notes(made: ExhaustionForecast) -> Iterator[tuple[str, str]]:
     from eks_win_capacity.forecast.exhaustion import MIN_PERIODS
 
     for finding in made.findings:
-        why = finding.why.replace("timezone=", "--timezone")
+        why = finding.why.replace("timezone=", "--timezone").replace("percent=", "--percent ")
         why = why.replace("used=True or available=True", "--values used or --values available")
         yield finding.code, f"{finding.seen}: {why}"
     if short := int((~made.usable).sum()):

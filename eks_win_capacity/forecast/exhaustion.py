@@ -207,6 +207,8 @@ def forecast_exhaustion(
     offsets                    ``timezone``; texts with and without: InputError
     columns of which nothing   used addresses (``assumed-used``)
     says what they count
+    counts that are not whole  as they are (``perhaps-percent``); up to 1: InputError
+    and never above 100
     numbers as times           since 1970, in UTC (``epoch-times``), or 20260131
     dates such as 31/01/2026   in the order that one of them proves
                                (``dates-by-country``)

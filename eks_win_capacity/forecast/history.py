@@ -111,10 +111,37 @@ def read_rows(
     )
     _refuse_odd_times(table, times, values)
     used = _as_used(values, limits, times, table.kind)
-    judged = (*_assumed(table), *findings, *_changes(limits, current, code))
+    judged = (
+        *_assumed(table),
+        *_perhaps_percent(table.kind, values, current),
+        *findings,
+        *_changes(limits, current, code),
+    )
     return Rows(
         subnets.rename("subnet"), code, times, used, limits, current, table.single, unit, judged
     )
+
+
+def _perhaps_percent(kind: str, values: Floats, capacity: Floats) -> list[Finding]:
+    """What is said of counts that look like percentages; shares are refused."""
+    high = np.nanmax(values, initial=0.0)
+    if kind == "percent" or high > _WHOLE or not (values % 1 > 0).any():
+        return []
+    if high <= 1:
+        raise InputError(
+            f"{kind} addresses are counts, and the largest value is {high:g}: of shares give 100 times "
+            "as much, with percent=NAME"
+        )
+    if np.nanmax(capacity, initial=0.0) <= 2 * _WHOLE:
+        return []
+    return [
+        told(
+            "perhaps-percent",
+            f"the values of {kind} addresses are not whole, and none is above {_WHOLE}",
+            "they were read as addresses; if they are percentages, say so with percent=NAME",
+            severity="warning",
+        )
+    ]
 
 
 def _assumed(table: Table) -> list[Finding]:
@@ -206,6 +233,9 @@ def _refuse_odd_times(table: Table, times: pd.DatetimeIndex, values: Floats) -> 
             "name that column with subnet="
         )
 
+
+_WHOLE = 100
+"""A whole, in percent."""
 
 _EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Units of epoch times, and how many make a second."""

@@ -126,6 +126,17 @@ def test_percent_of_what_is_free_is_not_taken_for_anything_else(name, said):
         first_date(frame(**{"time": DAYS, name: 100 - USED / 2}), **said)
 
 
+def test_counts_that_look_like_percent_are_said_and_shares_refused():
+    percent = frame(time=DAYS, used=USED / 4 + 0.25)
+    assert "perhaps-percent" in codes(forecast_exhaustion(percent, capacity=1019))
+    assert "perhaps-percent" not in codes(forecast_exhaustion(percent, capacity=100))
+    assert "perhaps-percent" not in codes(
+        forecast_exhaustion(frame(time=DAYS, used=USED / 4 + 100.25), capacity=1019)
+    )
+    with pytest.raises(InputError, match="of shares give 100 times as much"):
+        first_date(frame(time=DAYS, usage=USED / 200))
+
+
 def test_a_capacity_beside_a_given_one_is_not_a_subnet():
     history = frame(time=DAYS, win=USED, capacity=190)
     assert list(forecast_exhaustion(history, capacity=200).subnets) == ["win"]
