@@ -240,7 +240,6 @@ def _dealt(learned: Learned, draws: Draws) -> tuple[Singles, NDArray[np.intp], F
         share = np.minimum(least / np.maximum(usual, 1e-12), 1.0)
         sigma[still] = np.where(straight, least[:, None], share[:, None])[still]
         alpha = np.where(still[:, None], 1.0, alpha)
-    sigma = sigma * learned.parts.season.fitted[:, None]
     parts = np.stack([level, growth, fit.off[at], sigma, alpha, phi, gamma])
     return parts.astype(np.float32), views[model], np.stack(middle, axis=1)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
+    _Index = tuple[Floats, Floats]
+    """Index of each phase, and the share of the variance that it explains."""
 
 MIN_CYCLES = 3
 """Cycles that must be seen before a season may be told from noise."""
@@ -58,9 +60,6 @@ class Seasons:
         The same for the periods to come.
     strength : ndarray, (series, lengths)
         Share of the detrended variance each season length explains.
-    fitted : ndarray, (series,)
-        How much smaller the errors left behind are than those to come, because
-        the season was fitted to them. A deviation's factor, 1 or larger.
     """
 
     factor: Floats
@@ -68,7 +67,6 @@ class Seasons:
     future_factor: Floats
     future_term: Floats
     strength: Floats
-    fitted: Floats
 
 
 def seasons(
@@ -85,24 +83,21 @@ def seasons(
     count, periods = values.shape
     total = periods + horizon
     factor, term = np.ones((count, total)), np.zeros((count, total))
-    strength, fitted, rest = np.zeros((count, len(lengths))), np.ones(count), values
+    strength, rest = np.zeros((count, len(lengths))), values
     for place, length in enumerate(lengths):
         if not usable_season(length, lengths, periods, given=given):
             continue
         shorter = (other for other in lengths if other < length and length % other == 0)
-        add, multiply = _one_season(rest, length, max(shorter, default=0))
-        multiplies = multiply.share > add.share
-        strength[:, place] = np.where(multiplies, multiply.share, add.share)
-        fitted *= np.where(multiplies, multiply.fitted, add.fitted)
+        (add, added), (multiply, multiplied) = _one_season(rest, length, max(shorter, default=0))
+        multiplies = multiplied > added
+        strength[:, place] = np.where(multiplies, multiplied, added)
         phase = (np.arange(total) - periods) % length
-        by, plus = multiply.values[:, phase], add.values[:, phase]
+        by, plus = multiply[:, phase], add[:, phase]
         factor *= np.where(multiplies[:, None], by, 1.0)
         term = np.where(multiplies[:, None], term * by, term + plus)
         rest = (values - term[:, :periods]) / factor[:, :periods]
     past, ahead = slice(periods), slice(periods, None)
-    return Seasons(
-        factor[:, past], term[:, past], factor[:, ahead], term[:, ahead], strength, fitted
-    )
+    return Seasons(factor[:, past], term[:, past], factor[:, ahead], term[:, ahead], strength)
 
 
 def usable_season(length: int, lengths: Sequence[int], periods: int, *, given: bool) -> bool:
@@ -116,15 +111,6 @@ def usable_season(length: int, lengths: Sequence[int], periods: int, *, given: b
     return seen(length) and not any(
         other > length and other % length == 0 and seen(other) for other in lengths
     )
-
-
-@dataclass(frozen=True)
-class _Index:
-    """The index of each phase, and what it explains."""
-
-    values: Floats
-    share: Floats
-    fitted: Floats
 
 
 def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]:
@@ -141,15 +127,14 @@ def _one_season(values: Floats, length: int, part: int) -> tuple[_Index, _Index]
     add = _indices(body - trend, (cycles, length, part), shift, 0.0)
     positive = np.asarray((trend > 0).all(axis=1))
     safe = np.where(positive[:, None], trend, 1.0)
-    multiply = _indices(body / safe, (cycles, length, part), shift, 1.0)
-    factor = np.maximum(multiply.values, 0.05)
+    factor = np.maximum(_indices(body / safe, (cycles, length, part), shift, 1.0)[0], 0.05)
     phase = (np.arange(body.shape[1]) + shift) % length
     spread = ((body - trend) ** 2).sum(axis=1)
     left = ((body - safe * factor[:, phase]) ** 2).sum(axis=1)
     share = np.where(positive & (spread > 0), 1 - left / np.where(spread > 0, spread, 1.0), -np.inf)
     # Dividing by a factor near zero would blow the noise of quiet hours up.
     share = np.where(factor.min(axis=1) < _QUIET, -np.inf, share)
-    return add, _Index(factor, share, multiply.fitted)
+    return add, (factor, share)
 
 
 def _moving_mean(values: Floats, length: int) -> tuple[Floats, int, int]:
@@ -164,16 +149,17 @@ def _moving_mean(values: Floats, length: int) -> tuple[Floats, int, int]:
 
 
 def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral: float) -> _Index:
+    """Index of each phase and what it explains, of so many cycles of a length with such a part."""
     cycles, length, part = shape
     table = detrended.reshape(len(detrended), cycles, length)
     index, variance = _robust_mean(table)
-    base, base_share = np.full_like(index, neutral), np.zeros(len(index))
+    base = np.full_like(index, neutral)
     if part:
         # Days are alike until the week shows that they are not.
         daily, daily_variance = _robust_mean(detrended.reshape(len(detrended), -1, part))
         daily += neutral - daily.mean(axis=1, keepdims=True)
-        base_share = _worth(daily - neutral, daily_variance, cycles * (length // part))
-        daily = neutral + (daily - neutral) * base_share[:, None]
+        worth = _worth(daily - neutral, daily_variance, cycles * (length // part))
+        daily = neutral + (daily - neutral) * worth[:, None]
         base = np.tile(daily, (1, length // part))
     index += neutral - index.mean(axis=1, keepdims=True)
     # Each day of the week is believed for itself: weekends differ, Tuesdays hardly.
@@ -193,11 +179,7 @@ def _indices(detrended: Floats, shape: tuple[int, int, int], shift: int, neutral
     total = ((table - neutral) ** 2).sum(axis=(1, 2))
     left = ((table - index[:, None, :]) ** 2).sum(axis=(1, 2))
     share = np.where(total > 0, 1 - left / np.where(total > 0, total, 1.0), 0.0)
-    weight = weight.mean(axis=1)
-    # Smoothed phases are so many fewer parameters, and take less of the noise with them.
-    taken = weight / (2 * reach + 1) + (1 - weight) * base_share * part / length
-    fitted = np.where(dust, 1.0, 1 / np.sqrt(1 - np.minimum(taken / cycles, 0.9)))
-    return _Index(np.roll(index, shift, axis=1), share, fitted)
+    return np.roll(index, shift, axis=1), share
 
 
 def _robust_mean(table: Floats) -> tuple[Floats, Floats]:
