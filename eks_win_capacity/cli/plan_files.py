@@ -170,10 +170,11 @@ def read_price_file(file: str | None) -> Any:
         return _export(file, lines)
     if lines and {"instance_type", "price"} <= set(lines[0]):
         return _price_table(file, lines)
+    at = _price_column(file, lines)
     prices: dict[str, float] = {}
     for line, row in enumerate(lines, start=1):
         try:
-            name, price = row[0].strip(), float(row[1])
+            name, price = row[0].strip(), float(row[at])
         except (IndexError, ValueError):
             if line > 1 or "." in row[0]:  # the first line may be a head, of no type
                 raise InputError(f"line {line} of {file} is not TYPE,PRICE") from None
@@ -184,6 +185,42 @@ def read_price_file(file: str | None) -> Any:
     if not prices:
         raise InputError(f"{file} holds no prices: lines of TYPE,PRICE are needed")
     return prices
+
+
+def _price_column(file: str, lines: list[list[str]]) -> int:
+    """Which column holds the price of Windows by the hour: the only one of numbers, or that called so."""
+    headed = bool(lines) and not any(map(_is_number, lines[0][1:])) and "." not in lines[0][0]
+    head, body = (lines[0], lines[1:]) if headed else ([], lines)
+    width = min(map(len, body), default=0)
+    numbers = [at for at in range(1, width) if all(_is_number(row[at]) for row in body)]
+    said = {at: set(re.findall(r"[a-z]+", head[at].lower())) for at in numbers if at < len(head)}
+    for names in (_WINDOWS_WORDS, _PRICE_WORDS):
+        called = [at for at in numbers if said.get(at, set()) & names]
+        numbers = called if len(called) == 1 else numbers
+    if len(numbers) > 1:
+        raise InputError(
+            f"{file} has several columns of numbers, and none is called the only price: leave one, as "
+            "TYPE,PRICE, with the price of Windows by the hour"
+        )
+    if strange := [word for at in numbers for word in sorted(said.get(at, set()) & _OTHER_PRICES)]:
+        raise InputError(
+            f"{head[numbers[0]]!r} in {file} is a price by {strange[0]}: prices of Windows by the hour "
+            "are needed"
+        )
+    return numbers[0] if numbers else 1
+
+
+def _is_number(cell: str) -> bool:
+    return (
+        re.fullmatch(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?\s*", cell, re.IGNORECASE)
+        is not None
+    )
+
+
+_WINDOWS_WORDS = {"windows"}
+_PRICE_WORDS = {"price", "cost", "hourly", "rate", "usd", "eur"}
+_OTHER_PRICES = {"month", "monthly", "year", "yearly", "annual", "day", "daily", "linux"}
+"""Words of the heads of prices, and of those by other times and for another system."""
 
 
 def _priced(found: list[Any], file: str) -> dict[str, float]:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eks_win_capacity import WarmPool, cli, load_files
+from eks_win_capacity.cli.plan_files import read_price_file
 from eks_win_capacity.core.documents import _open, whole
-from eks_win_capacity.core.errors import CapacityError, ConfigMapError, DocumentError
+from eks_win_capacity.core.errors import CapacityError, ConfigMapError, DocumentError, InputError
 
 WEB = {
     "apiVersion": "apps/v1",
@@ -405,6 +406,39 @@ def test_prices_are_read_from_a_mapping_and_other_documents_are_named(tmp_path):
     ):
         prices.write_text(json.dumps(held))
         assert said in str(run("plan", workloads, "--prices", prices).exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("type,linux,windows\nm5.large,0.096,0.188\n", 0.188),
+        ("instance_type,vcpu,hourly price\nm5.large,2,0.188\n", 0.188),
+        ("m5.large,0.188,2026-01-01\n", 0.188),
+        ("typ;preis\nm5.large;0,188\n", 0.188),
+        ("m5.large,0.188\nm5.xlarge,0.376,\n", 0.188),
+    ],
+)
+def test_the_price_is_the_column_called_so_or_the_only_number(tmp_path, text, price):
+    path = tmp_path / "prices.csv"
+    path.write_text(text)
+    assert read_price_file(str(path))["m5.large"] == price
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name,memory,vcpus\nm5.large,8,2\n", "several columns of numbers"),
+        ("m5.large,2,0.188\n", "several columns of numbers"),
+        ("type,monthly\nm5.large,137.24\n", "a price by monthly"),
+        ("type,price_per_month\nm5.large,137.24\n", "a price by month"),
+        ("type,linux\nm5.large,0.096\n", "a price by linux"),
+    ],
+)
+def test_a_column_that_is_not_an_hourly_price_of_windows_is_refused(tmp_path, text, words):
+    path = tmp_path / "prices.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_price_file(str(path))
 
 
 def test_commas_in_comments_do_not_make_a_table():
