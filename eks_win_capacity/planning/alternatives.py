@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 import itertools
 import math
 import operator
@@ -19,13 +21,14 @@ from eks_win_capacity.packing.relaxation import fluid_bound
 from eks_win_capacity.planning.candidates import alone as values_alone
 from eks_win_capacity.planning.model import build
 from eks_win_capacity.planning.plan_values import Alternative, PlanValues
-from eks_win_capacity.planning.question import BRIEF, NEAR, cheaper
+from eks_win_capacity.planning.question import BRIEF, NEAR, PROVED, cheaper
 from eks_win_capacity.planning.solving import answer as answer_of
-from eks_win_capacity.planning.solving import quick
+from eks_win_capacity.planning.solving import by_sums, quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from eks_win_capacity.packing.deadline import Deadline
     from eks_win_capacity.planning.plan import FleetPlan
     from eks_win_capacity.planning.plan_values import PlannedGroup
     from eks_win_capacity.planning.question import Answer, NodeKind, Question, Site
@@ -41,6 +44,12 @@ _CERTAIN: Final = 0.7
 
 _CHOICES: Final = 300
 """Choices of a few types up to which the bound of each is looked at."""
+
+_JOINT_PART, _EACH_PART = 0.25, 0.4
+"""Part of the time for all choices in one program, and of what is left for one of them."""
+
+_EXACT_PART: Final = 0.5
+"""Part of that time to settle it."""
 
 _TRIED: Final = 4
 """Types that are cheap first-fit and then solved, to find the best single one."""
@@ -123,21 +132,19 @@ def fewer_types(
     found: list[Answer] = [answer] if few else []
     least: float | None = None
     try:
-        settled = None if run.over() else run.settled(nodes, few=True)
-        exact = run.chosen(settled)
-        if settled is not None and settled.proved:
-            run.impossible = settled.packed is None
-            run.prove(0.0 if exact is None else exact.bound)
-            return exact
-        found += [] if exact is None else [exact]
-        choices = _choices(run, nodes, top) if top > 1 else []
-        some, least = _best_among(run, choices) if choices else (None, None)
-        found += [] if some is None else [some]
-        if top > 1 and not few and not choices:
-            _by_dropping(run, answer, nodes, top, found)
-        single, alone = _best_among(run, _alone(run, nodes))
-        found += [] if single is None else [single]
-        least = alone if top == 1 else least
+        choices = _choices(run, nodes, top)
+        if _joint(run, nodes, run.deadline.part(_JOINT_PART) if choices else run.deadline, found):
+            return found[-1] if found else None
+        if choices:
+            least = _among_choices(run, choices, found)
+            if not found and _joint(run, nodes, run.deadline, found):
+                return found[-1] if found else None
+        else:
+            if top > 1 and not few:
+                _by_dropping(run, answer, nodes, top, found)
+            single, alone = _best_among(run, _alone(run, nodes))
+            found += [] if single is None else [single]
+            least = alone if top == 1 else least
     except KeyboardInterrupt:
         run.stop()
     except (OutOfTimeError, ArithmeticError):
@@ -154,6 +161,65 @@ def fewer_types(
     return min(found, key=lambda one: one.value)
 
 
+def _joint(run: Solving, nodes: tuple[NodeKind, ...], until: Deadline, found: list[Answer]) -> bool:
+    """Settle all choices of types in one program, and add what it finds; whether that is proved."""
+    settled = None if run.over() else run.settled(nodes, few=True, until=until)
+    exact = run.chosen(settled)
+    found += [] if exact is None else [exact]
+    if settled is None or not settled.proved:
+        return False
+    run.impossible = settled.packed is None
+    run.prove(0.0 if exact is None else exact.bound)
+    return True
+
+
+def _among_choices(run: Solving, choices: list[_Choice], found: list[Answer]) -> float:
+    """
+    Add plans with one of some choices of types, the best one last; and a bound of all.
+
+    The choice of least bound is looked at next, first by sums of nodes, then exactly, then by
+    search, until its bound reaches what the best plan costs.
+    """
+    best = min(found, key=lambda one: one.value, default=None)
+    queue = [(bound, 0, at) for at, (bound, _) in enumerate(choices)]
+    left: list[float] = []
+    while queue and not run.over():
+        most = math.inf if best is None else best.value
+        if queue[0][0] >= most * (1 - PROVED):
+            break
+        bound, looks, at = heapq.heappop(queue)
+        one = run.afresh()
+        one.prove(bound)
+        if queue and looks:
+            one.deadline = run.deadline.part(_EACH_PART)
+        with contextlib.suppress(OutOfTimeError, ArithmeticError):
+            best = cheaper(best, _LOOKS[looks](one, choices[at][1], most))
+            found += [] if best is None else [best]
+        if one.interrupted:
+            run.stop()
+        if looks + 1 < len(_LOOKS):
+            heapq.heappush(queue, (one.bound, looks + 1, at))
+        else:
+            left.append(one.bound)
+    return min([*(one.value for one in found), *left, *(bound for bound, _, _ in queue)])
+
+
+def _settled(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer | None:
+    """Settle a choice exactly, where it can cost less; else what it must be ``below`` is its bound."""
+    until = run.deadline.part(_EXACT_PART)
+    settled = run.settled(nodes, until=until, known=run.bound, below=below, summed=True)
+    if settled is None:
+        return None
+    answer = run.chosen(settled)
+    run.prove(below * (1 - PROVED) if settled.proved and answer is None else settled.bound)
+    return answer
+
+
+def _searched(run: Solving, nodes: tuple[NodeKind, ...], _: float) -> Answer | None:
+    """Search for a plan with a choice, and what it proves."""
+    return answer_of(run, nodes)
+
+
 def _alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[_Choice]:
     """Each type that can run everything alone, with a bound, the likeliest first."""
     cost = run.ask.objective == "cost"
@@ -163,7 +229,7 @@ def _alone(run: Solving, nodes: tuple[NodeKind, ...]) -> list[_Choice]:
 
 
 def _choices(run: Solving, nodes: tuple[NodeKind, ...], top: int) -> list[_Choice]:
-    """Every choice of so many types, with a bound, least first; none where they are too many."""
+    """Every choice of so many types, with a bound, least first; none where there are too many."""
     ask = run.ask
     names = sorted({node.name for node in nodes})
     if math.comb(len(names), top) > _CHOICES:
@@ -272,3 +338,7 @@ def _reservations(
         if isinstance(site.source, Subnet) and not site.guessed:
             commands += reservation_plan(site.source, prefixes=wanted[site.subnet]).commands
     return tuple(lines), tuple(commands)
+
+
+_LOOKS: Final = (by_sums, _settled, _searched)
+"""How the plan with one choice of types is looked for, one after the other."""

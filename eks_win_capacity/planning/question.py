@@ -46,7 +46,7 @@ RESOURCES = ("cpu", "memory", "addresses", "kubelet")
 BRIEF: Final = 0.1
 """Part of the usual work that goes into a plan that is only a step or a comparison."""
 
-ANY_TYPES: Final = 0.3
+ANY_TYPES: Final = 0.15
 """Part of the time for the plan with any types, where only some may be used."""
 
 NEAR: Final = 2.5e-3

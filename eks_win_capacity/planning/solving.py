@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     Ways = Iterable[list[PlannedGroup]]
 
-__all__ = ["Solving", "answer", "least_in_zone", "quick"]
+__all__ = ["Solving", "answer", "by_sums", "least_in_zone", "quick"]
 
 _FEW: Final = 8
 """Shapes of pods up to which the search goes on to a quarter of a percent."""
@@ -73,6 +73,9 @@ _SUMMED: Final = 400
 
 _EXACT_PART: Final = 0.8
 """Part of the time to settle zones and subnets: what is not proved then is searched for."""
+
+_SHARE_PART: Final = 0.4
+"""Part of the time to pack one zone, or those of one choice of types."""
 
 _GOOD: Final = 0.02
 """Gap at which the brief search of a zone ends."""
@@ -196,18 +199,21 @@ class Solving:
             self.stop()
             return None
 
-    def shared_out(self, nodes: tuple[NodeKind, ...], *, least: bool = False) -> Ints | None:
+    def shared_out(
+        self, nodes: tuple[NodeKind, ...], *, least: bool = False, below: float = np.inf
+    ) -> Ints | None:
         """
         Share the pods of each workload out to the zones by sums of nodes, which prove a bound.
 
-        What is asked for at least counts where ``least`` says so, and types at most do not.
+        What is asked for at least counts where ``least`` says so, and types at most do not. Where
+        nothing costs less than ``below``, that is the bound.
         """
         least_nodes = self.ask.at_least if least else {}
         ask = replace(self.ask, max_types=None, min_types=1, at_least=least_nodes)
         model = build(ask, nodes, limits=ask.limits, coupled=True)
         try:
             shares, bound = share_out(
-                model, ask, known=self.bound, deadline=self.deadline.part(0.3)
+                model, ask, known=self.bound, below=below, deadline=self.deadline.part(0.3)
             )
         except (ArithmeticError, OutOfTimeError):
             return None
@@ -484,10 +490,7 @@ class _Zones:
         self.offer(quick(run, self.nodes) if run.known is None else run.known)
         if ask.spread and not run.over():
             few = self.best is None or value_of(self.best.groups, "nodes") <= _SUMMED
-            shares = run.shared_out(self.nodes) if few else None
-            self.offer(self.apart(shares))
-            if shares is not None and not self.near():
-                self.offer(self.coupled(shares))
+            self.pack(run.shared_out(self.nodes) if few else None)
             if not self.near():
                 run.prove(self.least())
                 run.even_only |= ask.zone_lost
@@ -500,6 +503,12 @@ class _Zones:
             self.offer(None if placed is None else Answer(placed, value_of(placed, ask.objective)))
         self.offer(self.coupled())
         return self.best
+
+    def pack(self, shares: Ints | None) -> None:
+        """Pack the zones with some shares, each for itself, and where that is poor, together."""
+        self.offer(self.apart(shares))
+        if shares is not None and not self.near():
+            self.offer(self.coupled(shares))
 
     def offer(self, answer: Answer | None) -> None:
         """Take an answer where it is the cheapest so far."""
@@ -557,7 +566,7 @@ class _Zones:
         self, nodes: tuple[NodeKind, ...], slots: Ints, limits: dict[str, int]
     ) -> Answer | None:
         """The pods of one zone by themselves."""
-        until = self.run.deadline.part(0.4)
+        until = self.run.deadline.part(_SHARE_PART)
         return self.run.solved(
             nodes, slots=slots, limits=limits, effort=self.effort, deadline=until
         )
@@ -581,6 +590,17 @@ class _Zones:
             return [] if answer is None else [answer.groups]
 
         return _zone_by_zone(self.run, self.nodes, pack, shares)
+
+
+def by_sums(run: Solving, nodes: tuple[NodeKind, ...], below: float) -> Answer | None:
+    """Share pods out to the zones by sums of nodes, which prove a bound, and pack what may cost less."""
+    zones = _Zones(run, nodes, BRIEF)
+    if run.ask.spread:
+        shares = run.shared_out(nodes, below=below)
+        if shares is not None:
+            run.deadline = run.deadline.part(_SHARE_PART)
+            zones.pack(shares)
+    return zones.best
 
 
 def least_in_zone(pods: int, zones: int, skew: int) -> int:

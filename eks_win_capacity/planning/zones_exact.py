@@ -160,6 +160,8 @@ def settle(
     missing: str = "",
     allow: Ints | None = None,
     known: float = 0.0,
+    below: float = np.inf,
+    summed: bool = False,
     deadline: Deadline,
 ) -> Settled:
     """
@@ -167,9 +169,10 @@ def settle(
 
     The quota of the coupled model is not looked at. With ``evenly`` all zones have even shares
     where one may be lost, and the bound is of such plans alone. No choice costs less than what is
-    ``known``. In place of the objective, ``missing`` makes small how many ``addresses`` or ``blocks``
-    the subnets lack; with blocks, addresses are not counted, and ``allow`` are blocks that each
-    subnet may have on top.
+    ``known``, and only one that costs less than ``below`` is looked for. With ``summed``, sums of
+    nodes are rules too: that proves more and finds less, so it suits few types. In place of the
+    objective, ``missing`` makes small how many ``addresses`` or ``blocks`` the subnets lack; with
+    blocks, addresses are not counted, and ``allow`` are blocks that each subnet may have on top.
 
     Raises
     ------
@@ -180,8 +183,10 @@ def settle(
     # A node counts for a type by the pods that it has, so none may be there twice.
     program.place(spare=ask.min_types == 1)
     program.keep_rules(missing, allow)
+    if summed:
+        program.sum_up(deadline)
     # What is missing is made small alone: a cost beside it would blur what to ask for.
-    program.aim("" if missing else ask.objective, known)
+    program.aim("" if missing else ask.objective, known, below)
     whole, bound, proved = program.solve(deadline)
     if whole is None:
         none = np.zeros(len(model.sites), dtype=np.int64)
@@ -195,12 +200,18 @@ def settle(
 
 
 def share_out(
-    model: Model, ask: Question, *, known: float = 0.0, deadline: Deadline
+    model: Model,
+    ask: Question,
+    *,
+    known: float = 0.0,
+    below: float = np.inf,
+    deadline: Deadline,
 ) -> tuple[Ints | None, float]:
     """
     Pods of each shape in each zone, on the cheapest nodes whose sums hold them, and what they cost.
 
-    No plan costs less. Where a zone may be lost, that is a bound of even shares.
+    No plan costs less: the bound is ``below`` where none costs less than that. Where a zone may
+    be lost, that is a bound of even shares.
 
     Raises
     ------
@@ -220,12 +231,15 @@ def share_out(
     cost = np.array([one.cost for one in model.nodes])
     patterns = Patterns(mix, nodes, cost, addresses, prefixes)
     program = _Program(model, patterns, ask, evenly=ask.zone_lost)
-    program.hold(tight)
+    for shape in set(range(loose.shapes)).difference(program.tied):
+        columns, count = program.shares(shape), float(loose.count[shape])
+        program.rule(columns, np.ones(len(columns)), count, np.inf)
+    program.hold(tight, np.arange(program.width), program.zone, program.node)
     program.keep_rules("", None)
-    program.aim(ask.objective, known)
-    whole, bound, _ = program.solve(deadline, near=_NEAR, most=_SUMS)
+    program.aim(ask.objective, known, below)
+    whole, bound, proved = program.solve(deadline, near=_NEAR, most=_SUMS)
     if whole is None:
-        return None, bound
+        return None, below * (1 - 2 * _HAIR) if proved and below < np.inf else bound
     columns = np.array([program.shares(shape) for shape in range(loose.shapes)])
     return whole[columns].T, bound
 
@@ -248,6 +262,20 @@ def _free(model: Model) -> Problem | None:
         least=none,
         limit=np.zeros(0, dtype=np.int64),
     )
+
+
+def _sums(problem: Problem) -> list[tuple[Any, Any]]:
+    """What a node of each kind has, and what each pod needs of it: resources, and places for a shape."""
+    most = problem.most_per_node()
+    rows: list[tuple[Any, Any]] = [
+        (problem.room[:, at], problem.need[:, at]) for at in range(problem.need.shape[1])
+    ]
+    rows += [(most[:, at], one) for at, one in enumerate(np.eye(problem.shapes))]
+    scale = [max(float(room.max(initial=0)), 1.0) for room, _ in rows]
+    # Raised slightly, so that rounding can only weaken the rules.
+    return [
+        (room / by * (1 + 1e-9), need / by) for (room, need), by in zip(rows, scale, strict=True)
+    ]
 
 
 class _Program:
@@ -282,17 +310,13 @@ class _Program:
         self.floor, self.ceiling = np.zeros(self.total), np.full(self.total, np.inf)
         self.cost = np.zeros(self.total)
         self.ceiling[: self.width][self.kind < 0] = 0
-        self.rows: list[Any] = []
+        self.rows: list[tuple[Ints, Floats]] = []
         self.low: list[float] = []
         self.high: list[float] = []
 
     def rule(self, columns: Ints, values: Any, least: float, most: float) -> None:
         """Add one rule: the sum of some columns lies between two numbers."""
-        from scipy import sparse
-
-        entries = (np.zeros(len(columns), dtype=np.int64), columns)
-        line = (np.asarray(values, dtype=np.float64), entries)
-        self.rows.append(sparse.csr_matrix(line, shape=(1, self.total)))
+        self.rows.append((columns, np.asarray(values, dtype=np.float64)))
         self.low.append(least)
         self.high.append(most)
 
@@ -316,22 +340,43 @@ class _Program:
                 values = np.append(self.mix[some, shape], -1)
                 self.rule(np.append(some, share), values, 0.0, np.inf if spare else 0.0)
 
-    def hold(self, problem: Problem) -> None:
+    def sum_up(self, deadline: Deadline) -> None:
+        """
+        Count the nodes of each type in each zone, which together hold the pods of that zone.
+
+        The rules follow from those of the patterns. But few whole numbers decide most of what these
+        cost, and the solver cuts and branches on what is said of them.
+        """
+        loose = _free(self.model)
+        if loose is None:
+            return
+        nodes = len(self.model.nodes)
+        first = self.widen(len(self.zones) * nodes)
+        counts = first + np.arange(len(self.zones) * nodes)
+        place, node = np.divmod(counts - first, nodes)
+        for column, zone, at in zip(counts, place, node, strict=True):
+            some = np.nonzero((self.zone == zone) & (self.node == at))[0]
+            self.rule(np.append(some, column), np.append(np.ones(len(some)), -1), 0.0, 0.0)
+        problem, _ = with_rounded_resources(loose, deadline=deadline)
+        self.hold(problem, counts, place, node)
+        for room, need in _sums(problem):
+            self.rule(counts, room[node], float(need @ problem.count) - 1e-9, np.inf)
+
+    def widen(self, columns: int) -> int:
+        """Make place for more columns, and return the first."""
+        first, self.total = self.total, self.total + columns
+        self.floor, self.cost = (np.pad(one, (0, columns)) for one in (self.floor, self.cost))
+        self.ceiling = np.pad(self.ceiling, (0, columns), constant_values=np.inf)
+        return first
+
+    def hold(self, problem: Problem, counts: Ints, zone: Ints, node: Ints) -> None:
         """Hold all pods of each zone by what its nodes give together, mix or not."""
-        count, most = problem.count, problem.most_per_node()
-        rows = [(problem.room[:, at], problem.need[:, at]) for at in range(problem.need.shape[1])]
-        rows += [(most[:, at], one) for at, one in enumerate(np.eye(len(count), dtype=np.int64))]
-        shares = np.array([self.shares(shape) for shape in range(len(count))])
-        for shape in range(len(count)):
-            if shape not in self.tied:
-                self.rule(shares[shape], np.ones(len(self.zones)), count[shape], np.inf)
+        shares = np.array([self.shares(shape) for shape in range(problem.shapes)])
         for place in range(len(self.zones)):
-            some = np.nonzero(self.zone == place)[0]
-            for room, need in rows:
-                scale = max(float(room.max(initial=0)), 1.0)
-                # Raised slightly, so that rounding can only weaken the rule.
-                values = np.append(room[self.node[some]] / scale * (1 + 1e-9), -need / scale)
-                self.rule(np.append(some, shares[:, place]), values, -1e-9, np.inf)
+            some = zone == place
+            for room, need in _sums(problem):
+                columns = np.append(counts[some], shares[:, place])
+                self.rule(columns, np.append(room[node[some]], -need), -1e-9, np.inf)
 
     def keep_rules(self, missing: str, allow: Ints | None) -> None:
         """Keep what was asked for: shares of the zones, limits, nodes and types."""
@@ -415,7 +460,7 @@ class _Program:
             if least > 1:
                 self.rule(np.append(some, column), np.append(values[:-1], -1), 0.0, np.inf)
 
-    def aim(self, objective: str, known: float) -> None:
+    def aim(self, objective: str, known: float, below: float = np.inf) -> None:
         """Make the objective small, or where there is none, what the subnets lack."""
         if not objective:
             self.cost[self.lent] = 1.0
@@ -427,8 +472,8 @@ class _Program:
             "nodes": np.ones(len(self.patterns)),
             "addresses": self.patterns.addresses.astype(np.float64),
         }[objective][self.pattern]
-        least = known * (1 - _HAIR)
-        self.rule(np.arange(self.width), self.cost[: self.width], least, np.inf)
+        least, most = known * (1 - _HAIR), below * (1 - 2 * _HAIR)
+        self.rule(np.arange(self.width), self.cost[: self.width], least, most)
 
     def solve(
         self, deadline: Deadline, *, near: float = _HAIR, most: int = _STEPS
@@ -442,7 +487,9 @@ class _Program:
         from scipy.optimize import Bounds, LinearConstraint
 
         top = max(float(self.cost.max()), 1e-12)
-        matrix = sparse.vstack(self.rows, format="csr")
+        columns, values = (np.concatenate(parts) for parts in zip(*self.rows, strict=True))
+        ends = np.cumsum([0, *(len(columns) for columns, _ in self.rows)])
+        matrix = sparse.csr_matrix((values, columns, ends), shape=(len(self.rows), self.total))
         steps = max(60, min(most, _WORK // self.total))
         solved = deadline.milp(
             self.cost / top,

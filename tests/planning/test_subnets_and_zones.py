@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 import random
+from functools import partial
 
 import pytest
 from fleet_brute import CATALOG, Net, fewest_more, given_as, least_cost, load
@@ -373,6 +374,10 @@ def test_full_nodes_alone_settle_what_all_mixes_do(monkeypatch, seed):
     every = lambda *args, **asked: listed(*args, **asked | {"full": False})  # noqa: E731
     monkeypatch.setattr(solving, "list_patterns", every)
     assert full.value == pytest.approx(settled().value)
+    exact = solving.settle
+    with monkeypatch.context() as patch:
+        patch.setattr(solving, "settle", partial(exact, summed=True))
+        assert settled().value == pytest.approx(full.value)
     # Without the list, shares of the zones by sums of nodes prove no more than is true.
     monkeypatch.setattr(solving, "list_patterns", lambda *_, **__: None)
     searched = settled()
@@ -395,6 +400,20 @@ def test_small_fleets_in_three_zones_with_few_types_are_settled():
     # Older solvers prove less of the same plan.
     assert found.value - found.lower_bound <= 0.02 * found.value
     assert found.value <= fleet(["c6a.4xlarge", "m6a.2xlarge", "r7i.xlarge"]).value * (1 + 1e-9)
+
+
+def test_each_choice_of_two_types_is_told_from_the_best_by_sums_of_its_nodes():
+    shapes = [(6, 250, 2048), (7, 1000, 1024), (9, 750, 512), (11, 2000, 2048), (26, 1000, 2048)]
+    loads = [
+        load(f"w{at}", *shape) | {"zone_spread": True}
+        for at, shape in enumerate([*shapes, (4, 4000, 8192)])
+    ]
+    types = [f"r7i.{size}" for size in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge")]
+    types += [f"r5.{size}" for size in ("large", "xlarge", "2xlarge", "4xlarge")]
+    types += [f"c5a.{size}" for size in ("large", "xlarge", "2xlarge")]
+    found = plan(loads, candidates=types, zones=["a", "b", "c"], max_types=2, node_cost=0)
+    assert len(found.types) == 2
+    assert found.gap <= 0.01
 
 
 def test_zones_share_pods_so_that_few_nodes_hold_them():
