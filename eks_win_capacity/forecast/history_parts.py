@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
-_FREE = 5
-"""Values below the limit that it takes to look across a plateau."""
-
 _NEAR = 5
 """Periods on each side that tell a jump from a drift."""
 
@@ -114,16 +111,14 @@ class Calendar:
 
 def taken_apart(bound: Floats, seen: Flags, censored: Flags, calendar: Calendar) -> Parts:
     """Parts of the histories, with what full subnets hide put back."""
-    free, periods = _unclipped(seen, censored), bound.shape[1]
-    # Across a plateau demand is first taken to run straight from free value to free value.
-    filled = np.where(censored & seen, np.fmax(bound, _filled(bound, free)), _filled(bound, seen))
+    periods, filled = bound.shape[1], _filled(bound, seen)
     if calendar.lengths and not seen.all():
         filled = _in_season(filled, seen, calendar)
     parts = _apart(filled, seen, censored, calendar)
     # An unfinished last period takes one more round, saturation in between more.
-    for turn in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
-        clean, known = parts.clean, seen if turn else free
-        passed = Filtered.of(clean, known, [periods])
+    for _ in range(3 if censored[:, :-1].any() else 1 if censored.any() else 0):
+        clean = parts.clean
+        passed = Filtered.of(clean, seen, [periods])
         (fit,) = passed.fits(within_day=calendar.per_day > 1)
         sigma = fit.sigma[fit.likeliest][:, None]
         errors = passed.innovations(fit, np.full(len(clean), periods), periods)
@@ -164,14 +159,6 @@ def _again(off: Floats, day: int) -> Flags:
     before[:, day:], after[:, :-day] = off[:, :-day], off[:, day:]
     alike = [(other * off > 0) & (np.abs(other) > 0.5 * np.abs(off)) for other in (before, after)]
     return np.asarray(alike[0] | alike[1])
-
-
-def _unclipped(seen: Flags, censored: Flags) -> Flags:
-    """Values that are seen and not a lower bound, where enough of them are left."""
-    free = seen & ~censored
-    few = free.sum(axis=1) < _FREE
-    free[few] = seen[few]
-    return free
 
 
 def _filled(values: Floats, seen: Flags) -> Floats:
