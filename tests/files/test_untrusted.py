@@ -7,11 +7,12 @@ import tracemalloc
 import zipfile
 
 import pytest
+from click.testing import CliRunner
 from eks_samples import ACCOUNT, OBJECTS, node, pod
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eks_win_capacity import kubectl
+from eks_win_capacity import cli, kubectl
 from eks_win_capacity.core.documents import _open, mapping, members, wholes
 from eks_win_capacity.core.documents.whole import file_bytes, values_in
 from eks_win_capacity.core.errors import CapacityError, DocumentError, without_accounts
@@ -62,6 +63,15 @@ def test_hostile_bytes_are_one_clear_error(data, told, tmp_path):
         for source in (path, data):
             with pytest.raises(DocumentError, match=told):
                 load(source)
+
+
+@pytest.mark.parametrize("command", ["fleet", "forecast", "plan", "pool"])
+def test_a_workbook_is_not_called_an_archive(command, tmp_path):
+    path = tmp_path / "nodes.xlsx"
+    path.write_bytes(zipped())
+    options = ["--capacity", "9"] if command == "forecast" else []
+    answer = CliRunner().invoke(cli.app, [command, str(path), *options])
+    assert "is a workbook of a spreadsheet: save its sheet as CSV" in str(answer.exception)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,10 @@ def refuse_packed(beginning: bytes, name: str) -> None:
     """Refuse what is compressed; gzip is undone by now, once."""
     for packed, (how, cure) in PACKED.items():
         if beginning.startswith(packed):
+            if name.lower().endswith((".xlsx", ".xlsm", ".ods")):
+                raise DocumentError(
+                    f"{name} is a workbook of a spreadsheet: save its sheet as CSV", source=name
+                )
             raise DocumentError(f"{name} is compressed with {how}: {cure} it first", source=name)
 
 
