@@ -391,6 +391,12 @@ def _note(given: Any, where: list[Any] | None, *, anew: bool) -> None:
         "keeps apart pods is not in it",
         err=True,
     )
+    if given.only_namespace:
+        say(
+            f"all pods of the state are of {given.only_namespace}: those of other namespaces are not "
+            "planned for (kubectl get pods -A)",
+            err=True,
+        )
     if where is not None and given.subnets:
         say(
             (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,6 +96,7 @@ def _read(current: Any, catalog: Catalog) -> Present:
     places = {place: number for place, number in sorted(counted.items()) if number}
     if isinstance(current, ClusterState):
         held, notes = _held(current)
+        notes = (*_partial(current), *notes)
         return Present(places=places, pods=_addressed(current), held=held, notes=notes)
     return Present(places=places)
 
@@ -113,6 +114,15 @@ def _addressed(state: ClusterState) -> dict[str, int]:
             number[node.name], least.get(node.instance_type, number[node.name])
         )
     return least
+
+
+def _partial(state: ClusterState) -> Iterator[str]:
+    """What is said where nodes may run pods that are not in the state."""
+    if state.only_namespace:
+        yield (
+            f"All pods of the state are of {state.only_namespace}: present nodes may run pods of other "
+            "namespaces, which the plan does not count (kubectl get pods -A)."
+        )
 
 
 def _held(state: ClusterState) -> tuple[dict[str, int], tuple[str, ...]]:

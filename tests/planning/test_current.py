@@ -377,3 +377,15 @@ def test_no_present_node_becomes_a_spot_node_by_staying():
     spot = sum(group.nodes for group in free.groups if group.purchase == "spot")
     assert spot
     assert free.diff().add >= spot
+
+
+@pytest.mark.parametrize("more", [(), ("kube-system",)])
+def test_a_plan_from_the_pods_of_one_namespace_says_so(more):
+    node = Node(name="n", os="windows", instance_type="m5.large", zone="a")
+    pods = tuple(
+        Pod(namespace=space, name="a", node="n", phase="Running", selects_os="windows", cpu_m=100)
+        for space in ("shop", *more)
+    )
+    state = ClusterState(nodes=(node,), pods=pods)
+    found = plan_fleet(state, prices=PRICES, candidates=list(PRICES), current=state)
+    assert ("All pods of the state are of shop" in str(found.diff())) is not bool(more)
