@@ -73,15 +73,21 @@ def _calm(values: np.ndarray) -> history_parts.Surges:
     return history_parts.Surges(np.zeros(len(values), dtype=np.int64), np.ones(len(values)))
 
 
+def _goes_on(fit: smoothing.Fit, *_: object) -> np.ndarray:
+    return np.zeros(len(fit.weight))
+
+
 PARTS: dict[str, tuple[object, str, object]] = {
     "view by logarithm": (learning, "shares", _without_view(1)),
     "view since the bend": (learning, "shares", _without_view(2)),
     "bends (84 periods always)": (learning, "since_bend", _unbent),
     "what a bend is worth": (learning, "_EVIDENCE", (0.0, 0.0)),
+    "what an end of growth is worth": (learning, "_ended", _goes_on),
     "view of 35 periods": (learning, "shares", _without_view(3)),
     "outliers": (history_parts, "outliers", _none),
     "resets and newest shifts": (history_parts, "level_shifts", _none),
     "newest step": (learning, "newest_step", _still),
+    "steps that a series grows by": (history_parts, "_as_before", lambda *_: False),
     "steps like the newest": (history_parts, "_like_it", lambda *_: (0, 0)),
     "steps as before": (paths, "_STEPPED", 0.0),
     "models without growth": (smoothing, "_STILL", 1e-9),
