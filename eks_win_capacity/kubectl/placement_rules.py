@@ -31,7 +31,7 @@ def rules_of(template: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     labels = (template.get("metadata") or {}).get("labels") or {}
     fields: dict[str, Any] = {}
     words = [*_affinities(spec, labels, fields), *_spreads(spec, labels, fields)]
-    if any(_host_ports(spec)):
+    if host_ports(spec):
         fields["anti_affinity"] = True
     words += _node_rules(spec, fields)
     more = _resources(spec)
@@ -90,11 +90,13 @@ def _spreads(
             yield f"spread by {key}"
 
 
-def _host_ports(spec: Mapping[str, Any]) -> Iterator[Any]:
-    """Ports of the node that a pod takes: two of its like cannot stand on one node."""
-    for container in spec.get("containers") or ():
-        for port in container.get("ports") or ():
-            yield port.get("containerPort") if spec.get("hostNetwork") else port.get("hostPort")
+def host_ports(spec: Mapping[str, Any]) -> set[int]:
+    """Ports of the node that a pod takes: two pods with one of them cannot stand on one node."""
+    key = "containerPort" if spec.get("hostNetwork") else "hostPort"
+    ports = (
+        port.get(key) for one in spec.get("containers") or () for port in one.get("ports") or ()
+    )
+    return {int(port) for port in ports if port}
 
 
 def _node_rules(spec: Mapping[str, Any], fields: dict[str, Any]) -> Iterator[str]:

@@ -10,10 +10,13 @@ from eks_win_capacity.cluster.state import ClusterState
 from eks_win_capacity.core.documents import source_name, wholes, yaml_value
 from eks_win_capacity.core.errors import CapacityError, DocumentError, InputError
 from eks_win_capacity.kubectl import _objects as objects
-from eks_win_capacity.kubectl.placement_rules import rules_of
+from eks_win_capacity.kubectl.placement_rules import host_ports, rules_of
 
 _AT_ONCE: Final = {"Job": "parallelism", "CronJob": "parallelism"}
 """Kinds without ``replicas``: the field that says how many of their pods run at once."""
+
+
+_ONE_PORT: Final = "the plan does not keep pods of several workloads apart that take host port"
 
 
 def is_template(value: object) -> bool:
@@ -70,6 +73,8 @@ def workload_rows(manifests: list[Mapping[str, Any]]) -> tuple[list[dict[str, An
             rows.append({"name": called, "replicas": replicas, **asked})
             for rule in rules:
                 notes.setdefault(rule, []).append(alone)
+    # A host port is a matter of two workloads; the pods of one are kept apart.
+    notes = {why: at for why, at in notes.items() if len(at) > 1 or not why.startswith(_ONE_PORT)}
     found = [f"{why}: {', '.join(names)}" for why, names in notes.items()]
     if not rows:
         raise InputError(
@@ -101,6 +106,7 @@ def _asked(manifest: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any],
             f"{manifest['kind']} {name} has no sound template of pods: {error}"
         ) from error
     notes = [f"the plan does not look at a rule, {rule}" for rule in rules]
+    notes += [f"{_ONE_PORT} {port}" for port in sorted(host_ports(spec))]
     if lacking := [part for part, value in (("CPU", cpu), ("memory", memory)) if not value]:
         notes.append(f"no requests for {' and '.join(lacking)}, so that the plan counts none")
     return system, fields, notes

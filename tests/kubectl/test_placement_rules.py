@@ -149,3 +149,11 @@ def test_what_manifests_leave_open_of_numbers_is_said(tmp_path):
 def test_rules_that_kubernetes_would_refuse_are_refused(spec):
     with pytest.raises(InputError, match="no sound template"):
         workload_rows([with_rules(**spec)])
+
+
+def test_workloads_of_one_host_port_are_named():
+    web = with_rules(containers=[{**CONTAINER, "ports": [{"hostPort": 80}]}])
+    api = {**web, "metadata": {"name": "api"}}
+    assert workload_rows([web])[1] == []
+    _, (note,) = workload_rows([web, api])
+    assert note.endswith("apart that take host port 80: web, api")
