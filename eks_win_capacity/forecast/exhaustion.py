@@ -189,8 +189,8 @@ def forecast_exhaustion(
     capacity changed           each value is held against that of its time
                                (``capacity-changed``)
     constant, or all zero      stays so in most paths, more the longer it was so
-    level changed in the last  stays in some of the paths (``newest-step``)
-    two weeks
+    level changed in the last  stays in some of the paths (``newest-step``); it is
+    two weeks                  growth where two like it came and none went back
     growth bends               the newest past counts for more
                                (``bent-growth``)
     hours, not days            no chance is above 90 %, or n in n + 1 after
