@@ -41,7 +41,7 @@ A surprise is unlike anything a history holds: a launch, a migration, a sale. Ea
 year of history without one makes the next less likely.
 """
 
-_SURPRISE = (0.8, 1.2)
+_SURPRISE = (0.5, 1.2)
 """Size of a surprise as a share of the level: the median, and the deviation of its logarithm."""
 
 _SHRUNK_YEARS = 0.25

@@ -507,8 +507,9 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
     for name in odd:
         if kind_and_subnet(name)[0] is not None and is_text(frame[name]):
             numbers(frame[name], f"column {name!r}")
+    # Where it was said what they count, the column that is not of numbers is named below.
     if everything is not None:
-        odd = []  # What they count was said: the column that is not of numbers is named below.
+        odd = []
     if roles["subnet"] is not None or odd or not columns or all(map(says_nothing, columns)):
         raise InputError(
             "history has no column that says used or available addresses; name it with used=NAME, "
@@ -517,6 +518,7 @@ def _melted(frame: pd.DataFrame, roles: Roles, *, everything: str | None, capaci
         )
     kind, subnets, assumed = _said(columns, everything)
     count = len(frame)
+    # One column after the other, as the values are.
     rows = np.tile(np.arange(count), len(columns))
     codes = np.repeat(np.arange(len(columns)), count)
     long = pd.DataFrame(
