@@ -51,6 +51,9 @@ _UNASKED: Final = {
 }
 """Types that are left out by default, by code, and why."""
 
+_POOLS: Final = {True: WarmPool.prefix(), False: WarmPool.secondary()}
+"""The pool of a node with prefix delegation and without, where none is given."""
+
 
 def read_candidates(
     candidates: Any, catalog: Catalog, *, gives: Callable[[str], bool] | None = None
@@ -245,7 +248,7 @@ def sized(ask: Question) -> tuple[tuple[NodeKind, ...], list[Rejection], Infeasi
 def _node(ask: Question, row: InstanceType, cost: float) -> NodeKind:
     """An empty node as its launcher sees it: room for workloads, and what pods attach."""
     own = ask.pool if ask.pool is not None and (row.nitro or not ask.prefix) else None
-    pool = own or (WarmPool.prefix() if ask.prefix and row.nitro else WarmPool.secondary())
+    pool = own or _POOLS[ask.prefix and row.nitro]
     curve = curve_of(row.ipv4_per_interface, pool)
     slots = row.ipv4_per_interface - NODE_ADDRESSES
     held = slots * ADDRESSES_PER_PREFIX if ask.prefix and row.nitro else slots
