@@ -75,6 +75,7 @@ class ClusterView:
         self.prices = prices or {}
         self._slots: dict[str, Slots | None] = {}
         self._left: dict[PodNeed, Mapping[str, int]] = {}
+        self._shown: dict[tuple[PodNeed, frozenset[str]], Mapping[str, int]] = {}
         self._typical: dict[str, tuple[int, int, int]] = {}
         self.use = use_by_node(state)
         self.windows = list(state.windows_nodes or ())
@@ -385,6 +386,18 @@ class ClusterView:
         pods = pods_in(self._rooms if ready else self._rooms_of(nodes), need).tolist()
         left = dict(zip((node.name for node in nodes), pods, strict=True))
         return self._left.setdefault(need, left) if ready else left
+
+    def room_shown(self, need: PodNeed, limits: frozenset[str]) -> Mapping[str, int]:
+        """The ready nodes that take such pods, and how many, where these limits are known. [pods]."""
+        if (need, limits) not in self._shown:
+            left = self.left_on(self.ready, need)
+            self._shown[need, limits] = {
+                node.name: left[node.name]
+                for node in self.ready
+                # A limit that is not known is not room.
+                if left[node.name] and all(getattr(node, limit) is not None for limit in limits)
+            }
+        return self._shown[need, limits]
 
     def with_prefixes(self, need: PodNeed) -> tuple[int, int, list[str]]:
         """

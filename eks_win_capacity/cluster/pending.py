@@ -287,18 +287,12 @@ def _only_full(reasons: tuple[tuple[str, int | None], ...], view: ClusterView) -
 
 def _denied_room(
     cause: str, pod: Pod, reasons: tuple[tuple[str, int | None], ...], view: ClusterView
-) -> dict[str, int]:
+) -> Mapping[str, int]:
     """Room for such pods by node, by what is known of them, where the scheduler found none."""
     if cause not in _FULL or pod.node or not _only_full(reasons, view):
         return {}
-    lacked = [_LIMITS[code] for code, _ in reasons if code in _LIMITS]
-    rooms = view.left_on(view.ready, PodNeed.of(pod))
-    return {
-        node.name: rooms[node.name]
-        for node in view.ready
-        # A limit that is not known is not room.
-        if rooms[node.name] and not any(getattr(node, limit) is None for limit in lacked)
-    }
+    lacked = frozenset(_LIMITS[code] for code, _ in reasons if code in _LIMITS)
+    return view.room_shown(PodNeed.of(pod), lacked)
 
 
 def _room_shown(rooms: Mapping[str, int]) -> str:
