@@ -37,6 +37,9 @@ ZONE_LABELS: Final = ("topology.kubernetes.io/zone", "failure-domain.beta.kubern
 BUILD_LABEL: Final = "node.kubernetes.io/windows-build"
 POOL_LABELS: Final = ("karpenter.sh/nodepool", "karpenter.sh/provisioner-name")
 
+REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+"""Where an affinity holds what binds the scheduler."""
+
 TEMPLATE_KINDS: Final = (
     "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job",
     "CronJob", "Rollout",
@@ -292,13 +295,13 @@ def requests(spec: Mapping[str, Any]) -> tuple[int, int]:
     """
     cpu = memory = init_cpu = init_memory = 0
     for container in spec.get("initContainers") or ():
-        c, m = _request(container.get("resources"))
+        c, m = _request(container)
         if container.get("restartPolicy") == "Always":
             cpu, memory = cpu + c, memory + m
             c = m = 0
         init_cpu, init_memory = max(init_cpu, cpu + c), max(init_memory, memory + m)
     for container in spec.get("containers") or ():
-        c, m = _request(container.get("resources"))
+        c, m = _request(container)
         cpu, memory = cpu + c, memory + m
     cpu, memory = max(cpu, init_cpu), max(memory, init_memory)
     own = (spec.get("resources") or {}).get("requests") or {}
@@ -308,11 +311,14 @@ def requests(spec: Mapping[str, Any]) -> tuple[int, int]:
     return cpu + _cpu(str(over.get("cpu", 0))), memory + _memory(str(over.get("memory", 0)))
 
 
-def _request(resources: Mapping[str, Any] | None) -> tuple[int, int]:
-    if not resources:
-        return 0, 0
-    # Kubernetes takes the limit where a container gives a limit alone.
-    wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+def asked_by(container: Mapping[str, Any]) -> dict[str, Any]:
+    """What a container requests, by resource: its limit, where it gives a limit alone."""
+    resources = container.get("resources") or {}
+    return {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+
+
+def _request(container: Mapping[str, Any]) -> tuple[int, int]:
+    wanted = asked_by(container)
     return _cpu(str(wanted.get("cpu", 0))), _memory(str(wanted.get("memory", 0)))
 
 
@@ -344,15 +350,19 @@ def selection(
     A required node affinity counts where each of its terms demands the same.
     """
     selector = {**(runtime or {}), **(spec.get("nodeSelector") or {})}
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
-    terms = required.get("nodeSelectorTerms") or []
+    terms = required_terms(spec)
     return (
         _first(selector, OS_LABELS) or _demanded(terms, OS_LABELS),
         _first(selector, ARCH_LABELS) or _demanded(terms, ARCH_LABELS),
         _first(selector, (COMPUTE_TYPE,)) or _demanded(terms, (COMPUTE_TYPE,)),
         _first(selector, (BUILD_LABEL,)) or _demanded(terms, (BUILD_LABEL,)),
     )
+
+
+def required_terms(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The terms of a pod's required node affinity, of which a node must meet one."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return (affinity.get(REQUIRED) or {}).get("nodeSelectorTerms") or []
 
 
 def _demanded(terms: list[Mapping[str, Any]], keys: tuple[str, ...]) -> str:

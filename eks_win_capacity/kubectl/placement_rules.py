@@ -10,7 +10,6 @@ from eks_win_capacity.core.constants import ADDRESS_RESOURCE
 from eks_win_capacity.kubectl import _objects as objects
 
 _HOST: Final = "kubernetes.io/hostname"
-_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _EVERYWHERE: Final = {*objects.OS_LABELS, *objects.ARCH_LABELS, objects.BUILD_LABEL}
 """Labels that every node of a plan has."""
 
@@ -63,13 +62,13 @@ def _affinities(
     spec: Mapping[str, Any], labels: Mapping[str, Any], fields: dict[str, Any]
 ) -> Iterator[str]:
     affinity = spec.get("affinity") or {}
-    for term in (affinity.get("podAntiAffinity") or {}).get(_REQUIRED) or ():
+    for term in (affinity.get("podAntiAffinity") or {}).get(objects.REQUIRED) or ():
         own = _matches(term.get("labelSelector"), labels)
         if own and term["topologyKey"] == _HOST:
             fields["anti_affinity"] = True
         else:
             yield f"anti-affinity {'of its own pods' if own else 'to other pods'} by {term['topologyKey']}"
-    for term in (affinity.get("podAffinity") or {}).get(_REQUIRED) or ():
+    for term in (affinity.get("podAffinity") or {}).get(objects.REQUIRED) or ():
         yield f"pod affinity by {term['topologyKey']}"
 
 
@@ -102,8 +101,7 @@ def host_ports(spec: Mapping[str, Any]) -> set[int]:
 def _node_rules(spec: Mapping[str, Any], fields: dict[str, Any]) -> Iterator[str]:
     """Types that the pods choose their nodes by, and words on other labels."""
     wanted = {key: [value] for key, value in (spec.get("nodeSelector") or {}).items()}
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    terms = (affinity.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
+    terms = objects.required_terms(spec)
     rules = [one for term in terms for one in term.get("matchExpressions") or ()]
     for one in rules:
         if len(terms) == 1 and one["operator"] == "In" and one["key"] not in wanted:
@@ -121,9 +119,7 @@ def _resources(spec: Mapping[str, Any]) -> Counter[str]:
     """What the containers ask for beside CPU, memory and an address."""
     total: Counter[str] = Counter()
     for container in spec.get("containers") or ():
-        resources = container.get("resources") or {}
-        asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-        for name, value in asked.items():
+        for name, value in objects.asked_by(container).items():
             if name == "ephemeral-storage":
                 total[name] = 1
             elif "/" in name and name != ADDRESS_RESOURCE:

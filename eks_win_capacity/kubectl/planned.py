@@ -15,8 +15,8 @@ from eks_win_capacity.kubectl.placement_rules import host_ports, rules_of
 _AT_ONCE: Final = {"Job": "parallelism", "CronJob": "parallelism"}
 """Kinds without ``replicas``: the field that says how many of their pods run at once."""
 
-
 _ONE_PORT: Final = "the plan does not keep pods of several workloads apart that take host port"
+"""How the note on a host port begins."""
 
 
 def is_template(value: object) -> bool:
