@@ -372,9 +372,10 @@ class _Program:
     def hold(self, problem: Problem, counts: Ints, zone: Ints, node: Ints) -> None:
         """Hold all pods of each zone by what its nodes give together, mix or not."""
         shares = np.array([self.shares(shape) for shape in range(problem.shapes)])
+        sums = _sums(problem)
         for place in range(len(self.zones)):
             some = zone == place
-            for room, need in _sums(problem):
+            for room, need in sums:
                 columns = np.append(counts[some], shares[:, place])
                 self.rule(columns, np.append(room[node[some]], -need), -1e-9, np.inf)
 
